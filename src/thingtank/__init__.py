@@ -1,0 +1,1 @@
+"""Thing Tank: the IoT cloud you own."""

@@ -1,0 +1,1 @@
+"""The Xively door: HTTP today, sockets later."""

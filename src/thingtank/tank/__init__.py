@@ -1,0 +1,1 @@
+"""The core: things, access, directory, archive, bus and actions."""

@@ -1,0 +1,165 @@
+"""Who may do what: the one place that answers.
+
+Answers come from memory and never wait. `check_…` raises with the missing right in its message; the
+bare question is
+`may_…`.
+"""
+
+import msgspec
+
+from thingtank.tank.errors import NotAllowed, Unauthenticated
+from thingtank.tank.interfaces import Directory
+from thingtank.tank.keys import ApiKey, Permission
+from thingtank.tank.things import Account, Device
+
+
+class Caller(msgspec.Struct, frozen=True, gc=False):
+    """On whose behalf an action runs.
+
+    Attributes:
+        account: the signed-in person, or the key's owner; None for a stranger.
+        key: the API key presented; None for a person, whose account decides alone.
+        address: the peer's IP address, blank when not from the network.
+        referer: host name of the Referer header, blank when there is none.
+        is_operator: the instance itself, or who runs its command line: may do everything.
+    """
+
+    account: Account | None = None
+    key: ApiKey | None = None
+    address: str = ""
+    referer: str = ""
+    is_operator: bool = False
+
+
+STRANGER = Caller()
+OPERATOR = Caller(is_operator=True)
+
+
+def may_reach(caller: Caller, method: str, device: Device, datastream: str | None = None) -> bool:
+    """Answer whether `caller` may `get`, `put`, `post` or `delete` a device or its datastream."""
+    if caller.is_operator:
+        return True
+    account = caller.account
+    if account is None or not account.is_active:
+        return False
+    key = caller.key
+    owns = device.account_id == account.account_id
+    if key is None:
+        return owns or account.is_admin or (method == "get" and not device.private)
+    if not owns and (method != "get" or device.private):
+        return False
+    if device.private and not key.private_access:
+        return False
+    return any(
+        _permits(permission, method, caller, device.device_id, datastream)
+        for permission in key.permissions
+    )
+
+
+def _permits(
+    permission: Permission, method: str, caller: Caller, device_id: int, datastream: str | None
+) -> bool:
+    if method not in permission.access_methods or not _from_here(permission, caller):
+        return False
+    if not permission.resources:
+        return True
+    return any(
+        resource.feed_id == device_id
+        and (resource.datastream_id is None or resource.datastream_id == datastream)
+        for resource in permission.resources
+    )
+
+
+def _from_here(permission: Permission, caller: Caller) -> bool:
+    return (not permission.source_ip or permission.source_ip == caller.address) and (
+        not permission.referer or permission.referer == caller.referer
+    )
+
+
+def check_reach(caller: Caller, method: str, device: Device, datastream: str | None = None) -> None:
+    """Raise unless `caller` may `method` the device.
+
+    Raises:
+        Unauthenticated: nobody known.
+        NotAllowed: known, but not this.
+    """
+    if may_reach(caller, method, device, datastream):
+        return
+    if caller.account is None:
+        raise Unauthenticated("an API key or a sign-in is needed")
+    what = f"feed {device.device_id}" + (f" datastream {datastream}" if datastream else "")
+    who = "key" if caller.key else "account"
+    raise NotAllowed(f"{who} lacks {method} on {what}")
+
+
+def check_resolution(caller: Caller, interval_s: int, device: Device) -> None:
+    """Raise unless one of the key's permissions lets it read history this fine.
+
+    Source: Xively API v2, permission `minimum_interval`.
+    """
+    if caller.key is None:
+        return
+    finest = min(
+        (
+            permission.minimum_interval_s
+            for permission in caller.key.permissions
+            if _permits(permission, "get", caller, device.device_id, None)
+        ),
+        default=0,
+    )
+    if interval_s < finest:
+        raise NotAllowed(f"key may read history every {finest} s at the finest, not {interval_s} s")
+
+
+def check_create(caller: Caller) -> Account | None:
+    """Raise unless `caller` may make devices; return the account that will own them.
+
+    A key needs an unrestricted `post`. The operator owns nothing: None.
+    """
+    if caller.is_operator:
+        return None
+    if caller.account is None or not caller.account.is_active:
+        raise Unauthenticated("an API key or a sign-in is needed")
+    key = caller.key
+    if key is not None and not any(
+        "post" in permission.access_methods
+        and not permission.resources
+        and _from_here(permission, caller)
+        for permission in key.permissions
+    ):
+        raise NotAllowed("key lacks post on all feeds")
+    return caller.account
+
+
+def check_manage(caller: Caller, account_id: int) -> None:
+    """Raise unless `caller` may manage an account's keys: its person, a master key, an admin."""
+    if caller.is_operator:
+        return
+    account = caller.account
+    if account is None or not account.is_active:
+        raise Unauthenticated("an API key or a sign-in is needed")
+    if caller.key is not None:
+        if caller.key.is_master and account.account_id == account_id:
+            return
+        raise NotAllowed("a master key is needed")
+    if account.account_id != account_id and not account.is_admin:
+        raise NotAllowed(f"account {account.login} may not manage another account's keys")
+
+
+def caller_of_key(
+    directory: Directory, secret: str, now_us: int, address: str = "", referer: str = ""
+) -> Caller:
+    """Who presents this API key.
+
+    Raises:
+        Unauthenticated: nobody knows the key, or it has expired, or its account is inactive.
+    """
+    key = directory.find_key(secret)
+    if key is None:
+        raise Unauthenticated("the API key is not known")
+    if key.expires_us is not None and key.expires_us <= now_us:
+        raise Unauthenticated("the API key has expired")
+    account = directory.get_account(key.account_id)
+    if not account.is_active:
+        raise Unauthenticated("the API key's account is inactive")
+    return Caller(account, key, address, referer)

@@ -1,0 +1,1 @@
+"""Each change of the tank is one action: check access, change, announce."""

@@ -1,0 +1,310 @@
+"""Write and delete datapoints, and read history. The write path's one door into the archive."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from msgspec import UNSET
+
+from thingtank.tank.access import Caller, check_reach, check_resolution
+from thingtank.tank.actions.datastreams import (
+    add_missing,
+    apply_change,
+    checked_change,
+    draft,
+    existing,
+)
+from thingtank.tank.changes import DatastreamWrite
+from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Datapoint, DatapointColumns
+from thingtank.tank.errors import LimitReached, NoSuchDatapoint, NoSuchDatastream, ValidationFailed
+from thingtank.tank.events import DatapointsRecorded
+from thingtank.tank.history import (
+    HistoryRange,
+    HistoryTerms,
+    calculated,
+    midnight_origin_us,
+    resolve_range,
+    sampled,
+    sampled_at_steps,
+)
+from thingtank.tank.tank import Tank
+from thingtank.tank.things import TEXT_CHARS_MAX, Datastream, Device
+
+
+async def record_datapoints(
+    tank: Tank,
+    caller: Caller,
+    device_id: int,
+    writes: Sequence[DatastreamWrite],
+    *,
+    method: str = "put",
+    creates_missing: bool = False,
+) -> None:
+    """Write datapoints and metadata of a device's datastreams; returns when synced to disk.
+
+    Args:
+        writes: one for each datastream.
+        method: the right that is needed, `put` or `post`.
+        creates_missing: make datastreams that do not exist yet, instead of NoSuchDatastream.
+
+    Raises:
+        NoSuchDevice, NoSuchDatastream, ValidationFailed, LimitReached, NotAllowed, Unauthenticated,
+        Overloaded, StorageFailed. Nothing was written then.
+    """
+    device = tank.directory.get_device(device_id)
+    if len(writes) == 1 and not creates_missing:
+        check_reach(caller, method, device, writes[0].name)
+    else:
+        check_reach(caller, method, device)
+    check_writes(tank, device_id, writes, creates_missing)
+    await apply_writes(tank, device, writes)
+
+
+def check_writes(
+    tank: Tank, device_id: int, writes: Sequence[DatastreamWrite], creates_missing: bool
+) -> None:
+    """Raise if any of the writes would be refused, before anything is changed."""
+    known = tank.directory.datastreams(device_id)
+    limits = tank.limits
+    count = 0
+    latest_us = tank.clock.now_us() + limits.future_s_max * 1_000_000
+    for write in writes:
+        datastream = known.get(write.name)
+        if datastream is None:
+            if not creates_missing:
+                raise NoSuchDatastream(f"feed {device_id} has no datastream {write.name}")
+            draft(write.name, write.change)
+        elif write.change is not None:
+            checked_change(datastream, write.change)
+        count += len(write.values)
+        for value in write.values:
+            if len(value) > TEXT_CHARS_MAX:
+                raise ValidationFailed(
+                    [("current_value", f"is too long (maximum is {TEXT_CHARS_MAX} characters)")]
+                )
+        if write.at_us and not AT_US_MIN <= min(write.at_us) <= max(write.at_us) <= latest_us:
+            raise ValidationFailed([("at", "is out of range")])
+    if count > limits.datapoints_per_write_max:
+        raise LimitReached(
+            f"{count} datapoints in one write; "
+            f"at most {limits.datapoints_per_write_max} are allowed"
+        )
+    if len({write.name for write in writes}) < len(writes):
+        names = [write.name for write in writes]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        raise ValidationFailed([("datastreams", f"can't have duplicate IDs: {','.join(repeated)}")])
+
+
+async def apply_writes(tank: Tank, device: Device, writes: Sequence[DatastreamWrite]) -> None:
+    """Carry out checked writes: missing datastreams first, then datapoints, then metadata."""
+    known = tank.directory.datastreams(device.device_id)
+    missing = [draft(write.name, write.change) for write in writes if write.name not in known]
+    if missing:
+        await add_missing(tank, device.device_id, missing)
+        known = tank.directory.datastreams(device.device_id)
+    columns, names = _columns(tank, known, writes)
+    if columns:
+        await tank.archive.append(columns)
+        tank.bus.publish(DatapointsRecorded(device.device_id, names, columns))
+    created = {datastream.name for datastream in missing}
+    for write in writes:
+        if write.minimum is not UNSET or write.maximum is not UNSET:
+            await _set_extremes(tank, known[write.name], write)
+        if write.change is not None and write.name not in created:
+            await apply_change(tank, device.device_id, write.name, write.change)
+
+
+def _columns(
+    tank: Tank, known: Mapping[str, Datastream], writes: Sequence[DatastreamWrite]
+) -> tuple[DatapointColumns, dict[int, str]]:
+    columns = DatapointColumns()
+    names: dict[int, str] = {}
+    for write in writes:
+        if not write.values:
+            continue
+        datastream = known.get(write.name)
+        if datastream is None:  # deleted since the check
+            raise NoSuchDatastream(f"feed has no datastream {write.name}")
+        stream_id = datastream.stream_id
+        if len(write.values) == 1:
+            # Clients that echo what they read rewrite the same instant and value: nothing to do.
+            current = tank.archive.current(stream_id)
+            if (
+                current is not None
+                and current.at_us == write.at_us[0]
+                and current.value == write.values[0]
+            ):
+                continue
+        columns.add_many(stream_id, write.at_us, write.values)
+        names[stream_id] = write.name
+    return columns, names
+
+
+async def _set_extremes(tank: Tank, datastream: Datastream, write: DatastreamWrite) -> None:
+    current = tank.archive.current(datastream.stream_id)
+    minimum, maximum = write.minimum, write.maximum
+    if minimum is UNSET:
+        minimum = current.minimum if current else None
+    if maximum is UNSET:
+        maximum = current.maximum if current else None
+    if current is not None and (current.minimum, current.maximum) == (minimum, maximum):
+        return
+    await tank.archive.set_extremes(datastream.stream_id, minimum, maximum)
+
+
+async def get_datapoint(
+    tank: Tank, caller: Caller, device_id: int, name: str, at_us: int
+) -> Datapoint:
+    """Read the datapoint at one instant.
+
+    Raises:
+        NoSuchDevice, NoSuchDatastream, NoSuchDatapoint, NotAllowed, Unauthenticated.
+    """
+    device = tank.directory.get_device(device_id)
+    check_reach(caller, "get", device, name)
+    return await _stored(tank, existing(tank, device_id, name), at_us)
+
+
+async def _stored(tank: Tank, datastream: Datastream, at_us: int) -> Datapoint:
+    stream_id = datastream.stream_id
+    found = (await tank.archive.read([stream_id], at_us, at_us + 1, 1)).get(stream_id)
+    if not found:
+        raise NoSuchDatapoint(f"datastream {datastream.name} has no datapoint at that time")
+    return found[0]
+
+
+async def update_datapoint(
+    tank: Tank, caller: Caller, device_id: int, name: str, datapoint: Datapoint
+) -> None:
+    """Change the value of an existing datapoint.
+
+    Raises:
+        NoSuchDevice, NoSuchDatastream, NoSuchDatapoint, ValidationFailed, NotAllowed,
+        Unauthenticated.
+    """
+    device = tank.directory.get_device(device_id)
+    check_reach(caller, "put", device, name)
+    await _stored(tank, existing(tank, device_id, name), datapoint.at_us)
+    write = DatastreamWrite(name, (datapoint.at_us,), (datapoint.value,))
+    check_writes(tank, device_id, [write], creates_missing=False)
+    await apply_writes(tank, device, [write])
+
+
+async def delete_datapoint(
+    tank: Tank, caller: Caller, device_id: int, name: str, at_us: int
+) -> None:
+    """Delete the datapoint at one instant.
+
+    Raises:
+        NoSuchDevice, NoSuchDatastream, NoSuchDatapoint, NotAllowed, Unauthenticated.
+    """
+    device = tank.directory.get_device(device_id)
+    check_reach(caller, "delete", device, name)
+    datastream = existing(tank, device_id, name)
+    await _stored(tank, datastream, at_us)
+    await tank.archive.delete([datastream.stream_id], at_us, at_us + 1)
+
+
+async def delete_datapoints(
+    tank: Tank, caller: Caller, device_id: int, name: str, start_us: int | None, end_us: int | None
+) -> None:
+    """Delete the datapoints of a range, both ends included; an open end reaches all there are.
+
+    Raises:
+        NoSuchDevice, NoSuchDatastream, ValidationFailed (neither end given), NotAllowed,
+        Unauthenticated.
+    """
+    device = tank.directory.get_device(device_id)
+    check_reach(caller, "delete", device, name)
+    datastream = existing(tank, device_id, name)
+    if start_us is None and end_us is None:
+        raise ValidationFailed([("start", "or end or duration must be given")])
+    start_us = AT_US_MIN if start_us is None else start_us
+    end_us = AT_US_MAX if end_us is None else end_us
+    if end_us < start_us:
+        raise ValidationFailed([("end", "must not be before start")])
+    await tank.archive.delete([datastream.stream_id], start_us, end_us + 1)
+
+
+async def read_history(
+    tank: Tank, caller: Caller, device_id: int, names: Sequence[str] | None, terms: HistoryTerms
+) -> dict[str, list[Datapoint]]:
+    """Read history of some datastreams of a device, or of all.
+
+    Args:
+        names: datastreams; None for all of the device.
+        terms: Xively's query terms.
+
+    Returns:
+        By datastream name, oldest first; datastreams with nothing to say are left out.
+
+    Raises:
+        NoSuchDevice, NoSuchDatastream, ValidationFailed, LimitReached, NotAllowed, Unauthenticated.
+    """
+    device = tank.directory.get_device(device_id)
+    only = names[0] if names is not None and len(names) == 1 else None
+    check_reach(caller, "get", device, only)
+    known = tank.directory.datastreams(device_id)
+    if names is None:
+        datastreams = list(known.values())
+    else:
+        datastreams = [existing(tank, device_id, name) for name in names]
+    history_range = resolve_range(
+        terms,
+        tank.clock.now_us(),
+        tank.limits.datapoints_per_read_max,
+        tank.limits.raw_range_is_bounded,
+    )
+    check_resolution(caller, history_range.interval_s, device)
+    by_stream = await _read(tank, [d.stream_id for d in datastreams], terms, history_range)
+    return {
+        datastream.name: found
+        for datastream in datastreams
+        if (found := by_stream.get(datastream.stream_id))
+    }
+
+
+async def _read(
+    tank: Tank, stream_ids: Sequence[int], terms: HistoryTerms, asked: HistoryRange
+) -> dict[int, list[Datapoint]]:
+    if asked.interval_s == 0:
+        found = await tank.archive.read(
+            stream_ids, asked.start_us, asked.end_us, asked.skip + asked.limit
+        )
+        by_stream = {stream_id: points[asked.skip :] for stream_id, points in found.items()}
+    else:
+        by_stream = await _read_steps(tank, stream_ids, terms, asked)
+    if not terms.find_previous:
+        return by_stream
+    previous = await tank.archive.read_last_before(stream_ids, asked.start_us)
+    return {
+        stream_id: ([previous[stream_id]] if stream_id in previous else [])
+        + by_stream.get(stream_id, [])
+        for stream_id in stream_ids
+    }
+
+
+async def _read_steps(
+    tank: Tank, stream_ids: Sequence[int], terms: HistoryTerms, asked: HistoryRange
+) -> dict[int, list[Datapoint]]:
+    origin_us = midnight_origin_us(terms.utc_offset_s)
+    reading = tank.archive.read_buckets(
+        stream_ids,
+        asked.start_us,
+        asked.end_us,
+        asked.interval_us,
+        origin_us,
+        asked.skip + asked.limit,
+    )
+    if terms.function is not None:
+        buckets = await reading
+        return {i: calculated(found, terms.function)[asked.skip :] for i, found in buckets.items()}
+    if not terms.is_discrete:
+        buckets = await reading
+        return {i: sampled(found)[asked.skip :] for i, found in buckets.items()}
+    buckets, previous = await asyncio.gather(
+        reading, tank.archive.read_last_before(stream_ids, asked.start_us)
+    )
+    return {
+        i: sampled_at_steps(buckets.get(i, []), previous.get(i), asked, origin_us)
+        for i in stream_ids
+    }

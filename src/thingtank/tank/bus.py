@@ -1,0 +1,118 @@
+"""The in-process bus: events to whoever listens, never waiting for anyone.
+
+Owned by the event loop's thread. A listener has a bounded queue; when it is full the oldest event
+is dropped and counted,
+so that a listener can say what it missed and read the state anew.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+
+from thingtank.tank.events import Event, device_id_of
+
+LISTENER_EVENTS_MAX = 1000
+
+
+class Listener:
+    """One receiver's bounded queue. Iterate with `await listener.next()`; leave with `close()`."""
+
+    def __init__(
+        self, bus: "Bus", kinds: tuple[type[Event], ...], device_id: int | None, events_max: int
+    ) -> None:
+        self._bus = bus
+        self._kinds = kinds
+        self.device_id = device_id
+        self._queue: deque[Event] = deque(maxlen=events_max)
+        self._wake = asyncio.Event()
+        self.dropped_count = 0
+
+    def offer(self, event: Event) -> None:
+        """Queue an event if it is of a kind asked for."""
+        if not isinstance(event, self._kinds):
+            return
+        if len(self._queue) == self._queue.maxlen:
+            self.dropped_count += 1
+        self._queue.append(event)
+        self._wake.set()
+
+    async def next(self) -> Event:
+        """Wait for the next event."""
+        while not self._queue:
+            self._wake.clear()
+            await self._wake.wait()
+        return self._queue.popleft()
+
+    def take_all(self) -> list[Event]:
+        """All events queued now, without waiting; maybe none."""
+        events = list(self._queue)
+        self._queue.clear()
+        return events
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._bus.forget(self)
+
+    def __enter__(self) -> "Listener":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Bus:
+    """Where actions announce and doors, pages and sinks listen."""
+
+    def __init__(self) -> None:
+        self._of_all: list[Listener] = []
+        self._of_device: dict[int, list[Listener]] = {}
+        self._reactions: list[Callable[[Event], None]] = []
+
+    def publish(self, event: Event) -> None:
+        """Give an event to each listener it concerns; from the loop's thread, after the change."""
+        for reaction in self._reactions:
+            reaction(event)
+        for listener in self._of_all:
+            listener.offer(event)
+        if self._of_device:
+            for listener in self._of_device.get(device_id_of(event), ()):
+                listener.offer(event)
+
+    def react(self, reaction: Callable[[Event], None]) -> None:
+        """Have `reaction` called at once with every event; it must be quick."""
+        self._reactions.append(reaction)
+
+    def listen(
+        self,
+        *kinds: type[Event],
+        device_id: int | None = None,
+        events_max: int = LISTENER_EVENTS_MAX,
+    ) -> Listener:
+        """Start a listener for events of these kinds, of one device or of all."""
+        listener = Listener(self, kinds, device_id, events_max)
+        if device_id is None:
+            self._of_all.append(listener)
+        else:
+            self._of_device.setdefault(device_id, []).append(listener)
+        return listener
+
+    def forget(self, listener: Listener) -> None:
+        """Drop a listener; it gets nothing more."""
+        if listener.device_id is None:
+            self._of_all = [other for other in self._of_all if other is not listener]
+            return
+        rest = [x for x in self._of_device.get(listener.device_id, ()) if x is not listener]
+        if rest:
+            self._of_device[listener.device_id] = rest
+        else:
+            self._of_device.pop(listener.device_id, None)
+
+    def has_listeners(self, device_id: int) -> bool:
+        """Whether anyone would hear an event of this device."""
+        return bool(self._reactions or self._of_all or device_id in self._of_device)

@@ -1,0 +1,65 @@
+"""What a request wants changed: only the fields it named. UNSET fields stay as they are."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from thingtank.tank.things import Location, Unit
+
+Thing = TypeVar("Thing", bound=msgspec.Struct)
+
+
+class DeviceChange(msgspec.Struct, frozen=True):
+    """New values for a device's metadata."""
+
+    title: str | UnsetType = UNSET
+    private: bool | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
+    website: str | UnsetType = UNSET
+    email: str | UnsetType = UNSET
+    icon: str | UnsetType = UNSET
+    location: Location | UnsetType | None = UNSET
+
+
+class DatastreamChange(msgspec.Struct, frozen=True):
+    """New values for a datastream's metadata."""
+
+    tags: tuple[str, ...] | UnsetType = UNSET
+    unit: Unit | UnsetType | None = UNSET
+
+
+class DatastreamWrite(msgspec.Struct, frozen=True, gc=False):
+    """What one request writes to one datastream.
+
+    Attributes:
+        name: the datastream.
+        at_us, values: datapoints as two columns of one length, in the order written.
+        change: new metadata, None for none.
+        minimum, maximum: new extremes; None resets, UNSET leaves.
+    """
+
+    name: str
+    at_us: Sequence[int] = ()
+    values: Sequence[str] = ()
+    change: DatastreamChange | None = None
+    minimum: float | UnsetType | None = UNSET
+    maximum: float | UnsetType | None = UNSET
+
+
+def changed(thing: Thing, change: msgspec.Struct) -> Thing:
+    """`thing` with the fields that `change` sets."""
+    fields = {
+        name: value
+        for name in change.__struct_fields__
+        if (value := getattr(change, name)) is not UNSET
+    }
+    return msgspec.structs.replace(thing, **fields) if fields else thing
+
+
+def ordered_tags(tags: Sequence[str]) -> tuple[str, ...]:
+    """Tags as they are kept: stripped, no blanks or repeats, sorted without regard to case."""
+    kept = {stripped for tag in tags if (stripped := tag.strip())}
+    return tuple(sorted(kept, key=lambda tag: (tag.casefold(), tag)))

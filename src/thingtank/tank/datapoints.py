@@ -1,0 +1,153 @@
+"""Values in time, one by one and in columns.
+
+A value is what the device wrote, letter for letter (`"0000017"`, `"+5"`, `"on"`). Where the text
+reads as a decimal
+number, the number is kept besides, so that charts and history can calculate; the text itself is
+kept only when the
+number's usual spelling would not give it back.
+"""
+
+import math
+import re
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+AT_US_MIN = -62_135_596_800_000_000  # 0001-01-01T00:00:00Z, what ISO 8601 and `datetime` can say
+AT_US_MAX = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
+
+_DECIMAL = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*\Z", re.ASCII)
+_INTEGER_EXACT_MAX = 1e15  # below this each whole float has one exact short spelling
+
+
+class Datapoint(msgspec.Struct, frozen=True, gc=False):
+    """One value of one datastream at one instant.
+
+    Attributes:
+        at_us: microseconds since the epoch, UTC.
+        value: the text as written.
+    """
+
+    at_us: int
+    value: str
+
+
+class CurrentValue(msgspec.Struct, frozen=True, gc=False):
+    """What a datastream says now: its newest datapoint, and the extremes since reset.
+
+    Attributes:
+        at_us: time of the newest datapoint; None when only extremes were set.
+        value: its text; None likewise.
+        minimum, maximum: None until a number was written.
+    """
+
+    at_us: int | None
+    value: str | None
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+def number_of(value: str) -> float | None:
+    """Read a value as a decimal number; None when it is text, or too large for a float."""
+    if not _DECIMAL.match(value):
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def text_of(number: float) -> str:
+    """Spell a finite number the usual way: whole numbers without a point, others shortest."""
+    if number == int(number) and abs(number) < _INTEGER_EXACT_MAX:
+        return str(int(number))
+    return repr(number)
+
+
+class DatapointColumns:
+    """Datapoints of any datastreams, in the order they were written, as columns.
+
+    The shape that a write keeps from the door to the archive, so that 500 datapoints cost one
+    object.
+
+    Attributes:
+        stream_ids: int32, whose datapoint each row is.
+        at_us: int64, microseconds since the epoch, UTC.
+        numbers: float64, NaN where the value is not a number.
+        texts: row → text, only for rows whose number does not spell the value back.
+    """
+
+    __slots__ = ("at_us", "numbers", "stream_ids", "texts")
+
+    def __init__(self) -> None:
+        self.stream_ids = array("i")
+        self.at_us = array("q")
+        self.numbers = array("d")
+        self.texts: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.stream_ids)
+
+    def add(self, stream_id: int, at_us: int, value: str) -> None:
+        """Append one datapoint."""
+        number = number_of(value)
+        if number is None:
+            self.texts[len(self.stream_ids)] = value
+            number = math.nan
+        elif text_of(number) != value:
+            self.texts[len(self.stream_ids)] = value
+        self.stream_ids.append(stream_id)
+        self.at_us.append(at_us)
+        self.numbers.append(number)
+
+    def add_many(self, stream_id: int, at_us: Sequence[int], values: Sequence[str]) -> None:
+        """Append datapoints of one datastream, given as two columns of one length."""
+        for at, value in zip(at_us, values, strict=True):
+            self.add(stream_id, at, value)
+
+    def extend(self, other: "DatapointColumns") -> None:
+        """Append all rows of `other`."""
+        if other.texts:
+            offset = len(self.stream_ids)
+            self.texts.update((offset + row, text) for row, text in other.texts.items())
+        self.stream_ids.extend(other.stream_ids)
+        self.at_us.extend(other.at_us)
+        self.numbers.extend(other.numbers)
+
+    def value(self, row: int) -> str:
+        """The text of one row, as written."""
+        text = self.texts.get(row)
+        return text if text is not None else text_of(self.numbers[row])
+
+    def rows(self) -> Iterator[tuple[int, Datapoint]]:
+        """Each row as (stream_id, datapoint), in order."""
+        for row, stream_id in enumerate(self.stream_ids):
+            yield stream_id, Datapoint(self.at_us[row], self.value(row))
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[int, Datapoint]]) -> "DatapointColumns":
+        """Columns from (stream_id, datapoint) pairs."""
+        columns = cls()
+        for stream_id, datapoint in rows:
+            columns.add(stream_id, datapoint.at_us, datapoint.value)
+        return columns
+
+
+class Bucket(msgspec.Struct, frozen=True, gc=False):
+    """What one datastream said within [start_us, start_us + interval_us).
+
+    Attributes:
+        start_us: the bucket's start.
+        count: number of datapoints, at least 1.
+        number_count: how many of them are numbers.
+        minimum, maximum, total: over the numbers; None when there are none.
+        first, last: oldest and newest datapoint.
+    """
+
+    start_us: int
+    count: int
+    number_count: int
+    minimum: float | None
+    maximum: float | None
+    total: float | None
+    first: Datapoint
+    last: Datapoint

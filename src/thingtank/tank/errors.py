@@ -1,0 +1,85 @@
+"""What can go wrong in the tank, by meaning. Doors map these to their own words, in one table each.
+
+```
+TankError
+├── NotFound
+│   ├── NoSuchAccount  NoSuchDevice  NoSuchDatastream  NoSuchDatapoint  NoSuchKey
+├── Unauthenticated      no key, or one nobody knows, or an expired one
+├── NotAllowed           known, but may not do this
+├── ValidationFailed     the request's content breaks rules; lists each problem
+├── LimitReached         more than the settings allow (datapoints a write, length of a range)
+└── Unavailable          not now: try again after `retry_after_s`
+    ├── Overloaded       a bounded queue is full
+    └── StorageFailed    the disk is full or read-only
+```
+"""
+
+from collections.abc import Sequence
+
+
+class TankError(Exception):
+    """Base of all errors that a caller of the tank may see."""
+
+
+class NotFound(TankError):
+    """The thing that was asked for does not exist."""
+
+
+class NoSuchAccount(NotFound):
+    """No account of that login or id."""
+
+
+class NoSuchDevice(NotFound):
+    """No device (and so no feed) of that id or uuid."""
+
+
+class NoSuchDatastream(NotFound):
+    """The device has no datastream of that name."""
+
+
+class NoSuchDatapoint(NotFound):
+    """The datastream has no datapoint at that instant."""
+
+
+class NoSuchKey(NotFound):
+    """No API key of that id."""
+
+
+class Unauthenticated(TankError):
+    """The caller is nobody the tank knows."""
+
+
+class NotAllowed(TankError):
+    """The caller is known and may not do this. The message says which right is missing."""
+
+
+class ValidationFailed(TankError):
+    """The content of a request breaks rules.
+
+    Attributes:
+        problems: (field, message) pairs, at least one; messages as Xively words them.
+    """
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(f"{field} {message}" for field, message in self.problems))
+
+
+class LimitReached(TankError):
+    """More was asked for than a limit allows. The message gives the value and the bound."""
+
+
+class Unavailable(TankError):
+    """The tank cannot do this now; the same request may succeed later."""
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
+class Overloaded(Unavailable):
+    """A bounded queue is full."""
+
+
+class StorageFailed(Unavailable):
+    """The disk refused the write. Nothing of the request was kept."""

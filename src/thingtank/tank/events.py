@@ -1,0 +1,76 @@
+"""What just happened: the few events that every change is announced with, after it holds."""
+
+import msgspec
+
+from thingtank.tank.datapoints import DatapointColumns
+from thingtank.tank.things import Device
+
+
+class DeviceCreated(msgspec.Struct, frozen=True, gc=False):
+    """A device was made."""
+
+    device: Device
+
+
+class DeviceUpdated(msgspec.Struct, frozen=True, gc=False):
+    """A device's metadata, datastreams or keys changed."""
+
+    device: Device
+
+
+class DeviceDeleted(msgspec.Struct, frozen=True, gc=False):
+    """A device and everything below it is gone."""
+
+    device: Device
+
+
+class DatapointsRecorded(msgspec.Struct, frozen=True, gc=False):
+    """Datapoints of one device are on disk.
+
+    Attributes:
+        device_id: the feed.
+        names: stream_id → datastream name, for the datastreams in `columns`.
+        columns: the rows as written, any order of time.
+    """
+
+    device_id: int
+    names: dict[int, str]
+    columns: DatapointColumns
+
+
+class RequestServed(msgspec.Struct, frozen=True, gc=False):
+    """A request that touched a device was answered.
+
+    Attributes:
+        at_us: when it was answered.
+        door: `xively_http`, later `xively_socket`, `mqtt`, …
+        method, path: as the client put them; secrets in the path's query are blotted out.
+        status: the answer's status in that door's numbers.
+        reason: why it was refused, blank when it was not.
+        request_body, response_body: the first bytes of each, decoded for people.
+    """
+
+    at_us: int
+    device_id: int
+    door: str
+    method: str
+    path: str
+    status: int
+    duration_us: int
+    reason: str = ""
+    address: str = ""
+    user_agent: str = ""
+    request_body: str = ""
+    response_body: str = ""
+
+
+Event = DeviceCreated | DeviceUpdated | DeviceDeleted | DatapointsRecorded | RequestServed
+
+
+def device_id_of(event: Event) -> int:
+    """The device an event is about."""
+    match event:
+        case DeviceCreated() | DeviceUpdated() | DeviceDeleted():
+            return event.device.device_id
+        case DatapointsRecorded() | RequestServed():
+            return event.device_id

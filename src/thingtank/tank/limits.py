@@ -1,0 +1,28 @@
+"""The tank's limits, each chosen on purpose; section `limits` of the settings changes them."""
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much of anything is allowed at once.
+
+    Attributes:
+        datapoints_per_write_max: Xively's own limit is 500; a write above it is refused whole.
+        datastreams_per_device_max: more are refused.
+        devices_per_account_max: more are refused.
+        keys_per_account_max: more are refused.
+        datapoints_per_read_max: Xively's own limit; reads are clipped to it.
+        request_bytes_max: larger bodies are refused before they are read whole.
+        future_s_max: a datapoint further in the future is refused.
+        raw_range_is_bounded: refuse history at finer intervals than Xively's table allows for its
+            range.
+    """
+
+    datapoints_per_write_max: int = 500
+    datastreams_per_device_max: int = 1000
+    devices_per_account_max: int = 200_000
+    keys_per_account_max: int = 200_000
+    datapoints_per_read_max: int = 1000
+    request_bytes_max: int = 1_048_576
+    future_s_max: int = 366 * 86_400
+    raw_range_is_bounded: bool = True

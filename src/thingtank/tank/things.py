@@ -1,0 +1,170 @@
+"""The tank's things: accounts, devices (each is a feed too), datastreams. All frozen.
+
+One row, many names: Xively's device and its feed, and SkyNet's device, are one `Device`. Its
+`device_id` is Xively's feed
+id, its `uuid` SkyNet's.
+"""
+
+import re
+from typing import Literal
+
+import msgspec
+
+TEXT_CHARS_MAX = 255  # Xively: titles, tags and values up to 255 characters
+DESCRIPTION_CHARS_MAX = 10_000
+UNIT_TYPES = (
+    "basicSI",
+    "derivedSI",
+    "conversionBasedUnits",
+    "derivedUnits",
+    "contextDependentUnits",
+)
+
+_NAME_PATTERN = re.compile(r"[\w\-+.]+\Z")
+
+
+class Account(msgspec.Struct, frozen=True, gc=False):
+    """Who owns things.
+
+    Attributes:
+        account_id: the row's number.
+        login: unique, shown as `creator`.
+        is_admin: may see and change everything of the instance.
+        is_active: an inactive account's keys are dead.
+    """
+
+    account_id: int
+    login: str
+    is_admin: bool = False
+    is_active: bool = True
+
+
+class Unit(msgspec.Struct, frozen=True, gc=False):
+    """What a datastream's numbers measure. `type` is one of UNIT_TYPES or blank."""
+
+    type: str = ""
+    symbol: str = ""
+    label: str = ""
+
+
+class Location(msgspec.Struct, frozen=True, gc=False):
+    """Where a device is. Latitude and longitude in degrees (WGS 84), elevation as written."""
+
+    name: str = ""
+    lat: float | None = None
+    lon: float | None = None
+    ele: str = ""
+    disposition: Literal["", "fixed", "mobile"] = ""
+    exposure: Literal["", "indoor", "outdoor"] = ""
+    domain: Literal["physical", "virtual"] = "physical"
+
+
+class Device(msgspec.Struct, frozen=True, gc=False):
+    """A thing, and its feed.
+
+    Attributes:
+        device_id: also the Xively feed id; 0 before it is stored.
+        uuid: 36 characters, lower case.
+        account_id: its owner.
+        private: only its owner and keys with private access see it.
+        tags: sorted without regard to case.
+        created_us, updated_us: microseconds since the epoch, UTC; `updated_us` moves when metadata
+            does.
+    """
+
+    device_id: int
+    uuid: str
+    account_id: int
+    title: str
+    private: bool = True
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    website: str = ""
+    email: str = ""
+    icon: str = ""
+    location: Location | None = None
+    created_us: int = 0
+    updated_us: int = 0
+
+
+class Datastream(msgspec.Struct, frozen=True, gc=False):
+    """One series of a device; Xively's datastream or channel.
+
+    Attributes:
+        stream_id: the archive's number for it, never used again; 0 before it is stored.
+        name: what Xively calls the datastream's id, unique within the device.
+    """
+
+    stream_id: int
+    device_id: int
+    name: str
+    tags: tuple[str, ...] = ()
+    unit: Unit | None = None
+
+
+def is_datastream_name(name: str) -> bool:
+    """Tell whether `name` may name a datastream: letters of any script, digits and `_ - + .`.
+
+    Source: Xively API v2, datastream id (xively-rb, datastream.rb).
+    """
+    return len(name) <= TEXT_CHARS_MAX and _NAME_PATTERN.match(name) is not None
+
+
+def device_problems(device: Device) -> list[tuple[str, str]]:
+    """What is wrong with a device's own content, in Xively's words: (field, message) pairs."""
+    problems = []
+    if not device.title.strip():
+        problems.append(("title", "can't be blank"))
+    texts = {
+        "title": device.title,
+        "website": device.website,
+        "email": device.email,
+        "icon": device.icon,
+        "tags": ",".join(device.tags),
+    }
+    problems += [
+        (field, f"is too long (maximum is {TEXT_CHARS_MAX} characters)")
+        for field, text in texts.items()
+        if len(text) > TEXT_CHARS_MAX
+    ]
+    if len(device.description) > DESCRIPTION_CHARS_MAX:
+        problems.append(
+            ("description", f"is too long (maximum is {DESCRIPTION_CHARS_MAX} characters)")
+        )
+    return problems + _location_problems(device.location)
+
+
+def _location_problems(location: Location | None) -> list[tuple[str, str]]:
+    if location is None:
+        return []
+    problems = []
+    if location.lat is not None and not -90 <= location.lat <= 90:
+        problems.append(("location_lat", "must be between -90 and 90"))
+    if location.lon is not None and not -180 <= location.lon <= 180:
+        problems.append(("location_lon", "must be between -180 and 180"))
+    if len(location.name) > TEXT_CHARS_MAX:
+        problems.append(("location_name", f"is too long (maximum is {TEXT_CHARS_MAX} characters)"))
+    if len(location.ele) > TEXT_CHARS_MAX:
+        problems.append(("location_ele", f"is too long (maximum is {TEXT_CHARS_MAX} characters)"))
+    return problems
+
+
+def datastream_problems(datastream: Datastream) -> list[tuple[str, str]]:
+    """What is wrong with a datastream's own content, in Xively's words."""
+    problems = []
+    if not datastream.name:
+        problems.append(("id", "can't be blank"))
+    elif not is_datastream_name(datastream.name):
+        problems.append(("id", "is invalid"))
+    if len(",".join(datastream.tags)) > TEXT_CHARS_MAX:
+        problems.append(("tags", f"is too long (maximum is {TEXT_CHARS_MAX} characters)"))
+    unit = datastream.unit
+    if unit is not None:
+        if unit.type and unit.type not in UNIT_TYPES:
+            choices = ", ".join(UNIT_TYPES)
+            problems.append(
+                ("unit_type", f"is not a valid unit_type (pick one from {choices} or leave blank)")
+            )
+        if max(len(unit.symbol), len(unit.label)) > TEXT_CHARS_MAX:
+            problems.append(("unit", f"is too long (maximum is {TEXT_CHARS_MAX} characters)"))
+    return problems

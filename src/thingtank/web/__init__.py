@@ -1,0 +1,1 @@
+"""Django: accounts, catalog, workbench."""
