@@ -1,0 +1,221 @@
+"""A directory held wholly in memory: the twin that tests compare with, and what a trial run needs.
+
+Nothing survives the process. Its answers are those of the directory on a database, so the same
+contract tests run over both.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+import msgspec
+
+from thingtank.tank.errors import NoSuchAccount, NoSuchDatastream, NoSuchDevice, NoSuchKey
+from thingtank.tank.interfaces import DevicePage, DeviceQuery
+from thingtank.tank.keys import ApiKey, Permission
+from thingtank.tank.things import Account, Datastream, Device
+
+FIRST_DEVICE_ID = 1001  # Xively's feed ids had at least three digits; clients expect no more
+
+
+class MemoryDirectory:
+    """Accounts, devices, datastreams and keys in dictionaries. Implements `Directory`."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[int, Account] = {}
+        self._devices: dict[int, Device] = {}
+        self._tokens: dict[int, str] = {}
+        self._datastreams: dict[int, dict[str, Datastream]] = {}
+        self._keys: dict[int, ApiKey] = {}
+        self._secrets: dict[int, str] = {}
+        self._key_ids_by_digest: dict[bytes, int] = {}
+        self._account_ids = itertools.count(1)
+        self._device_ids = itertools.count(FIRST_DEVICE_ID)
+        self._stream_ids = itertools.count(1)
+        self._key_ids = itertools.count(1)
+
+    def add_account(self, login: str, is_admin: bool = False, is_active: bool = True) -> Account:
+        """Make an account; the database's twin of this is Django's user."""
+        account = Account(next(self._account_ids), login, is_admin, is_active)
+        self._accounts[account.account_id] = account
+        return account
+
+    def get_account(self, account_id: int) -> Account:
+        """Raise NoSuchAccount if there is none."""
+        account = self._accounts.get(account_id)
+        if account is None:
+            raise NoSuchAccount(f"there is no account {account_id}")
+        return account
+
+    def find_account(self, login: str) -> Account | None:
+        """The account of that login."""
+        return next((found for found in self._accounts.values() if found.login == login), None)
+
+    def get_device(self, device_id: int) -> Device:
+        """Raise NoSuchDevice if there is none."""
+        device = self._devices.get(device_id)
+        if device is None:
+            raise NoSuchDevice(f"there is no feed {device_id}")
+        return device
+
+    def find_device_by_uuid(self, uuid: str) -> Device | None:
+        """The device with that uuid, lower case."""
+        return next((device for device in self._devices.values() if device.uuid == uuid), None)
+
+    def datastreams(self, device_id: int) -> Mapping[str, Datastream]:
+        """A device's datastreams by name, in order of name."""
+        return MappingProxyType(self._datastreams.get(device_id, {}))
+
+    def list_devices(self, query: DeviceQuery) -> DevicePage:
+        """One page of devices."""
+        found = [device for device in self._devices.values() if self._matches(device, query)]
+        if query.order == "title":
+            found.sort(key=lambda device: (device.title.casefold(), device.device_id))
+        else:
+            found.sort(key=lambda device: (device.created_us, device.device_id), reverse=True)
+        start = (query.page - 1) * query.per_page
+        return DevicePage(found[start : start + query.per_page], len(found))
+
+    def _matches(self, device: Device, query: DeviceQuery) -> bool:
+        return (
+            _is_visible(device, query)
+            and (query.device_ids is None or device.device_id in query.device_ids)
+            and (not query.user or self._accounts[device.account_id].login == query.user)
+            and (not query.tag or self._has_tag(device, query.tag.casefold()))
+            and (not query.text or self._has_words(device, query.text))
+        )
+
+    def _has_tag(self, device: Device, folded_tag: str) -> bool:
+        tags = list(device.tags)
+        for datastream in self.datastreams(device.device_id).values():
+            tags += datastream.tags
+        return any(tag.casefold() == folded_tag for tag in tags)
+
+    def _has_words(self, device: Device, text: str) -> bool:
+        names = self.datastreams(device.device_id)
+        haystack = "\n".join([device.title, device.description, *device.tags, *names]).casefold()
+        return all(word in haystack for word in text.casefold().split())
+
+    def find_key(self, secret: str) -> ApiKey | None:
+        """The key with that secret; found by digest, so a near miss takes no longer."""
+        key_id = self._key_ids_by_digest.get(_digest(secret))
+        return None if key_id is None else self._keys[key_id]
+
+    def get_key(self, key_id: int) -> ApiKey:
+        """Raise NoSuchKey if there is none."""
+        key = self._keys.get(key_id)
+        if key is None:
+            raise NoSuchKey(f"there is no key {key_id}")
+        return key
+
+    def keys_of(self, account_id: int) -> Sequence[ApiKey]:
+        """All keys of an account, oldest first."""
+        return [key for key in self._keys.values() if key.account_id == account_id]
+
+    def reveal_key(self, key_id: int) -> str:
+        """The secret of a key."""
+        self.get_key(key_id)
+        return self._secrets[key_id]
+
+    async def insert_device(
+        self,
+        device: Device,
+        datastreams: Iterable[Datastream],
+        token: str,
+        key_for: Callable[[Device], tuple[ApiKey, str]] | None,
+    ) -> Device:
+        """Store a device with datastreams, token and first key."""
+        stored = msgspec.structs.replace(device, device_id=next(self._device_ids))
+        self._devices[stored.device_id] = stored
+        self._tokens[stored.device_id] = token
+        await self.insert_datastreams(stored.device_id, datastreams)
+        if key_for is not None:
+            await self.insert_key(*key_for(stored))
+        return stored
+
+    async def update_device(self, device_id: int, change: Callable[[Device], Device]) -> Device:
+        """Store `change` of a device."""
+        device = change(self.get_device(device_id))
+        self._devices[device_id] = device
+        return device
+
+    async def delete_device(self, device_id: int) -> None:
+        """Remove a device, its datastreams, and keys that reach nothing else."""
+        self.get_device(device_id)
+        del self._devices[device_id]
+        del self._tokens[device_id]
+        self._datastreams.pop(device_id, None)
+        for key in list(self._keys.values()):
+            if all(_reaches_only(permission, device_id) for permission in key.permissions):
+                await self.delete_key(key.key_id)
+
+    async def insert_datastreams(
+        self, device_id: int, datastreams: Iterable[Datastream]
+    ) -> Sequence[Datastream]:
+        """Store new datastreams; one whose name exists is answered as it stands."""
+        self.get_device(device_id)
+        known = dict(self._datastreams.get(device_id, {}))
+        stored = []
+        for draft in datastreams:
+            if draft.name not in known:
+                known[draft.name] = msgspec.structs.replace(
+                    draft, stream_id=next(self._stream_ids), device_id=device_id
+                )
+            stored.append(known[draft.name])
+        self._datastreams[device_id] = dict(sorted(known.items()))
+        return stored
+
+    async def update_datastream(
+        self, device_id: int, name: str, change: Callable[[Datastream], Datastream]
+    ) -> Datastream:
+        """Store `change` of a datastream."""
+        datastream = change(self._existing(device_id, name))
+        self._datastreams[device_id] = {**self._datastreams[device_id], name: datastream}
+        return datastream
+
+    async def delete_datastream(self, device_id: int, name: str) -> Datastream:
+        """Remove a datastream; return what it was."""
+        datastream = self._existing(device_id, name)
+        rest = {**self._datastreams[device_id]}
+        del rest[name]
+        self._datastreams[device_id] = rest
+        return datastream
+
+    def _existing(self, device_id: int, name: str) -> Datastream:
+        datastream = self._datastreams.get(device_id, {}).get(name)
+        if datastream is None:
+            raise NoSuchDatastream(f"feed {device_id} has no datastream {name}")
+        return datastream
+
+    async def insert_key(self, key: ApiKey, secret: str) -> ApiKey:
+        """Store a key and its secret."""
+        stored = msgspec.structs.replace(key, key_id=next(self._key_ids))
+        self._keys[stored.key_id] = stored
+        self._secrets[stored.key_id] = secret
+        self._key_ids_by_digest[_digest(secret)] = stored.key_id
+        return stored
+
+    async def delete_key(self, key_id: int) -> None:
+        """Remove a key; it is dead at once."""
+        self.get_key(key_id)
+        del self._keys[key_id]
+        del self._key_ids_by_digest[_digest(self._secrets.pop(key_id))]
+
+
+def _is_visible(device: Device, query: DeviceQuery) -> bool:
+    if query.account_id is None:
+        return query.with_private or not device.private
+    if device.account_id == query.account_id:
+        return query.with_private or not device.private
+    return query.with_public and not device.private
+
+
+def _reaches_only(permission: Permission, device_id: int) -> bool:
+    return bool(permission.resources) and all(
+        resource.feed_id == device_id for resource in permission.resources
+    )
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.blake2b(secret.encode("utf-8", "surrogatepass"), digest_size=32).digest()
