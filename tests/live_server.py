@@ -1,0 +1,130 @@
+"""A real `thingtank serve` in its own process, for tests that need the whole thing.
+
+with start_server(tmp_path) as server:
+    requests.get(f"{server.url}/healthz", timeout=5)
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+START_S_MAX = 60.0  # two busy cores shared by several test runs; alone it takes under 3 s
+STOP_S_MAX = 15.0
+
+
+class LiveServer:
+    """One running server and what a test wants to know of it.
+
+    Attributes:
+        url: where the web door is, without a slash at the end.
+        welcome_url: the one-time link that signs the owner in; blank on a folder that has people.
+        feed_id, api_key: the first device and a key that may do everything on its feed.
+        process: the child process.
+        ready: all that the server said of itself when it was ready.
+        start_s: seconds from the start of the process until it was ready.
+    """
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], ready: dict[str, object], log: Path, start_s: float
+    ) -> None:
+        self.process = process
+        self.ready = ready
+        self.start_s = start_s
+        self.url = str(ready["url"])
+        self.welcome_url = str(ready["welcome_url"] or "")
+        self.feed_id = int(str(ready["feed_id"] or 0))
+        self.api_key = str(ready["api_key"] or "")
+        self._log = log
+
+    def output(self) -> str:
+        """What it has printed and logged so far."""
+        return self._log.read_text(errors="replace")
+
+    def stop(self) -> None:
+        """Ask it to stop as Ctrl-C does, and check that it did so cleanly."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        code = self._wait()
+        assert code == 0, f"the server ended with {code}:\n{self.output()}"
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would."""
+        self.process.kill()
+        self._wait()
+
+    def _wait(self) -> int:
+        try:
+            return self.process.wait(STOP_S_MAX)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(STOP_S_MAX)
+            raise AssertionError(f"the server did not stop:\n{self.output()}") from None
+
+    def __enter__(self) -> "LiveServer":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is not None or self.process.poll() is not None:
+            self.kill()
+        else:
+            self.stop()
+
+
+def start_server(folder: Path, *flags: str, env: dict[str, str] | None = None) -> LiveServer:
+    """Start a server on a data folder and wait until it serves.
+
+    Args:
+        folder: the data folder; made if it is not there.
+        flags: more flags of `thingtank serve`; `--web 0` comes before them.
+        env: environment variables on top of this process's own.
+
+    Raises:
+        AssertionError: it did not get ready, or ended; with all it printed.
+    """
+    run_folder = Path(tempfile.mkdtemp(prefix="thingtank-live-"))
+    ready_file, log = run_folder / "ready.json", run_folder / "output.log"
+    command = [sys.executable, "-m", "thingtank.cli.main", "serve", "--data", str(folder)]
+    command += ["--web", "0", "--ready-file", str(ready_file), *flags]
+    started_s = time.monotonic()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(env or {})},
+        )
+    try:
+        ready = _wait_until_ready(process, ready_file, log)
+    except BaseException:
+        process.kill()
+        process.wait(STOP_S_MAX)
+        raise
+    return LiveServer(process, ready, log, time.monotonic() - started_s)
+
+
+def _wait_until_ready(
+    process: subprocess.Popen[bytes], ready_file: Path, log: Path
+) -> dict[str, object]:
+    deadline_s = time.monotonic() + START_S_MAX
+    while time.monotonic() < deadline_s:
+        if ready_file.exists():  # renamed into place when complete
+            ready: dict[str, object] = json.loads(ready_file.read_bytes())
+            return ready
+        if process.poll() is not None:
+            break
+        time.sleep(0.01)
+    code = process.poll()
+    fate = "was not ready in time" if code is None else f"ended with exit code {code}"
+    raise AssertionError(f"the server {fate}:\n{log.read_text(errors='replace')}")
