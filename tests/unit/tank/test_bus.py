@@ -1,0 +1,83 @@
+"""The bus gives events to whoever listens, and never grows for one who does not read."""
+
+import asyncio
+
+import pytest
+
+from thingtank.tank.bus import Bus
+from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated, RequestServed
+from thingtank.tank.request_log import DEVICES_MAX, REQUESTS_PER_DEVICE_MAX, RequestLog
+from thingtank.tank.things import Device
+
+
+def device(device_id: int) -> Device:
+    return Device(device_id, f"u-{device_id}", 1, "thing")
+
+
+def served(device_id: int, at_us: int = 0) -> RequestServed:
+    return RequestServed(at_us, device_id, "xively_http", "GET", "/v2/feeds/1", 200, 10)
+
+
+async def test_a_listener_hears_its_kinds_of_its_device_only() -> None:
+    bus = Bus()
+    with bus.listen(DeviceUpdated, device_id=1) as listener:
+        bus.publish(DeviceUpdated(device(2)))
+        bus.publish(DeviceCreated(device(1)))
+        bus.publish(DeviceUpdated(device(1)))
+        assert await listener.next() == DeviceUpdated(device(1))
+        assert listener.take_all() == []
+
+
+async def test_a_waiting_listener_wakes() -> None:
+    bus = Bus()
+    with bus.listen(DeviceCreated) as listener:
+        waiting = asyncio.create_task(listener.next())
+        await asyncio.sleep(0)
+        bus.publish(DeviceCreated(device(3)))
+        assert await asyncio.wait_for(waiting, 1) == DeviceCreated(device(3))
+
+
+async def test_a_full_queue_drops_the_oldest_and_counts() -> None:
+    bus = Bus()
+    with bus.listen(DeviceDeleted, events_max=2) as listener:
+        for device_id in range(5):
+            bus.publish(DeviceDeleted(device(device_id)))
+        assert listener.dropped_count == 3
+        assert listener.take_all() == [DeviceDeleted(device(3)), DeviceDeleted(device(4))]
+
+
+async def test_a_closed_listener_hears_nothing_and_leaves_nothing_behind() -> None:
+    bus = Bus()
+    first, second = bus.listen(DeviceCreated, device_id=1), bus.listen(DeviceCreated, device_id=1)
+    first.close()
+    bus.publish(DeviceCreated(device(1)))
+    assert (first.take_all(), len(second.take_all())) == ([], 1)
+    second.close()
+    assert not bus.has_listeners(1)
+
+
+def test_the_request_log_keeps_the_newest_of_each_device() -> None:
+    log = RequestLog()
+    for at_us in range(REQUESTS_PER_DEVICE_MAX + 5):
+        log.remember(served(1, at_us))
+    log.remember(DeviceCreated(device(1)))
+    kept = [request.at_us for request in log.of_device(1)]
+    assert kept == list(range(REQUESTS_PER_DEVICE_MAX + 4, 4, -1))
+
+
+def test_the_request_log_forgets_the_device_heard_from_longest_ago() -> None:
+    log = RequestLog()
+    for device_id in range(DEVICES_MAX):
+        log.remember(served(device_id))
+    log.remember(served(0))
+    log.remember(served(DEVICES_MAX))
+    assert log.of_device(0)
+    assert not log.of_device(1)
+
+
+@pytest.mark.parametrize("kinds", [(DeviceCreated,), (DeviceCreated, DeviceUpdated)])
+async def test_an_event_reaches_every_listener(kinds: tuple[type, ...]) -> None:
+    bus = Bus()
+    listeners = [bus.listen(*kinds), bus.listen(*kinds, device_id=1)]
+    bus.publish(DeviceCreated(device(1)))
+    assert [len(listener.take_all()) for listener in listeners] == [1, 1]
