@@ -1,0 +1,148 @@
+"""Drive wrk, the neutral load generator, and read what a process costs meanwhile.
+
+wrk is a Debian package. It is written in C, takes a tenth of a core where a Python client would
+take more than the server, and knows nothing of the product.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+# wrk calls `done` once with the totals; one line of JSON is safer to read than its report.
+_DONE = """
+done = function(summary, latency, requests)
+  local e = summary.errors
+  io.write(string.format(
+    '\\nRESULT {"requests":%d,"duration_us":%d,"p50_us":%d,"p99_us":%d,"max_us":%d,' ..
+    '"refused":%d,"broken":%d}\\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+    latency.max, e.status, e.connect + e.read + e.write + e.timeout))
+end
+"""
+
+
+class WrkMissing(RuntimeError):
+    """The load generator is not installed."""
+
+
+class Load(msgspec.Struct, frozen=True):
+    """What one run of wrk saw, and what the server spent.
+
+    Attributes:
+        requests: answered, refusals included.
+        refused: answers of 400 and above. broken: connections or reads that failed.
+        server_cpu_s: processor time of the server, all its threads, during the run.
+    """
+
+    requests: int
+    duration_us: int
+    p50_us: int
+    p99_us: int
+    max_us: int
+    refused: int
+    broken: int
+    server_cpu_s: float = 0.0
+
+    @property
+    def per_second(self) -> float:
+        """Requests a second."""
+        return self.requests * 1e6 / self.duration_us
+
+    @property
+    def per_cpu_second(self) -> float:
+        """Requests for each second of processor time that the server spent."""
+        return self.requests / self.server_cpu_s if self.server_cpu_s else 0.0
+
+
+def fixed_request(method: str, path: str, headers: Mapping[str, str], body: bytes) -> str:
+    """Lua for wrk that sends one request again and again, built once."""
+    lines = "\n".join(f"wrk.headers[{_lua(n)}] = {_lua(v)}" for n, v in headers.items())
+    return (
+        f"wrk.method = {_lua(method)}\nwrk.path = {_lua(path)}\nwrk.body = {_lua(body.decode())}\n"
+        f"{lines}\n{_DONE}"
+    )
+
+
+def cycled_bodies(method: str, path: str, headers: Mapping[str, str], folder: Path) -> str:
+    """Lua for wrk that sends each file of a folder in turn, read and formatted ahead of the run.
+
+    Each wrk thread begins at another file, so that two threads do not send one body at one time.
+    """
+    lines = "\n".join(f"headers[{_lua(n)}] = {_lua(v)}" for n, v in headers.items())
+    names = "{" + ",".join(_lua(str(path)) for path in sorted(folder.iterdir())) + "}"
+    return f"""
+local threads = 0
+function setup(thread)
+  thread:set("first", threads)
+  threads = threads + 1
+end
+local ready, turn = {{}}, 0
+function init(args)
+  local headers = {{}}
+  {lines}
+  for _, name in ipairs({names}) do
+    local file = io.open(name, "rb")
+    ready[#ready + 1] = wrk.format({_lua(method)}, {_lua(path)}, headers, file:read("*a"))
+    file:close()
+  end
+  turn = first * math.floor(#ready / 2)
+end
+function request()
+  turn = turn % #ready + 1
+  return ready[turn]
+end
+{_DONE}"""
+
+
+def _lua(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def run_wrk(
+    port: int, script: str, *, connections: int, duration_s: int, server_pid: int, threads: int = 1
+) -> Load:
+    """Load a server on loopback for a while; its processor time is read from /proc.
+
+    Raises:
+        WrkMissing: install Debian's package wrk.
+    """
+    program = shutil.which("wrk")
+    if program is None:
+        raise WrkMissing("wrk is not installed; on Debian: apt-get install wrk")
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
+        file.write(script)
+        file.flush()
+        before_s = cpu_s(server_pid)
+        command = [program, f"-t{threads}", f"-c{connections}", f"-d{duration_s}s"]
+        command += ["--timeout", "10s", "-s", file.name, f"http://127.0.0.1:{port}/"]
+        finished = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=duration_s + 30,
+            check=True,
+        )
+        spent_s = cpu_s(server_pid) - before_s
+    _, found, line = finished.stdout.rpartition("RESULT ")
+    if not found:
+        raise RuntimeError(f"wrk said nothing: {finished.stdout}{finished.stderr}")
+    load = msgspec.json.decode(line, type=Load)
+    return msgspec.structs.replace(load, server_cpu_s=spent_s)
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time that a process has spent, user and system, all threads."""
+    # The command name in brackets may hold spaces; the fields count from behind it (proc(5)).
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(pid: int) -> int:
+    """Resident memory of a process now."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
