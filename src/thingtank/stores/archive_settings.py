@@ -1,0 +1,29 @@
+"""Settings of the embedded archive; section `archive` of the settings file."""
+
+import msgspec
+
+
+class ArchiveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much the archive keeps in memory, and how often it moves and tidies.
+
+    Attributes:
+        pending_bytes_max: writes waiting for the disk; above it they are refused as Overloaded.
+        head_bytes_max: writes on disk in the journal but not yet in the history store; above it
+            (the history store cannot keep up, or fails) they are refused as Overloaded.
+        move_rows: the head is moved to the history store when it holds so many datapoints,
+        move_interval_s: or when its oldest is so old.
+        trim_interval_s: what was moved is trimmed from the journal, and current values are saved,
+            so often. A restart reads the journal since then.
+        trim_bytes: or when so much was written to the journal.
+        reader_threads: queries that run at the same time.
+        maintenance_interval_s: compaction and retention run so often.
+    """
+
+    pending_bytes_max: int = 64 * 1024 * 1024
+    head_bytes_max: int = 256 * 1024 * 1024
+    move_rows: int = 50_000
+    move_interval_s: float = 1.0
+    trim_interval_s: float = 5.0
+    trim_bytes: int = 64 * 1024 * 1024
+    reader_threads: int = 4
+    maintenance_interval_s: float = 60.0
