@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 
 from thingtank.tank.datapoints import (
-    AT_US_MAX,
     Bucket,
     CurrentValue,
     Datapoint,
@@ -111,7 +110,7 @@ class MemoryArchive:
         return [
             Datapoint(at_us, values[at_us])
             for at_us in sorted(values)
-            if (start_us is None or start_us <= at_us) and at_us < min(end_us, AT_US_MAX + 1)
+            if (start_us is None or start_us <= at_us) and at_us < end_us
         ]
 
 

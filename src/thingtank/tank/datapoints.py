@@ -8,7 +8,6 @@ number's usual spelling would not give it back.
 """
 
 import math
-import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -17,8 +16,9 @@ import msgspec
 AT_US_MIN = -62_135_596_800_000_000  # 0001-01-01T00:00:00Z, what ISO 8601 and `datetime` can say
 AT_US_MAX = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
 
-_DECIMAL = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*\Z", re.ASCII)
 _INTEGER_EXACT_MAX = 1e15  # below this each whole float has one exact short spelling
+_json_numbers = msgspec.json.Decoder(list[int | float])
+_json_spelling = msgspec.json.Encoder()
 
 
 class Datapoint(msgspec.Struct, frozen=True, gc=False):
@@ -50,9 +50,13 @@ class CurrentValue(msgspec.Struct, frozen=True, gc=False):
 
 def number_of(value: str) -> float | None:
     """Read a value as a decimal number; None when it is text, or too large for a float."""
-    if not _DECIMAL.match(value):
+    # `float` also reads "1_000" and the digits of every script; no device means a number by those.
+    if "_" in value or not value.isascii():
         return None
-    number = float(value)
+    try:
+        number = float(value)
+    except ValueError:
+        return None
     return number if math.isfinite(number) else None
 
 
@@ -101,8 +105,18 @@ class DatapointColumns:
 
     def add_many(self, stream_id: int, at_us: Sequence[int], values: Sequence[str]) -> None:
         """Append datapoints of one datastream, given as two columns of one length."""
-        for at, value in zip(at_us, values, strict=True):
-            self.add(stream_id, at, value)
+        if len(at_us) != len(values):
+            raise ValueError(f"{len(at_us)} times for {len(values)} values")
+        numbers = _plain_numbers(values) if len(values) > 1 else None
+        if numbers is None:
+            for at, value in zip(at_us, values, strict=True):
+                self.add(stream_id, at, value)
+            return
+        for row in _unusual_rows(values, numbers):
+            self.texts[len(self.stream_ids) + row] = values[row]
+        self.stream_ids.extend(array("i", (stream_id,)) * len(values))
+        self.at_us.extend(array("q", at_us))
+        self.numbers.extend(array("d", numbers))
 
     def extend(self, other: "DatapointColumns") -> None:
         """Append all rows of `other`."""
@@ -130,6 +144,40 @@ class DatapointColumns:
         for stream_id, datapoint in rows:
             columns.add(stream_id, datapoint.at_us, datapoint.value)
         return columns
+
+
+def _plain_numbers(values: Sequence[str]) -> list[int | float] | None:
+    """Read values as JSON numbers, all at once; None when any needs a closer look.
+
+    One pass in C over the joined text costs a tenth of reading them one by one.
+    """
+    text = ",".join(values)
+    # "1e5", and fractions so small that spellings of them differ, have one slow and sure way.
+    if "e" in text or "E" in text or ".0000" in text:
+        return None
+    try:
+        numbers = _json_numbers.decode(f"[{text}]")
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return None
+    # A value such as "1,2" makes more numbers than values; each value makes at least one.
+    if len(numbers) != len(values):
+        return None
+    if max(numbers) >= _INTEGER_EXACT_MAX or min(numbers) <= -_INTEGER_EXACT_MAX:
+        return None
+    return numbers
+
+
+def _unusual_rows(values: Sequence[str], numbers: list[int | float]) -> list[int]:
+    """Rows whose value is not its number's usual spelling: "21.50", "21.0", "-0"."""
+    text = ",".join(values)
+    spelled = _json_spelling.encode(numbers).decode()[1:-1]
+    if spelled == text and ".0," not in text and not text.endswith(".0"):
+        return []
+    return [
+        row
+        for row, (value, usual) in enumerate(zip(values, spelled.split(","), strict=True))
+        if value != usual or usual.endswith(".0")
+    ]
 
 
 class Bucket(msgspec.Struct, frozen=True, gc=False):
