@@ -1,0 +1,1 @@
+"""Deadlines, limits and backpressure, shared by doors and sinks."""
