@@ -65,7 +65,9 @@ def run(quick: bool) -> list[Result]:
 
 
 def _result(one: Candidate, found: list[Load], loads: dict[Candidate, list[Load]]) -> Result:
+    # Rounds are compared one by one: a round that the machine disturbed disturbs both sides of it.
     compared = loads[Candidate("uvicorn-httptools", "uvloop", one.app)]
+    ratio = Spread.of([a.per_second / b.per_second for a, b in zip(found, compared, strict=True)])
     speed = Spread.of([load.per_second for load in found])
     per_cpu_second = Spread.of([load.per_cpu_second for load in found]).median
     p99_ms = Spread.of([load.p99_us / 1000 for load in found]).median
@@ -75,7 +77,7 @@ def _result(one: Candidate, found: list[Load], loads: dict[Candidate, list[Load]
         "",
         speed.median,
         "requests/s",
-        speed.median / Spread.of([load.per_second for load in compared]).median,
+        ratio.median,
         None,
         f"{number(per_cpu_second)} requests/CPU-s, p99 {number(p99_ms)} ms, {failures} failures; "
         f"{CONNECTIONS} connections, {speed}",

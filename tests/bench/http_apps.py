@@ -35,12 +35,12 @@ COMMIT_REQUESTS_MAX = 1000
 
 async def read_body(receive: Receive) -> bytes:
     """The whole body of a request."""
-    body = b""
+    parts: list[bytes] = []
     while True:
         message = await receive()
-        body += message.get("body", b"")
+        parts.append(message.get("body", b""))
         if not message.get("more_body"):
-            return body
+            return b"".join(parts)
 
 
 async def answer(send: Send) -> None:
@@ -150,7 +150,7 @@ async def _serve_granian(app: App, port: int, stop: asyncio.Event, seconds_max: 
     running = asyncio.create_task(server.serve())
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds_max)
-    server.stop()
+    server.stop()  # type: ignore[no-untyped-call] # granian leaves it without annotations
     await running
 
 

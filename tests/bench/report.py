@@ -49,7 +49,7 @@ class Spread(NamedTuple):
     median: float
     lowest: float
     highest: float
-    count: int
+    rounds: int
 
     @classmethod
     def of(cls, figures: Sequence[float]) -> "Spread":
@@ -57,7 +57,7 @@ class Spread(NamedTuple):
         return cls(median(figures), min(figures), max(figures), len(figures))
 
     def __str__(self) -> str:
-        return f"{self.count} rounds, {number(self.lowest)} to {number(self.highest)}"
+        return f"{self.rounds} rounds, {number(self.lowest)} to {number(self.highest)}"
 
 
 def number(figure: float | str) -> str:
