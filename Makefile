@@ -1,0 +1,43 @@
+# `make` alone lists the words. Two of them are all a newcomer needs: `make serve` and `make test`.
+BIN := .venv/bin
+ARGS ?=
+
+help:  ## List these words
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+serve: runtime  ## Set up what is needed and start the server: make serve ARGS="--web 8001"
+	@exec $(BIN)/thingtank serve $(ARGS)
+
+check: dev  ## Format, lint, types, imports, unit tests
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest tests/unit tests/contract tests/project
+
+test: check  ## Set up what the tests need and run them all
+	$(BIN)/pytest --ignore=tests/bench
+
+interop: dev  ## Only the tests with real clients
+	$(BIN)/pytest tests/interop
+
+browser: dev  ## Only the journeys in headless Chromium; leaves screenshots/
+	$(BIN)/pytest tests/browser
+
+bench: dev  ## Measure and print one table: make bench ARGS="--quick archive"
+	$(BIN)/python -m tests.bench $(ARGS)
+
+docs: dev  ## Write the generated pages of docs/reference anew
+	$(BIN)/python -m thingtank.cli.documentation docs/reference
+
+lock: dev  ## Write the lock files anew from pyproject.toml
+	$(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --all-build-deps -o requirements.lock pyproject.toml
+	$(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --all-build-deps --extra=dev -o requirements-dev.lock pyproject.toml
+
+runtime:
+	@tools/setup.sh requirements.lock
+
+dev:
+	@tools/setup.sh requirements-dev.lock
+
+.PHONY: help serve check test interop browser bench docs lock runtime dev

@@ -1,0 +1,53 @@
+#!/bin/sh
+# Make the virtual environment .venv hold exactly what a lock file names, and the project itself.
+#
+#   tools/setup.sh requirements.lock        what the server needs
+#   tools/setup.sh requirements-dev.lock    that, and what the tests need; Debian packages too
+#
+# Does nothing when that was done already for the same lock file.
+set -eu
+cd "$(dirname "$0")/.."
+lock=$1
+python=${PYTHON:-python3}
+stamp=.venv/.installed-$lock
+
+say() { printf '%s\n' "$*" >&2; }
+
+as_root_install() {
+    # $@: Debian packages. Installs them as root, else says the command to run.
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "Installing Debian packages: $*"
+        apt-get update -qq >/dev/null
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+    else
+        say "Missing Debian packages. As root, run: apt-get install $*"
+        return 1
+    fi
+}
+
+if ! [ -x .venv/bin/pip ]; then
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+        say "Thing Tank needs Python 3.11 or newer; set PYTHON to one."
+        exit 1
+    }
+    # Debian's python3 comes without the venv module's ensurepip.
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || as_root_install python3-venv
+    say "Making the virtual environment .venv"
+    "$python" -m venv .venv
+fi
+
+if ! cmp -s "$lock" "$stamp" || ! cmp -s pyproject.toml .venv/.installed-pyproject; then
+    say "Installing Python packages from $lock"
+    .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+    .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+    cp "$lock" "$stamp"
+    cp pyproject.toml .venv/.installed-pyproject
+fi
+
+if [ "$lock" = requirements-dev.lock ]; then
+    missing=
+    command -v chromium >/dev/null || missing="$missing chromium fonts-dejavu-core"
+    command -v curl >/dev/null || missing="$missing curl"
+    # shellcheck disable=SC2086 # a list of words on purpose
+    [ -z "$missing" ] || as_root_install $missing || [ "${CI:-}" != true ]
+fi
