@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tests.bench.load import Load, fixed_request, run_wrk
+from tests.bench.load import Load, Request, fixed_request, run_wrk
 from tests.bench.report import Result, Spread, number
 
 CONNECTIONS = 32
@@ -46,10 +46,10 @@ def run(quick: bool) -> list[Result]:
     duration_s, rounds = (1, 1) if quick else (4, 5)
     granian = importlib.util.find_spec("granian") is not None
     candidates = [one for one in CANDIDATES if granian or one.server != "granian"]
-    script = fixed_request("PUT", "/v2/feeds/1", {"X-ApiKey": "k" * 48}, BODY)
+    script = fixed_request(Request("PUT", "/v2/feeds/1", BODY), {"X-ApiKey": "k" * 48})
     loads: dict[Candidate, list[Load]] = {one: [] for one in candidates}
     with contextlib.ExitStack() as stack:
-        started = {one: stack.enter_context(_process(one)) for one in candidates}
+        started = {one: stack.enter_context(candidate_process(one)) for one in candidates}
         for _ in range(rounds):
             for one, (port, pid) in started.items():
                 loads[one].append(
@@ -85,7 +85,8 @@ def _result(one: Candidate, found: list[Load], loads: dict[Candidate, list[Load]
 
 
 @contextlib.contextmanager
-def _process(one: Candidate) -> Iterator[tuple[int, int]]:
+def candidate_process(one: Candidate) -> Iterator[tuple[int, int]]:
+    """Run a candidate; its port and process id."""
     port = free_port()
     command = [sys.executable, "-m", "tests.bench.http_apps", "--port", str(port)]
     command += ["--server", one.server, "--loop", one.loop, "--app", one.app]

@@ -21,12 +21,15 @@ from typing import Any
 import uvicorn
 import uvloop
 
+from thingtank.net.bounded_http import BoundedHttp
+
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-SERVERS = ("uvicorn-httptools", "uvicorn-h11", "granian")
+SERVERS = ("uvicorn-bounded", "uvicorn-httptools", "uvicorn-h11", "granian")
+APPS = ("bare", "bare-alone", "journal")
 LOOPS = ("uvloop", "asyncio")
 PAGE_EVERY_S = 0.05  # about what a few open workbench pages ask for
 PAGE_STEPS = 20_000  # 1 to 2 ms of plain Python, as rendering a small template takes
@@ -106,8 +109,10 @@ async def render_pages() -> None:
 async def serve(server: str, app_name: str, port: int, seconds_max: float) -> None:
     """Serve until SIGTERM or the time is up."""
     with tempfile.TemporaryDirectory() as folder:
-        app = bare if app_name == "bare" else JournalApp(Path(folder))
-        pages = asyncio.create_task(render_pages())
+        app: App = JournalApp(Path(folder)) if app_name == "journal" else bare
+        pages = asyncio.create_task(
+            asyncio.sleep(0) if app_name == "bare-alone" else render_pages()
+        )
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         if server == "granian":
@@ -121,7 +126,12 @@ async def _serve_uvicorn(
     app: App, port: int, stop: asyncio.Event, seconds_max: float, parser: str
 ) -> None:
     config = uvicorn.Config(
-        app, http=parser, lifespan="off", access_log=False, log_level="error", ws="none"
+        app,
+        http=BoundedHttp if parser == "bounded" else parser,
+        lifespan="off",
+        access_log=False,
+        log_level="error",
+        ws="none",
     )
     listener = socket.create_server(("127.0.0.1", port), backlog=2048)
     server = uvicorn.Server(config)
@@ -159,7 +169,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--server", choices=SERVERS, required=True)
     parser.add_argument("--loop", choices=LOOPS, default="uvloop")
-    parser.add_argument("--app", choices=("bare", "journal"), required=True)
+    parser.add_argument("--app", choices=APPS, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--seconds-max", type=float, default=600)
     asked = parser.parse_args()

@@ -8,8 +8,9 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,6 +25,14 @@ done = function(summary, latency, requests)
     latency.max, e.status, e.connect + e.read + e.write + e.timeout))
 end
 """
+
+
+class Request(NamedTuple):
+    """What wrk sends."""
+
+    method: str
+    path: str
+    body: bytes
 
 
 class WrkMissing(RuntimeError):
@@ -59,44 +68,48 @@ class Load(msgspec.Struct, frozen=True):
         return self.requests / self.server_cpu_s if self.server_cpu_s else 0.0
 
 
-def fixed_request(method: str, path: str, headers: Mapping[str, str], body: bytes) -> str:
+def fixed_request(request: Request, headers: Mapping[str, str]) -> str:
     """Lua for wrk that sends one request again and again, built once."""
-    lines = "\n".join(f"wrk.headers[{_lua(n)}] = {_lua(v)}" for n, v in headers.items())
-    return (
-        f"wrk.method = {_lua(method)}\nwrk.path = {_lua(path)}\nwrk.body = {_lua(body.decode())}\n"
-        f"{lines}\n{_DONE}"
-    )
-
-
-def cycled_bodies(method: str, path: str, headers: Mapping[str, str], folder: Path) -> str:
-    """Lua for wrk that sends each file of a folder in turn, read and formatted ahead of the run.
-
-    Each wrk thread begins at another file, so that two threads do not send one body at one time.
-    """
-    lines = "\n".join(f"headers[{_lua(n)}] = {_lua(v)}" for n, v in headers.items())
-    names = "{" + ",".join(_lua(str(path)) for path in sorted(folder.iterdir())) + "}"
     return f"""
-local threads = 0
-function setup(thread)
-  thread:set("first", threads)
-  threads = threads + 1
+wrk.method, wrk.path = {_lua(request.method)}, {_lua(request.path)}
+wrk.body = {_lua(request.body.decode())}
+{_headers("wrk.headers", headers)}
+{_DONE}"""
+
+
+def cycled_requests(requests: Iterable[Request], headers: Mapping[str, str], folder: Path) -> str:
+    """Lua for wrk that sends many requests in turn, each built ahead of the run.
+
+    Args:
+        folder: bodies are kept here, as wrk reads them; made if it is not there.
+    """
+    folder.mkdir(exist_ok=True)
+    lines = []
+    for count, request in enumerate(requests):
+        path = folder / f"{count:06}"
+        path.write_bytes(request.body)
+        lines.append(f"add({_lua(request.method)}, {_lua(request.path)}, {_lua(str(path))})")
+    prepared = "\n".join(lines)
+    return f"""
+local ready, turn, headers = {{}}, 0, {{}}
+{_headers("headers", headers)}
+local function add(method, path, name)
+  local file = io.open(name, "rb")
+  ready[#ready + 1] = wrk.format(method, path, headers, file:read("*a"))
+  file:close()
 end
-local ready, turn = {{}}, 0
 function init(args)
-  local headers = {{}}
-  {lines}
-  for _, name in ipairs({names}) do
-    local file = io.open(name, "rb")
-    ready[#ready + 1] = wrk.format({_lua(method)}, {_lua(path)}, headers, file:read("*a"))
-    file:close()
-  end
-  turn = first * math.floor(#ready / 2)
+  {prepared}
 end
 function request()
   turn = turn % #ready + 1
   return ready[turn]
 end
 {_DONE}"""
+
+
+def _headers(table: str, headers: Mapping[str, str]) -> str:
+    return "\n".join(f"{table}[{_lua(name)}] = {_lua(value)}" for name, value in headers.items())
 
 
 def _lua(text: str) -> str:
