@@ -8,14 +8,16 @@ help:  ## List these words
 serve: runtime  ## Set up what is needed and start the server: make serve ARGS="--web 8001"
 	@exec $(BIN)/thingtank serve $(ARGS)
 
-check: dev  ## Format, lint, types, imports, unit tests
+lint: dev  ## Format, lint, types, imports
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest tests/unit tests/contract tests/project
 
-test: check  ## Set up what the tests need and run them all
+check: lint  ## Lint and unit tests: quick, for every save
+	$(BIN)/pytest tests/unit
+
+test: lint  ## Set up what the tests need and run them all
 	$(BIN)/pytest --ignore=tests/bench
 
 interop: dev  ## Only the tests with real clients
@@ -40,4 +42,4 @@ runtime:
 dev:
 	@tools/setup.sh requirements-dev.lock
 
-.PHONY: help serve check test interop browser bench docs lock runtime dev
+.PHONY: help serve lint check test interop browser bench docs lock runtime dev
