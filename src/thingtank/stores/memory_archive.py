@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 
 from thingtank.tank.datapoints import (
+    AT_US_MAX,
+    AT_US_MIN,
     Bucket,
     CurrentValue,
     Datapoint,
@@ -30,7 +32,12 @@ class MemoryArchive:
 
     def delete(self, stream_ids: Sequence[int], start_us: int, end_us: int) -> Awaitable[None]:
         """Delete the datapoints of a range; done at once."""
+        is_of_all_time = start_us <= AT_US_MIN and end_us > AT_US_MAX
         for stream_id in stream_ids:
+            if is_of_all_time:
+                self._values.pop(stream_id, None)
+                self._current.pop(stream_id, None)
+                continue
             kept = {
                 at_us: value
                 for at_us, value in self._values.get(stream_id, {}).items()
@@ -56,7 +63,8 @@ class MemoryArchive:
 
     def current(self, stream_id: int) -> CurrentValue | None:
         """The current value; None when nothing was ever written."""
-        return self._current.get(stream_id)
+        current = self._current.get(stream_id)
+        return None if current == _NEVER else current
 
     async def read(
         self,
@@ -101,7 +109,7 @@ class MemoryArchive:
             for datapoint in self._range(stream_id, start_us, end_us):
                 step = (datapoint.at_us - origin_us) // interval_us
                 steps.setdefault(origin_us + step * interval_us, []).append(datapoint)
-            if buckets := [_bucket(*item) for item in sorted(steps.items())[:limit]]:
+            if buckets := [bucket_of(*item) for item in sorted(steps.items())[:limit]]:
                 found[stream_id] = buckets
         return found
 
@@ -132,7 +140,8 @@ def _advanced(current: CurrentValue, datapoint: Datapoint) -> CurrentValue:
     return CurrentValue(datapoint.at_us, datapoint.value, minimum, maximum)
 
 
-def _bucket(start_us: int, datapoints: Sequence[Datapoint]) -> Bucket:
+def bucket_of(start_us: int, datapoints: Sequence[Datapoint]) -> Bucket:
+    """Summarize the datapoints of one bucket, n >= 1, oldest first."""
     found = (number_of(datapoint.value) for datapoint in datapoints)
     numbers = [number for number in found if number is not None]
     return Bucket(

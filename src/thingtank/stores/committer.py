@@ -1,0 +1,155 @@
+"""Group commit: while one batch is being synced, all that arrives gathers in the next.
+
+Runs in the loop's thread and hands batches to the journal's thread, one at a time. When a batch is
+on disk it is published (to the head and the current values), and only then is it acknowledged, so
+that whoever was told reads what was written.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import structlog
+
+from thingtank.stores.changes import Batch, Change, Extremes, bytes_of
+from thingtank.stores.journal import Journal
+from thingtank.stores.rows import Deletion
+from thingtank.stores.worker import Worker
+from thingtank.tank.datapoints import DatapointColumns
+from thingtank.tank.errors import Overloaded, StorageFailed, Unavailable, ValidationFailed
+
+log = structlog.get_logger()
+
+# Publishes a committed batch; where that takes a while, it answers what is still to be awaited.
+Publish: TypeAlias = Callable[[Sequence[Change], int], Coroutine[Any, Any, None] | None]
+
+
+class Committer:
+    """The one way into the journal.
+
+    Attributes:
+        written_bytes: size of all batches committed since the start.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        worker: Worker,
+        publish: Publish,
+        pending_bytes_max: int,
+        room_bytes: Callable[[], int],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._journal = journal
+        self._worker = worker
+        self._publish = publish
+        self._pending_bytes_max = pending_bytes_max
+        self._room_bytes = room_bytes
+        self._pending = Batch()
+        self._committing_bytes = 0
+        self._is_busy = False
+        self._is_closed = False
+        self._is_failing = False
+        self._settling: asyncio.Task[None] | None = None
+        self.written_bytes = 0
+
+    def append(self, columns: DatapointColumns) -> Awaitable[None]:
+        """Commit datapoints. Raise Overloaded, StorageFailed or ValidationFailed."""
+        if columns.texts:
+            _check_texts(columns.texts.values())
+        size_bytes = bytes_of(columns)
+        self._check_room(size_bytes)
+        self._pending.add_rows(columns, size_bytes)
+        return self._awaited()
+
+    def change(self, change: Deletion | Extremes) -> Awaitable[None]:
+        """Commit a deletion or new extremes. Raise Overloaded or StorageFailed."""
+        self._check_room(0)
+        self._pending.add(change)
+        return self._awaited()
+
+    async def close(self) -> None:
+        """Refuse what comes from now on; wait for what came before."""
+        self._is_closed = True
+        while self._is_busy:
+            waiting: asyncio.Future[None] = self._loop.create_future()
+            self._pending.futures.append(waiting)
+            with contextlib.suppress(Unavailable):  # who waits for that batch is told
+                await waiting
+
+    def _check_room(self, size_bytes: int) -> None:
+        if self._is_closed:
+            raise StorageFailed("the archive is closing")
+        waiting_bytes = self._pending.size_bytes + size_bytes
+        if waiting_bytes > self._pending_bytes_max:
+            raise Overloaded(
+                f"{waiting_bytes} bytes wait for the journal; at most {self._pending_bytes_max} may"
+            )
+        if waiting_bytes + self._committing_bytes > self._room_bytes():
+            raise Overloaded("the history store is too far behind the journal", retry_after_s=5)
+
+    def _awaited(self) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._pending.futures.append(future)
+        if not self._is_busy:
+            # Soon, not now: what else this round of the loop brings goes into the same batch.
+            self._is_busy = True
+            self._loop.call_soon(self._commit_pending)
+        return future
+
+    def _commit_pending(self) -> None:
+        batch, self._pending = self._pending, Batch()
+        if not batch.changes:
+            self._is_busy = False
+            batch.resolve()
+            return
+        self._committing_bytes = batch.size_bytes
+        self._worker.submit(
+            partial(self._journal.commit, batch.changes), partial(self._committed, batch)
+        )
+
+    def _committed(self, batch: Batch, result: tuple[int, int] | Exception) -> None:
+        self._committing_bytes = 0
+        if isinstance(result, Exception):
+            self._refuse(batch, result)
+            self._commit_pending()
+            return
+        if self._is_failing:
+            self._is_failing = False
+            log.warning("archive_writes_recovered")
+        seq, size_bytes = result
+        self.written_bytes += size_bytes
+        to_await = self._publish(batch.changes, seq)
+        if to_await is None:
+            batch.resolve()
+            self._commit_pending()
+        else:
+            self._settling = self._loop.create_task(self._settle(batch, to_await))
+
+    async def _settle(self, batch: Batch, to_await: Coroutine[Any, Any, None]) -> None:
+        """Finish publishing; the next batch waits, so that each is published on the one before."""
+        try:
+            await to_await
+        finally:
+            batch.resolve()
+            self._commit_pending()
+
+    def _refuse(self, batch: Batch, error: Exception) -> None:
+        if not self._is_failing:
+            self._is_failing = True
+            is_expected = isinstance(error, StorageFailed)
+            log.error(
+                "archive_writes_fail", exc_info=None if is_expected else error, why=str(error)
+            )
+        if not isinstance(error, StorageFailed):
+            error = StorageFailed(f"the journal failed: {error}")
+        batch.resolve(error)
+
+
+def _check_texts(texts: Iterable[str]) -> None:
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError as error:  # half of a surrogate pair: no such text exists
+        raise ValidationFailed([("current_value", "is not valid Unicode")]) from error

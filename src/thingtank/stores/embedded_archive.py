@@ -1,0 +1,245 @@
+"""The archive of one machine: journal, head and current values in front of the history store."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+
+from thingtank.stores.archive_settings import ArchiveSettings
+from thingtank.stores.changes import Change, Extremes
+from thingtank.stores.committer import Committer
+from thingtank.stores.current_values import CurrentValues
+from thingtank.stores.head import Head
+from thingtank.stores.history_interface import History
+from thingtank.stores.journal import Journal
+from thingtank.stores.mover import Mover
+from thingtank.stores.recovery import apply_to_currents, covered_streams, recover
+from thingtank.stores.rows import Deletion
+from thingtank.stores.worker import Worker
+from thingtank.tank.datapoints import (
+    AT_US_MAX,
+    AT_US_MIN,
+    Bucket,
+    CurrentValue,
+    Datapoint,
+    DatapointColumns,
+)
+from thingtank.tank.interfaces import Clock
+
+log = structlog.get_logger()
+
+Result = TypeVar("Result")
+
+_LOOKUP_ATTEMPTS = 3
+
+
+class EmbeddedArchive:
+    """Implements `tank.interfaces.Archive`. Lives in the loop's thread; open it with `open`."""
+
+    def __init__(
+        self,
+        settings: ArchiveSettings,
+        journal: Journal,
+        journal_worker: Worker,
+        history: History,
+        head: Head,
+        currents: CurrentValues,
+    ) -> None:
+        self._history = history
+        self._journal = journal
+        self._journal_worker = journal_worker
+        self._head = head
+        self._currents = currents
+        self._readers = ThreadPoolExecutor(settings.reader_threads, "archive-reader")
+        self._committer = Committer(
+            journal,
+            journal_worker,
+            self._publish,
+            settings.pending_bytes_max,
+            lambda: settings.head_bytes_max - head.size_bytes,
+        )
+        self._mover = Mover(
+            head,
+            history,
+            journal,
+            journal_worker,
+            currents,
+            settings,
+            lambda: self._committer.written_bytes,
+        )
+
+    @classmethod
+    async def open(cls, folder: Path, settings: ArchiveSettings, clock: Clock) -> "EmbeddedArchive":
+        """Open the archive of a data folder, made when missing; all that was acknowledged is there.
+
+        Raises:
+            OSError, sqlite3.Error, JournalMismatch: the folder cannot be used.
+        """
+        from thingtank.stores.history.store import HistoryStore
+
+        history = await asyncio.to_thread(HistoryStore.open, folder, settings, clock)
+        try:
+            return await cls.join(folder, settings, history)
+        except BaseException:
+            history.close()
+            raise
+
+    @classmethod
+    async def join(
+        cls, folder: Path, settings: ArchiveSettings, history: History
+    ) -> "EmbeddedArchive":
+        """Open the journal of a data folder in front of a history store, which is closed with it.
+
+        Raises:
+            OSError, sqlite3.Error, JournalMismatch: the folder cannot be used.
+        """
+        worker = Worker("archive-journal")
+        try:
+            journal = await worker.run(partial(Journal.open, folder))
+            head, currents = await worker.run(partial(recover, journal, history))
+        except BaseException:
+            await worker.stop()
+            raise
+        archive = cls(settings, journal, worker, history, head, currents)
+        archive._mover.start()
+        return archive
+
+    async def close(self) -> None:
+        """Refuse new writes, finish those under way, move all to the history store, let go."""
+        await self._committer.close()
+        await self._mover.stop()
+        await asyncio.to_thread(self._readers.shutdown)
+        await asyncio.to_thread(self._history.close)
+        await self._journal_worker.run(self._journal.close)
+        await self._journal_worker.stop()
+
+    async def flush(self) -> None:
+        """Have all that was acknowledged in the history store. Raise StorageFailed."""
+        await self._mover.flush()
+
+    def append(self, columns: DatapointColumns) -> Awaitable[None]:
+        """Write datapoints, all or nothing; done when synced to disk."""
+        return self._committer.append(columns)
+
+    def delete(self, stream_ids: Sequence[int], start_us: int, end_us: int) -> Awaitable[None]:
+        """Delete the datapoints of a range; done when synced to disk."""
+        return self._committer.change(Deletion(tuple(stream_ids), start_us, end_us))
+
+    def set_extremes(
+        self, stream_id: int, minimum: float | None, maximum: float | None
+    ) -> Awaitable[None]:
+        """Replace a datastream's minimum and maximum; done when synced to disk."""
+        return self._committer.change(Extremes(stream_id, minimum, maximum))
+
+    def current(self, stream_id: int) -> CurrentValue | None:
+        """The current value, from memory."""
+        return self._currents.get(stream_id)
+
+    async def read(
+        self,
+        stream_ids: Sequence[int],
+        start_us: int,
+        end_us: int,
+        limit: int,
+        newest_first: bool = False,
+    ) -> dict[int, list[Datapoint]]:
+        """The oldest (or newest) `limit` datapoints of each datastream in a range, oldest first."""
+        stream_ids = self._with_any_since(stream_ids, start_us)
+        if not stream_ids:
+            return {}
+        overlay = self._head.overlay(stream_ids, start_us, end_us)
+        return await self._reading(
+            partial(self._history.read, stream_ids, start_us, end_us, limit, newest_first, overlay)
+        )
+
+    async def read_last_before(
+        self, stream_ids: Sequence[int], before_us: int
+    ) -> dict[int, Datapoint]:
+        """Each datastream's newest datapoint before an instant; those with none are left out."""
+        found: dict[int, Datapoint] = {}
+        unknown: list[int] = []
+        for stream_id in stream_ids:
+            current = self._currents.get(stream_id)
+            if current is None or current.at_us is None or current.value is None:
+                continue
+            if current.at_us < before_us:
+                found[stream_id] = Datapoint(current.at_us, current.value)
+            else:
+                unknown.append(stream_id)
+        if unknown:
+            found |= await self._read_last_before(unknown, before_us)
+        return found
+
+    async def read_buckets(
+        self,
+        stream_ids: Sequence[int],
+        start_us: int,
+        end_us: int,
+        interval_us: int,
+        origin_us: int = 0,
+        limit: int = 10_000,
+    ) -> dict[int, list[Bucket]]:
+        """Summaries of a range in steps of `interval_us` from `origin_us`; no empty ones."""
+        stream_ids = self._with_any_since(stream_ids, start_us)
+        if not stream_ids:
+            return {}
+        overlay = self._head.overlay(stream_ids, start_us, end_us)
+        return await self._reading(
+            partial(
+                self._history.read_buckets,
+                stream_ids,
+                start_us,
+                end_us,
+                interval_us,
+                origin_us,
+                limit,
+                overlay,
+            )
+        )
+
+    def _with_any_since(self, stream_ids: Sequence[int], start_us: int) -> list[int]:
+        """Those whose newest datapoint is not older than `start_us`; the rest has no answer."""
+        return [
+            stream_id
+            for stream_id in stream_ids
+            if (at_us := self._currents.at_us(stream_id)) is not None and at_us >= start_us
+        ]
+
+    async def _read_last_before(
+        self, stream_ids: Collection[int], before_us: int
+    ) -> dict[int, Datapoint]:
+        ids = list(stream_ids)
+        overlay = self._head.overlay(ids, AT_US_MIN, before_us, only_last=True)
+        return await self._reading(partial(self._history.read_last_before, ids, before_us, overlay))
+
+    async def _reading(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+    def _publish(self, changes: Sequence[Change], seq: int) -> Coroutine[Any, Any, None] | None:
+        """Show a committed batch to all readers; what is returned has to be awaited first."""
+        covered = covered_streams(changes, self._currents)
+        self._head.apply(changes, seq)
+        self._mover.notice()
+        if covered:
+            return self._fall_back(changes, covered)
+        apply_to_currents(changes, self._currents)
+        return None
+
+    async def _fall_back(self, changes: Sequence[Change], covered: set[int]) -> None:
+        """Find what is newest now, then show it; until then readers see what was before."""
+        newest: dict[int, Datapoint] = {}
+        for attempt in range(_LOOKUP_ATTEMPTS):
+            try:
+                newest = await self._read_last_before(covered, AT_US_MAX + 1)
+            except Exception as error:
+                log.error("archive_fall_back_failed", attempt=attempt, exc_info=error)
+                await asyncio.sleep(attempt)
+            else:
+                break
+        apply_to_currents(changes, self._currents)
+        for stream_id in covered:
+            self._currents.replace(stream_id, newest.get(stream_id))

@@ -1,0 +1,55 @@
+"""What the archive's write side needs of the history store behind it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from thingtank.stores.rows import Deletion, Overlay, Rows
+from thingtank.tank.datapoints import Bucket, Datapoint
+
+
+class History(Protocol):
+    """Where datapoints stay. Blocking; may be called from several threads at once."""
+
+    @property
+    def through_seq(self) -> int:
+        """The journal's batch up to which all changes are durable here."""
+        ...
+
+    def apply(self, changes: Sequence[Rows | Deletion], through_seq: int) -> None:
+        """Make changes durable, in order, all or nothing, together with `through_seq`."""
+        ...
+
+    def read(
+        self,
+        stream_ids: Sequence[int],
+        start_us: int,
+        end_us: int,
+        limit: int,
+        newest_first: bool,
+        overlay: Overlay | None,
+    ) -> dict[int, list[Datapoint]]:
+        """As `tank.interfaces.Archive.read`, with the overlay laid over what is stored."""
+        ...
+
+    def read_last_before(
+        self, stream_ids: Sequence[int], before_us: int, overlay: Overlay | None
+    ) -> dict[int, Datapoint]:
+        """As `tank.interfaces.Archive.read_last_before`, with the overlay laid over."""
+        ...
+
+    def read_buckets(
+        self,
+        stream_ids: Sequence[int],
+        start_us: int,
+        end_us: int,
+        interval_us: int,
+        origin_us: int,
+        limit: int,
+        overlay: Overlay | None,
+    ) -> dict[int, list[Bucket]]:
+        """As `tank.interfaces.Archive.read_buckets`, with the overlay laid over."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and threads."""
+        ...

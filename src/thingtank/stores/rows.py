@@ -1,0 +1,47 @@
+"""What passes between the head, which holds the newest writes, and the history store behind it."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Int32s: TypeAlias = npt.NDArray[np.int32]
+Int64s: TypeAlias = npt.NDArray[np.int64]
+Float64s: TypeAlias = npt.NDArray[np.float64]
+
+
+class Rows(NamedTuple):
+    """Datapoints as columns of one length; not to be changed.
+
+    Attributes:
+        stream_ids: whose datapoint each row is.
+        at_us: microseconds since the epoch, UTC.
+        numbers: NaN where the value is not a number.
+        texts: row → text, only where the number's usual spelling does not give the value back.
+    """
+
+    stream_ids: Int32s
+    at_us: Int64s
+    numbers: Float64s
+    texts: Mapping[int, str]
+
+
+class Deletion(NamedTuple):
+    """The datapoints of some datastreams in [start_us, end_us) go."""
+
+    stream_ids: Sequence[int]
+    start_us: int
+    end_us: int
+
+
+class Overlay(NamedTuple):
+    """What reads must lay over the history store's answer.
+
+    Attributes:
+        rows: in any order, one for each instant of a datastream; they win over stored ones.
+        deletions: hide stored rows, never these.
+    """
+
+    rows: Rows
+    deletions: Sequence[Deletion]
