@@ -10,6 +10,8 @@ number's usual spelling would not give it back.
 import math
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
+from operator import ne
 
 import msgspec
 
@@ -112,8 +114,9 @@ class DatapointColumns:
             for at, value in zip(at_us, values, strict=True):
                 self.add(stream_id, at, value)
             return
+        offset = len(self.stream_ids)
         for row in _unusual_rows(values, numbers):
-            self.texts[len(self.stream_ids) + row] = values[row]
+            self.texts[offset + row] = values[row]
         self.stream_ids.extend(array("i", (stream_id,)) * len(values))
         self.at_us.extend(array("q", at_us))
         self.numbers.extend(array("d", numbers))
@@ -122,7 +125,8 @@ class DatapointColumns:
         """Append all rows of `other`."""
         if other.texts:
             offset = len(self.stream_ids)
-            self.texts.update((offset + row, text) for row, text in other.texts.items())
+            for row, text in other.texts.items():
+                self.texts[offset + row] = text
         self.stream_ids.extend(other.stream_ids)
         self.at_us.extend(other.at_us)
         self.numbers.extend(other.numbers)
@@ -171,13 +175,11 @@ def _unusual_rows(values: Sequence[str], numbers: list[int | float]) -> list[int
     """Rows whose value is not its number's usual spelling: "21.50", "21.0", "-0"."""
     text = ",".join(values)
     spelled = _json_spelling.encode(numbers).decode()[1:-1]
-    if spelled == text and ".0," not in text and not text.endswith(".0"):
+    if ".0" in spelled:  # JSON keeps the point of whole floats
+        spelled = f"{spelled},".replace(".0,", ",")[:-1]
+    if spelled == text:
         return []
-    return [
-        row
-        for row, (value, usual) in enumerate(zip(values, spelled.split(","), strict=True))
-        if value != usual or usual.endswith(".0")
-    ]
+    return list(compress(range(len(values)), map(ne, values, spelled.split(","))))
 
 
 class Bucket(msgspec.Struct, frozen=True, gc=False):
