@@ -1,1 +1,1 @@
-"""The Xively API v2 on the wire: parse and serialize, no I/O."""
+"""Xively's API v2: what its paths, queries and documents mean. No I/O, and nothing of the tank."""

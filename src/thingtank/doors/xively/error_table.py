@@ -1,0 +1,49 @@
+"""Every error's answer in Xively's words: status, title and text, in one table.
+
+Source: Xively API v2, HTTP status codes; where the service's text is unknown, the spec's guess.
+"""
+
+from thingtank.protocols.xively.errors import ErrorBody, XivelyError, one_or_list, problem_texts
+from thingtank.tank.errors import (
+    LimitReached,
+    NotAllowed,
+    NotFound,
+    TankError,
+    Unauthenticated,
+    Unavailable,
+    ValidationFailed,
+)
+
+FORBIDDEN_TEXT = "You do not have the necessary permissions to access this resource"
+
+# The first row whose class fits counts.
+ROWS: tuple[tuple[type[TankError], int, str], ...] = (
+    (NotFound, 404, "Not found"),
+    (Unauthenticated, 401, "Unauthorized"),
+    (NotAllowed, 403, "Forbidden"),
+    (ValidationFailed, 422, "Unprocessable Entity"),
+    (LimitReached, 422, "Limit reached"),
+    (Unavailable, 503, "Service Unavailable"),
+)
+
+
+def answer_of(error: TankError | XivelyError) -> tuple[int, ErrorBody]:
+    """Status and body for an error."""
+    if isinstance(error, XivelyError):
+        return error.status, error.body
+    for kind, status, title in ROWS:
+        if isinstance(error, kind):
+            return status, ErrorBody(title, _text(error))
+    raise AssertionError(f"{type(error).__name__} has no row in the table")
+
+
+def _text(error: TankError) -> str | list[str]:
+    if isinstance(error, NotAllowed):
+        # Clients know this sentence; the request log gives the precise reason.
+        return FORBIDDEN_TEXT
+    if isinstance(error, Unauthenticated):
+        return "You must supply a valid API key"
+    if isinstance(error, ValidationFailed):
+        return one_or_list(problem_texts(error.problems))
+    text = str(error)
+    return text[:1].upper() + text[1:]

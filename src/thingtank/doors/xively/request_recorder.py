@@ -1,0 +1,55 @@
+"""Tells the bus what was asked of a device and what was answered: the workbench's request log."""
+
+import re
+
+from thingtank.doors.xively.exchange import Exchange
+from thingtank.doors.xively.responses import Reply
+from thingtank.protocols.xively.paths import FeedsPath
+from thingtank.tank.errors import NoSuchDevice
+from thingtank.tank.events import RequestServed
+from thingtank.tank.tank import Tank
+
+BODY_BYTES_MAX = 2048
+_SECRETS_IN_QUERY = re.compile(r"\b(key|oauth_token)=[^&]*")
+
+
+class RequestRecorder:
+    """Announces requests that touched a device there is."""
+
+    def __init__(self, tank: Tank) -> None:
+        self._tank = tank
+
+    def record(self, exchange: Exchange, reply: Reply, duration_us: int) -> None:
+        """Announce one request, after it was answered."""
+        path = exchange.path
+        if path is None or isinstance(path, FeedsPath):
+            return
+        feed_id = path.feed_id
+        try:
+            self._tank.directory.get_device(feed_id)
+        except NoSuchDevice:
+            return
+        self._tank.bus.publish(
+            RequestServed(
+                at_us=self._tank.clock.now_us(),
+                device_id=feed_id,
+                door="xively_http",
+                method=exchange.method,
+                path=_shown_path(exchange),
+                status=reply.status,
+                duration_us=duration_us,
+                reason=exchange.reason,
+                address=exchange.address,
+                user_agent=exchange.headers.get(b"user-agent", b"").decode("latin-1")[:200],
+                request_body=exchange.body[:BODY_BYTES_MAX].decode("utf-8", "replace"),
+                response_body=reply.body[:BODY_BYTES_MAX].decode("utf-8", "replace"),
+            )
+        )
+
+
+def _shown_path(exchange: Exchange) -> str:
+    query: bytes = exchange.scope["query_string"]
+    if not query:
+        return exchange.raw_path
+    shown = _SECRETS_IN_QUERY.sub(r"\1=…", query[:512].decode("latin-1"))
+    return f"{exchange.raw_path}?{shown}"

@@ -1,0 +1,91 @@
+"""A request as the door's handlers see it: method, target, parameters, caller, bounded body."""
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from thingtank.protocols.xively.errors import BodyTooLarge, MalformedBody, XivelyError
+from thingtank.protocols.xively.paths import Target
+from thingtank.protocols.xively.query import Parameters
+from thingtank.tank.access import Caller
+
+_GZIP_WBITS = 31  # zlib's number for "a gzip header and nothing else"
+
+
+class Request(msgspec.Struct, gc=False):
+    """One request.
+
+    Attributes:
+        headers: names in lower case.
+        base_url: scheme and host as the client used them, without a slash at the end.
+        body: decompressed.
+    """
+
+    method: str
+    target: Target
+    parameters: Parameters
+    headers: Mapping[bytes, bytes]
+    base_url: str
+    caller: Caller
+    body: bytes = b""
+
+
+class PeerLeft(Exception):
+    """The connection ended before the request did; nobody is there to answer."""
+
+
+class UnsupportedEncoding(XivelyError):
+    """The body is compressed in a way that is not spoken here."""
+
+    status = 415
+    title = "Unsupported Media Type"
+
+
+async def read_body(receive: Any, headers: Mapping[bytes, bytes], bytes_max: int) -> bytes:
+    """Read a request's body, decompressed.
+
+    Raises:
+        BodyTooLarge: it, or what it decompresses to, is larger than `bytes_max`.
+        MalformedBody: broken gzip.
+        UnsupportedEncoding, PeerLeft.
+    """
+    declared = headers.get(b"content-length", b"")
+    if declared.isdigit() and int(declared) > bytes_max:
+        raise BodyTooLarge(f"the body has {int(declared)} bytes; {bytes_max} are allowed")
+    body: bytes = b""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise PeerLeft
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > bytes_max:
+            raise BodyTooLarge(f"the body has more than {bytes_max} bytes")
+        if not message.get("more_body", False):
+            body = b"".join([*chunks, chunk]) if chunks else chunk
+            break
+        chunks.append(chunk)
+    encoding = headers.get(b"content-encoding")
+    return _decompressed(body, encoding, bytes_max) if encoding else body
+
+
+def _decompressed(body: bytes, encoding: bytes, bytes_max: int) -> bytes:
+    name = encoding.strip().lower()
+    if name in (b"", b"identity"):
+        return body
+    if name not in (b"gzip", b"x-gzip"):
+        raise UnsupportedEncoding("only gzip is read")
+    decompressor = zlib.decompressobj(_GZIP_WBITS)
+    try:
+        plain = decompressor.decompress(body, bytes_max + 1)
+    except zlib.error:
+        raise MalformedBody("the body is not gzip") from None
+    if len(plain) > bytes_max:
+        raise BodyTooLarge(f"the body decompresses to more than {bytes_max} bytes")
+    if not decompressor.eof:
+        raise MalformedBody("the gzip body ends early")
+    return plain

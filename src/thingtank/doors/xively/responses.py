@@ -1,0 +1,66 @@
+"""Answers on the wire: short headers, always a length, never chunked.
+
+Small clients read a whole reply into 512 bytes and know at most 16 headers, so each header has to
+earn its place.
+"""
+
+import gzip
+from typing import Any
+
+import msgspec
+
+JSON_TYPE = b"application/json; charset=utf-8"
+JAVASCRIPT_TYPE = b"application/javascript; charset=utf-8"
+GZIP_BYTES_MIN = 512  # below this, compressing costs more than it saves
+
+_CORS = (b"access-control-allow-origin", b"*")
+_EMPTY_HEADERS = [(b"content-length", b"0"), _CORS]
+PREFLIGHT_HEADERS = [
+    (b"content-length", b"0"),
+    _CORS,
+    (b"access-control-allow-methods", b"GET, POST, PUT, DELETE, OPTIONS"),
+    (b"access-control-allow-headers", b"X-ApiKey, X-PachubeApiKey, Content-Type, Authorization"),
+    (b"access-control-max-age", b"86400"),
+]
+
+
+class Reply(msgspec.Struct, gc=False):
+    """An answer that a handler gives; the body is JSON text or empty."""
+
+    status: int = 200
+    body: bytes = b""
+    location: str = ""
+    retry_after_s: int = 0
+    content_type: bytes = JSON_TYPE
+
+
+DONE = Reply()
+
+
+def headers_of(reply: Reply, accepts_gzip: bool) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Headers and the body as it is sent."""
+    if not reply.body and not reply.location and not reply.retry_after_s:
+        return _EMPTY_HEADERS, b""
+    body = reply.body
+    headers = [_CORS]
+    if body:
+        headers.append((b"content-type", reply.content_type))
+        if accepts_gzip and len(body) >= GZIP_BYTES_MIN:
+            body = gzip.compress(body, compresslevel=5, mtime=0)
+            headers.append((b"content-encoding", b"gzip"))
+            headers.append((b"vary", b"Accept-Encoding"))
+    headers.append((b"content-length", str(len(body)).encode()))
+    if reply.location:
+        # Two clients look this header up by exactly this spelling.
+        headers.append((b"Location", reply.location.encode("ascii", "replace")))
+        headers.append((b"access-control-expose-headers", b"Location"))
+    if reply.retry_after_s:
+        headers.append((b"retry-after", str(reply.retry_after_s).encode()))
+    return headers, body
+
+
+async def send_reply(send: Any, reply: Reply, accepts_gzip: bool, is_head: bool) -> None:
+    """Send an answer."""
+    headers, body = headers_of(reply, accepts_gzip)
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if is_head else body})

@@ -1,0 +1,322 @@
+"""Xively's documents ↔ the tank's values: changes and writes in, bodies out."""
+
+from collections.abc import Mapping, Sequence
+from datetime import tzinfo
+from typing import cast
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from thingtank.protocols.xively.documents import (
+    DatapointBody,
+    DatapointDocument,
+    DatastreamBody,
+    DatastreamDocument,
+    FeedBody,
+    FeedDocument,
+    LocationBody,
+    LocationDocument,
+    Text,
+    UnitBody,
+    UnitDocument,
+    UserBody,
+)
+from thingtank.protocols.xively.errors import Unprocessable
+from thingtank.protocols.xively.json_format import split_tags, value_of
+from thingtank.protocols.xively.query import HistoryQuery
+from thingtank.protocols.xively.times import MalformedTime, format_time, format_times, parse_times
+from thingtank.tank.changes import DatastreamChange, DatastreamWrite, DeviceChange
+from thingtank.tank.datapoints import CurrentValue, Datapoint, number_of
+from thingtank.tank.history import Function, HistoryTerms
+from thingtank.tank.tank import Tank
+from thingtank.tank.things import Datastream, Device, Location, Unit
+
+VERSION = "1.0.0"
+
+Tags = list[str] | str | UnsetType | None
+
+
+# --- in: documents → changes and writes ---------------------------------------------------------
+
+
+def device_change(document: FeedDocument, location: Location | None) -> DeviceChange | None:
+    """The metadata that a feed document changes; None when it names none.
+
+    Args:
+        location: what the device has now; members the document lacks stay.
+    """
+    change = DeviceChange(
+        title=_text(document.title),
+        private=_truth(document.private),
+        description=_text(document.description),
+        tags=_tags(document.tags),
+        website=_text(document.website),
+        email=_text(document.email),
+        icon=_text(document.icon),
+        location=_location(document.location, location),
+    )
+    return None if change == DeviceChange() else change
+
+
+def _text(value: Text) -> str | UnsetType:
+    if value is UNSET:
+        return UNSET
+    return "" if value is None else str(value)
+
+
+def _truth(value: bool | str | UnsetType | None) -> bool | UnsetType:
+    if isinstance(value, str):
+        return value.strip().lower() in ("true", "1")
+    return UNSET if value is None or value is UNSET else value
+
+
+def _tags(value: Tags) -> tuple[str, ...] | UnsetType:
+    if value is UNSET:
+        return UNSET
+    if value is None:
+        return ()
+    return tuple(split_tags(value) if isinstance(value, str) else value)
+
+
+def _location(
+    document: LocationDocument | UnsetType | None, before: Location | None
+) -> Location | UnsetType | None:
+    if document is UNSET or document is None:
+        return document
+    members = {
+        "name": _text(document.name),
+        "ele": _text(document.ele),
+        "lat": _degrees(document.lat, "lat"),
+        "lon": _degrees(document.lon, "lon"),
+        "disposition": _choice(document.disposition, ("fixed", "mobile"), "disposition"),
+        "exposure": _choice(document.exposure, ("indoor", "outdoor"), "exposure"),
+        "domain": _choice(document.domain, ("physical", "virtual"), "domain") or "physical",
+    }
+    named = {name: value for name, value in members.items() if value is not UNSET}
+    merged = msgspec.structs.replace(before or Location(), **named)
+    return None if merged == Location() else merged
+
+
+def _degrees(value: Text, name: str) -> float | UnsetType | None:
+    if value is UNSET:
+        return UNSET
+    if value is None or value == "":
+        return None
+    number = number_of(str(value))
+    if number is None:
+        raise Unprocessable([(f"location_{name}", "is not a number")])
+    return number
+
+
+def _choice(value: Text, choices: tuple[str, ...], name: str) -> str | UnsetType:
+    text = _text(value)
+    if text is UNSET or text == "" or text in choices:
+        return text
+    raise Unprocessable([(f"location_{name}", f"must be one of {', '.join(choices)}")])
+
+
+def datastream_writes(document: FeedDocument, now_us: int) -> list[DatastreamWrite]:
+    """What a feed document writes; its `updated` stamps values that have no time."""
+    if not document.datastreams:
+        return []
+    default_us = _instants([document.updated])[0] if document.updated else now_us
+    return [datastream_write(item, default_us) for item in document.datastreams]
+
+
+def datastream_write(
+    document: DatastreamDocument, now_us: int, name: str | None = None
+) -> DatastreamWrite:
+    """What a datastream document writes.
+
+    Args:
+        now_us: time of a current value that has none of its own.
+        name: the datastream of the URL; without it the document's `id` names it.
+    """
+    if name is None:
+        name = "" if document.id is None else str(document.id)
+    at_us, values = datapoint_columns(document.datapoints, now_us)
+    current = value_of(document.current_value)
+    if current is not None:
+        at_us.append(_instants([document.at])[0] if document.at else now_us)
+        values.append(current)
+    return DatastreamWrite(
+        name,
+        at_us,
+        values,
+        _datastream_change(document),
+        _extreme(document.min_value, "min_value"),
+        _extreme(document.max_value, "max_value"),
+    )
+
+
+def datapoint_columns(
+    datapoints: Sequence[DatapointDocument], now_us: int
+) -> tuple[list[int], list[str]]:
+    """A list of datapoints as two columns, times and values. An item without `at` is from now."""
+    if not datapoints:
+        return [], []
+    values = [value_of(item.value) for item in datapoints]
+    if None in values:
+        raise Unprocessable([("datapoints_value", "can't be blank")])
+    if all(item.at for item in datapoints):
+        at_us = _instants([item.at for item in datapoints])
+    else:
+        at_us = [_instants([item.at])[0] if item.at else now_us for item in datapoints]
+    return at_us, cast("list[str]", values)
+
+
+def _instants(texts: Sequence[str | None]) -> list[int]:
+    try:
+        return list(parse_times(cast("Sequence[str]", texts)))
+    except (MalformedTime, OverflowError) as error:
+        raise Unprocessable([("at", f"is not an ISO 8601 time: {error}")]) from None
+
+
+def _extreme(raw: Raw, name: str) -> float | UnsetType | None:
+    if not bytes(raw):
+        return UNSET
+    text = value_of(raw)
+    if text is None or text == "":
+        return None
+    number = number_of(text)
+    if number is None:
+        raise Unprocessable([(name, "is not a number")])
+    return number
+
+
+def _datastream_change(document: DatastreamDocument) -> DatastreamChange | None:
+    if document.tags is UNSET and document.unit is UNSET:
+        return None
+    return DatastreamChange(tags=_tags(document.tags), unit=_unit(document.unit))
+
+
+def _unit(document: UnitDocument | UnsetType | None) -> Unit | UnsetType | None:
+    if document is UNSET or document is None:
+        return document
+    unit = Unit(
+        _text(document.type) or "", _text(document.symbol) or "", _text(document.label) or ""
+    )
+    return None if unit == Unit() else unit
+
+
+def history_terms(query: HistoryQuery, utc_offset_s: int) -> HistoryTerms:
+    """A history question in the tank's terms."""
+    return HistoryTerms(
+        start_us=query.start_us,
+        end_us=query.end_us,
+        duration_s=query.duration_s,
+        limit=query.limit,
+        page=query.page,
+        interval_s=query.interval_s,
+        is_discrete=query.is_discrete,
+        function=cast("Function | None", query.function),
+        find_previous=query.find_previous,
+        utc_offset_s=utc_offset_s,
+    )
+
+
+# --- out: things → bodies ------------------------------------------------------------------------
+
+
+class Bodies:
+    """Makes the bodies of one answer: they share the links' address and the zone."""
+
+    def __init__(self, tank: Tank, base_url: str, zone: tzinfo | None, live_s: int) -> None:
+        self._tank = tank
+        self._base_url = base_url
+        self._zone = zone
+        self._live_us = live_s * 1_000_000
+
+    def feed(
+        self,
+        device: Device,
+        names: Sequence[str] | None = None,
+        history: Mapping[str, list[Datapoint]] | None = None,
+        *,
+        with_user: bool = False,
+        with_datastreams: bool = True,
+    ) -> FeedBody:
+        """A feed; `names` chooses datastreams, `history` adds their datapoints."""
+        known = self._tank.directory.datastreams(device.device_id)
+        currents = {name: self._tank.archive.current(s.stream_id) for name, s in known.items()}
+        newest_us = max(
+            (c.at_us for c in currents.values() if c is not None and c.at_us is not None),
+            default=None,
+        )
+        chosen = known.values() if names is None else [known[n] for n in names if n in known]
+        login = self._tank.directory.get_account(device.account_id).login
+        is_live = newest_us is not None and self._tank.clock.now_us() - newest_us < self._live_us
+        return FeedBody(
+            id=device.device_id,
+            title=device.title,
+            private="true" if device.private else "false",
+            icon=device.icon,
+            website=device.website,
+            tags=device.tags,
+            description=device.description,
+            feed=f"{self._base_url}/v2/feeds/{device.device_id}.json",
+            status="live" if is_live else "frozen",
+            updated=format_time(max(device.updated_us, newest_us or 0), self._zone),
+            created=format_time(device.created_us, self._zone),
+            email=device.email,
+            creator=f"{self._base_url}/users/{login}",
+            user=UserBody(login) if with_user else None,
+            version=VERSION,
+            datastreams=[
+                self._datastream(stream, currents[stream.name], (history or {}).get(stream.name))
+                for stream in (chosen if with_datastreams else ())
+            ],
+            location=_location_body(device.location),
+        )
+
+    def datastream(
+        self,
+        datastream: Datastream,
+        history: list[Datapoint] | None = None,
+        function: str | None = None,
+    ) -> DatastreamBody:
+        """A datastream as the top object."""
+        body = self._datastream(
+            datastream, self._tank.archive.current(datastream.stream_id), history
+        )
+        body.version = VERSION
+        body.datapoints_function = function or ""
+        return body
+
+    def _datastream(
+        self, datastream: Datastream, current: CurrentValue | None, history: list[Datapoint] | None
+    ) -> DatastreamBody:
+        unit = datastream.unit
+        body = DatastreamBody(
+            id=datastream.name,
+            tags=datastream.tags,
+            unit=UnitBody(unit.type, unit.symbol, unit.label) if unit else None,
+        )
+        if current is not None:
+            body.current_value = current.value
+            if current.at_us is not None:
+                body.at = format_time(current.at_us, self._zone)
+            body.max_value = "" if current.maximum is None else repr(current.maximum)
+            body.min_value = "" if current.minimum is None else repr(current.minimum)
+        if history:
+            body.datapoints = self.datapoints(history)
+        return body
+
+    def datapoints(self, datapoints: Sequence[Datapoint]) -> list[DatapointBody]:
+        """Datapoints in the order given."""
+        times = format_times([point.at_us for point in datapoints], self._zone)
+        return [DatapointBody(point.value, at) for point, at in zip(datapoints, times, strict=True)]
+
+
+def _location_body(location: Location | None) -> LocationBody:
+    if location is None:
+        return LocationBody(domain="physical")
+    return LocationBody(
+        disposition=location.disposition,
+        name=location.name,
+        exposure=location.exposure,
+        domain=location.domain,
+        ele=location.ele,
+        lat=location.lat,
+        lon=location.lon,
+    )

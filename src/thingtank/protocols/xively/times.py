@@ -1,0 +1,122 @@
+"""Times as Xively's clients write and read them; inside they are microseconds since the epoch, UTC.
+
+In: any ISO 8601 form, with or without fraction and offset; no offset means UTC.
+Out: exactly six fractional digits and `Z`, which two clients parse by position.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+
+import numpy as np
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+# Lengths of `2013-04-22T00:35:43Z`, with milliseconds and with microseconds: what devices send.
+_COMMON_LENGTHS = frozenset({20, 24, 27})
+# A `+` that a client left unescaped in a query arrives as a blank.
+_LOST_PLUS = re.compile(r" (\d\d:?\d\d)\Z", re.ASCII)
+_TIME_CHARS_MAX = 64
+
+
+class MalformedTime(ValueError):
+    """The text is not an ISO 8601 time."""
+
+
+def parse_time(text: str) -> int:
+    """Read one ISO 8601 time.
+
+    Raises:
+        MalformedTime.
+
+    Source: Xively API v2, time zones.
+    """
+    if not 8 <= len(text) <= _TIME_CHARS_MAX:
+        raise MalformedTime(text[:_TIME_CHARS_MAX])
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = _parse_leniently(text)
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    return (at - EPOCH) // MICROSECOND
+
+
+def _parse_leniently(text: str) -> datetime:
+    stripped = text.strip()
+    if "T" in stripped.upper():
+        stripped = _LOST_PLUS.sub(r"+\1", stripped)
+    try:
+        return datetime.fromisoformat(stripped.upper())
+    except ValueError:
+        raise MalformedTime(text) from None
+
+
+def parse_times(texts: Sequence[str]) -> Sequence[int]:
+    """Read many times; quick when all are in one of the common UTC forms.
+
+    Raises:
+        MalformedTime: any of them is not a time.
+    """
+    if len(texts) > 8:
+        found = _parse_common(texts)
+        if found is not None:
+            return found
+    return [parse_time(text) for text in texts]
+
+
+def _parse_common(texts: Sequence[str]) -> list[int] | None:
+    """All times at once when each is `…T…Z` of one common length; None when they are not.
+
+    One conversion of a joined text costs 60 ns a time, where `fromisoformat` costs 500.
+    """
+    count = len(texts)
+    length = len(texts[0])
+    joined = "".join(texts).encode("utf-8", "replace")
+    if (
+        length not in _COMMON_LENGTHS
+        or len(joined) != count * length
+        # Exactly these marks: otherwise numpy might read offsets and words such as `NaT`.
+        or joined.count(b"-") != 2 * count
+        or joined.count(b"T") != count
+        or joined.count(b"Z") != count
+        or b"+" in joined
+        or set(map(len, texts)) != {length}
+    ):
+        return None
+    column = np.frombuffer(joined, dtype=f"S{length}").astype(f"S{length - 1}")
+    try:
+        found: list[int] = column.astype("datetime64[us]").astype(np.int64).tolist()
+    except ValueError:
+        return None
+    return found
+
+
+def format_time(at_us: int, zone: tzinfo | None = None) -> str:
+    """Write one time with six fractional digits: in UTC with `Z`, in another zone with its offset.
+
+    Args:
+        at_us: within the years 1 to 9999.
+    """
+    at = EPOCH + timedelta(microseconds=at_us)
+    if zone is None:
+        return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if at.year > 999 else _format_early(at)
+    try:
+        return at.astimezone(zone).isoformat(timespec="microseconds")
+    except OverflowError:  # an offset that leaves the calendar; such a time is shown in UTC
+        return _format_early(at)
+
+
+def _format_early(at: datetime) -> str:
+    # strftime does not pad years below 1000 everywhere; isoformat does.
+    return at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def format_times(at_us: Sequence[int], zone: tzinfo | None = None) -> list[str]:
+    """Write many times as `format_time` does."""
+    if zone is not None:
+        return [format_time(at, zone) for at in at_us]
+    column = np.array(at_us, dtype=np.int64).astype("datetime64[us]")
+    found: list[str] = np.datetime_as_string(column, unit="us", timezone="UTC").tolist()
+    return found
