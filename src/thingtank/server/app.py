@@ -1,0 +1,48 @@
+"""The web port's one ASGI app: who answers which path."""
+
+from typing import Any, Protocol
+
+import msgspec
+
+
+class AsgiApp(Protocol):
+    """What every part of the web port is."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        ...
+
+
+class WebApp:
+    """Sends `/v2` and `/v1` to the Xively door, `/healthz` to itself, the rest to the pages."""
+
+    def __init__(self, xively: AsgiApp, pages: AsgiApp, static: AsgiApp | None = None) -> None:
+        self._xively = xively
+        self._pages = pages
+        self._static = static
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        path: str = scope["path"]
+        if path.startswith(("/v2/", "/v1/")):
+            await self._xively(scope, receive, send)
+        elif path == "/healthz":
+            await _answer_health(send)
+        elif self._static is not None and path.startswith("/static/"):
+            await self._static(scope, receive, send)
+        else:
+            await self._pages(scope, receive, send)
+
+
+async def _answer_health(send: Any) -> None:
+    body = msgspec.json.encode({"status": "ok"})
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,180 @@
+"""Settings: one TOML file, environment variables and flags, decoded into frozen values.
+
+Later sources win: default, file, environment (`THINGTANK_WEB_PORT`), `--set web.port=8001`, flags.
+Nobody else reads them; `server/assemble.py` passes each part down.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from thingtank.doors.xively.settings import XivelySettings
+from thingtank.net.bounded_http import HttpLimits
+from thingtank.stores.archive_settings import ArchiveSettings
+from thingtank.tank.limits import Limits
+
+FILE_NAME = "thingtank.toml"
+ENVIRONMENT_PREFIX = "THINGTANK_"
+
+Port = int | Literal["off"]
+
+
+class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Section `server`: what all doors share.
+
+    Attributes:
+        host: the address that doors listen on.
+    """
+
+    host: str = "127.0.0.1"
+
+
+class WebDoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Section `web`: the workbench and the Xively HTTP API.
+
+    Attributes:
+        port: 0 for any free one.
+        public_url: how the outside reaches this door behind a proxy; blank for as asked.
+        allowed_hosts: further host names for browsers; loopback names are always allowed.
+    """
+
+    port: Port = 8000
+    public_url: str = ""
+    allowed_hosts: tuple[str, ...] = ()
+
+
+class DoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A door's port, or `off`."""
+
+    port: Port = "off"
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings of an instance, by section."""
+
+    server: ServerSettings = ServerSettings()
+    web: WebDoorSettings = WebDoorSettings()
+    wamp: DoorSettings = DoorSettings()
+    socket: DoorSettings = DoorSettings()
+    mqtt: DoorSettings = DoorSettings()
+    skynet: DoorSettings = DoorSettings()
+    http: HttpLimits = HttpLimits()
+    limits: Limits = Limits()
+    xively: XivelySettings = XivelySettings()
+    archive: ArchiveSettings = ArchiveSettings()
+
+
+class BadSettings(Exception):
+    """A setting is unknown or of the wrong type; the message names it, its source, the remedy."""
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """Settings in force, and where each that is not a default came from (`web.port` → source)."""
+
+    config: Config
+    sources: Mapping[str, str]
+
+
+def load_config(
+    file: Path | None,
+    environment: Mapping[str, str] = os.environ,
+    sets: Sequence[str] = (),
+    flags: Mapping[str, str] | None = None,
+) -> Loaded:
+    """Read all sources.
+
+    Args:
+        file: the TOML file; None or a missing one means no file.
+        sets: `section.key=value` each.
+        flags: `section.key` → value, as the command line gave them.
+
+    Raises:
+        BadSettings.
+    """
+    values: dict[str, dict[str, object]] = {}
+    sources: dict[str, str] = {}
+    for name, value, source in _all_settings(file, environment, sets, flags or {}):
+        section, _, key = name.partition(".")
+        _check_name(section, key, source)
+        values.setdefault(section, {})[key] = value
+        sources[name] = source
+        _decode({section: {key: value}}, source)
+    return Loaded(_decode(values, "the settings"), sources)
+
+
+def _all_settings(
+    file: Path | None,
+    environment: Mapping[str, str],
+    sets: Sequence[str],
+    flags: Mapping[str, str],
+) -> Iterator[tuple[str, object, str]]:
+    yield from _of_file(file)
+    for variable, text in environment.items():
+        if variable.startswith(ENVIRONMENT_PREFIX) and "_" in variable[len(ENVIRONMENT_PREFIX) :]:
+            section, _, key = variable[len(ENVIRONMENT_PREFIX) :].lower().partition("_")
+            yield f"{section}.{key}", _value(text), f"environment variable {variable}"
+    for item in sets:
+        name, equals, text = item.partition("=")
+        if not equals or "." not in name:
+            raise BadSettings(f"--set takes section.key=value, not `{item}`")
+        yield name.strip(), _value(text), "--set"
+    for name, text in flags.items():
+        yield name, _value(text), f"flag for {name}"
+
+
+def _of_file(file: Path | None) -> Iterator[tuple[str, object, str]]:
+    if file is None or not file.exists():
+        return
+    try:
+        document = tomllib.loads(file.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSettings(f"{file} is not TOML: {error}") from None
+    for section, content in document.items():
+        if not isinstance(content, dict):
+            raise BadSettings(f"{file}: `{section}` must be a section: [{section}]")
+        for key, value in content.items():
+            yield f"{section}.{key}", value, str(file)
+
+
+def _value(text: str) -> object:
+    """A TOML value where the text is one (`8000`, `true`, `["a"]`), else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _check_name(section: str, key: str, source: str) -> None:
+    names = setting_names()
+    name = f"{section}.{key}"
+    if name in names:
+        return
+    nearest = difflib.get_close_matches(name, names, 1, 0.5)
+    hint = f"; did you mean `{nearest[0]}`?" if nearest else ""
+    raise BadSettings(f"unknown setting `{name}` in {source}{hint}")
+
+
+def setting_names() -> list[str]:
+    """Every setting as `section.key`."""
+    return [
+        f"{section}.{key}"
+        for section in Config.__struct_fields__
+        for key in getattr(Config(), section).__struct_fields__
+    ]
+
+
+def _decode(values: dict[str, dict[str, object]], source: str) -> Config:
+    try:
+        config = msgspec.convert(values, Config)
+    except msgspec.ValidationError as error:
+        raise BadSettings(f"{source}: {str(error).replace('$.', '')}") from None
+    for section in ("web", "wamp", "socket", "mqtt", "skynet"):
+        port = getattr(config, section).port
+        if isinstance(port, int) and not 0 <= port <= 65_535:
+            raise BadSettings(f"{source}: {section}.port must be within 0 and 65535, not {port}")
+    return config

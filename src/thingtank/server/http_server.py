@@ -1,0 +1,61 @@
+"""The HTTP server that the web port runs on, within the tank's own event loop (ADR 5)."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from thingtank.net.bounded_http import HttpLimits, bounded_http
+from thingtank.server.app import AsgiApp
+
+STOP_S_MAX = 2
+
+
+class HttpServer:
+    """One listening port."""
+
+    def __init__(self, app: AsgiApp, host: str, port: int, limits: HttpLimits) -> None:
+        """Bind the port; raises OSError when it is taken."""
+        self._socket = socket.create_server((host, port), backlog=1024)
+        self.port: int = self._socket.getsockname()[1]
+        self._server = _Uvicorn(
+            uvicorn.Config(
+                app,
+                http=bounded_http(limits),
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                date_header=True,
+                proxy_headers=False,
+                timeout_graceful_shutdown=STOP_S_MAX,
+                limit_concurrency=limits.connections_max,
+            )
+        )
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to accept connections."""
+        self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        while not self._server.started:
+            if self._serving.done():
+                self._serving.result()
+            await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        """Finish what is under way, for a short while, then close."""
+        self._server.should_exit = True
+        if self._serving is not None:
+            await self._serving
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without its signal handlers: the process belongs to the tank."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield

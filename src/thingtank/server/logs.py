@@ -1,0 +1,67 @@
+"""Logs: events with fields, one form for Django, uvicorn and ours. Never secrets.
+
+Columns in a terminal, a JSON object a line otherwise; on standard error.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+_SECRET_FIELDS = frozenset({"api_key", "key", "token", "password", "secret", "authorization"})
+_SECRET_IN_TEXT = re.compile(r"\b(key|oauth_token|token)=[^&\s\"']+|(/welcome/)[\w-]+")
+
+
+def blot_secrets(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Replace what may be a secret: fields by name, `key=…` within texts."""
+    for name, value in event.items():
+        if name in _SECRET_FIELDS:
+            event[name] = "…"
+        elif isinstance(value, str):
+            event[name] = _SECRET_IN_TEXT.sub(_blotted, value)
+    return event
+
+
+def _blotted(match: re.Match[str]) -> str:
+    return f"{match[1]}=…" if match[1] else f"{match[2]}…"
+
+
+def set_up_logs(level: int = logging.INFO) -> None:
+    """Send all logs through structlog to standard error."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        blot_secrets,
+    ]
+    is_terminal = sys.stderr.isatty()
+    ending: list[Any] = (
+        [structlog.dev.ConsoleRenderer()]
+        if is_terminal
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)

@@ -1,0 +1,68 @@
+"""Settings come from four places; a mistake is answered with its place and the nearest right name."""
+
+from pathlib import Path
+
+import pytest
+
+from thingtank.server.config import BadSettings, Loaded, load_config, setting_names
+
+
+def loaded(
+    tmp_path: Path,
+    toml: str = "",
+    environment: dict[str, str] | None = None,
+    sets: tuple[str, ...] = (),
+    flags: dict[str, str] | None = None,
+) -> Loaded:
+    file = tmp_path / "thingtank.toml"
+    file.write_text(toml)
+    return load_config(file, environment or {}, sets, flags)
+
+
+def test_without_any_source_the_defaults_hold(tmp_path: Path) -> None:
+    config = load_config(tmp_path / "none.toml", {}).config
+    assert (config.server.host, config.web.port, config.mqtt.port) == ("127.0.0.1", 8000, "off")
+    assert config.limits.datapoints_per_write_max == 500
+
+
+def test_later_sources_win_and_each_setting_knows_its_own(tmp_path: Path) -> None:
+    toml = "[web]\nport = 1\npublic_url = 'https://a.example'\n[server]\nhost = '::1'\n"
+    environment = {"THINGTANK_WEB_PORT": "2", "THINGTANK_LIMITS_DATAPOINTS_PER_WRITE_MAX": "9"}
+    result = loaded(tmp_path, toml, environment, ("web.port=3",), {"web.port": "4"})
+    assert result.config.web.port == 4
+    assert result.config.web.public_url == "https://a.example"
+    assert result.config.limits.datapoints_per_write_max == 9
+    assert result.sources["web.port"] == "flag for web.port"
+    assert result.sources["server.host"] == str(tmp_path / "thingtank.toml")
+    assert "THINGTANK_LIMITS_" in result.sources["limits.datapoints_per_write_max"]
+    assert "mqtt.port" not in result.sources
+
+
+MISTAKES = [
+    ("a wrong key in the file", {"toml": "[mqtt]\nprot = 1"}, "unknown setting `mqtt.prot` in .*; did you mean `mqtt.port`?"),
+    ("a wrong section", {"toml": "[wbe]\nport = 1"}, "unknown setting `wbe.port` in .*; did you mean `web.port`?"),
+    ("a wrong type", {"toml": "[web]\nport = 'x'"}, "thingtank.toml: .*`web.port`"),
+    ("a port out of range", {"sets": ("web.port=70000",)}, "--set: web.port must be within 0 and 65535"),
+    ("not TOML", {"toml": "[web"}, "is not TOML"),
+    ("a value beside sections", {"toml": "port = 1"}, "`port` must be a section"),
+    ("a --set without a value", {"sets": ("web.port",)}, "--set takes section.key=value"),
+    ("a wrong name in --set", {"sets": ("xively.live=1",)}, "did you mean `xively.live_s`?"),
+    ("a wrong environment variable", {"environment": {"THINGTANK_WEB_PROT": "1"}}, "THINGTANK_WEB_PROT; did you mean `web.port`?"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "message"), [row[1:] for row in MISTAKES], ids=[row[0] for row in MISTAKES])  # fmt: skip
+def test_a_mistake_is_named_with_its_place_and_remedy(
+    tmp_path: Path, source: dict[str, object], message: str
+) -> None:
+    with pytest.raises(BadSettings, match=message.replace("?", r"\?")):
+        loaded(tmp_path, **source)  # type: ignore[arg-type] # rows name the arguments
+
+
+def test_every_setting_has_a_name_of_two_parts() -> None:
+    assert "web.port" in setting_names()
+    assert all(name.count(".") == 1 for name in setting_names())
+
+
+def test_the_data_variable_of_the_command_line_is_no_setting(tmp_path: Path) -> None:
+    assert loaded(tmp_path, environment={"THINGTANK_DATA": "x"}).sources == {}
