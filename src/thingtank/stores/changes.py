@@ -40,7 +40,7 @@ class _EncodedRows(msgspec.Struct, frozen=True, array_like=True, tag="r"):
 
 
 class _EncodedDeletion(msgspec.Struct, frozen=True, array_like=True, tag="d"):
-    stream_ids: Sequence[int]
+    stream_ids: tuple[int, ...]
     start_us: int
     end_us: int
 
@@ -69,7 +69,7 @@ def _encoded(change: Change) -> _EncodedRows | _EncodedDeletion | Extremes:
                 change.texts,
             )
         case Deletion():
-            return _EncodedDeletion(change.stream_ids, change.start_us, change.end_us)
+            return _EncodedDeletion(tuple(change.stream_ids), change.start_us, change.end_us)
         case Extremes():
             return change
 

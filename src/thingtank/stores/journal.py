@@ -20,15 +20,26 @@ from thingtank.tank.errors import StorageFailed
 FILE_NAME = "journal.sqlite3"
 _APPLICATION_ID = 0x5454_4A4C  # "TTJL"
 _FORMAT = 1
-_PAGE_BYTES = 8192  # the most commits a second, small and large, of 4, 8, 16 and 32 KB
-_WAL_PAGES = 2000  # checkpoints sync twice; fewer of them, at 16 MB instead of SQLite's 4
+_PRAGMAS = (
+    ("page_size", 8192),  # most commits a second, small and large ones, of 4, 8, 16 and 32 KB
+    ("locking_mode", "EXCLUSIVE"),
+    ("journal_mode", "WAL"),
+    ("synchronous", "FULL"),
+    ("wal_autocheckpoint", 2000),  # pages; checkpoints sync twice, so fewer than SQLite's 1000
+    ("secure_delete", "OFF"),  # Debian has it on, which writes all that is trimmed once more
+    ("journal_size_limit", 64 * 1024 * 1024),
+    ("application_id", _APPLICATION_ID),
+    ("user_version", _FORMAT),
+)
 
 _SCHEMA = """
+BEGIN;
 CREATE TABLE IF NOT EXISTS journal (seq INTEGER PRIMARY KEY, changes BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS current_value (
     stream_id INTEGER PRIMARY KEY, at_us INTEGER, value TEXT, minimum REAL, maximum REAL);
 CREATE TABLE IF NOT EXISTS trimmed (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL);
 INSERT OR IGNORE INTO trimmed VALUES (1, 0);
+COMMIT;
 """
 
 
@@ -168,14 +179,10 @@ class Journal:
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
-        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-        # The tank's lock says that nobody else writes here; so SQLite need not ask at each commit.
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
-        connection.execute("PRAGMA journal_size_limit = 67108864")
         _check_format(connection, path)
+        # The tank's lock says that nobody else writes here; so SQLite need not ask at each commit.
+        for name, value in _PRAGMAS:
+            connection.execute(f"PRAGMA {name} = {value}")
         connection.executescript(_SCHEMA)
     except BaseException:
         connection.close()
@@ -184,13 +191,11 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _check_format(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise JournalMismatch unless the file is a journal or empty."""
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if not tables:
-        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {_FORMAT}")
-    elif (application_id, version) != (_APPLICATION_ID, _FORMAT):
+    if tables and (application_id, version) != (_APPLICATION_ID, _FORMAT):
         raise JournalMismatch(f"{path} is not a journal of format {_FORMAT}")
 
 

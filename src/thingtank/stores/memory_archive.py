@@ -27,7 +27,7 @@ class MemoryArchive:
         """Write datapoints; done at once."""
         for stream_id, datapoint in columns.rows():
             self._values.setdefault(stream_id, {})[datapoint.at_us] = datapoint.value
-            self._current[stream_id] = _advanced(self._current.get(stream_id, _NEVER), datapoint)
+            self._current[stream_id] = advanced(self._current.get(stream_id, _NEVER), datapoint)
         return _done()
 
     def delete(self, stream_ids: Sequence[int], start_us: int, end_us: int) -> Awaitable[None]:
@@ -128,7 +128,7 @@ def _done() -> Awaitable[None]:
     return future
 
 
-def _advanced(current: CurrentValue, datapoint: Datapoint) -> CurrentValue:
+def advanced(current: CurrentValue, datapoint: Datapoint) -> CurrentValue:
     """The current value after a write: the newest stays, of equal times the later write."""
     number = number_of(datapoint.value)
     minimum, maximum = current.minimum, current.maximum

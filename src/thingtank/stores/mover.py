@@ -53,6 +53,7 @@ class Mover:
         self._moving = asyncio.Lock()
         self._failure: str | None = None
         self._failure_count = 0
+        self._is_trim_failing = False
         self._trimmed_at_s = self._loop.time()
         self._trimmed_at_bytes = 0
         self._task: asyncio.Task[None] | None = None
@@ -106,11 +107,11 @@ class Mover:
                 await self._move()
             if self._is_trim_due():
                 await self._trim()
+            if self._head:  # what came meanwhile, or could not be moved
+                self._changed.set()
 
     def _idle_s(self) -> float | None:
         """How long nothing needs doing as long as nothing changes."""
-        if self._head:
-            return 0
         is_trimmed = self._journal.trimmed_seq >= self._head.moved_seq
         return None if is_trimmed else self._settings.trim_interval_s
 
@@ -174,7 +175,11 @@ class Mover:
                 saved_count += len(part)
             await self._journal_worker.run(partial(self._journal.trim, through_seq))
         except StorageFailed as error:
-            log.error("archive_trim_failed", why=str(error))
+            if not self._is_trim_failing:
+                log.error("archive_trim_fails", why=str(error))
+            self._is_trim_failing = True
+        else:
+            self._is_trim_failing = False
         finally:
             self._currents.touch(values[saved_count:])
         self._trimmed_at_s = self._loop.time()

@@ -34,7 +34,8 @@ class Worker:
                 result = work()
             except Exception as error:  # noqa: BLE001 - the loop's side raises or logs it
                 result = error
-            self._loop.call_soon_threadsafe(report, result)
+            if not self._loop.is_closed():  # nobody is left to be told
+                self._loop.call_soon_threadsafe(report, result)
 
         self._queue.put(piece)
 
