@@ -1,0 +1,1 @@
+"""The catalog: devices, datastreams and keys in the database."""

@@ -1,0 +1,311 @@
+"""The directory on Django's models, with a snapshot in memory that answers the doors.
+
+A write runs in the one writer thread, then changes the snapshot in the loop's thread, then returns.
+Writes follow one another, so a
+`change` sees the newest value.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import msgspec
+import structlog
+from django.db import DatabaseError, connection, transaction
+
+from thingtank.tank.errors import StorageFailed
+from thingtank.tank.interfaces import DevicePage, DeviceQuery
+from thingtank.tank.keys import ApiKey, Permission
+from thingtank.tank.things import Account, Datastream, Device, Unit
+from thingtank.web.accounts.models import Account as AccountRow
+from thingtank.web.catalog import models
+from thingtank.web.catalog.sealing import Sealer
+from thingtank.web.catalog.snapshot import Snapshot
+
+log = structlog.get_logger()
+
+Result = TypeVar("Result")
+
+_DEVICE_COLUMNS = (
+    "id", "uuid", "account_id", "title", "private", "description", "tags",
+    "website", "email", "icon", "location", "created_us", "updated_us",
+)  # fmt: skip
+_LOAD_ROWS = 2000
+
+
+class DjangoDirectory:
+    """Implements `tank.interfaces.Directory`."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._sealer = Sealer(secret)
+        self._snapshot = Snapshot()
+        self._writer = ThreadPoolExecutor(1, "directory-writer")
+        self._turn = asyncio.Lock()
+
+    def load(self) -> None:
+        """Fill the snapshot from the database; blocking."""
+        try:
+            self.refresh_accounts()
+            for row in models.Device.objects.values_list(*_DEVICE_COLUMNS).iterator(_LOAD_ROWS):
+                self._snapshot.put_device(_device(row))
+            self._load_datastreams()
+            for key in models.ApiKey.objects.iterator(_LOAD_ROWS):
+                self._snapshot.put_key(_key(key), bytes(key.digest))
+        finally:
+            connection.close()
+
+    def _load_datastreams(self) -> None:
+        columns = ("id", "device_id", "name", "tags", "unit")
+        rows = models.Datastream.objects.order_by("device_id").values_list(*columns)
+        waiting: list[Datastream] = []
+        for row in rows.iterator(_LOAD_ROWS):
+            datastream = _datastream(row)
+            if waiting and waiting[0].device_id != datastream.device_id:
+                self._snapshot.put_datastreams(waiting[0].device_id, waiting)
+                waiting = []
+            waiting.append(datastream)
+        if waiting:
+            self._snapshot.put_datastreams(waiting[0].device_id, waiting)
+
+    def refresh_accounts(self) -> None:
+        """Read accounts anew, after they changed; blocking."""
+        columns = ("id", "username", "is_superuser", "is_active")
+        rows = AccountRow.objects.values_list(*columns)
+        self._snapshot.accounts = {row[0]: Account(*row) for row in rows}
+
+    def close(self) -> None:
+        """End the writer thread."""
+        self._writer.submit(connection.close)
+        self._writer.shutdown()
+
+    def get_account(self, account_id: int) -> Account:
+        """Raise NoSuchAccount if there is none."""
+        return self._snapshot.account(account_id)
+
+    def find_account(self, login: str) -> Account | None:
+        """The account of that login."""
+        accounts = self._snapshot.accounts.values()
+        return next((account for account in accounts if account.login == login), None)
+
+    def get_device(self, device_id: int) -> Device:
+        """Raise NoSuchDevice if there is none."""
+        return self._snapshot.device(device_id)
+
+    def find_device_by_uuid(self, uuid: str) -> Device | None:
+        """The device with that uuid."""
+        return self._snapshot.device_of_uuid(uuid)
+
+    def datastreams(self, device_id: int) -> Mapping[str, Datastream]:
+        """A device's datastreams by name, in order of name."""
+        return self._snapshot.datastreams(device_id)
+
+    def list_devices(self, query: DeviceQuery) -> DevicePage:
+        """One page of devices."""
+        return self._snapshot.list_devices(query)
+
+    def find_key(self, secret: str) -> ApiKey | None:
+        """The key with that secret; found by digest, so a near miss takes no longer."""
+        return self._snapshot.key_of_digest(self._sealer.digest(secret))
+
+    def get_key(self, key_id: int) -> ApiKey:
+        """Raise NoSuchKey if there is none."""
+        return self._snapshot.key(key_id)
+
+    def keys_of(self, account_id: int) -> Sequence[ApiKey]:
+        """All keys of an account, oldest first."""
+        keys = list(self._snapshot.keys.values())
+        return [key for key in keys if key.account_id == account_id]
+
+    def reveal_key(self, key_id: int) -> str:
+        """The secret of a key; reads the database, so not for the loop's hot paths."""
+        self._snapshot.key(key_id)
+
+        def read() -> bytes:
+            return bytes(models.ApiKey.objects.values_list("sealed", flat=True).get(id=key_id))
+
+        sealed = self._writer.submit(read).result()
+        return self._sealer.unseal(sealed, self._snapshot.digests[key_id])
+
+    async def insert_device(
+        self,
+        device: Device,
+        datastreams: Iterable[Datastream],
+        token: str,
+        key_for: Callable[[Device], tuple[ApiKey, str]] | None,
+    ) -> Device:
+        """Store a device with datastreams, token and first key, all or nothing."""
+        drafts = list(datastreams)
+
+        def write() -> tuple[Device, list[Datastream], tuple[ApiKey, bytes] | None]:
+            row = models.Device.objects.create(
+                **_device_values(device), token_digest=self._sealer.digest(token)
+            )
+            stored = msgspec.structs.replace(device, device_id=row.pk)
+            streams = _insert_datastreams(row.pk, drafts)
+            key = self._insert_key(*key_for(stored)) if key_for is not None else None
+            return stored, streams, key
+
+        async with self._turn:
+            stored, streams, key = await self._write(write)
+            self._snapshot.put_device(stored)
+            if streams:
+                self._snapshot.put_datastreams(stored.device_id, streams)
+            if key is not None:
+                self._snapshot.put_key(*key)
+        return stored
+
+    async def update_device(self, device_id: int, change: Callable[[Device], Device]) -> Device:
+        """Store `change` of a device."""
+        async with self._turn:
+            device = change(self._snapshot.device(device_id))
+            values = _device_values(device)
+            await self._write(lambda: models.Device.objects.filter(id=device_id).update(**values))
+            self._snapshot.put_device(device)
+        return device
+
+    async def delete_device(self, device_id: int) -> None:
+        """Remove a device, its datastreams, and keys that reach nothing else."""
+        async with self._turn:
+            self._snapshot.device(device_id)
+            key_ids = self._snapshot.keys_only_for(device_id)
+
+            def write() -> None:
+                models.ApiKey.objects.filter(id__in=key_ids).delete()
+                models.Device.objects.filter(id=device_id).delete()
+
+            await self._write(write)
+            for key_id in key_ids:
+                self._snapshot.drop_key(key_id)
+            self._snapshot.drop_device(device_id)
+
+    async def insert_datastreams(
+        self, device_id: int, datastreams: Iterable[Datastream]
+    ) -> Sequence[Datastream]:
+        """Store new datastreams; one whose name exists is answered as it stands."""
+        drafts = {datastream.name: datastream for datastream in datastreams}
+        async with self._turn:
+            self._snapshot.device(device_id)
+            known = self._snapshot.datastreams(device_id)
+            missing = [draft for name, draft in drafts.items() if name not in known]
+            if missing:
+                stored = await self._write(lambda: _insert_datastreams(device_id, missing))
+                self._snapshot.put_datastreams(device_id, stored)
+            known = self._snapshot.datastreams(device_id)
+            return [known[name] for name in drafts]
+
+    async def update_datastream(
+        self, device_id: int, name: str, change: Callable[[Datastream], Datastream]
+    ) -> Datastream:
+        """Store `change` of a datastream."""
+        async with self._turn:
+            datastream = change(self._snapshot.datastream(device_id, name))
+            rows = models.Datastream.objects.filter(id=datastream.stream_id)
+            values = _datastream_values(datastream)
+            await self._write(lambda: rows.update(**values))
+            self._snapshot.put_datastreams(device_id, [datastream])
+        return datastream
+
+    async def delete_datastream(self, device_id: int, name: str) -> Datastream:
+        """Remove a datastream; return what it was."""
+        async with self._turn:
+            datastream = self._snapshot.datastream(device_id, name)
+            rows = models.Datastream.objects.filter(id=datastream.stream_id)
+            await self._write(rows.delete)
+            self._snapshot.drop_datastream(device_id, name)
+        return datastream
+
+    async def insert_key(self, key: ApiKey, secret: str) -> ApiKey:
+        """Store a key, its secret sealed."""
+        async with self._turn:
+            stored, digest = await self._write(lambda: self._insert_key(key, secret))
+            self._snapshot.put_key(stored, digest)
+        return stored
+
+    def _insert_key(self, key: ApiKey, secret: str) -> tuple[ApiKey, bytes]:
+        digest = self._sealer.digest(secret)
+        row = models.ApiKey.objects.create(
+            account_id=key.account_id,
+            label=key.label,
+            private_access=key.private_access,
+            permissions=msgspec.to_builtins(key.permissions),
+            expires_us=key.expires_us,
+            created_us=key.created_us,
+            digest=digest,
+            sealed=self._sealer.seal(secret),
+        )
+        return msgspec.structs.replace(key, key_id=row.pk), digest
+
+    async def delete_key(self, key_id: int) -> None:
+        """Remove a key; it is dead at once."""
+        async with self._turn:
+            self._snapshot.key(key_id)
+            await self._write(models.ApiKey.objects.filter(id=key_id).delete)
+            self._snapshot.drop_key(key_id)
+
+    async def _write(self, write: Callable[[], Result]) -> Result:
+        """Run a write in the writer thread, as one transaction."""
+
+        def run() -> Result:
+            with transaction.atomic():
+                return write()
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._writer, run)
+        except (DatabaseError, sqlite3.Error) as error:
+            log.exception("directory_write_failed")
+            raise StorageFailed("the directory could not be written; try again later") from error
+
+
+def _insert_datastreams(device_id: int, drafts: Sequence[Datastream]) -> list[Datastream]:
+    rows = [
+        models.Datastream.objects.create(
+            device_id=device_id, name=draft.name, **_datastream_values(draft)
+        )
+        for draft in drafts
+    ]
+    return [
+        msgspec.structs.replace(draft, stream_id=row.pk, device_id=device_id)
+        for draft, row in zip(drafts, rows, strict=True)
+    ]
+
+
+def _device_values(device: Device) -> dict[str, object]:
+    values: dict[str, object] = msgspec.structs.asdict(device)
+    del values["device_id"]
+    values["tags"] = list(device.tags)
+    values["location"] = None if device.location is None else msgspec.to_builtins(device.location)
+    return values
+
+
+def _device(row: tuple[object, ...]) -> Device:
+    values = dict(zip(_DEVICE_COLUMNS, row, strict=True))
+    values["device_id"] = values.pop("id")
+    return msgspec.convert(values, Device, strict=True)
+
+
+def _datastream_values(datastream: Datastream) -> dict[str, object]:
+    unit = datastream.unit
+    return {
+        "tags": list(datastream.tags),
+        "unit": None if unit is None else msgspec.to_builtins(unit),
+    }
+
+
+def _datastream(row: tuple[int, int, str, list[str], dict[str, str] | None]) -> Datastream:
+    stream_id, device_id, name, tags, unit = row
+    found = None if unit is None else Unit(**unit)
+    return Datastream(stream_id, device_id, name, tuple(tags), found)
+
+
+def _key(row: models.ApiKey) -> ApiKey:
+    return ApiKey(
+        key_id=row.pk,
+        account_id=row.account_id,
+        label=row.label,
+        permissions=msgspec.convert(row.permissions, tuple[Permission, ...]),
+        private_access=row.private_access,
+        expires_us=row.expires_us,
+        created_us=row.created_us,
+    )

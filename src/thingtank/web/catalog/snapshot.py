@@ -1,0 +1,151 @@
+"""The directory in memory: what doors ask, answered at once.
+
+Changed in the event loop's thread only; read from any. Containers that readers hold are replaced,
+never changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from thingtank.tank.errors import NoSuchAccount, NoSuchDatastream, NoSuchDevice, NoSuchKey
+from thingtank.tank.interfaces import DevicePage, DeviceQuery
+from thingtank.tank.keys import ApiKey
+from thingtank.tank.things import Account, Datastream, Device
+
+_NO_DATASTREAMS: Mapping[str, Datastream] = MappingProxyType({})
+
+
+class Snapshot:
+    """Accounts, devices, datastreams and keys by their ids."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[int, Account] = {}
+        self.devices: dict[int, Device] = {}
+        self.keys: dict[int, ApiKey] = {}
+        self.digests: dict[int, bytes] = {}
+        self._device_ids_by_uuid: dict[str, int] = {}
+        self._datastreams: dict[int, dict[str, Datastream]] = {}
+        self._key_ids_by_digest: dict[bytes, int] = {}
+
+    def put_device(self, device: Device) -> None:
+        """Add or replace a device."""
+        self.devices[device.device_id] = device
+        self._device_ids_by_uuid[device.uuid] = device.device_id
+
+    def drop_device(self, device_id: int) -> None:
+        """Forget a device and its datastreams."""
+        device = self.devices.pop(device_id)
+        del self._device_ids_by_uuid[device.uuid]
+        self._datastreams.pop(device_id, None)
+
+    def put_datastreams(self, device_id: int, datastreams: Sequence[Datastream]) -> None:
+        """Add or replace datastreams of one device."""
+        known = dict(self._datastreams.get(device_id, {}))
+        known.update((datastream.name, datastream) for datastream in datastreams)
+        self._datastreams[device_id] = dict(sorted(known.items()))
+
+    def drop_datastream(self, device_id: int, name: str) -> None:
+        """Forget a datastream."""
+        rest = self._datastreams[device_id]
+        self._datastreams[device_id] = {key: value for key, value in rest.items() if key != name}
+
+    def put_key(self, key: ApiKey, digest: bytes) -> None:
+        """Add a key."""
+        self.keys[key.key_id] = key
+        self.digests[key.key_id] = digest
+        self._key_ids_by_digest[digest] = key.key_id
+
+    def drop_key(self, key_id: int) -> None:
+        """Forget a key."""
+        del self.keys[key_id]
+        del self._key_ids_by_digest[self.digests.pop(key_id)]
+
+    def account(self, account_id: int) -> Account:
+        """Raise NoSuchAccount if there is none."""
+        account = self.accounts.get(account_id)
+        if account is None:
+            raise NoSuchAccount(f"there is no account {account_id}")
+        return account
+
+    def device(self, device_id: int) -> Device:
+        """Raise NoSuchDevice if there is none."""
+        device = self.devices.get(device_id)
+        if device is None:
+            raise NoSuchDevice(f"there is no feed {device_id}")
+        return device
+
+    def device_of_uuid(self, uuid: str) -> Device | None:
+        """The device with that uuid."""
+        device_id = self._device_ids_by_uuid.get(uuid)
+        return None if device_id is None else self.devices.get(device_id)
+
+    def datastreams(self, device_id: int) -> Mapping[str, Datastream]:
+        """A device's datastreams by name, in order of name."""
+        return self._datastreams.get(device_id, _NO_DATASTREAMS)
+
+    def datastream(self, device_id: int, name: str) -> Datastream:
+        """Raise NoSuchDatastream if there is none."""
+        datastream = self.datastreams(device_id).get(name)
+        if datastream is None:
+            raise NoSuchDatastream(f"feed {device_id} has no datastream {name}")
+        return datastream
+
+    def key(self, key_id: int) -> ApiKey:
+        """Raise NoSuchKey if there is none."""
+        key = self.keys.get(key_id)
+        if key is None:
+            raise NoSuchKey(f"there is no key {key_id}")
+        return key
+
+    def key_of_digest(self, digest: bytes) -> ApiKey | None:
+        """The key whose secret has that digest."""
+        key_id = self._key_ids_by_digest.get(digest)
+        return None if key_id is None else self.keys.get(key_id)
+
+    def keys_only_for(self, device_id: int) -> list[int]:
+        """Ids of keys that reach this device and nothing else."""
+        return [
+            key.key_id
+            for key in self.keys.values()
+            if all(
+                permission.resources
+                and all(resource.feed_id == device_id for resource in permission.resources)
+                for permission in key.permissions
+            )
+        ]
+
+    def list_devices(self, query: DeviceQuery) -> DevicePage:
+        """One page of devices."""
+        found = [device for device in list(self.devices.values()) if self._matches(device, query)]
+        if query.order == "title":
+            found.sort(key=lambda device: (device.title.casefold(), device.device_id))
+        else:
+            found.sort(key=lambda device: (device.created_us, device.device_id), reverse=True)
+        start = (query.page - 1) * query.per_page
+        return DevicePage(found[start : start + query.per_page], len(found))
+
+    def _matches(self, device: Device, query: DeviceQuery) -> bool:
+        return (
+            _is_visible(device, query)
+            and (query.device_ids is None or device.device_id in query.device_ids)
+            and (not query.user or self.account(device.account_id).login == query.user)
+            and (not query.tag or self._has_tag(device, query.tag.casefold()))
+            and (not query.text or self._has_words(device, query.text))
+        )
+
+    def _has_tag(self, device: Device, folded_tag: str) -> bool:
+        tags = list(device.tags)
+        for datastream in self.datastreams(device.device_id).values():
+            tags += datastream.tags
+        return any(tag.casefold() == folded_tag for tag in tags)
+
+    def _has_words(self, device: Device, text: str) -> bool:
+        names = self.datastreams(device.device_id)
+        haystack = "\n".join([device.title, device.description, *device.tags, *names]).casefold()
+        return all(word in haystack for word in text.casefold().split())
+
+
+def _is_visible(device: Device, query: DeviceQuery) -> bool:
+    if query.account_id is None or device.account_id == query.account_id:
+        return query.with_private or not device.private
+    return query.with_public and not device.private

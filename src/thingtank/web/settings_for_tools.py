@@ -1,0 +1,8 @@
+"""Django's settings as a module, for tools that want one: mypy's plugin and `makemigrations`."""
+
+from pathlib import Path
+
+from thingtank.web.setup import django_settings_of
+from thingtank.web.web_settings import WebSettings
+
+globals().update(django_settings_of(WebSettings(), Path("."), bytes(32)))

@@ -1,0 +1,307 @@
+"""Every directory is the same thing: one suite over the memory twin and the database."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import pytest
+
+from thingtank.stores.memory_directory import MemoryDirectory
+from thingtank.tank.errors import (
+    NoSuchAccount,
+    NoSuchDatastream,
+    NoSuchDevice,
+    NoSuchKey,
+    StorageFailed,
+)
+from thingtank.tank.interfaces import DeviceQuery, Directory
+from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission, Resource
+from thingtank.tank.things import Account, Datastream, Device, Location, Unit
+from thingtank.web.setup import configure, migrate
+from thingtank.web.web_settings import WebSettings
+
+SECRET = bytes(range(32))
+
+
+class Opened(Protocol):
+    """A directory under test with two accounts."""
+
+    directory: Any
+    alice: Account
+    bob: Account
+
+
+class InMemory:
+    def __init__(self) -> None:
+        self.directory = MemoryDirectory()
+        self.alice = self.directory.add_account("alice")
+        self.bob = self.directory.add_account("bob")
+
+
+class OnDatabase:
+    def __init__(self) -> None:
+        from thingtank.web.accounts.models import Account as AccountRow
+        from thingtank.web.catalog import models
+        from thingtank.web.catalog.directory import DjangoDirectory
+
+        models.ApiKey.objects.all().delete()
+        models.Device.objects.all().delete()
+        AccountRow.objects.all().delete()
+        for login in ("alice", "bob"):
+            AccountRow.objects.create_user(login)
+        self.directory = DjangoDirectory(SECRET)
+        self.directory.load()
+        found = [self.directory.find_account(login) for login in ("alice", "bob")]
+        assert found[0] is not None
+        assert found[1] is not None
+        self.alice, self.bob = found[0], found[1]
+
+    def reopened(self) -> Directory:
+        from thingtank.web.catalog.directory import DjangoDirectory
+
+        self.directory.close()
+        self.directory = DjangoDirectory(SECRET)
+        self.directory.load()
+        return self.directory
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("directory")
+    configure(WebSettings(), folder, SECRET)
+    migrate()
+    return folder
+
+
+@pytest.fixture(params=["memory", "database"])
+async def opened(request: pytest.FixtureRequest, database: Path) -> AsyncIterator[Opened]:
+    if request.param == "memory":
+        yield InMemory()
+        return
+    with _blocking_calls_allowed():
+        made = OnDatabase()
+        yield made
+        made.directory.close()
+
+
+class _blocking_calls_allowed:
+    """Lets a test read Django's tables in the loop's thread, which Django refuses by default."""
+
+    def __enter__(self) -> None:
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+
+    def __exit__(self, *_: object) -> None:
+        from django.db import connection
+
+        connection.close()
+        self.patch.undo()
+
+
+@pytest.fixture
+def directory(opened: Opened) -> Directory:
+    found: Directory = opened.directory
+    return found
+
+
+def draft(opened: Opened, title: str = "Roof", **fields: Any) -> Device:
+    fields.setdefault("account_id", opened.alice.account_id)
+    fields.setdefault("uuid", f"uuid-{title}")
+    return Device(0, title=title, created_us=1, updated_us=2, **fields)
+
+
+async def made(opened: Opened, title: str = "Roof", **fields: Any) -> Device:
+    device: Device = await opened.directory.insert_device(
+        draft(opened, title, **fields), [], "t", None
+    )
+    return device
+
+
+FULL = {
+    "private": False,
+    "description": "d" * 1000,
+    "tags": ("a", "Ü,x"),
+    "website": "w",
+    "email": "e",
+    "icon": "i",
+    "location": Location("roof", 1.5, -2.5, "12", "fixed", "outdoor", "virtual"),
+}
+
+
+async def test_a_device_is_read_back_as_it_was_stored(opened: Opened, directory: Directory) -> None:
+    device = await made(opened, **FULL)
+    assert device.device_id > 0
+    assert directory.get_device(device.device_id) == device
+    assert msgspec.structs.replace(device, device_id=0) == draft(opened, **FULL)
+    assert directory.find_device_by_uuid(device.uuid) == device
+    assert directory.find_device_by_uuid("none") is None
+    with pytest.raises(NoSuchDevice):
+        directory.get_device(device.device_id + 1)
+
+
+async def test_a_device_comes_with_datastreams_and_key(
+    opened: Opened, directory: Directory
+) -> None:
+    streams = [Datastream(0, 0, "b", ("t",), Unit("", "C", "Celsius")), Datastream(0, 0, "a")]
+
+    def key_for(device: Device) -> tuple[ApiKey, str]:
+        resources = (Resource(device.device_id),)
+        return ApiKey(0, device.account_id, "k", (Permission(("get",), resources),)), "sesame"
+
+    device = await directory.insert_device(draft(opened), streams, "token", key_for)
+    stored = directory.datastreams(device.device_id)
+    assert list(stored) == ["a", "b"]
+    assert stored["b"].unit == Unit("", "C", "Celsius")
+    assert {stream.device_id for stream in stored.values()} == {device.device_id}
+    key = directory.find_key("sesame")
+    assert key is not None
+    assert key.permissions[0].resources == (Resource(device.device_id),)
+    assert directory.reveal_key(key.key_id) == "sesame"
+
+
+async def test_a_change_sees_the_newest_value(opened: Opened, directory: Directory) -> None:
+    device = await made(opened)
+    for _ in range(3):
+        await directory.update_device(
+            device.device_id,
+            lambda newest: msgspec.structs.replace(newest, title=newest.title + "!"),
+        )
+    assert directory.get_device(device.device_id).title == "Roof!!!"
+    with pytest.raises(NoSuchDevice):
+        await directory.update_device(999_999, lambda newest: newest)
+
+
+async def test_datastreams_are_added_once_changed_and_deleted(
+    opened: Opened, directory: Directory
+) -> None:
+    device = await made(opened)
+    (first,) = await directory.insert_datastreams(device.device_id, [Datastream(0, 0, "t", ("x",))])
+    (again,) = await directory.insert_datastreams(device.device_id, [Datastream(0, 0, "t")])
+    assert again == first
+    await directory.update_datastream(
+        device.device_id, "t", lambda newest: msgspec.structs.replace(newest, unit=Unit(symbol="C"))
+    )
+    assert directory.datastreams(device.device_id)["t"].unit == Unit(symbol="C")
+    gone = await directory.delete_datastream(device.device_id, "t")
+    assert gone.stream_id == first.stream_id
+    assert not directory.datastreams(device.device_id)
+    with pytest.raises(NoSuchDatastream):
+        await directory.delete_datastream(device.device_id, "t")
+    (new,) = await directory.insert_datastreams(device.device_id, [Datastream(0, 0, "t")])
+    assert new.stream_id > first.stream_id
+
+
+async def test_deleting_a_device_takes_what_only_it_had(
+    opened: Opened, directory: Directory
+) -> None:
+    device, other = await made(opened), await made(opened, "Other")
+    one = (Permission(("get",), (Resource(device.device_id),)),)
+    both = (Permission(("get",), (Resource(device.device_id), Resource(other.device_id))),)
+    await directory.insert_key(ApiKey(0, opened.alice.account_id, "one", one), "only")
+    await directory.insert_key(ApiKey(0, opened.alice.account_id, "both", both), "both")
+    await directory.insert_datastreams(device.device_id, [Datastream(0, 0, "t")])
+    await directory.delete_device(device.device_id)
+    assert directory.find_key("only") is None
+    assert directory.find_key("both") is not None
+    assert not directory.datastreams(device.device_id)
+    assert directory.find_device_by_uuid(device.uuid) is None
+    with pytest.raises(NoSuchDevice):
+        await directory.delete_device(device.device_id)
+    assert (await made(opened, "New")).device_id > other.device_id
+
+
+async def test_keys_are_found_listed_and_deleted(opened: Opened, directory: Directory) -> None:
+    everything = (Permission(ACCESS_METHODS, (), "10.0.0.1", "a.example", 300, "p"),)
+    draft_key = ApiKey(0, opened.alice.account_id, "k", everything, False, 7, 8)
+    key = await directory.insert_key(draft_key, "sesame")
+    assert msgspec.structs.replace(key, key_id=0) == draft_key
+    assert directory.find_key("sesame") == key
+    assert directory.find_key("sesamE") is None
+    assert directory.find_key("\udcff") is None
+    assert list(directory.keys_of(opened.alice.account_id)) == [key]
+    assert list(directory.keys_of(opened.bob.account_id)) == []
+    await directory.delete_key(key.key_id)
+    assert directory.find_key("sesame") is None
+    with pytest.raises(NoSuchKey):
+        directory.get_key(key.key_id)
+
+
+QUERIES = [
+    ("all", {}, ["C", "B", "A"]),
+    ("alice's own", {"account_id": "alice"}, ["B", "A"]),
+    ("without her private ones", {"account_id": "alice", "with_private": False}, ["B"]),
+    ("hers and public ones", {"account_id": "bob", "with_public": True}, ["C", "B"]),
+    ("words in title, tags, description and datastreams", {"text": "ROOFTOP north hum"}, ["A"]),
+    ("words that are nowhere", {"text": "north pole"}, []),
+    ("a device's tag", {"tag": "North"}, ["A"]),
+    ("a datastream's tag", {"tag": "wet"}, ["A"]),
+    ("a login", {"user": "bob"}, ["C"]),
+    ("by title", {"order": "title"}, ["A", "B", "C"]),
+    ("the second page", {"order": "title", "page": 2, "per_page": 2}, ["C"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("terms", "titles"), [row[1:] for row in QUERIES], ids=[row[0] for row in QUERIES])  # fmt: skip
+async def test_lists_hold_what_is_asked(
+    opened: Opened, directory: Directory, terms: dict[str, Any], titles: list[str]
+) -> None:
+    first = await made(opened, "A", description="on the rooftop", tags=("north",))
+    await directory.insert_datastreams(first.device_id, [Datastream(0, 0, "hum", ("wet",))])
+    await made(opened, "B", private=False)
+    await made(opened, "C", private=False, account_id=opened.bob.account_id)
+    if "account_id" in terms:
+        terms = {**terms, "account_id": getattr(opened, terms["account_id"]).account_id}
+    page = directory.list_devices(DeviceQuery(**terms))
+    assert [device.title for device in page.devices] == titles
+    assert page.total_count == (3 if "page" in terms else len(titles))
+
+
+async def test_accounts_are_found_by_login_and_number(opened: Opened, directory: Directory) -> None:
+    assert directory.find_account("alice") == opened.alice
+    assert directory.get_account(opened.bob.account_id) == opened.bob
+    assert directory.find_account("carol") is None
+    with pytest.raises(NoSuchAccount):
+        directory.get_account(999_999)
+
+
+async def test_what_was_stored_is_there_after_a_restart(database: Path) -> None:
+    with _blocking_calls_allowed():
+        opened = OnDatabase()
+        device = await made(opened, **FULL)
+        await opened.directory.insert_datastreams(
+            device.device_id, [Datastream(0, 0, "t", ("x",), Unit(symbol="C"))]
+        )
+        key = ApiKey(0, opened.alice.account_id, "k", (Permission(("get",), (Resource(1, "t"),)),))
+        stored_key = await opened.directory.insert_key(key, "sesame")
+        before = dict(opened.directory.datastreams(device.device_id))
+        again = opened.reopened()
+        assert again.get_device(device.device_id) == device
+        assert dict(again.datastreams(device.device_id)) == before
+        assert again.find_key("sesame") == stored_key
+        assert again.reveal_key(stored_key.key_id) == "sesame"
+        opened.directory.close()
+
+
+async def test_no_secret_stands_in_the_database(database: Path) -> None:
+    with _blocking_calls_allowed():
+        opened = OnDatabase()
+        secret, token = "a-secret-that-is-easy-to-find", "a-token-that-is-easy-to-find"
+        await opened.directory.insert_device(draft(opened), [], token, None)
+        key = ApiKey(0, opened.alice.account_id, "k", (Permission(("get",)),))
+        await opened.directory.insert_key(key, secret)
+        opened.directory.close()
+    files = b"".join((database / f"directory.sqlite3{end}").read_bytes() for end in ("", "-wal"))
+    assert len(files) > 10_000
+    assert secret.encode() not in files
+    assert token.encode() not in files
+
+
+async def test_a_database_that_refuses_changes_nothing_in_memory(database: Path) -> None:
+    with _blocking_calls_allowed():
+        opened = OnDatabase()
+        device = await made(opened)
+        with pytest.raises(StorageFailed):  # the uuid is taken
+            await made(opened)
+        assert opened.directory.list_devices(DeviceQuery()).devices == [device]
+        opened.directory.close()
