@@ -75,13 +75,14 @@ def check_writes(
             draft(write.name, write.change)
         elif write.change is not None:
             checked_change(datastream, write.change)
+        if not write.values:
+            continue
         count += len(write.values)
-        for value in write.values:
-            if len(value) > TEXT_CHARS_MAX:
-                raise ValidationFailed(
-                    [("current_value", f"is too long (maximum is {TEXT_CHARS_MAX} characters)")]
-                )
-        if write.at_us and not AT_US_MIN <= min(write.at_us) <= max(write.at_us) <= latest_us:
+        if max(map(len, write.values)) > TEXT_CHARS_MAX:
+            raise ValidationFailed(
+                [("current_value", f"is too long (maximum is {TEXT_CHARS_MAX} characters)")]
+            )
+        if not AT_US_MIN <= min(write.at_us) <= max(write.at_us) <= latest_us:
             raise ValidationFailed([("at", "is out of range")])
     if count > limits.datapoints_per_write_max:
         raise LimitReached(
