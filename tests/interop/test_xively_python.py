@@ -59,7 +59,7 @@ def test_datastreams_are_created_read_listed_changed_and_deleted(
     read = feed.datastreams.get("temp")
     assert (read.current_value, read.max_value, read.unit.label) == ("21.5", "21.5", "Celsius")
     read.current_value = 25
-    read.at = NOW + timedelta(seconds=5)
+    read.at = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=5)
     read.update()
     assert feed.datastreams.get("temp").current_value == "25"
     feed.datastreams.create("hum")

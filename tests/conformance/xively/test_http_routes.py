@@ -121,6 +121,34 @@ async def test_3_4_absent_members_stay_and_blank_ones_are_cleared(xively: Xively
     assert (feed["email"], "website" in feed, "tags" in feed) == ("a@a.example", False, False)
 
 
+ODD_MEMBERS = [
+    ("null lists", {"datastreams": None, "tags": None}),
+    ("a null time and no datapoints", {"datastreams": [{"id": "temp", "at": None, "datapoints": None}]}),
+    ("numbers as tags", {"tags": [1, "b", True]}),
+    ("a number as title", {"title": 7}),
+    ("a number as id", {"datastreams": [{"id": 0, "current_value": 1}]}),
+    ("private as a number", {"private": 1}),
+    ("a blank unit", {"datastreams": [{"id": "temp", "unit": ""}]}),
+    ("a blank location", {"location": ""}),
+    ("waypoints", {"location": {"lat": 1, "lon": 2, "waypoints": [{"at": "x", "lat": 1}]}}),
+    ("members nobody knows", {"version": 2, "secret": {}, "id": "other"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("members", [row[1] for row in ODD_MEMBERS], ids=[row[0] for row in ODD_MEMBERS])  # fmt: skip
+async def test_3_4_what_old_clients_send_is_taken(
+    xively: Xively, members: dict[str, object]
+) -> None:
+    assert (await xively.ask("PUT", xively.feed, json=members)).status_code == 200
+
+
+async def test_3_4_tags_lose_quotes_and_commas(xively: Xively) -> None:
+    await xively.ask("PUT", xively.feed, json={"tags": ["o'clock", 'a "b"', "c,d"]})
+    assert (await xively.ask("GET", xively.feed)).json()["tags"] == ["a b", "cd", "oclock"]
+    await xively.ask("PUT", xively.feed, json={"tags": '"big, red", plain'})
+    assert (await xively.ask("GET", xively.feed)).json()["tags"] == ["big red", "plain"]
+
+
 async def test_3_1_a_location_takes_strings_and_gives_numbers(xively: Xively) -> None:
     place = {"lat": "30.733315", "lon": 76.779418, "exposure": "outdoor", "ele": 12}
     await xively.ask("PUT", xively.feed, json={"location": place})

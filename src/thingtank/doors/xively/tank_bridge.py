@@ -5,7 +5,7 @@ from datetime import tzinfo
 from typing import cast
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, UnsetType
 
 from thingtank.protocols.xively.documents import (
     DatapointBody,
@@ -16,13 +16,15 @@ from thingtank.protocols.xively.documents import (
     FeedDocument,
     LocationBody,
     LocationDocument,
+    Tags,
     Text,
     UnitBody,
     UnitDocument,
     UserBody,
+    Value,
 )
 from thingtank.protocols.xively.errors import Unprocessable
-from thingtank.protocols.xively.json_format import split_tags, value_of
+from thingtank.protocols.xively.json_format import kept_tag, split_tags, value_of, values_of
 from thingtank.protocols.xively.query import HistoryQuery
 from thingtank.protocols.xively.times import MalformedTime, format_time, format_times, parse_times
 from thingtank.tank.changes import DatastreamChange, DatastreamWrite, DeviceChange
@@ -33,7 +35,7 @@ from thingtank.tank.things import Datastream, Device, Location, Unit
 
 VERSION = "1.0.0"
 
-Tags = list[str] | str | UnsetType | None
+_TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
 
 # --- in: documents → changes and writes ---------------------------------------------------------
@@ -45,6 +47,8 @@ def device_change(document: FeedDocument, location: Location | None) -> DeviceCh
     Args:
         location: what the device has now; members the document lacks stay.
     """
+    if _names_no_metadata(document):
+        return None
     change = DeviceChange(
         title=_text(document.title),
         private=_truth(document.private),
@@ -58,16 +62,34 @@ def device_change(document: FeedDocument, location: Location | None) -> DeviceCh
     return None if change == DeviceChange() else change
 
 
+def _names_no_metadata(document: FeedDocument) -> bool:
+    """Whether it only carries values, as nearly every write from a device does."""
+    return (
+        document.title is UNSET
+        and document.private is UNSET
+        and document.description is UNSET
+        and document.tags is UNSET
+        and document.website is UNSET
+        and document.email is UNSET
+        and document.icon is UNSET
+        and document.location is UNSET
+    )
+
+
 def _text(value: Text) -> str | UnsetType:
-    if value is UNSET:
+    if value is UNSET or type(value) is str:
+        return value
+    return value_of(value) or ""
+
+
+def _truth(value: Text) -> bool | UnsetType:
+    text = _text(value)
+    if text is UNSET or text == "":
         return UNSET
-    return "" if value is None else str(value)
-
-
-def _truth(value: bool | str | UnsetType | None) -> bool | UnsetType:
-    if isinstance(value, str):
-        return value.strip().lower() in ("true", "1")
-    return UNSET if value is None or value is UNSET else value
+    truth = _TRUTHS.get(text.strip().lower())
+    if truth is None:  # a guess here could show a private feed to everybody
+        raise Unprocessable([("private", "must be true or false")])
+    return truth
 
 
 def _tags(value: Tags) -> tuple[str, ...] | UnsetType:
@@ -75,14 +97,20 @@ def _tags(value: Tags) -> tuple[str, ...] | UnsetType:
         return UNSET
     if value is None:
         return ()
-    return tuple(split_tags(value) if isinstance(value, str) else value)
+    if isinstance(value, str):
+        return tuple(split_tags(value))
+    return tuple(kept_tag(_text(tag) or "") for tag in value)
 
 
 def _location(
-    document: LocationDocument | UnsetType | None, before: Location | None
+    document: LocationDocument | str | UnsetType | None, before: Location | None
 ) -> Location | UnsetType | None:
-    if document is UNSET or document is None:
-        return document
+    if document is UNSET:
+        return UNSET
+    if not document:
+        return None
+    if isinstance(document, str):
+        raise Unprocessable([("location", "must be an object")])
     members = {
         "name": _text(document.name),
         "ele": _text(document.ele),
@@ -150,19 +178,18 @@ def datastream_write(
 
 
 def datapoint_columns(
-    datapoints: Sequence[DatapointDocument], now_us: int
+    datapoints: Sequence[DatapointDocument] | None, now_us: int
 ) -> tuple[list[int], list[str]]:
     """A list of datapoints as two columns, times and values. An item without `at` is from now."""
     if not datapoints:
         return [], []
-    values = [value_of(item.value) for item in datapoints]
+    values = values_of([item.value for item in datapoints])
     if None in values:
         raise Unprocessable([("datapoints_value", "can't be blank")])
-    if all(item.at for item in datapoints):
-        at_us = _instants([item.at for item in datapoints])
-    else:
-        at_us = [_instants([item.at])[0] if item.at else now_us for item in datapoints]
-    return at_us, cast("list[str]", values)
+    times = [item.at for item in datapoints]
+    if all(times):
+        return _instants(times), cast("list[str]", values)
+    return [_instants([at])[0] if at else now_us for at in times], cast("list[str]", values)
 
 
 def _instants(texts: Sequence[str | None]) -> list[int]:
@@ -172,10 +199,10 @@ def _instants(texts: Sequence[str | None]) -> list[int]:
         raise Unprocessable([("at", f"is not an ISO 8601 time: {error}")]) from None
 
 
-def _extreme(raw: Raw, name: str) -> float | UnsetType | None:
-    if not bytes(raw):
-        return UNSET
-    text = value_of(raw)
+def _extreme(member: Value, name: str) -> float | UnsetType | None:
+    if isinstance(member, UnsetType):
+        return member
+    text = value_of(member)
     if text is None or text == "":
         return None
     number = number_of(text)
@@ -190,9 +217,13 @@ def _datastream_change(document: DatastreamDocument) -> DatastreamChange | None:
     return DatastreamChange(tags=_tags(document.tags), unit=_unit(document.unit))
 
 
-def _unit(document: UnitDocument | UnsetType | None) -> Unit | UnsetType | None:
-    if document is UNSET or document is None:
-        return document
+def _unit(document: UnitDocument | str | UnsetType | None) -> Unit | UnsetType | None:
+    if document is UNSET:
+        return UNSET
+    if not document:
+        return None
+    if isinstance(document, str):
+        raise Unprocessable([("unit", "must be an object")])
     unit = Unit(
         _text(document.type) or "", _text(document.symbol) or "", _text(document.label) or ""
     )

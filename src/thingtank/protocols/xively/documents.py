@@ -1,16 +1,23 @@
 """Xively's documents as they stand on the wire: what clients may send, and what is answered.
 
 What comes in is read leniently, as the many old clients need: numbers where texts are meant, tags
-as a list or as one comma string, read-only members ignored. What goes out keeps the member order
-of the service's own serializer; blanks are dropped.
+as a list or as one comma string, null for what is absent, read-only members ignored. What goes out
+keeps the member order of the service's own serializer; blanks are dropped.
 
 Source: Xively API v2, feeds, datastreams, datapoints (attributes); xively-rb, templates/json.
 """
 
-import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from typing import Any
 
-Text = str | int | float | UnsetType | None
+import msgspec
+from msgspec import UNSET, UnsetType
+
+Text = str | int | float | bool | UnsetType | None
+Tags = list[str | int | float | bool] | str | UnsetType | None
+
+# Any JSON value; the parser hands fractions over as the text that stood there, and `value_of` reads
+# it.
+Value = Any
 
 
 class UnitDocument(msgspec.Struct, gc=False):
@@ -24,21 +31,21 @@ class UnitDocument(msgspec.Struct, gc=False):
 class DatapointDocument(msgspec.Struct, gc=False):
     """One item of `datapoints`. Without `at` it is from now."""
 
-    value: Raw = Raw()
+    value: Value = None
     at: str | None = None
 
 
 class DatastreamDocument(msgspec.Struct, gc=False):
-    """A datastream as a client sends it. `Raw` members keep the JSON text, letter for letter."""
+    """A datastream as a client sends it. An extreme that is null is reset; UNSET stays."""
 
     id: str | int | None = None
-    current_value: Raw = Raw()
+    current_value: Value = None
     at: str | None = None
-    datapoints: list[DatapointDocument] = []
-    min_value: Raw = Raw()
-    max_value: Raw = Raw()
-    tags: list[str] | str | UnsetType | None = UNSET
-    unit: UnitDocument | UnsetType | None = UNSET
+    datapoints: list[DatapointDocument] | None = None
+    min_value: Value = UNSET
+    max_value: Value = UNSET
+    tags: Tags = UNSET
+    unit: UnitDocument | str | UnsetType | None = UNSET
 
 
 class LocationDocument(msgspec.Struct, gc=False):
@@ -57,27 +64,27 @@ class FeedDocument(msgspec.Struct, gc=False):
     """A feed as a client sends it: UNSET members stay, None and blank ones are cleared."""
 
     title: Text = UNSET
-    private: bool | str | UnsetType | None = UNSET
+    private: bool | str | int | UnsetType | None = UNSET
     icon: Text = UNSET
     website: Text = UNSET
     email: Text = UNSET
     description: Text = UNSET
-    tags: list[str] | str | UnsetType | None = UNSET
-    location: LocationDocument | UnsetType | None = UNSET
+    tags: Tags = UNSET
+    location: LocationDocument | str | UnsetType | None = UNSET
     updated: str | None = None
-    datastreams: list[DatastreamDocument] = []
+    datastreams: list[DatastreamDocument] | None = None
 
 
 class DatastreamsDocument(msgspec.Struct, gc=False):
     """Body of `POST …/datastreams`."""
 
-    datastreams: list[DatastreamDocument] = []
+    datastreams: list[DatastreamDocument] | None = None
 
 
 class DatapointsDocument(msgspec.Struct, gc=False):
     """Body of `POST …/datapoints`."""
 
-    datapoints: list[DatapointDocument] = []
+    datapoints: list[DatapointDocument] | None = None
 
 
 class RangeDocument(msgspec.Struct, gc=False):

@@ -93,9 +93,13 @@ class Unprocessable(XivelyError):
 
 
 def problem_texts(problems: Sequence[tuple[str, str]]) -> list[str]:
-    """Problems as sentences, the field humanized: `Unit type is not a valid unit_type …`."""
+    """Problems as sentences, the field humanized: `Unit type is not a valid unit_type …`.
+
+    A problem of the whole document has a blank field, and its message is the sentence.
+    """
     return [
-        f"{field[:1].upper()}{field[1:].replace('_', ' ')} {message}" for field, message in problems
+        f"{field[:1].upper()}{field[1:].replace('_', ' ')} {message}" if field else message
+        for field, message in problems
     ]
 
 

@@ -5,10 +5,10 @@ Source: Xively API v2, data formats; the parser's words are those of xively-rb, 
 
 import csv
 import re
+from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
-from msgspec import Raw
 
 from thingtank.protocols.xively.documents import (
     DatapointDocument,
@@ -17,18 +17,20 @@ from thingtank.protocols.xively.documents import (
     DatastreamsDocument,
     FeedDocument,
     RangeDocument,
+    Value,
 )
 from thingtank.protocols.xively.errors import MalformedBody, Unprocessable
 
 Document = TypeVar("Document")
 
-_FEED = msgspec.json.Decoder(FeedDocument)
-_DATASTREAM = msgspec.json.Decoder(DatastreamDocument)
-_DATASTREAMS = msgspec.json.Decoder(DatastreamsDocument)
-_DATAPOINTS = msgspec.json.Decoder(DatapointsDocument)
-_DATAPOINT = msgspec.json.Decoder(DatapointDocument)
+# Fractions come as the text that stood there, so that "25.0" and "21.50" keep every letter.
+_FEED = msgspec.json.Decoder(FeedDocument, float_hook=str)
+_DATASTREAM = msgspec.json.Decoder(DatastreamDocument, float_hook=str)
+_DATASTREAMS = msgspec.json.Decoder(DatastreamsDocument, float_hook=str)
+_DATAPOINTS = msgspec.json.Decoder(DatapointsDocument, float_hook=str)
+_DATAPOINT = msgspec.json.Decoder(DatapointDocument, float_hook=str)
 _RANGE = msgspec.json.Decoder(RangeDocument)
-_STRING = msgspec.json.Decoder(str)
+_ONLY_STR = {str}
 _ENCODER = msgspec.json.Encoder()
 
 _CALLBACK_REFUSED = re.compile(r"[^A-Za-z0-9_]")
@@ -52,12 +54,12 @@ def parse_datastream(body: bytes) -> DatastreamDocument:
 
 def parse_datastreams(body: bytes) -> list[DatastreamDocument]:
     """Read the list that creates datastreams; raises as `parse_feed`."""
-    return _parse(_DATASTREAMS, body).datastreams
+    return _parse(_DATASTREAMS, body).datastreams or []
 
 
 def parse_datapoints(body: bytes) -> list[DatapointDocument]:
     """Read a list of datapoints; raises as `parse_feed`."""
-    return _parse(_DATAPOINTS, body).datapoints
+    return _parse(_DATAPOINTS, body).datapoints or []
 
 
 def parse_datapoint(body: bytes) -> DatapointDocument:
@@ -74,7 +76,7 @@ def _parse(decoder: "msgspec.json.Decoder[Document]", body: bytes) -> Document:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise Unprocessable([("document", _shape_message(str(error)))]) from None
+        raise Unprocessable([("", _shape_message(str(error)))]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedBody(f"parse error: {error}") from None
 
@@ -82,26 +84,36 @@ def _parse(decoder: "msgspec.json.Decoder[Document]", body: bytes) -> Document:
 def _shape_message(message: str) -> str:
     if message.startswith("Expected `object`") and "$" not in message:
         return "JSON doesn't appear to be a hash"
-    if message.endswith("at `$.datastreams`"):
-        return '"datastreams" must be an array'
-    return f"is not of the expected shape: {message}"
+    for member in ("datastreams", "datapoints"):
+        if message.endswith(f"at `$.{member}`"):
+            return f'"{member}" must be an array'
+    return f"The document is not of the expected shape: {message}"
 
 
-def value_of(raw: Raw) -> str | None:
+def value_of(value: Value) -> str | None:
     """A value's text as the client wrote it; None when it is absent or null.
 
     Raises:
         Unprocessable: it is an object or a list.
     """
-    text = bytes(raw)
-    if not text or text == b"null":
-        return None
-    first = text[:1]
-    if first == b'"':
-        return _STRING.decode(text)
-    if first in b"{[":
-        raise Unprocessable([("current_value", "must be a string or a number")])
-    return text.decode()
+    if value is None or type(value) is str:
+        return value
+    if value is True or value is False:
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    raise Unprocessable([("current_value", "must be a string or a number")])
+
+
+def values_of(values: Sequence[Value]) -> list[str | None]:
+    """The texts of many values; nothing needs doing where all are strings or fractions.
+
+    Raises:
+        Unprocessable: any is an object or a list.
+    """
+    if set(map(type, values)) == _ONLY_STR:
+        return list(values)
+    return [value_of(value) for value in values]
 
 
 def split_tags(text: str) -> list[str]:
@@ -113,7 +125,12 @@ def split_tags(text: str) -> list[str]:
         rows = list(csv.reader([text], skipinitialspace=True, escapechar="\\"))
     except csv.Error:
         rows = [text.split(",")]
-    return [tag.translate(_TAG_REFUSED) for row in rows for tag in row]
+    return [kept_tag(tag) for row in rows for tag in row]
+
+
+def kept_tag(tag: str) -> str:
+    """A tag as Xively stored it: quotes and commas are stripped out."""
+    return tag.translate(_TAG_REFUSED)
 
 
 def serialize(body: object) -> bytes:
