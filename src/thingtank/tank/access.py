@@ -22,6 +22,7 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
         address: the peer's IP address, blank when not from the network.
         referer: host name of the Referer header, blank when there is none.
         is_operator: the instance itself, or who runs its command line: may do everything.
+        reads_public: a stranger who is let read public devices all the same.
     """
 
     account: Account | None = None
@@ -29,6 +30,7 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     address: str = ""
     referer: str = ""
     is_operator: bool = False
+    reads_public: bool = False
 
 
 STRANGER = Caller()
@@ -40,7 +42,9 @@ def may_reach(caller: Caller, method: str, device: Device, datastream: str | Non
     if caller.is_operator:
         return True
     account = caller.account
-    if account is None or not account.is_active:
+    if account is None:
+        return caller.reads_public and method == "get" and not device.private
+    if not account.is_active:
         return False
     key = caller.key
     owns = device.account_id == account.account_id

@@ -10,24 +10,34 @@ from urllib.parse import urlsplit
 
 from thingtank.protocols.xively.query import Parameters, first
 from thingtank.tank.access import Caller, caller_of_key
+from thingtank.tank.errors import Unauthenticated
 from thingtank.tank.tank import Tank
 
 KEY_CHARS_MAX = 512
 
 
 def caller_of(
-    tank: Tank, headers: Mapping[bytes, bytes], parameters: Parameters, address: str
+    tank: Tank,
+    headers: Mapping[bytes, bytes],
+    parameters: Parameters,
+    address: str,
+    reads_public: bool = False,
 ) -> Caller:
-    """The caller of a request; a stranger when no key is presented.
+    """The caller of a request.
+
+    Args:
+        reads_public: let strangers in, who may then read public feeds.
 
     Raises:
-        Unauthenticated: a key is presented that opens nothing.
+        Unauthenticated: no key is presented, or one that opens nothing.
     """
     referer_header = headers.get(b"referer")
     referer = _host(referer_header) if referer_header else ""
     secret = _secret(headers, parameters)
     if not secret:
-        return Caller(address=address, referer=referer)
+        if not reads_public:
+            raise Unauthenticated("no API key was presented")
+        return Caller(address=address, referer=referer, reads_public=True)
     return caller_of_key(
         tank.directory, secret[:KEY_CHARS_MAX], tank.clock.now_us(), address, referer
     )

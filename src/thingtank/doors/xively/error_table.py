@@ -25,13 +25,23 @@ ROWS: tuple[tuple[type[TankError], int, str], ...] = (
     (LimitReached, 422, "Limit reached"),
     (Unavailable, 503, "Service Unavailable"),
 )
+# Of a read or a delete, what is wrong can only be its query: terms that contradict each other, or
+# a range too large.
+QUERY_ROWS: tuple[tuple[type[TankError], int, str], ...] = (
+    (ValidationFailed, 400, "Bad Request"),
+    (LimitReached, 400, "Bad Request"),
+)
 
 
-def answer_of(error: TankError | XivelyError) -> tuple[int, ErrorBody]:
-    """Status and body for an error."""
+def answer_of(error: TankError | XivelyError, is_query: bool = False) -> tuple[int, ErrorBody]:
+    """Status and body for an error.
+
+    Args:
+        is_query: whether the request was a read or a delete.
+    """
     if isinstance(error, XivelyError):
         return error.status, error.body
-    for kind, status, title in ROWS:
+    for kind, status, title in (*QUERY_ROWS, *ROWS) if is_query else ROWS:
         if isinstance(error, kind):
             return status, ErrorBody(title, _text(error))
     raise AssertionError(f"{type(error).__name__} has no row in the table")

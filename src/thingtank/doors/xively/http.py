@@ -18,7 +18,8 @@ from thingtank.doors.xively.resources import HANDLERS, Resources
 from thingtank.doors.xively.responses import JAVASCRIPT_TYPE, PREFLIGHT_HEADERS, Reply, send_reply
 from thingtank.doors.xively.settings import XivelySettings
 from thingtank.protocols.xively import json_format
-from thingtank.protocols.xively.errors import ErrorBody, NotAcceptable, NotRouted, XivelyError
+from thingtank.protocols.xively.errors import ErrorBody, NotRouted, XivelyError
+from thingtank.protocols.xively.formats import select_format
 from thingtank.protocols.xively.paths import parse_path
 from thingtank.protocols.xively.query import first, parse_parameters
 from thingtank.tank.errors import TankError, Unavailable
@@ -26,6 +27,7 @@ from thingtank.tank.tank import Tank
 
 log = structlog.get_logger()
 
+_CHANGES = frozenset({"PUT", "POST"})
 _WITH_BODY = frozenset({"PUT", "POST", "DELETE"})
 
 
@@ -37,6 +39,7 @@ class XivelyHttp:
         self._resources = Resources(tank, settings)
         self._recorder = RequestRecorder(tank)
         self._public_url = public_url.rstrip("/")
+        self._public_reads_keyless = settings.public_reads_keyless
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -52,7 +55,7 @@ class XivelyHttp:
         except PeerLeft:
             return
         except (TankError, XivelyError) as error:
-            reply = _refusal(error)
+            reply = _refusal(error, is_query=method not in _CHANGES)
             exchange.reason = str(error)
         except Exception:
             # The edge of the door: the peer gets no details, the log all of them.
@@ -77,12 +80,18 @@ class XivelyHttp:
         handler = HANDLERS.get((type(target.path), method)) if target.path else None
         if target.path is None or handler is None:
             raise NotRouted(exchange.method, exchange.raw_path)
-        if target.extension not in ("", "json"):
-            raise NotAcceptable(f"format {target.extension} is not available here; ask for json")
+        if method != "DELETE":  # has no format: the C library deletes `….csv` and reads no body
+            select_format(target.extension, exchange.headers.get(b"accept"))
         parameters = parse_parameters(exchange.scope["query_string"])
         if method == "GET" and parameters:
             exchange.callback = first(parameters, "callback")
-        caller = caller_of(self._tank, exchange.headers, parameters, exchange.address)
+        caller = caller_of(
+            self._tank,
+            exchange.headers,
+            parameters,
+            exchange.address,
+            reads_public=self._public_reads_keyless and method == "GET",
+        )
         request = Request(
             method,
             target,
@@ -102,8 +111,8 @@ class XivelyHttp:
         return f"{scope['scheme']}://{headers.get(b'host', b'localhost').decode('latin-1')}"
 
 
-def _refusal(error: TankError | XivelyError) -> Reply:
-    status, body = answer_of(error)
+def _refusal(error: TankError | XivelyError, is_query: bool) -> Reply:
+    status, body = answer_of(error, is_query)
     retry_after_s = error.retry_after_s if isinstance(error, Unavailable) else 0
     return Reply(status, json_format.serialize(body), retry_after_s=retry_after_s)
 

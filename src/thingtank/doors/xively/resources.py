@@ -8,6 +8,7 @@ Source: Xively API v2, API resources.
 
 from collections.abc import Awaitable, Callable
 from datetime import tzinfo
+from urllib.parse import quote
 
 from thingtank.doors.xively import tank_bridge as bridge
 from thingtank.doors.xively.requests import Request
@@ -15,7 +16,7 @@ from thingtank.doors.xively.responses import DONE, Reply
 from thingtank.doors.xively.settings import XivelySettings
 from thingtank.protocols.xively import json_format, query
 from thingtank.protocols.xively.documents import DatastreamDocument, FeedsBody
-from thingtank.protocols.xively.errors import Unprocessable
+from thingtank.protocols.xively.errors import MalformedQuery, Unprocessable
 from thingtank.protocols.xively.paths import (
     DatapointPath,
     DatapointsPath,
@@ -26,8 +27,9 @@ from thingtank.protocols.xively.paths import (
     XivelyPath,
 )
 from thingtank.protocols.xively.time_zones import offset_s
-from thingtank.tank.access import check_reach
+from thingtank.tank.access import OPERATOR, check_reach
 from thingtank.tank.actions.datapoints import (
+    apply_writes,
     check_writes,
     delete_datapoint,
     delete_datapoints,
@@ -36,12 +38,12 @@ from thingtank.tank.actions.datapoints import (
     record_datapoints,
     update_datapoint,
 )
-from thingtank.tank.actions.datastreams import delete_datastream, get_datastream
+from thingtank.tank.actions.datastreams import delete_datastream, draft, get_datastream
 from thingtank.tank.actions.devices import create_device, delete_device
 from thingtank.tank.actions.feeds import write_feed
 from thingtank.tank.changes import DatastreamWrite, DeviceChange
 from thingtank.tank.datapoints import Datapoint
-from thingtank.tank.errors import NoSuchDatapoint, Unauthenticated
+from thingtank.tank.errors import NoSuchDatapoint, TankError
 from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.tank import Tank
 
@@ -87,12 +89,14 @@ class Resources:
         change = bridge.device_change(document, None) or DeviceChange()
         writes = bridge.datastream_writes(document, self.tank.clock.now_us())
         check_writes(self.tank, 0, writes, creates_missing=True)
-        created = await create_device(self.tank, request.caller, change)
+        drafts = [draft(write.name, write.change) for write in writes]
+        created = await create_device(self.tank, request.caller, change, drafts)
         feed_id = created.device.device_id
-        if writes:
-            await record_datapoints(
-                self.tank, request.caller, feed_id, writes, method="post", creates_missing=True
-            )
+        try:
+            await apply_writes(self.tank, created.device, writes)
+        except TankError:  # its first values were refused: leave no half of it behind
+            await delete_device(self.tank, OPERATOR, feed_id)
+            raise
         return Reply(201, location=f"{request.base_url}/v2/feeds/{feed_id}")
 
     async def read_feed(self, request: Request) -> Reply:
@@ -101,7 +105,7 @@ class Resources:
         assert isinstance(path, FeedPath | DatastreamsPath)
         parameters = request.parameters
         device = self.tank.directory.get_device(path.feed_id)
-        self._check_get(request, device.device_id)
+        check_reach(request.caller, "get", device)
         zone = query.zone_of(parameters)
         names = _chosen_names(parameters)
         history = None
@@ -113,16 +117,6 @@ class Resources:
             device, names, history, with_user=query.flag(parameters, "show_user")
         )
         return Reply(body=json_format.serialize(body))
-
-    def _check_get(self, request: Request, feed_id: int, name: str | None = None) -> None:
-        device = self.tank.directory.get_device(feed_id)
-        if (
-            request.caller.account is None
-            and self.settings.public_reads_keyless
-            and not device.private
-        ):
-            return
-        check_reach(request.caller, "get", device, name)
 
     async def _history(
         self, request: Request, feed_id: int, names: list[str] | None, zone: tzinfo | None
@@ -139,7 +133,11 @@ class Resources:
         check_reach(request.caller, "put", device)
         document = json_format.parse_feed(request.body)
         change = bridge.device_change(document, device.location)
-        writes = bridge.datastream_writes(document, self.tank.clock.now_us())
+        writes = bridge.without_echoed_extremes(
+            self.tank,
+            path.feed_id,
+            bridge.datastream_writes(document, self.tank.clock.now_us()),
+        )
         await write_feed(self.tank, request.caller, path.feed_id, change, writes)
         return DONE
 
@@ -166,16 +164,15 @@ class Resources:
         await record_datapoints(
             self.tank, request.caller, path.feed_id, writes, method="post", creates_missing=True
         )
-        where = f"{request.base_url}/v2/feeds/{path.feed_id}/datastreams/{writes[0].name}"
+        name = quote(writes[0].name, safe="+")
+        where = f"{request.base_url}/v2/feeds/{path.feed_id}/datastreams/{name}"
         return Reply(201, location=where)
 
     async def read_datastream(self, request: Request) -> Reply:
         """`GET …/datastreams/D`, with history when its parameters ask for it."""
         path = request.target.path
         assert isinstance(path, DatastreamPath | DatapointsPath)
-        self._check_get(request, path.feed_id, path.datastream_id)
-        caller = request.caller
-        datastream = get_datastream(self.tank, caller, path.feed_id, path.datastream_id)
+        datastream = get_datastream(self.tank, request.caller, path.feed_id, path.datastream_id)
         zone = query.zone_of(request.parameters)
         history = None
         is_collection = isinstance(path, DatapointsPath)
@@ -194,7 +191,8 @@ class Resources:
         check_reach(request.caller, "put", device, path.datastream_id)
         document = json_format.parse_datastream(request.body)
         write = self._write(document, path.datastream_id)
-        await record_datapoints(self.tank, request.caller, path.feed_id, [write])
+        writes = bridge.without_echoed_extremes(self.tank, path.feed_id, [write])
+        await record_datapoints(self.tank, request.caller, path.feed_id, writes)
         return DONE
 
     def _write(self, document: DatastreamDocument, name: str) -> DatastreamWrite:
@@ -243,6 +241,8 @@ class Resources:
         end_us = query.parse_instant(query.first(parameters, "end"), "end")
         duration_s = query.parse_duration(query.first(parameters, "duration"))
         if duration_s is not None:
+            if start_us is not None and end_us is not None:
+                raise MalformedQuery("duration can't be combined with both start and end")
             if start_us is not None and end_us is None:
                 end_us = start_us + duration_s * 1_000_000
             elif start_us is None:
@@ -298,8 +298,6 @@ def _chosen_names(parameters: query.Parameters) -> list[str] | None:
 def _visible_to(request: Request, page: int, per_page: int) -> DeviceQuery:
     """Public feeds and the owner's own; a key that names feeds sees only those."""
     caller = request.caller
-    if caller.account is None:
-        raise Unauthenticated("an API key is needed")
     key = caller.key
     feed_ids = None
     if key is not None and all(permission.resources for permission in key.permissions):
@@ -311,9 +309,9 @@ def _visible_to(request: Request, page: int, per_page: int) -> DeviceQuery:
             if resource.datastream_id is None
         )
     return DeviceQuery(
-        account_id=caller.account.account_id,
+        account_id=caller.account.account_id if caller.account else None,
         with_public=True,
-        with_private=key is None or key.private_access,
+        with_private=key is not None and key.private_access,
         text=query.first(request.parameters, "q"),
         tag=query.first(request.parameters, "tag"),
         user=query.first(request.parameters, "user"),

@@ -211,6 +211,34 @@ def _extreme(member: Value, name: str) -> float | UnsetType | None:
     return number
 
 
+def without_echoed_extremes(
+    tank: Tank, feed_id: int, writes: Sequence[DatastreamWrite]
+) -> Sequence[DatastreamWrite]:
+    """The writes, less extremes that only repeat what is stored.
+
+    Libraries send back all they read: a new value beside the old maximum must raise it, not be
+    capped by it.
+    """
+    if all(write.minimum is UNSET and write.maximum is UNSET for write in writes):
+        return writes
+    known = tank.directory.datastreams(feed_id)
+    return [
+        _without_echo(tank, known[write.name], write) if write.name in known else write
+        for write in writes
+    ]
+
+
+def _without_echo(tank: Tank, datastream: Datastream, write: DatastreamWrite) -> DatastreamWrite:
+    current = tank.archive.current(datastream.stream_id)
+    if current is None:
+        return write
+    return msgspec.structs.replace(
+        write,
+        minimum=UNSET if write.minimum == current.minimum else write.minimum,
+        maximum=UNSET if write.maximum == current.maximum else write.maximum,
+    )
+
+
 def _datastream_change(document: DatastreamDocument) -> DatastreamChange | None:
     if document.tags is UNSET and document.unit is UNSET:
         return None

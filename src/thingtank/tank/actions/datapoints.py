@@ -219,8 +219,8 @@ async def delete_datapoints(
     datastream = existing(tank, device_id, name)
     if start_us is None and end_us is None:
         raise ValidationFailed([("start", "or end or duration must be given")])
-    start_us = AT_US_MIN if start_us is None else start_us
-    end_us = AT_US_MAX if end_us is None else end_us
+    start_us = AT_US_MIN if start_us is None else max(start_us, AT_US_MIN)
+    end_us = AT_US_MAX if end_us is None else min(end_us, AT_US_MAX)
     if end_us < start_us:
         raise ValidationFailed([("end", "must not be before start")])
     await tank.archive.delete([datastream.stream_id], start_us, end_us + 1)
