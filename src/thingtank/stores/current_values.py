@@ -23,9 +23,14 @@ _ROWS_VECTORISED_MIN = 60
 
 
 class CurrentValues:
-    """Newest datapoint and extremes by datastream, and which of them changed since saved."""
+    """Newest datapoint and extremes by datastream, and which of them changed since saved.
+
+    Attributes:
+        through_seq: the journal's batch up to which all is contained.
+    """
 
     def __init__(self) -> None:
+        self.through_seq = 0
         # Page → first slot, for one and for many. Zero is no page, so the first slots stay unused.
         # Zeros that were never touched take no memory.
         self._first_slot_of: dict[int, int] = {}

@@ -225,11 +225,11 @@ class EmbeddedArchive:
         self._head.apply(changes, seq)
         self._mover.notice()
         if covered:
-            return self._fall_back(changes, covered)
-        apply_to_currents(changes, self._currents)
+            return self._fall_back(changes, seq, covered)
+        apply_to_currents(changes, seq, self._currents)
         return None
 
-    async def _fall_back(self, changes: Sequence[Change], covered: set[int]) -> None:
+    async def _fall_back(self, changes: Sequence[Change], seq: int, covered: set[int]) -> None:
         """Find what is newest now, then show it; until then readers see what was before."""
         newest: dict[int, Datapoint] = {}
         for attempt in range(_LOOKUP_ATTEMPTS):
@@ -240,6 +240,6 @@ class EmbeddedArchive:
                 await asyncio.sleep(attempt)
             else:
                 break
-        apply_to_currents(changes, self._currents)
+        apply_to_currents(changes, seq, self._currents)
         for stream_id in covered:
             self._currents.replace(stream_id, newest.get(stream_id))

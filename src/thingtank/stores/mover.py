@@ -165,7 +165,8 @@ class Mover:
 
     async def _trim(self) -> None:
         """Save the current values that changed, then drop from the journal what was moved."""
-        through_seq = self._head.moved_seq
+        # While a deletion looks for the newest datapoint left, the head is ahead of these.
+        through_seq = min(self._head.moved_seq, self._currents.through_seq)
         values = self._currents.take_touched()
         saved_count = 0
         try:

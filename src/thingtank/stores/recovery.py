@@ -16,7 +16,7 @@ from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, DatapointColumns
 log = structlog.get_logger()
 
 
-def apply_to_currents(changes: Iterable[Change], currents: CurrentValues) -> None:
+def apply_to_currents(changes: Iterable[Change], seq: int, currents: CurrentValues) -> None:
     """Take over a batch. A deletion of a range leaves the value; see `covered_streams`."""
     for change in changes:
         match change:
@@ -29,6 +29,7 @@ def apply_to_currents(changes: Iterable[Change], currents: CurrentValues) -> Non
                     currents.forget(stream_id)
             case Deletion():
                 pass
+    currents.through_seq = seq
 
 
 def covered_streams(changes: Sequence[Change], currents: CurrentValues) -> set[int]:
@@ -73,10 +74,11 @@ def recover(journal: Journal, history: History) -> tuple[Head, CurrentValues]:
     head = Head(max(history.through_seq, journal.trimmed_seq))
     currents = CurrentValues()
     currents.load(journal.current_values())
+    currents.through_seq = head.last_seq
     covered: set[int] = set()
     for seq, changes in journal.batches():
         covered |= covered_streams(changes, currents)
-        apply_to_currents(changes, currents)
+        apply_to_currents(changes, seq, currents)
         if seq > history.through_seq:
             head.apply(changes, seq)
     _look_up(covered, head, currents, history)

@@ -17,6 +17,7 @@ class MemoryHistory:
         failure: raised by `apply` while it is set.
         applied: batches of changes by number, to see what came when.
         gate: `apply` waits for it.
+        read_gate: `read_last_before` waits for it.
     """
 
     def __init__(self) -> None:
@@ -27,6 +28,8 @@ class MemoryHistory:
         self.applied: list[tuple[int, int]] = []
         self.gate = threading.Event()
         self.gate.set()
+        self.read_gate = threading.Event()
+        self.read_gate.set()
 
     def apply(self, changes: Sequence[Rows | Deletion], through_seq: int) -> None:
         assert self.gate.wait(10)
@@ -64,6 +67,7 @@ class MemoryHistory:
     def read_last_before(
         self, stream_ids: Sequence[int], before_us: int, overlay: Overlay | None
     ) -> dict[int, Datapoint]:
+        assert self.read_gate.wait(10)
         found = self.read(stream_ids, AT_US_MIN, before_us, 1, True, overlay)
         return {stream_id: datapoints[0] for stream_id, datapoints in found.items()}
 

@@ -278,6 +278,27 @@ async def test_current_value_deleted_before_a_crash_falls_back_to_what_is_stored
     await archive.close()
 
 
+async def test_journal_keeps_what_current_values_do_not_contain_yet(
+    tmp_path: Path, history: MemoryHistory
+) -> None:
+    archive = await EmbeddedArchive.join(tmp_path, QUIET, history)
+    await archive.append(rows((1, 10, "1"), (1, 20, "2"), (2, 10, "1")))
+    await archive.flush()
+    history.read_gate.clear()
+    deletion = archive.delete([1], 20, 21)
+    write = archive.append(rows((2, 20, "2")))
+    await until(lambda: archive._head.last_seq == 2)
+    await archive.flush()
+    await archive._mover._trim()  # while the deletion looks for the newest datapoint left
+    crash(archive)
+    history.read_gate.set()
+    await asyncio.gather(deletion, write)
+    archive = await EmbeddedArchive.join(tmp_path, QUIET, history)
+    assert archive.current(1) == CurrentValue(10, "1", 1, 2)
+    assert archive.current(2) == CurrentValue(20, "2", 1, 2)
+    await archive.close()
+
+
 async def test_values_saved_ahead_of_the_trim_do_no_harm(
     tmp_path: Path, history: MemoryHistory
 ) -> None:
