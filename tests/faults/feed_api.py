@@ -76,8 +76,10 @@ class FeedApi:
         self._path = f"/v2/feeds/{feed.feed_id}"
         self._connection = http.client.HTTPConnection(self._netloc, timeout=ANSWER_S_MAX)
 
-    def close(self) -> None:
-        """Close the connection."""
+    def __enter__(self) -> "FeedApi":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._connection.close()
 
     def request(self, method: str, path: str, document: object = None) -> Answer:

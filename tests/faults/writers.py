@@ -1,5 +1,6 @@
 """Writers that go on until the server is gone, and remember what it promised."""
 
+import contextlib
 import http.client
 import itertools
 import random
@@ -41,18 +42,17 @@ class Writer:
         assert not self.problems, self.problems
 
     def _write(self, url: str) -> None:
-        api = FeedApi(url, self.feed)
-        try:
+        # An end of the connection is what is planned.
+        with (
+            FeedApi(url, self.feed) as api,
+            contextlib.suppress(OSError, http.client.HTTPException),
+        ):
             while True:
                 answer = self._one_request(api)
                 if answer.status != 200:
                     self.problems.append(f"{answer.status} {answer.body[:200]!r}")
                     return
                 self.ledger.acknowledged()
-        except (OSError, http.client.HTTPException):
-            return  # killed, as planned
-        finally:
-            api.close()
 
     def _one_request(self, api: FeedApi) -> Answer:
         name = self._random.choice(DATASTREAMS)
