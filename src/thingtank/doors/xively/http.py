@@ -4,7 +4,6 @@ A plain callable, because a write from a device should cost little more than the
 """
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -97,18 +96,14 @@ class XivelyHttp:
             target,
             parameters,
             exchange.headers,
-            self._base_url(exchange.scope, exchange.headers),
             caller,
+            exchange.scope["scheme"],
+            self._public_url,
         )
         if method in _WITH_BODY:
             limit = self._tank.limits.request_bytes_max
             request.body = exchange.body = await read_body(receive, exchange.headers, limit)
         return await handler(self._resources, request)
-
-    def _base_url(self, scope: Any, headers: Mapping[bytes, bytes]) -> str:
-        if self._public_url:
-            return self._public_url
-        return f"{scope['scheme']}://{headers.get(b'host', b'localhost').decode('latin-1')}"
 
 
 def _refusal(error: TankError | XivelyError, is_query: bool) -> Reply:

@@ -19,7 +19,7 @@ class Request(msgspec.Struct, gc=False):
 
     Attributes:
         headers: names in lower case.
-        base_url: scheme and host as the client used them, without a slash at the end.
+        public_url: where clients reach this server, as the settings say; blank for as they did.
         body: decompressed.
     """
 
@@ -27,9 +27,17 @@ class Request(msgspec.Struct, gc=False):
     target: Target
     parameters: Parameters
     headers: Mapping[bytes, bytes]
-    base_url: str
     caller: Caller
+    scheme: str
+    public_url: str = ""
     body: bytes = b""
+
+    @property
+    def base_url(self) -> str:
+        """What links in answers begin with, without a slash at the end."""
+        if self.public_url:
+            return self.public_url
+        return f"{self.scheme}://{self.headers.get(b'host', b'localhost').decode('latin-1')}"
 
 
 class PeerLeft(Exception):
