@@ -23,7 +23,6 @@ class LiveServer:
 
     Attributes:
         url: where the web door is, without a slash at the end.
-        welcome_url: the one-time link that signs the owner in; blank on a folder that has people.
         feed_id, api_key: the first device and a key that may do everything on its feed.
         process: the child process.
         ready: all that the server said of itself when it was ready.
@@ -37,7 +36,6 @@ class LiveServer:
         self.ready = ready
         self.start_s = start_s
         self.url = str(ready["url"])
-        self.welcome_url = str(ready["welcome_url"] or "")
         self.feed_id = int(str(ready["feed_id"] or 0))
         self.api_key = str(ready["api_key"] or "")
         self._log = log

@@ -15,6 +15,7 @@ from tests.unit.stores.memory_history import MemoryHistory
 
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.stores.embedded_archive import EmbeddedArchive
+from thingtank.stores.history.store import HistoryStore
 from thingtank.stores.history_interface import History
 from thingtank.stores.memory_archive import MemoryArchive
 from thingtank.tank.datapoints import (
@@ -26,6 +27,7 @@ from thingtank.tank.datapoints import (
     DatapointColumns,
 )
 from thingtank.tank.interfaces import Archive
+from thingtank.tank.tank import SystemClock
 
 FEED = [1, 2, 3]
 ALL_TIME = (AT_US_MIN, AT_US_MAX + 1)
@@ -78,7 +80,11 @@ def open_memory_history(_folder: Path) -> History:
     return MemoryHistory()
 
 
-HISTORIES = {"memory": open_memory_history}
+def open_duckdb_history(folder: Path) -> History:
+    return HistoryStore.open(folder, ArchiveSettings(), SystemClock())
+
+
+HISTORIES = {"memory": open_memory_history, "duckdb": open_duckdb_history}
 
 
 @pytest.fixture(params=["memory", *(f"{how}-{name}" for how in WAYS for name in HISTORIES)])
@@ -414,7 +420,8 @@ async def test_any_course_of_events_ends_as_in_memory(
         await compare(memory, embedded)
     finally:
         await embedded.close()
-    reopened = await EmbeddedArchive.join(folder, ArchiveSettings(), reopen(history, folder))
+    again = open_history(folder) if isinstance(history, HistoryStore) else reopen(history, folder)
+    reopened = await EmbeddedArchive.join(folder, ArchiveSettings(), again)
     try:
         await compare(memory, reopened)
     finally:

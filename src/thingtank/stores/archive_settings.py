@@ -17,6 +17,8 @@ class ArchiveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         trim_bytes: or when so much was written to the journal.
         reader_threads: queries that run at the same time.
         maintenance_interval_s: compaction and retention run so often.
+        duckdb_threads: how many threads one query may use.
+        duckdb_memory_bytes_max: what the database may hold in memory.
     """
 
     pending_bytes_max: int = 64 * 1024 * 1024
@@ -27,3 +29,5 @@ class ArchiveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trim_bytes: int = 64 * 1024 * 1024
     reader_threads: int = 4
     maintenance_interval_s: float = 60.0
+    duckdb_threads: int = 2
+    duckdb_memory_bytes_max: int = 256 * 1024 * 1024

@@ -6,3 +6,4 @@ from thingtank.web.setup import django_settings_of
 from thingtank.web.web_settings import WebSettings
 
 globals().update(django_settings_of(WebSettings(), Path("."), bytes(32)))
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}

@@ -1,0 +1,121 @@
+"""The `thingtank` command: `serve` and `config show`.
+
+Exit codes: 0 done, 1 it could not be done, 2 the command or a setting is wrong.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from thingtank.server.config import Loaded
+
+DATA_DEFAULT = "tank-data"
+
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DATA_DEFAULT,
+    envvar="THINGTANK_DATA",
+    show_default=True,
+    help="The data folder.",
+)
+config_option = click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The settings file; default: thingtank.toml in the data folder.",
+)
+set_option = click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="SECTION.KEY=VALUE",
+    help="Any setting; may be given several times.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="thingtank")
+def main() -> None:
+    """Thing Tank: the IoT cloud you own."""
+
+
+@main.command()
+@data_option
+@config_option
+@set_option
+@click.option("--host", help="The address to listen on; default 127.0.0.1.")
+@click.option(
+    "--web", metavar="PORT", help="Web and Xively API: a port, 0 for any free one, or off."
+)
+@click.option("--wamp", metavar="PORT", help="Not in this version; accepted.")
+@click.option("--socket", metavar="PORT", help="Not in this version; accepted.")
+@click.option("--mqtt", metavar="PORT", help="Not in this version; accepted.")
+@click.option("--skynet", metavar="PORT", help="Not in this version; accepted.")
+@click.option(
+    "--ready-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write addresses and first steps there as JSON once the doors are open.",
+)
+def serve(
+    data: Path,
+    file: Path | None,
+    sets: tuple[str, ...],
+    host: str | None,
+    ready_file: Path | None,
+    **ports: str | None,
+) -> None:
+    """Start the server; Ctrl-C stops it."""
+    flags = {f"{door}.port": port for door, port in ports.items() if port is not None}
+    if host is not None:
+        flags["server.host"] = json.dumps(host)
+    loaded = _load(data, file, sets, flags)
+    from thingtank.server.serve import serve as run  # heavy: Django, DuckDB
+
+    sys.exit(run(loaded.config, data, ready_file))
+
+
+@main.group()
+def config() -> None:
+    """Settings."""
+
+
+@config.command("show")
+@data_option
+@config_option
+@set_option
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) -> None:
+    """Print each setting in force and where it comes from."""
+    from thingtank.server.config import setting_names
+
+    loaded = _load(data, file, sets, {})
+    rows = []
+    for name in setting_names():
+        section, _, key = name.partition(".")
+        value = getattr(getattr(loaded.config, section), key)
+        rows.append((name, value, loaded.sources.get(name, "default")))
+    if as_json:
+        click.echo(
+            json.dumps({name: {"value": v, "source": source} for name, v, source in rows}, indent=2)
+        )
+        return
+    for name, value, source in rows:
+        click.echo(f"{name:<36} {json.dumps(value):<24} {source}")
+
+
+def _load(data: Path, file: Path | None, sets: tuple[str, ...], flags: dict[str, str]) -> "Loaded":
+    from thingtank.server.config import FILE_NAME, BadSettings, load_config
+
+    try:
+        return load_config(file or data / FILE_NAME, sets=sets, flags=flags)
+    except BadSettings as error:
+        raise click.UsageError(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Puts an instance together from its settings, and takes it apart again in the right order."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from thingtank.doors.xively.http import XivelyHttp
+from thingtank.server.app import WebApp
+from thingtank.server.config import Config
+from thingtank.server.first_start import Owner, ensure_owner, ensure_owner_account
+from thingtank.server.folder_lock import FolderLock
+from thingtank.server.http_server import HttpServer
+from thingtank.server.secret import load_secret
+from thingtank.stores.embedded_archive import EmbeddedArchive
+from thingtank.tank.tank import SystemClock, Tank
+from thingtank.web import setup as web_setup
+from thingtank.web.web_settings import WebSettings
+
+if TYPE_CHECKING:
+    from thingtank.web.catalog.directory import DjangoDirectory
+
+
+class Instance:
+    """A running Thing Tank.
+
+    Attributes:
+        owner: who it belongs to, with the feed it starts with.
+        web: the web port's server; None when it is off.
+    """
+
+    def __init__(self, tank: Tank, owner: Owner, web: HttpServer | None, stack: AsyncExitStack):
+        self.tank = tank
+        self.owner = owner
+        self.web = web
+        self._stack = stack
+
+    async def stop(self) -> None:
+        """Close the doors, then write what is pending, then let the folder go."""
+        await self._stack.aclose()
+
+
+async def start_instance(config: Config, folder: Path) -> Instance:
+    """Open the data folder and the doors.
+
+    Raises:
+        FolderIsOwned: another process has the folder.
+        OSError: the folder or a port cannot be used.
+        ValueError: a file of the folder is not ours.
+    """
+    await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(FolderLock(folder))
+        secret = load_secret(folder)
+        directory = await asyncio.to_thread(_open_directory, config, folder, secret)
+        stack.callback(directory.close)
+        archive = await EmbeddedArchive.open(folder, config.archive, SystemClock())
+        stack.push_async_callback(archive.close)
+        tank = Tank(directory, archive, limits=config.limits)
+        owner = await ensure_owner(tank)
+        web = await _open_web(config, tank, stack)
+        return Instance(tank, owner, web, stack.pop_all())
+    raise AssertionError("the stack swallows nothing")
+
+
+def _open_directory(config: Config, folder: Path, secret: bytes) -> "DjangoDirectory":
+    web_setup.configure(
+        WebSettings(public_url=config.web.public_url, allowed_hosts=config.web.allowed_hosts),
+        folder,
+        secret,
+    )
+    web_setup.migrate()
+    ensure_owner_account()
+    # Django's models can be imported only after it is configured.
+    from thingtank.web.catalog.directory import DjangoDirectory
+
+    directory = DjangoDirectory(secret)
+    directory.load()
+    return directory
+
+
+async def _open_web(config: Config, tank: Tank, stack: AsyncExitStack) -> HttpServer | None:
+    port = config.web.port
+    if port == "off":
+        return None
+    xively = XivelyHttp(tank, config.xively, config.web.public_url)
+    app = WebApp(xively, web_setup.asgi_app())
+    server = HttpServer(app, config.server.host, port, config.http)
+    await server.start()
+    stack.push_async_callback(server.stop)
+    return server

@@ -1,0 +1,52 @@
+"""What the server says when it is ready: addresses, the way in, and the first line to try."""
+
+import shlex
+import sys
+
+import click
+
+from thingtank.server.assemble import Instance
+from thingtank.server.config import Config
+
+Greeting = dict[str, str | int | None]
+
+DOORS_TO_COME = ("wamp", "socket", "mqtt", "skynet")
+
+
+def greeting_of(instance: Instance, config: Config) -> Greeting:
+    """All there is to say, as values."""
+    port = instance.web.port if instance.web else None
+    host = config.server.host if config.server.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 - compared, not bound
+    url = config.web.public_url or (f"http://{host}:{port}" if port else "")
+    owner = instance.owner
+    return {
+        "url": url,
+        "feed_id": owner.feed_id,
+        "api_key": owner.api_key,
+    }
+
+
+def first_value_line(greeting: Greeting) -> str:
+    """The curl line that writes a value to the owner's first feed; blank when there is none."""
+    if not greeting["url"] or not greeting["feed_id"]:
+        return ""
+    body = '{"datastreams":[{"id":"temperature","current_value":"21.5"}]}'
+    url = f"{greeting['url']}/v2/feeds/{greeting['feed_id']}.json"
+    return shlex.join(
+        ["curl", "-X", "PUT", url, "-H", f"X-ApiKey: {greeting['api_key']}", "-d", body]
+    )
+
+
+def print_greeting(greeting: Greeting, config: Config) -> None:
+    """Print it for people, on standard output; it holds secrets and so never goes to the log."""
+    click.secho("Thing Tank is ready.", bold=True)
+    click.echo(f"  Web and Xively API   {greeting['url'] or 'off'}")
+    for name in DOORS_TO_COME:
+        if getattr(config, name).port != "off":
+            click.echo(f"  {name:<20} this version has no such door; the setting does nothing")
+    line = first_value_line(greeting)
+    if line:
+        click.echo("\nWrite a first value:")
+        click.echo(f"  {line}")
+    click.echo("\nCtrl-C stops.")
+    sys.stdout.flush()
