@@ -132,10 +132,23 @@ def test_json_is_spoken(extension: str) -> None:
     assert select_format(extension, None) == "json"
 
 
-MEMBERS = (
-    "datastreams datapoints id at value current_value tags unit title location lat private updated"
-    " start duration"
-).split()
+MEMBERS = [
+    "datastreams",
+    "datapoints",
+    "id",
+    "at",
+    "value",
+    "current_value",
+    "tags",
+    "unit",
+    "title",
+    "location",
+    "lat",
+    "private",
+    "updated",
+    "start",
+    "duration",
+]
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
     lambda inner: (
