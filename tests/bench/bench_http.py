@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 from tests.bench.bench_http_server import Candidate, candidate_process
 from tests.bench.load import Load, Request, cycled_requests, fixed_request, resident_bytes, run_wrk
 from tests.bench.report import Result, Spread, number
@@ -155,6 +156,9 @@ def _feed_results(bare_loads: list[Load], loads: list[Load]) -> list[Result]:
 def _bulk_writes(server: LiveServer, quick: bool, folder: Path) -> Result:
     duration_s, rounds, bodies_count = (1, 1, 200) if quick else (4, 5, 2000)
     headers = {"X-ApiKey": server.api_key, "Content-Type": "application/json"}
+    datastreams = [{"id": f"bulk{number}"} for number in range(POST_STREAMS)]
+    feed = f"{server.url}/v2/feeds/{server.feed_id}.json"
+    httpx.put(feed, json={"datastreams": datastreams}, headers=headers).raise_for_status()
     loads = []
     for round_number in range(rounds):
         bodies = folder / f"bodies-{round_number}"
