@@ -42,6 +42,7 @@ class HistoryStore:
     @classmethod
     def open(cls, folder: Path, settings: ArchiveSettings, clock: Clock) -> "HistoryStore":
         """Open the store of a data folder, made when missing."""
+        folder.mkdir(parents=True, exist_ok=True)
         spill_folder = folder / "spill"
         return cls(Database(folder / "hot.duckdb", spill_folder, settings))
 
