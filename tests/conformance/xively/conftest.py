@@ -1,6 +1,7 @@
 """The Xively door over memory twins, reached through ASGI as by any client."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -25,6 +26,21 @@ class StoppedClock:
         return NOW_US
 
 
+def on_the_wire(app: Any) -> Any:
+    """`app` with header names as plain bytes, as a client receives them from a real server."""
+
+    async def call(scope: Any, receive: Any, send: Any) -> None:
+        async def send_plain(message: Any) -> None:
+            if "headers" in message:
+                plain = [(bytes(name), value) for name, value in message["headers"]]
+                message = {**message, "headers": plain}
+            await send(message)
+
+        await app(scope, receive, send_plain)
+
+    return call
+
+
 class Xively:
     """A tank with two accounts and one feed, and a client of it.
 
@@ -41,7 +57,7 @@ class Xively:
         self.bob = self.directory.add_account("bob")
         self.keys: dict[str, str] = {}
         self.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(XivelyHttp(self.tank, XivelySettings())),
+            transport=httpx.ASGITransport(on_the_wire(XivelyHttp(self.tank, XivelySettings()))),
             base_url="http://tank.test",
         )
 

@@ -13,6 +13,17 @@ JSON_TYPE = b"application/json; charset=utf-8"
 JAVASCRIPT_TYPE = b"application/javascript; charset=utf-8"
 GZIP_BYTES_MIN = 512  # below this, compressing costs more than it saves
 
+
+class ExactName(bytes):
+    """A header's name that keeps its spelling: uvicorn writes all names in lower case otherwise."""
+
+    def lower(self) -> bytes:
+        """The name as it is spelled."""
+        return self
+
+
+# Two clients look this header up by exactly this spelling.
+_LOCATION = ExactName(b"Location")
 _CORS = (b"access-control-allow-origin", b"*")
 _EMPTY_HEADERS = [(b"content-length", b"0"), _CORS]
 PREFLIGHT_HEADERS = [
@@ -51,8 +62,7 @@ def headers_of(reply: Reply, accepts_gzip: bool) -> tuple[list[tuple[bytes, byte
             headers.append((b"vary", b"Accept-Encoding"))
     headers.append((b"content-length", str(len(body)).encode()))
     if reply.location:
-        # Two clients look this header up by exactly this spelling.
-        headers.append((b"Location", reply.location.encode("ascii", "replace")))
+        headers.append((_LOCATION, reply.location.encode("ascii", "replace")))
         headers.append((b"access-control-expose-headers", b"Location"))
     if reply.retry_after_s:
         headers.append((b"retry-after", str(reply.retry_after_s).encode()))
