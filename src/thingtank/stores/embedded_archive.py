@@ -14,6 +14,7 @@ from thingtank.stores.changes import Change, Extremes
 from thingtank.stores.committer import Committer
 from thingtank.stores.current_values import CurrentValues
 from thingtank.stores.head import Head
+from thingtank.stores.history.store import HistoryStore
 from thingtank.stores.history_interface import History
 from thingtank.stores.journal import Journal
 from thingtank.stores.mover import Mover
@@ -79,8 +80,6 @@ class EmbeddedArchive:
         Raises:
             OSError, sqlite3.Error, JournalMismatch: the folder cannot be used.
         """
-        from thingtank.stores.history.store import HistoryStore
-
         history = await asyncio.to_thread(HistoryStore.open, folder, settings, clock)
         try:
             return await cls.join(folder, settings, history)

@@ -100,15 +100,23 @@ class Mover:
 
     async def _run(self) -> None:
         while True:
-            await _wait(self._changed, self._idle_s())
-            self._changed.clear()
-            if self._head:
-                await self._pause()
-                await self._move()
-            if self._is_trim_due():
-                await self._trim()
-            if self._head:  # what came meanwhile, or could not be moved
-                self._changed.set()
+            try:
+                await self._wait_and_move()
+            except Exception:
+                # Only a bug of ours gets here. Without a mover the head would fill up for good.
+                log.exception("archive_mover_broke")
+                await asyncio.sleep(_RETRY_S_MAX)
+
+    async def _wait_and_move(self) -> None:
+        await _wait(self._changed, self._idle_s())
+        self._changed.clear()
+        if self._head:
+            await self._pause()
+            await self._move()
+        if self._is_trim_due():
+            await self._trim()
+        if self._head:  # what came meanwhile, or could not be moved
+            self._changed.set()
 
     def _idle_s(self) -> float | None:
         """How long nothing needs doing as long as nothing changes."""

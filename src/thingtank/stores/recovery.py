@@ -64,24 +64,25 @@ def recover(journal: Journal, history: History) -> tuple[Head, CurrentValues]:
 
     Blocking; nobody else uses the journal meanwhile.
     """
-    if history.through_seq < journal.trimmed_seq:
+    through_seq = history.through_seq
+    if through_seq < journal.trimmed_seq:
         log.error(
             "archive_history_is_incomplete",
-            history_through=history.through_seq,
+            history_through=through_seq,
             journal_trimmed=journal.trimmed_seq,
         )
-    journal.skip_to(history.through_seq)
-    head = Head(max(history.through_seq, journal.trimmed_seq))
+    journal.skip_to(through_seq)
+    head = Head(max(through_seq, journal.trimmed_seq))
     currents = CurrentValues()
     currents.load(journal.current_values())
-    currents.through_seq = head.last_seq
     covered: set[int] = set()
     for seq, changes in journal.batches():
         covered |= covered_streams(changes, currents)
         apply_to_currents(changes, seq, currents)
-        if seq > history.through_seq:
+        if seq > through_seq:
             head.apply(changes, seq)
     _look_up(covered, head, currents, history)
+    currents.through_seq = head.last_seq
     return head, currents
 
 
