@@ -17,6 +17,7 @@ def greeting_of(instance: Instance, config: Config) -> Greeting:
     """All there is to say, as values."""
     port = instance.web.port if instance.web else None
     host = config.server.host if config.server.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 - compared, not bound
+    host = f"[{host}]" if ":" in host else host
     url = config.web.public_url or (f"http://{host}:{port}" if port else "")
     owner = instance.owner
     return {

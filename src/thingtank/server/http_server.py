@@ -18,7 +18,8 @@ class HttpServer:
 
     def __init__(self, app: AsgiApp, host: str, port: int, limits: HttpLimits) -> None:
         """Bind the port; raises OSError when it is taken."""
-        self._socket = socket.create_server((host, port), backlog=1024)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, port), family=family, backlog=1024)
         self.port: int = self._socket.getsockname()[1]
         self._server = _Uvicorn(
             uvicorn.Config(

@@ -11,7 +11,9 @@ from typing import Any
 
 import structlog
 
-_SECRET_FIELDS = frozenset({"api_key", "key", "token", "password", "secret", "authorization"})
+_SECRET_FIELDS = frozenset(
+    {"api_key", "key", "token", "password", "secret", "authorization", "x-apikey", "cookie"}
+)
 _SECRET_IN_TEXT = re.compile(r"\b(key|oauth_token|token)=[^&\s\"']+|(/welcome/)[\w-]+")
 
 
@@ -20,11 +22,18 @@ def blot_secrets(
 ) -> MutableMapping[str, Any]:
     """Replace what may be a secret: fields by name, `key=…` within texts."""
     for name, value in event.items():
-        if name in _SECRET_FIELDS:
-            event[name] = "…"
-        elif isinstance(value, str):
-            event[name] = _SECRET_IN_TEXT.sub(_blotted, value)
+        event[name] = _blot(name, value)
     return event
+
+
+def _blot(name: object, value: Any) -> Any:
+    if isinstance(name, str) and name.lower() in _SECRET_FIELDS:
+        return "…"
+    if isinstance(value, str):
+        return _SECRET_IN_TEXT.sub(_blotted, value)
+    if isinstance(value, dict):
+        return {key: _blot(key, inner) for key, inner in value.items()}
+    return value
 
 
 def _blotted(match: re.Match[str]) -> str:
@@ -40,14 +49,14 @@ def set_up_logs(level: int = logging.INFO) -> None:
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
+        # Before the blotting: a traceback's last line often quotes the request.
+        structlog.processors.format_exc_info,
         blot_secrets,
     ]
     is_terminal = sys.stderr.isatty()
-    ending: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
-        if is_terminal
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    )
+    ending: list[Any] = [
+        structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
+    ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

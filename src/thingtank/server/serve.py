@@ -3,21 +3,36 @@
 import asyncio
 import json
 import os
+import resource
 import signal
+import sqlite3
 from pathlib import Path
 
+import duckdb
 import structlog
 import uvloop
+from django.db import DatabaseError
 
 from thingtank.server.assemble import Instance, start_instance
 from thingtank.server.config import Config
 from thingtank.server.folder_lock import FolderIsOwned
 from thingtank.server.greeting import greeting_of, print_greeting
 from thingtank.server.logs import set_up_logs
+from thingtank.stores.journal import JournalMismatch
 
 log = structlog.get_logger()
 
 EXIT_CANNOT_START = 1
+
+CANNOT_START = (
+    FolderIsOwned,
+    JournalMismatch,
+    OSError,
+    ValueError,
+    sqlite3.Error,
+    duckdb.Error,
+    DatabaseError,
+)
 
 
 def serve(config: Config, folder: Path, ready_file: Path | None = None) -> int:
@@ -30,8 +45,15 @@ def serve(config: Config, folder: Path, ready_file: Path | None = None) -> int:
         0 after a clean stop, EXIT_CANNOT_START when the folder or a port is not to be had.
     """
     set_up_logs()
+    _allow_many_connections()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(config, folder, ready_file))
+
+
+def _allow_many_connections() -> None:
+    """Raise the soft limit on open files, 1024 on most systems, to what is allowed."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _serve(config: Config, folder: Path, ready_file: Path | None) -> int:
@@ -41,8 +63,8 @@ async def _serve(config: Config, folder: Path, ready_file: Path | None) -> int:
         loop.add_signal_handler(number, stopping.set)
     try:
         instance = await start_instance(config, folder)
-    except (FolderIsOwned, OSError, ValueError) as error:
-        log.error("server_cannot_start", reason=str(error))
+    except CANNOT_START as error:
+        log.error("server_cannot_start", folder=str(folder), reason=str(error))
         return EXIT_CANNOT_START
     try:
         _announce(instance, config, ready_file)
