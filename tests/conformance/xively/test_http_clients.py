@@ -199,3 +199,43 @@ async def test_3_4_a_feed_whose_first_values_are_refused_is_not_made(xively: Xiv
     document = {"title": "New", "datastreams": [{"id": "temp", "current_value": "1"}]}
     assert (await xively.ask("POST", "/v2/feeds", "master", json=document)).status_code == 503
     assert (await xively.ask("GET", "/v2/feeds", "master")).json()["totalResults"] == before
+
+
+PY_MEMBERS = {
+    "rc1": {"id", "title", "private", "tags", "feed", "status", "updated", "created", "creator"}
+    | {"version", "datastreams", "location", "website", "description"},
+}
+PY_MEMBERS["rc2"] = PY_MEMBERS["rc1"] | {"email"}
+
+
+@pytest.mark.parametrize("release", ["rc1", "rc2"])
+async def test_py_a_feed_holds_only_members_that_the_release_knows(
+    xively: Xively, release: str
+) -> None:
+    await write_temp(xively, tags="a", unit={"label": "Celsius"})
+    members = {"description": "on the roof", "website": "http://a.example", "tags": "x,y"}
+    if release == "rc2":
+        members["email"] = "alice@a.example"
+    await xively.ask("PUT", xively.feed, json=members)
+    feed = (await xively.ask("GET", f"{xively.feed}?duration=1hour")).json()
+    assert set(feed) == PY_MEMBERS[release]
+    (datastream,) = feed["datastreams"]
+    assert {"datapoints_function", "version"}.isdisjoint(datastream)
+    assert {member for point in datastream["datapoints"] for member in point} == {"at", "value"}
+
+
+async def test_py_rc2_sends_back_all_of_a_feed_and_changes_nothing(xively: Xively) -> None:
+    await write_temp(xively, at="2023-11-14T22:00:00Z", tags="a", unit={"label": "Celsius"})
+    members = {
+        "email": "alice@a.example",
+        "description": "on the roof",
+        "location": {"lat": 51.5, "lon": -0.08, "exposure": "outdoor"},
+    }
+    await xively.ask("PUT", xively.feed, json=members)
+    before = (await xively.ask("GET", xively.feed)).json()
+    headers = {"Content-Type": "application/json"}
+    reply = await xively.ask("PUT", xively.feed, json=before, headers=headers)
+    assert (reply.status_code, reply.content) == (200, b"")
+    assert (await xively.ask("GET", xively.feed)).json() == before
+    history = await xively.ask("GET", f"{xively.feed}/datastreams/temp?duration=6hours")
+    assert len(history.json()["datapoints"]) == 1

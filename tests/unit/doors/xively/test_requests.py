@@ -1,0 +1,82 @@
+"""Bodies are read whole, within a limit, however they come."""
+
+import gzip
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from thingtank.doors.xively.requests import PeerLeft, UnsupportedEncoding, read_body
+from thingtank.protocols.xively.errors import BodyTooLarge, MalformedBody
+
+BYTES_MAX = 100
+
+
+def receiver(pieces: Iterable[bytes], is_cut: bool = False) -> Any:
+    """An ASGI `receive` that gives the pieces, and then nothing more or a disconnect."""
+    pieces = list(pieces)
+    messages = [
+        {"type": "http.request", "body": piece, "more_body": is_cut or number < len(pieces)}
+        for number, piece in enumerate(pieces, 1)
+    ]
+    waiting = iter([*messages, {"type": "http.disconnect"}])
+
+    async def receive() -> Any:
+        return next(waiting)
+
+    return receive
+
+
+@pytest.mark.parametrize("pieces", [[b""], [b"whole"], [b"in ", b"", b"pieces"]])
+async def test_a_body_is_its_pieces_together(pieces: list[bytes]) -> None:
+    assert await read_body(receiver(pieces), {}, BYTES_MAX) == b"".join(pieces)
+
+
+async def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
+    headers = {b"content-length": b"101"}
+    with pytest.raises(BodyTooLarge, match="101 bytes; 100 are allowed"):
+        await read_body(receiver([]), headers, BYTES_MAX)
+
+
+@pytest.mark.parametrize("length", [b"1", b"-5", b"many", b""])
+async def test_a_body_that_grows_too_large_is_refused_whatever_it_said(length: bytes) -> None:
+    headers = {b"content-length": length}
+    with pytest.raises(BodyTooLarge):
+        await read_body(receiver([b"x" * 60, b"x" * 60]), headers, BYTES_MAX)
+
+
+@pytest.mark.parametrize("pieces", [[], [b"half"]])
+async def test_a_peer_that_leaves_is_not_answered(pieces: list[bytes]) -> None:
+    with pytest.raises(PeerLeft):
+        await read_body(receiver(pieces, is_cut=True), {}, BYTES_MAX)
+
+
+@pytest.mark.parametrize("name", [b"gzip", b"GZIP", b" x-gzip "])
+async def test_gzip_is_unpacked(name: bytes) -> None:
+    headers = {b"content-encoding": name}
+    assert await read_body(receiver([gzip.compress(b"text")]), headers, BYTES_MAX) == b"text"
+
+
+async def test_identity_is_no_encoding() -> None:
+    headers = {b"content-encoding": b"identity"}
+    assert await read_body(receiver([b"text"]), headers, BYTES_MAX) == b"text"
+
+
+async def test_what_unpacks_to_too_much_is_refused() -> None:
+    packed = gzip.compress(b" " * 5_000)
+    assert len(packed) < BYTES_MAX
+    with pytest.raises(BodyTooLarge, match="decompresses"):
+        await read_body(receiver([packed]), {b"content-encoding": b"gzip"}, BYTES_MAX)
+
+
+@pytest.mark.parametrize("body", [b"", b"nonsense", gzip.compress(b"text")[:-4]])
+async def test_broken_gzip_is_refused(body: bytes) -> None:
+    with pytest.raises(MalformedBody):
+        await read_body(receiver([body]), {b"content-encoding": b"gzip"}, BYTES_MAX)
+
+
+@pytest.mark.parametrize("name", [b"br", b"deflate", b"gzip, gzip"])
+async def test_other_encodings_are_refused(name: bytes) -> None:
+    with pytest.raises(UnsupportedEncoding) as refusal:
+        await read_body(receiver([b"x"]), {b"content-encoding": name}, BYTES_MAX)
+    assert refusal.value.status == 415
