@@ -23,14 +23,8 @@ test: lint  ## Set up what the tests need and run them all
 interop: dev  ## Only the tests with real clients
 	$(BIN)/pytest tests/interop
 
-browser: dev  ## Only the journeys in headless Chromium; leaves screenshots/
-	$(BIN)/pytest tests/browser
-
 bench: dev  ## Measure and print one table: make bench ARGS="--quick archive"
 	$(BIN)/python -m tests.bench $(ARGS)
-
-docs: dev  ## Write the generated pages of docs/reference anew
-	$(BIN)/python -m thingtank.cli.documentation docs/reference
 
 lock: dev  ## Write the lock files anew from pyproject.toml
 	$(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --all-build-deps -o requirements.lock pyproject.toml
@@ -42,4 +36,4 @@ runtime:
 dev:
 	@tools/setup.sh requirements-dev.lock
 
-.PHONY: help serve lint check test interop browser bench docs lock runtime dev
+.PHONY: help serve lint check test interop bench lock runtime dev

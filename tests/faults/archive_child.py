@@ -18,9 +18,7 @@ from thingtank.tank.tank import SystemClock
 WRITERS = range(1, 9)
 ROUND_US = 1000
 # Everything happens often, so that a kill at any instant may hit any of it.
-RESTLESS = ArchiveSettings(
-    move_rows=500, move_interval_s=0.03, trim_interval_s=0.1, maintenance_interval_s=0.5
-)
+RESTLESS = ArchiveSettings(move_rows=500, move_interval_s=0.03, trim_interval_s=0.1)
 
 
 def rows_of_round(round_number: int) -> dict[int, str]:

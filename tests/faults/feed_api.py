@@ -136,6 +136,12 @@ class FeedApi:
             if "current_value" in datastream
         }
 
+    def datastreams(self) -> set[str]:
+        """The names of the feed's datastreams."""
+        answer = self.request("GET", ".json")
+        assert answer.status == 200, answer
+        return {datastream["id"] for datastream in answer.json().get("datastreams", [])}
+
     def history(self, name: str, start_us: int, end_us: int) -> list[tuple[int, str]]:
         """All datapoints of a range of at most six hours, as stored, page by page."""
         rows: list[tuple[int, str]] = []

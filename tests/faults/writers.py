@@ -15,10 +15,11 @@ STEP_US = 1000
 
 
 class Writer:
-    """One device: a feed, its ledger, and a thread that writes while a server answers."""
+    """Datastreams of its own, their ledger, and a thread that writes while a server answers."""
 
-    def __init__(self, feed: Feed, seed: int) -> None:
+    def __init__(self, feed: Feed, seed: int, mark: str = "") -> None:
         self.feed = feed
+        self.names = tuple(name + mark for name in DATASTREAMS)
         self.ledger = Ledger()
         self.problems: list[str] = []
         self._random = random.Random(seed)
@@ -30,7 +31,7 @@ class Writer:
     def start(self, url: str, window_start_us: int) -> None:
         """Write to times within the window, in a thread, until the server is gone."""
         self._window_start_us = window_start_us
-        self._written = {name: [] for name in DATASTREAMS}
+        self._written = {name: [] for name in self.names}
         self._thread = threading.Thread(target=self._write, args=(url,))
         self._thread.start()
 
@@ -55,7 +56,7 @@ class Writer:
                 self.ledger.acknowledged()
 
     def _one_request(self, api: FeedApi) -> Answer:
-        name = self._random.choice(DATASTREAMS)
+        name = self._random.choice(self.names)
         # A datastream has to exist before it is written by its own URL; a feed's write makes it.
         if not self._written[name]:
             return self._put_feed(api)
@@ -71,7 +72,7 @@ class Writer:
         return self._put_feed(api) if self._random.random() < 0.4 else send(api, name)
 
     def _put_feed(self, api: FeedApi) -> Answer:
-        points = {name: self._point(name) for name in DATASTREAMS}
+        points = {name: self._point(name) for name in self.names}
         self.ledger.sent({Place(name, at_us): value for name, (at_us, value) in points.items()})
         return api.put_feed(points)
 

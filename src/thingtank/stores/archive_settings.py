@@ -16,7 +16,6 @@ class ArchiveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             so often. A restart reads the journal since then.
         trim_bytes: or when so much was written to the journal.
         reader_threads: queries that run at the same time.
-        maintenance_interval_s: compaction and retention run so often.
         duckdb_threads: how many threads one query may use.
         duckdb_memory_bytes_max: what the database may hold in memory.
     """
@@ -28,6 +27,5 @@ class ArchiveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trim_interval_s: float = 5.0
     trim_bytes: int = 64 * 1024 * 1024
     reader_threads: int = 4
-    maintenance_interval_s: float = 60.0
     duckdb_threads: int = 2
     duckdb_memory_bytes_max: int = 256 * 1024 * 1024
