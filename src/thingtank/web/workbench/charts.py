@@ -43,7 +43,7 @@ class Chart(msgspec.Struct, frozen=True):
         step_s: width of the summaries.
         at_s: where each summary is drawn; its own instant when it holds one datapoint.
         minimum, maximum, mean: of each summary's numbers, in the order of `at_s`.
-        texts: (at_s, value) of the newest values that are no numbers, oldest first.
+        texts: (at_s, value) where values that are no numbers changed, the last TEXTS_MAX of them.
     """
 
     start_s: float
@@ -100,10 +100,20 @@ def chart_of(buckets: Sequence[Bucket], start_us: int, end_us: int, step_s: int)
         chart.minimum.append(bucket.minimum)
         chart.maximum.append(bucket.maximum)
         chart.mean.append(bucket.total / bucket.number_count)
-    for bucket in buckets[-TEXTS_MAX:]:
-        if bucket.number_count < bucket.count:
-            chart.texts.append((bucket.last.at_us / 1e6, bucket.last.value))
+    chart.texts.extend(_changes(buckets)[-TEXTS_MAX:])
     return chart
+
+
+def _changes(buckets: Sequence[Bucket]) -> list[tuple[float, str]]:
+    """When texts changed: of equal ones in a row only the first."""
+    changes: list[tuple[float, str]] = []
+    for bucket in buckets:
+        if bucket.number_count == bucket.count:
+            continue
+        for datapoint in (bucket.first, bucket.last):
+            if not changes or changes[-1][1] != datapoint.value:
+                changes.append((datapoint.at_us / 1e6, datapoint.value))
+    return changes
 
 
 def _drawn_at_us(bucket: Bucket, start_us: int, end_us: int, step_s: int) -> int:

@@ -26,6 +26,7 @@ from thingtank.web.workbench.pages import (
     visible_device,
 )
 from thingtank.web.workbench.panels import (
+    ChannelPanel,
     KeyRow,
     is_live,
     key_rows,
@@ -118,8 +119,14 @@ def device(request: HttpRequest, feed_id: int) -> HttpResponse:
         "notice": notice_of(request),
     }
     if may_change:
-        context |= _owners_context(caller, found, endpoint, channels[0].name if channels else "")
+        context |= _owners_context(caller, found, endpoint, _example_channel(channels))
     return render(request, "workbench/device.html", context)
+
+
+def _example_channel(channels: list[ChannelPanel]) -> str:
+    """The channel that the page's example writes to: the first of numbers, or a new one."""
+    names = (channel.name for channel in channels if channel.is_number or channel.value is None)
+    return next(names, "temperature")
 
 
 def _owners_context(
@@ -133,7 +140,7 @@ def _owners_context(
     return {
         "keys": rows,
         "first_key": first,
-        "curl_line": curl_line(endpoint, channel_name or "temperature"),
+        "curl_line": curl_line(endpoint, channel_name),
         "requests": [request_row(event) for event in served],
     }
 

@@ -122,7 +122,7 @@ class Chart {
   #options() {
     const grid = { stroke: style("--chart-grid"), width: 1 };
     const axis = {
-      stroke: style("--text-muted"),
+      stroke: style("--chart-text"),
       font: `11px ${style("--font")}`,
       grid,
       ticks: { show: false },
@@ -138,14 +138,14 @@ class Chart {
         y: false,
         drag: { x: false, y: false },
         sync: { key: "device" },
-        points: { size: 8, fill: line, stroke: style("--surface") },
+        points: { size: 8, fill: line, stroke: style("--chart-ground") },
       },
       scales: {
         x: { time: true, range: () => [Date.now() / 1000 - this.#rangeS, Date.now() / 1000] },
         y: { range: (_, low, high) => padded(low, high) },
       },
       axes: [
-        { ...axis, size: 26, space: 64, values: (_, splits, __, ___, step) => splits.map((at) => tick(at, step)) },
+        { ...axis, size: 28, gap: 8, space: 64, values: (_, splits, __, ___, step) => splits.map((at) => tick(at, step)) },
         { ...axis, size: sizeOf, gap: 6, space: 34, values: (_, splits) => splits.map((v) => number.format(v)) },
       ],
       series: [
@@ -242,7 +242,7 @@ class Chart {
 
 function sizeOf(plot, labels) {
   const longest = Math.max(0, ...(labels ?? []).map((label) => label.length));
-  return Math.max(34, 14 + longest * 6.6);
+  return Math.max(46, 14 + longest * 6.6);
 }
 
 function padded(low, high) {
