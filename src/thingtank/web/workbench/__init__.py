@@ -1,1 +1,0 @@
-"""The workbench: pages on which people add devices and watch them. No models."""

@@ -1,1 +1,0 @@
-"""The workbench's views, one module a noun."""
