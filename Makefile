@@ -18,10 +18,14 @@ check: lint  ## Lint and unit tests: quick, for every save
 	$(BIN)/pytest tests/unit
 
 test: lint  ## Set up what the tests need and run them all
-	$(BIN)/pytest --ignore=tests/bench
+	$(BIN)/pytest --ignore=tests/bench --ignore=tests/browser
+	$(BIN)/pytest tests/browser  # a process of its own: Playwright leaves a loop running in it
 
 interop: dev  ## Only the tests with real clients
 	$(BIN)/pytest tests/interop
+
+browser: dev  ## Journeys in headless Chromium; screenshots in build/screenshots
+	$(BIN)/pytest tests/browser
 
 bench: dev  ## Measure and print one table: make bench ARGS="--quick archive"
 	$(BIN)/python -m tests.bench $(ARGS)
@@ -36,4 +40,4 @@ runtime:
 dev:
 	@tools/setup.sh requirements-dev.lock
 
-.PHONY: help serve lint check test interop bench lock runtime dev
+.PHONY: help serve lint check test interop browser bench lock runtime dev

@@ -23,6 +23,7 @@ class LiveServer:
 
     Attributes:
         url: where the web door is, without a slash at the end.
+        welcome_url: the one-time link that signs the owner in.
         feed_id, api_key: the first device and a key that may do everything on its feed.
         process: the child process.
         ready: all that the server said of itself when it was ready.
@@ -36,6 +37,7 @@ class LiveServer:
         self.ready = ready
         self.start_s = start_s
         self.url = str(ready["url"])
+        self.welcome_url = str(ready["welcome_url"])
         self.feed_id = int(str(ready["feed_id"] or 0))
         self.api_key = str(ready["api_key"] or "")
         self._log = log

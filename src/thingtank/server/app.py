@@ -14,12 +14,13 @@ class AsgiApp(Protocol):
 
 
 class WebApp:
-    """Sends `/v2` and `/v1` to the Xively door, `/healthz` to itself, the rest to the pages."""
+    """Sends `/v2` and `/v1` to the Xively door, `/healthz` to itself, the rest to the web layer."""
 
-    def __init__(self, xively: AsgiApp, pages: AsgiApp, static: AsgiApp | None = None) -> None:
+    def __init__(self, xively: AsgiApp, pages: AsgiApp, static: AsgiApp, live: AsgiApp) -> None:
         self._xively = xively
         self._pages = pages
         self._static = static
+        self._live = live
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -31,8 +32,10 @@ class WebApp:
             await self._xively(scope, receive, send)
         elif path == "/healthz":
             await _answer_health(send)
-        elif self._static is not None and path.startswith("/static/"):
+        elif path.startswith("/static/"):
             await self._static(scope, receive, send)
+        elif path.startswith("/live/"):
+            await self._live(scope, receive, send)
         else:
             await self._pages(scope, receive, send)
 

@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from django.db import connection
+
 from thingtank.doors.xively.http import XivelyHttp
 from thingtank.server.app import WebApp
 from thingtank.server.config import Config
@@ -26,12 +28,21 @@ class Instance:
 
     Attributes:
         owner: who it belongs to, with the feed it starts with.
+        welcome_path: a one-time link that signs the owner in, below the web port's address.
         web: the web port's server; None when it is off.
     """
 
-    def __init__(self, tank: Tank, owner: Owner, web: HttpServer | None, stack: AsyncExitStack):
+    def __init__(
+        self,
+        tank: Tank,
+        owner: Owner,
+        welcome_path: str,
+        web: HttpServer | None,
+        stack: AsyncExitStack,
+    ) -> None:
         self.tank = tank
         self.owner = owner
+        self.welcome_path = welcome_path
         self.web = web
         self._stack = stack
 
@@ -58,8 +69,9 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         stack.push_async_callback(archive.close)
         tank = Tank(directory, archive, limits=config.limits)
         owner = await ensure_owner(tank)
-        web = await _open_web(config, tank, stack)
-        return Instance(tank, owner, web, stack.pop_all())
+        web = await _open_web(config, tank, directory, stack)
+        welcome_path = await asyncio.to_thread(_make_welcome_path) if web else ""
+        return Instance(tank, owner, welcome_path, web, stack.pop_all())
     raise AssertionError("the stack swallows nothing")
 
 
@@ -79,13 +91,32 @@ def _open_directory(config: Config, folder: Path, secret: bytes) -> "DjangoDirec
     return directory
 
 
-async def _open_web(config: Config, tank: Tank, stack: AsyncExitStack) -> HttpServer | None:
+async def _open_web(
+    config: Config, tank: Tank, directory: "DjangoDirectory", stack: AsyncExitStack
+) -> HttpServer | None:
     port = config.web.port
     if port == "off":
         return None
+    # As above: these import models.
+    from thingtank.web import tank_access
+    from thingtank.web.static_files import StaticApp
+    from thingtank.web.workbench.live import LiveStreams
+
+    tank_access.attach(tank, directory.refresh_accounts)
     xively = XivelyHttp(tank, config.xively, config.web.public_url)
-    app = WebApp(xively, web_setup.asgi_app())
+    live = LiveStreams(tank)
+    app = WebApp(xively, web_setup.asgi_app(), StaticApp(), live)
     server = HttpServer(app, config.server.host, port, config.http)
     await server.start()
     stack.push_async_callback(server.stop)
+    stack.callback(live.stop)  # before the server, which would wait for streams that never end
     return server
+
+
+def _make_welcome_path() -> str:
+    from thingtank.web.accounts.sign_in_links import make_owner_link
+
+    try:
+        return make_owner_link()
+    finally:
+        connection.close()

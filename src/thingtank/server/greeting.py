@@ -22,6 +22,7 @@ def greeting_of(instance: Instance, config: Config) -> Greeting:
     owner = instance.owner
     return {
         "url": url,
+        "welcome_url": url + instance.welcome_path if url and instance.welcome_path else "",
         "feed_id": owner.feed_id,
         "api_key": owner.api_key,
     }
@@ -45,6 +46,9 @@ def print_greeting(greeting: Greeting, config: Config) -> None:
     for name in DOORS_TO_COME:
         if getattr(config, name).port != "off":
             click.echo(f"  {name:<20} this version has no such door; the setting does nothing")
+    if greeting["welcome_url"]:
+        click.echo("\nOpen the workbench as its owner (works once, for an hour):")
+        click.echo(f"  {greeting['welcome_url']}")
     line = first_value_line(greeting)
     if line:
         click.echo("\nWrite a first value:")

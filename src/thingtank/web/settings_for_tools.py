@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from thingtank.web.setup import django_settings_of
+from thingtank.web.django_settings import django_settings_of
 from thingtank.web.web_settings import WebSettings
 
 globals().update(django_settings_of(WebSettings(), Path("."), bytes(32)))

@@ -270,6 +270,10 @@ async def test_keys_are_made_listed_shown_and_deleted_by_their_account(
     bob = Caller(directory.add_account("bob"))
     with pytest.raises(NotAllowed):
         reveal_key(tank, bob, key.key_id)
+    admin = Caller(directory.add_account("admin", is_admin=True))
+    assert key in list_keys(tank, admin, alice.account_id, feed_id)
+    with pytest.raises(NotAllowed, match="own account"):
+        reveal_key(tank, admin, key.key_id)
     with pytest.raises(ValidationFailed, match="not a feed of this account"):
         await create_key(tank, bob, ApiKey(0, bob.account.account_id, "x", (read_one,)))  # type: ignore[union-attr] # just made
     await delete_key(tank, caller, key.key_id)

@@ -6,7 +6,7 @@ import msgspec
 
 from thingtank.tank.access import Caller, check_manage
 from thingtank.tank.actions.devices import new_secret
-from thingtank.tank.errors import LimitReached, NotFound, ValidationFailed
+from thingtank.tank.errors import LimitReached, NotAllowed, NotFound, ValidationFailed
 from thingtank.tank.keys import ApiKey, key_problems
 from thingtank.tank.tank import Tank
 
@@ -68,13 +68,16 @@ def list_keys(
 
 
 def reveal_key(tank: Tank, caller: Caller, key_id: int) -> str:
-    """The secret of a key, for who may manage it.
+    """The secret of a key, for its own account; an admin may delete another's, not use it.
 
     Raises:
         NoSuchKey, NotAllowed, Unauthenticated.
     """
     key = tank.directory.get_key(key_id)
     check_manage(caller, key.account_id)
+    account = caller.account
+    if not caller.is_operator and (account is None or account.account_id != key.account_id):
+        raise NotAllowed("only a key's own account may see its secret")
     return tank.directory.reveal_key(key_id)
 
 

@@ -1,7 +1,20 @@
-"""The account: Django's user, under a name of our own so that it can grow."""
+"""The account: Django's user under a name of our own, so that it can grow; links to sign in."""
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.db import models
 
 
 class Account(AbstractUser):
     """Who signs in. `username` is the login that feeds show as their creator."""
+
+
+class SignInLink(models.Model):
+    """A link that signs one account in, once. Only its digest is kept."""
+
+    account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    digest = models.BinaryField(max_length=32, unique=True)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"link for {self.account}"

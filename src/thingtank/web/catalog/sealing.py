@@ -5,7 +5,7 @@ import secrets
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from thingtank.web.setup import derive_key
+from thingtank.web.derived_keys import derive_key
 
 NONCE_BYTES = 12
 

@@ -1,0 +1,52 @@
+"""Accounts in the admin: added, changed, switched off; never deleted, for devices are theirs."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.http import HttpRequest
+
+from thingtank.web import tank_access
+from thingtank.web.accounts.models import Account
+
+if TYPE_CHECKING:
+    UserAdmin = DjangoUserAdmin[Account]
+else:  # generic for type checkers only
+    UserAdmin = DjangoUserAdmin
+
+admin.site.unregister(Group)
+
+
+@admin.register(Account)
+class AccountAdmin(UserAdmin):
+    """Django's page for users with the fields that mean something here."""
+
+    list_display = ("username", "email", "is_superuser", "is_active", "last_login")
+    list_filter = ("is_superuser", "is_active")
+    search_fields = ("username", "email")
+    filter_horizontal = ()
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        (
+            "Rights",
+            {
+                "fields": ("is_active", "is_superuser"),
+                "description": "Switch an account off instead of deleting it: its devices stay.",
+            },
+        ),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    readonly_fields = ("last_login", "date_joined")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Account | None = None) -> bool:
+        """Nobody: an account owns devices and what they recorded."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
+        """Store the account, and let the doors know."""
+        obj.is_staff = obj.is_superuser  # who may do everything may also open the admin
+        super().save_model(request, obj, form, change)
+        transaction.on_commit(tank_access.accounts_changed)

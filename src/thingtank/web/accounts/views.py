@@ -1,0 +1,89 @@
+"""Sign in, sign out, change the password, and follow a one-time link."""
+
+from typing import Any
+
+from django.contrib.auth import login
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
+from django.contrib.auth.views import (
+    LoginView,
+    LogoutView,
+    PasswordChangeView,
+    redirect_to_login,
+)
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse, reverse_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_GET
+
+from thingtank.web.accounts.models import Account
+from thingtank.web.accounts.sign_in_links import redeem
+
+_BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+class SignInForm(AuthenticationForm):
+    """Name and password, with words that do not tell which of the two was wrong."""
+
+    error_messages = {  # noqa: RUF012 - as Django declares it
+        "invalid_login": "Name and password do not go together. Both are case-sensitive.",
+        "inactive": "This account is switched off. Ask the owner of this server.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = "Account name"
+
+
+class SignIn(LoginView):
+    """Sign in with name and password."""
+
+    template_name = "accounts/sign_in.html"
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+
+class SignOut(LogoutView):
+    """End the session; by POST only."""
+
+
+class ChangePassword(PasswordChangeView):
+    """Change the password, or set a first one; other sessions of the account end."""
+
+    template_name = "accounts/password.html"
+    success_url = reverse_lazy("workbench:account", query={"done": "password-changed"})
+
+    def get_form_class(self) -> type[Any]:
+        """Who came by a one-time link has no old password to give."""
+        user = self.request.user
+        assert isinstance(user, Account), "the page is for signed-in accounts"
+        return PasswordChangeForm if user.has_usable_password() else SetPasswordForm
+
+
+@require_GET
+@never_cache
+@sensitive_variables("token")
+def welcome(request: HttpRequest, token: str) -> HttpResponse:
+    """Sign in by a one-time link."""
+    account = redeem(token)
+    if account is None:
+        if request.user.is_authenticated:  # the same browser, a second click
+            return HttpResponseRedirect(reverse("workbench:devices"))
+        return render(request, "accounts/welcome_expired.html", status=410)
+    login(request, account, backend=_BACKEND)
+    done = "" if account.has_usable_password() else "?done=welcome"
+    return HttpResponseRedirect(reverse("workbench:devices") + done)
+
+
+def admin_sign_in(request: HttpRequest) -> HttpResponse:
+    """Send who wants into the admin to the one sign-in page, with its lock-out."""
+    if request.user.is_authenticated:
+        raise PermissionDenied("only admins may open the admin")
+    return redirect_to_login(request.GET.get("next", "/admin/"))
+
+
+def locked_out(request: HttpRequest, *_: object, **__: object) -> HttpResponse:
+    """Answer to who has guessed a password too often."""
+    return render(request, "accounts/locked_out.html", status=429)

@@ -1,0 +1,164 @@
+"""All of Django's settings, from the few values that an instance decides."""
+
+import base64
+import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from csp.constants import NONE, SELF
+
+from thingtank.web.derived_keys import derive_key
+from thingtank.web.static_files import static_url
+from thingtank.web.web_settings import WebSettings
+
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+
+# Wrong passwords for one account from one address, before it has to wait.
+SIGN_IN_FAILURES_MAX = 10
+SIGN_IN_WAIT = datetime.timedelta(minutes=15)
+
+_APPS = (
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "axes",
+    "thingtank.web.accounts",
+    "thingtank.web.catalog",
+    "thingtank.web.workbench",
+)
+
+_MIDDLEWARE = (
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+)
+
+_TEMPLATES = {
+    "BACKEND": "django.template.backends.django.DjangoTemplates",
+    "APP_DIRS": True,
+    "OPTIONS": {
+        "context_processors": [
+            "django.template.context_processors.request",
+            "django.contrib.auth.context_processors.auth",
+            "django.contrib.messages.context_processors.messages",
+        ]
+    },
+}
+
+_PASSWORD_VALIDATORS = (
+    "UserAttributeSimilarityValidator",
+    "MinimumLengthValidator",
+    "CommonPasswordValidator",
+    "NumericPasswordValidator",
+)
+
+# Nothing is loaded from elsewhere and no script stands in a page, so nothing else need be allowed.
+_CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    }
+}
+
+
+def django_settings_of(settings: WebSettings, folder: Path, secret: bytes) -> dict[str, Any]:
+    """All of Django's settings, by name.
+
+    Args:
+        folder: the data folder, which holds the database.
+        secret: the instance's secret; Django's own key is derived from it.
+    """
+    return {
+        **_reached_by(settings, secret),
+        "SECRET_KEY": base64.b64encode(derive_key(secret, "django")).decode(),
+        "ROOT_URLCONF": "thingtank.web.urls",
+        "INSTALLED_APPS": list(_APPS),
+        "MIDDLEWARE": list(_MIDDLEWARE),
+        "TEMPLATES": [_TEMPLATES],
+        "STATIC_URL": static_url(),
+        "DATABASES": {"default": _sqlite(folder)},
+        "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
+        "LOGGING_CONFIG": None,
+        "USE_TZ": True,
+        "USE_I18N": False,
+        **_accounts(),
+        **_SECURITY,
+    }
+
+
+_SECURITY: dict[str, Any] = {
+    "X_FRAME_OPTIONS": "DENY",
+    "SECURE_REFERRER_POLICY": "same-origin",
+    "CONTENT_SECURITY_POLICY": _CONTENT_SECURITY_POLICY,
+    "DATA_UPLOAD_MAX_MEMORY_SIZE": 1_000_000,
+    "DATA_UPLOAD_MAX_NUMBER_FIELDS": 200,
+    "DATA_UPLOAD_MAX_NUMBER_FILES": 0,
+    "MESSAGE_STORAGE": "django.contrib.messages.storage.session.SessionStorage",
+}
+
+
+def _reached_by(settings: WebSettings, secret: bytes) -> dict[str, Any]:
+    """What follows from the addresses that browsers use."""
+    is_https = settings.public_url.startswith("https://")
+    public_host = urlsplit(settings.public_url).hostname
+    hosts = [*LOOPBACK_HOSTS, *settings.allowed_hosts]
+    # Cookies do not tell ports apart: two instances on one machine would sign each other out.
+    instance = derive_key(secret, "cookie names").hex()[:8]
+    return {
+        "ALLOWED_HOSTS": hosts + ([public_host] if public_host else []),
+        "CSRF_TRUSTED_ORIGINS": [settings.public_url] if settings.public_url else [],
+        "SESSION_COOKIE_NAME": f"thingtank_session_{instance}",
+        "CSRF_COOKIE_NAME": f"thingtank_csrf_{instance}",
+        "SESSION_COOKIE_SECURE": is_https,
+        "CSRF_COOKIE_SECURE": is_https,
+    }
+
+
+def _accounts() -> dict[str, Any]:
+    validators = "django.contrib.auth.password_validation"
+    return {
+        "AUTH_USER_MODEL": "accounts.Account",
+        "AUTHENTICATION_BACKENDS": [
+            "axes.backends.AxesStandaloneBackend",
+            "django.contrib.auth.backends.ModelBackend",
+        ],
+        "AUTH_PASSWORD_VALIDATORS": [
+            {"NAME": f"{validators}.{name}"} for name in _PASSWORD_VALIDATORS
+        ],
+        "LOGIN_URL": "accounts:sign_in",
+        "LOGIN_REDIRECT_URL": "workbench:devices",
+        "LOGOUT_REDIRECT_URL": "accounts:sign_in",
+        "AXES_FAILURE_LIMIT": SIGN_IN_FAILURES_MAX,
+        "AXES_COOLOFF_TIME": SIGN_IN_WAIT,
+        # Both together: a stranger cannot lock the owner out from elsewhere.
+        "AXES_LOCKOUT_PARAMETERS": [["username", "ip_address"]],
+        "AXES_RESET_ON_SUCCESS": True,
+        "AXES_DISABLE_ACCESS_LOG": True,
+        "AXES_ENABLE_ADMIN": False,
+        "AXES_VERBOSE": False,
+        "AXES_LOCKOUT_CALLABLE": "thingtank.web.accounts.views.locked_out",
+    }
+
+
+def _sqlite(folder: Path) -> dict[str, Any]:
+    # FULL: a device that was answered for must be there after a power cut, as its datapoints are.
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(folder / "directory.sqlite3"),
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        },
+    }

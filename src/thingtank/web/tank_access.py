@@ -1,0 +1,111 @@
+"""How pages reach the tank: they run in threads, the tank lives in the loop's thread.
+
+One process is one instance, so the tank is attached once, when the web door opens.
+"""
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable, Coroutine
+from http.cookies import CookieError, SimpleCookie
+from importlib import import_module
+from typing import Any, TypeVar
+
+import msgspec
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.db import connection
+from django.http import HttpRequest
+
+from thingtank.tank.access import STRANGER, Caller
+from thingtank.tank.errors import NoSuchAccount, Unavailable
+from thingtank.tank.tank import Tank
+
+Result = TypeVar("Result")
+
+ACTION_S_MAX = 20.0
+
+
+class _Attached(msgspec.Struct, frozen=True):
+    tank: Tank
+    loop: asyncio.AbstractEventLoop
+    refresh_accounts: Callable[[], None]
+
+
+_attached: _Attached | None = None
+
+
+def attach(tank: Tank, refresh_accounts: Callable[[], None]) -> None:
+    """Give the pages their tank; from the loop's thread.
+
+    Args:
+        refresh_accounts: has the directory read the accounts anew; blocking.
+    """
+    global _attached
+    _attached = _Attached(tank, asyncio.get_running_loop(), refresh_accounts)
+
+
+def _now() -> _Attached:
+    assert _attached is not None, "no tank is attached"
+    return _attached
+
+
+def tank() -> Tank:
+    """The tank. Its directory may be read from any thread; the rest belongs to the loop."""
+    return _now().tank
+
+
+def run(action: Coroutine[Any, Any, Result]) -> Result:
+    """Run an action in the tank's loop and wait for it; from a page's thread.
+
+    Raises:
+        Unavailable: it took longer than ACTION_S_MAX. Whether it will still happen is open.
+        TankError: what the action raises.
+    """
+    future = asyncio.run_coroutine_threadsafe(action, _now().loop)
+    try:
+        return future.result(ACTION_S_MAX)
+    except concurrent.futures.TimeoutError:
+        future.cancel()
+        raise Unavailable("it takes too long; look whether it has happened") from None
+
+
+def accounts_changed() -> None:
+    """Let the doors know that accounts were added, renamed, disabled; after they are stored."""
+    if _attached is not None:
+        _attached.refresh_accounts()
+
+
+def caller(request: HttpRequest) -> Caller:
+    """Who looks at a page: the signed-in account as it is now, or a stranger."""
+    user = request.user
+    if not user.is_authenticated or not user.is_active:
+        return STRANGER
+    try:
+        account = tank().directory.get_account(user.pk)
+    except NoSuchAccount:
+        return STRANGER
+    return Caller(account, address=request.META.get("REMOTE_ADDR") or "")
+
+
+async def caller_of_headers(headers: list[tuple[bytes, bytes]]) -> Caller:
+    """Who sends an ASGI request's cookies; for what is not served by Django."""
+    cookies = b"; ".join(value for name, value in headers if name == b"cookie")
+    try:
+        morsel = SimpleCookie(cookies.decode("latin-1")).get(settings.SESSION_COOKIE_NAME)
+    except CookieError:
+        morsel = None
+    if morsel is None:
+        return STRANGER
+    # The loop's own bounded threads, not one for each request that would last as long as it does.
+    return await sync_to_async(_caller_of_session, thread_sensitive=False)(morsel.value)
+
+
+def _caller_of_session(session_key: str) -> Caller:
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    try:
+        request.user = get_user(request)
+        return caller(request)
+    finally:
+        connection.close()

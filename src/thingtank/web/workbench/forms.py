@@ -1,0 +1,253 @@
+"""The workbench's forms: shapes and labels. What is allowed, the tank's actions decide."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import msgspec
+from django import forms
+
+from thingtank.tank.changes import DatastreamChange, DeviceChange
+from thingtank.tank.keys import ACCESS_METHODS
+from thingtank.tank.things import (
+    DESCRIPTION_CHARS_MAX,
+    TEXT_CHARS_MAX,
+    Datastream,
+    Device,
+    Location,
+    Unit,
+    is_datastream_name,
+)
+
+PRIVACY_CHOICES = [("private", "Private device"), ("public", "Public device")]
+METHOD_CHOICES = list(zip(ACCESS_METHODS, ("READ", "UPDATE", "CREATE", "DELETE"), strict=True))
+EXPIRY_CHOICES = [
+    ("", "Never"),
+    ("1", "In a day"),
+    ("7", "In a week"),
+    ("30", "In 30 days"),
+    ("90", "In 90 days"),
+    ("365", "In a year"),
+]
+
+
+class TankForm(forms.Form):
+    """A form whose errors may come from the tank.
+
+    Attributes:
+        problem_fields: the tank's field → the form's field.
+    """
+
+    problem_fields: ClassVar[dict[str, str]] = {}
+
+    def add_problems(self, problems: Sequence[tuple[str, str]]) -> None:
+        """Put each (field, message) of a ValidationFailed next to its input."""
+        for field, message in problems:
+            name = self.problem_fields.get(field, field)
+            if name in self.fields:
+                self.add_error(name, f"{self.fields[name].label} {message}.")
+            else:
+                self.add_error(None, f"{field} {message}.")
+
+
+def _text(label: str, help_text: str = "", *, required: bool = False) -> forms.CharField:
+    return forms.CharField(
+        label=label, help_text=help_text, required=required, max_length=TEXT_CHARS_MAX
+    )
+
+
+def _tags(help_text: str) -> forms.CharField:
+    return _text("Tags", help_text)
+
+
+def tags_of(text: str) -> tuple[str, ...]:
+    """Tags as typed, separated by commas."""
+    return tuple(tag.strip() for tag in text.split(",") if tag.strip())
+
+
+class DeviceForm(TankForm):
+    """What a new device is asked for."""
+
+    problem_fields: ClassVar[dict[str, str]] = {"title": "name"}
+
+    name = _text("Device name", required=True)
+    description = forms.CharField(
+        label="Description",
+        required=False,
+        max_length=DESCRIPTION_CHARS_MAX,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    privacy = forms.ChoiceField(
+        label="Privacy", choices=PRIVACY_CHOICES, widget=forms.RadioSelect, initial="private"
+    )
+
+    def change(self) -> DeviceChange:
+        """What valid input asks for."""
+        return DeviceChange(
+            title=self.cleaned_data["name"],
+            description=self.cleaned_data["description"],
+            private=self.cleaned_data["privacy"] == "private",
+        )
+
+
+class MetadataForm(DeviceForm):
+    """Everything a device says of itself, apart from where it is."""
+
+    tags = _tags("Separated by commas.")
+    website = forms.URLField(
+        label="Website", required=False, max_length=TEXT_CHARS_MAX, assume_scheme="https"
+    )
+    email = forms.EmailField(label="Email", required=False, max_length=TEXT_CHARS_MAX)
+
+    @staticmethod
+    def initial_of(device: Device) -> dict[str, str]:
+        """What the form shows at first."""
+        return {
+            "name": device.title,
+            "description": device.description,
+            "privacy": "private" if device.private else "public",
+            "tags": ", ".join(device.tags),
+            "website": device.website,
+            "email": device.email,
+        }
+
+    def change(self) -> DeviceChange:
+        """What valid input asks for."""
+        return msgspec.structs.replace(
+            super().change(),
+            tags=tags_of(self.cleaned_data["tags"]),
+            website=self.cleaned_data["website"],
+            email=self.cleaned_data["email"],
+        )
+
+
+class LocationForm(TankForm):
+    """Where a device is."""
+
+    problem_fields: ClassVar[dict[str, str]] = {
+        f"location_{field}": field for field in ("name", "lat", "lon", "ele")
+    }
+
+    name = _text("Place", "What people call it: “Roof, east side”.")
+    lat = forms.FloatField(
+        label="Latitude", required=False, help_text="Degrees north; south is negative."
+    )
+    lon = forms.FloatField(
+        label="Longitude", required=False, help_text="Degrees east; west is negative."
+    )
+    ele = _text("Elevation", "Metres above sea level.")
+    exposure = forms.ChoiceField(
+        label="Exposure",
+        required=False,
+        choices=[("", "Not said"), ("indoor", "Indoor"), ("outdoor", "Outdoor")],
+    )
+    disposition = forms.ChoiceField(
+        label="Disposition",
+        required=False,
+        choices=[("", "Not said"), ("fixed", "Fixed"), ("mobile", "Mobile")],
+    )
+
+    @staticmethod
+    def initial_of(location: Location | None) -> dict[str, object]:
+        """What the form shows at first."""
+        return msgspec.structs.asdict(location or Location())
+
+    def clean(self) -> None:
+        """A latitude without a longitude is no place, nor the other way round."""
+        lat, lon = self.cleaned_data.get("lat"), self.cleaned_data.get("lon")
+        for name, mine, other in (("lat", lat, lon), ("lon", lon, lat)):
+            if mine is None and other is not None and name not in self.errors:
+                self.add_error(name, "Give both latitude and longitude, or neither.")
+
+    def change(self, before: Location | None) -> DeviceChange:
+        """What valid input asks for; a form left blank takes the location away."""
+        if not any(value not in ("", None) for value in self.cleaned_data.values()):
+            return DeviceChange(location=None)
+        return DeviceChange(
+            location=msgspec.structs.replace(before or Location(), **self.cleaned_data)
+        )
+
+
+class ChannelForm(TankForm):
+    """A channel's metadata."""
+
+    problem_fields: ClassVar[dict[str, str]] = {"id": "name", "unit": "unit_symbol"}
+
+    unit_symbol = _text("Unit symbol", "As shown beside values: °C, %, kWh.")
+    unit_label = _text("Unit name", "In full: Celsius, percent, kilowatt hours.")
+    tags = _tags("Separated by commas.")
+
+    @staticmethod
+    def initial_of(datastream: Datastream) -> dict[str, str]:
+        """What the form shows at first."""
+        unit = datastream.unit or Unit()
+        return {
+            "unit_symbol": unit.symbol,
+            "unit_label": unit.label,
+            "tags": ", ".join(datastream.tags),
+        }
+
+    def change(self, before: Unit | None = None) -> DatastreamChange:
+        """What valid input asks for; a unit's type, which the form does not show, stays."""
+        kind = before.type if before else ""
+        symbol, label = self.cleaned_data["unit_symbol"], self.cleaned_data["unit_label"]
+        unit = Unit(kind, symbol, label) if kind or symbol or label else None
+        return DatastreamChange(tags=tags_of(self.cleaned_data["tags"]), unit=unit)
+
+
+class NewChannelForm(ChannelForm):
+    """A channel that is not there yet."""
+
+    name = _text(
+        "Channel name",
+        "Letters, digits and _ - + . without spaces: room_temperature",
+        required=True,
+    )
+    field_order = ("name", "unit_symbol", "unit_label", "tags")
+
+    def clean_name(self) -> str:
+        """Say at once what a name may hold; the tank would only say that it is invalid."""
+        name: str = self.cleaned_data["name"]
+        if not is_datastream_name(name):
+            raise forms.ValidationError("Use letters, digits and _ - + . only, without spaces.")
+        return name
+
+
+class KeyForm(TankForm):
+    """A key for one feed."""
+
+    problem_fields: ClassVar[dict[str, str]] = {"permissions_access_methods": "methods"}
+
+    label = _text("Label", "So that you know later what uses it: “Greenhouse Pi”.", required=True)
+    methods = forms.MultipleChoiceField(
+        label="Permissions",
+        choices=METHOD_CHOICES,
+        widget=forms.CheckboxSelectMultiple,
+        initial=["get", "put"],
+        error_messages={"required": "Choose at least one permission."},
+    )
+    private_access = forms.BooleanField(
+        label="Private access",
+        required=False,
+        initial=True,
+        help_text="Needed as long as the device is private.",
+    )
+    expires = forms.ChoiceField(label="Expires", required=False, choices=EXPIRY_CHOICES)
+
+
+class DeleteForm(TankForm):
+    """Asks to type the name of what will be gone."""
+
+    typed_name = forms.CharField(
+        label="Name", widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+
+    def __init__(self, *args: object, expected: str, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # handed on as they came
+        self.expected = " ".join(expected.split())
+
+    def clean_typed_name(self) -> str:
+        """It must be the very name; runs of spaces count as one, as a page shows them."""
+        typed: str = " ".join(self.cleaned_data["typed_name"].split())
+        if typed != self.expected:
+            raise forms.ValidationError("This is not the name. Nothing was deleted.")
+        return typed

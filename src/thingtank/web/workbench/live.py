@@ -1,0 +1,242 @@
+"""A device's page kept up to date by server-sent events.
+
+One stream is one browser tab. It hears the device's events from a bounded listener and sends:
+
+    hello    all current values and the last requests, at the start
+    values   what was written in the last tenth of a second, each channel once
+    requests rows of the request log (only for who may change the device)
+    device   channels or metadata changed: fetch the page anew
+    reload   events were dropped because the tab is slow: fetch the page anew
+    gone     the device was deleted, or may no longer be seen; the stream ends
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from thingtank.tank.access import Caller, may_reach
+from thingtank.tank.bus import Listener
+from thingtank.tank.errors import NotFound
+from thingtank.tank.events import (
+    DatapointsRecorded,
+    DeviceDeleted,
+    DeviceUpdated,
+    Event,
+    RequestServed,
+)
+from thingtank.tank.tank import Tank
+from thingtank.web import tank_access
+from thingtank.web.workbench.panels import read_channels, request_row
+
+PREFIX = "/live/"
+HEARTBEAT_S = 15.0
+SESSION_CHECK_S = 30.0
+COALESCE_S = 0.1
+RETRY_MS = 2000
+EVENTS_MAX = 1000
+STREAMS_MAX = 500  # each holds a connection and a listener; a browser shows few pages at once
+POINTS_PER_UPDATE_MAX = 40  # of one channel; a chart has no more pixels for a tenth of a second
+
+_PATH = re.compile(rf"{PREFIX}feeds/([0-9]{{1,18}})")
+_HEADERS = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),  # nginx would hold events back
+]
+
+
+def live_url(feed_id: int) -> str:
+    """Where a device's stream is."""
+    return f"{PREFIX}feeds/{feed_id}"
+
+
+class LiveStreams:
+    """The ASGI app that serves all streams. Not a Django view: those hold a thread each."""
+
+    def __init__(self, tank: Tank) -> None:
+        self._tank = tank
+        self._open: set[asyncio.Event] = set()
+
+    def stop(self) -> None:
+        """End every stream soon, so that a server can stop; from the loop's thread."""
+        for stopping in self._open:
+            stopping.set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request with a stream, or with why there is none."""
+        matched = _PATH.fullmatch(scope["path"])
+        if matched is None:
+            await _refuse(send, HTTPStatus.NOT_FOUND, "No such stream.")
+        elif scope["method"] != "GET":
+            await _refuse(send, HTTPStatus.METHOD_NOT_ALLOWED, "A stream can only be read.")
+        elif len(self._open) >= STREAMS_MAX:
+            await _refuse(send, HTTPStatus.SERVICE_UNAVAILABLE, "Too many open pages.")
+        else:
+            stopping = asyncio.Event()
+            self._open.add(stopping)
+            try:
+                await self._serve(int(matched[1]), stopping, scope, receive, send)
+            finally:
+                self._open.discard(stopping)
+
+    async def _serve(
+        self, feed_id: int, stopping: asyncio.Event, scope: Any, receive: Any, send: Any
+    ) -> None:
+        caller = await tank_access.caller_of_headers(scope["headers"])
+        if caller.account is None:
+            await _refuse(send, HTTPStatus.UNAUTHORIZED, "Sign in first.")
+            return
+        if not _may_watch(self._tank, caller, feed_id):
+            await _refuse(send, HTTPStatus.NOT_FOUND, "No such device.")
+            return
+        watching = asyncio.create_task(_watch_client(scope, receive, stopping))
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            async for chunk in stream(self._tank, caller, feed_id, stopping):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            watching.cancel()
+
+
+async def _watch_client(scope: Any, receive: Any, stopping: asyncio.Event) -> None:
+    """Set `stopping` once the client has gone, or its session has ended."""
+    while not stopping.is_set():
+        try:
+            async with asyncio.timeout(SESSION_CHECK_S):
+                message = await receive()
+        except TimeoutError:
+            caller = await tank_access.caller_of_headers(scope["headers"])
+            is_over = caller.account is None
+        else:
+            is_over = message["type"] == "http.disconnect"
+        if is_over:
+            stopping.set()
+
+
+async def _refuse(send: Any, status: HTTPStatus, reason: str) -> None:
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(reason)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": int(status), "headers": headers})
+    await send({"type": "http.response.body", "body": reason.encode()})
+
+
+async def stream(
+    tank: Tank, caller: Caller, device_id: int, stopping: asyncio.Event
+) -> AsyncIterator[bytes]:
+    """The messages of one stream, until `stopping` is set or the device is gone."""
+    kinds: list[type[Event]] = [DatapointsRecorded, DeviceUpdated, DeviceDeleted]
+    if may_reach(caller, "put", tank.directory.get_device(device_id)):
+        kinds.append(RequestServed)
+    with tank.bus.listen(*kinds, device_id=device_id, events_max=EVENTS_MAX) as listener:
+        yield await _hello(tank, device_id, RequestServed in kinds)
+        while not stopping.is_set():
+            events, was_dropped = await _next_events(listener, stopping)
+            if not _may_watch(tank, caller, device_id):
+                yield message("gone", {})
+                return
+            if was_dropped:
+                yield message("reload", {})
+            for answer in messages_of(events):
+                yield answer
+            if not events:
+                yield b": still here\n\n"
+
+
+def _may_watch(tank: Tank, caller: Caller, device_id: int) -> bool:
+    """Whether the account as it is now may see the device as it is now."""
+    if caller.account is None:
+        return False
+    try:
+        account = tank.directory.get_account(caller.account.account_id)
+        return may_reach(Caller(account), "get", tank.directory.get_device(device_id))
+    except NotFound:
+        return False
+
+
+async def _hello(tank: Tank, device_id: int, with_requests: bool) -> bytes:
+    values: dict[str, dict[str, Any]] = {
+        channel.name: {"value": channel.value, "at_ms": channel.at_us // 1000, "points": []}
+        for channel in await read_channels(tank, device_id)
+        if channel.at_us is not None
+    }
+    served = tank.request_log.of_device(device_id) if with_requests else []
+    body = {"values": values, "requests": [request_row(event) for event in reversed(served)]}
+    return f"retry: {RETRY_MS}\n".encode() + message("hello", body)
+
+
+async def _next_events(listener: Listener, stopping: asyncio.Event) -> tuple[list[Event], bool]:
+    """What happened in the next tenth of a second with events; none after HEARTBEAT_S."""
+    dropped_before = listener.dropped_count
+    first = asyncio.ensure_future(listener.next())
+    stopped = asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait(
+            {first, stopped}, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not first.done():
+            return [], False
+        await asyncio.wait({stopped}, timeout=COALESCE_S)
+        events = [first.result(), *listener.take_all()]
+        return events, listener.dropped_count > dropped_before
+    finally:
+        first.cancel()
+        stopped.cancel()
+
+
+def messages_of(events: Sequence[Event]) -> Iterator[bytes]:
+    """Coalesce events into at most one message of each kind."""
+    values: dict[str, dict[str, Any]] = {}
+    rows = []
+    is_changed = False
+    for event in events:
+        match event:
+            case DatapointsRecorded():
+                _add_values(values, event)
+            case RequestServed():
+                rows.append(request_row(event))
+            case _:
+                is_changed = True
+    if is_changed:
+        yield message("device", {})
+    if values:
+        for update in values.values():
+            update["points"] = _thinned(update["points"])
+        yield message("values", values)
+    if rows:
+        yield message("requests", rows)
+
+
+def _add_values(values: dict[str, dict[str, Any]], event: DatapointsRecorded) -> None:
+    columns = event.columns
+    for row, stream_id in enumerate(columns.stream_ids):
+        at_ms, number = columns.at_us[row] // 1000, columns.numbers[row]
+        update = values.setdefault(
+            event.names[stream_id], {"value": "", "at_ms": at_ms, "points": []}
+        )
+        if at_ms >= update["at_ms"]:
+            update["at_ms"] = at_ms
+            update["value"] = columns.value(row)
+        if number == number:  # NaN stands for text
+            update["points"].append((at_ms / 1000, number))
+
+
+def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """At most POINTS_PER_UPDATE_MAX points in order of time, extremes and last among them."""
+    points.sort()
+    if len(points) <= POINTS_PER_UPDATE_MAX:
+        return points
+    stride = -(-len(points) // (POINTS_PER_UPDATE_MAX - 3))
+    by_number = sorted(points, key=lambda point: point[1])
+    return sorted({*points[::stride], by_number[0], by_number[-1], points[-1]})
+
+
+def message(event: str, body: Any) -> bytes:
+    """One server-sent event; JSON has no line breaks, so one `data` line holds it."""
+    return b"event: " + event.encode() + b"\ndata: " + msgspec.json.encode(body) + b"\n\n"

@@ -1,0 +1,192 @@
+"""The values that templates and the live stream show: devices, channels, keys, requests."""
+
+import re
+from collections.abc import Iterable, Sequence
+from urllib.parse import unquote
+
+import msgspec
+
+from thingtank.tank.access import Caller, may_reach
+from thingtank.tank.datapoints import number_of
+from thingtank.tank.errors import NotFound
+from thingtank.tank.events import RequestServed
+from thingtank.tank.keys import ApiKey
+from thingtank.tank.tank import Tank
+from thingtank.tank.things import Device, Unit
+from thingtank.web.workbench.forms import METHOD_CHOICES
+
+# Xively calls a feed live while its newest datapoint is no older than this, else frozen.
+LIVE_S = 15 * 60
+
+_CHANNEL_PATH = re.compile(r"/datastreams/(?P<name>[^/?]+?)(?:\.(?:json|xml|csv))?(?:[/?]|$)")
+_FEED_PATH = re.compile(r"/feeds/\d+")
+
+
+class ChannelPanel(msgspec.Struct, frozen=True):
+    """A channel with its current value.
+
+    Attributes:
+        value, at_us: None while nothing was written.
+        is_number: whether its value can be drawn.
+    """
+
+    name: str
+    tags: tuple[str, ...]
+    unit: Unit
+    value: str | None
+    at_us: int | None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the current value can be drawn."""
+        return self.value is not None and number_of(self.value) is not None
+
+
+class DeviceRow(msgspec.Struct, frozen=True):
+    """A device in a list."""
+
+    device: Device
+    owner: str
+    is_mine: bool
+    channel_count: int
+    last_us: int | None
+    is_live: bool
+
+
+class KeyRow(msgspec.Struct, frozen=True):
+    """A key as the page lists it, without its secret."""
+
+    key: ApiKey
+    permissions: tuple[str, ...]
+    channels: tuple[str, ...]
+    is_expired: bool
+
+
+class RequestRow(msgspec.Struct, frozen=True):
+    """A row of the request log, with its details.
+
+    Attributes:
+        id: tells rows apart when some come twice.
+        what: `feed`, `channel temperature`, or the path where it is neither.
+        at_ms: milliseconds since the epoch, UTC.
+    """
+
+    id: str
+    status: int
+    method: str
+    what: str
+    at_ms: int
+    door: str
+    path: str
+    duration_ms: float
+    reason: str
+    address: str
+    user_agent: str
+    request_body: str
+    response_body: str
+
+
+async def read_channels(tank: Tank, device_id: int) -> list[ChannelPanel]:
+    """A device's channels in order of name."""
+    panels = []
+    for datastream in tank.directory.datastreams(device_id).values():
+        current = tank.archive.current(datastream.stream_id)
+        panels.append(
+            ChannelPanel(
+                datastream.name,
+                datastream.tags,
+                datastream.unit or Unit(),
+                current.value if current else None,
+                current.at_us if current else None,
+            )
+        )
+    return panels
+
+
+async def read_rows(tank: Tank, caller: Caller, devices: Iterable[Device]) -> list[DeviceRow]:
+    """Devices with how many channels they have and when they last said something."""
+    now_us = tank.clock.now_us()
+    rows = []
+    for device in devices:
+        streams = tank.directory.datastreams(device.device_id).values()
+        last_us = newest_us(
+            current.at_us if (current := tank.archive.current(stream.stream_id)) else None
+            for stream in streams
+        )
+        rows.append(
+            DeviceRow(
+                device,
+                owner_of(tank, device),
+                may_reach(caller, "put", device),
+                len(streams),
+                last_us,
+                is_live(last_us, now_us),
+            )
+        )
+    return rows
+
+
+def newest_us(times_us: Iterable[int | None]) -> int | None:
+    """The newest of times that may be missing."""
+    return max((at_us for at_us in times_us if at_us is not None), default=None)
+
+
+def is_live(last_us: int | None, now_us: int) -> bool:
+    """Whether a device spoke in the last 15 minutes."""
+    return last_us is not None and now_us - last_us <= LIVE_S * 1_000_000
+
+
+def owner_of(tank: Tank, device: Device) -> str:
+    """The login of a device's owner; blank when the account is gone."""
+    try:
+        return tank.directory.get_account(device.account_id).login
+    except NotFound:
+        return ""
+
+
+def key_rows(keys: Sequence[ApiKey], feed_id: int, now_us: int) -> list[KeyRow]:
+    """A feed's keys with what they permit on it."""
+    return [_key_row(key, feed_id, now_us) for key in keys]
+
+
+def _key_row(key: ApiKey, feed_id: int, now_us: int) -> KeyRow:
+    methods: set[str] = set()
+    channels: set[str] = set()
+    for permission in key.permissions:
+        for resource in permission.resources:
+            if resource.feed_id == feed_id:
+                methods.update(permission.access_methods)
+                if resource.datastream_id is not None:
+                    channels.add(resource.datastream_id)
+    return KeyRow(
+        key,
+        tuple(label for method, label in METHOD_CHOICES if method in methods),
+        tuple(sorted(channels)),
+        key.expires_us is not None and key.expires_us <= now_us,
+    )
+
+
+def request_row(served: RequestServed) -> RequestRow:
+    """One row of the request log."""
+    return RequestRow(
+        id=f"{served.at_us}-{served.duration_us}",
+        status=served.status,
+        method=served.method,
+        what=what_of(served.path),
+        at_ms=served.at_us // 1000,
+        door=served.door.replace("_", " "),
+        path=served.path,
+        duration_ms=served.duration_us / 1000,
+        reason=served.reason,
+        address=served.address,
+        user_agent=served.user_agent,
+        request_body=served.request_body,
+        response_body=served.response_body,
+    )
+
+
+def what_of(path: str) -> str:
+    """What a request was about, for people: a channel, the feed, or else its path."""
+    if match := _CHANNEL_PATH.search(path):
+        return f"channel {unquote(match['name'])}"
+    return "feed" if _FEED_PATH.search(path) else path

@@ -1,0 +1,96 @@
+// A device's page: the stream of what happens feeds values, charts and the request log.
+import { Charts } from "./charts.js";
+import { setMoment } from "./moments.js";
+import { refresh } from "./refresh.js";
+import { RequestLog } from "./request_log.js";
+import { Stream } from "./stream.js";
+
+const ANNOUNCE_MS = 10_000; // often enough to follow, rarely enough to listen to anything else
+
+const device = document.getElementById("device");
+const charts = new Charts(document.getElementById("channels"), document.getElementById("ranges"));
+const logElement = document.getElementById("request-log");
+const log = logElement ? new RequestLog(logElement) : null;
+const announcer = document.getElementById("announcer");
+let announcedMs = Date.now(); // what the page says at the start needs no second word
+
+function articleOf(name) {
+  return document.querySelector(`#channels > [data-key="${CSS.escape(name)}"]`);
+}
+
+function showValue(article, update, isNews) {
+  const value = article.querySelector("[data-value]");
+  const age = article.querySelector("[data-age]");
+  let time = age.querySelector("time");
+  if (time && Number(time.dataset.atMs) > update.at_ms) return;
+  if (!time) {
+    time = document.createElement("time");
+    time.dataset.moment = "age";
+    age.replaceChildren(time);
+  }
+  setMoment(time, update.at_ms);
+  value.textContent = update.value;
+  value.parentElement.classList.toggle("channel__value--text", !isNumber(update.value));
+  if (isNews) flash(value);
+}
+
+function isNumber(text) {
+  return text.trim() !== "" && Number.isFinite(Number(text));
+}
+
+function flash(element) {
+  element.classList.remove("is-fresh");
+  void element.offsetWidth; // restarts the animation
+  element.classList.add("is-fresh");
+}
+
+function announce(values) {
+  if (Date.now() - announcedMs < ANNOUNCE_MS) return;
+  announcedMs = Date.now();
+  announcer.textContent = Object.entries(values)
+    .slice(0, 3)
+    .map(([name, update]) => `${name} ${update.value} ${articleOf(name)?.dataset.unit ?? ""}`)
+    .join(", ");
+}
+
+async function takeValues(values, isNews) {
+  if (Object.keys(values).some((name) => !articleOf(name))) await refresh();
+  for (const [name, update] of Object.entries(values)) {
+    const article = articleOf(name);
+    if (!article) continue;
+    showValue(article, update, isNews);
+    charts.take(article, update);
+  }
+  if (isNews) {
+    announce(values);
+    showLive();
+  }
+}
+
+function showLive() {
+  const badge = document.querySelector("[data-state].badge");
+  badge.textContent = "Live";
+  badge.classList.replace("badge--frozen", "badge--live");
+}
+
+const stream = new Stream(device.dataset.liveUrl, document.getElementById("stream-state"), {
+  hello(body, isFirst) {
+    takeValues(body.values, false);
+    log?.take(body.requests);
+    if (!isFirst) {
+      refresh();
+      charts.reload();
+    }
+  },
+  values: (body) => takeValues(body, true),
+  requests: (rows) => log?.take(rows),
+  device: () => refresh(),
+  reload() {
+    refresh();
+    charts.reload();
+  },
+  gone: () => location.reload(),
+});
+
+document.addEventListener("refreshed", () => charts.adopt());
+stream.start();

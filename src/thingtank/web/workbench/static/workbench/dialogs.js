@@ -1,0 +1,98 @@
+// Links with data-dialog open the form behind them over the page. Without scripts, or when
+// something fails, they are ordinary links to a page with the same form.
+import { takeNotices } from "./notices.js";
+import { applyPage } from "./refresh.js";
+
+let dialog = null;
+
+function parse(text) {
+  return new DOMParser().parseFromString(text, "text/html");
+}
+
+function show(sheet) {
+  const copy = document.importNode(sheet, true);
+  if (!dialog) {
+    dialog = document.createElement("dialog");
+    dialog.className = "dialog";
+    dialog.setAttribute("aria-labelledby", "sheet-title");
+    dialog.addEventListener("close", () => dialog.replaceChildren());
+    dialog.addEventListener("click", (event) => {
+      if (event.target === dialog || event.target.closest("[data-cancel]")) {
+        event.preventDefault();
+        dialog.close();
+      }
+    });
+    dialog.addEventListener("submit", submit);
+    document.body.append(dialog);
+  }
+  dialog.replaceChildren(copy);
+  if (!dialog.open) dialog.showModal();
+  const wrong = copy.querySelector("[aria-invalid=true]");
+  const first = copy.querySelector("input:not([type=hidden]), textarea, select, button");
+  (wrong ?? first)?.focus();
+}
+
+async function open(address) {
+  try {
+    const answer = await fetch(address, { credentials: "same-origin" });
+    const sheet = answer.ok && !answer.redirected && parse(await answer.text()).getElementById("sheet");
+    if (sheet) {
+      show(sheet);
+      return;
+    }
+  } catch {
+    // Offline: the browser's own page says so better.
+  }
+  location.assign(address);
+}
+
+async function submit(event) {
+  const form = event.target;
+  event.preventDefault();
+  const button = form.querySelector("button:not([type=button])");
+  button.disabled = true;
+  let answer;
+  try {
+    answer = await fetch(form.action, {
+      method: "POST",
+      body: new FormData(form),
+      credentials: "same-origin",
+    });
+  } catch {
+    button.disabled = false;
+    form.querySelector(".form-errors")?.remove();
+    const problem = document.createElement("div");
+    problem.className = "form-errors";
+    problem.setAttribute("role", "alert");
+    problem.textContent = "The server cannot be reached. Nothing was saved.";
+    form.prepend(problem);
+    return;
+  }
+  const address = new URL(answer.url);
+  if (answer.redirected && address.pathname !== location.pathname) {
+    location.assign(answer.url);
+    return;
+  }
+  const fresh = parse(await answer.text());
+  if (answer.redirected) {
+    dialog.close();
+    applyPage(fresh);
+    takeNotices(fresh);
+    return;
+  }
+  const sheet = fresh.getElementById("sheet");
+  if (sheet) show(sheet);
+  else location.reload();
+}
+
+export function startDialogs() {
+  if (!window.HTMLDialogElement) return;
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-dialog]");
+    const isPlain = !event.metaKey && !event.ctrlKey && !event.shiftKey && event.button === 0;
+    if (link && isPlain) {
+      event.preventDefault();
+      open(link.href);
+    }
+  });
+}

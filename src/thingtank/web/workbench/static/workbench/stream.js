@@ -1,0 +1,71 @@
+// One connection of server-sent events. It is closed while the tab is hidden: a browser allows few
+// connections to one origin, and other tabs may need them.
+
+const KINDS = ["hello", "values", "requests", "device", "reload", "gone"];
+const RETRY_MS = 5000;
+const WORDS = { waiting: "Connecting", live: "Live", lost: "Reconnecting" };
+
+export class Stream {
+  #address;
+  #state;
+  #handlers;
+  #source = null;
+  #isFirst = true;
+  #retry = 0;
+
+  constructor(address, state, handlers) {
+    this.#address = address;
+    this.#state = state;
+    this.#handlers = handlers;
+  }
+
+  start() {
+    document.addEventListener("visibilitychange", () => this.#follow());
+    addEventListener("pagehide", () => this.#close());
+    addEventListener("pageshow", () => this.#follow());
+    this.#follow();
+  }
+
+  #follow() {
+    if (document.hidden) this.#close();
+    else if (!this.#source) this.#open();
+  }
+
+  #open() {
+    clearTimeout(this.#retry);
+    this.#source = new EventSource(this.#address);
+    for (const kind of KINDS) {
+      this.#source.addEventListener(kind, (event) => this.#take(kind, JSON.parse(event.data)));
+    }
+    this.#source.addEventListener("error", () => {
+      this.#show("lost");
+      // The browser tries again by itself, except after an answer that was no stream.
+      if (this.#source?.readyState === EventSource.CLOSED) {
+        this.#close();
+        this.#retry = setTimeout(() => this.#follow(), RETRY_MS);
+      }
+    });
+  }
+
+  #close() {
+    this.#source?.close();
+    this.#source = null;
+  }
+
+  #take(kind, body) {
+    if (kind === "hello") {
+      this.#show("live");
+      this.#handlers.hello(body, this.#isFirst);
+      this.#isFirst = false;
+      return;
+    }
+    if (kind === "gone") this.#close();
+    this.#handlers[kind](body);
+  }
+
+  #show(state) {
+    if (this.#state.dataset.state === state) return;
+    this.#state.dataset.state = state;
+    this.#state.textContent = WORDS[state];
+  }
+}

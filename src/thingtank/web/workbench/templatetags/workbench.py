@@ -1,0 +1,69 @@
+"""Small pieces of markup that many templates use."""
+
+import datetime
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+from django import template
+from django.http import QueryDict
+from django.templatetags.static import static
+from django.utils.html import format_html, json_script
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+NO_TIME = "never"
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """An icon of the sprite, hidden from screen readers: the text beside it says it."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
+        static("workbench/icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def moment(at_us: int | None, style: str = "age") -> SafeString | str:
+    """A time that the page's script shows as the reader's own; UTC without it.
+
+    Args:
+        at_us: microseconds since the epoch, UTC; None says never.
+        style: `age` (and ticking), `date` or `clock`.
+    """
+    if at_us is None:
+        return NO_TIME
+    try:
+        at = datetime.datetime.fromtimestamp(at_us // 1_000_000, datetime.UTC)
+    except (OverflowError, ValueError):
+        return NO_TIME
+    return format_html(
+        '<time datetime="{}" data-moment="{}" data-at-ms="{}">{}</time>',
+        at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        style,
+        at_us // 1000,
+        at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+    )
+
+
+@register.filter
+def is_web_address(text: str) -> bool:
+    """Whether a text that a device gave may be made a link."""
+    return urlsplit(text).scheme in ("http", "https")
+
+
+@register.simple_tag
+def query(current: QueryDict, **changes: object) -> str:
+    """The address's query with some terms changed; blank ones are left out."""
+    terms = {name: current[name] for name in current} | changes
+    return "?" + urlencode(
+        {name: value for name, value in terms.items() if value not in ("", None)}
+    )
+
+
+@register.filter
+def safe_json(value: object, element_id: str) -> SafeString:
+    """Django's `json_script` for msgspec structs as well."""
+    return json_script(msgspec.to_builtins(value), element_id)

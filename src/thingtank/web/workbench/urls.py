@@ -1,0 +1,25 @@
+"""Which page of the workbench answers which path."""
+
+from django.urls import path
+
+from thingtank.web.workbench.views import account, channels, devices, keys
+
+app_name = "workbench"
+
+# `channel-` before names: a segment that is only `.` or `..` would be resolved by browsers.
+urlpatterns = [
+    path("", devices.devices, name="devices"),
+    path("devices/add", devices.add, name="device_add"),
+    path("account", account.account, name="account"),
+    path("feeds/<int:feed_id>", devices.device, name="device"),
+    path("feeds/<int:feed_id>/metadata", devices.metadata, name="metadata"),
+    path("feeds/<int:feed_id>/location", devices.location, name="location"),
+    path("feeds/<int:feed_id>/delete", devices.delete, name="device_delete"),
+    path("feeds/<int:feed_id>/channels/add", channels.add, name="channel_add"),
+    path("feeds/<int:feed_id>/channel-<str:name>/edit", channels.edit, name="channel_edit"),
+    path("feeds/<int:feed_id>/channel-<str:name>/delete", channels.delete, name="channel_delete"),
+    path("feeds/<int:feed_id>/channel-<str:name>/chart", channels.chart, name="chart"),
+    path("feeds/<int:feed_id>/keys/add", keys.add, name="key_add"),
+    path("feeds/<int:feed_id>/keys/<int:key_id>/reveal", keys.reveal, name="key_reveal"),
+    path("feeds/<int:feed_id>/keys/<int:key_id>/delete", keys.delete, name="key_delete"),
+]

@@ -1,0 +1,100 @@
+"""Pages of a device's channels, and the numbers behind their charts."""
+
+from http import HTTPStatus
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from thingtank.tank.actions.datapoints import record_datapoints
+from thingtank.tank.actions.datastreams import delete_datastream, existing
+from thingtank.tank.changes import DatastreamWrite
+from thingtank.tank.errors import ValidationFailed
+from thingtank.web import tank_access
+from thingtank.web.workbench.charts import read_chart
+from thingtank.web.workbench.forms import ChannelForm, DeleteForm, NewChannelForm
+from thingtank.web.workbench.pages import (
+    attempt,
+    back_to_device,
+    form_page,
+    owned_device,
+    page,
+    visible_device,
+)
+
+require_form = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@page
+@require_form
+def add(request: HttpRequest, feed_id: int) -> HttpResponse:
+    """Add a channel."""
+    caller, device = owned_device(request, feed_id)
+    tank = tank_access.tank()
+    form = NewChannelForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        name = form.cleaned_data["name"]
+        if name in tank.directory.datastreams(feed_id):
+            form.add_error("name", "This device already has a channel of that name.")
+        else:
+            write = DatastreamWrite(name, change=form.change())
+            attempt(
+                form,
+                record_datapoints(
+                    tank, caller, feed_id, [write], method="post", creates_missing=True
+                ),
+            )
+        if not form.errors:
+            return back_to_device(feed_id, "channel-added")
+    return form_page(request, "channel_add.html", form, device=device)
+
+
+@page
+@require_form
+def edit(request: HttpRequest, feed_id: int, name: str) -> HttpResponse:
+    """Change a channel's unit and tags."""
+    caller, device = owned_device(request, feed_id)
+    tank = tank_access.tank()
+    datastream = existing(tank, feed_id, name)
+    form = ChannelForm(request.POST or None, initial=ChannelForm.initial_of(datastream))
+    if request.method == "POST" and form.is_valid():
+        write = DatastreamWrite(name, change=form.change(datastream.unit))
+        attempt(form, record_datapoints(tank, caller, feed_id, [write]))
+        if not form.errors:
+            return back_to_device(feed_id, "channel-saved")
+    return form_page(request, "channel_edit.html", form, device=device, channel=datastream)
+
+
+@page
+@require_form
+def delete(request: HttpRequest, feed_id: int, name: str) -> HttpResponse:
+    """Delete a channel with all it has recorded, once its name has been typed."""
+    caller, device = owned_device(request, feed_id)
+    tank = tank_access.tank()
+    datastream = existing(tank, feed_id, name)
+    form = DeleteForm(request.POST or None, expected=name)
+    if request.method == "POST" and form.is_valid():
+        tank_access.run(delete_datastream(tank, caller, feed_id, name))
+        return back_to_device(feed_id, "channel-deleted")
+    return form_page(request, "channel_delete.html", form, device=device, channel=datastream)
+
+
+@page
+@require_safe
+def chart(request: HttpRequest, feed_id: int, name: str) -> HttpResponse:
+    """One channel over a range as JSON: `?range=1h&width=600`."""
+    caller, _ = visible_device(request, feed_id)
+    width = request.GET.get("width", "600")
+    range_name = request.GET.get("range", "1h")
+    try:
+        if not (width.isascii() and width.isdigit() and len(width) < 6):
+            raise ValidationFailed([("width", "must be a whole number of pixels")])
+        tank = tank_access.tank()
+        found = tank_access.run(read_chart(tank, caller, feed_id, name, range_name, int(width)))
+    except ValidationFailed as error:
+        return _json({"errors": dict(error.problems)}, HTTPStatus.BAD_REQUEST)
+    return _json(found)
+
+
+def _json(body: object, status: int = HTTPStatus.OK) -> HttpResponse:
+    return HttpResponse(msgspec.json.encode(body), status=status, content_type="application/json")

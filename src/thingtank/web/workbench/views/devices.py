@@ -1,0 +1,211 @@
+"""Pages of devices: the list, one device, and the forms that make, change and delete one."""
+
+import json
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from thingtank.tank.access import Caller, may_reach
+from thingtank.tank.actions.devices import create_device, delete_device, update_device
+from thingtank.tank.actions.keys import list_keys
+from thingtank.tank.interfaces import DeviceQuery
+from thingtank.tank.keys import ACCESS_METHODS
+from thingtank.tank.things import Device
+from thingtank.web import tank_access
+from thingtank.web.workbench.charts import RANGE_LABELS
+from thingtank.web.workbench.forms import DeleteForm, DeviceForm, LocationForm, MetadataForm
+from thingtank.web.workbench.live import live_url
+from thingtank.web.workbench.pages import (
+    attempt,
+    back_to_device,
+    form_page,
+    notice_of,
+    owned_device,
+    page,
+    visible_device,
+)
+from thingtank.web.workbench.panels import (
+    ChannelPanel,
+    KeyRow,
+    is_live,
+    key_rows,
+    newest_us,
+    owner_of,
+    read_channels,
+    read_rows,
+    request_row,
+)
+
+PER_PAGE = 25
+KEY_PLACEHOLDER = "••••••••"
+
+require_form = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@page
+@require_safe
+def devices(request: HttpRequest) -> HttpResponse:
+    """List the account's devices, and with `scope=all` everything it may see."""
+    caller = tank_access.caller(request)
+    text = request.GET.get("q", "").strip()[:200]
+    scope = "all" if request.GET.get("scope") == "all" else "mine"
+    number = max(1, _whole(request.GET.get("page", "1")))
+    query = DeviceQuery(
+        account_id=_listed_account_id(caller, scope),
+        with_public=scope == "all",
+        text=text,
+        page=number,
+        per_page=PER_PAGE,
+    )
+    tank = tank_access.tank()
+    found = tank.directory.list_devices(query)
+    context = {
+        "rows": tank_access.run(read_rows(tank, caller, found.devices)),
+        "total_count": found.total_count,
+        "text": text,
+        "scope": scope,
+        "page_number": number,
+        "page_count": max(1, -(-found.total_count // PER_PAGE)),
+        "notice": notice_of(request),
+    }
+    return render(request, "workbench/devices.html", context)
+
+
+def _listed_account_id(caller: Caller, scope: str) -> int | None:
+    account = caller.account
+    if account is None or (account.is_admin and scope == "all"):
+        return None
+    return account.account_id
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 1
+
+
+@page
+@require_form
+def add(request: HttpRequest) -> HttpResponse:
+    """Add a device; its page follows, with the first step to take."""
+    form = DeviceForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        tank, caller = tank_access.tank(), tank_access.caller(request)
+        created = attempt(form, create_device(tank, caller, form.change()))
+        if created is not None:
+            return back_to_device(created.device.device_id, "device-added")
+    return form_page(request, "device_add.html", form)
+
+
+@page
+@require_safe
+def device(request: HttpRequest, feed_id: int) -> HttpResponse:
+    """Show one device; keys, requests and buttons only to who may change it."""
+    caller, found = visible_device(request, feed_id)
+    tank = tank_access.tank()
+    channels = tank_access.run(read_channels(tank, feed_id))
+    may_change = may_reach(caller, "put", found)
+    last_us = newest_us(channel.at_us for channel in channels)
+    endpoint = request.build_absolute_uri(f"/v2/feeds/{feed_id}")
+    context: dict[str, object] = {
+        "device": found,
+        "owner": owner_of(tank, found),
+        "channels": channels,
+        "last_us": last_us,
+        "is_live": is_live(last_us, tank.clock.now_us()),
+        "may_change": may_change,
+        "feed_url": request.build_absolute_uri(reverse("workbench:device", args=[feed_id])),
+        "endpoint": endpoint,
+        "live_url": live_url(feed_id),
+        "ranges": RANGE_LABELS.items(),
+        "notice": notice_of(request),
+    }
+    if may_change:
+        context |= _owners_context(caller, found, endpoint, _example_channel(channels))
+    return render(request, "workbench/device.html", context)
+
+
+def _example_channel(channels: list[ChannelPanel]) -> str:
+    """The channel that the page's example writes to: the first of numbers, or a new one."""
+    names = (channel.name for channel in channels if channel.is_number or channel.value is None)
+    return next(names, "temperature")
+
+
+def _owners_context(
+    caller: Caller, found: Device, endpoint: str, channel_name: str
+) -> dict[str, object]:
+    tank = tank_access.tank()
+    keys = list_keys(tank, caller, found.account_id, found.device_id)
+    rows = key_rows(keys, found.device_id, tank.clock.now_us())
+    may_reveal = caller.account is not None and caller.account.account_id == found.account_id
+    first = _writing_key(rows) if may_reveal else None
+    served = tank.request_log.of_device(found.device_id)
+    return {
+        "keys": rows,
+        "may_reveal": may_reveal,
+        "first_key": first,
+        "curl_line": curl_line(endpoint, channel_name),
+        "requests": [request_row(event) for event in served],
+    }
+
+
+def _writing_key(rows: list[KeyRow]) -> KeyRow | None:
+    """The key that the page's own examples use: the oldest that may do everything."""
+    whole = [row for row in rows if len(row.permissions) == len(ACCESS_METHODS)]
+    return next(
+        (
+            row
+            for row in whole
+            if row.key.private_access and not row.is_expired and not row.channels
+        ),
+        None,
+    )
+
+
+def curl_line(endpoint: str, channel_name: str) -> str:
+    """A line for a shell that writes a first value; KEY_PLACEHOLDER stands where the key goes."""
+    body = {
+        "version": "1.0.0",
+        "datastreams": [{"id": channel_name, "current_value": "21.5"}],
+    }
+    # Escaped JSON and percent-encoded hosts leave nothing that a shell's single quotes let out.
+    text = json.dumps(body, separators=(",", ":"))
+    return f"curl -X PUT '{endpoint}.json' -H 'X-ApiKey: {KEY_PLACEHOLDER}' --data-binary '{text}'"
+
+
+@page
+@require_form
+def metadata(request: HttpRequest, feed_id: int) -> HttpResponse:
+    """Change what a device says of itself."""
+    caller, found = owned_device(request, feed_id)
+    form = MetadataForm(request.POST or None, initial=MetadataForm.initial_of(found))
+    if request.method == "POST" and form.is_valid():
+        action = update_device(tank_access.tank(), caller, feed_id, form.change())
+        if attempt(form, action) is not None:
+            return back_to_device(feed_id, "metadata-saved")
+    return form_page(request, "metadata.html", form, device=found)
+
+
+@page
+@require_form
+def location(request: HttpRequest, feed_id: int) -> HttpResponse:
+    """Change where a device is."""
+    caller, found = owned_device(request, feed_id)
+    form = LocationForm(request.POST or None, initial=LocationForm.initial_of(found.location))
+    if request.method == "POST" and form.is_valid():
+        change = form.change(found.location)
+        if attempt(form, update_device(tank_access.tank(), caller, feed_id, change)) is not None:
+            return back_to_device(feed_id, "location-saved")
+    return form_page(request, "location.html", form, device=found)
+
+
+@page
+@require_form
+def delete(request: HttpRequest, feed_id: int) -> HttpResponse:
+    """Delete a device once its name has been typed."""
+    caller, found = owned_device(request, feed_id)
+    form = DeleteForm(request.POST or None, expected=found.title)
+    if request.method == "POST" and form.is_valid():
+        tank_access.run(delete_device(tank_access.tank(), caller, feed_id))
+        return HttpResponseRedirect(f"{reverse('workbench:devices')}?done=device-deleted")
+    return form_page(request, "device_delete.html", form, device=found)

@@ -1,0 +1,256 @@
+"""The web door as browsers and hostile scripts meet it: sign-in, static files, live events, admin."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from tests.live_server import LiveServer, start_server
+
+PASSWORD = "correct horse battery"
+PRIVATE_PAGES = ["/", "/account", "/account/password", "/devices/add", "/feeds/1", "/admin/"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with start_server(tmp_path_factory.mktemp("data")) as server:
+        yield server
+
+
+def csrf_of(reply: requests.Response) -> str:
+    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', reply.text)
+    assert found, reply.text[:500]
+    return found[1]
+
+
+def post(browser: requests.Session, url: str, **fields: str) -> requests.Response:
+    """Fill in the form that is at `url` and send it."""
+    token = csrf_of(browser.get(url, timeout=20))
+    return browser.post(url, data={"csrfmiddlewaretoken": token, **fields}, timeout=30)
+
+
+@pytest.fixture(scope="module")
+def owner(server: LiveServer) -> requests.Session:
+    """A browser that followed the one-time link and set a password."""
+    browser = requests.Session()
+    assert browser.get(server.welcome_url, timeout=20).status_code == 200
+    done = post(
+        browser, f"{server.url}/account/password", new_password1=PASSWORD, new_password2=PASSWORD
+    )
+    assert done.url == f"{server.url}/account?done=password-changed"
+    return browser
+
+
+def sign_in(server: LiveServer, name: str, password: str, query: str = "") -> requests.Response:
+    return post(
+        requests.Session(), f"{server.url}/sign-in{query}", username=name, password=password
+    )
+
+
+@pytest.mark.parametrize("path", PRIVATE_PAGES)
+def test_a_stranger_is_led_to_the_sign_in_page(server: LiveServer, path: str) -> None:
+    reply = requests.get(server.url + path, timeout=20)
+    assert reply.url.startswith(f"{server.url}/sign-in?next=")
+
+
+def test_the_one_time_link_works_once(server: LiveServer, owner: requests.Session) -> None:
+    second = requests.get(server.welcome_url, timeout=20)
+    assert second.status_code == 410
+    assert "This link is spent" in second.text
+    assert owner.get(server.welcome_url, timeout=20).url == f"{server.url}/"
+    assert requests.get(f"{server.url}/welcome/{'x' * 43}", timeout=20).status_code == 410
+
+
+def test_looking_at_the_head_of_a_link_does_not_spend_it(tmp_path: Path) -> None:
+    with start_server(tmp_path) as server:
+        assert requests.head(server.welcome_url, timeout=20).status_code == 405
+        assert requests.get(server.welcome_url, timeout=20).url == f"{server.url}/?done=welcome"
+
+
+def test_name_and_password_sign_in(server: LiveServer, owner: requests.Session) -> None:
+    assert sign_in(server, "owner", PASSWORD).url == f"{server.url}/"
+    wrong = sign_in(server, "owner", "wrong")
+    assert "do not go together" in wrong.text
+    assert sign_in(server, "owner", PASSWORD, "?next=/account").url == f"{server.url}/account"
+
+
+@pytest.mark.parametrize("target", ["https://example.com/", "//example.com", "javascript:alert(1)"])
+def test_sign_in_leads_nowhere_else(
+    server: LiveServer, owner: requests.Session, target: str
+) -> None:
+    reply = sign_in(server, "owner", PASSWORD, f"?next={target}")
+    assert reply.url == f"{server.url}/"
+
+
+def test_guessing_is_stopped_and_does_not_hurt_other_names(
+    server: LiveServer, owner: requests.Session
+) -> None:
+    for _ in range(10):
+        last = sign_in(server, "mallory", "guess")
+    assert last.status_code == 429
+    assert "Too many tries" in last.text
+    assert sign_in(server, "owner", PASSWORD).status_code == 200
+
+
+def test_changing_the_password_ends_other_sessions(tmp_path: Path) -> None:
+    with start_server(tmp_path) as server:
+        first = requests.Session()
+        first.get(server.welcome_url, timeout=20)
+        page = f"{server.url}/account/password"
+        weak = post(first, page, new_password1="12345678", new_password2="12345678")
+        assert "too common" in weak.text
+        post(first, page, new_password1=PASSWORD, new_password2=PASSWORD)
+        second = requests.Session()
+        post(second, f"{server.url}/sign-in", username="owner", password=PASSWORD)
+        other = f"{PASSWORD} staple"
+        fields = {"old_password": PASSWORD, "new_password1": other, "new_password2": other}
+        assert post(first, page, **fields).url.endswith("?done=password-changed")
+        assert second.get(f"{server.url}/account", timeout=20).url.startswith(
+            f"{server.url}/sign-in"
+        )
+        assert first.get(f"{server.url}/account", timeout=20).url == f"{server.url}/account"
+
+
+def test_sign_out_needs_a_form_and_ends_the_session(
+    server: LiveServer, owner: requests.Session
+) -> None:
+    browser = requests.Session()
+    post(browser, f"{server.url}/sign-in", username="owner", password=PASSWORD)
+    assert browser.get(f"{server.url}/sign-out", timeout=20).status_code == 405
+    assert browser.post(f"{server.url}/sign-out", timeout=20).status_code == 403
+    token = csrf_of(browser.get(f"{server.url}/", timeout=20))
+    browser.post(f"{server.url}/sign-out", data={"csrfmiddlewaretoken": token}, timeout=20)
+    assert browser.get(f"{server.url}/", timeout=20).url.startswith(f"{server.url}/sign-in")
+
+
+def test_pages_let_browsers_load_nothing_from_elsewhere(
+    server: LiveServer, owner: requests.Session
+) -> None:
+    for path in (*PRIVATE_PAGES, "/nowhere"):
+        reply = owner.get(server.url + path, timeout=20)
+        policy = reply.headers["content-security-policy"]
+        assert "default-src 'self'" in policy
+        assert "unsafe" not in policy
+        assert reply.headers["x-frame-options"] == "DENY"
+        assert not re.search(r"""(?:src|href)=["'](?:https?:)?//(?!127\.0\.0\.1)""", reply.text)
+        assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)", reply.text)
+
+
+def test_a_foreign_host_name_is_refused(server: LiveServer) -> None:
+    reply = requests.get(f"{server.url}/sign-in", headers={"Host": "evil.example"}, timeout=20)
+    assert reply.status_code == 400
+
+
+def test_static_files_are_kept_by_browsers_until_they_change(server: LiveServer) -> None:
+    page = requests.get(f"{server.url}/sign-in", timeout=20).text
+    found = re.search(r'href="(/static/\w+/workbench/base\.css)"', page)
+    assert found
+    reply = requests.get(server.url + found[1], timeout=20)
+    assert reply.status_code == 200
+    assert "immutable" in reply.headers["cache-control"]
+    old = re.sub(r"/static/\w+/", "/static/older/", found[1])
+    assert requests.get(server.url + old, timeout=20).headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/static/", "/static/x/", "/static/x/nothing.css", "/static/x/..%2f..%2f__init__.py",
+     "/static/x/%2e%2e/%2e%2e/live.py", "/static/x/workbench", "/static/x//etc/passwd", "/static/x/%00"],
+)  # fmt: skip
+def test_only_files_of_the_static_folders_are_served(server: LiveServer, path: str) -> None:
+    request = requests.Request("GET", server.url).prepare()
+    request.url = server.url + path  # unquoted as it stands
+    assert requests.Session().send(request, timeout=20).status_code == 404
+
+
+def events_of(reply: requests.Response) -> Iterator[tuple[str, dict[str, object]]]:
+    name = ""
+    for line in reply.iter_lines(chunk_size=1, decode_unicode=True):
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            yield name, json.loads(line.removeprefix("data: "))
+
+
+def test_a_value_reaches_an_open_page_at_once(server: LiveServer, owner: requests.Session) -> None:
+    url = f"{server.url}/live/feeds/{server.feed_id}"
+    with owner.get(url, stream=True, timeout=20) as reply:
+        assert reply.headers["content-type"] == "text/event-stream"
+        events = events_of(reply)
+        assert next(events)[0] == "hello"
+        requests.put(
+            f"{server.url}/v2/feeds/{server.feed_id}.json",
+            headers={"X-ApiKey": server.api_key},
+            data='{"datastreams":[{"id":"live","current_value":"7.25"}]}',
+            timeout=20,
+        )
+        seen = {}
+        for name, body in events:
+            seen[name] = body
+            if {"values", "requests"} <= seen.keys():
+                break
+    assert seen["values"]["live"]["value"] == "7.25"
+    assert [row["status"] for row in seen["requests"]] == [200]
+
+
+def test_live_events_are_for_who_may_see_the_device(
+    server: LiveServer, owner: requests.Session
+) -> None:
+    url = f"{server.url}/live/feeds/{server.feed_id}"
+    assert requests.get(url, timeout=20).status_code == 401
+    for cookie in ("x", "a=b; c", '"', "thingtank_session_0=1"):
+        assert requests.get(url, headers={"Cookie": cookie}, timeout=20).status_code == 401
+    assert owner.get(f"{server.url}/live/feeds/99999", timeout=20).status_code == 404
+    assert owner.get(f"{server.url}/live/feeds/{'9' * 40}", timeout=20).status_code == 404
+    assert owner.post(url, timeout=20).status_code == 405
+
+
+def test_a_stream_ends_when_its_account_signs_out_or_the_server_stops(tmp_path: Path) -> None:
+    with start_server(tmp_path) as server:
+        browser = requests.Session()
+        browser.get(server.welcome_url, timeout=20)
+        reply = browser.get(f"{server.url}/live/feeds/{server.feed_id}", stream=True, timeout=20)
+        events = events_of(reply)
+        assert next(events)[0] == "hello"
+        server.stop()
+        assert list(events) == []
+
+
+def test_the_admin_shows_the_catalog_and_changes_none_of_it(
+    server: LiveServer, owner: requests.Session
+) -> None:
+    for model in ("catalog/device", "catalog/datastream", "catalog/apikey"):
+        listing = owner.get(f"{server.url}/admin/{model}/", timeout=20)
+        assert listing.status_code == 200
+        assert owner.get(f"{server.url}/admin/{model}/add/", timeout=20).status_code == 403
+        assert owner.get(f"{server.url}/admin/{model}/1/delete/", timeout=20).status_code == 403
+    key_page = owner.get(f"{server.url}/admin/catalog/apikey/1/change/", timeout=20)
+    assert key_page.status_code == 200
+    assert 'type="submit"' not in key_page.text.split('id="content"')[1]
+    assert "digest" not in key_page.text.lower()
+
+
+def test_an_account_made_in_the_admin_signs_in_and_one_switched_off_does_not(
+    server: LiveServer, owner: requests.Session
+) -> None:
+    add = f"{server.url}/admin/accounts/account/add/"
+    fields = {
+        "username": "greta",
+        "usable_password": "true",
+        "password1": PASSWORD,
+        "password2": PASSWORD,
+    }
+    made = post(owner, add, **fields, _save="Save")
+    found = re.search(r"/account/(\d+)/change/", made.url)
+    assert found, made.text[:2000]
+    assert sign_in(server, "greta", PASSWORD).status_code == 200
+    greta = requests.Session()
+    post(greta, f"{server.url}/sign-in", username="greta", password=PASSWORD)
+    assert greta.get(f"{server.url}/", timeout=20).url == f"{server.url}/"
+    assert greta.get(f"{server.url}/feeds/{server.feed_id}", timeout=20).status_code == 404
+    assert greta.get(f"{server.url}/admin/", timeout=20).status_code == 403
+    post(owner, f"{server.url}/admin/accounts/account/{found[1]}/change/", username="greta")
+    assert greta.get(f"{server.url}/", timeout=20).url.startswith(f"{server.url}/sign-in")
+    assert sign_in(server, "greta", PASSWORD).url.startswith(f"{server.url}/sign-in")
