@@ -1,4 +1,4 @@
-"""The `thingtank` command: `serve` and `config show`.
+"""The `thingtank` command: `serve`, `config`, and the groups of the other files here.
 
 Exit codes: 0 done, 1 it could not be done, 2 the command or a setting is wrong.
 """
@@ -10,32 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from thingtank.cli.archive import archive
+from thingtank.cli.devices import device
+from thingtank.cli.feeds import feed
+from thingtank.cli.keys import key
+from thingtank.cli.options import config_option, data_option, json_option, set_option
+from thingtank.cli.users import user
+
 if TYPE_CHECKING:
     from thingtank.server.config import Loaded
-
-DATA_DEFAULT = "tank-data"
-
-data_option = click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=DATA_DEFAULT,
-    envvar="THINGTANK_DATA",
-    show_default=True,
-    help="The data folder.",
-)
-config_option = click.option(
-    "--config",
-    "file",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="The settings file; default: thingtank.toml in the data folder.",
-)
-set_option = click.option(
-    "--set",
-    "sets",
-    multiple=True,
-    metavar="SECTION.KEY=VALUE",
-    help="Any setting; may be given several times.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -88,7 +71,7 @@ def config() -> None:
 @data_option
 @config_option
 @set_option
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@json_option
 def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) -> None:
     """Print each setting in force and where it comes from."""
     from thingtank.server.config import setting_names
@@ -106,6 +89,10 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
         return
     for name, value, source in rows:
         click.echo(f"{name:<36} {json.dumps(value):<24} {source}")
+
+
+for group in (device, feed, key, user, archive):
+    main.add_command(group)
 
 
 def _load(data: Path, file: Path | None, sets: tuple[str, ...], flags: dict[str, str]) -> "Loaded":

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 from django.db import connection
 
 from thingtank.doors.xively.http import XivelyHttp
@@ -29,26 +30,52 @@ class Instance:
     Attributes:
         owner: who it belongs to, with the feed it starts with.
         welcome_path: a one-time link that signs the owner in, below the web port's address.
-        web: the web port's server; None when it is off.
+        url: where the web door is; blank when it is off.
     """
 
     def __init__(
         self,
         tank: Tank,
         owner: Owner,
+        url: str,
         welcome_path: str,
-        web: HttpServer | None,
         stack: AsyncExitStack,
     ) -> None:
         self.tank = tank
         self.owner = owner
         self.welcome_path = welcome_path
-        self.web = web
+        self.url = url
         self._stack = stack
 
     async def stop(self) -> None:
         """Close the doors, then write what is pending, then let the folder go."""
         await self._stack.aclose()
+
+
+class OpenFolder(msgspec.Struct, frozen=True):
+    """A data folder that this process has open."""
+
+    tank: Tank
+    directory: "DjangoDirectory"
+    archive: EmbeddedArchive
+
+
+async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> OpenFolder:
+    """Lock and open a data folder, made when missing; `stack` closes it.
+
+    Raises:
+        FolderIsOwned: another process has the folder.
+        OSError: the folder cannot be used.
+        ValueError: a file of the folder is not ours.
+    """
+    await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
+    stack.enter_context(FolderLock(folder))
+    secret = load_secret(folder)
+    directory = await asyncio.to_thread(_open_directory, config, folder, secret)
+    stack.callback(directory.close)
+    archive = await EmbeddedArchive.open(folder, config.archive, SystemClock())
+    stack.push_async_callback(archive.close)
+    return OpenFolder(Tank(directory, archive, limits=config.limits), directory, archive)
 
 
 async def start_instance(config: Config, folder: Path) -> Instance:
@@ -59,20 +86,33 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         OSError: the folder or a port cannot be used.
         ValueError: a file of the folder is not ours.
     """
-    await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        stack.enter_context(FolderLock(folder))
-        secret = load_secret(folder)
-        directory = await asyncio.to_thread(_open_directory, config, folder, secret)
-        stack.callback(directory.close)
-        archive = await EmbeddedArchive.open(folder, config.archive, SystemClock())
-        stack.push_async_callback(archive.close)
-        tank = Tank(directory, archive, limits=config.limits)
-        owner = await ensure_owner(tank)
-        web = await _open_web(config, tank, directory, stack)
+        opened = await open_folder(config, folder, stack)
+        owner = await ensure_owner(opened.tank)
+        web = await _open_web(config, opened, stack)
+        url = base_url(config, web.port) if web else ""
         welcome_path = await asyncio.to_thread(_make_welcome_path) if web else ""
-        return Instance(tank, owner, welcome_path, web, stack.pop_all())
+        await _open_control(folder, opened, url, stack)
+        return Instance(opened.tank, owner, url, welcome_path, stack.pop_all())
     raise AssertionError("the stack swallows nothing")
+
+
+def base_url(config: Config, port: int) -> str:
+    """How the web door is reached, without a slash at the end."""
+    if config.web.public_url:
+        return config.web.public_url.rstrip("/")
+    host = config.server.host if config.server.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def _open_control(folder: Path, opened: OpenFolder, url: str, stack: AsyncExitStack) -> None:
+    # Operations import Django's models, which there are only by now.
+    from thingtank.server.control import ControlSocket
+    from thingtank.server.operations.context import Context
+
+    control = ControlSocket(folder, Context(opened.tank, opened.directory, opened.archive, url))
+    await control.start()
+    stack.push_async_callback(control.stop)
 
 
 def _open_directory(config: Config, folder: Path, secret: bytes) -> "DjangoDirectory":
@@ -91,9 +131,7 @@ def _open_directory(config: Config, folder: Path, secret: bytes) -> "DjangoDirec
     return directory
 
 
-async def _open_web(
-    config: Config, tank: Tank, directory: "DjangoDirectory", stack: AsyncExitStack
-) -> HttpServer | None:
+async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -> HttpServer | None:
     port = config.web.port
     if port == "off":
         return None
@@ -102,7 +140,8 @@ async def _open_web(
     from thingtank.web.static_files import StaticApp
     from thingtank.web.workbench.live import LiveStreams
 
-    tank_access.attach(tank, directory.refresh_accounts)
+    tank = opened.tank
+    tank_access.attach(tank, opened.directory.refresh_accounts)
     xively = XivelyHttp(tank, config.xively, config.web.public_url)
     live = LiveStreams(tank)
     app = WebApp(xively, web_setup.asgi_app(), StaticApp(), live)

@@ -10,7 +10,9 @@ from thingtank.tank.actions.devices import create_device
 from thingtank.tank.actions.keys import list_keys, reveal_key
 from thingtank.tank.changes import DeviceChange
 from thingtank.tank.interfaces import DeviceQuery
+from thingtank.tank.keys import ApiKey, Resource
 from thingtank.tank.tank import Tank
+from thingtank.tank.things import Account, Device
 
 OWNER_LOGIN = "owner"
 DEVICE_TITLE = "My first device"
@@ -35,18 +37,52 @@ def ensure_owner_account() -> None:
 
 
 async def ensure_owner(tank: Tank) -> Owner:
-    """Give the owner a first device on a new instance; find its feed and key on an old one."""
+    """Give the owner of a new instance a first device; find feed and key on an old one."""
     account = tank.directory.find_account(OWNER_LOGIN)
     if account is None:
         return Owner()
-    query = DeviceQuery(account_id=account.account_id, per_page=1000)
-    devices = tank.directory.list_devices(query).devices
-    if not devices:
+    first = _oldest_device(tank, account)
+    if first is None:
+        if await asyncio.to_thread(_has_signed_in):
+            return Owner()  # who has no device any more wants none
         made = await create_device(tank, Caller(account), DeviceChange(title=DEVICE_TITLE))
         return Owner(made.device.device_id, made.api_key)
-    oldest = devices[-1]
-    keys = list_keys(tank, OPERATOR, account.account_id, oldest.device_id)
-    if not keys:
-        return Owner(oldest.device_id)
-    secret = await asyncio.to_thread(reveal_key, tank, OPERATOR, keys[0].key_id)
-    return Owner(oldest.device_id, secret)
+    keys = list_keys(tank, OPERATOR, account.account_id, first.device_id)
+    now_us = tank.clock.now_us()
+    writing = next((key for key in keys if _may_write(key, first.device_id, now_us)), None)
+    if writing is None:
+        return Owner(first.device_id)
+    secret = await asyncio.to_thread(reveal_key, tank, OPERATOR, writing.key_id)
+    return Owner(first.device_id, secret)
+
+
+def _oldest_device(tank: Tank, account: Account) -> Device | None:
+    query = DeviceQuery(account_id=account.account_id, per_page=1)
+    count = tank.directory.list_devices(query).total_count
+    last = msgspec.structs.replace(query, page=max(1, count))
+    return next(iter(tank.directory.list_devices(last).devices), None)
+
+
+def _may_write(key: ApiKey, feed_id: int, now_us: int) -> bool:
+    """Whether the key writes any channel of the feed, from anywhere, now."""
+    is_alive = key.expires_us is None or key.expires_us > now_us
+    return (
+        is_alive
+        and key.private_access
+        and any(
+            "put" in permission.access_methods
+            and Resource(feed_id) in permission.resources
+            and not permission.source_ip
+            and not permission.referer
+            for permission in key.permissions
+        )
+    )
+
+
+def _has_signed_in() -> bool:
+    from thingtank.web.accounts.models import Account as AccountRow
+
+    try:
+        return AccountRow.objects.filter(username=OWNER_LOGIN, last_login__isnull=False).exists()
+    finally:
+        connection.close()

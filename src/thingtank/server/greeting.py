@@ -13,12 +13,9 @@ Greeting = dict[str, str | int | None]
 DOORS_TO_COME = ("wamp", "socket", "mqtt", "skynet")
 
 
-def greeting_of(instance: Instance, config: Config) -> Greeting:
+def greeting_of(instance: Instance) -> Greeting:
     """All there is to say, as values."""
-    port = instance.web.port if instance.web else None
-    host = config.server.host if config.server.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 - compared, not bound
-    host = f"[{host}]" if ":" in host else host
-    url = config.web.public_url or (f"http://{host}:{port}" if port else "")
+    url = instance.url
     owner = instance.owner
     return {
         "url": url,

@@ -75,7 +75,7 @@ async def _serve(config: Config, folder: Path, ready_file: Path | None) -> int:
 
 
 def _announce(instance: Instance, config: Config, ready_file: Path | None) -> None:
-    greeting = greeting_of(instance, config)
+    greeting = greeting_of(instance)
     print_greeting(greeting, config)
     if ready_file is not None:
         draft = ready_file.with_suffix(".new")

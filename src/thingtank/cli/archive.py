@@ -1,0 +1,72 @@
+"""`thingtank archive`: carry datapoints out and in."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from thingtank.cli.options import data_option, json_option
+from thingtank.cli.session import Session
+
+FORMATS = ("csv", "jsonl", "parquet")
+
+
+@click.group()
+def archive() -> None:
+    """What was ever recorded."""
+
+
+format_option = click.option(
+    "--format", "kind", type=click.Choice(FORMATS), help="Default: by the file's ending."
+)
+
+
+@archive.command("export")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@click.option("--feed", "feeds", multiple=True, help="Only this feed (id or uuid); several may be.")
+@click.option("--channel", "channels", multiple=True, help="Only channels of this name.")
+@click.option("--start", default="", help="ISO 8601, included.")
+@click.option("--end", default="", help="ISO 8601, excluded.")
+@format_option
+@data_option
+def export(data: Path, file: Path, kind: str | None, **asked: Any) -> None:
+    """Write datapoints to a CSV, JSON-lines or Parquet file; - for standard output."""
+    from thingtank.cli.transfer import export_file
+
+    with Session(data) as session:
+        count = export_file(session, file, _format_of(file, kind), **asked)
+    click.echo(f"Exported {count:,} datapoints.", err=True)
+
+
+@archive.command("import")
+@click.argument(
+    "file", type=click.Path(path_type=Path, dir_okay=False, exists=True, allow_dash=True)
+)
+@click.option("--create-channels", is_flag=True, help="Make channels that feeds do not have yet.")
+@format_option
+@json_option
+@data_option
+def import_(data: Path, file: Path, kind: str | None, create_channels: bool, as_json: bool) -> None:
+    """Read datapoints from a file that `export` wrote, or one like it; - for standard input.
+
+    Columns: feed_id, channel, at (ISO 8601), value. What is written again overwrites.
+    """
+    from thingtank.cli.output import print_json
+    from thingtank.cli.transfer import import_file
+
+    with Session(data) as session:
+        count = import_file(session, file, _format_of(file, kind), create_channels)
+    if as_json:
+        print_json({"count": count})
+    else:
+        click.echo(f"Imported {count:,} datapoints.")
+
+
+def _format_of(file: Path, kind: str | None) -> str:
+    ending = file.suffix.lower().removeprefix(".")
+    found = kind or {"json": "jsonl", "ndjson": "jsonl"}.get(ending, ending)
+    if found not in FORMATS:
+        raise click.UsageError(f"say the format with --format: one of {', '.join(FORMATS)}")
+    if found == "parquet" and str(file) == "-":
+        raise click.UsageError("Parquet needs a file, not standard input or output")
+    return found

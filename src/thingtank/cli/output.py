@@ -1,0 +1,66 @@
+"""How commands answer: tables and facts for people, JSON for programs."""
+
+import datetime
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+NOTHING = "-"
+
+
+def print_json(value: Any) -> None:
+    """The answer itself, for programs."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
+    """Rows as a table as wide as the terminal; `empty` says what to do when there are none."""
+    if not rows:
+        click.echo(empty)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell_of(value)) for value in row))
+    Console(highlight=False).print(table)
+
+
+def print_facts(facts: Sequence[tuple[str, object]]) -> None:
+    """Names and values, a line each."""
+    width = max(len(name) for name, _ in facts)
+    for name, value in facts:
+        click.echo(f"{name:<{width}}  {cell_of(value)}")
+
+
+def cell_of(value: object) -> str:
+    """A value as people read it."""
+    match value:
+        case None:
+            return NOTHING
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return ", ".join(str(item) for item in value) or NOTHING
+    return str(value)
+
+
+def time_of(at_us: int | None) -> str | None:
+    """Microseconds since the epoch as ISO 8601 in UTC; None stays None."""
+    if at_us is None:
+        return None
+    at = datetime.datetime.fromtimestamp(0, datetime.UTC) + datetime.timedelta(microseconds=at_us)
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def with_times(answer: dict[str, Any], **names: str) -> dict[str, Any]:
+    """An answer with microseconds worded: `with_times(a, last_us="last_at")`."""
+    return {
+        names.get(name, name): time_of(value) if name in names else value
+        for name, value in answer.items()
+    }

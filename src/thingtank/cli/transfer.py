@@ -1,0 +1,280 @@
+"""Export to and import from files, a bounded batch at a time, with a bar for people."""
+
+import contextlib
+import csv
+import itertools
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from thingtank.cli.output import time_of
+from thingtank.cli.session import Refusal, Session
+from thingtank.protocols.xively.times import MalformedTime, parse_time
+
+COLUMNS = ("feed_id", "channel", "at", "value")
+EXPORT_BATCH = 20_000
+IMPORT_BATCH = 20_000
+
+Row = tuple[int, str, str, str]  # in the order of COLUMNS
+
+
+class Writer(Protocol):
+    """Takes rows of one format."""
+
+    def write(self, rows: Iterable[Row]) -> None:
+        """Append rows."""
+        ...
+
+
+class CsvWriter:
+    """CSV with a header line."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._rows = csv.writer(file, lineterminator="\n")
+        self._rows.writerow(COLUMNS)
+
+    def write(self, rows: Iterable[Row]) -> None:
+        """Append rows."""
+        self._rows.writerows(rows)
+
+
+class JsonLinesWriter:
+    """A JSON object a line."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, rows: Iterable[Row]) -> None:
+        """Append rows."""
+        for row in rows:
+            self._file.write(json.dumps(dict(zip(COLUMNS, row, strict=True)), ensure_ascii=False))
+            self._file.write("\n")
+
+
+class ParquetWriter:
+    """Parquet with `at` as a timestamp; rows wait in a database file beside it until the end."""
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+        database.execute(
+            'CREATE TABLE rows (feed_id BIGINT, channel VARCHAR, "at" TIMESTAMPTZ, value VARCHAR)'
+        ).fetchall()
+
+    def write(self, rows: Iterable[Row]) -> None:
+        """Append rows."""
+        import numpy as np
+
+        columns = [np.array(column, dtype=object) for column in zip(*rows, strict=True)]
+        if columns:
+            batch = dict(zip(COLUMNS, columns, strict=True))
+            self._database.register("batch", batch)
+            self._database.execute(
+                "INSERT INTO rows"
+                ' SELECT feed_id::BIGINT, channel, "at"::TIMESTAMPTZ, value FROM batch'
+            ).fetchall()
+            self._database.unregister("batch")
+
+
+@contextlib.contextmanager
+def _writer(file: Path, kind: str) -> Iterator[Writer]:
+    """A writer whose file is there whole or not at all; standard output takes what comes."""
+    if str(file) == "-":
+        yield CsvWriter(sys.stdout) if kind == "csv" else JsonLinesWriter(sys.stdout)
+        return
+    draft = file.with_name(f".{file.name}.part")
+    try:
+        if kind == "parquet":
+            with _parquet(draft) as database:
+                yield ParquetWriter(database)
+        else:
+            with draft.open("w", encoding="utf-8", newline="") as opened:
+                yield CsvWriter(opened) if kind == "csv" else JsonLinesWriter(opened)
+        draft.rename(file)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _parquet(file: Path) -> Iterator[Any]:
+    import duckdb
+
+    work = file.with_suffix(".duckdb")
+    try:
+        with duckdb.connect(str(work)) as database:
+            database.execute("SET TimeZone = 'UTC'").fetchall()
+            yield database
+            target = str(file).replace("'", "''")
+            database.execute(
+                f"COPY (SELECT * FROM rows) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608 - a path of the user's own, quoted
+            ).fetchall()
+    finally:
+        work.unlink(missing_ok=True)
+
+
+def export_file(
+    session: Session,
+    file: Path,
+    kind: str,
+    feeds: tuple[str, ...],
+    channels: tuple[str, ...],
+    start: str,
+    end: str,
+) -> int:
+    """Write all that was asked for; returns the number of datapoints."""
+    bounds = {name: _instant(text) for name, text in (("start_us", start), ("end_us", end)) if text}
+    wanted = list(_channels(session, feeds, channels))
+    count = 0
+    try:
+        with _writer(file, kind) as writer, _progress() as progress:
+            for feed_id, channel in progress.track(wanted, description="Exporting"):
+                for rows in _batches(session, feed_id, channel, bounds):
+                    writer.write(rows)
+                    count += len(rows)
+    except OSError as error:
+        raise Refusal(f"{file} cannot be written: {error.strerror or error}") from None
+    return count
+
+
+def _channels(
+    session: Session, feeds: tuple[str, ...], channels: tuple[str, ...]
+) -> Iterator[tuple[int, str]]:
+    for name in feeds or _all_feeds(session):
+        found = session.call("device.show", device=name)
+        for channel in found["channels"]:
+            if not channels or channel["name"] in channels:
+                yield found["feed_id"], channel["name"]
+
+
+def _all_feeds(session: Session) -> Iterator[str]:
+    for page in itertools.count(1):
+        found = session.call("device.list", page=page, per_page=1000)["devices"]
+        if not found:
+            return
+        yield from (str(row["feed_id"]) for row in found)
+
+
+def _batches(
+    session: Session, feed_id: int, channel: str, bounds: dict[str, int]
+) -> Iterator[list[Row]]:
+    asked = dict(bounds)
+    while True:
+        found = session.call(
+            "archive.export_batch", feed_id=feed_id, channel=channel, limit=EXPORT_BATCH, **asked
+        )
+        times = found["at_us"]
+        yield [
+            (feed_id, channel, time_of(at_us) or "", value)
+            for at_us, value in zip(times, found["values"], strict=True)
+        ]
+        if len(times) < EXPORT_BATCH:
+            return
+        asked["start_us"] = times[-1] + 1
+
+
+def import_file(session: Session, file: Path, kind: str, creates_missing: bool) -> int:
+    """Write all rows of a file; returns their number.
+
+    Raises:
+        Refusal: with the number of the row that is wrong. Batches before it are written.
+    """
+    count = 0
+    with _rows(file, kind) as rows, _progress() as progress:
+        bar = progress.add_task("Importing", total=None)
+        numbered = enumerate(rows, start=1)
+        while batch := list(itertools.islice(numbered, IMPORT_BATCH)):
+            count += _import_batch(session, batch, creates_missing)
+            progress.update(bar, completed=count, description=f"Imported {count:,}")
+    return count
+
+
+def _import_batch(
+    session: Session, batch: list[tuple[int, dict[str, Any]]], creates_missing: bool
+) -> int:
+    by_feed: dict[int, dict[str, tuple[list[int], list[str]]]] = {}
+    for number, row in batch:
+        try:
+            feed_id, channel = int(row["feed_id"]), str(row["channel"])
+            at_us, value = parse_time(str(row["at"])), str(row["value"])
+        except (KeyError, TypeError, ValueError, MalformedTime):
+            raise Refusal(
+                f"row {number} is not a datapoint: it needs {', '.join(COLUMNS)}, with `at` in"
+                f" ISO 8601. Rows before {batch[0][0]} are written."
+            ) from None
+        columns = by_feed.setdefault(feed_id, {}).setdefault(channel, ([], []))
+        columns[0].append(at_us)
+        columns[1].append(value)
+    try:
+        return sum(
+            session.call(
+                "archive.import_batch",
+                feed_id=feed_id,
+                channels=channels,
+                creates_missing=creates_missing,
+            )["count"]
+            for feed_id, channels in by_feed.items()
+        )
+    except Refusal as error:
+        first, last = batch[0][0], batch[-1][0]
+        hint = "; --create-channels makes missing channels" if "no datastream" in str(error) else ""
+        raise Refusal(f"rows {first} to {last}: {error.message}{hint}") from None
+
+
+@contextlib.contextmanager
+def _rows(file: Path, kind: str) -> Iterator[Iterator[dict[str, Any]]]:
+    if kind == "parquet":
+        yield _parquet_rows(file)
+        return
+    opened = sys.stdin if str(file) == "-" else file.open(encoding="utf-8", newline="")
+    try:
+        yield iter(csv.DictReader(opened)) if kind == "csv" else _json_rows(opened)
+    except UnicodeDecodeError:
+        raise Refusal(f"{file} is not UTF-8") from None
+    finally:
+        if opened is not sys.stdin:
+            opened.close()
+
+
+def _json_rows(file: IO[str]) -> Iterator[dict[str, Any]]:
+    for line in file:
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        yield row if isinstance(row, dict) else {}
+
+
+def _parquet_rows(file: Path) -> Iterator[dict[str, Any]]:
+    import duckdb
+
+    with duckdb.connect() as database:
+        try:
+            database.execute("SET TimeZone = 'UTC'").fetchall()
+            reading = database.execute(
+                "SELECT feed_id, channel, strftime(\"at\", '%Y-%m-%dT%H:%M:%S.%fZ'), value"
+                " FROM read_parquet(?)",
+                [str(file)],
+            )
+            while found := reading.fetchmany(IMPORT_BATCH):
+                yield from (dict(zip(COLUMNS, row, strict=True)) for row in found)
+        except duckdb.Error as error:
+            raise Refusal(f"{file} cannot be read: {error}") from None
+
+
+def _instant(text: str) -> int:
+    try:
+        return parse_time(text)
+    except MalformedTime:
+        raise click.UsageError(f"{text!r} is not an ISO 8601 time") from None
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    return Progress(console=console, transient=True, disable=not console.is_terminal)

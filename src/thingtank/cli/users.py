@@ -1,0 +1,116 @@
+"""`thingtank user`: accounts that sign in to the workbench and own devices."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from thingtank.cli.options import data_option, json_option
+from thingtank.cli.session import Session
+
+
+@click.group()
+def user() -> None:
+    """Accounts."""
+
+
+@user.command()
+@click.argument("name")
+@click.option("--admin", is_flag=True, help="May see and change everything.")
+@click.option("--password", help="Seen by others on this machine; --password-stdin is not.")
+@click.option("--password-stdin", is_flag=True, help="Read the password's line from stdin.")
+@click.option("--email", default="")
+@json_option
+@data_option
+def create(
+    data: Path, as_json: bool, password: str | None, password_stdin: bool, **asked: Any
+) -> None:
+    """Make an account. Without a password it gets a one-time link."""
+    with Session(data, makes_folder=True) as session:
+        password = sys.stdin.readline().rstrip("\n") if password_stdin else password
+        _print(session.call("user.create", password=password, **asked), "Made account", as_json)
+
+
+@user.command("list")
+@json_option
+@data_option
+def list_all(data: Path, as_json: bool) -> None:
+    """List accounts."""
+    from thingtank.cli.output import print_json, print_table
+
+    with Session(data) as session:
+        rows = session.call("user.list")["users"]
+    for row in rows:
+        del row["sign_in_link"]
+    if as_json:
+        print_json({"users": rows})
+        return
+    print_table(
+        ["login", "admin", "active", "password", "devices"],
+        [tuple(row.values()) for row in rows],
+        "No accounts. Make one with: thingtank user create NAME",
+    )
+
+
+@user.command()
+@click.argument("name")
+@click.option("--password", help="Asked for when it is not given.")
+@click.option("--password-stdin", is_flag=True, help="Read the password's line from stdin.")
+@json_option
+@data_option
+def password(
+    data: Path, as_json: bool, name: str, password: str | None, password_stdin: bool
+) -> None:
+    """Set an account's password; its sessions end."""
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\n")
+    elif password is None:
+        password = click.prompt("New password", hide_input=True, confirmation_prompt=True)
+    with Session(data) as session:
+        row = session.call("user.password", name=name, password=password)
+    _print(row, "Set the password of", as_json)
+
+
+@user.command()
+@click.argument("name")
+@json_option
+@data_option
+def link(data: Path, as_json: bool, name: str) -> None:
+    """Make a one-time link that signs an account in."""
+    with Session(data) as session:
+        _print(session.call("user.link", name=name), "Made a link for", as_json)
+
+
+@user.command()
+@click.argument("name")
+@json_option
+@data_option
+def disable(data: Path, as_json: bool, name: str) -> None:
+    """Switch an account off: its sessions and keys are dead, its devices stay."""
+    with Session(data) as session:
+        _print(session.call("user.disable", name=name), "Switched off", as_json)
+
+
+@user.command()
+@click.argument("name")
+@json_option
+@data_option
+def enable(data: Path, as_json: bool, name: str) -> None:
+    """Switch an account on again."""
+    with Session(data) as session:
+        _print(session.call("user.enable", name=name), "Switched on", as_json)
+
+
+def _print(row: dict[str, Any], did: str, as_json: bool) -> None:
+    from thingtank.cli.output import print_json
+
+    if as_json:
+        print_json(row)
+        return
+    click.echo(f"{did} {row['login']}.")
+    sign_in_link = row["sign_in_link"]
+    if sign_in_link.startswith("http"):
+        click.echo(f"Signs in once, within an hour: {sign_in_link}")
+    elif sign_in_link:
+        click.echo(f"Signs in once, within an hour, when the server runs: …{sign_in_link}")

@@ -1,0 +1,1 @@
+"""What the command line does to an instance: one implementation, in a server or without one."""

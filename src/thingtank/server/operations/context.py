@@ -1,0 +1,35 @@
+"""What an operation works on."""
+
+import msgspec
+
+from thingtank.server.first_start import OWNER_LOGIN
+from thingtank.stores.embedded_archive import EmbeddedArchive
+from thingtank.tank.errors import NoSuchAccount
+from thingtank.tank.tank import Tank
+from thingtank.tank.things import Account
+from thingtank.web.catalog.directory import DjangoDirectory
+
+
+class Context(msgspec.Struct, frozen=True):
+    """An open instance.
+
+    Attributes:
+        url: where its web door is; blank when no server runs.
+    """
+
+    tank: Tank
+    directory: DjangoDirectory
+    archive: EmbeddedArchive
+    url: str = ""
+
+    def account(self, login: str) -> Account:
+        """The account of that login; a blank one means the instance's owner.
+
+        Raises:
+            NoSuchAccount.
+        """
+        account = self.directory.find_account(login or OWNER_LOGIN)
+        if account is None:
+            hint = "" if login else "; name one with --owner"
+            raise NoSuchAccount(f"there is no account {login or OWNER_LOGIN}{hint}")
+        return account

@@ -1,0 +1,125 @@
+"""Operations on API keys."""
+
+import asyncio
+
+import msgspec
+
+from thingtank.server.operations.context import Context
+from thingtank.server.operations.shapes import KeyRow, RevealedKey
+from thingtank.tank.access import OPERATOR
+from thingtank.tank.actions.keys import create_key, delete_key, list_keys, reveal_key
+from thingtank.tank.errors import ValidationFailed
+from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission, Resource
+
+
+class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A key to make: a master key unless something narrows it. See `tank.keys.Permission`.
+
+    Attributes:
+        channels: of the one feed named; empty for all.
+        expires_in_s: None for never.
+    """
+
+    label: str
+    owner: str = ""
+    feeds: tuple[int, ...] = ()
+    channels: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ACCESS_METHODS
+    private_access: bool = True
+    source_ip: str = ""
+    referer: str = ""
+    minimum_interval_s: int = 0
+    expires_in_s: int | None = None
+
+
+class ListKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose keys to list, and for which feed; None for any."""
+
+    owner: str = ""
+    feed: int | None = None
+
+
+class OneKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A key by its number."""
+
+    key_id: int
+
+
+class KeyList(msgspec.Struct, frozen=True):
+    """Keys, oldest first."""
+
+    keys: list[KeyRow]
+
+
+async def create(context: Context, asked: CreateKey) -> RevealedKey:
+    """Make a key."""
+    now_us = context.tank.clock.now_us()
+    expires_us = None if asked.expires_in_s is None else now_us + asked.expires_in_s * 1_000_000
+    draft = ApiKey(
+        key_id=0,
+        account_id=context.account(asked.owner).account_id,
+        label=asked.label,
+        permissions=(
+            Permission(
+                asked.methods,
+                _resources(asked),
+                asked.source_ip,
+                asked.referer,
+                asked.minimum_interval_s,
+            ),
+        ),
+        private_access=asked.private_access,
+        expires_us=expires_us,
+    )
+    key, secret = await create_key(context.tank, OPERATOR, draft)
+    return _revealed(context, key, secret)
+
+
+def _resources(asked: CreateKey) -> tuple[Resource, ...]:
+    if not asked.channels:
+        return tuple(Resource(feed_id) for feed_id in asked.feeds)
+    if len(asked.feeds) != 1:
+        raise ValidationFailed([("channel", "needs exactly one feed")])
+    return tuple(Resource(asked.feeds[0], name) for name in asked.channels)
+
+
+async def list_all(context: Context, asked: ListKeys) -> KeyList:
+    """List an account's keys."""
+    account = context.account(asked.owner)
+    found = list_keys(context.tank, OPERATOR, account.account_id, asked.feed)
+    return KeyList([_row(context, key) for key in found])
+
+
+async def show(context: Context, asked: OneKey) -> RevealedKey:
+    """Show a key's secret."""
+    secret = await asyncio.to_thread(reveal_key, context.tank, OPERATOR, asked.key_id)
+    return _revealed(context, context.tank.directory.get_key(asked.key_id), secret)
+
+
+async def delete(context: Context, asked: OneKey) -> KeyRow:
+    """Delete a key; return what it was."""
+    row = _row(context, context.tank.directory.get_key(asked.key_id))
+    await delete_key(context.tank, OPERATOR, asked.key_id)
+    return row
+
+
+def _revealed(context: Context, key: ApiKey, secret: str) -> RevealedKey:
+    return RevealedKey(**msgspec.structs.asdict(_row(context, key)), api_key=secret)
+
+
+def _row(context: Context, key: ApiKey) -> KeyRow:
+    methods = {method for permission in key.permissions for method in permission.access_methods}
+    resources = [resource for permission in key.permissions for resource in permission.resources]
+    return KeyRow(
+        key.key_id,
+        key.label,
+        context.tank.directory.get_account(key.account_id).login,
+        tuple(method for method in ACCESS_METHODS if method in methods),
+        tuple(
+            str(resource.feed_id) + (f"/{resource.datastream_id}" if resource.datastream_id else "")
+            for resource in resources
+        ),
+        key.is_master,
+        key.private_access,
+        key.expires_us,
+    )

@@ -1,0 +1,57 @@
+"""Every operation by name, and the one place that runs them."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from thingtank.server.operations import devices, feeds, keys, transfer, users
+from thingtank.server.operations.context import Context
+from thingtank.tank.errors import TankError
+
+Operation = Callable[[Context, Any], Awaitable[msgspec.Struct]]
+
+OPERATIONS: dict[str, tuple[type[msgspec.Struct], Operation]] = {
+    "device.create": (devices.CreateDevice, devices.create),
+    "device.list": (devices.ListDevices, devices.list_all),
+    "device.show": (devices.OneDevice, devices.show),
+    "device.delete": (devices.OneDevice, devices.delete),
+    "key.create": (keys.CreateKey, keys.create),
+    "key.list": (keys.ListKeys, keys.list_all),
+    "key.show": (keys.OneKey, keys.show),
+    "key.delete": (keys.OneKey, keys.delete),
+    "user.create": (users.CreateUser, users.create),
+    "user.list": (users.Nothing, users.list_all),
+    "user.password": (users.SetPassword, users.set_password),
+    "user.link": (users.OneUser, users.make_link),
+    "user.disable": (users.OneUser, users.disable),
+    "user.enable": (users.OneUser, users.enable),
+    "feed.write": (feeds.WriteValues, feeds.write),
+    "feed.history": (feeds.AskHistory, feeds.history),
+    "feed.delete_history": (feeds.DeleteHistory, feeds.delete_history),
+    "archive.export_batch": (transfer.ExportBatch, transfer.export_batch),
+    "archive.import_batch": (transfer.ImportBatch, transfer.import_batch),
+}
+
+
+class Refused(Exception):
+    """The operation was not carried out; the message is for people."""
+
+
+async def run_operation(context: Context, name: str, parameters: Any) -> Any:
+    """Run an operation on plain values, and answer with plain values.
+
+    Raises:
+        Refused: there is no such operation, its parameters are wrong, or the tank refuses it.
+    """
+    found = OPERATIONS.get(name)
+    if found is None:
+        raise Refused(f"this version has no operation {name}")
+    shape, operation = found
+    try:
+        asked = msgspec.convert(parameters, shape)
+        return msgspec.to_builtins(await operation(context, asked))
+    except msgspec.ValidationError as error:
+        raise Refused(f"{name}: {error}") from None
+    except TankError as error:
+        raise Refused(str(error)) from None

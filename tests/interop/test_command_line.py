@@ -1,0 +1,355 @@
+"""The `thingtank` program as people and scripts use it: beside a running server, and without one."""
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from tests.live_server import LiveServer, start_server
+
+PASSWORD = "correct horse battery"
+
+
+def thingtank(folder: Path, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "thingtank.cli.main", *words, "--data", str(folder)]
+    return subprocess.run(
+        command, input=stdin, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def answer(folder: Path, *words: str, stdin: str = "") -> Any:
+    """The JSON that a command which succeeds prints."""
+    done = thingtank(folder, *words, "--json", stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def refusal(folder: Path, *words: str, stdin: str = "") -> str:
+    done = thingtank(folder, *words, stdin=stdin)
+    assert done.returncode == 1, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.fixture(params=["beside a server", "without one"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A data folder with its first device, served or not."""
+    if request.param == "without one":
+        thingtank(tmp_path, "device", "create", "My first device")
+        yield tmp_path
+        return
+    with start_server(tmp_path):
+        yield tmp_path
+
+
+def test_devices_are_made_listed_shown_and_deleted(folder: Path) -> None:
+    made = answer(
+        folder, "device", "create", "Roof", "--public", "--tag", "b", "--tag", "a",
+        "--lat", "12.5", "--lon", "77.5", "--description", "East",
+    )  # fmt: skip
+    assert {"feed_id", "uuid", "token", "api_key"} <= made.keys()
+    listed = answer(folder, "device", "list", "--search", "roof")
+    assert [row["feed_id"] for row in listed["devices"]] == [made["feed_id"]]
+    assert listed["devices"][0]["last_at"] is None
+    shown = answer(folder, "device", "show", made["uuid"].upper())
+    assert (shown["title"], shown["tags"], shown["private"]) == ("Roof", ["a", "b"], False)
+    assert (shown["location"]["lat"], shown["description"]) == (12.5, "East")
+    assert answer(folder, "device", "delete", made["uuid"], "--yes")["feed_id"] == made["feed_id"]
+    assert "there is no feed" in refusal(folder, "device", "show", str(made["feed_id"]))
+
+
+def test_nothing_is_deleted_without_a_yes(folder: Path) -> None:
+    done = thingtank(folder, "device", "delete", "1", stdin="n\n")
+    assert done.returncode == 1
+    assert answer(folder, "device", "show", "1")["feed_id"] == 1
+
+
+def test_values_are_written_read_and_deleted(folder: Path) -> None:
+    at = "2026-03-01T10:00:00.5Z"
+    written = answer(folder, "feed", "write", "1", "t=21.5", "state=on=off", "--at", at)
+    assert written["at"] == "2026-03-01T10:00:00.500000Z"
+    asked = ["feed", "history", "1", "t", "--start", "2026-03-01", "--duration", "1day"]
+    point = {"at": "2026-03-01T10:00:00.500000Z", "value": "21.5"}
+    assert answer(folder, *asked, "--interval", "0", "--duration", "6hours", "--start", "2026-03-01T08:00Z")["datapoints"] == [point]  # fmt: skip
+    channels = {
+        row["name"]: row["value"] for row in answer(folder, "feed", "show", "1")["channels"]
+    }
+    assert channels == {"t": "21.5", "state": "on=off"}
+    csv = thingtank(folder, *asked, "--csv")
+    assert csv.stdout == f"at,value\n{point['at']},21.5\n"
+    answer(folder, "feed", "delete-history", "1", "t", "--end", "2027-01-01", "--yes")
+    assert answer(folder, *asked)["datapoints"] == []
+
+
+def test_keys_are_master_keys_unless_narrowed(folder: Path) -> None:
+    master = answer(folder, "key", "create", "all")
+    assert master["is_master"]
+    assert len(master["api_key"]) == 48
+    narrow = answer(
+        folder, "key", "create", "wall", "--feed", "1", "--channel", "t", "--allow", "read", "--expires", "2d"
+    )  # fmt: skip
+    assert (narrow["is_master"], narrow["feeds"], narrow["methods"]) == (False, ["1/t"], ["get"])
+    assert narrow["expires_at"] > "2026"
+    shown = answer(folder, "key", "show", str(master["key_id"]))
+    assert shown["api_key"] == master["api_key"]
+    listed = answer(folder, "key", "list")["keys"]
+    assert {"all", "wall"} <= {row["label"] for row in listed}
+    assert all("api_key" not in row for row in listed)
+    answer(folder, "key", "delete", str(narrow["key_id"]), "--yes")
+    assert "there is no key" in refusal(folder, "key", "show", str(narrow["key_id"]))
+
+
+def test_accounts_are_made_and_switched_off(folder: Path) -> None:
+    anna = answer(folder, "user", "create", "anna", "--admin", "--password", PASSWORD)
+    assert (anna["is_admin"], anna["has_password"], anna["sign_in_link"]) == (True, True, "")
+    bert = answer(folder, "user", "create", "bert")
+    assert "/welcome/" in bert["sign_in_link"]
+    made = answer(folder, "device", "create", "Bert's", "--owner", "bert")
+    assert made["owner"] == "bert"
+    answer(folder, "user", "password", "bert", "--password-stdin", stdin=f"{PASSWORD}\n")
+    answer(folder, "user", "disable", "bert")
+    rows = {row["login"]: row for row in answer(folder, "user", "list")["users"]}
+    assert (rows["bert"]["is_active"], rows["bert"]["has_password"]) == (False, True)
+    assert rows["bert"]["device_count"] == 1
+
+
+REFUSALS = [
+    (["device", "show", "nothing"], "there is no device nothing"),
+    (["device", "create", " "], "title can't be blank"),
+    (["device", "create", "x", "--owner", "nobody"], "there is no account nobody"),
+    (["key", "create", ""], "label can't be blank"),
+    (["key", "create", "x", "--feed", "99"], "99 is not a feed of this account"),
+    (["key", "create", "x", "--channel", "t"], "exactly one feed"),
+    (["user", "create", "owner"], "already exists"),
+    (["user", "create", "a b", "--password", PASSWORD], "valid username"),
+    (["user", "create", "carl", "--password", "1234"], "too short"),
+    (["user", "password", "nobody", "--password", PASSWORD], "there is no account nobody"),
+    (["feed", "write", "1", "a b=1"], "id is invalid"),
+    (["feed", "write", "1", "t=1", "--at", "yesterday"], "not an ISO 8601 time"),
+    (["feed", "history", "1", "none"], "no datastream none"),
+    (["feed", "history", "1", "none", "--duration", "soon"], "such as 6hours"),
+]
+
+
+@pytest.mark.parametrize("served", [True, False], ids=["beside a server", "without one"])
+def test_what_is_refused_says_why(served: bool, tmp_path: Path) -> None:
+    thingtank(tmp_path, "device", "create", "My first device")
+    server = start_server(tmp_path) if served else None
+    try:
+        for words, reason in REFUSALS:
+            assert reason in refusal(tmp_path, *words), words
+    finally:
+        if server is not None:
+            server.stop()
+
+
+WRONG_USE = [
+    ["device", "create"],
+    ["device", "create", "x", "--lat", "1"],
+    ["feed", "write", "1", "novalue"],
+    ["key", "create", "x", "--allow", "fly"],
+    ["key", "create", "x", "--expires", "soon"],
+    ["archive", "export", "datapoints"],
+    ["archive", "export", "-", "--format", "parquet"],
+    ["nothing"],
+]
+
+
+@pytest.mark.parametrize("words", WRONG_USE, ids=" ".join)
+def test_wrong_use_is_exit_code_2(words: list[str], tmp_path: Path) -> None:
+    done = thingtank(tmp_path, "device", "create", "x") if words[0] == "archive" else None
+    assert done is None or done.returncode == 0
+    wrong = thingtank(tmp_path, *words)
+    assert wrong.returncode == 2
+    assert "Error:" in wrong.stderr
+
+
+def test_listings_do_not_begin_an_instance(tmp_path: Path) -> None:
+    assert "thingtank serve" in refusal(tmp_path / "typo", "device", "list")
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_running_server_knows_at_once(tmp_path: Path) -> None:
+    with start_server(tmp_path) as server:
+        made = answer(tmp_path, "device", "create", "New")
+        url = f"{server.url}/v2/feeds/{made['feed_id']}.json"
+        headers = {"X-ApiKey": made["api_key"]}
+        assert requests.get(url, headers=headers, timeout=20).status_code == 200
+        answer(tmp_path, "feed", "write", str(made["feed_id"]), "t=1")
+        assert (
+            requests.get(url, headers=headers, timeout=20).json()["datastreams"][0]["current_value"]
+            == "1"
+        )
+        link = answer(tmp_path, "user", "create", "carla")["sign_in_link"]
+        assert requests.get(link, timeout=20).url == f"{server.url}/?done=welcome"
+        theirs = answer(tmp_path, "device", "create", "Carla's", "--owner", "carla")
+        theirs_url = f"{server.url}/v2/feeds/{theirs['feed_id']}.json"
+        theirs_headers = {"X-ApiKey": theirs["api_key"]}
+        assert requests.get(theirs_url, headers=theirs_headers, timeout=20).status_code == 200
+        answer(tmp_path, "user", "disable", "carla")
+        assert requests.get(theirs_url, headers=theirs_headers, timeout=20).status_code == 401
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_what_is_exported_is_imported_exactly(
+    kind: str, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    values = ["21.5", "-0.0", "1e400", "0,5", 'a "quoted" text', "21.50", "ünïcode ☂", ""]
+    for second, value in enumerate(values):
+        answer(folder, "feed", "write", "1", f"t={value}", f"x.y-z={second}", "--at", f"2026-03-01T10:00:0{second}.000001Z")  # fmt: skip
+    file = tmp_path_factory.mktemp("export") / f"all.{kind}"
+    assert "16 datapoints" in thingtank(folder, "archive", "export", str(file)).stderr
+    other = tmp_path_factory.mktemp("other")
+    answer(other, "device", "create", "Copy")
+    assert "--create-channels" in refusal(other, "archive", "import", str(file))
+    assert answer(other, "archive", "import", str(file), "--create-channels") == {"count": 16}
+    again = file.with_name(f"again.{kind}")
+    thingtank(other, "archive", "export", str(again))
+    if kind != "parquet":  # which holds its writer's version too
+        assert again.read_bytes() == file.read_bytes()
+    both = [
+        thingtank(where, "archive", "export", "-", "--format", "csv").stdout
+        for where in (folder, other)
+    ]
+    assert both[0] == both[1]
+    assert both[0].count("\n") == 17
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "reason"),
+    [
+        ("csv", "feed_id,channel,at,value\n1,t,2026-01-01,1\n1,t,soon,2\n", "row 2"),
+        ("csv", "a,b\n1,2\n", "row 1"),
+        ("csv", "feed_id,channel,at,value\n7,t,2026-01-01,1\n", "no feed 7"),
+        ("jsonl", '{"feed_id": 1\n', "row 1"),
+        ("jsonl", "[]\n", "row 1"),
+        ("parquet", "not parquet", "cannot be read"),
+        ("csv", "feed_id,channel,at,value\n1,a b,2026-01-01,1\n", "id is invalid"),
+        ("csv", f"feed_id,channel,at,value\n1,t,2026-01-01,{'x' * 300}\n", "too long"),
+    ],
+)
+def test_a_bad_file_is_refused_by_row(kind: str, content: str, reason: str, tmp_path: Path) -> None:
+    answer(tmp_path, "device", "create", "x")
+    file = tmp_path / f"bad.{kind}"
+    file.write_text(content)
+    assert reason in refusal(tmp_path, "archive", "import", str(file), "--create-channels")
+
+
+def test_the_control_socket_is_for_the_owner_of_the_folder_only(tmp_path: Path) -> None:
+    with start_server(tmp_path):
+        assert stat.S_IMODE((tmp_path / "control.sock").stat().st_mode) == 0o600
+        assert stat.S_IMODE(tmp_path.stat().st_mode) & 0o077 == 0 or os.getuid() == 0
+    assert not (tmp_path / "control.sock").exists()
+
+
+def test_a_folder_of_any_length_has_a_socket(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 40) / ("name" * 40)
+    folder.parent.mkdir()
+    with start_server(folder) as server:
+        assert answer(folder, "device", "show", "1")["feed_id"] == server.feed_id
+
+
+def test_a_socket_left_by_a_killed_server_is_no_obstacle(tmp_path: Path) -> None:
+    start_server(tmp_path).kill()
+    assert (tmp_path / "control.sock").exists()
+    assert answer(tmp_path, "device", "list")["total_count"] == 1
+    with start_server(tmp_path):
+        assert answer(tmp_path, "device", "list")["total_count"] == 1
+
+
+def test_commands_at_the_same_time_wait_for_each_other(tmp_path: Path) -> None:
+    answer(tmp_path, "device", "create", "x")
+    command = [
+        sys.executable,
+        "-m",
+        "thingtank.cli.main",
+        "device",
+        "create",
+        "y",
+        "--data",
+        str(tmp_path),
+    ]
+    running = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(3)]
+    assert [process.wait(60) for process in running] == [0, 0, 0]
+    assert answer(tmp_path, "device", "list")["total_count"] == 4
+
+
+HOSTILE = [
+    b"\x00\xff garbage\n",
+    b"[]\n",
+    b'{"operation": "device.create"}\n',
+    b'{"operation": "device.create", "parameters": {"name": 1}}\n',
+    b'{"operation": "__import__", "parameters": {}}\n',
+    b'{"operation": "device.show", "parameters": {"device": "' + b"9" * 10_000 + b'"}}\n',
+]
+
+
+def test_rubbish_on_the_control_socket_is_answered_and_hurts_nobody(tmp_path: Path) -> None:
+    with start_server(tmp_path):
+        silent = [connected(tmp_path) for _ in range(3)]
+        silent[0].sendall(b'{"operation": "dev')
+        for line in HOSTILE:
+            with connected(tmp_path) as peer:
+                peer.sendall(line)
+                reply = json.loads(peer.makefile("rb").readline())
+                assert reply.keys() == {"error"}
+        with connected(tmp_path) as peer, pytest.raises(OSError):  # noqa: PT011 - reset or broken pipe, as the moment has it
+            send_without_end(peer)
+        assert answer(tmp_path, "device", "list")["total_count"] == 1
+        for peer in silent:
+            peer.close()
+
+
+def send_without_end(peer: socket.socket) -> None:
+    for _ in range(200):
+        peer.sendall(b"x" * 1_000_000)
+
+
+def connected(folder: Path) -> socket.socket:
+    peer = socket.socket(socket.AF_UNIX)
+    peer.settimeout(20)
+    peer.connect(str(folder / "control.sock"))
+    return peer
+
+
+def test_a_server_that_dies_under_a_command_is_told(tmp_path: Path) -> None:
+    server: LiveServer = start_server(tmp_path)
+    server.process.send_signal(signal.SIGSTOP)
+    command = [
+        sys.executable,
+        "-m",
+        "thingtank.cli.main",
+        "device",
+        "create",
+        "y",
+        "--data",
+        str(tmp_path),
+    ]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    time.sleep(2)
+    server.kill()
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert re.search("stopped before it answered|does not answer", errors)
+
+
+def test_no_command_needs_the_heavy_parts_to_print_its_help() -> None:
+    code = (
+        "import sys; from click.testing import CliRunner; from thingtank.cli.main import main;"
+        "assert CliRunner().invoke(main, ['device', 'create', '--help']).exit_code == 0;"
+        "print([name for name in ('django', 'duckdb', 'numpy', 'rich') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"
