@@ -73,7 +73,15 @@ class MovedArchive(EmbeddedArchive):
         )
 
 
-WAYS = {"embedded": EmbeddedArchive, "moved": MovedArchive}
+class CompactedArchive(MovedArchive):
+    """The embedded archive with all it holds in the cold tier whenever it is read."""
+
+    async def flush(self) -> None:
+        await super().flush()
+        await asyncio.to_thread(self._history.compact, AT_US_MAX + 1)
+
+
+WAYS = {"embedded": EmbeddedArchive, "moved": MovedArchive, "compacted": CompactedArchive}
 
 
 def open_memory_history(_folder: Path) -> History:

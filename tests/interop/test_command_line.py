@@ -200,6 +200,20 @@ def test_a_running_server_knows_at_once(tmp_path: Path) -> None:
         assert requests.get(theirs_url, headers=theirs_headers, timeout=20).status_code == 401
 
 
+def test_old_days_are_compacted_and_read_as_before(folder: Path) -> None:
+    for day in range(1, 4):
+        answer(folder, "feed", "write", "1", f"t={day}", "--at", f"2026-03-0{day}T10:00Z")
+    answer(folder, "feed", "write", "1", "t=now")
+    before = thingtank(folder, "archive", "export", "-", "--format", "csv").stdout
+    assert answer(folder, "archive", "stats")["hot_rows"] == 4
+    assert answer(folder, "archive", "compact") == {"period_count": 1}
+    stats = answer(folder, "archive", "stats")
+    assert (stats["cold_rows"], stats["hot_rows"], stats["segment_count"]) == (3, 1, 1)
+    assert stats["oldest_at"] == "2026-03-01T10:00:00.000000Z"
+    assert thingtank(folder, "archive", "export", "-", "--format", "csv").stdout == before
+    assert answer(folder, "archive", "compact") == {"period_count": 0}
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_what_is_exported_is_imported_exactly(
     kind: str, folder: Path, tmp_path_factory: pytest.TempPathFactory

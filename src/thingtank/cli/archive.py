@@ -16,6 +16,56 @@ def archive() -> None:
     """What was ever recorded."""
 
 
+@archive.command()
+@json_option
+@data_option
+def stats(data: Path, as_json: bool) -> None:
+    """Say how much is stored, and where."""
+    from thingtank.cli.output import print_facts, print_json, time_of, with_times
+
+    with Session(data) as session:
+        found = session.call("archive.stats")
+    if as_json:
+        print_json(with_times(found, oldest_us="oldest_at", newest_us="newest_at"))
+        return
+    print_facts(
+        [
+            ("hot", f"{found['hot_rows']:,} datapoints, {found['hot_bytes']:,} bytes"),
+            (
+                "cold",
+                f"{found['cold_rows']:,} datapoints, {found['cold_bytes']:,} bytes"
+                f" in {found['segment_count']} segments",
+            ),
+            ("journal", f"{found['journal_bytes']:,} bytes"),
+            ("oldest", time_of(found["oldest_us"])),
+            ("newest", time_of(found["newest_us"])),
+        ]
+    )
+
+
+@archive.command()
+@json_option
+@data_option
+def compact(data: Path, as_json: bool) -> None:
+    """Move days that are over to the cold tier now; the server also does it by itself.
+
+    How long datapoints stay hot is the setting archive.hot_s.
+    """
+    from thingtank.cli.output import print_json
+    from thingtank.cli.transfer import progress_bar
+
+    with Session(data) as session, progress_bar() as progress:
+        bar = progress.add_task("Compacting", total=None)
+        done = 0
+        while (found := session.call("archive.compact"))["done_count"]:
+            done += found["done_count"]
+            progress.update(bar, completed=done, total=done + found["left_count"])
+    if as_json:
+        print_json({"period_count": done})
+    else:
+        click.echo(f"Compacted {done} periods." if done else "Nothing is old enough to compact.")
+
+
 format_option = click.option(
     "--format", "kind", type=click.Choice(FORMATS), help="Default: by the file's ending."
 )

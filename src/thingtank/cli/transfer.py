@@ -131,7 +131,7 @@ def export_file(
     wanted = list(_channels(session, feeds, channels))
     count = 0
     try:
-        with _writer(file, kind) as writer, _progress() as progress:
+        with _writer(file, kind) as writer, progress_bar() as progress:
             for feed_id, channel in progress.track(wanted, description="Exporting"):
                 for rows in _batches(session, feed_id, channel, bounds):
                     writer.write(rows)
@@ -184,7 +184,7 @@ def import_file(session: Session, file: Path, kind: str, creates_missing: bool) 
         Refusal: with the number of the row that is wrong. Batches before it are written.
     """
     count = 0
-    with _rows(file, kind) as rows, _progress() as progress:
+    with _rows(file, kind) as rows, progress_bar() as progress:
         bar = progress.add_task("Importing", total=None)
         numbered = enumerate(rows, start=1)
         while batch := list(itertools.islice(numbered, IMPORT_BATCH)):
@@ -275,6 +275,7 @@ def _instant(text: str) -> int:
         raise click.UsageError(f"{text!r} is not an ISO 8601 time") from None
 
 
-def _progress() -> Progress:
+def progress_bar() -> Progress:
+    """A bar on standard error, where that is a terminal."""
     console = Console(stderr=True)
     return Progress(console=console, transient=True, disable=not console.is_terminal)

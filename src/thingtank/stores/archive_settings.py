@@ -15,6 +15,9 @@ class ArchiveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         trim_interval_s: what was moved is trimmed from the journal, and current values are saved,
             so often. A restart reads the journal since then.
         trim_bytes: or when so much was written to the journal.
+        hot_s: datapoints stay in the hot tier for so long at least; whole days (UTC) beyond it are
+            moved to the cold one.
+        compact_interval_s: how often that is looked for.
         reader_threads: queries that run at the same time.
         duckdb_threads: how many threads one query may use.
         duckdb_memory_bytes_max: what the database may hold in memory.
@@ -26,6 +29,8 @@ class ArchiveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     move_interval_s: float = 1.0
     trim_interval_s: float = 5.0
     trim_bytes: int = 64 * 1024 * 1024
+    hot_s: int = 2 * 86_400
+    compact_interval_s: float = 300.0
     reader_threads: int = 4
     duckdb_threads: int = 2
     duckdb_memory_bytes_max: int = 256 * 1024 * 1024

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import structlog
 
 from thingtank.stores.archive_settings import ArchiveSettings
@@ -15,7 +16,7 @@ from thingtank.stores.committer import Committer
 from thingtank.stores.current_values import CurrentValues
 from thingtank.stores.head import Head
 from thingtank.stores.history.store import HistoryStore
-from thingtank.stores.history_interface import History
+from thingtank.stores.history_interface import Compacted, History, HistoryStats
 from thingtank.stores.journal import Journal
 from thingtank.stores.mover import Mover
 from thingtank.stores.recovery import apply_to_currents, covered_streams, recover
@@ -30,12 +31,20 @@ from thingtank.tank.datapoints import (
     DatapointColumns,
 )
 from thingtank.tank.interfaces import Clock
+from thingtank.tank.tank import SystemClock
 
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
 
 _LOOKUP_ATTEMPTS = 3
+
+
+class ArchiveStats(HistoryStats, frozen=True):
+    """How much is stored, with what is on its way."""
+
+    journal_bytes: int
+    head_bytes: int
 
 
 class EmbeddedArchive:
@@ -49,8 +58,13 @@ class EmbeddedArchive:
         history: History,
         head: Head,
         currents: CurrentValues,
+        clock: Clock,
     ) -> None:
         self._history = history
+        self._clock = clock
+        self._settings = settings
+        self._compactor = Worker("archive-compactor")
+        self._compacting: asyncio.Task[None] | None = None
         self._journal = journal
         self._journal_worker = journal_worker
         self._head = head
@@ -82,14 +96,14 @@ class EmbeddedArchive:
         """
         history = await asyncio.to_thread(HistoryStore.open, folder, settings, clock)
         try:
-            return await cls.join(folder, settings, history)
+            return await cls.join(folder, settings, history, clock)
         except BaseException:
             history.close()
             raise
 
     @classmethod
     async def join(
-        cls, folder: Path, settings: ArchiveSettings, history: History
+        cls, folder: Path, settings: ArchiveSettings, history: History, clock: Clock | None = None
     ) -> "EmbeddedArchive":
         """Open the journal of a data folder in front of a history store, which is closed with it.
 
@@ -103,13 +117,18 @@ class EmbeddedArchive:
         except BaseException:
             await worker.stop()
             raise
-        archive = cls(settings, journal, worker, history, head, currents)
+        archive = cls(settings, journal, worker, history, head, currents, clock or SystemClock())
         archive._mover.start()
+        archive._compacting = asyncio.create_task(archive._keep_compacting())
         return archive
 
     async def close(self) -> None:
         """Refuse new writes, finish those under way, move all to the history store, let go."""
         await self._committer.close()
+        if self._compacting is not None:
+            self._compacting.cancel()
+            await asyncio.gather(self._compacting, return_exceptions=True)
+        await self._compactor.stop()  # a period under way is finished
         await self._mover.stop()
         await asyncio.to_thread(self._readers.shutdown)
         await asyncio.to_thread(self._history.close)
@@ -119,6 +138,39 @@ class EmbeddedArchive:
     async def flush(self) -> None:
         """Have all that was acknowledged in the history store. Raise StorageFailed."""
         await self._mover.flush()
+
+    @property
+    def failure(self) -> str | None:
+        """Why datapoints cannot be moved to the history store; None when they can."""
+        return self._mover.failure
+
+    async def compact(self, periods_max: int = 1) -> Compacted:
+        """Move whole days that are old enough to the cold tier, and merge days into months.
+
+        Raises:
+            StorageFailed: what was done before stays.
+        """
+        until_us = self._clock.now_us() - self._settings.hot_s * 1_000_000
+        return await self._compactor.run(partial(self._history.compact, until_us, periods_max))
+
+    async def stats(self) -> ArchiveStats:
+        """How much is stored where."""
+        history = await self._reading(self._history.stats)
+        return ArchiveStats(
+            **msgspec.structs.asdict(history),
+            journal_bytes=self._journal.size_bytes,
+            head_bytes=self._head.size_bytes,
+        )
+
+    async def _keep_compacting(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.compact_interval_s)
+            try:
+                while (await self.compact()).left_count:
+                    pass
+            except Exception:
+                # A full disk, or a bug of ours: the hot tier keeps what it has.
+                log.exception("archive_compaction_failed")
 
     def append(self, columns: DatapointColumns) -> Awaitable[None]:
         """Write datapoints, all or nothing; done when synced to disk."""
@@ -150,6 +202,9 @@ class EmbeddedArchive:
         stream_ids = self._with_any_since(stream_ids, start_us)
         if not stream_ids:
             return {}
+        if newest_first:  # the store looks from the end on, so that it must not be far off
+            newest = max(self._currents.at_us(stream_id) or start_us for stream_id in stream_ids)
+            end_us = min(end_us, newest + 1)
         overlay = self._head.overlay(stream_ids, start_us, end_us)
         return await self._reading(
             partial(self._history.read, stream_ids, start_us, end_us, limit, newest_first, overlay)

@@ -3,8 +3,29 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
+
 from thingtank.stores.rows import Deletion, Overlay, Rows
 from thingtank.tank.datapoints import Bucket, Datapoint
+
+
+class Compacted(msgspec.Struct, frozen=True):
+    """How many periods were compacted, and how many still wait."""
+
+    done_count: int
+    left_count: int
+
+
+class HistoryStats(msgspec.Struct, frozen=True):
+    """How much is stored; times are None when nothing is."""
+
+    hot_rows: int
+    hot_bytes: int
+    cold_rows: int
+    cold_bytes: int
+    segment_count: int
+    oldest_us: int | None
+    newest_us: int | None
 
 
 class History(Protocol):
@@ -48,6 +69,18 @@ class History(Protocol):
         overlay: Overlay | None,
     ) -> dict[int, list[Bucket]]:
         """As `tank.interfaces.Archive.read_buckets`, with the overlay laid over."""
+        ...
+
+    def compact(self, until_us: int, periods_max: int = 1_000_000) -> Compacted:
+        """Tidy periods that end by `until_us` for the long run, oldest first.
+
+        Raises:
+            StorageFailed: what was done before stays.
+        """
+        ...
+
+    def stats(self) -> HistoryStats:
+        """How much is stored."""
         ...
 
     def close(self) -> None:

@@ -92,6 +92,12 @@ class Journal:
         """The number of the newest batch ever committed."""
         return self._last_seq
 
+    @property
+    def size_bytes(self) -> int:
+        """What the file and its log take on disk."""
+        log_path = self._path.with_name(self._path.name + "-wal")
+        return sum(path.stat().st_size for path in (self._path, log_path) if path.exists())
+
     def skip_to(self, seq: int) -> None:
         """Number new batches after `seq`, which the history store has seen."""
         self._last_seq = max(self._last_seq, seq)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 
+from thingtank.stores.history_interface import Compacted, HistoryStats
 from thingtank.stores.memory_archive import bucket_of
 from thingtank.stores.rows import Deletion, Overlay, Rows
 from thingtank.tank.datapoints import AT_US_MIN, Bucket, Datapoint, text_of
@@ -90,6 +91,15 @@ class MemoryHistory:
                 steps.setdefault(origin_us + step * interval_us, []).append(datapoint)
             found[stream_id] = [bucket_of(*item) for item in list(steps.items())[:limit]]
         return found
+
+    def compact(self, until_us: int, periods_max: int = 1_000_000) -> Compacted:
+        return Compacted(0, 0)
+
+    def stats(self) -> HistoryStats:
+        times = [at_us for values in self._values.values() for at_us in values]
+        return HistoryStats(
+            len(times), 0, 0, 0, 0, min(times, default=None), max(times, default=None)
+        )
 
     def close(self) -> None:
         """Stay as it is, for the next to open."""

@@ -5,6 +5,10 @@ import msgspec
 from thingtank.tank.things import Location
 
 
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """No parameters."""
+
+
 class DeviceRow(msgspec.Struct, frozen=True):
     """A device in a list.
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
-from thingtank.server.operations import devices, feeds, keys, transfer, users
+from thingtank.server.operations import archive, devices, feeds, keys, transfer, users
 from thingtank.server.operations.context import Context
+from thingtank.server.operations.shapes import Nothing
 from thingtank.tank.errors import TankError
 
 Operation = Callable[[Context, Any], Awaitable[msgspec.Struct]]
@@ -21,7 +22,7 @@ OPERATIONS: dict[str, tuple[type[msgspec.Struct], Operation]] = {
     "key.show": (keys.OneKey, keys.show),
     "key.delete": (keys.OneKey, keys.delete),
     "user.create": (users.CreateUser, users.create),
-    "user.list": (users.Nothing, users.list_all),
+    "user.list": (Nothing, users.list_all),
     "user.password": (users.SetPassword, users.set_password),
     "user.link": (users.OneUser, users.make_link),
     "user.disable": (users.OneUser, users.disable),
@@ -29,6 +30,8 @@ OPERATIONS: dict[str, tuple[type[msgspec.Struct], Operation]] = {
     "feed.write": (feeds.WriteValues, feeds.write),
     "feed.history": (feeds.AskHistory, feeds.history),
     "feed.delete_history": (feeds.DeleteHistory, feeds.delete_history),
+    "archive.stats": (Nothing, archive.stats),
+    "archive.compact": (Nothing, archive.compact),
     "archive.export_batch": (transfer.ExportBatch, transfer.export_batch),
     "archive.import_batch": (transfer.ImportBatch, transfer.import_batch),
 }

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 
 from thingtank.server.operations.context import Context
+from thingtank.server.operations.shapes import Nothing
 from thingtank.tank.errors import NoSuchAccount, ValidationFailed
 from thingtank.web.accounts.models import Account
 from thingtank.web.accounts.sign_in_links import make_sign_in_link
@@ -59,10 +60,6 @@ class UserList(msgspec.Struct, frozen=True):
     """Accounts, oldest first."""
 
     users: list[UserRow]
-
-
-class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """No parameters."""
 
 
 async def create(context: Context, asked: CreateUser) -> UserRow:

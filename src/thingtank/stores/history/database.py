@@ -67,6 +67,8 @@ class Database:
     def _connect(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(str(self._path), config=self._config)
         connection.execute(_SCHEMA).fetchall()
+        # A segment's description is read once, not by every query.
+        connection.execute("SET GLOBAL parquet_metadata_cache = true").fetchall()
         return connection
 
     @contextmanager

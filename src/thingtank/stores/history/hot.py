@@ -7,6 +7,7 @@ import numpy as np
 
 from thingtank.stores.history.batches import Columns, columns_of, sorted_newest
 from thingtank.stores.history.database import run
+from thingtank.stores.history.segments import Period
 from thingtank.stores.rows import Deletion, Rows
 
 
@@ -52,13 +53,40 @@ def _insert_texts(connection: duckdb.DuckDBPyConnection, columns: Columns, seq: 
     connection.unregister("batch")
 
 
-def delete_ranges(connection: duckdb.DuckDBPyConnection, deletions: Sequence[Deletion]) -> None:
-    """Delete what the table holds in any of the ranges, in one pass."""
+def delete_ranges(
+    connection: duckdb.DuckDBPyConnection,
+    deletions: Sequence[Deletion],
+    seq: int,
+    compacting: Period | None,
+) -> None:
+    """Delete what the table holds in any of the ranges, and hide what segments hold.
+
+    Args:
+        seq: the change's number; segments that hold it need no tombstone.
+        compacting: a period that becomes a segment now, with rows that are deleted here.
+    """
     connection.register("ranges", ranges_of(deletions))
     run(
         connection,
         "DELETE FROM hot USING ranges WHERE hot.stream_id = ranges.stream_id"
         " AND hot.at_us >= ranges.start_us AND hot.at_us < ranges.end_us",
+    )
+    start_us, end_us = (compacting.start_us, compacting.end_us) if compacting else (0, 0)
+    run(
+        connection,
+        "INSERT INTO tombstones SELECT stream_id, start_us, end_us, ? FROM ranges"
+        " WHERE (end_us > ? AND start_us < ?) OR EXISTS (SELECT 1 FROM segments"
+        " WHERE segments.first_us < ranges.end_us AND segments.last_us >= ranges.start_us"
+        " AND ranges.stream_id BETWEEN segments.stream_id_min AND segments.stream_id_max)",
+        seq, start_us, end_us,
+    )  # fmt: skip
+    # One that a later one covers says nothing more.
+    run(
+        connection,
+        "DELETE FROM tombstones USING ranges WHERE tombstones.stream_id = ranges.stream_id"
+        " AND tombstones.seq < ? AND tombstones.start_us >= ranges.start_us"
+        " AND tombstones.end_us <= ranges.end_us",
+        seq,
     )
     connection.unregister("ranges")
 

@@ -1,50 +1,41 @@
-"""The history store: where datapoints stay once the journal hands them over.
+"""The history store: all datapoints on disk, behind the head.
 
-One DuckDB file holds all. Every method is blocking and may be called from several threads.
+Numbers and texts are kept as they were written. What is newer lies over what is older: hot rows
+over cold ones, the head's overlay over both; `stream_reader.py` does that for one datastream.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
-import numpy as np
-import numpy.typing as npt
-
 from thingtank.stores.archive_settings import ArchiveSettings
-from thingtank.stores.history.batches import Columns, columns_of, concatenated, sorted_newest
-from thingtank.stores.history.buckets import buckets_of
+from thingtank.stores.history.compaction import Compactor
 from thingtank.stores.history.database import Database, fetch_one, run
-from thingtank.stores.history.hot import delete_ranges, insert_rows, ranges_of
+from thingtank.stores.history.hot import delete_ranges, insert_rows
+from thingtank.stores.history.partials import Partials, buckets_of, joined, merged, partials_of
+from thingtank.stores.history.segments import HOUR_US
+from thingtank.stores.history.stream_reader import StreamReader
+from thingtank.stores.history_interface import Compacted, HistoryStats
 from thingtank.stores.rows import Deletion, Overlay, Rows
 from thingtank.tank.datapoints import AT_US_MIN, Bucket, Datapoint
 from thingtank.tank.interfaces import Clock
-
-# Of rows of one instant the newest counts; `ranges` are deletions that are not in the file yet.
-_ROWS = """
-SELECT stream_id, at_us, number, text FROM hot
-WHERE stream_id IN (SELECT unnest($streams)) AND at_us >= $start AND at_us < $end
-  AND NOT EXISTS (SELECT 1 FROM ranges WHERE ranges.stream_id = hot.stream_id
-                  AND hot.at_us >= ranges.start_us AND hot.at_us < ranges.end_us)
-QUALIFY row_number() OVER (PARTITION BY stream_id, at_us ORDER BY seq DESC) = 1
-"""
-_NEWEST_ROWS = """
-SELECT * FROM ({rows})
-QUALIFY row_number() OVER (PARTITION BY stream_id ORDER BY at_us {order}) <= $limit
-"""
 
 
 class HistoryStore:
     """Implements `stores.history_interface.History`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
         self._database = database
+        self._folder = folder
+        self.compactor = Compactor(database, folder, clock)
 
     @classmethod
     def open(cls, folder: Path, settings: ArchiveSettings, clock: Clock) -> "HistoryStore":
         """Open the store of a data folder, made when missing."""
         folder.mkdir(parents=True, exist_ok=True)
         spill_folder = folder / "spill"
-        return cls(Database(folder / "hot.duckdb", spill_folder, settings))
+        store = cls(Database(folder / "hot.duckdb", spill_folder, settings), folder / "cold", clock)
+        store.compactor.clean_up()
+        return store
 
     @property
     def through_seq(self) -> int:
@@ -59,7 +50,7 @@ class HistoryStore:
             for change in changes:
                 seq += 1
                 if isinstance(change, Deletion):
-                    delete_ranges(connection, [change])
+                    delete_ranges(connection, [change], seq, self.compactor.running)
                 else:
                     insert_rows(connection, change, seq)
             run(connection, "UPDATE state SET through_seq = ?, seq = ?", through_seq, seq)
@@ -74,13 +65,13 @@ class HistoryStore:
         overlay: Overlay | None,
     ) -> dict[int, list[Datapoint]]:
         """As `tank.interfaces.Archive.read`, with the overlay laid over what is stored."""
-        order = "DESC" if newest_first else "ASC"
-        query = _NEWEST_ROWS.format(rows=_ROWS, order=order)
-        found = self._rows(query, stream_ids, start_us, end_us, overlay, limit)
-        return {
-            stream_id: points[-limit:] if newest_first else points[:limit]
-            for stream_id, points in found.datapoints().items()
-        }
+        found: dict[int, list[Datapoint]] = {}
+        with self._database.snapshot() as connection:
+            for stream_id in stream_ids:
+                reader = StreamReader(connection, self._folder, stream_id, overlay)
+                rows = reader.read(start_us, end_us, limit, newest_first)
+                found |= rows.datapoints()
+        return found
 
     def read_last_before(
         self, stream_ids: Sequence[int], before_us: int, overlay: Overlay | None
@@ -100,50 +91,62 @@ class HistoryStore:
         overlay: Overlay | None,
     ) -> dict[int, list[Bucket]]:
         """As `tank.interfaces.Archive.read_buckets`, with the overlay laid over."""
-        found = self._rows(_ROWS, stream_ids, start_us, end_us, overlay, None)
-        buckets = buckets_of(found, interval_us, origin_us)
-        return {stream_id: steps[:limit] for stream_id, steps in buckets.items()}
+        found: dict[int, list[Bucket]] = {}
+        with self._database.snapshot() as connection:
+            for stream_id in stream_ids:
+                reader = StreamReader(connection, self._folder, stream_id, overlay)
+                parts = _parts(reader, start_us, end_us, interval_us, origin_us)
+                if parts:
+                    found[stream_id] = buckets_of(joined(parts), interval_us, origin_us, limit)
+        return found
+
+    def compact(self, until_us: int, periods_max: int = 1_000_000) -> Compacted:
+        """Move whole periods that end by `until_us` to the cold tier, oldest first."""
+        return self.compactor.run(until_us, periods_max)
+
+    def stats(self) -> HistoryStats:
+        """What both tiers hold."""
+        with self._database.snapshot() as connection:
+            hot_rows, hot_first, hot_last = fetch_one(
+                connection, "SELECT count(*), min(at_us), max(at_us) FROM hot"
+            )
+            cold = fetch_one(
+                connection,
+                "SELECT count(*), coalesce(sum(row_count), 0), coalesce(sum(size_bytes), 0),"
+                " min(first_us), max(last_us) FROM segments",
+            )
+        firsts = [at_us for at_us in (hot_first, cold[3]) if at_us is not None]
+        lasts = [at_us for at_us in (hot_last, cold[4]) if at_us is not None]
+        return HistoryStats(
+            hot_rows=hot_rows,
+            hot_bytes=self._database.size_bytes(),
+            cold_rows=int(cold[1]),
+            cold_bytes=int(cold[2]),
+            segment_count=cold[0],
+            oldest_us=min(firsts, default=None),
+            newest_us=max(lasts, default=None),
+        )
 
     def close(self) -> None:
         """Let go of the file."""
         self._database.close()
 
-    def _rows(
-        self,
-        query: str,
-        stream_ids: Sequence[int],
-        start_us: int,
-        end_us: int,
-        overlay: Overlay | None,
-        limit: int | None,
-    ) -> Columns:
-        """Stored rows and those of the overlay, sorted by datastream and time."""
-        values = {"streams": list(stream_ids), "start": start_us, "end": end_us}
-        if limit is not None:
-            values["limit"] = limit
-        with self._database.snapshot() as connection:
-            connection.register("ranges", ranges_of(overlay.deletions if overlay else []))
-            stored = _fetched(connection.execute(query, values))
-            connection.unregister("ranges")
-        if overlay is None:
-            return sorted_newest(stored)
-        newer = columns_of(overlay.rows)
-        wanted = (
-            np.isin(newer.stream_ids, np.asarray(stream_ids, dtype=np.int32))
-            & (newer.at_us >= start_us)
-            & (newer.at_us < end_us)
-        )
-        return sorted_newest(concatenated([stored, newer.take(wanted)]))
 
-
-def _fetched(result: duckdb.DuckDBPyConnection) -> Columns:
-    found = result.fetchnumpy()
-    masked = np.ma.asarray(found["text"])
-    texts: npt.NDArray[np.object_] = np.ma.getdata(masked).astype(np.object_)
-    texts[np.ma.getmaskarray(masked)] = None
-    return Columns(
-        np.ma.getdata(found["stream_id"]).astype(np.int32),
-        np.ma.getdata(found["at_us"]).astype(np.int64),
-        np.ma.filled(np.ma.asarray(found["number"], dtype=np.float64), np.nan),
-        texts if any(text is not None for text in texts) else None,
-    )
+def _parts(
+    reader: StreamReader, start_us: int, end_us: int, interval_us: int, origin_us: int
+) -> list[Partials]:
+    """Summaries that together say all of a range: roll-ups where they do, else of the rows."""
+    parts: list[Partials] = []
+    ranges = [(start_us, end_us)]
+    inner_us = (-(-start_us // HOUR_US) * HOUR_US, end_us // HOUR_US * HOUR_US)
+    if interval_us % HOUR_US == 0 and origin_us % HOUR_US == 0 and inner_us[0] < inner_us[1]:
+        rollups, rest = reader.rollups(*inner_us)
+        if rollups is not None and len(rollups.first_us):
+            parts.append(rollups)
+        ranges = [(start_us, inner_us[0]), *rest, (inner_us[1], end_us)]
+    for first_us, last_us in ranges:
+        for rows in reader.chunks(first_us, last_us):
+            # By hour at most, for a roll-up of the same step may come between two ranges.
+            step_us = min(interval_us, HOUR_US) if HOUR_US % interval_us == 0 else interval_us
+            parts.append(merged(partials_of(rows), step_us, origin_us))
+    return parts

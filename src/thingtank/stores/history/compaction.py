@@ -1,0 +1,274 @@
+"""Moves whole periods from the hot tier to the cold one, and merges days into months.
+
+The one hard part of the store: at each step a crash leaves every datapoint exactly once. The steps:
+
+1. write      the period's rows, hot and cold, to a draft in its folder
+2. name       sync it, give it its name, sync the folder; nobody knows it yet
+3. switch     one transaction: the manifest names it, and no longer what it replaces; the hot rows
+              that it holds go
+4. forget     delete the replaced files, some time later: readers may be in them
+
+Before 3 the file is a leftover, which the next start removes; after 3 the replaced ones are. What
+is written or deleted while 1 and 2 run has a larger number than the segment's `through_seq`: such
+rows stay hot, and such deletions leave a tombstone.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import structlog
+
+from thingtank.stores.history.database import Database, fetch_one, run
+from thingtank.stores.history.segments import (
+    DAY_US,
+    HOUR_US,
+    Period,
+    Segment,
+    day_of,
+    drop_segments,
+    floor_sql,
+    insert_segment,
+    make_durable,
+    month_of,
+    read_segments,
+    remove_leftovers,
+    segments_within,
+)
+from thingtank.stores.history_interface import Compacted
+from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN
+from thingtank.tank.interfaces import Clock
+
+log = structlog.get_logger()
+
+FORGET_S = 120.0  # longer than any read
+MONTH_ROWS_MAX = 100_000_000  # larger months stay days: sorting them would take too long
+LATE_SHARE = 20  # a segment is written anew for so few late rows (a 20th) at most once a day
+
+_MERGED = """
+SELECT stream_id, at_us, number, text FROM (
+    SELECT stream_id, at_us, number, text, -1 AS seq FROM old
+    WHERE NOT EXISTS (
+        SELECT 1 FROM tombstones WHERE tombstones.stream_id = old.stream_id
+        AND old.at_us >= tombstones.start_us AND old.at_us < tombstones.end_us
+        AND tombstones.seq > old.through_seq)
+    UNION ALL
+    SELECT stream_id, at_us, number, text, seq FROM hot
+    WHERE at_us >= {start} AND at_us < {end} AND seq <= {seq})
+QUALIFY row_number() OVER (PARTITION BY stream_id, at_us ORDER BY seq DESC) = 1
+ORDER BY stream_id, at_us
+"""
+_NO_OLD = """
+SELECT NULL::INTEGER AS stream_id, NULL::BIGINT AS at_us, NULL::DOUBLE AS number,
+    NULL::VARCHAR AS text, 0::BIGINT AS through_seq WHERE false
+"""
+_ROLLUP = """
+SELECT stream_id, {hour} AS hour_us,
+    min(at_us) AS first_us, max(at_us) AS last_us, count(*) AS count,
+    count(number) AS number_count, min(number) AS minimum, max(number) AS maximum,
+    coalesce(sum(number), 0) AS total,
+    arg_min({{'n': number}}, at_us).n AS first_number,
+    arg_max({{'n': number}}, at_us).n AS last_number,
+    arg_min({{'t': text}}, at_us).t AS first_text, arg_max({{'t': text}}, at_us).t AS last_text
+FROM read_parquet('{file}') GROUP BY ALL ORDER BY stream_id, hour_us
+"""
+_COPY = (
+    "COPY ({query}) TO '{file}' (FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd,"
+    " ROW_GROUP_SIZE {rows})"
+)
+_SEGMENT_GROUP_ROWS = 65_536
+_ROLLUP_GROUP_ROWS = 16_384
+
+
+class Compactor:
+    """Compacts one store; `run` is called by one thread at a time."""
+
+    def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
+        self._database = database
+        self._folder = folder
+        self._clock = clock
+        self._forgotten: list[tuple[float, Path]] = []
+        self.running: Period | None = None
+        self.step: Callable[[str], None] = lambda _name: None
+
+    def clean_up(self) -> None:
+        """Remove what a crash left; at the start, before anybody reads."""
+        self._folder.mkdir(0o700, exist_ok=True)
+        with self._database.snapshot() as connection:
+            counting = read_segments(connection, AT_US_MIN, AT_US_MAX + 1)
+        leftovers = remove_leftovers(self._folder, counting)
+        if leftovers:
+            log.info("archive_leftovers_removed", count=len(leftovers))
+
+    def run(self, until_us: int, periods_max: int) -> Compacted:
+        """Compact periods that end by `until_us` and are due, oldest first.
+
+        Raises:
+            StorageFailed: a file or the database could not be written. What was done stays.
+        """
+        self._forget()
+        due = self._due(until_us)
+        for period in due[:periods_max]:
+            self._compact(period)
+        if due:
+            self._database.checkpoint()
+        done_count = min(len(due), periods_max)
+        return Compacted(done_count, len(due) - done_count)
+
+    def _due(self, until_us: int) -> list[Period]:
+        """Periods with something to do, oldest first."""
+        with self._database.snapshot() as connection:
+            hot_days = connection.execute(
+                f"SELECT {floor_sql('at_us', DAY_US)} AS day_us, count(*) FROM hot"  # noqa: S608 - a constant
+                " WHERE at_us < ? GROUP BY day_us",
+                [until_us],
+            ).fetchall()
+            segments = read_segments(connection, AT_US_MIN, AT_US_MAX + 1)
+            buried = connection.execute("SELECT start_us, end_us, seq FROM tombstones").fetchall()
+        counts: dict[Period, int] = {}
+        for day_us, count in hot_days:
+            period = self._period_of(day_us, until_us, segments)
+            counts[period] = counts.get(period, 0) + count
+        for segment in segments:
+            month = month_of(segment.start_us)
+            if segment.period.startswith("day=") and self._is_over(month, until_us):
+                wanted = self._period_of(segment.start_us, until_us, segments)
+                if wanted == month:
+                    counts.setdefault(month, 0)
+            if any(s > segment.through_seq and a <= segment.last_us and b > segment.first_us
+                   for a, b, s in buried):  # fmt: skip
+                counts.setdefault(Period(segment.start_us, segment.end_us, segment.period), 0)
+        return sorted(
+            period
+            for period, late_count in counts.items()
+            if period.end_us <= until_us and self._is_worth_it(period, late_count, segments)
+        )
+
+    def _period_of(self, at_us: int, until_us: int, segments: list[Segment]) -> Period:
+        """Where an instant belongs: its month when that is over, else its day."""
+        for segment in segments:
+            if segment.start_us <= at_us < segment.end_us and segment.period.startswith("month="):
+                return Period(segment.start_us, segment.end_us, segment.period)
+        month = month_of(at_us)
+        count = sum(
+            segment.row_count
+            for segment in segments
+            if month.start_us <= segment.start_us < month.end_us
+        )
+        is_month = self._is_over(month, until_us) and count <= MONTH_ROWS_MAX
+        return month if is_month else day_of(at_us)
+
+    def _is_over(self, month: Period, until_us: int) -> bool:
+        return month.end_us + DAY_US <= until_us
+
+    def _is_worth_it(self, period: Period, late_count: int, segments: list[Segment]) -> bool:
+        """Whether a period is written now: anew for little only once a day."""
+        here = [s for s in segments if s.start_us >= period.start_us and s.end_us <= period.end_us]
+        if not here or len(here) > 1 or here[0].period != period.name:
+            return True
+        is_old = self._clock.now_us() - here[0].written_us >= DAY_US
+        return is_old or late_count * LATE_SHARE >= here[0].row_count
+
+    def _compact(self, period: Period) -> None:
+        with self._database.writing():
+            self.running = period  # from now on deletions in it leave tombstones
+        try:
+            segment, replaced = self._write(period)
+            self.step("named")
+            self._switch(period, segment, replaced)
+            self.step("switched")
+        finally:
+            self.running = None
+        now_s = time.monotonic()
+        for old in replaced:
+            self._forgotten += [(now_s, self._folder / name) for name in (old.file, old.rollup)]
+
+    def _write(self, period: Period) -> tuple[Segment | None, list[Segment]]:
+        folder = self._folder / period.name
+        folder.mkdir(0o700, exist_ok=True)
+        with self._database.snapshot() as connection:
+            seq = int(fetch_one(connection, "SELECT seq FROM state")[0])
+            replaced = segments_within(connection, period)
+            run(connection, f"CREATE OR REPLACE TEMP VIEW old AS {self._old(replaced)}")
+            query = _MERGED.format(start=period.start_us, end=period.end_us, seq=seq)
+            stem = f"{period.name.replace('=', '-')}-{seq}-{self._clock.now_us()}"
+            file, rollup = folder / f"{stem}.parquet", folder / f"{stem}.rollup.parquet"
+            drafts = (file.with_suffix(".part"), rollup.with_suffix(".part"))
+            _copy(connection, query, drafts[0], _SEGMENT_GROUP_ROWS)
+            self.step("rows written")
+            rollup_query = _ROLLUP.format(hour=floor_sql("at_us", HOUR_US), file=_quoted(drafts[0]))
+            _copy(connection, rollup_query, drafts[1], _ROLLUP_GROUP_ROWS)
+            self.step("roll-up written")
+            facts = fetch_one(
+                connection,
+                "SELECT min(at_us), max(at_us), min(stream_id), max(stream_id), count(*)"
+                " FROM read_parquet(?)",
+                str(drafts[0]),
+            )
+            run(connection, "DROP VIEW old")
+        if not facts[4]:
+            for draft in drafts:
+                draft.unlink()
+            return None, replaced
+        size_bytes = make_durable(drafts[0], file) + make_durable(drafts[1], rollup)
+        segment = Segment(
+            period=period.name,
+            file=file.relative_to(self._folder).as_posix(),
+            rollup=rollup.relative_to(self._folder).as_posix(),
+            start_us=period.start_us,
+            end_us=period.end_us,
+            first_us=facts[0],
+            last_us=facts[1],
+            stream_id_min=facts[2],
+            stream_id_max=facts[3],
+            row_count=facts[4],
+            size_bytes=size_bytes,
+            through_seq=seq,
+            written_us=self._clock.now_us(),
+        )
+        return segment, replaced
+
+    def _old(self, replaced: list[Segment]) -> str:
+        if not replaced:
+            return _NO_OLD
+        return " UNION ALL ".join(
+            f"SELECT *, {segment.through_seq}::BIGINT AS through_seq"  # noqa: S608 - our own numbers and paths
+            f" FROM read_parquet('{_quoted(self._folder / segment.file)}')"
+            for segment in replaced
+        )
+
+    def _switch(self, period: Period, segment: Segment | None, replaced: list[Segment]) -> None:
+        with self._database.writing() as connection:
+            through_seq = segment.through_seq if segment else None
+            drop_segments(connection, replaced)
+            if segment is not None:
+                insert_segment(connection, segment)
+                run(
+                    connection,
+                    "DELETE FROM hot WHERE at_us >= ? AND at_us < ? AND seq <= ?",
+                    period.start_us, period.end_us, through_seq,
+                )  # fmt: skip
+            run(
+                connection,
+                "DELETE FROM tombstones WHERE NOT EXISTS (SELECT 1 FROM segments"
+                " WHERE segments.through_seq < tombstones.seq"
+                " AND segments.first_us < tombstones.end_us"
+                " AND segments.last_us >= tombstones.start_us)",
+            )
+
+    def _forget(self) -> None:
+        """Delete replaced files that no reader can be in any more."""
+        now_s = time.monotonic()
+        due = [path for at_s, path in self._forgotten if now_s - at_s >= FORGET_S]
+        self._forgotten = [item for item in self._forgotten if now_s - item[0] < FORGET_S]
+        for path in due:
+            path.unlink(missing_ok=True)
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, query: str, file: Path, group_rows: int) -> None:
+    run(connection, _COPY.format(query=query, file=_quoted(file), rows=group_rows))
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

@@ -1,0 +1,295 @@
+"""Reads one datastream from both tiers within one snapshot, a bounded number of rows at a time.
+
+Cold rows come from the segments' files, without what tombstones hide; hot rows lie over them, of
+one instant the latest written. What the head's overlay says lies over both.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from thingtank.stores.history.batches import Columns, columns_of, concatenated, sorted_newest
+from thingtank.stores.history.partials import Partials, partials_from
+from thingtank.stores.history.segments import HOUR_US, Segment, floor_sql, read_segments
+from thingtank.stores.rows import Int64s, Overlay
+
+ROWS_AT_A_TIME = 100_000
+_SLACK_ROWS = 28  # of the first try, for rows that turn out hidden or repeated
+RECENT_US = (3 * HOUR_US, 24 * HOUR_US)
+
+_HOT = """
+SELECT at_us, number, text, seq FROM hot
+WHERE stream_id = ? AND at_us >= ? AND at_us < ?
+ORDER BY at_us {order}, seq DESC LIMIT {limit}
+"""
+_COLD = """
+SELECT at_us, number, text FROM read_parquet(?)
+WHERE stream_id = ? AND at_us >= ? AND at_us < ?
+ORDER BY at_us {order} LIMIT {limit}
+"""
+_ROLLUP = """
+SELECT hour_us, first_us, last_us, count, number_count, minimum, maximum, total,
+    first_number, last_number, first_text, last_text
+FROM read_parquet(?) WHERE stream_id = ? AND hour_us >= ? AND hour_us < ? ORDER BY hour_us
+"""
+
+
+class StreamReader:
+    """One datastream in one snapshot."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        cold_folder: Path,
+        stream_id: int,
+        overlay: Overlay | None,
+    ) -> None:
+        self._connection = connection
+        self._folder = cold_folder
+        self._stream_id = stream_id
+        self._overlay_rows = _rows_of(stream_id, overlay)
+        self._overlay_deletions = _deletions_of(stream_id, overlay)
+        self._tombstones: list[tuple[int, int, int]] | None = None
+
+    def read(self, start_us: int, end_us: int, limit: int, newest_first: bool) -> Columns:
+        """The oldest (or newest) `limit` rows of a range, oldest first."""
+        found: list[Columns] = []
+        missing = limit
+        while missing > 0 and start_us < end_us:
+            rows, start_us, end_us = self._some(start_us, end_us, missing, newest_first)
+            if len(rows.at_us):
+                part = slice(-missing, None) if newest_first else slice(missing)
+                found.append(rows.take(part))
+                missing -= len(found[-1].at_us)
+        if newest_first:
+            found.reverse()
+        return concatenated(found) if found else _NO_ROWS
+
+    def chunks(self, start_us: int, end_us: int) -> Iterator[Columns]:
+        """All rows of a range, oldest first, in parts of bounded size."""
+        while start_us < end_us:
+            rows, start_us, end_us = self._some(start_us, end_us, ROWS_AT_A_TIME, False)
+            if len(rows.at_us):
+                yield rows
+
+    def rollups(self, start_us: int, end_us: int) -> tuple[Partials | None, list[tuple[int, int]]]:
+        """Roll-ups of whole hours of a range that say all there is, and the ranges that remain.
+
+        Args:
+            start_us, end_us: whole hours.
+        """
+        segments = read_segments(self._connection, start_us, end_us)
+        if not segments:
+            return None, [(start_us, end_us)]
+        dirty = self._dirty_hours(start_us, end_us, segments)
+        found = self._query(
+            _ROLLUP,
+            [str(self._folder / segment.rollup) for segment in segments],
+            start_us,
+            end_us,
+        )
+        hours = np.asarray(found["hour_us"], dtype=np.int64)
+        is_clean = ~np.isin(hours, dirty)
+        columns = [np.asarray(found[name], dtype=np.int64) for name in _INTEGERS]
+        floats = [_floats(found[name]) for name in _FLOATS]
+        texts = [_texts(found[name]) for name in _TEXTS]
+        partials = partials_from([column[is_clean] for column in (*columns, *floats, *texts)])
+        return partials, _ranges_of_hours(dirty)
+
+    def _dirty_hours(self, start_us: int, end_us: int, segments: list[Segment]) -> Int64s:
+        """Hours of the range whose roll-up does not say all: something was written or deleted."""
+        hot = self._connection.execute(
+            f"SELECT DISTINCT {floor_sql('at_us', HOUR_US)} AS hour_us FROM hot"  # noqa: S608 - a constant
+            " WHERE stream_id = ? AND at_us >= ? AND at_us < ?",
+            [self._stream_id, start_us, end_us],
+        ).fetchnumpy()
+        hours = [np.asarray(hot["hour_us"], dtype=np.int64)]
+        hours.append(self._overlay_rows.at_us // HOUR_US * HOUR_US)
+        deletions = list(self._overlay_deletions)
+        through_seq = min(segment.through_seq for segment in segments)
+        deletions += [(a, b) for a, b, seq in self._hiding(start_us, end_us) if seq > through_seq]
+        for first_us, last_us in deletions:
+            first_us, last_us = max(first_us, start_us), min(last_us, end_us)
+            if first_us < last_us:
+                hours.append(np.arange(first_us // HOUR_US * HOUR_US, last_us, HOUR_US))
+        dirty = np.unique(np.concatenate(hours))
+        return dirty[(dirty >= start_us) & (dirty < end_us)]
+
+    def _some(
+        self, start_us: int, end_us: int, wanted: int, newest_first: bool
+    ) -> tuple[Columns, int, int]:
+        """Rows from one end of a range, complete as far as they go, and the range that remains."""
+        limit = wanted + _SLACK_ROWS
+        hot, hot_bound = self._hot(start_us, end_us, limit, newest_first)
+        if newest_first:
+            cold, cold_bound = self._cold(hot_bound, end_us, limit, newest_first)
+            bound_us = max(hot_bound, cold_bound)
+            complete, rest = (bound_us, end_us), (start_us, bound_us)
+        else:
+            cold, cold_bound = self._cold(start_us, hot_bound, limit, newest_first)
+            bound_us = min(hot_bound, cold_bound)
+            complete, rest = (start_us, bound_us), (bound_us, end_us)
+        stored = _within(concatenated([cold, hot]), *complete)
+        for first_us, last_us in self._overlay_deletions:
+            stored = stored.take((stored.at_us < first_us) | (stored.at_us >= last_us))
+        overlay = _within(self._overlay_rows, *complete)
+        return sorted_newest(concatenated([stored, overlay])), *rest
+
+    def _hot(
+        self, start_us: int, end_us: int, limit: int, newest_first: bool
+    ) -> tuple[Columns, int]:
+        """Hot rows in the order they were written, and how far they are complete."""
+        if newest_first:
+            # Most questions are about the last hours, where few parts of the table reach.
+            for width_us in RECENT_US:
+                recent_us = end_us - width_us
+                if recent_us <= start_us:
+                    break
+                rows = self._hot_rows(recent_us, end_us, limit, newest_first)
+                if len(rows.at_us) >= limit:
+                    return rows, _bound(rows.at_us, False, recent_us, end_us, newest_first)
+        rows = self._hot_rows(start_us, end_us, limit, newest_first)
+        return rows, _bound(rows.at_us, len(rows.at_us) < limit, start_us, end_us, newest_first)
+
+    def _hot_rows(self, start_us: int, end_us: int, limit: int, newest_first: bool) -> Columns:
+        order = "DESC" if newest_first else "ASC"
+        found = self._connection.execute(
+            _HOT.format(order=order, limit=limit), [self._stream_id, start_us, end_us]
+        ).fetchnumpy()
+        return self._columns(found).take(np.argsort(np.asarray(found["seq"]), kind="stable"))
+
+    def _cold(
+        self, start_us: int, end_us: int, limit: int, newest_first: bool
+    ) -> tuple[Columns, int]:
+        """Cold rows, and how far they are complete; opens no more segments than it must."""
+        segments = read_segments(self._connection, start_us, end_us)
+        found: list[Columns] = []
+        count = 0
+        for segment in reversed(segments) if newest_first else segments:
+            if not segment.stream_id_min <= self._stream_id <= segment.stream_id_max:
+                continue
+            rows = self._of_segment(segment, start_us, end_us, limit - count, newest_first)
+            found.append(rows)
+            count += len(rows.at_us)
+            if count >= limit:
+                break
+        if not found:
+            return _NO_ROWS, start_us if newest_first else end_us
+        rows = concatenated(found)
+        bound = _bound(rows.at_us, count < limit, start_us, end_us, newest_first)
+        return self._without_hidden(found, segments, newest_first), bound
+
+    def _without_hidden(
+        self, found: list[Columns], segments: list[Segment], newest_first: bool
+    ) -> Columns:
+        wanted = [
+            segment
+            for segment in (reversed(segments) if newest_first else segments)
+            if segment.stream_id_min <= self._stream_id <= segment.stream_id_max
+        ]
+        kept = []
+        for rows, segment in zip(found, wanted, strict=False):
+            for first_us, last_us, seq in self._hiding(segment.start_us, segment.end_us):
+                if seq > segment.through_seq:
+                    rows = rows.take((rows.at_us < first_us) | (rows.at_us >= last_us))
+            kept.append(rows)
+        return concatenated(kept)
+
+    def _of_segment(
+        self, segment: Segment, start_us: int, end_us: int, limit: int, newest_first: bool
+    ) -> Columns:
+        order = "DESC" if newest_first else "ASC"
+        sql = _COLD.format(order=order, limit=limit)
+        path = str(self._folder / segment.file)
+        return self._columns(self._query(sql, path, start_us, end_us))
+
+    def _hiding(self, start_us: int, end_us: int) -> list[tuple[int, int, int]]:
+        """Tombstones of the datastream that reach into a range: (start, end, seq)."""
+        if self._tombstones is None:
+            self._tombstones = self._connection.execute(
+                "SELECT start_us, end_us, seq FROM tombstones WHERE stream_id = ?",
+                [self._stream_id],
+            ).fetchall()
+        return [row for row in self._tombstones if row[1] > start_us and row[0] < end_us]
+
+    def _query(self, sql: str, path: str | list[str], start_us: int, end_us: int) -> dict[str, Any]:
+        values = [path, self._stream_id, start_us, end_us]
+        return dict(self._connection.execute(sql, values).fetchnumpy())
+
+    def _columns(self, found: dict[str, Any]) -> Columns:
+        at_us = np.asarray(found["at_us"], dtype=np.int64)
+        texts = _texts(found["text"])
+        return Columns(
+            np.full(len(at_us), self._stream_id, dtype=np.int32),
+            at_us,
+            _floats(found["number"]),
+            texts if any(text is not None for text in texts) else None,
+        )
+
+
+_INTEGERS = ("first_us", "last_us", "count", "number_count")
+_FLOATS = ("minimum", "maximum", "total", "first_number", "last_number")
+_TEXTS = ("first_text", "last_text")
+_NO_ROWS = Columns(
+    np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64), None
+)
+
+
+def _bound(at_us: Int64s, is_all: bool, start_us: int, end_us: int, newest_first: bool) -> int:
+    """How far a source's answer is complete: to the range's end, or to its own furthest row.
+
+    The rows at that furthest instant may be more than were read, so it is left for the next try;
+    unless they are all of one instant, of which the latest written is among them.
+    """
+    if is_all:
+        return start_us if newest_first else end_us
+    first, last = int(at_us.min()), int(at_us.max())
+    if newest_first:
+        return first + 1 if first < last else first
+    return last if first < last else last + 1
+
+
+def _within(rows: Columns, start_us: int, end_us: int) -> Columns:
+    return rows.take((rows.at_us >= start_us) & (rows.at_us < end_us))
+
+
+def _rows_of(stream_id: int, overlay: Overlay | None) -> Columns:
+    if overlay is None:
+        return _NO_ROWS
+    rows = columns_of(overlay.rows)
+    return sorted_newest(rows.take(rows.stream_ids == stream_id))
+
+
+def _deletions_of(stream_id: int, overlay: Overlay | None) -> list[tuple[int, int]]:
+    if overlay is None:
+        return []
+    return [
+        (deletion.start_us, deletion.end_us)
+        for deletion in overlay.deletions
+        if stream_id in deletion.stream_ids
+    ]
+
+
+def _ranges_of_hours(hours: Int64s) -> list[tuple[int, int]]:
+    """Hours in order as ranges: those in a row are one."""
+    if not len(hours):
+        return []
+    breaks = np.flatnonzero(np.diff(hours) != HOUR_US) + 1
+    starts = hours[np.concatenate([[0], breaks])].tolist()
+    ends = hours[np.concatenate([breaks - 1, [len(hours) - 1]])].tolist()
+    return [(start, end + HOUR_US) for start, end in zip(starts, ends, strict=True)]
+
+
+def _floats(column: Any) -> npt.NDArray[np.float64]:
+    return np.ma.filled(np.ma.asarray(column, dtype=np.float64), np.nan)
+
+
+def _texts(column: Any) -> npt.NDArray[np.object_]:
+    masked = np.ma.asarray(column)
+    texts: npt.NDArray[np.object_] = np.ma.getdata(masked).astype(np.object_)
+    texts[np.ma.getmaskarray(masked)] = None
+    return texts

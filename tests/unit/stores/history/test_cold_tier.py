@@ -1,0 +1,252 @@
+"""The cold tier beside its memory twin: the same answers whatever was compacted when, or crashed."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.unit.stores.memory_history import MemoryHistory
+
+from thingtank.stores.archive_settings import ArchiveSettings
+from thingtank.stores.history.store import HistoryStore
+from thingtank.stores.rows import Deletion, Overlay, Rows
+from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, DatapointColumns
+from thingtank.tank.errors import StorageFailed
+
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
+START_US = 1_767_225_600_000_000 - 3 * DAY_US  # so that a month ends within
+STREAMS = [1, 2, 3]
+VALUES = ["1", "2.5", "-3", "007", "on", "", "1e5"]
+
+
+class FixedClock:
+    """Stands still unless told."""
+
+    def __init__(self) -> None:
+        self.at_us = START_US + 90 * DAY_US
+
+    def now_us(self) -> int:
+        return self.at_us
+
+
+def open_store(folder: Path, clock: FixedClock) -> HistoryStore:
+    return HistoryStore.open(folder, ArchiveSettings(), clock)
+
+
+def rows_of(points: list[tuple[int, int, str]]) -> Rows:
+    columns = DatapointColumns()
+    for stream_id, at_us, value in points:
+        columns.add(stream_id, at_us, value)
+    return Rows(
+        np.array(columns.stream_ids, dtype=np.int32),
+        np.array(columns.at_us, dtype=np.int64),
+        np.array(columns.numbers, dtype=np.float64),
+        columns.texts,
+    )
+
+
+class Twins:
+    """The store and its twin, given the same."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder, self.clock, self.chance = folder, FixedClock(), random.Random(seed)
+        self.store, self.twin = open_store(folder, self.clock), MemoryHistory()
+        self.seq = 0
+
+    def instant(self) -> int:
+        # Few enough to meet again, over a turn of months, on and off the hour.
+        return START_US + self.chance.randrange(6 * 24 * 4) * (HOUR_US // 4)
+
+    def points(self, count: int) -> list[tuple[int, int, str]]:
+        chance = self.chance
+        return [
+            (chance.choice(STREAMS), self.instant(), chance.choice(VALUES)) for _ in range(count)
+        ]
+
+    def range(self) -> tuple[int, int]:
+        start_us, end_us = sorted([self.instant(), self.instant()])
+        return start_us, end_us + 1
+
+    def apply(self) -> None:
+        changes: list[Rows | Deletion] = []
+        for _ in range(self.chance.randrange(1, 4)):
+            if self.chance.random() < 0.25:
+                streams = self.chance.sample(STREAMS, self.chance.randrange(1, 3))
+                changes.append(Deletion(streams, *self.range()))
+            else:
+                changes.append(rows_of(self.points(self.chance.randrange(1, 60))))
+        self.seq += 1
+        for history in (self.store, self.twin):
+            history.apply(changes, self.seq)
+
+    def compact(self) -> None:
+        self.clock.at_us += self.chance.choice([0, DAY_US])
+        self.store.compact(START_US + self.chance.choice([2, 4, 6, 60]) * DAY_US)
+
+    def reopen(self) -> None:
+        self.store.close()
+        self.store = open_store(self.folder, self.clock)
+
+    def check(self) -> None:
+        chance = self.chance
+        overlay = None
+        if chance.random() < 0.5:
+            deletions = [Deletion([chance.choice(STREAMS)], *self.range())]
+            newest = {(s, at): v for s, at, v in self.points(10)}
+            overlay = Overlay(rows_of([(s, at, v) for (s, at), v in newest.items()]), deletions)
+        start_us, end_us = (AT_US_MIN, AT_US_MAX + 1) if chance.random() < 0.3 else self.range()
+        limit, newest_first = chance.choice([1, 3, 50, 100_000]), chance.random() < 0.5
+        asked = (STREAMS, start_us, end_us, limit, newest_first, overlay)
+        assert self.store.read(*asked) == self.twin.read(*asked)
+        before = (STREAMS, end_us, overlay)
+        assert self.store.read_last_before(*before) == self.twin.read_last_before(*before)
+        interval_us = chance.choice([HOUR_US // 4, HOUR_US, 3 * HOUR_US, DAY_US, 7 * HOUR_US // 5])
+        origin_us = chance.choice([0, HOUR_US, HOUR_US // 2])
+        steps = (STREAMS, start_us, end_us, interval_us, origin_us, limit, overlay)
+        assert self.store.read_buckets(*steps) == self.twin.read_buckets(*steps)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_compacted_when_makes_no_difference(seed: int, tmp_path: Path) -> None:
+    twins = Twins(tmp_path, seed)
+    for _ in range(20):
+        twins.chance.choices([twins.apply, twins.compact, twins.reopen], [6, 3, 1])[0]()
+        twins.check()
+    twins.store.compact(AT_US_MAX + 1)
+    twins.check()
+    twins.store.close()
+
+
+class PowerCut(BaseException):
+    """The process ends here."""
+
+
+STEPS = ["rows written", "roll-up written", "named", "switched"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("is_second", [False, True], ids=["first segment", "over a segment"])
+def test_a_crash_at_any_step_leaves_each_datapoint_once(
+    step: str, is_second: bool, tmp_path: Path
+) -> None:
+    twins = Twins(tmp_path, 7)
+    for _ in range(6):
+        twins.apply()
+    if is_second:
+        twins.store.compact(AT_US_MAX + 1)
+        twins.clock.at_us += 2 * DAY_US
+        twins.apply()
+
+    def cut(name: str) -> None:
+        if name == step:
+            raise PowerCut
+
+    twins.store.compactor.step = cut
+    with pytest.raises(PowerCut):
+        twins.store.compact(AT_US_MAX + 1)
+    twins.reopen()
+    for _ in range(10):
+        twins.check()
+    named = {
+        path.relative_to(tmp_path / "cold").as_posix() for path in (tmp_path / "cold").rglob("*.*")
+    }
+    assert len(named) == 2 * twins.store.stats().segment_count  # no leftovers
+    twins.clock.at_us += 2 * DAY_US
+    twins.store.compact(AT_US_MAX + 1)
+    for _ in range(10):
+        twins.check()
+    twins.store.close()
+
+
+@pytest.mark.parametrize("step", ["rows written", "named"])
+def test_what_happens_during_a_compaction_is_not_lost(step: str, tmp_path: Path) -> None:
+    twins = Twins(tmp_path, 11)
+    twins.apply()
+    twins.apply()
+
+    def meanwhile(name: str) -> None:
+        if name == step:
+            for _ in range(5):
+                twins.apply()
+            twins.check()
+
+    twins.store.compactor.step = meanwhile
+    twins.store.compact(AT_US_MAX + 1)
+    twins.store.compactor.step = lambda _name: None
+    for _ in range(20):
+        twins.check()
+    twins.clock.at_us += 2 * DAY_US
+    twins.store.compact(AT_US_MAX + 1)
+    twins.check()
+    twins.store.close()
+
+
+def filled(tmp_path: Path) -> HistoryStore:
+    store = open_store(tmp_path, FixedClock())
+    store.apply([rows_of([(1, START_US + k * HOUR_US, str(k)) for k in range(100)])], 1)
+    return store
+
+
+def test_only_whole_periods_that_are_over_are_compacted(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    assert store.compact(START_US + DAY_US - 1).done_count == 0
+    assert store.compact(START_US + 2 * DAY_US).done_count == 2
+    stats = store.stats()
+    assert (stats.cold_rows, stats.hot_rows, stats.segment_count) == (48, 52, 2)
+    assert store.compact(START_US + 2 * DAY_US).done_count == 0
+    store.close()
+
+
+def test_days_become_a_month_once_it_is_over(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    store.compact(START_US + 3 * DAY_US)
+    assert store.stats().segment_count == 3
+    store.compact(START_US + 40 * DAY_US)
+    assert (store.stats().segment_count, store.stats().hot_rows) == (2, 0)
+    store.close()
+    reopened = open_store(tmp_path, FixedClock())
+    months = sorted(path.name for path in (tmp_path / "cold").iterdir())
+    assert months == ["month=2025-12", "month=2026-01"]
+    reopened.close()
+
+
+def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    store.compact(AT_US_MAX + 1)
+    for path in (tmp_path / "cold").rglob("*.parquet"):
+        assert path.stat().st_mode & 0o077 == 0
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "harm", [Path.unlink, lambda path: path.write_bytes(b"PAR1 broken")], ids=["missing", "broken"]
+)
+def test_a_lost_file_is_an_error_and_never_a_wrong_answer(
+    harm: Callable[[Path], object], tmp_path: Path
+) -> None:
+    store = filled(tmp_path)
+    store.compact(AT_US_MAX + 1)
+    for path in (tmp_path / "cold").rglob("*.parquet"):
+        harm(path)
+    with pytest.raises(StorageFailed, match="could not be read"):
+        store.read([1], AT_US_MIN, AT_US_MAX + 1, 10, False, None)
+    with pytest.raises(StorageFailed, match="could not be read"):
+        store.read_buckets([1], START_US, START_US + 9 * DAY_US, HOUR_US, 0, 10, None)
+    store.apply([rows_of([(2, START_US, "5")])], 2)  # the rest goes on
+    store.close()
+
+
+def test_a_deleted_stream_leaves_no_file(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    store.compact(AT_US_MAX + 1)
+    store.apply([Deletion([1], AT_US_MIN, AT_US_MAX + 1)], 2)
+    assert store.read([1], AT_US_MIN, AT_US_MAX + 1, 10, False, None) == {}
+    clock = store.compactor._clock
+    assert isinstance(clock, FixedClock)
+    clock.at_us += 2 * DAY_US
+    store.compact(AT_US_MAX + 1)
+    stats = store.stats()
+    assert (stats.segment_count, stats.cold_rows, stats.oldest_us) == (0, 0, None)
+    store.close()
