@@ -30,6 +30,9 @@ browser: dev  ## Journeys in headless Chromium; screenshots in build/screenshots
 bench: dev  ## Measure and print one table: make bench ARGS="--quick archive"
 	$(BIN)/python -m tests.bench $(ARGS)
 
+docs: dev  ## Write the reference pages that follow from the code
+	$(BIN)/python tools/make_docs.py
+
 lock: dev  ## Write the lock files anew from pyproject.toml
 	$(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --all-build-deps -o requirements.lock pyproject.toml
 	$(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --all-build-deps --extra=dev -o requirements-dev.lock pyproject.toml
@@ -40,4 +43,4 @@ runtime:
 dev:
 	@tools/setup.sh requirements-dev.lock
 
-.PHONY: help serve lint check test interop browser bench lock runtime dev
+.PHONY: help serve lint check test interop browser bench docs lock runtime dev

@@ -21,10 +21,11 @@ DAY_US = 86_400_000_000
 # Rounds take turns on five past days, so that days which are compacted already are written again.
 DAYS = 5
 FIRST_DAY_US = (time.time_ns() // 1000 // DAY_US - 40) * DAY_US
-# The mover, and maintenance where there is any, run all the time, so that kills find them at work.
+# Mover and compaction run all the time, so that kills find them at work.
 RESTLESS = (
     "--set=archive.move_interval_s=0.05",
     "--set=archive.trim_interval_s=0.1",
+    "--set=archive.compact_interval_s=0.1",
 )
 
 
@@ -59,6 +60,7 @@ def test_server_killed_at_random_instants_keeps_exactly_what_it_acknowledged(
     for _ in range(2):
         with start_server(data) as server:
             check_rounds(server, writers, range(ROUNDS))
+    assert list((data / "cold").rglob("*.parquet")), "nothing was ever compacted"
     acknowledged = sum(writer.ledger.acknowledged_count for writer in writers)
     print(f"{acknowledged} changes of datapoints were acknowledged in {ROUNDS} rounds")
     assert acknowledged > 100 * ROUNDS

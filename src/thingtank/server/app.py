@@ -1,5 +1,6 @@
 """The web port's one ASGI app: who answers which path."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -14,13 +15,24 @@ class AsgiApp(Protocol):
 
 
 class WebApp:
-    """Sends `/v2` and `/v1` to the Xively door, `/healthz` to itself, the rest to the web layer."""
+    """Sends `/v2` and `/v1` to the Xively door, `/healthz` to itself, the rest to the web layer.
 
-    def __init__(self, xively: AsgiApp, pages: AsgiApp, static: AsgiApp, live: AsgiApp) -> None:
+    `/healthz` is 200 while all is well, and 503 with a reason while `failure` gives one.
+    """
+
+    def __init__(
+        self,
+        xively: AsgiApp,
+        pages: AsgiApp,
+        static: AsgiApp,
+        live: AsgiApp,
+        failure: Callable[[], str | None],
+    ) -> None:
         self._xively = xively
         self._pages = pages
         self._static = static
         self._live = live
+        self._failure = failure
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -31,7 +43,7 @@ class WebApp:
         if path.startswith(("/v2/", "/v1/")):
             await self._xively(scope, receive, send)
         elif path == "/healthz":
-            await _answer_health(send)
+            await _answer_health(send, self._failure())
         elif path.startswith("/static/"):
             await self._static(scope, receive, send)
         elif path.startswith("/live/"):
@@ -40,12 +52,14 @@ class WebApp:
             await self._pages(scope, receive, send)
 
 
-async def _answer_health(send: Any) -> None:
-    body = msgspec.json.encode({"status": "ok"})
+async def _answer_health(send: Any, failure: str | None) -> None:
+    body = {"status": "ok"} if failure is None else {"status": "failing", "reason": failure}
+    content = msgspec.json.encode(body)
     headers = [
         (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
+        (b"content-length", str(len(content)).encode()),
         (b"cache-control", b"no-store"),
     ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    status = 200 if failure is None else 503
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})

@@ -144,7 +144,7 @@ async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -
     tank_access.attach(tank, opened.directory.refresh_accounts)
     xively = XivelyHttp(tank, config.xively, config.web.public_url)
     live = LiveStreams(tank)
-    app = WebApp(xively, web_setup.asgi_app(), StaticApp(), live)
+    app = WebApp(xively, web_setup.asgi_app(), StaticApp(), live, lambda: opened.archive.failure)
     server = HttpServer(app, config.server.host, port, config.http)
     await server.start()
     stack.push_async_callback(server.stop)

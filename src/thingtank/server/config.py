@@ -101,6 +101,7 @@ def load_config(
     for name, value, source in _all_settings(file, environment, sets, flags or {}):
         section, _, key = name.partition(".")
         _check_name(section, key, source)
+        value = _listed(section, key, value)
         values.setdefault(section, {})[key] = value
         sources[name] = source
         _decode({section: {key: value}}, source)
@@ -117,6 +118,8 @@ def _all_settings(
     for variable, text in environment.items():
         if variable.startswith(ENVIRONMENT_PREFIX) and "_" in variable[len(ENVIRONMENT_PREFIX) :]:
             section, _, key = variable[len(ENVIRONMENT_PREFIX) :].lower().partition("_")
+            if section not in Config.__struct_fields__:
+                continue  # another program's, or of a version to come
             yield f"{section}.{key}", _value(text), f"environment variable {variable}"
     for item in sets:
         name, equals, text = item.partition("=")
@@ -149,6 +152,13 @@ def _value(text: str) -> object:
         return text
 
 
+def _listed(section: str, key: str, value: object) -> object:
+    """A text for a setting that is a list: its items, separated by commas."""
+    if isinstance(value, str) and isinstance(getattr(getattr(Config(), section), key), tuple):
+        return [item.strip() for item in value.split(",") if item.strip()]
+    return value
+
+
 def _check_name(section: str, key: str, source: str) -> None:
     names = setting_names()
     name = f"{section}.{key}"
@@ -169,12 +179,34 @@ def setting_names() -> list[str]:
 
 
 def _decode(values: dict[str, dict[str, object]], source: str) -> Config:
+    for section, settings in values.items():
+        port = settings.get("port")
+        if port is not None and (isinstance(port, bool) or not isinstance(port, int | str)):
+            raise BadSettings(f"{source}: {section}.port must be a port or off, not {port}")
+        if isinstance(port, str) and port != "off":
+            raise BadSettings(f"{source}: {section}.port must be a port or off, not `{port}`")
     try:
         config = msgspec.convert(values, Config)
     except msgspec.ValidationError as error:
         raise BadSettings(f"{source}: {str(error).replace('$.', '')}") from None
-    for section in ("web", "wamp", "socket", "mqtt", "skynet"):
-        port = getattr(config, section).port
-        if isinstance(port, int) and not 0 <= port <= 65_535:
-            raise BadSettings(f"{source}: {section}.port must be within 0 and 65535, not {port}")
+    for name in setting_names():
+        section, _, key = name.partition(".")
+        problem = _problem_of(key, getattr(getattr(config, section), key))
+        if problem:
+            raise BadSettings(f"{source}: {name} {problem}")
     return config
+
+
+def _problem_of(key: str, value: object) -> str:
+    """What is wrong with a value that its type allows; blank for nothing."""
+    if key == "port":
+        is_port = value == "off" or (isinstance(value, int) and 0 <= value <= 65_535)
+        return "" if is_port else f"must be a port within 0 and 65535, or off, not {value}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    if value < 0:
+        return f"must not be negative, and is {value}"
+    # Nothing could be done within such a bound, and a pause of nothing would never end.
+    if value == 0 and key.endswith(("_max", "_interval_s", "_threads")) and key != "future_s_max":
+        return "must be more than 0"
+    return ""

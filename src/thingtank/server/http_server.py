@@ -32,6 +32,7 @@ class HttpServer:
                 server_header=False,
                 date_header=True,
                 proxy_headers=False,
+                timeout_keep_alive=limits.silence_s_max,
                 timeout_graceful_shutdown=STOP_S_MAX,
                 limit_concurrency=limits.connections_max,
             )

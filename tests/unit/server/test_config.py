@@ -41,8 +41,8 @@ def test_later_sources_win_and_each_setting_knows_its_own(tmp_path: Path) -> Non
 MISTAKES = [
     ("a wrong key in the file", {"toml": "[mqtt]\nprot = 1"}, "unknown setting `mqtt.prot` in .*; did you mean `mqtt.port`?"),
     ("a wrong section", {"toml": "[wbe]\nport = 1"}, "unknown setting `wbe.port` in .*; did you mean `web.port`?"),
-    ("a wrong type", {"toml": "[web]\nport = 'x'"}, "thingtank.toml: .*`web.port`"),
-    ("a port out of range", {"sets": ("web.port=70000",)}, "--set: web.port must be within 0 and 65535"),
+    ("a wrong type", {"toml": "[web]\nport = 'x'"}, "thingtank.toml: web.port must be a port or off, not `x`"),
+    ("a port out of range", {"sets": ("web.port=70000",)}, "--set: web.port must be a port within 0 and 65535"),
     ("not TOML", {"toml": "[web"}, "is not TOML"),
     ("a value beside sections", {"toml": "port = 1"}, "`port` must be a section"),
     ("a --set without a value", {"sets": ("web.port",)}, "--set takes section.key=value"),
@@ -66,3 +66,31 @@ def test_every_setting_has_a_name_of_two_parts() -> None:
 
 def test_the_data_variable_of_the_command_line_is_no_setting(tmp_path: Path) -> None:
     assert loaded(tmp_path, environment={"THINGTANK_DATA": "x"}).sources == {}
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("web.port=eighty", "web.port must be a port or off, not `eighty`"),
+        ("web.port=70000", "within 0 and 65535, or off"),
+        ("web.port=true", "web.port must be a port or off"),
+        ("http.connections_max=0", "http.connections_max must be more than 0"),
+        ("limits.datapoints_per_write_max=-1", "must not be negative"),
+        ("archive.compact_interval_s=0", "archive.compact_interval_s must be more than 0"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_answered_with_its_name(setting: str, words: str) -> None:
+    with pytest.raises(BadSettings, match=words.replace("`", ".")):
+        load_config(None, {}, [setting])
+
+
+def test_a_list_may_be_written_with_commas() -> None:
+    loaded = load_config(None, {"THINGTANK_WEB_ALLOWED_HOSTS": "a.example, b.example"})
+    assert loaded.config.web.allowed_hosts == ("a.example", "b.example")
+    assert load_config(None, {}, ['web.allowed_hosts=["c"]']).config.web.allowed_hosts == ("c",)
+
+
+def test_variables_of_sections_that_are_unknown_are_not_ours() -> None:
+    assert load_config(None, {"THINGTANK_BUILD_NUMBER": "7"}).sources == {}
+    with pytest.raises(BadSettings, match=r"did you mean `web\.port`"):
+        load_config(None, {"THINGTANK_WEB_PROT": "7"})

@@ -1,0 +1,47 @@
+"""Documents say what is: links lead somewhere, settings are explained, make words exist."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def test_generated_pages_are_current() -> None:
+    command = [sys.executable, str(ROOT / "tools" / "make_docs.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_setting_is_explained() -> None:
+    rows = re.findall(
+        r"^\| `(\S+)` \| .* \| (.*) \|$", (ROOT / "docs/reference/settings.md").read_text(), re.M
+    )
+    assert len(rows) > 20
+    assert [name for name, meaning in rows if not meaning] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_make_words_exist(page: Path) -> None:
+    words = set(re.findall(r"`make ([a-z]+)", page.read_text()))
+    known = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert words <= known
+
+
+def test_every_dependency_is_explained() -> None:
+    text = (ROOT / "docs/explain/dependencies.md").read_text().lower()
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = [re.split(r"[<>=\[]", item)[0] for item in project["dependencies"]]
+    assert [name for name in names if name.lower() not in text] == []
