@@ -214,6 +214,23 @@ def test_old_days_are_compacted_and_read_as_before(folder: Path) -> None:
     assert answer(folder, "archive", "compact") == {"period_count": 0}
 
 
+def test_a_feed_keeps_what_its_retention_says_and_each_newest_value(folder: Path) -> None:
+    for day in range(1, 4):
+        answer(
+            folder, "feed", "write", "1", f"t={day}", f"old={day}", "--at", f"2026-03-0{day}T10:00Z"
+        )
+    answer(folder, "feed", "write", "1", "t=now")
+    answer(folder, "archive", "compact")
+    assert answer(folder, "archive", "retention", "1")["retention_s"] is None
+    assert "at least 3600" in refusal(folder, "archive", "retention", "1", "5m")
+    assert answer(folder, "archive", "retention", "1", "30d")["retention_s"] == 30 * 86_400
+    kept = thingtank(folder, "archive", "export", "-", "--format", "csv").stdout
+    assert [line.split(",")[1::2] for line in kept.splitlines()[1:]] == [["old", "3"], ["t", "now"]]
+    channels = answer(folder, "feed", "show", "1")["channels"]
+    assert {row["name"]: row["value"] for row in channels} == {"old": "3", "t": "now"}
+    assert answer(folder, "archive", "retention", "1", "forever")["retention_s"] is None
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_what_is_exported_is_imported_exactly(
     kind: str, folder: Path, tmp_path_factory: pytest.TempPathFactory

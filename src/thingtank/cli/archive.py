@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from thingtank.cli.options import data_option, json_option
+from thingtank.cli.options import KeepFor, data_option, json_option
 from thingtank.cli.session import Session
 
 FORMATS = ("csv", "jsonl", "parquet")
@@ -64,6 +64,30 @@ def compact(data: Path, as_json: bool) -> None:
         print_json({"period_count": done})
     else:
         click.echo(f"Compacted {done} periods." if done else "Nothing is old enough to compact.")
+
+
+@archive.command()
+@click.argument("feed")
+@click.argument("keep", type=KeepFor(), required=False)
+@json_option
+@data_option
+def retention(data: Path, as_json: bool, feed: str, keep: int | None) -> None:
+    """Set how long a feed keeps its datapoints (KEEP: 90d, 1y or forever), or tell it.
+
+    A channel's newest datapoint always stays. What is older than KEEP goes at once, and from then
+    on every hour.
+    """
+    from thingtank.cli.output import print_json
+
+    asked = {} if keep is None else {"retention_s": keep or None}
+    with Session(data) as session:
+        found = session.call("archive.retention", feed=feed, **asked)
+    if as_json:
+        print_json(found)
+        return
+    kept = found["retention_s"]
+    span = "for ever" if kept is None else f"for {kept / 86_400:g} days"
+    click.echo(f"{found['title']} (feed {found['feed_id']}) keeps its datapoints {span}.")
 
 
 format_option = click.option(

@@ -51,10 +51,22 @@ class Duration(ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Parse one."""
+        if isinstance(value, int):
+            return value
         found = _DURATION.match(str(value))
         if found is None:
             self.fail(f"{value!r} is no duration such as 90s, 12h, 30d, 1y", param, ctx)
         return int(found[1]) * _UNITS_S[found[2]]
+
+
+class KeepFor(Duration):
+    """A duration, or `forever`, which is 0."""
+
+    name = "KEEP"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse one."""
+        return 0 if value in ("forever", 0) else super().convert(value, param, ctx)
 
 
 class Methods(ParamType):

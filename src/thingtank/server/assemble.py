@@ -13,6 +13,7 @@ from thingtank.server.app import WebApp
 from thingtank.server.config import Config
 from thingtank.server.first_start import Owner, ensure_owner, ensure_owner_account
 from thingtank.server.folder_lock import FolderLock
+from thingtank.server.housekeeping import Housekeeping
 from thingtank.server.http_server import HttpServer
 from thingtank.server.secret import load_secret
 from thingtank.stores.embedded_archive import EmbeddedArchive
@@ -89,6 +90,9 @@ async def start_instance(config: Config, folder: Path) -> Instance:
     async with AsyncExitStack() as stack:
         opened = await open_folder(config, folder, stack)
         owner = await ensure_owner(opened.tank)
+        housekeeping = Housekeeping(opened.tank)
+        housekeeping.start()
+        stack.push_async_callback(housekeeping.stop)
         web = await _open_web(config, opened, stack)
         url = base_url(config, web.port) if web else ""
         welcome_path = await asyncio.to_thread(_make_welcome_path) if web else ""

@@ -117,6 +117,12 @@ def check_resolution(caller: Caller, interval_s: int, device: Device) -> None:
         raise NotAllowed(f"key may read history every {finest} s at the finest, not {interval_s} s")
 
 
+def check_operate(caller: Caller) -> None:
+    """Raise unless `caller` is the instance itself, or who runs its command line."""
+    if not caller.is_operator:
+        raise NotAllowed("only the operator of this instance may do that")
+
+
 def check_create(caller: Caller) -> Account | None:
     """Raise unless `caller` may make devices; return the account that will own them.
 

@@ -22,6 +22,7 @@ class DeviceChange(msgspec.Struct, frozen=True):
     email: str | UnsetType = UNSET
     icon: str | UnsetType = UNSET
     location: Location | UnsetType | None = UNSET
+    retention_s: int | UnsetType | None = UNSET
 
 
 class DatastreamChange(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ import msgspec
 
 TEXT_CHARS_MAX = 255  # Xively: titles, tags and values up to 255 characters
 DESCRIPTION_CHARS_MAX = 10_000
+RETENTION_S_MIN = 3600
 UNIT_TYPES = (
     "basicSI",
     "derivedSI",
@@ -70,6 +71,8 @@ class Device(msgspec.Struct, frozen=True, gc=False):
         tags: sorted without regard to case.
         created_us, updated_us: microseconds since the epoch, UTC; `updated_us` moves when metadata
             does.
+        retention_s: datapoints older than that are deleted, but never a datastream's newest; None
+            keeps them for ever.
     """
 
     device_id: int
@@ -85,6 +88,7 @@ class Device(msgspec.Struct, frozen=True, gc=False):
     location: Location | None = None
     created_us: int = 0
     updated_us: int = 0
+    retention_s: int | None = None
 
 
 class Datastream(msgspec.Struct, frozen=True, gc=False):
@@ -131,6 +135,8 @@ def device_problems(device: Device) -> list[tuple[str, str]]:
         problems.append(
             ("description", f"is too long (maximum is {DESCRIPTION_CHARS_MAX} characters)")
         )
+    if device.retention_s is not None and device.retention_s < RETENTION_S_MIN:
+        problems.append(("retention", f"must be at least {RETENTION_S_MIN} seconds"))
     return problems + _location_problems(device.location)
 
 

@@ -32,6 +32,7 @@ OPERATIONS: dict[str, tuple[type[msgspec.Struct], Operation]] = {
     "feed.delete_history": (feeds.DeleteHistory, feeds.delete_history),
     "archive.stats": (Nothing, archive.stats),
     "archive.compact": (Nothing, archive.compact),
+    "archive.retention": (archive.AskRetention, archive.retention),
     "archive.export_batch": (transfer.ExportBatch, transfer.export_batch),
     "archive.import_batch": (transfer.ImportBatch, transfer.import_batch),
 }

@@ -7,9 +7,11 @@ Writes follow one another, so a
 
 import asyncio
 import sqlite3
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -30,7 +32,11 @@ Result = TypeVar("Result")
 
 _DEVICE_COLUMNS = (
     "id", "uuid", "account_id", "title", "private", "description", "tags",
-    "website", "email", "icon", "location", "created_us", "updated_us",
+    "website", "email", "icon", "location", "created_us", "updated_us", "retention_s",
+)  # fmt: skip
+_KEY_COLUMNS = (
+    "id", "account_id", "label", "permissions", "private_access", "expires_us", "created_us",
+    "digest",
 )  # fmt: skip
 _LOAD_ROWS = 2000
 
@@ -51,8 +57,10 @@ class DjangoDirectory:
             for row in models.Device.objects.values_list(*_DEVICE_COLUMNS).iterator(_LOAD_ROWS):
                 self._snapshot.put_device(_device(row))
             self._load_datastreams()
-            for key in models.ApiKey.objects.iterator(_LOAD_ROWS):
-                self._snapshot.put_key(_key(key), bytes(key.digest))
+            for *row, digest in models.ApiKey.objects.values_list(*_KEY_COLUMNS).iterator(
+                _LOAD_ROWS
+            ):
+                self._snapshot.put_key(_key(row), bytes(digest))
         finally:
             connection.close()
 
@@ -295,17 +303,35 @@ def _datastream_values(datastream: Datastream) -> dict[str, object]:
 
 def _datastream(row: tuple[int, int, str, list[str], dict[str, str] | None]) -> Datastream:
     stream_id, device_id, name, tags, unit = row
-    found = None if unit is None else Unit(**unit)
-    return Datastream(stream_id, device_id, name, tuple(tags), found)
+    found = None if unit is None else _unit(**unit)
+    return Datastream(stream_id, device_id, sys.intern(name), tuple(map(sys.intern, tags)), found)
 
 
-def _key(row: models.ApiKey) -> ApiKey:
+@lru_cache(4096)
+def _unit(type: str, symbol: str, label: str) -> Unit:
+    """A unit; the same object for all datastreams that have it, for there are many."""
+    return Unit(type, symbol, label)
+
+
+def _key(row: Sequence[Any]) -> ApiKey:
+    key_id, account_id, label, permissions, private_access, expires_us, created_us = row
     return ApiKey(
-        key_id=row.pk,
-        account_id=row.account_id,
-        label=row.label,
-        permissions=msgspec.convert(row.permissions, tuple[Permission, ...]),
-        private_access=row.private_access,
-        expires_us=row.expires_us,
-        created_us=row.created_us,
+        key_id,
+        account_id,
+        label,
+        tuple(_shared_methods(msgspec.convert(item, Permission)) for item in permissions),
+        private_access,
+        expires_us,
+        created_us,
     )
+
+
+def _shared_methods(permission: Permission) -> Permission:
+    methods = _methods(permission.access_methods)
+    return msgspec.structs.replace(permission, access_methods=methods)
+
+
+@lru_cache(64)
+def _methods(access_methods: tuple[str, ...]) -> tuple[str, ...]:
+    """The same tuple for all keys that may do the same."""
+    return access_methods

@@ -24,6 +24,7 @@ class Device(models.Model):
     location = models.JSONField(null=True, blank=True)
     created_us = models.BigIntegerField()
     updated_us = models.BigIntegerField()
+    retention_s = models.BigIntegerField(null=True, blank=True)
     token_digest = models.BinaryField(max_length=32)
 
     def __str__(self) -> str:
