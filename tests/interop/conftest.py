@@ -1,27 +1,15 @@
-"""The Xively door on a real port, over memory twins, for clients that run in this process or another."""
+"""A real server with what a Xively client needs of it, made by the command line."""
 
-import asyncio
-import threading
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
-from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
-
-from thingtank.doors.xively.http import XivelyHttp
-from thingtank.doors.xively.settings import XivelySettings
-from thingtank.net.bounded_http import HttpLimits
-from thingtank.server.http_server import HttpServer
-from thingtank.stores.memory_archive import MemoryArchive
-from thingtank.stores.memory_directory import MemoryDirectory
-from thingtank.tank.access import Caller
-from thingtank.tank.actions.devices import create_device
-from thingtank.tank.actions.keys import create_key
-from thingtank.tank.changes import DeviceChange
-from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission
-from thingtank.tank.tank import Tank
-
-START_S_MAX = 20.0
+from tests.live_server import LiveServer, start_server
 
 
 class OpenDoor(NamedTuple):
@@ -33,34 +21,29 @@ class OpenDoor(NamedTuple):
     master_key: str
 
 
+class Served(NamedTuple):
+    """A running server and its data folder."""
+
+    server: LiveServer
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("data")
+    with start_server(folder) as server:
+        yield Served(server, folder)
+
+
 @pytest.fixture
-def xively_door() -> Iterator[OpenDoor]:
-    ready: Future[OpenDoor] = Future()
-    stop: Future[Any] = Future()
-    thread = threading.Thread(target=lambda: asyncio.run(_run(ready, stop)))
-    thread.start()
-    try:
-        yield ready.result(START_S_MAX)
-    finally:
-        stop.set_result(None)
-        thread.join(START_S_MAX)
-        assert not thread.is_alive()
+def xively_door(served: Served) -> OpenDoor:
+    """The server with a feed of its own for the test."""
+    device = made(served.folder, "device", "create", "Roof station")
+    master = made(served.folder, "key", "create", "master")
+    address = urlsplit(served.server.url).netloc
+    return OpenDoor(address, device["feed_id"], device["api_key"], master["api_key"])
 
 
-async def _run(ready: Future[OpenDoor], stop: Future[Any]) -> None:
-    try:
-        directory = MemoryDirectory()
-        alice = directory.add_account("alice")
-        tank = Tank(directory, MemoryArchive())
-        made = await create_device(tank, Caller(alice), DeviceChange(title="Roof station"))
-        master = ApiKey(0, alice.account_id, "master", (Permission(ACCESS_METHODS),))
-        _, master_key = await create_key(tank, Caller(alice), master)
-        server = HttpServer(XivelyHttp(tank, XivelySettings()), "127.0.0.1", 0, HttpLimits())
-        await server.start()
-    except BaseException as error:
-        ready.set_exception(error)
-        raise
-    address = f"127.0.0.1:{server.port}"
-    ready.set_result(OpenDoor(address, made.device.device_id, made.api_key, master_key))
-    await asyncio.wrap_future(stop)
-    await server.stop()
+def made(folder: Path, *words: str) -> Any:
+    command = [sys.executable, "-m", "thingtank.cli.main", *words, "--json", "--data", str(folder)]
+    return json.loads(subprocess.run(command, capture_output=True, timeout=60, check=True).stdout)
