@@ -465,3 +465,9 @@ async def compare(expected: Archive, got: Archive) -> None:
     for ask in questions:
         assert await ask(got) == await ask(expected)
     assert [got.current(i) for i in (1, 2)] == [expected.current(i) for i in (1, 2)]
+
+
+async def test_the_newest_may_be_at_the_very_beginning_of_the_epoch(archive: Archive) -> None:
+    await write(archive, 1, (-5, "a"), (0, "b"))
+    found = await archive.read([1], *ALL_TIME, 1, newest_first=True)
+    assert found == {1: [Datapoint(0, "b")]}

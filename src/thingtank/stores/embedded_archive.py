@@ -128,7 +128,8 @@ class EmbeddedArchive:
         if self._compacting is not None:
             self._compacting.cancel()
             await asyncio.gather(self._compacting, return_exceptions=True)
-        await self._compactor.stop()  # a period under way is finished
+        self._history.interrupt()  # a month may take minutes; the next start does it again
+        await self._compactor.stop()
         await self._mover.stop()
         await asyncio.to_thread(self._readers.shutdown)
         await asyncio.to_thread(self._history.close)
@@ -203,8 +204,8 @@ class EmbeddedArchive:
         if not stream_ids:
             return {}
         if newest_first:  # the store looks from the end on, so that it must not be far off
-            newest = max(self._currents.at_us(stream_id) or start_us for stream_id in stream_ids)
-            end_us = min(end_us, newest + 1)
+            newest_us = (self._currents.at_us(stream_id) for stream_id in stream_ids)
+            end_us = min(end_us, max(at_us for at_us in newest_us if at_us is not None) + 1)
         overlay = self._head.overlay(stream_ids, start_us, end_us)
         return await self._reading(
             partial(self._history.read, stream_ids, start_us, end_us, limit, newest_first, overlay)

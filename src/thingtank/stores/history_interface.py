@@ -79,6 +79,10 @@ class History(Protocol):
         """
         ...
 
+    def interrupt(self) -> None:
+        """Break off a compaction under way, from another thread, and begin no more."""
+        ...
+
     def stats(self) -> HistoryStats:
         """How much is stored."""
         ...

@@ -95,6 +95,9 @@ class MemoryHistory:
     def compact(self, until_us: int, periods_max: int = 1_000_000) -> Compacted:
         return Compacted(0, 0)
 
+    def interrupt(self) -> None:
+        pass
+
     def stats(self) -> HistoryStats:
         times = [at_us for values in self._values.values() for at_us in values]
         return HistoryStats(

@@ -14,8 +14,9 @@ rows stay hot, and such deletions leave a tombstone.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import structlog
@@ -38,11 +39,12 @@ from thingtank.stores.history.segments import (
 )
 from thingtank.stores.history_interface import Compacted
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN
+from thingtank.tank.errors import StorageFailed
 from thingtank.tank.interfaces import Clock
 
 log = structlog.get_logger()
 
-FORGET_S = 120.0  # longer than any read
+FORGET_S = 120.0  # far longer than reads take; one that is slower still gets an error
 MONTH_ROWS_MAX = 100_000_000  # larger months stay days: sorting them would take too long
 LATE_SHARE = 20  # a segment is written anew for so few late rows (a 20th) at most once a day
 
@@ -90,6 +92,9 @@ class Compactor:
         self._clock = clock
         self._forgotten: list[tuple[float, Path]] = []
         self.running: Period | None = None
+        self._failed: set[Period] = set()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._is_stopping = False
         self.step: Callable[[str], None] = lambda _name: None
 
     def clean_up(self) -> None:
@@ -108,16 +113,31 @@ class Compactor:
             StorageFailed: a file or the database could not be written. What was done stays.
         """
         self._forget()
-        due = self._due(until_us)
+        # One that failed comes last, so that it does not hold up the others for ever.
+        due = sorted(self._due(until_us), key=lambda period: (period in self._failed, period))
         for period in due[:periods_max]:
+            self._failed.add(period)
             self._compact(period)
+            self._failed.discard(period)
         if due:
             self._database.checkpoint()
         done_count = min(len(due), periods_max)
         return Compacted(done_count, len(due) - done_count)
 
+    def interrupt(self) -> None:
+        """Break off what is under way, from another thread, and begin no more."""
+        self._is_stopping = True
+        connection = self._connection
+        if connection is not None:
+            connection.interrupt()
+
+    def _reach(self, step: str) -> None:
+        self.step(step)
+        if self._is_stopping:
+            raise StorageFailed("the compaction was interrupted")
+
     def _due(self, until_us: int) -> list[Period]:
-        """Periods with something to do, oldest first."""
+        """Periods with something to do."""
         with self._database.snapshot() as connection:
             hot_days = connection.execute(
                 f"SELECT {floor_sql('at_us', DAY_US)} AS day_us, count(*) FROM hot"  # noqa: S608 - a constant
@@ -139,11 +159,11 @@ class Compactor:
             if any(s > segment.through_seq and a <= segment.last_us and b > segment.first_us
                    for a, b, s in buried):  # fmt: skip
                 counts.setdefault(Period(segment.start_us, segment.end_us, segment.period), 0)
-        return sorted(
+        return [
             period
             for period, late_count in counts.items()
             if period.end_us <= until_us and self._is_worth_it(period, late_count, segments)
-        )
+        ]
 
     def _period_of(self, at_us: int, until_us: int, segments: list[Segment]) -> Period:
         """Where an instant belongs: its month when that is over, else its day."""
@@ -185,37 +205,31 @@ class Compactor:
             self._forgotten += [(now_s, self._folder / name) for name in (old.file, old.rollup)]
 
     def _write(self, period: Period) -> tuple[Segment | None, list[Segment]]:
+        """The period's new segment, complete on disk, and those that it replaces."""
         folder = self._folder / period.name
         folder.mkdir(0o700, exist_ok=True)
-        with self._database.snapshot() as connection:
-            seq = int(fetch_one(connection, "SELECT seq FROM state")[0])
-            replaced = segments_within(connection, period)
-            run(connection, f"CREATE OR REPLACE TEMP VIEW old AS {self._old(replaced)}")
-            query = _MERGED.format(start=period.start_us, end=period.end_us, seq=seq)
-            stem = f"{period.name.replace('=', '-')}-{seq}-{self._clock.now_us()}"
-            file, rollup = folder / f"{stem}.parquet", folder / f"{stem}.rollup.parquet"
-            drafts = (file.with_suffix(".part"), rollup.with_suffix(".part"))
-            _copy(connection, query, drafts[0], _SEGMENT_GROUP_ROWS)
-            self.step("rows written")
-            rollup_query = _ROLLUP.format(hour=floor_sql("at_us", HOUR_US), file=_quoted(drafts[0]))
-            _copy(connection, rollup_query, drafts[1], _ROLLUP_GROUP_ROWS)
-            self.step("roll-up written")
-            facts = fetch_one(
-                connection,
-                "SELECT min(at_us), max(at_us), min(stream_id), max(stream_id), count(*)"
-                " FROM read_parquet(?)",
-                str(drafts[0]),
-            )
-            run(connection, "DROP VIEW old")
+        stem = f"{period.name.replace('=', '-')}-{self._clock.now_us()}"
+        paths = (folder / f"{stem}.parquet", folder / f"{stem}.rollup.parquet")
+        drafts = (paths[0].with_suffix(".part"), paths[1].with_suffix(".part"))
+        try:
+            with self._database.snapshot() as self._connection:
+                seq = int(fetch_one(self._connection, "SELECT seq FROM state")[0])
+                replaced = segments_within(self._connection, period)
+                facts = self._draft(self._connection, period, seq, replaced, drafts)
+        except Exception:
+            # Not for the next start to find: on a full disk each try would take more of it.
+            _unlink(drafts)
+            raise
+        finally:
+            self._connection = None
         if not facts[4]:
-            for draft in drafts:
-                draft.unlink()
+            _unlink(drafts)
             return None, replaced
-        size_bytes = make_durable(drafts[0], file) + make_durable(drafts[1], rollup)
+        size_bytes = sum(map(make_durable, drafts, paths))
         segment = Segment(
             period=period.name,
-            file=file.relative_to(self._folder).as_posix(),
-            rollup=rollup.relative_to(self._folder).as_posix(),
+            file=paths[0].relative_to(self._folder).as_posix(),
+            rollup=paths[1].relative_to(self._folder).as_posix(),
             start_us=period.start_us,
             end_us=period.end_us,
             first_us=facts[0],
@@ -228,6 +242,30 @@ class Compactor:
             written_us=self._clock.now_us(),
         )
         return segment, replaced
+
+    def _draft(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        period: Period,
+        seq: int,
+        replaced: list[Segment],
+        drafts: tuple[Path, Path],
+    ) -> tuple[Any, ...]:
+        """Write rows and roll-up; returns first and last time, lowest and highest id, row count."""
+        run(connection, f"CREATE OR REPLACE TEMP VIEW old AS {self._old(replaced)}")
+        rows = _MERGED.format(start=period.start_us, end=period.end_us, seq=seq)
+        _copy(connection, rows, drafts[0], _SEGMENT_GROUP_ROWS)
+        self._reach("rows written")
+        rollup = _ROLLUP.format(hour=floor_sql("at_us", HOUR_US), file=_quoted(drafts[0]))
+        _copy(connection, rollup, drafts[1], _ROLLUP_GROUP_ROWS)
+        self._reach("roll-up written")
+        run(connection, "DROP VIEW old")
+        return fetch_one(
+            connection,
+            "SELECT min(at_us), max(at_us), min(stream_id), max(stream_id), count(*)"
+            " FROM read_parquet(?)",
+            str(drafts[0]),
+        )
 
     def _old(self, replaced: list[Segment]) -> str:
         if not replaced:
@@ -268,6 +306,11 @@ class Compactor:
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, file: Path, group_rows: int) -> None:
     run(connection, _COPY.format(query=query, file=_quoted(file), rows=group_rows))
+
+
+def _unlink(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _quoted(path: Path) -> str:

@@ -9,6 +9,7 @@ from thingtank.stores.history.batches import Columns, columns_of, sorted_newest
 from thingtank.stores.history.database import run
 from thingtank.stores.history.segments import Period
 from thingtank.stores.rows import Deletion, Rows
+from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN
 
 
 def insert_rows(connection: duckdb.DuckDBPyConnection, rows: Rows, seq: int) -> None:
@@ -71,7 +72,10 @@ def delete_ranges(
         "DELETE FROM hot USING ranges WHERE hot.stream_id = ranges.stream_id"
         " AND hot.at_us >= ranges.start_us AND hot.at_us < ranges.end_us",
     )
-    start_us, end_us = (compacting.start_us, compacting.end_us) if compacting else (0, 0)
+    # None: a range that no deletion reaches into.
+    start_us, end_us = (
+        (compacting.start_us, compacting.end_us) if compacting else (AT_US_MAX + 1, AT_US_MIN)
+    )
     run(
         connection,
         "INSERT INTO tombstones SELECT stream_id, start_us, end_us, ? FROM ranges"

@@ -4,7 +4,7 @@ Numbers and texts are kept as they were written. What is newer lies over what is
 over cold ones, the head's overlay over both; `stream_reader.py` does that for one datastream.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from thingtank.stores.archive_settings import ArchiveSettings
@@ -47,12 +47,12 @@ class HistoryStore:
         """Make changes durable, in order, all or nothing, together with `through_seq`."""
         with self._database.writing() as connection:
             seq = int(fetch_one(connection, "SELECT seq FROM state")[0])
-            for change in changes:
+            for change in _deletions_together(changes):
                 seq += 1
-                if isinstance(change, Deletion):
-                    delete_ranges(connection, [change], seq, self.compactor.running)
-                else:
+                if isinstance(change, Rows):
                     insert_rows(connection, change, seq)
+                else:
+                    delete_ranges(connection, change, seq, self.compactor.running)
             run(connection, "UPDATE state SET through_seq = ?, seq = ?", through_seq, seq)
 
     def read(
@@ -104,6 +104,10 @@ class HistoryStore:
         """Move whole periods that end by `until_us` to the cold tier, oldest first."""
         return self.compactor.run(until_us, periods_max)
 
+    def interrupt(self) -> None:
+        """Break off a compaction under way, from another thread, and begin no more."""
+        self.compactor.interrupt()
+
     def stats(self) -> HistoryStats:
         """What both tiers hold."""
         with self._database.snapshot() as connection:
@@ -132,6 +136,21 @@ class HistoryStore:
         self._database.close()
 
 
+def _deletions_together(changes: Sequence[Rows | Deletion]) -> Iterator[Rows | list[Deletion]]:
+    """The changes in order; deletions that follow one another are one change, made in one pass."""
+    waiting: list[Deletion] = []
+    for change in changes:
+        if isinstance(change, Deletion):
+            waiting.append(change)
+            continue
+        if waiting:
+            yield waiting
+            waiting = []
+        yield change
+    if waiting:
+        yield waiting
+
+
 def _parts(
     reader: StreamReader, start_us: int, end_us: int, interval_us: int, origin_us: int
 ) -> list[Partials]:
@@ -146,7 +165,5 @@ def _parts(
         ranges = [(start_us, inner_us[0]), *rest, (inner_us[1], end_us)]
     for first_us, last_us in ranges:
         for rows in reader.chunks(first_us, last_us):
-            # By hour at most, for a roll-up of the same step may come between two ranges.
-            step_us = min(interval_us, HOUR_US) if HOUR_US % interval_us == 0 else interval_us
-            parts.append(merged(partials_of(rows), step_us, origin_us))
+            parts.append(merged(partials_of(rows), interval_us, origin_us))
     return parts

@@ -19,16 +19,18 @@ from thingtank.stores.rows import Int64s, Overlay
 
 ROWS_AT_A_TIME = 100_000
 _SLACK_ROWS = 28  # of the first try, for rows that turn out hidden or repeated
+_GROWTH = 8  # of what is asked for, from one try to the next
+_SKIPPED_MAX = 32  # hidden ranges that a query is told; it takes longer to read with more
 RECENT_US = (3 * HOUR_US, 24 * HOUR_US)
 
 _HOT = """
 SELECT at_us, number, text, seq FROM hot
-WHERE stream_id = ? AND at_us >= ? AND at_us < ?
+WHERE stream_id = ? AND at_us >= ? AND at_us < ? {skipping}
 ORDER BY at_us {order}, seq DESC LIMIT {limit}
 """
 _COLD = """
 SELECT at_us, number, text FROM read_parquet(?)
-WHERE stream_id = ? AND at_us >= ? AND at_us < ?
+WHERE stream_id = ? AND at_us >= ? AND at_us < ? {skipping}
 ORDER BY at_us {order} LIMIT {limit}
 """
 _ROLLUP = """
@@ -52,15 +54,17 @@ class StreamReader:
         self._folder = cold_folder
         self._stream_id = stream_id
         self._overlay_rows = _rows_of(stream_id, overlay)
-        self._overlay_deletions = _deletions_of(stream_id, overlay)
+        self._overlay_deletions = disjoint(_deletions_of(stream_id, overlay))
         self._tombstones: list[tuple[int, int, int]] | None = None
 
     def read(self, start_us: int, end_us: int, limit: int, newest_first: bool) -> Columns:
         """The oldest (or newest) `limit` rows of a range, oldest first."""
         found: list[Columns] = []
-        missing = limit
+        missing = wanted = limit
         while missing > 0 and start_us < end_us:
-            rows, start_us, end_us = self._some(start_us, end_us, missing, newest_first)
+            rows, start_us, end_us = self._some(start_us, end_us, wanted, newest_first)
+            # Where most is hidden or repeated, a few large steps get past it, not many small ones.
+            wanted = min(wanted * _GROWTH, max(limit, ROWS_AT_A_TIME))
             if len(rows.at_us):
                 part = slice(-missing, None) if newest_first else slice(missing)
                 found.append(rows.take(part))
@@ -134,8 +138,7 @@ class StreamReader:
             bound_us = min(hot_bound, cold_bound)
             complete, rest = (start_us, bound_us), (bound_us, end_us)
         stored = _within(concatenated([cold, hot]), *complete)
-        for first_us, last_us in self._overlay_deletions:
-            stored = stored.take((stored.at_us < first_us) | (stored.at_us >= last_us))
+        stored = _outside(stored, self._overlay_deletions)
         overlay = _within(self._overlay_rows, *complete)
         return sorted_newest(concatenated([stored, overlay])), *rest
 
@@ -158,7 +161,8 @@ class StreamReader:
     def _hot_rows(self, start_us: int, end_us: int, limit: int, newest_first: bool) -> Columns:
         order = "DESC" if newest_first else "ASC"
         found = self._connection.execute(
-            _HOT.format(order=order, limit=limit), [self._stream_id, start_us, end_us]
+            _HOT.format(order=order, limit=limit, skipping=_skipping(self._overlay_deletions)),
+            [self._stream_id, start_us, end_us],
         ).fetchnumpy()
         return self._columns(found).take(np.argsort(np.asarray(found["seq"]), kind="stable"))
 
@@ -167,43 +171,42 @@ class StreamReader:
     ) -> tuple[Columns, int]:
         """Cold rows, and how far they are complete; opens no more segments than it must."""
         segments = read_segments(self._connection, start_us, end_us)
-        found: list[Columns] = []
+        kept: list[Columns] = []
         count = 0
+        bound_us = start_us if newest_first else end_us
         for segment in reversed(segments) if newest_first else segments:
             if not segment.stream_id_min <= self._stream_id <= segment.stream_id_max:
                 continue
-            rows = self._of_segment(segment, start_us, end_us, limit - count, newest_first)
-            found.append(rows)
+            hidden = self._hidden_in(segment)
+            limit_left = limit - count
+            rows = self._of_segment(segment, hidden, start_us, end_us, limit_left, newest_first)
+            kept.append(_outside(rows, hidden))
             count += len(rows.at_us)
             if count >= limit:
+                bound_us = _bound(rows.at_us, False, start_us, end_us, newest_first)
                 break
-        if not found:
-            return _NO_ROWS, start_us if newest_first else end_us
-        rows = concatenated(found)
-        bound = _bound(rows.at_us, count < limit, start_us, end_us, newest_first)
-        return self._without_hidden(found, segments, newest_first), bound
+        return concatenated(kept) if kept else _NO_ROWS, bound_us
 
-    def _without_hidden(
-        self, found: list[Columns], segments: list[Segment], newest_first: bool
-    ) -> Columns:
-        wanted = [
-            segment
-            for segment in (reversed(segments) if newest_first else segments)
-            if segment.stream_id_min <= self._stream_id <= segment.stream_id_max
+    def _hidden_in(self, segment: Segment) -> list[tuple[int, int]]:
+        """What of a segment is deleted."""
+        buried = [
+            (first_us, last_us)
+            for first_us, last_us, seq in self._hiding(segment.start_us, segment.end_us)
+            if seq > segment.through_seq
         ]
-        kept = []
-        for rows, segment in zip(found, wanted, strict=False):
-            for first_us, last_us, seq in self._hiding(segment.start_us, segment.end_us):
-                if seq > segment.through_seq:
-                    rows = rows.take((rows.at_us < first_us) | (rows.at_us >= last_us))
-            kept.append(rows)
-        return concatenated(kept)
+        return disjoint([*buried, *self._overlay_deletions])
 
     def _of_segment(
-        self, segment: Segment, start_us: int, end_us: int, limit: int, newest_first: bool
+        self,
+        segment: Segment,
+        hidden: list[tuple[int, int]],
+        start_us: int,
+        end_us: int,
+        limit: int,
+        newest_first: bool,
     ) -> Columns:
         order = "DESC" if newest_first else "ASC"
-        sql = _COLD.format(order=order, limit=limit)
+        sql = _COLD.format(order=order, limit=limit, skipping=_skipping(hidden))
         path = str(self._folder / segment.file)
         return self._columns(self._query(sql, path, start_us, end_us))
 
@@ -255,6 +258,32 @@ def _bound(at_us: Int64s, is_all: bool, start_us: int, end_us: int, newest_first
 
 def _within(rows: Columns, start_us: int, end_us: int) -> Columns:
     return rows.take((rows.at_us >= start_us) & (rows.at_us < end_us))
+
+
+def disjoint(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same instants as ranges in order that do not touch each other."""
+    found: list[tuple[int, int]] = []
+    for start_us, end_us in sorted(ranges):
+        if found and start_us <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end_us))
+        else:
+            found.append((start_us, end_us))
+    return found
+
+
+def _outside(rows: Columns, ranges: list[tuple[int, int]]) -> Columns:
+    """Rows that are in none of the ranges, which are disjoint and in order."""
+    if not ranges or not len(rows.at_us):
+        return rows
+    starts, ends = np.array(ranges, dtype=np.int64).T
+    nearest = np.searchsorted(starts, rows.at_us, side="right") - 1
+    return rows.take((nearest < 0) | (rows.at_us >= ends[nearest]))
+
+
+def _skipping(ranges: list[tuple[int, int]]) -> str:
+    """SQL that leaves the widest of the ranges out, so that what they hide is not read at all."""
+    widest = sorted(ranges, key=lambda item: item[0] - item[1])[:_SKIPPED_MAX]
+    return " ".join(f"AND NOT (at_us >= {start} AND at_us < {end})" for start, end in widest)
 
 
 def _rows_of(stream_id: int, overlay: Overlay | None) -> Columns:

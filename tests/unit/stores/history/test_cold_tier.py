@@ -10,8 +10,9 @@ from tests.unit.stores.memory_history import MemoryHistory
 
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.stores.history.store import HistoryStore
+from thingtank.stores.history.stream_reader import StreamReader
 from thingtank.stores.rows import Deletion, Overlay, Rows
-from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, DatapointColumns
+from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Datapoint, DatapointColumns
 from thingtank.tank.errors import StorageFailed
 
 HOUR_US = 3_600_000_000
@@ -249,4 +250,100 @@ def test_a_deleted_stream_leaves_no_file(tmp_path: Path) -> None:
     store.compact(AT_US_MAX + 1)
     stats = store.stats()
     assert (stats.segment_count, stats.cold_rows, stats.oldest_us) == (0, 0, None)
+    store.close()
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How often a reader asks the tiers for more."""
+    calls: list[int] = []
+    ask = StreamReader._some
+
+    def some(self: StreamReader, *asked: int) -> object:
+        calls.append(1)
+        return ask(self, *asked)
+
+    monkeypatch.setattr(StreamReader, "_some", some)
+    return calls
+
+
+@pytest.mark.parametrize("tier", ["hot", "cold"])
+def test_what_lies_before_a_long_deleted_range_is_found_without_reading_through_it(
+    tier: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(tmp_path, FixedClock())
+    second_us = 1_000_000
+    store.apply([rows_of([(1, START_US + k * second_us, str(k)) for k in range(20_000)])], 1)
+    deletion = Deletion([1], START_US + second_us, AT_US_MAX + 1)
+    overlay = None
+    if tier == "cold":
+        store.compact(AT_US_MAX + 1)
+        store.apply([deletion], 2)
+    else:  # deleted in the head, not yet in the store
+        overlay = Overlay(rows_of([]), [deletion])
+    calls = counted(monkeypatch)
+    found = store.read_last_before([1], AT_US_MAX + 1, overlay)
+    assert found == {1: Datapoint(START_US, "0")}
+    assert len(calls) <= 3
+    store.close()
+
+
+def test_many_single_deletions_do_not_make_a_read_crawl(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(tmp_path, FixedClock())
+    times = [START_US + k * 1_000_000 for k in range(5_000)]
+    store.apply([rows_of([(1, at_us, "1") for at_us in times])], 1)
+    store.compact(AT_US_MAX + 1)
+    store.apply([Deletion([1], at_us, at_us + 1) for at_us in times[1:]], 2)
+    calls = counted(monkeypatch)
+    assert store.read_last_before([1], AT_US_MAX + 1, None) == {1: Datapoint(START_US, "1")}
+    assert len(calls) <= 10
+    store.close()
+
+
+def tombstone_count(store: HistoryStore) -> int:
+    with store._database.snapshot() as connection:
+        (row,) = connection.execute("SELECT count(*) FROM tombstones").fetchall()
+        return int(row[0])
+
+
+def test_a_deletion_that_no_segment_holds_leaves_no_tombstone(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    store.apply([Deletion([1], AT_US_MIN, AT_US_MAX + 1)], 2)
+    assert tombstone_count(store) == 0
+    store.close()
+
+
+def test_a_period_that_cannot_be_compacted_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    store.compact(START_US + DAY_US)
+    for path in (tmp_path / "cold").rglob("*.parquet"):
+        path.write_bytes(b"broken")
+    store.apply([rows_of([(1, START_US + k, "late") for k in range(100)])], 2)
+    outcomes = []
+    for _ in range(4):
+        try:
+            outcomes.append(store.compact(START_US + 2 * DAY_US, 1).done_count)
+        except StorageFailed:
+            outcomes.append(-1)
+    assert outcomes[:2] == [-1, 1]
+    assert store.stats().segment_count == 2
+    store.close()
+
+
+@pytest.mark.parametrize("step", ["rows written", "roll-up written"])
+def test_a_compaction_that_is_interrupted_changes_nothing(step: str, tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    before = store.read([1], AT_US_MIN, AT_US_MAX + 1, 1000, False, None)
+
+    def stop(name: str) -> None:
+        if name == step:
+            store.interrupt()
+
+    store.compactor.step = stop
+    with pytest.raises(StorageFailed, match="interrupted"):
+        store.compact(AT_US_MAX + 1)
+    assert store.stats().segment_count == 0
+    assert [path for path in (tmp_path / "cold").rglob("*") if path.is_file()] == []
+    assert store.read([1], AT_US_MIN, AT_US_MAX + 1, 1000, False, None) == before
     store.close()
