@@ -9,12 +9,15 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
 import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
-from thingtank.net.bounded_http import HttpLimits, bounded_http
+from thingtank.net.bounded_http import HttpLimits
+from thingtank.net.direct_http import DirectRoute, direct_http
+from thingtank.net.http_request import HttpRequest, Respond
 
 LIMITS = HttpLimits(header_bytes_max=1000)
 ANSWERS = {b"200", b"400", b"408", b"431"}
@@ -77,11 +80,20 @@ async def app(
     await send({"type": "http.response.body", "body": b""})
 
 
-async def statuses_after(pieces: list[bytes]) -> list[bytes]:
-    """Feed a fresh connection; the statuses of its answers."""
+def answer(request: HttpRequest, respond: Respond) -> None:
+    """As `app`, for requests that came whole."""
+    assert request.raw_path.startswith("/v2/")
+    headers = [(b"content-length", b"0")]
+    asyncio.get_running_loop().call_soon(respond, 200, headers, b"")
+
+
+async def statuses_after(pieces: list[bytes], paths: tuple[bytes, ...]) -> list[bytes]:
+    """Feed a fresh connection; the statuses of its answers. Below `paths` the way is short."""
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
     config.load()
-    protocol = bounded_http(LIMITS)(config, ServerState(), {}, asyncio.get_running_loop())
+    protocol = direct_http(LIMITS, DirectRoute(paths, answer))(
+        config, ServerState(), {}, asyncio.get_running_loop()
+    )
     transport = MemoryTransport()
     protocol.connection_made(transport)
     for piece in pieces:
@@ -106,11 +118,18 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 CUTS = st.lists(st.integers(0, 2000), max_size=8)
 
 
+BOTH_WAYS = pytest.mark.parametrize("paths", [(), (b"/v2/",)], ids=["asgi", "direct"])
+
+
+@BOTH_WAYS
 @given(data=st.binary(max_size=3000), places=CUTS)
-async def test_any_bytes_are_refused_or_waited_for(data: bytes, places: list[int]) -> None:
-    assert set(await statuses_after(cut(data, places))) <= ANSWERS
+async def test_any_bytes_are_refused_or_waited_for(
+    paths: tuple[bytes, ...], data: bytes, places: list[int]
+) -> None:
+    assert set(await statuses_after(cut(data, places), paths)) <= ANSWERS
 
 
+@BOTH_WAYS
 @given(
     request=st.sampled_from([PUT, CHUNKED]),
     at=st.integers(0, 200),
@@ -118,18 +137,22 @@ async def test_any_bytes_are_refused_or_waited_for(data: bytes, places: list[int
     places=CUTS,
 )
 async def test_requests_with_a_wound_are_served_or_refused(
-    request: bytes, at: int, junk: bytes, places: list[int]
+    paths: tuple[bytes, ...], request: bytes, at: int, junk: bytes, places: list[int]
 ) -> None:
     at %= len(request)
     wounded = request[:at] + junk + request[at + len(junk) :]
-    assert set(await statuses_after(cut(wounded + PUT, places))) <= ANSWERS
+    assert set(await statuses_after(cut(wounded + PUT, places), paths)) <= ANSWERS
 
 
+@BOTH_WAYS
 @given(places=CUTS)
-async def test_whole_requests_are_served_however_they_are_cut(places: list[int]) -> None:
-    assert await statuses_after(cut(PUT + CHUNKED + PUT, places)) == [b"200"] * 3
+async def test_whole_requests_are_served_however_they_are_cut(
+    paths: tuple[bytes, ...], places: list[int]
+) -> None:
+    assert await statuses_after(cut(PUT + CHUNKED + PUT, places), paths) == [b"200"] * 3
 
 
-async def test_requests_in_single_bytes_are_served() -> None:
+@BOTH_WAYS
+async def test_requests_in_single_bytes_are_served(paths: tuple[bytes, ...]) -> None:
     pieces = [bytes([byte]) for byte in PUT + CHUNKED]
-    assert await statuses_after(pieces) == [b"200"] * 2
+    assert await statuses_after(pieces, paths) == [b"200"] * 2

@@ -32,7 +32,7 @@ class HttpLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """One connection; `bounded_http` makes the class that carries other limits."""
+    """One connection. `limits` is the class's, as uvicorn makes the instances."""
 
     limits: ClassVar[HttpLimits] = HttpLimits()
 
@@ -41,19 +41,20 @@ class BoundedHttp(HttpToolsProtocol):
         self._is_in_headers = False
         self._is_in_request = False
         self._header_bytes = 0
+        self._silent_since_s: float | None = self.loop.time()
+        self._silence_timer: asyncio.TimerHandle | None = None
         self._request_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn: always a Transport
         """Give the peer a while to begin."""
         super().connection_made(transport)
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.limits.silence_s_max, self.timeout_keep_alive_handler
-        )
+        self._watch_silence(self.limits.silence_s_max)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Drop the timers with the connection."""
-        self._unset_keepalive_if_required()
+        if self._silence_timer is not None:
+            self._silence_timer.cancel()
         self._end_request_timer()
         self._end_unread_timer()
         super().connection_lost(exc)
@@ -76,9 +77,40 @@ class BoundedHttp(HttpToolsProtocol):
         if self._request_timer is None:
             self._start_request_timer()
 
+    def _unset_keepalive_if_required(self) -> None:
+        # uvicorn's way to say that the peer is not silent. It makes and drops a timer for each
+        # request; here one for the connection looks now and then how long the silence has lasted.
+        self._silent_since_s = None
+
+    def on_response_complete(self) -> None:
+        """Go on with what is pipelined; else the connection falls silent."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._silent_since_s = self.loop.time()
+
+    def _watch_silence(self, delay_s: float) -> None:
+        self._silence_timer = self.loop.call_later(delay_s, self._end_silence)
+
+    def _end_silence(self) -> None:
+        limit_s = self.limits.silence_s_max
+        since_s = self._silent_since_s
+        left_s = limit_s if since_s is None else since_s + limit_s - self.loop.time()
+        if left_s > 0:
+            self._watch_silence(left_s)
+        else:
+            self.transport.close()
+
     def on_message_begin(self) -> None:
         """A request's first byte has come."""
         super().on_message_begin()
+        self._begin_request()
+
+    def _begin_request(self) -> None:
         self._is_in_headers = self._is_in_request = True
         self._header_bytes = 0
 
@@ -139,8 +171,3 @@ class BoundedHttp(HttpToolsProtocol):
         if self._unread_timer is not None:
             self._unread_timer.cancel()
             self._unread_timer = None
-
-
-def bounded_http(limits: HttpLimits) -> type[BoundedHttp]:
-    """The protocol class with these limits, for uvicorn's `http` setting."""
-    return type("BoundedHttp", (BoundedHttp,), {"limits": limits})

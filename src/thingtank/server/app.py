@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+XIVELY_PATHS = ("/v2/", "/v1/")
+
 
 class AsgiApp(Protocol):
     """What every part of the web port is."""
@@ -40,7 +42,7 @@ class WebApp:
             await send({"type": "websocket.close", "code": 1000})
             return
         path: str = scope["path"]
-        if path.startswith(("/v2/", "/v1/")):
+        if path.startswith(XIVELY_PATHS):
             await self._xively(scope, receive, send)
         elif path == "/healthz":
             await _answer_health(send, self._failure())

@@ -9,7 +9,8 @@ import msgspec
 from django.db import connection
 
 from thingtank.doors.xively.http import XivelyHttp
-from thingtank.server.app import WebApp
+from thingtank.net.direct_http import DirectRoute
+from thingtank.server.app import XIVELY_PATHS, WebApp
 from thingtank.server.config import Config
 from thingtank.server.first_start import Owner, ensure_owner, ensure_owner_account
 from thingtank.server.folder_lock import FolderLock
@@ -149,7 +150,8 @@ async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -
     xively = XivelyHttp(tank, config.xively, config.web.public_url)
     live = LiveStreams(tank)
     app = WebApp(xively, web_setup.asgi_app(), StaticApp(), live, lambda: opened.archive.failure)
-    server = HttpServer(app, config.server.host, port, config.http)
+    direct = DirectRoute(tuple(map(str.encode, XIVELY_PATHS)), xively.answer)
+    server = HttpServer(app, direct, config.server.host, port, config.http)
     await server.start()
     stack.push_async_callback(server.stop)
     stack.callback(live.stop)  # before the server, which would wait for streams that never end

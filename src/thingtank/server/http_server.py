@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import uvicorn
 
-from thingtank.net.bounded_http import HttpLimits, bounded_http
+from thingtank.net.bounded_http import HttpLimits
+from thingtank.net.direct_http import DirectRoute, direct_http
 from thingtank.server.app import AsgiApp
 
 STOP_S_MAX = 2
@@ -16,7 +17,9 @@ STOP_S_MAX = 2
 class HttpServer:
     """One listening port."""
 
-    def __init__(self, app: AsgiApp, host: str, port: int, limits: HttpLimits) -> None:
+    def __init__(
+        self, app: AsgiApp, direct: DirectRoute, host: str, port: int, limits: HttpLimits
+    ) -> None:
         """Bind the port; raises OSError when it is taken."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=1024)
@@ -24,7 +27,7 @@ class HttpServer:
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
-                http=bounded_http(limits),
+                http=direct_http(limits, direct),
                 ws="none",
                 lifespan="off",
                 log_config=None,

@@ -66,6 +66,11 @@ class MemoryArchive:
         current = self._current.get(stream_id)
         return None if current == _NEVER else current
 
+    def current_at_us(self, stream_id: int) -> int | None:
+        """Only the current value's time."""
+        current = self._current.get(stream_id)
+        return None if current is None else current.at_us
+
     async def read(
         self,
         stream_ids: Sequence[int],

@@ -107,19 +107,25 @@ class DatapointColumns:
 
     def add_many(self, stream_id: int, at_us: Sequence[int], values: Sequence[str]) -> None:
         """Append datapoints of one datastream, given as two columns of one length."""
-        if len(at_us) != len(values):
+        self.add_rows(array("i", (stream_id,)) * len(values), at_us, values)
+
+    def add_rows(
+        self, stream_ids: Sequence[int], at_us: Sequence[int], values: Sequence[str]
+    ) -> None:
+        """Append datapoints given as three columns of one length."""
+        if not len(stream_ids) == len(at_us) == len(values):
             raise ValueError(f"{len(at_us)} times for {len(values)} values")
-        numbers = _plain_numbers(values) if len(values) > 1 else None
+        numbers = _plain_numbers(values) if values else []
         if numbers is None:
-            for at, value in zip(at_us, values, strict=True):
-                self.add(stream_id, at, value)
+            for row in zip(stream_ids, at_us, values, strict=True):
+                self.add(*row)
             return
         offset = len(self.stream_ids)
-        for row in _unusual_rows(values, numbers):
-            self.texts[offset + row] = values[row]
-        self.stream_ids.extend(array("i", (stream_id,)) * len(values))
-        self.at_us.extend(array("q", at_us))
-        self.numbers.extend(array("d", numbers))
+        for row_number in _unusual_rows(values, numbers):
+            self.texts[offset + row_number] = values[row_number]
+        self.stream_ids.extend(stream_ids)
+        self.at_us.extend(at_us)
+        self.numbers.extend(numbers)
 
     def extend(self, other: "DatapointColumns") -> None:
         """Append all rows of `other`."""
@@ -130,6 +136,22 @@ class DatapointColumns:
         self.stream_ids.extend(other.stream_ids)
         self.at_us.extend(other.at_us)
         self.numbers.extend(other.numbers)
+
+    @classmethod
+    def joined(cls, parts: Sequence["DatapointColumns"]) -> "DatapointColumns":
+        """All rows of some columns, in order; of one these themselves."""
+        if len(parts) == 1:
+            return parts[0]
+        whole = cls()
+        whole.stream_ids = array("i", b"".join([part.stream_ids for part in parts]))
+        whole.at_us = array("q", b"".join([part.at_us for part in parts]))
+        whole.numbers = array("d", b"".join([part.numbers for part in parts]))
+        offset = 0
+        for part in parts:
+            for row, text in part.texts.items():
+                whole.texts[offset + row] = text
+            offset += len(part.stream_ids)
+        return whole
 
     def value(self, row: int) -> str:
         """The text of one row, as written."""

@@ -177,6 +177,10 @@ class Archive(Protocol):
         """The current value, from memory; None when nothing was ever written."""
         ...
 
+    def current_at_us(self, stream_id: int) -> int | None:
+        """Only the current value's time, for less."""
+        ...
+
     async def read(
         self,
         stream_ids: Sequence[int],

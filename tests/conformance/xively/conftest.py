@@ -1,5 +1,6 @@
-"""The Xively door over memory twins, reached through ASGI as by any client."""
+"""The Xively door over memory twins, reached both ways that requests come: ASGI, and whole."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from thingtank.doors.xively.http import XivelyHttp
 from thingtank.doors.xively.settings import XivelySettings
+from thingtank.net.http_request import Headers, HttpRequest
 from thingtank.stores.memory_archive import MemoryArchive
 from thingtank.stores.memory_directory import MemoryDirectory
 from thingtank.tank.access import Caller
@@ -41,6 +43,33 @@ def on_the_wire(app: Any) -> Any:
     return call
 
 
+class Direct(httpx.AsyncBaseTransport):
+    """Hands requests over whole, as the HTTP server does with small ones."""
+
+    def __init__(self, door: XivelyHttp) -> None:
+        self._door = door
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answered: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
+
+        def respond(status: int, headers: Headers, body: bytes) -> None:
+            plain = [(bytes(name), value) for name, value in headers]
+            answered.set_result(httpx.Response(status, headers=plain, content=body))
+
+        raw_path, _, query = request.url.raw_path.partition(b"?")
+        asked = HttpRequest(
+            request.method,
+            raw_path.decode("ascii"),
+            query,
+            {name.lower(): value for name, value in request.headers.raw},
+            await request.aread(),
+            "http",
+            "127.0.0.1",
+        )
+        self._door.answer(asked, respond)
+        return await answered
+
+
 class Xively:
     """A tank with two accounts and one feed, and a client of it.
 
@@ -50,14 +79,15 @@ class Xively:
         keys: name → secret: alice's master, the feed's own, a read-only one, bob's master, an expired one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, way: str = "asgi") -> None:
         self.directory = MemoryDirectory()
         self.tank = Tank(self.directory, MemoryArchive(), clock=StoppedClock())
         self.alice = self.directory.add_account("alice")
         self.bob = self.directory.add_account("bob")
         self.keys: dict[str, str] = {}
+        door = XivelyHttp(self.tank, XivelySettings())
         self.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(on_the_wire(XivelyHttp(self.tank, XivelySettings()))),
+            transport=Direct(door) if way == "direct" else httpx.ASGITransport(on_the_wire(door)),
             base_url="http://tank.test",
         )
 
@@ -95,9 +125,9 @@ class Xively:
         return await self.client.request(method, path, headers=headers, **request)  # type: ignore[arg-type] # httpx checks it
 
 
-@pytest.fixture
-async def xively() -> AsyncIterator[Xively]:
-    made = Xively()
+@pytest.fixture(params=["asgi", "direct"])
+async def xively(request: pytest.FixtureRequest) -> AsyncIterator[Xively]:
+    made = Xively(request.param)
     await made.fill()
     async with made.client:
         yield made

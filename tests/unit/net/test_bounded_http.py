@@ -1,4 +1,7 @@
-"""The bounds of one HTTP connection, over loopback with limits a test can wait for."""
+"""The bounds of one HTTP connection, over loopback with limits a test can wait for.
+
+Each test runs for requests that go through ASGI and for those that take the short way.
+"""
 
 import asyncio
 import contextlib
@@ -9,7 +12,9 @@ from typing import Any
 import pytest
 import uvicorn
 
-from thingtank.net.bounded_http import HttpLimits, bounded_http
+from thingtank.net.bounded_http import HttpLimits
+from thingtank.net.direct_http import DirectRoute, direct_http
+from thingtank.net.http_request import HttpRequest, Respond
 
 LIMITS = HttpLimits(header_bytes_max=2000, request_s_max=0.3, silence_s_max=1, unread_s_max=0.3)
 WAIT_S_MAX = 10.0
@@ -43,12 +48,21 @@ async def app(
         await send({"type": "http.response.body", "body": part, "more_body": more})
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[uvicorn.Server]:
+def answer(request: HttpRequest, respond: Respond) -> None:
+    """As `app`, for requests that came whole."""
+    body = b"x" * LARGE if request.raw_path == "/large" else str(len(request.body)).encode()
+    headers = [(b"content-length", str(len(body)).encode())]
+    delay_s = 1 if request.raw_path == "/slow-app" else 0
+    asyncio.get_running_loop().call_later(delay_s, respond, 200, headers, body)
+
+
+@pytest.fixture(params=["asgi", "direct"])
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[uvicorn.Server]:
+    prefixes = (b"/",) if request.param == "direct" else ()
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,
-        http=bounded_http(LIMITS),
+        http=direct_http(LIMITS, DirectRoute(prefixes, answer)),
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -45,7 +45,7 @@ def test_small_batches_leave_the_newest_of_each_datastream(
     assert {value.stream_id for value in currents.take_touched()} == set(expected)
 
 
-@given(st.lists(st.lists(written, min_size=60, max_size=90), max_size=3))
+@given(st.lists(st.lists(written, min_size=100, max_size=130), max_size=3))
 def test_large_batches_leave_the_newest_of_each_datastream(
     batches: list[list[tuple[int, int, str]]],
 ) -> None:

@@ -1,6 +1,6 @@
-"""The Xively HTTP API as an ASGI app: route, authenticate, read, act, answer, remember.
+"""The Xively HTTP API: route, authenticate, read, act, answer, remember.
 
-A plain callable, because a write from a device should cost little more than the HTTP server itself.
+Plain callables, because a write from a device should cost little more than the HTTP server itself.
 """
 
 import time
@@ -12,10 +12,17 @@ from thingtank.doors.xively.authentication import caller_of
 from thingtank.doors.xively.error_table import answer_of
 from thingtank.doors.xively.exchange import Exchange
 from thingtank.doors.xively.request_recorder import RequestRecorder
-from thingtank.doors.xively.requests import PeerLeft, Request, read_body
+from thingtank.doors.xively.requests import PeerLeft, Request, plain_body, read_body
 from thingtank.doors.xively.resources import HANDLERS, Resources
-from thingtank.doors.xively.responses import JAVASCRIPT_TYPE, PREFLIGHT_HEADERS, Reply, send_reply
+from thingtank.doors.xively.responses import (
+    JAVASCRIPT_TYPE,
+    PREFLIGHT_HEADERS,
+    Reply,
+    headers_of,
+)
 from thingtank.doors.xively.settings import XivelySettings
+from thingtank.net.eager import run_eagerly
+from thingtank.net.http_request import Headers, HttpRequest, Respond
 from thingtank.protocols.xively import json_format
 from thingtank.protocols.xively.errors import ErrorBody, NotRouted, XivelyError
 from thingtank.protocols.xively.formats import select_format
@@ -31,7 +38,7 @@ _WITH_BODY = frozenset({"PUT", "POST", "DELETE"})
 
 
 class XivelyHttp:
-    """The door. Mount it for paths under `/v2`."""
+    """The door for paths under `/v2`: an ASGI app, and `answer` for requests that came whole."""
 
     def __init__(self, tank: Tank, settings: XivelySettings, public_url: str = "") -> None:
         self._tank = tank
@@ -41,14 +48,26 @@ class XivelyHttp:
         self._public_reads_keyless = settings.public_reads_keyless
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request."""
-        method: str = scope["method"]
+        """Answer one request whose body is still to be read."""
+        answers: list[tuple[int, Headers, bytes]] = []
+        await self._answer(
+            HttpRequest.of_scope(scope), receive, lambda *answer: answers.append(answer)
+        )
+        for status, headers, body in answers:
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+
+    def answer(self, request: HttpRequest, respond: Respond) -> None:
+        """Answer one request that is here, its body too."""
+        run_eagerly(self._answer(request, None, respond))
+
+    async def _answer(self, http: HttpRequest, receive: Any, respond: Respond) -> None:
+        method = http.method
         if method == "OPTIONS":
-            await send({"type": "http.response.start", "status": 200, "headers": PREFLIGHT_HEADERS})
-            await send({"type": "http.response.body", "body": b""})
+            respond(200, PREFLIGHT_HEADERS, b"")
             return
         started_ns = time.perf_counter_ns()
-        exchange = Exchange(scope)
+        exchange = Exchange(http)
         try:
             reply = await self._reply(exchange, receive)
         except PeerLeft:
@@ -67,42 +86,36 @@ class XivelyHttp:
                 json_format.wrap_callback(reply.body, exchange.callback),
                 content_type=JAVASCRIPT_TYPE,
             )
-        await send_reply(
-            send, reply, b"gzip" in exchange.headers.get(b"accept-encoding", b""), method == "HEAD"
-        )
+        headers, body = headers_of(reply, b"gzip" in http.headers.get(b"accept-encoding", b""))
+        respond(reply.status, headers, b"" if method == "HEAD" else body)
         self._recorder.record(exchange, reply, (time.perf_counter_ns() - started_ns) // 1000)
 
     async def _reply(self, exchange: Exchange, receive: Any) -> Reply:
-        method = "GET" if exchange.method == "HEAD" else exchange.method
-        target = parse_path(exchange.raw_path)
+        http = exchange.http
+        method = "GET" if http.method == "HEAD" else http.method
+        target = parse_path(http.raw_path)
         exchange.path = target.path
         handler = HANDLERS.get((type(target.path), method)) if target.path else None
         if target.path is None or handler is None:
-            raise NotRouted(exchange.method, exchange.raw_path)
+            raise NotRouted(http.method, http.raw_path)
         if method != "DELETE":  # has no format: the C library deletes `….csv` and reads no body
-            select_format(target.extension, exchange.headers.get(b"accept"))
-        parameters = parse_parameters(exchange.scope["query_string"])
+            select_format(target.extension, http.headers.get(b"accept"))
+        parameters = parse_parameters(http.query)
         if method == "GET" and parameters:
             exchange.callback = first(parameters, "callback")
         caller = caller_of(
             self._tank,
-            exchange.headers,
+            http.headers,
             parameters,
-            exchange.address,
+            http.address,
             reads_public=self._public_reads_keyless and method == "GET",
         )
-        request = Request(
-            method,
-            target,
-            parameters,
-            exchange.headers,
-            caller,
-            exchange.scope["scheme"],
-            self._public_url,
-        )
+        request = Request(method, target, parameters, caller, http, self._public_url)
         if method in _WITH_BODY:
             limit = self._tank.limits.request_bytes_max
-            request.body = exchange.body = await read_body(receive, exchange.headers, limit)
+            if receive is not None:  # only now, so that nobody without a key is read much from
+                http.body = await read_body(receive, http.headers, limit)
+            request.body = exchange.body = plain_body(http, limit)
         return await handler(self._resources, request)
 
 

@@ -10,6 +10,7 @@ from thingtank.tank.events import RequestServed
 from thingtank.tank.tank import Tank
 
 BODY_BYTES_MAX = 2048
+_REFUSED = 400  # and above; what was not refused has touched a device that there is
 _SECRETS_IN_QUERY = re.compile(r"\b(key|oauth_token)=[^&]*")
 
 
@@ -25,31 +26,36 @@ class RequestRecorder:
         if path is None or isinstance(path, FeedsPath):
             return
         feed_id = path.feed_id
-        try:
-            self._tank.directory.get_device(feed_id)
-        except NoSuchDevice:
+        if reply.status >= _REFUSED and not self._exists(feed_id):
             return
         self._tank.bus.publish(
             RequestServed(
                 at_us=self._tank.clock.now_us(),
                 device_id=feed_id,
                 door="xively_http",
-                method=exchange.method,
+                method=exchange.http.method,
                 path=_shown_path(exchange),
                 status=reply.status,
                 duration_us=duration_us,
                 reason=exchange.reason,
-                address=exchange.address,
-                user_agent=exchange.headers.get(b"user-agent", b"").decode("latin-1")[:200],
+                address=exchange.http.address,
+                user_agent=exchange.http.headers.get(b"user-agent", b"").decode("latin-1")[:200],
                 request_body=exchange.body[:BODY_BYTES_MAX].decode("utf-8", "replace"),
                 response_body=reply.body[:BODY_BYTES_MAX].decode("utf-8", "replace"),
             )
         )
 
+    def _exists(self, feed_id: int) -> bool:
+        try:
+            self._tank.directory.get_device(feed_id)
+        except NoSuchDevice:
+            return False
+        return True
+
 
 def _shown_path(exchange: Exchange) -> str:
-    query: bytes = exchange.scope["query_string"]
+    query = exchange.http.query
     if not query:
-        return exchange.raw_path
+        return exchange.http.raw_path
     shown = _SECRETS_IN_QUERY.sub(r"\1=…", query[:512].decode("latin-1"))
-    return f"{exchange.raw_path}?{shown}"
+    return f"{exchange.http.raw_path}?{shown}"

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from thingtank.net.http_request import HttpRequest
 from thingtank.protocols.xively.errors import BodyTooLarge, MalformedBody, XivelyError
 from thingtank.protocols.xively.paths import Target
 from thingtank.protocols.xively.query import Parameters
@@ -18,7 +19,7 @@ class Request(msgspec.Struct, gc=False):
     """One request.
 
     Attributes:
-        headers: names in lower case.
+        method: a HEAD is a GET here.
         public_url: where clients reach this server, as the settings say; blank for as they did.
         body: decompressed.
     """
@@ -26,9 +27,8 @@ class Request(msgspec.Struct, gc=False):
     method: str
     target: Target
     parameters: Parameters
-    headers: Mapping[bytes, bytes]
     caller: Caller
-    scheme: str
+    http: HttpRequest
     public_url: str = ""
     body: bytes = b""
 
@@ -37,7 +37,9 @@ class Request(msgspec.Struct, gc=False):
         """What links in answers begin with, without a slash at the end."""
         if self.public_url:
             return self.public_url
-        return f"{self.scheme}://{self.headers.get(b'host', b'localhost').decode('latin-1')}"
+        return (
+            f"{self.http.scheme}://{self.http.headers.get(b'host', b'localhost').decode('latin-1')}"
+        )
 
 
 class PeerLeft(Exception):
@@ -52,17 +54,15 @@ class UnsupportedEncoding(XivelyError):
 
 
 async def read_body(receive: Any, headers: Mapping[bytes, bytes], bytes_max: int) -> bytes:
-    """Read a request's body, decompressed.
+    """Read a request's body from ASGI.
 
     Raises:
-        BodyTooLarge: it, or what it decompresses to, is larger than `bytes_max`.
-        MalformedBody: broken gzip.
-        UnsupportedEncoding, PeerLeft.
+        BodyTooLarge: it is larger than `bytes_max`.
+        PeerLeft.
     """
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared) > bytes_max:
         raise BodyTooLarge(f"the body has {int(declared)} bytes; {bytes_max} are allowed")
-    body: bytes = b""
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -73,11 +73,23 @@ async def read_body(receive: Any, headers: Mapping[bytes, bytes], bytes_max: int
         size += len(chunk)
         if size > bytes_max:
             raise BodyTooLarge(f"the body has more than {bytes_max} bytes")
-        if not message.get("more_body", False):
-            body = b"".join([*chunks, chunk]) if chunks else chunk
-            break
         chunks.append(chunk)
-    encoding = headers.get(b"content-encoding")
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def plain_body(http: HttpRequest, bytes_max: int) -> bytes:
+    """A request's body as it was before its Content-Encoding.
+
+    Raises:
+        BodyTooLarge: it is larger than `bytes_max`, or would be.
+        MalformedBody: broken gzip.
+        UnsupportedEncoding.
+    """
+    body = http.body
+    if len(body) > bytes_max:
+        raise BodyTooLarge(f"the body has {len(body)} bytes; {bytes_max} are allowed")
+    encoding = http.headers.get(b"content-encoding")
     return _decompressed(body, encoding, bytes_max) if encoding else body
 
 

@@ -5,7 +5,6 @@ earn its place.
 """
 
 import gzip
-from typing import Any
 
 import msgspec
 
@@ -67,10 +66,3 @@ def headers_of(reply: Reply, accepts_gzip: bool) -> tuple[list[tuple[bytes, byte
     if reply.retry_after_s:
         headers.append((b"retry-after", str(reply.retry_after_s).encode()))
     return headers, body
-
-
-async def send_reply(send: Any, reply: Reply, accepts_gzip: bool, is_head: bool) -> None:
-    """Send an answer."""
-    headers, body = headers_of(reply, accepts_gzip)
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if is_head else body})

@@ -162,6 +162,8 @@ def datastream_write(
     """
     if name is None:
         name = "" if document.id is None else str(document.id)
+    if document.datapoints is None and _names_no_metadata_of_datastream(document):
+        return _plain_write(document, now_us, name)
     at_us, values = datapoint_columns(document.datapoints, now_us)
     current = value_of(document.current_value)
     if current is not None:
@@ -174,6 +176,26 @@ def datastream_write(
         _datastream_change(document),
         _extreme(document.min_value, "min_value"),
         _extreme(document.max_value, "max_value"),
+    )
+
+
+def _plain_write(document: DatastreamDocument, now_us: int, name: str) -> DatastreamWrite:
+    """Only a current value, as in nearly every write from a device."""
+    value = document.current_value
+    if type(value) is not str:
+        value = value_of(value)
+        if value is None:
+            return DatastreamWrite(name)
+    at_us = _instants([document.at])[0] if document.at else now_us
+    return DatastreamWrite(name, (at_us,), (value,))
+
+
+def _names_no_metadata_of_datastream(document: DatastreamDocument) -> bool:
+    return (
+        document.min_value is UNSET
+        and document.max_value is UNSET
+        and document.tags is UNSET
+        and document.unit is UNSET
     )
 
 

@@ -75,21 +75,26 @@ def check_writes(
             draft(write.name, write.change)
         elif write.change is not None:
             checked_change(datastream, write.change)
-        if not write.values:
+        values, at_us = write.values, write.at_us
+        if len(values) == 1:  # nearly always, and quicker than to look for the largest of one
+            longest, oldest_us, newest_us = len(values[0]), at_us[0], at_us[0]
+        elif values:
+            longest, oldest_us, newest_us = max(map(len, values)), min(at_us), max(at_us)
+        else:
             continue
-        count += len(write.values)
-        if max(map(len, write.values)) > TEXT_CHARS_MAX:
+        count += len(values)
+        if longest > TEXT_CHARS_MAX:
             raise ValidationFailed(
                 [("current_value", f"is too long (maximum is {TEXT_CHARS_MAX} characters)")]
             )
-        if not AT_US_MIN <= min(write.at_us) <= max(write.at_us) <= latest_us:
+        if not AT_US_MIN <= oldest_us <= newest_us <= latest_us:
             raise ValidationFailed([("at", "is out of range")])
     if count > limits.datapoints_per_write_max:
         raise LimitReached(
             f"{count} datapoints in one write; "
             f"at most {limits.datapoints_per_write_max} are allowed"
         )
-    if len({write.name for write in writes}) < len(writes):
+    if len(writes) > 1 and len({write.name for write in writes}) < len(writes):
         names = [write.name for write in writes]
         repeated = sorted({name for name in names if names.count(name) > 1})
         raise ValidationFailed([("datastreams", f"can't have duplicate IDs: {','.join(repeated)}")])
@@ -103,41 +108,48 @@ async def apply_writes(tank: Tank, device: Device, writes: Sequence[DatastreamWr
         await add_missing(tank, device.device_id, missing)
         known = tank.directory.datastreams(device.device_id)
     columns, names = _columns(tank, known, writes)
-    if columns:
+    if columns.stream_ids:
         await tank.archive.append(columns)
         tank.bus.publish(DatapointsRecorded(device.device_id, names, columns))
-    created = {datastream.name for datastream in missing}
     for write in writes:
         if write.minimum is not UNSET or write.maximum is not UNSET:
             await _set_extremes(tank, known[write.name], write)
-        if write.change is not None and write.name not in created:
+        if write.change is not None and not any(write.name == made.name for made in missing):
             await apply_change(tank, device.device_id, write.name, write.change)
 
 
 def _columns(
     tank: Tank, known: Mapping[str, Datastream], writes: Sequence[DatastreamWrite]
 ) -> tuple[DatapointColumns, dict[int, str]]:
-    columns = DatapointColumns()
     names: dict[int, str] = {}
+    stream_ids: list[int] = []
+    at_us: list[int] = []
+    values: list[str] = []
     for write in writes:
-        if not write.values:
+        count = len(write.values)
+        if not count:
             continue
         datastream = known.get(write.name)
         if datastream is None:  # deleted since the check
             raise NoSuchDatastream(f"feed has no datastream {write.name}")
         stream_id = datastream.stream_id
-        if len(write.values) == 1:
-            # Clients that echo what they read rewrite the same instant and value: nothing to do.
-            current = tank.archive.current(stream_id)
-            if (
-                current is not None
-                and current.at_us == write.at_us[0]
-                and current.value == write.values[0]
-            ):
-                continue
-        columns.add_many(stream_id, write.at_us, write.values)
+        if count == 1 and _is_echo(tank, stream_id, write):
+            continue
         names[stream_id] = write.name
+        stream_ids += [stream_id] * count
+        at_us += write.at_us
+        values += write.values
+    columns = DatapointColumns()
+    columns.add_rows(stream_ids, at_us, values)
     return columns, names
+
+
+def _is_echo(tank: Tank, stream_id: int, write: DatastreamWrite) -> bool:
+    """Whether a client only sends back the value that it read, at its own time."""
+    if tank.archive.current_at_us(stream_id) != write.at_us[0]:
+        return False
+    current = tank.archive.current(stream_id)
+    return current is not None and current.value == write.values[0]
 
 
 async def _set_extremes(tank: Tank, datastream: Datastream, write: DatastreamWrite) -> None:

@@ -39,6 +39,7 @@ _KEY_COLUMNS = (
     "digest",
 )  # fmt: skip
 _LOAD_ROWS = 2000
+_DIGESTS_MAX = 4096  # of secrets presented last: hardly a device writes only once
 
 
 class DjangoDirectory:
@@ -46,6 +47,7 @@ class DjangoDirectory:
 
     def __init__(self, secret: bytes) -> None:
         self._sealer = Sealer(secret)
+        self._digest = lru_cache(_DIGESTS_MAX)(self._sealer.digest)
         self._snapshot = Snapshot()
         self._writer = ThreadPoolExecutor(1, "directory-writer")
         self._turn = asyncio.Lock()
@@ -115,7 +117,7 @@ class DjangoDirectory:
 
     def find_key(self, secret: str) -> ApiKey | None:
         """The key with that secret; found by digest, so a near miss takes no longer."""
-        return self._snapshot.key_of_digest(self._sealer.digest(secret))
+        return self._snapshot.key_of_digest(self._digest(secret))
 
     def get_key(self, key_id: int) -> ApiKey:
         """Raise NoSuchKey if there is none."""

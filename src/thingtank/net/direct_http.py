@@ -1,0 +1,176 @@
+"""The short way through the HTTP server for small requests: whole, to a plain callable, no task.
+
+ASGI's events, its task and uvicorn's bookkeeping of both cost three times what reading and
+answering a small request does (ADR 6). So a request whose body fits in one buffer is read first and
+handed over whole. All else, and what is pipelined behind an unanswered request, goes through ASGI.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import ClassVar, NamedTuple, cast
+
+import httptools
+import structlog
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from thingtank.net.bounded_http import BoundedHttp, HttpLimits
+from thingtank.net.http_request import DirectApp, Headers, HttpRequest
+
+log = structlog.get_logger()
+
+BODY_BYTES_MAX = HIGH_WATER_LIMIT  # what uvicorn would buffer of a body that nobody reads
+
+_UNHEARD = asyncio.Event()
+_NO_BODY = [(b"content-length", b"0")]
+
+
+class DirectRoute(NamedTuple):
+    """Which requests take the short way, and to whom; the others find the same app through ASGI."""
+
+    prefixes: tuple[bytes, ...]
+    app: DirectApp
+
+
+class DirectHttp(BoundedHttp):
+    """One connection; `direct_http` makes the class for a route."""
+
+    route: ClassVar[DirectRoute]
+
+    _is_direct = False
+    _fields: Mapping[bytes, bytes]
+    _body: bytes
+
+    def on_message_begin(self) -> None:
+        """A request's first byte has come; ASGI's scope waits until it is needed."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._begin_request()
+
+    def on_headers_complete(self) -> None:
+        """Choose the way of a request by its path, its body's length and what is under way."""
+        self._is_direct = self.url.startswith(self.route.prefixes) and self._may_be_direct()
+        if self._is_direct:
+            self._is_in_headers = False
+            self._body = b""
+        else:
+            self._make_scope()
+            super().on_headers_complete()
+
+    def _make_scope(self) -> None:
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers  # the scope has this list
+
+    def _may_be_direct(self) -> bool:
+        cycle = self.cycle
+        self._fields = fields = dict(self.headers)
+        length = fields.get(b"content-length", b"0")
+        return (
+            (cycle is None or cycle.response_complete)
+            and not self.flow.write_paused
+            and len(self.connections) < self.limits.connections_max
+            and b"transfer-encoding" not in fields
+            and b"expect" not in fields
+            and b"upgrade" not in fields
+            and len(length) < 8
+            and int(length) <= BODY_BYTES_MAX  # the parser has refused what is no number
+        )
+
+    def on_body(self, body: bytes) -> None:
+        """Gather the body; its announced length has been found small enough."""
+        if self._is_direct:
+            self._body = self._body + body if self._body else body
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Hand the request over."""
+        if not self._is_direct:
+            super().on_message_complete()
+            return
+        self._is_in_request = False
+        url = httptools.parse_url(self.url)
+        method = self.parser.get_method().decode("ascii")
+        keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
+        cycle = DirectCycle(self, method == "HEAD", keep_alive)
+        self.cycle = cast("RequestResponseCycle", cycle)
+        request = HttpRequest(
+            method,
+            url.path.decode("ascii"),
+            url.query or b"",
+            self._fields,
+            self._body,
+            self.scheme or "http",
+            self.client[0] if self.client else "",
+        )
+        try:
+            self.route.app(request, cycle.respond)
+        except Exception:
+            log.exception("http_request_failed", method=method)
+            if not cycle.response_complete:
+                cycle.keep_alive = False
+                cycle.respond(500, _NO_BODY, b"")
+
+
+class DirectCycle:
+    """One request on the short way; has what uvicorn's connection asks of its own cycles."""
+
+    __slots__ = (
+        "_is_head",
+        "_protocol",
+        "disconnected",
+        "keep_alive",
+        "message_event",
+        "response_complete",
+        "response_started",
+    )
+
+    def __init__(self, protocol: DirectHttp, is_head: bool, keep_alive: bool) -> None:
+        self._protocol = protocol
+        self._is_head = is_head
+        self.keep_alive = keep_alive
+        self.response_started = False
+        self.response_complete = False
+        self.disconnected = False
+        self.message_event = _UNHEARD
+
+    def respond(self, status: int, headers: Headers, body: bytes) -> None:
+        """Write the answer, all of it at once."""
+        if self.disconnected:
+            return
+        protocol = self._protocol
+        parts = [
+            STATUS_LINE[status],
+            _lines(headers),
+            _lines(protocol.server_state.default_headers),
+        ]
+        parts.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
+        if body and not self._is_head:
+            parts.append(body)
+        self.response_started = self.response_complete = True
+        protocol.transport.write(b"".join(parts))
+        if not self.keep_alive:
+            protocol.transport.close()
+        protocol.on_response_complete()
+
+
+def _lines(headers: Headers) -> bytes:
+    return _lines_of(tuple(headers))
+
+
+@lru_cache(256)
+def _lines_of(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """Headers on the wire. Most answers have the headers of the one before."""
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers):
+        raise ValueError("a header holds a line break")
+    return lines
+
+
+def direct_http(limits: HttpLimits, route: DirectRoute) -> type[DirectHttp]:
+    """The protocol class with these limits and this route, for uvicorn's `http` setting."""
+    return type("DirectHttp", (DirectHttp,), {"limits": limits, "route": route})

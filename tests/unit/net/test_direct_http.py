@@ -1,0 +1,229 @@
+"""The short way for small requests: in order, bounded, and out of the way of what it cannot do."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import uvicorn
+
+from thingtank.net.bounded_http import HttpLimits
+from thingtank.net.direct_http import BODY_BYTES_MAX, DirectRoute, direct_http
+from thingtank.net.http_request import Headers, HttpRequest, Respond
+
+WAIT_S_MAX = 10.0
+MEGABYTE = 1_000_000
+
+
+class Server:
+    """A server whose short way answers `direct PATH BODY`, and whose long way `asgi PATH LENGTH`.
+
+    Attributes:
+        seen: what took the short way.
+        waiting: how to answer the requests for `/wait`.
+    """
+
+    def __init__(self) -> None:
+        self.seen: list[HttpRequest] = []
+        self.waiting: list[Respond] = []
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.address = listener.getsockname()
+        config = uvicorn.Config(
+            self._asgi,
+            http=direct_http(HttpLimits(), DirectRoute((b"/d/", b"/wait"), self._direct)),
+            interface="asgi3",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
+        self.uvicorn = uvicorn.Server(config)
+        self._task = asyncio.create_task(self.uvicorn.serve([listener]))
+
+    def _direct(self, request: HttpRequest, respond: Respond) -> None:
+        self.seen.append(request)
+        if request.raw_path == "/wait":
+            self.waiting.append(respond)
+        elif request.raw_path == "/d/bug":
+            raise RuntimeError("a bug")
+        elif request.raw_path == "/d/late-bug":
+            respond(200, length_of(b"done"), b"done")
+            raise RuntimeError("a bug after the answer")
+        elif request.raw_path == "/d/break":
+            respond(200, [(b"location", b"/x\r\nset-cookie: y")], b"")
+        elif request.raw_path == "/d/megabyte":
+            respond(200, length_of(b"m" * MEGABYTE), b"m" * MEGABYTE)
+        else:
+            body = b"direct " + request.raw_path.encode() + b" " + request.body
+            respond(200, length_of(body), body)
+
+    async def _asgi(self, scope: Any, receive: Any, send: Any) -> None:
+        length = 0
+        while True:
+            message = await receive()
+            length += len(message.get("body", b""))
+            if not message.get("more_body"):
+                break
+        body = f"asgi {scope['path']} {length}".encode()
+        headers = length_of(body)
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def stop(self) -> None:
+        self.uvicorn.should_exit = True
+        await asyncio.wait_for(self._task, WAIT_S_MAX)
+
+
+def length_of(body: bytes) -> Headers:
+    return [(b"content-length", str(len(body)).encode())]
+
+
+async def eventually(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WAIT_S_MAX):
+        while not is_so():  # noqa: ASYNC110 - uvicorn has no events
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    made = Server()
+    await eventually(lambda: made.uvicorn.started)
+    yield made
+    await made.stop()
+
+
+async def exchange(server: Server, *pieces: bytes, until: bytes) -> bytes:
+    """Send pieces, each on its own; what comes back until some bytes or the end."""
+    reader, writer = await asyncio.open_connection(*server.address, limit=2**20)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.001)
+        return await asyncio.wait_for(reader.readuntil(until), WAIT_S_MAX)
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+def put(path: str, body: bytes = b"", *headers: str) -> bytes:
+    lines = [f"PUT {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+async def test_a_request_arrives_whole_with_all_that_it_said(server: Server) -> None:
+    sent = put("/d/a%20b?key=1&x", b"{}", "X-ApiKey: k", "x-double: 1", "X-Double: 2")
+    answer = await exchange(server, sent, until=b"{}")
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    (request,) = server.seen
+    assert (request.method, request.raw_path, request.query) == ("PUT", "/d/a%20b", b"key=1&x")
+    assert (request.body, request.scheme, request.address) == (b"{}", "http", "127.0.0.1")
+    assert request.headers[b"x-apikey"] == b"k"
+    assert request.headers[b"x-double"] == b"2"
+
+
+async def test_a_request_may_come_byte_by_byte(server: Server) -> None:
+    sent = put("/d/slow", b"body")
+    pieces = [sent[i : i + 1] for i in range(len(sent))]
+    assert b"direct /d/slow body" in await exchange(server, *pieces, until=b"body")
+
+
+async def test_pipelined_requests_are_answered_in_order_whatever_way_they_take(
+    server: Server,
+) -> None:
+    sent = put("/d/1") + put("/wait") + put("/d/2") + put("/other") + put("/d/3")
+    asking = asyncio.create_task(exchange(server, sent, until=b"/d/3 0"))
+    await eventually(lambda: bool(server.waiting))
+    server.waiting[0](200, length_of(b"waited"), b"waited")
+    answer = await asking
+    marks = [b"direct /d/1", b"waited", b"asgi /d/2", b"asgi /other", b"asgi /d/3"]
+    places = [answer.find(mark) for mark in marks]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("sent", "mark"),
+    [
+        pytest.param(put("/d/x", b"b" * (BODY_BYTES_MAX + 1)), b"asgi /d/x 65537", id="large"),
+        pytest.param(
+            b"PUT /d/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"3\r\nabc\r\n0\r\n\r\n",
+            b"asgi /d/x 3",
+            id="chunked",
+        ),
+        pytest.param(put("/other", b"b"), b"asgi /other 1", id="other path"),
+        pytest.param(put("/d/x", b"b", "Expect: 100-continue"), b"asgi /d/x 1", id="waits for 100"),
+        pytest.param(
+            put("/d/x", b"b", "Connection: upgrade", "Upgrade: h2c"), b"asgi /d/x", id="upgrade"
+        ),
+        pytest.param(put("/d/x", b"b" * BODY_BYTES_MAX), b"direct /d/x b", id="just small enough"),
+    ],
+)
+async def test_what_cannot_take_the_short_way_takes_the_long_one(
+    server: Server, sent: bytes, mark: bytes
+) -> None:
+    assert mark in await exchange(server, sent, until=mark)
+
+
+@pytest.mark.parametrize(
+    ("sent", "closes"),
+    [
+        (put("/d/x"), False),
+        (put("/d/x", b"", "Connection: close"), True),
+        (b"PUT /d/x HTTP/1.0\r\n\r\n", True),
+    ],
+)
+async def test_the_connection_stays_open_as_asked(
+    server: Server, sent: bytes, closes: bool
+) -> None:
+    answer = await exchange(server, sent, put("/d/again"), until=b"direct /d/again ")
+    assert (b"connection: close" in answer) is closes
+    assert (b"/d/again" in answer) is not closes
+
+
+async def test_head_gets_the_headers_only(server: Server) -> None:
+    sent = b"HEAD /d/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer = await exchange(server, sent, until=b"never")
+    assert b"content-length: 12\r\n" in answer
+    assert answer.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("path", ["/d/bug", "/d/break"])
+async def test_a_bug_is_a_500_and_hurts_nobody_else(server: Server, path: str) -> None:
+    answer = await exchange(server, put(path), until=b"never")
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert b"set-cookie" not in answer
+    assert b"direct /d/x" in await exchange(server, put("/d/x"), until=b"/d/x ")
+
+
+async def test_a_bug_after_the_answer_changes_nothing(server: Server) -> None:
+    answer = await exchange(server, put("/d/late-bug"), put("/d/x"), until=b"/d/x ")
+    assert answer.count(b"HTTP/1.1 200 ") == 2
+
+
+async def test_who_left_before_the_answer_is_not_missed(server: Server) -> None:
+    reader, writer = await asyncio.open_connection(*server.address)
+    writer.write(put("/wait"))
+    await eventually(lambda: bool(server.waiting))
+    writer.close()
+    await writer.wait_closed()
+    await eventually(lambda: not server.uvicorn.server_state.connections)
+    server.waiting[0](200, length_of(b"late"), b"late")
+    assert await reader.read() == b""
+
+
+async def test_a_peer_that_asks_on_and_never_reads_fills_no_memory(server: Server) -> None:
+    _, writer = await asyncio.open_connection(*server.address)
+    for _ in range(50):
+        writer.write(b"GET /d/megabyte HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.sleep(0.01)
+    (connection,) = server.uvicorn.server_state.connections
+    assert connection.transport.get_write_buffer_size() < 5 * MEGABYTE
+    assert len(server.seen) < 20
+    writer.close()
