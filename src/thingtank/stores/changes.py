@@ -101,38 +101,31 @@ class Batch:
     """Changes that are committed together, and who waits for them.
 
     Attributes:
+        changes: in the order they were asked for.
         futures: one for each request.
         size_bytes: about how much memory the changes take.
     """
 
-    __slots__ = ("_changes", "_rows", "futures", "size_bytes")
+    __slots__ = ("changes", "futures", "size_bytes")
 
     def __init__(self) -> None:
-        self._changes: list[Change] = []
-        self._rows: list[DatapointColumns] = []  # after all changes
+        self.changes: list[Change] = []
         self.futures: list[asyncio.Future[None]] = []
         self.size_bytes = 0
 
     def add_rows(self, columns: DatapointColumns, size_bytes: int) -> None:
         """Add datapoints; `columns` stay the caller's."""
-        self._rows.append(columns)
+        last = self.changes[-1] if self.changes else None
+        if not isinstance(last, DatapointColumns):
+            last = DatapointColumns()
+            self.changes.append(last)
+        last.extend(columns)
         self.size_bytes += size_bytes
 
     def add(self, change: Deletion | Extremes) -> None:
         """Add a change of another kind."""
-        self._join_rows()
-        self._changes.append(change)
+        self.changes.append(change)
         self.size_bytes += _TEXT_BYTES
-
-    def changes(self) -> list[Change]:
-        """All changes in the order they were asked for, rows that were neighbours as one."""
-        self._join_rows()
-        return self._changes
-
-    def _join_rows(self) -> None:
-        if self._rows:
-            self._changes.append(DatapointColumns.joined(self._rows))
-            self._rows = []
 
     def resolve(self, error: Exception | None = None) -> None:
         """Tell everybody who still waits."""

@@ -101,13 +101,14 @@ class Committer:
 
     def _commit_pending(self) -> None:
         batch, self._pending = self._pending, Batch()
-        changes = batch.changes()
-        if not changes:
+        if not batch.changes:
             self._is_busy = False
             batch.resolve()
             return
         self._committing_bytes = batch.size_bytes
-        self._worker.submit(partial(self._journal.commit, changes), partial(self._committed, batch))
+        self._worker.submit(
+            partial(self._journal.commit, batch.changes), partial(self._committed, batch)
+        )
 
     def _committed(self, batch: Batch, result: tuple[int, int] | Exception) -> None:
         self._committing_bytes = 0
@@ -120,7 +121,7 @@ class Committer:
             log.warning("archive_writes_recovered")
         seq, size_bytes = result
         self.written_bytes += size_bytes
-        to_await = self._publish(batch.changes(), seq)
+        to_await = self._publish(batch.changes, seq)
         if to_await is None:
             batch.resolve()
             self._commit_pending()

@@ -114,7 +114,7 @@ class MemoryArchive:
             for datapoint in self._range(stream_id, start_us, end_us):
                 step = (datapoint.at_us - origin_us) // interval_us
                 steps.setdefault(origin_us + step * interval_us, []).append(datapoint)
-            if buckets := [bucket_of(*item) for item in sorted(steps.items())[:limit]]:
+            if buckets := [Bucket.of(*item) for item in sorted(steps.items())[:limit]]:
                 found[stream_id] = buckets
         return found
 
@@ -143,19 +143,3 @@ def advanced(current: CurrentValue, datapoint: Datapoint) -> CurrentValue:
     if current.at_us is not None and datapoint.at_us < current.at_us:
         return CurrentValue(current.at_us, current.value, minimum, maximum)
     return CurrentValue(datapoint.at_us, datapoint.value, minimum, maximum)
-
-
-def bucket_of(start_us: int, datapoints: Sequence[Datapoint]) -> Bucket:
-    """Summarize the datapoints of one bucket, n >= 1, oldest first."""
-    found = (number_of(datapoint.value) for datapoint in datapoints)
-    numbers = [number for number in found if number is not None]
-    return Bucket(
-        start_us=start_us,
-        count=len(datapoints),
-        number_count=len(numbers),
-        minimum=min(numbers, default=None),
-        maximum=max(numbers, default=None),
-        total=sum(numbers) if numbers else None,
-        first=datapoints[0],
-        last=datapoints[-1],
-    )

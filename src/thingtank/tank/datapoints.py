@@ -69,6 +69,17 @@ def text_of(number: float) -> str:
     return repr(number)
 
 
+def kept_of(value: str) -> float | str:
+    """A value as it is kept: the number where its usual spelling gives the value back."""
+    number = number_of(value)
+    return value if number is None or text_of(number) != value else number
+
+
+def spelled(kept: float | str) -> str:
+    """The value that `kept_of` was given."""
+    return kept if isinstance(kept, str) else text_of(kept)
+
+
 class DatapointColumns:
     """Datapoints of any datastreams, in the order they were written, as columns.
 
@@ -137,22 +148,6 @@ class DatapointColumns:
         self.at_us.extend(other.at_us)
         self.numbers.extend(other.numbers)
 
-    @classmethod
-    def joined(cls, parts: Sequence["DatapointColumns"]) -> "DatapointColumns":
-        """All rows of some columns, in order; of one these themselves."""
-        if len(parts) == 1:
-            return parts[0]
-        whole = cls()
-        whole.stream_ids = array("i", b"".join([part.stream_ids for part in parts]))
-        whole.at_us = array("q", b"".join([part.at_us for part in parts]))
-        whole.numbers = array("d", b"".join([part.numbers for part in parts]))
-        offset = 0
-        for part in parts:
-            for row, text in part.texts.items():
-                whole.texts[offset + row] = text
-            offset += len(part.stream_ids)
-        return whole
-
     def value(self, row: int) -> str:
         """The text of one row, as written."""
         text = self.texts.get(row)
@@ -212,7 +207,9 @@ class Bucket(msgspec.Struct, frozen=True, gc=False):
         count: number of datapoints, at least 1.
         number_count: how many of them are numbers.
         minimum, maximum, total: over the numbers; None when there are none.
-        first, last: oldest and newest datapoint.
+        first_us, last_us: when the oldest and the newest datapoint were.
+        first_kept, last_kept: their values as `kept_of` keeps them; a year's averages by the hour
+            would otherwise spell 17,000 texts that nobody asks for.
     """
 
     start_us: int
@@ -221,5 +218,36 @@ class Bucket(msgspec.Struct, frozen=True, gc=False):
     minimum: float | None
     maximum: float | None
     total: float | None
-    first: Datapoint
-    last: Datapoint
+    first_us: int
+    first_kept: float | str
+    last_us: int
+    last_kept: float | str
+
+    @property
+    def first(self) -> Datapoint:
+        """The oldest datapoint."""
+        return Datapoint(self.first_us, spelled(self.first_kept))
+
+    @property
+    def last(self) -> Datapoint:
+        """The newest datapoint."""
+        return Datapoint(self.last_us, spelled(self.last_kept))
+
+    @classmethod
+    def of(cls, start_us: int, datapoints: Sequence[Datapoint]) -> "Bucket":
+        """Summarize the datapoints of one bucket, n >= 1, oldest first."""
+        found = (number_of(datapoint.value) for datapoint in datapoints)
+        numbers = [number for number in found if number is not None]
+        first, last = datapoints[0], datapoints[-1]
+        return cls(
+            start_us,
+            len(datapoints),
+            len(numbers),
+            min(numbers, default=None),
+            max(numbers, default=None),
+            sum(numbers) if numbers else None,
+            first.at_us,
+            kept_of(first.value),
+            last.at_us,
+            kept_of(last.value),
+        )

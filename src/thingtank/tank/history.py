@@ -5,8 +5,8 @@ archive then read is shaped
 by the functions below. Nothing here waits or reads a clock.
 """
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import msgspec
 
@@ -194,15 +194,18 @@ def calculated(buckets: Sequence[Bucket], function: Function) -> list[Datapoint]
 
     Source: Xively API v2, historical queries, "function".
     """
-    datapoints = []
-    for bucket in buckets:
-        if bucket.total is None or bucket.minimum is None or bucket.maximum is None:
-            continue
-        number = {
-            "average": bucket.total / bucket.number_count,
-            "sum": bucket.total,
-            "min": bucket.minimum,
-            "max": bucket.maximum,
-        }[function]
-        datapoints.append(Datapoint(bucket.start_us, text_of(number)))
-    return datapoints
+    calculate = _CALCULATIONS[function]
+    return [
+        Datapoint(bucket.start_us, text_of(calculate(bucket)))
+        for bucket in buckets
+        if bucket.number_count
+    ]
+
+
+# Only of buckets with numbers; their fields are not None then.
+_CALCULATIONS: dict[Function, Callable[[Any], float]] = {
+    "average": lambda bucket: bucket.total / bucket.number_count,
+    "sum": lambda bucket: bucket.total,
+    "min": lambda bucket: bucket.minimum,
+    "max": lambda bucket: bucket.maximum,
+}

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Sequence
 
 from thingtank.stores.history_interface import Compacted, HistoryStats
-from thingtank.stores.memory_archive import bucket_of
 from thingtank.stores.rows import Deletion, Overlay, Rows
 from thingtank.tank.datapoints import AT_US_MIN, Bucket, Datapoint, text_of
 
@@ -89,7 +88,7 @@ class MemoryHistory:
             for datapoint in datapoints:
                 step = (datapoint.at_us - origin_us) // interval_us
                 steps.setdefault(origin_us + step * interval_us, []).append(datapoint)
-            found[stream_id] = [bucket_of(*item) for item in list(steps.items())[:limit]]
+            found[stream_id] = [Bucket.of(*item) for item in list(steps.items())[:limit]]
         return found
 
     def compact(self, until_us: int, periods_max: int = 1_000_000) -> Compacted:

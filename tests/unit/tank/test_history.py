@@ -86,18 +86,7 @@ def test_limits_and_pages() -> None:
 
 
 def bucket(start_s: int, *points: tuple[int, str]) -> Bucket:
-    numbers = [float(value) for _, value in points if value.replace(".", "").isdigit()]
-    datapoints = [Datapoint(at_s * S, value) for at_s, value in points]
-    return Bucket(
-        start_us=start_s * S,
-        count=len(points),
-        number_count=len(numbers),
-        minimum=min(numbers, default=None),
-        maximum=max(numbers, default=None),
-        total=sum(numbers) if numbers else None,
-        first=datapoints[0],
-        last=datapoints[-1],
-    )
+    return Bucket.of(start_s * S, [Datapoint(at_s * S, value) for at_s, value in points])
 
 
 def steps(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from thingtank.stores.history.batches import Columns, run_starts
 from thingtank.stores.rows import Float64s, Int64s
-from thingtank.tank.datapoints import Bucket, Datapoint, text_of
+from thingtank.tank.datapoints import Bucket
 
 Texts = npt.NDArray[np.object_]
 
@@ -103,32 +103,32 @@ def buckets_of(parts: Partials, interval_us: int, origin_us: int, limit: int) ->
     steps = merged(parts, interval_us, origin_us)
     steps = steps.take(np.arange(min(limit, len(steps.first_us))))
     starts_us = (steps.first_us - origin_us) // interval_us * interval_us + origin_us
-    columns = (starts_us, *steps)
-    return [_bucket(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
-
-
-def _bucket(
-    start_us: int,
-    first_us: int,
-    last_us: int,
-    count: int,
-    number_count: int,
-    minimum: float,
-    maximum: float,
-    total: float,
-    first_number: float,
-    last_number: float,
-    first_text: str | None,
-    last_text: str | None,
-) -> Bucket:
-    has_number = number_count > 0
-    return Bucket(
-        start_us,
-        count,
-        number_count,
-        minimum if has_number else None,
-        maximum if has_number else None,
-        total if has_number else None,
-        Datapoint(first_us, text_of(first_number) if first_text is None else first_text),
-        Datapoint(last_us, text_of(last_number) if last_text is None else last_text),
+    has_number = steps.number_counts > 0
+    columns = (
+        starts_us.tolist(),
+        steps.counts.tolist(),
+        steps.number_counts.tolist(),
+        _or_none(steps.minimum, has_number),
+        _or_none(steps.maximum, has_number),
+        _or_none(steps.total, has_number),
+        steps.first_us.tolist(),
+        _kept(steps.first_number, steps.first_text),
+        steps.last_us.tolist(),
+        _kept(steps.last_number, steps.last_text),
     )
+    return list(map(Bucket, *columns))
+
+
+def _or_none(numbers: Float64s, are_there: npt.NDArray[np.bool_]) -> list[float | None]:
+    found: list[float | None] = numbers.tolist()
+    for row in np.flatnonzero(~are_there).tolist():
+        found[row] = None
+    return found
+
+
+def _kept(numbers: Float64s, texts: Texts) -> list[float | str]:
+    kept: list[float | str] = numbers.tolist()
+    for row, text in enumerate(texts.tolist()):
+        if text is not None:
+            kept[row] = text
+    return kept

@@ -36,7 +36,7 @@ ORDER BY at_us {order} LIMIT {limit}
 _ROLLUP = """
 SELECT hour_us, first_us, last_us, count, number_count, minimum, maximum, total,
     first_number, last_number, first_text, last_text
-FROM read_parquet(?) WHERE stream_id = ? AND hour_us >= ? AND hour_us < ? ORDER BY hour_us
+FROM read_parquet(?) WHERE stream_id = ?
 """
 
 
@@ -90,18 +90,17 @@ class StreamReader:
         if not segments:
             return None, [(start_us, end_us)]
         dirty = self._dirty_hours(start_us, end_us, segments)
-        found = self._query(
-            _ROLLUP,
-            [str(self._folder / segment.rollup) for segment in segments],
-            start_us,
-            end_us,
-        )
+        # The hours are chosen and ordered here: DuckDB takes twice as long when it has to.
+        paths = [str(self._folder / segment.rollup) for segment in segments]
+        found = self._connection.execute(_ROLLUP, [paths, self._stream_id]).fetchnumpy()
         hours = np.asarray(found["hour_us"], dtype=np.int64)
-        is_clean = ~np.isin(hours, dirty)
+        order = np.argsort(hours, kind="stable")
+        hours = hours[order]
+        chosen = order[(hours >= start_us) & (hours < end_us) & ~np.isin(hours, dirty)]
         columns = [np.asarray(found[name], dtype=np.int64) for name in _INTEGERS]
         floats = [_floats(found[name]) for name in _FLOATS]
         texts = [_texts(found[name]) for name in _TEXTS]
-        partials = partials_from([column[is_clean] for column in (*columns, *floats, *texts)])
+        partials = partials_from([column[chosen] for column in (*columns, *floats, *texts)])
         return partials, _ranges_of_hours(dirty)
 
     def _dirty_hours(self, start_us: int, end_us: int, segments: list[Segment]) -> Int64s:
@@ -207,8 +206,8 @@ class StreamReader:
     ) -> Columns:
         order = "DESC" if newest_first else "ASC"
         sql = _COLD.format(order=order, limit=limit, skipping=_skipping(hidden))
-        path = str(self._folder / segment.file)
-        return self._columns(self._query(sql, path, start_us, end_us))
+        asked = [str(self._folder / segment.file), self._stream_id, start_us, end_us]
+        return self._columns(self._connection.execute(sql, asked).fetchnumpy())
 
     def _hiding(self, start_us: int, end_us: int) -> list[tuple[int, int, int]]:
         """Tombstones of the datastream that reach into a range: (start, end, seq)."""
@@ -218,10 +217,6 @@ class StreamReader:
                 [self._stream_id],
             ).fetchall()
         return [row for row in self._tombstones if row[1] > start_us and row[0] < end_us]
-
-    def _query(self, sql: str, path: str | list[str], start_us: int, end_us: int) -> dict[str, Any]:
-        values = [path, self._stream_id, start_us, end_us]
-        return dict(self._connection.execute(sql, values).fetchnumpy())
 
     def _columns(self, found: dict[str, Any]) -> Columns:
         at_us = np.asarray(found["at_us"], dtype=np.int64)

@@ -118,6 +118,6 @@ def _changes(buckets: Sequence[Bucket]) -> list[tuple[float, str]]:
 
 def _drawn_at_us(bucket: Bucket, start_us: int, end_us: int, step_s: int) -> int:
     if bucket.count == 1:
-        return bucket.first.at_us
+        return bucket.first_us
     middle_us = bucket.start_us + step_s * 500_000
-    return min(max(middle_us, start_us, bucket.first.at_us), bucket.last.at_us, end_us)
+    return min(max(middle_us, start_us, bucket.first_us), bucket.last_us, end_us)
