@@ -76,6 +76,28 @@ def test_name_and_password_sign_in(server: LiveServer, owner: requests.Session) 
     assert sign_in(server, "owner", PASSWORD, "?next=/account").url == f"{server.url}/account"
 
 
+def test_the_password_page_helps_password_managers_and_leads_back(
+    server: LiveServer, owner: requests.Session
+) -> None:
+    page = owner.get(f"{server.url}/account/password", timeout=20).text
+    assert re.search(r'name="username" value="owner" autocomplete="username" hidden', page)
+    assert page.count('href="/account"') >= 3  # the way back, Cancel, the account's own link
+    assert not re.search(r"<p[^>]*>\s*<ul", page)
+
+
+def test_the_admin_says_whose_it_is(server: LiveServer, owner: requests.Session) -> None:
+    page = owner.get(f"{server.url}/admin/", timeout=20).text
+    assert "Thing Tank" in page
+    assert "Accounts" in page
+    assert "Django administration" not in page
+    assert "Users" not in page
+
+
+def test_browsers_that_ask_for_an_icon_get_it(server: LiveServer) -> None:
+    reply = requests.get(f"{server.url}/favicon.ico", timeout=20)
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "image/svg+xml")
+
+
 @pytest.mark.parametrize("target", ["https://example.com/", "//example.com", "javascript:alert(1)"])
 def test_sign_in_leads_nowhere_else(
     server: LiveServer, owner: requests.Session, target: str

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 XIVELY_PATHS = ("/v2/", "/v1/")
+_FAILING = "the archive cannot write its history; writes wait in the journal, the log says why"
 
 
 class AsgiApp(Protocol):
@@ -19,7 +20,8 @@ class AsgiApp(Protocol):
 class WebApp:
     """Sends `/v2` and `/v1` to the Xively door, `/healthz` to itself, the rest to the web layer.
 
-    `/healthz` is 200 while all is well, and 503 with a reason while `failure` gives one.
+    `/healthz` is 200 while all is well, and 503 while `is_failing`. Why is in the log: strangers
+    may read this answer, and errors name paths.
     """
 
     def __init__(
@@ -28,13 +30,13 @@ class WebApp:
         pages: AsgiApp,
         static: AsgiApp,
         live: AsgiApp,
-        failure: Callable[[], str | None],
+        is_failing: Callable[[], bool],
     ) -> None:
         self._xively = xively
         self._pages = pages
         self._static = static
         self._live = live
-        self._failure = failure
+        self._is_failing = is_failing
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -45,7 +47,7 @@ class WebApp:
         if path.startswith(XIVELY_PATHS):
             await self._xively(scope, receive, send)
         elif path == "/healthz":
-            await _answer_health(send, self._failure())
+            await _answer_health(send, self._is_failing())
         elif path.startswith("/static/"):
             await self._static(scope, receive, send)
         elif path.startswith("/live/"):
@@ -54,14 +56,14 @@ class WebApp:
             await self._pages(scope, receive, send)
 
 
-async def _answer_health(send: Any, failure: str | None) -> None:
-    body = {"status": "ok"} if failure is None else {"status": "failing", "reason": failure}
+async def _answer_health(send: Any, is_failing: bool) -> None:
+    body = {"status": "failing", "reason": _FAILING} if is_failing else {"status": "ok"}
     content = msgspec.json.encode(body)
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),
         (b"cache-control", b"no-store"),
     ]
-    status = 200 if failure is None else 503
+    status = 503 if is_failing else 200
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from thingtank.doors.xively.http import XivelyHttp
 from thingtank.net.direct_http import DirectRoute
 from thingtank.server.app import XIVELY_PATHS, WebApp
 from thingtank.server.config import Config
+from thingtank.server.control import ControlSocket
 from thingtank.server.first_start import Owner, ensure_owner, ensure_owner_account
 from thingtank.server.folder_lock import FolderLock
 from thingtank.server.housekeeping import Housekeeping
@@ -112,10 +114,11 @@ def base_url(config: Config, port: int) -> str:
 
 async def _open_control(folder: Path, opened: OpenFolder, url: str, stack: AsyncExitStack) -> None:
     # Operations import Django's models, which there are only by now.
-    from thingtank.server.control import ControlSocket
     from thingtank.server.operations.context import Context
+    from thingtank.server.operations.table import run_operation
 
-    control = ControlSocket(folder, Context(opened.tank, opened.directory, opened.archive, url))
+    context = Context(opened.tank, opened.directory, opened.archive, url)
+    control = ControlSocket(folder, partial(run_operation, context))
     await control.start()
     stack.push_async_callback(control.stop)
 
@@ -149,7 +152,7 @@ async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -
     tank_access.attach(tank, opened.directory.refresh_accounts)
     xively = XivelyHttp(tank, config.xively, config.web.public_url)
     live = LiveStreams(tank)
-    app = WebApp(xively, web_setup.asgi_app(), StaticApp(), live, lambda: opened.archive.failure)
+    app = WebApp(xively, web_setup.asgi_app(), StaticApp(), live, lambda: opened.archive.is_failing)
     direct = DirectRoute(tuple(map(str.encode, XIVELY_PATHS)), xively.answer)
     server = HttpServer(app, direct, config.server.host, port, config.http)
     await server.start()

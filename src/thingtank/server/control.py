@@ -7,6 +7,7 @@ or `error`.
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ import msgspec
 import structlog
 
 from thingtank.server.control_path import NAME, socket_path
-from thingtank.server.operations.context import Context
-from thingtank.server.operations.table import Refused, run_operation
+from thingtank.server.operations.shapes import Refused
 
 log = structlog.get_logger()
+
+# Takes a name and parameters as plain values; answers with plain values, or raises Refused.
+RunOperation = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
 LINE_BYTES_MAX = 32 * 1024 * 1024  # an import's batch of long texts
 CONNECTIONS_MAX = 16
@@ -34,9 +37,9 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
 class ControlSocket:
     """Listens from `start` to `stop`; whoever holds the folder's lock may have it."""
 
-    def __init__(self, folder: Path, context: Context) -> None:
+    def __init__(self, folder: Path, run_operation: RunOperation) -> None:
         self._folder = folder
-        self._context = context
+        self._run_operation = run_operation
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
 
@@ -72,8 +75,6 @@ class ControlSocket:
             await self._serve(reader, writer)
         except (ConnectionError, TimeoutError):
             pass  # the command went away
-        except Exception:
-            log.exception("control_command_broke")
         finally:
             self._serving.discard(task)
             writer.close()
@@ -96,11 +97,13 @@ class ControlSocket:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return {"error": f"not a request: {error}"}
         try:
-            return {
-                "result": await run_operation(self._context, request.operation, request.parameters)
-            }
+            return {"result": await self._run_operation(request.operation, request.parameters)}
         except Refused as error:
             return {"error": str(error)}
+        except Exception:
+            # The edge of the server: a bug in one command must not leave its caller guessing.
+            log.exception("control_operation_broke", operation=request.operation)
+            return {"error": f"{request.operation} failed in the server; its log says how"}
 
 
 async def _send(writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:

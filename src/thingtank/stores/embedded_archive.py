@@ -141,9 +141,9 @@ class EmbeddedArchive:
         await self._mover.flush()
 
     @property
-    def failure(self) -> str | None:
-        """Why datapoints cannot be moved to the history store; None when they can."""
-        return self._mover.failure
+    def is_failing(self) -> bool:
+        """Whether datapoints cannot be moved to the history store; the log says why."""
+        return self._mover.failure is not None
 
     async def compact(self, periods_max: int = 1) -> Compacted:
         """Move whole days that are old enough to the cold tier, and merge days into months.

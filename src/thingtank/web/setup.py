@@ -9,12 +9,15 @@ from django.conf import settings as django_settings
 from django.core.asgi import get_asgi_application
 from django.core.management import call_command
 from django.db import connection
+from starlette.responses import PlainTextResponse
 
 from thingtank.web.django_settings import django_settings_of
 from thingtank.web.web_settings import WebSettings
 
 # Each page that is being made has a thread and a connection to the database.
 PAGES_AT_ONCE_MAX = 16
+TURN_S_MAX = 20.0  # longer, and people have pressed reload
+_BUSY = "Too many pages are being made at the moment. Try again in a few seconds.\n"
 
 
 def configure(settings: WebSettings, folder: Path, secret: bytes) -> None:
@@ -37,11 +40,23 @@ def migrate() -> None:
 
 def asgi_app() -> Any:
     """Django as an ASGI app that makes a bounded number of pages at a time."""
-    app = get_asgi_application()
-    turn = asyncio.Semaphore(PAGES_AT_ONCE_MAX)
+    return bounded(get_asgi_application(), PAGES_AT_ONCE_MAX, TURN_S_MAX)
+
+
+def bounded(app: Any, at_once_max: int, turn_s_max: float) -> Any:
+    """An ASGI app that answers 503 to who has waited too long for a turn."""
+    turns = asyncio.Semaphore(at_once_max)
 
     async def answer(scope: Any, receive: Any, send: Any) -> None:
-        async with turn:
+        try:
+            async with asyncio.timeout(turn_s_max):
+                await turns.acquire()
+        except TimeoutError:
+            await PlainTextResponse(_BUSY, 503, {"retry-after": "5"})(scope, receive, send)
+            return
+        try:
             await app(scope, receive, send)
+        finally:
+            turns.release()
 
     return answer

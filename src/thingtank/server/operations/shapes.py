@@ -5,6 +5,10 @@ import msgspec
 from thingtank.tank.things import Location
 
 
+class Refused(Exception):
+    """The operation was not carried out; the message is for people."""
+
+
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """No parameters."""
 

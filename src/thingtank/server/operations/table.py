@@ -7,7 +7,7 @@ import msgspec
 
 from thingtank.server.operations import archive, devices, feeds, keys, transfer, users
 from thingtank.server.operations.context import Context
-from thingtank.server.operations.shapes import Nothing
+from thingtank.server.operations.shapes import Nothing, Refused
 from thingtank.tank.errors import TankError
 
 Operation = Callable[[Context, Any], Awaitable[msgspec.Struct]]
@@ -36,10 +36,6 @@ OPERATIONS: dict[str, tuple[type[msgspec.Struct], Operation]] = {
     "archive.export_batch": (transfer.ExportBatch, transfer.export_batch),
     "archive.import_batch": (transfer.ImportBatch, transfer.import_batch),
 }
-
-
-class Refused(Exception):
-    """The operation was not carried out; the message is for people."""
 
 
 async def run_operation(context: Context, name: str, parameters: Any) -> Any:

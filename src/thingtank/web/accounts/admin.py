@@ -17,6 +17,9 @@ else:  # generic for type checkers only
     UserAdmin = DjangoUserAdmin
 
 admin.site.unregister(Group)
+admin.site.site_header = "Thing Tank"
+admin.site.site_title = "Thing Tank admin"
+admin.site.index_title = "Accounts and catalog"
 
 
 @admin.register(Account)

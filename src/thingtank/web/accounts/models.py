@@ -8,6 +8,12 @@ from django.db import models
 class Account(AbstractUser):
     """Who signs in. `username` is the login that feeds show as their creator."""
 
+    class Meta(AbstractUser.Meta):
+        """Called what the rest of the product calls it."""
+
+        verbose_name = "account"
+        verbose_name_plural = "accounts"
+
 
 class SignInLink(models.Model):
     """A link that signs one account in, once. Only its digest is kept."""

@@ -54,6 +54,10 @@ class ChangePassword(PasswordChangeView):
 
     template_name = "accounts/password.html"
     success_url = reverse_lazy("workbench:account", query={"done": "password-changed"})
+    extra_context = {  # noqa: RUF012 - as Django declares it
+        "back_url": reverse_lazy("workbench:account"),
+        "back_name": "Account",
+    }
 
     def get_form_class(self) -> type[Any]:
         """Who came by a one-time link has no old password to give."""
