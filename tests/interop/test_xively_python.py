@@ -1,4 +1,8 @@
-"""The official Python library of 2013, unmodified, through every manager it has for data."""
+"""The official Python library of 2013, unmodified, through every manager it has for data.
+
+PyPI has its 0.1.0-rc1. The rc2 of its repository passes the same tests: put a checkout of it in front,
+`PYTHONPATH=~/xively-python make interop`.
+"""
 
 import collections
 import collections.abc
