@@ -118,25 +118,25 @@ class DatapointColumns:
 
     def add_many(self, stream_id: int, at_us: Sequence[int], values: Sequence[str]) -> None:
         """Append datapoints of one datastream, given as two columns of one length."""
-        self.add_rows(array("i", (stream_id,)) * len(values), at_us, values)
+        self.add_rows([stream_id] * len(values), list(at_us), list(values))
 
-    def add_rows(
-        self, stream_ids: Sequence[int], at_us: Sequence[int], values: Sequence[str]
-    ) -> None:
+    def add_rows(self, stream_ids: list[int], at_us: list[int], values: list[str]) -> None:
         """Append datapoints given as three columns of one length."""
         if not len(stream_ids) == len(at_us) == len(values):
             raise ValueError(f"{len(at_us)} times for {len(values)} values")
-        numbers = _plain_numbers(values) if values else []
+        joined = ",".join(values)
+        numbers = _plain_numbers(joined, len(values)) if values else []
         if numbers is None:
             for row in zip(stream_ids, at_us, values, strict=True):
                 self.add(*row)
             return
         offset = len(self.stream_ids)
-        for row_number in _unusual_rows(values, numbers):
+        for row_number in _unusual_rows(joined, values, numbers):
             self.texts[offset + row_number] = values[row_number]
-        self.stream_ids.extend(stream_ids)
-        self.at_us.extend(at_us)
-        self.numbers.extend(numbers)
+        # `fromlist` takes a third of the time of `extend`.
+        self.stream_ids.fromlist(stream_ids)
+        self.at_us.fromlist(at_us)
+        self.numbers.fromlist(numbers)
 
     def extend(self, other: "DatapointColumns") -> None:
         """Append all rows of `other`."""
@@ -167,34 +167,32 @@ class DatapointColumns:
         return columns
 
 
-def _plain_numbers(values: Sequence[str]) -> list[int | float] | None:
+def _plain_numbers(joined: str, count: int) -> list[int | float] | None:
     """Read values as JSON numbers, all at once; None when any needs a closer look.
 
-    One pass in C over the joined text costs a tenth of reading them one by one.
+    One pass in C over the text joined with commas costs a tenth of reading them one by one.
     """
-    text = ",".join(values)
     # "1e5", and fractions so small that spellings of them differ, have one slow and sure way.
-    if "e" in text or "E" in text or ".0000" in text:
+    if "e" in joined or "E" in joined or ".0000" in joined:
         return None
     try:
-        numbers = _json_numbers.decode(f"[{text}]")
+        numbers = _json_numbers.decode(f"[{joined}]")
     except (msgspec.DecodeError, UnicodeEncodeError):
         return None
     # A value such as "1,2" makes more numbers than values; each value makes at least one.
-    if len(numbers) != len(values):
+    if len(numbers) != count:
         return None
     if max(numbers) >= _INTEGER_EXACT_MAX or min(numbers) <= -_INTEGER_EXACT_MAX:
         return None
     return numbers
 
 
-def _unusual_rows(values: Sequence[str], numbers: list[int | float]) -> list[int]:
+def _unusual_rows(joined: str, values: list[str], numbers: list[int | float]) -> list[int]:
     """Rows whose value is not its number's usual spelling: "21.50", "21.0", "-0"."""
-    text = ",".join(values)
     spelled = _json_spelling.encode(numbers).decode()[1:-1]
     if ".0" in spelled:  # JSON keeps the point of whole floats
         spelled = f"{spelled},".replace(".0,", ",")[:-1]
-    if spelled == text:
+    if spelled == joined:
         return []
     return list(compress(range(len(values)), map(ne, values, spelled.split(","))))
 
