@@ -4,12 +4,12 @@ Numbers and texts are kept as they were written. What is newer lies over what is
 over cold ones, the head's overlay over both; `stream_reader.py` does that for one datastream.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.stores.history.compaction import Compactor
-from thingtank.stores.history.database import Database, fetch_one, run
+from thingtank.stores.history.database import Database, fetch_one
 from thingtank.stores.history.hot import delete_ranges, insert_rows
 from thingtank.stores.history.partials import Partials, buckets_of, joined, merged, partials_of
 from thingtank.stores.history.segments import HOUR_US
@@ -45,15 +45,19 @@ class HistoryStore:
 
     def apply(self, changes: Sequence[Rows | Deletion], through_seq: int) -> None:
         """Make changes durable, in order, all or nothing, together with `through_seq`."""
+        grouped = _deletions_together(changes)
         with self._database.writing() as connection:
-            seq = int(fetch_one(connection, "SELECT seq FROM state")[0])
-            for change in _deletions_together(changes):
-                seq += 1
+            (last_seq,) = fetch_one(
+                connection,
+                "UPDATE state SET through_seq = ?, seq = seq + ? RETURNING seq",
+                through_seq,
+                len(grouped),
+            )
+            for seq, change in enumerate(grouped, last_seq - len(grouped) + 1):
                 if isinstance(change, Rows):
                     insert_rows(connection, change, seq)
                 else:
                     delete_ranges(connection, change, seq, self.compactor.running)
-            run(connection, "UPDATE state SET through_seq = ?, seq = ?", through_seq, seq)
 
     def read(
         self,
@@ -136,19 +140,17 @@ class HistoryStore:
         self._database.close()
 
 
-def _deletions_together(changes: Sequence[Rows | Deletion]) -> Iterator[Rows | list[Deletion]]:
+def _deletions_together(changes: Sequence[Rows | Deletion]) -> list[Rows | list[Deletion]]:
     """The changes in order; deletions that follow one another are one change, made in one pass."""
-    waiting: list[Deletion] = []
+    grouped: list[Rows | list[Deletion]] = []
     for change in changes:
-        if isinstance(change, Deletion):
-            waiting.append(change)
-            continue
-        if waiting:
-            yield waiting
-            waiting = []
-        yield change
-    if waiting:
-        yield waiting
+        if isinstance(change, Rows):
+            grouped.append(change)
+        elif grouped and isinstance(grouped[-1], list):
+            grouped[-1].append(change)
+        else:
+            grouped.append([change])
+    return grouped
 
 
 def _parts(
