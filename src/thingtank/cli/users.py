@@ -72,34 +72,25 @@ def password(
     _print(row, "Set the password of", as_json)
 
 
-@user.command()
-@click.argument("name")
-@json_option
-@data_option
-def link(data: Path, as_json: bool, name: str) -> None:
-    """Make a one-time link that signs an account in."""
-    with Session(data) as session:
-        _print(session.call("user.link", name=name), "Made a link for", as_json)
+def _add_command(word: str, did: str, words_of_help: str) -> None:
+    """A command that names an account and says nothing else."""
+
+    @user.command(word, help=words_of_help)
+    @click.argument("name")
+    @json_option
+    @data_option
+    def run(data: Path, as_json: bool, name: str) -> None:
+        with Session(data) as session:
+            _print(session.call(f"user.{word}", name=name), did, as_json)
 
 
-@user.command()
-@click.argument("name")
-@json_option
-@data_option
-def disable(data: Path, as_json: bool, name: str) -> None:
-    """Switch an account off: its sessions and keys are dead, its devices stay."""
-    with Session(data) as session:
-        _print(session.call("user.disable", name=name), "Switched off", as_json)
-
-
-@user.command()
-@click.argument("name")
-@json_option
-@data_option
-def enable(data: Path, as_json: bool, name: str) -> None:
-    """Switch an account on again."""
-    with Session(data) as session:
-        _print(session.call("user.enable", name=name), "Switched on", as_json)
+_add_command("link", "Made a link for", "Make a one-time link that signs an account in.")
+_add_command(
+    "disable",
+    "Switched off",
+    "Switch an account off: its sessions and keys are dead, its devices stay.",
+)
+_add_command("enable", "Switched on", "Switch an account on again.")
 
 
 def _print(row: dict[str, Any], did: str, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from thingtank.tank.errors import NoSuchAccount, NoSuchDatastream, NoSuchDevice, NoSuchKey
 from thingtank.tank.interfaces import DevicePage, DeviceQuery
 from thingtank.tank.keys import ApiKey
+from thingtank.tank.search import find_devices
 from thingtank.tank.things import Account, Datastream, Device
 
 _NO_DATASTREAMS: Mapping[str, Datastream] = MappingProxyType({})
@@ -116,36 +117,9 @@ class Snapshot:
 
     def list_devices(self, query: DeviceQuery) -> DevicePage:
         """One page of devices."""
-        found = [device for device in list(self.devices.values()) if self._matches(device, query)]
-        if query.order == "title":
-            found.sort(key=lambda device: (device.title.casefold(), device.device_id))
-        else:
-            found.sort(key=lambda device: (device.created_us, device.device_id), reverse=True)
-        start = (query.page - 1) * query.per_page
-        return DevicePage(found[start : start + query.per_page], len(found))
-
-    def _matches(self, device: Device, query: DeviceQuery) -> bool:
-        return (
-            _is_visible(device, query)
-            and (query.device_ids is None or device.device_id in query.device_ids)
-            and (not query.user or self.account(device.account_id).login == query.user)
-            and (not query.tag or self._has_tag(device, query.tag.casefold()))
-            and (not query.text or self._has_words(device, query.text))
+        return find_devices(
+            query,
+            list(self.devices.values()),  # a copy: this is asked from other threads too
+            self.datastreams,
+            lambda account_id: self.account(account_id).login,
         )
-
-    def _has_tag(self, device: Device, folded_tag: str) -> bool:
-        tags = list(device.tags)
-        for datastream in self.datastreams(device.device_id).values():
-            tags += datastream.tags
-        return any(tag.casefold() == folded_tag for tag in tags)
-
-    def _has_words(self, device: Device, text: str) -> bool:
-        names = self.datastreams(device.device_id)
-        haystack = "\n".join([device.title, device.description, *device.tags, *names]).casefold()
-        return all(word in haystack for word in text.casefold().split())
-
-
-def _is_visible(device: Device, query: DeviceQuery) -> bool:
-    if query.account_id is None or device.account_id == query.account_id:
-        return query.with_private or not device.private
-    return query.with_public and not device.private
