@@ -6,6 +6,7 @@ with start_server(tmp_path) as server:
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -41,9 +42,12 @@ class LiveServer:
         self.feed_id = int(str(ready["feed_id"] or 0))
         self.api_key = str(ready["api_key"] or "")
         self._log = log
+        self._whole_output: str | None = None  # once it has ended
 
     def output(self) -> str:
         """What it has printed and logged so far."""
+        if self._whole_output is not None:
+            return self._whole_output
         return self._log.read_text(errors="replace")
 
     def stop(self) -> None:
@@ -65,6 +69,9 @@ class LiveServer:
             self.process.kill()
             self.process.wait(STOP_S_MAX)
             raise AssertionError(f"the server did not stop:\n{self.output()}") from None
+        finally:
+            self._whole_output = self.output()
+            shutil.rmtree(self._log.parent, ignore_errors=True)
 
     def __enter__(self) -> "LiveServer":
         return self
@@ -110,6 +117,7 @@ def start_server(folder: Path, *flags: str, env: dict[str, str] | None = None) -
     except BaseException:
         process.kill()
         process.wait(STOP_S_MAX)
+        shutil.rmtree(run_folder)
         raise
     return LiveServer(process, ready, log, time.monotonic() - started_s)
 

@@ -21,8 +21,7 @@ from thingtank.tank.errors import StorageFailed
 # segments: the Parquet files that count, `rollup` being the file of sums that goes with `file`.
 #   Periods never overlap. A segment holds all changes up to through_seq.
 # tombstones: deletions after a segment was written; they hide its rows where seq > through_seq.
-# state: one row. through_seq is the journal's number, seq counts changes of this store, and
-#   version changes whenever segments or tombstones do.
+# state: one row. through_seq is the journal's number, seq counts changes of this store.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS hot (
     stream_id INTEGER NOT NULL, at_us BIGINT NOT NULL, number DOUBLE, text VARCHAR,
@@ -37,11 +36,9 @@ CREATE TABLE IF NOT EXISTS segments (
 CREATE TABLE IF NOT EXISTS tombstones (
     stream_id INTEGER NOT NULL, start_us BIGINT NOT NULL, end_us BIGINT NOT NULL,
     seq BIGINT NOT NULL);
-CREATE TABLE IF NOT EXISTS retained (
-    stream_id INTEGER NOT NULL, keep_from_us BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS state (
-    through_seq BIGINT NOT NULL, seq BIGINT NOT NULL, version BIGINT NOT NULL);
-INSERT INTO state SELECT 0, 0, 0 WHERE NOT EXISTS (FROM state);
+    through_seq BIGINT NOT NULL, seq BIGINT NOT NULL);
+INSERT INTO state SELECT 0, 0 WHERE NOT EXISTS (FROM state);
 """
 
 
