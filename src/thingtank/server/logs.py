@@ -40,6 +40,12 @@ def _blotted(match: re.Match[str]) -> str:
     return f"{match[1]}=…" if match[1] else f"{match[2]}…"
 
 
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """Keep a refusal of a Host header to what it says; anyone can cause as many as he likes."""
+    record.exc_info = None
+    return True
+
+
 def set_up_logs(level: int = logging.INFO) -> None:
     """Send all logs through structlog to standard error."""
     shared: list[Any] = [
@@ -72,5 +78,6 @@ def set_up_logs(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.getLogger("django.security.DisallowedHost").addFilter(_in_one_line)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)

@@ -6,6 +6,7 @@ id, its `uuid` SkyNet's.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -21,6 +22,7 @@ UNIT_TYPES = (
     "contextDependentUnits",
 )
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NAME_PATTERN = re.compile(r"[\w\-+.]+\Z")
 
 
@@ -119,25 +121,32 @@ def device_problems(device: Device) -> list[tuple[str, str]]:
     problems = []
     if not device.title.strip():
         problems.append(("title", "can't be blank"))
-    texts = {
-        "title": device.title,
-        "website": device.website,
-        "email": device.email,
-        "icon": device.icon,
-        "tags": ",".join(device.tags),
-    }
-    problems += [
-        (field, f"is too long (maximum is {TEXT_CHARS_MAX} characters)")
-        for field, text in texts.items()
-        if len(text) > TEXT_CHARS_MAX
-    ]
-    if len(device.description) > DESCRIPTION_CHARS_MAX:
-        problems.append(
-            ("description", f"is too long (maximum is {DESCRIPTION_CHARS_MAX} characters)")
-        )
+    problems += _text_problems(
+        {
+            "title": device.title,
+            "website": device.website,
+            "email": device.email,
+            "icon": device.icon,
+            "tags": ",".join(device.tags),
+        }
+    )
+    problems += _text_problems({"description": device.description}, DESCRIPTION_CHARS_MAX)
     if device.retention_s is not None and device.retention_s < RETENTION_S_MIN:
         problems.append(("retention", f"must be at least {RETENTION_S_MIN} seconds"))
     return problems + _location_problems(device.location)
+
+
+def _text_problems(
+    texts: Mapping[str, str], chars_max: int = TEXT_CHARS_MAX
+) -> list[tuple[str, str]]:
+    """What is wrong with texts by field: too long, or with characters that no text has."""
+    problems = []
+    for field, text in texts.items():
+        if len(text) > chars_max:
+            problems.append((field, f"is too long (maximum is {chars_max} characters)"))
+        if _CONTROLS.search(text):  # PostgreSQL refuses NUL; none of them can be seen or typed
+            problems.append((field, "can't contain control characters"))
+    return problems
 
 
 def _location_problems(location: Location | None) -> list[tuple[str, str]]:
@@ -148,11 +157,7 @@ def _location_problems(location: Location | None) -> list[tuple[str, str]]:
         problems.append(("location_lat", "must be between -90 and 90"))
     if location.lon is not None and not -180 <= location.lon <= 180:
         problems.append(("location_lon", "must be between -180 and 180"))
-    if len(location.name) > TEXT_CHARS_MAX:
-        problems.append(("location_name", f"is too long (maximum is {TEXT_CHARS_MAX} characters)"))
-    if len(location.ele) > TEXT_CHARS_MAX:
-        problems.append(("location_ele", f"is too long (maximum is {TEXT_CHARS_MAX} characters)"))
-    return problems
+    return problems + _text_problems({"location_name": location.name, "location_ele": location.ele})
 
 
 def datastream_problems(datastream: Datastream) -> list[tuple[str, str]]:
@@ -162,8 +167,7 @@ def datastream_problems(datastream: Datastream) -> list[tuple[str, str]]:
         problems.append(("id", "can't be blank"))
     elif not is_datastream_name(datastream.name):
         problems.append(("id", "is invalid"))
-    if len(",".join(datastream.tags)) > TEXT_CHARS_MAX:
-        problems.append(("tags", f"is too long (maximum is {TEXT_CHARS_MAX} characters)"))
+    problems += _text_problems({"tags": ",".join(datastream.tags)})
     unit = datastream.unit
     if unit is not None:
         if unit.type and unit.type not in UNIT_TYPES:
@@ -171,6 +175,5 @@ def datastream_problems(datastream: Datastream) -> list[tuple[str, str]]:
             problems.append(
                 ("unit_type", f"is not a valid unit_type (pick one from {choices} or leave blank)")
             )
-        if max(len(unit.symbol), len(unit.label)) > TEXT_CHARS_MAX:
-            problems.append(("unit", f"is too long (maximum is {TEXT_CHARS_MAX} characters)"))
+        problems += _text_problems({"unit_symbol": unit.symbol, "unit_label": unit.label})
     return problems

@@ -54,6 +54,8 @@ REFUSED_FEED_WRITES = [
     ("a latitude beyond the pole", '{"location":{"lat":91}}', 422, "must be between -90 and 90"),
     ("a latitude that is text", '{"location":{"lat":"north"}}', 422, "is not a number"),
     ("a blank title", '{"title":""}', 422, "Title can't be blank"),
+    ("a title with NUL", '{"title":"a\\u0000b"}', 422, "Title can't contain control characters"),
+    ("a unit with an escape", stream(unit={"label": "a\x1bb"}), 422, "can't contain control characters"),
     ("501 datapoints", json.dumps({"datastreams": [{"id": "a", "datapoints": [POINT] * 501}]}), 422, "at most 500"),
     ("10 MB", b" " * 10_000_000, 413, "bytes"),
     ("deep nesting", '{"x":' + "[" * 100_000, 400, "JSON Parser Error"),

@@ -1,6 +1,8 @@
-"""No way of logging lets a secret through."""
+"""No way of logging lets a secret through, or a stranger fill the log."""
 
+import contextlib
 import logging
+from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -8,13 +10,23 @@ import structlog
 from thingtank.server.logs import set_up_logs
 
 
-def test_secrets_are_blotted_in_fields_texts_and_tracebacks(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+@contextlib.contextmanager
+def logs_set_up() -> Iterator[None]:
+    """Logs as the server has them, for a while."""
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     try:
         set_up_logs()
+        yield
+    finally:
+        root.handlers[:], root.level = before, level
+        structlog.reset_defaults()
+
+
+def test_secrets_are_blotted_in_fields_texts_and_tracebacks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with logs_set_up():
         try:
             raise ValueError("GET /v2/feeds?key=SECRET-1 failed")
         except ValueError:
@@ -25,11 +37,20 @@ def test_secrets_are_blotted_in_fields_texts_and_tracebacks(
                 headers={"X-ApiKey": "SECRET-4"},
             )
         logging.getLogger("django.request").warning("Not Found: %s", "/x?key=SECRET-5")
-    finally:
-        root.handlers[:], root.level = before, level
-        structlog.reset_defaults()
-    logged = capsys.readouterr().err
-    assert "request_failed" in logged
-    assert "Traceback" in logged
-    assert "Not Found" in logged
-    assert "SECRET" not in logged
+    text = capsys.readouterr().err
+    assert "request_failed" in text
+    assert "Traceback" in text
+    assert "Not Found" in text
+    assert "SECRET" not in text
+
+
+def test_a_refused_host_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with logs_set_up():
+        try:
+            raise ValueError("Invalid HTTP_HOST header")
+        except ValueError as error:
+            logger = logging.getLogger("django.security.DisallowedHost")
+            logger.error(str(error), exc_info=error)
+    text = capsys.readouterr().err
+    assert "Invalid HTTP_HOST header" in text
+    assert "Traceback" not in text
