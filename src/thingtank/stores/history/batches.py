@@ -63,7 +63,7 @@ def columns_of(rows: Rows) -> Columns:
 
 def sorted_newest(columns: Columns) -> Columns:
     """Sort by datastream and time; of rows of one instant keep the last."""
-    if len(columns.stream_ids) < 2:
+    if _is_in_order(columns):
         return columns
     order = np.lexsort((columns.at_us, columns.stream_ids))  # stable: later rows stay later
     ordered = columns.take(order)
@@ -72,6 +72,13 @@ def sorted_newest(columns: Columns) -> Columns:
     np.not_equal(ordered.at_us[1:], ordered.at_us[:-1], out=differs_from_next[:-1])
     differs_from_next[:-1] |= ordered.stream_ids[1:] != ordered.stream_ids[:-1]
     return ordered if differs_from_next.all() else ordered.take(differs_from_next)
+
+
+def _is_in_order(columns: Columns) -> bool:
+    """Whether rows are sorted by datastream and time already, and none stands twice."""
+    ids, at_us = columns.stream_ids, columns.at_us
+    later = (ids[1:] > ids[:-1]) | ((ids[1:] == ids[:-1]) & (at_us[1:] > at_us[:-1]))
+    return bool(later.all())
 
 
 def concatenated(parts: Sequence[Columns]) -> Columns:
