@@ -17,7 +17,7 @@ from uvicorn.server import ServerState
 
 from thingtank.net.bounded_http import HttpLimits
 from thingtank.net.direct_http import DirectRoute, direct_http
-from thingtank.net.http_request import HttpRequest, Respond
+from thingtank.net.http_request import RequestHead, Respond
 
 LIMITS = HttpLimits(header_bytes_max=1000)
 ANSWERS = {b"200", b"400", b"408", b"431"}
@@ -80,9 +80,9 @@ async def app(
     await send({"type": "http.response.body", "body": b""})
 
 
-def answer(request: HttpRequest, respond: Respond) -> None:
+def answer(head: RequestHead, sent: bytes, respond: Respond) -> None:
     """As `app`, for requests that came whole."""
-    assert request.raw_path.startswith("/v2/")
+    assert head.raw_path.startswith("/v2/")
     headers = [(b"content-length", b"0")]
     asyncio.get_running_loop().call_soon(respond, 200, headers, b"")
 

@@ -3,6 +3,9 @@
 ASGI's events, its task and uvicorn's bookkeeping of both cost three times what reading and
 answering a small request does (ADR 6). So a request whose body fits in one buffer is read first and
 handed over whole. All else, and what is pipelined behind an unanswered request, goes through ASGI.
+
+A device sends the same head over and over. One that came in one piece with its body, and comes
+again letter for letter, is not read again: its announced length says where the request ends.
 """
 
 import asyncio
@@ -16,10 +19,11 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from thingtank.net.bounded_http import BoundedHttp, HttpLimits
-from thingtank.net.http_request import DirectApp, Headers, HttpRequest
+from thingtank.net.http_request import DirectApp, Headers, RequestHead
 
 log = structlog.get_logger()
 
+REMEMBERED_BYTES_MAX = 2048  # of a connection's last head; devices send a few hundred
 BODY_BYTES_MAX = HIGH_WATER_LIMIT  # what uvicorn would buffer of a body that nobody reads
 
 _UNHEARD = asyncio.Event()
@@ -41,6 +45,27 @@ class DirectHttp(BoundedHttp):
     _is_direct = False
     _fields: Mapping[bytes, bytes]
     _body: bytes
+    _piece: bytes | None = None  # received just now, and beginning with a request
+    _last_head: RequestHead
+    _last_head_bytes = b""
+    _last_bytes = -1  # of the whole request
+
+    def data_received(self, data: bytes) -> None:
+        """Hand over what repeats the last head, and parse all else."""
+        if self._is_in_request:
+            super().data_received(data)
+        elif (
+            len(data) == self._last_bytes
+            and data.startswith(self._last_head_bytes)
+            and self._is_free()
+        ):
+            self._unset_keepalive_if_required()
+            body = data[len(self._last_head_bytes) :]
+            self._hand_over(self._last_head, body, keep_alive=True)
+        else:
+            self._piece = data
+            super().data_received(data)
+            self._piece = None
 
     def on_message_begin(self) -> None:
         """A request's first byte has come; ASGI's scope waits until it is needed."""
@@ -65,14 +90,19 @@ class DirectHttp(BoundedHttp):
         self.url, self.expect_100_continue = url, expects
         self.headers += headers  # the scope has this list
 
-    def _may_be_direct(self) -> bool:
+    def _is_free(self) -> bool:
         cycle = self.cycle
-        self._fields = fields = dict(self.headers)
-        length = fields.get(b"content-length", b"0")
         return (
             (cycle is None or cycle.response_complete)
             and not self.flow.write_paused
             and len(self.connections) < self.limits.connections_max
+        )
+
+    def _may_be_direct(self) -> bool:
+        self._fields = fields = dict(self.headers)
+        length = fields.get(b"content-length", b"0")
+        return (
+            self._is_free()
             and b"transfer-encoding" not in fields
             and b"expect" not in fields
             and b"upgrade" not in fields
@@ -96,21 +126,36 @@ class DirectHttp(BoundedHttp):
         url = httptools.parse_url(self.url)
         method = self.parser.get_method().decode("ascii")
         keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
-        cycle = DirectCycle(self, method == "HEAD", keep_alive)
-        self.cycle = cast("RequestResponseCycle", cycle)
-        request = HttpRequest(
+        head = RequestHead(
             method,
             url.path.decode("ascii"),
             url.query or b"",
             self._fields,
-            self._body,
             self.scheme or "http",
             self.client[0] if self.client else "",
         )
+        if keep_alive:
+            self._remember(head)
+        self._hand_over(head, self._body, keep_alive)
+
+    def _remember(self, head: RequestHead) -> None:
+        piece = self._piece
+        if piece is None:
+            return
+        head_bytes = len(piece) - len(self._body)
+        # Anything before or behind the request, and the blank line would stand elsewhere.
+        if head_bytes <= REMEMBERED_BYTES_MAX and piece.find(b"\r\n\r\n") + 4 == head_bytes:
+            self._last_head = head
+            self._last_head_bytes = piece[:head_bytes]
+            self._last_bytes = len(piece)
+
+    def _hand_over(self, head: RequestHead, body: bytes, keep_alive: bool) -> None:
+        cycle = DirectCycle(self, head.method == "HEAD", keep_alive)
+        self.cycle = cast("RequestResponseCycle", cycle)
         try:
-            self.route.app(request, cycle.respond)
+            self.route.app(head, body, cycle.respond)
         except Exception:
-            log.exception("http_request_failed", method=method)
+            log.exception("http_request_failed", method=head.method)
             if not cycle.response_complete:
                 cycle.keep_alive = False
                 cycle.respond(500, _NO_BODY, b"")

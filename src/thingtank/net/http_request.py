@@ -9,19 +9,21 @@ Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 Respond: TypeAlias = Callable[[int, Headers, bytes], None]
 
 
-class HttpRequest:
-    """One request; how it came here is nobody's concern any more.
+class RequestHead:
+    """What a request says before its body; how it came here is nobody's concern any more.
+
+    A device repeats itself: many requests of one connection may share one head.
 
     Attributes:
         raw_path: still percent-encoded, without the query.
         query: as sent, without the question mark.
         headers: names in lower case; of repeated ones the last.
-        body: as sent, perhaps compressed.
         scheme: `http` or `https`.
         address: the peer's IP address; blank when unknown.
+        reading: what the app made of all this, for the next request with it; None at first.
     """
 
-    __slots__ = ("address", "body", "headers", "method", "query", "raw_path", "scheme")
+    __slots__ = ("address", "headers", "method", "query", "raw_path", "reading", "scheme")
 
     def __init__(
         self,
@@ -29,7 +31,6 @@ class HttpRequest:
         raw_path: str,
         query: bytes,
         headers: Mapping[bytes, bytes],
-        body: bytes,
         scheme: str,
         address: str,
     ) -> None:
@@ -37,24 +38,23 @@ class HttpRequest:
         self.raw_path = raw_path
         self.query = query
         self.headers = headers
-        self.body = body
         self.scheme = scheme
         self.address = address
+        self.reading: Any = None
 
     @classmethod
-    def of_scope(cls, scope: Any) -> "HttpRequest":
-        """The request of an ASGI scope, its body not read yet."""
+    def of_scope(cls, scope: Any) -> "RequestHead":
+        """The head of an ASGI scope."""
         client = scope.get("client")
         return cls(
             scope["method"],
             (scope.get("raw_path") or scope["path"].encode()).decode("latin-1"),
             scope["query_string"],
             dict(scope["headers"]),
-            b"",
             scope["scheme"],
             client[0] if client else "",
         )
 
 
-# Answers a request some time; raises nothing that is not a bug.
-DirectApp: TypeAlias = Callable[[HttpRequest, Respond], None]
+# Answers a request, its body as sent, some time; raises nothing that is not a bug.
+DirectApp: TypeAlias = Callable[[RequestHead, bytes, Respond], None]

@@ -1,5 +1,9 @@
 """Group commit: while one batch is being synced, all that arrives gathers in the next.
 
+A commit costs the same for one write as for thirty, and takes the interpreter from the loop for a
+moment. So a batch stays open until a turn of the loop has brought nothing more to it: at once when
+little comes, and for GATHER_S_MAX at most when the loop is never idle.
+
 Runs in the loop's thread and hands batches to the journal's thread, one at a time. When a batch is
 on disk it is published (to the head and the current values), and only then is it acknowledged, so
 that whoever was told reads what was written.
@@ -21,6 +25,8 @@ from thingtank.tank.datapoints import DatapointColumns
 from thingtank.tank.errors import Overloaded, StorageFailed, Unavailable, ValidationFailed
 
 log = structlog.get_logger()
+
+GATHER_S_MAX = 0.003  # about what a commit takes
 
 # Publishes a committed batch; where that takes a while, it answers what is still to be awaited.
 Publish: TypeAlias = Callable[[Sequence[Change], int], Coroutine[Any, Any, None] | None]
@@ -94,10 +100,19 @@ class Committer:
         future: asyncio.Future[None] = self._loop.create_future()
         self._pending.futures.append(future)
         if not self._is_busy:
-            # Soon, not now: what else this round of the loop brings goes into the same batch.
             self._is_busy = True
-            self._loop.call_soon(self._commit_pending)
+            self._gather()
         return future
+
+    def _gather(self) -> None:
+        self._loop.call_soon(self._commit_when_idle, 0, self._loop.time() + GATHER_S_MAX)
+
+    def _commit_when_idle(self, seen_count: int, until_s: float) -> None:
+        count = len(self._pending.futures)
+        if count > seen_count and self._loop.time() < until_s:
+            self._loop.call_soon(self._commit_when_idle, count, until_s)
+        else:
+            self._commit_pending()
 
     def _commit_pending(self) -> None:
         batch, self._pending = self._pending, Batch()
@@ -114,7 +129,7 @@ class Committer:
         self._committing_bytes = 0
         if isinstance(result, Exception):
             self._refuse(batch, result)
-            self._commit_pending()
+            self._go_on()
             return
         if self._is_failing:
             self._is_failing = False
@@ -124,7 +139,7 @@ class Committer:
         to_await = self._publish(batch.changes, seq)
         if to_await is None:
             batch.resolve()
-            self._commit_pending()
+            self._go_on()
         else:
             self._settling = self._loop.create_task(self._settle(batch, to_await))
 
@@ -134,7 +149,13 @@ class Committer:
             await to_await
         finally:
             batch.resolve()
-            self._commit_pending()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._pending.futures:
+            self._gather()
+        else:
+            self._is_busy = False
 
     def _refuse(self, batch: Batch, error: Exception) -> None:
         if not self._is_failing:

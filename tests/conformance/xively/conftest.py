@@ -9,7 +9,7 @@ import pytest
 
 from thingtank.doors.xively.http import XivelyHttp
 from thingtank.doors.xively.settings import XivelySettings
-from thingtank.net.http_request import Headers, HttpRequest
+from thingtank.net.http_request import Headers, RequestHead
 from thingtank.stores.memory_archive import MemoryArchive
 from thingtank.stores.memory_directory import MemoryDirectory
 from thingtank.tank.access import Caller
@@ -57,16 +57,15 @@ class Direct(httpx.AsyncBaseTransport):
             answered.set_result(httpx.Response(status, headers=plain, content=body))
 
         raw_path, _, query = request.url.raw_path.partition(b"?")
-        asked = HttpRequest(
+        asked = RequestHead(
             request.method,
             raw_path.decode("ascii"),
             query,
             {name.lower(): value for name, value in request.headers.raw},
-            await request.aread(),
             "http",
             "127.0.0.1",
         )
-        self._door.answer(asked, respond)
+        self._door.answer(asked, await request.aread(), respond)
         return await answered
 
 

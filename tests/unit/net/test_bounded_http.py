@@ -14,7 +14,7 @@ import uvicorn
 
 from thingtank.net.bounded_http import HttpLimits
 from thingtank.net.direct_http import DirectRoute, direct_http
-from thingtank.net.http_request import HttpRequest, Respond
+from thingtank.net.http_request import RequestHead, Respond
 
 LIMITS = HttpLimits(header_bytes_max=2000, request_s_max=0.3, silence_s_max=1, unread_s_max=0.3)
 WAIT_S_MAX = 10.0
@@ -48,11 +48,11 @@ async def app(
         await send({"type": "http.response.body", "body": part, "more_body": more})
 
 
-def answer(request: HttpRequest, respond: Respond) -> None:
+def answer(head: RequestHead, sent: bytes, respond: Respond) -> None:
     """As `app`, for requests that came whole."""
-    body = b"x" * LARGE if request.raw_path == "/large" else str(len(request.body)).encode()
+    body = b"x" * LARGE if head.raw_path == "/large" else str(len(sent)).encode()
     headers = [(b"content-length", str(len(body)).encode())]
-    delay_s = 1 if request.raw_path == "/slow-app" else 0
+    delay_s = 1 if head.raw_path == "/slow-app" else 0
     asyncio.get_running_loop().call_later(delay_s, respond, 200, headers, body)
 
 

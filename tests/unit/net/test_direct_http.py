@@ -10,8 +10,13 @@ import pytest
 import uvicorn
 
 from thingtank.net.bounded_http import HttpLimits
-from thingtank.net.direct_http import BODY_BYTES_MAX, DirectRoute, direct_http
-from thingtank.net.http_request import Headers, HttpRequest, Respond
+from thingtank.net.direct_http import (
+    BODY_BYTES_MAX,
+    REMEMBERED_BYTES_MAX,
+    DirectRoute,
+    direct_http,
+)
+from thingtank.net.http_request import Headers, RequestHead, Respond
 
 WAIT_S_MAX = 10.0
 MEGABYTE = 1_000_000
@@ -21,13 +26,14 @@ class Server:
     """A server whose short way answers `direct PATH BODY`, and whose long way `asgi PATH LENGTH`.
 
     Attributes:
-        seen: what took the short way.
+        seen: heads and bodies of what took the short way.
         waiting: how to answer the requests for `/wait`.
     """
 
     def __init__(self) -> None:
-        self.seen: list[HttpRequest] = []
+        self.seen: list[tuple[RequestHead, bytes]] = []
         self.waiting: list[Respond] = []
+        self.asgi_count = 0
         listener = socket.create_server(("127.0.0.1", 0))
         self.address = listener.getsockname()
         config = uvicorn.Config(
@@ -42,8 +48,8 @@ class Server:
         self.uvicorn = uvicorn.Server(config)
         self._task = asyncio.create_task(self.uvicorn.serve([listener]))
 
-    def _direct(self, request: HttpRequest, respond: Respond) -> None:
-        self.seen.append(request)
+    def _direct(self, request: RequestHead, sent: bytes, respond: Respond) -> None:
+        self.seen.append((request, sent))
         if request.raw_path == "/wait":
             self.waiting.append(respond)
         elif request.raw_path == "/d/bug":
@@ -56,11 +62,12 @@ class Server:
         elif request.raw_path == "/d/megabyte":
             respond(200, length_of(b"m" * MEGABYTE), b"m" * MEGABYTE)
         else:
-            body = b"direct " + request.raw_path.encode() + b" " + request.body
+            body = b"direct " + request.raw_path.encode() + b" " + sent
             respond(200, length_of(body), body)
 
     async def _asgi(self, scope: Any, receive: Any, send: Any) -> None:
         length = 0
+        self.asgi_count += 1
         while True:
             message = await receive()
             length += len(message.get("body", b""))
@@ -120,11 +127,104 @@ async def test_a_request_arrives_whole_with_all_that_it_said(server: Server) -> 
     sent = put("/d/a%20b?key=1&x", b"{}", "X-ApiKey: k", "x-double: 1", "X-Double: 2")
     answer = await exchange(server, sent, until=b"{}")
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
-    (request,) = server.seen
+    ((request, body),) = server.seen
     assert (request.method, request.raw_path, request.query) == ("PUT", "/d/a%20b", b"key=1&x")
-    assert (request.body, request.scheme, request.address) == (b"{}", "http", "127.0.0.1")
+    assert (body, request.scheme, request.address) == (b"{}", "http", "127.0.0.1")
     assert request.headers[b"x-apikey"] == b"k"
     assert request.headers[b"x-double"] == b"2"
+
+
+async def converse(server: Server, *requests: bytes) -> list[bytes]:
+    """Send requests on one connection, each after the answer to the one before; the answers."""
+    reader, writer = await asyncio.open_connection(*server.address, limit=2**20)
+    answers = []
+    async with asyncio.timeout(WAIT_S_MAX):
+        for request in requests:
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            is_head = request.startswith(b"HEAD")
+            answers.append(b"" if is_head else await reader.readexactly(length))
+    writer.close()
+    await writer.wait_closed()
+    return answers
+
+
+async def test_a_repeated_head_is_read_once_and_each_body_is_new(server: Server) -> None:
+    answers = await converse(server, put("/d/x", b"one"), put("/d/x", b"two"), put("/d/x", b"six"))
+    assert answers == [b"direct /d/x one", b"direct /d/x two", b"direct /d/x six"]
+    assert len({id(head) for head, _ in server.seen}) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(put("/d/x", b"longer"), id="another length"),
+        pytest.param(put("/d/y", b"two"), id="another path"),
+        pytest.param(put("/d/x", b"two").replace(b"PUT", b"GET"), id="another method"),
+        pytest.param(put("/d/x", b"two", "X-ApiKey: k"), id="another header"),
+        pytest.param(put("/d/x", b"two").replace(b"Host: x", b"Host: y"), id="another host"),
+        pytest.param(b"HEAD /d/x HTTP/1.1\r\nHost: x\r\n\r\n", id="no body"),
+    ],
+)
+async def test_another_head_is_another_request(server: Server, other: bytes) -> None:
+    first = put("/d/x", b"one")
+    answers = await converse(server, first, first, other, first)
+    assert answers[0] == answers[1] == answers[3] == b"direct /d/x one"
+    heads = [head for head, _ in server.seen]
+    assert heads[0] is heads[1]
+    assert heads[1] is not heads[2]
+    assert heads[2] is not heads[3]
+    assert heads[2].method == other.split(b" ")[0].decode()
+
+
+async def test_a_head_that_is_remembered_may_come_in_pieces_again(server: Server) -> None:
+    sent = put("/d/x", b"one\r\n\r\n")
+    for cut in range(1, len(sent)):
+        reader, writer = await asyncio.open_connection(*server.address)
+        async with asyncio.timeout(WAIT_S_MAX):
+            for piece in (sent, sent[:cut], sent[cut:]):
+                writer.write(piece)
+                await asyncio.sleep(0.001)
+            for _ in range(2):
+                await reader.readuntil(b"direct /d/x one\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_twins_in_one_piece_are_both_answered(server: Server) -> None:
+    sent = put("/d/x", b"one")
+    reader, writer = await asyncio.open_connection(*server.address)
+    async with asyncio.timeout(WAIT_S_MAX):
+        for twins in (sent, sent + sent, b"\r\n" + sent, sent):
+            writer.write(twins)
+            for _ in range(twins.count(b"PUT")):
+                await reader.readuntil(b"direct /d/x one")
+    writer.close()
+    await writer.wait_closed()
+    assert len(server.seen) + server.asgi_count == 5
+
+
+async def test_a_repeated_head_waits_its_turn(server: Server) -> None:
+    sent = put("/wait", b"")
+    reader, writer = await asyncio.open_connection(*server.address)
+    async with asyncio.timeout(WAIT_S_MAX):
+        writer.write(sent)
+        await eventually(lambda: len(server.waiting) == 1)
+        writer.write(sent)
+        await asyncio.sleep(0.05)
+        assert len(server.waiting) == 1
+        server.waiting[0](200, length_of(b"first"), b"first")
+        assert b"first" in await reader.readuntil(b"first")
+        assert b"asgi /wait 0" in await reader.readuntil(b"asgi /wait 0")
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_large_head_is_not_remembered(server: Server) -> None:
+    sent = put("/d/x", b"one", "X-Long: " + "l" * REMEMBERED_BYTES_MAX)
+    await converse(server, sent, sent)
+    assert server.seen[0][0] is not server.seen[1][0]
 
 
 async def test_a_request_may_come_byte_by_byte(server: Server) -> None:

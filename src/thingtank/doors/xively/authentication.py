@@ -8,6 +8,8 @@ import binascii
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+import msgspec
+
 from thingtank.protocols.xively.query import Parameters, first
 from thingtank.tank.access import Caller, caller_of_key
 from thingtank.tank.errors import Unauthenticated
@@ -16,12 +18,27 @@ from thingtank.tank.tank import Tank
 KEY_CHARS_MAX = 512
 
 
+class Credentials(msgspec.Struct, frozen=True, gc=False):
+    """What a request says of its sender.
+
+    Attributes:
+        secret: the key presented, blank for none.
+        referer: host name of the Referer header, blank when there is none.
+    """
+
+    secret: str
+    referer: str
+
+
+def credentials_of(headers: Mapping[bytes, bytes], parameters: Parameters) -> Credentials:
+    """Read what is presented; whether it opens anything is asked anew for each request."""
+    referer = headers.get(b"referer")
+    secret = _secret(headers, parameters)
+    return Credentials(secret[:KEY_CHARS_MAX], _host(referer) if referer else "")
+
+
 def caller_of(
-    tank: Tank,
-    headers: Mapping[bytes, bytes],
-    parameters: Parameters,
-    address: str,
-    reads_public: bool = False,
+    tank: Tank, credentials: Credentials, address: str, reads_public: bool = False
 ) -> Caller:
     """The caller of a request.
 
@@ -31,16 +48,12 @@ def caller_of(
     Raises:
         Unauthenticated: no key is presented, or one that opens nothing.
     """
-    referer_header = headers.get(b"referer")
-    referer = _host(referer_header) if referer_header else ""
-    secret = _secret(headers, parameters)
+    secret, referer = credentials.secret, credentials.referer
     if not secret:
         if not reads_public:
             raise Unauthenticated("no API key was presented")
         return Caller(address=address, referer=referer, reads_public=True)
-    return caller_of_key(
-        tank.directory, secret[:KEY_CHARS_MAX], tank.clock.now_us(), address, referer
-    )
+    return caller_of_key(tank.directory, secret, tank.clock.now_us(), address, referer)
 
 
 def _secret(headers: Mapping[bytes, bytes], parameters: Parameters) -> str:

@@ -1,6 +1,6 @@
 """One request and what became of it, from its first header to its line in the request log."""
 
-from thingtank.net.http_request import HttpRequest
+from thingtank.net.http_request import RequestHead
 from thingtank.protocols.xively.paths import XivelyPath
 
 
@@ -8,17 +8,17 @@ class Exchange:
     """What is known of a request before it is authenticated, and of its refusal.
 
     Attributes:
-        http: the request; its body is blank until it was read.
+        head: what it says before its body.
         path: what it names; None until parsed, or when nothing is there.
         callback: the JSONP function asked for, or blank.
         body: decompressed; blank until it was read.
         reason: why it was refused, blank when it was not.
     """
 
-    __slots__ = ("body", "callback", "http", "path", "reason")
+    __slots__ = ("body", "callback", "head", "path", "reason")
 
-    def __init__(self, http: HttpRequest) -> None:
-        self.http = http
+    def __init__(self, head: RequestHead) -> None:
+        self.head = head
         self.path: XivelyPath | None = None
         self.callback = ""
         self.body = b""

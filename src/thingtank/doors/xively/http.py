@@ -4,16 +4,17 @@ Plain callables, because a write from a device should cost little more than the 
 """
 
 import time
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 import structlog
 
-from thingtank.doors.xively.authentication import caller_of
+from thingtank.doors.xively.authentication import Credentials, caller_of, credentials_of
 from thingtank.doors.xively.error_table import answer_of
 from thingtank.doors.xively.exchange import Exchange
 from thingtank.doors.xively.request_recorder import RequestRecorder
 from thingtank.doors.xively.requests import PeerLeft, Request, plain_body, read_body
-from thingtank.doors.xively.resources import HANDLERS, Resources
+from thingtank.doors.xively.resources import HANDLERS, Handler, Resources
 from thingtank.doors.xively.responses import (
     JAVASCRIPT_TYPE,
     PREFLIGHT_HEADERS,
@@ -22,19 +23,30 @@ from thingtank.doors.xively.responses import (
 )
 from thingtank.doors.xively.settings import XivelySettings
 from thingtank.net.eager import run_eagerly
-from thingtank.net.http_request import Headers, HttpRequest, Respond
+from thingtank.net.http_request import Headers, RequestHead, Respond
 from thingtank.protocols.xively import json_format
 from thingtank.protocols.xively.errors import ErrorBody, NotRouted, XivelyError
 from thingtank.protocols.xively.formats import select_format
-from thingtank.protocols.xively.paths import parse_path
-from thingtank.protocols.xively.query import first, parse_parameters
+from thingtank.protocols.xively.paths import Target, parse_path
+from thingtank.protocols.xively.query import Parameters, first, parse_parameters
 from thingtank.tank.errors import TankError, Unavailable
 from thingtank.tank.tank import Tank
 
 log = structlog.get_logger()
 
 _CHANGES = frozenset({"PUT", "POST"})
+_READS = frozenset({"GET", "HEAD"})
 _WITH_BODY = frozenset({"PUT", "POST", "DELETE"})
+
+
+class _Reading(msgspec.Struct, frozen=True, gc=False):
+    """What a head asks for. The same head asks for the same each time, so it is read once."""
+
+    target: Target
+    handler: Handler
+    parameters: Parameters
+    callback: str
+    credentials: Credentials
 
 
 class XivelyHttp:
@@ -51,25 +63,25 @@ class XivelyHttp:
         """Answer one request whose body is still to be read."""
         answers: list[tuple[int, Headers, bytes]] = []
         await self._answer(
-            HttpRequest.of_scope(scope), receive, lambda *answer: answers.append(answer)
+            RequestHead.of_scope(scope), b"", receive, lambda *answer: answers.append(answer)
         )
         for status, headers, body in answers:
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
 
-    def answer(self, request: HttpRequest, respond: Respond) -> None:
+    def answer(self, head: RequestHead, body: bytes, respond: Respond) -> None:
         """Answer one request that is here, its body too."""
-        run_eagerly(self._answer(request, None, respond))
+        run_eagerly(self._answer(head, body, None, respond))
 
-    async def _answer(self, http: HttpRequest, receive: Any, respond: Respond) -> None:
-        method = http.method
+    async def _answer(self, head: RequestHead, body: bytes, receive: Any, respond: Respond) -> None:
+        method = head.method
         if method == "OPTIONS":
             respond(200, PREFLIGHT_HEADERS, b"")
             return
         started_ns = time.perf_counter_ns()
-        exchange = Exchange(http)
+        exchange = Exchange(head)
         try:
-            reply = await self._reply(exchange, receive)
+            reply = await self._reply(exchange, body, receive)
         except PeerLeft:
             return
         except (TankError, XivelyError) as error:
@@ -86,37 +98,51 @@ class XivelyHttp:
                 json_format.wrap_callback(reply.body, exchange.callback),
                 content_type=JAVASCRIPT_TYPE,
             )
-        headers, body = headers_of(reply, b"gzip" in http.headers.get(b"accept-encoding", b""))
-        respond(reply.status, headers, b"" if method == "HEAD" else body)
+        headers, sent = headers_of(reply, b"gzip" in head.headers.get(b"accept-encoding", b""))
+        respond(reply.status, headers, b"" if method == "HEAD" else sent)
         self._recorder.record(exchange, reply, (time.perf_counter_ns() - started_ns) // 1000)
 
-    async def _reply(self, exchange: Exchange, receive: Any) -> Reply:
-        http = exchange.http
-        method = "GET" if http.method == "HEAD" else http.method
-        target = parse_path(http.raw_path)
-        exchange.path = target.path
-        handler = HANDLERS.get((type(target.path), method)) if target.path else None
-        if target.path is None or handler is None:
-            raise NotRouted(http.method, http.raw_path)
-        if method != "DELETE":  # has no format: the C library deletes `….csv` and reads no body
-            select_format(target.extension, http.headers.get(b"accept"))
-        parameters = parse_parameters(http.query)
-        if method == "GET" and parameters:
-            exchange.callback = first(parameters, "callback")
-        caller = caller_of(
-            self._tank,
-            http.headers,
-            parameters,
-            http.address,
-            reads_public=self._public_reads_keyless and method == "GET",
+    async def _reply(self, exchange: Exchange, body: bytes, receive: Any) -> Reply:
+        head = exchange.head
+        reading = cast("_Reading | None", head.reading)
+        if reading is None:
+            reading = head.reading = _read(exchange)
+        else:
+            exchange.path, exchange.callback = reading.target.path, reading.callback
+        reads_public = self._public_reads_keyless and head.method in _READS
+        caller = caller_of(self._tank, reading.credentials, head.address, reads_public)
+        request = Request(
+            "GET" if head.method == "HEAD" else head.method,
+            reading.target,
+            reading.parameters,
+            caller,
+            head,
+            self._public_url,
         )
-        request = Request(method, target, parameters, caller, http, self._public_url)
-        if method in _WITH_BODY:
+        if head.method in _WITH_BODY:
             limit = self._tank.limits.request_bytes_max
             if receive is not None:  # only now, so that nobody without a key is read much from
-                http.body = await read_body(receive, http.headers, limit)
-            request.body = exchange.body = plain_body(http, limit)
-        return await handler(self._resources, request)
+                body = await read_body(receive, head.headers, limit)
+            request.body = exchange.body = plain_body(body, head.headers, limit)
+        return await reading.handler(self._resources, request)
+
+
+def _read(exchange: Exchange) -> _Reading:
+    """Read a head; what it says of the answer goes into the exchange, even if it is refused."""
+    head = exchange.head
+    method = "GET" if head.method == "HEAD" else head.method
+    target = parse_path(head.raw_path)
+    exchange.path = target.path
+    handler = HANDLERS.get((type(target.path), method)) if target.path else None
+    if target.path is None or handler is None:
+        raise NotRouted(head.method, head.raw_path)
+    if method != "DELETE":  # has no format: the C library deletes `….csv` and reads no body
+        select_format(target.extension, head.headers.get(b"accept"))
+    parameters = parse_parameters(head.query)
+    if method == "GET" and parameters:
+        exchange.callback = first(parameters, "callback") or ""
+    credentials = credentials_of(head.headers, parameters)
+    return _Reading(target, handler, parameters, exchange.callback, credentials)
 
 
 def _refusal(error: TankError | XivelyError, is_query: bool) -> Reply:

@@ -33,13 +33,13 @@ class RequestRecorder:
                 at_us=self._tank.clock.now_us(),
                 device_id=feed_id,
                 door="xively_http",
-                method=exchange.http.method,
+                method=exchange.head.method,
                 path=_shown_path(exchange),
                 status=reply.status,
                 duration_us=duration_us,
                 reason=exchange.reason,
-                address=exchange.http.address,
-                user_agent=exchange.http.headers.get(b"user-agent", b"").decode("latin-1")[:200],
+                address=exchange.head.address,
+                user_agent=exchange.head.headers.get(b"user-agent", b"").decode("latin-1")[:200],
                 request_body=exchange.body[:BODY_BYTES_MAX].decode("utf-8", "replace"),
                 response_body=reply.body[:BODY_BYTES_MAX].decode("utf-8", "replace"),
             )
@@ -54,8 +54,8 @@ class RequestRecorder:
 
 
 def _shown_path(exchange: Exchange) -> str:
-    query = exchange.http.query
+    query = exchange.head.query
     if not query:
-        return exchange.http.raw_path
+        return exchange.head.raw_path
     shown = _SECRETS_IN_QUERY.sub(r"\1=…", query[:512].decode("latin-1"))
-    return f"{exchange.http.raw_path}?{shown}"
+    return f"{exchange.head.raw_path}?{shown}"

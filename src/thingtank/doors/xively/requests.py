@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from thingtank.net.http_request import HttpRequest
+from thingtank.net.http_request import RequestHead
 from thingtank.protocols.xively.errors import BodyTooLarge, MalformedBody, XivelyError
 from thingtank.protocols.xively.paths import Target
 from thingtank.protocols.xively.query import Parameters
@@ -28,7 +28,7 @@ class Request(msgspec.Struct, gc=False):
     target: Target
     parameters: Parameters
     caller: Caller
-    http: HttpRequest
+    head: RequestHead
     public_url: str = ""
     body: bytes = b""
 
@@ -38,7 +38,7 @@ class Request(msgspec.Struct, gc=False):
         if self.public_url:
             return self.public_url
         return (
-            f"{self.http.scheme}://{self.http.headers.get(b'host', b'localhost').decode('latin-1')}"
+            f"{self.head.scheme}://{self.head.headers.get(b'host', b'localhost').decode('latin-1')}"
         )
 
 
@@ -78,7 +78,7 @@ async def read_body(receive: Any, headers: Mapping[bytes, bytes], bytes_max: int
             return b"".join(chunks)
 
 
-def plain_body(http: HttpRequest, bytes_max: int) -> bytes:
+def plain_body(body: bytes, headers: Mapping[bytes, bytes], bytes_max: int) -> bytes:
     """A request's body as it was before its Content-Encoding.
 
     Raises:
@@ -86,10 +86,9 @@ def plain_body(http: HttpRequest, bytes_max: int) -> bytes:
         MalformedBody: broken gzip.
         UnsupportedEncoding.
     """
-    body = http.body
     if len(body) > bytes_max:
         raise BodyTooLarge(f"the body has {len(body)} bytes; {bytes_max} are allowed")
-    encoding = http.headers.get(b"content-encoding")
+    encoding = headers.get(b"content-encoding")
     return _decompressed(body, encoding, bytes_max) if encoding else body
 
 

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from thingtank.doors.xively.authentication import caller_of
+from thingtank.doors.xively.authentication import caller_of, credentials_of
 from thingtank.protocols.xively.query import parse_parameters
 from thingtank.stores.memory_archive import MemoryArchive
 from thingtank.stores.memory_directory import MemoryDirectory
@@ -42,7 +42,7 @@ PRESENTED = [
 async def test_a_key_is_found_wherever_it_stands(
     tank: Tank, headers: dict[bytes, bytes], query: bytes
 ) -> None:
-    caller = caller_of(tank, headers, parse_parameters(query), "192.0.2.1")
+    caller = caller_of(tank, credentials_of(headers, parse_parameters(query)), "192.0.2.1")
     assert caller.account is not None
     assert (caller.account.login, caller.address) == ("alice", "192.0.2.1")
 
@@ -65,14 +65,14 @@ async def test_what_opens_nothing_is_refused(
     tank: Tank, headers: dict[bytes, bytes], query: bytes
 ) -> None:
     with pytest.raises(Unauthenticated):
-        caller_of(tank, headers, parse_parameters(query), "")
+        caller_of(tank, credentials_of(headers, parse_parameters(query)), "")
 
 
 async def test_a_stranger_may_be_let_in_to_read_but_not_with_a_wrong_key(tank: Tank) -> None:
-    stranger = caller_of(tank, {}, {}, "", reads_public=True)
+    stranger = caller_of(tank, credentials_of({}, {}), "", reads_public=True)
     assert (stranger.account, stranger.reads_public) == (None, True)
     with pytest.raises(Unauthenticated):
-        caller_of(tank, {b"x-apikey": b"wrong"}, {}, "", reads_public=True)
+        caller_of(tank, credentials_of({b"x-apikey": b"wrong"}, {}), "", reads_public=True)
 
 
 @pytest.mark.parametrize(
@@ -86,4 +86,4 @@ async def test_a_stranger_may_be_let_in_to_read_but_not_with_a_wrong_key(tank: T
 )
 async def test_the_referer_is_its_host(tank: Tank, referer: bytes, host: str) -> None:
     headers = {b"x-apikey": SECRET.encode(), b"referer": referer}
-    assert caller_of(tank, headers, {}, "").referer == host
+    assert caller_of(tank, credentials_of(headers, {}), "").referer == host

@@ -12,7 +12,6 @@ from thingtank.doors.xively.requests import (
     plain_body,
     read_body,
 )
-from thingtank.net.http_request import HttpRequest
 from thingtank.protocols.xively.errors import BodyTooLarge, MalformedBody
 
 BYTES_MAX = 100
@@ -57,41 +56,41 @@ async def test_a_peer_that_leaves_is_not_answered(pieces: list[bytes]) -> None:
         await read_body(receiver(pieces, is_cut=True), {}, BYTES_MAX)
 
 
-def request_of(body: bytes, encoding: bytes) -> HttpRequest:
+def plain(body: bytes, encoding: bytes) -> bytes:
     headers = {b"content-encoding": encoding} if encoding else {}
-    return HttpRequest("PUT", "/v2/feeds/1", b"", headers, body, "http", "")
+    return plain_body(body, headers, BYTES_MAX)
 
 
 @pytest.mark.parametrize("name", [b"gzip", b"GZIP", b" x-gzip "])
 def test_gzip_is_unpacked(name: bytes) -> None:
-    assert plain_body(request_of(gzip.compress(b"text"), name), BYTES_MAX) == b"text"
+    assert plain(gzip.compress(b"text"), name) == b"text"
 
 
 @pytest.mark.parametrize("name", [b"", b"identity"])
 def test_identity_is_no_encoding(name: bytes) -> None:
-    assert plain_body(request_of(b"text", name), BYTES_MAX) == b"text"
+    assert plain(b"text", name) == b"text"
 
 
 def test_a_whole_body_that_is_too_large_is_refused() -> None:
     with pytest.raises(BodyTooLarge, match="101 bytes; 100 are allowed"):
-        plain_body(request_of(b"x" * 101, b""), BYTES_MAX)
+        plain(b"x" * 101, b"")
 
 
 def test_what_unpacks_to_too_much_is_refused() -> None:
     packed = gzip.compress(b" " * 5_000)
     assert len(packed) < BYTES_MAX
     with pytest.raises(BodyTooLarge, match="decompresses"):
-        plain_body(request_of(packed, b"gzip"), BYTES_MAX)
+        plain(packed, b"gzip")
 
 
 @pytest.mark.parametrize("body", [b"", b"nonsense", gzip.compress(b"text")[:-4]])
 def test_broken_gzip_is_refused(body: bytes) -> None:
     with pytest.raises(MalformedBody):
-        plain_body(request_of(body, b"gzip"), BYTES_MAX)
+        plain(body, b"gzip")
 
 
 @pytest.mark.parametrize("name", [b"br", b"deflate", b"gzip, gzip"])
 def test_other_encodings_are_refused(name: bytes) -> None:
     with pytest.raises(UnsupportedEncoding) as refusal:
-        plain_body(request_of(b"x", name), BYTES_MAX)
+        plain(b"x", name)
     assert refusal.value.status == 415
