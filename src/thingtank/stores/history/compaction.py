@@ -2,7 +2,7 @@
 
 The one hard part of the store: at each step a crash leaves every datapoint exactly once. The steps:
 
-1. write      the period's rows, hot and cold, to a draft in its folder
+1. write      the period's rows, hot and cold, to a draft in its folder; to a second the roll-ups
 2. name       sync it, give it its name, sync the folder; nobody knows it yet
 3. switch     one transaction: the manifest names it, and no longer what it replaces; the hot rows
               that it holds go
@@ -11,12 +11,15 @@ The one hard part of the store: at each step a crash leaves every datapoint exac
 Before 3 the file is a leftover, which the next start removes; after 3 the replaced ones are. What
 is written or deleted while 1 and 2 run has a larger number than the segment's `through_seq`: such
 rows stay hot, and such deletions leave a tombstone.
+
+The days of a month that is not over share one file of roll-ups, which each new day writes anew: a
+question about a year would otherwise open one for each of them.
 """
 
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import structlog
@@ -36,6 +39,7 @@ from thingtank.stores.history.segments import (
     read_segments,
     remove_leftovers,
     segments_within,
+    share_rollup,
 )
 from thingtank.stores.history_interface import Compacted
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN
@@ -73,7 +77,7 @@ SELECT stream_id, {hour} AS hour_us,
     arg_min({{'n': number}}, at_us).n AS first_number,
     arg_max({{'n': number}}, at_us).n AS last_number,
     arg_min({{'t': text}}, at_us).t AS first_text, arg_max({{'t': text}}, at_us).t AS last_text
-FROM read_parquet('{file}') GROUP BY ALL ORDER BY stream_id, hour_us
+FROM read_parquet('{file}') GROUP BY ALL
 """
 _COPY = (
     "COPY ({query}) TO '{file}' (FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd,"
@@ -194,18 +198,28 @@ class Compactor:
         with self._database.writing():
             self.running = period  # from now on deletions in it leave tombstones
         try:
-            segment, replaced = self._write(period)
+            written = self._write_with_siblings(period)
             self.step("named")
-            self._switch(period, segment, replaced)
+            self._switch(period, written)
             self.step("switched")
         finally:
             self.running = None
         now_s = time.monotonic()
-        for old in replaced:
-            self._forgotten += [(now_s, self._folder / name) for name in (old.file, old.rollup)]
+        gone = {name for old in written.replaced for name in (old.file, old.rollup)}
+        gone |= {sibling.rollup for sibling in written.siblings}
+        self._forgotten += [(now_s, self._folder / name) for name in gone]
 
-    def _write(self, period: Period) -> tuple[Segment | None, list[Segment]]:
-        """The period's new segment, complete on disk, and those that it replaces."""
+    def _write_with_siblings(self, period: Period) -> "_Written":
+        try:
+            return self._write(period, shares_rollup=True)
+        except StorageFailed:
+            if self._is_stopping or period == month_of(period.start_us):
+                raise
+            # Perhaps it is another day's roll-ups that are lost: that must not hold up this day.
+            return self._write(period, shares_rollup=False)
+
+    def _write(self, period: Period, *, shares_rollup: bool) -> "_Written":
+        """All files of the period, complete on disk."""
         folder = self._folder / period.name
         folder.mkdir(0o700, exist_ok=True)
         stem = f"{period.name.replace('=', '-')}-{self._clock.now_us()}"
@@ -215,21 +229,26 @@ class Compactor:
             with self._database.snapshot() as self._connection:
                 seq = int(fetch_one(self._connection, "SELECT seq FROM state")[0])
                 replaced = segments_within(self._connection, period)
-                facts = self._draft(self._connection, period, seq, replaced, drafts)
+                siblings = _siblings(self._connection, period) if shares_rollup else []
+                facts = self._draft(self._connection, period, seq, replaced, siblings, drafts)
         except Exception:
             # Not for the next start to find: on a full disk each try would take more of it.
             _unlink(drafts)
             raise
         finally:
             self._connection = None
+        rollup = paths[1].relative_to(self._folder).as_posix()
+        if facts[4] or siblings:
+            make_durable(drafts[1], paths[1])
+        else:
+            _unlink(drafts[1:])
         if not facts[4]:
-            _unlink(drafts)
-            return None, replaced
-        size_bytes = sum(map(make_durable, drafts, paths))
+            _unlink(drafts[:1])
+            return _Written(None, rollup, replaced, siblings)
         segment = Segment(
             period=period.name,
             file=paths[0].relative_to(self._folder).as_posix(),
-            rollup=paths[1].relative_to(self._folder).as_posix(),
+            rollup=rollup,
             start_us=period.start_us,
             end_us=period.end_us,
             first_us=facts[0],
@@ -237,11 +256,11 @@ class Compactor:
             stream_id_min=facts[2],
             stream_id_max=facts[3],
             row_count=facts[4],
-            size_bytes=size_bytes,
+            size_bytes=make_durable(drafts[0], paths[0]),
             through_seq=seq,
             written_us=self._clock.now_us(),
         )
-        return segment, replaced
+        return _Written(segment, rollup, replaced, siblings)
 
     def _draft(
         self,
@@ -249,6 +268,7 @@ class Compactor:
         period: Period,
         seq: int,
         replaced: list[Segment],
+        siblings: list[Segment],
         drafts: tuple[Path, Path],
     ) -> tuple[Any, ...]:
         """Write rows and roll-up; returns first and last time, lowest and highest id, row count."""
@@ -256,7 +276,14 @@ class Compactor:
         rows = _MERGED.format(start=period.start_us, end=period.end_us, seq=seq)
         _copy(connection, rows, drafts[0], _SEGMENT_GROUP_ROWS)
         self._reach("rows written")
-        rollup = _ROLLUP.format(hour=floor_sql("at_us", HOUR_US), file=_quoted(drafts[0]))
+        rollups = [_ROLLUP.format(hour=floor_sql("at_us", HOUR_US), file=_quoted(drafts[0]))]
+        rollups += [
+            f"SELECT * FROM read_parquet('{_quoted(self._folder / sibling.rollup)}',"  # noqa: S608 - our own numbers and paths
+            f" hive_partitioning = false)"  # or the folder's name would make one more column
+            f" WHERE hour_us >= {sibling.start_us} AND hour_us < {sibling.end_us}"
+            for sibling in siblings
+        ]
+        rollup = " UNION ALL ".join(rollups) + " ORDER BY stream_id, hour_us"
         _copy(connection, rollup, drafts[1], _ROLLUP_GROUP_ROWS)
         self._reach("roll-up written")
         run(connection, "DROP VIEW old")
@@ -276,16 +303,17 @@ class Compactor:
             for segment in replaced
         )
 
-    def _switch(self, period: Period, segment: Segment | None, replaced: list[Segment]) -> None:
+    def _switch(self, period: Period, written: "_Written") -> None:
+        segment = written.segment
         with self._database.writing() as connection:
-            through_seq = segment.through_seq if segment else None
-            drop_segments(connection, replaced)
+            drop_segments(connection, written.replaced)
+            share_rollup(connection, written.siblings, written.rollup)
             if segment is not None:
                 insert_segment(connection, segment)
                 run(
                     connection,
                     "DELETE FROM hot WHERE at_us >= ? AND at_us < ? AND seq <= ?",
-                    period.start_us, period.end_us, through_seq,
+                    period.start_us, period.end_us, segment.through_seq,
                 )  # fmt: skip
             run(
                 connection,
@@ -302,6 +330,33 @@ class Compactor:
         self._forgotten = [item for item in self._forgotten if now_s - item[0] < FORGET_S]
         for path in due:
             path.unlink(missing_ok=True)
+
+
+class _Written(NamedTuple):
+    """What one compaction has written, and for whom.
+
+    Attributes:
+        segment: None when nothing of the period is left.
+        rollup: the period's and its siblings' roll-ups.
+        replaced: the segments that it stands for.
+        siblings: other days of a month that is not over.
+    """
+
+    segment: Segment | None
+    rollup: str
+    replaced: list[Segment]
+    siblings: list[Segment]
+
+
+def _siblings(connection: duckdb.DuckDBPyConnection, period: Period) -> list[Segment]:
+    month = month_of(period.start_us)
+    if period == month:
+        return []
+    return [
+        segment
+        for segment in segments_within(connection, month)
+        if not period.start_us <= segment.start_us < period.end_us
+    ]
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, file: Path, group_rows: int) -> None:

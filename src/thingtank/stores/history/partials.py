@@ -128,7 +128,6 @@ def _or_none(numbers: Float64s, are_there: npt.NDArray[np.bool_]) -> list[float 
 
 def _kept(numbers: Float64s, texts: Texts) -> list[float | str]:
     kept: list[float | str] = numbers.tolist()
-    for row, text in enumerate(texts.tolist()):
-        if text is not None:
-            kept[row] = text
+    for row in np.flatnonzero(texts != None).tolist():  # noqa: E711 - element by element
+        kept[row] = texts[row]
     return kept

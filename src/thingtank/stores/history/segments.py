@@ -1,12 +1,15 @@
 """The cold tier's files and their manifest.
 
 A segment is one period's datapoints as Parquet, sorted by datastream and time, with a second file
-of hourly roll-ups. Only what the manifest names counts; every other file is a leftover of a crash.
+of hourly roll-ups, which the days of one month share. Only what the manifest names counts; every
+other file is a leftover of a crash.
 """
 
 import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import starmap
+from operator import attrgetter
 from pathlib import Path
 
 import duckdb
@@ -31,6 +34,7 @@ class Segment(msgspec.Struct, frozen=True):
         file, rollup: paths below the cold folder.
         start_us, end_us: the period, end excluded.
         first_us, last_us: of the datapoints in it.
+        size_bytes: of `file`.
         through_seq: all changes up to this one are in it.
     """
 
@@ -92,11 +96,11 @@ def read_segments(
 ) -> list[Segment]:
     """Segments whose datapoints reach into a range, oldest first."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM segments WHERE last_us >= ? AND first_us < ?"  # noqa: S608 - a constant
-        " ORDER BY start_us",
+        f"SELECT {_COLUMNS} FROM segments WHERE last_us >= ? AND first_us < ?",  # noqa: S608 - a constant
         [start_us, end_us],
     ).fetchall()
-    return [Segment(*row) for row in rows]
+    # Ordered here: DuckDB takes three times as long when it has to.
+    return sorted(starmap(Segment, rows), key=attrgetter("start_us"))
 
 
 def segments_within(connection: duckdb.DuckDBPyConnection, period: Period) -> list[Segment]:
@@ -113,6 +117,14 @@ def insert_segment(connection: duckdb.DuckDBPyConnection, segment: Segment) -> N
     values = msgspec.structs.astuple(segment)
     marks = ", ".join("?" * len(values))
     run(connection, f"INSERT INTO segments ({_COLUMNS}) VALUES ({marks})", *values)  # noqa: S608 - constants
+
+
+def share_rollup(
+    connection: duckdb.DuckDBPyConnection, segments: Iterable[Segment], rollup: str
+) -> None:
+    """Have another file count as the roll-ups of segments; it holds all that theirs held."""
+    for segment in segments:
+        run(connection, "UPDATE segments SET rollup = ? WHERE file = ?", rollup, segment.file)
 
 
 def drop_segments(connection: duckdb.DuckDBPyConnection, segments: Iterable[Segment]) -> None:

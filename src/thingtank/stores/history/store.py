@@ -123,13 +123,15 @@ class HistoryStore:
                 "SELECT count(*), coalesce(sum(row_count), 0), coalesce(sum(size_bytes), 0),"
                 " min(first_us), max(last_us) FROM segments",
             )
+            rollups = connection.execute("SELECT DISTINCT rollup FROM segments").fetchall()
+            rollup_bytes = sum((self._folder / name).stat().st_size for (name,) in rollups)
         firsts = [at_us for at_us in (hot_first, cold[3]) if at_us is not None]
         lasts = [at_us for at_us in (hot_last, cold[4]) if at_us is not None]
         return HistoryStats(
             hot_rows=hot_rows,
             hot_bytes=self._database.size_bytes(),
             cold_rows=int(cold[1]),
-            cold_bytes=int(cold[2]),
+            cold_bytes=int(cold[2]) + rollup_bytes,
             segment_count=cold[0],
             oldest_us=min(firsts, default=None),
             newest_us=max(lasts, default=None),

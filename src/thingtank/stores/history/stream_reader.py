@@ -91,7 +91,7 @@ class StreamReader:
             return None, [(start_us, end_us)]
         dirty = self._dirty_hours(start_us, end_us, segments)
         # The hours are chosen and ordered here: DuckDB takes twice as long when it has to.
-        paths = [str(self._folder / segment.rollup) for segment in segments]
+        paths = [str(self._folder / name) for name in dict.fromkeys(s.rollup for s in segments)]
         found = self._connection.execute(_ROLLUP, [paths, self._stream_id]).fetchnumpy()
         hours = np.asarray(found["hour_us"], dtype=np.int64)
         order = np.argsort(hours, kind="stable")

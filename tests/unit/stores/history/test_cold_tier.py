@@ -12,7 +12,7 @@ from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.stores.history.store import HistoryStore
 from thingtank.stores.history.stream_reader import StreamReader
 from thingtank.stores.rows import Deletion, Overlay, Rows
-from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Datapoint, DatapointColumns
+from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Bucket, Datapoint, DatapointColumns
 from thingtank.tank.errors import StorageFailed
 
 HOUR_US = 3_600_000_000
@@ -211,6 +211,44 @@ def test_days_become_a_month_once_it_is_over(tmp_path: Path) -> None:
     months = sorted(path.name for path in (tmp_path / "cold").iterdir())
     assert months == ["month=2025-12", "month=2026-01"]
     reopened.close()
+
+
+def hourly(store: HistoryStore) -> dict[int, list[Bucket]]:
+    return store.read_buckets([1], START_US, START_US + 40 * DAY_US, HOUR_US, 0, 1000, None)
+
+
+def test_the_days_of_a_month_share_their_rollups(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    whole = hourly(store)
+    for day in range(1, 4):
+        store.compact(START_US + day * DAY_US)
+        assert hourly(store) == whole
+    with store._database.snapshot() as connection:
+        months = connection.execute(
+            "SELECT count(DISTINCT rollup) FROM segments GROUP BY month(epoch_ms(start_us // 1000))"
+        ).fetchall()
+    assert set(months) == {(1,)}
+    store.close()
+    reopened = open_store(tmp_path, FixedClock())  # and leaves no file that nobody names
+    assert hourly(reopened) == whole
+    names = {path.name for path in (tmp_path / "cold").rglob("*.rollup.parquet")}
+    assert len(names) == len(months)
+    reopened.close()
+
+
+def test_the_rollups_of_a_day_that_is_emptied_go_and_the_other_days_stay(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    store.compact(START_US + 3 * DAY_US)
+    day_us = START_US + DAY_US
+    store.apply([Deletion([1], day_us, day_us + DAY_US)], 2)
+    expected = hourly(store)
+    clock = store.compactor._clock
+    assert isinstance(clock, FixedClock)
+    clock.at_us += 2 * DAY_US
+    store.compact(START_US + 3 * DAY_US)
+    assert store.stats().segment_count == 2
+    assert hourly(store) == expected
+    store.close()
 
 
 def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
