@@ -91,7 +91,7 @@ def _decoded(change: _EncodedRows | _EncodedDeletion | Extremes) -> Change:
 
 def bytes_of(columns: DatapointColumns) -> int:
     """About how much memory columns take."""
-    size = len(columns) * _ROW_BYTES
+    size = len(columns.stream_ids) * _ROW_BYTES
     if columns.texts:
         size += sum(map(len, columns.texts.values())) + len(columns.texts) * _TEXT_BYTES
     return size

@@ -64,10 +64,11 @@ class CurrentValues:
 
     def at_us(self, stream_id: int) -> int | None:
         """Only the time of the current value."""
-        slot = self._find_slot(stream_id)
-        if slot is None or self._time_at[slot] == _NO_TIME:
+        first = self._first_slot_of.get(stream_id >> _PAGE_BITS)
+        if first is None:
             return None
-        return self._time_at[slot]
+        at_us = self._time_at[first + (stream_id & (_PAGE_SLOTS - 1))]
+        return None if at_us == _NO_TIME else at_us
 
     def apply_rows(self, columns: DatapointColumns) -> None:
         """Take over written datapoints, in their order."""

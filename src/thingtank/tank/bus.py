@@ -9,8 +9,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any, TypeVar
 
 from thingtank.tank.events import Event, device_id_of
+
+Kind = TypeVar("Kind")
 
 LISTENER_EVENTS_MAX = 1000
 
@@ -72,11 +75,11 @@ class Bus:
     def __init__(self) -> None:
         self._of_all: list[Listener] = []
         self._of_device: dict[int, list[Listener]] = {}
-        self._reactions: list[Callable[[Event], None]] = []
+        self._reactions: dict[type, list[Callable[[Any], None]]] = {}
 
     def publish(self, event: Event) -> None:
         """Give an event to each listener it concerns; from the loop's thread, after the change."""
-        for reaction in self._reactions:
+        for reaction in self._reactions.get(type(event), ()):
             reaction(event)
         for listener in self._of_all:
             listener.offer(event)
@@ -84,9 +87,9 @@ class Bus:
             for listener in self._of_device.get(device_id_of(event), ()):
                 listener.offer(event)
 
-    def react(self, reaction: Callable[[Event], None]) -> None:
-        """Have `reaction` called at once with every event; it must be quick."""
-        self._reactions.append(reaction)
+    def react(self, kind: type[Kind], reaction: Callable[[Kind], None]) -> None:
+        """Have `reaction` called at once with every event of a kind; it must be quick."""
+        self._reactions.setdefault(kind, []).append(reaction)
 
     def listen(
         self,
@@ -112,7 +115,3 @@ class Bus:
             self._of_device[listener.device_id] = rest
         else:
             self._of_device.pop(listener.device_id, None)
-
-    def has_listeners(self, device_id: int) -> bool:
-        """Whether anyone would hear an event of this device."""
-        return bool(self._reactions or self._of_all or device_id in self._of_device)

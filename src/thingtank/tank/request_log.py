@@ -2,7 +2,7 @@
 
 from collections import OrderedDict, deque
 
-from thingtank.tank.events import Event, RequestServed
+from thingtank.tank.events import RequestServed
 
 REQUESTS_PER_DEVICE_MAX = 50
 DEVICES_MAX = 1000
@@ -14,10 +14,8 @@ class RequestLog:
     def __init__(self) -> None:
         self._rings: OrderedDict[int, deque[RequestServed]] = OrderedDict()
 
-    def remember(self, event: Event) -> None:
-        """Keep a RequestServed; forget the oldest when full."""
-        if not isinstance(event, RequestServed):
-            return
+    def remember(self, event: RequestServed) -> None:
+        """Keep a request; forget the oldest when full."""
         ring = self._rings.get(event.device_id)
         if ring is None:
             ring = self._rings[event.device_id] = deque(maxlen=REQUESTS_PER_DEVICE_MAX)

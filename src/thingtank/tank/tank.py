@@ -3,6 +3,7 @@
 import time
 
 from thingtank.tank.bus import Bus
+from thingtank.tank.events import RequestServed
 from thingtank.tank.interfaces import Archive, Clock, Directory
 from thingtank.tank.limits import Limits
 from thingtank.tank.request_log import RequestLog
@@ -33,4 +34,4 @@ class Tank:
         self.clock = clock or SystemClock()
         self.limits = limits or Limits()
         self.request_log = RequestLog()
-        self.bus.react(self.request_log.remember)
+        self.bus.react(RequestServed, self.request_log.remember)

@@ -44,10 +44,11 @@ def on_the_wire(app: Any) -> Any:
 
 
 class Direct(httpx.AsyncBaseTransport):
-    """Hands requests over whole, as the HTTP server does with small ones."""
+    """Hands requests over whole, as the HTTP server does with small ones; a repeated head is one."""
 
     def __init__(self, door: XivelyHttp) -> None:
         self._door = door
+        self._heads: dict[object, RequestHead] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         answered: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
@@ -57,15 +58,14 @@ class Direct(httpx.AsyncBaseTransport):
             answered.set_result(httpx.Response(status, headers=plain, content=body))
 
         raw_path, _, query = request.url.raw_path.partition(b"?")
-        asked = RequestHead(
-            request.method,
-            raw_path.decode("ascii"),
-            query,
-            {name.lower(): value for name, value in request.headers.raw},
-            "http",
-            "127.0.0.1",
-        )
-        self._door.answer(asked, await request.aread(), respond)
+        headers = {name.lower(): value for name, value in request.headers.raw}
+        said = (request.method, request.url.raw_path, tuple(headers.items()))
+        head = self._heads.get(said)
+        if head is None:
+            head = self._heads[said] = RequestHead(
+                request.method, raw_path.decode("ascii"), query, headers, "http", "127.0.0.1"
+            )
+        self._door.answer(head, await request.aread(), respond)
         return await answered
 
 

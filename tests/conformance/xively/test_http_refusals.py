@@ -190,3 +190,21 @@ def test_garbage_is_a_document_or_a_refusal(body: bytes) -> None:
             parse(body)
         except XivelyError as refusal:
             assert refusal.body.errors  # noqa: PT017 - the refusal may or may not come
+
+
+async def test_a_key_that_was_deleted_opens_nothing_in_the_next_request(xively: Xively) -> None:
+    body = {"version": "1.0.0", "datastreams": [{"id": "t", "current_value": "1"}]}
+    assert (await xively.ask("PUT", xively.feed, json=body)).status_code == 200
+    key = xively.directory.find_key(xively.keys["device"])
+    assert key is not None
+    await xively.directory.delete_key(key.key_id)
+    refused = await xively.ask("PUT", xively.feed, json=body)
+    assert refused.status_code == 401
+    assert (await xively.ask("GET", f"{xively.feed}/datastreams/t")).status_code == 401
+
+
+async def test_a_repeated_request_is_refused_once_its_feed_is_gone(xively: Xively) -> None:
+    body = {"version": "1.0.0", "datastreams": [{"id": "t", "current_value": "1"}]}
+    assert (await xively.ask("PUT", xively.feed, "master", json=body)).status_code == 200
+    assert (await xively.ask("DELETE", xively.feed, "master")).status_code == 200
+    assert (await xively.ask("PUT", xively.feed, "master", json=body)).status_code == 404

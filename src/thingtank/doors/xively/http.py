@@ -4,7 +4,7 @@ Plain callables, because a write from a device should cost little more than the 
 """
 
 import time
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import structlog
@@ -104,7 +104,7 @@ class XivelyHttp:
 
     async def _reply(self, exchange: Exchange, body: bytes, receive: Any) -> Reply:
         head = exchange.head
-        reading = cast("_Reading | None", head.reading)
+        reading: _Reading | None = head.reading
         if reading is None:
             reading = head.reading = _read(exchange)
         else:

@@ -162,7 +162,13 @@ def datastream_write(
     """
     if name is None:
         name = "" if document.id is None else str(document.id)
-    if document.datapoints is None and _names_no_metadata_of_datastream(document):
+    if (
+        document.datapoints is None
+        and document.min_value is UNSET
+        and document.max_value is UNSET
+        and document.tags is UNSET
+        and document.unit is UNSET
+    ):
         return _plain_write(document, now_us, name)
     at_us, values = datapoint_columns(document.datapoints, now_us)
     current = value_of(document.current_value)
@@ -188,15 +194,6 @@ def _plain_write(document: DatastreamDocument, now_us: int, name: str) -> Datast
             return DatastreamWrite(name)
     at_us = _instants([document.at])[0] if document.at else now_us
     return DatastreamWrite(name, (at_us,), (value,))
-
-
-def _names_no_metadata_of_datastream(document: DatastreamDocument) -> bool:
-    return (
-        document.min_value is UNSET
-        and document.max_value is UNSET
-        and document.tags is UNSET
-        and document.unit is UNSET
-    )
 
 
 def datapoint_columns(

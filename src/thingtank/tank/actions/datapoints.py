@@ -125,6 +125,7 @@ def _columns(
     stream_ids: list[int] = []
     at_us: list[int] = []
     values: list[str] = []
+    current_at_us = tank.archive.current_at_us
     for write in writes:
         count = len(write.values)
         if not count:
@@ -133,7 +134,11 @@ def _columns(
         if datastream is None:  # deleted since the check
             raise NoSuchDatastream(f"feed has no datastream {write.name}")
         stream_id = datastream.stream_id
-        if count == 1 and _is_echo(tank, stream_id, write):
+        if (
+            count == 1
+            and current_at_us(stream_id) == write.at_us[0]
+            and _is_echo(tank, stream_id, write)
+        ):
             continue
         names[stream_id] = write.name
         stream_ids += [stream_id] * count
@@ -145,9 +150,7 @@ def _columns(
 
 
 def _is_echo(tank: Tank, stream_id: int, write: DatastreamWrite) -> bool:
-    """Whether a client only sends back the value that it read, at its own time."""
-    if tank.archive.current_at_us(stream_id) != write.at_us[0]:
-        return False
+    """Whether a client that writes at the current value's time only sends back what it read."""
     current = tank.archive.current(stream_id)
     return current is not None and current.value == write.values[0]
 
