@@ -12,8 +12,9 @@ Before 3 the file is a leftover, which the next start removes; after 3 the repla
 is written or deleted while 1 and 2 run has a larger number than the segment's `through_seq`: such
 rows stay hot, and such deletions leave a tombstone.
 
-The days of a month that is not over share one file of roll-ups, which each new day writes anew: a
-question about a year would otherwise open one for each of them.
+The days of a month that is not over share a file of roll-ups, which each new day writes anew: a
+question about a year would otherwise open one for each of them. Where that would be much work, a
+day begins a new file. A file never holds hours of a day that has another one.
 """
 
 import time
@@ -50,6 +51,7 @@ log = structlog.get_logger()
 
 FORGET_S = 120.0  # far longer than reads take; one that is slower still gets an error
 MONTH_ROWS_MAX = 100_000_000  # larger months stay days: sorting them would take too long
+SHARED_ROLLUP_ROWS_MAX = 5_000_000  # copied for each new day at most; takes some seconds
 LATE_SHARE = 20  # a segment is written anew for so few late rows (a 20th) at most once a day
 
 _MERGED = """
@@ -211,14 +213,14 @@ class Compactor:
 
     def _write_with_siblings(self, period: Period) -> "_Written":
         try:
-            return self._write(period, shares_rollup=True)
+            return self._write(period, SHARED_ROLLUP_ROWS_MAX)
         except StorageFailed:
             if self._is_stopping or period == month_of(period.start_us):
                 raise
             # Perhaps it is another day's roll-ups that are lost: that must not hold up this day.
-            return self._write(period, shares_rollup=False)
+            return self._write(period, 0)
 
-    def _write(self, period: Period, *, shares_rollup: bool) -> "_Written":
+    def _write(self, period: Period, shared_rows_max: int) -> "_Written":
         """All files of the period, complete on disk."""
         folder = self._folder / period.name
         folder.mkdir(0o700, exist_ok=True)
@@ -229,7 +231,7 @@ class Compactor:
             with self._database.snapshot() as self._connection:
                 seq = int(fetch_one(self._connection, "SELECT seq FROM state")[0])
                 replaced = segments_within(self._connection, period)
-                siblings = _siblings(self._connection, period) if shares_rollup else []
+                siblings = self._siblings(self._connection, period, replaced, shared_rows_max)
                 facts = self._draft(self._connection, period, seq, replaced, siblings, drafts)
         except Exception:
             # Not for the next start to find: on a full disk each try would take more of it.
@@ -261,6 +263,41 @@ class Compactor:
             written_us=self._clock.now_us(),
         )
         return _Written(segment, rollup, replaced, siblings)
+
+    def _siblings(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        period: Period,
+        replaced: list[Segment],
+        shared_rows_max: int,
+    ) -> list[Segment]:
+        """The other days whose roll-ups are written again, with the period's: all of a file.
+
+        Days that share a file with the period come along in any case, or their file would keep its
+        hours; others while that is not too much work.
+        """
+        month = month_of(period.start_us)
+        if period == month:
+            return []
+        days_of: dict[str, list[Segment]] = {}
+        for segment in segments_within(connection, month):
+            if not period.start_us <= segment.start_us < period.end_us:
+                days_of.setdefault(segment.rollup, []).append(segment)
+        own = {segment.rollup for segment in replaced}
+        siblings = [day for name in own for day in days_of.pop(name, [])]
+        if not shared_rows_max:
+            return siblings
+        row_counts = {name: self._row_count(connection, name) for name in days_of}
+        for name in sorted(row_counts, key=row_counts.__getitem__):
+            shared_rows_max -= row_counts[name]
+            if shared_rows_max < 0:
+                break
+            siblings += days_of[name]
+        return siblings
+
+    def _row_count(self, connection: duckdb.DuckDBPyConnection, name: str) -> int:
+        path = str(self._folder / name)
+        return int(fetch_one(connection, "SELECT num_rows FROM parquet_file_metadata(?)", path)[0])
 
     def _draft(
         self,
@@ -339,24 +376,13 @@ class _Written(NamedTuple):
         segment: None when nothing of the period is left.
         rollup: the period's and its siblings' roll-ups.
         replaced: the segments that it stands for.
-        siblings: other days of a month that is not over.
+        siblings: other days of the month, whose roll-ups are in the same file.
     """
 
     segment: Segment | None
     rollup: str
     replaced: list[Segment]
     siblings: list[Segment]
-
-
-def _siblings(connection: duckdb.DuckDBPyConnection, period: Period) -> list[Segment]:
-    month = month_of(period.start_us)
-    if period == month:
-        return []
-    return [
-        segment
-        for segment in segments_within(connection, month)
-        if not period.start_us <= segment.start_us < period.end_us
-    ]
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, file: Path, group_rows: int) -> None:

@@ -124,6 +124,16 @@ class PowerCut(BaseException):
     """The process ends here."""
 
 
+def cut_at(step: str) -> Callable[[str], None]:
+    """What a compaction calls at each step; the process ends at this one."""
+
+    def cut(reached: str) -> None:
+        if reached == step:
+            raise PowerCut
+
+    return cut
+
+
 STEPS = ["rows written", "roll-up written", "named", "switched"]
 
 
@@ -140,11 +150,7 @@ def test_a_crash_at_any_step_leaves_each_datapoint_once(
         twins.clock.at_us += 2 * DAY_US
         twins.apply()
 
-    def cut(name: str) -> None:
-        if name == step:
-            raise PowerCut
-
-    twins.store.compactor.step = cut
+    twins.store.compactor.step = cut_at(step)
     with pytest.raises(PowerCut):
         twins.store.compact(AT_US_MAX + 1)
     twins.reopen()
@@ -248,6 +254,47 @@ def test_the_rollups_of_a_day_that_is_emptied_go_and_the_other_days_stay(tmp_pat
     store.compact(START_US + 3 * DAY_US)
     assert store.stats().segment_count == 2
     assert hourly(store) == expected
+    store.close()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_crash_while_a_day_joins_the_others_leaves_each_hour_once(
+    step: str, tmp_path: Path
+) -> None:
+    store = filled(tmp_path)
+    whole = hourly(store)
+    store.compact(START_US + 2 * DAY_US)
+    store.compactor.step = cut_at(step)
+    with pytest.raises(PowerCut):
+        store.compact(START_US + 3 * DAY_US)
+    store.close()
+    reopened = open_store(tmp_path, FixedClock())
+    assert hourly(reopened) == whole
+    reopened.compact(START_US + 3 * DAY_US)
+    assert hourly(reopened) == whole
+    assert reopened.stats().segment_count == 3
+    reopened.close()
+
+
+def test_a_day_that_is_written_anew_takes_the_days_of_its_file_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = filled(tmp_path)
+    store.compact(START_US + 2 * DAY_US)  # two days in one file
+    monkeypatch.setattr("thingtank.stores.history.compaction.SHARED_ROLLUP_ROWS_MAX", 1)
+    store.compact(START_US + 3 * DAY_US)  # the third is too much for it
+    rollups = {path.name for path in (tmp_path / "cold").rglob("day-2025-12-31*.rollup.parquet")}
+    assert len(rollups) == 1
+    store.apply([rows_of([(1, START_US + k, str(k)) for k in range(50)])], 2)
+    whole = hourly(store)
+    clock = store.compactor._clock
+    assert isinstance(clock, FixedClock)
+    clock.at_us += 1
+    assert store.compact(START_US + 3 * DAY_US).done_count == 1
+    assert hourly(store) == whole
+    store.compactor._forgotten = [(-1e9, path) for _, path in store.compactor._forgotten]
+    store.compact(START_US + 3 * DAY_US)
+    assert hourly(store) == whole
     store.close()
 
 
