@@ -26,15 +26,22 @@ log = structlog.get_logger()
 REMEMBERED_BYTES_MAX = 2048  # of a connection's last head; devices send a few hundred
 BODY_BYTES_MAX = HIGH_WATER_LIMIT  # what uvicorn would buffer of a body that nobody reads
 
+_FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 _UNHEARD = asyncio.Event()
 _NO_BODY = [(b"content-length", b"0")]
 
 
 class DirectRoute(NamedTuple):
-    """Which requests take the short way, and to whom; the others find the same app through ASGI."""
+    """Which requests take the short way, and to whom; the others find the same app through ASGI.
+
+    Attributes:
+        prefixes: of their paths.
+        skips_forwarded: leave what a proxy forwards to ASGI, where somebody reads for whom it does.
+    """
 
     prefixes: tuple[bytes, ...]
     app: DirectApp
+    skips_forwarded: bool = False
 
 
 class DirectHttp(BoundedHttp):
@@ -106,6 +113,7 @@ class DirectHttp(BoundedHttp):
             and b"transfer-encoding" not in fields
             and b"expect" not in fields
             and b"upgrade" not in fields
+            and not (self.route.skips_forwarded and not _FORWARDED.isdisjoint(fields))
             and len(length) < 8
             and int(length) <= BODY_BYTES_MAX  # the parser has refused what is no number
         )

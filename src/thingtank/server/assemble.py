@@ -154,7 +154,9 @@ async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -
     live = LiveStreams(tank)
     app = WebApp(xively, web_setup.asgi_app(), StaticApp(), live, lambda: opened.archive.is_failing)
     direct = DirectRoute(tuple(map(str.encode, XIVELY_PATHS)), xively.answer)
-    server = HttpServer(app, direct, config.server.host, port, config.http)
+    server = HttpServer(
+        app, direct, config.server.host, port, config.http, config.web.trusted_proxies
+    )
     await server.start()
     stack.push_async_callback(server.stop)
     stack.callback(live.stop)  # before the server, which would wait for streams that never end

@@ -5,11 +5,12 @@ Nobody else reads them; `server/assemble.py` passes each part down.
 """
 
 import difflib
+import ipaddress
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
@@ -41,11 +42,13 @@ class WebDoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         port: 0 for any free one.
         public_url: how the outside reaches this door behind a proxy; blank for as asked.
         allowed_hosts: further host names for browsers; loopback names are always allowed.
+        trusted_proxies: addresses or networks whose X-Forwarded-For and -Proto are believed.
     """
 
     port: Port = 8000
     public_url: str = ""
     allowed_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
 
 
 class DoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -197,8 +200,19 @@ def _decode(values: dict[str, dict[str, object]], source: str) -> Config:
     return config
 
 
+def _problem_of_networks(values: tuple[str, ...]) -> str:
+    for value in values:
+        try:
+            ipaddress.ip_network(value)
+        except ValueError:
+            return f"must be addresses or networks such as 10.0.0.0/8, not `{value}`"
+    return ""
+
+
 def _problem_of(key: str, value: object) -> str:
     """What is wrong with a value that its type allows; blank for nothing."""
+    if key == "trusted_proxies":
+        return _problem_of_networks(cast("tuple[str, ...]", value))
     if key == "port":
         is_port = value == "off" or (isinstance(value, int) and 0 <= value <= 65_535)
         return "" if is_port else f"must be a port within 0 and 65535, or off, not {value}"

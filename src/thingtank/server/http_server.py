@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import uvicorn
 
@@ -18,9 +18,17 @@ class HttpServer:
     """One listening port."""
 
     def __init__(
-        self, app: AsgiApp, direct: DirectRoute, host: str, port: int, limits: HttpLimits
+        self,
+        app: AsgiApp,
+        direct: DirectRoute,
+        host: str,
+        port: int,
+        limits: HttpLimits,
+        trusted_proxies: Sequence[str] = (),
     ) -> None:
         """Bind the port; raises OSError when it is taken."""
+        if trusted_proxies:  # uvicorn knows how to believe them, before ASGI
+            direct = direct._replace(skips_forwarded=True)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=1024)
         self.port: int = self._socket.getsockname()[1]
@@ -34,7 +42,8 @@ class HttpServer:
                 access_log=False,
                 server_header=False,
                 date_header=True,
-                proxy_headers=False,
+                proxy_headers=bool(trusted_proxies),
+                forwarded_allow_ips=list(trusted_proxies),
                 timeout_keep_alive=limits.silence_s_max,
                 timeout_graceful_shutdown=STOP_S_MAX,
                 limit_concurrency=limits.connections_max,

@@ -94,3 +94,9 @@ def test_variables_of_sections_that_are_unknown_are_not_ours() -> None:
     assert load_config(None, {"THINGTANK_BUILD_NUMBER": "7"}).sources == {}
     with pytest.raises(BadSettings, match=r"did you mean `web\.port`"):
         load_config(None, {"THINGTANK_WEB_PROT": "7"})
+
+
+@pytest.mark.parametrize("value", ["proxy.example", "10.0.0.1/8", "*", "10.0.0.0/99"])
+def test_a_trusted_proxy_must_be_an_address_or_a_network(tmp_path: Path, value: str) -> None:
+    with pytest.raises(BadSettings, match=r"web\.trusted_proxies must be addresses or networks"):
+        loaded(tmp_path, sets=(f"web.trusted_proxies={value}",))
