@@ -18,7 +18,7 @@ from tests.unit.stores.memory_history import MemoryHistory
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.stores.embedded_archive import EmbeddedArchive
 from thingtank.stores.rows import Deletion, Rows
-from thingtank.tank.datapoints import DatapointColumns
+from thingtank.tank.datapoints import DatapointRows
 
 ROWS = 500
 TEXTS = [f"{20 + 5 * math.sin(i / 50):.1f}" for i in range(ROWS)]
@@ -32,37 +32,32 @@ class NullHistory(MemoryHistory):
 
 
 def run(quick: bool) -> list[Result]:
-    """Measure appends of one row, of texts, and of ready columns."""
+    """Measure appends of one row, of texts, and of ready rows."""
     seconds = 0.3 if quick else 4.0
     ready = texts_of(1, 0)
-    streams = DatapointColumns()
-    for stream_id in range(10_000):
-        streams.add(stream_id, 0, "21.5")
-    cases: list[tuple[str, int, Callable[[int, int], DatapointColumns]]] = [
+    streams = DatapointRows(list(range(10_000)), [0] * 10_000, ["21.5"] * 10_000)
+    cases: list[tuple[str, int, Callable[[int, int], DatapointRows]]] = [
         ("journal: 32 writers of 1 row", 32, one_row),
         ("journal: 8 writers of 500 texts", 8, texts_of),
-        ("journal: 8 writers of 500 rows, columns ready", 8, lambda _writer, _number: ready),
+        ("journal: 8 writers of 500 rows, rows ready", 8, lambda _writer, _number: ready),
         ("journal: 2 writers of 10,000 rows, 10,000 streams", 2, lambda _writer, _number: streams),
     ]
     return [uvloop.run(measure(name, writers, make, seconds)) for name, writers, make in cases]
 
 
-def one_row(writer: int, number: int) -> DatapointColumns:
+def one_row(writer: int, number: int) -> DatapointRows:
     """What a device with one sensor sends."""
-    columns = DatapointColumns()
-    columns.add(writer, number, "21.5")
-    return columns
+    return DatapointRows([writer], [number], ["21.5"])
 
 
-def texts_of(writer: int, number: int) -> DatapointColumns:
+def texts_of(writer: int, number: int) -> DatapointRows:
     """What a door makes of a bulk upload."""
-    columns = DatapointColumns()
-    columns.add_many(writer, range(number * ROWS, number * ROWS + ROWS), TEXTS)
-    return columns
+    first_us = number * ROWS
+    return DatapointRows([writer] * ROWS, list(range(first_us, first_us + ROWS)), TEXTS)
 
 
 async def measure(
-    name: str, writers: int, make: Callable[[int, int], DatapointColumns], seconds: float
+    name: str, writers: int, make: Callable[[int, int], DatapointRows], seconds: float
 ) -> Result:
     """Append for some seconds with writers that each wait for their acknowledgement."""
     with tempfile.TemporaryDirectory() as folder:
@@ -75,10 +70,10 @@ async def measure(
             nonlocal row_count
             number = 0
             while (start_s := time.perf_counter()) < end_s:
-                columns = make(writer, number)
-                await archive.append(columns)
+                rows = make(writer, number)
+                await archive.append(rows)
                 waits_s.append(time.perf_counter() - start_s)
-                row_count += len(columns)
+                row_count += len(rows)
                 number += 1
 
         start_s, process_s, loop_s = time.perf_counter(), time.process_time(), time.thread_time()

@@ -24,7 +24,7 @@ from thingtank.tank.datapoints import (
     Bucket,
     CurrentValue,
     Datapoint,
-    DatapointColumns,
+    DatapointRows,
 )
 from thingtank.tank.interfaces import Archive
 from thingtank.tank.tank import SystemClock
@@ -109,7 +109,7 @@ async def archive(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 async def write(archive: Archive, stream_id: int, *values: tuple[int, str]) -> None:
     rows = [(stream_id, Datapoint(at_us, value)) for at_us, value in values]
-    await archive.append(DatapointColumns.of(rows))
+    await archive.append(DatapointRows.of(rows))
 
 
 async def everything(archive: Archive, stream_id: int = 1) -> list[tuple[int, str]]:
@@ -125,7 +125,7 @@ async def test_nothing_written_is_nothing_read(archive: Archive) -> None:
 
 
 async def test_empty_append_changes_nothing(archive: Archive) -> None:
-    await archive.append(DatapointColumns())
+    await archive.append(DatapointRows([], [], []))
     assert await everything(archive) == []
 
 
@@ -154,10 +154,10 @@ async def test_last_of_one_write_wins_the_instant(archive: Archive) -> None:
     assert archive.current(1) == CurrentValue(10, "last", 5, 5)
 
 
-async def test_caller_may_go_on_using_its_columns(archive: Archive) -> None:
-    columns = DatapointColumns.of([(1, Datapoint(10, "1"))])
-    acknowledgement = archive.append(columns)
-    columns.add(1, 20, "2")
+async def test_caller_may_go_on_using_its_rows(archive: Archive) -> None:
+    rows = DatapointRows.of([(1, Datapoint(10, "1"))])
+    acknowledgement = archive.append(rows)
+    rows.extend(DatapointRows([1], [20], ["2"]))
     await acknowledgement
     assert await everything(archive) == [(10, "1")]
 
@@ -248,7 +248,7 @@ async def test_large_writes_count_as_small_ones_do(archive: Archive) -> None:
         for stream_id in (1, 2, 70_000)
     ]
     rows.reverse()
-    await archive.append(DatapointColumns.of(rows))
+    await archive.append(DatapointRows.of(rows))
     for stream_id in (1, 2, 70_000):
         expected = [(row.at_us, row.value) for other, row in reversed(rows) if other == stream_id]
         assert await everything(archive, stream_id) == expected
@@ -270,9 +270,9 @@ async def test_what_is_written_after_a_deletion_stays(archive: Archive) -> None:
     await write(archive, 1, (10, "old"), (11, "old"))
     await everything(archive)
     await asyncio.gather(
-        archive.append(DatapointColumns.of([(1, Datapoint(12, "gone"))])),
+        archive.append(DatapointRows.of([(1, Datapoint(12, "gone"))])),
         archive.delete([1], 0, 100),
-        archive.append(DatapointColumns.of([(1, Datapoint(10, "new"))])),
+        archive.append(DatapointRows.of([(1, Datapoint(10, "new"))])),
     )
     assert await everything(archive) == [(10, "new")]
     assert archive.current(1) == CurrentValue(10, "new")
@@ -443,7 +443,7 @@ async def test_any_course_of_events_ends_as_in_memory(
 def act(archive: Archive, step: tuple) -> asyncio.Future:
     match step:
         case ("write", rows):
-            columns = DatapointColumns.of((i, Datapoint(at, value)) for i, at, value in rows)
+            columns = DatapointRows.of((i, Datapoint(at, value)) for i, at, value in rows)
             return asyncio.ensure_future(archive.append(columns))
         case ("delete", stream_id, start_us, length_us):
             return asyncio.ensure_future(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.stores.embedded_archive import EmbeddedArchive
-from thingtank.tank.datapoints import Datapoint, DatapointColumns
+from thingtank.tank.datapoints import Datapoint, DatapointRows
 from thingtank.tank.tank import SystemClock
 
 WRITERS = range(1, 9)
@@ -35,17 +35,17 @@ async def write_round(archive: EmbeddedArchive, writer: int, round_number: int) 
     newest_us = max(rows)
     if round_number % 5 == 0:
         excess = {newest_us + i: "too much" for i in range(1, 4)}
-        await archive.append(columns_of(writer, {**rows, **excess}))
+        await archive.append(rows_for(writer, {**rows, **excess}))
         await archive.delete([writer], newest_us + 1, newest_us + 4)
     else:
-        await archive.append(columns_of(writer, rows))
+        await archive.append(rows_for(writer, rows))
 
 
-def columns_of(writer: int, rows: dict[int, str]) -> DatapointColumns:
-    """Rows as columns, shuffled: the archive orders them."""
+def rows_for(writer: int, rows: dict[int, str]) -> DatapointRows:
+    """A round's rows, shuffled: the archive orders them."""
     shuffled = list(rows.items())
     random.Random(len(rows)).shuffle(shuffled)
-    return DatapointColumns.of((writer, Datapoint(at_us, value)) for at_us, value in shuffled)
+    return DatapointRows.of((writer, Datapoint(at_us, value)) for at_us, value in shuffled)
 
 
 async def keep_writing(archive: EmbeddedArchive, writer: int, first: int, seed: int) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.stores.embedded_archive import EmbeddedArchive
-from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Datapoint, DatapointColumns
+from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Datapoint, DatapointRows
 from thingtank.tank.errors import StorageFailed
 from thingtank.tank.tank import SystemClock
 
@@ -72,7 +72,7 @@ def write(archive: EmbeddedArchive, number: int) -> Awaitable[None]:
     """One write of ROWS datapoints that do not compress."""
     start_us = number * ROWS
     return archive.append(
-        DatapointColumns.of(
+        DatapointRows.of(
             (1, Datapoint(start_us + i, repr((start_us + i) ** 0.5))) for i in range(ROWS)
         )
     )

@@ -196,28 +196,43 @@ class DirectCycle:
         if self.disconnected:
             return
         protocol = self._protocol
-        parts = [
-            STATUS_LINE[status],
-            _lines(headers),
-            _lines(protocol.server_state.default_headers),
-        ]
-        parts.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
-        if body and not self._is_head:
-            parts.append(body)
+        head = _head_bytes(status, headers, protocol.server_state.default_headers)
+        end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
         self.response_started = self.response_complete = True
-        protocol.transport.write(b"".join(parts))
+        protocol.transport.write(head + end + (b"" if self._is_head else body))
         if not self.keep_alive:
             protocol.transport.close()
         protocol.on_response_complete()
 
 
-def _lines(headers: Headers) -> bytes:
-    return _lines_of(tuple(headers))
+class _LastHead(NamedTuple):
+    status: int
+    headers: Headers
+    default_headers: Headers
+    head: bytes
+
+
+_last_head = _LastHead(0, [], [], b"")
+
+
+def _head_bytes(status: int, headers: Headers, default_headers: Headers) -> bytes:
+    """An answer's head but for its end; of most, headers are the very lists of the one before."""
+    global _last_head  # a cache of one
+    last = _last_head
+    if (
+        headers is last.headers
+        and status == last.status
+        and default_headers is last.default_headers
+    ):
+        return last.head
+    head = STATUS_LINE[status] + _lines(tuple(headers)) + _lines(tuple(default_headers))
+    _last_head = _LastHead(status, headers, default_headers, head)
+    return head
 
 
 @lru_cache(256)
-def _lines_of(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    """Headers on the wire. Most answers have the headers of the one before."""
+def _lines(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """Headers on the wire."""
     lines = b"".join([b"%b: %b\r\n" % header for header in headers])
     if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers):
         raise ValueError("a header holds a line break")

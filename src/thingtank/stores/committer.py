@@ -11,17 +11,18 @@ that whoever was told reads what was written.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
 import structlog
 
-from thingtank.stores.changes import Batch, Change, Extremes, bytes_of
+from thingtank.stores.acknowledgement import Acknowledgement
+from thingtank.stores.changes import ROW_BYTES, Batch, Change, Extremes
 from thingtank.stores.journal import Journal
 from thingtank.stores.rows import Deletion
 from thingtank.stores.worker import Worker
-from thingtank.tank.datapoints import DatapointColumns
+from thingtank.tank.datapoints import DatapointRows
 from thingtank.tank.errors import Overloaded, StorageFailed, Unavailable, ValidationFailed
 
 log = structlog.get_logger()
@@ -61,13 +62,14 @@ class Committer:
         self._settling: asyncio.Task[None] | None = None
         self.written_bytes = 0
 
-    def append(self, columns: DatapointColumns) -> Awaitable[None]:
+    def append(self, rows: DatapointRows) -> Awaitable[None]:
         """Commit datapoints. Raise Overloaded, StorageFailed or ValidationFailed."""
-        if columns.texts:
-            _check_texts(columns.texts.values())
-        size_bytes = bytes_of(columns)
+        text = "".join(rows.values)
+        if not text.isascii():
+            _check_text(text)
+        size_bytes = len(text) + len(rows.values) * ROW_BYTES
         self._check_room(size_bytes)
-        self._pending.add_rows(columns, size_bytes)
+        self._pending.add_rows(rows, size_bytes)
         return self._awaited()
 
     def change(self, change: Deletion | Extremes) -> Awaitable[None]:
@@ -80,10 +82,10 @@ class Committer:
         """Refuse what comes from now on; wait for what came before."""
         self._is_closed = True
         while self._is_busy:
-            waiting: asyncio.Future[None] = self._loop.create_future()
-            self._pending.futures.append(waiting)
+            settled = Acknowledgement(self._loop)
+            self._pending.waiting.append(settled)
             with contextlib.suppress(Unavailable):  # who waits for that batch is told
-                await waiting
+                await settled
 
     def _check_room(self, size_bytes: int) -> None:
         if self._is_closed:
@@ -96,19 +98,19 @@ class Committer:
         if waiting_bytes + self._committing_bytes > self._room_bytes():
             raise Overloaded("the history store is too far behind the journal", retry_after_s=5)
 
-    def _awaited(self) -> asyncio.Future[None]:
-        future: asyncio.Future[None] = self._loop.create_future()
-        self._pending.futures.append(future)
+    def _awaited(self) -> Acknowledgement:
+        acknowledgement = Acknowledgement(self._loop)
+        self._pending.waiting.append(acknowledgement)
         if not self._is_busy:
             self._is_busy = True
             self._gather()
-        return future
+        return acknowledgement
 
     def _gather(self) -> None:
         self._loop.call_soon(self._commit_when_idle, 0, self._loop.time() + GATHER_S_MAX)
 
     def _commit_when_idle(self, seen_count: int, until_s: float) -> None:
-        count = len(self._pending.futures)
+        count = len(self._pending.waiting)
         if count > seen_count and self._loop.time() < until_s:
             self._loop.call_soon(self._commit_when_idle, count, until_s)
         else:
@@ -116,16 +118,19 @@ class Committer:
 
     def _commit_pending(self) -> None:
         batch, self._pending = self._pending, Batch()
-        if not batch.changes:
+        changes = batch.taken()
+        if not changes:
             self._is_busy = False
             batch.resolve()
             return
         self._committing_bytes = batch.size_bytes
         self._worker.submit(
-            partial(self._journal.commit, batch.changes), partial(self._committed, batch)
+            partial(self._journal.commit, changes), partial(self._committed, batch, changes)
         )
 
-    def _committed(self, batch: Batch, result: tuple[int, int] | Exception) -> None:
+    def _committed(
+        self, batch: Batch, changes: Sequence[Change], result: tuple[int, int] | Exception
+    ) -> None:
         self._committing_bytes = 0
         if isinstance(result, Exception):
             self._refuse(batch, result)
@@ -136,7 +141,7 @@ class Committer:
             log.warning("archive_writes_recovered")
         seq, size_bytes = result
         self.written_bytes += size_bytes
-        to_await = self._publish(batch.changes, seq)
+        to_await = self._publish(changes, seq)
         if to_await is None:
             batch.resolve()
             self._go_on()
@@ -152,7 +157,7 @@ class Committer:
             self._go_on()
 
     def _go_on(self) -> None:
-        if self._pending.futures:
+        if self._pending.waiting:
             self._gather()
         else:
             self._is_busy = False
@@ -169,8 +174,8 @@ class Committer:
         batch.resolve(error)
 
 
-def _check_texts(texts: Iterable[str]) -> None:
+def _check_text(text: str) -> None:
     try:
-        "".join(texts).encode()
+        text.encode()
     except UnicodeEncodeError as error:  # half of a surrogate pair: no such text exists
         raise ValidationFailed([("current_value", "is not valid Unicode")]) from error

@@ -28,7 +28,7 @@ from thingtank.tank.datapoints import (
     Bucket,
     CurrentValue,
     Datapoint,
-    DatapointColumns,
+    DatapointRows,
 )
 from thingtank.tank.interfaces import Clock
 from thingtank.tank.tank import SystemClock
@@ -174,9 +174,9 @@ class EmbeddedArchive:
                 # A full disk, or a bug of ours: the hot tier keeps what it has.
                 log.exception("archive_compaction_failed")
 
-    def append(self, columns: DatapointColumns) -> Awaitable[None]:
+    def append(self, rows: DatapointRows) -> Awaitable[None]:
         """Write datapoints, all or nothing; done when synced to disk."""
-        return self._committer.append(columns)
+        return self._committer.append(rows)
 
     def delete(self, stream_ids: Sequence[int], start_us: int, end_us: int) -> Awaitable[None]:
         """Delete the datapoints of a range; done when synced to disk."""

@@ -9,7 +9,7 @@ from thingtank.tank.datapoints import (
     Bucket,
     CurrentValue,
     Datapoint,
-    DatapointColumns,
+    DatapointRows,
     number_of,
 )
 
@@ -23,11 +23,12 @@ class MemoryArchive:
         self._values: dict[int, dict[int, str]] = {}
         self._current: dict[int, CurrentValue] = {}
 
-    def append(self, columns: DatapointColumns) -> Awaitable[None]:
+    def append(self, rows: DatapointRows) -> Awaitable[None]:
         """Write datapoints; done at once."""
-        for stream_id, datapoint in columns.rows():
-            self._values.setdefault(stream_id, {})[datapoint.at_us] = datapoint.value
-            self._current[stream_id] = advanced(self._current.get(stream_id, _NEVER), datapoint)
+        for stream_id, at_us, value in zip(rows.stream_ids, rows.at_us, rows.values, strict=True):
+            self._values.setdefault(stream_id, {})[at_us] = value
+            current = self._current.get(stream_id, _NEVER)
+            self._current[stream_id] = advanced(current, Datapoint(at_us, value))
         return _done()
 
     def delete(self, stream_ids: Sequence[int], start_us: int, end_us: int) -> Awaitable[None]:

@@ -19,6 +19,7 @@ AT_US_MIN = -62_135_596_800_000_000  # 0001-01-01T00:00:00Z, what ISO 8601 and `
 AT_US_MAX = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
 
 _INTEGER_EXACT_MAX = 1e15  # below this each whole float has one exact short spelling
+_UNUSUAL_STEP = 32  # rows; so one text slows down only its neighbours in a batch
 _json_numbers = msgspec.json.Decoder(list[int | float])
 _json_spelling = msgspec.json.Encoder()
 
@@ -80,10 +81,43 @@ def spelled(kept: float | str) -> str:
     return kept if isinstance(kept, str) else text_of(kept)
 
 
+class DatapointRows(msgspec.Struct, frozen=True, gc=False):
+    """Datapoints of any datastreams as a door hands them over: three lists of one length.
+
+    Attributes:
+        stream_ids: whose datapoint each row is.
+        at_us: microseconds since the epoch, UTC.
+        values: as written.
+    """
+
+    stream_ids: list[int]
+    at_us: list[int]
+    values: list[str]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[int, Datapoint]]) -> "DatapointRows":
+        """Rows from (stream_id, datapoint) pairs."""
+        made = cls([], [], [])
+        for stream_id, datapoint in rows:
+            made.stream_ids.append(stream_id)
+            made.at_us.append(datapoint.at_us)
+            made.values.append(datapoint.value)
+        return made
+
+    def extend(self, other: "DatapointRows") -> None:
+        """Append all rows of `other`."""
+        self.stream_ids.extend(other.stream_ids)
+        self.at_us.extend(other.at_us)
+        self.values.extend(other.values)
+
+
 class DatapointColumns:
     """Datapoints of any datastreams, in the order they were written, as columns.
 
-    The shape that a write keeps from the door to the archive, so that 500 datapoints cost one
+    The shape of a batch from the journal to the history store, so that 500 datapoints cost one
     object.
 
     Attributes:
@@ -127,8 +161,7 @@ class DatapointColumns:
         joined = ",".join(values)
         numbers = _plain_numbers(joined, len(values)) if values else []
         if numbers is None:
-            for row in zip(stream_ids, at_us, values, strict=True):
-                self.add(*row)
+            self._add_unusual(stream_ids, at_us, values)
             return
         offset = len(self.stream_ids)
         for row_number in _unusual_rows(joined, values, numbers):
@@ -137,6 +170,17 @@ class DatapointColumns:
         self.stream_ids.fromlist(stream_ids)
         self.at_us.fromlist(at_us)
         self.numbers.fromlist(numbers)
+
+    def _add_unusual(self, stream_ids: list[int], at_us: list[int], values: list[str]) -> None:
+        """Append rows some of which are no plain numbers, the others as quickly as they allow."""
+        step = _UNUSUAL_STEP
+        if len(values) > step:
+            for start in range(0, len(values), step):
+                rows = slice(start, start + step)
+                self.add_rows(stream_ids[rows], at_us[rows], values[rows])
+            return
+        for row in zip(stream_ids, at_us, values, strict=True):
+            self.add(*row)
 
     def extend(self, other: "DatapointColumns") -> None:
         """Append all rows of `other`."""

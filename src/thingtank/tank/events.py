@@ -2,7 +2,7 @@
 
 import msgspec
 
-from thingtank.tank.datapoints import DatapointColumns
+from thingtank.tank.datapoints import DatapointRows
 from thingtank.tank.things import Device
 
 
@@ -29,13 +29,13 @@ class DatapointsRecorded(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         device_id: the feed.
-        names: stream_id → datastream name, for the datastreams in `columns`.
-        columns: the rows as written, any order of time.
+        names: stream_id → datastream name, for the datastreams in `rows`.
+        rows: as written, any order of time.
     """
 
     device_id: int
     names: dict[int, str]
-    columns: DatapointColumns
+    rows: DatapointRows
 
 
 class RequestServed(msgspec.Struct, frozen=True, gc=False):
@@ -47,7 +47,7 @@ class RequestServed(msgspec.Struct, frozen=True, gc=False):
         method, path: as the client put them; secrets in the path's query are blotted out.
         status: the answer's status in that door's numbers.
         reason: why it was refused, blank when it was not.
-        request_body, response_body: the first bytes of each, decoded for people.
+        user_agent, request_body, response_body: the first bytes; whoever shows them decodes them.
     """
 
     at_us: int
@@ -59,9 +59,9 @@ class RequestServed(msgspec.Struct, frozen=True, gc=False):
     duration_us: int
     reason: str = ""
     address: str = ""
-    user_agent: str = ""
-    request_body: str = ""
-    response_body: str = ""
+    user_agent: bytes = b""
+    request_body: bytes = b""
+    response_body: bytes = b""
 
 
 Event = DeviceCreated | DeviceUpdated | DeviceDeleted | DatapointsRecorded | RequestServed

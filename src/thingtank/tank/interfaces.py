@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from thingtank.tank.datapoints import Bucket, CurrentValue, Datapoint, DatapointColumns
+from thingtank.tank.datapoints import Bucket, CurrentValue, Datapoint, DatapointRows
 from thingtank.tank.keys import ApiKey
 from thingtank.tank.things import Account, Datastream, Device
 
@@ -159,7 +159,7 @@ class Archive(Protocol):
     the loop's thread.
     """
 
-    def append(self, columns: DatapointColumns) -> Awaitable[None]:
+    def append(self, rows: DatapointRows) -> Awaitable[None]:
         """Write datapoints, all or nothing."""
         ...
 

@@ -8,7 +8,7 @@ from tests.conformance.xively.conftest import Xively
 
 from thingtank.doors.xively.http import XivelyHttp
 from thingtank.doors.xively.settings import XivelySettings
-from thingtank.tank.datapoints import DatapointColumns
+from thingtank.tank.datapoints import DatapointRows
 from thingtank.tank.errors import StorageFailed
 
 REPLY_BYTES_MAX = 512  # what libxively reads of a reply
@@ -177,7 +177,7 @@ async def test_2_1_a_setting_lets_strangers_read_what_is_public(
 
 @pytest.fixture
 def full_disk(xively: Xively, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(columns: DatapointColumns) -> asyncio.Future[None]:
+    def refuse(rows: DatapointRows) -> asyncio.Future[None]:
         refused = asyncio.get_running_loop().create_future()
         refused.set_exception(StorageFailed("the disk is full", retry_after_s=7))
         return refused

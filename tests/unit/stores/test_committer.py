@@ -8,7 +8,7 @@ import pytest
 from thingtank.stores.changes import Change
 from thingtank.stores.committer import Committer
 from thingtank.stores.worker import Worker
-from thingtank.tank.datapoints import DatapointColumns
+from thingtank.tank.datapoints import DatapointColumns, DatapointRows
 from thingtank.tank.errors import StorageFailed
 
 WAIT_S_MAX = 10.0
@@ -51,10 +51,8 @@ async def committer(journal: CountingJournal) -> AsyncIterator[Committer]:
     await worker.stop()
 
 
-def one_row() -> DatapointColumns:
-    columns = DatapointColumns()
-    columns.add(1, 0, "1")
-    return columns
+def one_row() -> DatapointRows:
+    return DatapointRows([1], [0], ["1"])
 
 
 async def test_what_neighbouring_turns_of_the_loop_bring_is_one_batch(

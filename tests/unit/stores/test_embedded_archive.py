@@ -15,7 +15,7 @@ from thingtank.tank.datapoints import (
     AT_US_MIN,
     CurrentValue,
     Datapoint,
-    DatapointColumns,
+    DatapointRows,
 )
 from thingtank.tank.errors import Overloaded, StorageFailed, ValidationFailed
 
@@ -39,8 +39,8 @@ async def archive(tmp_path: Path, history: MemoryHistory) -> AsyncIterator[Embed
     await opened.close()
 
 
-def rows(*written: tuple[int, int, str]) -> DatapointColumns:
-    return DatapointColumns.of((i, Datapoint(at_us, value)) for i, at_us, value in written)
+def rows(*written: tuple[int, int, str]) -> DatapointRows:
+    return DatapointRows.of((i, Datapoint(at_us, value)) for i, at_us, value in written)
 
 
 async def all_of(archive: EmbeddedArchive, stream_id: int = 1) -> list[tuple[int, str]]:

@@ -107,7 +107,7 @@ async def test_a_feed_write_makes_unknown_datastreams_and_announces(
         await write_feed(tank, Caller(alice), feed_id, DeviceChange(description="d"), [write])
         (event,) = listener.take_all()
     assert isinstance(event, DatapointsRecorded)
-    assert [point for _, point in event.columns.rows()] == [Datapoint(NOW, "21.50")]
+    assert (event.rows.at_us, event.rows.values) == ([NOW], ["21.50"])
     datastream = get_datastream(tank, Caller(alice), feed_id, "t")
     assert (datastream.tags, datastream.unit) == (("x",), Unit(symbol="C"))
     current = tank.archive.current(datastream.stream_id)

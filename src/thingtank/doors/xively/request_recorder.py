@@ -10,6 +10,7 @@ from thingtank.tank.events import RequestServed
 from thingtank.tank.tank import Tank
 
 BODY_BYTES_MAX = 2048
+USER_AGENT_BYTES_MAX = 200
 _REFUSED = 400  # and above; what was not refused has touched a device that there is
 _SECRETS_IN_QUERY = re.compile(r"\b(key|oauth_token)=[^&]*")
 
@@ -39,9 +40,9 @@ class RequestRecorder:
                 duration_us=duration_us,
                 reason=exchange.reason,
                 address=exchange.head.address,
-                user_agent=exchange.head.headers.get(b"user-agent", b"").decode("latin-1")[:200],
-                request_body=exchange.body[:BODY_BYTES_MAX].decode("utf-8", "replace"),
-                response_body=reply.body[:BODY_BYTES_MAX].decode("utf-8", "replace"),
+                user_agent=exchange.head.headers.get(b"user-agent", b"")[:USER_AGENT_BYTES_MAX],
+                request_body=exchange.body[:BODY_BYTES_MAX],
+                response_body=reply.body[:BODY_BYTES_MAX],
             )
         )
 

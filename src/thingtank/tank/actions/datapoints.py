@@ -14,7 +14,7 @@ from thingtank.tank.actions.datastreams import (
     existing,
 )
 from thingtank.tank.changes import DatastreamWrite
-from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Datapoint, DatapointColumns
+from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Datapoint, DatapointRows
 from thingtank.tank.errors import LimitReached, NoSuchDatapoint, NoSuchDatastream, ValidationFailed
 from thingtank.tank.events import DatapointsRecorded
 from thingtank.tank.history import (
@@ -103,14 +103,17 @@ def check_writes(
 async def apply_writes(tank: Tank, device: Device, writes: Sequence[DatastreamWrite]) -> None:
     """Carry out checked writes: missing datastreams first, then datapoints, then metadata."""
     known = tank.directory.datastreams(device.device_id)
-    missing = [draft(write.name, write.change) for write in writes if write.name not in known]
+    missing: list[Datastream] = []
+    for write in writes:
+        if write.name not in known:
+            missing.append(draft(write.name, write.change))
     if missing:
         await add_missing(tank, device.device_id, missing)
         known = tank.directory.datastreams(device.device_id)
-    columns, names = _columns(tank, known, writes)
-    if columns.stream_ids:
-        await tank.archive.append(columns)
-        tank.bus.publish(DatapointsRecorded(device.device_id, names, columns))
+    rows, names = _rows(tank, known, writes)
+    if names:
+        await tank.archive.append(rows)
+        tank.bus.publish(DatapointsRecorded(device.device_id, names, rows))
     for write in writes:
         if write.minimum is not UNSET or write.maximum is not UNSET:
             await _set_extremes(tank, known[write.name], write)
@@ -118,9 +121,9 @@ async def apply_writes(tank: Tank, device: Device, writes: Sequence[DatastreamWr
             await apply_change(tank, device.device_id, write.name, write.change)
 
 
-def _columns(
+def _rows(
     tank: Tank, known: Mapping[str, Datastream], writes: Sequence[DatastreamWrite]
-) -> tuple[DatapointColumns, dict[int, str]]:
+) -> tuple[DatapointRows, dict[int, str]]:
     names: dict[int, str] = {}
     stream_ids: list[int] = []
     at_us: list[int] = []
@@ -134,19 +137,18 @@ def _columns(
         if datastream is None:  # deleted since the check
             raise NoSuchDatastream(f"feed has no datastream {write.name}")
         stream_id = datastream.stream_id
-        if (
-            count == 1
-            and current_at_us(stream_id) == write.at_us[0]
-            and _is_echo(tank, stream_id, write)
-        ):
+        if count > 1:
+            stream_ids += [stream_id] * count
+            at_us += write.at_us
+            values += write.values
+        elif current_at_us(stream_id) == write.at_us[0] and _is_echo(tank, stream_id, write):
             continue
+        else:
+            stream_ids.append(stream_id)
+            at_us.append(write.at_us[0])
+            values.append(write.values[0])
         names[stream_id] = write.name
-        stream_ids += [stream_id] * count
-        at_us += write.at_us
-        values += write.values
-    columns = DatapointColumns()
-    columns.add_rows(stream_ids, at_us, values)
-    return columns, names
+    return DatapointRows(stream_ids, at_us, values), names
 
 
 def _is_echo(tank: Tank, stream_id: int, write: DatastreamWrite) -> bool:

@@ -20,6 +20,7 @@ import msgspec
 
 from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.bus import Listener
+from thingtank.tank.datapoints import number_of
 from thingtank.tank.errors import NotFound
 from thingtank.tank.events import (
     DatapointsRecorded,
@@ -214,16 +215,16 @@ def messages_of(events: Sequence[Event]) -> Iterator[bytes]:
 
 
 def _add_values(values: dict[str, dict[str, Any]], event: DatapointsRecorded) -> None:
-    columns = event.columns
-    for row, stream_id in enumerate(columns.stream_ids):
-        at_ms, number = columns.at_us[row] // 1000, columns.numbers[row]
+    rows = event.rows
+    for stream_id, at_us, value in zip(rows.stream_ids, rows.at_us, rows.values, strict=True):
+        at_ms, number = at_us // 1000, number_of(value)
         update = values.setdefault(
             event.names[stream_id], {"value": "", "at_ms": at_ms, "points": []}
         )
         if at_ms >= update["at_ms"]:
             update["at_ms"] = at_ms
-            update["value"] = columns.value(row)
-        if number == number:  # NaN stands for text
+            update["value"] = value
+        if number is not None:
             update["points"].append((at_ms / 1000, number))
 
 

@@ -179,9 +179,9 @@ def request_row(served: RequestServed) -> RequestRow:
         duration_ms=served.duration_us / 1000,
         reason=served.reason,
         address=served.address,
-        user_agent=served.user_agent,
-        request_body=served.request_body,
-        response_body=served.response_body,
+        user_agent=served.user_agent.decode("latin-1"),
+        request_body=served.request_body.decode("utf-8", "replace"),
+        response_body=served.response_body.decode("utf-8", "replace"),
     )
 
 
