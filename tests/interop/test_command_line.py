@@ -260,6 +260,7 @@ def test_what_is_exported_is_imported_exactly(
     ("kind", "content", "reason"),
     [
         ("csv", "feed_id,channel,at,value\n1,t,2026-01-01,1\n1,t,soon,2\n", "row 2"),
+        ("csv", "feed_id,channel,at,value\n1,t,9999-01-01,1\n", "out of range"),
         ("csv", "a,b\n1,2\n", "row 1"),
         ("csv", "feed_id,channel,at,value\n7,t,2026-01-01,1\n", "no feed 7"),
         ("jsonl", '{"feed_id": 1\n', "row 1"),

@@ -57,7 +57,7 @@ class MemoryDirectory:
         """Raise NoSuchDevice if there is none."""
         device = self._devices.get(device_id)
         if device is None:
-            raise NoSuchDevice(f"there is no feed {device_id}")
+            raise NoSuchDevice.of(device_id)
         return device
 
     def find_device_by_uuid(self, uuid: str) -> Device | None:

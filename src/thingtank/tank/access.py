@@ -98,23 +98,75 @@ def check_reach(caller: Caller, method: str, device: Device, datastream: str | N
     raise NotAllowed(f"{who} lacks {method} on {what}")
 
 
-def check_resolution(caller: Caller, interval_s: int, device: Device) -> None:
+def check_resolution(
+    caller: Caller, interval_s: int, device: Device, datastream: str | None = None
+) -> None:
     """Raise unless one of the key's permissions lets it read history this fine.
+
+    Args:
+        caller: as `check_reach` has let through.
+        datastream: the one that is read; None for all of the device.
 
     Source: Xively API v2, permission `minimum_interval`.
     """
     if caller.key is None:
         return
     finest = min(
-        (
-            permission.minimum_interval_s
-            for permission in caller.key.permissions
-            if _permits(permission, "get", caller, device.device_id, None)
-        ),
-        default=0,
+        permission.minimum_interval_s
+        for permission in caller.key.permissions
+        if _permits(permission, "get", caller, device.device_id, datastream)
     )
     if interval_s < finest:
         raise NotAllowed(f"key may read history every {finest} s at the finest, not {interval_s} s")
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """Which devices a caller's lists may show: those it may `get`.
+
+    Attributes:
+        account_id: whose private devices may be among them; None for nobody's.
+        device_ids: only these; None for any.
+    """
+
+    account_id: int | None
+    device_ids: frozenset[int] | None = None
+
+
+def listing_of(caller: Caller) -> Listing:
+    """Which devices a key, or a stranger who may read what is public, may list.
+
+    Raises:
+        Unauthenticated, NotAllowed: none at all.
+    """
+    account = caller.account
+    if account is None:
+        if not caller.reads_public:
+            raise Unauthenticated("an API key or a sign-in is needed")
+        return Listing(None)
+    if not account.is_active:
+        raise Unauthenticated("the account is inactive")
+    key = caller.key
+    if key is None:
+        return Listing(account.account_id)
+    reading = [
+        permission
+        for permission in key.permissions
+        if "get" in permission.access_methods and _from_here(permission, caller)
+    ]
+    if not reading:
+        raise NotAllowed("key lacks get")
+    owner_id = account.account_id if key.private_access else None
+    if not all(permission.resources for permission in reading):
+        return Listing(owner_id)
+    return Listing(
+        owner_id,
+        frozenset(
+            resource.feed_id
+            for permission in reading
+            for resource in permission.resources
+            if resource.datastream_id is None
+        ),
+    )
 
 
 def check_operate(caller: Caller) -> None:

@@ -32,6 +32,11 @@ class NoSuchAccount(NotFound):
 class NoSuchDevice(NotFound):
     """No device (and so no feed) of that id or uuid."""
 
+    @classmethod
+    def of(cls, device_id: int) -> "NoSuchDevice":
+        """None of this id; doors read what cannot be an id as a negative one."""
+        return cls(f"there is no feed {device_id}" if device_id >= 0 else "there is no such feed")
+
 
 class NoSuchDatastream(NotFound):
     """The device has no datastream of that name."""

@@ -93,8 +93,6 @@ def resolve_range(
     Source: Xively API v2, historical queries, "start", "end", "duration", "interval" and its table
     of ranges.
     """
-    if terms.start_us is not None and terms.end_us is not None and terms.duration_s is not None:
-        raise ValidationFailed([("duration", "can't be combined with both start and end")])
     asked_s = _allowed_interval(terms.interval_s)
     start_us, end_us = _bounds(terms, now_us, INTERVAL_RANGES_S[asked_s if asked_s else 0])
     if end_us < start_us:
@@ -117,13 +115,26 @@ def resolve_range(
     )
 
 
-def _bounds(terms: HistoryTerms, now_us: int, range_max_s: int) -> tuple[int, int]:
-    start_us, end_us = terms.start_us, terms.end_us
-    if terms.duration_s is not None:
-        if start_us is not None:
-            return start_us, start_us + terms.duration_s * SECOND_US
+def spanned(
+    start_us: int | None, end_us: int | None, duration_s: int | None, now_us: int
+) -> tuple[int | None, int | None]:
+    """Both ends of a range of which one end and a duration are given; a bare duration ends now.
+
+    Raises:
+        ValidationFailed: all three are given.
+    """
+    if duration_s is None:
+        return start_us, end_us
+    if start_us is None:
         end_us = now_us if end_us is None else end_us
-        return end_us - terms.duration_s * SECOND_US, end_us
+        return end_us - duration_s * SECOND_US, end_us
+    if end_us is not None:
+        raise ValidationFailed([("duration", "can't be combined with both start and end")])
+    return start_us, start_us + duration_s * SECOND_US
+
+
+def _bounds(terms: HistoryTerms, now_us: int, range_max_s: int) -> tuple[int, int]:
+    start_us, end_us = spanned(terms.start_us, terms.end_us, terms.duration_s, now_us)
     if start_us is None:
         end_us = now_us if end_us is None else end_us
         return end_us - range_max_s * SECOND_US, end_us
@@ -176,11 +187,17 @@ def sampled_at_steps(
     """
     step_us = history_range.interval_us
     values_by_start = {bucket.start_us: bucket.last.value for bucket in buckets}
-    first_start_us = origin_us + (history_range.start_us - origin_us) // step_us * step_us
-    value = previous.value if previous else None
+    value: str | None
+    if previous is not None:
+        value = previous.value
+        start_us = origin_us + (history_range.start_us - origin_us) // step_us * step_us
+    elif buckets:  # nothing before: the steps of a thousand silent years need not be counted
+        value = None
+        start_us = buckets[0].start_us
+    else:
+        return []
     datapoints: list[Datapoint] = []
     wanted = history_range.skip + history_range.limit
-    start_us = first_start_us
     while start_us < history_range.end_us and len(datapoints) < wanted:
         if value is not None and start_us >= history_range.start_us:
             datapoints.append(Datapoint(start_us, value))

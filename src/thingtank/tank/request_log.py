@@ -6,6 +6,8 @@ from thingtank.tank.events import RequestServed
 
 REQUESTS_PER_DEVICE_MAX = 50
 DEVICES_MAX = 1000
+BYTES_MAX = 16 * 1024 * 1024  # of all requests together
+_ENTRY_BYTES = 600  # what one takes besides its bodies
 
 
 class RequestLog:
@@ -13,18 +15,27 @@ class RequestLog:
 
     def __init__(self) -> None:
         self._rings: OrderedDict[int, deque[RequestServed]] = OrderedDict()
+        self._size_bytes = 0
 
     def remember(self, event: RequestServed) -> None:
-        """Keep a request; forget the oldest when full."""
+        """Keep a request; forget the oldest of its device, and devices not heard of for longest."""
         ring = self._rings.get(event.device_id)
         if ring is None:
-            ring = self._rings[event.device_id] = deque(maxlen=REQUESTS_PER_DEVICE_MAX)
-            if len(self._rings) > DEVICES_MAX:
-                self._rings.popitem(last=False)
+            ring = self._rings[event.device_id] = deque()
         else:
             self._rings.move_to_end(event.device_id)
+            if len(ring) == REQUESTS_PER_DEVICE_MAX:
+                self._size_bytes -= _bytes_of(ring.popleft())
         ring.append(event)
+        self._size_bytes += _bytes_of(event)
+        while len(self._rings) > DEVICES_MAX or self._size_bytes > BYTES_MAX:
+            _, forgotten = self._rings.popitem(last=False)
+            self._size_bytes -= sum(map(_bytes_of, forgotten))
 
     def of_device(self, device_id: int) -> list[RequestServed]:
         """A device's requests, newest first."""
         return list(reversed(self._rings.get(device_id, ())))
+
+
+def _bytes_of(event: RequestServed) -> int:
+    return _ENTRY_BYTES + len(event.path) + len(event.request_body) + len(event.response_body)

@@ -75,7 +75,8 @@ class Xively:
     Attributes:
         feed: path of alice's private feed.
         public: path of bob's public feed.
-        keys: name → secret: alice's master, the feed's own, a read-only one, bob's master, an expired one.
+        keys: name → secret: alice's master, the feed's own, a read-only one, bob's master,
+            one that only writes, one for history by the hour, an expired one.
     """
 
     def __init__(self, way: str = "asgi") -> None:
@@ -103,6 +104,8 @@ class Xively:
         await self._key("master", self.alice, everything)
         await self._key("bob", self.bob, everything)
         await self._key("read", self.alice, Permission(("get",), one_feed))
+        await self._key("write", self.alice, Permission(("put",)))
+        await self._key("coarse", self.alice, Permission(("get",), minimum_interval_s=3600))
         await self._key("expired", self.alice, everything, expires_us=NOW_US - 1)
 
     async def _device(self, owner: Account, title: str, private: bool) -> CreatedDevice:

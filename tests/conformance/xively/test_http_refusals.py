@@ -37,6 +37,9 @@ REFUSED_FEED_WRITES = [
     ("a unit that is text", stream(unit="C"), 422, "Unit must be an object"),
     ("a location that is text", '{"location":"roof"}', 422, "Location must be an object"),
     ("a list", "[]", 422, "JSON doesn't appear to be a hash"),
+    ("half a list", "[", 400, "JSON Parser Error"),
+    ("two numbers", "5 5", 400, "JSON Parser Error"),
+    ("1001 datastreams, all the same", '{"datastreams":[' + '{"id":1},' * 1000 + '{"id":1}]}', 422, "at most 1000"),
     ("a string", '"x"', 422, "JSON doesn't appear to be a hash"),
     ("datastreams not a list", '{"datastreams":{}}', 422, '"datastreams" must be an array'),
     ("a value that is an object", stream(current_value={}), 422, "must be a string or a number"),
@@ -83,11 +86,12 @@ REFUSED_REQUESTS = [
     ("read-only key writes", "PUT", "FEED", "read", 403, "Forbidden"),
     ("another's key reads a private feed", "GET", "FEED", "bob", 403, "Forbidden"),
     ("a key reads another's private feed", "GET", "FOREIGN", "master", 403, "Forbidden"),
+    ("a key that only writes lists", "GET", "/v2/feeds", "write", 403, "Forbidden"),
     ("a key writes another's public feed", "PUT", "PUBLIC", "master", 403, "Forbidden"),
     ("a feed key deletes another feed", "DELETE", "PUBLIC", "device", 403, "Forbidden"),
     ("a feed key creates", "POST", "/v2/feeds", "device", 403, "Forbidden"),
     ("unknown feed", "GET", "/v2/feeds/999999999", "master", 404, "Not found"),
-    ("a feed id too large", "GET", "/v2/feeds/99999999999999999999999", "master", 404, "Not found"),
+    ("a feed id too large", "GET", "/v2/feeds/99999999999999999999999", "master", 404, "There is no such feed"),
     ("a feed id that is text", "GET", "/v2/feeds/roof", "master", 404, "Not found"),
     ("unknown datastream", "GET", "FEED/datastreams/none", "device", 404, "Not found"),
     ("write to an unknown datastream", "PUT", "FEED/datastreams/none", "device", 404, "Not found"),
@@ -152,6 +156,28 @@ async def test_an_existing_datastream_is_not_created_again(xively: Xively) -> No
         422,
         "Datastream id has already been taken",
     )
+
+
+FAR = "datapoints?duration=6hours&page=1002&per_page=1000"
+REFUSED_READS = [
+    ("a page far into the range", FAR, "device", 400, "begin at a later start"),
+    ("one datapoint by a key for history by the hour", "datapoints/2023-11-14T22:13:20Z", "coarse", 403, "Forbidden"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "status", "text"),
+    [row[1:] for row in REFUSED_READS],
+    ids=[row[0] for row in REFUSED_READS],
+)
+async def test_a_read_of_what_is_there_is_refused(
+    xively: Xively, path: str, key: str, status: int, text: str
+) -> None:
+    await xively.ask(
+        "PUT", xively.feed, json={"datastreams": [{"id": "temp", "current_value": "1"}]}
+    )
+    reply = await xively.ask("GET", f"{xively.feed}/datastreams/temp/{path}", key)
+    assert (reply.status_code, text in reply.text) == (status, True)
 
 
 async def test_several_problems_are_listed(xively: Xively) -> None:

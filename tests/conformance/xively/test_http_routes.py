@@ -319,7 +319,7 @@ async def test_5_2_feed_history_gives_each_datastream_its_datapoints(xively: Xiv
 
 
 async def test_10_the_request_log_remembers_what_was_refused_and_why(xively: Xively) -> None:
-    await xively.ask("PUT", f"{xively.feed}?key=sesame", "read", json={"title": "x"})
+    await xively.ask("PUT", f"{xively.feed}?key=sesame&k%65y=sesame", "read", json={"title": "x"})
     (request,) = xively.tank.request_log.of_device(xively.made.device.device_id)
     assert (request.method, request.status) == ("PUT", 403)
     assert request.reason == f"key lacks put on feed {xively.made.device.device_id}"

@@ -10,10 +10,13 @@ from thingtank.tank.access import (
     check_manage,
     check_reach,
     check_resolution,
+    listing_of,
     may_reach,
 )
 from thingtank.tank.errors import NotAllowed, Unauthenticated
+from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission, Resource
+from thingtank.tank.search import find_devices
 from thingtank.tank.things import Account, Device
 
 ALICE = Account(1, "alice")
@@ -130,3 +133,51 @@ def test_minimum_interval_bounds_the_resolution_of_history() -> None:
     with pytest.raises(NotAllowed, match="every 300 s"):
         check_resolution(caller, 60, PRIVATE)
     check_resolution(Caller(ALICE), 0, PRIVATE)
+
+
+def test_minimum_interval_bounds_a_key_of_one_datastream_too() -> None:
+    caller = key_of(ALICE, Resource(7, "t"), minimum_interval_s=3600)
+    check_resolution(caller, 3600, PRIVATE, "t")
+    with pytest.raises(NotAllowed, match="every 3600 s"):
+        check_resolution(caller, 0, PRIVATE, "t")
+
+
+DEVICES = [
+    PRIVATE,
+    PUBLIC,
+    Device(9, "u-9", account_id=2, title="another's, private"),
+    Device(10, "u-10", account_id=2, title="another's, public", private=False),
+]
+LISTERS = {
+    "a person": Caller(ALICE),
+    "a stranger where public is keyless": Caller(reads_public=True),
+    "a master key": key_of(ALICE),
+    "a key without private access": key_of(ALICE, private_access=False),
+    "a key that only writes": key_of(ALICE, methods=("put",)),
+    "a key bound to another address": key_of(ALICE, address="9.9.9.9", source_ip="10.1.1.1"),
+    "a key bound to this address": key_of(ALICE, address="10.1.1.1", source_ip="10.1.1.1"),
+    "a key of a feed": key_of(ALICE, Resource(7)),
+    "a key of a feed of another's": key_of(ALICE, Resource(10), Resource(9)),
+    "a key of a datastream": key_of(ALICE, Resource(7, "t")),
+    "a person who is gone": Caller(GONE),
+    "a stranger": STRANGER,
+}
+
+
+@pytest.mark.parametrize("caller", LISTERS.values(), ids=LISTERS)
+def test_a_list_holds_what_may_be_read(caller: Caller) -> None:
+    readable = [device for device in DEVICES if may_reach(caller, "get", device)]
+    try:
+        listing = listing_of(caller)
+    except (NotAllowed, Unauthenticated):
+        assert readable == []
+        return
+    query = DeviceQuery(
+        account_id=listing.account_id,
+        with_public=True,
+        with_private=listing.account_id is not None,
+        device_ids=listing.device_ids,
+        order="title",
+    )
+    page = find_devices(query, DEVICES, lambda _: {}, lambda _: "")
+    assert {device.device_id for device in page.devices} == {d.device_id for d in readable}

@@ -115,6 +115,16 @@ def test_a_value_from_before_the_range_fills_its_first_steps() -> None:
     ]
 
 
+def test_steps_before_the_first_value_are_not_counted_one_by_one() -> None:
+    year_us = 366 * 86_400 * S
+    long_ago = HistoryRange(NOW - 2000 * year_us, NOW, 30, 10, 0)
+    assert sampled_at_steps([], None, long_ago, origin_us=0) == []  # 2,000 million steps
+    start_us = NOW - NOW % (30 * S) - 300 * S
+    bucket = Bucket.of(start_us, [Datapoint(start_us + S, "5")])
+    found = sampled_at_steps([bucket], None, long_ago, origin_us=0)
+    assert [point.at_us for point in found] == [start_us + n * 30 * S for n in range(1, 11)]
+
+
 def test_discrete_pages_follow_each_other() -> None:
     previous = Datapoint(0, "1")
     pages = [

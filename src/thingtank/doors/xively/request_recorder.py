@@ -1,6 +1,6 @@
 """Tells the bus what was asked of a device and what was answered: the workbench's request log."""
 
-import re
+from urllib.parse import unquote_plus
 
 from thingtank.doors.xively.exchange import Exchange
 from thingtank.doors.xively.responses import Reply
@@ -12,7 +12,8 @@ from thingtank.tank.tank import Tank
 BODY_BYTES_MAX = 2048
 USER_AGENT_BYTES_MAX = 200
 _REFUSED = 400  # and above; what was not refused has touched a device that there is
-_SECRETS_IN_QUERY = re.compile(r"\b(key|oauth_token)=[^&]*")
+PATH_CHARS_MAX = 1024
+_SECRET_NAMES = frozenset({"key", "oauth_token"})
 
 
 class RequestRecorder:
@@ -55,8 +56,13 @@ class RequestRecorder:
 
 
 def _shown_path(exchange: Exchange) -> str:
-    query = exchange.head.query
+    path, query = exchange.head.raw_path[:PATH_CHARS_MAX], exchange.head.query
     if not query:
-        return exchange.head.raw_path
-    shown = _SECRETS_IN_QUERY.sub(r"\1=…", query[:512].decode("latin-1"))
-    return f"{exchange.head.raw_path}?{shown}"
+        return path
+    return f"{path}?{'&'.join(map(_blotted, query[:512].decode('latin-1').split('&')))}"
+
+
+def _blotted(parameter: str) -> str:
+    """A query's parameter, without its value where that is a key; names may be percent-encoded."""
+    name = parameter.partition("=")[0]
+    return f"{name}=…" if unquote_plus(name) in _SECRET_NAMES else parameter

@@ -16,7 +16,7 @@ from thingtank.doors.xively.responses import DONE, Reply
 from thingtank.doors.xively.settings import XivelySettings
 from thingtank.protocols.xively import json_format, query
 from thingtank.protocols.xively.documents import DatastreamDocument, FeedsBody
-from thingtank.protocols.xively.errors import MalformedQuery, Unprocessable
+from thingtank.protocols.xively.errors import Unprocessable
 from thingtank.protocols.xively.paths import (
     DatapointPath,
     DatapointsPath,
@@ -27,10 +27,8 @@ from thingtank.protocols.xively.paths import (
     XivelyPath,
 )
 from thingtank.protocols.xively.time_zones import offset_s
-from thingtank.tank.access import OPERATOR, check_reach
+from thingtank.tank.access import check_reach, listing_of
 from thingtank.tank.actions.datapoints import (
-    apply_writes,
-    check_writes,
     delete_datapoint,
     delete_datapoints,
     get_datapoint,
@@ -38,12 +36,13 @@ from thingtank.tank.actions.datapoints import (
     record_datapoints,
     update_datapoint,
 )
-from thingtank.tank.actions.datastreams import delete_datastream, draft, get_datastream
-from thingtank.tank.actions.devices import create_device, delete_device
-from thingtank.tank.actions.feeds import write_feed
+from thingtank.tank.actions.datastreams import delete_datastream, get_datastream
+from thingtank.tank.actions.devices import delete_device
+from thingtank.tank.actions.feeds import create_feed, write_feed
 from thingtank.tank.changes import DatastreamWrite, DeviceChange
 from thingtank.tank.datapoints import Datapoint
-from thingtank.tank.errors import NoSuchDatapoint, TankError
+from thingtank.tank.errors import NoSuchDatapoint
+from thingtank.tank.history import spanned
 from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.tank import Tank
 
@@ -88,16 +87,8 @@ class Resources:
         document = json_format.parse_feed(request.body)
         change = bridge.device_change(document, None) or DeviceChange()
         writes = bridge.datastream_writes(document, self.tank.clock.now_us())
-        check_writes(self.tank, 0, writes, creates_missing=True)
-        drafts = [draft(write.name, write.change) for write in writes]
-        created = await create_device(self.tank, request.caller, change, drafts)
-        feed_id = created.device.device_id
-        try:
-            await apply_writes(self.tank, created.device, writes)
-        except TankError:  # its first values were refused: leave no half of it behind
-            await delete_device(self.tank, OPERATOR, feed_id)
-            raise
-        return Reply(201, location=f"{request.base_url}/v2/feeds/{feed_id}")
+        device = await create_feed(self.tank, request.caller, change, writes)
+        return Reply(201, location=f"{request.base_url}/v2/feeds/{device.device_id}")
 
     async def read_feed(self, request: Request) -> Reply:
         """`GET /feeds/F`, with history when its parameters ask for it."""
@@ -239,15 +230,7 @@ class Resources:
         start_us = query.parse_instant(query.first(parameters, "start"), "start")
         end_us = query.parse_instant(query.first(parameters, "end"), "end")
         duration_s = query.parse_duration(query.first(parameters, "duration"))
-        if duration_s is not None:
-            if start_us is not None and end_us is not None:
-                raise MalformedQuery("duration can't be combined with both start and end")
-            if start_us is not None and end_us is None:
-                end_us = start_us + duration_s * 1_000_000
-            elif start_us is None:
-                end_us = self.tank.clock.now_us() if end_us is None else end_us
-                start_us = end_us - duration_s * 1_000_000
-        return start_us, end_us
+        return spanned(start_us, end_us, duration_s, self.tank.clock.now_us())
 
     async def read_datapoint(self, request: Request) -> Reply:
         """`GET …/datapoints/T`."""
@@ -291,30 +274,20 @@ def _chosen_names(parameters: query.Parameters) -> list[str] | None:
     values = parameters.get("datastreams")
     if not values:
         return None
-    return [name for value in values for name in value.split(",") if name]
+    return list(dict.fromkeys(name for value in values for name in value.split(",") if name))
 
 
 def _visible_to(request: Request, page: int, per_page: int) -> DeviceQuery:
-    """Public feeds and the owner's own; a key that names feeds sees only those."""
-    caller = request.caller
-    key = caller.key
-    feed_ids = None
-    if key is not None and all(permission.resources for permission in key.permissions):
-        feed_ids = frozenset(
-            resource.feed_id
-            for permission in key.permissions
-            if "get" in permission.access_methods
-            for resource in permission.resources
-            if resource.datastream_id is None
-        )
+    """Public feeds and the owner's own, as far as the key may read them."""
+    listing = listing_of(request.caller)
     return DeviceQuery(
-        account_id=caller.account.account_id if caller.account else None,
+        account_id=listing.account_id,
         with_public=True,
-        with_private=key is not None and key.private_access,
+        with_private=listing.account_id is not None,
         text=query.first(request.parameters, "q"),
         tag=query.first(request.parameters, "tag"),
         user=query.first(request.parameters, "user"),
-        device_ids=feed_ids,
+        device_ids=listing.device_ids,
         page=page,
         per_page=per_page,
     )

@@ -76,7 +76,16 @@ def _parse(decoder: "msgspec.json.Decoder[Document]", body: bytes) -> Document:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
+        _check_syntax(body)
         raise Unprocessable([("", _shape_message(str(error)))]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedBody(f"parse error: {error}") from None
+
+
+def _check_syntax(body: bytes) -> None:
+    """Raise MalformedBody unless it is JSON: a wrong shape is found before all of it was read."""
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedBody(f"parse error: {error}") from None
 

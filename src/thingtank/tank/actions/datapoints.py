@@ -1,6 +1,7 @@
 """Write and delete datapoints, and read history. The write path's one door into the archive."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from msgspec import UNSET
@@ -28,6 +29,8 @@ from thingtank.tank.history import (
 )
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import TEXT_CHARS_MAX, Datastream, Device
+
+_READ_ROWS_MAX = 1_000_000  # a whole feed of 1,000 datastreams at Xively's limit of 1,000 each
 
 
 async def record_datapoints(
@@ -65,6 +68,11 @@ def check_writes(
     """Raise if any of the writes would be refused, before anything is changed."""
     known = tank.directory.datastreams(device_id)
     limits = tank.limits
+    if len(writes) > limits.datastreams_per_device_max:
+        raise LimitReached(
+            f"{len(writes)} datastreams in one write; "
+            f"at most {limits.datastreams_per_device_max} are allowed"
+        )
     count = 0
     latest_us = tank.clock.now_us() + limits.future_s_max * 1_000_000
     for write in writes:
@@ -95,8 +103,8 @@ def check_writes(
             f"at most {limits.datapoints_per_write_max} are allowed"
         )
     if len(writes) > 1 and len({write.name for write in writes}) < len(writes):
-        names = [write.name for write in writes]
-        repeated = sorted({name for name in names if names.count(name) > 1})
+        counts = Counter(write.name for write in writes)
+        repeated = sorted(name for name, number in counts.items() if number > 1)
         raise ValidationFailed([("datastreams", f"can't have duplicate IDs: {','.join(repeated)}")])
 
 
@@ -179,6 +187,7 @@ async def get_datapoint(
     """
     device = tank.directory.get_device(device_id)
     check_reach(caller, "get", device, name)
+    check_resolution(caller, 0, device, name)
     return await _stored(tank, existing(tank, device_id, name), at_us)
 
 
@@ -272,13 +281,24 @@ async def read_history(
         tank.limits.datapoints_per_read_max,
         tank.limits.raw_range_is_bounded,
     )
-    check_resolution(caller, history_range.interval_s, device)
+    check_resolution(caller, history_range.interval_s, device, only)
+    _check_read_size(history_range, len(datastreams))
     by_stream = await _read(tank, [d.stream_id for d in datastreams], terms, history_range)
     return {
         datastream.name: found
         for datastream in datastreams
         if (found := by_stream.get(datastream.stream_id))
     }
+
+
+def _check_read_size(asked: HistoryRange, stream_count: int) -> None:
+    """Refuse pages so far into a range that reading up to them costs more than the answer."""
+    read_count = (asked.skip + asked.limit) * stream_count
+    if read_count > _READ_ROWS_MAX and asked.skip:
+        raise LimitReached(
+            f"this page lies behind {read_count} datapoints; at most {_READ_ROWS_MAX} are read"
+            " over: begin at a later start instead"
+        )
 
 
 async def _read(

@@ -1,12 +1,44 @@
-"""Write to a feed as Xively's `PUT /v2/feeds/F` does: metadata and datastreams in one request."""
+"""Make a feed, and write to it, as Xively does: metadata and datastreams in one request."""
 
 from collections.abc import Sequence
 
-from thingtank.tank.access import Caller, check_reach
+from thingtank.tank.access import OPERATOR, Caller, check_reach
 from thingtank.tank.actions.datapoints import apply_writes, check_writes
-from thingtank.tank.actions.devices import apply_change, checked_change
+from thingtank.tank.actions.datastreams import draft
+from thingtank.tank.actions.devices import (
+    apply_change,
+    checked_change,
+    create_device,
+    delete_device,
+)
 from thingtank.tank.changes import DatastreamWrite, DeviceChange
+from thingtank.tank.errors import TankError
 from thingtank.tank.tank import Tank
+from thingtank.tank.things import Device
+
+
+async def create_feed(
+    tank: Tank, caller: Caller, change: DeviceChange, writes: Sequence[DatastreamWrite]
+) -> Device:
+    """Make a device with datastreams and their first values, all or nothing.
+
+    Raises:
+        ValidationFailed, LimitReached, NotAllowed, Unauthenticated, Overloaded, StorageFailed.
+
+    Source: Xively API v2, "Create a feed".
+    """
+    check_writes(tank, 0, writes, creates_missing=True)
+    drafts = [draft(write.name, write.change) for write in writes]
+    created = await create_device(tank, caller, change, drafts)
+    try:
+        await apply_writes(tank, created.device, writes)
+    except TankError as refusal:  # its first values were refused: leave no half of it behind
+        try:
+            await delete_device(tank, OPERATOR, created.device.device_id)
+        except TankError as failure:
+            refusal.add_note(f"feed {created.device.device_id} is left empty: {failure}")
+        raise
+    return created.device
 
 
 async def write_feed(

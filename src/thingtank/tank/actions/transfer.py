@@ -6,7 +6,7 @@ from thingtank.tank.access import Caller, check_reach
 from thingtank.tank.actions.datapoints import apply_writes
 from thingtank.tank.actions.datastreams import draft, existing
 from thingtank.tank.changes import DatastreamWrite
-from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Datapoint
+from thingtank.tank.datapoints import AT_US_MIN, Datapoint
 from thingtank.tank.errors import LimitReached, NoSuchDatastream, ValidationFailed
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import TEXT_CHARS_MAX
@@ -53,20 +53,22 @@ async def import_datapoints(
     count = sum(len(write.values) for write in writes)
     if count > BATCH_MAX:
         raise LimitReached(f"{count} datapoints in one batch; at most {BATCH_MAX} are allowed")
+    latest_us = tank.clock.now_us() + tank.limits.future_s_max * 1_000_000
     for write in writes:
         if write.name not in known:
             if not creates_missing:
                 raise NoSuchDatastream(f"feed {device_id} has no datastream {write.name}")
             draft(write.name, write.change)
-        _check_columns(write)
+        _check_columns(write, latest_us)
     await apply_writes(tank, device, writes)
     return count
 
 
-def _check_columns(write: DatastreamWrite) -> None:
+def _check_columns(write: DatastreamWrite, latest_us: int) -> None:
     if not write.values:
         return
     if max(map(len, write.values)) > TEXT_CHARS_MAX:
         raise ValidationFailed([("value", f"is too long (maximum is {TEXT_CHARS_MAX} characters)")])
-    if not AT_US_MIN <= min(write.at_us) <= max(write.at_us) <= AT_US_MAX:
+    # A time far ahead would stay the current value, whatever the device writes later.
+    if not AT_US_MIN <= min(write.at_us) <= max(write.at_us) <= latest_us:
         raise ValidationFailed([("at", "is out of range")])

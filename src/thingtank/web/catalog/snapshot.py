@@ -72,7 +72,7 @@ class Snapshot:
         """Raise NoSuchDevice if there is none."""
         device = self.devices.get(device_id)
         if device is None:
-            raise NoSuchDevice(f"there is no feed {device_id}")
+            raise NoSuchDevice.of(device_id)
         return device
 
     def device_of_uuid(self, uuid: str) -> Device | None:
