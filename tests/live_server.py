@@ -23,17 +23,25 @@ class LiveServer:
     """One running server and what a test wants to know of it.
 
     Attributes:
+        folder: its data folder.
         url: where the web door is, without a slash at the end.
         welcome_url: the one-time link that signs the owner in.
         feed_id, api_key: the first device and a key that may do everything on its feed.
+        sockets: addresses of the socket doors by name.
         process: the child process.
         ready: all that the server said of itself when it was ready.
         start_s: seconds from the start of the process until it was ready.
     """
 
     def __init__(
-        self, process: subprocess.Popen[bytes], ready: dict[str, object], log: Path, start_s: float
+        self,
+        folder: Path,
+        process: subprocess.Popen[bytes],
+        ready: dict[str, object],
+        log: Path,
+        start_s: float,
     ) -> None:
+        self.folder = folder
         self.process = process
         self.ready = ready
         self.start_s = start_s
@@ -41,6 +49,8 @@ class LiveServer:
         self.welcome_url = str(ready["welcome_url"])
         self.feed_id = int(str(ready["feed_id"] or 0))
         self.api_key = str(ready["api_key"] or "")
+        self.sockets: dict[str, str] = dict(ready["sockets"])  # type: ignore[call-overload] # JSON
+        self._master_key = ""
         self._log = log
         self._whole_output: str | None = None  # once it has ended
 
@@ -49,6 +59,21 @@ class LiveServer:
         if self._whole_output is not None:
             return self._whole_output
         return self._log.read_text(errors="replace")
+
+    def command(self, *words: str) -> dict[str, object]:
+        """What a `thingtank` command on its folder prints as JSON; the command must succeed."""
+        command = [sys.executable, "-m", "thingtank.cli.main", *words]
+        command += ["--json", "--data", str(self.folder)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        printed: dict[str, object] = json.loads(done.stdout)
+        return printed
+
+    def master_key(self) -> str:
+        """A key that may do everything its owner may, made at the first call."""
+        if not self._master_key:
+            self._master_key = str(self.command("key", "create", "tests")["api_key"])
+        return self._master_key
 
     def stop(self) -> None:
         """Ask it to stop as Ctrl-C does, and check that it did so cleanly."""
@@ -93,7 +118,7 @@ def start_server(folder: Path, *flags: str, env: dict[str, str] | None = None) -
 
     Args:
         folder: the data folder; made if it is not there.
-        flags: more flags of `thingtank serve`; `--web 0` comes before them.
+        flags: more flags of `thingtank serve`; ports of 0 come before them.
         env: environment variables on top of this process's own.
 
     Raises:
@@ -102,7 +127,8 @@ def start_server(folder: Path, *flags: str, env: dict[str, str] | None = None) -
     run_folder = Path(tempfile.mkdtemp(prefix="thingtank-live-"))
     ready_file, log = run_folder / "ready.json", run_folder / "output.log"
     command = [sys.executable, "-m", "thingtank.cli.main", "serve", "--data", str(folder)]
-    command += ["--web", "0", "--ready-file", str(ready_file), *flags]
+    command += ["--web", "0", "--wamp", "0", "--socket", "0"]
+    command += ["--ready-file", str(ready_file), *flags]
     started_s = time.monotonic()
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -119,7 +145,7 @@ def start_server(folder: Path, *flags: str, env: dict[str, str] | None = None) -
         process.wait(STOP_S_MAX)
         shutil.rmtree(run_folder)
         raise
-    return LiveServer(process, ready, log, time.monotonic() - started_s)
+    return LiveServer(folder, process, ready, log, time.monotonic() - started_s)
 
 
 def _wait_until_ready(

@@ -35,8 +35,10 @@ def main() -> None:
 @click.option(
     "--web", metavar="PORT", help="Web and Xively API: a port, 0 for any free one, or off."
 )
-@click.option("--wamp", metavar="PORT", help="Not in this version; accepted.")
-@click.option("--socket", metavar="PORT", help="Not in this version; accepted.")
+@click.option("--wamp", metavar="PORT", help="WebSocket: Xively's sockets at /.")
+@click.option(
+    "--socket", metavar="PORT", help="Xively's TCP socket; with 0 or off the same for its SockJS."
+)
 @click.option("--mqtt", metavar="PORT", help="Not in this version; accepted.")
 @click.option("--skynet", metavar="PORT", help="Not in this version; accepted.")
 @click.option(
@@ -54,6 +56,8 @@ def serve(
 ) -> None:
     """Start the server; Ctrl-C stops it."""
     flags = {f"{door}.port": port for door, port in ports.items() if port is not None}
+    if ports.get("socket") in ("0", "off"):
+        flags["socket.sockjs_port"] = flags["socket.port"]
     if host is not None:
         flags["server.host"] = json.dumps(host)
     loaded = _load(data, file, sets, flags)

@@ -1,6 +1,7 @@
 """Puts an instance together from its settings, and takes it apart again in the right order."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from thingtank.server.folder_lock import FolderLock
 from thingtank.server.housekeeping import Housekeeping
 from thingtank.server.http_server import HttpServer
 from thingtank.server.secret import load_secret
+from thingtank.server.socket_doors import open_sockets, reachable_host
 from thingtank.stores.embedded_archive import EmbeddedArchive
 from thingtank.tank.tank import SystemClock, Tank
 from thingtank.web import setup as web_setup
@@ -35,6 +37,7 @@ class Instance:
         owner: who it belongs to, with the feed it starts with.
         welcome_path: a one-time link that signs the owner in, below the web port's address.
         url: where the web door is; blank when it is off.
+        sockets: addresses of the socket doors that are open, by name.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Instance:
         tank: Tank,
         owner: Owner,
         url: str,
+        sockets: Mapping[str, str],
         welcome_path: str,
         stack: AsyncExitStack,
     ) -> None:
@@ -49,6 +53,7 @@ class Instance:
         self.owner = owner
         self.welcome_path = welcome_path
         self.url = url
+        self.sockets = sockets
         self._stack = stack
 
     async def stop(self) -> None:
@@ -98,9 +103,10 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         stack.push_async_callback(housekeeping.stop)
         web = await _open_web(config, opened, stack)
         url = base_url(config, web.port) if web else ""
+        sockets = await open_sockets(config, opened.tank, url, stack)
         welcome_path = await asyncio.to_thread(_make_welcome_path) if web else ""
         await _open_control(folder, opened, url, stack)
-        return Instance(opened.tank, owner, url, welcome_path, stack.pop_all())
+        return Instance(opened.tank, owner, url, sockets, welcome_path, stack.pop_all())
     raise AssertionError("the stack swallows nothing")
 
 
@@ -108,8 +114,7 @@ def base_url(config: Config, port: int) -> str:
     """How the web door is reached, without a slash at the end."""
     if config.web.public_url:
         return config.web.public_url.rstrip("/")
-    host = config.server.host if config.server.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 - compared, not bound
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{reachable_host(config.server.host)}:{port}"
 
 
 async def _open_control(folder: Path, opened: OpenFolder, url: str, stack: AsyncExitStack) -> None:

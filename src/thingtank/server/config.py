@@ -14,7 +14,7 @@ from typing import Literal, cast
 
 import msgspec
 
-from thingtank.doors.xively.settings import XivelySettings
+from thingtank.doors.xively.settings import SocketSettings, XivelySettings
 from thingtank.net.bounded_http import HttpLimits
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.tank.limits import Limits
@@ -51,6 +51,16 @@ class WebDoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trusted_proxies: tuple[str, ...] = ()
 
 
+class WebSocketSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Section `wamp`: the WebSocket port; Xively's sockets are at `/`.
+
+    Attributes:
+        port: 0 for any free one.
+    """
+
+    port: Port = 8080
+
+
 class DoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A door's port, or `off`."""
 
@@ -62,8 +72,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     server: ServerSettings = ServerSettings()
     web: WebDoorSettings = WebDoorSettings()
-    wamp: DoorSettings = DoorSettings()
-    socket: DoorSettings = DoorSettings()
+    wamp: WebSocketSettings = WebSocketSettings()
+    socket: SocketSettings = SocketSettings()
     mqtt: DoorSettings = DoorSettings()
     skynet: DoorSettings = DoorSettings()
     http: HttpLimits = HttpLimits()
@@ -183,11 +193,12 @@ def setting_names() -> list[str]:
 
 def _decode(values: dict[str, dict[str, object]], source: str) -> Config:
     for section, settings in values.items():
-        port = settings.get("port")
-        if port is not None and (isinstance(port, bool) or not isinstance(port, int | str)):
-            raise BadSettings(f"{source}: {section}.port must be a port or off, not {port}")
-        if isinstance(port, str) and port != "off":
-            raise BadSettings(f"{source}: {section}.port must be a port or off, not `{port}`")
+        for key in ("port", "sockjs_port"):
+            port = settings.get(key)
+            if port is not None and (isinstance(port, bool) or not isinstance(port, int | str)):
+                raise BadSettings(f"{source}: {section}.{key} must be a port or off, not {port}")
+            if isinstance(port, str) and port != "off":
+                raise BadSettings(f"{source}: {section}.{key} must be a port or off, not `{port}`")
     try:
         config = msgspec.convert(values, Config)
     except msgspec.ValidationError as error:
@@ -213,7 +224,7 @@ def _problem_of(key: str, value: object) -> str:
     """What is wrong with a value that its type allows; blank for nothing."""
     if key == "trusted_proxies":
         return _problem_of_networks(cast("tuple[str, ...]", value))
-    if key == "port":
+    if key in ("port", "sockjs_port"):
         is_port = value == "off" or (isinstance(value, int) and 0 <= value <= 65_535)
         return "" if is_port else f"must be a port within 0 and 65535, or off, not {value}"
     if isinstance(value, bool) or not isinstance(value, int | float):

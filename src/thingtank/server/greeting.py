@@ -8,9 +8,14 @@ import click
 from thingtank.server.assemble import Instance
 from thingtank.server.config import Config
 
-Greeting = dict[str, str | int | None]
+Greeting = dict[str, str | int | dict[str, str] | None]
 
-DOORS_TO_COME = ("wamp", "socket", "mqtt", "skynet")
+DOORS_TO_COME = ("mqtt", "skynet")
+_SOCKETS = {
+    "socket": "Xively TCP socket",
+    "websocket": "Xively WebSocket",
+    "sockjs": "Xively SockJS",
+}
 
 
 def greeting_of(instance: Instance) -> Greeting:
@@ -22,6 +27,7 @@ def greeting_of(instance: Instance) -> Greeting:
         "welcome_url": url + instance.welcome_path if url and instance.welcome_path else "",
         "feed_id": owner.feed_id,
         "api_key": owner.api_key,
+        "sockets": dict(instance.sockets),
     }
 
 
@@ -40,6 +46,10 @@ def print_greeting(greeting: Greeting, config: Config) -> None:
     """Print it for people, on standard output; it holds secrets and so never goes to the log."""
     click.secho("Thing Tank is ready.", bold=True)
     click.echo(f"  Web and Xively API   {greeting['url'] or 'off'}")
+    sockets = greeting["sockets"]
+    assert isinstance(sockets, dict)
+    for name, label in _SOCKETS.items():
+        click.echo(f"  {label:<20} {sockets.get(name, 'off')}")
     for name in DOORS_TO_COME:
         if getattr(config, name).port != "off":
             click.echo(f"  {name:<20} this version has no such door; the setting does nothing")

@@ -52,10 +52,16 @@ class _Reading(msgspec.Struct, frozen=True, gc=False):
 class XivelyHttp:
     """The door for paths under `/v2`: an ASGI app, and `answer` for requests that came whole."""
 
-    def __init__(self, tank: Tank, settings: XivelySettings, public_url: str = "") -> None:
+    def __init__(
+        self,
+        tank: Tank,
+        settings: XivelySettings,
+        public_url: str = "",
+        door: str = "xively_http",
+    ) -> None:
         self._tank = tank
         self._resources = Resources(tank, settings)
-        self._recorder = RequestRecorder(tank)
+        self._recorder = RequestRecorder(tank, door)
         self._public_url = public_url.rstrip("/")
         self._public_reads_keyless = settings.public_reads_keyless
 

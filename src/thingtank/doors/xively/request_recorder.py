@@ -19,8 +19,9 @@ _SECRET_NAMES = frozenset({"key", "oauth_token"})
 class RequestRecorder:
     """Announces requests that touched a device there is."""
 
-    def __init__(self, tank: Tank) -> None:
+    def __init__(self, tank: Tank, door: str) -> None:
         self._tank = tank
+        self._door = door
 
     def record(self, exchange: Exchange, reply: Reply, duration_us: int) -> None:
         """Announce one request, after it was answered."""
@@ -34,7 +35,7 @@ class RequestRecorder:
             RequestServed(
                 at_us=self._tank.clock.now_us(),
                 device_id=feed_id,
-                door="xively_http",
+                door=self._door,
                 method=exchange.head.method,
                 path=_shown_path(exchange),
                 status=reply.status,

@@ -1,0 +1,255 @@
+"""Xively's sockets: requests as over HTTP, and subscriptions that push every update.
+
+What TCP, WebSocket and SockJS share. A request is handed to the HTTP door's own `answer`, so that
+every resource is here as it is there; only `subscribe` and `unsubscribe` are this module's.
+
+Source: Xively API v2, sockets.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from thingtank.doors.xively.authentication import Credentials, caller_of, credentials_of
+from thingtank.doors.xively.error_table import answer_of
+from thingtank.doors.xively.settings import SocketSettings
+from thingtank.doors.xively.subscriptions import Subscription, Subscriptions
+from thingtank.net.http_request import DirectApp, Headers, RequestHead
+from thingtank.protocols.xively import json_format
+from thingtank.protocols.xively.errors import XivelyError
+from thingtank.protocols.xively.paths import DatastreamPath, FeedPath, parse_path
+from thingtank.protocols.xively.query import parse_parameters
+from thingtank.protocols.xively.socket_messages import (
+    MalformedMessage,
+    Pushes,
+    SocketRequest,
+    answer,
+    parse_request,
+    refusal_of_nothing,
+)
+from thingtank.tank.access import check_reach
+from thingtank.tank.actions.datastreams import get_datastream
+from thingtank.tank.errors import LimitReached, TankError
+from thingtank.tank.tank import Tank
+
+_METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "HEAD"})
+_FORBIDDEN = b'"Forbidden: You are not authorized"'  # letter for letter, as clients recorded it
+_SHOWN_HEADERS = {
+    b"content-type": "CONTENT_TYPE",
+    b"location": "LOCATION",
+    b"retry-after": "RETRY_AFTER",
+}
+
+
+class Peer(Protocol):
+    """A connection, whatever it runs over."""
+
+    @property
+    def address(self) -> str:
+        """The other side's IP address."""
+        ...
+
+    def send(self, message: bytes) -> None:
+        """Write one message; nothing after the end."""
+        ...
+
+    def unread_bytes(self) -> int:
+        """How much was written and not taken yet."""
+        ...
+
+    def pause(self) -> None:
+        """Read no more requests for now."""
+        ...
+
+    def resume(self) -> None:
+        """Read on."""
+        ...
+
+    def close(self) -> None:
+        """End the connection, what was written first."""
+        ...
+
+    def abort(self) -> None:
+        """End the connection at once; what was not taken yet is dropped."""
+        ...
+
+
+class SocketSession:
+    """One connection's requests and subscriptions."""
+
+    def __init__(self, door: "SocketDoor", peer: Peer) -> None:
+        self._door = door
+        self._peer = peer
+        self._subscriptions: dict[tuple[str, bytes], Subscription] = {}
+        self._waiting_count = 0
+        self._is_paused = False
+        self._is_over = False
+        self.has_spoken = False
+
+    def receive_message(self, message: bytes) -> None:
+        """Answer one request, now or later."""
+        try:
+            request = parse_request(message)
+        except MalformedMessage as error:
+            self.refuse(error)
+            return
+        self.has_spoken = True
+        method = request.method.upper()
+        if method == "SUBSCRIBE":
+            self._answered(request, partial(self._subscribe, request))
+        elif method == "UNSUBSCRIBE":
+            self._unsubscribe(request)
+        elif method in _METHODS:
+            self._ask(request, method)
+        else:
+            self.refuse(MalformedMessage("method must be one of get put post delete subscribe"))
+
+    def refuse(self, error: MalformedMessage) -> None:
+        """Answer what is no request; where one ends is no longer known after a fatal error."""
+        self._peer.send(refusal_of_nothing(str(error)))
+        if error.is_fatal:
+            self._peer.close()
+
+    def end(self) -> None:
+        """The connection is gone."""
+        self._is_over = True
+        for subscription in self._subscriptions.values():
+            self._door.subscriptions.remove(subscription)
+        self._subscriptions.clear()
+
+    # --- requests ---
+
+    def _ask(self, request: SocketRequest, method: str) -> None:
+        try:
+            head = self._head(request, method)
+            body = request.document
+        except (MalformedMessage, UnicodeError) as error:
+            self.refuse(MalformedMessage(str(error)))
+            return
+        self._waiting_count += 1
+        if self._waiting_count >= self._door.settings.requests_max and not self._is_paused:
+            self._is_paused = True
+            self._peer.pause()
+        self._door.answer(head, body, partial(self._respond, request))
+
+    def _head(self, request: SocketRequest, method: str) -> RequestHead:
+        resource, _, query = request.resource.partition("?")
+        if not resource.startswith("/"):
+            raise MalformedMessage("resource must begin with a slash, such as /feeds/504")
+        parameters = b"&".join(part for part in (query.encode(), request.query) if part)
+        path = f"/v2{quote(resource, safe='/%+.:,-_~')}"
+        headers = _headers_of(request)
+        return RequestHead(method, path, parameters, headers, "http", self._peer.address)
+
+    def _respond(self, request: SocketRequest, status: int, headers: Headers, body: bytes) -> None:
+        self._waiting_count -= 1
+        if self._is_over:
+            return
+        if self._is_paused and self._waiting_count < self._door.settings.requests_max // 2:
+            self._is_paused = False
+            self._peer.resume()
+        shown = {
+            _SHOWN_HEADERS[bytes(name).lower()]: value.decode("latin-1")
+            for name, value in headers
+            if bytes(name).lower() in _SHOWN_HEADERS
+        }
+        if body and not shown.get("CONTENT_TYPE", "").startswith("application/json"):
+            body = msgspec.json.encode(body.decode("utf-8", "replace"))
+        self._peer.send(answer(request, status, shown, body))
+
+    # --- subscriptions ---
+
+    def _answered(self, request: SocketRequest, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except (TankError, XivelyError) as error:
+            status, body = answer_of(error, is_query=True)
+            said = _FORBIDDEN if status in (401, 403) else json_format.serialize(body)
+            self._peer.send(answer(request, status, body=said))
+        else:
+            self._peer.send(answer(request, 200))
+
+    def _subscribe(self, request: SocketRequest) -> None:
+        path = parse_path("/v2" + request.resource).path
+        if not isinstance(path, FeedPath | DatastreamPath):
+            raise NotSubscribable(f"{request.resource[:64]} cannot be subscribed to")
+        credentials = credentials_of(
+            _headers_of(request),
+            parse_parameters(request.query),
+        )
+        self._check(credentials, path)
+        known_by = (request.resource, bytes(request.token))
+        if known_by in self._subscriptions:
+            return
+        if len(self._subscriptions) >= self._door.settings.subscriptions_max:
+            raise LimitReached(
+                f"a connection may have {self._door.settings.subscriptions_max} subscriptions"
+            )
+        subscription = Subscription(
+            path.feed_id,
+            path.datastream_id if isinstance(path, DatastreamPath) else None,
+            Pushes(request),
+            known_by,
+            credentials,
+            self._peer,
+        )
+        self._subscriptions[known_by] = subscription
+        self._door.subscriptions.add(subscription)
+
+    def _check(self, credentials: Credentials, path: FeedPath | DatastreamPath) -> None:
+        tank = self._door.tank
+        caller = caller_of(tank, credentials, self._peer.address, self._door.reads_public)
+        if isinstance(path, DatastreamPath):
+            get_datastream(tank, caller, path.feed_id, path.datastream_id)
+        else:
+            check_reach(caller, "get", tank.directory.get_device(path.feed_id))
+
+    def _unsubscribe(self, request: SocketRequest) -> None:
+        subscription = self._subscriptions.pop((request.resource, bytes(request.token)), None)
+        if subscription is not None:
+            self._door.subscriptions.remove(subscription)
+        self._peer.send(answer(request, 200))
+
+
+class NotSubscribable(XivelyError):
+    """Only feeds and datastreams change by themselves."""
+
+    status = 404
+    title = "Not found"
+
+
+class SocketDoor:
+    """What all sessions share."""
+
+    def __init__(
+        self,
+        tank: Tank,
+        answer: DirectApp,
+        subscriptions: Subscriptions,
+        settings: SocketSettings,
+        reads_public: bool = False,
+    ) -> None:
+        self.tank = tank
+        self.answer = answer
+        self.subscriptions = subscriptions
+        self.settings = settings
+        self.reads_public = reads_public
+
+    def session(self, peer: Peer) -> SocketSession:
+        """A session for a new connection."""
+        return SocketSession(self, peer)
+
+
+def _headers_of(request: SocketRequest) -> dict[bytes, bytes]:
+    """Its headers as an HTTP request's, but for those that speak of the HTTP connection itself."""
+    headers = {
+        name.lower().encode("latin-1", "replace"): str(value).encode("latin-1", "replace")
+        for name, value in request.headers.items()
+        if value is not None
+    }
+    for name in (b"accept-encoding", b"content-encoding", b"content-length", b"accept"):
+        headers.pop(name, None)
+    return headers

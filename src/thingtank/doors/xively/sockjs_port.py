@@ -1,0 +1,120 @@
+"""SockJS at `/sockjs` on a port of its own: what Xively's JavaScript library asks for first.
+
+The protocol and its fallbacks are the libraries' sockjs and aiohttp; here a session of theirs
+becomes a peer of ours.
+
+Source: xively-js, `SocketTransport` (port 8082, path `/sockjs`).
+"""
+
+import asyncio
+from typing import Any
+
+import structlog
+from aiohttp import web
+from sockjs import MsgType, Session, SessionManager, SockjsMessage, add_endpoint
+
+from thingtank.doors.xively.sockets import SocketDoor, SocketSession
+
+log = structlog.get_logger()
+
+HEARTBEAT_S = 25
+DISCONNECT_S = 10  # between two polls
+STOP_S_MAX = 1.0
+
+
+class SockJsPeer:
+    """The other side of one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.readable = asyncio.Event()
+        self.readable.set()
+        request = session.request
+        self.address: str = (request.remote or "") if request is not None else ""
+
+    def send(self, message: bytes) -> None:
+        """Queue one message for the session's transport."""
+        if not self._session.expired:
+            self._session.send(message.decode())
+
+    def unread_bytes(self) -> int:
+        """How much was queued and not taken yet."""
+        # The library keeps this without a bound and tells nobody how long it is.
+        return sum(sum(map(len, payload)) for _, payload in self._session._queue)
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        self.readable.clear()
+
+    def resume(self) -> None:
+        """Read on."""
+        self.readable.set()
+
+    def close(self) -> None:
+        """End the session, what was queued first."""
+        self._session.close(1008, "Policy violation")
+
+    def abort(self) -> None:
+        """End the session at once; what was not taken yet is dropped."""
+        self._session._queue.clear()
+        self.close()
+
+
+class SockJsPort:
+    """The listening port."""
+
+    def __init__(self, door: SocketDoor) -> None:
+        self._door = door
+        self._sessions: dict[str, tuple[SockJsPeer, SocketSession]] = {}
+        self._runner: web.AppRunner | None = None
+        self.port = 0
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen; raises OSError when the port is taken."""
+        app = web.Application(client_max_size=self._door.tank.limits.request_bytes_max)
+        add_endpoint(
+            app,
+            self._handle,
+            name="xively",
+            prefix="/sockjs",
+            sockjs_cdn="",  # the page of the iframe transports loads nothing from elsewhere
+            cookie_needed=False,
+            heartbeat_delay=HEARTBEAT_S,
+            disconnect_delay=DISCONNECT_S,
+        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_S_MAX)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Close the port and all sessions."""
+        for peer, session in list(self._sessions.values()):
+            session.end()
+            peer.close()
+        self._sessions.clear()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _handle(self, manager: SessionManager, session: Session, message: Any) -> None:
+        assert isinstance(message, SockjsMessage)
+        if message.type == MsgType.OPEN:
+            self._begin(session)
+        elif message.type == MsgType.MESSAGE:
+            peer, conversation = self._sessions.get(session.id, (None, None))
+            if peer is not None and conversation is not None:
+                await peer.readable.wait()
+                conversation.receive_message(str(message.data).encode("utf-8", "replace"))
+        elif message.type in (MsgType.CLOSE, MsgType.CLOSED):
+            _, conversation = self._sessions.pop(session.id, (None, None))
+            if conversation is not None:
+                conversation.end()
+
+    def _begin(self, session: Session) -> None:
+        if len(self._sessions) >= self._door.settings.connections_max:
+            log.warning("sockjs_sessions_full", sessions_max=self._door.settings.connections_max)
+            session.close(1013, "Try again later")
+            return
+        peer = SockJsPeer(session)
+        self._sessions[session.id] = (peer, self._door.session(peer))

@@ -1,0 +1,217 @@
+"""Who wants to hear of which feed, and pushes to all of them.
+
+A push holds the whole feed (or the datastream) as it was when the write was acknowledged. It is
+made once for each update, and framed once for all that named the feed in the same words; then
+written to them in turns, so that five thousand receivers do not hold up the loop.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from thingtank.doors.xively.authentication import Credentials, caller_of
+from thingtank.doors.xively.tank_bridge import Bodies
+from thingtank.protocols.xively import json_format
+from thingtank.protocols.xively.socket_messages import Pushes
+from thingtank.tank.access import may_reach
+from thingtank.tank.errors import NoSuchDatastream, TankError
+from thingtank.tank.events import DatapointsRecorded, DeviceDeleted
+from thingtank.tank.tank import Tank
+
+log = structlog.get_logger()
+
+WRITES_PER_TURN = 200
+UPDATES_MAX = 10_000  # not pushed yet; beyond it the oldest are dropped, and counted
+
+
+class Receiver(Protocol):
+    """What a push is written to."""
+
+    @property
+    def address(self) -> str:
+        """The other side's IP address."""
+        ...
+
+    def send(self, message: bytes) -> None:
+        """Write one message."""
+        ...
+
+    def unread_bytes(self) -> int:
+        """How much was written and not taken yet."""
+        ...
+
+    def abort(self) -> None:
+        """End the connection at once; what was not taken yet is dropped."""
+        ...
+
+
+class Subscription:
+    """One connection's wish to hear of a feed, or of one of its datastreams.
+
+    Attributes:
+        datastream: None for the whole feed.
+        known_by: the resource and the token as the client wrote them.
+    """
+
+    __slots__ = ("credentials", "datastream", "feed_id", "known_by", "pushes", "receiver")
+
+    def __init__(
+        self,
+        feed_id: int,
+        datastream: str | None,
+        pushes: Pushes,
+        known_by: tuple[str, bytes],
+        credentials: Credentials,
+        receiver: Receiver,
+    ) -> None:
+        self.feed_id = feed_id
+        self.datastream = datastream
+        self.pushes = pushes
+        self.known_by = known_by
+        self.credentials = credentials
+        self.receiver = receiver
+
+
+class _Update(msgspec.Struct):
+    """One update on its way: bodies by datastream, None for the whole feed."""
+
+    receivers: list[Subscription]
+    bodies: dict[str | None, bytes]
+    frames: dict[tuple[str, bytes], bytes] = {}
+    allowed: dict[tuple[Credentials, str, str | None], bool] = {}
+
+
+def json_bodies(tank: Tank, base_url: str, live_s: int) -> "BodyMaker":
+    """Bodies as a GET without parameters answers them.
+
+    Args:
+        base_url: what links in them begin with.
+    """
+    bodies = Bodies(tank, base_url, None, live_s)
+
+    def make(feed_id: int, datastream: str | None) -> bytes:
+        if datastream is None:
+            return json_format.serialize(bodies.feed(tank.directory.get_device(feed_id)))
+        known = tank.directory.datastreams(feed_id).get(datastream)
+        if known is None:
+            raise NoSuchDatastream(f"feed {feed_id} has no datastream {datastream}")
+        return json_format.serialize(bodies.datastream(known))
+
+    return make
+
+
+# Makes the JSON body of a feed, or of one of its datastreams; raises TankError when it is gone.
+BodyMaker = Callable[[int, str | None], bytes]
+
+
+class Subscriptions:
+    """All subscriptions of a door. Lives in the loop's thread."""
+
+    def __init__(
+        self, tank: Tank, make_body: BodyMaker, unread_bytes_max: int, reads_public: bool = False
+    ) -> None:
+        self._tank = tank
+        self._make_body = make_body
+        self._unread_bytes_max = unread_bytes_max
+        self._reads_public = reads_public
+        self._of_feed: dict[int, dict[Subscription, None]] = {}
+        self._updates: deque[_Update] = deque()
+        self._turn: asyncio.Handle | None = None
+        self.dropped_count = 0
+        tank.bus.react(DatapointsRecorded, self._recorded)
+        tank.bus.react(DeviceDeleted, lambda event: self._forget(event.device.device_id))
+
+    def add(self, subscription: Subscription) -> None:
+        """Begin to push."""
+        self._of_feed.setdefault(subscription.feed_id, {})[subscription] = None
+
+    def remove(self, subscription: Subscription) -> None:
+        """Push no more."""
+        of_feed = self._of_feed.get(subscription.feed_id)
+        if of_feed is not None:
+            of_feed.pop(subscription, None)
+            if not of_feed:
+                del self._of_feed[subscription.feed_id]
+
+    def _forget(self, feed_id: int) -> None:
+        self._of_feed.pop(feed_id, None)
+
+    def _recorded(self, event: DatapointsRecorded) -> None:
+        of_feed = self._of_feed.get(event.device_id)
+        if of_feed is None:
+            return
+        names = set(event.names.values())
+        receivers = [s for s in of_feed if s.datastream is None or s.datastream in names]
+        if not receivers:
+            return
+        try:
+            bodies = {
+                name: self._make_body(event.device_id, name)
+                for name in {subscription.datastream for subscription in receivers}
+            }
+        except TankError:  # deleted in the same turn
+            return
+        if len(self._updates) >= UPDATES_MAX:
+            self._updates.popleft()
+            if not self.dropped_count:
+                log.warning("xively_pushes_dropped", waiting_count=UPDATES_MAX)
+            self.dropped_count += 1
+        self._updates.append(_Update(receivers, bodies))
+        if self._turn is None:
+            self._turn = asyncio.get_running_loop().call_soon(self._push)
+
+    def _push(self) -> None:
+        """Write some pushes, then let others have a turn."""
+        left_count = WRITES_PER_TURN
+        while self._updates and left_count > 0:
+            update = self._updates[0]
+            turn, update.receivers = (
+                update.receivers[:left_count],
+                update.receivers[left_count:],
+            )
+            left_count -= len(turn)
+            self._push_to(turn, update)
+            if not update.receivers:
+                self._updates.popleft()
+        loop = asyncio.get_running_loop()
+        self._turn = loop.call_soon(self._push) if self._updates else None
+
+    def _push_to(self, receivers: Iterable[Subscription], update: _Update) -> None:
+        for subscription in receivers:
+            of_feed = self._of_feed.get(subscription.feed_id)
+            if of_feed is None or subscription not in of_feed:
+                continue  # unsubscribed, or gone, meanwhile
+            if not self._may_still(subscription, update):
+                self.remove(subscription)
+                continue
+            frame = update.frames.get(subscription.known_by)
+            if frame is None:
+                body = update.bodies[subscription.datastream]
+                frame = update.frames[subscription.known_by] = subscription.pushes.frame(body)
+            receiver = subscription.receiver
+            if receiver.unread_bytes() > self._unread_bytes_max:
+                log.info("xively_socket_reads_too_slowly", address=receiver.address)
+                receiver.abort()
+            else:
+                receiver.send(frame)
+
+    def _may_still(self, subscription: Subscription, update: _Update) -> bool:
+        """Whether the key opens the feed still; asked once for each key and update."""
+        address = subscription.receiver.address
+        asked = (subscription.credentials, address, subscription.datastream)
+        answer = update.allowed.get(asked)
+        if answer is None:
+            answer = update.allowed[asked] = self._is_allowed(subscription, address)
+        return answer
+
+    def _is_allowed(self, subscription: Subscription, address: str) -> bool:
+        try:
+            caller = caller_of(self._tank, subscription.credentials, address, self._reads_public)
+            device = self._tank.directory.get_device(subscription.feed_id)
+        except TankError:
+            return False
+        return may_reach(caller, "get", device, subscription.datastream)

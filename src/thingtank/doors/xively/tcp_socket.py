@@ -1,0 +1,164 @@
+"""Xively's TCP socket: JSON objects one behind the other, with or without line feeds.
+
+Source: Xively API v2, sockets (port 8081).
+"""
+
+import asyncio
+from collections import deque
+from typing import cast
+
+import structlog
+
+from thingtank.doors.xively.sockets import SocketDoor, SocketSession
+from thingtank.protocols.xively.socket_messages import MalformedMessage, MessageSplitter
+
+log = structlog.get_logger()
+
+UNREAD_S_MAX = 60.0  # for how long a peer may leave what it asked for unread
+
+
+class TcpConnection(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, server: "TcpSocket") -> None:
+        self._server = server
+        self._door = server.door
+        self._transport: asyncio.Transport | None = None
+        self._session: SocketSession | None = None
+        self._splitter = MessageSplitter(self._door.tank.limits.request_bytes_max)
+        self._waiting: deque[bytes] = deque()
+        self._turn: asyncio.Handle | None = None
+        self._greeting_timer: asyncio.TimerHandle | None = None
+        self._unread_timer: asyncio.TimerHandle | None = None
+        self.address = ""
+
+    # --- as an asyncio protocol ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, unless there are too many."""
+        self._transport = cast("asyncio.Transport", transport)
+        if len(self._server.connections) >= self._door.settings.connections_max:
+            self._transport.abort()
+            return
+        self._server.connections.add(self)
+        self.address = (transport.get_extra_info("peername") or ("",))[0]
+        self._session = self._door.session(self)
+        loop = asyncio.get_running_loop()
+        self._greeting_timer = loop.call_later(
+            self._door.settings.greeting_s_max, self._end_silence
+        )
+
+    def data_received(self, data: bytes) -> None:
+        """Take requests apart and answer them."""
+        if self._session is None:
+            return
+        try:
+            for message in self._splitter.receive_data(data):
+                self._session.receive_message(message)
+        except MalformedMessage as error:
+            self._session.refuse(error)
+
+    def eof_received(self) -> bool:
+        """A client that has said all may still read its answers."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._server.connections.discard(self)
+        if self._session is not None:
+            self._session.end()
+        for timer in (self._greeting_timer, self._unread_timer, self._turn):
+            if timer is not None:
+                timer.cancel()
+        self._waiting.clear()
+
+    def pause_writing(self) -> None:
+        """The peer reads too slowly; it has a while to catch up."""
+        if self._transport is not None and self._unread_timer is None:
+            loop = asyncio.get_running_loop()
+            self._unread_timer = loop.call_later(UNREAD_S_MAX, self._transport.abort)
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
+
+    def _end_silence(self) -> None:
+        if self._session is not None and not self._session.has_spoken:
+            self.close()
+
+    # --- as a peer ---
+
+    def send(self, message: bytes) -> None:
+        """Write one message; the next of the same turn waits for another.
+
+        One client takes what it reads at once for one message, so that two may not leave together.
+        """
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._turn is None:
+            self._transport.write(message)
+            self._turn = asyncio.get_running_loop().call_soon(self._send_next)
+        else:
+            self._waiting.append(message)
+
+    def _send_next(self) -> None:
+        self._turn = None
+        if self._waiting:
+            self.send(self._waiting.popleft())
+
+    def unread_bytes(self) -> int:
+        """How much was written and not taken yet."""
+        if self._transport is None:
+            return 0
+        return self._transport.get_write_buffer_size() + sum(map(len, self._waiting))
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        """End the connection, what was written first."""
+        if self._transport is None:
+            return
+        for message in self._waiting:
+            self._transport.write(message)
+        self._waiting.clear()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """End the connection at once; what was not taken yet is dropped."""
+        if self._transport is not None:
+            self._waiting.clear()
+            self._transport.abort()
+
+
+class TcpSocket:
+    """The listening port and its connections."""
+
+    def __init__(self, door: SocketDoor) -> None:
+        self.door = door
+        self.connections: set[TcpConnection] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen; raises OSError when the port is taken."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: TcpConnection(self), host, port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Close the port and all connections."""
+        if self._server is not None:
+            self._server.close()
+            for connection in list(self.connections):
+                connection.close()
+            await self._server.wait_closed()

@@ -1,0 +1,63 @@
+"""Opens Xively's sockets: TCP, WebSocket and SockJS, all in front of one door."""
+
+from contextlib import AsyncExitStack
+
+from thingtank.doors.xively.http import XivelyHttp
+from thingtank.doors.xively.sockets import SocketDoor
+from thingtank.doors.xively.subscriptions import Subscriptions, json_bodies
+from thingtank.doors.xively.tcp_socket import TcpSocket
+from thingtank.net.websocket import WebSocketRoute, WebSocketServer
+from thingtank.server.config import Config
+from thingtank.tank.tank import Tank
+
+
+def reachable_host(host: str) -> str:
+    """How this machine reaches doors that listen on `host`, as it stands in a URL."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        host = "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+async def open_sockets(
+    config: Config, tank: Tank, web_url: str, stack: AsyncExitStack
+) -> dict[str, str]:
+    """Open the socket doors that are on; `stack` closes them.
+
+    Args:
+        web_url: what links in answers begin with.
+
+    Returns:
+        Their addresses by name, for people and scripts.
+
+    Raises:
+        OSError: a port is taken.
+    """
+    settings, xively, listen = config.socket, config.xively, config.server.host
+    http = XivelyHttp(tank, xively, web_url, door="xively_socket")
+    make_body = json_bodies(tank, web_url, xively.live_s)
+    keyless = xively.public_reads_keyless
+    subscriptions = Subscriptions(tank, make_body, settings.unread_bytes_max, keyless)
+    door = SocketDoor(tank, http.answer, subscriptions, settings, keyless)
+    host = reachable_host(listen)
+    opened = {}
+    if settings.port != "off":
+        tcp = TcpSocket(door)
+        await tcp.start(listen, settings.port)
+        stack.push_async_callback(tcp.stop)
+        opened["socket"] = f"tcp://{host}:{tcp.port}"
+    if config.wamp.port != "off":
+        bytes_max = tank.limits.request_bytes_max
+        route = WebSocketRoute(door.session, settings.connections_max, bytes_max)
+        websocket = WebSocketServer({"/": route})
+        await websocket.start(listen, config.wamp.port)
+        stack.push_async_callback(websocket.stop)
+        opened["websocket"] = f"ws://{host}:{websocket.port}/"
+    if settings.sockjs_port != "off":
+        # Half a second of the start, and 20 MB, that nobody needs who has it switched off.
+        from thingtank.doors.xively.sockjs_port import SockJsPort
+
+        sockjs = SockJsPort(door)
+        await sockjs.start(listen, settings.sockjs_port)
+        stack.push_async_callback(sockjs.stop)
+        opened["sockjs"] = f"http://{host}:{sockjs.port}/sockjs"
+    return opened

@@ -1,0 +1,383 @@
+"""Xively's sockets, sentence by sentence, over TCP, WebSocket and SockJS against the whole server.
+
+Source: Xively API v2, sockets (spec section 9.1).
+"""
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from tests.live_server import LiveServer, start_server
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+WAIT_S_MAX = 10.0
+QUIET_S = 0.3
+
+
+class Connection(Protocol):
+    def send(self, message: dict[str, Any]) -> None: ...
+    def receive(self) -> dict[str, Any]: ...
+    def is_quiet(self) -> bool: ...
+    def close(self) -> None: ...
+
+
+class Tcp:
+    """Sends without a line feed, as two clients do, and reads by lines."""
+
+    def __init__(self, server: LiveServer) -> None:
+        parts = urlsplit(server.sockets["socket"])
+        self.socket = socket.create_connection((parts.hostname, parts.port), WAIT_S_MAX)
+        self.reader = self.socket.makefile("rb")
+
+    def send(self, message: dict[str, Any]) -> None:
+        self.socket.sendall(json.dumps(message).encode())
+
+    def receive(self) -> dict[str, Any]:
+        line = self.reader.readline()
+        assert line.endswith(b"\n"), line
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    def is_quiet(self) -> bool:
+        self.socket.settimeout(QUIET_S)
+        try:
+            self.socket.recv(1, socket.MSG_PEEK)
+        except TimeoutError:
+            return True
+        finally:
+            self.socket.settimeout(WAIT_S_MAX)
+        return False
+
+    def close(self) -> None:
+        self.reader.close()
+        self.socket.close()
+
+
+class WebSocket:
+    def __init__(self, url: str) -> None:
+        self.stack = contextlib.ExitStack()
+        made = connect(url, open_timeout=WAIT_S_MAX, compression=None)
+        self.socket = self.stack.enter_context(made)
+
+    def send(self, message: dict[str, Any]) -> None:
+        self.socket.send(json.dumps(message))
+
+    def receive(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.socket.recv(timeout=WAIT_S_MAX))
+        return found
+
+    def is_quiet(self) -> bool:
+        try:
+            self.socket.recv(timeout=QUIET_S)
+        except TimeoutError:
+            return True
+        return False
+
+    def close(self) -> None:
+        self.stack.close()
+
+
+class XhrPolling:
+    """SockJS where a browser has no WebSocket."""
+
+    def __init__(self, server: LiveServer) -> None:
+        self.url = f"{server.sockets['sockjs']}/000/{time.monotonic_ns()}"
+        self.http = requests.Session()
+        self.waiting: list[dict[str, Any]] = []
+        assert self._poll(WAIT_S_MAX) == "o\n"
+
+    def _poll(self, wait_s: float) -> str:
+        return self.http.post(f"{self.url}/xhr", timeout=wait_s).text
+
+    def send(self, message: dict[str, Any]) -> None:
+        sent = self.http.post(
+            f"{self.url}/xhr_send", data=json.dumps([json.dumps(message)]), timeout=WAIT_S_MAX
+        )
+        assert sent.status_code == 204
+
+    def receive(self) -> dict[str, Any]:
+        while not self.waiting:
+            frame = self._poll(WAIT_S_MAX)
+            if frame.startswith("a"):
+                self.waiting += map(json.loads, json.loads(frame[1:]))
+        return self.waiting.pop(0)
+
+    def is_quiet(self) -> bool:
+        try:
+            return not self.waiting and self._poll(QUIET_S) == ""
+        except requests.RequestException:  # nothing came in time
+            return True
+
+    def close(self) -> None:
+        self.http.close()
+
+
+WAYS = {
+    "tcp": Tcp,
+    "websocket": lambda server: WebSocket(server.sockets["websocket"]),
+    "sockjs websocket": lambda server: WebSocket(
+        server.sockets["sockjs"].replace("http", "ws", 1) + "/websocket"
+    ),
+    "sockjs xhr": XhrPolling,
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with start_server(tmp_path_factory.mktemp("tank")) as started:
+        yield started
+
+
+@pytest.fixture
+def feed(server: LiveServer) -> str:
+    """A resource of its own for each test."""
+    made = requests.post(
+        f"{server.url}/v2/feeds", json={"title": "Roof", "datastreams": [{"id": "a", "current_value": "1"}, {"id": "b"}]},
+        headers={"X-ApiKey": server.master_key()}, timeout=WAIT_S_MAX,
+    )  # fmt: skip
+    assert made.status_code == 201, made.text
+    return "/feeds/" + made.headers["Location"].rpartition("/")[2]
+
+
+@pytest.fixture(params=WAYS)
+def connection(request: pytest.FixtureRequest, server: LiveServer) -> Iterator[Connection]:
+    made: Connection = WAYS[request.param](server)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def key(server: LiveServer) -> dict[str, str]:
+    return {"X-ApiKey": server.master_key()}
+
+
+def put(server: LiveServer, feed: str, **values: str) -> None:
+    streams = [{"id": name, "current_value": value} for name, value in values.items()]
+    done = requests.put(
+        f"{server.url}/v2{feed}", json={"datastreams": streams}, headers={"X-ApiKey": server.master_key()}, timeout=WAIT_S_MAX
+    )  # fmt: skip
+    assert done.status_code == 200
+
+
+def test_a_get_is_answered_with_token_resource_status_headers_and_body(
+    connection: Connection, feed: str, key: dict[str, str]
+) -> None:
+    connection.send({"method": "get", "resource": feed, "headers": key, "token": "0x12"})
+    answer = connection.receive()
+    assert (answer["token"], answer["resource"], answer["status"]) == ("0x12", feed, 200)
+    assert answer["headers"] == {"CONTENT_TYPE": "application/json; charset=utf-8"}
+    assert answer["body"]["title"] == "Roof"
+
+
+def test_a_put_with_body_as_object_or_as_text_is_written(
+    connection: Connection, feed: str, key: dict[str, str]
+) -> None:
+    body = {"version": "1.0.0", "datastreams": [{"id": "a", "current_value": "7"}]}
+    for number, sent in enumerate((body, json.dumps(body))):
+        connection.send(
+            {"method": "put", "resource": feed, "headers": key, "body": sent, "token": number}
+        )
+        assert connection.receive() == {"token": number, "resource": feed, "status": 200}
+    connection.send({"method": "GET", "resource": f"{feed}/datastreams/a.json", "headers": key})
+    assert connection.receive()["body"]["current_value"] == "7"
+
+
+def test_params_are_the_query(connection: Connection, feed: str, key: dict[str, str]) -> None:
+    for name in ("params", "parameters"):
+        connection.send(
+            {"method": "get", "resource": feed, "headers": key, name: {"datastreams": "b"}}
+        )
+        streams = connection.receive()["body"]["datastreams"]
+        assert [stream["id"] for stream in streams] == ["b"]
+
+
+def test_a_feed_subscription_pushes_the_whole_feed_without_status(
+    connection: Connection, server: LiveServer, feed: str, key: dict[str, str]
+) -> None:
+    connection.send({"method": "subscribe", "resource": feed, "headers": key, "token": "t"})
+    assert connection.receive() == {"token": "t", "resource": feed, "status": 200}
+    put(server, feed, b="5")
+    push = connection.receive()
+    assert (set(push), push["token"], push["resource"]) == (
+        {"token", "resource", "body"},
+        "t",
+        feed,
+    )
+    values = {stream["id"]: stream["current_value"] for stream in push["body"]["datastreams"]}
+    assert values == {"a": "1", "b": "5"}
+
+
+def test_a_datastream_subscription_hears_of_that_datastream_only(
+    connection: Connection, server: LiveServer, feed: str, key: dict[str, str]
+) -> None:
+    resource = f"{feed}/datastreams/a"
+    connection.send({"method": "subscribe", "resource": resource, "headers": key})
+    assert connection.receive()["status"] == 200
+    put(server, feed, b="5")
+    put(server, feed, a="6")
+    push = connection.receive()
+    assert (push["resource"], push["body"]["id"], push["body"]["current_value"]) == (
+        resource,
+        "a",
+        "6",
+    )
+
+
+def test_subscribing_again_is_one_subscription_and_other_tokens_are_others(
+    connection: Connection, server: LiveServer, feed: str, key: dict[str, str]
+) -> None:
+    for token in ("one", "one", "two"):
+        connection.send({"method": "subscribe", "resource": feed, "headers": key, "token": token})
+        assert connection.receive()["status"] == 200
+    put(server, feed, a="2")
+    assert {connection.receive()["token"] for _ in range(2)} == {"one", "two"}
+    connection.send({"method": "unsubscribe", "resource": feed, "headers": key, "token": "two"})
+    assert connection.receive() == {"token": "two", "resource": feed, "status": 200}
+    put(server, feed, a="3")
+    assert connection.receive()["token"] == "one"
+    assert connection.is_quiet()
+
+
+def test_unsubscribing_what_was_not_subscribed_is_200(
+    connection: Connection, feed: str, key: dict[str, str]
+) -> None:
+    connection.send({"method": "unsubscribe", "resource": feed, "headers": key})
+    assert connection.receive() == {"resource": feed, "status": 200}
+
+
+def test_a_refused_subscription_says_so_in_the_recorded_words(
+    connection: Connection, feed: str
+) -> None:
+    message = {"method": "subscribe", "resource": feed, "token": "x", "headers": {"X-ApiKey": "no"}}
+    connection.send(message)
+    assert connection.receive() == {
+        "token": "x", "resource": feed, "status": 401, "body": "Forbidden: You are not authorized",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [
+        ({"method": "subscribe", "resource": "/feeds/999999999"}, 404),
+        ({"method": "subscribe", "resource": "/triggers"}, 404),
+        ({"method": "subscribe", "resource": "FEED/datastreams/none"}, 404),
+        ({"method": "get", "resource": "/nonsense"}, 404),
+        ({"method": "get", "resource": "feeds/1"}, 400),
+        ({"method": "dance", "resource": "FEED"}, 400),
+        ({"method": "put", "resource": "FEED", "body": {"title": ""}}, 422),
+        ({"method": "put", "resource": "FEED", "body": "{"}, 400),
+        ({"resource": "FEED", "method": "get", "token": {"an": "object"}}, 400),
+    ],
+)
+def test_bad_requests_are_refused_and_the_connection_goes_on(
+    connection: Connection, feed: str, key: dict[str, str], message: dict[str, Any], status: int
+) -> None:
+    resource = str(message["resource"]).replace("FEED", feed)
+    connection.send({**message, "resource": resource, "headers": key})
+    assert connection.receive()["status"] == status
+    connection.send({"method": "get", "resource": feed, "headers": key})
+    assert connection.receive()["status"] == 200
+
+
+def test_a_key_that_is_deleted_hears_nothing_more(
+    connection: Connection, server: LiveServer, feed: str
+) -> None:
+    short = server.command("key", "create", "short")
+    headers = {"X-ApiKey": short["api_key"]}
+    connection.send({"method": "subscribe", "resource": feed, "headers": headers})
+    assert connection.receive()["status"] == 200
+    put(server, feed, a="2")
+    assert connection.receive()["resource"] == feed
+    server.command("key", "delete", str(short["key_id"]), "--yes")
+    put(server, feed, a="3")
+    assert connection.is_quiet()
+
+
+def test_requests_and_updates_are_in_the_feeds_request_log(
+    connection: Connection, server: LiveServer, feed: str, key: dict[str, str]
+) -> None:
+    connection.send({"method": "delete", "resource": feed, "headers": key, "token": "last"})
+    assert connection.receive() == {"token": "last", "resource": feed, "status": 200}
+    assert (
+        requests.get(f"{server.url}/v2{feed}", headers=key, timeout=WAIT_S_MAX).status_code == 404
+    )
+
+
+# --- what only a stream of bytes can do ---------------------------------------------------------
+
+
+def test_requests_behind_each_other_without_line_feeds_are_all_answered(
+    server: LiveServer, feed: str, key: dict[str, str]
+) -> None:
+    tcp = Tcp(server)
+    message = {"method": "get", "resource": feed, "headers": key}
+    tcp.socket.sendall(b"".join(json.dumps({**message, "token": n}).encode() for n in range(300)))
+    assert sorted(tcp.receive()["token"] for _ in range(300)) == list(range(300))
+    tcp.close()
+
+
+def test_a_request_cut_into_single_bytes_is_answered(
+    server: LiveServer, feed: str, key: dict[str, str]
+) -> None:
+    tcp = Tcp(server)
+    for byte in json.dumps({"method": "get", "resource": feed, "headers": key}).encode():
+        tcp.socket.sendall(bytes([byte]))
+    assert tcp.receive()["status"] == 200
+    tcp.close()
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00", b"{" * 100, b"[]"]
+)
+def test_garbage_is_refused_and_the_connection_closed(server: LiveServer, garbage: bytes) -> None:
+    tcp = Tcp(server)
+    tcp.socket.sendall(garbage)
+    assert tcp.receive()["status"] == 400
+    assert tcp.reader.read() == b""
+    tcp.close()
+
+
+def test_a_message_too_large_is_refused(server: LiveServer) -> None:
+    tcp = Tcp(server)
+    try:
+        tcp.socket.sendall(b'{"a":"' + b"x" * 2_000_000)
+        assert tcp.receive()["status"] == 400
+    except (ConnectionResetError, BrokenPipeError):
+        pass  # it was closed before all was sent
+    tcp.close()
+
+
+def test_a_subscriber_that_reads_nothing_is_dropped_and_others_go_on(
+    server: LiveServer, feed: str, key: dict[str, str]
+) -> None:
+    lazy, keen = Tcp(server), Tcp(server)
+    for connection in (lazy, keen):
+        for token in range(200):  # so that each update is many pushes
+            connection.send(
+                {"method": "subscribe", "resource": feed, "headers": key, "token": token}
+            )
+    for _ in range(200):
+        assert keen.receive()["status"] == 200
+    for update in range(150):  # 11 MB; the kernel takes some 4 MB
+        put(server, feed, a=str(update))
+        assert len({keen.receive()["token"] for _ in range(200)}) == 200
+    read_bytes = 0
+    with contextlib.suppress(ConnectionResetError):
+        while chunk := lazy.socket.recv(1_000_000):
+            read_bytes += len(chunk)
+    assert read_bytes < 150 * 200 * 300  # cut off before the last
+    lazy.close()
+    keen.close()
+
+
+def test_a_websocket_elsewhere_is_not_found(server: LiveServer) -> None:
+    url = server.sockets["websocket"] + "elsewhere"
+    with pytest.raises(InvalidStatus, match="404"), connect(url, open_timeout=WAIT_S_MAX):
+        pass
