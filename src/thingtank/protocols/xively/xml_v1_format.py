@@ -11,7 +11,6 @@ from thingtank.protocols.xively.documents import (
     FeedBody,
     FeedReference,
     FeedsBody,
-    LocationBody,
 )
 from thingtank.protocols.xively.legacy import feed_link, whole_seconds
 from thingtank.protocols.xively.xml_format import (
@@ -49,7 +48,6 @@ _EEML = {
     "version": "5",
     "xsi:schemaLocation": f"{NAMESPACE} {NAMESPACE}/005.xsd",
 }
-_NOWHERE = LocationBody(domain="physical")
 
 
 def serialize_feed(body: FeedBody, *, is_history: bool = False) -> bytes:
@@ -96,8 +94,7 @@ def _add_feed(eeml: Element, body: FeedBody) -> None:
             "email": body.email,
         },
     )
-    if body.location != _NOWHERE:
-        add_location(environment, body.location)
+    add_location(environment, body.location)
     for datastream in body.datastreams:
         _add_datastream(environment, datastream)
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from thingtank.protocols.xively.documents import FeedDocument
 from thingtank.protocols.xively.errors import MalformedBody, Unprocessable, XivelyError
-from thingtank.protocols.xively.formats import select_format
 from thingtank.protocols.xively.json_format import (
     parse_datapoint,
     parse_datapoints,
@@ -125,11 +124,6 @@ def test_any_text_is_tags_without_quotes_and_commas(text: str) -> None:
 )
 def test_a_callback_is_stripped_to_a_plain_name(callback: str, wrapped: bytes) -> None:
     assert wrap_callback(b"{}", callback) == wrapped
-
-
-@pytest.mark.parametrize("extension", ["json", ""])
-def test_json_is_spoken(extension: str) -> None:
-    assert select_format(extension, None) == "json"
 
 
 MEMBERS = [
