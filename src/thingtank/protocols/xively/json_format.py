@@ -109,7 +109,7 @@ def value_of(value: Value, name: str = "current_value") -> str | None:
         return value
     if value is True or value is False:
         return "true" if value else "false"
-    if isinstance(value, int):
+    if isinstance(value, int | float):  # a fraction is one only in a member that is text
         return str(value)
     raise Unprocessable([(name, "must be a string or a number")])
 

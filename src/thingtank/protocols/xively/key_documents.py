@@ -143,7 +143,7 @@ def parse_json(body: bytes) -> KeyDocument:
 
 def parse_xml(body: bytes) -> KeyDocument:
     """Read a `key` document; raises MalformedXml, Unprocessable."""
-    root, _ = read_xml(body)
+    root = read_xml(body)
     if root.tag != "key":
         raise MalformedXml("Missing 'key' node")
     for element in root.iter():

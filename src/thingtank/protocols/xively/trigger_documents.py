@@ -69,7 +69,7 @@ def parse_json(body: bytes) -> TriggerDocument:
 
 def parse_xml(body: bytes) -> TriggerDocument:
     """Read a `datastream-trigger` document; raises MalformedXml, Unprocessable."""
-    root, _ = read_xml(body)
+    root = read_xml(body)
     if root.tag != "datastream-trigger":
         raise MalformedXml("Missing 'datastream-trigger' node")
     return _document(_Wire(**{name: _xml_member(root, name) for name in _Wire.__struct_fields__}))

@@ -88,7 +88,7 @@ def parse_datapoint(body: bytes) -> DatapointDocument:
 
 
 def _environment(body: bytes) -> Element:
-    root, _ = read_xml(body)
+    root = read_xml(body)
     found = child_of(root, "environment") if root.tag == "eeml" else None
     if found is None:
         raise MalformedXml("Missing 'environment' node from base node")

@@ -30,7 +30,6 @@ class _BoundedBuilder:
     """Builds the tree while a document is within the bounds; names lose their namespaces."""
 
     def __init__(self) -> None:
-        self.namespace = ""
         self._builder = TreeBuilder()
         self._depth = 0
         self._nodes = 0
@@ -46,10 +45,7 @@ class _BoundedBuilder:
             raise MalformedXml(f"there are more than {NODES_MAX} elements")
         if len(attributes) > ATTRIBUTES_MAX:
             raise MalformedXml(f"an element has more than {ATTRIBUTES_MAX} attributes")
-        namespace, _, name = tag.rpartition("}")
-        if self._nodes == 1:
-            self.namespace = namespace[1:]
-        self._builder.start(name, attributes)
+        self._builder.start(tag.rpartition("}")[2], attributes)
 
     def data(self, text: str) -> None:
         self._text_chars += len(text)
@@ -66,17 +62,13 @@ class _BoundedBuilder:
         return self._builder.close()
 
 
-def read_xml(body: bytes) -> tuple[Element, str]:
-    """Read a document.
-
-    Returns:
-        Its root, all names without their namespaces, and the root's namespace.
+def read_xml(body: bytes) -> Element:
+    """Read a document: its root; the names of elements are without their namespaces.
 
     Raises:
         MalformedXml: with the place, `… at LINE:COLUMN`, counted from 1.
     """
-    builder = _BoundedBuilder()
-    parser = DefusedXMLParser(forbid_dtd=True, target=builder)
+    parser = DefusedXMLParser(forbid_dtd=True, target=_BoundedBuilder())
     expat: Any = parser.parser
     expat.XmlDeclHandler = _check_encoding
     try:
@@ -91,7 +83,7 @@ def read_xml(body: bytes) -> tuple[Element, str]:
         _refuse("document type declarations are not allowed", line, column)
     except MalformedXml as error:
         _refuse(str(error), expat.CurrentLineNumber, expat.CurrentColumnNumber)
-    return root, builder.namespace
+    return root
 
 
 def _check_encoding(version: str, encoding: str | None, standalone: int) -> None:

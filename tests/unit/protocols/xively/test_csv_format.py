@@ -76,7 +76,9 @@ def test_5_1_datapoints_are_rows_with_times_or_one_value_from_now() -> None:
     assert csv_format.parse_datapoint(f"{T},5".encode()) == DatapointDocument("5", T)
 
 
-TOO_MANY = "CSV is invalid. Too many fields; must only be a single value, or a timestamp and a value"
+TOO_MANY = (
+    "CSV is invalid. Too many fields; must only be a single value, or a timestamp and a value"
+)
 NO_TIMES = "CSV is invalid. If multiple values are included, then a timestamp and value must be submitted for every row"
 V1_ROWS = "CSV is invalid. Currently we can only accept CSV for your most recent set of values. You have submitted 3 rows of data."
 REFUSED: list[tuple[Any, str | bytes, str]] = [
@@ -171,13 +173,22 @@ def test_8_2_positions_are_ids_in_v1() -> None:
         DatastreamDocument("3"),
     ]
     assert csv_v1_format.parse_datastream(b" 7 ") == DatastreamDocument(None, "7")
-    body = feed(*[DatastreamBody(str(i), f"v{i}", T) for i in (10, 2, 0)], DatastreamBody("x", "y", T))
+    body = feed(
+        *[DatastreamBody(str(i), f"v{i}", T) for i in (10, 2, 0)], DatastreamBody("x", "y", T)
+    )
     assert csv_v1_format.serialize_feed(body) == b"v0,v2,v10,y"
     assert csv_v1_format.serialize_datastream(DatastreamBody("0", "a,b", T), FEED) == b'"a,b"'
     assert csv_v1_format.serialize_datastream(DatastreamBody("0"), FEED) == b""
 
 
-@given(st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"])).map(str.strip), min_size=2, max_size=4), max_size=4))
+@given(
+    st.lists(
+        st.lists(
+            st.text(st.characters(exclude_categories=["Cs"])).map(str.strip), min_size=2, max_size=4
+        ),
+        max_size=4,
+    )
+)
 def test_rows_come_back_whatever_stands_in_them(rows: list[list[str]]) -> None:
     rows = [["id", *row] for row in rows]
     written = join_rows(map(write_row, rows))

@@ -95,7 +95,7 @@ def test_a_page_has_the_same_values_in_csv_and_its_counts_in_xml(body: FeedsBody
         for feed in body.results
         for item in feed.datastreams
     ]
-    root, _ = read_xml(xml_format.serialize_feeds(body))
+    root = read_xml(xml_format.serialize_feeds(body))
     counts = [root.findtext(name) for name in ("totalResults", "startIndex", "itemsPerPage")]
     assert counts == [str(body.totalResults), str(body.startIndex), str(body.itemsPerPage)]
     assert [feed.get("id") for feed in root.iter("environment")] == [

@@ -68,7 +68,13 @@ def test_what_is_no_feed_is_refused(body: bytes, refusal: type[Exception]) -> No
 
 def feed() -> FeedBody:
     datastream = DatastreamBody(
-        "0", "129", "2011-02-22T14:28:50.834174Z", "658.0", "0.0", ("humidity",), UnitBody(label="%")
+        "0",
+        "129",
+        "2011-02-22T14:28:50.834174Z",
+        "658.0",
+        "0.0",
+        ("humidity",),
+        UnitBody(label="%"),
     )
     return FeedBody(
         id=504, title="Office", private="true", tags=("x",), feed="https://t/v2/feeds/504.json",

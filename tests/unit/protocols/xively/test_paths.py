@@ -178,6 +178,9 @@ def test_other_paths_name_nothing(raw_path: str) -> None:
     assert parse_path(raw_path).path is None
 
 
-@given(st.sampled_from(["/v2/", "/v2/feeds/", "/v1/feeds/7/", "/api/", "/api/7", ""]), st.text(max_size=60))
+@given(
+    st.sampled_from(["/v2/", "/v2/feeds/", "/v1/feeds/7/", "/api/", "/api/7", ""]),
+    st.text(max_size=60),
+)
 def test_no_path_is_too_odd_to_be_read(prefix: str, rest: str) -> None:
     assert isinstance(parse_path(prefix + rest), Target)
