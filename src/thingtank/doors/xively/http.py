@@ -140,10 +140,11 @@ def _read(exchange: Exchange) -> _Reading:
     target = parse_path(head.raw_path)
     exchange.path = target.path
     handler = HANDLERS.get((type(target.path), method)) if target.path else None
-    if target.path is None or handler is None:
+    # Paths of the API v1 are known, and not answered yet.
+    if target.path is None or handler is None or target.version != 2:
         raise NotRouted(head.method, head.raw_path)
     if method != "DELETE":  # has no format: the C library deletes `….csv` and reads no body
-        select_format(target.extension, head.headers.get(b"accept"))
+        select_format(target.extension, head.headers.get(b"accept"), ("json",))
     parameters = parse_parameters(head.query)
     if method == "GET" and parameters:
         exchange.callback = first(parameters, "callback") or ""

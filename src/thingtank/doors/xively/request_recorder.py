@@ -4,7 +4,7 @@ from urllib.parse import unquote_plus
 
 from thingtank.doors.xively.exchange import Exchange
 from thingtank.doors.xively.responses import Reply
-from thingtank.protocols.xively.paths import FeedsPath
+from thingtank.protocols.xively.paths import OneFeedPath
 from thingtank.tank.errors import NoSuchDevice
 from thingtank.tank.events import RequestServed
 from thingtank.tank.tank import Tank
@@ -26,7 +26,7 @@ class RequestRecorder:
     def record(self, exchange: Exchange, reply: Reply, duration_us: int) -> None:
         """Announce one request, after it was answered."""
         path = exchange.path
-        if path is None or isinstance(path, FeedsPath):
+        if not isinstance(path, OneFeedPath):
             return
         feed_id = path.feed_id
         if reply.status >= _REFUSED and not self._exists(feed_id):

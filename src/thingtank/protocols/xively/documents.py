@@ -125,6 +125,15 @@ class DatastreamBody(msgspec.Struct, omit_defaults=True, gc=False):
     version: str = ""
 
 
+class WaypointBody(msgspec.Struct, omit_defaults=True, gc=False):
+    """Where a mobile feed was. xively-python takes `at`, `lat` and `lon` only."""
+
+    at: str
+    lat: float
+    lon: float
+    ele: str = ""
+
+
 class LocationBody(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     """`location` in an answer; latitude and longitude are numbers."""
 
@@ -135,6 +144,7 @@ class LocationBody(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     ele: str = ""
     lat: float | None = None
     lon: float | None = None
+    waypoints: list[WaypointBody] = []
 
 
 class UserBody(msgspec.Struct, gc=False):
@@ -163,6 +173,17 @@ class FeedBody(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     version: str
     datastreams: list[DatastreamBody] = []
     location: LocationBody
+    product_id: str = ""
+    device_serial: str = ""
+
+
+class FeedReference(msgspec.Struct, gc=False):
+    """What XML tells of the feed around a datastream."""
+
+    id: int
+    creator: str
+    updated: str
+    created: str = ""
 
 
 class FeedsBody(msgspec.Struct, gc=False):

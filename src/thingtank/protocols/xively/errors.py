@@ -3,6 +3,8 @@
 ```
 XivelyError            status, title and text of the answer
 ├── MalformedBody      400: not JSON, not gzip, not the shape of a document
+│   ├── MalformedXml    400: not well-formed, not allowed, or not EEML
+│   └── MalformedCsv    400: not rows of the fields asked for
 ├── MalformedQuery     400: query terms that cannot be read
 ├── NotRouted          404: no such path, or not with that method
 ├── NotAcceptable      406: a format that is not spoken here
@@ -41,6 +43,18 @@ class MalformedBody(XivelyError):
     """The body cannot be read as a document at all."""
 
     title = "JSON Parser Error"
+
+
+class MalformedXml(MalformedBody):
+    """The body is not XML, uses what is refused (a DTD, entities), or is not of the shape."""
+
+    title = "XML Parser Error"
+
+
+class MalformedCsv(MalformedBody):
+    """The body is not CSV, or its rows have fields that mean nothing."""
+
+    title = "CSV Parser Error"
 
 
 class MalformedQuery(XivelyError):

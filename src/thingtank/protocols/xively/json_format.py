@@ -11,15 +11,20 @@ from typing import TypeVar
 import msgspec
 
 from thingtank.protocols.xively.documents import (
+    DatapointBody,
     DatapointDocument,
     DatapointsDocument,
+    DatastreamBody,
     DatastreamDocument,
     DatastreamsDocument,
+    FeedBody,
     FeedDocument,
+    FeedReference,
+    FeedsBody,
     RangeDocument,
     Value,
 )
-from thingtank.protocols.xively.errors import MalformedBody, Unprocessable
+from thingtank.protocols.xively.errors import ErrorBody, MalformedBody, Unprocessable
 
 Document = TypeVar("Document")
 
@@ -44,35 +49,36 @@ def parse_feed(body: bytes) -> FeedDocument:
     Raises:
         MalformedBody, Unprocessable.
     """
-    return _parse(_FEED, body)
+    return decode(_FEED, body)
 
 
 def parse_datastream(body: bytes) -> DatastreamDocument:
     """Read a datastream document; raises as `parse_feed`."""
-    return _parse(_DATASTREAM, body)
+    return decode(_DATASTREAM, body)
 
 
 def parse_datastreams(body: bytes) -> list[DatastreamDocument]:
     """Read the list that creates datastreams; raises as `parse_feed`."""
-    return _parse(_DATASTREAMS, body).datastreams or []
+    return decode(_DATASTREAMS, body).datastreams or []
 
 
 def parse_datapoints(body: bytes) -> list[DatapointDocument]:
     """Read a list of datapoints; raises as `parse_feed`."""
-    return _parse(_DATAPOINTS, body).datapoints or []
+    return decode(_DATAPOINTS, body).datapoints or []
 
 
 def parse_datapoint(body: bytes) -> DatapointDocument:
     """Read the new value of a datapoint; raises as `parse_feed`."""
-    return _parse(_DATAPOINT, body)
+    return decode(_DATAPOINT, body)
 
 
 def parse_range(body: bytes) -> RangeDocument:
     """Read the range of a delete; raises as `parse_feed`."""
-    return _parse(_RANGE, body)
+    return decode(_RANGE, body)
 
 
-def _parse(decoder: "msgspec.json.Decoder[Document]", body: bytes) -> Document:
+def decode(decoder: "msgspec.json.Decoder[Document]", body: bytes) -> Document:
+    """Read a document by a decoder; raises as `parse_feed`."""
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -99,8 +105,11 @@ def _shape_message(message: str) -> str:
     return f"The document is not of the expected shape: {message}"
 
 
-def value_of(value: Value) -> str | None:
+def value_of(value: Value, name: str = "current_value") -> str | None:
     """A value's text as the client wrote it; None when it is absent or null.
+
+    Args:
+        name: the member it stands in, for the refusal.
 
     Raises:
         Unprocessable: it is an object or a list.
@@ -109,9 +118,9 @@ def value_of(value: Value) -> str | None:
         return value
     if value is True or value is False:
         return "true" if value else "false"
-    if isinstance(value, int):
+    if isinstance(value, int | float):  # a fraction is one only in a member that is text
         return str(value)
-    raise Unprocessable([("current_value", "must be a string or a number")])
+    raise Unprocessable([(name, "must be a string or a number")])
 
 
 def values_of(values: Sequence[Value]) -> list[str | None]:
@@ -144,6 +153,33 @@ def kept_tag(tag: str) -> str:
 
 def serialize(body: object) -> bytes:
     """Write an answer's body, compact."""
+    return _ENCODER.encode(body)
+
+
+def serialize_feed(body: FeedBody, *, is_history: bool = False) -> bytes:
+    """Write a feed; `is_history` makes no difference here."""
+    return _ENCODER.encode(body)
+
+
+def serialize_feeds(body: FeedsBody) -> bytes:
+    """Write a page of feeds."""
+    return _ENCODER.encode(body)
+
+
+def serialize_datastream(
+    body: DatastreamBody, feed: FeedReference, *, is_history: bool = False
+) -> bytes:
+    """Write a datastream; JSON tells nothing of its feed."""
+    return _ENCODER.encode(body)
+
+
+def serialize_datapoint(body: DatapointBody) -> bytes:
+    """Write a datapoint."""
+    return _ENCODER.encode(body)
+
+
+def serialize_error(body: ErrorBody) -> bytes:
+    """Write a refusal."""
     return _ENCODER.encode(body)
 
 

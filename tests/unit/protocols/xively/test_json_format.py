@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thingtank.protocols.xively.documents import FeedDocument
+from thingtank.protocols.xively.documents import FeedDocument, LocationDocument
 from thingtank.protocols.xively.errors import MalformedBody, Unprocessable, XivelyError
-from thingtank.protocols.xively.formats import select_format
 from thingtank.protocols.xively.json_format import (
     parse_datapoint,
     parse_datapoints,
@@ -43,6 +42,12 @@ LITERALS = [
 def test_a_value_keeps_the_text_it_was_written_with(literal: str, text: str | None) -> None:
     document = parse_datastream(f'{{"current_value": {literal} }}'.encode())
     assert value_of(document.current_value) == text
+
+
+def test_a_member_that_is_text_may_be_sent_as_a_fraction() -> None:
+    location = parse_feed(b'{"location":{"ele":12.50}}').location
+    assert isinstance(location, LocationDocument)
+    assert value_of(location.ele) == "12.5"
 
 
 @pytest.mark.parametrize("literal", ["{}", "[]", '{"value":1}', "[1]"])
@@ -125,11 +130,6 @@ def test_any_text_is_tags_without_quotes_and_commas(text: str) -> None:
 )
 def test_a_callback_is_stripped_to_a_plain_name(callback: str, wrapped: bytes) -> None:
     assert wrap_callback(b"{}", callback) == wrapped
-
-
-@pytest.mark.parametrize("extension", ["json", ""])
-def test_json_is_spoken(extension: str) -> None:
-    assert select_format(extension, None) == "json"
 
 
 MEMBERS = [
