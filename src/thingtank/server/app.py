@@ -5,7 +5,10 @@ from typing import Any, Protocol
 
 import msgspec
 
+from thingtank.protocols.xively.paths import parse_path
+
 XIVELY_PATHS = ("/v2/", "/v1/")
+_LEGACY_PATHS = ("/api", "/feeds/")
 _FAILING = "the archive cannot write its history; writes wait in the journal, the log says why"
 
 
@@ -44,7 +47,7 @@ class WebApp:
             await send({"type": "websocket.close", "code": 1000})
             return
         path: str = scope["path"]
-        if path.startswith(XIVELY_PATHS):
+        if path.startswith(XIVELY_PATHS) or _is_legacy(path):
             await self._xively(scope, receive, send)
         elif path == "/healthz":
             await _answer_health(send, self._is_failing())
@@ -54,6 +57,11 @@ class WebApp:
             await self._live(scope, receive, send)
         else:
             await self._pages(scope, receive, send)
+
+
+def _is_legacy(path: str) -> bool:
+    """Whether it is one of Xively's oldest paths, which stand among the pages' (`/api/504.csv`)."""
+    return path.startswith(_LEGACY_PATHS) and parse_path(path).version == 1
 
 
 async def _answer_health(send: Any, is_failing: bool) -> None:

@@ -100,7 +100,7 @@ REFUSED_REQUESTS = [
     ("POST to a feed", "POST", "FEED", "device", 404, "No route matches [POST]"),
     ("unknown route", "GET", "/v2/nonsense", "master", 404, 'No route matches [GET] \\"/api/v2/nonsense\\"'),
     ("an unknown method", "PATCH", "FEED", "device", 404, "No route matches [PATCH]"),
-    ("a format not spoken", "GET", "FEED.xml", "device", 406, "Not Acceptable"),
+    ("a format not spoken", "GET", "FEED.png", "device", 406, "Not Acceptable"),
     ("an unknown extension", "GET", "FEED.pdf", "device", 406, "Not Acceptable"),
     ("history over too large a range", "GET", "FEED?interval=60&duration=3days", "device", 400, "at most 86400 seconds"),
     ("history by contradicting terms", "GET", "FEED?start=2020-01-01T00:00:00Z&end=2020-01-02T00:00:00Z&duration=1", "device", 400, "can't be combined"),

@@ -10,16 +10,18 @@ class Exchange:
     Attributes:
         head: what it says before its body.
         path: what it names; None until parsed, or when nothing is there.
+        format: in which it is answered.
         callback: the JSONP function asked for, or blank.
         body: decompressed; blank until it was read.
         reason: why it was refused, blank when it was not.
     """
 
-    __slots__ = ("body", "callback", "head", "path", "reason")
+    __slots__ = ("body", "callback", "format", "head", "path", "reason")
 
     def __init__(self, head: RequestHead) -> None:
         self.head = head
         self.path: XivelyPath | None = None
+        self.format = "json"
         self.callback = ""
         self.body = b""
         self.reason = ""

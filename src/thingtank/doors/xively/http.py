@@ -14,7 +14,8 @@ from thingtank.doors.xively.error_table import answer_of
 from thingtank.doors.xively.exchange import Exchange
 from thingtank.doors.xively.request_recorder import RequestRecorder
 from thingtank.doors.xively.requests import PeerLeft, Request, plain_body, read_body
-from thingtank.doors.xively.resources import HANDLERS, Handler, Resources
+from thingtank.doors.xively.resources.routes import HANDLERS
+from thingtank.doors.xively.resources.shared import Context, Handler
 from thingtank.doors.xively.responses import (
     JAVASCRIPT_TYPE,
     PREFLIGHT_HEADERS,
@@ -25,8 +26,19 @@ from thingtank.doors.xively.settings import XivelySettings
 from thingtank.net.eager import run_eagerly
 from thingtank.net.http_request import Headers, RequestHead, Respond
 from thingtank.protocols.xively import json_format
-from thingtank.protocols.xively.errors import ErrorBody, NotRouted, XivelyError
-from thingtank.protocols.xively.formats import select_format
+from thingtank.protocols.xively.errors import (
+    ErrorBody,
+    NotAcceptable,
+    NotRouted,
+    XivelyError,
+)
+from thingtank.protocols.xively.formats import (
+    CONTENT_TYPES,
+    ERROR_SERIALIZERS,
+    FORMATS,
+    default_format,
+    select_format,
+)
 from thingtank.protocols.xively.paths import Target, parse_path
 from thingtank.protocols.xively.query import Parameters, first, parse_parameters
 from thingtank.tank.errors import TankError, Unavailable
@@ -43,6 +55,7 @@ class _Reading(msgspec.Struct, frozen=True, gc=False):
     """What a head asks for. The same head asks for the same each time, so it is read once."""
 
     target: Target
+    format: str
     handler: Handler
     parameters: Parameters
     callback: str
@@ -60,7 +73,7 @@ class XivelyHttp:
         door: str = "xively_http",
     ) -> None:
         self._tank = tank
-        self._resources = Resources(tank, settings)
+        self._context = Context(tank, settings)
         self._recorder = RequestRecorder(tank, door)
         self._public_url = public_url.rstrip("/")
         self._public_reads_keyless = settings.public_reads_keyless
@@ -91,12 +104,12 @@ class XivelyHttp:
         except PeerLeft:
             return
         except (TankError, XivelyError) as error:
-            reply = _refusal(error, is_query=method not in _CHANGES)
+            reply = _refusal(error, exchange.format, is_query=method not in _CHANGES)
             exchange.reason = str(error)
         except Exception:
             # The edge of the door: the peer gets no details, the log all of them.
             log.exception("xively_http_request_failed", method=method)
-            reply = _internal_error()
+            reply = _internal_error(exchange.format)
             exchange.reason = "an error of the server's own; see its log"
         if exchange.callback:
             reply = Reply(
@@ -104,7 +117,8 @@ class XivelyHttp:
                 json_format.wrap_callback(reply.body, exchange.callback),
                 content_type=JAVASCRIPT_TYPE,
             )
-        headers, sent = headers_of(reply, b"gzip" in head.headers.get(b"accept-encoding", b""))
+        accepts_gzip = b"gzip" in head.headers.get(b"accept-encoding", b"")
+        headers, sent = headers_of(reply, CONTENT_TYPES[exchange.format], accepts_gzip)
         respond(reply.status, headers, b"" if method == "HEAD" else sent)
         self._recorder.record(exchange, reply, (time.perf_counter_ns() - started_ns) // 1000)
 
@@ -114,8 +128,11 @@ class XivelyHttp:
         if reading is None:
             reading = head.reading = _read(exchange)
         else:
-            exchange.path, exchange.callback = reading.target.path, reading.callback
-        reads_public = self._public_reads_keyless and head.method in _READS
+            exchange.path, exchange.format = reading.target.path, reading.format
+            exchange.callback = reading.callback
+        # Graphs of public feeds stood in web pages, which have no key to show.
+        is_keyless = self._public_reads_keyless or reading.format == "png"
+        reads_public = is_keyless and head.method in _READS
         caller = caller_of(self._tank, reading.credentials, head.address, reads_public)
         request = Request(
             "GET" if head.method == "HEAD" else head.method,
@@ -123,6 +140,7 @@ class XivelyHttp:
             reading.parameters,
             caller,
             head,
+            reading.format,
             self._public_url,
         )
         if head.method in _WITH_BODY:
@@ -130,7 +148,7 @@ class XivelyHttp:
             if receive is not None:  # only now, so that nobody without a key is read much from
                 body = await read_body(receive, head.headers, limit)
             request.body = exchange.body = plain_body(body, head.headers, limit)
-        return await reading.handler(self._resources, request)
+        return await reading.handler(self._context, request)
 
 
 def _read(exchange: Exchange) -> _Reading:
@@ -139,25 +157,44 @@ def _read(exchange: Exchange) -> _Reading:
     method = "GET" if head.method == "HEAD" else head.method
     target = parse_path(head.raw_path)
     exchange.path = target.path
+    exchange.format = default_format(target.version)
     handler = HANDLERS.get((type(target.path), method)) if target.path else None
-    # Paths of the API v1 are known, and not answered yet.
-    if target.path is None or handler is None or target.version != 2:
+    if target.path is None or handler is None:
         raise NotRouted(head.method, head.raw_path)
     if method != "DELETE":  # has no format: the C library deletes `….csv` and reads no body
-        select_format(target.extension, head.headers.get(b"accept"), ("json",))
+        exchange.format = _format(target, method, head)
     parameters = parse_parameters(head.query)
-    if method == "GET" and parameters:
+    if method == "GET" and parameters and exchange.format == "json":
         exchange.callback = first(parameters, "callback") or ""
     credentials = credentials_of(head.headers, parameters)
-    return _Reading(target, handler, parameters, exchange.callback, credentials)
+    return _Reading(target, exchange.format, handler, parameters, exchange.callback, credentials)
 
 
-def _refusal(error: TankError | XivelyError, is_query: bool) -> Reply:
+def _format(target: Target, method: str, head: RequestHead) -> str:
+    assert target.path is not None
+    accept = head.headers.get(b"accept")
+    spoken = FORMATS[type(target.path)]
+    name = select_format(target.extension, accept, spoken, default_format(target.version))
+    if name == "png":
+        raise NotAcceptable("images are not drawn by this version")
+    return name
+
+
+def _refusal(error: TankError | XivelyError, name: str, is_query: bool) -> Reply:
     status, body = answer_of(error, is_query)
     retry_after_s = error.retry_after_s if isinstance(error, Unavailable) else 0
-    return Reply(status, json_format.serialize(body), retry_after_s=retry_after_s)
+    return _error(status, body, name, retry_after_s)
 
 
-def _internal_error() -> Reply:
+def _internal_error(name: str) -> Reply:
     body = ErrorBody("Internal Server Error", "The server failed; the failure has been logged")
-    return Reply(500, json_format.serialize(body))
+    return _error(500, body, name)
+
+
+def _error(status: int, body: ErrorBody, name: str, retry_after_s: int = 0) -> Reply:
+    """A refusal in the format that was asked for; where an image was, in JSON."""
+    if name not in ERROR_SERIALIZERS:
+        name = "json"
+    reply = Reply(status, ERROR_SERIALIZERS[name](body), retry_after_s=retry_after_s)
+    reply.content_type = CONTENT_TYPES[name]
+    return reply

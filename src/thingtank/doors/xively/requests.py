@@ -8,6 +8,7 @@ import msgspec
 
 from thingtank.net.http_request import RequestHead
 from thingtank.protocols.xively.errors import BodyTooLarge, MalformedBody, XivelyError
+from thingtank.protocols.xively.formats import FEED_CODECS, FeedCodec
 from thingtank.protocols.xively.paths import Target
 from thingtank.protocols.xively.query import Parameters
 from thingtank.tank.access import Caller
@@ -20,6 +21,7 @@ class Request(msgspec.Struct, gc=False):
 
     Attributes:
         method: a HEAD is a GET here.
+        format: of the body and of the answer; `codec` reads and writes it.
         public_url: where clients reach this server, as the settings say; blank for as they did.
         body: decompressed.
     """
@@ -29,8 +31,14 @@ class Request(msgspec.Struct, gc=False):
     parameters: Parameters
     caller: Caller
     head: RequestHead
+    format: str = "json"
     public_url: str = ""
     body: bytes = b""
+
+    @property
+    def codec(self) -> FeedCodec:
+        """Reads and writes feeds, datastreams and datapoints in the request's format."""
+        return FEED_CODECS[self.target.version, self.format]
 
     @property
     def base_url(self) -> str:

@@ -8,7 +8,6 @@ import gzip
 
 import msgspec
 
-JSON_TYPE = b"application/json; charset=utf-8"
 JAVASCRIPT_TYPE = b"application/javascript; charset=utf-8"
 GZIP_BYTES_MIN = 512  # below this, compressing costs more than it saves
 
@@ -35,26 +34,36 @@ PREFLIGHT_HEADERS = [
 
 
 class Reply(msgspec.Struct, gc=False):
-    """An answer that a handler gives; the body is JSON text or empty."""
+    """An answer that a handler gives.
+
+    Attributes:
+        content_type: blank for that of the request's format.
+    """
 
     status: int = 200
     body: bytes = b""
     location: str = ""
     retry_after_s: int = 0
-    content_type: bytes = JSON_TYPE
+    content_type: bytes = b""
 
 
 DONE = Reply()
 
 
-def headers_of(reply: Reply, accepts_gzip: bool) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Headers and the body as it is sent."""
+def headers_of(
+    reply: Reply, content_type: bytes, accepts_gzip: bool
+) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Headers and the body as it is sent.
+
+    Args:
+        content_type: of the request's format, for a reply that names none.
+    """
     if not reply.body and not reply.location and not reply.retry_after_s:
         return _EMPTY_HEADERS, b""
     body = reply.body
     headers = [_CORS]
     if body:
-        headers.append((b"content-type", reply.content_type))
+        headers.append((b"content-type", reply.content_type or content_type))
         if accepts_gzip and len(body) >= GZIP_BYTES_MIN:
             body = gzip.compress(body, compresslevel=5, mtime=0)
             headers.append((b"content-encoding", b"gzip"))

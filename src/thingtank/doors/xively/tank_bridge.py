@@ -14,6 +14,7 @@ from thingtank.protocols.xively.documents import (
     DatastreamDocument,
     FeedBody,
     FeedDocument,
+    FeedReference,
     LocationBody,
     LocationDocument,
     Tags,
@@ -348,6 +349,16 @@ class Bodies:
                 for stream in (chosen if with_datastreams else ())
             ],
             location=_location_body(device.location),
+        )
+
+    def reference(self, device: Device) -> FeedReference:
+        """What XML tells of the feed around a datastream."""
+        login = self._tank.directory.get_account(device.account_id).login
+        return FeedReference(
+            device.device_id,
+            f"{self._base_url}/users/{login}",
+            format_time(device.updated_us, self._zone),
+            format_time(device.created_us, self._zone),
         )
 
     def datastream(

@@ -1,0 +1,80 @@
+"""Datastreams: create, read with history, merge, delete.
+
+Source: Xively API v2, datastreams.
+"""
+
+from urllib.parse import quote
+
+from thingtank.doors.xively import tank_bridge as bridge
+from thingtank.doors.xively.requests import Request
+from thingtank.doors.xively.resources.shared import Context, asked_history
+from thingtank.doors.xively.responses import DONE, Reply
+from thingtank.protocols.xively import query
+from thingtank.protocols.xively.errors import Unprocessable
+from thingtank.protocols.xively.paths import DatapointsPath, DatastreamPath, DatastreamsPath
+from thingtank.tank.access import check_reach
+from thingtank.tank.actions.datapoints import record_datapoints
+from thingtank.tank.actions.datastreams import delete_datastream, get_datastream
+
+
+async def create(context: Context, request: Request) -> Reply:
+    """`POST …/datastreams`: 201 and the `Location` of the first."""
+    path = request.target.path
+    assert isinstance(path, DatastreamsPath)
+    directory = context.tank.directory
+    check_reach(request.caller, "post", directory.get_device(path.feed_id))
+    documents = request.codec.parse_datastreams(request.body)
+    if not documents:
+        raise Unprocessable([("datastreams", "can't be blank")])
+    now_us = context.tank.clock.now_us()
+    writes = [bridge.datastream_write(document, now_us) for document in documents]
+    known = directory.datastreams(path.feed_id)
+    if any(write.name in known for write in writes):
+        raise Unprocessable([("datastream id", "has already been taken")])
+    await record_datapoints(
+        context.tank, request.caller, path.feed_id, writes, method="post", creates_missing=True
+    )
+    name = quote(writes[0].name, safe="+")
+    version = request.target.version
+    where = f"{request.base_url}/v{version}/feeds/{path.feed_id}/datastreams/{name}"
+    return Reply(201, location=where)
+
+
+async def read(context: Context, request: Request) -> Reply:
+    """`GET …/datastreams/D` and `…/datapoints`, with history when their parameters ask for it."""
+    path = request.target.path
+    assert isinstance(path, DatastreamPath | DatapointsPath)
+    tank = context.tank
+    datastream = get_datastream(tank, request.caller, path.feed_id, path.datastream_id)
+    zone = query.zone_of(request.parameters)
+    history = None
+    is_history = isinstance(path, DatapointsPath) or query.asks_history(request.parameters)
+    if is_history:
+        found = await asked_history(context, request, path.feed_id, [path.datastream_id], zone)
+        history = found.get(path.datastream_id)
+    bodies = context.bodies(request, zone)
+    body = bodies.datastream(datastream, history, query.first(request.parameters, "function"))
+    feed = bodies.reference(tank.directory.get_device(path.feed_id))
+    return Reply(body=request.codec.serialize_datastream(body, feed, is_history=is_history))
+
+
+async def update(context: Context, request: Request) -> Reply:
+    """`PUT …/datastreams/D`: merge; 404 when there is none."""
+    path = request.target.path
+    assert isinstance(path, DatastreamPath)
+    tank = context.tank
+    device = tank.directory.get_device(path.feed_id)
+    check_reach(request.caller, "put", device, path.datastream_id)
+    document = request.codec.parse_datastream(request.body)
+    write = bridge.datastream_write(document, tank.clock.now_us(), path.datastream_id)
+    writes = bridge.without_echoed_extremes(tank, path.feed_id, [write])
+    await record_datapoints(tank, request.caller, path.feed_id, writes)
+    return DONE
+
+
+async def delete(context: Context, request: Request) -> Reply:
+    """`DELETE …/datastreams/D`."""
+    path = request.target.path
+    assert isinstance(path, DatastreamPath)
+    await delete_datastream(context.tank, request.caller, path.feed_id, path.datastream_id)
+    return DONE

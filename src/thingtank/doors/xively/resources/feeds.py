@@ -1,0 +1,140 @@
+"""Feeds: list and search, create, read with history, merge, delete.
+
+Source: Xively API v2, feeds; v1, where a PUT replaces the datastreams.
+"""
+
+from collections.abc import Sequence
+
+from thingtank.doors.xively import tank_bridge as bridge
+from thingtank.doors.xively.requests import Request
+from thingtank.doors.xively.resources.shared import Context, asked_history
+from thingtank.doors.xively.responses import DONE, Reply
+from thingtank.protocols.xively import query
+from thingtank.protocols.xively.documents import FeedsBody
+from thingtank.protocols.xively.paths import DatastreamsPath, FeedPath
+from thingtank.tank.access import check_reach, listing_of
+from thingtank.tank.actions.datastreams import delete_datastream
+from thingtank.tank.actions.devices import delete_device
+from thingtank.tank.actions.feeds import create_feed, write_feed
+from thingtank.tank.changes import DatastreamWrite, DeviceChange
+from thingtank.tank.interfaces import DeviceQuery
+
+
+async def list_all(context: Context, request: Request) -> Reply:
+    """`GET /feeds`: public feeds, and the owner's own."""
+    parameters = request.parameters
+    zone = query.zone_of(parameters)
+    page, per_page = query.page_of(parameters)
+    found = context.tank.directory.list_devices(_asked(request, page, per_page))
+    bodies = context.bodies(request, zone)
+    is_summary = query.first(parameters, "content") == "summary"
+    body = FeedsBody(
+        totalResults=found.total_count,
+        startIndex=(page - 1) * per_page,
+        itemsPerPage=per_page,
+        results=[
+            bodies.feed(
+                device,
+                with_user=query.flag(parameters, "show_user"),
+                with_datastreams=not is_summary,
+            )
+            for device in found.devices
+        ],
+    )
+    return Reply(body=request.codec.serialize_feeds(body))
+
+
+def _asked(request: Request, page: int, per_page: int) -> DeviceQuery:
+    """Public feeds and the owner's own, as far as the key may read them."""
+    listing = listing_of(request.caller)
+    return DeviceQuery(
+        account_id=listing.account_id,
+        with_public=True,
+        with_private=listing.account_id is not None,
+        text=query.first(request.parameters, "q"),
+        tag=query.first(request.parameters, "tag"),
+        user=query.first(request.parameters, "user"),
+        device_ids=listing.device_ids,
+        page=page,
+        per_page=per_page,
+    )
+
+
+async def create(context: Context, request: Request) -> Reply:
+    """`POST /feeds`: 201 and `Location`."""
+    document = request.codec.parse_feed(request.body)
+    change = bridge.device_change(document, None) or DeviceChange()
+    writes = bridge.datastream_writes(document, context.tank.clock.now_us())
+    device = await create_feed(context.tank, request.caller, change, writes)
+    return Reply(201, location=_location(request, device.device_id))
+
+
+def _location(request: Request, feed_id: int) -> str:
+    if request.target.version == 1:  # whose clients read the number in front of an extension
+        return f"{request.base_url}/v1/feeds/{feed_id}.{request.format}"
+    return f"{request.base_url}/v2/feeds/{feed_id}"
+
+
+async def read(context: Context, request: Request) -> Reply:
+    """`GET /feeds/F`, with history when its parameters ask for it."""
+    path = request.target.path
+    assert isinstance(path, FeedPath | DatastreamsPath)
+    parameters = request.parameters
+    directory = context.tank.directory
+    device = directory.get_device(path.feed_id)
+    check_reach(request.caller, "get", device)
+    zone = query.zone_of(parameters)
+    names = _chosen_names(parameters)
+    history = None
+    if query.asks_history(parameters):
+        known = directory.datastreams(device.device_id)
+        asked = None if names is None else [name for name in names if name in known]
+        history = await asked_history(context, request, device.device_id, asked, zone)
+    body = context.bodies(request, zone).feed(
+        device, names, history, with_user=query.flag(parameters, "show_user")
+    )
+    return Reply(body=request.codec.serialize_feed(body, is_history=history is not None))
+
+
+def _chosen_names(parameters: query.Parameters) -> list[str] | None:
+    """`datastreams=a,b`, or the parameter repeated as the Python library does; None for all."""
+    values = parameters.get("datastreams")
+    if not values:
+        return None
+    return list(dict.fromkeys(name for value in values for name in value.split(",") if name))
+
+
+async def update(context: Context, request: Request) -> Reply:
+    """`PUT /feeds/F`: merge; unknown datastreams are made."""
+    path = request.target.path
+    assert isinstance(path, FeedPath)
+    device = context.tank.directory.get_device(path.feed_id)
+    document = request.codec.parse_feed(request.body)
+    change = bridge.device_change(document, device.location)
+    writes = bridge.without_echoed_extremes(
+        context.tank,
+        path.feed_id,
+        bridge.datastream_writes(document, context.tank.clock.now_us()),
+    )
+    await write_feed(context.tank, request.caller, path.feed_id, change, writes)
+    if request.target.version == 1 and writes:
+        await _drop_others(context, request, path.feed_id, writes)
+    return DONE
+
+
+async def _drop_others(
+    context: Context, request: Request, feed_id: int, writes: Sequence[DatastreamWrite]
+) -> None:
+    # API v1: the datastreams of a PUT replace those there were.
+    named = {write.name for write in writes}
+    for name in list(context.tank.directory.datastreams(feed_id)):
+        if name not in named:
+            await delete_datastream(context.tank, request.caller, feed_id, name)
+
+
+async def delete(context: Context, request: Request) -> Reply:
+    """`DELETE /feeds/F`."""
+    path = request.target.path
+    assert isinstance(path, FeedPath)
+    await delete_device(context.tank, request.caller, path.feed_id)
+    return DONE

@@ -1,0 +1,43 @@
+"""What the handlers of all resources share."""
+
+from collections.abc import Awaitable, Callable
+from datetime import tzinfo
+
+import msgspec
+
+from thingtank.doors.xively.requests import Request
+from thingtank.doors.xively.responses import Reply
+from thingtank.doors.xively.settings import XivelySettings
+from thingtank.doors.xively.tank_bridge import Bodies, history_terms
+from thingtank.protocols.xively import query
+from thingtank.protocols.xively.time_zones import offset_s
+from thingtank.tank.actions.datapoints import read_history
+from thingtank.tank.datapoints import Datapoint
+from thingtank.tank.tank import Tank
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What handlers act on."""
+
+    tank: Tank
+    settings: XivelySettings
+
+    def bodies(self, request: Request, zone: tzinfo | None) -> Bodies:
+        """Makes the bodies of one answer."""
+        return Bodies(self.tank, request.base_url, zone, self.settings.live_s)
+
+
+Handler = Callable[[Context, Request], Awaitable[Reply]]
+
+
+async def asked_history(
+    context: Context,
+    request: Request,
+    feed_id: int,
+    names: list[str] | None,
+    zone: tzinfo | None,
+) -> dict[str, list[Datapoint]]:
+    """The history that a request's parameters ask for, by datastream; `names` None for all."""
+    asked = query.parse_history(request.parameters)
+    terms = history_terms(asked, offset_s(zone, context.tank.clock.now_us()))
+    return await read_history(context.tank, request.caller, feed_id, names, terms)
