@@ -100,7 +100,7 @@ class OneDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def show(context: Context, asked: OneDevice) -> DeviceDetails:
     """All that is known of a device, apart from its secrets."""
-    device = find(context, asked.device)
+    device = find_device(context, asked.device)
     return DeviceDetails(
         **msgspec.structs.asdict(_row(context, device)),
         description=device.description,
@@ -112,13 +112,13 @@ async def show(context: Context, asked: OneDevice) -> DeviceDetails:
 
 async def delete(context: Context, asked: OneDevice) -> DeviceRow:
     """Delete a device with all it has recorded; return what it was."""
-    device = find(context, asked.device)
+    device = find_device(context, asked.device)
     row = _row(context, device)
     await delete_device(context.tank, OPERATOR, device.device_id)
     return row
 
 
-def find(context: Context, name: str) -> Device:
+def find_device(context: Context, name: str) -> Device:
     """The device of a feed id or uuid.
 
     Raises:
