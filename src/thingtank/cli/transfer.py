@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import io
 import itertools
 import json
 import sys
@@ -13,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from thingtank.cli.output import time_of
+from thingtank.cli.output import CsvWriter, time_of
 from thingtank.cli.session import Refusal, Session
 from thingtank.protocols.xively.times import MalformedTime, parse_time
 
@@ -30,18 +31,6 @@ class Writer(Protocol):
     def write(self, rows: Iterable[Row]) -> None:
         """Append rows."""
         ...
-
-
-class CsvWriter:
-    """CSV with a header line."""
-
-    def __init__(self, file: IO[str]) -> None:
-        self._rows = csv.writer(file, lineterminator="\n")
-        self._rows.writerow(COLUMNS)
-
-    def write(self, rows: Iterable[Row]) -> None:
-        """Append rows."""
-        self._rows.writerows(rows)
 
 
 class JsonLinesWriter:
@@ -85,7 +74,7 @@ class ParquetWriter:
 def _writer(file: Path, kind: str) -> Iterator[Writer]:
     """A writer whose file is there whole or not at all; standard output takes what comes."""
     if str(file) == "-":
-        yield CsvWriter(sys.stdout) if kind == "csv" else JsonLinesWriter(sys.stdout)
+        yield CsvWriter(sys.stdout, COLUMNS) if kind == "csv" else JsonLinesWriter(sys.stdout)
         return
     draft = file.with_name(f".{file.name}.part")
     try:
@@ -94,7 +83,7 @@ def _writer(file: Path, kind: str) -> Iterator[Writer]:
                 yield ParquetWriter(database)
         else:
             with draft.open("w", encoding="utf-8", newline="") as opened:
-                yield CsvWriter(opened) if kind == "csv" else JsonLinesWriter(opened)
+                yield CsvWriter(opened, COLUMNS) if kind == "csv" else JsonLinesWriter(opened)
         draft.rename(file)
     finally:
         draft.unlink(missing_ok=True)
@@ -230,7 +219,7 @@ def _rows(file: Path, kind: str) -> Iterator[Iterator[dict[str, Any]]]:
     if kind == "parquet":
         yield _parquet_rows(file)
         return
-    opened = sys.stdin if str(file) == "-" else file.open(encoding="utf-8", newline="")
+    opened = _standard_input() if str(file) == "-" else file.open(encoding="utf-8", newline="")
     try:
         yield iter(csv.DictReader(opened)) if kind == "csv" else _json_rows(opened)
     except UnicodeDecodeError:
@@ -238,6 +227,13 @@ def _rows(file: Path, kind: str) -> Iterator[Iterator[dict[str, Any]]]:
     finally:
         if opened is not sys.stdin:
             opened.close()
+
+
+def _standard_input() -> IO[str]:
+    """Standard input as a file of ours is opened: its line ends may be part of a value."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", newline="")
+    return sys.stdin
 
 
 def _json_rows(file: IO[str]) -> Iterator[dict[str, Any]]:
