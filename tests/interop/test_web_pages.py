@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -276,3 +277,21 @@ def test_an_account_made_in_the_admin_signs_in_and_one_switched_off_does_not(
     post(owner, f"{server.url}/admin/accounts/account/{found[1]}/change/", username="greta")
     assert greta.get(f"{server.url}/", timeout=20).url.startswith(f"{server.url}/sign-in")
     assert sign_in(server, "greta", PASSWORD).url.startswith(f"{server.url}/sign-in")
+
+
+def test_behind_a_proxy_forms_work_and_pages_name_the_public_address(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    public = ("--set", "web.public_url=http://Tank.example/")
+    with start_server(tmp_path, "--web", str(port), *public) as server:
+        assert server.url == "http://tank.example"
+        behind = f"http://127.0.0.1:{port}"  # the proxy's requests name the host it asks
+        browser = requests.Session()
+        browser.headers["Origin"] = server.url
+        browser.get(server.welcome_url.replace(server.url, behind), timeout=20)
+        made = post(browser, f"{behind}/devices/add", name="Roof", privacy="private")
+        assert made.status_code == 200
+        assert made.url.endswith("?done=device-added")
+        assert f'id="feed-url">{server.url}/feeds/' in made.text
+        assert f'id="endpoint">{server.url}/v2/feeds/' in made.text
+        assert behind not in made.text

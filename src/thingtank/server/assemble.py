@@ -107,7 +107,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
 def base_url(config: Config, port: int) -> str:
     """How the web door is reached, without a slash at the end."""
     if config.web.public_url:
-        return config.web.public_url.rstrip("/")
+        return config.web.public_url
     host = config.server.host if config.server.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 - compared, not bound
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

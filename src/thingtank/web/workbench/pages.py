@@ -22,6 +22,7 @@ from thingtank.tank.errors import (
 )
 from thingtank.tank.things import Device
 from thingtank.web import tank_access
+from thingtank.web.web_settings import web_settings
 from thingtank.web.workbench.forms import TankForm
 
 Params = ParamSpec("Params")
@@ -107,6 +108,12 @@ def form_page(
 def back_to_device(feed_id: int, notice: str) -> HttpResponseRedirect:
     """Redirect to the device's page, which will say one of NOTICES."""
     return HttpResponseRedirect(f"{reverse('workbench:device', args=[feed_id])}?done={notice}")
+
+
+def address_of(request: HttpRequest, path: str) -> str:
+    """A path as an address for programs and people: the public one, else as this page was asked."""
+    public_url = web_settings().public_url
+    return public_url + path if public_url else request.build_absolute_uri(path)
 
 
 def notice_of(request: HttpRequest) -> str:

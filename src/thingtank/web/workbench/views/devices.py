@@ -18,6 +18,7 @@ from thingtank.web.workbench.charts import RANGE_LABELS
 from thingtank.web.workbench.forms import DeleteForm, DeviceForm, LocationForm, MetadataForm
 from thingtank.web.workbench.live import live_url
 from thingtank.web.workbench.pages import (
+    address_of,
     attempt,
     back_to_device,
     form_page,
@@ -106,7 +107,7 @@ def device(request: HttpRequest, feed_id: int) -> HttpResponse:
     channels = tank_access.run(read_channels(tank, feed_id))
     may_change = may_reach(caller, "put", found)
     last_us = newest_us(channel.at_us for channel in channels)
-    endpoint = request.build_absolute_uri(f"/v2/feeds/{feed_id}")
+    endpoint = address_of(request, f"/v2/feeds/{feed_id}")
     context: dict[str, object] = {
         "device": found,
         "owner": owner_of(tank, found),
@@ -114,7 +115,7 @@ def device(request: HttpRequest, feed_id: int) -> HttpResponse:
         "last_us": last_us,
         "is_live": is_live(last_us, tank.clock.now_us()),
         "may_change": may_change,
-        "feed_url": request.build_absolute_uri(reverse("workbench:device", args=[feed_id])),
+        "feed_url": address_of(request, reverse("workbench:device", args=[feed_id])),
         "endpoint": endpoint,
         "live_url": live_url(feed_id),
         "ranges": RANGE_LABELS.items(),
