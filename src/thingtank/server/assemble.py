@@ -79,7 +79,12 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
     stack.callback(directory.close)
     archive = await EmbeddedArchive.open(folder, config.archive, SystemClock())
     stack.push_async_callback(archive.close)
-    return OpenFolder(Tank(directory, archive, limits=config.limits), directory, archive)
+    tank = Tank(directory, archive, limits=config.limits)
+    # As below: this imports models.
+    from thingtank.web import tank_access
+
+    tank_access.attach(tank, directory.refresh_accounts)
+    return OpenFolder(tank, directory, archive)
 
 
 async def start_instance(config: Config, folder: Path) -> Instance:
@@ -144,12 +149,10 @@ async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -
     if port == "off":
         return None
     # As above: these import models.
-    from thingtank.web import tank_access
     from thingtank.web.static_files import StaticApp
     from thingtank.web.workbench.live import LiveStreams
 
     tank = opened.tank
-    tank_access.attach(tank, opened.directory.refresh_accounts)
     xively = XivelyHttp(tank, config.xively, config.web.public_url)
     live = LiveStreams(tank)
     app = WebApp(xively, web_setup.asgi_app(), StaticApp(), live, lambda: opened.archive.is_failing)

@@ -27,11 +27,12 @@ class Owner(msgspec.Struct, frozen=True):
 
 def ensure_owner_account() -> None:
     """Make the owner's account when there is no account at all; it has no password. Blocking."""
+    from thingtank.web.accounts.changes import create_account
     from thingtank.web.accounts.models import Account
 
     try:
         if not Account.objects.exists():
-            Account.objects.create_superuser(OWNER_LOGIN)
+            create_account(OWNER_LOGIN, is_admin=True)
     finally:
         connection.close()
 
