@@ -21,6 +21,7 @@ from thingtank.server.http_server import HttpServer
 from thingtank.server.secret import load_secret
 from thingtank.stores.embedded_archive import EmbeddedArchive
 from thingtank.tank.tank import SystemClock, Tank
+from thingtank.tank.things import Account
 from thingtank.web import setup as web_setup
 from thingtank.web.web_settings import WebSettings
 
@@ -97,13 +98,14 @@ async def start_instance(config: Config, folder: Path) -> Instance:
     """
     async with AsyncExitStack() as stack:
         opened = await open_folder(config, folder, stack)
-        owner = await ensure_owner(opened.tank)
+        account = opened.directory.find_owner()
+        owner = await ensure_owner(opened.tank, account)
         housekeeping = Housekeeping(opened.tank)
         housekeeping.start()
         stack.push_async_callback(housekeeping.stop)
         web = await _open_web(config, opened, stack)
         url = base_url(config, web.port) if web else ""
-        welcome_path = await asyncio.to_thread(_make_welcome_path) if web else ""
+        welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""
         await _open_control(folder, opened, url, stack)
         return Instance(opened.tank, owner, url, welcome_path, stack.pop_all())
     raise AssertionError("the stack swallows nothing")
@@ -166,10 +168,10 @@ async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -
     return server
 
 
-def _make_welcome_path() -> str:
-    from thingtank.web.accounts.sign_in_links import make_owner_link
+def _make_welcome_path(owner: Account | None) -> str:
+    from thingtank.web.accounts.sign_in_links import make_sign_in_link
 
     try:
-        return make_owner_link()
+        return make_sign_in_link(owner.account_id) if owner is not None else ""
     finally:
         connection.close()

@@ -68,7 +68,7 @@ async def create(context: Context, asked: CreateUser) -> UserRow:
         account = create_account(
             asked.name, email=asked.email, is_admin=asked.admin, password=asked.password
         )
-        link = make_sign_in_link(account) if asked.password is None else ""
+        link = make_sign_in_link(account.pk) if asked.password is None else ""
         return _row(account, context.url + link if link else "")
 
     return await _in_thread(write)
@@ -99,7 +99,7 @@ async def make_link(context: Context, asked: OneUser) -> UserRow:
 
     def write() -> UserRow:
         account = _get(asked.name)
-        return _row(account, context.url + make_sign_in_link(account))
+        return _row(account, context.url + make_sign_in_link(account.pk))
 
     return await _in_thread(write)
 
