@@ -1,5 +1,6 @@
 """The web door as browsers and hostile scripts meet it: sign-in, static files, live events, admin."""
 
+import datetime
 import json
 import re
 import socket
@@ -295,3 +296,20 @@ def test_behind_a_proxy_forms_work_and_pages_name_the_public_address(tmp_path: P
         assert f'id="feed-url">{server.url}/feeds/' in made.text
         assert f'id="endpoint">{server.url}/v2/feeds/' in made.text
         assert behind not in made.text
+
+
+@pytest.mark.parametrize(("live_s", "state"), [(7200, "Live"), (1800, "Frozen")])
+def test_pages_and_api_call_a_device_live_by_the_same_setting(
+    tmp_path: Path, live_s: int, state: str
+) -> None:
+    with start_server(tmp_path, "--set", f"xively.live_s={live_s}") as server:
+        an_hour_ago = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+        point = {"at": an_hour_ago.isoformat(), "value": "1"}
+        feed = f"{server.url}/v2/feeds/{server.feed_id}.json"
+        key = {"X-ApiKey": server.api_key}
+        body = {"datastreams": [{"id": "t", "datapoints": [point]}]}
+        assert requests.put(feed, headers=key, json=body, timeout=20).status_code == 200
+        assert requests.get(feed, headers=key, timeout=20).json()["status"] == state.lower()
+        browser = requests.Session()
+        for page in (server.welcome_url, f"{server.url}/feeds/{server.feed_id}"):
+            assert f">{state}</span>" in browser.get(page, timeout=20).text

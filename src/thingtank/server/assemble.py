@@ -131,11 +131,8 @@ async def _open_control(folder: Path, opened: OpenFolder, url: str, stack: Async
 
 
 def _open_directory(config: Config, folder: Path, secret: bytes) -> "DjangoDirectory":
-    web_setup.configure(
-        WebSettings(public_url=config.web.public_url, allowed_hosts=config.web.allowed_hosts),
-        folder,
-        secret,
-    )
+    settings = WebSettings(config.web.public_url, config.web.allowed_hosts, config.xively.live_s)
+    web_setup.configure(settings, folder, secret)
     web_setup.migrate()
     ensure_owner_account()
     # Django's models can be imported only after it is configured.

@@ -12,8 +12,9 @@ from thingtank.tank.actions.devices import create_device, delete_device, update_
 from thingtank.tank.actions.keys import list_keys
 from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.keys import ACCESS_METHODS
-from thingtank.tank.things import Device
+from thingtank.tank.things import Device, is_live
 from thingtank.web import tank_access
+from thingtank.web.web_settings import web_settings
 from thingtank.web.workbench.charts import RANGE_LABELS
 from thingtank.web.workbench.forms import DeleteForm, DeviceForm, LocationForm, MetadataForm
 from thingtank.web.workbench.live import live_url
@@ -30,7 +31,6 @@ from thingtank.web.workbench.pages import (
 from thingtank.web.workbench.panels import (
     ChannelPanel,
     KeyRow,
-    is_live,
     key_rows,
     newest_us,
     owner_of,
@@ -63,7 +63,7 @@ def devices(request: HttpRequest) -> HttpResponse:
     tank = tank_access.tank()
     found = tank.directory.list_devices(query)
     context = {
-        "rows": tank_access.run(read_rows(tank, caller, found.devices)),
+        "rows": tank_access.run(read_rows(tank, caller, found.devices, web_settings().live_s)),
         "total_count": found.total_count,
         "text": text,
         "scope": scope,
@@ -113,7 +113,7 @@ def device(request: HttpRequest, feed_id: int) -> HttpResponse:
         "owner": owner_of(tank, found),
         "channels": channels,
         "last_us": last_us,
-        "is_live": is_live(last_us, tank.clock.now_us()),
+        "is_live": is_live(last_us, tank.clock.now_us(), web_settings().live_s),
         "may_change": may_change,
         "feed_url": address_of(request, reverse("workbench:device", args=[feed_id])),
         "endpoint": endpoint,
