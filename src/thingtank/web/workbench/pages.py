@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.http import require_http_methods
 
 from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.errors import (
@@ -28,6 +29,9 @@ from thingtank.web.workbench.forms import TankForm
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
 View = Callable[Concatenate[HttpRequest, Params], HttpResponse]
+
+# A form is looked at and sent.
+require_form = require_http_methods(["GET", "HEAD", "POST"])
 
 # What a page says after a redirect: the address carries the word, never the text itself.
 NOTICES = {

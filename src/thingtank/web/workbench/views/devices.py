@@ -5,7 +5,7 @@ import json
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.actions.devices import create_device, delete_device, update_device
@@ -26,6 +26,7 @@ from thingtank.web.workbench.pages import (
     notice_of,
     owned_device,
     page,
+    require_form,
     visible_device,
 )
 from thingtank.web.workbench.panels import (
@@ -41,8 +42,6 @@ from thingtank.web.workbench.panels import (
 
 PER_PAGE = 25
 KEY_PLACEHOLDER = "••••••••"
-
-require_form = require_http_methods(["GET", "HEAD", "POST"])
 
 
 @page
