@@ -1,9 +1,11 @@
 """The web door as browsers and hostile scripts meet it: sign-in, static files, live events, admin."""
 
+import contextlib
 import datetime
 import json
 import re
 import socket
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -278,6 +280,28 @@ def test_an_account_made_in_the_admin_signs_in_and_one_switched_off_does_not(
     post(owner, f"{server.url}/admin/accounts/account/{found[1]}/change/", username="greta")
     assert greta.get(f"{server.url}/", timeout=20).url.startswith(f"{server.url}/sign-in")
     assert sign_in(server, "greta", PASSWORD).url.startswith(f"{server.url}/sign-in")
+
+
+def test_an_account_that_the_tank_does_not_know_sees_nothing_and_signs_in_again(
+    tmp_path: Path,
+) -> None:
+    with start_server(tmp_path) as server:
+        owner = requests.Session()
+        owner.get(server.welcome_url, timeout=20)
+        page = f"{server.url}/account/password"
+        post(owner, page, new_password1=PASSWORD, new_password2=PASSWORD)
+        with contextlib.closing(sqlite3.connect(tmp_path / "directory.sqlite3")) as database:
+            database.row_factory = sqlite3.Row
+            row = dict(database.execute("SELECT * FROM accounts_account").fetchone())
+            row |= {"id": 99, "username": "ghost", "is_superuser": 0, "is_staff": 0}
+            columns, marks = ", ".join(row), ", ".join("?" * len(row))
+            insert = f"INSERT INTO accounts_account ({columns}) VALUES ({marks})"  # noqa: S608 - the table's own names
+            database.execute(insert, list(row.values()))
+            database.commit()
+        for query in ("", "?next=/%3Fscope=all"):
+            reply = sign_in(server, "ghost", PASSWORD, query)
+            assert reply.url.startswith(f"{server.url}/sign-in?next=")
+            assert "My first device" not in reply.text
 
 
 def test_behind_a_proxy_forms_work_and_pages_name_the_public_address(tmp_path: Path) -> None:

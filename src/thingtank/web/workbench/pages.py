@@ -4,6 +4,7 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -63,6 +64,7 @@ def page(view: View[Params]) -> View[Params]:
         except NotAllowed as error:
             raise PermissionDenied(str(error)) from error
         except Unauthenticated:
+            logout(request)  # of an account that the tank does not know, else the two would loop
             return redirect_to_login(request.get_full_path())
         except Unavailable as error:
             response = render(request, "503.html", {"reason": str(error)}, status=503)

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.actions.devices import create_device, delete_device, update_device
 from thingtank.tank.actions.keys import list_keys
+from thingtank.tank.errors import Unauthenticated
 from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.keys import ACCESS_METHODS
 from thingtank.tank.things import Device, is_live
@@ -74,10 +75,11 @@ def devices(request: HttpRequest) -> HttpResponse:
 
 
 def _listed_account_id(caller: Caller, scope: str) -> int | None:
+    """Whose devices to list; None for everybody's, which only admins may ask for."""
     account = caller.account
-    if account is None or (account.is_admin and scope == "all"):
-        return None
-    return account.account_id
+    if account is None:
+        raise Unauthenticated("a sign-in is needed")
+    return None if account.is_admin and scope == "all" else account.account_id
 
 
 def _whole(text: str) -> int:
