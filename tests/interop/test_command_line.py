@@ -125,6 +125,24 @@ def test_accounts_are_made_and_switched_off(folder: Path) -> None:
     assert rows["bert"]["device_count"] == 1
 
 
+@pytest.mark.parametrize("noun", ["device", "key", "user"])
+def test_every_listing_is_paged_and_says_what_is_left(noun: str, folder: Path) -> None:
+    for name in ("a", "b", "c"):
+        answer(folder, noun, "create", name)
+    whole = answer(folder, noun, "list")
+    pages = [
+        answer(folder, noun, "list", "--per-page", "2", "--page", str(page))
+        for page in (1, 2, 3, 9)
+    ]
+    rows = [row for page in pages for row in page[f"{noun}s"]]
+    assert rows == whole[f"{noun}s"]
+    assert len(pages[0][f"{noun}s"]) == 2
+    assert {page["total_count"] for page in pages} == {len(rows)} == {whole["total_count"]}
+    assert "more with --page 2" in thingtank(folder, noun, "list", "--per-page", "2").stdout
+    last = thingtank(folder, noun, "list", "--per-page", "2", "--page", str(-(-len(rows) // 2)))
+    assert "more with" not in last.stdout
+
+
 def rename_account(folder: Path, login: str, new_login: str) -> None:
     """As the admin does; no command renames accounts."""
     with contextlib.closing(sqlite3.connect(folder / "directory.sqlite3")) as database, database:

@@ -337,3 +337,22 @@ def test_pages_and_api_call_a_device_live_by_the_same_setting(
         browser = requests.Session()
         for page in (server.welcome_url, f"{server.url}/feeds/{server.feed_id}"):
             assert f">{state}</span>" in browser.get(page, timeout=20).text
+
+
+def test_a_devices_keys_are_paged_and_its_own_line_keeps_the_first(
+    server: LiveServer, owner: requests.Session
+) -> None:
+    made = post(owner, f"{server.url}/devices/add", name="Many keys", privacy="private")
+    device = made.url.split("?")[0]
+    for number in range(25):
+        fields = {"label": f"key {number:02}", "methods": "get", "private_access": "on"}
+        post(owner, f"{device}/keys/add", **fields, expires="")
+    first, second, beyond = (
+        owner.get(device + query, timeout=20).text for query in ("", "?keys=2", "?keys=99")
+    )
+    assert first.count('class="key__label"') == 25
+    assert second.count('class="key__label"') == beyond.count('class="key__label"') == 1
+    assert "key 24" in second
+    assert "key 24" not in first
+    assert "?keys=2#keys" in first
+    assert 'id="curl-line"' in second  # with the device's first key, which is on the other page

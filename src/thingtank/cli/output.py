@@ -32,6 +32,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty:
     Console(highlight=False).print(table)
 
 
+def print_rest(found: dict[str, Any], page: int, per_page: int) -> None:
+    """Say how to see what a listing has after this page; nothing when there is no more."""
+    if found["total_count"] > page * per_page:
+        click.echo(f"{found['total_count']} in all; more with --page {page + 1}")
+
+
 def print_facts(facts: Sequence[tuple[str, object]]) -> None:
     """Names and values, a line each."""
     width = max(len(name) for name, _ in facts)

@@ -8,7 +8,7 @@ import msgspec
 from django.db import connection
 
 from thingtank.server.operations.context import Context
-from thingtank.server.operations.shapes import Nothing
+from thingtank.server.operations.shapes import Paged
 from thingtank.tank.errors import NoSuchAccount
 from thingtank.web.accounts.changes import change_password, create_account, switch_account
 from thingtank.web.accounts.models import Account
@@ -56,8 +56,9 @@ class UserRow(msgspec.Struct, frozen=True):
 
 
 class UserList(msgspec.Struct, frozen=True):
-    """Accounts, oldest first."""
+    """One page of accounts, oldest first, and how many there are."""
 
+    total_count: int
     users: list[UserRow]
 
 
@@ -74,11 +75,12 @@ async def create(context: Context, asked: CreateUser) -> UserRow:
     return await _in_thread(write)
 
 
-async def list_all(context: Context, asked: Nothing) -> UserList:
-    """List all accounts."""
+async def list_all(context: Context, asked: Paged) -> UserList:
+    """List accounts, oldest first."""
 
     def read() -> UserList:
-        return UserList([_row(account) for account in Account.objects.order_by("id")])
+        accounts = Account.objects.order_by("id")
+        return UserList(accounts.count(), [_row(account) for account in accounts[asked.rows]])
 
     return await _in_thread(read)
 

@@ -122,6 +122,17 @@ def address_of(request: HttpRequest, path: str) -> str:
     return public_url + path if public_url else request.build_absolute_uri(path)
 
 
+def page_number(request: HttpRequest, name: str) -> int:
+    """Which page of a list the address asks for by `name`; 1 for any nonsense."""
+    text = request.GET.get(name, "")
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else 1
+
+
+def page_count(total_count: int, per_page: int) -> int:
+    """How many pages a list has; an empty one has one."""
+    return max(1, -(-total_count // per_page))
+
+
 def notice_of(request: HttpRequest) -> str:
     """What the page has to say after a redirect; blank for nothing."""
     return NOTICES.get(request.GET.get("done", ""), "")

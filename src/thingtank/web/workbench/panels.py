@@ -1,7 +1,7 @@
 """The values that templates and the live stream show: devices, channels, keys, requests."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from urllib.parse import unquote
 
 import msgspec
@@ -138,12 +138,8 @@ def owner_of(tank: Tank, device: Device) -> str:
         return ""
 
 
-def key_rows(keys: Sequence[ApiKey], feed_id: int, now_us: int) -> list[KeyRow]:
-    """A feed's keys with what they permit on it."""
-    return [_key_row(key, feed_id, now_us) for key in keys]
-
-
-def _key_row(key: ApiKey, feed_id: int, now_us: int) -> KeyRow:
+def key_row(key: ApiKey, feed_id: int, now_us: int) -> KeyRow:
+    """A key with what it permits on a feed."""
     methods: set[str] = set()
     channels: set[str] = set()
     for permission in key.permissions:
