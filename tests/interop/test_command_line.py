@@ -1,10 +1,12 @@
 """The `thingtank` program as people and scripts use it: beside a running server, and without one."""
 
+import contextlib
 import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -121,6 +123,48 @@ def test_accounts_are_made_and_switched_off(folder: Path) -> None:
     rows = {row["login"]: row for row in answer(folder, "user", "list")["users"]}
     assert (rows["bert"]["is_active"], rows["bert"]["has_password"]) == (False, True)
     assert rows["bert"]["device_count"] == 1
+
+
+@pytest.mark.parametrize("noun", ["device", "key", "user"])
+def test_every_listing_is_paged_and_says_what_is_left(noun: str, folder: Path) -> None:
+    for name in ("a", "b", "c"):
+        answer(folder, noun, "create", name)
+    whole = answer(folder, noun, "list")
+    pages = [
+        answer(folder, noun, "list", "--per-page", "2", "--page", str(page))
+        for page in (1, 2, 3, 9)
+    ]
+    rows = [row for page in pages for row in page[f"{noun}s"]]
+    assert rows == whole[f"{noun}s"]
+    assert len(pages[0][f"{noun}s"]) == 2
+    assert {page["total_count"] for page in pages} == {len(rows)} == {whole["total_count"]}
+    assert "more with --page 2" in thingtank(folder, noun, "list", "--per-page", "2").stdout
+    last = thingtank(folder, noun, "list", "--per-page", "2", "--page", str(-(-len(rows) // 2)))
+    assert "more with" not in last.stdout
+
+
+def rename_account(folder: Path, login: str, new_login: str) -> None:
+    """As the admin does; no command renames accounts."""
+    with contextlib.closing(sqlite3.connect(folder / "directory.sqlite3")) as database, database:
+        rename = "UPDATE accounts_account SET username = ? WHERE username = ?"
+        database.execute(rename, (new_login, login))
+
+
+def test_the_owner_is_the_oldest_active_admin_whatever_the_name(tmp_path: Path) -> None:
+    answer(tmp_path, "user", "create", "bert", "--admin", "--password", PASSWORD)
+    rename_account(tmp_path, "owner", "anna")
+    assert answer(tmp_path, "device", "create", "Hers")["owner"] == "anna"
+    with start_server(tmp_path) as server:
+        assert server.feed_id == 1
+        assert server.api_key
+        assert "/account" in requests.get(server.welcome_url, timeout=20).text
+        assert answer(tmp_path, "key", "create", "all")["owner"] == "anna"
+    answer(tmp_path, "user", "disable", "anna")
+    assert answer(tmp_path, "device", "create", "His")["owner"] == "bert"
+    answer(tmp_path, "user", "disable", "bert")
+    assert "name an account with --owner" in refusal(tmp_path, "device", "create", "Whose?")
+    with start_server(tmp_path) as server:
+        assert (server.welcome_url, server.feed_id, server.api_key) == ("", 0, "")
 
 
 REFUSALS = [

@@ -1,7 +1,11 @@
 """The web door as browsers and hostile scripts meet it: sign-in, static files, live events, admin."""
 
+import contextlib
+import datetime
 import json
 import re
+import socket
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -276,3 +280,79 @@ def test_an_account_made_in_the_admin_signs_in_and_one_switched_off_does_not(
     post(owner, f"{server.url}/admin/accounts/account/{found[1]}/change/", username="greta")
     assert greta.get(f"{server.url}/", timeout=20).url.startswith(f"{server.url}/sign-in")
     assert sign_in(server, "greta", PASSWORD).url.startswith(f"{server.url}/sign-in")
+
+
+def test_an_account_that_the_tank_does_not_know_sees_nothing_and_signs_in_again(
+    tmp_path: Path,
+) -> None:
+    with start_server(tmp_path) as server:
+        owner = requests.Session()
+        owner.get(server.welcome_url, timeout=20)
+        page = f"{server.url}/account/password"
+        post(owner, page, new_password1=PASSWORD, new_password2=PASSWORD)
+        with contextlib.closing(sqlite3.connect(tmp_path / "directory.sqlite3")) as database:
+            database.row_factory = sqlite3.Row
+            row = dict(database.execute("SELECT * FROM accounts_account").fetchone())
+            row |= {"id": 99, "username": "ghost", "is_superuser": 0, "is_staff": 0}
+            columns, marks = ", ".join(row), ", ".join("?" * len(row))
+            insert = f"INSERT INTO accounts_account ({columns}) VALUES ({marks})"  # noqa: S608 - the table's own names
+            database.execute(insert, list(row.values()))
+            database.commit()
+        for query in ("", "?next=/%3Fscope=all"):
+            reply = sign_in(server, "ghost", PASSWORD, query)
+            assert reply.url.startswith(f"{server.url}/sign-in?next=")
+            assert "My first device" not in reply.text
+
+
+def test_behind_a_proxy_forms_work_and_pages_name_the_public_address(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    public = ("--set", "web.public_url=http://Tank.example/")
+    with start_server(tmp_path, "--web", str(port), *public) as server:
+        assert server.url == "http://tank.example"
+        behind = f"http://127.0.0.1:{port}"  # the proxy's requests name the host it asks
+        browser = requests.Session()
+        browser.headers["Origin"] = server.url
+        browser.get(server.welcome_url.replace(server.url, behind), timeout=20)
+        made = post(browser, f"{behind}/devices/add", name="Roof", privacy="private")
+        assert made.status_code == 200
+        assert made.url.endswith("?done=device-added")
+        assert f'id="feed-url">{server.url}/feeds/' in made.text
+        assert f'id="endpoint">{server.url}/v2/feeds/' in made.text
+        assert behind not in made.text
+
+
+@pytest.mark.parametrize(("live_s", "state"), [(7200, "Live"), (1800, "Frozen")])
+def test_pages_and_api_call_a_device_live_by_the_same_setting(
+    tmp_path: Path, live_s: int, state: str
+) -> None:
+    with start_server(tmp_path, "--set", f"xively.live_s={live_s}") as server:
+        an_hour_ago = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+        point = {"at": an_hour_ago.isoformat(), "value": "1"}
+        feed = f"{server.url}/v2/feeds/{server.feed_id}.json"
+        key = {"X-ApiKey": server.api_key}
+        body = {"datastreams": [{"id": "t", "datapoints": [point]}]}
+        assert requests.put(feed, headers=key, json=body, timeout=20).status_code == 200
+        assert requests.get(feed, headers=key, timeout=20).json()["status"] == state.lower()
+        browser = requests.Session()
+        for page in (server.welcome_url, f"{server.url}/feeds/{server.feed_id}"):
+            assert f">{state}</span>" in browser.get(page, timeout=20).text
+
+
+def test_a_devices_keys_are_paged_and_its_own_line_keeps_the_first(
+    server: LiveServer, owner: requests.Session
+) -> None:
+    made = post(owner, f"{server.url}/devices/add", name="Many keys", privacy="private")
+    device = made.url.split("?")[0]
+    for number in range(25):
+        fields = {"label": f"key {number:02}", "methods": "get", "private_access": "on"}
+        post(owner, f"{device}/keys/add", **fields, expires="")
+    first, second, beyond = (
+        owner.get(device + query, timeout=20).text for query in ("", "?keys=2", "?keys=99")
+    )
+    assert first.count('class="key__label"') == 25
+    assert second.count('class="key__label"') == beyond.count('class="key__label"') == 1
+    assert "key 24" in second
+    assert "key 24" not in first
+    assert "?keys=2#keys" in first
+    assert 'id="curl-line"' in second  # with the device's first key, which is on the other page

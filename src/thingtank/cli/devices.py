@@ -5,7 +5,14 @@ from typing import Any
 
 import click
 
-from thingtank.cli.options import data_option, json_option, owner_option, yes_option
+from thingtank.cli.options import (
+    data_option,
+    json_option,
+    owner_option,
+    page_option,
+    per_page_option,
+    yes_option,
+)
 from thingtank.cli.session import Session
 
 
@@ -41,14 +48,14 @@ def create(data: Path, as_json: bool, **asked: Any) -> None:
 
 @device.command("list")
 @click.option("--search", default="", help="Words in name, description, tags or channels.")
-@click.option("--page", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--per-page", type=click.IntRange(1, 1000), default=100, show_default=True)
+@page_option
+@per_page_option
 @click.option("--owner", default="", metavar="LOGIN", help="Only this account's.")
 @json_option
 @data_option
 def list_all(data: Path, as_json: bool, **asked: Any) -> None:
     """List devices, newest first."""
-    from thingtank.cli.output import print_json, print_table, time_of, with_times
+    from thingtank.cli.output import print_json, print_rest, print_table, time_of, with_times
 
     with Session(data) as session:
         found = session.call("device.list", **asked)
@@ -76,8 +83,7 @@ def list_all(data: Path, as_json: bool, **asked: Any) -> None:
         ],
         "No devices. Make one with: thingtank device create NAME",
     )
-    if found["total_count"] > len(rows):
-        click.echo(f"{len(rows)} of {found['total_count']}; more with --page {asked['page'] + 1}")
+    print_rest(found, asked["page"], asked["per_page"])
 
 
 @device.command()

@@ -1,6 +1,5 @@
 """`thingtank feed`: look at feeds, write values, read and delete history."""
 
-import csv
 import sys
 from pathlib import Path
 from typing import Any
@@ -68,7 +67,7 @@ def write(data: Path, as_json: bool, feed: str, values: tuple[str, ...], at: str
 @data_option
 def history(data: Path, as_json: bool, as_csv: bool, feed: str, channel: str, **terms: Any) -> None:
     """Read a channel's history, in the terms of Xively's API."""
-    from thingtank.cli.output import print_json, print_table, time_of
+    from thingtank.cli.output import CsvWriter, print_json, print_table, time_of
 
     asked = {name: str(value) for name, value in terms.items() if value is not None}
     with Session(data) as session:
@@ -79,7 +78,7 @@ def history(data: Path, as_json: bool, as_csv: bool, feed: str, channel: str, **
         points = [{"at": at, "value": value} for at, value in rows]
         print_json({"feed_id": found["feed_id"], "channel": channel, "datapoints": points})
     elif as_csv:
-        csv.writer(sys.stdout, lineterminator="\n").writerows([("at", "value"), *rows])
+        CsvWriter(sys.stdout, ("at", "value")).write(rows)
     else:
         print_table(["at", "value"], rows, "Nothing in this range; try --duration 1day.")
 

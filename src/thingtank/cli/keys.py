@@ -11,6 +11,8 @@ from thingtank.cli.options import (
     data_option,
     json_option,
     owner_option,
+    page_option,
+    per_page_option,
     yes_option,
 )
 from thingtank.cli.session import Session
@@ -55,17 +57,21 @@ def create(data: Path, as_json: bool, **asked: Any) -> None:
 
 @key.command("list")
 @click.option("--feed", type=int, help="Only keys that name this feed.")
+@page_option
+@per_page_option
 @owner_option
 @json_option
 @data_option
 def list_all(data: Path, as_json: bool, **asked: Any) -> None:
-    """List an account's keys, without their secrets."""
-    from thingtank.cli.output import print_json, print_table, time_of, with_times
+    """List an account's keys, oldest first, without their secrets."""
+    from thingtank.cli.output import print_json, print_rest, print_table, time_of, with_times
 
     with Session(data) as session:
-        rows = session.call("key.list", **asked)["keys"]
+        found = session.call("key.list", **asked)
+    rows = found["keys"]
     if as_json:
-        print_json({"keys": [with_times(row, expires_us="expires_at") for row in rows]})
+        keys = [with_times(row, expires_us="expires_at") for row in rows]
+        print_json({"total_count": found["total_count"], "keys": keys})
         return
     print_table(
         ["id", "label", "may", "feeds", "private", "expires"],
@@ -82,6 +88,7 @@ def list_all(data: Path, as_json: bool, **asked: Any) -> None:
         ],
         "No keys. Make one with: thingtank key create LABEL",
     )
+    print_rest(found, asked["page"], asked["per_page"])
 
 
 @key.command()

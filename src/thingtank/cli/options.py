@@ -38,6 +38,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 owner_option = click.option(
     "--owner", default="", metavar="LOGIN", help="Whose; default: the instance's owner."
 )
+page_option = click.option("--page", type=click.IntRange(1), default=1, show_default=True)
+per_page_option = click.option(
+    "--per-page", type=click.IntRange(1, 1000), default=100, show_default=True
+)
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 _DURATION = re.compile(r"(\d{1,6})([smhdwy])\Z")

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import io
 import itertools
 import json
 import sys
@@ -13,8 +14,10 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from thingtank.cli.output import time_of
+from thingtank.cli.output import CsvWriter, time_of
 from thingtank.cli.session import Refusal, Session
+from thingtank.protocols.xively.errors import Unprocessable
+from thingtank.protocols.xively.json_format import value_of
 from thingtank.protocols.xively.times import MalformedTime, parse_time
 
 COLUMNS = ("feed_id", "channel", "at", "value")
@@ -30,18 +33,6 @@ class Writer(Protocol):
     def write(self, rows: Iterable[Row]) -> None:
         """Append rows."""
         ...
-
-
-class CsvWriter:
-    """CSV with a header line."""
-
-    def __init__(self, file: IO[str]) -> None:
-        self._rows = csv.writer(file, lineterminator="\n")
-        self._rows.writerow(COLUMNS)
-
-    def write(self, rows: Iterable[Row]) -> None:
-        """Append rows."""
-        self._rows.writerows(rows)
 
 
 class JsonLinesWriter:
@@ -85,7 +76,7 @@ class ParquetWriter:
 def _writer(file: Path, kind: str) -> Iterator[Writer]:
     """A writer whose file is there whole or not at all; standard output takes what comes."""
     if str(file) == "-":
-        yield CsvWriter(sys.stdout) if kind == "csv" else JsonLinesWriter(sys.stdout)
+        yield CsvWriter(sys.stdout, COLUMNS) if kind == "csv" else JsonLinesWriter(sys.stdout)
         return
     draft = file.with_name(f".{file.name}.part")
     try:
@@ -94,7 +85,7 @@ def _writer(file: Path, kind: str) -> Iterator[Writer]:
                 yield ParquetWriter(database)
         else:
             with draft.open("w", encoding="utf-8", newline="") as opened:
-                yield CsvWriter(opened) if kind == "csv" else JsonLinesWriter(opened)
+                yield CsvWriter(opened, COLUMNS) if kind == "csv" else JsonLinesWriter(opened)
         draft.rename(file)
     finally:
         draft.unlink(missing_ok=True)
@@ -194,14 +185,13 @@ def import_file(session: Session, file: Path, kind: str, creates_missing: bool) 
 
 
 def _import_batch(
-    session: Session, batch: list[tuple[int, dict[str, Any]]], creates_missing: bool
+    session: Session, batch: list[tuple[int, dict[Any, Any]]], creates_missing: bool
 ) -> int:
     by_feed: dict[int, dict[str, tuple[list[int], list[str]]]] = {}
     for number, row in batch:
         try:
-            feed_id, channel = int(row["feed_id"]), str(row["channel"])
-            at_us, value = parse_time(str(row["at"])), str(row["value"])
-        except (KeyError, TypeError, ValueError, MalformedTime):
+            feed_id, channel, at_us, value = _datapoint(row)
+        except (KeyError, ValueError, Unprocessable):
             raise Refusal(
                 f"row {number} is not a datapoint: it needs {', '.join(COLUMNS)}, with `at` in"
                 f" ISO 8601. Rows before {batch[0][0]} are written."
@@ -225,14 +215,30 @@ def _import_batch(
         raise Refusal(f"rows {first} to {last}: {error.message}{hint}") from None
 
 
+def _datapoint(row: dict[Any, Any]) -> tuple[int, str, int, str]:
+    """A row's feed, channel, time and value; nothing is made up for what is missing."""
+    if None in row:  # where csv puts what stands beyond the last column
+        raise ValueError("more cells than columns")
+    feed_id, channel, at, value = (_text(row[name]) for name in COLUMNS)
+    return int(feed_id), channel, parse_time(at), value
+
+
+def _text(cell: Any) -> str:
+    """A cell as the doors take a value: a number's or a truth value's text as it was written."""
+    text = value_of(cell)
+    if text is None:
+        raise ValueError("no value")
+    return text
+
+
 @contextlib.contextmanager
-def _rows(file: Path, kind: str) -> Iterator[Iterator[dict[str, Any]]]:
+def _rows(file: Path, kind: str) -> Iterator[Iterator[dict[Any, Any]]]:
     if kind == "parquet":
         yield _parquet_rows(file)
         return
-    opened = sys.stdin if str(file) == "-" else file.open(encoding="utf-8", newline="")
+    opened = _standard_input() if str(file) == "-" else file.open(encoding="utf-8", newline="")
     try:
-        yield iter(csv.DictReader(opened)) if kind == "csv" else _json_rows(opened)
+        yield _csv_rows(opened) if kind == "csv" else _json_rows(opened)
     except UnicodeDecodeError:
         raise Refusal(f"{file} is not UTF-8") from None
     finally:
@@ -240,26 +246,40 @@ def _rows(file: Path, kind: str) -> Iterator[Iterator[dict[str, Any]]]:
             opened.close()
 
 
-def _json_rows(file: IO[str]) -> Iterator[dict[str, Any]]:
+def _standard_input() -> IO[str]:
+    """Standard input as a file of ours is opened: its line ends may be part of a value."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", newline="")
+    return sys.stdin
+
+
+def _csv_rows(file: IO[str]) -> Iterator[dict[Any, Any]]:
+    try:
+        yield from csv.DictReader(file, strict=True)
+    except csv.Error:
+        yield {}  # refused with its number, as every row that is none
+
+
+def _json_rows(file: IO[str]) -> Iterator[dict[Any, Any]]:
     for line in file:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except ValueError:
+            row = json.loads(line, parse_float=str)
+        except (ValueError, RecursionError):
             row = None
         yield row if isinstance(row, dict) else {}
 
 
-def _parquet_rows(file: Path) -> Iterator[dict[str, Any]]:
+def _parquet_rows(file: Path) -> Iterator[dict[Any, Any]]:
     import duckdb
 
     with duckdb.connect() as database:
         try:
             database.execute("SET TimeZone = 'UTC'").fetchall()
             reading = database.execute(
-                "SELECT feed_id, channel, strftime(\"at\", '%Y-%m-%dT%H:%M:%S.%fZ'), value"
-                " FROM read_parquet(?)",
+                "SELECT feed_id, channel, strftime(\"at\", '%Y-%m-%dT%H:%M:%S.%fZ'),"
+                " value::VARCHAR FROM read_parquet(?)",
                 [str(file)],
             )
             while found := reading.fetchmany(IMPORT_BATCH):

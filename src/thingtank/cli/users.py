@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from thingtank.cli.options import data_option, json_option
+from thingtank.cli.options import data_option, json_option, page_option, per_page_option
 from thingtank.cli.session import Session
 
 
@@ -33,24 +33,28 @@ def create(
 
 
 @user.command("list")
+@page_option
+@per_page_option
 @json_option
 @data_option
-def list_all(data: Path, as_json: bool) -> None:
-    """List accounts."""
-    from thingtank.cli.output import print_json, print_table
+def list_all(data: Path, as_json: bool, page: int, per_page: int) -> None:
+    """List accounts, oldest first."""
+    from thingtank.cli.output import print_json, print_rest, print_table
 
     with Session(data) as session:
-        rows = session.call("user.list")["users"]
+        found = session.call("user.list", page=page, per_page=per_page)
+    rows = found["users"]
     for row in rows:
         del row["sign_in_link"]
     if as_json:
-        print_json({"users": rows})
+        print_json(found)
         return
     print_table(
         ["login", "admin", "active", "password", "devices"],
         [tuple(row.values()) for row in rows],
         "No accounts. Make one with: thingtank user create NAME",
     )
+    print_rest(found, page, per_page)
 
 
 @user.command()

@@ -23,6 +23,7 @@ from thingtank.server.secret import load_secret
 from thingtank.server.socket_doors import open_sockets, reachable_host
 from thingtank.stores.embedded_archive import EmbeddedArchive
 from thingtank.tank.tank import SystemClock, Tank
+from thingtank.tank.things import Account
 from thingtank.web import setup as web_setup
 from thingtank.web.web_settings import WebSettings
 
@@ -84,7 +85,12 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
     stack.callback(directory.close)
     archive = await EmbeddedArchive.open(folder, config.archive, SystemClock())
     stack.push_async_callback(archive.close)
-    return OpenFolder(Tank(directory, archive, limits=config.limits), directory, archive)
+    tank = Tank(directory, archive, limits=config.limits)
+    # As below: this imports models.
+    from thingtank.web import tank_access
+
+    tank_access.attach(tank, directory.refresh_accounts)
+    return OpenFolder(tank, directory, archive)
 
 
 async def start_instance(config: Config, folder: Path) -> Instance:
@@ -97,14 +103,15 @@ async def start_instance(config: Config, folder: Path) -> Instance:
     """
     async with AsyncExitStack() as stack:
         opened = await open_folder(config, folder, stack)
-        owner = await ensure_owner(opened.tank)
+        account = opened.directory.find_owner()
+        owner = await ensure_owner(opened.tank, account)
         housekeeping = Housekeeping(opened.tank)
         housekeeping.start()
         stack.push_async_callback(housekeeping.stop)
         web = await _open_web(config, opened, stack)
         url = base_url(config, web.port) if web else ""
         sockets = await open_sockets(config, opened.tank, url, stack)
-        welcome_path = await asyncio.to_thread(_make_welcome_path) if web else ""
+        welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""
         await _open_control(folder, opened, url, stack)
         return Instance(opened.tank, owner, url, sockets, welcome_path, stack.pop_all())
     raise AssertionError("the stack swallows nothing")
@@ -113,7 +120,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
 def base_url(config: Config, port: int) -> str:
     """How the web door is reached, without a slash at the end."""
     if config.web.public_url:
-        return config.web.public_url.rstrip("/")
+        return config.web.public_url
     return f"http://{reachable_host(config.server.host)}:{port}"
 
 
@@ -129,11 +136,8 @@ async def _open_control(folder: Path, opened: OpenFolder, url: str, stack: Async
 
 
 def _open_directory(config: Config, folder: Path, secret: bytes) -> "DjangoDirectory":
-    web_setup.configure(
-        WebSettings(public_url=config.web.public_url, allowed_hosts=config.web.allowed_hosts),
-        folder,
-        secret,
-    )
+    settings = WebSettings(config.web.public_url, config.web.allowed_hosts, config.xively.live_s)
+    web_setup.configure(settings, folder, secret)
     web_setup.migrate()
     ensure_owner_account()
     # Django's models can be imported only after it is configured.
@@ -149,12 +153,10 @@ async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -
     if port == "off":
         return None
     # As above: these import models.
-    from thingtank.web import tank_access
     from thingtank.web.static_files import StaticApp
     from thingtank.web.workbench.live import LiveStreams
 
     tank = opened.tank
-    tank_access.attach(tank, opened.directory.refresh_accounts)
     xively = XivelyHttp(tank, config.xively, config.web.public_url)
     live = LiveStreams(tank)
     app = WebApp(xively, web_setup.asgi_app(), StaticApp(), live, lambda: opened.archive.is_failing)
@@ -168,10 +170,10 @@ async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -
     return server
 
 
-def _make_welcome_path() -> str:
-    from thingtank.web.accounts.sign_in_links import make_owner_link
+def _make_welcome_path(owner: Account | None) -> str:
+    from thingtank.web.accounts.sign_in_links import make_sign_in_link
 
     try:
-        return make_owner_link()
+        return make_sign_in_link(owner.account_id) if owner is not None else ""
     finally:
         connection.close()

@@ -7,6 +7,7 @@ Nobody else reads them; `server/assemble.py` passes each part down.
 import difflib
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,9 @@ from thingtank.tank.limits import Limits
 
 FILE_NAME = "thingtank.toml"
 ENVIRONMENT_PREFIX = "THINGTANK_"
+
+_ORIGIN = re.compile(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?/?")
+_USUAL_PORTS = {"http": 80, "https": 443}
 
 Port = int | Literal["off"]
 
@@ -40,7 +44,8 @@ class WebDoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         port: 0 for any free one.
-        public_url: how the outside reaches this door behind a proxy; blank for as asked.
+        public_url: how the outside reaches this door behind a proxy: scheme, host and port; blank
+            for as asked.
         allowed_hosts: further host names for browsers; loopback names are always allowed.
         trusted_proxies: addresses or networks whose X-Forwarded-For and -Proto are believed.
     """
@@ -114,7 +119,7 @@ def load_config(
     for name, value, source in _all_settings(file, environment, sets, flags or {}):
         section, _, key = name.partition(".")
         _check_name(section, key, source)
-        value = _listed(section, key, value)
+        value = _settled(section, key, value)
         values.setdefault(section, {})[key] = value
         sources[name] = source
         _decode({section: {key: value}}, source)
@@ -165,11 +170,29 @@ def _value(text: str) -> object:
         return text
 
 
-def _listed(section: str, key: str, value: object) -> object:
-    """A text for a setting that is a list: its items, separated by commas."""
-    if isinstance(value, str) and isinstance(getattr(getattr(Config(), section), key), tuple):
+def _settled(section: str, key: str, value: object) -> object:
+    """A value in the one form that its setting has: lists from commas, addresses as browsers do."""
+    if not isinstance(value, str):
+        return value
+    if isinstance(getattr(getattr(Config(), section), key), tuple):
         return [item.strip() for item in value.split(",") if item.strip()]
+    if key == "public_url":
+        return _origin_of(value) or value
     return value
+
+
+def _origin_of(url: str) -> str:
+    """An address without what browsers leave out of `Origin`; blank when it names more or less.
+
+    Source: RFC 6454, 6.2.
+    """
+    matched = _ORIGIN.fullmatch(url.strip().lower())
+    if matched is None:
+        return ""
+    scheme, host, port = matched.groups()
+    if port is None or int(port) == _USUAL_PORTS[scheme]:
+        return f"{scheme}://{host}"
+    return f"{scheme}://{host}:{int(port)}" if 0 < int(port) <= 65_535 else ""
 
 
 def _check_name(section: str, key: str, source: str) -> None:
@@ -224,6 +247,8 @@ def _problem_of(key: str, value: object) -> str:
     """What is wrong with a value that its type allows; blank for nothing."""
     if key == "trusted_proxies":
         return _problem_of_networks(cast("tuple[str, ...]", value))
+    if key == "public_url" and value and not _origin_of(cast("str", value)):
+        return f"must be scheme, host and port such as https://tank.example, not `{value}`"
     if key in ("port", "sockjs_port"):
         is_port = value == "off" or (isinstance(value, int) and 0 <= value <= 65_535)
         return "" if is_port else f"must be a port within 0 and 65535, or off, not {value}"

@@ -14,7 +14,7 @@ from thingtank.tank.keys import ApiKey, Resource
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Account, Device
 
-OWNER_LOGIN = "owner"
+FIRST_LOGIN = "owner"  # until it is renamed
 DEVICE_TITLE = "My first device"
 
 
@@ -27,23 +27,23 @@ class Owner(msgspec.Struct, frozen=True):
 
 def ensure_owner_account() -> None:
     """Make the owner's account when there is no account at all; it has no password. Blocking."""
+    from thingtank.web.accounts.changes import create_account
     from thingtank.web.accounts.models import Account
 
     try:
         if not Account.objects.exists():
-            Account.objects.create_superuser(OWNER_LOGIN)
+            create_account(FIRST_LOGIN, is_admin=True)
     finally:
         connection.close()
 
 
-async def ensure_owner(tank: Tank) -> Owner:
+async def ensure_owner(tank: Tank, account: Account | None) -> Owner:
     """Give the owner of a new instance a first device; find feed and key on an old one."""
-    account = tank.directory.find_account(OWNER_LOGIN)
     if account is None:
         return Owner()
     first = _oldest_device(tank, account)
     if first is None:
-        if await asyncio.to_thread(_has_signed_in):
+        if await asyncio.to_thread(_has_signed_in, account):
             return Owner()  # who has no device any more wants none
         made = await create_device(tank, Caller(account), DeviceChange(title=DEVICE_TITLE))
         return Owner(made.device.device_id, made.api_key)
@@ -79,10 +79,11 @@ def _may_write(key: ApiKey, feed_id: int, now_us: int) -> bool:
     )
 
 
-def _has_signed_in() -> bool:
+def _has_signed_in(account: Account) -> bool:
     from thingtank.web.accounts.models import Account as AccountRow
 
     try:
-        return AccountRow.objects.filter(username=OWNER_LOGIN, last_login__isnull=False).exists()
+        rows = AccountRow.objects.filter(id=account.account_id, last_login__isnull=False)
+        return rows.exists()
     finally:
         connection.close()

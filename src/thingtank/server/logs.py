@@ -59,9 +59,11 @@ def set_up_logs(level: int = logging.INFO) -> None:
         structlog.processors.format_exc_info,
         blot_secrets,
     ]
-    is_terminal = sys.stderr.isatty()
     ending: list[Any] = [
-        structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
+        # Tracebacks are text by then. Structlog 25 warns unless it is told that this is meant.
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer()
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

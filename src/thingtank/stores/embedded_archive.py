@@ -18,7 +18,7 @@ from thingtank.stores.head import Head
 from thingtank.stores.history.store import HistoryStore
 from thingtank.stores.history_interface import Compacted, History, HistoryStats
 from thingtank.stores.journal import Journal
-from thingtank.stores.mover import Mover
+from thingtank.stores.journal_mover import Mover
 from thingtank.stores.recovery import apply_to_currents, covered_streams, recover
 from thingtank.stores.rows import Deletion
 from thingtank.stores.worker import Worker

@@ -11,10 +11,10 @@ from types import MappingProxyType
 
 import msgspec
 
+from thingtank.tank.device_list import find_devices
 from thingtank.tank.errors import NoSuchAccount, NoSuchDatastream, NoSuchDevice, NoSuchKey
 from thingtank.tank.interfaces import DevicePage, DeviceQuery
 from thingtank.tank.keys import ApiKey, Permission
-from thingtank.tank.search import find_devices
 from thingtank.tank.things import Account, Datastream, Device
 
 FIRST_DEVICE_ID = 1001  # Xively's feed ids had at least three digits; clients expect no more

@@ -93,6 +93,18 @@ class Device(msgspec.Struct, frozen=True, gc=False):
     retention_s: int | None = None
 
 
+def is_live(newest_us: int | None, now_us: int, live_s: int) -> bool:
+    """Whether a device whose newest value is from `newest_us` is live, and not frozen.
+
+    Args:
+        newest_us, now_us: microseconds since the epoch, UTC; None while nothing was written.
+        live_s: how young the value has to be; the setting `xively.live_s`.
+
+    Source: Xively API v2, feeds, `status`.
+    """
+    return newest_us is not None and now_us - newest_us < live_s * 1_000_000
+
+
 class Datastream(msgspec.Struct, frozen=True, gc=False):
     """One series of a device; Xively's datastream or channel.
 

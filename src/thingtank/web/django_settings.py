@@ -81,6 +81,7 @@ def django_settings_of(settings: WebSettings, folder: Path, secret: bytes) -> di
         secret: the instance's secret; Django's own key is derived from it.
     """
     return {
+        "THINGTANK": settings,
         **_reached_by(settings, secret),
         "SECRET_KEY": base64.b64encode(derive_key(secret, "django")).decode(),
         "ROOT_URLCONF": "thingtank.web.urls",

@@ -5,5 +5,6 @@ from pathlib import Path
 from thingtank.web.django_settings import django_settings_of
 from thingtank.web.web_settings import WebSettings
 
-globals().update(django_settings_of(WebSettings(), Path("."), bytes(32)))
+THINGTANK = WebSettings()
+globals().update(django_settings_of(THINGTANK, Path("."), bytes(32)))
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}

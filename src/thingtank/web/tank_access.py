@@ -1,6 +1,6 @@
 """How pages reach the tank: they run in threads, the tank lives in the loop's thread.
 
-One process is one instance, so the tank is attached once, when the web door opens.
+One process is one instance, so the tank is attached once, when its folder is opened.
 """
 
 import asyncio
@@ -71,7 +71,10 @@ def run(action: Coroutine[Any, Any, Result]) -> Result:
 
 
 def accounts_changed() -> None:
-    """Let the doors know that accounts were added, renamed, disabled; after they are stored."""
+    """Let the doors know that accounts were added, renamed, disabled; after they are stored.
+
+    Nothing needs telling before a tank is attached: its directory reads the accounts when it loads.
+    """
     if _attached is not None:
         _attached.refresh_accounts()
 

@@ -100,3 +100,28 @@ def test_variables_of_sections_that_are_unknown_are_not_ours() -> None:
 def test_a_trusted_proxy_must_be_an_address_or_a_network(tmp_path: Path, value: str) -> None:
     with pytest.raises(BadSettings, match=r"web\.trusted_proxies must be addresses or networks"):
         loaded(tmp_path, sets=(f"web.trusted_proxies={value}",))
+
+
+@pytest.mark.parametrize(
+    ("written", "origin"),
+    [
+        ("https://tank.example/", "https://tank.example"),
+        ("HTTPS://Tank.Example:443/", "https://tank.example"),
+        ("http://tank.example:80", "http://tank.example"),
+        ("http://tank.example:8080/", "http://tank.example:8080"),
+        ("http://[2001:DB8::1]:8000/", "http://[2001:db8::1]:8000"),
+        ("", ""),
+    ],
+)
+def test_the_public_address_is_kept_as_browsers_send_it(written: str, origin: str) -> None:
+    assert load_config(None, {"THINGTANK_WEB_PUBLIC_URL": written}).config.web.public_url == origin
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["tank.example", "https://tank.example/iot", "ftp://tank.example", "https://", "https://a b",
+     "https://anna@tank.example", "https://tank.example?x", "https://tank.example:99999", "https://tänk.example"],
+)  # fmt: skip
+def test_a_public_address_of_more_or_less_than_host_and_port_is_refused(written: str) -> None:
+    with pytest.raises(BadSettings, match=r"web\.public_url must be .* such as https://tank"):
+        load_config(None, {}, [f"web.public_url={written}"])

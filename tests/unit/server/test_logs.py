@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -23,9 +24,11 @@ def logs_set_up() -> Iterator[None]:
         structlog.reset_defaults()
 
 
+@pytest.mark.parametrize("is_terminal", [True, False], ids=["in a terminal", "in a file"])
 def test_secrets_are_blotted_in_fields_texts_and_tracebacks(
-    capsys: pytest.CaptureFixture[str],
+    is_terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
     with logs_set_up():
         try:
             raise ValueError("GET /v2/feeds?key=SECRET-1 failed")
@@ -39,7 +42,7 @@ def test_secrets_are_blotted_in_fields_texts_and_tracebacks(
         logging.getLogger("django.request").warning("Not Found: %s", "/x?key=SECRET-5")
     text = capsys.readouterr().err
     assert "request_failed" in text
-    assert "Traceback" in text
+    assert text.count("Traceback") == 1  # and none of the logging's own, such as a warning's
     assert "Not Found" in text
     assert "SECRET" not in text
 

@@ -13,10 +13,10 @@ from thingtank.tank.access import (
     listing_of,
     may_reach,
 )
+from thingtank.tank.device_list import find_devices
 from thingtank.tank.errors import NotAllowed, Unauthenticated
 from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission, Resource
-from thingtank.tank.search import find_devices
 from thingtank.tank.things import Account, Device
 
 ALICE = Account(1, "alice")

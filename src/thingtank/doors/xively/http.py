@@ -75,7 +75,7 @@ class XivelyHttp:
         self._tank = tank
         self._context = Context(tank, settings)
         self._recorder = RequestRecorder(tank, door)
-        self._public_url = public_url.rstrip("/")
+        self._public_url = public_url
         self._public_reads_keyless = settings.public_reads_keyless
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

@@ -32,7 +32,7 @@ from thingtank.tank.changes import DatastreamChange, DatastreamWrite, DeviceChan
 from thingtank.tank.datapoints import CurrentValue, Datapoint, number_of
 from thingtank.tank.history import Function, HistoryTerms
 from thingtank.tank.tank import Tank
-from thingtank.tank.things import Datastream, Device, Location, Unit
+from thingtank.tank.things import Datastream, Device, Location, Unit, is_live
 
 VERSION = "1.0.0"
 
@@ -307,7 +307,7 @@ class Bodies:
         self._tank = tank
         self._base_url = base_url
         self._zone = zone
-        self._live_us = live_s * 1_000_000
+        self._live_s = live_s
 
     def feed(
         self,
@@ -327,7 +327,7 @@ class Bodies:
         )
         chosen = known.values() if names is None else [known[n] for n in names if n in known]
         login = self._tank.directory.get_account(device.account_id).login
-        is_live = newest_us is not None and self._tank.clock.now_us() - newest_us < self._live_us
+        is_live_now = is_live(newest_us, self._tank.clock.now_us(), self._live_s)
         return FeedBody(
             id=device.device_id,
             title=device.title,
@@ -337,7 +337,7 @@ class Bodies:
             tags=device.tags,
             description=device.description,
             feed=f"{self._base_url}/v2/feeds/{device.device_id}.json",
-            status="live" if is_live else "frozen",
+            status="live" if is_live_now else "frozen",
             updated=format_time(max(device.updated_us, newest_us or 0), self._zone),
             created=format_time(device.created_us, self._zone),
             email=device.email,

@@ -4,6 +4,7 @@ Source: Xively API v2, data formats; the parser's words are those of xively-rb, 
 """
 
 import csv
+import math
 import re
 from collections.abc import Sequence
 from typing import TypeVar
@@ -118,7 +119,8 @@ def value_of(value: Value, name: str = "current_value") -> str | None:
         return value
     if value is True or value is False:
         return "true" if value else "false"
-    if isinstance(value, int | float):  # a fraction is one only in a member that is text
+    # A fraction comes as one only in a member that is text.
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return str(value)
     raise Unprocessable([(name, "must be a string or a number")])
 

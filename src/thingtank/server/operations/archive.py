@@ -3,7 +3,7 @@
 import msgspec
 
 from thingtank.server.operations.context import Context
-from thingtank.server.operations.devices import find
+from thingtank.server.operations.devices import find_device
 from thingtank.server.operations.shapes import Nothing
 from thingtank.stores.embedded_archive import ArchiveStats
 from thingtank.stores.history_interface import Compacted
@@ -46,7 +46,7 @@ async def compact(context: Context, asked: Nothing) -> Compacted:
 
 async def retention(context: Context, asked: AskRetention) -> Retention:
     """Set or tell how long a feed keeps its datapoints; what is older goes at once."""
-    device = find(context, asked.feed)
+    device = find_device(context, asked.feed)
     if asked.retention_s is not msgspec.UNSET:
         change = DeviceChange(retention_s=asked.retention_s)
         device = await update_device(context.tank, OPERATOR, device.device_id, change)

@@ -2,7 +2,6 @@
 
 import msgspec
 
-from thingtank.server.first_start import OWNER_LOGIN
 from thingtank.stores.embedded_archive import EmbeddedArchive
 from thingtank.tank.errors import NoSuchAccount
 from thingtank.tank.tank import Tank
@@ -28,8 +27,8 @@ class Context(msgspec.Struct, frozen=True):
         Raises:
             NoSuchAccount.
         """
-        account = self.directory.find_account(login or OWNER_LOGIN)
+        account = self.directory.find_account(login) if login else self.directory.find_owner()
         if account is None:
-            hint = "" if login else "; name one with --owner"
-            raise NoSuchAccount(f"there is no account {login or OWNER_LOGIN}{hint}")
+            no_owner = "no active admin owns this instance; name an account with --owner"
+            raise NoSuchAccount(f"there is no account {login}" if login else no_owner)
         return account

@@ -3,7 +3,7 @@
 import msgspec
 
 from thingtank.server.operations.context import Context
-from thingtank.server.operations.shapes import ChannelRow, DeviceDetails, DeviceRow
+from thingtank.server.operations.shapes import ChannelRow, DeviceDetails, DeviceRow, Paged
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.devices import create_device, delete_device
 from thingtank.tank.changes import DeviceChange
@@ -63,13 +63,11 @@ async def create(context: Context, asked: CreateDevice) -> CreatedDevice:
     )
 
 
-class ListDevices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which devices to list, a page at a time."""
+class ListDevices(Paged, frozen=True):
+    """Which devices to list."""
 
     search: str = ""
     owner: str = ""
-    page: int = 1
-    per_page: int = 100
 
 
 class DeviceList(msgspec.Struct, frozen=True):
@@ -83,10 +81,7 @@ async def list_all(context: Context, asked: ListDevices) -> DeviceList:
     """List devices, newest first."""
     account_id = context.account(asked.owner).account_id if asked.owner else None
     query = DeviceQuery(
-        account_id=account_id,
-        text=asked.search,
-        page=max(1, asked.page),
-        per_page=min(max(1, asked.per_page), 1000),
+        account_id=account_id, text=asked.search, page=asked.page, per_page=asked.per_page
     )
     found = context.tank.directory.list_devices(query)
     return DeviceList(found.total_count, [_row(context, device) for device in found.devices])
@@ -100,7 +95,7 @@ class OneDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def show(context: Context, asked: OneDevice) -> DeviceDetails:
     """All that is known of a device, apart from its secrets."""
-    device = find(context, asked.device)
+    device = find_device(context, asked.device)
     return DeviceDetails(
         **msgspec.structs.asdict(_row(context, device)),
         description=device.description,
@@ -112,13 +107,13 @@ async def show(context: Context, asked: OneDevice) -> DeviceDetails:
 
 async def delete(context: Context, asked: OneDevice) -> DeviceRow:
     """Delete a device with all it has recorded; return what it was."""
-    device = find(context, asked.device)
+    device = find_device(context, asked.device)
     row = _row(context, device)
     await delete_device(context.tank, OPERATOR, device.device_id)
     return row
 
 
-def find(context: Context, name: str) -> Device:
+def find_device(context: Context, name: str) -> Device:
     """The device of a feed id or uuid.
 
     Raises:

@@ -8,7 +8,7 @@ from thingtank.doors.xively.tank_bridge import history_terms
 from thingtank.protocols.xively.errors import MalformedQuery
 from thingtank.protocols.xively.query import parse_history, parse_instant
 from thingtank.server.operations.context import Context
-from thingtank.server.operations.devices import find
+from thingtank.server.operations.devices import find_device
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.datapoints import delete_datapoints, read_history, record_datapoints
 from thingtank.tank.changes import DatastreamWrite
@@ -67,7 +67,7 @@ class Deleted(msgspec.Struct, frozen=True):
 
 async def write(context: Context, asked: WriteValues) -> Written:
     """Write a value to each of some channels; returns when they are on disk."""
-    device = find(context, asked.feed)
+    device = find_device(context, asked.feed)
     at_us = _instant(asked.at, "at") or context.tank.clock.now_us()
     writes = [DatastreamWrite(name, (at_us,), (value,)) for name, value in asked.values.items()]
     await record_datapoints(context.tank, OPERATOR, device.device_id, writes, creates_missing=True)
@@ -76,7 +76,7 @@ async def write(context: Context, asked: WriteValues) -> Written:
 
 async def history(context: Context, asked: AskHistory) -> History:
     """Read a channel's history."""
-    device = find(context, asked.feed)
+    device = find_device(context, asked.feed)
     terms = _history_terms(asked.terms)
     found = await read_history(context.tank, OPERATOR, device.device_id, [asked.channel], terms)
     points = found.get(asked.channel, [])
@@ -90,7 +90,7 @@ async def history(context: Context, asked: AskHistory) -> History:
 
 async def delete_history(context: Context, asked: DeleteHistory) -> Deleted:
     """Delete a range of a channel's history."""
-    device = find(context, asked.feed)
+    device = find_device(context, asked.feed)
     start_us, end_us = _instant(asked.start, "start"), _instant(asked.end, "end")
     await delete_datapoints(
         context.tank, OPERATOR, device.device_id, asked.channel, start_us, end_us

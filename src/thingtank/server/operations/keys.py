@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 
 from thingtank.server.operations.context import Context
-from thingtank.server.operations.shapes import KeyRow, RevealedKey
+from thingtank.server.operations.shapes import KeyRow, Paged, RevealedKey
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.keys import create_key, delete_key, list_keys, reveal_key
 from thingtank.tank.errors import ValidationFailed
@@ -32,7 +32,7 @@ class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires_in_s: int | None = None
 
 
-class ListKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ListKeys(Paged, frozen=True):
     """Whose keys to list, and for which feed; None for any."""
 
     owner: str = ""
@@ -46,8 +46,9 @@ class OneKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class KeyList(msgspec.Struct, frozen=True):
-    """Keys, oldest first."""
+    """One page of keys, oldest first, and how many there are."""
 
+    total_count: int
     keys: list[KeyRow]
 
 
@@ -84,10 +85,10 @@ def _resources(asked: CreateKey) -> tuple[Resource, ...]:
 
 
 async def list_all(context: Context, asked: ListKeys) -> KeyList:
-    """List an account's keys."""
+    """List an account's keys, oldest first."""
     account = context.account(asked.owner)
     found = list_keys(context.tank, OPERATOR, account.account_id, asked.feed)
-    return KeyList([_row(context, key) for key in found])
+    return KeyList(len(found), [_row(context, key) for key in found[asked.rows]])
 
 
 async def show(context: Context, asked: OneKey) -> RevealedKey:

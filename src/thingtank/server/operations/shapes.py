@@ -1,5 +1,7 @@
 """What listings show. Times are microseconds since the epoch, UTC; the command line words them."""
 
+from typing import Annotated
+
 import msgspec
 
 from thingtank.tank.things import Location
@@ -11,6 +13,18 @@ class Refused(Exception):
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """No parameters."""
+
+
+class Paged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which page of a listing is asked for, from 1."""
+
+    page: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 1
+    per_page: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+
+    @property
+    def rows(self) -> slice:
+        """The page's part of all rows."""
+        return slice((self.page - 1) * self.per_page, self.page * self.per_page)
 
 
 class DeviceRow(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ import msgspec
 
 from thingtank.server.operations import archive, devices, feeds, keys, transfer, users
 from thingtank.server.operations.context import Context
-from thingtank.server.operations.shapes import Nothing, Refused
+from thingtank.server.operations.shapes import Nothing, Paged, Refused
 from thingtank.tank.errors import TankError
 
 Operation = Callable[[Context, Any], Awaitable[msgspec.Struct]]
@@ -22,7 +22,7 @@ OPERATIONS: dict[str, tuple[type[msgspec.Struct], Operation]] = {
     "key.show": (keys.OneKey, keys.show),
     "key.delete": (keys.OneKey, keys.delete),
     "user.create": (users.CreateUser, users.create),
-    "user.list": (Nothing, users.list_all),
+    "user.list": (Paged, users.list_all),
     "user.password": (users.SetPassword, users.set_password),
     "user.link": (users.OneUser, users.make_link),
     "user.disable": (users.OneUser, users.disable),

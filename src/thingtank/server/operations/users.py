@@ -5,13 +5,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
 from django.db import connection
 
 from thingtank.server.operations.context import Context
-from thingtank.server.operations.shapes import Nothing
-from thingtank.tank.errors import NoSuchAccount, ValidationFailed
+from thingtank.server.operations.shapes import Paged
+from thingtank.tank.errors import NoSuchAccount
+from thingtank.web.accounts.changes import change_password, create_account, switch_account
 from thingtank.web.accounts.models import Account
 from thingtank.web.accounts.sign_in_links import make_sign_in_link
 
@@ -57,8 +56,9 @@ class UserRow(msgspec.Struct, frozen=True):
 
 
 class UserList(msgspec.Struct, frozen=True):
-    """Accounts, oldest first."""
+    """One page of accounts, oldest first, and how many there are."""
 
+    total_count: int
     users: list[UserRow]
 
 
@@ -66,23 +66,21 @@ async def create(context: Context, asked: CreateUser) -> UserRow:
     """Make an account."""
 
     def write() -> UserRow:
-        account = Account(
-            username=asked.name, email=asked.email, is_superuser=asked.admin, is_staff=asked.admin
+        account = create_account(
+            asked.name, email=asked.email, is_admin=asked.admin, password=asked.password
         )
-        _set_password(account, asked.password)
-        _check(lambda: account.full_clean(exclude=["password"]))
-        account.save()
-        link = make_sign_in_link(account) if asked.password is None else ""
+        link = make_sign_in_link(account.pk) if asked.password is None else ""
         return _row(account, context.url + link if link else "")
 
-    return await _changing(context, write)
+    return await _in_thread(write)
 
 
-async def list_all(context: Context, asked: Nothing) -> UserList:
-    """List all accounts."""
+async def list_all(context: Context, asked: Paged) -> UserList:
+    """List accounts, oldest first."""
 
     def read() -> UserList:
-        return UserList([_row(account) for account in Account.objects.order_by("id")])
+        accounts = Account.objects.order_by("id")
+        return UserList(accounts.count(), [_row(account) for account in accounts[asked.rows]])
 
     return await _in_thread(read)
 
@@ -92,8 +90,7 @@ async def set_password(context: Context, asked: SetPassword) -> UserRow:
 
     def write() -> UserRow:
         account = _get(asked.name)
-        _set_password(account, asked.password)
-        account.save(update_fields=["password"])
+        change_password(account, asked.password)
         return _row(account)
 
     return await _in_thread(write)
@@ -104,25 +101,24 @@ async def make_link(context: Context, asked: OneUser) -> UserRow:
 
     def write() -> UserRow:
         account = _get(asked.name)
-        return _row(account, context.url + make_sign_in_link(account))
+        return _row(account, context.url + make_sign_in_link(account.pk))
 
     return await _in_thread(write)
 
 
 async def disable(context: Context, asked: OneUser) -> UserRow:
     """Switch an account off: its sessions and keys are dead until it is switched on."""
-    return await _changing(context, lambda: _set_active(asked.name, False))
+    return await _in_thread(lambda: _switch(asked.name, False))
 
 
 async def enable(context: Context, asked: OneUser) -> UserRow:
     """Switch an account on again."""
-    return await _changing(context, lambda: _set_active(asked.name, True))
+    return await _in_thread(lambda: _switch(asked.name, True))
 
 
-def _set_active(name: str, is_active: bool) -> UserRow:
+def _switch(name: str, is_active: bool) -> UserRow:
     account = _get(name)
-    account.is_active = is_active
-    account.save(update_fields=["is_active"])
+    switch_account(account, is_active)
     return _row(account)
 
 
@@ -131,21 +127,6 @@ def _get(name: str) -> Account:
     if account is None:
         raise NoSuchAccount(f"there is no account {name}")
     return account
-
-
-def _set_password(account: Account, password: str | None) -> None:
-    if password is None:
-        account.set_unusable_password()
-    else:
-        _check(lambda: validate_password(password, account), "password")
-        account.set_password(password)
-
-
-def _check(validate: Callable[[], None], field: str = "name") -> None:
-    try:
-        validate()
-    except ValidationError as error:
-        raise ValidationFailed([(f"{field}:", " ".join(error.messages))]) from None
 
 
 def _row(account: Account, link: str = "") -> UserRow:
@@ -157,15 +138,6 @@ def _row(account: Account, link: str = "") -> UserRow:
         account.devices.count(),
         link,
     )
-
-
-async def _changing(context: Context, write: Callable[[], Result]) -> Result:
-    def change() -> Result:
-        result = write()
-        context.directory.refresh_accounts()
-        return result
-
-    return await _in_thread(change)
 
 
 async def _in_thread(work: Callable[[], Result]) -> Result:

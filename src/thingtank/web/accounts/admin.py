@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db import transaction
 from django.http import HttpRequest
 
-from thingtank.web import tank_access
+from thingtank.web.accounts.changes import store_account
 from thingtank.web.accounts.models import Account
 
 if TYPE_CHECKING:
@@ -49,7 +48,5 @@ class AccountAdmin(UserAdmin):
         return False
 
     def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
-        """Store the account, and let the doors know."""
-        obj.is_staff = obj.is_superuser  # who may do everything may also open the admin
-        super().save_model(request, obj, form, change)
-        transaction.on_commit(tank_access.accounts_changed)
+        """Store the account as everything else does."""
+        store_account(obj)

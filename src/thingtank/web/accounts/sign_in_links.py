@@ -14,20 +14,14 @@ TOKEN_BYTES = 32
 WELCOME_PATH = "/welcome/"
 
 
-def make_sign_in_link(account: Account) -> str:
+def make_sign_in_link(account_id: int) -> str:
     """The path of a new link, for whoever may hand it out; nothing stored leads back to it."""
     SignInLink.objects.filter(expires_at__lte=timezone.now()).delete()
     token = secrets.token_urlsafe(TOKEN_BYTES)
     SignInLink.objects.create(
-        account=account, digest=_digest(token), expires_at=timezone.now() + VALID_FOR
+        account_id=account_id, digest=_digest(token), expires_at=timezone.now() + VALID_FOR
     )
     return WELCOME_PATH + token
-
-
-def make_owner_link() -> str:
-    """A link for the instance's owner, its oldest active admin; blank when there is none."""
-    owner = Account.objects.filter(is_superuser=True, is_active=True).order_by("id").first()
-    return make_sign_in_link(owner) if owner is not None else ""
 
 
 def redeem(token: str) -> Account | None:

@@ -99,6 +99,12 @@ class DjangoDirectory:
         accounts = self._snapshot.accounts.values()
         return next((account for account in accounts if account.login == login), None)
 
+    def find_owner(self) -> Account | None:
+        """Whose the instance is: its oldest active admin; None when nobody is one."""
+        accounts = self._snapshot.accounts.values()
+        admins = [account for account in accounts if account.is_admin and account.is_active]
+        return min(admins, key=lambda account: account.account_id, default=None)
+
     def find_device_by_uuid(self, uuid: str) -> Device | None:
         """The device with that uuid."""
         return self._snapshot.device_of_uuid(uuid)

@@ -7,10 +7,10 @@ never changed.
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from thingtank.tank.device_list import find_devices
 from thingtank.tank.errors import NoSuchAccount, NoSuchDatastream, NoSuchDevice, NoSuchKey
 from thingtank.tank.interfaces import DevicePage, DeviceQuery
 from thingtank.tank.keys import ApiKey
-from thingtank.tank.search import find_devices
 from thingtank.tank.things import Account, Datastream, Device
 
 _NO_DATASTREAMS: Mapping[str, Datastream] = MappingProxyType({})

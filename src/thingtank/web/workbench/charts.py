@@ -8,10 +8,9 @@ from thingtank.tank.access import Caller
 from thingtank.tank.actions.datastreams import get_datastream
 from thingtank.tank.datapoints import Bucket
 from thingtank.tank.errors import ValidationFailed
+from thingtank.tank.history import DAY_S, HOUR_S
 from thingtank.tank.tank import Tank
 
-HOUR_S = 3600
-DAY_S = 24 * HOUR_S
 RANGES_S = {
     "1h": HOUR_S,
     "6h": 6 * HOUR_S,

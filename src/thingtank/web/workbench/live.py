@@ -137,12 +137,15 @@ async def stream(
         kinds.append(RequestServed)
     with tank.bus.listen(*kinds, device_id=device_id, events_max=EVENTS_MAX) as listener:
         yield await _hello(tank, device_id, RequestServed in kinds)
+        told_count = 0
         while not stopping.is_set():
-            events, was_dropped = await _next_events(listener, stopping)
+            events = await _next_events(listener, stopping)
             if not _may_watch(tank, caller, device_id):
                 yield message("gone", {})
                 return
-            if was_dropped:
+            # Most are dropped while a slow tab takes what was yielded last.
+            if listener.dropped_count > told_count:
+                told_count = listener.dropped_count
                 yield message("reload", {})
             for answer in messages_of(events):
                 yield answer
@@ -172,9 +175,8 @@ async def _hello(tank: Tank, device_id: int, with_requests: bool) -> bytes:
     return f"retry: {RETRY_MS}\n".encode() + message("hello", body)
 
 
-async def _next_events(listener: Listener, stopping: asyncio.Event) -> tuple[list[Event], bool]:
+async def _next_events(listener: Listener, stopping: asyncio.Event) -> list[Event]:
     """What happened in the next tenth of a second with events; none after HEARTBEAT_S."""
-    dropped_before = listener.dropped_count
     first = asyncio.ensure_future(listener.next())
     stopped = asyncio.ensure_future(stopping.wait())
     try:
@@ -182,10 +184,9 @@ async def _next_events(listener: Listener, stopping: asyncio.Event) -> tuple[lis
             {first, stopped}, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED
         )
         if not first.done():
-            return [], False
+            return []
         await asyncio.wait({stopped}, timeout=COALESCE_S)
-        events = [first.result(), *listener.take_all()]
-        return events, listener.dropped_count > dropped_before
+        return [first.result(), *listener.take_all()]
     finally:
         first.cancel()
         stopped.cancel()

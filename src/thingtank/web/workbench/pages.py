@@ -4,12 +4,14 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.http import require_http_methods
 
 from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.errors import (
@@ -22,11 +24,15 @@ from thingtank.tank.errors import (
 )
 from thingtank.tank.things import Device
 from thingtank.web import tank_access
+from thingtank.web.web_settings import web_settings
 from thingtank.web.workbench.forms import TankForm
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
 View = Callable[Concatenate[HttpRequest, Params], HttpResponse]
+
+# A form is looked at and sent.
+require_form = require_http_methods(["GET", "HEAD", "POST"])
 
 # What a page says after a redirect: the address carries the word, never the text itself.
 NOTICES = {
@@ -58,6 +64,7 @@ def page(view: View[Params]) -> View[Params]:
         except NotAllowed as error:
             raise PermissionDenied(str(error)) from error
         except Unauthenticated:
+            logout(request)  # of an account that the tank does not know, else the two would loop
             return redirect_to_login(request.get_full_path())
         except Unavailable as error:
             response = render(request, "503.html", {"reason": str(error)}, status=503)
@@ -107,6 +114,23 @@ def form_page(
 def back_to_device(feed_id: int, notice: str) -> HttpResponseRedirect:
     """Redirect to the device's page, which will say one of NOTICES."""
     return HttpResponseRedirect(f"{reverse('workbench:device', args=[feed_id])}?done={notice}")
+
+
+def address_of(request: HttpRequest, path: str) -> str:
+    """A path as an address for programs and people: the public one, else as this page was asked."""
+    public_url = web_settings().public_url
+    return public_url + path if public_url else request.build_absolute_uri(path)
+
+
+def page_number(request: HttpRequest, name: str) -> int:
+    """Which page of a list the address asks for by `name`; 1 for any nonsense."""
+    text = request.GET.get(name, "")
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else 1
+
+
+def page_count(total_count: int, per_page: int) -> int:
+    """How many pages a list has; an empty one has one."""
+    return max(1, -(-total_count // per_page))
 
 
 def notice_of(request: HttpRequest) -> str:

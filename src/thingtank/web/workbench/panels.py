@@ -1,7 +1,7 @@
 """The values that templates and the live stream show: devices, channels, keys, requests."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from urllib.parse import unquote
 
 import msgspec
@@ -12,11 +12,8 @@ from thingtank.tank.errors import NotFound
 from thingtank.tank.events import RequestServed
 from thingtank.tank.keys import ApiKey
 from thingtank.tank.tank import Tank
-from thingtank.tank.things import Device, Unit
+from thingtank.tank.things import Device, Unit, is_live
 from thingtank.web.workbench.forms import METHOD_CHOICES
-
-# Xively calls a feed live while its newest datapoint is no older than this, else frozen.
-LIVE_S = 15 * 60
 
 _CHANNEL_PATH = re.compile(r"/datastreams/(?P<name>[^/?]+?)(?:\.(?:json|xml|csv))?(?:[/?]|$)")
 _FEED_PATH = re.compile(r"/feeds/\d+")
@@ -103,7 +100,9 @@ async def read_channels(tank: Tank, device_id: int) -> list[ChannelPanel]:
     return panels
 
 
-async def read_rows(tank: Tank, caller: Caller, devices: Iterable[Device]) -> list[DeviceRow]:
+async def read_rows(
+    tank: Tank, caller: Caller, devices: Iterable[Device], live_s: int
+) -> list[DeviceRow]:
     """Devices with how many channels they have and when they last said something."""
     now_us = tank.clock.now_us()
     rows = []
@@ -120,7 +119,7 @@ async def read_rows(tank: Tank, caller: Caller, devices: Iterable[Device]) -> li
                 may_reach(caller, "put", device),
                 len(streams),
                 last_us,
-                is_live(last_us, now_us),
+                is_live(last_us, now_us, live_s),
             )
         )
     return rows
@@ -131,11 +130,6 @@ def newest_us(times_us: Iterable[int | None]) -> int | None:
     return max((at_us for at_us in times_us if at_us is not None), default=None)
 
 
-def is_live(last_us: int | None, now_us: int) -> bool:
-    """Whether a device spoke in the last 15 minutes."""
-    return last_us is not None and now_us - last_us <= LIVE_S * 1_000_000
-
-
 def owner_of(tank: Tank, device: Device) -> str:
     """The login of a device's owner; blank when the account is gone."""
     try:
@@ -144,12 +138,8 @@ def owner_of(tank: Tank, device: Device) -> str:
         return ""
 
 
-def key_rows(keys: Sequence[ApiKey], feed_id: int, now_us: int) -> list[KeyRow]:
-    """A feed's keys with what they permit on it."""
-    return [_key_row(key, feed_id, now_us) for key in keys]
-
-
-def _key_row(key: ApiKey, feed_id: int, now_us: int) -> KeyRow:
+def key_row(key: ApiKey, feed_id: int, now_us: int) -> KeyRow:
+    """A key with what it permits on a feed."""
     methods: set[str] = set()
     channels: set[str] = set()
     for permission in key.permissions:

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from thingtank.tank.actions.datapoints import record_datapoints
 from thingtank.tank.actions.datastreams import delete_datastream, existing
@@ -19,10 +19,9 @@ from thingtank.web.workbench.pages import (
     form_page,
     owned_device,
     page,
+    require_form,
     visible_device,
 )
-
-require_form = require_http_methods(["GET", "HEAD", "POST"])
 
 
 @page

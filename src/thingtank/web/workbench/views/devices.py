@@ -1,36 +1,42 @@
 """Pages of devices: the list, one device, and the forms that make, change and delete one."""
 
 import json
+from collections.abc import Sequence
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.actions.devices import create_device, delete_device, update_device
 from thingtank.tank.actions.keys import list_keys
+from thingtank.tank.errors import Unauthenticated
 from thingtank.tank.interfaces import DeviceQuery
-from thingtank.tank.keys import ACCESS_METHODS
-from thingtank.tank.things import Device
+from thingtank.tank.keys import ACCESS_METHODS, ApiKey
+from thingtank.tank.things import Device, is_live
 from thingtank.web import tank_access
+from thingtank.web.web_settings import web_settings
 from thingtank.web.workbench.charts import RANGE_LABELS
 from thingtank.web.workbench.forms import DeleteForm, DeviceForm, LocationForm, MetadataForm
 from thingtank.web.workbench.live import live_url
 from thingtank.web.workbench.pages import (
+    address_of,
     attempt,
     back_to_device,
     form_page,
     notice_of,
     owned_device,
     page,
+    page_count,
+    page_number,
+    require_form,
     visible_device,
 )
 from thingtank.web.workbench.panels import (
     ChannelPanel,
     KeyRow,
-    is_live,
-    key_rows,
+    key_row,
     newest_us,
     owner_of,
     read_channels,
@@ -39,9 +45,8 @@ from thingtank.web.workbench.panels import (
 )
 
 PER_PAGE = 25
+KEYS_PER_PAGE = 25
 KEY_PLACEHOLDER = "••••••••"
-
-require_form = require_http_methods(["GET", "HEAD", "POST"])
 
 
 @page
@@ -51,7 +56,7 @@ def devices(request: HttpRequest) -> HttpResponse:
     caller = tank_access.caller(request)
     text = request.GET.get("q", "").strip()[:200]
     scope = "all" if request.GET.get("scope") == "all" else "mine"
-    number = max(1, _whole(request.GET.get("page", "1")))
+    number = page_number(request, "page")
     query = DeviceQuery(
         account_id=_listed_account_id(caller, scope),
         with_public=scope == "all",
@@ -62,26 +67,23 @@ def devices(request: HttpRequest) -> HttpResponse:
     tank = tank_access.tank()
     found = tank.directory.list_devices(query)
     context = {
-        "rows": tank_access.run(read_rows(tank, caller, found.devices)),
+        "rows": tank_access.run(read_rows(tank, caller, found.devices, web_settings().live_s)),
         "total_count": found.total_count,
         "text": text,
         "scope": scope,
         "page_number": number,
-        "page_count": max(1, -(-found.total_count // PER_PAGE)),
+        "page_count": page_count(found.total_count, PER_PAGE),
         "notice": notice_of(request),
     }
     return render(request, "workbench/devices.html", context)
 
 
 def _listed_account_id(caller: Caller, scope: str) -> int | None:
+    """Whose devices to list; None for everybody's, which only admins may ask for."""
     account = caller.account
-    if account is None or (account.is_admin and scope == "all"):
-        return None
-    return account.account_id
-
-
-def _whole(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 1
+    if account is None:
+        raise Unauthenticated("a sign-in is needed")
+    return None if account.is_admin and scope == "all" else account.account_id
 
 
 @page
@@ -106,22 +108,25 @@ def device(request: HttpRequest, feed_id: int) -> HttpResponse:
     channels = tank_access.run(read_channels(tank, feed_id))
     may_change = may_reach(caller, "put", found)
     last_us = newest_us(channel.at_us for channel in channels)
-    endpoint = request.build_absolute_uri(f"/v2/feeds/{feed_id}")
+    endpoint = address_of(request, f"/v2/feeds/{feed_id}")
     context: dict[str, object] = {
         "device": found,
         "owner": owner_of(tank, found),
         "channels": channels,
         "last_us": last_us,
-        "is_live": is_live(last_us, tank.clock.now_us()),
+        "is_live": is_live(last_us, tank.clock.now_us(), web_settings().live_s),
         "may_change": may_change,
-        "feed_url": request.build_absolute_uri(reverse("workbench:device", args=[feed_id])),
+        "feed_url": address_of(request, reverse("workbench:device", args=[feed_id])),
         "endpoint": endpoint,
         "live_url": live_url(feed_id),
         "ranges": RANGE_LABELS.items(),
         "notice": notice_of(request),
     }
     if may_change:
-        context |= _owners_context(caller, found, endpoint, _example_channel(channels))
+        number = page_number(request, "keys")
+        context |= _keys_context(caller, found, number)
+        context["curl_line"] = curl_line(endpoint, _example_channel(channels))
+        context["requests"] = [request_row(event) for event in tank.request_log.of_device(feed_id)]
     return render(request, "workbench/device.html", context)
 
 
@@ -131,32 +136,34 @@ def _example_channel(channels: list[ChannelPanel]) -> str:
     return next(names, "temperature")
 
 
-def _owners_context(
-    caller: Caller, found: Device, endpoint: str, channel_name: str
-) -> dict[str, object]:
+def _keys_context(caller: Caller, found: Device, number: int) -> dict[str, object]:
+    """One page of a device's keys; the last one when `number` is beyond it."""
     tank = tank_access.tank()
     keys = list_keys(tank, caller, found.account_id, found.device_id)
-    rows = key_rows(keys, found.device_id, tank.clock.now_us())
+    now_us = tank.clock.now_us()
+    count = page_count(len(keys), KEYS_PER_PAGE)
+    number = min(number, count)
+    shown = keys[(number - 1) * KEYS_PER_PAGE : number * KEYS_PER_PAGE]
     may_reveal = caller.account is not None and caller.account.account_id == found.account_id
-    first = _writing_key(rows) if may_reveal else None
-    served = tank.request_log.of_device(found.device_id)
     return {
-        "keys": rows,
+        "keys": [key_row(key, found.device_id, now_us) for key in shown],
+        "keys_page_number": number,
+        "keys_page_count": count,
         "may_reveal": may_reveal,
-        "first_key": first,
-        "curl_line": curl_line(endpoint, channel_name),
-        "requests": [request_row(event) for event in served],
+        "first_key": _writing_key(keys, found.device_id, now_us) if may_reveal else None,
     }
 
 
-def _writing_key(rows: list[KeyRow]) -> KeyRow | None:
+def _writing_key(keys: Sequence[ApiKey], feed_id: int, now_us: int) -> KeyRow | None:
     """The key that the page's own examples use: the oldest that may do everything."""
-    whole = [row for row in rows if len(row.permissions) == len(ACCESS_METHODS)]
+    rows = (key_row(key, feed_id, now_us) for key in keys if key.private_access)
     return next(
         (
             row
-            for row in whole
-            if row.key.private_access and not row.is_expired and not row.channels
+            for row in rows
+            if len(row.permissions) == len(ACCESS_METHODS)
+            and not row.is_expired
+            and not row.channels
         ),
         None,
     )

@@ -3,21 +3,27 @@
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.debug import sensitive_variables
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
 from thingtank.tank.access import Caller
 from thingtank.tank.actions.keys import create_key, delete_key, list_keys, reveal_key
+from thingtank.tank.history import DAY_S
 from thingtank.tank.keys import ApiKey, Permission, Resource
 from thingtank.tank.things import Device
 from thingtank.web import tank_access
 from thingtank.web.workbench.forms import KeyForm, TankForm
-from thingtank.web.workbench.pages import attempt, back_to_device, form_page, owned_device, page
-
-DAY_US = 86_400_000_000
+from thingtank.web.workbench.pages import (
+    attempt,
+    back_to_device,
+    form_page,
+    owned_device,
+    page,
+    require_form,
+)
 
 
 @page
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_form
 def add(request: HttpRequest, feed_id: int) -> HttpResponse:
     """Add a key for this feed."""
     caller, device = owned_device(request, feed_id)
@@ -39,7 +45,7 @@ def _draft(form: KeyForm, device: Device, now_us: int) -> ApiKey:
             Permission(tuple(form.cleaned_data["methods"]), (Resource(device.device_id),)),
         ),
         private_access=form.cleaned_data["private_access"],
-        expires_us=now_us + int(days) * DAY_US if days else None,
+        expires_us=now_us + int(days) * DAY_S * 1_000_000 if days else None,
     )
 
 
@@ -58,7 +64,7 @@ def reveal(request: HttpRequest, feed_id: int, key_id: int) -> HttpResponse:
 
 
 @page
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_form
 def delete(request: HttpRequest, feed_id: int, key_id: int) -> HttpResponse:
     """Delete a key after a question."""
     caller, device = owned_device(request, feed_id)
