@@ -68,6 +68,11 @@ def test_devices_are_made_listed_shown_and_deleted(folder: Path) -> None:
     assert "there is no feed" in refusal(folder, "device", "show", str(made["feed_id"]))
 
 
+def test_tags_lose_quotes_and_commas_as_by_every_other_door(folder: Path) -> None:
+    made = answer(folder, "device", "create", "Roof", "--tag", "a,b", "--tag", "o'clock", "--tag", '","')  # fmt: skip
+    assert answer(folder, "device", "show", made["uuid"])["tags"] == ["ab", "oclock"]
+
+
 def test_nothing_is_deleted_without_a_yes(folder: Path) -> None:
     done = thingtank(folder, "device", "delete", "1", stdin="n\n")
     assert done.returncode == 1
