@@ -1,5 +1,6 @@
 """The web door as browsers and hostile scripts meet it: sign-in, static files, live events, admin."""
 
+import datetime
 import json
 import re
 from collections.abc import Iterator
@@ -91,6 +92,34 @@ def test_the_admin_says_whose_it_is(server: LiveServer, owner: requests.Session)
     assert "Accounts" in page
     assert "Django administration" not in page
     assert "Users" not in page
+
+
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [
+        ("catalog/device/1/change/", "Created"),
+        ("catalog/device/1/change/", "Updated"),
+        ("catalog/apikey/1/change/", "Created"),
+        ("accounts/account/1/change/", "Date joined"),
+        ("accounts/account/1/change/", "Last login"),
+    ],
+)
+def test_the_admin_shows_times_in_utc_and_says_so(
+    server: LiveServer, owner: requests.Session, path: str, label: str
+) -> None:
+    page = owner.get(f"{server.url}/admin/{path}", timeout=20).text
+    found = re.search(rf"{label}:.*?(\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d) UTC", page, re.S)
+    assert found, page
+    shown = datetime.datetime.fromisoformat(found[1] + "Z")
+    assert abs(datetime.datetime.now(datetime.UTC) - shown) < datetime.timedelta(minutes=10)
+
+
+def test_the_admin_words_durations(server: LiveServer, owner: requests.Session) -> None:
+    page = owner.get(f"{server.url}/admin/catalog/device/1/change/", timeout=20).text
+    assert re.search(r"Keeps datapoints:.*?for ever", page, re.S)
+    assert not re.search(r"(Created|Updated|Expires) us|Retention s", page)
+    page = owner.get(f"{server.url}/admin/catalog/apikey/1/change/", timeout=20).text
+    assert re.search(r"Expires:.*?never", page, re.S)
 
 
 def test_browsers_that_ask_for_an_icon_get_it(server: LiveServer) -> None:

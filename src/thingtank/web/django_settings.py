@@ -91,12 +91,19 @@ def django_settings_of(settings: WebSettings, folder: Path, secret: bytes) -> di
         "DATABASES": {"default": _sqlite(folder)},
         "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
         "LOGGING_CONFIG": None,
-        "USE_TZ": True,
+        **_TIMES,
         "USE_I18N": False,
         **_accounts(),
         **_SECURITY,
     }
 
+
+# Pages show times in the reader's zone by script; where they cannot, as in the admin, in UTC.
+_TIMES: dict[str, Any] = {
+    "USE_TZ": True,
+    "TIME_ZONE": "UTC",
+    "FORMAT_MODULE_PATH": "thingtank.web.formats",
+}
 
 _SECURITY: dict[str, Any] = {
     "X_FRAME_OPTIONS": "DENY",
