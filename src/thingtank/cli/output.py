@@ -50,6 +50,11 @@ def cell_of(value: object) -> str:
     return str(value)
 
 
+def counted(count: int, noun: str) -> str:
+    """A count with its noun: `1 datapoint`, `12,000 datapoints`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def time_of(at_us: int | None) -> str | None:
     """Microseconds since the epoch as ISO 8601 in UTC; None stays None."""
     if at_us is None:
