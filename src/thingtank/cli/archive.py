@@ -23,7 +23,8 @@ def archive() -> None:
 def stats(data: Path, as_json: bool) -> None:
     """Say how much is stored, and where.
 
-    What was deleted counts in the cold tier until its days are compacted again.
+    What was overwritten, and in the cold tier also what was deleted, counts until its days are
+    compacted again.
     """
     from thingtank.cli.output import counted, print_facts, print_json, time_of, with_times
 
