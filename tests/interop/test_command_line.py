@@ -229,6 +229,16 @@ def test_answers_are_worded_for_people(tmp_path: Path) -> None:
     assert "with 2 channels and all" in done.stdout
 
 
+def test_a_command_without_a_server_keeps_the_log_to_itself(tmp_path: Path) -> None:
+    thingtank(tmp_path, "device", "create", "Roof")
+    left = tmp_path / "cold" / "day=2026-01-01"
+    left.mkdir(parents=True)
+    (left / "leftover.parquet").touch()
+    done = thingtank(tmp_path, "device", "list")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not left.exists()
+
+
 def test_listings_do_not_begin_an_instance(tmp_path: Path) -> None:
     assert "thingtank serve" in refusal(tmp_path / "typo", "device", "list")
     assert not (tmp_path / "typo").exists()

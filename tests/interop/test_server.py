@@ -1,11 +1,14 @@
 """The whole server as its user meets it: started, written to by the line it prints, killed, started again."""
 
+import json
 import os
 import pty
+import re
 import shlex
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,63 @@ def test_a_second_server_on_the_same_folder_is_told_who_has_it(tmp_path: Path) -
     with start_server(tmp_path) as server:
         said = refused_start(tmp_path, "--web", "0")
         check_sentence(said, f"process {server.process.pid}", "--data")
+
+
+def test_the_link_is_kept_out_of_service_logs_once_there_is_a_password(tmp_path: Path) -> None:
+    with start_server(tmp_path) as server:
+        assert server.welcome_url in server.output()
+    with start_server(tmp_path) as server:
+        assert server.welcome_url in server.output()  # the only way in so far
+        words = ["user", "password", "owner", "--password", "correct horse battery"]
+        command = [sys.executable, "-m", "thingtank.cli.main", *words, "--data", str(tmp_path)]
+        subprocess.run(command, capture_output=True, timeout=30, check=True)
+    with start_server(tmp_path) as server:
+        assert "/welcome/" not in server.output()
+        assert f"Sign in: {server.url}/sign-in" in server.output()
+        assert requests.get(server.welcome_url, timeout=20).url == f"{server.url}/"
+
+
+def test_what_strangers_ask_for_is_one_line_in_the_log(tmp_path: Path) -> None:
+    with start_server(tmp_path) as server:
+        browser = requests.Session()
+        browser.get(server.welcome_url, timeout=20)
+        before = len(server.output())
+        upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
+        assert requests.get(f"{server.url}/nowhere", headers=upgrade, timeout=20).status_code == 404
+        assert browser.get(f"{server.url}/admin/catalog/device/add/", timeout=20).status_code == 403
+        assert browser.get(f"{server.url}/feeds/99999", timeout=20).status_code == 404
+        time.sleep(0.2)
+        logged = server.output()[before:]
+    events = [json.loads(line)["event"] for line in logged.splitlines() if line.startswith("{")]
+    assert [event.split(":")[0] for event in events][:3] == ["Not Found", "Forbidden (Permission denied)", "Not Found"]  # fmt: skip
+    assert "Traceback" not in logged
+    assert "uvicorn" not in logged
+
+
+def test_signing_in_leaves_no_trace_and_guessing_one_line_with_the_address(tmp_path: Path) -> None:
+    with start_server(tmp_path) as server:
+        browser = requests.Session()
+        browser.get(server.welcome_url, timeout=20)
+        words = ["user", "password", "owner", "--password", "correct horse battery"]
+        command = [sys.executable, "-m", "thingtank.cli.main", *words, "--data", str(tmp_path)]
+        subprocess.run(command, capture_output=True, timeout=30, check=True)
+        before = len(server.output())
+        assert sign_in(server, "correct horse battery") == f"{server.url}/"
+        assert server.output()[before:] == ""
+        assert sign_in(server, "a guess") == f"{server.url}/sign-in"
+        (line,) = server.output()[before:].splitlines()
+    assert "127.0.0.1" in line
+    assert "a guess" not in line
+
+
+def sign_in(server: LiveServer, password: str) -> str:
+    """Where the sign-in form leads."""
+    browser = requests.Session()
+    page = browser.get(f"{server.url}/sign-in", timeout=20).text
+    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    assert found
+    fields = {"csrfmiddlewaretoken": found[1], "username": "owner", "password": password}
+    return browser.post(f"{server.url}/sign-in", data=fields, timeout=20).url
 
 
 def refused_start(folder: Path, *flags: str) -> str:

@@ -1,6 +1,7 @@
 """How a command reaches its instance: through its server, or by opening the folder itself."""
 
 import asyncio
+import logging
 import socket
 import time
 from contextlib import AsyncExitStack, ExitStack
@@ -170,7 +171,7 @@ async def _open(folder: Path, stack: AsyncExitStack) -> "Context":
     from thingtank.server.config import FILE_NAME, load_config
     from thingtank.server.logs import set_up_logs
 
-    set_up_logs()
+    set_up_logs(logging.WARNING)  # a command tells its own story
     opened = await open_folder(load_config(folder / FILE_NAME).config, folder, stack)
     from thingtank.server.operations.context import Context  # imports models: not before
 

@@ -3,11 +3,13 @@
 import asyncio
 import resource
 import signal
+import sys
 from pathlib import Path
 
 import click
 import structlog
 import uvloop
+from django.db import connection
 
 from thingtank.server.assemble import Instance, start_instance
 from thingtank.server.cannot_start import CANNOT_OPEN, CannotStart, why_not_opened
@@ -53,7 +55,7 @@ async def _serve(config: Config, folder: Path, ready_file: Path | None) -> int:
         draft = ReadyFile(ready_file) if ready_file is not None else None
         instance = await _start(config, folder)
         try:
-            _announce(instance, config, draft)
+            await _announce(instance, config, draft)
             await stopping.wait()
         finally:
             await instance.stop()
@@ -74,9 +76,19 @@ async def _start(config: Config, folder: Path) -> Instance:
         raise CannotStart(why_not_opened(folder, error)) from error
 
 
-def _announce(instance: Instance, config: Config, ready_file: ReadyFile | None) -> None:
+async def _announce(instance: Instance, config: Config, ready_file: ReadyFile | None) -> None:
     greeting = greeting_of(instance)
+    needs_link = not await asyncio.to_thread(_leads_to_password, instance.welcome_path)
+    print_greeting(greeting, config, with_link=needs_link or sys.stdout.isatty())
     if ready_file is not None:
         ready_file.write(greeting)
-    print_greeting(greeting, config)
     log.info("server_ready", url=greeting["url"])
+
+
+def _leads_to_password(welcome_path: str) -> bool:
+    from thingtank.web.accounts.sign_in_links import leads_to_password  # models: not before
+
+    try:
+        return leads_to_password(welcome_path)
+    finally:
+        connection.close()

@@ -155,6 +155,8 @@ def _accounts() -> dict[str, Any]:
         "AXES_DISABLE_ACCESS_LOG": True,
         "AXES_ENABLE_ADMIN": False,
         "AXES_VERBOSE": False,
+        # A wrong password is logged with the address, not the name: some type a password there.
+        "AXES_SENSITIVE_PARAMETERS": ["username"],
         "AXES_LOCKOUT_CALLABLE": "thingtank.web.accounts.views.locked_out",
     }
 
