@@ -3,6 +3,8 @@
 import datetime
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,6 +145,42 @@ def test_guessing_is_stopped_and_does_not_hurt_other_names(
     assert last.status_code == 429
     assert "Too many tries" in last.text
     assert sign_in(server, "owner", PASSWORD).status_code == 200
+
+
+def lock_out(server: LiveServer, name: str) -> None:
+    for _ in range(10):
+        last = sign_in(server, name, "guess")
+    assert last.status_code == 429
+    assert sign_in(server, name, PASSWORD).status_code == 429
+
+
+def test_a_new_password_ends_the_lock_out(tmp_path: Path) -> None:
+    other = f"{PASSWORD} staple"
+    with start_server(tmp_path) as server:
+        browser = requests.Session()
+        browser.get(server.welcome_url, timeout=20)
+        page = f"{server.url}/account/password"
+        post(browser, page, new_password1=PASSWORD, new_password2=PASSWORD)
+
+        lock_out(server, "owner")
+        words = ["user", "password", "owner", "--password", PASSWORD, "--data", str(tmp_path)]
+        command = [sys.executable, "-m", "thingtank.cli.main", *words]
+        subprocess.run(command, check=True, capture_output=True, timeout=30)
+        assert sign_in(server, "owner", PASSWORD).url == f"{server.url}/"
+
+        browser = requests.Session()
+        post(browser, f"{server.url}/sign-in", username="owner", password=PASSWORD)
+        lock_out(server, "owner")
+        lock_out(server, "somebody")
+        post(browser, page, old_password=PASSWORD, new_password1=other, new_password2=other)
+        assert sign_in(server, "owner", other).url == f"{server.url}/"
+        assert sign_in(server, "somebody", PASSWORD).status_code == 429
+
+        lock_out(server, "owner")
+        admin_page = f"{server.url}/admin/accounts/account/1/password/"
+        fields = {"usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
+        post(browser, admin_page, **fields)
+        assert sign_in(server, "owner", PASSWORD).url == f"{server.url}/"
 
 
 def test_changing_the_password_ends_other_sessions(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from django.db import connection
 from thingtank.server.operations.context import Context
 from thingtank.server.operations.shapes import Nothing
 from thingtank.tank.errors import NoSuchAccount, ValidationFailed
+from thingtank.web.accounts.lockouts import clear_lockout
 from thingtank.web.accounts.models import Account
 from thingtank.web.accounts.sign_in_links import make_sign_in_link
 
@@ -88,7 +89,7 @@ async def list_all(context: Context, asked: Nothing) -> UserList:
 
 
 async def set_password(context: Context, asked: SetPassword) -> UserRow:
-    """Set an account's password; its sessions end."""
+    """Set an account's password; its sessions end, and so does its lock-out."""
 
     def write() -> UserRow:
         account = _get(asked.name)
@@ -96,7 +97,9 @@ async def set_password(context: Context, asked: SetPassword) -> UserRow:
         account.save(update_fields=["password"])
         return _row(account)
 
-    return await _in_thread(write)
+    row = await _in_thread(write)
+    await _in_thread(lambda: clear_lockout(row.login))
+    return row
 
 
 async def make_link(context: Context, asked: OneUser) -> UserRow:

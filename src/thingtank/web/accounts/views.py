@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET
 
+from thingtank.web.accounts.lockouts import clear_lockout
 from thingtank.web.accounts.models import Account
 from thingtank.web.accounts.sign_in_links import redeem
 
@@ -64,6 +65,12 @@ class ChangePassword(PasswordChangeView):
         user = self.request.user
         assert isinstance(user, Account), "the page is for signed-in accounts"
         return PasswordChangeForm if user.has_usable_password() else SetPasswordForm
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Store it; who had forgotten the old one need not wait any more."""
+        answer = super().form_valid(form)
+        clear_lockout(self.request.user.get_username())
+        return answer
 
 
 @require_GET
