@@ -11,6 +11,7 @@ from django.contrib.auth.views import (
     redirect_to_login,
 )
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
@@ -78,12 +79,16 @@ class ChangePassword(PasswordChangeView):
 @sensitive_variables("token")
 def welcome(request: HttpRequest, token: str) -> HttpResponse:
     """Sign in by a one-time link."""
-    account = redeem(token)
+    # One transaction: a link whose session could not be stored, as on a full disk, is not spent.
+    with transaction.atomic():
+        account = redeem(token)
+        if account is not None:
+            login(request, account, backend=_BACKEND)
+            request.session.save()
     if account is None:
         if request.user.is_authenticated:  # the same browser, a second click
             return HttpResponseRedirect(reverse("workbench:devices"))
         return render(request, "accounts/welcome_expired.html", status=410)
-    login(request, account, backend=_BACKEND)
     done = "" if account.has_usable_password() else "?done=welcome"
     return HttpResponseRedirect(reverse("workbench:devices") + done)
 
