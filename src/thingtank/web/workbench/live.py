@@ -2,7 +2,7 @@
 
 One stream is one browser tab. It hears the device's events from a bounded listener and sends:
 
-    hello    all current values and the last requests, at the start
+    hello    all channels, current values and the last requests, at the start
     values   what was written in the last tenth of a second, each channel once
     requests rows of the request log (only for who may change the device)
     device   channels or metadata changed: fetch the page anew
@@ -162,13 +162,18 @@ def _may_watch(tank: Tank, caller: Caller, device_id: int) -> bool:
 
 
 async def _hello(tank: Tank, device_id: int, with_requests: bool) -> bytes:
+    channels = await read_channels(tank, device_id)
     values: dict[str, dict[str, Any]] = {
         channel.name: {"value": channel.value, "at_ms": channel.at_us // 1000, "points": []}
-        for channel in await read_channels(tank, device_id)
+        for channel in channels
         if channel.at_us is not None
     }
     served = tank.request_log.of_device(device_id) if with_requests else []
-    body = {"values": values, "requests": [request_row(event) for event in reversed(served)]}
+    body = {
+        "channels": [channel.name for channel in channels],
+        "values": values,
+        "requests": [request_row(event) for event in reversed(served)],
+    }
     return f"retry: {RETRY_MS}\n".encode() + message("hello", body)
 
 
