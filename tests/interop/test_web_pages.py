@@ -1,10 +1,12 @@
 """The web door as browsers and hostile scripts meet it: sign-in, static files, live events, admin."""
 
+import contextlib
 import datetime
 import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -282,6 +284,30 @@ def test_a_value_reaches_an_open_page_at_once(server: LiveServer, owner: request
                 break
     assert seen["values"]["live"]["value"] == "7.25"
     assert [row["status"] for row in seen["requests"]] == [200]
+
+
+def test_one_account_leaves_live_events_to_the_others(tmp_path: Path) -> None:
+    with start_server(tmp_path) as server, contextlib.ExitStack() as stack:
+        url = f"{server.url}/live/feeds/{server.feed_id}"
+        owner, other = requests.Session(), requests.Session()
+        owner.get(server.welcome_url, timeout=20)
+        words = ["user", "create", "nadia", "--admin", "--json", "--data", str(tmp_path)]
+        command = [sys.executable, "-m", "thingtank.cli.main", *words]
+        made = subprocess.run(command, check=True, capture_output=True, timeout=30)
+        other.get(json.loads(made.stdout)["sign_in_link"], timeout=20)
+
+        def opened(browser: requests.Session) -> requests.Response:
+            cookies = browser.cookies.get_dict()
+            return stack.enter_context(requests.get(url, cookies=cookies, stream=True, timeout=20))
+
+        replies = [opened(owner) for _ in range(52)]
+        assert [reply.status_code for reply in replies] == [200] * 50 + [429] * 2
+        assert opened(other).status_code == 200
+        replies[0].close()  # which makes room
+        until = time.monotonic() + 10
+        while opened(owner).status_code != 200:
+            assert time.monotonic() < until
+            time.sleep(0.1)
 
 
 def test_live_events_are_for_who_may_see_the_device(
