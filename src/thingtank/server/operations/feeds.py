@@ -77,7 +77,8 @@ async def write(context: Context, asked: WriteValues) -> Written:
 async def history(context: Context, asked: AskHistory) -> History:
     """Read a channel's history."""
     device = find(context, asked.feed)
-    terms = _until_now(_history_terms(asked.terms), context.tank.clock.now_us())
+    terms = _history_terms(asked.terms)
+    terms = _until_now(terms, context.tank.clock.now_us())
     found = await read_history(context.tank, OPERATOR, device.device_id, [asked.channel], terms)
     points = found.get(asked.channel, [])
     return History(

@@ -30,13 +30,6 @@ def make_owner_link() -> str:
     return make_sign_in_link(owner) if owner is not None else ""
 
 
-def leads_to_password(path: str) -> bool:
-    """Whether the account that a link of ours signs in can also sign in by a password."""
-    links = SignInLink.objects.filter(digest=_digest(path.removeprefix(WELCOME_PATH)))
-    link = links.select_related("account").first()
-    return link is not None and link.account.has_usable_password()
-
-
 def redeem(token: str) -> Account | None:
     """Whom the link signs in; None when it was used, is too old, or was never made."""
     links = SignInLink.objects.filter(digest=_digest(token), expires_at__gt=timezone.now())
@@ -46,6 +39,13 @@ def redeem(token: str) -> Account | None:
         if link is None or not links.delete()[0]:
             return None
     return link.account if link.account.is_active else None
+
+
+def leads_to_password(path: str) -> bool:
+    """Whether the account that a link of ours signs in can also sign in by a password."""
+    links = SignInLink.objects.filter(digest=_digest(path.removeprefix(WELCOME_PATH)))
+    link = links.select_related("account").first()
+    return link is not None and link.account.has_usable_password()
 
 
 def _digest(token: str) -> bytes:
