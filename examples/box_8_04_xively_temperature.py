@@ -39,7 +39,11 @@ def find_or_create_datastream(feed):
 
 
 def set_up(api, feed_id):
-    """Give the feed its place and tag, and return its datastream with fresh extremes."""
+    """Give the feed its place and tag, and return its datastream.
+
+    The book's program also asks for fresh extremes, by None. The library's release 0.1.0-rc1 does
+    not send what is None, so that the feed keeps the extremes it has.
+    """
     feed = api.feeds.get(feed_id)
     feed.location.lat = "30.733315"
     feed.location.lon = "76.779418"

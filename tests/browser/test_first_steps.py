@@ -3,7 +3,8 @@
 import re
 import subprocess
 
-from playwright.sync_api import Page, expect
+import requests
+from playwright.sync_api import Page, Route, expect
 from tests.browser.conftest import OpenBrowser, screenshot
 from tests.live_server import LiveServer
 
@@ -203,3 +204,61 @@ def test_everything_but_live_works_without_scripts(
     expect(page.locator('[data-key="humidity"]')).to_be_visible()
     page.get_by_role("button", name=re.compile("Show key")).first.click()
     expect(page.locator("code").first).to_have_text(re.compile(r"^[\w-]{48}$"))
+
+
+def test_a_channel_deleted_by_the_api_leaves_an_open_page(
+    new_server: LiveServer, open_browser: OpenBrowser
+) -> None:
+    headers = {"X-ApiKey": new_server.api_key}
+    url = f"{new_server.url}/v2/feeds/{new_server.feed_id}"
+    body = {"datastreams": [{"id": name, "current_value": "1"} for name in ("a", "b")]}
+    requests.put(f"{url}.json", json=body, headers=headers, timeout=20)
+    page = open_browser()
+    page.goto(new_server.welcome_url)
+    page.goto(f"{new_server.url}/feeds/{new_server.feed_id}")
+    expect(page.locator("#stream-state")).to_have_text("Live")
+    expect(page.locator("#channels > article")).to_have_count(2)
+    for name, left_count in (("a", 1), ("b", 0)):
+        gone = requests.delete(f"{url}/datastreams/{name}", headers=headers, timeout=20)
+        assert gone.status_code == 200
+        expect(page.locator("#channels > article")).to_have_count(left_count)
+    expect(page.get_by_text("No channels yet")).to_be_visible()
+    requests.put(f"{url}.json", json=body, headers=headers, timeout=20)
+    expect(page.locator("#channels > article")).to_have_count(2)
+
+    def delete_first(route: Route) -> None:
+        requests.delete(f"{url}/datastreams/a", headers=headers, timeout=20)
+        route.continue_()
+
+    page.route("**/live/**", delete_first)  # gone after the page was made, before its stream began
+    page.reload()
+    expect(page.locator("#stream-state")).to_have_text("Live")
+    expect(page.locator("#channels > article")).to_have_count(1)
+
+
+def test_a_page_that_could_not_be_refreshed_is_tried_again(
+    new_server: LiveServer, open_browser: OpenBrowser
+) -> None:
+    page = open_browser()
+    page.goto(new_server.welcome_url)
+    address = f"{new_server.url}/feeds/{new_server.feed_id}"
+    page.goto(address)
+    expect(page.locator("#stream-state")).to_have_text("Live")
+    refused = []
+
+    def refuse_once(route: Route) -> None:
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route)
+            route.fulfill(status=503, body="Too many pages are being made at the moment.")
+
+    page.route(address, refuse_once)
+    requests.put(
+        f"{new_server.url}/v2/feeds/{new_server.feed_id}.json",
+        json={"title": "Renamed"},
+        headers={"X-ApiKey": new_server.api_key},
+        timeout=20,
+    )
+    expect(page.get_by_role("heading", name="Renamed")).to_be_visible()
+    assert refused

@@ -151,3 +151,79 @@ def test_a_chosen_theme_stays(
     page.get_by_role("button", name="Switch between light and dark").click()
     page.reload()
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+NUMBER_LABELS = [
+    ([0, 0.5, 1], ["0", "0.5", "1"]),
+    ([20.25, 20.5, 20.75], ["20.25", "20.5", "20.75"]),
+    ([90000, 95000], ["90000", "95000"]),
+    ([0, 500000, 1000000], ["0", "500K", "1M"]),
+    ([-1250000000, -1200000000], ["-1.25B", "-1.2B"]),
+    ([123456788, 123456789], ["123.456788M", "123.456789M"]),
+    ([0, 2e-9, 4e-9], ["0E0", "2E-9", "4E-9"]),
+    ([1e21, 2e21], ["1E21", "2E21"]),
+    ([1e300, 1e300 * (1 + 2e-16)], ["1E300", "1E300"]),
+    ([], []),
+]
+TIME_LABELS = [
+    ("2026-01-01T00:00:00", 86400 * 30, "Jan 2026"),
+    ("2026-01-26T00:00:00", 86400, "26 Jan"),
+    ("2026-01-26T14:05:00", 300, "14:05"),
+    ("2026-01-26T14:05:09", 1, "14:05:09"),
+    ("2026-01-26T00:00:00", 3600, "26 Jan"),
+]
+
+
+def test_axes_are_labelled_in_few_letters(
+    server: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object]
+) -> None:
+    page = open_browser(storage_state=signed_in)
+    page.goto(server.url)
+    script = page.locator('script[type="module"]').first.get_attribute("src")
+    assert script
+    labels = script.rsplit("/", 1)[0] + "/labels.js"
+    numbers = "async ([url, given]) => { const m = await import(url); return given.map(m.numberLabels); }"  # fmt: skip
+    assert page.evaluate(numbers, [labels, [row[0] for row in NUMBER_LABELS]]) == [row[1] for row in NUMBER_LABELS]  # fmt: skip
+    times = "async ([url, given]) => { const m = await import(url); return given.map(([at, step]) => m.timeLabel(new Date(at).getTime() / 1000, step)); }"  # fmt: skip
+    assert page.evaluate(times, [labels, [row[:2] for row in TIME_LABELS]]) == [row[2] for row in TIME_LABELS]  # fmt: skip
+
+
+def test_a_first_value_and_large_numbers_can_be_read(
+    server: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object]
+) -> None:
+    headers = {"X-ApiKey": server.api_key}
+    url = f"{server.url}/v2/feeds/{server.feed_id}"
+    points = [{"at": iso(time.time() - 60 * k), "value": str(10**9 + 10**8 * (k % 5))} for k in range(50)]  # fmt: skip
+    streams = [{"id": "bytes", "datapoints": points}, {"id": "first", "current_value": "21.5"}]
+    assert requests.put(
+        f"{url}.json", json={"datastreams": streams}, headers=headers, timeout=20
+    ).ok
+    page = open_browser(storage_state=signed_in)
+    page.goto(f"{server.url}/feeds/{server.feed_id}")
+    expect(page.locator('[data-key="first"] canvas')).to_be_visible()
+    # Of a point ten pixels wide, apart from its softened edge; a speck of four has less than ten.
+    assert coloured_pixels(page, "first") > 30
+    axis_px = page.locator('[data-key="bytes"] .u-over').evaluate("(over) => over.offsetLeft")
+    assert axis_px < 60
+    screenshot(page, "device-first-value-large-numbers")
+    page.get_by_text("1y", exact=True).click()
+    page.wait_for_timeout(500)
+    screenshot(page, "device-large-numbers-year")
+
+
+def coloured_pixels(page: Page, channel: str) -> int:
+    """How many pixels of a channel's chart have the colour of its line."""
+    count = """(canvas) => {
+      const line = getComputedStyle(document.documentElement).getPropertyValue("--chart-line").trim();
+      const pen = new OffscreenCanvas(1, 1).getContext("2d");
+      pen.fillStyle = line;
+      pen.fillRect(0, 0, 1, 1);
+      const [r, g, b] = pen.getImageData(0, 0, 1, 1).data;
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      let found = 0;
+      for (let i = 0; i < data.length; i += 4) {
+        if (data[i] === r && data[i + 1] === g && data[i + 2] === b && data[i + 3] > 200) found += 1;
+      }
+      return found;
+    }"""
+    return int(page.locator(f'[data-key="{channel}"] canvas').evaluate(count))

@@ -1,6 +1,8 @@
 """A disk that is full or read-only: writes are refused and say so, reads go on, nothing is lost."""
 
 import itertools
+import json
+import re
 import resource
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from tests.faults.disks import fill, remount_read_only, small_disk, turn_read_only
 from tests.faults.feed_api import Answer, Feed, FeedApi
 from tests.faults.ledger import Ledger, Place
@@ -151,6 +154,68 @@ def test_disk_that_turns_read_only_refuses_writes_and_serves_reads(disk: Path) -
         turn_read_only(disk)
         check_refusal(recorder.write(), server)
         recorder.check_all(server)
+        server.kill()
+
+
+def links_of(data: Path, count: int) -> list[str]:
+    """One-time links for the owner."""
+    command = [sys.executable, "-m", "thingtank.cli.main", "user", "link", "owner", "--json"]
+    command += ["--data", str(data)]
+    links = []
+    for _ in range(count):
+        done = subprocess.run(command, capture_output=True, timeout=30, check=True)
+        links.append(json.loads(done.stdout)["sign_in_link"])
+    return links
+
+
+def csrf_of(page: str) -> str:
+    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    assert found
+    return found[1]
+
+
+def check_page(reply: requests.Response, reason: str) -> None:
+    assert reply.status_code == 503, reply.text
+    assert f"The server cannot do this now: {reason}" in reply.text
+    assert int(reply.headers["retry-after"]) >= 1
+
+
+def test_pages_say_that_the_disk_is_full_and_no_link_is_spent(disk: Path) -> None:
+    with start_server(disk / "data") as server:
+        owner = requests.Session()
+        owner.get(server.welcome_url, timeout=20)
+        links = links_of(disk / "data", 4)
+        ballast = fill(disk)
+        form = {"csrfmiddlewaretoken": csrf_of(owner.get(f"{server.url}/devices/add", timeout=20).text)}  # fmt: skip
+        form |= {"name": "Roof", "description": "x" * 2000, "privacy": "private"}
+        for _ in range(200):  # what files have already may still take some
+            added = owner.post(f"{server.url}/devices/add", data=form, timeout=20)
+            if added.status_code != 200:
+                break
+        check_page(added, "the directory could not be written: database or disk is full")
+        for link in links:
+            followed = requests.get(link, timeout=20)
+            if followed.status_code != 200:
+                break
+        check_page(followed, "its disk is full")
+        assert "Traceback" not in server.output()
+        ballast.unlink()
+        assert requests.get(link, timeout=20).url == f"{server.url}/?done=welcome"
+
+
+def test_pages_say_that_the_disk_is_read_only(disk: Path) -> None:
+    with start_server(disk / "data") as server:
+        owner = requests.Session()
+        owner.get(server.welcome_url, timeout=20)
+        (link,) = links_of(disk / "data", 1)
+        page = owner.get(f"{server.url}/account/password", timeout=20)
+        turn_read_only(disk)
+        assert owner.get(f"{server.url}/", timeout=20).status_code == 200
+        assert requests.get(link, timeout=20).status_code == 503
+        password = "correct horse battery"
+        form = {"csrfmiddlewaretoken": csrf_of(page.text), "new_password1": password, "new_password2": password}  # fmt: skip
+        assert owner.post(f"{server.url}/account/password", data=form, timeout=20).status_code == 503  # fmt: skip
+        assert "Traceback" not in server.output()
         server.kill()
 
 

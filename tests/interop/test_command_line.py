@@ -1,6 +1,7 @@
 """The `thingtank` program as people and scripts use it: beside a running server, and without one."""
 
 import contextlib
+import datetime
 import json
 import os
 import re
@@ -70,6 +71,11 @@ def test_devices_are_made_listed_shown_and_deleted(folder: Path) -> None:
     assert "there is no feed" in refusal(folder, "device", "show", str(made["feed_id"]))
 
 
+def test_tags_lose_quotes_and_commas_as_by_every_other_door(folder: Path) -> None:
+    made = answer(folder, "device", "create", "Roof", "--tag", "a,b", "--tag", "o'clock", "--tag", '","')  # fmt: skip
+    assert answer(folder, "device", "show", made["uuid"])["tags"] == ["ab", "oclock"]
+
+
 def test_nothing_is_deleted_without_a_yes(folder: Path) -> None:
     done = thingtank(folder, "device", "delete", "1", stdin="n\n")
     assert done.returncode == 1
@@ -91,6 +97,27 @@ def test_values_are_written_read_and_deleted(folder: Path) -> None:
     assert csv.stdout == f"at,value\n{point['at']},21.5\n"
     answer(folder, "feed", "delete-history", "1", "t", "--end", "2027-01-01", "--yes")
     assert answer(folder, *asked)["datapoints"] == []
+
+
+def test_history_from_a_start_on_goes_until_now(folder: Path) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    days = [10, 3, 0]
+    times = [(now - datetime.timedelta(days=day)).isoformat() for day in days]
+    for day, at in zip(days, times, strict=True):
+        answer(folder, "feed", "write", "1", f"t={day}", "--at", at)
+
+    def found(*words: str) -> list[str]:
+        history = answer(folder, "feed", "history", "1", "t", *words)
+        return [point["value"] for point in history["datapoints"]]
+
+    assert found("--start", times[0]) == ["10", "3", "0"]
+    assert found("--start", times[1]) == ["3", "0"]
+    assert found("--start", times[0], "--duration", "1day") == ["10"]
+    assert found("--start", times[0], "--interval", "3600") == ["10", "3", "0"]
+    assert found("--start", (now + datetime.timedelta(days=1)).isoformat()) == []
+    assert "allows a range of at most" in refusal(
+        folder, "feed", "history", "1", "t", "--start", times[0], "--interval", "0"
+    )
 
 
 def test_keys_are_master_keys_unless_narrowed(folder: Path) -> None:
@@ -179,9 +206,10 @@ REFUSALS = [
     (["user", "create", "carl", "--password", "1234"], "too short"),
     (["user", "password", "nobody", "--password", PASSWORD], "there is no account nobody"),
     (["feed", "write", "1", "a b=1"], "id is invalid"),
-    (["feed", "write", "1", "t=1", "--at", "yesterday"], "not an ISO 8601 time"),
+    (["feed", "write", "1", "t=1", "--at", "yesterday"], "Error: at is not an ISO 8601 time"),
     (["feed", "history", "1", "none"], "no datastream none"),
-    (["feed", "history", "1", "none", "--duration", "soon"], "such as 6hours"),
+    (["feed", "history", "1", "none", "--duration", "soon"], "Error: duration must be"),
+    (["feed", "history", "1", "none", "--start", "soon"], "Error: start is not an ISO 8601 time"),
 ]
 
 
@@ -201,6 +229,8 @@ WRONG_USE = [
     ["device", "create"],
     ["device", "create", "x", "--lat", "1"],
     ["feed", "write", "1", "novalue"],
+    ["feed", "history", "1", "t", "--csv", "--json"],
+    ["feed", "delete-history", "1", "t"],
     ["key", "create", "x", "--allow", "fly"],
     ["key", "create", "x", "--expires", "soon"],
     ["archive", "export", "datapoints"],
@@ -216,6 +246,41 @@ def test_wrong_use_is_exit_code_2(words: list[str], tmp_path: Path) -> None:
     wrong = thingtank(tmp_path, *words)
     assert wrong.returncode == 2
     assert "Error:" in wrong.stderr
+
+
+TEXTS = [
+    (["device", "create", "Roof"], "The token is shown only now. The key can be seen again"),
+    (["feed", "write", "1", "t=1"], "Wrote 1 value to feed 1 at"),
+    (["feed", "write", "1", "t=1", "u=2"], "Wrote 2 values to feed 1 at"),
+    (["archive", "retention", "1", "1h"], "keeps its datapoints for 1 hour."),
+    (["archive", "retention", "1", "90d"], "keeps its datapoints for 90 days."),
+    (["archive", "stats"], "0 datapoints stored, deleted ones included"),
+]
+
+
+def test_answers_are_worded_for_people(tmp_path: Path) -> None:
+    for words, text in TEXTS:
+        done = thingtank(tmp_path, *words)
+        assert text in done.stdout, (words, done.stdout, done.stderr)
+    done = thingtank(tmp_path, "archive", "export", str(tmp_path / "one.csv"), "--channel", "u")
+    assert "Exported 1 datapoint." in done.stderr
+    done = thingtank(tmp_path, "archive", "import", str(tmp_path / "one.csv"))
+    assert "Imported 1 datapoint." in done.stdout
+    done = thingtank(tmp_path, "feed", "delete-history", "1", "u")
+    assert (done.returncode, "give --start, --end or both" in done.stderr) == (2, True)
+    assert "?" not in done.stdout
+    done = thingtank(tmp_path, "device", "delete", "1", stdin="n\n")
+    assert "with 2 channels and all" in done.stdout
+
+
+def test_a_command_without_a_server_keeps_the_log_to_itself(tmp_path: Path) -> None:
+    thingtank(tmp_path, "device", "create", "Roof")
+    left = tmp_path / "cold" / "day=2026-01-01"
+    left.mkdir(parents=True)
+    (left / "leftover.parquet").touch()
+    done = thingtank(tmp_path, "device", "list")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not left.exists()
 
 
 def test_listings_do_not_begin_an_instance(tmp_path: Path) -> None:

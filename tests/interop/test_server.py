@@ -1,10 +1,17 @@
 """The whole server as its user meets it: started, written to by the line it prints, killed, started again."""
 
+import json
+import os
+import pty
+import re
 import shlex
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pytest
 import requests
 from tests.live_server import LiveServer, start_server
 
@@ -40,11 +47,132 @@ def test_the_printed_curl_line_writes_a_value_that_outlives_a_power_cut(tmp_path
 
 def test_a_second_server_on_the_same_folder_is_told_who_has_it(tmp_path: Path) -> None:
     with start_server(tmp_path) as server:
-        command = [sys.executable, "-m", "thingtank.cli.main", "serve", "--data", str(tmp_path)]
-        command += ["--web", "0"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-        assert done.returncode == 1
-        assert f"process {server.process.pid}" in done.stderr
+        said = refused_start(tmp_path, "--web", "0")
+        check_sentence(said, f"process {server.process.pid}", "--data")
+
+
+def test_the_link_is_kept_out_of_service_logs_once_there_is_a_password(tmp_path: Path) -> None:
+    with start_server(tmp_path) as server:
+        assert server.welcome_url in server.output()
+    with start_server(tmp_path) as server:
+        assert server.welcome_url in server.output()  # the only way in so far
+        words = ["user", "password", "owner", "--password", "correct horse battery"]
+        command = [sys.executable, "-m", "thingtank.cli.main", *words, "--data", str(tmp_path)]
+        subprocess.run(command, capture_output=True, timeout=30, check=True)
+    with start_server(tmp_path) as server:
+        assert "/welcome/" not in server.output()
+        assert f"Sign in: {server.url}/sign-in" in server.output()
+        assert requests.get(server.welcome_url, timeout=20).url == f"{server.url}/"
+
+
+def test_what_strangers_ask_for_is_one_line_in_the_log(tmp_path: Path) -> None:
+    with start_server(tmp_path) as server:
+        browser = requests.Session()
+        browser.get(server.welcome_url, timeout=20)
+        before = len(server.output())
+        upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
+        assert requests.get(f"{server.url}/nowhere", headers=upgrade, timeout=20).status_code == 404
+        assert browser.get(f"{server.url}/admin/catalog/device/add/", timeout=20).status_code == 403
+        assert browser.get(f"{server.url}/feeds/99999", timeout=20).status_code == 404
+        time.sleep(0.2)
+        logged = server.output()[before:]
+    events = [json.loads(line)["event"] for line in logged.splitlines() if line.startswith("{")]
+    assert [event.split(":")[0] for event in events][:3] == ["Not Found", "Forbidden (Permission denied)", "Not Found"]  # fmt: skip
+    assert "Traceback" not in logged
+    assert "uvicorn" not in logged
+
+
+def test_signing_in_leaves_no_trace_and_guessing_one_line_with_the_address(tmp_path: Path) -> None:
+    with start_server(tmp_path) as server:
+        browser = requests.Session()
+        browser.get(server.welcome_url, timeout=20)
+        words = ["user", "password", "owner", "--password", "correct horse battery"]
+        command = [sys.executable, "-m", "thingtank.cli.main", *words, "--data", str(tmp_path)]
+        subprocess.run(command, capture_output=True, timeout=30, check=True)
+        before = len(server.output())
+        assert sign_in(server, "correct horse battery") == f"{server.url}/"
+        assert server.output()[before:] == ""
+        assert sign_in(server, "a guess") == f"{server.url}/sign-in"
+        (line,) = server.output()[before:].splitlines()
+    assert "127.0.0.1" in line
+    assert "a guess" not in line
+
+
+def sign_in(server: LiveServer, password: str) -> str:
+    """Where the sign-in form leads."""
+    browser = requests.Session()
+    page = browser.get(f"{server.url}/sign-in", timeout=20).text
+    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    assert found
+    fields = {"csrfmiddlewaretoken": found[1], "username": "owner", "password": password}
+    return browser.post(f"{server.url}/sign-in", data=fields, timeout=20).url
+
+
+def refused_start(folder: Path, *flags: str) -> str:
+    """What `thingtank serve` says when it cannot start."""
+    command = [sys.executable, "-m", "thingtank.cli.main", "serve", "--data", str(folder)]
+    done = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=30, check=False)  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, ""), done.stderr
+    return done.stderr
+
+
+def check_sentence(said: str, *parts: str) -> None:
+    assert said.startswith("Error: ")
+    assert said.count("\n") == 1, said
+    assert [part for part in parts if part not in said] == [], said
+
+
+def test_a_port_in_use_is_said_with_the_flag_that_chooses_another(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        said = refused_start(tmp_path, "--web", port)
+        check_sentence(said, f"port {port} of 127.0.0.1 is in use", "--web PORT", "another Thing Tank")  # fmt: skip
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no such host", "nowhere.invalid", "a" * 70])
+def test_a_host_that_is_none_of_this_machine_is_said(tmp_path: Path, host: str) -> None:
+    said = refused_start(tmp_path, "--web", "0", "--host", host)
+    check_sentence(said, f"{host} is no address of this machine", "--host ADDRESS")
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    said = refused_start(tmp_path / "file" / "data", "--web", "0")
+    check_sentence(said, f"{tmp_path}/file/data cannot be made: Not a directory", "--data DIR")
+
+
+def test_a_folder_that_is_broken_is_said(tmp_path: Path) -> None:
+    (tmp_path / "directory.sqlite3").write_bytes(b"no database" * 1000)
+    said = refused_start(tmp_path, "--web", "0")
+    check_sentence(said, f"{tmp_path} cannot be opened: file is not a database")
+
+
+def test_a_ready_file_that_cannot_be_written_is_said_before_the_start(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    said = refused_start(data, "--web", "0", "--ready-file", str(tmp_path / "none" / "ready"))
+    check_sentence(said, f"{tmp_path}/none/ready cannot be written: No such file", "--ready-file")
+    assert not data.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_settings_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "thingtank.toml").mkdir()
+    command = [sys.executable, "-m", "thingtank.cli.main", "serve", "--data", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert "thingtank.toml cannot be read: Is a directory" in done.stderr
+
+
+def test_a_terminal_is_told_the_same_sentence(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "thingtank.cli.main", "serve", "--data", str(tmp_path)]
+    command += ["--web", "0", "--host", "192.0.2.1"]
+    outer, inner = pty.openpty()
+    done = subprocess.run(command, stdout=inner, stderr=inner, timeout=30, check=False)
+    os.close(inner)
+    said = os.read(outer, 10_000).decode().replace("\r\n", "\n")
+    os.close(outer)
+    assert done.returncode == 1
+    check_sentence(said, "192.0.2.1 is no address of this machine")
 
 
 def test_doors_of_later_versions_are_accepted_and_not_announced(tmp_path: Path) -> None:

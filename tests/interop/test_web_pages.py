@@ -6,6 +6,9 @@ import json
 import re
 import socket
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,6 +100,34 @@ def test_the_admin_says_whose_it_is(server: LiveServer, owner: requests.Session)
     assert "Users" not in page
 
 
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [
+        ("catalog/device/1/change/", "Created"),
+        ("catalog/device/1/change/", "Updated"),
+        ("catalog/apikey/1/change/", "Created"),
+        ("accounts/account/1/change/", "Date joined"),
+        ("accounts/account/1/change/", "Last login"),
+    ],
+)
+def test_the_admin_shows_times_in_utc_and_says_so(
+    server: LiveServer, owner: requests.Session, path: str, label: str
+) -> None:
+    page = owner.get(f"{server.url}/admin/{path}", timeout=20).text
+    found = re.search(rf"{label}:.*?(\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d) UTC", page, re.S)
+    assert found, page
+    shown = datetime.datetime.fromisoformat(found[1] + "Z")
+    assert abs(datetime.datetime.now(datetime.UTC) - shown) < datetime.timedelta(minutes=10)
+
+
+def test_the_admin_words_durations(server: LiveServer, owner: requests.Session) -> None:
+    page = owner.get(f"{server.url}/admin/catalog/device/1/change/", timeout=20).text
+    assert re.search(r"Keeps datapoints:.*?for ever", page, re.S)
+    assert not re.search(r"(Created|Updated|Expires) us|Retention s", page)
+    page = owner.get(f"{server.url}/admin/catalog/apikey/1/change/", timeout=20).text
+    assert re.search(r"Expires:.*?never", page, re.S)
+
+
 def test_browsers_that_ask_for_an_icon_get_it(server: LiveServer) -> None:
     reply = requests.get(f"{server.url}/favicon.ico", timeout=20)
     assert (reply.status_code, reply.headers["content-type"]) == (200, "image/svg+xml")
@@ -118,6 +149,42 @@ def test_guessing_is_stopped_and_does_not_hurt_other_names(
     assert last.status_code == 429
     assert "Too many tries" in last.text
     assert sign_in(server, "owner", PASSWORD).status_code == 200
+
+
+def lock_out(server: LiveServer, name: str) -> None:
+    for _ in range(10):
+        last = sign_in(server, name, "guess")
+    assert last.status_code == 429
+    assert sign_in(server, name, PASSWORD).status_code == 429
+
+
+def test_a_new_password_ends_the_lock_out(tmp_path: Path) -> None:
+    other = f"{PASSWORD} staple"
+    with start_server(tmp_path) as server:
+        browser = requests.Session()
+        browser.get(server.welcome_url, timeout=20)
+        page = f"{server.url}/account/password"
+        post(browser, page, new_password1=PASSWORD, new_password2=PASSWORD)
+
+        lock_out(server, "owner")
+        words = ["user", "password", "owner", "--password", PASSWORD, "--data", str(tmp_path)]
+        command = [sys.executable, "-m", "thingtank.cli.main", *words]
+        subprocess.run(command, check=True, capture_output=True, timeout=30)
+        assert sign_in(server, "owner", PASSWORD).url == f"{server.url}/"
+
+        browser = requests.Session()
+        post(browser, f"{server.url}/sign-in", username="owner", password=PASSWORD)
+        lock_out(server, "owner")
+        lock_out(server, "somebody")
+        post(browser, page, old_password=PASSWORD, new_password1=other, new_password2=other)
+        assert sign_in(server, "owner", other).url == f"{server.url}/"
+        assert sign_in(server, "somebody", PASSWORD).status_code == 429
+
+        lock_out(server, "owner")
+        admin_page = f"{server.url}/admin/accounts/account/1/password/"
+        fields = {"usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
+        post(browser, admin_page, **fields)
+        assert sign_in(server, "owner", PASSWORD).url == f"{server.url}/"
 
 
 def test_changing_the_password_ends_other_sessions(tmp_path: Path) -> None:
@@ -219,6 +286,30 @@ def test_a_value_reaches_an_open_page_at_once(server: LiveServer, owner: request
                 break
     assert seen["values"]["live"]["value"] == "7.25"
     assert [row["status"] for row in seen["requests"]] == [200]
+
+
+def test_one_account_leaves_live_events_to_the_others(tmp_path: Path) -> None:
+    with start_server(tmp_path) as server, contextlib.ExitStack() as stack:
+        url = f"{server.url}/live/feeds/{server.feed_id}"
+        owner, other = requests.Session(), requests.Session()
+        owner.get(server.welcome_url, timeout=20)
+        words = ["user", "create", "nadia", "--admin", "--json", "--data", str(tmp_path)]
+        command = [sys.executable, "-m", "thingtank.cli.main", *words]
+        made = subprocess.run(command, check=True, capture_output=True, timeout=30)
+        other.get(json.loads(made.stdout)["sign_in_link"], timeout=20)
+
+        def opened(browser: requests.Session) -> requests.Response:
+            cookies = browser.cookies.get_dict()
+            return stack.enter_context(requests.get(url, cookies=cookies, stream=True, timeout=20))
+
+        replies = [opened(owner) for _ in range(52)]
+        assert [reply.status_code for reply in replies] == [200] * 50 + [429] * 2
+        assert opened(other).status_code == 200
+        replies[0].close()  # which makes room
+        until = time.monotonic() + 10
+        while opened(owner).status_code != 200:
+            assert time.monotonic() < until
+            time.sleep(0.1)
 
 
 def test_live_events_are_for_who_may_see_the_device(

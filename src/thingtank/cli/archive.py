@@ -7,6 +7,7 @@ import click
 
 from thingtank.cli.options import KeepFor, data_option, json_option
 from thingtank.cli.session import Session
+from thingtank.tank.durations import duration_text
 
 FORMATS = ("csv", "jsonl", "parquet")
 
@@ -20,8 +21,12 @@ def archive() -> None:
 @json_option
 @data_option
 def stats(data: Path, as_json: bool) -> None:
-    """Say how much is stored, and where."""
-    from thingtank.cli.output import print_facts, print_json, time_of, with_times
+    """Say how much is stored, and where.
+
+    What was overwritten, and in the cold tier also what was deleted, counts until its days are
+    compacted again.
+    """
+    from thingtank.cli.output import counted, print_facts, print_json, time_of, with_times
 
     with Session(data) as session:
         found = session.call("archive.stats")
@@ -30,13 +35,17 @@ def stats(data: Path, as_json: bool) -> None:
         return
     print_facts(
         [
-            ("hot", f"{found['hot_rows']:,} datapoints, {found['hot_bytes']:,} bytes"),
+            (
+                "hot",
+                f"{counted(found['hot_rows'], 'datapoint')}, {counted(found['hot_bytes'], 'byte')}",
+            ),
             (
                 "cold",
-                f"{found['cold_rows']:,} datapoints, {found['cold_bytes']:,} bytes"
-                f" in {found['segment_count']} segments",
+                f"{counted(found['cold_rows'], 'datapoint')} stored, deleted ones included,"
+                f" {counted(found['cold_bytes'], 'byte')}"
+                f" in {counted(found['segment_count'], 'segment')}",
             ),
-            ("journal", f"{found['journal_bytes']:,} bytes"),
+            ("journal", counted(found["journal_bytes"], "byte")),
             ("oldest", time_of(found["oldest_us"])),
             ("newest", time_of(found["newest_us"])),
         ]
@@ -51,7 +60,7 @@ def compact(data: Path, as_json: bool) -> None:
 
     How long datapoints stay hot is the setting archive.hot_s.
     """
-    from thingtank.cli.output import print_json
+    from thingtank.cli.output import counted, print_json
     from thingtank.cli.transfer import progress_bar
 
     with Session(data) as session, progress_bar() as progress:
@@ -63,7 +72,9 @@ def compact(data: Path, as_json: bool) -> None:
     if as_json:
         print_json({"period_count": done})
     else:
-        click.echo(f"Compacted {done} periods." if done else "Nothing is old enough to compact.")
+        click.echo(
+            f"Compacted {counted(done, 'period')}." if done else "Nothing is old enough to compact."
+        )
 
 
 @archive.command()
@@ -86,7 +97,7 @@ def retention(data: Path, as_json: bool, feed: str, keep: int | None) -> None:
         print_json(found)
         return
     kept = found["retention_s"]
-    span = "for ever" if kept is None else f"for {kept / 86_400:g} days"
+    span = "for ever" if kept is None else f"for {duration_text(kept)}"
     click.echo(f"{found['title']} (feed {found['feed_id']}) keeps its datapoints {span}.")
 
 
@@ -105,11 +116,12 @@ format_option = click.option(
 @data_option
 def export(data: Path, file: Path, kind: str | None, **asked: Any) -> None:
     """Write datapoints to a CSV, JSON-lines or Parquet file; - for standard output."""
+    from thingtank.cli.output import counted
     from thingtank.cli.transfer import export_file
 
     with Session(data) as session:
         count = export_file(session, file, _format_of(file, kind), **asked)
-    click.echo(f"Exported {count:,} datapoints.", err=True)
+    click.echo(f"Exported {counted(count, 'datapoint')}.", err=True)
 
 
 @archive.command("import")
@@ -125,7 +137,7 @@ def import_(data: Path, file: Path, kind: str | None, create_channels: bool, as_
 
     Columns: feed_id, channel, at (ISO 8601), value. What is written again overwrites.
     """
-    from thingtank.cli.output import print_json
+    from thingtank.cli.output import counted, print_json
     from thingtank.cli.transfer import import_file
 
     with Session(data) as session:
@@ -133,7 +145,7 @@ def import_(data: Path, file: Path, kind: str | None, create_channels: bool, as_
     if as_json:
         print_json({"count": count})
     else:
-        click.echo(f"Imported {count:,} datapoints.")
+        click.echo(f"Imported {counted(count, 'datapoint')}.")
 
 
 def _format_of(file: Path, kind: str | None) -> str:

@@ -42,8 +42,9 @@ def create(data: Path, as_json: bool, **asked: Any) -> None:
     if as_json:
         print_json(made)
         return
-    click.echo(f"Made {made['title']}. Its secrets are shown this once:")
+    click.echo(f"Made {made['title']}.")
     print_facts([(name, made[name]) for name in ("feed_id", "uuid", "token", "api_key")])
+    click.echo("The token is shown only now. The key can be seen again: thingtank key show")
 
 
 @device.command("list")
@@ -131,15 +132,14 @@ def print_device(data: Path, device: str, as_json: bool) -> None:
 @data_option
 def delete(data: Path, as_json: bool, yes: bool, device: str) -> None:
     """Delete a device (feed id or uuid) with all it has recorded."""
-    from thingtank.cli.output import print_json
+    from thingtank.cli.output import counted, print_json
 
     with Session(data) as session:
         found = session.call("device.show", device=device)
         if not yes:
-            channels = len(found["channels"])
+            channels = counted(len(found["channels"]), "channel")
             click.confirm(
-                f"Delete {found['title']} with {channels} channels and all their values?",
-                abort=True,
+                f"Delete {found['title']} with {channels} and all recorded values?", abort=True
             )
         gone = session.call("device.delete", device=str(found["feed_id"]))
     if as_json:

@@ -37,7 +37,7 @@ def show(data: Path, as_json: bool, feed: str) -> None:
 @data_option
 def write(data: Path, as_json: bool, feed: str, values: tuple[str, ...], at: str) -> None:
     """Write values; missing channels are made. Done when they are on disk."""
-    from thingtank.cli.output import print_json, time_of, with_times
+    from thingtank.cli.output import counted, print_json, time_of, with_times
 
     by_channel = {}
     for item in values:
@@ -50,17 +50,24 @@ def write(data: Path, as_json: bool, feed: str, values: tuple[str, ...], at: str
     if as_json:
         print_json(with_times(done, at_us="at"))
     else:
-        click.echo(f"Wrote {len(values)} to feed {done['feed_id']} at {time_of(done['at_us'])}.")
+        what = counted(len(by_channel), "value")
+        click.echo(f"Wrote {what} to feed {done['feed_id']} at {time_of(done['at_us'])}.")
 
 
 @feed.command()
 @click.argument("feed")
 @click.argument("channel")
-@click.option("--start", help="ISO 8601.")
+@click.option("--start", help="ISO 8601; default: 6 hours before the end, more with --interval.")
 @click.option("--end", help="ISO 8601; default: now.")
 @click.option("--duration", help="6hours, 1day; counted back from the end, or on from the start.")
-@click.option("--limit", type=click.IntRange(1, 1000), help="At most so many.")
-@click.option("--interval", type=int, help="Seconds between values: 0 for all, 60, 3600, 86400, …")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), help="At most so many, the oldest; default: 100."
+)
+@click.option(
+    "--interval",
+    type=int,
+    help="Seconds between values: 0 for all, 60, 3600, 86400, …; default: what fits the range.",
+)
 @click.option("--function", type=click.Choice(["average", "sum", "min", "max"]))
 @click.option("--csv", "as_csv", is_flag=True, help="As CSV.")
 @json_option
@@ -69,6 +76,8 @@ def history(data: Path, as_json: bool, as_csv: bool, feed: str, channel: str, **
     """Read a channel's history, in the terms of Xively's API."""
     from thingtank.cli.output import CsvWriter, print_json, print_table, time_of
 
+    if as_csv and as_json:
+        raise click.UsageError("choose one of --csv and --json")
     asked = {name: str(value) for name, value in terms.items() if value is not None}
     with Session(data) as session:
         found = session.call("feed.history", feed=feed, channel=channel, terms=asked)
@@ -95,6 +104,8 @@ def delete_history(data: Path, as_json: bool, yes: bool, **asked: Any) -> None:
     """Delete a range of a channel's values; give at least one end."""
     from thingtank.cli.output import print_json
 
+    if not (asked["start"] or asked["end"]):
+        raise click.UsageError("give --start, --end or both")
     span = f"from {asked['start'] or 'the first'} to {asked['end'] or 'the last'}"
     if not yes:
         click.confirm(f"Delete {asked['channel']} of feed {asked['feed']} {span}?", abort=True)

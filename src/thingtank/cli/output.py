@@ -45,6 +45,11 @@ def print_facts(facts: Sequence[tuple[str, object]]) -> None:
         click.echo(f"{name:<{width}}  {cell_of(value)}")
 
 
+def counted(count: int, noun: str) -> str:
+    """A count with its noun: `1 datapoint`, `12,000 datapoints`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def cell_of(value: object) -> str:
     """A value as people read it."""
     match value:

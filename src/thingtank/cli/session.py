@@ -1,6 +1,7 @@
 """How a command reaches its instance: through its server, or by opening the folder itself."""
 
 import asyncio
+import logging
 import socket
 import time
 from contextlib import AsyncExitStack, ExitStack
@@ -170,7 +171,7 @@ async def _open(folder: Path, stack: AsyncExitStack) -> "Context":
     from thingtank.server.config import FILE_NAME, load_config
     from thingtank.server.logs import set_up_logs
 
-    set_up_logs()
+    set_up_logs(logging.WARNING)  # a command tells its own story
     opened = await open_folder(load_config(folder / FILE_NAME).config, folder, stack)
     from thingtank.server.operations.context import Context  # imports models: not before
 
@@ -179,11 +180,12 @@ async def _open(folder: Path, stack: AsyncExitStack) -> "Context":
 
 def _explain(folder: Path, error: BaseException) -> None:
     """Raise what a person can use in place of an error of the folder."""
+    from thingtank.server.cannot_start import CANNOT_OPEN, CannotStart, why_not_opened
     from thingtank.server.config import BadSettings
-    from thingtank.server.folder_lock import FolderIsOwned
-    from thingtank.server.serve import CANNOT_START
 
     if isinstance(error, BadSettings):
         raise click.UsageError(str(error)) from None
-    if isinstance(error, CANNOT_START) and not isinstance(error, FolderIsOwned):
-        raise Refusal(f"{folder} cannot be opened: {error}") from None
+    if isinstance(error, CannotStart):
+        raise Refusal(str(error)) from None
+    if isinstance(error, CANNOT_OPEN):
+        raise Refusal(why_not_opened(folder, error)) from None

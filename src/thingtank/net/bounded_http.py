@@ -77,6 +77,11 @@ class BoundedHttp(HttpToolsProtocol):
         if self._request_timer is None:
             self._start_request_timer()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        # A client that offers another protocol is answered by this one, as it expects; uvicorn
+        # would write two lines of advice for its own users each time.
+        pass
+
     def _unset_keepalive_if_required(self) -> None:
         # uvicorn's way to say that the peer is not silent. It makes and drops a timer for each
         # request; here one for the connection looks now and then how long the silence has lasted.

@@ -13,6 +13,7 @@ from django.db import connection
 from thingtank.doors.xively.http import XivelyHttp
 from thingtank.net.direct_http import DirectRoute
 from thingtank.server.app import XIVELY_PATHS, WebApp
+from thingtank.server.cannot_start import CannotStart, why_not_listening, why_not_made
 from thingtank.server.config import Config
 from thingtank.server.control import ControlSocket
 from thingtank.server.first_start import Owner, ensure_owner, ensure_owner_account
@@ -75,10 +76,13 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
 
     Raises:
         FolderIsOwned: another process has the folder.
-        OSError: the folder cannot be used.
-        ValueError: a file of the folder is not ours.
+        CannotStart: the folder cannot be made.
+        CANNOT_OPEN: the folder cannot be used, or a file of it is not ours.
     """
-    await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
+    try:
+        await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotStart(why_not_made(folder, error)) from error
     stack.enter_context(FolderLock(folder))
     secret = load_secret(folder)
     directory = await asyncio.to_thread(_open_directory, config, folder, secret)
@@ -98,8 +102,8 @@ async def start_instance(config: Config, folder: Path) -> Instance:
 
     Raises:
         FolderIsOwned: another process has the folder.
-        OSError: the folder or a port cannot be used.
-        ValueError: a file of the folder is not ours.
+        CannotStart: the folder cannot be made, or a port cannot be opened.
+        CANNOT_OPEN: the folder cannot be used, or a file of it is not ours.
     """
     async with AsyncExitStack() as stack:
         opened = await open_folder(config, folder, stack)
@@ -161,9 +165,11 @@ async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -
     live = LiveStreams(tank)
     app = WebApp(xively, web_setup.asgi_app(), StaticApp(), live, lambda: opened.archive.is_failing)
     direct = DirectRoute(tuple(map(str.encode, XIVELY_PATHS)), xively.answer)
-    server = HttpServer(
-        app, direct, config.server.host, port, config.http, config.web.trusted_proxies
-    )
+    host = config.server.host
+    try:
+        server = HttpServer(app, direct, host, port, config.http, config.web.trusted_proxies)
+    except (OSError, UnicodeError) as error:
+        raise CannotStart(why_not_listening("--web", host, port, error)) from error
     await server.start()
     stack.push_async_callback(server.stop)
     stack.callback(live.stop)  # before the server, which would wait for streams that never end

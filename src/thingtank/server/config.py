@@ -149,10 +149,14 @@ def _all_settings(
 
 
 def _of_file(file: Path | None) -> Iterator[tuple[str, object, str]]:
-    if file is None or not file.exists():
+    if file is None:
         return
     try:
         document = tomllib.loads(file.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise BadSettings(f"{file} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadSettings(f"{file} is not TOML: {error}") from None
     for section, content in document.items():

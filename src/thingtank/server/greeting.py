@@ -42,8 +42,13 @@ def first_value_line(greeting: Greeting) -> str:
     )
 
 
-def print_greeting(greeting: Greeting, config: Config) -> None:
-    """Print it for people, on standard output; it holds secrets and so never goes to the log."""
+def print_greeting(greeting: Greeting, config: Config, *, with_link: bool) -> None:
+    """Print it for people, on standard output; it holds secrets and so never goes to the log.
+
+    Args:
+        with_link: print the owner's one-time link. Where standard output is kept, as by a service
+            manager, a link at each start is a way in for who may read that.
+    """
     click.secho("Thing Tank is ready.", bold=True)
     click.echo(f"  Web and Xively API   {greeting['url'] or 'off'}")
     sockets = greeting["sockets"]
@@ -53,7 +58,10 @@ def print_greeting(greeting: Greeting, config: Config) -> None:
     for name in DOORS_TO_COME:
         if getattr(config, name).port != "off":
             click.echo(f"  {name:<20} this version has no such door; the setting does nothing")
-    if greeting["welcome_url"]:
+    if greeting["welcome_url"] and not with_link:
+        click.echo(f"\nSign in: {greeting['url']}/sign-in")
+        click.echo("  or by a link that works once: thingtank user link NAME")
+    elif greeting["welcome_url"]:
         click.echo("\nOpen the workbench as its owner (works once, for an hour):")
         click.echo(f"  {greeting['welcome_url']}")
     line = first_value_line(greeting)

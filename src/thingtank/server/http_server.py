@@ -26,7 +26,11 @@ class HttpServer:
         limits: HttpLimits,
         trusted_proxies: Sequence[str] = (),
     ) -> None:
-        """Bind the port; raises OSError when it is taken."""
+        """Bind the port.
+
+        Raises:
+            OSError, UnicodeError: the port is taken, or the host is none of this machine.
+        """
         if trusted_proxies:  # uvicorn knows how to believe them, before ASGI
             direct = direct._replace(skips_forwarded=True)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

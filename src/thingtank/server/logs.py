@@ -40,9 +40,14 @@ def _blotted(match: re.Match[str]) -> str:
     return f"{match[1]}=…" if match[1] else f"{match[2]}…"
 
 
-def _in_one_line(record: logging.LogRecord) -> bool:
-    """Keep a refusal of a Host header to what it says; anyone can cause as many as he likes."""
-    record.exc_info = None
+def _refusals_in_one_line(record: logging.LogRecord) -> bool:
+    """Keep a page's refusal to what it says; anyone can cause as many as he likes.
+
+    Only a 500 is a bug whose traceback is wanted.
+    """
+    is_refusal = record.name == "django.request" and getattr(record, "status_code", 500) != 500
+    if is_refusal or record.name.startswith("django.security."):
+        record.exc_info = None
     return True
 
 
@@ -77,9 +82,11 @@ def set_up_logs(level: int = logging.INFO) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    handler.addFilter(_refusals_in_one_line)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    logging.getLogger("django.security.DisallowedHost").addFilter(_in_one_line)
+    # It tells four steps of every sign-in.
+    logging.getLogger("axes").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)

@@ -1,38 +1,27 @@
 """`thingtank serve`: run an instance until it is told to stop."""
 
 import asyncio
-import json
-import os
 import resource
 import signal
-import sqlite3
+import sys
 from pathlib import Path
 
-import duckdb
+import click
 import structlog
 import uvloop
-from django.db import DatabaseError
+from django.db import connection
 
 from thingtank.server.assemble import Instance, start_instance
+from thingtank.server.cannot_start import CANNOT_OPEN, CannotStart, why_not_opened
 from thingtank.server.config import Config
 from thingtank.server.folder_lock import FolderIsOwned
 from thingtank.server.greeting import greeting_of, print_greeting
 from thingtank.server.logs import set_up_logs
-from thingtank.stores.journal import JournalMismatch
+from thingtank.server.ready_file import ReadyFile
 
 log = structlog.get_logger()
 
 EXIT_CANNOT_START = 1
-
-CANNOT_START = (
-    FolderIsOwned,
-    JournalMismatch,
-    OSError,
-    ValueError,
-    sqlite3.Error,
-    duckdb.Error,
-    DatabaseError,
-)
 
 
 def serve(config: Config, folder: Path, ready_file: Path | None = None) -> int:
@@ -61,26 +50,45 @@ async def _serve(config: Config, folder: Path, ready_file: Path | None) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
+    draft: ReadyFile | None = None
     try:
-        instance = await start_instance(config, folder)
-    except CANNOT_START as error:
-        log.error("server_cannot_start", folder=str(folder), reason=str(error))
+        draft = ReadyFile(ready_file) if ready_file is not None else None
+        instance = await _start(config, folder)
+        try:
+            await _announce(instance, config, draft)
+            await stopping.wait()
+        finally:
+            await instance.stop()
+    except (CannotStart, FolderIsOwned) as error:
+        # A sentence for who has typed the command, not a record of something that ran.
+        click.echo(f"Error: {error}", err=True)
         return EXIT_CANNOT_START
-    try:
-        _announce(instance, config, ready_file)
-        await stopping.wait()
     finally:
-        await instance.stop()
+        if draft is not None:
+            draft.discard()
     return 0
 
 
-def _announce(instance: Instance, config: Config, ready_file: Path | None) -> None:
+async def _start(config: Config, folder: Path) -> Instance:
+    try:
+        return await start_instance(config, folder)
+    except CANNOT_OPEN as error:
+        raise CannotStart(why_not_opened(folder, error)) from error
+
+
+async def _announce(instance: Instance, config: Config, ready_file: ReadyFile | None) -> None:
     greeting = greeting_of(instance)
-    print_greeting(greeting, config)
+    needs_link = not await asyncio.to_thread(_leads_to_password, instance.welcome_path)
+    print_greeting(greeting, config, with_link=needs_link or sys.stdout.isatty())
     if ready_file is not None:
-        draft = ready_file.with_suffix(".new")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(greeting, file)
-        draft.rename(ready_file)
+        ready_file.write(greeting)
     log.info("server_ready", url=greeting["url"])
+
+
+def _leads_to_password(welcome_path: str) -> bool:
+    from thingtank.web.accounts.sign_in_links import leads_to_password  # models: not before
+
+    try:
+        return leads_to_password(welcome_path)
+    finally:
+        connection.close()

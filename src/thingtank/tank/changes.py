@@ -10,6 +10,8 @@ from thingtank.tank.things import Location, Unit
 
 Thing = TypeVar("Thing", bound=msgspec.Struct)
 
+_TAG_REFUSED = str.maketrans("", "", "'\",")
+
 
 class DeviceChange(msgspec.Struct, frozen=True):
     """New values for a device's metadata."""
@@ -61,6 +63,9 @@ def changed(thing: Thing, change: msgspec.Struct) -> Thing:
 
 
 def ordered_tags(tags: Sequence[str]) -> tuple[str, ...]:
-    """Tags as they are kept: stripped, no blanks or repeats, sorted without regard to case."""
-    kept = {stripped for tag in tags if (stripped := tag.strip())}
+    """Tags as they are kept: without quotes, commas and repeats, sorted without regard to case.
+
+    Source: Xively API v2, tags: quotes and commas are stripped out.
+    """
+    kept = {stripped for tag in tags if (stripped := tag.translate(_TAG_REFUSED).strip())}
     return tuple(sorted(kept, key=lambda tag: (tag.casefold(), tag)))

@@ -100,10 +100,12 @@ def resolve_range(
     range_s = (end_us - start_us) / SECOND_US
     interval_s = _fitting_interval(range_s) if asked_s is None else asked_s
     if is_bounded and range_s > INTERVAL_RANGES_S[interval_s]:
+        remedy = "a shorter range"
+        if interval_s != DAY_S:
+            remedy = f"a larger interval or {remedy}"
         raise LimitReached(
             f"interval {interval_s} allows a range of at most "
-            f"{INTERVAL_RANGES_S[interval_s]} seconds,"
-            f" not {range_s:.0f}; ask for a larger interval or a shorter range"
+            f"{INTERVAL_RANGES_S[interval_s]} seconds, not {range_s:.0f}; ask for {remedy}"
         )
     limit = max(1, min(terms.limit or LIMIT_DEFAULT, limit_max))
     return HistoryRange(

@@ -92,12 +92,19 @@ def django_settings_of(settings: WebSettings, folder: Path, secret: bytes) -> di
         "DATABASES": {"default": _sqlite(folder)},
         "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
         "LOGGING_CONFIG": None,
-        "USE_TZ": True,
+        **_TIMES,
         "USE_I18N": False,
         **_accounts(),
         **_SECURITY,
     }
 
+
+# Pages show times in the reader's zone by script; where they cannot, as in the admin, in UTC.
+_TIMES: dict[str, Any] = {
+    "USE_TZ": True,
+    "TIME_ZONE": "UTC",
+    "FORMAT_MODULE_PATH": "thingtank.web.formats",
+}
 
 _SECURITY: dict[str, Any] = {
     "X_FRAME_OPTIONS": "DENY",
@@ -149,6 +156,8 @@ def _accounts() -> dict[str, Any]:
         "AXES_DISABLE_ACCESS_LOG": True,
         "AXES_ENABLE_ADMIN": False,
         "AXES_VERBOSE": False,
+        # A wrong password is logged with the address, not the name: some type a password there.
+        "AXES_SENSITIVE_PARAMETERS": ["username"],
         "AXES_LOCKOUT_CALLABLE": "thingtank.web.accounts.views.locked_out",
     }
 

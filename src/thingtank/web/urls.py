@@ -7,6 +7,9 @@ from django.views.generic import RedirectView
 
 from thingtank.web.accounts.views import admin_sign_in
 
+handler400 = "thingtank.web.failures.bad_request"
+handler500 = "thingtank.web.failures.server_error"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     # Asked for by browsers that show an answer without a page's links, such as JSON.
     path("favicon.ico", RedirectView.as_view(url=static("workbench/logo.svg"))),

@@ -47,6 +47,21 @@ def test_secrets_are_blotted_in_fields_texts_and_tracebacks(
     assert "SECRET" not in text
 
 
+@pytest.mark.parametrize(("status", "has_traceback"), [(403, False), (404, False), (503, False), (500, True)])  # fmt: skip
+def test_only_a_bug_of_a_page_brings_its_traceback(
+    capsys: pytest.CaptureFixture[str], status: int, has_traceback: bool
+) -> None:
+    with logs_set_up():
+        try:
+            raise ValueError("feed 7 belongs to somebody else")
+        except ValueError as error:
+            logger = logging.getLogger("django.request")
+            logger.warning("Refused: /7", exc_info=error, extra={"status_code": status})
+    text = capsys.readouterr().err
+    assert "Refused" in text
+    assert ("Traceback" in text) == has_traceback
+
+
 def test_a_refused_host_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with logs_set_up():
         try:

@@ -1,5 +1,7 @@
 """Actions over the memory twins: check, change, announce; all or nothing."""
 
+from collections.abc import Awaitable, Sequence
+
 import pytest
 
 from thingtank.stores.memory_archive import MemoryArchive
@@ -30,6 +32,7 @@ from thingtank.tank.errors import (
     NoSuchDatastream,
     NoSuchDevice,
     NotAllowed,
+    StorageFailed,
     Unauthenticated,
     ValidationFailed,
 )
@@ -88,6 +91,29 @@ async def test_a_new_device_comes_with_a_key_of_full_rights_on_its_feed_alone(
         await write_feed(tank, caller, other.device.device_id, None, [written("t", (0, "1"))])
     assert made.device.tags == ("A", "b")
     assert len(made.api_key) == 48
+
+
+class FullArchive(MemoryArchive):
+    """Takes no deletion any more."""
+
+    def delete(self, stream_ids: Sequence[int], start_us: int, end_us: int) -> Awaitable[None]:
+        raise StorageFailed("the journal could not be written: disk full")
+
+
+async def test_what_is_gone_is_announced_though_the_archive_cannot_forget_it(
+    directory: MemoryDirectory, alice: Account
+) -> None:
+    tank, caller = Tank(directory, FullArchive(), clock=StoppedClock()), Caller(alice)
+    made = await create_device(tank, caller, DeviceChange(title="Roof"))
+    feed_id = made.device.device_id
+    await write_feed(tank, caller, feed_id, None, [written("t", (0, "1")), written("u", (0, "1"))])
+    with tank.bus.listen(DeviceUpdated, DeviceDeleted) as listener:
+        with pytest.raises(StorageFailed):
+            await delete_datastream(tank, caller, feed_id, "t")
+        assert [type(event) for event in listener.take_all()] == [DeviceUpdated]
+        with pytest.raises(StorageFailed):
+            await delete_device(tank, caller, feed_id)
+        assert [type(event) for event in listener.take_all()] == [DeviceDeleted]
 
 
 async def test_a_device_needs_a_title_and_an_owner(tank: Tank, alice: Account) -> None:

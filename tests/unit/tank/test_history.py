@@ -67,8 +67,10 @@ def test_a_range_may_be_as_large_as_the_interval_allows_and_no_larger(
 ) -> None:
     resolve_range(HistoryTerms(interval_s=interval_s, duration_s=range_s), NOW)
     too_large = HistoryTerms(interval_s=interval_s, duration_s=range_s + 1)
-    with pytest.raises(LimitReached, match=f"at most {range_s} seconds"):
+    with pytest.raises(LimitReached, match=f"at most {range_s} seconds") as refusal:
         resolve_range(too_large, NOW)
+    # There is none larger than a day's.
+    assert ("a larger interval" in str(refusal.value)) == (interval_s != 86_400)
     assert resolve_range(too_large, NOW, is_bounded=False).interval_s == interval_s
 
 

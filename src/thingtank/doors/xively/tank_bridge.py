@@ -25,7 +25,7 @@ from thingtank.protocols.xively.documents import (
     Value,
 )
 from thingtank.protocols.xively.errors import Unprocessable
-from thingtank.protocols.xively.json_format import kept_tag, split_tags, value_of, values_of
+from thingtank.protocols.xively.json_format import split_tags, value_of, values_of
 from thingtank.protocols.xively.query import HistoryQuery
 from thingtank.protocols.xively.times import MalformedTime, format_time, format_times, parse_times
 from thingtank.tank.changes import DatastreamChange, DatastreamWrite, DeviceChange
@@ -100,7 +100,7 @@ def _tags(value: Tags) -> tuple[str, ...] | UnsetType:
         return ()
     if isinstance(value, str):
         return tuple(split_tags(value))
-    return tuple(kept_tag(_text(tag) or "") for tag in value)
+    return tuple(_text(tag) or "" for tag in value)
 
 
 def _location(

@@ -41,7 +41,6 @@ _ENCODER = msgspec.json.Encoder()
 
 _CALLBACK_REFUSED = re.compile(r"[^A-Za-z0-9_]")
 _CALLBACK_CHARS_MAX = 128
-_TAG_REFUSED = str.maketrans("", "", "'\",")
 
 
 def parse_feed(body: bytes) -> FeedDocument:
@@ -145,12 +144,7 @@ def split_tags(text: str) -> list[str]:
         rows = list(csv.reader([text], skipinitialspace=True, escapechar="\\"))
     except csv.Error:
         rows = [text.split(",")]
-    return [kept_tag(tag) for row in rows for tag in row]
-
-
-def kept_tag(tag: str) -> str:
-    """A tag as Xively stored it: quotes and commas are stripped out."""
-    return tag.translate(_TAG_REFUSED)
+    return [tag for row in rows for tag in row]
 
 
 def serialize(body: object) -> bytes:

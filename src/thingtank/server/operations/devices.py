@@ -26,7 +26,7 @@ class CreateDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CreatedDevice(msgspec.Struct, frozen=True):
-    """A new device, with the secrets that are shown this once."""
+    """A new device, with its token, which cannot be shown again, and its first key."""
 
     feed_id: int
     uuid: str

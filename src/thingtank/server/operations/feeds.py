@@ -78,6 +78,7 @@ async def history(context: Context, asked: AskHistory) -> History:
     """Read a channel's history."""
     device = find_device(context, asked.feed)
     terms = _history_terms(asked.terms)
+    terms = _until_now(terms, context.tank.clock.now_us())
     found = await read_history(context.tank, OPERATOR, device.device_id, [asked.channel], terms)
     points = found.get(asked.channel, [])
     return History(
@@ -98,15 +99,29 @@ async def delete_history(context: Context, asked: DeleteHistory) -> Deleted:
     return Deleted(device.device_id, asked.channel)
 
 
+def _until_now(terms: HistoryTerms, now_us: int) -> HistoryTerms:
+    """Terms whose open end is now, as far as that may be; Xively cuts such a range short."""
+    start_us = terms.start_us
+    if start_us is None or terms.end_us is not None or terms.duration_s is not None:
+        return terms
+    return msgspec.structs.replace(terms, end_us=max(start_us, now_us))
+
+
 def _history_terms(terms: Mapping[str, str]) -> HistoryTerms:
     try:
         return history_terms(parse_history({name: [text] for name, text in terms.items()}), 0)
     except MalformedQuery as error:
-        raise ValidationFailed([("query:", str(error))]) from None
+        raise _named(error) from None
 
 
 def _instant(text: str, name: str) -> int | None:
     try:
         return parse_instant(text, name)
     except MalformedQuery as error:
-        raise ValidationFailed([("query:", str(error))]) from None
+        raise _named(error) from None
+
+
+def _named(error: MalformedQuery) -> ValidationFailed:
+    """The problem of one term; what is wrong with a term begins with its name."""
+    name, _, message = str(error).partition(" ")
+    return ValidationFailed([(name, message)])

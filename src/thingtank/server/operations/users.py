@@ -11,6 +11,7 @@ from thingtank.server.operations.context import Context
 from thingtank.server.operations.shapes import Paged
 from thingtank.tank.errors import NoSuchAccount
 from thingtank.web.accounts.changes import change_password, create_account, switch_account
+from thingtank.web.accounts.lockouts import clear_lockout
 from thingtank.web.accounts.models import Account
 from thingtank.web.accounts.sign_in_links import make_sign_in_link
 
@@ -86,14 +87,16 @@ async def list_all(context: Context, asked: Paged) -> UserList:
 
 
 async def set_password(context: Context, asked: SetPassword) -> UserRow:
-    """Set an account's password; its sessions end."""
+    """Set an account's password; its sessions end, and so does its lock-out."""
 
     def write() -> UserRow:
         account = _get(asked.name)
         change_password(account, asked.password)
         return _row(account)
 
-    return await _in_thread(write)
+    row = await _in_thread(write)
+    await _in_thread(lambda: clear_lockout(row.login))
+    return row
 
 
 async def make_link(context: Context, asked: OneUser) -> UserRow:

@@ -93,5 +93,6 @@ async def delete_datastream(tank: Tank, caller: Caller, device_id: int, name: st
     check_reach(caller, "delete", device, name)
     existing(tank, device_id, name)
     datastream = await tank.directory.delete_datastream(device_id, name)
-    await tank.archive.delete([datastream.stream_id], AT_US_MIN, AT_US_MAX + 1)
+    # At once: it is gone, also when the archive then refuses to forget what it held.
     tank.bus.publish(DeviceUpdated(device))
+    await tank.archive.delete([datastream.stream_id], AT_US_MIN, AT_US_MAX + 1)

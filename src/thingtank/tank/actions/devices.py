@@ -158,6 +158,7 @@ async def delete_device(tank: Tank, caller: Caller, device_id: int) -> None:
     check_reach(caller, "delete", device)
     stream_ids = [stream.stream_id for stream in tank.directory.datastreams(device_id).values()]
     await tank.directory.delete_device(device_id)
+    # At once: it is gone, also when the archive then refuses to forget what it held.
+    tank.bus.publish(DeviceDeleted(device))
     if stream_ids:
         await tank.archive.delete(stream_ids, AT_US_MIN, AT_US_MAX + 1)
-    tank.bus.publish(DeviceDeleted(device))

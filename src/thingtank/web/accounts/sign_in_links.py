@@ -35,6 +35,13 @@ def redeem(token: str) -> Account | None:
     return link.account if link.account.is_active else None
 
 
+def leads_to_password(path: str) -> bool:
+    """Whether the account that a link of ours signs in can also sign in by a password."""
+    links = SignInLink.objects.filter(digest=_digest(path.removeprefix(WELCOME_PATH)))
+    link = links.select_related("account").first()
+    return link is not None and link.account.has_usable_password()
+
+
 def _digest(token: str) -> bytes:
     # A token is random and long, so it needs no slow hash and no salt.
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

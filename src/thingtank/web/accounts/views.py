@@ -11,6 +11,7 @@ from django.contrib.auth.views import (
     redirect_to_login,
 )
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
@@ -18,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET
 
+from thingtank.web.accounts.lockouts import clear_lockout
 from thingtank.web.accounts.models import Account
 from thingtank.web.accounts.sign_in_links import redeem
 
@@ -65,18 +67,28 @@ class ChangePassword(PasswordChangeView):
         assert isinstance(user, Account), "the page is for signed-in accounts"
         return PasswordChangeForm if user.has_usable_password() else SetPasswordForm
 
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Store it; who had forgotten the old one need not wait any more."""
+        answer = super().form_valid(form)
+        clear_lockout(self.request.user.get_username())
+        return answer
+
 
 @require_GET
 @never_cache
 @sensitive_variables("token")
 def welcome(request: HttpRequest, token: str) -> HttpResponse:
     """Sign in by a one-time link."""
-    account = redeem(token)
+    # One transaction: a link whose session could not be stored, as on a full disk, is not spent.
+    with transaction.atomic():
+        account = redeem(token)
+        if account is not None:
+            login(request, account, backend=_BACKEND)
+            request.session.save()
     if account is None:
         if request.user.is_authenticated:  # the same browser, a second click
             return HttpResponseRedirect(reverse("workbench:devices"))
         return render(request, "accounts/welcome_expired.html", status=410)
-    login(request, account, backend=_BACKEND)
     done = "" if account.has_usable_password() else "?done=welcome"
     return HttpResponseRedirect(reverse("workbench:devices") + done)
 

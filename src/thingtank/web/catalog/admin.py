@@ -1,20 +1,25 @@
 """The catalog in the admin, to look at only: changes go through the workbench and its actions."""
 
+import datetime
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import formats
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from thingtank.tank.durations import duration_text
 from thingtank.web.catalog import models
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Model]
 else:  # generic for type checkers only
     ModelAdmin = admin.ModelAdmin
+
+NO_TIME = "never"
 
 
 class LookOnlyAdmin(ModelAdmin):
@@ -41,6 +46,17 @@ def _workbench_link(device_id: int) -> SafeString:
     return format_html('<a href="{}">Open in the workbench</a>', url)
 
 
+def _time_text(at_us: int | None) -> str:
+    """Microseconds since the epoch as the admin shows times; `never` for none in any calendar."""
+    if at_us is None:
+        return NO_TIME
+    try:
+        at = datetime.datetime.fromtimestamp(at_us // 1_000_000, datetime.UTC)
+    except (OverflowError, ValueError):
+        return NO_TIME
+    return formats.date_format(at, "DATETIME_FORMAT")
+
+
 @admin.register(models.Device)
 class DeviceAdmin(LookOnlyAdmin):
     """Devices, with the way to the page that changes them."""
@@ -49,7 +65,23 @@ class DeviceAdmin(LookOnlyAdmin):
     list_filter = ("private",)
     list_select_related = ("account",)
     search_fields = ("title", "uuid")
-    exclude = ("token_digest",)
+    exclude = ("token_digest", "created_us", "updated_us", "retention_s")
+    readonly_fields = ("created", "updated", "retention")
+
+    @admin.display(description="Created", ordering="created_us")
+    def created(self, device: models.Device) -> str:
+        """When it was made."""
+        return _time_text(device.created_us)
+
+    @admin.display(description="Updated", ordering="updated_us")
+    def updated(self, device: models.Device) -> str:
+        """When its metadata last changed."""
+        return _time_text(device.updated_us)
+
+    @admin.display(description="Keeps datapoints")
+    def retention(self, device: models.Device) -> str:
+        """For how long."""
+        return "for ever" if device.retention_s is None else duration_text(device.retention_s)
 
     @admin.display(description="Workbench")
     def workbench(self, device: models.Device) -> SafeString:
@@ -73,4 +105,15 @@ class ApiKeyAdmin(LookOnlyAdmin):
     list_display = ("id", "label", "account", "private_access")
     list_select_related = ("account",)
     search_fields = ("label",)
-    exclude = ("digest", "sealed")
+    exclude = ("digest", "sealed", "created_us", "expires_us")
+    readonly_fields = ("created", "expires")
+
+    @admin.display(description="Created", ordering="created_us")
+    def created(self, key: models.ApiKey) -> str:
+        """When it was made."""
+        return _time_text(key.created_us)
+
+    @admin.display(description="Expires", ordering="expires_us")
+    def expires(self, key: models.ApiKey) -> str:
+        """When it is dead."""
+        return _time_text(key.expires_us)

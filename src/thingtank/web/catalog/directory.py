@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import structlog
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 
 from thingtank.tank.errors import StorageFailed
 from thingtank.tank.interfaces import DevicePage, DeviceQuery
@@ -261,6 +261,10 @@ class DjangoDirectory:
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._writer, run)
+        except OperationalError as error:
+            # A full disk, for one: no bug of ours, so no traceback.
+            log.error("directory_write_failed", reason=str(error))
+            raise StorageFailed(f"the directory could not be written: {error}") from error
         except (DatabaseError, sqlite3.Error) as error:
             log.exception("directory_write_failed")
             raise StorageFailed("the directory could not be written; try again later") from error

@@ -2,7 +2,7 @@
 
 One stream is one browser tab. It hears the device's events from a bounded listener and sends:
 
-    hello    all current values and the last requests, at the start
+    hello    all channels, current values and the last requests, at the start
     values   what was written in the last tenth of a second, each channel once
     requests rows of the request log (only for who may change the device)
     device   channels or metadata changed: fetch the page anew
@@ -12,6 +12,7 @@ One stream is one browser tab. It hears the device's events from a bounded liste
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -40,6 +41,7 @@ COALESCE_S = 0.1
 RETRY_MS = 2000
 EVENTS_MAX = 1000
 STREAMS_MAX = 500  # each holds a connection and a listener; a browser shows few pages at once
+STREAMS_PER_ACCOUNT_MAX = 50  # so that one account's wall displays leave room for the others
 POINTS_PER_UPDATE_MAX = 40  # of one channel; a chart has no more pixels for a tenth of a second
 
 _PATH = re.compile(rf"{PREFIX}feeds/([0-9]{{1,18}})")
@@ -61,6 +63,7 @@ class LiveStreams:
     def __init__(self, tank: Tank) -> None:
         self._tank = tank
         self._open: set[asyncio.Event] = set()
+        self._counts: Counter[int] = Counter()  # by account
 
     def stop(self) -> None:
         """End every stream soon, so that a server can stop; from the loop's thread."""
@@ -94,6 +97,11 @@ class LiveStreams:
         if not _may_watch(self._tank, caller, feed_id):
             await _refuse(send, HTTPStatus.NOT_FOUND, "No such device.")
             return
+        account_id = caller.account.account_id
+        if self._counts[account_id] >= STREAMS_PER_ACCOUNT_MAX:
+            await _refuse(send, HTTPStatus.TOO_MANY_REQUESTS, "Too many open pages.")
+            return
+        self._counts[account_id] += 1
         watching = asyncio.create_task(_watch_client(scope, receive, stopping))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
@@ -102,6 +110,9 @@ class LiveStreams:
             await send({"type": "http.response.body", "body": b""})
         finally:
             watching.cancel()
+            self._counts[account_id] -= 1
+            if not self._counts[account_id]:
+                del self._counts[account_id]
 
 
 async def _watch_client(scope: Any, receive: Any, stopping: asyncio.Event) -> None:
@@ -165,13 +176,18 @@ def _may_watch(tank: Tank, caller: Caller, device_id: int) -> bool:
 
 
 async def _hello(tank: Tank, device_id: int, with_requests: bool) -> bytes:
+    channels = await read_channels(tank, device_id)
     values: dict[str, dict[str, Any]] = {
         channel.name: {"value": channel.value, "at_ms": channel.at_us // 1000, "points": []}
-        for channel in await read_channels(tank, device_id)
+        for channel in channels
         if channel.at_us is not None
     }
     served = tank.request_log.of_device(device_id) if with_requests else []
-    body = {"values": values, "requests": [request_row(event) for event in reversed(served)]}
+    body = {
+        "channels": [channel.name for channel in channels],
+        "values": values,
+        "requests": [request_row(event) for event in reversed(served)],
+    }
     return f"retry: {RETRY_MS}\n".encode() + message("hello", body)
 
 

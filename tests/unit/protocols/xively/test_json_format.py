@@ -108,9 +108,9 @@ TAGS = [
     ("", []),
     ("a,b", ["a", "b"]),
     (" a , b ", ["a ", "b "]),
-    ('"big, red", plain', ["big red", "plain"]),
-    ('"say \\"hi\\"",x', ["say hi", "x"]),
-    ("o'clock", ["oclock"]),
+    ('"big, red", plain', ["big, red", "plain"]),
+    ('"say \\"hi\\"",x', ['say "hi"', "x"]),
+    ("o'clock", ["o'clock"]),
     ("a\nb,c", ["a\nb", "c"]),
 ]
 
@@ -121,8 +121,8 @@ def test_tags_are_split_at_commas_outside_of_quotes(text: str, tags: list[str]) 
 
 
 @given(st.text())
-def test_any_text_is_tags_without_quotes_and_commas(text: str) -> None:
-    assert not any(mark in tag for tag in split_tags(text) for mark in "\"',")
+def test_any_text_is_a_list_of_tags(text: str) -> None:
+    assert len(split_tags(text)) <= text.count(",") + text.count("\n") + text.count("\r") + 1
 
 
 @pytest.mark.parametrize(

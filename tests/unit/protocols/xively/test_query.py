@@ -69,6 +69,10 @@ def test_history_terms_are_read_together() -> None:
     )
 
 
+def test_a_limit_of_nothing_is_none_given() -> None:
+    assert query.parse_history(query.parse_parameters(b"limit=0")).limit is None
+
+
 def test_the_older_per_page_is_a_limit() -> None:
     assert query.parse_history(query.parse_parameters(b"per_page=7")).limit == 7
 

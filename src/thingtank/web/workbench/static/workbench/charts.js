@@ -1,27 +1,19 @@
 // One chart a channel. The server summarizes a range to at most two points a pixel: each step's
 // lowest and highest are a band, its mean a line. New values are drawn as they come.
+import { numberLabels, timeLabel } from "./labels.js";
 
 const HEIGHT_PX = 148;
 const RELOAD_MS = 2000; // after values that came late, once
 const SCROLL_MS = 5000;
 const RANGES_S = { "1h": 3600, "6h": 21600, "1d": 86400, "1w": 604800, "1m": 2592000, "1y": 31536000 };
 const STORED_AS = "chart-range";
+const POINT_PX = 4;
+const LONE_POINT_PX = 10; // without a line it would be a speck
+const ROOM = 0.01; // of the range, behind now: the newest point is seen whole
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 6, useGrouping: false });
-const two = (part) => String(part).padStart(2, "0");
-
-function tick(atS, stepS) {
-  const at = new Date(atS * 1000);
-  const isMidnight = at.getHours() === 0 && at.getMinutes() === 0 && at.getSeconds() === 0;
-  if (stepS >= 86400 * 28) return at.toLocaleDateString("en-GB", { month: "short", year: "2-digit" });
-  if (stepS >= 86400 || isMidnight) {
-    return at.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
-  }
-  const clock = `${two(at.getHours())}:${two(at.getMinutes())}`;
-  return stepS < 60 ? `${clock}:${two(at.getSeconds())}` : clock;
-}
 
 class Chart {
   #article;
@@ -112,11 +104,16 @@ class Chart {
 
   #draw() {
     if (this.#plot) {
+      this.#plot.series[3].points.size = this.#pointPx();
       this.#plot.setData(this.#data);
       return;
     }
     this.#element.replaceChildren();
     this.#plot = new uPlot(this.#options(), this.#data, this.#element);
+  }
+
+  #pointPx() {
+    return this.#data[0].length === 1 ? LONE_POINT_PX : POINT_PX;
   }
 
   #options() {
@@ -141,18 +138,18 @@ class Chart {
         points: { size: 8, fill: line, stroke: style("--chart-ground") },
       },
       scales: {
-        x: { time: true, range: () => [Date.now() / 1000 - this.#rangeS, Date.now() / 1000] },
+        x: { time: true, range: () => [Date.now() / 1000 - this.#rangeS, Date.now() / 1000 + this.#rangeS * ROOM] },
         y: { range: (_, low, high) => padded(low, high) },
       },
       axes: [
-        { ...axis, size: 28, gap: 8, space: 64, values: (_, splits, __, ___, step) => splits.map((at) => tick(at, step)) },
-        { ...axis, size: sizeOf, gap: 6, space: 34, values: (_, splits) => splits.map((v) => number.format(v)) },
+        { ...axis, size: 28, gap: 8, space: 64, values: (_, splits, __, ___, step) => splits.map((at) => timeLabel(at, step)) },
+        { ...axis, size: sizeOf, gap: 6, space: 34, values: (_, splits) => numberLabels(splits) },
       ],
       series: [
         {},
         invisible,
         invisible,
-        { stroke: line, width: 1.75, points: { size: 4, fill: line, stroke: line } },
+        { stroke: line, width: 1.75, points: { size: this.#pointPx(), fill: line, stroke: line } },
       ],
       bands: [{ series: [1, 2], fill: style("--chart-band") }],
       hooks: { setCursor: [(plot) => this.#read(plot.cursor.idx)] },
@@ -182,7 +179,7 @@ class Chart {
     for (const [atS, text] of this.#texts.slice(-5).reverse()) {
       const item = document.createElement("li");
       const time = document.createElement("time");
-      time.textContent = tick(atS, 1);
+      time.textContent = timeLabel(atS, 1);
       item.append(time, Object.assign(document.createElement("span"), { textContent: text }));
       list.append(item);
     }

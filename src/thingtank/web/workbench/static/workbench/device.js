@@ -73,14 +73,19 @@ function showLive() {
   badge.classList.replace("badge--frozen", "badge--live");
 }
 
+/** Whether the page has not yet heard of channels that came or went before its stream began. */
+function isBehind(names) {
+  const shown = [...document.querySelectorAll("#channels > [data-key]")];
+  const known = new Set(names);
+  return shown.length !== known.size || shown.some((article) => !known.has(article.dataset.key));
+}
+
 const stream = new Stream(device.dataset.liveUrl, document.getElementById("stream-state"), {
   hello(body, isFirst) {
     takeValues(body.values, false);
     log?.take(body.requests);
-    if (!isFirst) {
-      refresh();
-      charts.reload();
-    }
+    if (!isFirst || isBehind(body.channels)) refresh();
+    if (!isFirst) charts.reload();
   },
   values: (body) => takeValues(body, true),
   requests: (rows) => log?.take(rows),

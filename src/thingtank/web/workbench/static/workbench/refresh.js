@@ -54,8 +54,11 @@ export function applyPage(fresh) {
   document.dispatchEvent(new CustomEvent("refreshed"));
 }
 
+const RETRY_MS = 3000; // after an answer that is no page: the server is busy, or its disk is full
+
 let running = null;
 let isWantedAgain = false;
+let retry = 0;
 
 async function fetchPage() {
   const answer = await fetch(location.pathname + location.search, { credentials: "same-origin" });
@@ -63,7 +66,11 @@ async function fetchPage() {
     location.reload(); // signed out, or gone: the server says which
     return;
   }
-  if (!answer.ok) return;
+  if (!answer.ok) {
+    clearTimeout(retry);
+    retry = setTimeout(refresh, RETRY_MS);
+    return;
+  }
   applyPage(new DOMParser().parseFromString(await answer.text(), "text/html"));
 }
 

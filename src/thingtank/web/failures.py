@@ -1,0 +1,60 @@
+"""What pages answer when the database cannot be written: 503 that says why, not a bug's 500."""
+
+import sys
+from collections.abc import Iterator
+
+import structlog
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views import defaults
+
+log = structlog.get_logger()
+
+RETRY_AFTER_S = 30
+
+# What SQLite says → what a page says of the server.
+_REASONS = {
+    "disk is full": "its disk is full",
+    "readonly database": "its disk is read-only",
+    "disk I/O error": "its disk cannot be written",
+    "unable to open database file": "its disk cannot be written",
+    "database is locked": "it is busy",
+}
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer to a page that broke, as Django's `handler500`."""
+    return _unavailable(request, sys.exc_info()[1]) or defaults.server_error(request)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer to a request that is refused, as Django's `handler400`."""
+    # A session that could not be stored is told from one that has ended by its cause only.
+    return _unavailable(request, exception) or defaults.bad_request(request, exception)
+
+
+def _unavailable(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
+    reason = next(filter(None, map(_reason, _chain(error))), None)
+    if reason is None:
+        return None
+    log.error("page_failed", path=request.path, reason=reason)
+    response = render(request, "503.html", {"reason": reason}, status=503)
+    response["Retry-After"] = str(RETRY_AFTER_S)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those it came of."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _reason(error: BaseException) -> str | None:
+    if not isinstance(error, OperationalError):
+        return None
+    return next((words for said, words in _REASONS.items() if said in str(error)), None)
