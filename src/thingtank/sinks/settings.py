@@ -56,6 +56,7 @@ class EmailSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         host: blank for no e-mail.
+        port: 587 for `starttls`, 465 for `tls` as a rule.
         tls: `starttls` asks for TLS after the greeting and refuses to go on without, `tls` begins
             with it, `none` is for a server on this machine.
         user: blank to send without signing in.

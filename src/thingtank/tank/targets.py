@@ -66,8 +66,9 @@ def parse_url(url: str) -> WebhookTarget:
     if not host:
         raise BadTarget("the URL has no host")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    # urlsplit drops tabs and newlines; other characters would end the request line or a header.
-    if _UNSAFE.search(path) or any(character in url for character in "\t\r\n"):
+    # urlsplit drops tabs and newlines; other characters would end the request line or a header,
+    # and browsers take a backslash for a slash.
+    if _UNSAFE.search(path) or any(character in url for character in "\t\r\n\\"):
         raise BadTarget("the URL has characters that must be percent-encoded")
     return WebhookTarget(
         scheme,
