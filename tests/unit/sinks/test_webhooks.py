@@ -3,16 +3,13 @@
 import asyncio
 import base64
 import datetime
-import ssl
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from standardwebhooks import Webhook
+from tests.certificates import make_certificate
 from tests.deliveries import NOW, Receiver, S, answering, delivery_to, receiver
 
 from thingtank.sinks import resolver as module
@@ -155,36 +152,6 @@ async def test_the_next_address_is_tried_when_the_first_does_not_answer() -> Non
     async with receiver(answering()) as there:
         url = f"http://receiver.example:{there.port}/"
         assert (await sink(settings, names).deliver(delivery_to(url))).verdict is Verdict.DELIVERED
-
-
-def make_certificate(folder: Path, name: str) -> ssl.SSLContext:
-    """A context for a server called `name`; its certificate, which signs itself, is `ca.pem`."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "ca.pem", folder / "key.pem")
-    return context
 
 
 @pytest.mark.parametrize(
