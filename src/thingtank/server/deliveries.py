@@ -7,6 +7,7 @@ from pathlib import Path
 from thingtank.server.config import Config
 from thingtank.sinks.dispatcher import Dispatcher, Gone
 from thingtank.sinks.email import EmailSink
+from thingtank.sinks.outcome import Sink
 from thingtank.sinks.resolver import SystemResolver
 from thingtank.sinks.webhooks import WebhookSink
 from thingtank.stores.sqlite_outbox import SqliteOutbox
@@ -45,7 +46,7 @@ def start_dispatcher(
     """
     resolver = SystemResolver()
     stack.callback(resolver.close)
-    sinks = {
+    sinks: dict[str, Sink] = {
         "webhook": WebhookSink(config.webhooks, resolver, outbox.signing_secrets, clock),
         "email": EmailSink(config.email),
     }

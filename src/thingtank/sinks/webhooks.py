@@ -229,7 +229,7 @@ def _failure(error: Exception, settings: WebhookSettings) -> Outcome:
         case httpcore.ConnectError():
             text, is_host_failure = f"no connection: {error}", True
         case httpcore.RemoteProtocolError():
-            text, is_host_failure = f"the answer is not HTTP: {error}", False
+            text, is_host_failure = f"the answer cannot be read: {error}", False
         case _:
             text, is_host_failure = f"the connection broke: {error}", False
     return Outcome(Verdict.RETRY, error=text[:ERROR_CHARS_MAX], is_host_failure=is_host_failure)
