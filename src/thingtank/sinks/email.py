@@ -8,6 +8,9 @@ standard library's policy, which refuses line ends by itself.
 import asyncio
 import os
 import ssl
+import time
+from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -24,18 +27,24 @@ from thingtank.tank.deliveries import ERROR_CHARS_MAX, Delivery
 from thingtank.tank.targets import BadTarget, parse_address
 
 SUBJECT_CHARS_MAX = 120
+HOUR_S = 3600.0
 
 
 class EmailSink:
     """Implements `sinks.outcome.Sink`."""
 
-    def __init__(self, settings: EmailSettings) -> None:
+    def __init__(
+        self, settings: EmailSettings, monotonic_s: Callable[[], float] = time.monotonic
+    ) -> None:
         """Make a sink.
 
         Raises:
             ValueError: there is a mail server, and no address that mail comes from.
         """
         self._settings = settings
+        self._monotonic_s = monotonic_s
+        self._hour_end_s = 0.0
+        self._hour_counts: Counter[int] = Counter()
         self._sender = ""
         if settings.host:
             try:
@@ -51,6 +60,10 @@ class EmailSink:
             recipient = parse_address(delivery.target)
         except BadTarget as error:
             return Outcome(Verdict.REFUSED, error=str(error))
+        if pause_s := self._pause_s(delivery.account_id):
+            most = self._settings.per_account_hour_max
+            reason = f"the account has sent {most} e-mails within an hour"
+            return Outcome(Verdict.RETRY, error=reason, retry_after_s=pause_s)
         message = message_of(delivery, self._sender, recipient)
         try:
             async with asyncio.timeout(self._settings.attempt_s_max):
@@ -58,6 +71,17 @@ class EmailSink:
         except (aiosmtplib.SMTPException, TimeoutError, OSError) as error:
             return _failure(error, self._settings.attempt_s_max)
         return Outcome(Verdict.DELIVERED, 250, answer.encode()[:ERROR_CHARS_MAX])
+
+    def _pause_s(self, account_id: int) -> float:
+        """Count an e-mail of an account; how long it must wait when there were too many."""
+        now_s = self._monotonic_s()
+        if now_s >= self._hour_end_s:
+            self._hour_end_s = now_s + HOUR_S
+            self._hour_counts.clear()
+        if self._hour_counts[account_id] >= self._settings.per_account_hour_max:
+            return self._hour_end_s - now_s
+        self._hour_counts[account_id] += 1
+        return 0.0
 
     async def _send(self, message: EmailMessage, recipient: str) -> tuple[object, str]:
         settings = self._settings

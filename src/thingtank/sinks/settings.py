@@ -63,6 +63,8 @@ class EmailSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         password_file: a file that holds the password in its first line; blank for none.
         password_variable: or the environment variable that holds it; blank for none.
         sender: the address that it comes from.
+        per_account_hour_max: e-mails of one account within an hour; more wait, so that nobody sends
+            the whole world mail in the operator's name.
         attempt_s_max: for one e-mail, from connecting to the server's word that it has it.
     """
 
@@ -73,4 +75,5 @@ class EmailSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     password_file: str = ""
     password_variable: str = ""
     sender: str = ""
+    per_account_hour_max: int = 100
     attempt_s_max: float = 30.0

@@ -3,7 +3,7 @@
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -219,10 +219,18 @@ def postpone(connection: sqlite3.Connection, account_id: int, host: str, until_u
     )
 
 
-def cancel(connection: sqlite3.Connection, delivery_ids: Iterable[int], now_us: int) -> None:
-    """Cancel those that wait; the next of their lanes follow."""
-    for delivery_id in delivery_ids:
-        _end(connection, delivery_id, DeliveryState.CANCELLED, "", now_us)
+def cancel(connection: sqlite3.Connection, delivery_id: int, now_us: int) -> None:
+    """Cancel one if it waits; the next of its lane follows."""
+    _end(connection, delivery_id, DeliveryState.CANCELLED, "", now_us)
+
+
+def cancel_trigger(connection: sqlite3.Connection, trigger_id: int, now_us: int) -> None:
+    """Cancel all that waits of a trigger: its lanes whole, so nothing follows."""
+    connection.execute(
+        "UPDATE delivery SET state = 'cancelled', due_us = NULL, done_us = ?"
+        " WHERE trigger_id = ? AND state = 'waiting'",
+        (now_us, trigger_id),
+    )
 
 
 def _end(

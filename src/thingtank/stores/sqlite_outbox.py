@@ -119,12 +119,7 @@ class SqliteOutbox:
         def forget(connection: sqlite3.Connection) -> None:
             for trigger_id in ids:
                 connection.execute("DELETE FROM trigger_state WHERE trigger_id = ?", (trigger_id,))
-                rows = connection.execute(
-                    "SELECT delivery_id FROM delivery WHERE trigger_id = ? AND state = 'waiting'",
-                    (trigger_id,),
-                ).fetchall()
-                # Newest first, so that none is let through on the way.
-                outbox_queue.cancel(connection, [row[0] for row in reversed(rows)], now_us)
+                outbox_queue.cancel_trigger(connection, trigger_id, now_us)
 
         await self._transact(forget)
 
@@ -223,7 +218,7 @@ class SqliteOutbox:
 
         def change(connection: sqlite3.Connection) -> Delivery:
             outbox_log.get(connection, delivery_id)
-            outbox_queue.cancel(connection, [delivery_id], now_us)
+            outbox_queue.cancel(connection, delivery_id, now_us)
             return outbox_log.get(connection, delivery_id)
 
         delivery = await self._transact(change)

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from hypothesis import given
@@ -251,3 +252,23 @@ async def test_starttls_checks_the_servers_name(
 def test_the_document_is_all_there() -> None:
     message = message_of(delivery_to(TO, BODY, "email"), "tank@example.com", TO)
     assert BODY.decode() in message.get_content()
+
+
+async def test_an_account_sends_so_many_an_hour_and_others_send_theirs() -> None:
+    now_s = 1000.0
+    mailbox = Mailbox()
+    async with mail_server(mailbox) as port:
+        settings = EmailSettings(
+            host="127.0.0.1", port=port, tls="none", sender="a@b.example", per_account_hour_max=2
+        )
+        mailer = EmailSink(settings, lambda: now_s)
+        mine = delivery_to(TO, FIRED, "email")
+        others = msgspec.structs.replace(mine, account_id=2)
+        verdicts = [(await mailer.deliver(one)).verdict for one in (mine, mine, mine, others)]
+        assert verdicts == [Verdict.DELIVERED, Verdict.DELIVERED, Verdict.RETRY, Verdict.DELIVERED]
+        now_s += 3000
+        outcome = await mailer.deliver(mine)
+        assert (outcome.retry_after_s, outcome.is_host_failure) == (600, False)
+        now_s += 600
+        assert (await mailer.deliver(mine)).verdict is Verdict.DELIVERED
+    assert len(mailbox.envelopes) == 4

@@ -378,7 +378,7 @@ async def test_listeners_hear_of_what_becomes_due(outbox: SqliteOutbox) -> None:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["record", "test", "delivered", "wait", "dead", "gone", "cancel", "retry", "postpone"]),
+        st.sampled_from(["record", "test", "delivered", "wait", "dead", "gone", "cancel", "forget", "retry", "postpone"]),
         st.integers(1, 3),
         st.integers(1, 12),
     ),
@@ -425,7 +425,9 @@ def do(
             if connection.execute(
                 "SELECT 1 FROM delivery WHERE delivery_id = ?", (delivery_id,)
             ).fetchone():
-                outbox_queue.cancel(connection, [delivery_id], now_us)
+                outbox_queue.cancel(connection, delivery_id, now_us)
+        case "forget":
+            outbox_queue.cancel_trigger(connection, trigger_id, now_us)
         case "retry":
             outbox_queue.retry(connection, delivery_id, now_us)
         case "postpone":
