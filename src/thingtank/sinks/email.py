@@ -7,7 +7,6 @@ standard library's policy, which refuses line ends by itself.
 
 import asyncio
 import os
-import ssl
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -20,11 +19,15 @@ from typing import Any
 
 import aiosmtplib
 import msgspec
+import structlog
 
 from thingtank.sinks.outcome import Outcome, Verdict
 from thingtank.sinks.settings import EmailSettings
+from thingtank.sinks.tls import tls_context
 from thingtank.tank.deliveries import ERROR_CHARS_MAX, Delivery
 from thingtank.tank.targets import BadTarget, parse_address
+
+log = structlog.get_logger()
 
 SUBJECT_CHARS_MAX = 120
 HOUR_S = 3600.0
@@ -45,6 +48,7 @@ class EmailSink:
         self._monotonic_s = monotonic_s
         self._hour_end_s = 0.0
         self._hour_counts: Counter[int] = Counter()
+        self._tls = None if settings.tls == "none" else tls_context()
         self._sender = ""
         if settings.host:
             try:
@@ -97,7 +101,7 @@ class EmailSink:
             timeout=settings.attempt_s_max,
             use_tls=settings.tls == "tls",
             start_tls=settings.tls == "starttls",
-            tls_context=None if settings.tls == "none" else ssl.create_default_context(),
+            tls_context=self._tls,
         )
 
 
@@ -149,14 +153,15 @@ def _password_of(settings: EmailSettings) -> str:
 
 
 def _failure(error: Exception, attempt_s_max: float) -> Outcome:
-    text, status = str(error), None
-    if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
-        first = error.recipients[0]
-        text, status = first.message, first.code
-    elif isinstance(error, aiosmtplib.SMTPResponseException):
-        text, status = error.message, error.code
-    elif isinstance(error, TimeoutError):
-        text = f"no answer within {attempt_s_max:g} s"
+    """What the mail server's refusal, or its absence, means.
+
+    What it said is for the account's person. Why it was not reached is for the log alone: that
+    tells of the operator's network and files.
+    """
+    status, text = _answer_of(error)
+    if status is None:
+        log.warning("email_not_sent", reason=str(error) or type(error).__name__)
+        text = f"no answer within {attempt_s_max:g} s" if _is_timeout(error) else "not reached"
     # RFC 5321, 4.2.1: 5yz is for good. A wrong password is not: the operator mends it.
     is_final = (
         status is not None
@@ -169,3 +174,16 @@ def _failure(error: Exception, attempt_s_max: float) -> Outcome:
         error=f"the mail server: {_line(text)}"[:ERROR_CHARS_MAX],
         is_host_failure=status is None,
     )
+
+
+def _is_timeout(error: Exception) -> bool:
+    return isinstance(error, TimeoutError | aiosmtplib.SMTPTimeoutError)
+
+
+def _answer_of(error: Exception) -> tuple[int | None, str]:
+    """The mail server's own words, if an error has them."""
+    if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
+        return error.recipients[0].code, error.recipients[0].message
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return error.code, error.message
+    return None, ""

@@ -7,13 +7,11 @@ only the status counts; the first bytes of its body are kept for the delivery lo
 
 import asyncio
 import base64
-import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote_from_bytes
 
-import certifi
 import httpcore
 
 from thingtank.sinks.addresses import Address, AddressPolicy, plain_address
@@ -22,6 +20,7 @@ from thingtank.sinks.pinned_backend import PinnedBackend
 from thingtank.sinks.resolver import ResolveFailed, Resolver
 from thingtank.sinks.settings import WebhookSettings
 from thingtank.sinks.signing import signature_headers
+from thingtank.sinks.tls import tls_context
 from thingtank.tank.deliveries import ANSWER_BYTES_MAX, ERROR_CHARS_MAX, Delivery
 from thingtank.tank.interfaces import Clock
 from thingtank.tank.targets import BadTarget, WebhookTarget, parse_url
@@ -80,7 +79,7 @@ class WebhookSink:
         self._secrets = secrets
         self._clock = clock
         self._policy = AddressPolicy(settings.allow_private, settings.allowed_networks)
-        self._tls = _tls_context(settings.ca_file)
+        self._tls = tls_context(settings.ca_file)
 
     async def deliver(self, delivery: Delivery) -> Outcome:
         """Post once."""
@@ -233,13 +232,3 @@ def _failure(error: Exception, settings: WebhookSettings) -> Outcome:
         case _:
             text, is_host_failure = f"the connection broke: {error}", False
     return Outcome(Verdict.RETRY, error=text[:ERROR_CHARS_MAX], is_host_failure=is_host_failure)
-
-
-def _tls_context(ca_file: str) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    paths = ssl.get_default_verify_paths()
-    if paths.cafile is None and paths.capath is None:  # a bare container
-        context.load_verify_locations(certifi.where())
-    if ca_file:
-        context.load_verify_locations(ca_file)
-    return context
