@@ -17,7 +17,9 @@ import msgspec
 
 from thingtank.doors.xively.settings import SocketSettings, XivelySettings
 from thingtank.net.bounded_http import HttpLimits
+from thingtank.sinks.settings import DeliverySettings, EmailSettings, WebhookSettings
 from thingtank.stores.archive_settings import ArchiveSettings
+from thingtank.stores.outbox_settings import OutboxSettings
 from thingtank.tank.limits import Limits
 
 FILE_NAME = "thingtank.toml"
@@ -85,6 +87,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     xively: XivelySettings = XivelySettings()
     archive: ArchiveSettings = ArchiveSettings()
+    outbox: OutboxSettings = OutboxSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    webhooks: WebhookSettings = WebhookSettings()
+    email: EmailSettings = EmailSettings()
 
 
 class BadSettings(Exception):
@@ -249,13 +255,16 @@ def _problem_of_networks(values: tuple[str, ...]) -> str:
 
 def _problem_of(key: str, value: object) -> str:
     """What is wrong with a value that its type allows; blank for nothing."""
-    if key == "trusted_proxies":
+    if key in ("trusted_proxies", "allowed_networks"):
         return _problem_of_networks(cast("tuple[str, ...]", value))
     if key == "public_url" and value and not _origin_of(cast("str", value)):
         return f"must be scheme, host and port such as https://tank.example, not `{value}`"
     if key in ("port", "sockjs_port"):
         is_port = value == "off" or (isinstance(value, int) and 0 <= value <= 65_535)
         return "" if is_port else f"must be a port within 0 and 65535, or off, not {value}"
+    if key == "retry_s":
+        pauses = cast("tuple[float, ...]", value)
+        return "" if all(0 <= x < 1e9 for x in pauses) else "must be pauses in seconds"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
     if value < 0:

@@ -4,6 +4,7 @@
 TankError
 ├── NotFound
 │   ├── NoSuchAccount  NoSuchDevice  NoSuchDatastream  NoSuchDatapoint  NoSuchKey
+│   └── NoSuchDelivery
 ├── Unauthenticated      no key, or one nobody knows, or an expired one
 ├── NotAllowed           known, but may not do this
 ├── ValidationFailed     the request's content breaks rules; lists each problem
@@ -48,6 +49,10 @@ class NoSuchDatapoint(NotFound):
 
 class NoSuchKey(NotFound):
     """No API key of that id."""
+
+
+class NoSuchDelivery(NotFound):
+    """No delivery of that id, or no longer."""
 
 
 class Unauthenticated(TankError):

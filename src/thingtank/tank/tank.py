@@ -3,6 +3,7 @@
 import time
 
 from thingtank.tank.bus import Bus
+from thingtank.tank.deliveries import DeliveryLog
 from thingtank.tank.events import RequestServed
 from thingtank.tank.interfaces import Archive, Clock, Directory
 from thingtank.tank.limits import Limits
@@ -18,7 +19,7 @@ class SystemClock:
 
 
 class Tank:
-    """Directory, archive, bus and limits of one instance. Lives in the event loop's thread."""
+    """Directory, archive, deliveries, bus, limits of one instance. Lives in the loop's thread."""
 
     def __init__(
         self,
@@ -27,11 +28,13 @@ class Tank:
         bus: Bus | None = None,
         clock: Clock | None = None,
         limits: Limits | None = None,
+        deliveries: DeliveryLog | None = None,
     ) -> None:
         self.directory = directory
         self.archive = archive
         self.bus = bus or Bus()
         self.clock = clock or SystemClock()
         self.limits = limits or Limits()
+        self.deliveries = deliveries
         self.request_log = RequestLog()
         self.bus.react(RequestServed, self.request_log.remember)

@@ -76,6 +76,10 @@ def test_the_data_variable_of_the_command_line_is_no_setting(tmp_path: Path) -> 
         ("web.port=true", "web.port must be a port or off"),
         ("http.connections_max=0", "http.connections_max must be more than 0"),
         ("limits.datapoints_per_write_max=-1", "must not be negative"),
+        ("delivery.concurrent_max=0", "delivery.concurrent_max must be more than 0"),
+        ("delivery.retry_s=[5, -1]", "delivery.retry_s must be pauses in seconds"),
+        ("webhooks.allowed_networks=10.0.0.1/8", "must be addresses or networks"),
+        ("email.tls=yes", "email.tls"),
         ("archive.compact_interval_s=0", "archive.compact_interval_s must be more than 0"),
     ],
 )

@@ -1,0 +1,56 @@
+"""Puts the outbox, its sinks and the dispatcher together."""
+
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+from thingtank.server.config import Config
+from thingtank.sinks.dispatcher import Dispatcher, Gone
+from thingtank.sinks.email import EmailSink
+from thingtank.sinks.outcome import Sink
+from thingtank.sinks.resolver import SystemResolver
+from thingtank.sinks.webhooks import WebhookSink
+from thingtank.stores.sqlite_outbox import SqliteOutbox
+from thingtank.tank.interfaces import Clock
+from thingtank.web.derived_keys import derive_key
+
+
+async def open_outbox(
+    config: Config, folder: Path, secret: bytes, stack: AsyncExitStack
+) -> SqliteOutbox:
+    """Open the outbox of a data folder; `stack` closes it.
+
+    Args:
+        secret: the instance's.
+
+    Raises:
+        OSError, sqlite3.Error: the folder cannot be used.
+        ValueError: the file is not an outbox.
+    """
+    outbox = await SqliteOutbox.open(folder, partial(derive_key, secret), config.outbox)
+    stack.push_async_callback(outbox.close)
+    return outbox
+
+
+def start_dispatcher(
+    config: Config, outbox: SqliteOutbox, clock: Clock, on_gone: Gone, stack: AsyncExitStack
+) -> Dispatcher:
+    """Begin to deliver; `stack` ends it.
+
+    Args:
+        on_gone: disables the trigger of a delivery whose receiver answered 410.
+
+    Raises:
+        OSError: `webhooks.ca_file` cannot be read.
+        ValueError: `email.sender` is no address while `email.host` is set.
+    """
+    resolver = SystemResolver()
+    stack.callback(resolver.close)
+    sinks: dict[str, Sink] = {
+        "webhook": WebhookSink(config.webhooks, resolver, outbox.signing_secrets, clock),
+        "email": EmailSink(config.email),
+    }
+    dispatcher = Dispatcher(outbox, sinks, config.delivery, clock, on_gone)
+    dispatcher.start()
+    stack.push_async_callback(dispatcher.stop)
+    return dispatcher

@@ -1,0 +1,1 @@
+"""Where the tank sends things on: webhooks and e-mail."""
