@@ -79,7 +79,15 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
     stack.callback(directory.close)
     archive = await EmbeddedArchive.open(folder, config.archive, SystemClock())
     stack.push_async_callback(archive.close)
-    return OpenFolder(Tank(directory, archive, limits=config.limits), directory, archive)
+    # As in `_open_directory`: these import models.
+    from thingtank.web.accounts.profiles import DjangoAccounts
+    from thingtank.web.catalog.products import DjangoProducts
+
+    products = DjangoProducts(directory, secret)
+    stack.callback(products.close)
+    accounts = DjangoAccounts(directory)
+    tank = Tank(directory, archive, limits=config.limits, products=products, accounts=accounts)
+    return OpenFolder(tank, directory, archive)
 
 
 async def start_instance(config: Config, folder: Path) -> Instance:
