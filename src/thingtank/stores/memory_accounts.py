@@ -77,6 +77,6 @@ class MemoryAccounts:
         query = DeviceQuery(account_id=account_id, per_page=1)
         count = self._directory.list_devices(query).total_count
         if count:
-            raise ValidationFailed([("", f"The account still has {count} feeds")])
+            raise ValidationFailed([("", f"The account still has feeds: {count}")])
         self._profiles.pop(account_id, None)
         await self._directory.drop_account(account_id)

@@ -52,7 +52,7 @@ class NoSuchProduct(NotFound):
 
     def __init__(self, product_id: str) -> None:
         # The words are the service's own, which a client's tests hold.
-        super().__init__(f"couldn't find Product with product_id = {product_id}")
+        super().__init__(f"couldn't find Product with product_id = {product_id[:40]}")
 
 
 class NoSuchProductDevice(NotFound):

@@ -38,6 +38,7 @@ PROBLEMS_SHOWN_MAX = 10  # of a refused list of serials
 State = Literal["develop", "deploy"]
 
 _SERIAL = re.compile(r"[A-Za-z0-9+\-,_:]+\Z")
+_PRODUCT_ID = re.compile(r"[A-Za-z0-9_\-]{1,20}\Z")
 _SERIAL_RULE = "may hold only letters, digits and + - , _ :"
 
 
@@ -138,6 +139,11 @@ def new_product_id() -> str:
 def new_product_secret() -> str:
     """A fresh secret: 20 random bytes in hexadecimal."""
     return secrets.token_hex(20)
+
+
+def is_product_id(text: str) -> bool:
+    """Tell whether a text from a URL may be a product's id at all."""
+    return _PRODUCT_ID.match(text) is not None
 
 
 def new_serial() -> str:

@@ -44,35 +44,36 @@ def parse_feed(body: bytes) -> FeedDocument:
     Raises:
         MalformedBody, Unprocessable.
     """
-    return _parse(_FEED, body)
+    return decode(_FEED, body)
 
 
 def parse_datastream(body: bytes) -> DatastreamDocument:
     """Read a datastream document; raises as `parse_feed`."""
-    return _parse(_DATASTREAM, body)
+    return decode(_DATASTREAM, body)
 
 
 def parse_datastreams(body: bytes) -> list[DatastreamDocument]:
     """Read the list that creates datastreams; raises as `parse_feed`."""
-    return _parse(_DATASTREAMS, body).datastreams or []
+    return decode(_DATASTREAMS, body).datastreams or []
 
 
 def parse_datapoints(body: bytes) -> list[DatapointDocument]:
     """Read a list of datapoints; raises as `parse_feed`."""
-    return _parse(_DATAPOINTS, body).datapoints or []
+    return decode(_DATAPOINTS, body).datapoints or []
 
 
 def parse_datapoint(body: bytes) -> DatapointDocument:
     """Read the new value of a datapoint; raises as `parse_feed`."""
-    return _parse(_DATAPOINT, body)
+    return decode(_DATAPOINT, body)
 
 
 def parse_range(body: bytes) -> RangeDocument:
     """Read the range of a delete; raises as `parse_feed`."""
-    return _parse(_RANGE, body)
+    return decode(_RANGE, body)
 
 
-def _parse(decoder: "msgspec.json.Decoder[Document]", body: bytes) -> Document:
+def decode(decoder: "msgspec.json.Decoder[Document]", body: bytes) -> Document:
+    """Read a document by a decoder; raises as `parse_feed`."""
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:

@@ -35,7 +35,16 @@ class DjangoAccounts:
 
     async def get_profile(self, login: str) -> Profile:
         """Raise NoSuchAccount if there is none."""
-        return await self._directory.transact(lambda: _profile(_row(login)), _show_nothing)
+        return await self._directory.transact(lambda: _profile(self._row(login)), _show_nothing)
+
+    def _row(self, login: str) -> AccountRow:
+        # The directory is asked first, because a database may refuse what is no login at all.
+        account = self._directory.find_account(login)
+        rows = AccountRow.objects.filter(pk=account.account_id if account else 0)
+        row = rows.first()
+        if row is None:
+            raise NoSuchAccount(f"there is no account {login[:64]}")
+        return row
 
     async def insert_account(self, profile: Profile, password: str | None) -> Profile:
         """Store an account; without a password nobody can sign in to it until it gets one."""
@@ -48,7 +57,7 @@ class DjangoAccounts:
         """Store `change` of an account."""
 
         def write() -> Profile:
-            row = _row(login)
+            row = self._row(login)
             return _profile(_saved(_filled(row, change(_profile(row)))))
 
         return await self._directory.transact(write, self._show)
@@ -57,10 +66,10 @@ class DjangoAccounts:
         """Remove an account with its keys and products."""
 
         def write() -> int:
-            row = _row(login)
+            row = self._row(login)
             count = row.devices.count()
             if count:
-                raise ValidationFailed([("", f"The account still has {count} feeds")])
+                raise ValidationFailed([("", f"The account still has feeds: {count}")])
             account_id = row.pk
             row.delete()
             return account_id
@@ -73,13 +82,6 @@ class DjangoAccounts:
 
 def _show_nothing(_: object) -> None:
     """What was only read changes no snapshot."""
-
-
-def _row(login: str) -> AccountRow:
-    row = AccountRow.objects.filter(username=login).first()
-    if row is None:
-        raise NoSuchAccount(f"there is no account {login[:64]}")
-    return row
 
 
 def _profile(row: AccountRow) -> Profile:
