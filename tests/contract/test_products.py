@@ -261,7 +261,7 @@ async def test_an_activation_makes_feed_key_and_mark(opened: Opened) -> None:
     assert key.permissions == (Permission(ACCESS_METHODS, (Resource(device.device_id),)),)
     found = await opened.products.get_device(P, "cba123")
     assert (found.activated_us, found.feed_id, found.key_id) == (9, device.device_id, key.key_id)
-    product = await opened.products.get_product(P)
+    product = await opened.products.get_product(P, with_counts=True)
     assert (product.devices_count, product.activated_devices_count) == (2, 1)
     for product_id, serial, error in [
         ("none", "789", NoSuchProduct),
@@ -359,7 +359,7 @@ async def test_a_deleted_key_is_forgotten_and_the_feed_is_not(opened: Opened) ->
 async def test_a_developed_device_comes_with_its_product(opened: Opened) -> None:
     product = product_of(opened, state="develop")
     device = await opened.products.insert_developed(product, "cba123", feed_of(opened))
-    stored = await opened.products.get_product(P)
+    stored = await opened.products.get_product(P, with_counts=True)
     assert (stored.state, stored.devices_count, stored.activated_devices_count) == ("develop", 1, 1)
     assert (await opened.products.find_device(CODE_OF_CBA123)).feed_id == device.device_id
     assert opened.directory.find_key("sesame") is not None

@@ -47,9 +47,11 @@ class MemoryProducts:
         self._put(_new_device(product, serial, product.created_us))
         return await self.activate(product.product_id, serial, feed)
 
-    async def get_product(self, product_id: str) -> Product:
-        """Raise NoSuchProduct if there is none."""
+    async def get_product(self, product_id: str, *, with_counts: bool = False) -> Product:
+        """A product; the numbers of its devices are 0 unless they are asked for."""
         product = self._existing(product_id)
+        if not with_counts:
+            return product
         devices = self._devices[product_id].values()
         return msgspec.structs.replace(
             product,
@@ -76,7 +78,9 @@ class MemoryProducts:
         ]
         start = (query.page - 1) * query.per_page
         page = found[start : start + query.per_page]
-        return ProductPage([await self.get_product(name) for name in page], len(found))
+        return ProductPage(
+            [await self.get_product(name, with_counts=True) for name in page], len(found)
+        )
 
     async def update_product(
         self, product_id: str, change: Callable[[Product], Product]

@@ -65,7 +65,8 @@ class Product(msgspec.Struct, frozen=True):
         product_id: 20 characters of URL-safe base64; what URLs name it by.
         secret: 40 hexadecimal digits, the key of its devices' activation codes.
         state: `develop` for one device that is being worked on, `deploy` for a list of serials.
-        devices_count, activated_devices_count: as of when it was read.
+        devices_count, activated_devices_count: as of when it was read, and 0 where they were not
+            asked for: counting a long list takes its time.
     """
 
     product_id: str

@@ -88,8 +88,12 @@ class Products(Protocol):
         """Store a product with one serial that is active at once; return its feed's device."""
         ...
 
-    async def get_product(self, product_id: str) -> Product:
-        """Raise NoSuchProduct if there is none."""
+    async def get_product(self, product_id: str, *, with_counts: bool = False) -> Product:
+        """A product; the numbers of its devices are 0 unless they are asked for.
+
+        Raises:
+            NoSuchProduct.
+        """
         ...
 
     async def count_products(self, account_id: int) -> int:

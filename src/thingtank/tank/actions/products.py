@@ -148,6 +148,12 @@ async def get_product(tank: Tank, caller: Caller, product_id: str) -> Product:
     Raises:
         NoSuchProduct, NotAllowed, Unauthenticated.
     """
+    await _managed(tank, caller, product_id)
+    return await tank.products.get_product(product_id, with_counts=True)
+
+
+async def _managed(tank: Tank, caller: Caller, product_id: str) -> Product:
+    """The product, uncounted, for who may manage it."""
     if caller.account is None and not caller.is_operator:
         raise Unauthenticated("a master key or a sign-in is needed")
     product = await tank.products.get_product(product_id)
@@ -184,7 +190,7 @@ async def update_product(
     Raises:
         NoSuchProduct, ValidationFailed, NotAllowed, Unauthenticated.
     """
-    await get_product(tank, caller, product_id)
+    await _managed(tank, caller, product_id)
     return await tank.products.update_product(
         product_id, lambda newest: _checked(tank, changed_product(newest, change))
     )
@@ -196,7 +202,7 @@ async def delete_product(tank: Tank, caller: Caller, product_id: str) -> None:
     Raises:
         NoSuchProduct, NotAllowed, Unauthenticated.
     """
-    await get_product(tank, caller, product_id)
+    await _managed(tank, caller, product_id)
     await tank.products.delete_product(product_id)
 
 
@@ -215,7 +221,7 @@ async def add_product_devices(
 
     Source: Xively API v2, "Create devices".
     """
-    await get_product(tank, caller, product_id)
+    await _managed(tank, caller, product_id)
     limits = tank.limits
     # In a thread, because the longest list takes as long as a few hundred requests.
     await asyncio.to_thread(check_serials, serials, limits.serials_per_upload_max)
@@ -236,7 +242,7 @@ async def list_product_devices(
         raise ValidationFailed(
             [("serial", f"is too long (maximum is {TEXT_CHARS_MAX} characters)")]
         )
-    await get_product(tank, caller, query.product_id)
+    await _managed(tank, caller, query.product_id)
     page: ProductDevicePage = await tank.products.list_devices(query)
     return await _rows(tank, caller, page.devices), page.total_count
 
@@ -267,7 +273,7 @@ async def get_product_device(
     Raises:
         NoSuchProduct, NoSuchProductDevice, NotAllowed, Unauthenticated.
     """
-    await get_product(tank, caller, product_id)
+    await _managed(tank, caller, product_id)
     device = await tank.products.get_device(product_id, serial)
     return (await _rows(tank, caller, [device]))[0]
 
@@ -280,7 +286,7 @@ async def rename_product_device(
     Raises:
         NoSuchProduct, NoSuchProductDevice, ValidationFailed, NotAllowed, Unauthenticated.
     """
-    await get_product(tank, caller, product_id)
+    await _managed(tank, caller, product_id)
     message = serial_problem(renamed)
     if message:
         raise ValidationFailed([("serial", message)])
@@ -296,7 +302,7 @@ async def delete_product_device(tank: Tank, caller: Caller, product_id: str, ser
     Raises:
         NoSuchProduct, NoSuchProductDevice, NotAllowed, Unauthenticated.
     """
-    await get_product(tank, caller, product_id)
+    await _managed(tank, caller, product_id)
     await tank.products.delete_device(product_id, serial)
 
 
@@ -407,7 +413,7 @@ async def deactivate_device(
     Raises:
         NoSuchProduct, NoSuchProductDevice, NotAllowed, Unauthenticated.
     """
-    await get_product(tank, caller, product_id)
+    await _managed(tank, caller, product_id)
     return await tank.products.deactivate(product_id, serial)
 
 
@@ -443,7 +449,7 @@ async def develop_device(
     made = await tank.products.insert_developed(product, serial, feed)
     tank.bus.publish(DeviceCreated(made))
     return DevelopedDevice(
-        await tank.products.get_product(product.product_id),
+        await tank.products.get_product(product.product_id, with_counts=True),
         await tank.products.get_device(product.product_id, serial),
         CreatedDevice(made, feed.token, api_key),
     )

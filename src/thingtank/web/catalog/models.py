@@ -107,6 +107,8 @@ class ProductDevice(models.Model):
         constraints = (
             models.UniqueConstraint(fields=("product", "serial"), name="serial_of_product"),
         )
+        # Counts and lists of active ones read only this.
+        indexes = (models.Index(fields=("product", "activated_us"), name="active_of_product"),)
 
     def __str__(self) -> str:
         return self.serial
