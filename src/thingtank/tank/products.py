@@ -214,7 +214,7 @@ def feed_title(product: Product, serial: str) -> str:
     if product.template.title.strip():
         return product.template.title
     name = product.name[: max(0, TEXT_CHARS_MAX - len(serial) - 1)]
-    return f"{name} {serial}"[:TEXT_CHARS_MAX]
+    return f"{name} {serial}".strip()[:TEXT_CHARS_MAX]
 
 
 def serial_problem(serial: str) -> str:
