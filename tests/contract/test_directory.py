@@ -18,8 +18,6 @@ from thingtank.tank.errors import (
 from thingtank.tank.interfaces import DeviceQuery, Directory
 from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission, Resource
 from thingtank.tank.things import Account, Datastream, Device, Location, Unit
-from thingtank.web.setup import configure, migrate
-from thingtank.web.web_settings import WebSettings
 
 SECRET = bytes(range(32))
 
@@ -64,14 +62,6 @@ class OnDatabase:
         self.directory = DjangoDirectory(SECRET)
         self.directory.load()
         return self.directory
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("directory")
-    configure(WebSettings(), folder, SECRET)
-    migrate()
-    return folder
 
 
 @pytest.fixture(params=["memory", "database"])
@@ -126,6 +116,8 @@ FULL = {
     "email": "e",
     "icon": "i",
     "location": Location("roof", 1.5, -2.5, "12", "fixed", "outdoor", "virtual"),
+    "product_id": "AbCdEfGhIjKlMnOpQrSt",
+    "device_serial": "0001",
 }
 
 
@@ -227,6 +219,43 @@ async def test_keys_are_found_listed_and_deleted(opened: Opened, directory: Dire
         directory.get_key(key.key_id)
 
 
+async def test_a_key_is_changed_and_keeps_its_secret(opened: Opened, directory: Directory) -> None:
+    reads = (Permission(("get",), (Resource(7, "t"),)),)
+    key = await directory.insert_key(ApiKey(0, opened.alice.account_id, "k", reads), "sesame")
+    for _ in range(2):
+        await directory.update_key(
+            key.key_id,
+            lambda newest: msgspec.structs.replace(
+                newest, label=newest.label + "!", permissions=(Permission(("put",)),), expires_us=9
+            ),
+        )
+    changed = directory.find_key("sesame")
+    assert changed is not None
+    assert (changed.label, changed.expires_us) == ("k!!", 9)
+    assert changed.permissions == (Permission(("put",)),)
+    assert directory.reveal_key(key.key_id) == "sesame"
+    with pytest.raises(NoSuchKey):
+        await directory.update_key(999_999, lambda newest: newest)
+
+
+async def test_a_renewed_key_keeps_its_rights_and_its_old_secret_is_dead(
+    opened: Opened, directory: Directory
+) -> None:
+    reads = (Permission(("get",)),)
+    key = await directory.insert_key(ApiKey(0, opened.alice.account_id, "k", reads), "old")
+    other = await directory.insert_key(ApiKey(0, opened.alice.account_id, "o", reads), "other")
+    assert await directory.replace_secret(key.key_id, "new") == key
+    assert directory.find_key("old") is None
+    assert directory.find_key("new") == key
+    ids = [other.key_id, key.key_id, 999_999]
+    assert await directory.reveal_keys(ids) == {key.key_id: "new", other.key_id: "other"}
+    assert await directory.reveal_keys([]) == {}
+    await directory.delete_key(key.key_id)
+    assert directory.find_key("new") is None
+    with pytest.raises(NoSuchKey):
+        await directory.replace_secret(key.key_id, "newer")
+
+
 QUERIES = [
     ("all", {}, ["C", "B", "A"]),
     ("alice's own", {"account_id": "alice"}, ["B", "A"]),
@@ -273,7 +302,11 @@ async def test_what_was_stored_is_there_after_a_restart(database: Path) -> None:
             device.device_id, [Datastream(0, 0, "t", ("x",), Unit(symbol="C"))]
         )
         key = ApiKey(0, opened.alice.account_id, "k", (Permission(("get",), (Resource(1, "t"),)),))
-        stored_key = await opened.directory.insert_key(key, "sesame")
+        first_key = await opened.directory.insert_key(key, "before")
+        await opened.directory.replace_secret(first_key.key_id, "sesame")
+        stored_key = await opened.directory.update_key(
+            first_key.key_id, lambda newest: msgspec.structs.replace(newest, label="renamed")
+        )
         before = dict(opened.directory.datastreams(device.device_id))
         again = opened.reopened()
         assert again.get_device(device.device_id) == device

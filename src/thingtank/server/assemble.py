@@ -16,6 +16,7 @@ from thingtank.server.app import XIVELY_PATHS, WebApp
 from thingtank.server.cannot_start import CannotStart, why_not_listening, why_not_made
 from thingtank.server.config import Config
 from thingtank.server.control import ControlSocket
+from thingtank.server.deliveries import open_outbox
 from thingtank.server.first_start import Owner, ensure_owner, ensure_owner_account
 from thingtank.server.folder_lock import FolderLock
 from thingtank.server.housekeeping import Housekeeping
@@ -89,10 +90,23 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
     stack.callback(directory.close)
     archive = await EmbeddedArchive.open(folder, config.archive, SystemClock())
     stack.push_async_callback(archive.close)
-    tank = Tank(directory, archive, limits=config.limits)
-    # As below: this imports models.
+    # As in `_open_directory`: these import models.
     from thingtank.web import tank_access
+    from thingtank.web.accounts.profiles import DjangoAccounts
+    from thingtank.web.catalog.products import DjangoProducts
 
+    products = DjangoProducts(directory, secret)
+    stack.callback(products.close)
+    accounts = DjangoAccounts(directory)
+    outbox = await open_outbox(config, folder, secret, stack)
+    tank = Tank(
+        directory,
+        archive,
+        limits=config.limits,
+        deliveries=outbox,
+        products=products,
+        accounts=accounts,
+    )
     tank_access.attach(tank, directory.refresh_accounts)
     return OpenFolder(tank, directory, archive)
 

@@ -25,12 +25,12 @@ from thingtank.sinks.outcome import Outcome, Verdict
 from thingtank.sinks.settings import EmailSettings
 from thingtank.sinks.tls import tls_context
 from thingtank.tank.deliveries import ERROR_CHARS_MAX, Delivery
+from thingtank.tank.history import HOUR_S
 from thingtank.tank.targets import BadTarget, parse_address
 
 log = structlog.get_logger()
 
 SUBJECT_CHARS_MAX = 120
-HOUR_S = 3600.0
 
 
 class EmailSink:

@@ -42,6 +42,20 @@ class MemoryDirectory:
         self._accounts[account.account_id] = account
         return account
 
+    def accounts(self) -> list[Account]:
+        """All accounts, oldest first."""
+        return list(self._accounts.values())
+
+    def put_account(self, account: Account) -> None:
+        """Replace an account."""
+        self._accounts[account.account_id] = account
+
+    async def drop_account(self, account_id: int) -> None:
+        """Forget an account and its keys."""
+        for key in self.keys_of(account_id):
+            await self.delete_key(key.key_id)
+        del self._accounts[account_id]
+
     def get_account(self, account_id: int) -> Account:
         """Raise NoSuchAccount if there is none."""
         account = self._accounts.get(account_id)
@@ -97,6 +111,10 @@ class MemoryDirectory:
         """The secret of a key."""
         self.get_key(key_id)
         return self._secrets[key_id]
+
+    async def reveal_keys(self, key_ids: Sequence[int]) -> Mapping[int, str]:
+        """The secrets of many keys by id; those that are gone are left out."""
+        return {key_id: self._secrets[key_id] for key_id in key_ids if key_id in self._secrets}
 
     async def insert_device(
         self,
@@ -175,6 +193,20 @@ class MemoryDirectory:
         self._secrets[stored.key_id] = secret
         self._key_ids_by_digest[_digest(secret)] = stored.key_id
         return stored
+
+    async def update_key(self, key_id: int, change: Callable[[ApiKey], ApiKey]) -> ApiKey:
+        """Store `change` of a key; its secret stays."""
+        key = change(self.get_key(key_id))
+        self._keys[key_id] = key
+        return key
+
+    async def replace_secret(self, key_id: int, secret: str) -> ApiKey:
+        """Give a key another secret; the old one is dead at once."""
+        key = self.get_key(key_id)
+        del self._key_ids_by_digest[_digest(self._secrets[key_id])]
+        self._secrets[key_id] = secret
+        self._key_ids_by_digest[_digest(secret)] = key_id
+        return key
 
     async def delete_key(self, key_id: int) -> None:
         """Remove a key; it is dead at once."""

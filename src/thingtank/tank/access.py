@@ -9,7 +9,7 @@ import msgspec
 
 from thingtank.tank.errors import NotAllowed, Unauthenticated
 from thingtank.tank.interfaces import Directory
-from thingtank.tank.keys import ApiKey, Permission
+from thingtank.tank.keys import ApiKey, Permission, covers
 from thingtank.tank.things import Account, Device
 
 
@@ -208,6 +208,55 @@ def check_manage(caller: Caller, account_id: int) -> None:
         raise NotAllowed("a master key is needed")
     if account.account_id != account_id and not account.is_admin:
         raise NotAllowed(f"account {account.login} may not manage another account's keys")
+
+
+def may_see_secret(caller: Caller, key: ApiKey) -> bool:
+    """Answer whether `caller` may be told a key's secret, and so do all that the key may.
+
+    Its own account's person may; itself; and a master key of the account that covers it. An admin
+    may delete another account's keys, but not use them.
+    """
+    if caller.is_operator:
+        return True
+    account = caller.account
+    if account is None or not account.is_active or account.account_id != key.account_id:
+        return False
+    own = caller.key
+    if own is None or own.key_id == key.key_id:
+        return True
+    return own.is_master and covers(own, key)
+
+
+def check_provision(caller: Caller, account_id: int) -> None:
+    """Raise unless `caller` may manage an account's products and their devices.
+
+    Its person, a master key, an admin.
+    """
+    if caller.is_operator:
+        return
+    account = caller.account
+    if account is None or not account.is_active:
+        raise Unauthenticated("a master key or a sign-in is needed")
+    if caller.key is not None:
+        if not caller.key.is_master:
+            raise NotAllowed("products need a master key")
+        if account.account_id != account_id:
+            raise NotAllowed("the key is another account's")
+    elif account.account_id != account_id and not account.is_admin:
+        raise NotAllowed(f"account {account.login} may not manage another account's products")
+
+
+def check_administer(caller: Caller) -> None:
+    """Raise unless `caller` may manage accounts: an admin, or an admin's master key."""
+    if caller.is_operator:
+        return
+    account = caller.account
+    if account is None or not account.is_active:
+        raise Unauthenticated("an admin's master key or a sign-in is needed")
+    if not account.is_admin:
+        raise NotAllowed(f"account {account.login} is no admin")
+    if caller.key is not None and not caller.key.is_master:
+        raise NotAllowed("an admin's master key is needed")
 
 
 def caller_of_key(

@@ -4,9 +4,10 @@
 TankError
 ├── NotFound
 │   ├── NoSuchAccount  NoSuchDevice  NoSuchDatastream  NoSuchDatapoint  NoSuchKey
-│   └── NoSuchDelivery
+  │   └── NoSuchDelivery  NoSuchProduct  NoSuchProductDevice
 ├── Unauthenticated      no key, or one nobody knows, or an expired one
 ├── NotAllowed           known, but may not do this
+│   └── AlreadyActivated a provisioned device is active, and the caller may not see its key
 ├── ValidationFailed     the request's content breaks rules; lists each problem
 ├── LimitReached         more than the settings allow (datapoints a write, length of a range)
 └── Unavailable          not now: try again after `retry_after_s`
@@ -55,12 +56,34 @@ class NoSuchDelivery(NotFound):
     """No delivery of that id, or no longer."""
 
 
+class NoSuchProduct(NotFound):
+    """No product of that id."""
+
+    def __init__(self, product_id: str) -> None:
+        # The words are the service's own, which a client's tests hold.
+        super().__init__(f"couldn't find Product with product_id = {product_id[:40]}")
+
+
+class NoSuchProductDevice(NotFound):
+    """The product has no device of that serial, or no device has that activation code."""
+
+
 class Unauthenticated(TankError):
     """The caller is nobody the tank knows."""
 
 
 class NotAllowed(TankError):
     """The caller is known and may not do this. The message says which right is missing."""
+
+
+class AlreadyActivated(NotAllowed):
+    """The device is active, and the caller has no right to its key.
+
+    Doors tell the message: devices look for its words.
+    """
+
+    def __init__(self, hint: str = "") -> None:
+        super().__init__("This device has already been activated" + hint)
 
 
 class ValidationFailed(TankError):

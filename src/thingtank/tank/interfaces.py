@@ -102,6 +102,10 @@ class Directory(Protocol):
         """The secret of a key, unsealed."""
         ...
 
+    async def reveal_keys(self, key_ids: Sequence[int]) -> Mapping[int, str]:
+        """The secrets of many keys by id; those that are gone are left out."""
+        ...
+
     async def insert_device(
         self,
         device: Device,
@@ -138,6 +142,14 @@ class Directory(Protocol):
 
     async def insert_key(self, key: ApiKey, secret: str) -> ApiKey:
         """Store a key, its secret sealed."""
+        ...
+
+    async def update_key(self, key_id: int, change: Callable[[ApiKey], ApiKey]) -> ApiKey:
+        """Store `change` of a key; its secret stays."""
+        ...
+
+    async def replace_secret(self, key_id: int, secret: str) -> ApiKey:
+        """Give a key another secret; the old one is dead when this returns."""
         ...
 
     async def delete_key(self, key_id: int) -> None:

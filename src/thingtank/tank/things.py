@@ -75,6 +75,7 @@ class Device(msgspec.Struct, frozen=True, gc=False):
             does.
         retention_s: datapoints older than that are deleted, but never a datastream's newest; None
             keeps them for ever.
+        product_id, device_serial: what it was made from by an activation; blank for others.
     """
 
     device_id: int
@@ -91,6 +92,8 @@ class Device(msgspec.Struct, frozen=True, gc=False):
     created_us: int = 0
     updated_us: int = 0
     retention_s: int | None = None
+    product_id: str = ""
+    device_serial: str = ""
 
 
 def is_live(newest_us: int | None, now_us: int, live_s: int) -> bool:
@@ -133,7 +136,7 @@ def device_problems(device: Device) -> list[tuple[str, str]]:
     problems = []
     if not device.title.strip():
         problems.append(("title", "can't be blank"))
-    problems += _text_problems(
+    problems += text_problems(
         {
             "title": device.title,
             "website": device.website,
@@ -142,13 +145,13 @@ def device_problems(device: Device) -> list[tuple[str, str]]:
             "tags": ",".join(device.tags),
         }
     )
-    problems += _text_problems({"description": device.description}, DESCRIPTION_CHARS_MAX)
+    problems += text_problems({"description": device.description}, DESCRIPTION_CHARS_MAX)
     if device.retention_s is not None and device.retention_s < RETENTION_S_MIN:
         problems.append(("retention", f"must be at least {RETENTION_S_MIN} seconds"))
     return problems + _location_problems(device.location)
 
 
-def _text_problems(
+def text_problems(
     texts: Mapping[str, str], chars_max: int = TEXT_CHARS_MAX
 ) -> list[tuple[str, str]]:
     """What is wrong with texts by field: too long, or with characters that no text has."""
@@ -169,7 +172,7 @@ def _location_problems(location: Location | None) -> list[tuple[str, str]]:
         problems.append(("location_lat", "must be between -90 and 90"))
     if location.lon is not None and not -180 <= location.lon <= 180:
         problems.append(("location_lon", "must be between -180 and 180"))
-    return problems + _text_problems({"location_name": location.name, "location_ele": location.ele})
+    return problems + text_problems({"location_name": location.name, "location_ele": location.ele})
 
 
 def datastream_problems(datastream: Datastream) -> list[tuple[str, str]]:
@@ -179,7 +182,7 @@ def datastream_problems(datastream: Datastream) -> list[tuple[str, str]]:
         problems.append(("id", "can't be blank"))
     elif not is_datastream_name(datastream.name):
         problems.append(("id", "is invalid"))
-    problems += _text_problems({"tags": ",".join(datastream.tags)})
+    problems += text_problems({"tags": ",".join(datastream.tags)})
     unit = datastream.unit
     if unit is not None:
         if unit.type and unit.type not in UNIT_TYPES:
@@ -187,5 +190,5 @@ def datastream_problems(datastream: Datastream) -> list[tuple[str, str]]:
             problems.append(
                 ("unit_type", f"is not a valid unit_type (pick one from {choices} or leave blank)")
             )
-        problems += _text_problems({"unit_symbol": unit.symbol, "unit_label": unit.label})
+        problems += text_problems({"unit_symbol": unit.symbol, "unit_label": unit.label})
     return problems

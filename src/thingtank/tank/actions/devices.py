@@ -9,7 +9,7 @@ import msgspec
 from thingtank.tank.access import Caller, check_create, check_reach
 from thingtank.tank.changes import DeviceChange, changed, ordered_tags
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN
-from thingtank.tank.errors import LimitReached, ValidationFailed
+from thingtank.tank.errors import LimitReached, NotFound, ValidationFailed
 from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated
 from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission, Resource
@@ -57,7 +57,7 @@ async def create_device(
     if owner_id is None:
         raise ValidationFailed([("user", "can't be blank")])
     now_us = tank.clock.now_us()
-    device = _kept(
+    device = kept_device(
         changed(
             Device(
                 device_id=0,
@@ -70,22 +70,24 @@ async def create_device(
             draft,
         )
     )
-    _check_new(tank, device, datastreams)
+    check_new(tank, device, datastreams)
     token, api_key = new_secret(), new_secret()
 
     def key_for(stored: Device) -> tuple[ApiKey, str]:
-        return _device_key(stored, now_us), api_key
+        return device_key(stored, now_us), api_key
 
     stored = await tank.directory.insert_device(device, datastreams, token, key_for)
     tank.bus.publish(DeviceCreated(stored))
     return CreatedDevice(stored, token, api_key)
 
 
-def _kept(device: Device) -> Device:
+def kept_device(device: Device) -> Device:
+    """A device as it is stored: its tags in order."""
     return msgspec.structs.replace(device, tags=ordered_tags(device.tags))
 
 
-def _check_new(tank: Tank, device: Device, datastreams: Sequence[Datastream]) -> None:
+def check_new(tank: Tank, device: Device, datastreams: Sequence[Datastream]) -> None:
+    """Raise ValidationFailed or LimitReached if a draft of a device cannot be stored."""
     problems = device_problems(device)
     for datastream in datastreams:
         problems += [(f"datastreams_{field}", m) for field, m in datastream_problems(datastream)]
@@ -101,7 +103,8 @@ def _check_new(tank: Tank, device: Device, datastreams: Sequence[Datastream]) ->
         raise LimitReached(f"an account may have {limits.devices_per_account_max} devices")
 
 
-def _device_key(device: Device, now_us: int) -> ApiKey:
+def device_key(device: Device, now_us: int) -> ApiKey:
+    """The draft of a device's first key: all four methods on its feed, for ever."""
     # The label is the one the book's figure 8.5 shows; titles are cut so that it fits.
     return ApiKey(
         key_id=0,
@@ -125,7 +128,7 @@ async def update_device(tank: Tank, caller: Caller, device_id: int, change: Devi
 
 def checked_change(device: Device, change: DeviceChange) -> Device:
     """`device` with `change`; raises ValidationFailed if that would break a rule."""
-    kept = _kept(changed(device, change))
+    kept = kept_device(changed(device, change))
     problems = device_problems(kept)
     if problems:
         raise ValidationFailed(problems)
@@ -162,3 +165,16 @@ async def delete_device(tank: Tank, caller: Caller, device_id: int) -> None:
     tank.bus.publish(DeviceDeleted(device))
     if stream_ids:
         await tank.archive.delete(stream_ids, AT_US_MIN, AT_US_MAX + 1)
+    if device.product_id:
+        await _drop_developed(tank, device)
+
+
+async def _drop_developed(tank: Tank, device: Device) -> None:
+    """Delete the product of one device that was being worked on, when that device is gone."""
+    try:
+        product = await tank.products.get_product(device.product_id)
+        serial = await tank.products.get_device(device.product_id, device.device_serial)
+    except NotFound:
+        return
+    if product.state == "develop" and serial.feed_id is None:
+        await tank.products.delete_product(device.product_id)

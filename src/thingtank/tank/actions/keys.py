@@ -1,14 +1,42 @@
-"""Make, list, show and delete API keys. Nothing can grant more than it has."""
+"""Make, list, show, change and delete API keys. Nothing can grant more than it has.
+
+A person, an admin or a master key manages an account's keys; any other key reads itself only. What
+a key makes, changes, renews or is shown must lie within its own reach (`tank.keys.covers`).
+
+Source: Xively API v2, keys.
+"""
 
 from collections.abc import Sequence
 
 import msgspec
 
-from thingtank.tank.access import Caller, check_manage
+from thingtank.tank.access import Caller, check_manage, may_see_secret
 from thingtank.tank.actions.devices import new_secret
-from thingtank.tank.errors import LimitReached, NotAllowed, NotFound, ValidationFailed
-from thingtank.tank.keys import ApiKey, key_problems
+from thingtank.tank.changes import changed
+from thingtank.tank.errors import LimitReached, NoSuchKey, NotAllowed, NotFound, ValidationFailed
+from thingtank.tank.keys import ApiKey, KeyChange, Resource, covers, kept_key, key_problems
 from thingtank.tank.tank import Tank
+
+BEYOND = "must not reach further than the key that asks: in time, interval or feeds"
+
+
+class RevealedKey(msgspec.Struct, frozen=True):
+    """A key with its secret."""
+
+    key: ApiKey
+    secret: str
+
+
+def key_of_secret(tank: Tank, secret: str) -> ApiKey:
+    """The key that a path such as `/v2/keys/K` names; expired ones too.
+
+    Raises:
+        NoSuchKey. The message does not repeat the secret.
+    """
+    key = tank.directory.find_key(secret)
+    if key is None:
+        raise NoSuchKey("couldn't find Key with that api_key")
+    return key
 
 
 async def create_key(tank: Tank, caller: Caller, draft: ApiKey) -> tuple[ApiKey, str]:
@@ -19,29 +47,44 @@ async def create_key(tank: Tank, caller: Caller, draft: ApiKey) -> tuple[ApiKey,
     """
     check_manage(caller, draft.account_id)
     tank.directory.get_account(draft.account_id)
-    problems = key_problems(draft)
-    if problems:
-        raise ValidationFailed(problems)
-    _check_resources(tank, draft)
+    checked = _checked(tank, caller, kept_key(draft))
     if len(tank.directory.keys_of(draft.account_id)) >= tank.limits.keys_per_account_max:
         raise LimitReached(f"an account may have {tank.limits.keys_per_account_max} keys")
     secret = new_secret()
-    dated = msgspec.structs.replace(draft, created_us=tank.clock.now_us())
+    dated = msgspec.structs.replace(checked, created_us=tank.clock.now_us())
     return await tank.directory.insert_key(dated, secret), secret
 
 
-def _check_resources(tank: Tank, draft: ApiKey) -> None:
+def _checked(
+    tank: Tank, caller: Caller, key: ApiKey, known: frozenset[Resource] = frozenset()
+) -> ApiKey:
+    """`key` if it may be stored for `caller`; resources that are `known` are not looked at anew."""
+    problems = key_problems(key)
+    if problems:
+        raise ValidationFailed(problems)
+    _check_resources(tank, key, known)
+    if caller.key is not None and not covers(caller.key, key):
+        raise ValidationFailed([("permissions", BEYOND)])
+    return key
+
+
+def _check_resources(tank: Tank, draft: ApiKey, known: frozenset[Resource]) -> None:
     """A key reaches only its own account's feeds and public ones."""
-    for permission in draft.permissions:
-        for resource in permission.resources:
-            try:
-                device = tank.directory.get_device(resource.feed_id)
-            except NotFound:
-                device = None
-            if device is None or (device.private and device.account_id != draft.account_id):
-                raise ValidationFailed(
-                    [("resources_feed_id", f"{resource.feed_id} is not a feed of this account")]
-                )
+    for resource in _resources(draft) - known:
+        try:
+            device = tank.directory.get_device(resource.feed_id)
+        except NotFound:
+            device = None
+        if device is None or (device.private and device.account_id != draft.account_id):
+            raise ValidationFailed(
+                [("resources_feed_id", f"{resource.feed_id} is not a feed of this account")]
+            )
+
+
+def _resources(key: ApiKey) -> frozenset[Resource]:
+    return frozenset(
+        resource for permission in key.permissions for resource in permission.resources
+    )
 
 
 def list_keys(
@@ -53,18 +96,50 @@ def list_keys(
         NotAllowed, Unauthenticated.
     """
     check_manage(caller, account_id)
-    keys = tank.directory.keys_of(account_id)
+    return _naming(tank.directory.keys_of(account_id), feed_id)
+
+
+def _naming(keys: Sequence[ApiKey], feed_id: int | None) -> Sequence[ApiKey]:
     if feed_id is None:
         return keys
-    return [
-        key
-        for key in keys
-        if any(
-            resource.feed_id == feed_id
-            for permission in key.permissions
-            for resource in permission.resources
-        )
-    ]
+    return [key for key in keys if any(feed_id == resource.feed_id for resource in _resources(key))]
+
+
+async def list_revealed_keys(
+    tank: Tank, caller: Caller, feed_id: int | None = None
+) -> list[RevealedKey]:
+    """The keys that the caller may see with their secrets, oldest first; not in pages.
+
+    A person or a master key: those of its account, as far as the key covers them. Another key: only
+    itself. With `feed_id` only keys that name that feed.
+
+    Raises:
+        Unauthenticated.
+
+    Source: Xively API v2, "List all keys".
+    """
+    if caller.key is not None and not caller.key.is_master:
+        keys: Sequence[ApiKey] = [caller.key]
+    else:
+        # The operator owns nothing, and is not asked for here.
+        account_id = caller.account.account_id if caller.account else 0
+        check_manage(caller, account_id)
+        keys = tank.directory.keys_of(account_id)
+    shown = [key for key in _naming(keys, feed_id) if may_see_secret(caller, key)]
+    secrets = await tank.directory.reveal_keys([key.key_id for key in shown])
+    return [RevealedKey(key, secrets[key.key_id]) for key in shown if key.key_id in secrets]
+
+
+def get_key(tank: Tank, caller: Caller, key_id: int) -> ApiKey:
+    """A key: for who manages its account, and for itself.
+
+    Raises:
+        NoSuchKey, NotAllowed, Unauthenticated.
+    """
+    key = tank.directory.get_key(key_id)
+    if caller.key is None or caller.key.key_id != key_id:
+        check_manage(caller, key.account_id)
+    return key
 
 
 def reveal_key(tank: Tank, caller: Caller, key_id: int) -> str:
@@ -73,12 +148,44 @@ def reveal_key(tank: Tank, caller: Caller, key_id: int) -> str:
     Raises:
         NoSuchKey, NotAllowed, Unauthenticated.
     """
+    _check_seen(caller, get_key(tank, caller, key_id))
+    return tank.directory.reveal_key(key_id)
+
+
+def _check_seen(caller: Caller, key: ApiKey) -> None:
+    if not may_see_secret(caller, key):
+        raise NotAllowed("only a key's own account, or a key that covers it, may see its secret")
+
+
+async def update_key(tank: Tank, caller: Caller, key_id: int, change: KeyChange) -> ApiKey:
+    """Change a key's label and rights; fields that are UNSET stay, and so does the secret.
+
+    Raises:
+        NoSuchKey, ValidationFailed, NotAllowed, Unauthenticated.
+
+    Source: Xively API v2, "Update an API key".
+    """
+    check_manage(caller, tank.directory.get_key(key_id).account_id)
+
+    def checked_change(newest: ApiKey) -> ApiKey:
+        return _checked(tank, caller, kept_key(changed(newest, change)), _resources(newest))
+
+    return await tank.directory.update_key(key_id, checked_change)
+
+
+async def regenerate_key(tank: Tank, caller: Caller, key_id: int) -> RevealedKey:
+    """Give a key another secret; its rights stay, and the old secret is dead when this returns.
+
+    Raises:
+        NoSuchKey, NotAllowed, Unauthenticated.
+
+    Source: Xively API v2, "Regenerate an API key".
+    """
     key = tank.directory.get_key(key_id)
     check_manage(caller, key.account_id)
-    account = caller.account
-    if not caller.is_operator and (account is None or account.account_id != key.account_id):
-        raise NotAllowed("only a key's own account may see its secret")
-    return tank.directory.reveal_key(key_id)
+    _check_seen(caller, key)
+    secret = new_secret()
+    return RevealedKey(await tank.directory.replace_secret(key_id, secret), secret)
 
 
 async def delete_key(tank: Tank, caller: Caller, key_id: int) -> None:

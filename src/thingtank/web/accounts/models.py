@@ -8,6 +8,11 @@ from django.db import models
 class Account(AbstractUser):
     """Who signs in. `username` is the login that feeds show as their creator."""
 
+    about = models.TextField(blank=True)
+    website = models.CharField(max_length=255, blank=True)
+    organisation = models.CharField(max_length=255, blank=True)
+    time_zone = models.CharField(max_length=255, blank=True)
+
     class Meta(AbstractUser.Meta):
         """Called what the rest of the product calls it."""
 

@@ -117,3 +117,24 @@ class ApiKeyAdmin(LookOnlyAdmin):
     def expires(self, key: models.ApiKey) -> str:
         """When it is dead."""
         return _time_text(key.expires_us)
+
+
+@admin.register(models.Product)
+class ProductAdmin(LookOnlyAdmin):
+    """Products, without what their codes are made of."""
+
+    list_display = ("product_id", "name", "account", "state")
+    list_filter = ("state",)
+    list_select_related = ("account",)
+    search_fields = ("name", "product_id")
+    exclude = ("secret_digest", "secret_sealed")
+
+
+@admin.register(models.ProductDevice)
+class ProductDeviceAdmin(LookOnlyAdmin):
+    """Serials of products."""
+
+    list_display = ("serial", "product", "feed")
+    list_select_related = ("product", "feed")
+    search_fields = ("serial",)
+    exclude = ("code_digest",)

@@ -8,7 +8,7 @@ Writes follow one another, so a
 import asyncio
 import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -33,6 +33,7 @@ Result = TypeVar("Result")
 _DEVICE_COLUMNS = (
     "id", "uuid", "account_id", "title", "private", "description", "tags",
     "website", "email", "icon", "location", "created_us", "updated_us", "retention_s",
+    "product_id", "device_serial",
 )  # fmt: skip
 _KEY_COLUMNS = (
     "id", "account_id", "label", "permissions", "private_access", "expires_us", "created_us",
@@ -40,6 +41,14 @@ _KEY_COLUMNS = (
 )  # fmt: skip
 _LOAD_ROWS = 2000
 _DIGESTS_MAX = 4096  # of secrets presented last: hardly a device writes only once
+
+
+class StoredDevice(msgspec.Struct, frozen=True):
+    """A device that is in the database, and not yet in the snapshot."""
+
+    device: Device
+    streams: list[Datastream]
+    key: tuple[ApiKey, bytes] | None
 
 
 class DjangoDirectory:
@@ -136,6 +145,21 @@ class DjangoDirectory:
         sealed = self._writer.submit(read).result()
         return self._sealer.unseal(sealed, self._snapshot.digests[key_id])
 
+    async def reveal_keys(self, key_ids: Sequence[int]) -> Mapping[int, str]:
+        """The secrets of many keys by id; those that are gone are left out."""
+
+        def read() -> dict[int, str]:
+            found: dict[int, str] = {}
+            for start in range(0, len(key_ids), _LOAD_ROWS):
+                rows = models.ApiKey.objects.filter(id__in=key_ids[start : start + _LOAD_ROWS])
+                for key_id, sealed, digest in rows.values_list("id", "sealed", "digest"):
+                    found[key_id] = self._sealer.unseal(bytes(sealed), bytes(digest))
+            return found
+
+        if not key_ids:
+            return {}
+        return await asyncio.get_running_loop().run_in_executor(self._writer, read)
+
     async def insert_device(
         self,
         device: Device,
@@ -145,24 +169,73 @@ class DjangoDirectory:
     ) -> Device:
         """Store a device with datastreams, token and first key, all or nothing."""
         drafts = list(datastreams)
+        stored = await self.transact(
+            lambda: self.store_device(device, drafts, token, key_for), self.show_device
+        )
+        return stored.device
 
-        def write() -> tuple[Device, list[Datastream], tuple[ApiKey, bytes] | None]:
-            row = models.Device.objects.create(
-                **_device_values(device), token_digest=self._sealer.digest(token)
-            )
-            stored = msgspec.structs.replace(device, device_id=row.pk)
-            streams = _insert_datastreams(row.pk, drafts)
-            key = self._insert_key(*key_for(stored)) if key_for is not None else None
-            return stored, streams, key
+    async def transact(self, write: Callable[[], Result], then: Callable[[Result], None]) -> Result:
+        """Write to several tables at once, and show what came of it, in the turn of all writes.
 
-        async with self._turn:
-            stored, streams, key = await self._write(write)
-            self._snapshot.put_device(stored)
-            if streams:
-                self._snapshot.put_datastreams(stored.device_id, streams)
-            if key is not None:
-                self._snapshot.put_key(*key)
-        return stored
+        It goes on when the caller is cancelled: what is in the database and not in the snapshot
+        would be unknown until the next start.
+
+        Args:
+            write: runs in the writer thread, as one transaction.
+            then: runs in the loop's thread after the transaction holds, and does not wait.
+        """
+
+        async def in_turn() -> Result:
+            async with self._turn:
+                result = await self._write(write)
+                then(result)
+                return result
+
+        return await asyncio.shield(asyncio.create_task(in_turn()))
+
+    def store_device(
+        self,
+        device: Device,
+        drafts: Sequence[Datastream],
+        token: str,
+        key_for: Callable[[Device], tuple[ApiKey, str]] | None,
+    ) -> StoredDevice:
+        """Write a device with datastreams, token and first key; within a transaction."""
+        row = models.Device.objects.create(
+            **_device_values(device), token_digest=self._sealer.digest(token)
+        )
+        stored = msgspec.structs.replace(device, device_id=row.pk)
+        streams = _insert_datastreams(row.pk, drafts)
+        key = self._insert_key(*key_for(stored)) if key_for is not None else None
+        return StoredDevice(stored, streams, key)
+
+    def show_device(self, stored: StoredDevice) -> None:
+        """Let the doors know of a device, after its transaction holds."""
+        self._snapshot.put_device(stored.device)
+        if stored.streams:
+            self._snapshot.put_datastreams(stored.device.device_id, stored.streams)
+        if stored.key is not None:
+            self._snapshot.put_key(*stored.key)
+
+    def replace_device(self, device: Device) -> None:
+        """Let the doors know of a device that was changed, after its transaction holds."""
+        self._snapshot.put_device(device)
+
+    def forget_key(self, key_id: int) -> None:
+        """Let the doors know that a key is gone, after its transaction holds."""
+        if key_id in self._snapshot.keys:
+            self._snapshot.drop_key(key_id)
+
+    def forget_account(self, account_id: int) -> None:
+        """Let the doors know that an account and its keys are gone, after its transaction holds."""
+        for key in self.keys_of(account_id):
+            self._snapshot.drop_key(key.key_id)
+        accounts = self._snapshot.accounts.items()
+        self._snapshot.accounts = {known: row for known, row in accounts if known != account_id}
+
+    def put_account(self, account: Account) -> None:
+        """Let the doors know of an account, after its transaction holds."""
+        self._snapshot.accounts = {**self._snapshot.accounts, account.account_id: account}
 
     async def update_device(self, device_id: int, change: Callable[[Device], Device]) -> Device:
         """Store `change` of a device."""
@@ -234,16 +307,29 @@ class DjangoDirectory:
     def _insert_key(self, key: ApiKey, secret: str) -> tuple[ApiKey, bytes]:
         digest = self._sealer.digest(secret)
         row = models.ApiKey.objects.create(
-            account_id=key.account_id,
-            label=key.label,
-            private_access=key.private_access,
-            permissions=msgspec.to_builtins(key.permissions),
-            expires_us=key.expires_us,
-            created_us=key.created_us,
-            digest=digest,
-            sealed=self._sealer.seal(secret),
+            **_key_values(key), digest=digest, sealed=self._sealer.seal(secret)
         )
         return msgspec.structs.replace(key, key_id=row.pk), digest
+
+    async def update_key(self, key_id: int, change: Callable[[ApiKey], ApiKey]) -> ApiKey:
+        """Store `change` of a key; its secret stays."""
+        async with self._turn:
+            key = change(self._snapshot.key(key_id))
+            values = _key_values(key)
+            await self._write(lambda: models.ApiKey.objects.filter(id=key_id).update(**values))
+            self._snapshot.put_key(key, self._snapshot.digests[key_id])
+        return key
+
+    async def replace_secret(self, key_id: int, secret: str) -> ApiKey:
+        """Give a key another secret; the old one is dead when this returns."""
+        digest = self._sealer.digest(secret)
+        values = {"digest": digest, "sealed": self._sealer.seal(secret)}
+        rows = models.ApiKey.objects.filter(id=key_id)
+        async with self._turn:
+            key = self._snapshot.key(key_id)
+            await self._write(lambda: rows.update(**values))
+            self._snapshot.put_key(key, digest)
+        return key
 
     async def delete_key(self, key_id: int) -> None:
         """Remove a key; it is dead at once."""
@@ -294,6 +380,7 @@ def _device_values(device: Device) -> dict[str, object]:
 def _device(row: tuple[object, ...]) -> Device:
     values = dict(zip(_DEVICE_COLUMNS, row, strict=True))
     values["device_id"] = values.pop("id")
+    values["product_id"] = sys.intern(str(values["product_id"]))  # many devices, few products
     return msgspec.convert(values, Device, strict=True)
 
 
@@ -315,6 +402,17 @@ def _datastream(row: tuple[int, int, str, list[str], dict[str, str] | None]) -> 
 def _unit(type: str, symbol: str, label: str) -> Unit:
     """A unit; the same object for all datastreams that have it, for there are many."""
     return Unit(type, symbol, label)
+
+
+def _key_values(key: ApiKey) -> dict[str, object]:
+    return {
+        "account_id": key.account_id,
+        "label": key.label,
+        "private_access": key.private_access,
+        "permissions": msgspec.to_builtins(key.permissions),
+        "expires_us": key.expires_us,
+        "created_us": key.created_us,
+    }
 
 
 def _key(row: Sequence[Any]) -> ApiKey:

@@ -25,6 +25,9 @@ class Device(models.Model):
     created_us = models.BigIntegerField()
     updated_us = models.BigIntegerField()
     retention_s = models.BigIntegerField(null=True, blank=True)
+    # Its origin. It outlives the product and the activation, so it is no foreign key.
+    product_id = models.CharField(max_length=20, blank=True, default="")
+    device_serial = models.CharField(max_length=255, blank=True, default="")
     token_digest = models.BinaryField(max_length=32)
 
     def __str__(self) -> str:
@@ -66,3 +69,46 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+
+class Product(models.Model):
+    """What devices are provisioned from: a template, and the secret of activation codes."""
+
+    account = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="products"
+    )
+    product_id = models.CharField(max_length=20, unique=True)
+    name = models.CharField(max_length=255)
+    description = models.TextField(blank=True)
+    template = models.JSONField()
+    state = models.CharField(max_length=10)
+    created_us = models.BigIntegerField()
+    secret_digest = models.BinaryField(max_length=32)
+    secret_sealed = models.BinaryField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProductDevice(models.Model):
+    """One serial of a product. Of its activation code there is only a digest to find it by."""
+
+    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="devices")
+    serial = models.CharField(max_length=255)
+    code_digest = models.BinaryField(max_length=32, unique=True)
+    created_us = models.BigIntegerField()
+    activated_us = models.BigIntegerField(null=True, blank=True)
+    feed = models.ForeignKey(Device, on_delete=models.SET_NULL, null=True, blank=True)
+    key = models.ForeignKey(ApiKey, on_delete=models.SET_NULL, null=True, blank=True)
+
+    class Meta:
+        """One serial a product."""
+
+        constraints = (
+            models.UniqueConstraint(fields=("product", "serial"), name="serial_of_product"),
+        )
+        # Counts and lists of active ones read only this.
+        indexes = (models.Index(fields=("product", "activated_us"), name="active_of_product"),)
+
+    def __str__(self) -> str:
+        return self.serial

@@ -51,7 +51,10 @@ class Snapshot:
         self._datastreams[device_id] = {key: value for key, value in rest.items() if key != name}
 
     def put_key(self, key: ApiKey, digest: bytes) -> None:
-        """Add a key."""
+        """Add or replace a key; another digest replaces the one before."""
+        before = self.digests.get(key.key_id)
+        if before is not None and before != digest:
+            del self._key_ids_by_digest[before]
         self.keys[key.key_id] = key
         self.digests[key.key_id] = digest
         self._key_ids_by_digest[digest] = key.key_id
