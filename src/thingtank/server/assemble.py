@@ -26,6 +26,7 @@ from thingtank.web.web_settings import WebSettings
 
 if TYPE_CHECKING:
     from thingtank.web.catalog.directory import DjangoDirectory
+    from thingtank.web.catalog.triggers import DjangoTriggers
 
 
 class Instance:
@@ -79,7 +80,9 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
     stack.callback(directory.close)
     archive = await EmbeddedArchive.open(folder, config.archive, SystemClock())
     stack.push_async_callback(archive.close)
-    return OpenFolder(Tank(directory, archive, limits=config.limits), directory, archive)
+    triggers = await asyncio.to_thread(_load_triggers, directory)
+    tank = Tank(directory, archive, limits=config.limits, triggers=triggers)
+    return OpenFolder(tank, directory, archive)
 
 
 async def start_instance(config: Config, folder: Path) -> Instance:
@@ -137,6 +140,14 @@ def _open_directory(config: Config, folder: Path, secret: bytes) -> "DjangoDirec
     directory = DjangoDirectory(secret)
     directory.load()
     return directory
+
+
+def _load_triggers(directory: "DjangoDirectory") -> "DjangoTriggers":
+    from thingtank.web.catalog.triggers import DjangoTriggers
+
+    triggers = DjangoTriggers(directory.write)
+    triggers.load()
+    return triggers
 
 
 async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -> HttpServer | None:

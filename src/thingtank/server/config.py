@@ -16,6 +16,7 @@ import msgspec
 
 from thingtank.doors.xively.settings import XivelySettings
 from thingtank.net.bounded_http import HttpLimits
+from thingtank.server.triggers.settings import TriggerSettings
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.tank.limits import Limits
 
@@ -70,6 +71,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     xively: XivelySettings = XivelySettings()
     archive: ArchiveSettings = ArchiveSettings()
+    triggers: TriggerSettings = TriggerSettings()
 
 
 class BadSettings(Exception):

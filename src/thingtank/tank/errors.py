@@ -4,6 +4,7 @@
 TankError
 ├── NotFound
 │   ├── NoSuchAccount  NoSuchDevice  NoSuchDatastream  NoSuchDatapoint  NoSuchKey
+│   ├── NoSuchTrigger
 ├── Unauthenticated      no key, or one nobody knows, or an expired one
 ├── NotAllowed           known, but may not do this
 ├── ValidationFailed     the request's content breaks rules; lists each problem
@@ -43,6 +44,10 @@ class NoSuchDatapoint(NotFound):
 
 class NoSuchKey(NotFound):
     """No API key of that id."""
+
+
+class NoSuchTrigger(NotFound):
+    """No trigger of that id."""
 
 
 class Unauthenticated(TankError):
