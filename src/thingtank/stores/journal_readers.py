@@ -244,7 +244,9 @@ class JournalReaders:
             if lag_bytes <= self._bytes_max:
                 self._given_up.discard(name)
                 lowest = min(lowest, place)
-            elif name not in self._given_up:
+                continue
+            lowest = min(lowest, self._oldest_kept(written_bytes, through_seq))
+            if name not in self._given_up:
                 self._given_up.add(name)
                 log.error("journal_reader_is_too_far_behind", reader=name, lag_bytes=lag_bytes)
         self._mark(through_seq, written_bytes)
@@ -264,6 +266,13 @@ class JournalReaders:
     def _waiting_places(self) -> dict[str, int]:
         following = {reader.name: reader.passed_seq for reader in self.following}
         return {**self._places, **following}
+
+    def _oldest_kept(self, written_bytes: int, through_seq: int) -> int:
+        """The place from which on the newest `bytes_max` are, about."""
+        for seq, until_bytes in self._marks:
+            if written_bytes - until_bytes <= self._bytes_max:
+                return min(seq, through_seq)
+        return through_seq
 
     def _written_until(self, place: int) -> int:
         until = self._marks[0][1]

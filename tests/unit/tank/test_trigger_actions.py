@@ -122,9 +122,7 @@ async def test_a_trigger_belongs_to_the_feeds_owner_whoever_makes_it(
     assert len(actions.list_triggers(tank, admin, made.device.device_id)) == 2
 
 
-@pytest.mark.parametrize(
-    "methods", [*ACCESS_METHODS, "put delete", "put post", "get put"]
-)
+@pytest.mark.parametrize("methods", [*ACCESS_METHODS, "put delete", "put post", "get put"])
 async def test_making_needs_get_and_post(tank: Tank, made: CreatedDevice, methods: str) -> None:
     with pytest.raises(NotAllowed):
         await make(tank, await key_of(tank, made, *methods.split()), made)
