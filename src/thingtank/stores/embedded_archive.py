@@ -124,10 +124,16 @@ class EmbeddedArchive:
         except BaseException:
             await worker.stop()
             raise
-        readers = JournalReaders(
-            journal, worker, settings.reader_bytes_max, lambda: head.last_seq, places, kept_bytes
-        )
         clock = clock or SystemClock()
+        readers = JournalReaders(
+            journal,
+            worker,
+            settings.reader_bytes_max,
+            lambda: head.last_seq,
+            places,
+            kept_bytes,
+            clock,
+        )
         archive = cls(settings, journal, worker, history, head, currents, clock, readers)
         archive._mover.start()
         archive._compacting = asyncio.create_task(archive._keep_compacting())

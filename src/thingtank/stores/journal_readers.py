@@ -19,6 +19,7 @@ from thingtank.stores.changes import Change, bytes_of
 from thingtank.stores.journal import Journal
 from thingtank.stores.worker import Worker
 from thingtank.tank.datapoints import DatapointColumns
+from thingtank.tank.interfaces import Clock
 
 log = structlog.get_logger()
 
@@ -34,12 +35,13 @@ class CommittedBatch(NamedTuple):
     Attributes:
         seq: its number in the journal.
         changes: not to be changed.
-        is_live: straight from its commit; else it was read back, and may be old.
+        committed_us: when, if it comes straight from its commit; None if it was read back: some
+            time since the batch before.
     """
 
     seq: int
     changes: Sequence[Change]
-    is_live: bool
+    committed_us: int | None
 
 
 class JournalReader:
@@ -73,10 +75,15 @@ class JournalReader:
         """Whether `take` would return some."""
         return bool(self._queue)
 
-    def offer(self, changes: Sequence[Change], seq: int) -> None:
+    @property
+    def through_seq(self) -> int:
+        """Up to there all was taken, is queued, or was missed."""
+        return self._tail_seq
+
+    def offer(self, batch: CommittedBatch) -> None:
         """A batch was committed. What does not fit is left to be read back."""
-        if seq == self._tail_seq + 1 and self._queue_bytes < QUEUE_BYTES_MAX:
-            self._add(CommittedBatch(seq, changes, True))
+        if batch.seq == self._tail_seq + 1 and self._queue_bytes < QUEUE_BYTES_MAX:
+            self._add(batch)
         self._wake()
 
     def take(self, batches_max: int) -> list[CommittedBatch]:
@@ -115,7 +122,7 @@ class JournalReader:
             self._tail_seq = dropped_seq
         for seq, changes in batches:
             if seq > self._tail_seq:
-                self._add(CommittedBatch(seq, changes, False))
+                self._add(CommittedBatch(seq, changes, None))
         self._tail_seq = max(self._tail_seq, through_seq)
 
     def passed(self, seq: int) -> None:
@@ -162,6 +169,7 @@ class JournalReaders:
         last_seq: Callable[[], int],
         places: Mapping[str, int],
         kept_bytes: int,
+        clock: Clock,
     ) -> None:
         """Start.
 
@@ -174,6 +182,7 @@ class JournalReaders:
         self._worker = worker
         self._bytes_max = bytes_max
         self._last_seq = last_seq
+        self._clock = clock
         self._places = dict(places)  # of those that were not opened since the start
         self._opened: dict[str, JournalReader] = {}
         # Place → bytes written to the journal until then, counted from the start on.
@@ -214,8 +223,9 @@ class JournalReaders:
 
     def offer(self, changes: Sequence[Change], seq: int) -> None:
         """Hand a committed batch to all that follow."""
+        batch = CommittedBatch(seq, changes, self._clock.now_us())
         for reader in self.following:
-            reader.offer(changes, seq)
+            reader.offer(batch)
 
     def rest_or_follow(self) -> None:
         """Look anew at who follows."""

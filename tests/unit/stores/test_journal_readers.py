@@ -98,7 +98,7 @@ async def test_batches_come_live_in_order_with_their_numbers(folder: Folder) -> 
     assert [batch.seq for batch in batches] == [1, 2, 3]
     assert [times(batch.changes) for batch in batches] == [[10], [11], []]
     assert list(batches[2].changes) == [Deletion((1,), 11, 12)]
-    assert all(batch.is_live for batch in batches)
+    assert all(batch.committed_us is not None for batch in batches)
     assert len(woken) == 3
     assert reader.take(10) == []
     await folder.close()
@@ -142,7 +142,7 @@ async def test_what_is_read_back_is_told_from_what_is_live(folder: Folder) -> No
     reader = await archive.read_journal("r", 0, quiet)
     await reader.fill()
     await write(archive, 11)
-    assert [batch.is_live for batch in reader.take(10)] == [False, True]
+    assert [batch.committed_us is None for batch in reader.take(10)] == [True, False]
     await folder.close()
 
 
@@ -213,7 +213,7 @@ async def test_what_the_queue_cannot_hold_is_read_back(
     assert await seen(reader) == list(range(100))
     assert not reader.is_behind
     await write(archive, 100)
-    assert [batch.is_live for batch in reader.take(9)] == [True]
+    assert [batch.committed_us is None for batch in reader.take(9)] == [False]
     await folder.close()
 
 

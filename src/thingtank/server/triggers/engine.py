@@ -87,6 +87,7 @@ class TriggerEngine:
         self._deliveries: list[NewDelivery] = []
         self._fired: list[TriggerFired] = []
         self._seq = 0
+        self._looked_at_us = 0  # when what was looked at last was committed
         self._recorded_seq = 0
         self._recorded_at_s = 0.0
         self._missed_count = 0
@@ -204,12 +205,14 @@ class TriggerEngine:
         assert reader is not None, "started"
         if not self._deliveries:  # else they could not be recorded, and wait
             await reader.fill()
-            if reader.missed_count > self._missed_count:
-                self._missed_count = reader.missed_count
-                await self._go_on_after_a_gap()
             for batch in reader.take(_BATCHES_AT_ONCE):
                 await self._take_batch(batch)
-            self._collect(self._watches.take_due(self._tank.clock.now_us(), _TIMERS_AT_ONCE))
+            if reader.missed_count > self._missed_count and not reader.has_batches:
+                self._missed_count = reader.missed_count
+                await self._go_on_after_a_gap()
+            self._take_due(reader)
+            if not reader.has_batches:
+                self._seq = max(self._seq, reader.through_seq)
         is_done = not reader.has_batches and not reader.is_behind
         if not is_done:
             self._wake.set()
@@ -217,21 +220,29 @@ class TriggerEngine:
             await self._record()
         return is_done
 
+    def _take_due(self, reader: JournalReader) -> None:
+        """Let time pass, but no further than to what was committed and not looked at yet."""
+        now_us = self._tank.clock.now_us()
+        if reader.has_batches or reader.is_behind:
+            now_us = min(now_us, self._looked_at_us)
+        self._collect(self._watches.take_due(now_us, _TIMERS_AT_ONCE))
+
     async def _take_batch(self, batch: CommittedBatch) -> None:
+        self._looked_at_us = batch.committed_us or self._looked_at_us
         for change in batch.changes:
             if isinstance(change, DatapointColumns):
-                await self._take_rows(change, batch.is_live)
+                await self._take_rows(change, batch.committed_us)
             elif isinstance(change, Deletion):
                 self._watches.take_deletion(change)
         self._seq = max(self._seq, batch.seq)
 
-    async def _take_rows(self, columns: DatapointColumns, is_live: bool) -> None:
+    async def _take_rows(self, columns: DatapointColumns, committed_us: int | None) -> None:
         rows = self._watches.watched_rows(columns)
+        now_us = self._tank.clock.now_us()
         for count, row in enumerate(rows, 1):
             datapoint = Datapoint(columns.at_us[row], columns.value(row))
-            now_us = self._tank.clock.now_us()
             stream_id = columns.stream_ids[row]
-            self._collect(self._watches.take_row(stream_id, datapoint, now_us, is_live))
+            self._collect(self._watches.take_row(stream_id, datapoint, committed_us, now_us))
             if count % _ROWS_A_TURN == 0:
                 await asyncio.sleep(0)
 

@@ -118,17 +118,17 @@ class Watches:
         return rows
 
     def take_row(
-        self, stream_id: int, datapoint: Datapoint, now_us: int, is_live: bool
+        self, stream_id: int, datapoint: Datapoint, committed_us: int | None, now_us: int
     ) -> Iterator[tuple[Trigger, Firing]]:
         """Let a datapoint arrive at all that watch its datastream.
 
         Args:
-            is_live: it comes now; else it came some time since the last one, at its own time if
+            committed_us: when it came. None for some time since the last one: at its own time if
                 that can be.
         """
         for watch in self._of_stream.get(stream_id, ()):
-            arrived_us = now_us
-            if not is_live:
+            arrived_us = committed_us
+            if arrived_us is None:
                 since_us = watch.state.updated_us or watch.trigger.armed.at_us
                 arrived_us = min(max(datapoint.at_us, since_us), now_us)
             yield from self._stepped(watch, arrived_us, datapoint)
