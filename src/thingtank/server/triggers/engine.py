@@ -33,7 +33,9 @@ log = structlog.get_logger()
 READER = "triggers"
 TEST_READER = "trigger_tests"  # tests are no part of the journal; their place stays 0
 _BATCHES_AT_ONCE = 256
+_ROWS_BULK_MIN = 200
 _ROWS_A_TURN = 500  # about a millisecond; then others of the loop have their turn
+_WATCHES_A_TURN = 20
 _TIMERS_AT_ONCE = 500
 _RETRY_S_MAX = 5.0
 _TIMER_S_MAX = 60.0  # the clock may be set forward meanwhile
@@ -237,13 +239,26 @@ class TriggerEngine:
         self._seq = max(self._seq, batch.seq)
 
     async def _take_rows(self, columns: DatapointColumns, committed_us: int | None) -> None:
-        rows = self._watches.watched_rows(columns)
+        if committed_us is not None and len(columns) >= _ROWS_BULK_MIN:
+            await self._take_bulk(columns, committed_us)
+            return
         now_us = self._tank.clock.now_us()
-        for count, row in enumerate(rows, 1):
+        for count, row in enumerate(self._watches.watched_rows(columns), 1):
             datapoint = Datapoint(columns.at_us[row], columns.value(row))
             stream_id = columns.stream_ids[row]
             self._collect(self._watches.take_row(stream_id, datapoint, committed_us, now_us))
             if count % _ROWS_A_TURN == 0:
+                await asyncio.sleep(0)
+
+    async def _take_bulk(self, columns: DatapointColumns, committed_us: int) -> None:
+        found = (
+            (watch, rows)
+            for stream_id, rows in self._watches.watched_rows_by_stream(columns)
+            for watch in self._watches.of_stream(stream_id)
+        )
+        for count, (watch, rows) in enumerate(found, 1):
+            self._collect(self._watches.take_many(watch, columns, rows, committed_us))
+            if count % _WATCHES_A_TURN == 0:
                 await asyncio.sleep(0)
 
     async def _go_on_after_a_gap(self) -> None:

@@ -2,11 +2,13 @@
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import msgspec
 import numpy as np
 
-from thingtank.stores.rows import Deletion
+from thingtank.server.triggers.bulk import telling_rows
+from thingtank.stores.rows import Deletion, Int64s
 from thingtank.tank.datapoints import Datapoint, DatapointColumns
 from thingtank.tank.trigger_rules import (
     Firing,
@@ -18,7 +20,6 @@ from thingtank.tank.trigger_rules import (
 )
 from thingtank.tank.triggers import Trigger
 
-_ROWS_VECTORISED_MIN = 200
 _STALE_TIMERS_MAX = 1000
 
 
@@ -106,16 +107,26 @@ class Watches:
         return [(trigger_id, watch.stream_id) for trigger_id, watch in self._of_trigger.items()]
 
     def watched_rows(self, columns: DatapointColumns) -> Sequence[int]:
-        """The rows that some trigger watches."""
+        """The rows that some trigger watches, of a small batch."""
         of_stream = self._of_stream
-        if len(columns) < _ROWS_VECTORISED_MIN:
-            return [row for row, i in enumerate(columns.stream_ids) if i in of_stream]
+        if of_stream.keys().isdisjoint(columns.stream_ids):
+            return ()
+        return [row for row, i in enumerate(columns.stream_ids) if i in of_stream]
+
+    def watched_rows_by_stream(self, columns: DatapointColumns) -> Iterator[tuple[int, Int64s]]:
+        """The rows that some trigger watches, of a large batch, by datastream, each in order."""
         if not self._is_sorted:
-            self._stream_ids = np.array(sorted(of_stream), np.int32)
+            self._stream_ids = np.array(sorted(self._of_stream), np.int32)
             self._is_sorted = True
-        is_watched = np.isin(np.frombuffer(columns.stream_ids, np.int32), self._stream_ids)
-        rows: list[int] = np.flatnonzero(is_watched).tolist()
-        return rows
+        stream_ids = np.frombuffer(columns.stream_ids, np.int32)
+        rows = np.flatnonzero(np.isin(stream_ids, self._stream_ids))
+        if not len(rows):
+            return
+        order = np.argsort(stream_ids[rows], kind="stable")
+        rows, ordered_ids = rows[order], stream_ids[rows][order]
+        starts = np.flatnonzero(np.concatenate(([True], ordered_ids[1:] != ordered_ids[:-1])))
+        for start, end in pairwise([*starts.tolist(), len(rows)]):
+            yield int(ordered_ids[start]), rows[start:end]
 
     def take_row(
         self, stream_id: int, datapoint: Datapoint, committed_us: int | None, now_us: int
@@ -132,6 +143,30 @@ class Watches:
                 since_us = watch.state.updated_us or watch.trigger.armed.at_us
                 arrived_us = min(max(datapoint.at_us, since_us), now_us)
             yield from self._stepped(watch, arrived_us, datapoint)
+
+    def of_stream(self, stream_id: int) -> Sequence[Watch]:
+        """All that watch a datastream."""
+        return self._of_stream.get(stream_id, ())
+
+    def take_many(
+        self, watch: Watch, columns: DatapointColumns, rows: Int64s, committed_us: int
+    ) -> Iterator[tuple[Trigger, Firing]]:
+        """Let many datapoints of its datastream arrive at one watch and one instant.
+
+        As `take_row` would for each, and quicker.
+
+        Args:
+            rows: those of the datastream, n >= 1, in order.
+        """
+        if self._of_trigger.get(watch.trigger.trigger_id) is not watch:
+            return  # dropped meanwhile
+        yield from self._stepped(watch, committed_us, None)
+        at_us = np.frombuffer(columns.at_us, np.int64)[rows]
+        numbers = np.frombuffer(columns.numbers, np.float64)[rows]
+        telling = telling_rows(watch.trigger, watch.state, at_us, numbers)
+        for row in rows.tolist() if telling is None else rows[telling].tolist():
+            datapoint = Datapoint(columns.at_us[row], columns.value(row))
+            yield from self._stepped(watch, committed_us, datapoint)
 
     def take_deletion(self, deletion: Deletion) -> None:
         """Forget deleted datapoints."""
