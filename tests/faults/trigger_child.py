@@ -31,14 +31,18 @@ from thingtank.tank.things import Datastream
 from thingtank.tank.triggers import Armed, Trigger
 
 WRITERS = range(1, 5)
-KINDS = (("gt", "20", ""), ("lte", "10", "15"), ("eq", "12", ""), ("change", "", ""))
-ARCHIVE = ArchiveSettings(move_rows=500, move_interval_s=0.03, trim_interval_s=0.1)
+KINDS = (("gt", "23", ""), ("lte", "7", "15"), ("eq", "12", ""), ("change", "", ""))
+# Moved and trimmed at once, so that only what readers hold back stays in the journal.
+ARCHIVE = ArchiveSettings(move_rows=500, move_interval_s=0.005, trim_interval_s=0.01)
 TRIGGERS = TriggerSettings(wake_interval_s=0.001, checkpoint_interval_s=0.05)
 
 
 def value_of(writer: int, number: int) -> str:
-    """What a writer writes as its datapoint of that number; its time is the number too."""
-    return str(random.Random(f"{writer} {number}").randint(5, 25))
+    """What a writer writes as its datapoint of that number; its time is the number too.
+
+    Some follow each other, so that often nothing fires.
+    """
+    return str(random.Random(f"{writer} {number // 9}").randint(5, 25))
 
 
 class SqliteOutbox:
@@ -127,7 +131,7 @@ async def keep_writing(archive: EmbeddedArchive, writer: int, first: int, seed: 
 async def main(folder: Path, first: int, seed: int) -> None:
     """Write with all writers at once."""
     tank, archive = await open_tank(folder)
-    outbox = SqliteOutbox(folder, slowness_s=0.02)
+    outbox = SqliteOutbox(folder, slowness_s=0.1)
     await TriggerEngine(tank, archive, outbox, "http://tank.example", TRIGGERS).start()
     await asyncio.gather(*(keep_writing(archive, writer, first, seed) for writer in WRITERS))
 

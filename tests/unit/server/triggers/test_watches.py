@@ -1,11 +1,13 @@
 """Many datapoints at once have exactly the result of one by one; timers do not pile up."""
 
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from thingtank.server.triggers import watches as watches_module
 from thingtank.server.triggers.watches import Watches
 from thingtank.tank.datapoints import Datapoint, DatapointColumns
 from thingtank.tank.trigger_rules import FROZEN_US
@@ -35,6 +37,7 @@ def trigger(kind: str, **fields: Any) -> Trigger:
     hold_s=st.sampled_from([0, 0, 3]),
     quiet_s=st.sampled_from([0, 1, 5]),
     initial=st.sampled_from([(None, None), (5, "2"), (5, "on")]),
+    rows_many_min=st.sampled_from([0, 0, 5]),
     batches=BATCHES,
 )
 def test_many_at_once_is_the_same_as_one_by_one(
@@ -44,6 +47,7 @@ def test_many_at_once_is_the_same_as_one_by_one(
     hold_s: int,
     quiet_s: int,
     initial: tuple[int | None, str | None],
+    rows_many_min: int,
     batches: list[tuple[int, list[tuple[int, str]]]],
 ) -> None:
     clear = ""
@@ -72,7 +76,8 @@ def test_many_at_once_is_the_same_as_one_by_one(
             continue
         rows = np.arange(len(points))
         (watch,) = many.of_stream(7)
-        assert list(many.take_many(watch, columns, rows, now_us)) == expected
+        with patch.object(watches_module, "_ROWS_MANY_MIN", rows_many_min):
+            assert list(many.take_many(watch, columns, rows, now_us)) == expected
         assert many.state_of(1) == one.state_of(1)
 
 
