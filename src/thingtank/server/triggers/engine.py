@@ -192,7 +192,7 @@ class TriggerEngine:
                 self._failed(error)
                 if self._is_stopping:
                     return
-                await asyncio.sleep(min(0.1 * 2**self._failure_count, _RETRY_S_MAX))
+                await asyncio.sleep(min(0.1 * 2 ** min(self._failure_count, 10), _RETRY_S_MAX))
             else:
                 if is_done and self._is_stopping:
                     return

@@ -264,6 +264,20 @@ async def test_while_nothing_can_be_recorded_nothing_is_lost_and_it_is_told(benc
     assert events[-1] == "trigger_engine_records_again"
 
 
+async def test_a_failure_that_lasts_for_days_ends_like_a_short_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "_RETRY_S_MAX", 0.01)
+    trigger = await bench.make("gt", "20")
+    bench.engine._failure_count = 100_000
+    bench.outbox.failure = StorageFailed("the disk is full")
+    await bench.write("21")
+    await until(lambda: bench.engine._failure_count > 100_001)
+    bench.outbox.failure = None
+    await bench.seen()
+    assert bench.fired == [(trigger.trigger_id, "21")]
+
+
 async def test_timers_wait_for_what_was_committed_before_they_are_due(bench: Bench) -> None:
     await bench.make("gt", "20", hold_s=60)
     other = await bench.make("change", name="u")
