@@ -23,7 +23,9 @@ from thingtank.server.housekeeping import Housekeeping
 from thingtank.server.http_server import HttpServer
 from thingtank.server.secret import load_secret
 from thingtank.server.socket_doors import open_sockets, reachable_host
+from thingtank.server.triggers.start import start_triggers
 from thingtank.stores.embedded_archive import EmbeddedArchive
+from thingtank.stores.sqlite_outbox import SqliteOutbox
 from thingtank.tank.tank import SystemClock, Tank
 from thingtank.tank.things import Account
 from thingtank.web import setup as web_setup
@@ -31,6 +33,7 @@ from thingtank.web.web_settings import WebSettings
 
 if TYPE_CHECKING:
     from thingtank.web.catalog.directory import DjangoDirectory
+    from thingtank.web.catalog.triggers import DjangoTriggers
 
 
 class Instance:
@@ -70,6 +73,7 @@ class OpenFolder(msgspec.Struct, frozen=True):
     tank: Tank
     directory: "DjangoDirectory"
     archive: EmbeddedArchive
+    outbox: SqliteOutbox
 
 
 async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> OpenFolder:
@@ -97,7 +101,6 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
 
     products = DjangoProducts(directory, secret)
     stack.callback(products.close)
-    accounts = DjangoAccounts(directory)
     outbox = await open_outbox(config, folder, secret, stack)
     tank = Tank(
         directory,
@@ -105,10 +108,11 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
         limits=config.limits,
         deliveries=outbox,
         products=products,
-        accounts=accounts,
+        accounts=DjangoAccounts(directory),
+        triggers=await asyncio.to_thread(_load_triggers, directory),
     )
     tank_access.attach(tank, directory.refresh_accounts)
-    return OpenFolder(tank, directory, archive)
+    return OpenFolder(tank, directory, archive, outbox)
 
 
 async def start_instance(config: Config, folder: Path) -> Instance:
@@ -129,6 +133,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         web = await _open_web(config, opened, stack)
         url = base_url(config, web.port) if web else ""
         sockets = await open_sockets(config, opened.tank, url, stack)
+        await start_triggers(config, opened.tank, opened.archive, opened.outbox, url, stack)
         welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""
         await _open_control(folder, opened, url, stack)
         return Instance(opened.tank, owner, url, sockets, welcome_path, stack.pop_all())
@@ -166,6 +171,14 @@ def _open_directory(config: Config, folder: Path, secret: bytes) -> "DjangoDirec
     return directory
 
 
+def _load_triggers(directory: "DjangoDirectory") -> "DjangoTriggers":
+    from thingtank.web.catalog.triggers import DjangoTriggers
+
+    triggers = DjangoTriggers(directory.write)
+    triggers.load()
+    return triggers
+
+
 async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -> HttpServer | None:
     port = config.web.port
     if port == "off":
@@ -177,7 +190,11 @@ async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -
     tank = opened.tank
     xively = XivelyHttp(tank, config.xively, config.web.public_url)
     live = LiveStreams(tank)
-    app = WebApp(xively, web_setup.asgi_app(), StaticApp(), live, lambda: opened.archive.is_failing)
+
+    def is_failing() -> bool:
+        return opened.archive.is_failing or tank.trigger_service.is_failing
+
+    app = WebApp(xively, web_setup.asgi_app(), StaticApp(), live, is_failing)
     direct = DirectRoute(tuple(map(str.encode, XIVELY_PATHS)), xively.answer)
     host = config.server.host
     try:

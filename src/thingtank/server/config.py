@@ -17,6 +17,7 @@ import msgspec
 
 from thingtank.doors.xively.settings import SocketSettings, XivelySettings
 from thingtank.net.bounded_http import HttpLimits
+from thingtank.server.triggers.settings import TriggerSettings
 from thingtank.sinks.settings import DeliverySettings, EmailSettings, WebhookSettings
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.stores.outbox_settings import OutboxSettings
@@ -91,6 +92,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delivery: DeliverySettings = DeliverySettings()
     webhooks: WebhookSettings = WebhookSettings()
     email: EmailSettings = EmailSettings()
+    triggers: TriggerSettings = TriggerSettings()
 
 
 class BadSettings(Exception):

@@ -15,6 +15,8 @@ class ArchiveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         trim_interval_s: what was moved is trimmed from the journal, and current values are saved,
             so often. A restart reads the journal since then.
         trim_bytes: or when so much was written to the journal.
+        reader_bytes_max: what the journal keeps for readers behind it, such as the triggers, that
+            cannot keep up; beyond it they miss what is oldest, which is logged, and writes go on.
         hot_s: datapoints stay in the hot tier for so long at least; whole days (UTC) beyond it are
             moved to the cold one.
         compact_interval_s: how often that is looked for.
@@ -29,6 +31,7 @@ class ArchiveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     move_interval_s: float = 1.0
     trim_interval_s: float = 5.0
     trim_bytes: int = 64 * 1024 * 1024
+    reader_bytes_max: int = 256 * 1024 * 1024
     hot_s: int = 2 * 86_400
     compact_interval_s: float = 300.0
     reader_threads: int = 4

@@ -19,6 +19,7 @@ from thingtank.stores.history.store import HistoryStore
 from thingtank.stores.history_interface import Compacted, History, HistoryStats
 from thingtank.stores.journal import Journal
 from thingtank.stores.journal_mover import Mover
+from thingtank.stores.journal_readers import JournalReader, JournalReaders
 from thingtank.stores.recovery import apply_to_currents, covered_streams, recover
 from thingtank.stores.rows import Deletion
 from thingtank.stores.worker import Worker
@@ -59,6 +60,7 @@ class EmbeddedArchive:
         head: Head,
         currents: CurrentValues,
         clock: Clock,
+        journal_readers: JournalReaders,
     ) -> None:
         self._history = history
         self._clock = clock
@@ -69,6 +71,7 @@ class EmbeddedArchive:
         self._journal_worker = journal_worker
         self._head = head
         self._currents = currents
+        self._journal_readers = journal_readers
         self.current_at_us = currents.at_us  # itself, as every value that is written asks for it
         self._readers = ThreadPoolExecutor(settings.reader_threads, "archive-reader")
         self._committer = Committer(
@@ -86,6 +89,7 @@ class EmbeddedArchive:
             currents,
             settings,
             lambda: self._committer.written_bytes,
+            journal_readers,
         )
 
     @classmethod
@@ -115,10 +119,22 @@ class EmbeddedArchive:
         try:
             journal = await worker.run(partial(Journal.open, folder))
             head, currents = await worker.run(partial(recover, journal, history))
+            places = await worker.run(journal.places)
+            kept_bytes = await worker.run(journal.kept_bytes) if places else 0
         except BaseException:
             await worker.stop()
             raise
-        archive = cls(settings, journal, worker, history, head, currents, clock or SystemClock())
+        clock = clock or SystemClock()
+        readers = JournalReaders(
+            journal,
+            worker,
+            settings.reader_bytes_max,
+            lambda: head.last_seq,
+            places,
+            kept_bytes,
+            clock,
+        )
+        archive = cls(settings, journal, worker, history, head, currents, clock, readers)
         archive._mover.start()
         archive._compacting = asyncio.create_task(archive._keep_compacting())
         return archive
@@ -140,6 +156,21 @@ class EmbeddedArchive:
     async def flush(self) -> None:
         """Have all that was acknowledged in the history store. Raise StorageFailed."""
         await self._mover.flush()
+
+    async def read_journal(
+        self, name: str, place_seq: int, wake: Callable[[], None]
+    ) -> JournalReader:
+        """Let a named reader see each committed batch from its place on, in order.
+
+        Args:
+            name: the same after each restart: the journal keeps what this name has not passed.
+            place_seq: what the reader has recorded itself; 0 if it never did.
+            wake: called when there is something to take; must be quick.
+
+        Raises:
+            StorageFailed: its name could not be written down.
+        """
+        return await self._journal_readers.open(name, place_seq, wake)
 
     @property
     def is_failing(self) -> bool:
@@ -280,6 +311,8 @@ class EmbeddedArchive:
         covered = covered_streams(changes, self._currents)
         self._head.apply(changes, seq)
         self._mover.notice()
+        if self._journal_readers.following:
+            self._journal_readers.offer(changes, seq)
         if covered:
             return self._fall_back(changes, seq, covered)
         apply_to_currents(changes, seq, self._currents)

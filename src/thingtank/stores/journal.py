@@ -1,15 +1,17 @@
 """The journal: one SQLite file in which every write is on disk before it is acknowledged.
 
 Used from one thread at a time. One committed batch is one row, numbered upwards for ever; rows are
-trimmed once the history store has them. The same file keeps the current values, saved a little
-ahead of what is trimmed. That is harmless: applying the journal's changes again to current values
-that already contain some of them ends in the same state, because newest time wins and of equal
-times the later write wins.
+trimmed once the history store has them, and dropped once the named readers have passed them too;
+what is trimmed and not dropped is there for those readers only. The same file keeps the current
+values, saved a little ahead of what is trimmed. That is harmless: applying the journal's changes
+again to current values that already contain some of them ends in the same state, because newest
+time wins and of equal times the later write wins.
 """
 
+import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +22,8 @@ from thingtank.tank.errors import StorageFailed
 FILE_NAME = "journal.sqlite3"
 _APPLICATION_ID = 0x5454_4A4C  # "TTJL"
 _FORMAT = 1
+_BATCH_BYTES = 200  # what a batch takes in memory besides its columns
+_DROP_BATCHES = 20_000  # in one transaction, as commits wait for it
 _PRAGMAS = (
     ("page_size", 8192),  # most commits a second, small and large ones, of 4, 8, 16 and 32 KB
     ("locking_mode", "EXCLUSIVE"),
@@ -39,6 +43,7 @@ CREATE TABLE IF NOT EXISTS current_value (
     stream_id INTEGER PRIMARY KEY, at_us INTEGER, value TEXT, minimum REAL, maximum REAL);
 CREATE TABLE IF NOT EXISTS trimmed (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL);
 INSERT OR IGNORE INTO trimmed VALUES (1, 0);
+CREATE TABLE IF NOT EXISTS reader (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 COMMIT;
 """
 
@@ -66,6 +71,7 @@ class Journal:
         self._has_failed = False
         self._last_seq = 0
         self.trimmed_seq = 0
+        self.dropped_seq = 0
 
     @classmethod
     def open(cls, folder: Path) -> "Journal":
@@ -78,11 +84,13 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
         journal = cls(folder)
         connection = journal._connected()
-        last, trimmed = connection.execute(
-            "SELECT coalesce((SELECT max(seq) FROM journal), 0), (SELECT seq FROM trimmed)"
+        first, last, trimmed = connection.execute(
+            "SELECT (SELECT min(seq) FROM journal), (SELECT max(seq) FROM journal),"
+            " (SELECT seq FROM trimmed)"
         ).fetchone()
         journal.trimmed_seq = trimmed
-        journal._last_seq = max(last, trimmed)
+        journal.dropped_seq = trimmed if first is None else min(first - 1, trimmed)
+        journal._last_seq = max(last or 0, trimmed)
         _sync_directory(folder)
         _sync_directory(folder.parent)
         return journal
@@ -121,9 +129,50 @@ class Journal:
 
     def batches(self) -> Iterator[tuple[int, list[Change]]]:
         """All batches that were not trimmed, oldest first, with their numbers."""
-        rows = self._connected().execute("SELECT seq, changes FROM journal ORDER BY seq")
-        for seq, blob in rows:
+        query = "SELECT seq, changes FROM journal WHERE seq > ? ORDER BY seq"
+        for seq, blob in self._connected().execute(query, (self.trimmed_seq,)):
             yield seq, decode_changes(blob)
+
+    def batches_after(self, seq: int, bytes_max: int) -> list[tuple[int, list[Change]]]:
+        """The oldest batches behind a number, until they take so much; at least one if there is.
+
+        Those that were trimmed and not dropped are among them.
+        """
+        query = "SELECT seq, changes FROM journal WHERE seq > ? ORDER BY seq"
+        found: list[tuple[int, list[Change]]] = []
+        with contextlib.closing(self._connected().execute(query, (seq,))) as rows:
+            for number, blob in rows:
+                found.append((number, decode_changes(blob)))
+                bytes_max -= len(blob) + _BATCH_BYTES
+                if bytes_max <= 0:
+                    break
+        return found
+
+    def kept_bytes(self) -> int:
+        """The size of all batches that were not dropped."""
+        query = "SELECT coalesce(sum(length(changes)), 0) FROM journal"
+        (size_bytes,) = self._connected().execute(query).fetchone()
+        return int(size_bytes)
+
+    def places(self) -> dict[str, int]:
+        """The readers' places by name, as saved last."""
+        return dict(self._connected().execute("SELECT name, seq FROM reader"))
+
+    def save_places(self, places: Mapping[str, int]) -> None:
+        """Save places of readers.
+
+        Raises:
+            StorageFailed: nothing was saved.
+        """
+        self._trying(partial(_save_places, places))
+
+    def forget_reader(self, name: str) -> None:
+        """Keep nothing for a reader any more.
+
+        Raises:
+            StorageFailed.
+        """
+        self._trying(lambda it: it.execute("DELETE FROM reader WHERE name = ?", (name,)))
 
     def current_values(self) -> Iterator[SavedValue]:
         """The current values as saved last."""
@@ -138,14 +187,31 @@ class Journal:
         """
         self._trying(partial(_save, values))
 
-    def trim(self, through_seq: int) -> None:
-        """Drop the batches up to a number: the history store and the saved values have them.
+    def trim(
+        self,
+        through_seq: int,
+        droppable_seq: int | None = None,
+        places: Mapping[str, int] | None = None,
+    ) -> bool:
+        """Let go of the batches up to a number: the history store and the saved values have them.
+
+        Args:
+            droppable_seq: up to where no reader needs them; None for all of it.
+            places: the readers' places, to be saved.
+
+        Returns:
+            Whether all that may be dropped is; if not, trim once more.
 
         Raises:
             StorageFailed: nothing was trimmed.
         """
-        self._trying(partial(_trim, through_seq))
+        until_seq = through_seq if droppable_seq is None else min(droppable_seq, through_seq)
+        until_seq = max(until_seq, self.dropped_seq)
+        drop_seq = min(until_seq, self.dropped_seq + _DROP_BATCHES)
+        self._trying(partial(_trim, through_seq, drop_seq, places or {}))
         self.trimmed_seq = max(self.trimmed_seq, through_seq)
+        self.dropped_seq = drop_seq
+        return drop_seq >= until_seq
 
     def close(self) -> None:
         """Close the file; it can be opened again."""
@@ -213,10 +279,22 @@ def _save(values: Iterable[SavedValue], connection: sqlite3.Connection) -> None:
         connection.executemany("DELETE FROM current_value WHERE stream_id = ?", gone)
 
 
-def _trim(through_seq: int, connection: sqlite3.Connection) -> None:
+def _trim(
+    through_seq: int, drop_seq: int, places: Mapping[str, int], connection: sqlite3.Connection
+) -> None:
     with _transaction(connection):
-        connection.execute("DELETE FROM journal WHERE seq <= ?", (through_seq,))
+        connection.execute("DELETE FROM journal WHERE seq <= ?", (drop_seq,))
         connection.execute("UPDATE trimmed SET seq = max(seq, ?)", (through_seq,))
+        _put_places(places, connection)
+
+
+def _save_places(places: Mapping[str, int], connection: sqlite3.Connection) -> None:
+    with _transaction(connection):
+        _put_places(places, connection)
+
+
+def _put_places(places: Mapping[str, int], connection: sqlite3.Connection) -> None:
+    connection.executemany("INSERT OR REPLACE INTO reader VALUES (?, ?)", list(places.items()))
 
 
 def _transaction(connection: sqlite3.Connection) -> sqlite3.Connection:

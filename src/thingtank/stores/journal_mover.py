@@ -17,6 +17,7 @@ from thingtank.stores.current_values import CurrentValues
 from thingtank.stores.head import Generation, Head
 from thingtank.stores.history_interface import History
 from thingtank.stores.journal import Journal
+from thingtank.stores.journal_readers import JournalReaders
 from thingtank.stores.worker import Worker
 from thingtank.tank.errors import StorageFailed
 
@@ -38,6 +39,7 @@ class Mover:
         currents: CurrentValues,
         settings: ArchiveSettings,
         written_bytes: Callable[[], int],
+        readers: JournalReaders,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._head = head
@@ -48,6 +50,7 @@ class Mover:
         self._currents = currents
         self._settings = settings
         self._written_bytes = written_bytes
+        self._readers = readers
         self._changed = asyncio.Event()
         self._urgent = asyncio.Event()
         self._moving = asyncio.Lock()
@@ -182,7 +185,11 @@ class Mover:
                 part = values[start : start + _SAVE_ROWS]
                 await self._journal_worker.run(partial(self._journal.save, part))
                 saved_count += len(part)
-            await self._journal_worker.run(partial(self._journal.trim, through_seq))
+            droppable_seq = self._readers.droppable_seq(through_seq, self._written_bytes())
+            places = self._readers.places(through_seq)
+            trim = partial(self._journal.trim, through_seq, droppable_seq, places)
+            while not await self._journal_worker.run(trim):
+                pass
         except StorageFailed as error:
             if not self._is_trim_failing:
                 log.error("archive_trim_fails", why=str(error))

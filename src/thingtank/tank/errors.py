@@ -4,7 +4,7 @@
 TankError
 ├── NotFound
 │   ├── NoSuchAccount  NoSuchDevice  NoSuchDatastream  NoSuchDatapoint  NoSuchKey
-  │   └── NoSuchDelivery  NoSuchProduct  NoSuchProductDevice
+│   └── NoSuchDelivery  NoSuchProduct  NoSuchProductDevice  NoSuchTrigger
 ├── Unauthenticated      no key, or one nobody knows, or an expired one
 ├── NotAllowed           known, but may not do this
 │   └── AlreadyActivated a provisioned device is active, and the caller may not see its key
@@ -66,6 +66,10 @@ class NoSuchProduct(NotFound):
 
 class NoSuchProductDevice(NotFound):
     """The product has no device of that serial, or no device has that activation code."""
+
+
+class NoSuchTrigger(NotFound):
+    """No trigger of that id."""
 
 
 class Unauthenticated(TankError):

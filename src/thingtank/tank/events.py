@@ -4,6 +4,8 @@ import msgspec
 
 from thingtank.tank.datapoints import DatapointRows
 from thingtank.tank.things import Device
+from thingtank.tank.trigger_rules import Firing
+from thingtank.tank.triggers import Trigger
 
 
 class DeviceCreated(msgspec.Struct, frozen=True, gc=False):
@@ -38,6 +40,21 @@ class DatapointsRecorded(msgspec.Struct, frozen=True, gc=False):
     rows: DatapointRows
 
 
+class TriggerChanged(msgspec.Struct, frozen=True, gc=False):
+    """A trigger was made or changed, or is gone."""
+
+    trigger: Trigger
+    is_deleted: bool = False
+
+
+class TriggerFired(msgspec.Struct, frozen=True, gc=False):
+    """A trigger's condition has become true; what must be delivered is on disk."""
+
+    trigger: Trigger
+    firing: Firing
+    is_test: bool = False
+
+
 class RequestServed(msgspec.Struct, frozen=True, gc=False):
     """A request that touched a device was answered.
 
@@ -64,7 +81,15 @@ class RequestServed(msgspec.Struct, frozen=True, gc=False):
     response_body: bytes = b""
 
 
-Event = DeviceCreated | DeviceUpdated | DeviceDeleted | DatapointsRecorded | RequestServed
+Event = (
+    DeviceCreated
+    | DeviceUpdated
+    | DeviceDeleted
+    | DatapointsRecorded
+    | TriggerChanged
+    | TriggerFired
+    | RequestServed
+)
 
 
 def device_id_of(event: Event) -> int:
@@ -74,3 +99,5 @@ def device_id_of(event: Event) -> int:
             return event.device.device_id
         case DatapointsRecorded() | RequestServed():
             return event.device_id
+        case TriggerChanged() | TriggerFired():
+            return event.trigger.device_id

@@ -14,6 +14,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         products_per_account_max: more are refused; each device added in the workbench is one.
         devices_per_product_max: more serials are refused.
         serials_per_upload_max: a longer list of serials is refused whole.
+        triggers_per_account_max, triggers_per_device_max: more are refused.
+        backtest_datapoints_max: a back-test looks at so many datapoints at most.
         datapoints_per_read_max: Xively's own limit; reads are clipped to it.
         request_bytes_max: larger bodies are refused before they are read whole.
         future_s_max: a datapoint further in the future is refused.
@@ -28,6 +30,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     products_per_account_max: int = 200_000
     devices_per_product_max: int = 1_000_000
     serials_per_upload_max: int = 100_000
+    triggers_per_account_max: int = 10_000
+    triggers_per_device_max: int = 200
+    backtest_datapoints_max: int = 1_000_000
     datapoints_per_read_max: int = 1000
     request_bytes_max: int = 1_048_576
     future_s_max: int = 366 * 86_400

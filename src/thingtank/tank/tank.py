@@ -1,5 +1,6 @@
 """The tank: everything an action needs, in one value."""
 
+import asyncio
 import time
 
 from thingtank.tank.accounts import Accounts
@@ -10,6 +11,14 @@ from thingtank.tank.interfaces import Archive, Clock, Directory
 from thingtank.tank.limits import Limits
 from thingtank.tank.products_interface import Products
 from thingtank.tank.request_log import RequestLog
+from thingtank.tank.trigger_interfaces import (
+    NoTriggers,
+    NoTriggerService,
+    Triggers,
+    TriggerService,
+)
+
+BACKTESTS_AT_ONCE_MAX = 2  # each keeps a processor busy
 
 
 class SystemClock:
@@ -21,7 +30,13 @@ class SystemClock:
 
 
 class Tank:
-    """Directory, archive, deliveries, bus, limits of one instance. Lives in the loop's thread."""
+    """Directory, archive, bus and what else an instance has. Lives in the event loop's thread.
+
+    Attributes:
+        deliveries: what waits to be delivered, and what became of the rest.
+        trigger_service: triggers at work; set by who starts them.
+        backtests: turns of those who try a trigger on history.
+    """
 
     def __init__(
         self,
@@ -33,6 +48,7 @@ class Tank:
         deliveries: DeliveryLog | None = None,
         products: Products | None = None,
         accounts: Accounts | None = None,
+        triggers: Triggers | None = None,
     ) -> None:
         self.directory = directory
         self.archive = archive
@@ -42,6 +58,9 @@ class Tank:
         self.deliveries = deliveries
         self._products = products
         self._accounts = accounts
+        self.triggers: Triggers = triggers or NoTriggers()
+        self.trigger_service: TriggerService = NoTriggerService()
+        self.backtests = asyncio.Semaphore(BACKTESTS_AT_ONCE_MAX)
         self.request_log = RequestLog()
         self.bus.react(RequestServed, self.request_log.remember)
 

@@ -10,7 +10,7 @@ from thingtank.tank.access import Caller, check_create, check_reach
 from thingtank.tank.changes import DeviceChange, changed, ordered_tags
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN
 from thingtank.tank.errors import LimitReached, NotFound, ValidationFailed
-from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated
+from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated, TriggerChanged
 from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission, Resource
 from thingtank.tank.tank import Tank
@@ -152,7 +152,7 @@ async def apply_change(tank: Tank, device_id: int, change: DeviceChange) -> Devi
 
 
 async def delete_device(tank: Tank, caller: Caller, device_id: int) -> None:
-    """Delete a device, its datastreams with all datapoints, and the keys that reach nothing else.
+    """Delete a device with its datastreams, datapoints and triggers, and keys for nothing else.
 
     Raises:
         NoSuchDevice, NotAllowed, Unauthenticated.
@@ -163,6 +163,8 @@ async def delete_device(tank: Tank, caller: Caller, device_id: int) -> None:
     await tank.directory.delete_device(device_id)
     # At once: it is gone, also when the archive then refuses to forget what it held.
     tank.bus.publish(DeviceDeleted(device))
+    for trigger in await tank.triggers.delete_of(device_id):
+        tank.bus.publish(TriggerChanged(trigger, is_deleted=True))
     if stream_ids:
         await tank.archive.delete(stream_ids, AT_US_MIN, AT_US_MAX + 1)
     if device.product_id:

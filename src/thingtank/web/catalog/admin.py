@@ -98,6 +98,15 @@ class DatastreamAdmin(LookOnlyAdmin):
     search_fields = ("name",)
 
 
+@admin.register(models.Trigger)
+class TriggerAdmin(LookOnlyAdmin):
+    """Triggers, without where they send to: that is often a secret."""
+
+    list_display = ("id", "kind", "threshold", "datastream", "account", "is_enabled")
+    list_select_related = ("datastream", "account")
+    exclude = ("url", "email", "armed")
+
+
 @admin.register(models.ApiKey)
 class ApiKeyAdmin(LookOnlyAdmin):
     """Keys, without what they are made of."""

@@ -338,6 +338,14 @@ class DjangoDirectory:
             await self._write(models.ApiKey.objects.filter(id=key_id).delete)
             self._snapshot.drop_key(key_id)
 
+    async def write(self, write: Callable[[], Result]) -> Result:
+        """Run a write to other tables of the catalog in the one writer thread, all or nothing.
+
+        Raises:
+            StorageFailed, and what `write` raises.
+        """
+        return await self._write(write)
+
     async def _write(self, write: Callable[[], Result]) -> Result:
         """Run a write in the writer thread, as one transaction."""
 

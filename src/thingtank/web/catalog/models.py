@@ -53,6 +53,28 @@ class Datastream(models.Model):
         return self.name
 
 
+class Trigger(models.Model):
+    """Tells a receiver when a datastream's value meets a condition. Goes with its datastream."""
+
+    account = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="triggers"
+    )
+    datastream = models.ForeignKey(Datastream, on_delete=models.CASCADE, related_name="triggers")
+    kind = models.CharField(max_length=8)
+    threshold = models.CharField(max_length=255, blank=True)
+    url = models.CharField(max_length=2048, blank=True)
+    email = models.CharField(max_length=254, blank=True)
+    clear_value = models.CharField(max_length=255, blank=True)
+    hold_s = models.BigIntegerField(default=0)
+    quiet_s = models.BigIntegerField()
+    is_enabled = models.BooleanField(default=True)
+    created_us = models.BigIntegerField()
+    armed = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.threshold}".strip()
+
+
 class ApiKey(models.Model):
     """A key: its digest to find it by, its secret sealed to show it."""
 

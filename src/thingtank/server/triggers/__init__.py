@@ -1,0 +1,1 @@
+"""Triggers at work: from committed datapoints to deliveries that are recorded in the outbox."""

@@ -1,0 +1,338 @@
+"""Triggers at work: reads the journal's batches, steps the triggers, records what is due.
+
+One task of the loop, behind the write path: a write is acknowledged before a trigger looks at it.
+Deliveries, the states of the triggers and the place in the journal are recorded in one transaction;
+so after a kill at any instant the engine goes on from the place that was recorded, with the states
+that belong to it, and each firing is in the outbox exactly once.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from thingtank.server.triggers.notices import Notices
+from thingtank.server.triggers.settings import TriggerSettings
+from thingtank.server.triggers.watches import Watches
+from thingtank.stores.journal_readers import CommittedBatch, JournalReader
+from thingtank.stores.rows import Deletion
+from thingtank.tank.datapoints import Datapoint, DatapointColumns
+from thingtank.tank.errors import NotFound, StorageFailed
+from thingtank.tank.events import TriggerChanged, TriggerFired
+from thingtank.tank.outbox import NewDelivery, Outbox
+from thingtank.tank.tank import Tank
+from thingtank.tank.trigger_rules import Firing, TriggerState, decode_state
+from thingtank.tank.triggers import Trigger
+
+log = structlog.get_logger()
+
+READER = "triggers"
+TEST_READER = "trigger_tests"  # tests are no part of the journal; their place stays 0
+_BATCHES_AT_ONCE = 256
+_ROWS_BULK_MIN = 200
+_ROWS_A_TURN = 500  # about a millisecond; then others of the loop have their turn
+_WATCHES_A_TURN = 50
+_TIMERS_AT_ONCE = 500
+_RETRY_S_MAX = 5.0
+_TIMER_S_MAX = 60.0  # the clock may be set forward meanwhile
+
+
+class JournalSource(Protocol):
+    """Where committed batches come from."""
+
+    def read_journal(
+        self, name: str, place_seq: int, wake: Callable[[], None]
+    ) -> Awaitable[JournalReader]:
+        """Let a named reader see each committed batch from its place on, in order."""
+        ...
+
+
+class EngineStatus(msgspec.Struct, frozen=True):
+    """How triggers are doing.
+
+    Attributes:
+        watched_count: triggers that watch.
+        seq: the journal's batch up to which all was looked at.
+        missed_batch_count: batches since the start that came too fast for too long.
+        failure: why nothing can be recorded at the moment; None when it can.
+    """
+
+    watched_count: int
+    seq: int
+    missed_batch_count: int
+    failure: str | None
+
+
+class TriggerEngine:
+    """Runs from `start` to `stop`. Implements `tank.trigger_interfaces.TriggerService`."""
+
+    def __init__(
+        self,
+        tank: Tank,
+        journal: JournalSource,
+        outbox: Outbox,
+        base_url: str,
+        settings: TriggerSettings | None = None,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._tank = tank
+        self._journal = journal
+        self._outbox = outbox
+        self._settings = settings or TriggerSettings()
+        self._notices = Notices(tank, base_url)
+        self._watches = Watches(self._settings.frozen_s * 1_000_000)
+        self._wake = asyncio.Event()
+        self._deliveries: list[NewDelivery] = []
+        self._fired: list[TriggerFired] = []
+        self._seq = 0
+        self._looked_at_us = 0  # when what was looked at last was committed
+        self._recorded_seq = 0
+        self._recorded_at_s = 0.0
+        self._missed_count = 0
+        self._failure: str | None = None
+        self._failure_count = 0
+        self._is_stopping = False
+        self._task: asyncio.Task[None] | None = None
+        self._reader: JournalReader | None = None
+
+    async def start(self) -> None:
+        """Load what triggers remember, and go on from where the last run stopped.
+
+        Raises:
+            StorageFailed: the outbox or the journal cannot be used.
+        """
+        states = await self._outbox.states()
+        place = await self._outbox.place(READER)
+        reader = await self._journal.read_journal(READER, place, self._wake.set)
+        self._reader = reader
+        self._seq = self._recorded_seq = reader.passed_seq
+        grace_us = round(self._settings.frozen_grace_s * 1_000_000)
+        self._watches.frozen_from_us = self._tank.clock.now_us() + grace_us
+        self._tank.bus.react(TriggerChanged, self._take_change)
+        for trigger in self._tank.triggers.all():
+            state = decode_state(states.get(trigger.trigger_id, b""))
+            if state is not None and state.fired_us is not None:
+                self._tank.triggers.note_fired(trigger.trigger_id, state.fired_us)
+                trigger = self._tank.triggers.get(trigger.trigger_id)
+            self._put(trigger, state)
+        if not len(self._watches):
+            reader.rest()
+        self._tank.trigger_service = self
+        self._task = self._loop.create_task(self._run(), name="trigger-engine")
+
+    async def stop(self) -> None:
+        """Look at what was committed until now, record it, end. What fails comes after a start."""
+        if self._task is None:
+            return
+        self._is_stopping = True
+        self._wake.set()
+        try:
+            async with asyncio.timeout(_RETRY_S_MAX):
+                await asyncio.shield(self._task)
+        except TimeoutError:
+            log.error("trigger_engine_stopped_early", seq=self._recorded_seq)
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def status(self) -> EngineStatus:
+        """How triggers are doing."""
+        return EngineStatus(len(self._watches), self._seq, self._missed_count, self._failure)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether nothing can be recorded at the moment."""
+        return self._failure is not None
+
+    def state_of(self, trigger_id: int) -> TriggerState | None:
+        """What a trigger remembers now; None while it does not watch."""
+        return self._watches.state_of(trigger_id)
+
+    async def fire_test(self, trigger: Trigger) -> None:
+        """Queue a delivery marked as a test, with the value there is now. Raise StorageFailed."""
+        datastream = self._tank.directory.datastreams(trigger.device_id).get(trigger.name)
+        current = None if datastream is None else self._tank.archive.current(datastream.stream_id)
+        firing = Firing(
+            self._tank.clock.now_us(),
+            None if current is None else current.at_us,
+            None if current is None else current.value,
+        )
+        deliveries = self._notices.deliveries(trigger, firing, is_test=True)
+        await self._outbox.record(TEST_READER, 0, {}, deliveries)
+        self._tank.bus.publish(TriggerFired(trigger, firing, is_test=True))
+
+    def _take_change(self, event: TriggerChanged) -> None:
+        """A trigger was made or changed, or is gone; called at once, within the action."""
+        if self._reader is None or self._is_stopping:
+            return
+        if event.is_deleted:
+            self._watches.drop(event.trigger.trigger_id)
+        else:
+            self._put(event.trigger, None)
+        if not len(self._watches):
+            self._reader.rest()
+        elif self._reader.is_resting:
+            self._seq = self._reader.follow()
+        self._wake.set()
+
+    def _put(self, trigger: Trigger, saved: TriggerState | None) -> None:
+        datastream = self._tank.directory.datastreams(trigger.device_id).get(trigger.name)
+        if not trigger.is_enabled or datastream is None:
+            self._watches.drop(trigger.trigger_id)
+        else:
+            self._watches.put(trigger, datastream.stream_id, saved)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                is_done = await self._turn()
+            except Exception as error:
+                # Whatever it was: states and place still belong together, as recorded last.
+                if not isinstance(error, StorageFailed | sqlite3.Error):
+                    log.exception("trigger_engine_broke")
+                self._failed(error)
+                if self._is_stopping:
+                    return
+                await asyncio.sleep(min(0.1 * 2 ** min(self._failure_count, 10), _RETRY_S_MAX))
+            else:
+                if is_done and self._is_stopping:
+                    return
+                if not self._is_stopping:
+                    await asyncio.sleep(self._settings.wake_interval_s)
+                    await self._wait()
+
+    async def _turn(self) -> bool:
+        """Look at some of what there is, and record it; tell whether that was all."""
+        self._wake.clear()
+        reader = self._reader
+        assert reader is not None, "started"
+        if not self._deliveries:  # else they could not be recorded, and wait
+            await reader.fill()
+            for batch in reader.take(_BATCHES_AT_ONCE):
+                await self._take_batch(batch)
+            if reader.missed_count > self._missed_count and not reader.has_batches:
+                self._missed_count = reader.missed_count
+                await self._go_on_after_a_gap()
+            self._take_due(reader)
+            if not reader.has_batches:
+                self._seq = max(self._seq, reader.through_seq)
+        is_done = not reader.has_batches and not reader.is_behind
+        if not is_done:
+            self._wake.set()
+        if self._deliveries or self._is_checkpoint_due() or (is_done and self._is_stopping):
+            await self._record()
+        return is_done
+
+    def _take_due(self, reader: JournalReader) -> None:
+        """Let time pass, but no further than to what was committed and not looked at yet."""
+        now_us = self._tank.clock.now_us()
+        if reader.has_batches or reader.is_behind:
+            now_us = min(now_us, self._looked_at_us)
+        self._collect(self._watches.take_due(now_us, _TIMERS_AT_ONCE))
+
+    async def _take_batch(self, batch: CommittedBatch) -> None:
+        self._looked_at_us = batch.committed_us or self._looked_at_us
+        for change in batch.changes:
+            if isinstance(change, DatapointColumns):
+                await self._take_rows(change, batch.committed_us)
+            elif isinstance(change, Deletion):
+                self._watches.take_deletion(change)
+        self._seq = max(self._seq, batch.seq)
+
+    async def _take_rows(self, columns: DatapointColumns, committed_us: int | None) -> None:
+        if committed_us is not None and len(columns) >= _ROWS_BULK_MIN:
+            await self._take_bulk(columns, committed_us)
+            return
+        now_us = self._tank.clock.now_us()
+        for count, row in enumerate(self._watches.watched_rows(columns), 1):
+            datapoint = Datapoint(columns.at_us[row], columns.value(row))
+            stream_id = columns.stream_ids[row]
+            self._collect(self._watches.take_row(stream_id, datapoint, committed_us, now_us))
+            if count % _ROWS_A_TURN == 0:
+                await asyncio.sleep(0)
+
+    async def _take_bulk(self, columns: DatapointColumns, committed_us: int) -> None:
+        found = (
+            (watch, rows)
+            for stream_id, rows in self._watches.watched_rows_by_stream(columns)
+            for watch in self._watches.of_stream(stream_id)
+        )
+        for count, (watch, rows) in enumerate(found, 1):
+            self._collect(self._watches.take_many(watch, columns, rows, committed_us))
+            if count % _WATCHES_A_TURN == 0:
+                await asyncio.sleep(0)
+
+    async def _go_on_after_a_gap(self) -> None:
+        """What was missed is lost to the triggers; what they say now they learn from the values."""
+        for count, (trigger_id, stream_id) in enumerate(self._watches.watched(), 1):
+            current = self._tank.archive.current(stream_id)
+            if current is not None and current.at_us is not None and current.value is not None:
+                datapoint = Datapoint(current.at_us, current.value)
+                now_us = self._tank.clock.now_us()
+                self._collect(self._watches.take_current(trigger_id, datapoint, now_us))
+            if count % _ROWS_A_TURN == 0:
+                await asyncio.sleep(0)
+
+    def _collect(self, firings: Iterable[tuple[Trigger, Firing]]) -> None:
+        for trigger, firing in firings:
+            try:
+                if not self._tank.directory.get_account(trigger.account_id).is_active:
+                    continue
+                self._deliveries += self._notices.deliveries(trigger, firing)
+            except NotFound:  # deleted at this moment
+                continue
+            self._fired.append(TriggerFired(trigger, firing))
+
+    def _is_checkpoint_due(self) -> bool:
+        if self._seq == self._recorded_seq and not self._watches.has_changed:
+            return False
+        waited_s = self._loop.time() - self._recorded_at_s
+        return waited_s >= self._settings.checkpoint_interval_s
+
+    async def _record(self) -> None:
+        """Record deliveries, states and place together; then let go of what was passed."""
+        seq, deliveries = self._seq, self._deliveries
+        states = self._watches.take_changed()
+        try:
+            await self._outbox.record(READER, seq, states, deliveries)
+        except BaseException:
+            self._watches.touch(states)
+            raise
+        fired, self._fired, self._deliveries = self._fired, [], []
+        self._recorded_seq = seq
+        self._recorded_at_s = self._loop.time()
+        self._succeeded()
+        if self._reader is not None:
+            self._reader.passed(seq)
+        for event in fired:
+            self._tank.triggers.note_fired(event.trigger.trigger_id, event.firing.at_us)
+            self._tank.bus.publish(event)
+
+    async def _wait(self) -> None:
+        """Until something was committed or changed, or the next timer or checkpoint is due."""
+        timeout_s: float | None = None
+        if (due_us := self._watches.next_due_us) is not None:
+            due_s = (due_us - self._tank.clock.now_us()) / 1e6
+            timeout_s = min(max(0.0, due_s), _TIMER_S_MAX)
+        if self._seq != self._recorded_seq or self._watches.has_changed:
+            checkpoint_s = self._settings.checkpoint_interval_s
+            timeout_s = checkpoint_s if timeout_s is None else min(timeout_s, checkpoint_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._wake.wait()
+
+    def _failed(self, error: Exception) -> None:
+        if self._failure is None:
+            log.error("trigger_engine_cannot_record", why=str(error))
+        self._failure = str(error) or type(error).__name__
+        self._failure_count += 1
+
+    def _succeeded(self) -> None:
+        if self._failure is not None:
+            log.warning("trigger_engine_records_again")
+        self._failure = None
+        self._failure_count = 0

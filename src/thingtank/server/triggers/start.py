@@ -1,0 +1,92 @@
+"""Sets triggers to work: the engine in front of the outbox, the dispatcher behind it."""
+
+import asyncio
+import contextlib
+from contextlib import AsyncExitStack
+
+import structlog
+
+from thingtank.server.config import Config
+from thingtank.server.deliveries import start_dispatcher
+from thingtank.server.triggers.engine import JournalSource, TriggerEngine
+from thingtank.stores.sqlite_outbox import SqliteOutbox
+from thingtank.tank.access import OPERATOR
+from thingtank.tank.actions.triggers import enable_trigger
+from thingtank.tank.deliveries import Delivery
+from thingtank.tank.errors import NoSuchTrigger, StorageFailed
+from thingtank.tank.events import TriggerChanged
+from thingtank.tank.tank import Tank
+
+log = structlog.get_logger()
+
+
+async def start_triggers(
+    config: Config,
+    tank: Tank,
+    journal: JournalSource,
+    outbox: SqliteOutbox,
+    base_url: str,
+    stack: AsyncExitStack,
+) -> None:
+    """Begin to watch and to deliver; `stack` ends both.
+
+    Args:
+        base_url: what links in notices begin with.
+
+    Raises:
+        StorageFailed: the outbox or the journal cannot be used.
+        OSError, ValueError: as `start_dispatcher`.
+    """
+    forgetting = _Forgetting(tank, outbox)
+    await forgetting.start()
+    stack.push_async_callback(forgetting.stop)
+    engine = TriggerEngine(tank, journal, outbox, base_url, config.triggers)
+    await engine.start()
+    stack.push_async_callback(engine.stop)
+
+    async def disable(delivery: Delivery) -> None:
+        with contextlib.suppress(NoSuchTrigger):  # deleted meanwhile
+            await enable_trigger(tank, OPERATOR, delivery.trigger_id, False)
+
+    start_dispatcher(config, outbox, tank.clock, disable, stack)
+
+
+class _Forgetting:
+    """Drops from the outbox what it keeps of triggers that are gone."""
+
+    def __init__(self, tank: Tank, outbox: SqliteOutbox) -> None:
+        self._tank = tank
+        self._outbox = outbox
+        self._gone: set[int] = set()
+        self._has_any = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin with those that went while nobody looked. Raise StorageFailed."""
+        known = {trigger.trigger_id for trigger in self._tank.triggers.all()}
+        self._gone = (await self._outbox.states()).keys() - known
+        if self._gone:
+            self._has_any.set()
+        self._tank.bus.react(TriggerChanged, self._notice)
+        self._task = asyncio.create_task(self._run(), name="outbox-forgetting")
+
+    async def stop(self) -> None:
+        """End; what is left is found by the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def _notice(self, event: TriggerChanged) -> None:
+        if event.is_deleted:
+            self._gone.add(event.trigger.trigger_id)
+            self._has_any.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._has_any.wait()
+            self._has_any.clear()
+            gone, self._gone = self._gone, set()
+            try:
+                await self._outbox.forget_triggers(gone, self._tank.clock.now_us())
+            except StorageFailed as error:  # the next start finds them again
+                log.warning("outbox_keeps_gone_triggers", why=str(error), count=len(gone))

@@ -1,0 +1,264 @@
+"""The triggers that watch, by datastream, with their states and timers. No waiting, no storage."""
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+
+from thingtank.server.triggers.bulk import telling_rows
+from thingtank.stores.rows import Deletion, Int64s
+from thingtank.tank.datapoints import Datapoint, DatapointColumns
+from thingtank.tank.trigger_rules import (
+    Firing,
+    TriggerState,
+    encode_state,
+    forgotten,
+    started,
+    step,
+)
+from thingtank.tank.triggers import Trigger
+
+_STALE_TIMERS_MAX = 1000
+_ROWS_MANY_MIN = 16  # of one datastream; fewer are quicker one by one
+
+
+class Watch:
+    """One trigger at work.
+
+    Attributes:
+        queued_us: the instant that its timer is set to; None for no timer.
+    """
+
+    __slots__ = ("queued_us", "state", "stream_id", "trigger")
+
+    def __init__(self, trigger: Trigger, stream_id: int, state: TriggerState) -> None:
+        self.trigger = trigger
+        self.stream_id = stream_id
+        self.state = state
+        self.queued_us: int | None = None
+
+
+class Watches:
+    """All watches. Lives in the loop's thread.
+
+    Attributes:
+        frozen_from_us: no silence is told before that instant: devices may be coming back.
+    """
+
+    def __init__(self, frozen_us: int, frozen_from_us: int = 0) -> None:
+        self._frozen_us = frozen_us
+        self.frozen_from_us = frozen_from_us
+        self._of_trigger: dict[int, Watch] = {}
+        self._of_stream: dict[int, tuple[Watch, ...]] = {}
+        self._stream_ids = np.empty(0, np.int32)
+        self._is_sorted = True
+        self._timers: list[tuple[int, int]] = []
+        self._changed: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._of_trigger)
+
+    def put(self, trigger: Trigger, stream_id: int, saved: TriggerState | None = None) -> None:
+        """Let a trigger watch, or go on as it is now.
+
+        Args:
+            saved: what it remembered before the start; void if it was armed anew since.
+        """
+        known = self._of_trigger.get(trigger.trigger_id)
+        state = saved if known is None else known.state
+        if state is None or state.armed_number != trigger.armed.number:
+            fired_us = None if state is None else state.fired_us
+            state = started(trigger, self._frozen_us)
+            if fired_us is not None:  # quiet time goes on
+                state = msgspec.structs.replace(state, fired_us=fired_us)
+            self._changed.add(trigger.trigger_id)
+        if known is not None and known.stream_id == stream_id:
+            known.trigger = trigger
+            self._set(known, state)
+            return
+        self.drop(trigger.trigger_id)
+        watch = Watch(trigger, stream_id, state)
+        self._of_trigger[trigger.trigger_id] = watch
+        self._of_stream[stream_id] = (*self._of_stream.get(stream_id, ()), watch)
+        self._is_sorted = False
+        self._set(watch, state)
+
+    def drop(self, trigger_id: int) -> None:
+        """Let a trigger watch no more."""
+        watch = self._of_trigger.pop(trigger_id, None)
+        if watch is None:
+            return
+        rest = tuple(other for other in self._of_stream[watch.stream_id] if other is not watch)
+        if rest:
+            self._of_stream[watch.stream_id] = rest
+        else:
+            del self._of_stream[watch.stream_id]
+            self._is_sorted = False
+        self._changed.discard(trigger_id)
+
+    def state_of(self, trigger_id: int) -> TriggerState | None:
+        """What a trigger remembers."""
+        watch = self._of_trigger.get(trigger_id)
+        return None if watch is None else watch.state
+
+    def watched(self) -> list[tuple[int, int]]:
+        """(trigger_id, stream_id) of all."""
+        return [(trigger_id, watch.stream_id) for trigger_id, watch in self._of_trigger.items()]
+
+    def watched_rows(self, columns: DatapointColumns) -> Sequence[int]:
+        """The rows that some trigger watches, of a small batch."""
+        of_stream = self._of_stream
+        if of_stream.keys().isdisjoint(columns.stream_ids):
+            return ()
+        return [row for row, i in enumerate(columns.stream_ids) if i in of_stream]
+
+    def watched_rows_by_stream(self, columns: DatapointColumns) -> Iterator[tuple[int, Int64s]]:
+        """The rows that some trigger watches, of a large batch, by datastream, each in order."""
+        if not self._is_sorted:
+            self._stream_ids = np.array(sorted(self._of_stream), np.int32)
+            self._is_sorted = True
+        stream_ids = np.frombuffer(columns.stream_ids, np.int32)
+        rows = np.flatnonzero(np.isin(stream_ids, self._stream_ids))
+        if not len(rows):
+            return
+        order = np.argsort(stream_ids[rows], kind="stable")
+        rows, ordered_ids = rows[order], stream_ids[rows][order]
+        starts = np.flatnonzero(np.concatenate(([True], ordered_ids[1:] != ordered_ids[:-1])))
+        for start, end in pairwise([*starts.tolist(), len(rows)]):
+            yield int(ordered_ids[start]), rows[start:end]
+
+    def take_row(
+        self, stream_id: int, datapoint: Datapoint, committed_us: int | None, now_us: int
+    ) -> Iterator[tuple[Trigger, Firing]]:
+        """Let a datapoint arrive at all that watch its datastream.
+
+        Args:
+            committed_us: when it came. None for some time since the last one: at its own time if
+                that can be.
+        """
+        for watch in self._of_stream.get(stream_id, ()):
+            arrived_us = committed_us
+            if arrived_us is None:
+                since_us = watch.state.updated_us or watch.trigger.armed.at_us
+                arrived_us = min(max(datapoint.at_us, since_us), now_us)
+            yield from self._stepped(watch, arrived_us, datapoint)
+
+    def of_stream(self, stream_id: int) -> Sequence[Watch]:
+        """All that watch a datastream."""
+        return self._of_stream.get(stream_id, ())
+
+    def take_many(
+        self, watch: Watch, columns: DatapointColumns, rows: Int64s, committed_us: int
+    ) -> Iterator[tuple[Trigger, Firing]]:
+        """Let many datapoints of its datastream arrive at one watch and one instant.
+
+        As `take_row` would for each, and quicker.
+
+        Args:
+            rows: those of the datastream, n >= 1, in order.
+        """
+        if self._of_trigger.get(watch.trigger.trigger_id) is not watch:
+            return  # dropped meanwhile
+        if len(rows) < _ROWS_MANY_MIN:
+            yield from self._stepped_by(watch, columns, rows.tolist(), committed_us)
+            return
+        yield from self._stepped(watch, committed_us, None)
+        at_us = np.frombuffer(columns.at_us, np.int64)[rows]
+        numbers = np.frombuffer(columns.numbers, np.float64)[rows]
+        telling = telling_rows(watch.trigger, watch.state, at_us, numbers)
+        chosen = rows if telling is None else rows[telling]
+        yield from self._stepped_by(watch, columns, chosen.tolist(), committed_us)
+
+    def take_deletion(self, deletion: Deletion) -> None:
+        """Forget deleted datapoints."""
+        for stream_id in deletion.stream_ids:
+            for watch in self._of_stream.get(stream_id, ()):
+                state = forgotten(watch.state, deletion.start_us, deletion.end_us)
+                if state is not watch.state:
+                    self._changed.add(watch.trigger.trigger_id)
+                    watch.state = state
+
+    def take_current(
+        self, trigger_id: int, datapoint: Datapoint, now_us: int
+    ) -> Iterator[tuple[Trigger, Firing]]:
+        """Go on with the value there is now, after datapoints were missed."""
+        watch = self._of_trigger.get(trigger_id)
+        if watch is not None:
+            yield from self._stepped(watch, now_us, datapoint)
+
+    @property
+    def next_due_us(self) -> int | None:
+        """When `take_due` is to be called next; None for never."""
+        return self._timers[0][0] if self._timers else None
+
+    def take_due(self, now_us: int, count_max: int) -> Iterator[tuple[Trigger, Firing]]:
+        """What fires because its time has come, oldest first; some of it if there is much."""
+        while self._timers and self._timers[0][0] <= now_us and count_max > 0:
+            due_us, trigger_id = heapq.heappop(self._timers)
+            watch = self._of_trigger.get(trigger_id)
+            if watch is None or watch.queued_us != due_us:
+                continue  # dropped, or set to an earlier instant since
+            watch.queued_us = None
+            count_max -= 1
+            yield from self._stepped(watch, now_us, None)
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether `take_changed` would return some."""
+        return bool(self._changed)
+
+    def take_changed(self) -> dict[int, bytes]:
+        """What changed since the last time, to be saved."""
+        changed = {i: encode_state(self._of_trigger[i].state) for i in self._changed}
+        self._changed.clear()
+        return changed
+
+    def touch(self, trigger_ids: Iterable[int]) -> None:
+        """Mark states that could not be saved as changed again."""
+        self._changed.update(i for i in trigger_ids if i in self._of_trigger)
+
+    def _stepped_by(
+        self, watch: Watch, columns: DatapointColumns, rows: Iterable[int], now_us: int
+    ) -> Iterator[tuple[Trigger, Firing]]:
+        for row in rows:
+            datapoint = Datapoint(columns.at_us[row], columns.value(row))
+            yield from self._stepped(watch, now_us, datapoint)
+
+    def _stepped(
+        self, watch: Watch, now_us: int, datapoint: Datapoint | None
+    ) -> Iterator[tuple[Trigger, Firing]]:
+        before = watch.state
+        state, firings = step(watch.trigger, before, now_us, datapoint, self._frozen_us)
+        if state is not before:
+            self._changed.add(watch.trigger.trigger_id)
+        self._set(watch, state)
+        for firing in firings:
+            yield watch.trigger, firing
+
+    def _set(self, watch: Watch, state: TriggerState) -> None:
+        """Take over a state, and set its timer.
+
+        A timer is never moved to a later instant, or each update would leave one behind; when it
+        comes it is set anew.
+        """
+        due_us = state.due_us
+        if due_us is not None and due_us < self.frozen_from_us and watch.trigger.kind == "frozen":
+            due_us = self.frozen_from_us
+            state = msgspec.structs.replace(state, due_us=due_us)
+        watch.state = state
+        if due_us is not None and (watch.queued_us is None or due_us < watch.queued_us):
+            watch.queued_us = due_us
+            heapq.heappush(self._timers, (due_us, watch.trigger.trigger_id))
+            if len(self._timers) > 2 * len(self._of_trigger) + _STALE_TIMERS_MAX:
+                self._drop_stale_timers()
+
+    def _drop_stale_timers(self) -> None:
+        """Those of triggers that are gone may be set to an instant far off."""
+        self._timers = [
+            (watch.queued_us, trigger_id)
+            for trigger_id, watch in self._of_trigger.items()
+            if watch.queued_us is not None
+        ]
+        heapq.heapify(self._timers)

@@ -1,0 +1,293 @@
+"""Readers behind the journal: whoever must see each committed batch, in order, and none twice.
+
+A reader has a name and a place: the number of the last batch that it needs no more. Batches come to
+it straight from their commit while it keeps up; what its queue cannot hold, and what was committed
+before it started, it reads back from the journal. The journal keeps what a named reader has not
+passed, across restarts too, up to `bytes_max`: beyond that it is trimmed all the same, the reader
+is told how many batches it missed, and writes go on.
+
+A reader that rests costs a commit nothing and holds nothing back.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from thingtank.stores.changes import Change, bytes_of
+from thingtank.stores.journal import Journal
+from thingtank.stores.worker import Worker
+from thingtank.tank.datapoints import DatapointColumns
+from thingtank.tank.interfaces import Clock
+
+log = structlog.get_logger()
+
+QUEUE_BYTES_MAX = 16 * 1024 * 1024
+_BATCH_BYTES = 200
+_FILL_BYTES = 1024 * 1024  # read back at once; commits wait meanwhile
+_MARKS = 64  # how finely it is known how far behind a reader is
+
+
+class CommittedBatch(NamedTuple):
+    """One batch, as it was committed.
+
+    Attributes:
+        seq: its number in the journal.
+        changes: not to be changed.
+        committed_us: when, if it comes straight from its commit; None if it was read back: some
+            time since the batch before.
+    """
+
+    seq: int
+    changes: Sequence[Change]
+    committed_us: int | None
+
+
+class JournalReader:
+    """One reader. Lives in the loop's thread.
+
+    Attributes:
+        passed_seq: its place.
+        missed_count: batches it will never see.
+    """
+
+    def __init__(
+        self, readers: "JournalReaders", name: str, place_seq: int, wake: Callable[[], None]
+    ) -> None:
+        self._readers = readers
+        self._wake = wake
+        self._queue: deque[tuple[CommittedBatch, int]] = deque()
+        self._queue_bytes = 0
+        self._tail_seq = place_seq  # of what was queued last
+        self.name = name
+        self.passed_seq = place_seq
+        self.missed_count = 0
+        self.is_resting = False
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is more than the queue holds: `fill` reads it back."""
+        return not self.is_resting and self._tail_seq < self._readers.published_seq
+
+    @property
+    def has_batches(self) -> bool:
+        """Whether `take` would return some."""
+        return bool(self._queue)
+
+    @property
+    def through_seq(self) -> int:
+        """Up to there all was taken, is queued, or was missed."""
+        return self._tail_seq
+
+    def offer(self, batch: CommittedBatch) -> None:
+        """A batch was committed. What does not fit is left to be read back."""
+        if batch.seq == self._tail_seq + 1 and self._queue_bytes < QUEUE_BYTES_MAX:
+            self._add(batch)
+        self._wake()
+
+    def take(self, batches_max: int) -> list[CommittedBatch]:
+        """The next batches that are queued; maybe none."""
+        taken: list[CommittedBatch] = []
+        while self._queue and len(taken) < batches_max:
+            batch, size_bytes = self._queue.popleft()
+            self._queue_bytes -= size_bytes
+            taken.append(batch)
+        return taken
+
+    async def fill(self) -> None:
+        """Read back what comes next, if nothing is queued and there is more.
+
+        Raises:
+            sqlite3.Error: the journal cannot be read; nothing is lost by it.
+        """
+        if not self._queue and self.is_behind:
+            await self._readers.read_back(self, self._tail_seq)
+
+    def add_read_back(
+        self, batches: Iterable[tuple[int, Sequence[Change]]], through_seq: int, dropped_seq: int
+    ) -> None:
+        """Queue what was read back; there is nothing else up to `through_seq`."""
+        if self.is_resting:
+            return
+        if self._tail_seq < dropped_seq:
+            missed_count = dropped_seq - self._tail_seq
+            self.missed_count += missed_count
+            log.error(
+                "journal_reader_missed",
+                reader=self.name,
+                batch_count=missed_count,
+                through_seq=dropped_seq,
+            )
+            self._tail_seq = dropped_seq
+        for seq, changes in batches:
+            if seq > self._tail_seq:
+                self._add(CommittedBatch(seq, changes, None))
+        self._tail_seq = max(self._tail_seq, through_seq)
+
+    def passed(self, seq: int) -> None:
+        """Batches up to `seq` are not needed any more."""
+        self.passed_seq = max(self.passed_seq, seq)
+
+    def rest(self) -> None:
+        """See nothing until `follow`."""
+        self.is_resting = True
+        self._queue.clear()
+        self._queue_bytes = 0
+        self._readers.rest_or_follow()
+
+    def follow(self) -> int:
+        """See what is committed from now on; returns the place that it begins behind."""
+        if self.is_resting:
+            self.is_resting = False
+            self._tail_seq = self._readers.published_seq
+            self.passed(self._tail_seq)
+            self._readers.rest_or_follow()
+        return self._tail_seq
+
+    def _add(self, batch: CommittedBatch) -> None:
+        size_bytes = _BATCH_BYTES + sum(
+            bytes_of(change) for change in batch.changes if isinstance(change, DatapointColumns)
+        )
+        self._queue.append((batch, size_bytes))
+        self._queue_bytes += size_bytes
+        self._tail_seq = batch.seq
+
+
+class JournalReaders:
+    """All readers of a journal, and what they keep it from trimming. Lives in the loop's thread.
+
+    Attributes:
+        following: readers that want each batch; empty in most moments of most instances.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        worker: Worker,
+        bytes_max: int,
+        last_seq: Callable[[], int],
+        places: Mapping[str, int],
+        kept_bytes: int,
+        clock: Clock,
+    ) -> None:
+        """Start.
+
+        Args:
+            last_seq: the batch that was published last.
+            places: of the readers that the journal knows by name.
+            kept_bytes: size of the batches that the journal holds already.
+        """
+        self._journal = journal
+        self._worker = worker
+        self._bytes_max = bytes_max
+        self._last_seq = last_seq
+        self._clock = clock
+        self._places = dict(places)  # of those that were not opened since the start
+        self._opened: dict[str, JournalReader] = {}
+        # Place → bytes written to the journal until then, counted from the start on.
+        self._marks: deque[tuple[int, int]] = deque([(journal.dropped_seq, -kept_bytes)])
+        self._given_up: set[str] = set()
+        self.following: tuple[JournalReader, ...] = ()
+
+    @property
+    def published_seq(self) -> int:
+        """The batch that was published last."""
+        return self._last_seq()
+
+    async def open(self, name: str, place_seq: int, wake: Callable[[], None]) -> JournalReader:
+        """Let a reader follow from its place on.
+
+        Args:
+            name: the same after each restart.
+            place_seq: what the reader has recorded itself; 0 if it never did.
+            wake: called when there is something to take; must be quick.
+
+        Raises:
+            StorageFailed: its name could not be written down.
+        """
+        assert name not in self._opened, "one reader a name"
+        last_seq = self._last_seq()
+        known_seq = self._places.get(name)
+        is_new = known_seq is None and not place_seq  # what came before is not its affair
+        seq = last_seq if is_new else max(place_seq, known_seq or 0)
+        if seq > last_seq:
+            log.error("journal_reader_is_ahead", reader=name, place=seq, last=last_seq)
+            seq = last_seq
+        reader = JournalReader(self, name, seq, wake)
+        self._opened[name] = reader
+        self._places.pop(name, None)
+        self.rest_or_follow()
+        await self._worker.run(lambda: self._journal.save_places({name: seq}))
+        return reader
+
+    def offer(self, changes: Sequence[Change], seq: int) -> None:
+        """Hand a committed batch to all that follow."""
+        batch = CommittedBatch(seq, changes, self._clock.now_us())
+        for reader in self.following:
+            reader.offer(batch)
+
+    def rest_or_follow(self) -> None:
+        """Look anew at who follows."""
+        self.following = tuple(reader for reader in self._opened.values() if not reader.is_resting)
+
+    async def read_back(self, reader: JournalReader, after_seq: int) -> None:
+        """Queue for a reader what the journal holds behind a place, some of it at least."""
+
+        def read() -> tuple[list[tuple[int, list[Change]]], int, int]:
+            batches = self._journal.batches_after(after_seq, _FILL_BYTES)
+            # Where nothing follows, nothing is there up to the newest.
+            through_seq = batches[-1][0] if batches else self._journal.last_seq
+            return batches, through_seq, self._journal.dropped_seq
+
+        reader.add_read_back(*await self._worker.run(read))
+
+    def droppable_seq(self, through_seq: int, written_bytes: int) -> int:
+        """Up to where the journal may be trimmed, when all else allows `through_seq`.
+
+        Args:
+            written_bytes: size of all batches committed since the start.
+        """
+        lowest = through_seq
+        for name, place in self._waiting_places().items():
+            lag_bytes = 0 if place >= through_seq else written_bytes - self._written_until(place)
+            if lag_bytes <= self._bytes_max:
+                self._given_up.discard(name)
+                lowest = min(lowest, place)
+                continue
+            lowest = min(lowest, self._oldest_kept(written_bytes, through_seq))
+            if name not in self._given_up:
+                self._given_up.add(name)
+                log.error("journal_reader_is_too_far_behind", reader=name, lag_bytes=lag_bytes)
+        self._mark(through_seq, written_bytes)
+        while len(self._marks) > 1 and self._marks[1][0] <= lowest:
+            self._marks.popleft()
+        return lowest
+
+    def _mark(self, seq: int, written_bytes: int) -> None:
+        if written_bytes - self._marks[-1][1] >= self._bytes_max // _MARKS:
+            self._marks.append((seq, written_bytes))
+
+    def places(self, through_seq: int) -> dict[str, int]:
+        """What to write down: each reader's place, those that rest at `through_seq`."""
+        resting = {name: through_seq for name, reader in self._opened.items() if reader.is_resting}
+        return {**self._waiting_places(), **resting}
+
+    def _waiting_places(self) -> dict[str, int]:
+        following = {reader.name: reader.passed_seq for reader in self.following}
+        return {**self._places, **following}
+
+    def _oldest_kept(self, written_bytes: int, through_seq: int) -> int:
+        """The place from which on the newest `bytes_max` are, about."""
+        for seq, until_bytes in self._marks:
+            if written_bytes - until_bytes <= self._bytes_max:
+                return min(seq, through_seq)
+        return through_seq
+
+    def _written_until(self, place: int) -> int:
+        until = self._marks[0][1]
+        for seq, written_bytes in self._marks:
+            if seq > place:
+                break
+            until = written_bytes
+        return until

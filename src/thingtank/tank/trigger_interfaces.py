@@ -1,0 +1,123 @@
+"""What the tank needs to know triggers, and to have them at work."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from thingtank.tank.errors import NoSuchTrigger, Unavailable
+from thingtank.tank.trigger_rules import TriggerState
+from thingtank.tank.triggers import Trigger
+
+
+class Triggers(Protocol):
+    """Which triggers exist.
+
+    Reads are answered from memory, from any thread, and never wait. Writes are durable when they
+    return; the view in memory then already says so. They run one after another, so a `change`
+    function sees the newest value. Triggers go away with their device or datastream.
+    """
+
+    def get(self, trigger_id: int) -> Trigger:
+        """Raise NoSuchTrigger if there is none."""
+        ...
+
+    def all(self) -> Sequence[Trigger]:
+        """All of the instance, oldest first."""
+        ...
+
+    def of_device(self, device_id: int) -> Sequence[Trigger]:
+        """Those of a device, oldest first."""
+        ...
+
+    def of_account(self, account_id: int) -> Sequence[Trigger]:
+        """Those of an account's devices, oldest first."""
+        ...
+
+    async def insert(self, trigger: Trigger) -> Trigger:
+        """Store a trigger. Raise NoSuchDatastream if what it watches is gone."""
+        ...
+
+    async def update(self, trigger_id: int, change: Callable[[Trigger], Trigger]) -> Trigger:
+        """Store `change` of a trigger; not of what it watches, nor of `notified_us`."""
+        ...
+
+    async def delete(self, trigger_id: int) -> Trigger:
+        """Remove a trigger; return what it was."""
+        ...
+
+    async def delete_of(self, device_id: int, name: str | None = None) -> Sequence[Trigger]:
+        """Remove the triggers of a device, or of one datastream of it; return what they were."""
+        ...
+
+    def note_fired(self, trigger_id: int, at_us: int) -> None:
+        """Say when a trigger fired last; kept in memory, since its state tells it after a start."""
+        ...
+
+
+class TriggerService(Protocol):
+    """Triggers at work."""
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether nothing can be recorded at the moment; the log says why."""
+        ...
+
+    async def fire_test(self, trigger: Trigger) -> None:
+        """Queue a delivery marked as a test, with the value there is now. Raise StorageFailed."""
+        ...
+
+    def state_of(self, trigger_id: int) -> TriggerState | None:
+        """What a trigger remembers now; None while it does not watch."""
+        ...
+
+
+class NoTriggers:
+    """Implements `Triggers` for a tank without any: there are none, and none can be made."""
+
+    def get(self, trigger_id: int) -> Trigger:
+        """There is none."""
+        raise NoSuchTrigger(f"there is no trigger {trigger_id}")
+
+    def all(self) -> Sequence[Trigger]:
+        """None."""
+        return ()
+
+    def of_device(self, device_id: int) -> Sequence[Trigger]:
+        """None."""
+        return ()
+
+    def of_account(self, account_id: int) -> Sequence[Trigger]:
+        """None."""
+        return ()
+
+    async def insert(self, trigger: Trigger) -> Trigger:
+        """Refuse."""
+        raise Unavailable("this tank keeps no triggers")
+
+    async def update(self, trigger_id: int, change: Callable[[Trigger], Trigger]) -> Trigger:
+        """There is none."""
+        return self.get(trigger_id)
+
+    async def delete(self, trigger_id: int) -> Trigger:
+        """There is none."""
+        return self.get(trigger_id)
+
+    async def delete_of(self, device_id: int, name: str | None = None) -> Sequence[Trigger]:
+        """None."""
+        return ()
+
+    def note_fired(self, trigger_id: int, at_us: int) -> None:
+        """Nothing to note."""
+
+
+class NoTriggerService:
+    """Implements `TriggerService` where no triggers are at work, as in a command on a folder."""
+
+    is_failing = False
+
+    async def fire_test(self, trigger: Trigger) -> None:
+        """Refuse."""
+        raise Unavailable("triggers are not at work here")
+
+    def state_of(self, trigger_id: int) -> TriggerState | None:
+        """Nothing is remembered."""
+        return None

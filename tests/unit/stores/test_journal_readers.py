@@ -1,0 +1,356 @@
+"""Readers behind the journal see each batch once and in order, live and after restarts."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+from tests.unit.stores.memory_history import MemoryHistory
+
+from thingtank.stores import journal as journal_module
+from thingtank.stores import journal_readers
+from thingtank.stores.archive_settings import ArchiveSettings
+from thingtank.stores.embedded_archive import EmbeddedArchive
+from thingtank.stores.journal import Journal
+from thingtank.stores.journal_readers import JournalReader
+from thingtank.stores.rows import Deletion
+from thingtank.tank.datapoints import Datapoint, DatapointColumns, DatapointRows
+
+NEVER_S = 3600.0
+QUIET = ArchiveSettings(move_interval_s=NEVER_S, trim_interval_s=NEVER_S)
+RESTLESS = ArchiveSettings(move_interval_s=0.001, trim_interval_s=0.001)
+
+
+def quiet() -> None:
+    pass
+
+
+class Folder:
+    """A data folder that archives are opened in, one after another."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._history = MemoryHistory()
+        self._opened: list[EmbeddedArchive] = []
+
+    async def archive(self, settings: ArchiveSettings = QUIET) -> EmbeddedArchive:
+        archive = await EmbeddedArchive.join(self._path, settings, self._history)
+        self._opened.append(archive)
+        return archive
+
+    def crash(self) -> None:
+        """Leave the archive as a killed process would."""
+        archive = self._opened.pop()
+        assert archive._mover._task is not None
+        archive._mover._task.cancel()
+        assert archive._compacting is not None
+        archive._compacting.cancel()
+        archive._journal.close()
+
+    async def close(self) -> None:
+        await self._opened.pop().close()
+
+
+@pytest.fixture
+async def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+async def write(archive: EmbeddedArchive, *instants: int) -> None:
+    """One batch for each."""
+    for at_us in instants:
+        await archive.append(DatapointRows([1], [at_us], ["1"]))
+
+
+async def seen(reader: JournalReader) -> list[int]:
+    """The times of all there is to read."""
+    found: list[int] = []
+    while reader.has_batches or reader.is_behind:
+        await reader.fill()
+        for batch in reader.take(3):
+            found += times(batch.changes)
+    return found
+
+
+def times(changes: Sequence[object]) -> list[int]:
+    return [at for change in changes if isinstance(change, DatapointColumns) for at in change.at_us]
+
+
+async def settle(archive: EmbeddedArchive) -> None:
+    """Move and trim all that may be."""
+    await archive.flush()
+    await archive._mover._trim()
+
+
+def kept(archive: EmbeddedArchive) -> list[int]:
+    """Numbers of the batches that the journal still has."""
+    return [seq for seq, _ in archive._journal.batches_after(0, 10**9)]
+
+
+async def test_batches_come_live_in_order_with_their_numbers(folder: Folder) -> None:
+    archive = await folder.archive()
+    woken: list[int] = []
+    reader = await archive.read_journal("r", 0, lambda: woken.append(1))
+    await write(archive, 10, 11)
+    await archive.delete([1], 11, 12)
+    batches = reader.take(10)
+    assert [batch.seq for batch in batches] == [1, 2, 3]
+    assert [times(batch.changes) for batch in batches] == [[10], [11], []]
+    assert list(batches[2].changes) == [Deletion((1,), 11, 12)]
+    assert all(batch.committed_us is not None for batch in batches)
+    assert len(woken) == 3
+    assert reader.take(10) == []
+    await folder.close()
+
+
+async def test_a_new_reader_begins_with_what_comes_after_it(folder: Folder) -> None:
+    archive = await folder.archive()
+    await write(archive, 10)
+    reader = await archive.read_journal("r", 0, quiet)
+    await write(archive, 11)
+    assert await seen(reader) == [11]
+    await folder.close()
+
+
+@pytest.mark.parametrize("settings", [QUIET, RESTLESS], ids=["quiet", "restless"])
+async def test_after_a_crash_a_reader_goes_on_from_its_place(
+    folder: Folder, settings: ArchiveSettings
+) -> None:
+    archive = await folder.archive(settings)
+    reader = await archive.read_journal("r", 0, quiet)
+    await write(archive, *range(10, 20))
+    reader.passed(4)
+    await settle(archive)
+    await write(archive, 20, 21)
+    folder.crash()
+    archive = await folder.archive(settings)
+    await settle(archive)  # before the reader has come back
+    reader = await archive.read_journal("r", 4, quiet)
+    await write(archive, 22)
+    assert await seen(reader) == list(range(14, 23))
+    assert reader.missed_count == 0
+    await folder.close()
+
+
+async def test_what_is_read_back_is_told_from_what_is_live(folder: Folder) -> None:
+    archive = await folder.archive()
+    await archive.read_journal("r", 0, quiet)
+    await write(archive, 10)
+    folder.crash()
+    archive = await folder.archive()
+    reader = await archive.read_journal("r", 0, quiet)
+    await reader.fill()
+    await write(archive, 11)
+    assert [batch.committed_us is None for batch in reader.take(10)] == [True, False]
+    await folder.close()
+
+
+async def test_the_journal_keeps_what_a_reader_has_not_passed(folder: Folder) -> None:
+    archive = await folder.archive()
+    reader = await archive.read_journal("r", 0, quiet)
+    other = await archive.read_journal("s", 0, quiet)
+    await write(archive, 10, 11, 12, 13)
+    reader.passed(2)
+    other.passed(3)
+    await settle(archive)
+    assert kept(archive) == [3, 4]
+    assert archive._journal.trimmed_seq == 4
+    reader.passed(4)
+    await settle(archive)
+    assert kept(archive) == [4]
+    other.passed(4)
+    await settle(archive)
+    assert kept(archive) == []
+    assert archive._journal.places() == {"r": 4, "s": 4}
+    await folder.close()
+
+
+async def test_what_is_kept_for_readers_alone_is_not_recovered_again(folder: Folder) -> None:
+    archive = await folder.archive()
+    await archive.read_journal("r", 0, quiet)
+    await write(archive, 10, 11)
+    await settle(archive)
+    folder.crash()
+    archive = await folder.archive()
+    assert not archive._head
+    assert [d.at_us for d in (await archive.read([1], 0, 100, 10))[1]] == [10, 11]
+    await write(archive, 12)
+    assert archive._journal.last_seq == 3
+    await folder.close()
+
+
+async def test_a_resting_reader_sees_nothing_and_keeps_nothing(folder: Folder) -> None:
+    archive = await folder.archive()
+    reader = await archive.read_journal("r", 0, quiet)
+    await write(archive, 10)
+    reader.rest()
+    assert archive._journal_readers.following == ()
+    await write(archive, 11)
+    await settle(archive)
+    assert kept(archive) == []
+    assert await seen(reader) == []
+    assert reader.follow() == 2
+    await write(archive, 12)
+    assert await seen(reader) == [12]
+    folder.crash()
+    # It never recorded a place of its own, but what it follows since is not lost.
+    archive = await folder.archive()
+    reader = await archive.read_journal("r", 0, quiet)
+    assert await seen(reader) == [12]
+    await folder.close()
+
+
+async def test_what_the_queue_cannot_hold_is_read_back(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_readers, "QUEUE_BYTES_MAX", 700)
+    monkeypatch.setattr(journal_readers, "_FILL_BYTES", 700)
+    archive = await folder.archive(RESTLESS)
+    reader = await archive.read_journal("r", 0, quiet)
+    await write(archive, *range(100))
+    assert reader.is_behind
+    assert await seen(reader) == list(range(100))
+    assert not reader.is_behind
+    await write(archive, 100)
+    assert [batch.committed_us is None for batch in reader.take(9)] == [False]
+    await folder.close()
+
+
+async def test_reading_back_while_writers_go_on_loses_and_doubles_nothing(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_readers, "QUEUE_BYTES_MAX", 2000)
+    monkeypatch.setattr(journal_readers, "_FILL_BYTES", 3000)
+    archive = await folder.archive(RESTLESS)
+    reader = await archive.read_journal("r", 0, quiet)
+    writing = asyncio.create_task(write(archive, *range(1000)))
+    found: list[int] = []
+    seq = 0
+    async with asyncio.timeout(60):
+        while len(found) < 1000:
+            await reader.fill()
+            for batch in reader.take(5):
+                assert batch.seq == seq + 1
+                seq = batch.seq
+                found += times(batch.changes)
+            reader.passed(seq)
+            await asyncio.sleep(0)
+    await writing
+    assert found == list(range(1000))
+    assert reader.missed_count == 0
+    await folder.close()
+
+
+async def test_a_reader_too_far_behind_is_told_what_it_missed_and_writes_go_on(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_readers, "QUEUE_BYTES_MAX", 1)
+    archive = await folder.archive(
+        ArchiveSettings(move_interval_s=NEVER_S, trim_interval_s=NEVER_S, reader_bytes_max=300)
+    )
+    reader = await archive.read_journal("r", 0, quiet)
+    with capture_logs() as logs:
+        for at_us in range(30):
+            await write(archive, at_us)
+            await settle(archive)
+        found = await seen(reader)
+    assert found[0] == 0  # the queue held it
+    assert found[1:] == list(range(31 - len(found), 30))
+    assert 2 < len(found) < 20
+    assert reader.missed_count == 30 - len(found)
+    events = [entry["event"] for entry in logs]
+    assert events.count("journal_reader_is_too_far_behind") == 1
+    assert "journal_reader_missed" in events
+    reader.passed(30)
+    await write(archive, 30)
+    await settle(archive)
+    await write(archive, 31)
+    await settle(archive)
+    assert await seen(reader) == [30, 31]
+    assert kept(archive) == [31, 32]
+    await folder.close()
+
+
+async def test_what_was_given_up_before_a_crash_is_told_after_it(folder: Folder) -> None:
+    small = ArchiveSettings(move_interval_s=NEVER_S, trim_interval_s=NEVER_S, reader_bytes_max=100)
+    archive = await folder.archive(small)
+    reader = await archive.read_journal("r", 0, quiet)
+    for at_us in range(10):
+        await write(archive, at_us)
+        reader.passed(min(at_us, 2))
+        await settle(archive)
+    folder.crash()
+    archive = await folder.archive(small)
+    reader = await archive.read_journal("r", 2, quiet)
+    await write(archive, 10)
+    found = await seen(reader)
+    assert found == list(range(11 - len(found), 11))
+    assert reader.missed_count == 9 - len(found) > 0
+    await folder.close()
+
+
+async def test_a_place_ahead_of_the_journal_is_none(folder: Folder) -> None:
+    archive = await folder.archive()
+    await write(archive, 10)
+    with capture_logs() as logs:
+        reader = await archive.read_journal("r", 99, quiet)
+    assert [entry["event"] for entry in logs] == ["journal_reader_is_ahead"]
+    await write(archive, 11)
+    assert await seen(reader) == [11]
+    await folder.close()
+
+
+async def test_much_is_dropped_in_steps(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "_DROP_BATCHES", 3)
+    archive = await folder.archive()
+    await write(archive, *range(10))
+    await archive.flush()
+    drops: list[int] = []
+    trim = Journal.trim
+
+    def counted(self: Journal, *args: object) -> bool:
+        is_done = trim(self, *args)  # type: ignore[arg-type]
+        drops.append(self.dropped_seq)
+        return is_done
+
+    monkeypatch.setattr(Journal, "trim", counted)
+    await archive._mover._trim()
+    assert drops == [3, 6, 9, 10]
+    assert kept(archive) == []
+    await folder.close()
+
+
+async def test_a_journal_from_before_there_were_readers_gets_them(tmp_path: Path) -> None:
+    import sqlite3
+
+    old = Journal.open(tmp_path)
+    old.commit([DatapointColumns.of([(1, Datapoint(5, "1"))])])
+    old.close()
+    with sqlite3.connect(tmp_path / journal_module.FILE_NAME) as connection:
+        connection.execute("DROP TABLE reader")
+    connection.close()
+    opened = Journal.open(tmp_path)
+    assert opened.places() == {}
+    opened.save_places({"r": 1})
+    assert opened.places() == {"r": 1}
+    opened.forget_reader("r")
+    assert opened.places() == {}
+    assert [seq for seq, _ in opened.batches()] == [1]
+    opened.close()
+
+
+async def test_without_a_reader_a_commit_asks_nobody(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = await folder.archive()
+
+    def offer(*_: object) -> None:
+        raise AssertionError("nobody follows")
+
+    monkeypatch.setattr(journal_readers.JournalReaders, "offer", offer)
+    await write(archive, 10)
+    reader = await archive.read_journal("r", 0, quiet)
+    reader.rest()
+    await write(archive, 11)
+    await folder.close()
