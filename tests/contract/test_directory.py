@@ -1,5 +1,6 @@
 """Every directory is the same thing: one suite over the memory twin and the database."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -222,6 +223,20 @@ async def test_keys_are_found_listed_and_deleted(opened: Opened, directory: Dire
     assert list(directory.keys_of(opened.alice.account_id)) == [key]
     assert list(directory.keys_of(opened.bob.account_id)) == []
     await directory.delete_key(key.key_id)
+    assert directory.find_key("sesame") is None
+    with pytest.raises(NoSuchKey):
+        directory.get_key(key.key_id)
+
+
+async def test_a_write_whose_caller_gave_up_is_carried_through(
+    opened: Opened, directory: Directory
+) -> None:
+    draft_key = ApiKey(0, opened.alice.account_id, "k", (Permission(("get",)),))
+    key = await directory.insert_key(draft_key, "sesame")
+    deleting = asyncio.ensure_future(directory.delete_key(key.key_id))
+    await asyncio.sleep(0)  # it has begun
+    deleting.cancel()
+    await directory.insert_key(draft_key, "another")  # comes after it, in turn
     assert directory.find_key("sesame") is None
     with pytest.raises(NoSuchKey):
         directory.get_key(key.key_id)

@@ -1,17 +1,17 @@
 """The directory on Django's models, with a snapshot in memory that answers the doors.
 
 A write runs in the one writer thread, then changes the snapshot in the loop's thread, then returns.
-Writes follow one another, so a
-`change` sees the newest value.
+Writes follow one another, so a `change` sees the newest value. What has begun is carried through,
+even when whoever asked gives up: else the database would say one thing and the snapshot another.
 """
 
 import asyncio
 import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from typing import Any, TypeVar
+from functools import lru_cache, wraps
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 import structlog
@@ -29,6 +29,9 @@ from thingtank.web.catalog.snapshot import Snapshot
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
+Given = ParamSpec("Given")
+
+_Write: TypeAlias = Callable[Concatenate["DjangoDirectory", Given], Coroutine[Any, Any, Result]]
 
 _DEVICE_COLUMNS = (
     "id", "uuid", "account_id", "title", "private", "description", "tags",
@@ -40,6 +43,19 @@ _KEY_COLUMNS = (
 )  # fmt: skip
 _LOAD_ROWS = 2000
 _DIGESTS_MAX = 4096  # of secrets presented last: hardly a device writes only once
+
+
+def _carried_through(write: _Write[Given, Result]) -> _Write[Given, Result]:
+    """Have a write end in database and snapshot alike, though its caller may be cancelled."""
+
+    @wraps(write)
+    async def run(self: "DjangoDirectory", /, *args: Given.args, **kwargs: Given.kwargs) -> Result:
+        task = asyncio.create_task(write(self, *args, **kwargs))
+        self._writes.add(task)  # the loop itself would let go of a task that nobody awaits
+        task.add_done_callback(self._writes.discard)
+        return await asyncio.shield(task)
+
+    return run
 
 
 class DjangoDirectory:
@@ -55,6 +71,7 @@ class DjangoDirectory:
         self.datastreams = self._snapshot.datastreams
         self._writer = ThreadPoolExecutor(1, "directory-writer")
         self._turn = asyncio.Lock()
+        self._writes: set[asyncio.Task[Any]] = set()
 
     def load(self) -> None:
         """Fill the snapshot from the database; blocking."""
@@ -130,6 +147,7 @@ class DjangoDirectory:
         sealed = self._writer.submit(read).result()
         return self._sealer.unseal(sealed, self._snapshot.digests[key_id])
 
+    @_carried_through
     async def insert_device(
         self,
         device: Device,
@@ -158,6 +176,7 @@ class DjangoDirectory:
                 self._snapshot.put_key(*key)
         return stored
 
+    @_carried_through
     async def update_device(self, device_id: int, change: Callable[[Device], Device]) -> Device:
         """Store `change` of a device."""
         async with self._turn:
@@ -167,6 +186,7 @@ class DjangoDirectory:
             self._snapshot.put_device(device)
         return device
 
+    @_carried_through
     async def delete_device(self, device_id: int) -> None:
         """Remove a device, its datastreams, and keys that reach nothing else."""
         async with self._turn:
@@ -182,6 +202,7 @@ class DjangoDirectory:
                 self._snapshot.drop_key(key_id)
             self._snapshot.drop_device(device_id)
 
+    @_carried_through
     async def insert_datastreams(
         self, device_id: int, datastreams: Iterable[Datastream]
     ) -> Sequence[Datastream]:
@@ -197,6 +218,7 @@ class DjangoDirectory:
             known = self._snapshot.datastreams(device_id)
             return [known[name] for name in drafts]
 
+    @_carried_through
     async def update_datastream(
         self, device_id: int, name: str, change: Callable[[Datastream], Datastream]
     ) -> Datastream:
@@ -209,6 +231,7 @@ class DjangoDirectory:
             self._snapshot.put_datastreams(device_id, [datastream])
         return datastream
 
+    @_carried_through
     async def delete_datastream(self, device_id: int, name: str) -> Datastream:
         """Remove a datastream; return what it was."""
         async with self._turn:
@@ -218,6 +241,7 @@ class DjangoDirectory:
             self._snapshot.drop_datastream(device_id, name)
         return datastream
 
+    @_carried_through
     async def insert_key(self, key: ApiKey, secret: str) -> ApiKey:
         """Store a key, its secret sealed."""
         async with self._turn:
@@ -239,6 +263,7 @@ class DjangoDirectory:
         )
         return msgspec.structs.replace(key, key_id=row.pk), digest
 
+    @_carried_through
     async def delete_key(self, key_id: int) -> None:
         """Remove a key; it is dead at once."""
         async with self._turn:
