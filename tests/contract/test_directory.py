@@ -1,6 +1,7 @@
 """Every directory is the same thing: one suite over the memory twin and the database."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +24,7 @@ from thingtank.web.setup import configure, migrate
 from thingtank.web.web_settings import WebSettings
 
 SECRET = bytes(range(32))
+WAIT_S = 10
 
 
 class Opened(Protocol):
@@ -278,6 +280,43 @@ async def test_accounts_are_found_by_login_and_number(opened: Opened, directory:
     assert directory.find_account("carol") is None
     with pytest.raises(NoSuchAccount):
         directory.get_account(999_999)
+
+
+def test_an_account_is_not_lost_when_two_threads_read_accounts_at_once(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import connection
+
+    from thingtank.web.accounts.models import Account as AccountRow
+    from thingtank.web.catalog import directory as module
+
+    opened = OnDatabase()
+    older_has_read, older_may_end = threading.Event(), threading.Event()
+
+    def slow_account(*row: Any) -> Account:
+        older_has_read.set()
+        assert older_may_end.wait(WAIT_S)
+        return Account(*row)
+
+    def refresh() -> None:
+        opened.directory.refresh_accounts()
+        connection.close()
+
+    monkeypatch.setattr(module, "Account", slow_account)
+    older = threading.Thread(target=refresh)
+    older.start()
+    assert older_has_read.wait(WAIT_S)
+    monkeypatch.setattr(module, "Account", Account)
+    AccountRow.objects.create_user("carol")
+    newer = threading.Thread(target=refresh)
+    newer.start()
+    newer.join(0.1)  # enough for it to be done, when nothing holds it back
+    older_may_end.set()
+    for thread in (older, newer):
+        thread.join(WAIT_S)
+    assert opened.directory.find_account("carol") is not None
+    opened.directory.close()
+    connection.close()
 
 
 async def test_what_was_stored_is_there_after_a_restart(database: Path) -> None:

@@ -8,6 +8,7 @@ even when whoever asked gives up: else the database would say one thing and the 
 import asyncio
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, wraps
@@ -71,6 +72,7 @@ class DjangoDirectory:
         self.datastreams = self._snapshot.datastreams
         self._writer = ThreadPoolExecutor(1, "directory-writer")
         self._turn = asyncio.Lock()
+        self._refreshing = threading.Lock()
         self._writes: set[asyncio.Task[Any]] = set()
 
     def load(self) -> None:
@@ -104,7 +106,8 @@ class DjangoDirectory:
         """Read accounts anew, after they changed; blocking."""
         columns = ("id", "username", "is_superuser", "is_active")
         rows = AccountRow.objects.values_list(*columns)
-        self._snapshot.accounts = {row[0]: Account(*row) for row in rows}
+        with self._refreshing:  # several threads do this; what was read last must stay
+            self._snapshot.accounts = {row[0]: Account(*row) for row in rows}
 
     def close(self) -> None:
         """End the writer thread."""

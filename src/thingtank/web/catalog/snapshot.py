@@ -1,6 +1,7 @@
 """The directory in memory: what doors ask, answered at once.
 
-Changed in the event loop's thread only; read from any. Containers that readers hold are replaced,
+Changed in the event loop's thread only, but for the accounts, which the directory replaces as a
+whole from the thread that changed them; read from any. Containers that readers hold are replaced,
 never changed.
 """
 
