@@ -337,6 +337,21 @@ async def test_what_was_stored_is_there_after_a_restart(database: Path) -> None:
         opened.directory.close()
 
 
+async def test_a_secret_sealed_by_another_instance_is_told_as_such(database: Path) -> None:
+    from thingtank.web.catalog.directory import DjangoDirectory
+
+    with _blocking_calls_allowed():
+        opened = OnDatabase()
+        draft_key = ApiKey(0, opened.alice.account_id, "k", (Permission(("get",)),))
+        key = await opened.directory.insert_key(draft_key, "sesame")
+        opened.directory.close()
+        opened.directory = DjangoDirectory(bytes(32))
+        opened.directory.load()
+        with pytest.raises(StorageFailed, match=r"restore secret\.key"):
+            opened.directory.reveal_key(key.key_id)
+        opened.directory.close()
+
+
 async def test_no_secret_stands_in_the_database(database: Path) -> None:
     with _blocking_calls_allowed():
         opened = OnDatabase()

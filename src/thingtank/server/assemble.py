@@ -89,6 +89,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         FolderIsOwned: another process has the folder.
         OSError: the folder or a port cannot be used.
         ValueError: a file of the folder is not ours.
+        StorageFailed: what a file holds cannot be used.
     """
     async with AsyncExitStack() as stack:
         opened = await open_folder(config, folder, stack)

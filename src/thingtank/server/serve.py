@@ -19,6 +19,7 @@ from thingtank.server.folder_lock import FolderIsOwned
 from thingtank.server.greeting import greeting_of, print_greeting
 from thingtank.server.logs import set_up_logs
 from thingtank.stores.journal import JournalMismatch
+from thingtank.tank.errors import TankError
 
 log = structlog.get_logger()
 
@@ -29,6 +30,7 @@ CANNOT_START = (
     JournalMismatch,
     OSError,
     ValueError,
+    TankError,
     sqlite3.Error,
     duckdb.Error,
     DatabaseError,

@@ -16,6 +16,7 @@ from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 import structlog
+from cryptography.exceptions import InvalidTag
 from django.db import DatabaseError, connection, transaction
 
 from thingtank.tank.errors import StorageFailed
@@ -141,14 +142,25 @@ class DjangoDirectory:
         return [key for key in keys if key.account_id == account_id]
 
     def reveal_key(self, key_id: int) -> str:
-        """The secret of a key; reads the database, so not for the loop's hot paths."""
+        """The secret of a key; reads the database, so not for the loop's hot paths.
+
+        Raises:
+            NoSuchKey.
+            StorageFailed: it was sealed with another secret than this instance has.
+        """
         self._snapshot.key(key_id)
 
         def read() -> bytes:
             return bytes(models.ApiKey.objects.values_list("sealed", flat=True).get(id=key_id))
 
         sealed = self._writer.submit(read).result()
-        return self._sealer.unseal(sealed, self._snapshot.digests[key_id])
+        try:
+            return self._sealer.unseal(sealed, self._snapshot.digests[key_id])
+        except InvalidTag:
+            raise StorageFailed(
+                f"key {key_id} was sealed with another secret than this instance has; restore"
+                " secret.key from your backup"
+            ) from None
 
     @_carried_through
     async def insert_device(
