@@ -1,6 +1,7 @@
 """The archive of one machine: journal, head and current values in front of the history store."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -30,6 +31,7 @@ from thingtank.tank.datapoints import (
     Datapoint,
     DatapointRows,
 )
+from thingtank.tank.errors import StorageFailed
 from thingtank.tank.interfaces import Clock
 from thingtank.tank.tank import SystemClock
 
@@ -156,7 +158,13 @@ class EmbeddedArchive:
         return await self._compactor.run(partial(self._history.compact, until_us, periods_max))
 
     async def stats(self) -> ArchiveStats:
-        """How much is stored where."""
+        """How much is stored where, once all is moved that can be.
+
+        Raises:
+            StorageFailed: the history store cannot be read.
+        """
+        with contextlib.suppress(StorageFailed):  # who asks wants to see just that
+            await self.flush()
         history = await self._reading(self._history.stats)
         return ArchiveStats(
             **msgspec.structs.asdict(history),

@@ -349,3 +349,16 @@ async def test_last_before_is_answered_from_memory_where_it_can_be(
     assert await archive.read_last_before([1], 20) == {1: Datapoint(10, "1")}
     monkeypatch.setattr(history, "read", None)
     assert await archive.read([1, 2, 3], 31, 100, 10) == {}
+
+
+async def test_stats_count_what_was_just_written_and_come_all_the_same_while_the_store_fails(
+    archive: EmbeddedArchive, history: MemoryHistory
+) -> None:
+    await archive.append(rows((1, 10, "1")))
+    stats = await archive.stats()
+    assert (stats.hot_rows, stats.head_bytes) == (1, 0)
+    history.failure = OSError("no space left")
+    await archive.append(rows((1, 20, "2")))
+    stats = await archive.stats()
+    assert stats.hot_rows == 1
+    assert stats.head_bytes > 0
