@@ -274,6 +274,45 @@ async def test_lists_hold_what_is_asked(
     assert page.total_count == (3 if "page" in terms else len(titles))
 
 
+async def test_devices_are_counted_by_owner(opened: Opened, directory: Directory) -> None:
+    alice, bob = opened.alice.account_id, opened.bob.account_id
+    assert directory.count_devices(alice) == 0
+    first = await made(opened, "A")
+    await made(opened, "B")
+    await made(opened, "C", account_id=bob)
+    await directory.update_device(
+        first.device_id, lambda newest: msgspec.structs.replace(newest, title="Z")
+    )
+    assert (directory.count_devices(alice), directory.count_devices(bob)) == (2, 1)
+    await directory.update_device(
+        first.device_id, lambda newest: msgspec.structs.replace(newest, account_id=bob)
+    )
+    assert (directory.count_devices(alice), directory.count_devices(bob)) == (1, 2)
+    await directory.delete_device(first.device_id)
+    assert directory.count_devices(bob) == 1
+
+
+async def test_devices_with_a_retention_are_found_as_they_are_now(
+    opened: Opened, directory: Directory
+) -> None:
+    device = await made(opened, "A", retention_s=60)
+    other = await made(opened, "B")
+    assert list(directory.devices_with_retention()) == [device]
+
+    async def keep(device: Device, retention_s: int | None) -> Device:
+        return await directory.update_device(
+            device.device_id,
+            lambda newest: msgspec.structs.replace(newest, retention_s=retention_s),
+        )
+
+    device, other = await keep(device, 90), await keep(other, 30)
+    assert list(directory.devices_with_retention()) == [device, other]
+    await keep(device, None)
+    assert list(directory.devices_with_retention()) == [other]
+    await directory.delete_device(other.device_id)
+    assert list(directory.devices_with_retention()) == []
+
+
 async def test_accounts_are_found_by_login_and_number(opened: Opened, directory: Directory) -> None:
     assert directory.find_account("alice") == opened.alice
     assert directory.get_account(opened.bob.account_id) == opened.bob
@@ -322,7 +361,7 @@ def test_an_account_is_not_lost_when_two_threads_read_accounts_at_once(
 async def test_what_was_stored_is_there_after_a_restart(database: Path) -> None:
     with _blocking_calls_allowed():
         opened = OnDatabase()
-        device = await made(opened, **FULL)
+        device = await made(opened, **FULL, retention_s=60)
         await opened.directory.insert_datastreams(
             device.device_id, [Datastream(0, 0, "t", ("x",), Unit(symbol="C"))]
         )
@@ -331,6 +370,8 @@ async def test_what_was_stored_is_there_after_a_restart(database: Path) -> None:
         before = dict(opened.directory.datastreams(device.device_id))
         again = opened.reopened()
         assert again.get_device(device.device_id) == device
+        assert again.count_devices(opened.alice.account_id) == 1
+        assert list(again.devices_with_retention()) == [device]
         assert dict(again.datastreams(device.device_id)) == before
         assert again.find_key("sesame") == stored_key
         assert again.reveal_key(stored_key.key_id) == "sesame"

@@ -77,6 +77,14 @@ class MemoryDirectory:
             lambda account_id: self._accounts[account_id].login,
         )
 
+    def count_devices(self, account_id: int) -> int:
+        """How many devices an account owns."""
+        return sum(device.account_id == account_id for device in self._devices.values())
+
+    def devices_with_retention(self) -> Sequence[Device]:
+        """The devices whose `retention_s` is set."""
+        return [device for device in self._devices.values() if device.retention_s is not None]
+
     def find_key(self, secret: str) -> ApiKey | None:
         """The key with that secret; found by digest, so a near miss takes no longer."""
         key_id = self._key_ids_by_digest.get(_digest(secret))

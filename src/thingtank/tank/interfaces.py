@@ -86,6 +86,14 @@ class Directory(Protocol):
         """One page of devices."""
         ...
 
+    def count_devices(self, account_id: int) -> int:
+        """How many devices an account owns; for the price of a look-up."""
+        ...
+
+    def devices_with_retention(self) -> Sequence[Device]:
+        """The devices whose `retention_s` is set, without a look at the others."""
+        ...
+
     def find_key(self, secret: str) -> ApiKey | None:
         """The key with that secret, expired or not. Takes the same time for any wrong secret."""
         ...

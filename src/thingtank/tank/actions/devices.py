@@ -11,7 +11,6 @@ from thingtank.tank.changes import DeviceChange, changed, ordered_tags
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN
 from thingtank.tank.errors import LimitReached, ValidationFailed
 from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated
-from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission, Resource
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Datastream, Device, datastream_problems, device_problems
@@ -96,8 +95,7 @@ def _check_new(tank: Tank, device: Device, datastreams: Sequence[Datastream]) ->
         raise LimitReached(
             f"{len(datastreams)} datastreams; a device may have {limits.datastreams_per_device_max}"
         )
-    owned = tank.directory.list_devices(DeviceQuery(account_id=device.account_id, per_page=1))
-    if owned.total_count >= limits.devices_per_account_max:
+    if tank.directory.count_devices(device.account_id) >= limits.devices_per_account_max:
         raise LimitReached(f"an account may have {limits.devices_per_account_max} devices")
 
 

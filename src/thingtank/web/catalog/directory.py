@@ -128,6 +128,14 @@ class DjangoDirectory:
         """One page of devices."""
         return self._snapshot.list_devices(query)
 
+    def count_devices(self, account_id: int) -> int:
+        """How many devices an account owns."""
+        return self._snapshot.device_counts[account_id]
+
+    def devices_with_retention(self) -> Sequence[Device]:
+        """The devices whose `retention_s` is set."""
+        return list(self._snapshot.retaining.values())
+
     def find_key(self, secret: str) -> ApiKey | None:
         """The key with that secret; found by digest, so a near miss takes no longer."""
         return self._snapshot.key_of_digest(self._digest(secret))
