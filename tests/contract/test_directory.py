@@ -195,6 +195,25 @@ async def test_datastreams_are_added_once_changed_and_deleted(
     assert new.stream_id > first.stream_id
 
 
+async def test_datastreams_that_are_gone_are_told_from_those_that_are_and_those_that_never_were(
+    opened: Opened, directory: Directory
+) -> None:
+    device, other = await made(opened), await made(opened, "Other")
+    first, second, third = await directory.insert_datastreams(
+        device.device_id, [Datastream(0, 0, name) for name in "abc"]
+    )
+    (newest,) = await directory.insert_datastreams(other.device_id, [Datastream(0, 0, "t")])
+    ids = [third.stream_id, second.stream_id, first.stream_id, newest.stream_id]
+    never = newest.stream_id + 1
+    assert list(await directory.missing_streams([*ids, never])) == []
+    await directory.delete_datastream(device.device_id, "b")
+    assert list(await directory.missing_streams([*ids, never])) == [second.stream_id]
+    await directory.delete_device(device.device_id)
+    assert list(await directory.missing_streams([*ids, never])) == ids[:3]
+    await directory.delete_device(other.device_id)
+    assert list(await directory.missing_streams(ids)) == []  # as where a directory was lost
+
+
 async def test_deleting_a_device_takes_what_only_it_had(
     opened: Opened, directory: Directory
 ) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -199,6 +199,10 @@ class EmbeddedArchive:
     def current(self, stream_id: int) -> CurrentValue | None:
         """The current value, from memory."""
         return self._currents.get(stream_id)
+
+    def stored_streams(self) -> Iterator[Sequence[int]]:
+        """The datastreams that something is stored of, a part at a time."""
+        return self._currents.stream_ids()
 
     async def read(
         self,

@@ -170,6 +170,16 @@ class MemoryDirectory:
         self._datastreams[device_id] = rest
         return datastream
 
+    async def missing_streams(self, stream_ids: Sequence[int]) -> Sequence[int]:
+        """Those of some numbers that a datastream had and none has now."""
+        known = {
+            datastream.stream_id
+            for datastreams in self._datastreams.values()
+            for datastream in datastreams.values()
+        }
+        newest = max(known, default=0)
+        return [number for number in stream_ids if number < newest and number not in known]
+
     def _existing(self, device_id: int, name: str) -> Datastream:
         datastream = self._datastreams.get(device_id, {}).get(name)
         if datastream is None:

@@ -1,6 +1,6 @@
 """The narrow interfaces the tank stands on: what the actions need, and several can provide."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -144,6 +144,14 @@ class Directory(Protocol):
         """Remove a datastream; return what it was."""
         ...
 
+    async def missing_streams(self, stream_ids: Sequence[int]) -> Sequence[int]:
+        """Those of some numbers that a datastream had and none has now; numbers are used once.
+
+        A number above all that there are is not among them: where a directory was lost or an older
+        one was restored, it does not know what it may have given out.
+        """
+        ...
+
     async def insert_key(self, key: ApiKey, secret: str) -> ApiKey:
         """Store a key, its secret sealed."""
         ...
@@ -187,6 +195,13 @@ class Archive(Protocol):
 
     def current_at_us(self, stream_id: int) -> int | None:
         """Only the current value's time, for less."""
+        ...
+
+    def stored_streams(self) -> Iterator[Sequence[int]]:
+        """The datastreams that something is stored of, at most 1024 at a time; from memory.
+
+        What is written meanwhile may be left out.
+        """
         ...
 
     async def read(

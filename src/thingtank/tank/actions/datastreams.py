@@ -1,11 +1,12 @@
 """Make, change and delete datastreams."""
 
+import contextlib
 from collections.abc import Sequence
 
 from thingtank.tank.access import Caller, check_reach
 from thingtank.tank.changes import DatastreamChange, changed, ordered_tags
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN
-from thingtank.tank.errors import LimitReached, NoSuchDatastream, ValidationFailed
+from thingtank.tank.errors import LimitReached, NoSuchDatastream, Unavailable, ValidationFailed
 from thingtank.tank.events import DeviceUpdated
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Datastream, datastream_problems
@@ -84,7 +85,7 @@ async def apply_change(
 
 
 async def delete_datastream(tank: Tank, caller: Caller, device_id: int, name: str) -> None:
-    """Delete a datastream and all its datapoints.
+    """Delete a datastream and all its datapoints; as `delete_device` does.
 
     Raises:
         NoSuchDevice, NoSuchDatastream, NotAllowed, Unauthenticated.
@@ -93,5 +94,6 @@ async def delete_datastream(tank: Tank, caller: Caller, device_id: int, name: st
     check_reach(caller, "delete", device, name)
     existing(tank, device_id, name)
     datastream = await tank.directory.delete_datastream(device_id, name)
-    await tank.archive.delete([datastream.stream_id], AT_US_MIN, AT_US_MAX + 1)
     tank.bus.publish(DeviceUpdated(device))
+    with contextlib.suppress(Unavailable):
+        await tank.archive.delete([datastream.stream_id], AT_US_MIN, AT_US_MAX + 1)

@@ -1,5 +1,6 @@
 """Make, change and delete devices; each is a feed as well."""
 
+import contextlib
 import secrets
 import uuid
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ import msgspec
 from thingtank.tank.access import Caller, check_create, check_reach
 from thingtank.tank.changes import DeviceChange, changed, ordered_tags
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN
-from thingtank.tank.errors import LimitReached, ValidationFailed
+from thingtank.tank.errors import LimitReached, Unavailable, ValidationFailed
 from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated
 from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission, Resource
 from thingtank.tank.tank import Tank
@@ -149,6 +150,8 @@ async def apply_change(tank: Tank, device_id: int, change: DeviceChange) -> Devi
 async def delete_device(tank: Tank, caller: Caller, device_id: int) -> None:
     """Delete a device, its datastreams with all datapoints, and the keys that reach nothing else.
 
+    Datapoints that the archive cannot delete now are out of reach, and go with `delete_leftovers`.
+
     Raises:
         NoSuchDevice, NotAllowed, Unauthenticated.
     """
@@ -156,6 +159,8 @@ async def delete_device(tank: Tank, caller: Caller, device_id: int) -> None:
     check_reach(caller, "delete", device)
     stream_ids = [stream.stream_id for stream in tank.directory.datastreams(device_id).values()]
     await tank.directory.delete_device(device_id)
-    if stream_ids:
-        await tank.archive.delete(stream_ids, AT_US_MIN, AT_US_MAX + 1)
     tank.bus.publish(DeviceDeleted(device))
+    if stream_ids:
+        # Who were told 503 would try again, and be told that there is no such device.
+        with contextlib.suppress(Unavailable):
+            await tank.archive.delete(stream_ids, AT_US_MIN, AT_US_MAX + 1)

@@ -264,6 +264,21 @@ class DjangoDirectory:
             self._snapshot.drop_datastream(device_id, name)
         return datastream
 
+    async def missing_streams(self, stream_ids: Sequence[int]) -> Sequence[int]:
+        """Those of some numbers that a datastream had and none has now; asks the database.
+
+        Raises:
+            StorageFailed.
+        """
+
+        def read() -> list[int]:
+            ids = models.Datastream.objects.values_list("id", flat=True)
+            newest = ids.order_by("-id").first() or 0
+            known = set(ids.filter(id__in=stream_ids))
+            return [number for number in stream_ids if number < newest and number not in known]
+
+        return await self._write(read)
+
     @_carried_through
     async def insert_key(self, key: ApiKey, secret: str) -> ApiKey:
         """Store a key, its secret sealed."""
@@ -295,7 +310,7 @@ class DjangoDirectory:
             self._snapshot.drop_key(key_id)
 
     async def _write(self, write: Callable[[], Result]) -> Result:
-        """Run a write in the writer thread, as one transaction."""
+        """Run a write, or a read that follows all writes, as one transaction in their thread."""
 
         def run() -> Result:
             with transaction.atomic():
@@ -305,7 +320,9 @@ class DjangoDirectory:
             return await asyncio.get_running_loop().run_in_executor(self._writer, run)
         except (DatabaseError, sqlite3.Error) as error:
             log.exception("directory_write_failed")
-            raise StorageFailed("the directory could not be written; try again later") from error
+            raise StorageFailed(
+                "the directory could not be written or read; try again later"
+            ) from error
 
 
 def _insert_datastreams(device_id: int, drafts: Sequence[Datastream]) -> list[Datastream]:
