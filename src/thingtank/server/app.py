@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 XIVELY_PATHS = ("/v2/", "/v1/")
-_FAILING = "the archive cannot write its history; writes wait in the journal, the log says why"
+_FAILING = "the archive cannot use its history; writes wait in the journal, the log says why"
 
 
 class AsgiApp(Protocol):

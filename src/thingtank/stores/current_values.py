@@ -26,7 +26,8 @@ class CurrentValues:
     """Newest datapoint and extremes by datastream, and which of them changed since saved.
 
     Attributes:
-        through_seq: the journal's batch up to which all is contained.
+        through_seq: the journal's batch up to which all is contained; what comes after must stay in
+            the journal.
     """
 
     def __init__(self) -> None:
