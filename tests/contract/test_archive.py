@@ -471,6 +471,19 @@ async def compare(expected: Archive, got: Archive) -> None:
     assert [got.current(i) for i in (1, 2)] == [expected.current(i) for i in (1, 2)]
 
 
+async def test_datastreams_that_something_is_stored_of_are_told_a_part_at_a_time(
+    archive: Archive,
+) -> None:
+    await archive.append(DatapointRows.of((i, Datapoint(5, "1")) for i in range(1, 3000)))
+    await archive.set_extremes(5000, 1, None)
+    await write(archive, 6000, (5, "on"))
+    await archive.delete([7, 6000], *ALL_TIME)
+    await archive.delete([8], 5, 6)  # its extremes stay
+    parts = list(archive.stored_streams())
+    assert sorted(i for part in parts for i in part) == [*range(1, 7), *range(8, 3000), 5000]
+    assert max(map(len, parts)) <= 1024
+
+
 async def test_the_newest_may_be_at_the_very_beginning_of_the_epoch(archive: Archive) -> None:
     await write(archive, 1, (-5, "a"), (0, "b"))
     found = await archive.read([1], *ALL_TIME, 1, newest_first=True)

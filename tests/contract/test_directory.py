@@ -1,5 +1,7 @@
 """Every directory is the same thing: one suite over the memory twin and the database."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +22,7 @@ from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission, Resource
 from thingtank.tank.things import Account, Datastream, Device, Location, Unit
 
 SECRET = bytes(range(32))
+WAIT_S = 10
 
 
 class Opened(Protocol):
@@ -184,6 +187,25 @@ async def test_datastreams_are_added_once_changed_and_deleted(
     assert new.stream_id > first.stream_id
 
 
+async def test_datastreams_that_are_gone_are_told_from_those_that_are_and_those_that_never_were(
+    opened: Opened, directory: Directory
+) -> None:
+    device, other = await made(opened), await made(opened, "Other")
+    first, second, third = await directory.insert_datastreams(
+        device.device_id, [Datastream(0, 0, name) for name in "abc"]
+    )
+    (newest,) = await directory.insert_datastreams(other.device_id, [Datastream(0, 0, "t")])
+    ids = [third.stream_id, second.stream_id, first.stream_id, newest.stream_id]
+    never = newest.stream_id + 1
+    assert list(await directory.missing_streams([*ids, never])) == []
+    await directory.delete_datastream(device.device_id, "b")
+    assert list(await directory.missing_streams([*ids, never])) == [second.stream_id]
+    await directory.delete_device(device.device_id)
+    assert list(await directory.missing_streams([*ids, never])) == ids[:3]
+    await directory.delete_device(other.device_id)
+    assert list(await directory.missing_streams(ids)) == []  # as where a directory was lost
+
+
 async def test_deleting_a_device_takes_what_only_it_had(
     opened: Opened, directory: Directory
 ) -> None:
@@ -256,6 +278,20 @@ async def test_a_renewed_key_keeps_its_rights_and_its_old_secret_is_dead(
         await directory.replace_secret(key.key_id, "newer")
 
 
+async def test_a_write_whose_caller_gave_up_is_carried_through(
+    opened: Opened, directory: Directory
+) -> None:
+    draft_key = ApiKey(0, opened.alice.account_id, "k", (Permission(("get",)),))
+    key = await directory.insert_key(draft_key, "sesame")
+    deleting = asyncio.ensure_future(directory.delete_key(key.key_id))
+    await asyncio.sleep(0)  # it has begun
+    deleting.cancel()
+    await directory.insert_key(draft_key, "another")  # comes after it, in turn
+    assert directory.find_key("sesame") is None
+    with pytest.raises(NoSuchKey):
+        directory.get_key(key.key_id)
+
+
 QUERIES = [
     ("all", {}, ["C", "B", "A"]),
     ("alice's own", {"account_id": "alice"}, ["B", "A"]),
@@ -286,6 +322,45 @@ async def test_lists_hold_what_is_asked(
     assert page.total_count == (3 if "page" in terms else len(titles))
 
 
+async def test_devices_are_counted_by_owner(opened: Opened, directory: Directory) -> None:
+    alice, bob = opened.alice.account_id, opened.bob.account_id
+    assert directory.count_devices(alice) == 0
+    first = await made(opened, "A")
+    await made(opened, "B")
+    await made(opened, "C", account_id=bob)
+    await directory.update_device(
+        first.device_id, lambda newest: msgspec.structs.replace(newest, title="Z")
+    )
+    assert (directory.count_devices(alice), directory.count_devices(bob)) == (2, 1)
+    await directory.update_device(
+        first.device_id, lambda newest: msgspec.structs.replace(newest, account_id=bob)
+    )
+    assert (directory.count_devices(alice), directory.count_devices(bob)) == (1, 2)
+    await directory.delete_device(first.device_id)
+    assert directory.count_devices(bob) == 1
+
+
+async def test_devices_with_a_retention_are_found_as_they_are_now(
+    opened: Opened, directory: Directory
+) -> None:
+    device = await made(opened, "A", retention_s=60)
+    other = await made(opened, "B")
+    assert list(directory.devices_with_retention()) == [device]
+
+    async def keep(device: Device, retention_s: int | None) -> Device:
+        return await directory.update_device(
+            device.device_id,
+            lambda newest: msgspec.structs.replace(newest, retention_s=retention_s),
+        )
+
+    device, other = await keep(device, 90), await keep(other, 30)
+    assert list(directory.devices_with_retention()) == [device, other]
+    await keep(device, None)
+    assert list(directory.devices_with_retention()) == [other]
+    await directory.delete_device(other.device_id)
+    assert list(directory.devices_with_retention()) == []
+
+
 async def test_accounts_are_found_by_login_and_number(opened: Opened, directory: Directory) -> None:
     assert directory.find_account("alice") == opened.alice
     assert directory.get_account(opened.bob.account_id) == opened.bob
@@ -294,10 +369,47 @@ async def test_accounts_are_found_by_login_and_number(opened: Opened, directory:
         directory.get_account(999_999)
 
 
+def test_an_account_is_not_lost_when_two_threads_read_accounts_at_once(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import connection
+
+    from thingtank.web.accounts.models import Account as AccountRow
+    from thingtank.web.catalog import directory as module
+
+    opened = OnDatabase()
+    older_has_read, older_may_end = threading.Event(), threading.Event()
+
+    def slow_account(*row: Any) -> Account:
+        older_has_read.set()
+        assert older_may_end.wait(WAIT_S)
+        return Account(*row)
+
+    def refresh() -> None:
+        opened.directory.refresh_accounts()
+        connection.close()
+
+    monkeypatch.setattr(module, "Account", slow_account)
+    older = threading.Thread(target=refresh)
+    older.start()
+    assert older_has_read.wait(WAIT_S)
+    monkeypatch.setattr(module, "Account", Account)
+    AccountRow.objects.create_user("carol")
+    newer = threading.Thread(target=refresh)
+    newer.start()
+    newer.join(0.1)  # enough for it to be done, when nothing holds it back
+    older_may_end.set()
+    for thread in (older, newer):
+        thread.join(WAIT_S)
+    assert opened.directory.find_account("carol") is not None
+    opened.directory.close()
+    connection.close()
+
+
 async def test_what_was_stored_is_there_after_a_restart(database: Path) -> None:
     with _blocking_calls_allowed():
         opened = OnDatabase()
-        device = await made(opened, **FULL)
+        device = await made(opened, **FULL, retention_s=60)
         await opened.directory.insert_datastreams(
             device.device_id, [Datastream(0, 0, "t", ("x",), Unit(symbol="C"))]
         )
@@ -310,9 +422,26 @@ async def test_what_was_stored_is_there_after_a_restart(database: Path) -> None:
         before = dict(opened.directory.datastreams(device.device_id))
         again = opened.reopened()
         assert again.get_device(device.device_id) == device
+        assert again.count_devices(opened.alice.account_id) == 1
+        assert list(again.devices_with_retention()) == [device]
         assert dict(again.datastreams(device.device_id)) == before
         assert again.find_key("sesame") == stored_key
         assert again.reveal_key(stored_key.key_id) == "sesame"
+        opened.directory.close()
+
+
+async def test_a_secret_sealed_by_another_instance_is_told_as_such(database: Path) -> None:
+    from thingtank.web.catalog.directory import DjangoDirectory
+
+    with _blocking_calls_allowed():
+        opened = OnDatabase()
+        draft_key = ApiKey(0, opened.alice.account_id, "k", (Permission(("get",)),))
+        key = await opened.directory.insert_key(draft_key, "sesame")
+        opened.directory.close()
+        opened.directory = DjangoDirectory(bytes(32))
+        opened.directory.load()
+        with pytest.raises(StorageFailed, match=r"restore secret\.key"):
+            opened.directory.reveal_key(key.key_id)
         opened.directory.close()
 
 

@@ -9,7 +9,7 @@ from thingtank.protocols.xively.paths import parse_path
 
 XIVELY_PATHS = ("/v2/", "/v1/")
 _LEGACY_PATHS = ("/api", "/feeds/")
-_FAILING = "the archive or the outbox cannot be written; what comes waits, and the log says why"
+_FAILING = "the archive or the outbox cannot use its files; what comes waits, and the log says why"
 
 
 class AsgiApp(Protocol):

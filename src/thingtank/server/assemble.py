@@ -121,7 +121,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
     Raises:
         FolderIsOwned: another process has the folder.
         CannotStart: the folder cannot be made, or a port cannot be opened.
-        CANNOT_OPEN: the folder cannot be used, or a file of it is not ours.
+        CANNOT_OPEN: the folder cannot be used, or a file of it is not ours or holds nonsense.
     """
     async with AsyncExitStack() as stack:
         opened = await open_folder(config, folder, stack)

@@ -8,6 +8,7 @@ import duckdb
 from django.db import DatabaseError
 
 from thingtank.stores.journal import JournalMismatch
+from thingtank.tank.errors import TankError
 
 
 class CannotStart(Exception):
@@ -22,6 +23,7 @@ CANNOT_OPEN = (
     sqlite3.Error,
     duckdb.Error,
     DatabaseError,
+    TankError,
 )
 
 

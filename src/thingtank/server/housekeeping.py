@@ -1,21 +1,23 @@
 """What a server does by itself now and then."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
 
-from thingtank.tank.access import OPERATOR
+from thingtank.tank.access import OPERATOR, Caller
+from thingtank.tank.actions.leftovers import delete_leftovers
 from thingtank.tank.actions.retention import apply_retention
 from thingtank.tank.tank import Tank
 
 log = structlog.get_logger()
 
-RETENTION_INTERVAL_S = 3600.0
+INTERVAL_S = 3600.0
 FIRST_AFTER_S = 60.0  # not while devices come back after a restart
 
 
 class Housekeeping:
-    """Applies retention every hour, from `start` to `stop`."""
+    """Applies retention and clears leftovers away, every hour, from `start` to `stop`."""
 
     def __init__(self, tank: Tank) -> None:
         self._tank = tank
@@ -34,11 +36,18 @@ class Housekeeping:
     async def _run(self) -> None:
         await asyncio.sleep(FIRST_AFTER_S)
         while True:
-            try:
-                count = await apply_retention(self._tank, OPERATOR)
-            except Exception:
-                log.exception("retention_failed")
-            else:
-                if count:
-                    log.info("retention_applied", datastream_count=count)
-            await asyncio.sleep(RETENTION_INTERVAL_S)
+            await self._do("retention_applied", "retention_failed", apply_retention)
+            await self._do("leftovers_deleted", "leftovers_failed", delete_leftovers)
+            await asyncio.sleep(INTERVAL_S)
+
+    async def _do(
+        self, done: str, failed: str, duty: Callable[[Tank, Caller], Awaitable[int]]
+    ) -> None:
+        """Carry out a duty that answers of how many datastreams it has deleted datapoints."""
+        try:
+            count = await duty(self._tank, OPERATOR)
+        except Exception:
+            log.exception(failed)
+        else:
+            if count:
+                log.info(done, datastream_count=count)

@@ -5,19 +5,25 @@ import secrets
 from pathlib import Path
 
 SECRET_BYTES = 32
+_DIRECTORY = "directory.sqlite3"  # its keys are sealed with the secret
 
 
 def load_secret(folder: Path) -> bytes:
-    """Read `secret.key`, made with mode 0600 when it is missing.
+    """Read `secret.key` of a data folder, made with mode 0600 when the folder is new.
 
     Raises:
         OSError: the folder cannot be written.
-        ValueError: the file is not a secret of ours.
+        ValueError: the file is not a secret of ours, or is missing where it has been used.
     """
     path = folder / "secret.key"
     try:
         secret = path.read_bytes()
     except FileNotFoundError:
+        if (folder / _DIRECTORY).exists():
+            raise ValueError(
+                f"{path.name} is missing from {folder}; restore it from your backup, for without"
+                f" it no key in {_DIRECTORY} works"
+            ) from None
         return _make_secret(path)
     if len(secret) != SECRET_BYTES:
         raise ValueError(f"{path} holds {len(secret)} bytes, not {SECRET_BYTES}; restore it")

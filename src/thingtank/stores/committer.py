@@ -29,6 +29,9 @@ log = structlog.get_logger()
 
 GATHER_S_MAX = 0.003  # about what a commit takes
 
+# Only a bug of ours makes it so. Whether the journal brings it back at the next start is open.
+_NOT_SHOWN = "what was written could not be shown; look whether it has happened"
+
 # Publishes a committed batch; where that takes a while, it answers what is still to be awaited.
 Publish: TypeAlias = Callable[[Sequence[Change], int], Coroutine[Any, Any, None] | None]
 
@@ -141,7 +144,13 @@ class Committer:
             log.warning("archive_writes_recovered")
         seq, size_bytes = result
         self.written_bytes += size_bytes
-        to_await = self._publish(changes, seq)
+        try:
+            to_await = self._publish(changes, seq)
+        except Exception:
+            log.exception("archive_publish_failed")
+            batch.resolve(StorageFailed(_NOT_SHOWN))
+            self._go_on()
+            return
         if to_await is None:
             batch.resolve()
             self._go_on()
@@ -150,10 +159,14 @@ class Committer:
 
     async def _settle(self, batch: Batch, to_await: Coroutine[Any, Any, None]) -> None:
         """Finish publishing; the next batch waits, so that each is published on the one before."""
+        error: Exception | None = StorageFailed(_NOT_SHOWN)
         try:
             await to_await
+            error = None
+        except Exception:
+            log.exception("archive_publish_failed")
         finally:
-            batch.resolve()
+            batch.resolve(error)
             self._go_on()
 
     def _go_on(self) -> None:

@@ -7,7 +7,7 @@ faster one where it is used (they meet at some 100 rows), and both do the same.
 
 import math
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -26,7 +26,8 @@ class CurrentValues:
     """Newest datapoint and extremes by datastream, and which of them changed since saved.
 
     Attributes:
-        through_seq: the journal's batch up to which all is contained.
+        through_seq: the journal's batch up to which all is contained; what comes after must stay in
+            the journal.
     """
 
     def __init__(self) -> None:
@@ -69,6 +70,15 @@ class CurrentValues:
             return None
         at_us = self._time_at[first + (stream_id & (_PAGE_SLOTS - 1))]
         return None if at_us == _NO_TIME else at_us
+
+    def stream_ids(self) -> Iterator[list[int]]:
+        """Datastreams that have a current value or extremes, a page at a time."""
+        for first in list(self._first_slot_of.values()):
+            page = slice(first, first + _PAGE_SLOTS)
+            is_blank = np.isnan(self._minima[page]) & np.isnan(self._maxima[page])
+            found = self._stream_ids[page][(self._times[page] != _NO_TIME) | ~is_blank]
+            if len(found):
+                yield found.tolist()
 
     def apply_rows(self, columns: DatapointColumns) -> None:
         """Take over written datapoints, in their order."""

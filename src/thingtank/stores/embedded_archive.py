@@ -1,7 +1,8 @@
 """The archive of one machine: journal, head and current values in front of the history store."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -14,13 +15,14 @@ from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.stores.changes import Change, Extremes
 from thingtank.stores.committer import Committer
 from thingtank.stores.current_values import CurrentValues
+from thingtank.stores.fall_back import FallBack
 from thingtank.stores.head import Head
 from thingtank.stores.history.store import HistoryStore
 from thingtank.stores.history_interface import Compacted, History, HistoryStats
 from thingtank.stores.journal import Journal
 from thingtank.stores.journal_mover import Mover
 from thingtank.stores.journal_readers import JournalReader, JournalReaders
-from thingtank.stores.recovery import apply_to_currents, covered_streams, recover
+from thingtank.stores.recovery import recover
 from thingtank.stores.rows import Deletion
 from thingtank.stores.worker import Worker
 from thingtank.tank.datapoints import (
@@ -31,14 +33,13 @@ from thingtank.tank.datapoints import (
     Datapoint,
     DatapointRows,
 )
+from thingtank.tank.errors import StorageFailed
 from thingtank.tank.interfaces import Clock
 from thingtank.tank.tank import SystemClock
 
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
-
-_LOOKUP_ATTEMPTS = 3
 
 
 class ArchiveStats(HistoryStats, frozen=True):
@@ -73,6 +74,7 @@ class EmbeddedArchive:
         self._currents = currents
         self._journal_readers = journal_readers
         self.current_at_us = currents.at_us  # itself, as every value that is written asks for it
+        self._fall_back = FallBack(currents, lambda ids: self._read_last_before(ids, AT_US_MAX + 1))
         self._readers = ThreadPoolExecutor(settings.reader_threads, "archive-reader")
         self._committer = Committer(
             journal,
@@ -142,6 +144,7 @@ class EmbeddedArchive:
     async def close(self) -> None:
         """Refuse new writes, finish those under way, move all to the history store, let go."""
         await self._committer.close()
+        await self._fall_back.stop()
         if self._compacting is not None:
             self._compacting.cancel()
             await asyncio.gather(self._compacting, return_exceptions=True)
@@ -174,8 +177,8 @@ class EmbeddedArchive:
 
     @property
     def is_failing(self) -> bool:
-        """Whether datapoints cannot be moved to the history store; the log says why."""
-        return self._mover.failure is not None
+        """Whether the history store takes or finds no datapoints now; the log says why."""
+        return self._mover.failure is not None or bool(self._fall_back.unknown)
 
     async def compact(self, periods_max: int = 1) -> Compacted:
         """Move whole days that are old enough to the cold tier, and merge days into months.
@@ -187,7 +190,13 @@ class EmbeddedArchive:
         return await self._compactor.run(partial(self._history.compact, until_us, periods_max))
 
     async def stats(self) -> ArchiveStats:
-        """How much is stored where."""
+        """How much is stored where, once all is moved that can be.
+
+        Raises:
+            StorageFailed: the history store cannot be read.
+        """
+        with contextlib.suppress(StorageFailed):  # who asks wants to see just that
+            await self.flush()
         history = await self._reading(self._history.stats)
         return ArchiveStats(
             **msgspec.structs.asdict(history),
@@ -221,7 +230,14 @@ class EmbeddedArchive:
 
     def current(self, stream_id: int) -> CurrentValue | None:
         """The current value, from memory."""
-        return self._currents.get(stream_id)
+        current = self._currents.get(stream_id)
+        if current is not None and stream_id in self._fall_back.unknown:
+            return CurrentValue(None, None, current.minimum, current.maximum)
+        return current
+
+    def stored_streams(self) -> Iterator[Sequence[int]]:
+        """The datastreams that something is stored of, a part at a time."""
+        return self._currents.stream_ids()
 
     async def read(
         self,
@@ -253,7 +269,7 @@ class EmbeddedArchive:
             current = self._currents.get(stream_id)
             if current is None or current.at_us is None or current.value is None:
                 continue
-            if current.at_us < before_us:
+            if current.at_us < before_us and stream_id not in self._fall_back.unknown:
                 found[stream_id] = Datapoint(current.at_us, current.value)
             else:
                 unknown.append(stream_id)
@@ -308,27 +324,8 @@ class EmbeddedArchive:
 
     def _publish(self, changes: Sequence[Change], seq: int) -> Coroutine[Any, Any, None] | None:
         """Show a committed batch to all readers; what is returned has to be awaited first."""
-        covered = covered_streams(changes, self._currents)
         self._head.apply(changes, seq)
         self._mover.notice()
         if self._journal_readers.following:
             self._journal_readers.offer(changes, seq)
-        if covered:
-            return self._fall_back(changes, seq, covered)
-        apply_to_currents(changes, seq, self._currents)
-        return None
-
-    async def _fall_back(self, changes: Sequence[Change], seq: int, covered: set[int]) -> None:
-        """Find what is newest now, then show it; until then readers see what was before."""
-        newest: dict[int, Datapoint] = {}
-        for attempt in range(_LOOKUP_ATTEMPTS):
-            try:
-                newest = await self._read_last_before(covered, AT_US_MAX + 1)
-            except Exception as error:
-                log.error("archive_fall_back_failed", attempt=attempt, exc_info=error)
-                await asyncio.sleep(attempt)
-            else:
-                break
-        apply_to_currents(changes, seq, self._currents)
-        for stream_id in covered:
-            self._currents.replace(stream_id, newest.get(stream_id))
+        return self._fall_back.take_over(changes, seq)

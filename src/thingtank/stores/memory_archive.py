@@ -1,7 +1,7 @@
 """An archive in memory: the plainest statement of what an archive does, for tests and trials."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 
 from thingtank.tank.datapoints import (
     AT_US_MAX,
@@ -13,6 +13,7 @@ from thingtank.tank.datapoints import (
     number_of,
 )
 
+_PART_STREAMS = 1024
 _NEVER = CurrentValue(None, None)
 
 
@@ -71,6 +72,12 @@ class MemoryArchive:
         """Only the current value's time."""
         current = self._current.get(stream_id)
         return None if current is None else current.at_us
+
+    def stored_streams(self) -> Iterator[Sequence[int]]:
+        """The datastreams that something is stored of, a part at a time."""
+        stored = [i for i in self._current if self.current(i) is not None]
+        for start in range(0, len(stored), _PART_STREAMS):
+            yield stored[start : start + _PART_STREAMS]
 
     async def read(
         self,

@@ -91,6 +91,14 @@ class MemoryDirectory:
             lambda account_id: self._accounts[account_id].login,
         )
 
+    def count_devices(self, account_id: int) -> int:
+        """How many devices an account owns."""
+        return sum(device.account_id == account_id for device in self._devices.values())
+
+    def devices_with_retention(self) -> Sequence[Device]:
+        """The devices whose `retention_s` is set."""
+        return [device for device in self._devices.values() if device.retention_s is not None]
+
     def find_key(self, secret: str) -> ApiKey | None:
         """The key with that secret; found by digest, so a near miss takes no longer."""
         key_id = self._key_ids_by_digest.get(_digest(secret))
@@ -179,6 +187,16 @@ class MemoryDirectory:
         del rest[name]
         self._datastreams[device_id] = rest
         return datastream
+
+    async def missing_streams(self, stream_ids: Sequence[int]) -> Sequence[int]:
+        """Those of some numbers that a datastream had and none has now."""
+        known = {
+            datastream.stream_id
+            for datastreams in self._datastreams.values()
+            for datastream in datastreams.values()
+        }
+        newest = max(known, default=0)
+        return [number for number in stream_ids if number < newest and number not in known]
 
     def _existing(self, device_id: int, name: str) -> Datastream:
         datastream = self._datastreams.get(device_id, {}).get(name)

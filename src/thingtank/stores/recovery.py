@@ -16,7 +16,7 @@ from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, DatapointColumns
 log = structlog.get_logger()
 
 
-def apply_to_currents(changes: Iterable[Change], seq: int, currents: CurrentValues) -> None:
+def apply_to_currents(changes: Iterable[Change], currents: CurrentValues) -> None:
     """Take over a batch. A deletion of a range leaves the value; see `covered_streams`."""
     for change in changes:
         match change:
@@ -29,7 +29,6 @@ def apply_to_currents(changes: Iterable[Change], seq: int, currents: CurrentValu
                     currents.forget(stream_id)
             case Deletion():
                 pass
-    currents.through_seq = seq
 
 
 def covered_streams(changes: Sequence[Change], currents: CurrentValues) -> set[int]:
@@ -78,7 +77,7 @@ def recover(journal: Journal, history: History) -> tuple[Head, CurrentValues]:
     covered: set[int] = set()
     for seq, changes in journal.batches():
         covered |= covered_streams(changes, currents)
-        apply_to_currents(changes, seq, currents)
+        apply_to_currents(changes, currents)
         if seq > through_seq:
             head.apply(changes, seq)
     _look_up(covered, head, currents, history)

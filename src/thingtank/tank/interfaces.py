@@ -1,6 +1,6 @@
 """The narrow interfaces the tank stands on: what the actions need, and several can provide."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -86,6 +86,14 @@ class Directory(Protocol):
         """One page of devices."""
         ...
 
+    def count_devices(self, account_id: int) -> int:
+        """How many devices an account owns; for the price of a look-up."""
+        ...
+
+    def devices_with_retention(self) -> Sequence[Device]:
+        """The devices whose `retention_s` is set, without a look at the others."""
+        ...
+
     def find_key(self, secret: str) -> ApiKey | None:
         """The key with that secret, expired or not. Takes the same time for any wrong secret."""
         ...
@@ -140,6 +148,14 @@ class Directory(Protocol):
         """Remove a datastream; return what it was."""
         ...
 
+    async def missing_streams(self, stream_ids: Sequence[int]) -> Sequence[int]:
+        """Those of some numbers that a datastream had and none has now; numbers are used once.
+
+        A number above all that there are is not among them: where a directory was lost or an older
+        one was restored, it does not know what it may have given out.
+        """
+        ...
+
     async def insert_key(self, key: ApiKey, secret: str) -> ApiKey:
         """Store a key, its secret sealed."""
         ...
@@ -191,6 +207,13 @@ class Archive(Protocol):
 
     def current_at_us(self, stream_id: int) -> int | None:
         """Only the current value's time, for less."""
+        ...
+
+    def stored_streams(self) -> Iterator[Sequence[int]]:
+        """The datastreams that something is stored of, at most 1024 at a time; from memory.
+
+        What is written meanwhile may be left out.
+        """
         ...
 
     async def read(

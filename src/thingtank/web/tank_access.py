@@ -59,14 +59,14 @@ def run(action: Coroutine[Any, Any, Result]) -> Result:
     """Run an action in the tank's loop and wait for it; from a page's thread.
 
     Raises:
-        Unavailable: it took longer than ACTION_S_MAX. Whether it will still happen is open.
+        Unavailable: it took longer than ACTION_S_MAX. It goes on; what comes of it is open.
         TankError: what the action raises.
     """
     future = asyncio.run_coroutine_threadsafe(action, _now().loop)
     try:
         return future.result(ACTION_S_MAX)
     except concurrent.futures.TimeoutError:
-        future.cancel()
+        # Not cancelled: between the steps of an action, that would leave half of it.
         raise Unavailable("it takes too long; look whether it has happened") from None
 
 

@@ -15,6 +15,7 @@ class MemoryHistory:
 
     Attributes:
         failure: raised by `apply` while it is set.
+        read_failure: raised by `read_last_before` while it is set.
         applied: batches of changes by number, to see what came when.
         gate: `apply` waits for it.
         read_gate: `read_last_before` waits for it.
@@ -25,6 +26,7 @@ class MemoryHistory:
         self._values: Values = {}
         self.through_seq = 0
         self.failure: Exception | None = None
+        self.read_failure: Exception | None = None
         self.applied: list[tuple[int, int]] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -68,6 +70,8 @@ class MemoryHistory:
         self, stream_ids: Sequence[int], before_us: int, overlay: Overlay | None
     ) -> dict[int, Datapoint]:
         assert self.read_gate.wait(10)
+        if self.read_failure is not None:
+            raise self.read_failure
         found = self.read(stream_ids, AT_US_MIN, before_us, 1, True, overlay)
         return {stream_id: datapoints[0] for stream_id, datapoints in found.items()}
 

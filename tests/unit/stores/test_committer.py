@@ -1,7 +1,8 @@
 """Group commit: what shares a batch, and that nobody waits for ever."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,22 @@ from thingtank.tank.errors import StorageFailed
 
 WAIT_S_MAX = 10.0
 PENDING_BYTES_MAX = 2**40
+
+
+class Publisher:
+    """Shows batches; fails at once, or while the committer awaits it."""
+
+    def __init__(self) -> None:
+        self.fails_at_once = False
+        self.fails_later = False
+
+    def publish(self, changes: Sequence[Change], seq: int) -> Coroutine[Any, Any, None] | None:
+        if self.fails_at_once:
+            raise ValueError("a bug")
+        return self._fail() if self.fails_later else None
+
+    async def _fail(self) -> None:
+        raise ValueError("a bug")
 
 
 class CountingJournal:
@@ -37,12 +54,17 @@ def journal() -> CountingJournal:
 
 
 @pytest.fixture
-async def committer(journal: CountingJournal) -> AsyncIterator[Committer]:
+def publisher() -> Publisher:
+    return Publisher()
+
+
+@pytest.fixture
+async def committer(journal: CountingJournal, publisher: Publisher) -> AsyncIterator[Committer]:
     worker = Worker("test-journal")
     made = Committer(
         journal,  # type: ignore[arg-type] # the part that is used
         worker,
-        lambda changes, seq: None,
+        publisher.publish,
         PENDING_BYTES_MAX,
         lambda: PENDING_BYTES_MAX,
     )
@@ -92,6 +114,18 @@ async def test_after_a_refused_batch_the_next_is_committed(
             await committer.append(one_row())
         await committer.append(one_row())
     assert journal.row_counts == [1]
+
+
+@pytest.mark.parametrize("fault", ["fails_at_once", "fails_later"])
+async def test_a_batch_that_cannot_be_shown_is_refused_and_the_next_goes_on(
+    committer: Committer, publisher: Publisher, fault: str
+) -> None:
+    setattr(publisher, fault, True)
+    async with asyncio.timeout(WAIT_S_MAX):
+        with pytest.raises(StorageFailed, match="could not be shown"):
+            await committer.append(one_row())
+        setattr(publisher, fault, False)
+        await committer.append(one_row())
 
 
 async def test_closing_waits_for_what_came_before_and_refuses_the_rest(

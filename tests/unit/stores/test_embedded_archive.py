@@ -1,15 +1,18 @@
 """The embedded archive between the journal and the history store: limits, failures, restarts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from tests.unit.stores.memory_history import MemoryHistory
 
+from thingtank.stores import fall_back
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.stores.embedded_archive import EmbeddedArchive
 from thingtank.stores.journal import Journal
+from thingtank.stores.memory_archive import MemoryArchive
 from thingtank.tank.datapoints import (
     AT_US_MAX,
     AT_US_MIN,
@@ -18,6 +21,7 @@ from thingtank.tank.datapoints import (
     DatapointRows,
 )
 from thingtank.tank.errors import Overloaded, StorageFailed, ValidationFailed
+from thingtank.tank.interfaces import Archive
 
 WAIT_S = 10
 NEVER_S = 3600.0  # the mover stays still unless a test asks for a flush
@@ -28,6 +32,11 @@ QUICK = ArchiveSettings(move_interval_s=0.01, trim_interval_s=0.01)
 @pytest.fixture
 def history() -> MemoryHistory:
     return MemoryHistory()
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fall_back, "PAUSE_S_MIN", 0.001)
 
 
 @pytest.fixture
@@ -349,3 +358,122 @@ async def test_last_before_is_answered_from_memory_where_it_can_be(
     assert await archive.read_last_before([1], 20) == {1: Datapoint(10, "1")}
     monkeypatch.setattr(history, "read", None)
     assert await archive.read([1, 2, 3], 31, 100, 10) == {}
+
+
+async def test_stats_count_what_was_just_written_and_come_all_the_same_while_the_store_fails(
+    archive: EmbeddedArchive, history: MemoryHistory
+) -> None:
+    await archive.append(rows((1, 10, "1")))
+    stats = await archive.stats()
+    assert (stats.hot_rows, stats.head_bytes) == (1, 0)
+    history.failure = OSError("no space left")
+    await archive.append(rows((1, 20, "2")))
+    stats = await archive.stats()
+    assert stats.hot_rows == 1
+    assert stats.head_bytes > 0
+
+
+async def lose_current_value(archive: EmbeddedArchive, history: MemoryHistory) -> None:
+    """Delete the current value of datastream 1 while the store cannot say what is newest now."""
+    await archive.append(rows((1, 10, "1"), (1, 20, "2")))
+    await archive.flush()
+    history.read_failure = OSError("input/output error")
+    async with asyncio.timeout(WAIT_S):
+        await archive.delete([1], 15, 100)
+
+
+async def test_value_that_cannot_be_looked_up_is_unknown_until_the_store_answers(
+    archive: EmbeddedArchive, history: MemoryHistory
+) -> None:
+    await lose_current_value(archive, history)
+    assert archive.is_failing
+    assert archive.current(1) == CurrentValue(None, None, 1, 2)
+    assert await all_of(archive) == [(10, "1")]
+    async with asyncio.timeout(WAIT_S):  # the others go on
+        await archive.append(rows((2, 5, "5")))
+        await archive.delete([2], 0, 100)
+        await archive.append(rows((1, 12, "12"), (3, 5, "5")))
+    assert archive.current(3) == CurrentValue(5, "5", 5, 5)
+    with pytest.raises(OSError, match="input/output"):
+        await archive.read_last_before([1], 100)
+    history.read_failure = None
+    await until(lambda: not archive.is_failing)
+    assert archive.current(1) == CurrentValue(12, "12", 1, 12)
+    assert archive.current(2) == CurrentValue(None, None, 5, 5)
+    assert await archive.read_last_before([1], 100) == {1: Datapoint(12, "12")}
+
+
+async def test_newer_write_answers_what_the_store_could_not(
+    archive: EmbeddedArchive, history: MemoryHistory
+) -> None:
+    await lose_current_value(archive, history)
+    await archive.append(rows((1, 30, "3")))
+    assert archive.current(1) == CurrentValue(30, "3", 1, 3)
+    assert not archive.is_failing
+
+
+async def test_value_that_was_not_looked_up_is_after_a_restart(
+    tmp_path: Path, history: MemoryHistory
+) -> None:
+    archive = await EmbeddedArchive.join(tmp_path, QUIET, history)
+    await lose_current_value(archive, history)
+    await archive.append(rows((1, 5, "5")))
+    await archive.close()
+    assert archive._journal.trimmed_seq == 1  # the deletion stays
+    history.read_failure = None
+    archive = await EmbeddedArchive.join(tmp_path, QUIET, history)
+    assert archive.current(1) == CurrentValue(10, "1", 1, 5)
+    assert await all_of(archive) == [(5, "5"), (10, "1")]
+    await archive.close()
+    assert archive._journal.trimmed_seq == 3
+
+
+async def test_deletion_of_what_is_just_being_found_is_not_undone_by_the_answer(
+    archive: EmbeddedArchive, history: MemoryHistory
+) -> None:
+    await lose_current_value(archive, history)
+    history.read_gate.clear()
+    history.read_failure = None
+    await until(archive._fall_back._turn.locked)  # it asks, and will be told of 10
+    deletion = asyncio.ensure_future(archive.delete([1], 10, 11))
+    await until(lambda: archive._head.last_seq == 3)
+    history.read_gate.set()
+    await deletion
+    assert archive.current(1) == CurrentValue(None, None, 1, 2)
+    assert not archive.is_failing
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_store_that_fails_now_and_then_makes_no_difference_in_the_end(
+    seed: int, tmp_path: Path, history: MemoryHistory
+) -> None:
+    chance, twin = random.Random(seed), MemoryArchive()
+    archive = await EmbeddedArchive.join(tmp_path, QUIET, history)
+
+    def changed(target: Archive, seed: int) -> Awaitable[None]:
+        course = random.Random(seed)
+        stream_id, at_us = course.randrange(3), course.randrange(20)
+        if course.random() < 0.5:
+            return target.append(rows((stream_id, at_us, str(seed % 50))))
+        return target.delete([stream_id], at_us, at_us + course.randrange(1, 20))
+
+    for step in range(120):
+        history.read_failure = OSError("failing") if chance.random() < 0.5 else None
+        for one in (archive, twin):
+            await changed(one, seed * 1000 + step)
+        if chance.random() < 0.1:
+            await archive.flush()
+        if chance.random() < 0.1:
+            await archive._mover._trim()
+        if chance.random() < 0.05:
+            crash(archive)
+            await archive._fall_back.stop()
+            history.read_failure = None
+            archive = await EmbeddedArchive.join(tmp_path, QUIET, history)
+    history.read_failure = None
+    await until(lambda: not archive.is_failing)
+    assert [archive.current(i) for i in range(3)] == [twin.current(i) for i in range(3)]
+    for i in range(3):
+        found = await twin.read([i], AT_US_MIN, AT_US_MAX + 1, 1000)
+        assert await all_of(archive, i) == [(p.at_us, p.value) for p in found.get(i, [])]
+    await archive.close()

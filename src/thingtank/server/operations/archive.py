@@ -34,7 +34,6 @@ class Retention(msgspec.Struct, frozen=True):
 
 async def stats(context: Context, asked: Nothing) -> ArchiveStats:
     """How much is stored where."""
-    await context.archive.flush()
     return await context.archive.stats()
 
 

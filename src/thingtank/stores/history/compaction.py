@@ -17,6 +17,7 @@ question about a year would otherwise open one for each of them. Where that woul
 day begins a new file. A file never holds hours of a day that has another one.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -202,8 +203,12 @@ class Compactor:
         try:
             written = self._write_with_siblings(period)
             self.step("named")
-            self._switch(period, written)
-            self.step("switched")
+            try:
+                self._switch(period, written)
+                self.step("switched")
+            except Exception:
+                self._discard([self._folder / name for name in written.files])
+                raise
         finally:
             self.running = None
         now_s = time.monotonic()
@@ -221,22 +226,35 @@ class Compactor:
             return self._write(period, 0)
 
     def _write(self, period: Period, shared_rows_max: int) -> "_Written":
-        """All files of the period, complete on disk."""
+        """All files of the period, complete on disk; none of them when it raises."""
         folder = self._folder / period.name
-        folder.mkdir(0o700, exist_ok=True)
         stem = f"{period.name.replace('=', '-')}-{self._clock.now_us()}"
         paths = (folder / f"{stem}.parquet", folder / f"{stem}.rollup.parquet")
         drafts = (paths[0].with_suffix(".part"), paths[1].with_suffix(".part"))
+        try:
+            folder.mkdir(0o700, exist_ok=True)
+            return self._write_files(period, shared_rows_max, paths, drafts)
+        except Exception as error:
+            # Not for the next start to find: on a full disk each try would take more of it.
+            _unlink(drafts)
+            self._discard(paths)
+            if isinstance(error, OSError):
+                raise StorageFailed(f"the archive could not be written: {error}") from error
+            raise
+
+    def _write_files(
+        self,
+        period: Period,
+        shared_rows_max: int,
+        paths: tuple[Path, Path],
+        drafts: tuple[Path, Path],
+    ) -> "_Written":
         try:
             with self._database.snapshot() as self._connection:
                 seq = int(fetch_one(self._connection, "SELECT seq FROM state")[0])
                 replaced = segments_within(self._connection, period)
                 siblings = self._siblings(self._connection, period, replaced, shared_rows_max)
                 facts = self._draft(self._connection, period, seq, replaced, siblings, drafts)
-        except Exception:
-            # Not for the next start to find: on a full disk each try would take more of it.
-            _unlink(drafts)
-            raise
         finally:
             self._connection = None
         rollup = paths[1].relative_to(self._folder).as_posix()
@@ -360,13 +378,22 @@ class Compactor:
                 " AND segments.last_us >= tombstones.start_us)",
             )
 
+    def _discard(self, paths: Iterable[Path]) -> None:
+        """Delete files unless the manifest names them: a commit may hold that looked failed."""
+        try:
+            with self._database.snapshot() as connection:
+                counting = read_segments(connection, AT_US_MIN, AT_US_MAX + 1)
+        except StorageFailed:
+            return  # nobody knows; the next start removes them
+        named = {name for segment in counting for name in (segment.file, segment.rollup)}
+        _unlink(path for path in paths if path.relative_to(self._folder).as_posix() not in named)
+
     def _forget(self) -> None:
         """Delete replaced files that no reader can be in any more."""
         now_s = time.monotonic()
         due = [path for at_s, path in self._forgotten if now_s - at_s >= FORGET_S]
         self._forgotten = [item for item in self._forgotten if now_s - item[0] < FORGET_S]
-        for path in due:
-            path.unlink(missing_ok=True)
+        _unlink(due)
 
 
 class _Written(NamedTuple):
@@ -384,14 +411,21 @@ class _Written(NamedTuple):
     replaced: list[Segment]
     siblings: list[Segment]
 
+    @property
+    def files(self) -> list[str]:
+        """Paths below the cold folder; the roll-ups' may not be there."""
+        return [self.rollup] if self.segment is None else [self.segment.file, self.rollup]
+
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, file: Path, group_rows: int) -> None:
     run(connection, _COPY.format(query=query, file=_quoted(file), rows=group_rows))
 
 
 def _unlink(paths: Iterable[Path]) -> None:
+    """Delete what is there; what the disk does not let go is for the next start."""
     for path in paths:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _quoted(path: Path) -> str:

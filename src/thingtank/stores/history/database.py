@@ -70,19 +70,25 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A read transaction: all that is read in it is of one instant."""
-        connection = self._borrow()
+        """A read transaction: all that is read in it is of one instant.
+
+        Raises:
+            StorageFailed: the file could not be read, or its connection was lost; whoever comes
+                next may find it open again.
+        """
+        connection: duckdb.DuckDBPyConnection | None = None
         try:
+            connection = self._borrow()
             connection.begin()
             yield connection
             connection.commit()
-        except duckdb.Error as error:
-            connection.close()
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            if not isinstance(error, duckdb.Error):
+                raise
             self._reopen_if_invalid()
             raise StorageFailed(f"the archive could not be read: {error}") from error
-        except BaseException:
-            connection.close()
-            raise
         with self._idle_lock:
             self._idle.append(connection)
 
@@ -128,13 +134,20 @@ class Database:
             return  # no transaction is left to roll back, or the database gave up
 
     def _reopen_if_invalid(self) -> None:
-        """Start afresh after an error that DuckDB does not go on from, such as a full disk."""
+        """Start afresh after an error that DuckDB does not go on from, such as a full disk.
+
+        Raises:
+            StorageFailed: that did not work either; the next who needs it tries again.
+        """
         with self._write_lock:
             try:
                 self._root.cursor().execute("SELECT 1 FROM state").fetchall()
             except duckdb.Error:
                 self.close()
-                self._root = self._connect()
+                try:
+                    self._root = self._connect()
+                except duckdb.Error as error:
+                    raise StorageFailed(f"the archive could not be opened: {error}") from error
 
     def size_bytes(self) -> int:
         """What the file and its log take on disk."""

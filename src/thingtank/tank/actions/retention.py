@@ -1,11 +1,9 @@
 """Delete what feeds no longer want to keep."""
 
-import itertools
-from collections.abc import Iterator
+import asyncio
 
 from thingtank.tank.access import Caller, check_operate
 from thingtank.tank.datapoints import AT_US_MIN
-from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
 
@@ -22,9 +20,10 @@ async def apply_retention(tank: Tank, caller: Caller) -> int:
     """
     check_operate(caller)
     count = 0
-    for device in list(_devices(tank)):
+    for device in tank.directory.devices_with_retention():
         if device.retention_s is not None:
             count += await _apply(tank, device, device.retention_s)
+            await asyncio.sleep(0)  # where nothing is stored, nothing else was awaited
     return count
 
 
@@ -42,11 +41,3 @@ async def _apply(tank: Tank, device: Device, retention_s: int) -> int:
             await tank.archive.delete([stream_id], AT_US_MIN, end_us)
             count += 1
     return count
-
-
-def _devices(tank: Tank) -> Iterator[Device]:
-    for page in itertools.count(1):
-        found = tank.directory.list_devices(DeviceQuery(page=page, per_page=1000)).devices
-        if not found:
-            return
-        yield from found

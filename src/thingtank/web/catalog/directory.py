@@ -1,20 +1,22 @@
 """The directory on Django's models, with a snapshot in memory that answers the doors.
 
 A write runs in the one writer thread, then changes the snapshot in the loop's thread, then returns.
-Writes follow one another, so a
-`change` sees the newest value.
+Writes follow one another, so a `change` sees the newest value. What has begun is carried through,
+even when whoever asked gives up: else the database would say one thing and the snapshot another.
 """
 
 import asyncio
 import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from typing import Any, TypeVar
+from functools import lru_cache, wraps
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 import structlog
+from cryptography.exceptions import InvalidTag
 from django.db import DatabaseError, OperationalError, connection, transaction
 
 from thingtank.tank.errors import StorageFailed
@@ -29,6 +31,9 @@ from thingtank.web.catalog.snapshot import Snapshot
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
+Given = ParamSpec("Given")
+
+_Write: TypeAlias = Callable[Concatenate["DjangoDirectory", Given], Coroutine[Any, Any, Result]]
 
 _DEVICE_COLUMNS = (
     "id", "uuid", "account_id", "title", "private", "description", "tags",
@@ -51,6 +56,19 @@ class StoredDevice(msgspec.Struct, frozen=True):
     key: tuple[ApiKey, bytes] | None
 
 
+def _carried_through(write: _Write[Given, Result]) -> _Write[Given, Result]:
+    """Have a write end in database and snapshot alike, though its caller may be cancelled."""
+
+    @wraps(write)
+    async def run(self: "DjangoDirectory", /, *args: Given.args, **kwargs: Given.kwargs) -> Result:
+        task = asyncio.create_task(write(self, *args, **kwargs))
+        self._writes.add(task)  # the loop itself would let go of a task that nobody awaits
+        task.add_done_callback(self._writes.discard)
+        return await asyncio.shield(task)
+
+    return run
+
+
 class DjangoDirectory:
     """Implements `tank.interfaces.Directory`."""
 
@@ -64,6 +82,8 @@ class DjangoDirectory:
         self.datastreams = self._snapshot.datastreams
         self._writer = ThreadPoolExecutor(1, "directory-writer")
         self._turn = asyncio.Lock()
+        self._refreshing = threading.Lock()
+        self._writes: set[asyncio.Task[Any]] = set()
 
     def load(self) -> None:
         """Fill the snapshot from the database; blocking."""
@@ -96,7 +116,8 @@ class DjangoDirectory:
         """Read accounts anew, after they changed; blocking."""
         columns = ("id", "username", "is_superuser", "is_active")
         rows = AccountRow.objects.values_list(*columns)
-        self._snapshot.accounts = {row[0]: Account(*row) for row in rows}
+        with self._refreshing:  # several threads do this; what was read last must stay
+            self._snapshot.accounts = {row[0]: Account(*row) for row in rows}
 
     def close(self) -> None:
         """End the writer thread."""
@@ -122,6 +143,14 @@ class DjangoDirectory:
         """One page of devices."""
         return self._snapshot.list_devices(query)
 
+    def count_devices(self, account_id: int) -> int:
+        """How many devices an account owns."""
+        return self._snapshot.device_counts[account_id]
+
+    def devices_with_retention(self) -> Sequence[Device]:
+        """The devices whose `retention_s` is set."""
+        return list(self._snapshot.retaining.values())
+
     def find_key(self, secret: str) -> ApiKey | None:
         """The key with that secret; found by digest, so a near miss takes no longer."""
         return self._snapshot.key_of_digest(self._digest(secret))
@@ -136,14 +165,28 @@ class DjangoDirectory:
         return [key for key in keys if key.account_id == account_id]
 
     def reveal_key(self, key_id: int) -> str:
-        """The secret of a key; reads the database, so not for the loop's hot paths."""
+        """The secret of a key; reads the database, so not for the loop's hot paths.
+
+        Raises:
+            NoSuchKey.
+            StorageFailed: it was sealed with another secret than this instance has.
+        """
         self._snapshot.key(key_id)
 
         def read() -> bytes:
             return bytes(models.ApiKey.objects.values_list("sealed", flat=True).get(id=key_id))
 
         sealed = self._writer.submit(read).result()
-        return self._sealer.unseal(sealed, self._snapshot.digests[key_id])
+        return self._unsealed(key_id, sealed, self._snapshot.digests[key_id])
+
+    def _unsealed(self, key_id: int, sealed: bytes, digest: bytes) -> str:
+        try:
+            return self._sealer.unseal(sealed, digest)
+        except InvalidTag:
+            raise StorageFailed(
+                f"key {key_id} was sealed with another secret than this instance has; restore"
+                " secret.key from your backup"
+            ) from None
 
     async def reveal_keys(self, key_ids: Sequence[int]) -> Mapping[int, str]:
         """The secrets of many keys by id; those that are gone are left out."""
@@ -153,7 +196,7 @@ class DjangoDirectory:
             for start in range(0, len(key_ids), _LOAD_ROWS):
                 rows = models.ApiKey.objects.filter(id__in=key_ids[start : start + _LOAD_ROWS])
                 for key_id, sealed, digest in rows.values_list("id", "sealed", "digest"):
-                    found[key_id] = self._sealer.unseal(bytes(sealed), bytes(digest))
+                    found[key_id] = self._unsealed(key_id, bytes(sealed), bytes(digest))
             return found
 
         if not key_ids:
@@ -191,7 +234,10 @@ class DjangoDirectory:
                 then(result)
                 return result
 
-        return await asyncio.shield(asyncio.create_task(in_turn()))
+        task = asyncio.create_task(in_turn())
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+        return await asyncio.shield(task)
 
     def store_device(
         self,
@@ -237,6 +283,7 @@ class DjangoDirectory:
         """Let the doors know of an account, after its transaction holds."""
         self._snapshot.accounts = {**self._snapshot.accounts, account.account_id: account}
 
+    @_carried_through
     async def update_device(self, device_id: int, change: Callable[[Device], Device]) -> Device:
         """Store `change` of a device."""
         async with self._turn:
@@ -246,6 +293,7 @@ class DjangoDirectory:
             self._snapshot.put_device(device)
         return device
 
+    @_carried_through
     async def delete_device(self, device_id: int) -> None:
         """Remove a device, its datastreams, and keys that reach nothing else."""
         async with self._turn:
@@ -261,6 +309,7 @@ class DjangoDirectory:
                 self._snapshot.drop_key(key_id)
             self._snapshot.drop_device(device_id)
 
+    @_carried_through
     async def insert_datastreams(
         self, device_id: int, datastreams: Iterable[Datastream]
     ) -> Sequence[Datastream]:
@@ -276,6 +325,7 @@ class DjangoDirectory:
             known = self._snapshot.datastreams(device_id)
             return [known[name] for name in drafts]
 
+    @_carried_through
     async def update_datastream(
         self, device_id: int, name: str, change: Callable[[Datastream], Datastream]
     ) -> Datastream:
@@ -288,6 +338,7 @@ class DjangoDirectory:
             self._snapshot.put_datastreams(device_id, [datastream])
         return datastream
 
+    @_carried_through
     async def delete_datastream(self, device_id: int, name: str) -> Datastream:
         """Remove a datastream; return what it was."""
         async with self._turn:
@@ -297,6 +348,22 @@ class DjangoDirectory:
             self._snapshot.drop_datastream(device_id, name)
         return datastream
 
+    async def missing_streams(self, stream_ids: Sequence[int]) -> Sequence[int]:
+        """Those of some numbers that a datastream had and none has now; asks the database.
+
+        Raises:
+            StorageFailed.
+        """
+
+        def read() -> list[int]:
+            ids = models.Datastream.objects.values_list("id", flat=True)
+            newest = ids.order_by("-id").first() or 0
+            known = set(ids.filter(id__in=stream_ids))
+            return [number for number in stream_ids if number < newest and number not in known]
+
+        return await self._write(read)
+
+    @_carried_through
     async def insert_key(self, key: ApiKey, secret: str) -> ApiKey:
         """Store a key, its secret sealed."""
         async with self._turn:
@@ -311,6 +378,7 @@ class DjangoDirectory:
         )
         return msgspec.structs.replace(key, key_id=row.pk), digest
 
+    @_carried_through
     async def update_key(self, key_id: int, change: Callable[[ApiKey], ApiKey]) -> ApiKey:
         """Store `change` of a key; its secret stays."""
         async with self._turn:
@@ -320,6 +388,7 @@ class DjangoDirectory:
             self._snapshot.put_key(key, self._snapshot.digests[key_id])
         return key
 
+    @_carried_through
     async def replace_secret(self, key_id: int, secret: str) -> ApiKey:
         """Give a key another secret; the old one is dead when this returns."""
         digest = self._sealer.digest(secret)
@@ -331,6 +400,7 @@ class DjangoDirectory:
             self._snapshot.put_key(key, digest)
         return key
 
+    @_carried_through
     async def delete_key(self, key_id: int) -> None:
         """Remove a key; it is dead at once."""
         async with self._turn:
@@ -347,7 +417,7 @@ class DjangoDirectory:
         return await self._write(write)
 
     async def _write(self, write: Callable[[], Result]) -> Result:
-        """Run a write in the writer thread, as one transaction."""
+        """Run a write, or a read that follows all writes, as one transaction in their thread."""
 
         def run() -> Result:
             with transaction.atomic():
@@ -361,7 +431,9 @@ class DjangoDirectory:
             raise StorageFailed(f"the directory could not be written: {error}") from error
         except (DatabaseError, sqlite3.Error) as error:
             log.exception("directory_write_failed")
-            raise StorageFailed("the directory could not be written; try again later") from error
+            raise StorageFailed(
+                "the directory could not be written or read; try again later"
+            ) from error
 
 
 def _insert_datastreams(device_id: int, drafts: Sequence[Datastream]) -> list[Datastream]:

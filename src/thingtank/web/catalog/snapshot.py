@@ -1,9 +1,11 @@
 """The directory in memory: what doors ask, answered at once.
 
-Changed in the event loop's thread only; read from any. Containers that readers hold are replaced,
+Changed in the event loop's thread only, but for the accounts, which the directory replaces as a
+whole from the thread that changed them; read from any. Containers that readers hold are replaced,
 never changed.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -17,11 +19,18 @@ _NO_DATASTREAMS: Mapping[str, Datastream] = MappingProxyType({})
 
 
 class Snapshot:
-    """Accounts, devices, datastreams and keys by their ids."""
+    """Accounts, devices, datastreams and keys by their ids.
+
+    Attributes:
+        device_counts: how many devices an account owns; 0 for one that has none.
+        retaining: the devices whose `retention_s` is set.
+    """
 
     def __init__(self) -> None:
         self.accounts: dict[int, Account] = {}
         self.devices: dict[int, Device] = {}
+        self.device_counts: Counter[int] = Counter()
+        self.retaining: dict[int, Device] = {}
         self.keys: dict[int, ApiKey] = {}
         self.digests: dict[int, bytes] = {}
         self._device_ids_by_uuid: dict[str, int] = {}
@@ -30,12 +39,22 @@ class Snapshot:
 
     def put_device(self, device: Device) -> None:
         """Add or replace a device."""
+        before = self.devices.get(device.device_id)
+        if before is not None:
+            self.device_counts[before.account_id] -= 1
+        self.device_counts[device.account_id] += 1
         self.devices[device.device_id] = device
         self._device_ids_by_uuid[device.uuid] = device.device_id
+        if device.retention_s is None:
+            self.retaining.pop(device.device_id, None)
+        else:
+            self.retaining[device.device_id] = device
 
     def drop_device(self, device_id: int) -> None:
         """Forget a device and its datastreams."""
         device = self.devices.pop(device_id)
+        self.device_counts[device.account_id] -= 1
+        self.retaining.pop(device_id, None)
         del self._device_ids_by_uuid[device.uuid]
         self._datastreams.pop(device_id, None)
 

@@ -1,9 +1,12 @@
 """The cold tier beside its memory twin: the same answers whatever was compacted when, or crashed."""
 
+import errno
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 from tests.unit.stores.memory_history import MemoryHistory
@@ -430,5 +433,77 @@ def test_a_compaction_that_is_interrupted_changes_nothing(step: str, tmp_path: P
         store.compact(AT_US_MAX + 1)
     assert store.stats().segment_count == 0
     assert [path for path in (tmp_path / "cold").rglob("*") if path.is_file()] == []
+    assert store.read([1], AT_US_MIN, AT_US_MAX + 1, 1000, False, None) == before
+    store.close()
+
+
+def files_of(store: HistoryStore) -> set[str]:
+    cold = store.compactor._folder
+    return {path.relative_to(cold).as_posix() for path in cold.rglob("*") if path.is_file()}
+
+
+def named_by(store: HistoryStore) -> set[str]:
+    with store._database.snapshot() as connection:
+        rows = connection.execute("SELECT file, rollup FROM segments").fetchall()
+    return {name for row in rows for name in row}
+
+
+@pytest.mark.parametrize("call", ["mkdir", "fsync", "rename"])
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_file_that_the_disk_refuses_is_a_storage_failure_and_leaves_nothing(
+    call: str, nth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = filled(tmp_path)
+    before = store.read([1], AT_US_MIN, AT_US_MAX + 1, 1000, False, None)
+    owner: object = os if call == "fsync" else Path
+    works = getattr(owner, call)
+    calls: list[object] = []
+
+    def refuse(*args: object, **kwargs: object) -> object:
+        calls.append(args)
+        if len(calls) >= nth:
+            raise OSError(errno.ENOSPC, "no space left")
+        return works(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, call, refuse)
+        with pytest.raises(StorageFailed, match="no space left"):
+            store.compact(AT_US_MAX + 1)
+    assert files_of(store) == named_by(store)
+    assert store.read([1], AT_US_MIN, AT_US_MAX + 1, 1000, False, None) == before
+    store.compact(AT_US_MAX + 1)
+    assert store.stats().segment_count == 2
+    store.close()
+
+
+def test_files_that_the_manifest_did_not_take_over_are_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = filled(tmp_path)
+
+    def refuse(*_: object) -> None:
+        raise duckdb.IOException("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("thingtank.stores.history.compaction.insert_segment", refuse)
+        with pytest.raises(StorageFailed, match="disk full"):
+            store.compact(AT_US_MAX + 1)
+    assert files_of(store) == set()
+    assert store.stats().hot_rows == 100
+    store.close()
+
+
+def test_files_that_the_manifest_names_stay_though_the_switch_looked_failed(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    before = store.read([1], AT_US_MIN, AT_US_MAX + 1, 1000, False, None)
+
+    def fail(step: str) -> None:
+        if step == "switched":
+            raise StorageFailed("the commit's answer was lost")
+
+    store.compactor.step = fail
+    with pytest.raises(StorageFailed, match="answer was lost"):
+        store.compact(AT_US_MAX + 1)
+    assert files_of(store) == named_by(store) != set()
     assert store.read([1], AT_US_MIN, AT_US_MAX + 1, 1000, False, None) == before
     store.close()
