@@ -62,6 +62,15 @@ class Location(msgspec.Struct, frozen=True, gc=False):
     domain: Literal["physical", "virtual"] = "physical"
 
 
+class Waypoint(msgspec.Struct, frozen=True, gc=False):
+    """Where a mobile device was; `at_us` is when it came there. Elevation as it was written."""
+
+    at_us: int
+    lat: float
+    lon: float
+    ele: str = ""
+
+
 class Device(msgspec.Struct, frozen=True, gc=False):
     """A thing, and its feed.
 
@@ -75,6 +84,8 @@ class Device(msgspec.Struct, frozen=True, gc=False):
             does.
         retention_s: datapoints older than that are deleted, but never a datastream's newest; None
             keeps them for ever.
+        located_us: when its latitude, longitude or elevation last changed; None when they never
+            did, or before this was noted.
     """
 
     device_id: int
@@ -91,6 +102,7 @@ class Device(msgspec.Struct, frozen=True, gc=False):
     created_us: int = 0
     updated_us: int = 0
     retention_s: int | None = None
+    located_us: int | None = None
 
 
 class Datastream(msgspec.Struct, frozen=True, gc=False):

@@ -86,7 +86,7 @@ class Resources:
     async def create_feed(self, request: Request) -> Reply:
         """`POST /feeds`: 201 and `Location`."""
         document = json_format.parse_feed(request.body)
-        change = bridge.device_change(document, None) or DeviceChange()
+        change = bridge.device_change(document) or DeviceChange()
         writes = bridge.datastream_writes(document, self.tank.clock.now_us())
         check_writes(self.tank, 0, writes, creates_missing=True)
         drafts = [draft(write.name, write.change) for write in writes]
@@ -129,9 +129,11 @@ class Resources:
         """`PUT /feeds/F`: merge; unknown datastreams are made."""
         path = request.target.path
         assert isinstance(path, FeedPath)
-        device = self.tank.directory.get_device(path.feed_id)
+        self.tank.directory.get_device(
+            path.feed_id
+        )  # a feed that is not there comes before its body
         document = json_format.parse_feed(request.body)
-        change = bridge.device_change(document, device.location)
+        change = bridge.device_change(document)
         writes = bridge.without_echoed_extremes(
             self.tank,
             path.feed_id,
@@ -307,14 +309,21 @@ def _visible_to(request: Request, page: int, per_page: int) -> DeviceQuery:
             for resource in permission.resources
             if resource.datastream_id is None
         )
+    asked = query.parse_search(request.parameters)
     return DeviceQuery(
         account_id=caller.account.account_id if caller.account else None,
         with_public=True,
         with_private=key is not None and key.private_access,
-        text=query.first(request.parameters, "q"),
-        tag=query.first(request.parameters, "tag"),
-        user=query.first(request.parameters, "user"),
+        text=asked.text,
+        tag=asked.tag,
+        units=asked.units,
+        user=asked.user,
         device_ids=feed_ids,
+        status=asked.status,
+        lat=asked.lat,
+        lon=asked.lon,
+        distance_m=asked.distance_m,
+        order=asked.order,
         page=page,
         per_page=per_page,
     )

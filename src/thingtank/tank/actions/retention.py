@@ -1,11 +1,12 @@
 """Delete what feeds no longer want to keep."""
 
+import asyncio
 import itertools
 from collections.abc import Iterator
 
 from thingtank.tank.access import Caller, check_operate
 from thingtank.tank.datapoints import AT_US_MIN
-from thingtank.tank.interfaces import DeviceQuery
+from thingtank.tank.interfaces import PER_PAGE_MAX, DeviceQuery
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
 
@@ -22,7 +23,7 @@ async def apply_retention(tank: Tank, caller: Caller) -> int:
     """
     check_operate(caller)
     count = 0
-    for device in list(_devices(tank)):
+    for device in await asyncio.to_thread(lambda: list(_devices(tank))):
         if device.retention_s is not None:
             count += await _apply(tank, device, device.retention_s)
     return count
@@ -46,7 +47,8 @@ async def _apply(tank: Tank, device: Device, retention_s: int) -> int:
 
 def _devices(tank: Tank) -> Iterator[Device]:
     for page in itertools.count(1):
-        found = tank.directory.list_devices(DeviceQuery(page=page, per_page=1000)).devices
+        query = DeviceQuery(everybody=True, page=page, per_page=PER_PAGE_MAX)
+        found = tank.directory.list_devices(query).devices
         if not found:
             return
         yield from found

@@ -25,6 +25,7 @@ class Device(models.Model):
     created_us = models.BigIntegerField()
     updated_us = models.BigIntegerField()
     retention_s = models.BigIntegerField(null=True, blank=True)
+    located_us = models.BigIntegerField(null=True, blank=True)
     token_digest = models.BinaryField(max_length=32)
 
     def __str__(self) -> str:
@@ -48,6 +49,19 @@ class Datastream(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Waypoint(models.Model):
+    """A place where a mobile device was; a device's later ones have greater ids."""
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="waypoints")
+    at_us = models.BigIntegerField()
+    lat = models.FloatField()
+    lon = models.FloatField()
+    ele = models.CharField(max_length=255, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.lat}, {self.lon}"
 
 
 class ApiKey(models.Model):

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.actions.devices import create_device, delete_device, update_device
 from thingtank.tank.actions.keys import list_keys
-from thingtank.tank.interfaces import DeviceQuery
+from thingtank.tank.interfaces import PAGE_MAX, DeviceQuery
 from thingtank.tank.keys import ACCESS_METHODS
 from thingtank.tank.things import Device
 from thingtank.web import tank_access
@@ -51,9 +51,10 @@ def devices(request: HttpRequest) -> HttpResponse:
     caller = tank_access.caller(request)
     text = request.GET.get("q", "").strip()[:200]
     scope = "all" if request.GET.get("scope") == "all" else "mine"
-    number = max(1, _whole(request.GET.get("page", "1")))
+    number = min(max(1, _whole(request.GET.get("page", "1"))), PAGE_MAX)
     query = DeviceQuery(
-        account_id=_listed_account_id(caller, scope),
+        account_id=caller.account.account_id if caller.account else None,
+        everybody=scope == "all" and _may_see_all(caller),
         with_public=scope == "all",
         text=text,
         page=number,
@@ -73,11 +74,8 @@ def devices(request: HttpRequest) -> HttpResponse:
     return render(request, "workbench/devices.html", context)
 
 
-def _listed_account_id(caller: Caller, scope: str) -> int | None:
-    account = caller.account
-    if account is None or (account.is_admin and scope == "all"):
-        return None
-    return account.account_id
+def _may_see_all(caller: Caller) -> bool:
+    return caller.account is not None and caller.account.is_admin
 
 
 def _whole(text: str) -> int:
