@@ -248,8 +248,12 @@ class DeviceIndex:
         return False
 
     def _newest_us(self, device_id: int) -> int:
-        streams = self._datastreams_of(device_id).values()
-        return max((self._current_at_us(stream.stream_id) or 0 for stream in streams), default=0)
+        newest_us = 0
+        for datastream in self._datastreams_of(device_id).values():
+            at_us = self._current_at_us(datastream.stream_id)
+            if at_us is not None and at_us > newest_us:
+                newest_us = at_us
+        return newest_us
 
     def _page(self, found: _Found, order: str, start: int, stop: int) -> Slots:
         """Where in `found` a page's devices are, in order."""
