@@ -38,8 +38,7 @@ class DeviceQuery(msgspec.Struct, frozen=True):
         with_private: whether private ones are among the owner's (or everybody's).
         text: words that must all stand in title, description, tags, datastream names or the owner's
             login, whole or as beginnings of two letters or more; where nothing fits, a letter of a
-            longer word may be wrong. Blank for any;
-            signs alone match nothing.
+            longer word may be wrong. Blank for any; signs alone match nothing.
         tag: a tag of the device or of one of its datastreams, in any case; blank for any.
         units: label or symbol of a datastream's unit, in any case; blank for any.
         user: the owner's login; blank for any.

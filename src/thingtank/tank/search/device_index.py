@@ -84,10 +84,11 @@ class DeviceIndex:
             streams = self._datastreams_of(device.device_id)
             slot = self._new_slot(device)
             self._words.load(slot, weighed_words(device, streams.values()))
-            _change(self._tags, slot, set(), _tags(device, streams))
-            _change(self._units, slot, set(), _units(streams))
+            self._tags.load(slot, dict.fromkeys(_tags(device, streams), 0))
+            self._units.load(slot, dict.fromkeys(_units(streams), 0))
             titles.append((device, slot))
-        self._words.finish_load()
+        for index in (self._words, self._tags, self._units):
+            index.finish_load()
         self._titles.load(titles)
 
     def change(
@@ -347,6 +348,6 @@ def _tags(device: Device | None, streams: Mapping[str, Datastream]) -> set[str]:
 
 
 def _units(streams: Mapping[str, Datastream]) -> set[str]:
-    units = [datastream.unit for datastream in streams.values() if datastream.unit]
+    units = {datastream.unit for datastream in streams.values() if datastream.unit}
     texts = {text.strip().casefold() for unit in units for text in (unit.label, unit.symbol)}
     return texts - {""}

@@ -9,7 +9,7 @@ lookup to copy, so it never sees half a change.
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 
 import numpy as np
@@ -19,6 +19,7 @@ Uint32s = NDArray[np.uint32]
 
 _ITEM_BYTES = 4
 _SMALL_BYTES_MAX = 8 * _ITEM_BYTES
+_KEYS_AT_ONCE_MAX = 10_000  # about a millisecond, in which no other thread runs
 assert array("I").itemsize == _ITEM_BYTES
 
 
@@ -34,6 +35,23 @@ class Postings:
     def keys(self) -> Iterable[str]:
         """All keys that have a number."""
         return self._numbers.keys()
+
+    def load(self, number: int, extras: Mapping[str, int]) -> None:
+        """Add `number | extra` to each key; numbers ascend, and `finish_load` must follow."""
+        known = self._numbers
+        for key, extra in extras.items():
+            numbers = known.get(key)
+            if numbers is None:
+                known[key] = array("I", (number | extra,))
+            else:
+                assert not isinstance(numbers, bytes)
+                numbers.append(number | extra)
+
+    def finish_load(self) -> None:
+        """Pack what was loaded."""
+        for key, numbers in self._numbers.items():
+            if len(numbers) * _ITEM_BYTES <= _SMALL_BYTES_MAX and not isinstance(numbers, bytes):
+                self._numbers[key] = numbers.tobytes()  # changes no key, so the loop may go on
 
     def add(self, key: str, number: int) -> None:
         """Note a number, which the key does not have yet, from 0 to 2³² - 1."""
@@ -60,8 +78,13 @@ class Postings:
         elif len(numbers) * _ITEM_BYTES <= _SMALL_BYTES_MAX:
             self._numbers[key] = numbers.tobytes()
 
-    def numbers(self, keys: Iterable[str]) -> Uint32s:
+    def numbers(self, keys: Sequence[str]) -> Uint32s:
         """The numbers of all these keys, key by key; keys that are not there have none."""
+        if len(keys) > _KEYS_AT_ONCE_MAX:
+            starts = range(0, len(keys), _KEYS_AT_ONCE_MAX)
+            return np.concatenate(
+                [self.numbers(keys[start : start + _KEYS_AT_ONCE_MAX]) for start in starts]
+            )
         return np.frombuffer(b"".join(map(self._numbers.get, keys, repeat(b""))), np.uint32)
 
 

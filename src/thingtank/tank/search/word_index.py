@@ -35,11 +35,11 @@ class WordIndex:
 
     def load(self, slot: int, words: Mapping[str, int]) -> None:
         """As `change` from nothing, but found only after `finish_load`; slots ascend."""
-        for word, weight in words.items():
-            self._postings.add(word, slot << _WEIGHT_BITS | weight)
+        self._postings.load(slot << _WEIGHT_BITS, words)
 
     def finish_load(self) -> None:
         """Sort what was loaded."""
+        self._postings.finish_load()
         self._sorted = sorted(self._postings.keys())
         self._letters.update(*self._sorted)
 
@@ -98,7 +98,7 @@ class WordIndex:
         letters = [
             letter for letter in tuple(self._letters) if ord(letter) >> _BLOCK_BITS in blocks
         ]
-        return self._postings.numbers(_one_mistake_away(word, letters))
+        return self._postings.numbers(tuple(_one_mistake_away(word, letters)))
 
     @staticmethod
     def slots(numbers: Uint32s) -> Uint32s:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 
 from thingtank.tank.things import Datastream, Device
@@ -19,33 +19,32 @@ _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 # Signs that Indic and South-East Asian words hold, though they are no letters by themselves.
 _SIGNS = "\u0900-\u0963\u0966-\u0eff"
 _WORD = re.compile(rf"[{_UNSPACED}]|(?:[^\W_{_UNSPACED}]|[{_SIGNS}])+")
+_ASCII_WORD = re.compile(r"[A-Za-z0-9]+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
-def words_of(text: str) -> Iterator[str]:
+def words_of(text: str) -> list[str]:
     """The words to find a text by: without case and accents, `outdoorTemp` also by its parts."""
-    for token in _tokens(text):
-        yield _folded(token)
-        if not token.islower():
+    tokens = _tokens(text)
+    words = [token.casefold()[:WORD_CHARS_MAX] for token in tokens]
+    if _HUMP.search(text):
+        for token in tokens:
             parts = _HUMP.split(token)
             if len(parts) > 1:
-                yield from map(_folded, parts)
+                words += [part.casefold()[:WORD_CHARS_MAX] for part in parts]
+    return words
 
 
 def query_words(text: str) -> list[str]:
     """The words a query asks for, each once."""
-    return list(dict.fromkeys(_folded(token) for token in _tokens(text)))
+    return list(dict.fromkeys(token.casefold()[:WORD_CHARS_MAX] for token in _tokens(text)))
 
 
 def _tokens(text: str) -> list[str]:
-    if not text.isascii():
-        decomposed = unicodedata.normalize("NFKD", text)
-        text = "".join(char for char in decomposed if not unicodedata.combining(char))
-    return _WORD.findall(text)
-
-
-def _folded(token: str) -> str:
-    return token.casefold()[:WORD_CHARS_MAX]
+    if text.isascii():
+        return _ASCII_WORD.findall(text)  # the same in half the time
+    decomposed = unicodedata.normalize("NFKD", text)
+    return _WORD.findall("".join(char for char in decomposed if not unicodedata.combining(char)))
 
 
 @lru_cache(8192)
@@ -66,7 +65,8 @@ def weighed_words(device: Device, datastreams: Iterable[Datastream]) -> dict[str
         names += datastream.tags
     for name in names:
         for word in words_of_name(name):
-            words.setdefault(word, WEIGHT_NAME)
+            if word not in words:
+                words[word] = WEIGHT_NAME
     for word in words_of(device.description):
         if len(words) >= WORDS_PER_DEVICE_MAX:
             break
