@@ -25,6 +25,7 @@ _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 def words_of(text: str) -> list[str]:
     """The words to find a text by: without case and accents, `outdoorTemp` also by its parts."""
+    text = _plain(text)
     tokens = _tokens(text)
     words = [token.casefold()[:WORD_CHARS_MAX] for token in tokens]
     if _HUMP.search(text):
@@ -37,14 +38,20 @@ def words_of(text: str) -> list[str]:
 
 def query_words(text: str) -> list[str]:
     """The words a query asks for, each once."""
-    return list(dict.fromkeys(token.casefold()[:WORD_CHARS_MAX] for token in _tokens(text)))
+    return list(dict.fromkeys(token.casefold()[:WORD_CHARS_MAX] for token in _tokens(_plain(text))))
+
+
+def _plain(text: str) -> str:
+    """A text without accents and the like."""
+    if text.isascii():
+        return text
+    decomposed = unicodedata.normalize("NFKD", text)
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
 def _tokens(text: str) -> list[str]:
-    if text.isascii():
-        return _ASCII_WORD.findall(text)  # the same in half the time
-    decomposed = unicodedata.normalize("NFKD", text)
-    return _WORD.findall("".join(char for char in decomposed if not unicodedata.combining(char)))
+    pattern = _ASCII_WORD if text.isascii() else _WORD  # the same in half the time
+    return pattern.findall(text)
 
 
 @lru_cache(8192)

@@ -18,6 +18,7 @@ TEXTS = [
     ("row-7, row_8; 9.5", ["row", "7", "row", "8", "9", "5"]),
     ("outdoorTemp x", ["outdoortemp", "x", "outdoor", "temp"]),
     ("ESP8266", ["esp8266"]),
+    ("caféBar", ["cafebar", "cafe", "bar"]),
     ("Été à Zürich, Straße", ["ete", "a", "zurich", "strasse"]),
     ("\uff26\uff55\uff4c\uff4c ℃", ["full", "c"]),
     ("температура", ["температура"]),
