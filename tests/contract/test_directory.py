@@ -360,13 +360,11 @@ CHANGES = st.one_of(
     st.tuples(st.just("delete"), WHICH),
     st.tuples(st.just("put stream"), WHICH, NAMES, TAGS, UNITS),
     st.tuples(st.just("delete stream"), WHICH, NAMES),
-    st.tuples(st.just("write"), WHICH, st.sampled_from([NOW_US, NOW_US - 10**9, 7])),
+    st.tuples(st.just("write"), WHICH, st.sampled_from([NOW_US, NOW_US - 900_000_000, 7])),
 )
 ASKED = st.fixed_dictionaries(
-    {},
+    {"account_id": st.sampled_from([None, "alice", "bob"]), "with_public": st.booleans()},
     optional={
-        "everybody": st.booleans(),
-        "with_public": st.booleans(),
         "with_private": st.booleans(),
         "text": TEXTS | st.sampled_from(["tem", "temperatur", "alice", "r", "rooftpo", "7", "+"]),
         "tag": st.sampled_from(["NORTH", "wet room", "wet"]),
@@ -378,6 +376,17 @@ ASKED = st.fixed_dictionaries(
         "per_page": st.sampled_from([1, 3, 50]),
     },
 )
+# What is asked after all changes, besides: each term alone, by one who sees everything.
+TERMS: list[dict[str, Any]] = [
+    {},
+    {"with_private": False},
+    *({"order": order} for order in ("title", "retrieved_at")),
+    *({"text": text} for text in ("roof", "rooftop", "rooftpo", "temperature", "temp", "ete", "aussen", "row 7", "bob", "humid", "b")),
+    *({"tag": tag} for tag in ("north", "wet room", "roof")),
+    *({"units": unit} for unit in ("c", "°c", "celsius")),
+    *({"status": status} for status in ("live", "frozen")),
+    *({"lat": lat, "lon": lon, "distance_m": 5_000_000.0} for lat, lon in ((0, 0), (90, 0), (0, 180))),
+]  # fmt: skip
 CIRCLES = st.just({}) | st.fixed_dictionaries(
     {
         "lat": DEGREES.map(lambda lon: lon / 2),
@@ -448,24 +457,30 @@ class Changed:
 
 
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
-    changes=st.lists(CHANGES, min_size=3, max_size=20),
-    asked=st.lists(st.tuples(ASKED, CIRCLES, st.sampled_from([None, "alice", "bob"])), min_size=3),
-)
+    first=st.lists(st.tuples(st.booleans(), st.fixed_dictionaries(DEVICE_FIELDS)), min_size=2, max_size=6),
+    changes=st.lists(CHANGES, min_size=5, max_size=20),
+    asked=st.lists(st.tuples(ASKED, CIRCLES), max_size=6),
+)  # fmt: skip
 async def test_the_index_agrees_with_a_plain_search_after_any_changes(
-    opened: Opened, changes: list[Any], asked: list[Any]
+    opened: Opened, first: list[Any], changes: list[Any], asked: list[Any]
 ) -> None:
     changed = Changed(opened)
     changed.directory.follow(changed.currents_us.get, lambda: NOW_US)
+    for draft_terms in first:
+        await changed.add(*draft_terms)
     for change in changes:
         await changed.apply(*change)
-    for terms, circle, login in asked:
+    for terms, circle in asked:
+        login = terms["account_id"]
         account_id = getattr(opened, login).account_id if login else None
-        changed.check(DeviceQuery(account_id=account_id, **terms, **circle))
+        changed.check(DeviceQuery(**{**terms, **circle, "account_id": account_id}))
+    for terms in TERMS:
+        changed.check(DeviceQuery(everybody=True, **terms))
     await changed.clear()
     assert opened.directory.count_devices(DeviceQuery(everybody=True)) == 0
 

@@ -28,6 +28,8 @@ def test_an_index_knows_which_devices_have_words_that_begin_so(
         if any(word == asked or (len(asked) > 1 and word.startswith(asked)) for word in words)
     ]
     assert slots(index.beginning(asked)) == sorted(begins)
+    # Words that no device has any more are forgotten, and none is there twice.
+    assert index._sorted == sorted(set().union(*model.values()))
 
 
 def test_many_words_at_once_are_merged_and_taken_out_again() -> None:
