@@ -142,6 +142,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_broken_is_said(tmp_path: Path) -> None:
+    start_server(tmp_path).stop()
     (tmp_path / "directory.sqlite3").write_bytes(b"no database" * 1000)
     said = refused_start(tmp_path, "--web", "0")
     check_sentence(said, f"{tmp_path} cannot be opened: file is not a database")

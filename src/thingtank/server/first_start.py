@@ -9,7 +9,7 @@ from thingtank.tank.access import OPERATOR, Caller
 from thingtank.tank.actions.devices import create_device
 from thingtank.tank.actions.keys import list_keys, reveal_key
 from thingtank.tank.changes import DeviceChange
-from thingtank.tank.interfaces import DeviceQuery
+from thingtank.tank.interfaces import PAGE_MAX, DeviceQuery
 from thingtank.tank.keys import ApiKey, Resource
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Account, Device
@@ -58,8 +58,8 @@ async def ensure_owner(tank: Tank, account: Account | None) -> Owner:
 
 def _oldest_device(tank: Tank, account: Account) -> Device | None:
     query = DeviceQuery(account_id=account.account_id, per_page=1)
-    count = tank.directory.list_devices(query).total_count
-    last = msgspec.structs.replace(query, page=max(1, count))
+    count = tank.directory.count_devices(query)
+    last = msgspec.structs.replace(query, page=min(max(1, count), PAGE_MAX))
     return next(iter(tank.directory.list_devices(last).devices), None)
 
 

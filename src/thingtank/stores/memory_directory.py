@@ -6,16 +6,18 @@ contract tests run over both.
 
 import hashlib
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
 
-from thingtank.tank.device_list import find_devices
 from thingtank.tank.errors import NoSuchAccount, NoSuchDatastream, NoSuchDevice, NoSuchKey
-from thingtank.tank.interfaces import DevicePage, DeviceQuery
+from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
 from thingtank.tank.keys import ApiKey, Permission
-from thingtank.tank.things import Account, Datastream, Device
+from thingtank.tank.search.device_index import DeviceIndex
+from thingtank.tank.things import Account, Datastream, Device, Waypoint
+from thingtank.tank.waypoints import WAYPOINTS_MAX, forgets_waypoints, waypoint_left
 
 FIRST_DEVICE_ID = 1001  # Xively's feed ids had at least three digits; clients expect no more
 
@@ -28,6 +30,7 @@ class MemoryDirectory:
         self._devices: dict[int, Device] = {}
         self._tokens: dict[int, str] = {}
         self._datastreams: dict[int, dict[str, Datastream]] = {}
+        self._waypoints: dict[int, deque[Waypoint]] = {}
         self._keys: dict[int, ApiKey] = {}
         self._secrets: dict[int, str] = {}
         self._key_ids_by_digest: dict[bytes, int] = {}
@@ -35,6 +38,9 @@ class MemoryDirectory:
         self._device_ids = itertools.count(FIRST_DEVICE_ID)
         self._stream_ids = itertools.count(1)
         self._key_ids = itertools.count(1)
+        self._index = DeviceIndex(
+            self._devices, self.datastreams, lambda: list(self._accounts.values())
+        )
 
     def add_account(self, login: str, is_admin: bool = False, is_active: bool = True) -> Account:
         """Make an account; the database's twin of this is Django's user."""
@@ -84,16 +90,19 @@ class MemoryDirectory:
 
     def list_devices(self, query: DeviceQuery) -> DevicePage:
         """One page of devices."""
-        return find_devices(
-            query,
-            self._devices.values(),
-            self.datastreams,
-            lambda account_id: self._accounts[account_id].login,
-        )
+        return self._index.find(query)
 
-    def count_devices(self, account_id: int) -> int:
-        """How many devices an account owns."""
-        return sum(device.account_id == account_id for device in self._devices.values())
+    def count_devices(self, query: DeviceQuery) -> int:
+        """How many devices there are on all pages."""
+        return self._index.count(query)
+
+    def follow(self, current_at_us: CurrentTimes, now_us: Callable[[], int]) -> None:
+        """Say whom to ask when a datastream was last written."""
+        self._index.follow(current_at_us, now_us)
+
+    async def read_waypoints(self, device_id: int) -> Sequence[Waypoint]:
+        """Where a mobile device was before, oldest first."""
+        return list(self._waypoints.get(device_id, ()))
 
     def devices_with_retention(self) -> Sequence[Device]:
         """The devices whose `retention_s` is set."""
@@ -134,6 +143,7 @@ class MemoryDirectory:
         """Store a device with datastreams, token and first key."""
         stored = msgspec.structs.replace(device, device_id=next(self._device_ids))
         self._devices[stored.device_id] = stored
+        self._index.change(None, stored, {}, {})
         self._tokens[stored.device_id] = token
         await self.insert_datastreams(stored.device_id, datastreams)
         if key_for is not None:
@@ -141,17 +151,26 @@ class MemoryDirectory:
         return stored
 
     async def update_device(self, device_id: int, change: Callable[[Device], Device]) -> Device:
-        """Store `change` of a device."""
-        device = change(self.get_device(device_id))
+        """Store `change` of a device, and the place a mobile device leaves by it."""
+        before = self.get_device(device_id)
+        device = change(before)
         self._devices[device_id] = device
+        streams = self._datastreams.get(device_id, {})
+        self._index.change(before, device, streams, streams)
+        waypoint = waypoint_left(before, device)
+        if waypoint is not None:
+            self._waypoints.setdefault(device_id, deque(maxlen=WAYPOINTS_MAX)).append(waypoint)
+        elif forgets_waypoints(before, device):
+            self._waypoints.pop(device_id, None)
         return device
 
     async def delete_device(self, device_id: int) -> None:
         """Remove a device, its datastreams, and keys that reach nothing else."""
-        self.get_device(device_id)
+        device = self.get_device(device_id)
         del self._devices[device_id]
         del self._tokens[device_id]
-        self._datastreams.pop(device_id, None)
+        self._index.drop(device, self._datastreams.pop(device_id, {}))
+        self._waypoints.pop(device_id, None)
         for key in list(self._keys.values()):
             if all(_reaches_only(permission, device_id) for permission in key.permissions):
                 await self.delete_key(key.key_id)
@@ -169,7 +188,7 @@ class MemoryDirectory:
                     draft, stream_id=next(self._stream_ids), device_id=device_id
                 )
             stored.append(known[draft.name])
-        self._datastreams[device_id] = dict(sorted(known.items()))
+        self._replace_datastreams(device_id, dict(sorted(known.items())))
         return stored
 
     async def update_datastream(
@@ -177,7 +196,7 @@ class MemoryDirectory:
     ) -> Datastream:
         """Store `change` of a datastream."""
         datastream = change(self._existing(device_id, name))
-        self._datastreams[device_id] = {**self._datastreams[device_id], name: datastream}
+        self._replace_datastreams(device_id, {**self._datastreams[device_id], name: datastream})
         return datastream
 
     async def delete_datastream(self, device_id: int, name: str) -> Datastream:
@@ -185,7 +204,7 @@ class MemoryDirectory:
         datastream = self._existing(device_id, name)
         rest = {**self._datastreams[device_id]}
         del rest[name]
-        self._datastreams[device_id] = rest
+        self._replace_datastreams(device_id, rest)
         return datastream
 
     async def missing_streams(self, stream_ids: Sequence[int]) -> Sequence[int]:
@@ -197,6 +216,12 @@ class MemoryDirectory:
         }
         newest = max(known, default=0)
         return [number for number in stream_ids if number < newest and number not in known]
+
+    def _replace_datastreams(self, device_id: int, datastreams: dict[str, Datastream]) -> None:
+        before = self._datastreams.get(device_id, {})
+        self._datastreams[device_id] = datastreams
+        device = self._devices[device_id]
+        self._index.change(device, device, before, datastreams)
 
     def _existing(self, device_id: int, name: str) -> Datastream:
         datastream = self._datastreams.get(device_id, {}).get(name)

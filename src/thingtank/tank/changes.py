@@ -1,20 +1,32 @@
 """What a request wants changed: only the fields it named. UNSET fields stay as they are."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from thingtank.tank.things import Location, Unit
+from thingtank.tank.things import Device, Location, Unit
 
 Thing = TypeVar("Thing", bound=msgspec.Struct)
 
 _TAG_REFUSED = str.maketrans("", "", "'\",")
 
 
+class LocationChange(msgspec.Struct, frozen=True):
+    """New values for members of a location; the others stay as they are when it is stored."""
+
+    name: str | UnsetType = UNSET
+    lat: float | UnsetType | None = UNSET
+    lon: float | UnsetType | None = UNSET
+    ele: str | UnsetType = UNSET
+    disposition: Literal["", "fixed", "mobile"] | UnsetType = UNSET
+    exposure: Literal["", "indoor", "outdoor"] | UnsetType = UNSET
+    domain: Literal["physical", "virtual"] | UnsetType = UNSET
+
+
 class DeviceChange(msgspec.Struct, frozen=True):
-    """New values for a device's metadata."""
+    """New values for a device's metadata. A whole location replaces the one there is."""
 
     title: str | UnsetType = UNSET
     private: bool | UnsetType = UNSET
@@ -23,7 +35,7 @@ class DeviceChange(msgspec.Struct, frozen=True):
     website: str | UnsetType = UNSET
     email: str | UnsetType = UNSET
     icon: str | UnsetType = UNSET
-    location: Location | UnsetType | None = UNSET
+    location: LocationChange | Location | UnsetType | None = UNSET
     retention_s: int | UnsetType | None = UNSET
 
 
@@ -60,6 +72,15 @@ def changed(thing: Thing, change: msgspec.Struct) -> Thing:
         if (value := getattr(change, name)) is not UNSET
     }
     return msgspec.structs.replace(thing, **fields) if fields else thing
+
+
+def changed_device(device: Device, change: DeviceChange) -> Device:
+    """`device` with the fields that `change` sets; members of a location are merged."""
+    location = change.location
+    if isinstance(location, LocationChange):
+        merged = changed(device.location or Location(), location)
+        change = msgspec.structs.replace(change, location=None if merged == Location() else merged)
+    return changed(device, change)
 
 
 def ordered_tags(tags: Sequence[str]) -> tuple[str, ...]:

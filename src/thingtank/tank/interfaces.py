@@ -1,13 +1,23 @@
 """The narrow interfaces the tank stands on: what the actions need, and several can provide."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from thingtank.tank.datapoints import Bucket, CurrentValue, Datapoint, DatapointRows
+from thingtank.tank.errors import ValidationFailed
 from thingtank.tank.keys import ApiKey
-from thingtank.tank.things import Account, Datastream, Device
+from thingtank.tank.things import Account, Datastream, Device, Waypoint
+
+SEARCH_CHARS_MAX = 255
+PAGE_MAX = 1_000_000
+PER_PAGE_MAX = 1000
+LIVE_S = 15 * 60  # Xively calls a feed live while its newest value is younger
+
+CurrentTimes = Callable[[int], int | None]  # stream_id → the time of its current value
+Status = Literal["all", "live", "frozen"]
+Order = Literal["created_at", "retrieved_at", "relevance", "title"]
 
 
 class Clock(Protocol):
@@ -19,38 +29,87 @@ class Clock(Protocol):
 
 
 class DeviceQuery(msgspec.Struct, frozen=True):
-    """Which devices a list holds, in pages.
+    """Which devices a list holds, in pages. Unless it says whose, it holds none.
 
     Attributes:
-        account_id: only this owner's and, with `with_public`, everybody's public ones; None for
-            all.
-        with_private: whether the owner's private ones are among them.
-        text: words that must all stand in title, description, tags or datastream names; blank for
-            any.
-        tag: a tag of the device or of one of its datastreams; blank for any.
+        account_id: this owner's.
+        with_public: everybody's public ones as well.
+        everybody: all there are, whoever owns them; for operators.
+        with_private: whether private ones are among the owner's (or everybody's).
+        text: words that must all stand in title, description, tags, datastream names or the owner's
+            login, whole or as beginnings of two letters or more; where nothing fits, a letter of a
+            longer word may be wrong. Blank for any; signs alone match nothing.
+        tag: a tag of the device or of one of its datastreams, in any case; blank for any.
+        units: label or symbol of a datastream's unit, in any case; blank for any.
         user: the owner's login; blank for any.
         device_ids: only these; None for any.
-        order: `created_at` is newest first, `title` alphabetical.
-        page: from 1. per_page: 1 to 1000.
+        status: `live` when a datastream has a value younger than `live_s`, else `frozen`.
+        lat, lon: degrees, both or neither; only devices at most `distance_m` from there.
+        order: `created_at` and `retrieved_at` (metadata or values last changed) newest first;
+            `relevance` best first, without text as `created_at`; `title` alphabetical.
+        page: from 1 to PAGE_MAX. per_page: 1 to PER_PAGE_MAX.
+
+    Raises:
+        ValidationFailed: a member is out of its bounds.
     """
 
     account_id: int | None = None
     with_public: bool = False
     with_private: bool = True
+    everybody: bool = False
     text: str = ""
     tag: str = ""
+    units: str = ""
     user: str = ""
     device_ids: frozenset[int] | None = None
-    order: str = "created_at"
+    status: Status = "all"
+    live_s: int = LIVE_S
+    lat: float | None = None
+    lon: float | None = None
+    distance_m: float = 0
+    order: Order = "created_at"
     page: int = 1
     per_page: int = 50
 
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        problems = [
+            (field, f"is too long (maximum is {SEARCH_CHARS_MAX} characters)")
+            for field in ("text", "tag", "units", "user")
+            if len(getattr(self, field)) > SEARCH_CHARS_MAX
+        ]
+        if not 1 <= self.page <= PAGE_MAX:
+            problems.append(("page", f"must be between 1 and {PAGE_MAX}"))
+        if not 1 <= self.per_page <= PER_PAGE_MAX:
+            problems.append(("per_page", f"must be between 1 and {PER_PAGE_MAX}"))
+        if (self.lat is None) != (self.lon is None):
+            problems.append(("lat", "and lon must be given together"))
+        if self.lat is not None and not -90 <= self.lat <= 90:
+            problems.append(("lat", "must be between -90 and 90"))
+        if self.lon is not None and not -180 <= self.lon <= 180:
+            problems.append(("lon", "must be between -180 and 180"))
+        if not self.distance_m >= 0:
+            problems.append(("distance", "must not be negative"))
+        if problems:
+            raise ValidationFailed(problems)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether answering may take longer than the event loop should wait."""
+        return bool(self.text) or self.status != "all" or self.order == "retrieved_at"
+
 
 class DevicePage(msgspec.Struct, frozen=True):
-    """One page of a list of devices, and how many there are in all."""
+    """One page of a list of devices.
+
+    Attributes:
+        total_count: how many there are on all pages.
+        relevances: how well each device fits the text, up to 1; 0 where none was asked for.
+    """
 
     devices: Sequence[Device]
     total_count: int
+    relevances: Sequence[float]
 
 
 class Directory(Protocol):
@@ -83,11 +142,19 @@ class Directory(Protocol):
         ...
 
     def list_devices(self, query: DeviceQuery) -> DevicePage:
-        """One page of devices."""
+        """One page of devices. The event loop asks `Tank.search_devices`, which never blocks it."""
         ...
 
-    def count_devices(self, account_id: int) -> int:
-        """How many devices an account owns; for the price of a look-up."""
+    def count_devices(self, query: DeviceQuery) -> int:
+        """How many devices there are on all pages."""
+        ...
+
+    def follow(self, current_at_us: CurrentTimes, now_us: Callable[[], int]) -> None:
+        """Say whom to ask when a datastream was last written; before, nothing ever was."""
+        ...
+
+    async def read_waypoints(self, device_id: int) -> Sequence[Waypoint]:
+        """Where a mobile device was before, oldest first; at most WAYPOINTS_MAX, the newest."""
         ...
 
     def devices_with_retention(self) -> Sequence[Device]:
@@ -125,7 +192,7 @@ class Directory(Protocol):
         ...
 
     async def update_device(self, device_id: int, change: Callable[[Device], Device]) -> Device:
-        """Store `change` of a device."""
+        """Store `change` of a device, and the place a mobile device leaves by it."""
         ...
 
     async def delete_device(self, device_id: int) -> None:

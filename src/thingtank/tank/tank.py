@@ -6,8 +6,9 @@ import time
 from thingtank.tank.accounts import Accounts
 from thingtank.tank.bus import Bus
 from thingtank.tank.deliveries import DeliveryLog
+from thingtank.tank.errors import Overloaded
 from thingtank.tank.events import RequestServed
-from thingtank.tank.interfaces import Archive, Clock, Directory
+from thingtank.tank.interfaces import Archive, Clock, DevicePage, DeviceQuery, Directory
 from thingtank.tank.limits import Limits
 from thingtank.tank.products_interface import Products
 from thingtank.tank.request_log import RequestLog
@@ -19,6 +20,8 @@ from thingtank.tank.trigger_interfaces import (
 )
 
 BACKTESTS_AT_ONCE_MAX = 2  # each keeps a processor busy
+
+SEARCHES_WAITING_MAX = 100
 
 
 class SystemClock:
@@ -63,6 +66,9 @@ class Tank:
         self.backtests = asyncio.Semaphore(BACKTESTS_AT_ONCE_MAX)
         self.request_log = RequestLog()
         self.bus.react(RequestServed, self.request_log.remember)
+        directory.follow(archive.current_at_us, self.clock.now_us)
+        self._search_turn = asyncio.Lock()
+        self._searches_waiting_count = 0
 
     @property
     def products(self) -> Products:
@@ -75,3 +81,23 @@ class Tank:
         """Accounts and their profiles."""
         assert self._accounts is not None, "this tank was opened without accounts"
         return self._accounts
+
+    async def search_devices(self, query: DeviceQuery) -> DevicePage:
+        """One page of devices; the loop serves others meanwhile.
+
+        What may take long runs in a thread, one at a time: several would share the interpreter, so
+        all of them would end later and the loop would wait for each.
+
+        Raises:
+            Overloaded: SEARCHES_WAITING_MAX searches wait already.
+        """
+        if not query.is_long:
+            return self.directory.list_devices(query)
+        if self._searches_waiting_count >= SEARCHES_WAITING_MAX:
+            raise Overloaded(f"{SEARCHES_WAITING_MAX} searches wait already; try again later")
+        self._searches_waiting_count += 1
+        try:
+            async with self._search_turn:
+                return await asyncio.to_thread(self.directory.list_devices, query)
+        finally:
+            self._searches_waiting_count -= 1

@@ -62,6 +62,15 @@ class Location(msgspec.Struct, frozen=True, gc=False):
     domain: Literal["physical", "virtual"] = "physical"
 
 
+class Waypoint(msgspec.Struct, frozen=True, gc=False):
+    """Where a mobile device was; `at_us` is when it came there. Elevation as it was written."""
+
+    at_us: int
+    lat: float
+    lon: float
+    ele: str = ""
+
+
 class Device(msgspec.Struct, frozen=True, gc=False):
     """A thing, and its feed.
 
@@ -76,6 +85,8 @@ class Device(msgspec.Struct, frozen=True, gc=False):
         retention_s: datapoints older than that are deleted, but never a datastream's newest; None
             keeps them for ever.
         product_id, device_serial: what it was made from by an activation; blank for others.
+        located_us: when its latitude, longitude or elevation last changed; None when they never
+            did, or before this was noted.
     """
 
     device_id: int
@@ -94,6 +105,7 @@ class Device(msgspec.Struct, frozen=True, gc=False):
     retention_s: int | None = None
     product_id: str = ""
     device_serial: str = ""
+    located_us: int | None = None
 
 
 def is_live(newest_us: int | None, now_us: int, live_s: int) -> bool:

@@ -9,6 +9,8 @@ from tests.deliveries import Receiver, answering, eventually, new, receiver
 
 from thingtank.server.config import Config, load_config
 from thingtank.server.deliveries import open_outbox, start_dispatcher
+from thingtank.stores.memory_archive import MemoryArchive
+from thingtank.stores.memory_directory import MemoryDirectory
 from thingtank.stores.sqlite_outbox import SqliteOutbox
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.deliveries import reveal_signing_secrets
@@ -27,7 +29,7 @@ async def deliver(config: Config, folder: Path, there: Receiver) -> tuple[Delive
         start_dispatcher(config, outbox, SystemClock(), nobody_is_gone, stack)
         await outbox.record("t", 1, {}, [new(target=there.url, created_us=SystemClock().now_us())])
         await eventually(lambda: is_settled(outbox))
-        tank = Tank(None, None, deliveries=outbox)  # type: ignore[arg-type] # not asked
+        tank = Tank(MemoryDirectory(), MemoryArchive(), deliveries=outbox)
         return await outbox.get(1), list(await reveal_signing_secrets(tank, OPERATOR, 1))
     raise AssertionError("the stack swallows nothing")
 

@@ -13,10 +13,10 @@ from thingtank.tank.access import (
     listing_of,
     may_reach,
 )
-from thingtank.tank.device_list import find_devices
 from thingtank.tank.errors import NotAllowed, Unauthenticated
 from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission, Resource
+from thingtank.tank.search.device_index import DeviceIndex
 from thingtank.tank.things import Account, Device
 
 ALICE = Account(1, "alice")
@@ -179,5 +179,7 @@ def test_a_list_holds_what_may_be_read(caller: Caller) -> None:
         device_ids=listing.device_ids,
         order="title",
     )
-    page = find_devices(query, DEVICES, lambda _: {}, lambda _: "")
+    index = DeviceIndex({d.device_id: d for d in DEVICES}, lambda _: {}, lambda: [ALICE, BOB])
+    index.load()
+    page = index.find(query)
     assert {device.device_id for device in page.devices} == {d.device_id for d in readable}

@@ -25,7 +25,7 @@ from thingtank.tank.actions.devices import (
 from thingtank.tank.actions.feeds import write_feed
 from thingtank.tank.actions.keys import create_key, delete_key, list_keys, reveal_key
 from thingtank.tank.actions.leftovers import delete_leftovers
-from thingtank.tank.changes import DatastreamChange, DatastreamWrite, DeviceChange
+from thingtank.tank.changes import DatastreamChange, DatastreamWrite, DeviceChange, LocationChange
 from thingtank.tank.datapoints import Datapoint
 from thingtank.tank.errors import (
     LimitReached,
@@ -43,7 +43,7 @@ from thingtank.tank.history import HistoryTerms
 from thingtank.tank.keys import ApiKey, Permission, Resource
 from thingtank.tank.limits import Limits
 from thingtank.tank.tank import Tank
-from thingtank.tank.things import Account, Location, Unit
+from thingtank.tank.things import Account, Location, Unit, Waypoint
 
 S = 1_000_000
 NOW = 1_700_000_000 * S
@@ -339,6 +339,40 @@ async def test_a_change_of_metadata_keeps_what_it_does_not_name(
     assert (device.title, device.location) == ("Roof", Location(lat=1.5, lon=2.5))
     with pytest.raises(ValidationFailed, match="location_lat"):
         await update_device(tank, caller, feed_id, DeviceChange(location=Location(lat=91.0)))
+
+
+async def test_members_of_a_location_are_merged_with_the_newest_one(
+    tank: Tank, alice: Account, made: CreatedDevice
+) -> None:
+    feed_id, caller = made.device.device_id, Caller(alice)
+    # Both were made before either is stored, as two requests at once are.
+    changes = [DeviceChange(location=LocationChange(lat=1.5, lon=2.5)), DeviceChange(location=LocationChange(name="roof"))]  # fmt: skip
+    for change in changes:
+        await update_device(tank, caller, feed_id, change)
+    device = await update_device(
+        tank, caller, feed_id, DeviceChange(location=LocationChange(lon=3))
+    )
+    assert device.location == Location("roof", 1.5, 3)
+    assert device.located_us == NOW
+    blank = LocationChange(name="", lat=None, lon=None)
+    assert (
+        await update_device(tank, caller, feed_id, DeviceChange(location=blank))
+    ).location is None
+    with pytest.raises(ValidationFailed, match="location_lat"):
+        await update_device(tank, caller, feed_id, DeviceChange(location=LocationChange(lat=91.0)))
+
+
+async def test_a_mobile_device_that_moves_leaves_a_waypoint_of_when_it_came(
+    tank: Tank, alice: Account
+) -> None:
+    caller = Caller(alice)
+    place = LocationChange(lat=1.0, lon=2.0, disposition="mobile")
+    made = await create_device(tank, caller, DeviceChange(title="Van", location=place))
+    feed_id = made.device.device_id
+    await update_device(tank, caller, feed_id, DeviceChange(location=LocationChange(name="bay")))
+    assert await tank.directory.read_waypoints(feed_id) == []
+    await update_device(tank, caller, feed_id, DeviceChange(location=LocationChange(lat=1.5)))
+    assert await tank.directory.read_waypoints(feed_id) == [Waypoint(NOW, 1.0, 2.0)]
 
 
 async def test_keys_are_made_listed_shown_and_deleted_by_their_account(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
-from typing import cast
+from typing import Literal, TypeVar, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -23,31 +23,38 @@ from thingtank.protocols.xively.documents import (
     UnitDocument,
     UserBody,
     Value,
+    WaypointBody,
 )
 from thingtank.protocols.xively.errors import Unprocessable
 from thingtank.protocols.xively.json_format import split_tags, value_of, values_of
 from thingtank.protocols.xively.query import HistoryQuery
 from thingtank.protocols.xively.times import MalformedTime, format_time, format_times, parse_times
-from thingtank.tank.changes import DatastreamChange, DatastreamWrite, DeviceChange
+from thingtank.tank.changes import (
+    DatastreamChange,
+    DatastreamWrite,
+    DeviceChange,
+    LocationChange,
+)
 from thingtank.tank.datapoints import CurrentValue, Datapoint, number_of
 from thingtank.tank.history import Function, HistoryTerms
 from thingtank.tank.tank import Tank
-from thingtank.tank.things import Datastream, Device, Location, Unit, is_live
+from thingtank.tank.things import Datastream, Device, Location, Unit, Waypoint, is_live
 
 VERSION = "1.0.0"
 
+Choice = TypeVar("Choice", bound=str)
+
+_DISPOSITIONS: tuple[Literal["", "fixed", "mobile"], ...] = ("", "fixed", "mobile")
+_EXPOSURES: tuple[Literal["", "indoor", "outdoor"], ...] = ("", "indoor", "outdoor")
+_DOMAINS: tuple[Literal["physical", "virtual"], ...] = ("physical", "virtual")
 _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
 
 # --- in: documents → changes and writes ---------------------------------------------------------
 
 
-def device_change(document: FeedDocument, location: Location | None) -> DeviceChange | None:
-    """The metadata that a feed document changes; None when it names none.
-
-    Args:
-        location: what the device has now; members the document lacks stay.
-    """
+def device_change(document: FeedDocument) -> DeviceChange | None:
+    """The metadata that a feed document changes; None when it names none."""
     if _names_no_metadata(document):
         return None
     change = DeviceChange(
@@ -58,7 +65,7 @@ def device_change(document: FeedDocument, location: Location | None) -> DeviceCh
         website=_text(document.website),
         email=_text(document.email),
         icon=_text(document.icon),
-        location=_location(document.location, location),
+        location=_location(document.location),
     )
     return None if change == DeviceChange() else change
 
@@ -104,26 +111,25 @@ def _tags(value: Tags) -> tuple[str, ...] | UnsetType:
 
 
 def _location(
-    document: LocationDocument | str | UnsetType | None, before: Location | None
-) -> Location | UnsetType | None:
+    document: LocationDocument | str | UnsetType | None,
+) -> LocationChange | UnsetType | None:
+    """Members that the document lacks stay as the device has them when it is stored."""
     if document is UNSET:
         return UNSET
     if not document:
         return None
     if isinstance(document, str):
         raise Unprocessable([("location", "must be an object")])
-    members = {
-        "name": _text(document.name),
-        "ele": _text(document.ele),
-        "lat": _degrees(document.lat, "lat"),
-        "lon": _degrees(document.lon, "lon"),
-        "disposition": _choice(document.disposition, ("fixed", "mobile"), "disposition"),
-        "exposure": _choice(document.exposure, ("indoor", "outdoor"), "exposure"),
-        "domain": _choice(document.domain, ("physical", "virtual"), "domain") or "physical",
-    }
-    named = {name: value for name, value in members.items() if value is not UNSET}
-    merged = msgspec.structs.replace(before or Location(), **named)
-    return None if merged == Location() else merged
+    change = LocationChange(
+        name=_text(document.name),
+        lat=_degrees(document.lat, "lat"),
+        lon=_degrees(document.lon, "lon"),
+        ele=_text(document.ele),
+        disposition=_choice(document.disposition, _DISPOSITIONS, "disposition"),
+        exposure=_choice(document.exposure, _EXPOSURES, "exposure"),
+        domain=_choice(document.domain or UNSET, _DOMAINS, "domain"),  # there is no blank one
+    )
+    return UNSET if change == LocationChange() else change
 
 
 def _degrees(value: Text, name: str) -> float | UnsetType | None:
@@ -137,11 +143,15 @@ def _degrees(value: Text, name: str) -> float | UnsetType | None:
     return number
 
 
-def _choice(value: Text, choices: tuple[str, ...], name: str) -> str | UnsetType:
+def _choice(value: Text, choices: tuple[Choice, ...], name: str) -> Choice | UnsetType:
     text = _text(value)
-    if text is UNSET or text == "" or text in choices:
-        return text
-    raise Unprocessable([(f"location_{name}", f"must be one of {', '.join(choices)}")])
+    if text is UNSET:
+        return UNSET
+    for choice in choices:
+        if text == choice:
+            return choice
+    words = ", ".join(choice for choice in choices if choice)
+    raise Unprocessable([(f"location_{name}", f"must be one of {words}")])
 
 
 def datastream_writes(document: FeedDocument, now_us: int) -> list[DatastreamWrite]:
@@ -398,6 +408,15 @@ class Bodies:
         """Datapoints in the order given."""
         times = format_times([point.at_us for point in datapoints], self._zone)
         return [DatapointBody(point.value, at) for point, at in zip(datapoints, times, strict=True)]
+
+
+def waypoint_bodies(waypoints: Sequence[Waypoint], zone: tzinfo | None) -> list[WaypointBody]:
+    """Where a mobile feed was, oldest first."""
+    times = format_times([waypoint.at_us for waypoint in waypoints], zone)
+    return [
+        WaypointBody(at, waypoint.lat, waypoint.lon, waypoint.ele)
+        for waypoint, at in zip(waypoints, times, strict=True)
+    ]
 
 
 def _location_body(location: Location | None) -> LocationBody:

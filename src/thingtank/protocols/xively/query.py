@@ -6,6 +6,7 @@ Source: Xively API v2, historical queries and feed search.
 import re
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
+from typing import Literal, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
@@ -19,6 +20,8 @@ QUERY_CHARS_MAX = 8192
 PARAMETERS_MAX = 100
 PER_PAGE_MAX = 1000
 PAGE_MAX = 1_000_000
+SEARCH_CHARS_MAX = 255
+WHOLE_EARTH_M = 20_038_000.0  # half way around: no place is further away
 FUNCTIONS = ("average", "sum", "min", "max")
 _HISTORY_NAMES = frozenset(
     {"start", "end", "duration", "find_previous", "limit", "interval", "interval_type", "function"}
@@ -32,10 +35,28 @@ _UNITS_S = {
     "month": 30 * 86_400,
     "year": 365 * 86_400,
 }
+_UNITS_M = {
+    "": 1000.0,
+    "kms": 1000.0,
+    "km": 1000.0,
+    "miles": 1609.344,
+    "mi": 1609.344,
+}
 _DURATION = re.compile(r"(\d{1,9})\s*(?:([a-z]+?)s?)?\Z", re.ASCII)
 _TRUE = frozenset({"true", "1", "yes", "t"})
 
+_NUMBER = re.compile(r"[+-]?(\d{1,20}(\.\d{0,30})?|\.\d{1,30})(e[+-]?\d{1,2})?\Z", re.ASCII | re.I)
+
 Parameters = Mapping[str, Sequence[str]]
+Content = Literal["full", "summary"]
+Status = Literal["all", "live", "frozen"]
+Order = Literal["created_at", "retrieved_at", "relevance"]
+
+_CONTENTS: tuple[Content, ...] = ("full", "summary")
+_STATUSES: tuple[Status, ...] = ("all", "live", "frozen")
+_ORDERS: tuple[Order, ...] = ("created_at", "retrieved_at", "relevance")
+
+Choice = TypeVar("Choice", bound=str)
 
 
 class HistoryQuery(msgspec.Struct, frozen=True):
@@ -50,6 +71,26 @@ class HistoryQuery(msgspec.Struct, frozen=True):
     is_discrete: bool
     function: str | None
     find_previous: bool
+
+
+class SearchQuery(msgspec.Struct, frozen=True):
+    """Which feeds a list asks for; blank texts and None where a term is not given.
+
+    Attributes:
+        lat, lon: degrees, both or neither.
+        distance_m: metres from there; meaningless without.
+    """
+
+    content: Content
+    text: str
+    tag: str
+    user: str
+    units: str
+    status: Status
+    lat: float | None
+    lon: float | None
+    distance_m: float
+    order: Order
 
 
 def parse_parameters(query: bytes) -> Parameters:
@@ -119,6 +160,74 @@ def parse_history(parameters: Parameters) -> HistoryQuery:
         function=function,
         find_previous=flag(parameters, "find_previous"),
     )
+
+
+def parse_search(parameters: Parameters) -> SearchQuery:
+    """Read the terms of a feed search.
+
+    Raises:
+        MalformedQuery: a term cannot be read or is out of its bounds.
+
+    Source: Xively API v2, "Search feeds"; the defaults of `content` and `order` are a guess.
+    """
+    text = _search_text(parameters, "q")
+    lat, lon, distance_m = _circle(parameters)
+    return SearchQuery(
+        content=_choice(parameters, "content", _CONTENTS, "full"),
+        text=text,
+        tag=_search_text(parameters, "tag"),
+        user=_search_text(parameters, "user"),
+        units=_search_text(parameters, "units"),
+        status=_choice(parameters, "status", _STATUSES, "all"),
+        lat=lat,
+        lon=lon,
+        distance_m=distance_m,
+        order=_choice(parameters, "order", _ORDERS, "relevance" if text else "created_at"),
+    )
+
+
+def _search_text(parameters: Parameters, name: str) -> str:
+    text = first(parameters, name).strip()
+    if len(text) > SEARCH_CHARS_MAX:
+        raise MalformedQuery(f"{name} has {len(text)} characters; {SEARCH_CHARS_MAX} are allowed")
+    return text
+
+
+def _choice(
+    parameters: Parameters, name: str, choices: tuple[Choice, ...], default: Choice
+) -> Choice:
+    text = first(parameters, name).strip().lower()
+    if not text:
+        return default
+    for choice in choices:
+        if text == choice:
+            return choice
+    raise MalformedQuery(f"{name} must be one of {', '.join(choices)}")
+
+
+def _circle(parameters: Parameters) -> tuple[float | None, float | None, float]:
+    """`lat`, `lon` and `distance` in metres. One client spells the unit's name `distance_unit`."""
+    lat = _number(parameters, "lat", -90, 90)
+    lon = _number(parameters, "lon", -180, 180)
+    distance = _number(parameters, "distance", 0, 1_000_000)
+    unit = first(parameters, "distance_units") or first(parameters, "distance_unit")
+    unit_m = _UNITS_M.get(unit.strip().lower())
+    if unit_m is None:
+        raise MalformedQuery("distance_units must be kms or miles")
+    if lat is None and lon is None and distance is None:
+        return None, None, 0
+    if lat is None or lon is None or distance is None:
+        raise MalformedQuery("lat, lon and distance must be given together")
+    return lat, lon, min(distance * unit_m, WHOLE_EARTH_M)
+
+
+def _number(parameters: Parameters, name: str, least: float, most: float) -> float | None:
+    text = first(parameters, name).strip()
+    if not text:
+        return None
+    if not _NUMBER.match(text) or not least <= float(text) <= most:
+        raise MalformedQuery(f"{name} must be a number between {least} and {most}")
+    return float(text)
 
 
 def parse_instant(text: str, name: str) -> int | None:

@@ -9,7 +9,7 @@ from thingtank.tank.actions.devices import create_device, delete_device
 from thingtank.tank.changes import DeviceChange
 from thingtank.tank.datapoints import CurrentValue
 from thingtank.tank.errors import NoSuchDevice
-from thingtank.tank.interfaces import DeviceQuery
+from thingtank.tank.interfaces import PAGE_MAX, PER_PAGE_MAX, DeviceQuery
 from thingtank.tank.things import Device, Location
 
 
@@ -81,9 +81,13 @@ async def list_all(context: Context, asked: ListDevices) -> DeviceList:
     """List devices, newest first."""
     account_id = context.account(asked.owner).account_id if asked.owner else None
     query = DeviceQuery(
-        account_id=account_id, text=asked.search, page=asked.page, per_page=asked.per_page
+        account_id=account_id,
+        everybody=account_id is None,
+        text=asked.search,
+        page=min(max(1, asked.page), PAGE_MAX),
+        per_page=min(max(1, asked.per_page), PER_PAGE_MAX),
     )
-    found = context.tank.directory.list_devices(query)
+    found = await context.tank.search_devices(query)
     return DeviceList(found.total_count, [_row(context, device) for device in found.devices])
 
 

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 import msgspec
 
 from thingtank.tank.access import Caller, check_create, check_reach
-from thingtank.tank.changes import DeviceChange, changed, ordered_tags
+from thingtank.tank.changes import DeviceChange, changed_device, ordered_tags
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN
 from thingtank.tank.errors import LimitReached, NotFound, Unavailable, ValidationFailed
 from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated, TriggerChanged
+from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission, Resource
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Datastream, Device, datastream_problems, device_problems
+from thingtank.tank.waypoints import with_location_time
 
 
 class CreatedDevice(msgspec.Struct, frozen=True):
@@ -58,7 +60,7 @@ async def create_device(
         raise ValidationFailed([("user", "can't be blank")])
     now_us = tank.clock.now_us()
     device = kept_device(
-        changed(
+        changed_device(
             Device(
                 device_id=0,
                 uuid=str(uuid.uuid4()),
@@ -70,6 +72,7 @@ async def create_device(
             draft,
         )
     )
+    device = with_location_time(None, device, now_us)
     check_new(tank, device, datastreams)
     token, api_key = new_secret(), new_secret()
 
@@ -98,7 +101,8 @@ def check_new(tank: Tank, device: Device, datastreams: Sequence[Datastream]) -> 
         raise LimitReached(
             f"{len(datastreams)} datastreams; a device may have {limits.datastreams_per_device_max}"
         )
-    if tank.directory.count_devices(device.account_id) >= limits.devices_per_account_max:
+    owned_count = tank.directory.count_devices(DeviceQuery(account_id=device.account_id))
+    if owned_count >= limits.devices_per_account_max:
         raise LimitReached(f"an account may have {limits.devices_per_account_max} devices")
 
 
@@ -127,7 +131,7 @@ async def update_device(tank: Tank, caller: Caller, device_id: int, change: Devi
 
 def checked_change(device: Device, change: DeviceChange) -> Device:
     """`device` with `change`; raises ValidationFailed if that would break a rule."""
-    kept = kept_device(changed(device, change))
+    kept = kept_device(changed_device(device, change))
     problems = device_problems(kept)
     if problems:
         raise ValidationFailed(problems)
@@ -140,12 +144,12 @@ async def apply_change(tank: Tank, device_id: int, change: DeviceChange) -> Devi
     if checked_change(before, change) == before:
         return before
     now_us = tank.clock.now_us()
-    device = await tank.directory.update_device(
-        device_id,
-        lambda newest: msgspec.structs.replace(
-            checked_change(newest, change), updated_us=max(now_us, newest.updated_us)
-        ),
-    )
+
+    def change_newest(newest: Device) -> Device:
+        after = with_location_time(newest, checked_change(newest, change), now_us)
+        return msgspec.structs.replace(after, updated_us=max(now_us, newest.updated_us))
+
+    device = await tank.directory.update_device(device_id, change_newest)
     tank.bus.publish(DeviceUpdated(device))
     return device
 

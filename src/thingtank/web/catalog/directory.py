@@ -20,9 +20,10 @@ from cryptography.exceptions import InvalidTag
 from django.db import DatabaseError, OperationalError, connection, transaction
 
 from thingtank.tank.errors import StorageFailed
-from thingtank.tank.interfaces import DevicePage, DeviceQuery
+from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
 from thingtank.tank.keys import ApiKey, Permission
-from thingtank.tank.things import Account, Datastream, Device, Unit
+from thingtank.tank.things import Account, Datastream, Device, Unit, Waypoint
+from thingtank.tank.waypoints import WAYPOINTS_MAX, forgets_waypoints, waypoint_left
 from thingtank.web.accounts.models import Account as AccountRow
 from thingtank.web.catalog import models
 from thingtank.web.catalog.sealing import Sealer
@@ -39,6 +40,7 @@ _DEVICE_COLUMNS = (
     "id", "uuid", "account_id", "title", "private", "description", "tags",
     "website", "email", "icon", "location", "created_us", "updated_us", "retention_s",
     "product_id", "device_serial",
+    "located_us",
 )  # fmt: skip
 _KEY_COLUMNS = (
     "id", "account_id", "label", "permissions", "private_access", "expires_us", "created_us",
@@ -81,6 +83,7 @@ class DjangoDirectory:
         self.get_device = self._snapshot.device
         self.datastreams = self._snapshot.datastreams
         self._writer = ThreadPoolExecutor(1, "directory-writer")
+        self._reader = ThreadPoolExecutor(1, "directory-reader")  # reads need not wait for writes
         self._turn = asyncio.Lock()
         self._refreshing = threading.Lock()
         self._writes: set[asyncio.Task[Any]] = set()
@@ -89,9 +92,10 @@ class DjangoDirectory:
         """Fill the snapshot from the database; blocking."""
         try:
             self.refresh_accounts()
-            for row in models.Device.objects.values_list(*_DEVICE_COLUMNS).iterator(_LOAD_ROWS):
-                self._snapshot.put_device(_device(row))
+            rows = models.Device.objects.values_list(*_DEVICE_COLUMNS).iterator(_LOAD_ROWS)
+            self._snapshot.load_devices(map(_device, rows))
             self._load_datastreams()
+            self._snapshot.index_all()
             for *row, digest in models.ApiKey.objects.values_list(*_KEY_COLUMNS).iterator(
                 _LOAD_ROWS
             ):
@@ -106,11 +110,11 @@ class DjangoDirectory:
         for row in rows.iterator(_LOAD_ROWS):
             datastream = _datastream(row)
             if waiting and waiting[0].device_id != datastream.device_id:
-                self._snapshot.put_datastreams(waiting[0].device_id, waiting)
+                self._snapshot.load_datastreams(waiting[0].device_id, waiting)
                 waiting = []
             waiting.append(datastream)
         if waiting:
-            self._snapshot.put_datastreams(waiting[0].device_id, waiting)
+            self._snapshot.load_datastreams(waiting[0].device_id, waiting)
 
     def refresh_accounts(self) -> None:
         """Read accounts anew, after they changed; blocking."""
@@ -120,9 +124,10 @@ class DjangoDirectory:
             self._snapshot.accounts = {row[0]: Account(*row) for row in rows}
 
     def close(self) -> None:
-        """End the writer thread."""
-        self._writer.submit(connection.close)
-        self._writer.shutdown()
+        """End the threads."""
+        for executor in (self._reader, self._writer):
+            executor.submit(connection.close)
+            executor.shutdown()
 
     def find_account(self, login: str) -> Account | None:
         """The account of that login."""
@@ -143,9 +148,23 @@ class DjangoDirectory:
         """One page of devices."""
         return self._snapshot.list_devices(query)
 
-    def count_devices(self, account_id: int) -> int:
-        """How many devices an account owns."""
-        return self._snapshot.device_counts[account_id]
+    def count_devices(self, query: DeviceQuery) -> int:
+        """How many devices there are on all pages."""
+        return self._snapshot.count_devices(query)
+
+    def follow(self, current_at_us: CurrentTimes, now_us: Callable[[], int]) -> None:
+        """Say whom to ask when a datastream was last written."""
+        self._snapshot.follow(current_at_us, now_us)
+
+    async def read_waypoints(self, device_id: int) -> Sequence[Waypoint]:
+        """Where a mobile device was before, oldest first; from the database."""
+        columns = ("at_us", "lat", "lon", "ele")
+        rows = models.Waypoint.objects.filter(device_id=device_id).order_by("-id")
+
+        def read() -> list[Waypoint]:
+            return [Waypoint(*row) for row in rows.values_list(*columns)[:WAYPOINTS_MAX]][::-1]
+
+        return await _run(self._reader, read, "read")
 
     def devices_with_retention(self) -> Sequence[Device]:
         """The devices whose `retention_s` is set."""
@@ -285,11 +304,17 @@ class DjangoDirectory:
 
     @_carried_through
     async def update_device(self, device_id: int, change: Callable[[Device], Device]) -> Device:
-        """Store `change` of a device."""
+        """Store `change` of a device, and the place a mobile device leaves by it."""
         async with self._turn:
-            device = change(self._snapshot.device(device_id))
+            before = self._snapshot.device(device_id)
+            device = change(before)
             values = _device_values(device)
-            await self._write(lambda: models.Device.objects.filter(id=device_id).update(**values))
+
+            def write() -> None:
+                models.Device.objects.filter(id=device_id).update(**values)
+                _keep_track(before, device)
+
+            await self._write(write)
             self._snapshot.put_device(device)
         return device
 
@@ -423,17 +448,33 @@ class DjangoDirectory:
             with transaction.atomic():
                 return write()
 
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._writer, run)
-        except OperationalError as error:
-            # A full disk, for one: no bug of ours, so no traceback.
-            log.error("directory_write_failed", reason=str(error))
-            raise StorageFailed(f"the directory could not be written: {error}") from error
-        except (DatabaseError, sqlite3.Error) as error:
-            log.exception("directory_write_failed")
-            raise StorageFailed(
-                "the directory could not be written or read; try again later"
-            ) from error
+        return await _run(self._writer, run, "written")
+
+
+async def _run(executor: ThreadPoolExecutor, work: Callable[[], Result], what: str) -> Result:
+    event = "directory_write_failed" if what == "written" else "directory_read_failed"
+    try:
+        return await asyncio.get_running_loop().run_in_executor(executor, work)
+    except OperationalError as error:
+        # A full disk, for one: no bug of ours, so no traceback.
+        log.error(event, reason=str(error))
+        raise StorageFailed(f"the directory could not be {what}: {error}") from error
+    except (DatabaseError, sqlite3.Error) as error:
+        log.exception(event)
+        raise StorageFailed(f"the directory could not be {what}; try again later") from error
+
+
+def _keep_track(before: Device, after: Device) -> None:
+    """Store the waypoint that a change makes, and drop the oldest above the limit."""
+    rows = models.Waypoint.objects.filter(device_id=after.device_id)
+    waypoint = waypoint_left(before, after)
+    if waypoint is not None:
+        rows.create(device_id=after.device_id, **msgspec.structs.asdict(waypoint))
+        newest_ids = rows.order_by("-id").values_list("id", flat=True)
+        for last_id in newest_ids[WAYPOINTS_MAX : WAYPOINTS_MAX + 1]:
+            rows.filter(id__lte=last_id).delete()
+    elif forgets_waypoints(before, after):
+        rows.delete()
 
 
 def _insert_datastreams(device_id: int, drafts: Sequence[Datastream]) -> list[Datastream]:

@@ -28,6 +28,7 @@ class Device(models.Model):
     # Its origin. It outlives the product and the activation, so it is no foreign key.
     product_id = models.CharField(max_length=20, blank=True, default="")
     device_serial = models.CharField(max_length=255, blank=True, default="")
+    located_us = models.BigIntegerField(null=True, blank=True)
     token_digest = models.BinaryField(max_length=32)
 
     def __str__(self) -> str:
@@ -73,6 +74,19 @@ class Trigger(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.threshold}".strip()
+
+
+class Waypoint(models.Model):
+    """A place where a mobile device was; a device's later ones have greater ids."""
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="waypoints")
+    at_us = models.BigIntegerField()
+    lat = models.FloatField()
+    lon = models.FloatField()
+    ele = models.CharField(max_length=255, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.lat}, {self.lon}"
 
 
 class ApiKey(models.Model):

@@ -5,14 +5,13 @@ whole from the thread that changed them; read from any. Containers that readers 
 never changed.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from thingtank.tank.device_list import find_devices
 from thingtank.tank.errors import NoSuchAccount, NoSuchDatastream, NoSuchDevice, NoSuchKey
-from thingtank.tank.interfaces import DevicePage, DeviceQuery
+from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
 from thingtank.tank.keys import ApiKey
+from thingtank.tank.search.device_index import DeviceIndex
 from thingtank.tank.things import Account, Datastream, Device
 
 _NO_DATASTREAMS: Mapping[str, Datastream] = MappingProxyType({})
@@ -22,27 +21,43 @@ class Snapshot:
     """Accounts, devices, datastreams and keys by their ids.
 
     Attributes:
-        device_counts: how many devices an account owns; 0 for one that has none.
         retaining: the devices whose `retention_s` is set.
     """
 
     def __init__(self) -> None:
         self.accounts: dict[int, Account] = {}
         self.devices: dict[int, Device] = {}
-        self.device_counts: Counter[int] = Counter()
         self.retaining: dict[int, Device] = {}
         self.keys: dict[int, ApiKey] = {}
         self.digests: dict[int, bytes] = {}
         self._device_ids_by_uuid: dict[str, int] = {}
         self._datastreams: dict[int, dict[str, Datastream]] = {}
         self._key_ids_by_digest: dict[bytes, int] = {}
+        self._index = DeviceIndex(
+            self.devices, self.datastreams, lambda: list(self.accounts.values())
+        )
+
+    def load_devices(self, devices: Iterable[Device]) -> None:
+        """Take over the first devices; `index_all` must follow."""
+        for device in devices:
+            self._put_device(device)
+
+    def load_datastreams(self, device_id: int, datastreams: Sequence[Datastream]) -> None:
+        """Take over the first datastreams of one device; `index_all` must follow."""
+        self._datastreams[device_id] = {one.name: one for one in sorted(datastreams, key=_name)}
+
+    def index_all(self) -> None:
+        """Make what was loaded findable, all at once, which is quicker than one by one."""
+        self._index.load()
 
     def put_device(self, device: Device) -> None:
         """Add or replace a device."""
         before = self.devices.get(device.device_id)
-        if before is not None:
-            self.device_counts[before.account_id] -= 1
-        self.device_counts[device.account_id] += 1
+        self._put_device(device)
+        streams = self.datastreams(device.device_id)
+        self._index.change(before, device, streams, streams)
+
+    def _put_device(self, device: Device) -> None:
         self.devices[device.device_id] = device
         self._device_ids_by_uuid[device.uuid] = device.device_id
         if device.retention_s is None:
@@ -53,21 +68,27 @@ class Snapshot:
     def drop_device(self, device_id: int) -> None:
         """Forget a device and its datastreams."""
         device = self.devices.pop(device_id)
-        self.device_counts[device.account_id] -= 1
         self.retaining.pop(device_id, None)
         del self._device_ids_by_uuid[device.uuid]
-        self._datastreams.pop(device_id, None)
+        self._index.drop(device, self._datastreams.pop(device_id, {}))
 
     def put_datastreams(self, device_id: int, datastreams: Sequence[Datastream]) -> None:
         """Add or replace datastreams of one device."""
         known = dict(self._datastreams.get(device_id, {}))
         known.update((datastream.name, datastream) for datastream in datastreams)
-        self._datastreams[device_id] = dict(sorted(known.items()))
+        self._replace_datastreams(device_id, dict(sorted(known.items())))
 
     def drop_datastream(self, device_id: int, name: str) -> None:
         """Forget a datastream."""
         rest = self._datastreams[device_id]
-        self._datastreams[device_id] = {key: value for key, value in rest.items() if key != name}
+        rest = {key: value for key, value in rest.items() if key != name}
+        self._replace_datastreams(device_id, rest)
+
+    def _replace_datastreams(self, device_id: int, datastreams: dict[str, Datastream]) -> None:
+        before = self.datastreams(device_id)
+        self._datastreams[device_id] = datastreams
+        device = self.devices[device_id]
+        self._index.change(device, device, before, datastreams)
 
     def put_key(self, key: ApiKey, digest: bytes) -> None:
         """Add or replace a key; another digest replaces the one before."""
@@ -139,9 +160,16 @@ class Snapshot:
 
     def list_devices(self, query: DeviceQuery) -> DevicePage:
         """One page of devices."""
-        return find_devices(
-            query,
-            list(self.devices.values()),  # a copy: this is asked from other threads too
-            self.datastreams,
-            lambda account_id: self.account(account_id).login,
-        )
+        return self._index.find(query)
+
+    def count_devices(self, query: DeviceQuery) -> int:
+        """How many devices there are on all pages."""
+        return self._index.count(query)
+
+    def follow(self, current_at_us: CurrentTimes, now_us: Callable[[], int]) -> None:
+        """Say whom to ask when a datastream was last written."""
+        self._index.follow(current_at_us, now_us)
+
+
+def _name(datastream: Datastream) -> str:
+    return datastream.name

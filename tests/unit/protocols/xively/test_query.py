@@ -1,5 +1,6 @@
 """Query parameters: what they mean, and which cannot be read."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,6 +72,68 @@ def test_history_terms_are_read_together() -> None:
 
 def test_a_limit_of_nothing_is_none_given() -> None:
     assert query.parse_history(query.parse_parameters(b"limit=0")).limit is None
+
+
+PLAIN = query.SearchQuery("full", "", "", "", "", "all", None, None, 0, "created_at")
+SEARCHES = [
+    ("nothing", b"", {}),
+    ("blank terms", b"q=&tag=&lat=&lon=&distance=&status=&order=&content=", {}),
+    ("words, best first", b"q=+roof+top+", {"text": "roof top", "order": "relevance"}),
+    ("words in another order", b"q=roof&order=retrieved_at", {"text": "roof", "order": "retrieved_at"}),
+    ("names", b"tag=wet+room&user=alice&units=%C2%B0C", {"tag": "wet room", "user": "alice", "units": "°C"}),
+    ("choices in any case", b"content=Summary&status=Frozen&order=Created_At", {"content": "summary", "status": "frozen"}),
+    ("a circle", b"lat=51.5&lon=-0.08&distance=5.0", {"lat": 51.5, "lon": -0.08, "distance_m": 5000}),
+    ("kilometres", b"lat=1&lon=2&distance=1&distance_units=kms", {"lat": 1, "lon": 2, "distance_m": 1000}),
+    ("miles", b"lat=1&lon=2&distance=2&distance_units=miles", {"lat": 1, "lon": 2, "distance_m": 3218.688}),
+    ("X4J's spelling", b"lat=1&lon=2&distance=2&distance_unit=MILES", {"lat": 1, "lon": 2, "distance_m": 3218.688}),
+    ("exponents, as some languages print", b"lat=1e1&lon=-1.5E-05&distance=.5", {"lat": 10, "lon": -1.5e-5, "distance_m": 500}),
+    ("more than the earth", b"lat=1&lon=2&distance=999999", {"lat": 1, "lon": 2, "distance_m": query.WHOLE_EARTH_M}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"), [row[1:] for row in SEARCHES], ids=[row[0] for row in SEARCHES]
+)
+def test_search_terms_are_read(text: bytes, terms: dict[str, object]) -> None:
+    asked = query.parse_search(query.parse_parameters(text))
+    assert asked == msgspec.structs.replace(PLAIN, **terms)
+
+
+WRONG_SEARCHES = [
+    (b"q=" + b"x" * 256, "q has 256 characters; 255 are allowed"),
+    (b"status=alive", "status must be one of all, live, frozen"),
+    (b"order=title", "order must be one of created_at, retrieved_at, relevance"),
+    (b"content=most", "content must be one of full, summary"),
+    (b"lat=1&lon=2", "lat, lon and distance must be given together"),
+    (b"distance=2", "lat, lon and distance must be given together"),
+    (b"lat=91&lon=2&distance=1", "lat must be a number between -90 and 90"),
+    (b"lat=1&lon=-180.5&distance=1", "lon must be a number between -180 and 180"),
+    (b"lat=nan&lon=2&distance=1", "lat must be a number between -90 and 90"),
+    (b"lat=1&lon=2&distance=-1", "distance must be a number between 0 and 1000000"),
+    (b"lat=1&lon=2&distance=inf", "distance must be a number between 0 and 1000000"),
+    (b"lat=1&lon=2&distance=1_0", "distance must be a number between 0 and 1000000"),
+    (b"lat=1&lon=2&distance=1&distance_units=feet", "distance_units must be kms or miles"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG_SEARCHES)
+def test_search_terms_out_of_bounds_are_refused_with_the_bound(text: bytes, message: str) -> None:
+    with pytest.raises(query.MalformedQuery) as caught:
+        query.parse_search(query.parse_parameters(text))
+    assert str(caught.value) == message
+
+
+SEARCH_NAMES = ["q", "tag", "user", "units", "status", "order", "content", "lat", "lon", "distance", "distance_units"]  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(SEARCH_NAMES), st.lists(st.text() | st.floats().map(str), min_size=1)))  # fmt: skip
+def test_a_search_is_read_or_refused(parameters: dict[str, list[str]]) -> None:
+    try:
+        asked = query.parse_search(parameters)
+    except query.MalformedQuery:
+        return
+    assert (asked.lat is None) == (asked.lon is None)
+    assert 0 <= asked.distance_m <= query.WHOLE_EARTH_M
 
 
 def test_the_older_per_page_is_a_limit() -> None:

@@ -24,10 +24,11 @@ async def list_all(context: Context, request: Request) -> Reply:
     """`GET /feeds`: public feeds, and the owner's own."""
     parameters = request.parameters
     zone = query.zone_of(parameters)
+    asked = query.parse_search(parameters)
     page, per_page = query.page_of(parameters)
-    found = context.tank.directory.list_devices(_asked(request, page, per_page))
+    live_s = context.settings.live_s
+    found = await context.tank.search_devices(_visible(request, asked, live_s, page, per_page))
     bodies = context.bodies(request, zone)
-    is_summary = query.first(parameters, "content") == "summary"
     body = FeedsBody(
         totalResults=found.total_count,
         startIndex=(page - 1) * per_page,
@@ -36,7 +37,7 @@ async def list_all(context: Context, request: Request) -> Reply:
             bodies.feed(
                 device,
                 with_user=query.flag(parameters, "show_user"),
-                with_datastreams=not is_summary,
+                with_datastreams=asked.content == "full",
             )
             for device in found.devices
         ],
@@ -44,17 +45,26 @@ async def list_all(context: Context, request: Request) -> Reply:
     return Reply(body=request.codec.serialize_feeds(body))
 
 
-def _asked(request: Request, page: int, per_page: int) -> DeviceQuery:
+def _visible(
+    request: Request, asked: query.SearchQuery, live_s: int, page: int, per_page: int
+) -> DeviceQuery:
     """Public feeds and the owner's own, as far as the key may read them."""
     listing = listing_of(request.caller)
     return DeviceQuery(
         account_id=listing.account_id,
         with_public=True,
         with_private=listing.account_id is not None,
-        text=query.first(request.parameters, "q"),
-        tag=query.first(request.parameters, "tag"),
-        user=query.first(request.parameters, "user"),
+        text=asked.text,
+        tag=asked.tag,
+        units=asked.units,
+        user=asked.user,
         device_ids=listing.device_ids,
+        status=asked.status,
+        live_s=live_s,
+        lat=asked.lat,
+        lon=asked.lon,
+        distance_m=asked.distance_m,
+        order=asked.order,
         page=page,
         per_page=per_page,
     )
@@ -63,7 +73,7 @@ def _asked(request: Request, page: int, per_page: int) -> DeviceQuery:
 async def create(context: Context, request: Request) -> Reply:
     """`POST /feeds`: 201 and `Location`."""
     document = request.codec.parse_feed(request.body)
-    change = bridge.device_change(document, None) or DeviceChange()
+    change = bridge.device_change(document) or DeviceChange()
     writes = bridge.datastream_writes(document, context.tank.clock.now_us())
     device = await create_feed(context.tank, request.caller, change, writes)
     return Reply(201, location=_location(request, device.device_id))
@@ -93,6 +103,9 @@ async def read(context: Context, request: Request) -> Reply:
     body = context.bodies(request, zone).feed(
         device, names, history, with_user=query.flag(parameters, "show_user")
     )
+    if device.location is not None and device.location.disposition == "mobile":
+        waypoints = await directory.read_waypoints(device.device_id)
+        body.location.waypoints = bridge.waypoint_bodies(waypoints, zone)
     return Reply(body=request.codec.serialize_feed(body, is_history=history is not None))
 
 
@@ -108,9 +121,9 @@ async def update(context: Context, request: Request) -> Reply:
     """`PUT /feeds/F`: merge; unknown datastreams are made."""
     path = request.target.path
     assert isinstance(path, FeedPath)
-    device = context.tank.directory.get_device(path.feed_id)
+    context.tank.directory.get_device(path.feed_id)  # one that is not there is told first
     document = request.codec.parse_feed(request.body)
-    change = bridge.device_change(document, device.location)
+    change = bridge.device_change(document)
     writes = bridge.without_echoed_extremes(
         context.tank,
         path.feed_id,

@@ -12,7 +12,7 @@ from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.actions.devices import create_device, delete_device, update_device
 from thingtank.tank.actions.keys import list_keys
 from thingtank.tank.errors import Unauthenticated
-from thingtank.tank.interfaces import DeviceQuery
+from thingtank.tank.interfaces import PAGE_MAX, DeviceQuery
 from thingtank.tank.keys import ACCESS_METHODS, ApiKey
 from thingtank.tank.things import Device, is_live
 from thingtank.web import tank_access
@@ -56,9 +56,10 @@ def devices(request: HttpRequest) -> HttpResponse:
     caller = tank_access.caller(request)
     text = request.GET.get("q", "").strip()[:200]
     scope = "all" if request.GET.get("scope") == "all" else "mine"
-    number = page_number(request, "page")
+    number = min(page_number(request, "page"), PAGE_MAX)
     query = DeviceQuery(
-        account_id=_listed_account_id(caller, scope),
+        account_id=caller.account.account_id if caller.account else None,
+        everybody=scope == "all" and _may_see_all(caller),
         with_public=scope == "all",
         text=text,
         page=number,
@@ -78,12 +79,10 @@ def devices(request: HttpRequest) -> HttpResponse:
     return render(request, "workbench/devices.html", context)
 
 
-def _listed_account_id(caller: Caller, scope: str) -> int | None:
-    """Whose devices to list; None for everybody's, which only admins may ask for."""
-    account = caller.account
-    if account is None:
+def _may_see_all(caller: Caller) -> bool:
+    if caller.account is None:
         raise Unauthenticated("a sign-in is needed")
-    return None if account.is_admin and scope == "all" else account.account_id
+    return caller.account.is_admin
 
 
 @page
