@@ -211,7 +211,7 @@ def delete_datapoint(feed_id: int, name: str, at: datetime) -> Call[None]:
 
 
 def _datapoint_path(feed_id: int, name: str, at: datetime) -> str:
-    return f"{datastream_path(feed_id, name)}datapoints/{text_of(us_of(at))}"
+    return f"{datastream_path(feed_id, name)}/datapoints/{text_of(us_of(at))}"
 
 
 def delete_datapoints(
@@ -223,7 +223,7 @@ def delete_datapoints(
     parameters = {
         key: text_of(us_of(at)) for key, at in (("start", start), ("end", end)) if at is not None
     }
-    path = f"{datastream_path(feed_id, name)}datapoints"
+    path = f"{datastream_path(feed_id, name)}/datapoints"
     return Call("DELETE", path, _nothing, parameters)
 
 

@@ -43,6 +43,7 @@ class Subscription(Generic[T]):
         self._settings = settings
         self._session = SocketSession(resource_of(path), settings.api_key, parse)
         self._connection: ClientConnection | None = None
+        self._closing = contextlib.ExitStack()  # of the connection
         self._backoffs = backoffs_s(settings.retries)
         self._closed = threading.Event()
 
@@ -120,11 +121,13 @@ class Subscription(Generic[T]):
 
     def _connected(self) -> ClientConnection:
         settings = self._settings
-        connection = connect(
-            settings.socket_url,
-            open_timeout=settings.timeout_s,
-            max_size=MESSAGE_BYTES_MAX,
-            ssl=settings.socket_tls(),
+        connection = self._closing.enter_context(
+            connect(
+                settings.socket_url,
+                open_timeout=settings.timeout_s,
+                max_size=MESSAGE_BYTES_MAX,
+                ssl=settings.socket_tls(),
+            )
         )
         for text in self._session.begin(time.monotonic()):
             connection.send(text)
@@ -143,10 +146,9 @@ class Subscription(Generic[T]):
         return self._session.receive_message(message, time.monotonic())
 
     def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(WebSocketException, OSError):
-                connection.close()
+        self._connection = None
+        with contextlib.suppress(WebSocketException, OSError):
+            self._closing.close()
 
 
 class FeedSubscription(Subscription[Feed]):
