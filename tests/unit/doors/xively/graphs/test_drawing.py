@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from thingtank.doors.xively.graphs.drawing import number_text, render_graph
+from thingtank.doors.xively.graphs.drawing import render_graph
 from thingtank.doors.xively.graphs.question import GraphQuestion
+from thingtank.doors.xively.graphs.ticks import number_text
 from thingtank.protocols.xively.graph_options import GraphOptions
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN
 
@@ -234,7 +235,8 @@ def test_all_values_can_be_drawn(values: list[str], with_labels: bool) -> None:
         (1e-19, 0.2, "0"),
         (1_200_000.0, 200_000.0, "1\u2009200\u2009000"),
         (2e9, 1e9, "2e9"),
-        (3e-8, 1e-8, "3e\u221208"),
+        (1.5e10, 5e9, "1.5e10"),
+        (3e-8, 1e-8, "3e\u22128"),
     ],
 )
 def test_numbers_at_the_axis_have_the_digits_they_need(
