@@ -361,6 +361,24 @@ def test_values_the_server_refuses_are_set_aside_and_block_nothing(
         assert writer.state().rejected_count == 0
 
 
+def test_a_key_of_one_datastream_writes_that_one_and_sets_the_others_aside(
+    served: Served, feed: FeedClient, tmp_path: Path
+) -> None:
+    feed.write({"mine": 0, "other": 0})
+    narrow = made(
+        served.folder, "key", "create", "narrow", "--feed", str(feed.id), "--channel", "mine"
+    )["api_key"]
+    with Client(served.server.url, narrow) as client:
+        client.feeds[feed.id].datastreams["mine"].write(1)
+        with BufferedWriter(client, tmp_path / "values.buffer", retries=IMPATIENT) as writer:
+            for number in range(2, 6):
+                writer.write_values(feed.id, {"mine": number, "other": number})
+            assert writer.flush(30), writer.state()
+            assert numbers(feed.datastreams["mine"], NOW - SECOND) == [0, 1, 2, 3, 4, 5]
+            assert numbers(feed.datastreams["other"], NOW - SECOND) == [0]
+            assert [found.value for found in writer.rejected()] == ["2", "3", "4", "5"]
+
+
 def test_a_key_that_is_not_known_is_waited_for(
     served: Served, feed: FeedClient, tmp_path: Path
 ) -> None:
