@@ -1,0 +1,1 @@
+"""Graphs of datastreams as PNG pictures, drawn in a process of their own."""
