@@ -7,6 +7,7 @@ from thingtank.tank.events import RequestServed
 from thingtank.tank.interfaces import Archive, Clock, Directory
 from thingtank.tank.limits import Limits
 from thingtank.tank.request_log import RequestLog
+from thingtank.tank.request_rates import RequestRates
 
 
 class SystemClock:
@@ -18,7 +19,10 @@ class SystemClock:
 
 
 class Tank:
-    """Directory, archive, bus and limits of one instance. Lives in the event loop's thread."""
+    """Directory, archive, bus and limits of one instance, and who asks how often.
+
+    Lives in the event loop's thread.
+    """
 
     def __init__(
         self,
@@ -33,5 +37,6 @@ class Tank:
         self.bus = bus or Bus()
         self.clock = clock or SystemClock()
         self.limits = limits or Limits()
+        self.request_rates = RequestRates(self.limits)
         self.request_log = RequestLog()
         self.bus.react(RequestServed, self.request_log.remember)

@@ -76,6 +76,9 @@ def test_the_data_variable_of_the_command_line_is_no_setting(tmp_path: Path) -> 
         ("web.port=true", "web.port must be a port or off"),
         ("http.connections_max=0", "http.connections_max must be more than 0"),
         ("limits.datapoints_per_write_max=-1", "must not be negative"),
+        ("limits.requests_per_key_burst=0", "limits.requests_per_key_burst must be more than 0"),
+        ("limits.requests_per_key_s=nan", "limits.requests_per_key_s must be a number"),
+        ("limits.requests_per_address_s=inf", "must be a number, and is inf"),
         ("archive.compact_interval_s=0", "archive.compact_interval_s must be more than 0"),
     ],
 )
