@@ -2,7 +2,8 @@
 # Make the virtual environment .venv hold exactly what a lock file names, and the project itself.
 #
 #   tools/setup.sh requirements.lock        what the server needs
-#   tools/setup.sh requirements-dev.lock    that, and what the tests need; Debian packages too
+#   tools/setup.sh requirements-dev.lock    that, and what the tests need: Debian packages, and
+#                                           old clients from npm and PyPI beside the environment
 #
 # Does nothing when that was done already for the same lock file.
 set -eu
@@ -23,6 +24,28 @@ as_root_install() {
         say "Missing Debian packages. As root, run: apt-get install $*"
         return 1
     fi
+}
+
+install_node_clients() {
+    # Clients from npm that the tests run, exactly as the lock file names them.
+    clients=tests/interop/node
+    cmp -s $clients/package-lock.json $clients/node_modules/.installed-lock && return
+    say "Installing npm packages from $clients/package-lock.json"
+    (cd $clients && npm ci --silent --no-audit --no-fund) || return 1
+    cp $clients/package-lock.json $clients/node_modules/.installed-lock
+}
+
+install_eeml_client() {
+    # An XML client of 2013, in an environment of its own: it needs tools as old as itself.
+    clients=tests/interop/eeml
+    .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || return 0
+    cmp -s $clients/requirements.txt .venv-eeml/.installed && return
+    say "Installing Python packages from $clients/requirements.txt"
+    .venv/bin/python -m venv --clear .venv-eeml || return 1
+    install=".venv-eeml/bin/pip install --quiet --disable-pip-version-check --require-hashes"
+    $install -r $clients/build.txt || return 1
+    $install --no-deps --no-build-isolation -r $clients/requirements.txt || return 1
+    cp $clients/requirements.txt .venv-eeml/.installed
 }
 
 if ! [ -x .venv/bin/pip ]; then
@@ -48,6 +71,10 @@ if [ "$lock" = requirements-dev.lock ]; then
     missing=
     command -v chromium >/dev/null || missing="$missing chromium fonts-dejavu-core"
     command -v curl >/dev/null || missing="$missing curl"
+    command -v node >/dev/null || missing="$missing nodejs"
+    command -v npm >/dev/null || missing="$missing npm"
     # shellcheck disable=SC2086 # a list of words on purpose
     [ -z "$missing" ] || as_root_install $missing || [ "${CI:-}" != true ]
+    install_node_clients || [ "${CI:-}" != true ]
+    install_eeml_client || [ "${CI:-}" != true ]
 fi

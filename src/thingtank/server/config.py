@@ -6,6 +6,7 @@ Nobody else reads them; `server/assemble.py` passes each part down.
 
 import difflib
 import ipaddress
+import math
 import os
 import re
 import tomllib
@@ -269,9 +270,15 @@ def _problem_of(key: str, value: object) -> str:
         return "" if all(0 <= x < 1e9 for x in pauses) else "must be pauses in seconds"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
+    if not math.isfinite(value):
+        return f"must be a number, and is {value}"
     if value < 0:
         return f"must not be negative, and is {value}"
     # Nothing could be done within such a bound, and a pause of nothing would never end.
-    if value == 0 and key.endswith(("_max", "_interval_s", "_threads")) and key != "future_s_max":
+    if (
+        value == 0
+        and key.endswith(("_max", "_burst", "_interval_s", "_threads"))
+        and key != "future_s_max"
+    ):
         return "must be more than 0"
     return ""

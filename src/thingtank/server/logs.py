@@ -90,3 +90,5 @@ def set_up_logs(level: int = logging.INFO) -> None:
     logging.getLogger("axes").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    # It tells of the beginning and the end of every WebSocket connection.
+    logging.getLogger("picows").setLevel(logging.WARNING)

@@ -10,6 +10,7 @@ TankError
 │   └── AlreadyActivated a provisioned device is active, and the caller may not see its key
 ├── ValidationFailed     the request's content breaks rules; lists each problem
 ├── LimitReached         more than the settings allow (datapoints a write, length of a range)
+├── RateExceeded         more often than the settings allow: try again after `retry_after_s`
 └── Unavailable          not now: try again after `retry_after_s`
     ├── Overloaded       a bounded queue is full
     └── StorageFailed    the disk is full or read-only
@@ -104,6 +105,14 @@ class ValidationFailed(TankError):
 
 class LimitReached(TankError):
     """More was asked for than a limit allows. The message gives the value and the bound."""
+
+
+class RateExceeded(TankError):
+    """A key, or an address without one, asked too often. The message gives the bound."""
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
 
 
 class Unavailable(TankError):

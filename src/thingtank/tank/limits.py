@@ -21,6 +21,12 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         future_s_max: a datapoint further in the future is refused.
         raw_range_is_bounded: refuse history at finer intervals than Xively's table allows for its
             range.
+        requests_per_key_s: how often each API key may ask, over all doors; 0 for as often as it
+            likes. Xively's free accounts had 25 a minute, 0.42.
+        requests_per_key_burst: how many requests of a key may come at once after a rest.
+        requests_per_address_s: how often each address may ask without a key, or with one that opens
+            nothing; 0 for as often as it likes. An IPv6 address is the /64 that it is in.
+        requests_per_address_burst: how many of those may come at once after a rest.
     """
 
     datapoints_per_write_max: int = 500
@@ -37,3 +43,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     request_bytes_max: int = 1_048_576
     future_s_max: int = 366 * 86_400
     raw_range_is_bounded: bool = True
+    requests_per_key_s: float = 0.0
+    requests_per_key_burst: int = 100
+    requests_per_address_s: float = 100.0
+    requests_per_address_burst: int = 1000

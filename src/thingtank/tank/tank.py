@@ -12,6 +12,7 @@ from thingtank.tank.interfaces import Archive, Clock, DevicePage, DeviceQuery, D
 from thingtank.tank.limits import Limits
 from thingtank.tank.products_interface import Products
 from thingtank.tank.request_log import RequestLog
+from thingtank.tank.request_rates import RequestRates
 from thingtank.tank.trigger_interfaces import (
     NoTriggers,
     NoTriggerService,
@@ -20,7 +21,6 @@ from thingtank.tank.trigger_interfaces import (
 )
 
 BACKTESTS_AT_ONCE_MAX = 2  # each keeps a processor busy
-
 SEARCHES_WAITING_MAX = 100
 
 
@@ -39,6 +39,7 @@ class Tank:
         deliveries: what waits to be delivered, and what became of the rest.
         trigger_service: triggers at work; set by who starts them.
         backtests: turns of those who try a trigger on history.
+        request_rates: who asks how often.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Tank:
         self.triggers: Triggers = triggers or NoTriggers()
         self.trigger_service: TriggerService = NoTriggerService()
         self.backtests = asyncio.Semaphore(BACKTESTS_AT_ONCE_MAX)
+        self.request_rates = RequestRates(self.limits)
         self.request_log = RequestLog()
         self.bus.react(RequestServed, self.request_log.remember)
         directory.follow(archive.current_at_us, self.clock.now_us)

@@ -377,6 +377,24 @@ def test_a_subscriber_that_reads_nothing_is_dropped_and_others_go_on(
     keen.close()
 
 
+@pytest.mark.parametrize("path", ["", "/info", "/000/abc/xhr", "/000/none/xhr_send"])
+def test_pages_from_anywhere_may_ask_sockjs(server: LiveServer, path: str) -> None:
+    url, origin = server.sockets["sockjs"] + path, "http://dashboard.example"
+    headers = {"Origin": origin, "Access-Control-Request-Headers": "content-type"}
+    preflight = requests.options(url, headers=headers, timeout=WAIT_S_MAX)
+    assert preflight.status_code == 204
+    assert preflight.headers["Access-Control-Allow-Headers"] == "content-type"
+    method = "POST" if "xhr" in path else "GET"
+    asked = requests.request(method, url, headers={"Origin": origin}, timeout=WAIT_S_MAX)
+    for reply in (preflight, asked):  # refusals too, or a page does not learn that it was refused
+        assert reply.headers["Access-Control-Allow-Origin"] == origin
+        assert reply.headers["Access-Control-Allow-Credentials"] == "true"
+        assert reply.headers["Vary"] == "Origin"
+    another_session = url.replace("abc", "def")
+    plain = requests.request(method, another_session, timeout=WAIT_S_MAX)
+    assert "Access-Control-Allow-Origin" not in plain.headers
+
+
 def test_a_websocket_elsewhere_is_not_found(server: LiveServer) -> None:
     url = server.sockets["websocket"] + "elsewhere"
     with pytest.raises(InvalidStatus, match="404"), connect(url, open_timeout=WAIT_S_MAX):

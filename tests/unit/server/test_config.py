@@ -80,6 +80,9 @@ def test_the_data_variable_of_the_command_line_is_no_setting(tmp_path: Path) -> 
         ("delivery.retry_s=[5, -1]", "delivery.retry_s must be pauses in seconds"),
         ("webhooks.allowed_networks=10.0.0.1/8", "must be addresses or networks"),
         ("email.tls=yes", "email.tls"),
+        ("limits.requests_per_key_burst=0", "limits.requests_per_key_burst must be more than 0"),
+        ("limits.requests_per_key_s=nan", "limits.requests_per_key_s must be a number"),
+        ("limits.requests_per_address_s=inf", "must be a number, and is inf"),
         ("archive.compact_interval_s=0", "archive.compact_interval_s must be more than 0"),
     ],
 )

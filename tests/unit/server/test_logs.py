@@ -72,3 +72,14 @@ def test_a_refused_host_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().err
     assert "Invalid HTTP_HOST header" in text
     assert "Traceback" not in text
+
+
+def test_websocket_connections_that_come_and_go_are_not_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with logs_set_up():
+        logging.getLogger("picows.server.7").info("New connection accepted: %s", "203.0.113.9")
+        logging.getLogger("picows.server.7").warning("something is wrong")
+    text = capsys.readouterr().err
+    assert "New connection" not in text
+    assert "something is wrong" in text

@@ -5,6 +5,7 @@ Source: Xively API v2, keys ("X-ApiKey", `key`), OAuth (`Bearer`, `oauth_token`)
 
 import base64
 import binascii
+import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -38,22 +39,41 @@ def credentials_of(headers: Mapping[bytes, bytes], parameters: Parameters) -> Cr
 
 
 def caller_of(
-    tank: Tank, credentials: Credentials, address: str, reads_public: bool = False
+    tank: Tank,
+    credentials: Credentials,
+    address: str,
+    reads_public: bool = False,
+    is_counted: bool = True,
 ) -> Caller:
     """The caller of a request.
 
+    A neighbour's wrong keys do not keep out who has a right one behind the same address.
+
     Args:
         reads_public: let strangers in, who may then read public feeds.
+        is_counted: count a request against the rate of its key, or of the address without one;
+            false when nobody makes a request, as before each push.
 
     Raises:
         Unauthenticated: no key is presented, or one that opens nothing.
+        RateExceeded: this request is one too many.
     """
-    secret, referer = credentials.secret, credentials.referer
+    secret, referer, rates = credentials.secret, credentials.referer, tank.request_rates
     if not secret:
+        if is_counted:
+            rates.count_stranger(address, time.monotonic_ns())
         if not reads_public:
             raise Unauthenticated("no API key was presented")
         return Caller(address=address, referer=referer, reads_public=True)
-    return caller_of_key(tank.directory, secret, tank.clock.now_us(), address, referer)
+    try:
+        caller = caller_of_key(tank.directory, secret, tank.clock.now_us(), address, referer)
+    except Unauthenticated:
+        if is_counted:
+            rates.count_stranger(address, time.monotonic_ns())
+        raise
+    if rates.counts_keys and is_counted and caller.key is not None:
+        rates.count_key(caller.key.key_id, time.monotonic_ns())
+    return caller
 
 
 def _secret(headers: Mapping[bytes, bytes], parameters: Parameters) -> str:

@@ -8,6 +8,7 @@ from thingtank.tank.errors import (
     LimitReached,
     NotAllowed,
     NotFound,
+    RateExceeded,
     TankError,
     Unauthenticated,
     Unavailable,
@@ -15,12 +16,14 @@ from thingtank.tank.errors import (
 )
 
 FORBIDDEN_TEXT = "You do not have the necessary permissions to access this resource"
+RATE_STATUS_V1 = 503  # of RateExceeded in the API v1, in place of the row's
 
 # The first row whose class fits counts.
 ROWS: tuple[tuple[type[TankError], int, str], ...] = (
     (NotFound, 404, "Not found"),
     (Unauthenticated, 401, "Unauthorized"),
     (NotAllowed, 403, "Forbidden"),
+    (RateExceeded, 403, "Rate limit exceeded"),
     (ValidationFailed, 422, "Unprocessable Entity"),
     (LimitReached, 422, "Limit reached"),
     (Unavailable, 503, "Service Unavailable"),

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from thingtank.doors.xively.authentication import Credentials, caller_of, credentials_of
-from thingtank.doors.xively.error_table import answer_of
+from thingtank.doors.xively.error_table import RATE_STATUS_V1, answer_of
 from thingtank.doors.xively.exchange import Exchange
 from thingtank.doors.xively.request_recorder import RequestRecorder
 from thingtank.doors.xively.requests import PeerLeft, Request, plain_body, read_body
@@ -41,7 +41,7 @@ from thingtank.protocols.xively.formats import (
 )
 from thingtank.protocols.xively.paths import Target, parse_path
 from thingtank.protocols.xively.query import Parameters, first, parse_parameters
-from thingtank.tank.errors import TankError, Unavailable
+from thingtank.tank.errors import RateExceeded, TankError, Unavailable
 from thingtank.tank.tank import Tank
 
 log = structlog.get_logger()
@@ -104,7 +104,7 @@ class XivelyHttp:
         except PeerLeft:
             return
         except (TankError, XivelyError) as error:
-            reply = _refusal(error, exchange.format, is_query=method not in _CHANGES)
+            reply = _refusal(error, exchange, is_query=method not in _CHANGES)
             exchange.reason = str(error)
         except Exception:
             # The edge of the door: the peer gets no details, the log all of them.
@@ -180,10 +180,13 @@ def _format(target: Target, method: str, head: RequestHead) -> str:
     return name
 
 
-def _refusal(error: TankError | XivelyError, name: str, is_query: bool) -> Reply:
+def _refusal(error: TankError | XivelyError, exchange: Exchange, is_query: bool) -> Reply:
     status, body = answer_of(error, is_query)
-    retry_after_s = error.retry_after_s if isinstance(error, Unavailable) else 0
-    return _error(status, body, name, retry_after_s)
+    # Only a request whose head has been read is counted.
+    if isinstance(error, RateExceeded) and exchange.head.reading.target.version == 1:
+        status = RATE_STATUS_V1
+    retry_after_s = error.retry_after_s if isinstance(error, RateExceeded | Unavailable) else 0
+    return _error(status, body, exchange.format, retry_after_s)
 
 
 def _internal_error(name: str) -> Reply:

@@ -32,7 +32,7 @@ from thingtank.protocols.xively.socket_messages import (
 )
 from thingtank.tank.access import check_reach
 from thingtank.tank.actions.datastreams import get_datastream
-from thingtank.tank.errors import LimitReached, TankError
+from thingtank.tank.errors import LimitReached, RateExceeded, TankError
 from thingtank.tank.tank import Tank
 
 _METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "HEAD"})
@@ -167,8 +167,12 @@ class SocketSession:
             work()
         except (TankError, XivelyError) as error:
             status, body = answer_of(error, is_query=True)
-            said = _FORBIDDEN if status in (401, 403) else json_format.serialize(body)
-            self._peer.send(answer(request, status, body=said))
+            said, headers = json_format.serialize(body), {}
+            if isinstance(error, RateExceeded):
+                headers["RETRY_AFTER"] = str(error.retry_after_s)
+            elif status in (401, 403):
+                said = _FORBIDDEN
+            self._peer.send(answer(request, status, headers, said))
         else:
             self._peer.send(answer(request, 200))
 

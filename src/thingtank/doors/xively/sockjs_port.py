@@ -20,6 +20,8 @@ log = structlog.get_logger()
 HEARTBEAT_S = 25
 DISCONNECT_S = 10  # between two polls
 STOP_S_MAX = 1.0
+PREFLIGHT_S = 86_400  # for how long a browser need not ask again
+_PREFIX = "/sockjs"
 
 
 class SockJsPeer:
@@ -76,12 +78,14 @@ class SockJsPort:
             app,
             self._handle,
             name="xively",
-            prefix="/sockjs",
+            prefix=_PREFIX,
             sockjs_cdn="",  # the page of the iframe transports loads nothing from elsewhere
             cookie_needed=False,
             heartbeat_delay=HEARTBEAT_S,
             disconnect_delay=DISCONNECT_S,
         )
+        app.router.add_route("OPTIONS", _PREFIX + "{rest:.*}", _answer_preflight)
+        app.on_response_prepare.append(_let_any_page_read)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_S_MAX)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
@@ -118,3 +122,27 @@ class SockJsPort:
             return
         peer = SockJsPeer(session)
         self._sessions[session.id] = (peer, self._door.session(peer))
+
+
+async def _let_any_page_read(request: web.Request, response: web.StreamResponse) -> None:
+    """Allow pages from elsewhere (CORS), as on the HTTP door: no cookie means anything here.
+
+    SockJS clients ask with credentials, and then `*` is not an answer that browsers take.
+    """
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return
+    response.headers["Access-Control-Allow-Origin"] = origin
+    response.headers["Access-Control-Allow-Credentials"] = "true"
+    response.headers["Vary"] = "Origin"
+
+
+async def _answer_preflight(request: web.Request) -> web.Response:
+    asked = request.headers.get("Access-Control-Request-Headers", "")
+    headers = {
+        "Access-Control-Allow-Methods": "OPTIONS, GET, POST",
+        "Access-Control-Max-Age": str(PREFLIGHT_S),
+    }
+    if asked:
+        headers["Access-Control-Allow-Headers"] = asked
+    return web.Response(status=204, headers=headers)

@@ -210,7 +210,9 @@ class Subscriptions:
 
     def _is_allowed(self, subscription: Subscription, address: str) -> bool:
         try:
-            caller = caller_of(self._tank, subscription.credentials, address, self._reads_public)
+            caller = caller_of(
+                self._tank, subscription.credentials, address, self._reads_public, is_counted=False
+            )
             device = self._tank.directory.get_device(subscription.feed_id)
         except TankError:
             return False

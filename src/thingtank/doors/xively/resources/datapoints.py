@@ -52,18 +52,20 @@ async def delete_range(context: Context, request: Request) -> Reply:
 
 
 def _range(context: Context, request: Request) -> tuple[int | None, int | None]:
-    parameters = dict(request.parameters)
-    if request.body.strip():
-        # The JavaScript library puts them there; a delete has no format, so nobody else does.
-        document = json_format.parse_range(request.body)
-        for name in ("start", "end", "duration"):
-            value = getattr(document, name)
-            if value is not None:
-                parameters.setdefault(name, [str(value)])
+    parameters = {**_range_of_body(request.body.strip()), **request.parameters}
     start_us = query.parse_instant(query.first(parameters, "start"), "start")
     end_us = query.parse_instant(query.first(parameters, "end"), "end")
     duration_s = query.parse_duration(query.first(parameters, "duration"))
     return spanned(start_us, end_us, duration_s, context.tank.clock.now_us())
+
+
+def _range_of_body(body: bytes) -> query.Parameters:
+    """A range in a body: a form, labelled JSON, from the JavaScript library; or really JSON."""
+    if not body.startswith(b"{"):
+        return query.parse_parameters(body)
+    document = json_format.parse_range(body)
+    terms = {name: getattr(document, name) for name in ("start", "end", "duration")}
+    return {name: [str(value)] for name, value in terms.items() if value is not None}
 
 
 async def read(context: Context, request: Request) -> Reply:

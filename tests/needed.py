@@ -1,0 +1,36 @@
+"""What tests need from outside the project: skipped without it, and failed in CI."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+NODE = Path(__file__).parent / "interop" / "node"
+
+
+def needed_program(name: str) -> str:
+    """Where a program is."""
+    found = shutil.which(name)
+    if found is None:
+        _miss(f"{name} is not installed")
+    assert found is not None, "missing it does not return"
+    return found
+
+
+def needed_file(path: Path) -> Path:
+    """A file that `make dev` (`tools/setup.sh`) puts where it is."""
+    if not path.exists():
+        _miss(f"{path.name} is missing; run: make test")
+    return path
+
+
+def node_package(name: str) -> Path:
+    """The folder of a package that `npm ci` has installed."""
+    return needed_file(NODE / "node_modules" / name / "package.json").parent
+
+
+def _miss(reason: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
