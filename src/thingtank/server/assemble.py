@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from django.db import connection
 
+from thingtank.doors.xively.graphs.drawer import Drawer
+from thingtank.doors.xively.graphs.graphs import Graphs
 from thingtank.doors.xively.http import XivelyHttp
 from thingtank.net.direct_http import DirectRoute
 from thingtank.server.app import XIVELY_PATHS, WebApp
@@ -188,7 +190,10 @@ async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -
     from thingtank.web.workbench.live import LiveStreams
 
     tank = opened.tank
-    xively = XivelyHttp(tank, config.xively, config.web.public_url)
+    drawer = Drawer()
+    stack.push_async_callback(drawer.close)
+    graphs = Graphs(tank, drawer)
+    xively = XivelyHttp(tank, config.xively, config.web.public_url, graphs=graphs)
     live = LiveStreams(tank)
 
     def is_failing() -> bool:

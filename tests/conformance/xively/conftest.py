@@ -10,8 +10,11 @@ import pytest
 from thingtank.doors.xively.http import XivelyHttp
 from thingtank.doors.xively.settings import XivelySettings
 from thingtank.net.http_request import Headers, RequestHead
+from thingtank.stores.memory_accounts import MemoryAccounts
 from thingtank.stores.memory_archive import MemoryArchive
 from thingtank.stores.memory_directory import MemoryDirectory
+from thingtank.stores.memory_products import MemoryProducts
+from thingtank.stores.memory_triggers import MemoryTriggers
 from thingtank.tank.access import Caller
 from thingtank.tank.actions.devices import CreatedDevice, create_device
 from thingtank.tank.actions.keys import create_key
@@ -81,7 +84,14 @@ class Xively:
 
     def __init__(self, way: str = "asgi") -> None:
         self.directory = MemoryDirectory()
-        self.tank = Tank(self.directory, MemoryArchive(), clock=StoppedClock())
+        self.tank = Tank(
+            self.directory,
+            MemoryArchive(),
+            clock=StoppedClock(),
+            triggers=MemoryTriggers(self.directory),
+            products=MemoryProducts(self.directory),
+            accounts=MemoryAccounts(self.directory),
+        )
         self.alice = self.directory.add_account("alice")
         self.bob = self.directory.add_account("bob")
         self.keys: dict[str, str] = {}

@@ -5,6 +5,7 @@ Source: Xively API v2, HTTP status codes; where the service's text is unknown, t
 
 from thingtank.protocols.xively.errors import ErrorBody, XivelyError, one_or_list, problem_texts
 from thingtank.tank.errors import (
+    AlreadyActivated,
     LimitReached,
     NotAllowed,
     NotFound,
@@ -51,6 +52,8 @@ def answer_of(error: TankError | XivelyError, is_query: bool = False) -> tuple[i
 
 
 def _text(error: TankError) -> str | list[str]:
+    if isinstance(error, AlreadyActivated):
+        return str(error)
     if isinstance(error, NotAllowed):
         # Clients know this sentence; the request log gives the precise reason.
         return FORBIDDEN_TEXT

@@ -12,6 +12,7 @@ import structlog
 from thingtank.doors.xively.authentication import Credentials, caller_of, credentials_of
 from thingtank.doors.xively.error_table import RATE_STATUS_V1, answer_of
 from thingtank.doors.xively.exchange import Exchange
+from thingtank.doors.xively.graphs.graphs import Graphs
 from thingtank.doors.xively.request_recorder import RequestRecorder
 from thingtank.doors.xively.requests import PeerLeft, Request, plain_body, read_body
 from thingtank.doors.xively.resources.routes import HANDLERS
@@ -39,7 +40,7 @@ from thingtank.protocols.xively.formats import (
     default_format,
     select_format,
 )
-from thingtank.protocols.xively.paths import Target, parse_path
+from thingtank.protocols.xively.paths import ActivationPath, Target, parse_path
 from thingtank.protocols.xively.query import Parameters, first, parse_parameters
 from thingtank.tank.errors import RateExceeded, TankError, Unavailable
 from thingtank.tank.tank import Tank
@@ -60,6 +61,7 @@ class _Reading(msgspec.Struct, frozen=True, gc=False):
     parameters: Parameters
     callback: str
     credentials: Credentials
+    is_keyless: bool
 
 
 class XivelyHttp:
@@ -71,9 +73,10 @@ class XivelyHttp:
         settings: XivelySettings,
         public_url: str = "",
         door: str = "xively_http",
+        graphs: Graphs | None = None,
     ) -> None:
         self._tank = tank
-        self._context = Context(tank, settings)
+        self._context = Context(tank, settings, graphs)
         self._recorder = RequestRecorder(tank, door)
         self._public_url = public_url
         self._public_reads_keyless = settings.public_reads_keyless
@@ -126,12 +129,11 @@ class XivelyHttp:
         head = exchange.head
         reading: _Reading | None = head.reading
         if reading is None:
-            reading = head.reading = _read(exchange)
+            reading = head.reading = _read(exchange, self._context.graphs is not None)
         else:
             exchange.path, exchange.format = reading.target.path, reading.format
             exchange.callback = reading.callback
-        # Graphs of public feeds stood in web pages, which have no key to show.
-        is_keyless = self._public_reads_keyless or reading.format == "png"
+        is_keyless = self._public_reads_keyless or reading.is_keyless
         reads_public = is_keyless and head.method in _READS
         caller = caller_of(self._tank, reading.credentials, head.address, reads_public)
         request = Request(
@@ -151,7 +153,7 @@ class XivelyHttp:
         return await reading.handler(self._context, request)
 
 
-def _read(exchange: Exchange) -> _Reading:
+def _read(exchange: Exchange, draws: bool) -> _Reading:
     """Read a head; what it says of the answer goes into the exchange, even if it is refused."""
     head = exchange.head
     method = "GET" if head.method == "HEAD" else head.method
@@ -162,21 +164,24 @@ def _read(exchange: Exchange) -> _Reading:
     if target.path is None or handler is None:
         raise NotRouted(head.method, head.raw_path)
     if method != "DELETE":  # has no format: the C library deletes `….csv` and reads no body
-        exchange.format = _format(target, method, head)
+        exchange.format = _format(target, method, head, draws)
     parameters = parse_parameters(head.query)
     if method == "GET" and parameters and exchange.format == "json":
         exchange.callback = first(parameters, "callback") or ""
     credentials = credentials_of(head.headers, parameters)
-    return _Reading(target, exchange.format, handler, parameters, exchange.callback, credentials)
+    # Graphs of public feeds stood in web pages, and a new device has a code but no key to show.
+    is_keyless = exchange.format == "png" or type(target.path) is ActivationPath
+    callback = exchange.callback
+    return _Reading(target, exchange.format, handler, parameters, callback, credentials, is_keyless)
 
 
-def _format(target: Target, method: str, head: RequestHead) -> str:
+def _format(target: Target, method: str, head: RequestHead, draws: bool) -> str:
     assert target.path is not None
     accept = head.headers.get(b"accept")
     spoken = FORMATS[type(target.path)]
     name = select_format(target.extension, accept, spoken, default_format(target.version))
-    if name == "png":
-        raise NotAcceptable("images are not drawn by this version")
+    if name == "png" and not (draws and method == "GET"):
+        raise NotAcceptable("a picture can only be read, and only over HTTP")
     return name
 
 

@@ -359,6 +359,8 @@ class Bodies:
                 for stream in (chosen if with_datastreams else ())
             ],
             location=_location_body(device.location),
+            product_id=device.product_id,
+            device_serial=device.device_serial,
         )
 
     def reference(self, device: Device) -> FeedReference:

@@ -59,8 +59,8 @@ FORMATS: Mapping[type[paths.XivelyPath], Sequence[str]] = {
     paths.DevicesPath: ("json",),
     paths.DevicePath: ("json",),
     paths.ActivationPath: ("json", "csv"),
-    paths.UsersPath: ("json", "xml"),
-    paths.UserPath: ("json", "xml"),
+    paths.UsersPath: ("json",),
+    paths.UserPath: ("json",),
 }
 CONTENT_TYPES: Mapping[str, bytes] = {
     "json": b"application/json; charset=utf-8",

@@ -25,10 +25,11 @@ from thingtank.doors.xively.graphs.style import (
 )
 from thingtank.protocols.xively.graph_options import NUMBER_MAX, GraphOptions
 from thingtank.tank.datapoints import number_of
+from thingtank.tank.history import DAY_S
 
 Column = npt.NDArray[np.float64]
 
-DAY_US = 86_400_000_000
+_US_A_DAY = DAY_S * 1_000_000  # matplotlib counts days
 CATEGORIES_MAX = 12
 EMPTY_TEXT = "no data in this range"
 
@@ -56,7 +57,9 @@ def _render(question: GraphQuestion) -> bytes:
     for spine in axes.spines.values():
         spine.set_visible(False)
     times, values, words = _series(question)
-    axes.set_xlim(question.start_us / DAY_US, _after(question.start_us, question.end_us) / DAY_US)
+    axes.set_xlim(
+        question.start_us / _US_A_DAY, _after(question.start_us, question.end_us) / _US_A_DAY
+    )
     axes.set_ylim(*_span(question, values, words))
     if len(times):
         _draw_line(axes, question, times, values, is_stepped=bool(words))
@@ -77,7 +80,7 @@ def _after(start_us: int, end_us: int) -> int:
 
 def _series(question: GraphQuestion) -> tuple[Column, Column, list[str]]:
     """Times in days, heights, and the words that heights stand for where values are texts."""
-    times = np.array(question.times_us, dtype=np.float64) / DAY_US
+    times = np.array(question.times_us, dtype=np.float64) / _US_A_DAY
     numbers = [number_of(value) for value in question.values]
     is_number = np.array([number is not None for number in numbers], dtype=bool)
     if is_number.any():
@@ -142,7 +145,7 @@ def _draw_line(
         if not is_stepped:
             axes.fill_between(x, y, floor, color=colour, alpha=0.09, linewidth=0, zorder=2)
     if is_stepped and len(times) > 1:  # the last word holds until the end of the range
-        end = min(axes.get_xlim()[1], max(question.now_us / DAY_US, times[-1]))
+        end = min(axes.get_xlim()[1], max(question.now_us / _US_A_DAY, times[-1]))
         axes.plot(
             [times[-1], end], [values[-1]] * 2,
             color=colour, linewidth=width, alpha=0.45, solid_capstyle="round",

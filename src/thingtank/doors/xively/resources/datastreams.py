@@ -41,10 +41,16 @@ async def create(context: Context, request: Request) -> Reply:
 
 
 async def read(context: Context, request: Request) -> Reply:
-    """`GET …/datastreams/D` and `…/datapoints`, with history when their parameters ask for it."""
+    """`GET …/datastreams/D` and `…/datapoints`, with history when asked for; also as a picture."""
     path = request.target.path
     assert isinstance(path, DatastreamPath | DatapointsPath)
     tank = context.tank
+    if request.format == "png":
+        assert context.graphs is not None  # the format was not accepted otherwise
+        picture = await context.graphs.png(
+            request.caller, path.feed_id, path.datastream_id, request.parameters
+        )
+        return Reply(body=picture)
     datastream = get_datastream(tank, request.caller, path.feed_id, path.datastream_id)
     zone = query.zone_of(request.parameters)
     history = None

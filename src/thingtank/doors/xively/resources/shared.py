@@ -5,11 +5,13 @@ from datetime import tzinfo
 
 import msgspec
 
+from thingtank.doors.xively.graphs.graphs import Graphs
 from thingtank.doors.xively.requests import Request
 from thingtank.doors.xively.responses import Reply
 from thingtank.doors.xively.settings import XivelySettings
 from thingtank.doors.xively.tank_bridge import Bodies, history_terms
 from thingtank.protocols.xively import query
+from thingtank.protocols.xively.errors import MalformedQuery
 from thingtank.protocols.xively.time_zones import offset_s
 from thingtank.tank.actions.datapoints import read_history
 from thingtank.tank.datapoints import Datapoint
@@ -21,10 +23,21 @@ class Context(msgspec.Struct, frozen=True):
 
     tank: Tank
     settings: XivelySettings
+    graphs: Graphs | None = None  # where pictures cannot be answered there are none
 
     def bodies(self, request: Request, zone: tzinfo | None) -> Bodies:
         """Makes the bodies of one answer."""
         return Bodies(self.tank, request.base_url, zone, self.settings.live_s)
+
+
+def asked_feed_id(request: Request) -> int | None:
+    """The feed that a list is limited to by `feed_id`; None for all. Raises MalformedQuery."""
+    text = query.first(request.parameters, "feed_id").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise MalformedQuery("feed_id must be the number of a feed")
+    return int(text)
 
 
 Handler = Callable[[Context, Request], Awaitable[Reply]]
