@@ -17,6 +17,24 @@ log = structlog.get_logger()
 UNREAD_S_MAX = 60.0  # for how long a peer may leave what it asked for unread
 
 
+class Turns:
+    """Numbers the turns of the loop in which something was written; one handle for each of them."""
+
+    def __init__(self) -> None:
+        self.number = 1
+        self._next: asyncio.Handle | None = None
+
+    def mark(self) -> int:
+        """This turn's number; the next turn has another."""
+        if self._next is None:
+            self._next = asyncio.get_running_loop().call_soon(self._begin)
+        return self.number
+
+    def _begin(self) -> None:
+        self.number += 1
+        self._next = None
+
+
 class TcpConnection(asyncio.Protocol):
     """One connection."""
 
@@ -27,7 +45,8 @@ class TcpConnection(asyncio.Protocol):
         self._session: SocketSession | None = None
         self._splitter = MessageSplitter(self._door.tank.limits.request_bytes_max)
         self._waiting: deque[bytes] = deque()
-        self._turn: asyncio.Handle | None = None
+        self._written_in_turn = 0
+        self._turn: asyncio.Handle | None = None  # to come, for what waits
         self._greeting_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
         self.address = ""
@@ -95,24 +114,32 @@ class TcpConnection(asyncio.Protocol):
 
         One client takes what it reads at once for one message, so that two may not leave together.
         """
-        if self._transport is None or self._transport.is_closing():
+        transport, turns = self._transport, self._server.turns
+        if transport is None or transport.is_closing():
             return
-        if self._turn is None:
-            self._transport.write(message)
-            self._turn = asyncio.get_running_loop().call_soon(self._send_next)
+        if self._written_in_turn != turns.number and not self._waiting:
+            transport.write(message)
+            self._written_in_turn = turns.mark()
         else:
             self._waiting.append(message)
+            if self._turn is None:
+                self._turn = asyncio.get_running_loop().call_soon(self._send_next)
 
     def _send_next(self) -> None:
         self._turn = None
+        if not self._waiting or self._transport is None or self._transport.is_closing():
+            return
+        self._transport.write(self._waiting.popleft())
+        self._written_in_turn = self._server.turns.mark()
         if self._waiting:
-            self.send(self._waiting.popleft())
+            self._turn = asyncio.get_running_loop().call_soon(self._send_next)
 
     def unread_bytes(self) -> int:
         """How much was written and not taken yet."""
         if self._transport is None:
             return 0
-        return self._transport.get_write_buffer_size() + sum(map(len, self._waiting))
+        size: int = self._transport.get_write_buffer_size()
+        return size + sum(map(len, self._waiting)) if self._waiting else size
 
     def pause(self) -> None:
         """Read no more for now."""
@@ -146,6 +173,7 @@ class TcpSocket:
     def __init__(self, door: SocketDoor) -> None:
         self.door = door
         self.connections: set[TcpConnection] = set()
+        self.turns = Turns()
         self._server: asyncio.Server | None = None
         self.port = 0
 
