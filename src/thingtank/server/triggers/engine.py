@@ -34,7 +34,7 @@ READER = "triggers"
 TEST_READER = "trigger_tests"  # tests are no part of the journal; their place stays 0
 _BATCHES_AT_ONCE = 256
 _ROWS_BULK_MIN = 200
-_ROWS_A_TURN = 500  # about a millisecond; then others of the loop have their turn
+_STEPS_A_TURN = 500  # about a millisecond; then others of the loop have their turn
 _WATCHES_A_TURN = 50
 _TIMERS_AT_ONCE = 500
 _RETRY_S_MAX = 5.0
@@ -248,12 +248,15 @@ class TriggerEngine:
             await self._take_bulk(columns, committed_us)
             return
         now_us = self._tank.clock.now_us()
-        for count, row in enumerate(self._watches.watched_rows(columns), 1):
+        steps_left = _STEPS_A_TURN
+        for row in self._watches.watched_rows(columns):
             datapoint = Datapoint(columns.at_us[row], columns.value(row))
             stream_id = columns.stream_ids[row]
             self._collect(self._watches.take_row(stream_id, datapoint, committed_us, now_us))
-            if count % _ROWS_A_TURN == 0:
+            steps_left -= len(self._watches.of_stream(stream_id))  # there may be 200 triggers
+            if steps_left <= 0:
                 await asyncio.sleep(0)
+                steps_left = _STEPS_A_TURN
 
     async def _take_bulk(self, columns: DatapointColumns, committed_us: int) -> None:
         found = (
@@ -274,7 +277,7 @@ class TriggerEngine:
                 datapoint = Datapoint(current.at_us, current.value)
                 now_us = self._tank.clock.now_us()
                 self._collect(self._watches.take_current(trigger_id, datapoint, now_us))
-            if count % _ROWS_A_TURN == 0:
+            if count % _STEPS_A_TURN == 0:
                 await asyncio.sleep(0)
 
     def _collect(self, firings: Iterable[tuple[Trigger, Firing]]) -> None:

@@ -335,7 +335,7 @@ async def test_after_missed_batches_the_values_there_are_decide(
 async def test_a_long_batch_gives_others_their_turn(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "_ROWS_A_TURN", 10)
+    monkeypatch.setattr(engine_module, "_STEPS_A_TURN", 10)
     trigger = await bench.make("gt", "20")
     turns = 0
 
