@@ -149,7 +149,7 @@ def history(request: HttpRequest, trigger_id: int) -> HttpResponse:
     tank = tank_access.tank()
     if request.method == "POST":
         try:
-            asked = range_of(request.POST.dict(), tank.clock.now_us())  # type: ignore[arg-type]  # texts
+            asked = range_of(request.POST.dict(), tank.clock.now_us())
             found = tank_access.run(
                 backtest_stored_trigger(
                     tank,
@@ -186,7 +186,7 @@ def backtest(request: HttpRequest, feed_id: int) -> HttpResponse:
     if not form.is_valid():
         return _refused(_problems(form))
     try:
-        asked = range_of(request.POST.dict(), tank.clock.now_us())  # type: ignore[arg-type]  # texts
+        asked = range_of(request.POST.dict(), tank.clock.now_us())
         found = tank_access.run(
             backtest_trigger(
                 tank,
