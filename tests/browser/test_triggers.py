@@ -212,7 +212,9 @@ def recorded(server: LiveServer) -> LiveServer:
     assert requests.put(f"{url}.json", json=body, headers=headers, timeout=20).ok
     times = [now_s - 180 * k for k in range(1, 3360)]
     for start in range(0, len(times), 480):
-        points = [{"at": iso(at_s), "value": wave(now_s, at_s)} for at_s in times[start : start + 480]]
+        points = [
+            {"at": iso(at_s), "value": wave(now_s, at_s)} for at_s in times[start : start + 480]
+        ]
         reply = requests.post(
             f"{url}/datastreams/temperature/datapoints.json",
             json={"datapoints": points}, headers=headers, timeout=20,
@@ -226,9 +228,7 @@ def wave(now_s: float, at_s: float) -> str:
     return f"{20 + 6 * math.sin((at_s - now_s) * 2 * math.pi * 6 / 604800):.2f}"
 
 
-def test_a_trigger_is_tried_on_history_before_it_is_made(
-    recorded: LiveServer, page: Page
-) -> None:
+def test_a_trigger_is_tried_on_history_before_it_is_made(recorded: LiveServer, page: Page) -> None:
     page.goto(f"{recorded.url}/feeds/{recorded.feed_id}")
     page.get_by_role("link", name=re.compile("Add (the first )?trigger")).first.click()
     dialog = page.get_by_role("dialog")

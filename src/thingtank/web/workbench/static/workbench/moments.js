@@ -86,5 +86,6 @@ export function showMoments() {
 export function startMoments() {
   showMoments();
   document.addEventListener("refreshed", showMoments);
+  document.addEventListener("sheetshown", showMoments);
   setInterval(() => document.hidden || showMoments(), 1000);
 }
