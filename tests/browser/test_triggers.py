@@ -3,7 +3,7 @@
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import requests
@@ -329,9 +329,9 @@ def states(server: LiveServer, trigger_id: int) -> list[object]:
     return [row["state"] for row in found["deliveries"]]  # type: ignore[attr-defined]  # JSON
 
 
-def wait_until(holds: object, s_max: float = 15) -> None:
+def wait_until(holds: Callable[[], bool], s_max: float = 60) -> None:
     deadline_s = time.monotonic() + s_max
-    while not holds():  # type: ignore[operator]
+    while not holds():
         assert time.monotonic() < deadline_s, "it did not happen in time"
         time.sleep(0.1)
 

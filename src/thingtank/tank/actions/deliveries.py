@@ -14,7 +14,6 @@ from thingtank.tank.deliveries import (
     DeliveryPage,
     DeliveryQuery,
     DeliveryState,
-    OpenCount,
 )
 from thingtank.tank.errors import LimitReached, NotAllowed, Unavailable, ValidationFailed
 from thingtank.tank.tank import Tank
@@ -49,18 +48,6 @@ async def count_deliveries(
     """
     asked_for = _account_asked_for(caller, account_id)
     return await _log(tank).counts(asked_for, device_id, trigger_id)
-
-
-async def count_open_deliveries(
-    tank: Tank, caller: Caller, device_id: int
-) -> Mapping[int, OpenCount]:
-    """What is not delivered of each of a device's triggers, by trigger_id.
-
-    Raises:
-        NoSuchDevice, NotAllowed, Unauthenticated.
-    """
-    check_manage(caller, tank.directory.get_device(device_id).account_id)
-    return await _log(tank).open_counts(device_id)
 
 
 async def get_delivery(

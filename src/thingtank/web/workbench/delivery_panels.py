@@ -22,6 +22,18 @@ CHANNEL_LABELS = {"webhook": "Webhook", "email": "E-mail"}
 ANSWER_CHARS_SHOWN = 240  # in a list; the delivery's own page shows all that was kept
 
 
+class _Value(msgspec.Struct):
+    value: str = ""
+
+
+class _Datastream(msgspec.Struct):
+    value: _Value
+
+
+class _Document(msgspec.Struct):
+    triggering_datastream: _Datastream
+
+
 class AttemptRow(msgspec.Struct, frozen=True):
     """One try. `is_good`: it delivered."""
 
@@ -38,6 +50,7 @@ class DeliveryRow(msgspec.Struct, frozen=True):
 
     Attributes:
         sentence: its trigger's, or that it is gone. device_title: blank when that is gone.
+        value: the one that made it fire, as the document says; blank when there was none.
         target: without a password that it may hold.
         due_us: when it is tried next, if it has a turn.
         answer: what the receiver said last, of a dead letter.
@@ -48,7 +61,7 @@ class DeliveryRow(msgspec.Struct, frozen=True):
     channel: str
     target: str
     sentence: str
-    has_trigger: bool
+    value: str
     device_title: str
     due_us: int | None
     answer: str
@@ -65,9 +78,9 @@ def delivery_row(tank: Tank, delivery: Delivery, attempts: Sequence[Attempt] = (
     """A row; `attempts` are its last ones, oldest first, where their answers are to be shown."""
     try:
         trigger = tank.triggers.get(delivery.trigger_id)
-        sentence, has_trigger = words_of(trigger, unit_of(tank, trigger)).sentence, True
+        sentence = words_of(trigger, unit_of(tank, trigger)).sentence
     except NotFound:
-        sentence, has_trigger = f"Trigger {delivery.trigger_id}, deleted since", False
+        sentence = f"Trigger {delivery.trigger_id}, deleted since"
     try:
         title = tank.directory.get_device(delivery.device_id).title
     except NotFound:
@@ -79,13 +92,20 @@ def delivery_row(tank: Tank, delivery: Delivery, attempts: Sequence[Attempt] = (
         CHANNEL_LABELS.get(delivery.channel, delivery.channel),
         shown_target(delivery.target),
         sentence,
-        has_trigger,
+        _value_of(delivery.body),
         title,
         delivery.due_us if state is DeliveryState.WAITING else None,
         text_of(attempts[-1].answer)[:ANSWER_CHARS_SHOWN] if attempts else "",
         state in (DeliveryState.DEAD, DeliveryState.CANCELLED, DeliveryState.WAITING),
         state is DeliveryState.WAITING,
     )
+
+
+def _value_of(document: bytes) -> str:
+    try:
+        return msgspec.json.decode(document, type=_Document).triggering_datastream.value.value
+    except msgspec.DecodeError:  # of another version
+        return ""
 
 
 def attempt_row(attempt: Attempt) -> AttemptRow:

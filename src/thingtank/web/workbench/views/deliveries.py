@@ -3,7 +3,7 @@
 from collections.abc import Coroutine
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
@@ -21,7 +21,13 @@ from thingtank.tank.actions.deliveries import (
 )
 from thingtank.tank.actions.triggers import get_trigger
 from thingtank.tank.deliveries import Delivery, DeliveryQuery, DeliveryState
-from thingtank.tank.errors import NoSuchDelivery, NoSuchTrigger, Unauthenticated, ValidationFailed
+from thingtank.tank.errors import (
+    NoSuchDelivery,
+    NoSuchTrigger,
+    NotAllowed,
+    Unauthenticated,
+    ValidationFailed,
+)
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Account
 from thingtank.web import tank_access
@@ -124,13 +130,13 @@ def _number(request: HttpRequest, name: str) -> int | None:
 
 
 def _words(caller: Caller, trigger_id: int | None) -> tuple[TriggerWords, int] | None:
-    """A trigger in words and its feed; None when none is asked for, or it is gone."""
+    """A trigger in words and its feed; None when none is asked for, or there is none for them."""
     if trigger_id is None:
         return None
     tank = tank_access.tank()
     try:
         trigger = get_trigger(tank, caller, trigger_id)
-    except NoSuchTrigger:
+    except (NoSuchTrigger, NotAllowed):
         return None
     return words_of(trigger, unit_of(tank, trigger)), trigger.device_id
 
@@ -140,7 +146,10 @@ def _words(caller: Caller, trigger_id: int | None) -> tuple[TriggerWords, int] |
 def delivery(request: HttpRequest, delivery_id: int) -> HttpResponse:
     """One delivery with its attempts; as JSON how it stands, for the page's script."""
     caller, tank = tank_access.caller(request), tank_access.tank()
-    found, attempts = tank_access.run(get_delivery(tank, caller, delivery_id))
+    try:
+        found, attempts = tank_access.run(get_delivery(tank, caller, delivery_id))
+    except NotAllowed as error:  # another account's: they are not told that there is one
+        raise Http404(f"there is no delivery {delivery_id}") from error
     rows = [attempt_row(attempt) for attempt in attempts]
     if wants_json(request):
         return json_answer(
@@ -183,6 +192,8 @@ def _acted(
 ) -> HttpResponse:
     try:
         tank_access.run(action)
+    except NotAllowed as error:  # as above
+        raise Http404(f"there is no delivery {delivery_id}") from error
     except ValidationFailed:  # delivered, or given up, since the page was made
         notice = "delivery-kept"
     return back_to(request, reverse("workbench:delivery", args=[delivery_id]), notice)

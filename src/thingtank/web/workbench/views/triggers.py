@@ -90,9 +90,10 @@ def _trigger_page(
 
 def _reached(request: HttpRequest, trigger_id: int) -> tuple[Caller, Trigger, Device]:
     """A trigger and its device, if the caller may change it."""
-    trigger = get_trigger(tank_access.tank(), tank_access.caller(request), trigger_id)
-    caller, device = owned_device(request, trigger.device_id)
-    return caller, trigger, device
+    tank = tank_access.tank()
+    # The device first: whoever may not see it is not told that there is a trigger either.
+    caller, device = owned_device(request, tank.triggers.get(trigger_id).device_id)
+    return caller, get_trigger(tank, caller, trigger_id), device
 
 
 @page
