@@ -4,6 +4,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -108,8 +109,9 @@ def test_a_test_is_sent_and_its_answer_shown(page: Page, receiving: Receiver) ->
     row = trigger_of(page, "temperature changes")
     receiving.status, receiving.answer = 500, "the database is away"
     row.get_by_role("button", name="Send test").click()
-    expect(row.locator(".test-answer--bad")).to_contain_text("answered 500")
+    expect(row.locator(".test-answer--bad")).to_contain_text("the receiver answered 500.")
     expect(row.locator(".test-answer--bad")).to_contain_text("the database is away")
+    screenshot(page, "trigger-test-failed")
     receiving.status = 204
     row.get_by_role("button", name="Send test").click()
     expect(row.locator(".test-answer--good")).to_contain_text("answered 204")
@@ -197,6 +199,78 @@ def test_a_private_address_is_refused_and_the_setting_named(
     row.get_by_role("button", name="Send test").click()
     expect(row.locator(".test-answer--bad")).to_contain_text("webhooks.allow_private")
     assert receiving.documents == []
+
+
+def test_a_trigger_is_made_and_switched_by_keyboard_alone(page: Page, receiving: Receiver) -> None:
+    add_device(page, "Keys only")
+    assert run_line(shown_line(page)) == "200"
+    link = page.get_by_role("link", name="Add the first trigger")
+    expect(link).to_be_visible()
+    link.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Channel")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.type("ch")  # changes
+    expect(dialog.get_by_label("Value", exact=True)).to_be_hidden()
+    page.keyboard.press("Tab")
+    expect(dialog.get_by_label("Webhook URL")).to_be_focused()
+    page.keyboard.type(receiving.url)
+    page.keyboard.press("Enter")
+    expect(trigger_of(page, "temperature changes")).to_be_visible()
+    disable = page.get_by_role("button", name="Disable trigger temperature changes")
+    disable.focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Enable trigger temperature changes")).to_be_focused()
+    expect(trigger_of(page, "temperature changes")).to_contain_text("Disabled")
+
+
+def test_triggers_work_without_scripts(
+    server: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object], receiving: Receiver
+) -> None:
+    page = open_browser(java_script_enabled=False, storage_state=signed_in)
+    page.goto(server.url)
+    page.get_by_role("link", name="Add Device").first.click()
+    page.get_by_label("Device name").fill("Plain")
+    page.get_by_role("button", name="Add Device").click()
+    page.get_by_role("link", name="Add channel").click()
+    page.get_by_label("Channel name").fill("level")
+    page.get_by_role("button", name="Add channel").click()
+    page.get_by_role("link", name="Add the first trigger").click()
+    page.get_by_label("Value", exact=True).fill("3")
+    page.get_by_label("Webhook URL").fill(receiving.url)
+    page.get_by_role("button", name="Add trigger").click()
+    page.get_by_role("button", name="Send test").click()
+    expect(page.get_by_text("Test sent")).to_be_visible()
+    expect(page.locator(".delivery")).to_have_count(1)
+    page.get_by_role("link", name="level goes above 3").click()
+    expect(page.get_by_role("heading", name="Attempts")).to_be_visible()
+    page.goto(f"{server.url}/deliveries/")
+    page.get_by_role("button", name="Show signing secret").click()
+    expect(page.locator("code.secret")).to_contain_text("whsec_")
+
+
+def test_a_waiting_delivery_is_cancelled(
+    tmp_path: Path, open_browser: OpenBrowser, receiving: Receiver
+) -> None:
+    receiving.status = 500
+    flags = ["--set", "webhooks.allow_private=true", "--set", "delivery.retry_s=[3600]"]
+    with start_server(tmp_path, *flags) as server:
+        page = open_browser()
+        page.goto(server.welcome_url)
+        page.goto(f"{server.url}/feeds/{server.feed_id}")
+        line = shown_line(page)
+        assert run_line(line) == "200"
+        add_trigger(page, channel="temperature", kind="changes", url=receiving.url)
+        assert run_line(line.replace("21.5", "22")) == "200"
+        row = trigger_of(page, "temperature changes")
+        row.get_by_role("link", name="1 waiting to be delivered").click()
+        waiting = page.locator(".delivery")
+        expect(waiting).to_contain_text(re.compile(r"next try\s+in (59 min|1 h)"))
+        waiting.get_by_role("button", name="Cancel").click()
+        expect(page.locator("#notices")).to_contain_text("Cancelled")
+        expect(page.get_by_role("heading", name="Nothing waits")).to_be_visible()
+        page.close()
 
 
 @pytest.fixture(scope="module")

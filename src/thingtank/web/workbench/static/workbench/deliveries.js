@@ -5,8 +5,7 @@ const QUICK_MS = 2000; // while something waits
 const SLOW_MS = 10_000;
 
 function isBusy() {
-  // Not under somebody's hands, nor behind a dialog, nor in another tab.
-  return document.hidden || document.querySelector("dialog[open]") || document.querySelector("#delivery-log :focus");
+  return document.hidden || document.querySelector("dialog[open]");
 }
 
 function next() {

@@ -100,8 +100,9 @@ async function takeAnswer(address, fresh) {
 
 /** Send a form that stands in the page, and bring the page up to date where it leads back here. */
 async function sendInPlace(form, button) {
+  if (button.ariaDisabled) return; // one that is disabled would lose the focus
   const body = new FormData(form);
-  button.disabled = true;
+  button.ariaDisabled = "true";
   try {
     const answer = await fetch(form.action, { method: "POST", body, credentials: "same-origin" });
     const address = new URL(answer.url);
@@ -113,7 +114,7 @@ async function sendInPlace(form, button) {
   } catch {
     say("The server cannot be reached. Nothing was changed.");
   } finally {
-    button.disabled = false;
+    button.ariaDisabled = null;
   }
 }
 

@@ -80,10 +80,11 @@ const CHANNELS = { webhook: "Webhook", email: "E-mail" };
 
 async function test(form) {
   const id = form.dataset.test;
+  const button = form.querySelector("button");
+  if (button.ariaDisabled) return; // one that is disabled would lose the focus
+  button.ariaDisabled = "true";
   const lines = [];
   answers.set(id, lines);
-  const button = form.querySelector("button");
-  button.disabled = true;
   showAnswers();
   try {
     const reply = await fetch(form.action, { ...json, method: "POST", body: new FormData(form) });
@@ -94,7 +95,7 @@ async function test(form) {
     const why = error instanceof TypeError || error instanceof SyntaxError ? "the server cannot be reached" : error.message;
     lines.push({ kind: "bad", text: `The test was not sent: ${why}.` });
   }
-  button.disabled = false;
+  button.ariaDisabled = null;
   showAnswers();
 }
 
@@ -124,8 +125,7 @@ function wordsOf(found, channel) {
   if (found.state === "delivered") {
     return channel === "email" ? `accepted by the mail server in ${found.duration}` : `answered ${found.status} in ${found.duration}`;
   }
-  if (found.status && channel !== "email") return `answered ${found.status}. ${found.error}`;
-  return found.error || "not delivered";
+  return `${found.error || "not delivered"}.`;
 }
 
 function showAnswers() {
