@@ -328,6 +328,37 @@ def test_a_trigger_is_tried_on_history_before_it_is_made(recorded: LiveServer, p
     expect(words).to_contain_text("in the last day")
 
 
+def test_more_firings_than_one_answer_holds_are_all_marked(
+    recorded: LiveServer, page: Page
+) -> None:
+    now_s = time.time()
+    headers = {"X-ApiKey": recorded.api_key}
+    url = f"{recorded.url}/v2/feeds/{recorded.feed_id}/datastreams"
+    stream = {"id": "flag", "current_value": "0"}
+    assert requests.post(
+        f"{url}.json", json={"datastreams": [stream]}, headers=headers, timeout=20
+    ).ok
+    for start in range(1, 2400, 480):  # 1 and 0 in turn, one a minute
+        points = [
+            {"at": iso(now_s - 60 * k), "value": str(k % 2)} for k in range(start, start + 480)
+        ]
+        reply = requests.post(
+            f"{url}/flag/datapoints.json", json={"datapoints": points}, headers=headers, timeout=20
+        )
+        assert reply.status_code == 200, reply.text
+    page.goto(f"{recorded.url}/feeds/{recorded.feed_id}")
+    page.get_by_role("link", name=re.compile("Add (the first )?trigger")).first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Channel").select_option("flag")
+    dialog.get_by_label("Condition").select_option(label="changes")
+    dialog.get_by_role("button", name="Try").click()
+    words = dialog.locator("[data-backtest=words]")
+    expect(words).to_contain_text("Would have fired 2,400 times in the last week. 2,401 values")
+    expect(dialog.locator("[data-backtest=chart]")).to_have_attribute("data-marks", "2400")
+    expect(dialog.locator(".firings li")).to_have_count(200)
+    expect(dialog).to_contain_text("and 2,200 before these")
+
+
 def marked_columns(chart: Locator) -> int:
     """How many flags of the marks' colour stand in the row of pixels right above the plot."""
     count = """(element) => {
@@ -434,6 +465,11 @@ def test_pages_of_triggers_are_readable_and_fit(
     page.goto(shown.url + LOOKS[name].format(feed_id=shown.feed_id))
     if name == "triggers":
         expect(page.locator("#trigger-list > li").first).to_be_visible()
+    if name == "trigger-add":
+        page.get_by_label("Channel").select_option("temperature")
+        page.get_by_label("Value", exact=True).fill("25")
+        page.get_by_role("button", name="Try").click()
+        expect(page.locator("[data-backtest=words]")).to_contain_text("Would have fired 6 times")
     if name == "trigger-history":
         expect(page.locator("[data-backtest=chart] canvas")).to_be_visible()
     page.wait_for_load_state("load")
