@@ -79,6 +79,8 @@ CREATE INDEX IF NOT EXISTS done ON delivery (done_us) WHERE done_us IS NOT NULL;
 CREATE INDEX IF NOT EXISTS of_account ON delivery (account_id);
 CREATE INDEX IF NOT EXISTS of_account_state ON delivery (account_id, state);
 CREATE INDEX IF NOT EXISTS of_device ON delivery (device_id);
+CREATE INDEX IF NOT EXISTS open_of_device ON delivery (device_id, trigger_id, state)
+    WHERE state IN ('waiting', 'dead');
 CREATE INDEX IF NOT EXISTS of_trigger ON delivery (trigger_id);
 CREATE INDEX IF NOT EXISTS salt_of_account ON signing_salt (account_id);
 COMMIT;

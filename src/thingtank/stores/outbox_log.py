@@ -12,6 +12,7 @@ from thingtank.tank.deliveries import (
     DeliveryPage,
     DeliveryQuery,
     DeliveryState,
+    OpenCount,
 )
 from thingtank.tank.errors import NoSuchDelivery
 
@@ -75,6 +76,16 @@ def counts(
         values,
     )
     return {DeliveryState(state): count for state, count in rows}
+
+
+def open_counts(connection: sqlite3.Connection, device_id: int) -> dict[int, OpenCount]:
+    """What is not delivered of each of a device's triggers; an index alone answers it."""
+    rows = connection.execute(
+        "SELECT trigger_id, sum(state = 'waiting'), sum(state = 'dead') FROM delivery"
+        " WHERE device_id = ? AND state IN ('waiting', 'dead') GROUP BY trigger_id",
+        (device_id,),
+    )
+    return {trigger_id: OpenCount(waiting, dead) for trigger_id, waiting, dead in rows}
 
 
 def _condition(terms: dict[str, int | str | None]) -> tuple[str, list[int | str]]:

@@ -17,6 +17,7 @@ from thingtank.tank.deliveries import (
     DeliveryPage,
     DeliveryQuery,
     DeliveryState,
+    OpenCount,
     Settlement,
 )
 from thingtank.tank.outbox import NewDelivery
@@ -197,6 +198,12 @@ class SqliteOutbox:
         """How many deliveries there are in each state; states without any are left out."""
         return await self._transact(
             lambda connection: outbox_log.counts(connection, account_id, device_id, trigger_id)
+        )
+
+    async def open_counts(self, device_id: int) -> Mapping[int, OpenCount]:
+        """What is not delivered of each of a device's triggers, by trigger_id."""
+        return await self._transact(
+            lambda connection: outbox_log.open_counts(connection, device_id)
         )
 
     async def retry(self, delivery_id: int, now_us: int) -> Delivery:

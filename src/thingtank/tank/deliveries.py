@@ -114,6 +114,13 @@ class DeliveryPage(msgspec.Struct, frozen=True):
     next_before_id: int | None
 
 
+class OpenCount(msgspec.Struct, frozen=True):
+    """How many of a trigger's deliveries wait, and how many are dead letters."""
+
+    waiting: int = 0
+    dead: int = 0
+
+
 class DeliveryLog(Protocol):
     """What persons see and do; times are microseconds since the epoch, UTC."""
 
@@ -136,6 +143,10 @@ class DeliveryLog(Protocol):
         trigger_id: int | None = None,
     ) -> Mapping[DeliveryState, int]:
         """How many deliveries there are in each state; states without any are left out."""
+        ...
+
+    async def open_counts(self, device_id: int) -> Mapping[int, OpenCount]:
+        """What is not delivered of each of a device's triggers, by trigger_id."""
         ...
 
     async def retry(self, delivery_id: int, now_us: int) -> Delivery:

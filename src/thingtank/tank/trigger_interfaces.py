@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from thingtank.tank.errors import NoSuchTrigger, Unavailable
-from thingtank.tank.trigger_rules import TriggerState
+from thingtank.tank.trigger_rules import FROZEN_US, TriggerState
 from thingtank.tank.triggers import Trigger
 
 
@@ -55,6 +55,11 @@ class Triggers(Protocol):
 
 class TriggerService(Protocol):
     """Triggers at work."""
+
+    @property
+    def frozen_us(self) -> int:
+        """For how long a datastream must be silent to count as frozen."""
+        ...
 
     @property
     def is_failing(self) -> bool:
@@ -112,6 +117,7 @@ class NoTriggers:
 class NoTriggerService:
     """Implements `TriggerService` where no triggers are at work, as in a command on a folder."""
 
+    frozen_us = FROZEN_US
     is_failing = False
 
     async def fire_test(self, trigger: Trigger) -> None:

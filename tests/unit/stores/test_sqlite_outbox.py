@@ -21,6 +21,7 @@ from thingtank.tank.deliveries import (
     Busy,
     DeliveryQuery,
     DeliveryState,
+    OpenCount,
     Settlement,
     lane_of,
     receiver_of,
@@ -447,3 +448,12 @@ def check_order(connection: sqlite3.Connection) -> None:
         "SELECT count(*) FROM delivery WHERE state = 'waiting' AND NOT is_ordered AND due_us IS NULL"
     ).fetchone()
     assert stuck == 0, "nothing would ever try it"
+
+
+async def test_what_is_not_delivered_is_counted_by_trigger(outbox: SqliteOutbox) -> None:
+    await record(outbox, new(1), new(1), new(2), new(3), new(1, device_id=8))
+    await settle(outbox, 1, DEAD)
+    await settle(outbox, 3, DELIVERED)
+    assert await outbox.open_counts(7) == {1: OpenCount(1, 1), 3: OpenCount(1, 0)}
+    assert await outbox.open_counts(8) == {1: OpenCount(1, 0)}
+    assert await outbox.open_counts(9) == {}

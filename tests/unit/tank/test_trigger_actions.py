@@ -27,7 +27,7 @@ from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission, Resource
 from thingtank.tank.limits import Limits
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Account, Datastream
-from thingtank.tank.trigger_rules import TriggerState
+from thingtank.tank.trigger_interfaces import NoTriggerService
 from thingtank.tank.triggers import Armed, Trigger, TriggerChange
 
 S = 1_000_000
@@ -284,12 +284,9 @@ async def test_a_test_is_given_to_the_triggers_at_work(tank: Tank, made: Created
         await actions.test_trigger(tank, OPERATOR, trigger.trigger_id)
     tested: list[Trigger] = []
 
-    class Service:
+    class Service(NoTriggerService):
         async def fire_test(self, trigger: Trigger) -> None:
             tested.append(trigger)
-
-        def state_of(self, trigger_id: int) -> TriggerState | None:
-            return None
 
     tank.trigger_service = Service()
     await actions.test_trigger(tank, OPERATOR, trigger.trigger_id)

@@ -5,7 +5,16 @@ from typing import Any
 
 import msgspec
 
-from thingtank.server.operations import archive, devices, feeds, keys, transfer, users
+from thingtank.server.operations import (
+    archive,
+    deliveries,
+    devices,
+    feeds,
+    keys,
+    transfer,
+    triggers,
+    users,
+)
 from thingtank.server.operations.context import Context
 from thingtank.server.operations.shapes import Nothing, Paged, Refused
 from thingtank.tank.errors import TankError
@@ -30,6 +39,17 @@ OPERATIONS: dict[str, tuple[type[msgspec.Struct], Operation]] = {
     "feed.write": (feeds.WriteValues, feeds.write),
     "feed.history": (feeds.AskHistory, feeds.history),
     "feed.delete_history": (feeds.DeleteHistory, feeds.delete_history),
+    "trigger.create": (triggers.CreateTrigger, triggers.create),
+    "trigger.list": (triggers.ListTriggers, triggers.list_all),
+    "trigger.show": (triggers.OneTrigger, triggers.show),
+    "trigger.enable": (triggers.OneTrigger, triggers.enable),
+    "trigger.disable": (triggers.OneTrigger, triggers.disable),
+    "trigger.delete": (triggers.OneTrigger, triggers.delete),
+    "trigger.test": (triggers.OneTrigger, triggers.test),
+    "delivery.list": (deliveries.ListDeliveries, deliveries.list_all),
+    "delivery.show": (deliveries.OneDelivery, deliveries.show),
+    "delivery.retry": (deliveries.OneDelivery, deliveries.retry),
+    "delivery.cancel": (deliveries.OneDelivery, deliveries.cancel),
     "archive.stats": (Nothing, archive.stats),
     "archive.compact": (Nothing, archive.compact),
     "archive.retention": (archive.AskRetention, archive.retention),

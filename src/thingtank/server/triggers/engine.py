@@ -144,6 +144,11 @@ class TriggerEngine:
         return EngineStatus(len(self._watches), self._seq, self._missed_count, self._failure)
 
     @property
+    def frozen_us(self) -> int:
+        """For how long a datastream must be silent to count as frozen."""
+        return self._settings.frozen_s * 1_000_000
+
+    @property
     def is_failing(self) -> bool:
         """Whether nothing can be recorded at the moment."""
         return self._failure is not None

@@ -12,6 +12,7 @@ import msgspec
 
 from thingtank.tank.access import Caller, check_reach, may_reach
 from thingtank.tank.changes import changed
+from thingtank.tank.deliveries import Delivery, DeliveryQuery
 from thingtank.tank.errors import (
     LimitReached,
     NoSuchDatastream,
@@ -33,6 +34,7 @@ from thingtank.tank.triggers import (
 )
 
 TRIGGERS_PER_PAGE_MAX = 1000
+_TESTED_AMONG = 20  # a test's deliveries are among the newest; others may come in between
 
 
 async def create_trigger(
@@ -207,12 +209,28 @@ async def delete_trigger(tank: Tank, caller: Caller, trigger_id: int) -> None:
     tank.bus.publish(TriggerChanged(trigger, is_deleted=True))
 
 
-async def test_trigger(tank: Tank, caller: Caller, trigger_id: int) -> None:
+async def test_trigger(tank: Tank, caller: Caller, trigger_id: int) -> Sequence[Delivery]:
     """Send a trial notification with the value there is now, marked `debug`; also when disabled.
+
+    Returns:
+        What is being delivered, one for each channel; the delivery log tells what becomes of them.
 
     Raises:
         NoSuchTrigger, NotAllowed, Unauthenticated, StorageFailed, Unavailable (triggers are not at
         work).
     """
     trigger = _reached(tank, caller, trigger_id, ("get", "put"))
+    newest_id = max((found.delivery_id for found in await _newest(tank, trigger, 1)), default=0)
     await tank.trigger_service.fire_test(trigger)
+    return [
+        found
+        for found in reversed(await _newest(tank, trigger, _TESTED_AMONG))
+        if found.is_test and found.delivery_id > newest_id
+    ]
+
+
+async def _newest(tank: Tank, trigger: Trigger, limit: int) -> Sequence[Delivery]:
+    if tank.deliveries is None:
+        return ()
+    query = DeliveryQuery(trigger_id=trigger.trigger_id, limit=limit)
+    return (await tank.deliveries.list(query)).deliveries

@@ -5,6 +5,8 @@ One stream is one browser tab. It hears the device's events from a bounded liste
     hello    all channels, current values and the last requests, at the start
     values   what was written in the last tenth of a second, each channel once
     requests rows of the request log (only for who may change the device)
+    fired    triggers that have fired, at once (likewise)
+    triggers what the triggers are doing, where that has changed (likewise)
     device   channels or metadata changed: fetch the page anew
     reload   events were dropped because the tab is slow: fetch the page anew
     gone     the device was deleted, or may no longer be seen; the stream ends
@@ -29,9 +31,12 @@ from thingtank.tank.events import (
     DeviceUpdated,
     Event,
     RequestServed,
+    TriggerChanged,
+    TriggerFired,
 )
 from thingtank.tank.tank import Tank
 from thingtank.web import tank_access
+from thingtank.web.workbench.live_triggers import TriggerWatch, fired_rows
 from thingtank.web.workbench.panels import read_channels, request_row
 
 PREFIX = "/live/"
@@ -144,13 +149,16 @@ async def stream(
 ) -> AsyncIterator[bytes]:
     """The messages of one stream, until `stopping` is set or the device is gone."""
     kinds: list[type[Event]] = [DatapointsRecorded, DeviceUpdated, DeviceDeleted]
+    watch = None
     if may_reach(caller, "put", tank.directory.get_device(device_id)):
-        kinds.append(RequestServed)
+        kinds += [RequestServed, TriggerChanged, TriggerFired]
+        watch = TriggerWatch(tank, device_id)
     with tank.bus.listen(*kinds, device_id=device_id, events_max=EVENTS_MAX) as listener:
-        yield await _hello(tank, device_id, RequestServed in kinds)
+        yield await _hello(tank, device_id, watch)
         told_count = 0
         while not stopping.is_set():
-            events = await _next_events(listener, stopping)
+            wait_s = watch.wait_s(HEARTBEAT_S) if watch else HEARTBEAT_S
+            events = await _next_events(listener, stopping, wait_s)
             if not _may_watch(tank, caller, device_id):
                 yield message("gone", {})
                 return
@@ -160,6 +168,10 @@ async def stream(
                 yield message("reload", {})
             for answer in messages_of(events):
                 yield answer
+            if watch is not None:
+                watch.note(events)
+                if changed := await watch.take():
+                    yield message("triggers", changed)
             if not events:
                 yield b": still here\n\n"
 
@@ -175,30 +187,30 @@ def _may_watch(tank: Tank, caller: Caller, device_id: int) -> bool:
         return False
 
 
-async def _hello(tank: Tank, device_id: int, with_requests: bool) -> bytes:
+async def _hello(tank: Tank, device_id: int, watch: TriggerWatch | None) -> bytes:
+    """`watch` where the tab may see requests and triggers."""
     channels = await read_channels(tank, device_id)
     values: dict[str, dict[str, Any]] = {
         channel.name: {"value": channel.value, "at_ms": channel.at_us // 1000, "points": []}
         for channel in channels
         if channel.at_us is not None
     }
-    served = tank.request_log.of_device(device_id) if with_requests else []
+    served = tank.request_log.of_device(device_id) if watch else []
     body = {
         "channels": [channel.name for channel in channels],
         "values": values,
         "requests": [request_row(event) for event in reversed(served)],
+        "triggers": await watch.look() if watch else {},
     }
     return f"retry: {RETRY_MS}\n".encode() + message("hello", body)
 
 
-async def _next_events(listener: Listener, stopping: asyncio.Event) -> list[Event]:
-    """What happened in the next tenth of a second with events; none after HEARTBEAT_S."""
+async def _next_events(listener: Listener, stopping: asyncio.Event, wait_s: float) -> list[Event]:
+    """What happened in the next tenth of a second with events; none after `wait_s`."""
     first = asyncio.ensure_future(listener.next())
     stopped = asyncio.ensure_future(stopping.wait())
     try:
-        await asyncio.wait(
-            {first, stopped}, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED
-        )
+        await asyncio.wait({first, stopped}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
         if not first.done():
             return []
         await asyncio.wait({stopped}, timeout=COALESCE_S)
@@ -219,6 +231,8 @@ def messages_of(events: Sequence[Event]) -> Iterator[bytes]:
                 _add_values(values, event)
             case RequestServed():
                 rows.append(request_row(event))
+            case TriggerFired():
+                pass  # below
             case _:
                 is_changed = True
     if is_changed:
@@ -229,6 +243,8 @@ def messages_of(events: Sequence[Event]) -> Iterator[bytes]:
         yield message("values", values)
     if rows:
         yield message("requests", rows)
+    if fired := fired_rows(events):
+        yield message("fired", fired)
 
 
 def _add_values(values: dict[str, dict[str, Any]], event: DatapointsRecorded) -> None:

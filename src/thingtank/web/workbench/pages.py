@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
+from http import HTTPStatus
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import msgspec
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
 from thingtank.tank.access import Caller, may_reach
@@ -46,6 +49,16 @@ NOTICES = {
     "password-changed": "Password saved.",
     "welcome": "You are signed in. Set a password in your account, to come back at any time.",
     "key-added": "Key added.",
+    "trigger-added": "Trigger added. It watches from now on.",
+    "trigger-saved": "Trigger saved.",
+    "trigger-enabled": "Trigger enabled. It watches from now on.",
+    "trigger-disabled": "Trigger disabled. Nothing is sent until you enable it.",
+    "trigger-deleted": "Trigger deleted. What still waited to be delivered is cancelled.",
+    "test-sent": "Test sent. The newest row says what became of it.",
+    "delivery-retried": "Tried again right away.",
+    "delivery-cancelled": "Cancelled. It is tried no more.",
+    "delivery-kept": "Nothing to do: its state had changed meanwhile.",
+    "secret-rotated": "New signing secret made. The old one still signs beside it for a while.",
     "key-deleted": "Key deleted. Requests with it are refused from now on.",
 }
 
@@ -114,6 +127,27 @@ def form_page(
 def back_to_device(feed_id: int, notice: str) -> HttpResponseRedirect:
     """Redirect to the device's page, which will say one of NOTICES."""
     return HttpResponseRedirect(f"{reverse('workbench:device', args=[feed_id])}?done={notice}")
+
+
+def back_to(request: HttpRequest, fallback: str, notice: str) -> HttpResponseRedirect:
+    """Redirect to the page that the posted field `back` names, if it is ours, with a notice."""
+    back = request.POST.get("back", "")
+    if not url_has_allowed_host_and_scheme(back, allowed_hosts=None) or not back.startswith("/"):
+        back = fallback
+    path, _, query = back.partition("?")
+    terms = QueryDict(query, mutable=True)
+    terms["done"] = notice
+    return HttpResponseRedirect(f"{path}?{terms.urlencode()}")
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Whether the page's own script asks, rather than a person."""
+    return request.headers.get("Accept") == "application/json"
+
+
+def json_answer(body: object, status: int = HTTPStatus.OK) -> HttpResponse:
+    """An answer for the page's own script."""
+    return HttpResponse(msgspec.json.encode(body), status=status, content_type="application/json")
 
 
 def address_of(request: HttpRequest, path: str) -> str:

@@ -1,8 +1,9 @@
 """Which page of the workbench answers which path."""
 
 from django.urls import path
+from django.views.generic import RedirectView
 
-from thingtank.web.workbench.views import account, channels, devices, keys
+from thingtank.web.workbench.views import account, channels, deliveries, devices, keys, triggers
 
 app_name = "workbench"
 
@@ -22,4 +23,18 @@ urlpatterns = [
     path("feeds/<int:feed_id>/keys/add", keys.add, name="key_add"),
     path("feeds/<int:feed_id>/keys/<int:key_id>/reveal", keys.reveal, name="key_reveal"),
     path("feeds/<int:feed_id>/keys/<int:key_id>/delete", keys.delete, name="key_delete"),
+    path("feeds/<int:feed_id>/triggers/add", triggers.add, name="trigger_add"),
+    path("feeds/<int:feed_id>/triggers/backtest", triggers.backtest, name="backtest"),
+    path("triggers/<int:trigger_id>/edit", triggers.edit, name="trigger_edit"),
+    path("triggers/<int:trigger_id>/enable", triggers.enable, name="trigger_enable"),
+    path("triggers/<int:trigger_id>/test", triggers.test, name="trigger_test"),
+    path("triggers/<int:trigger_id>/history", triggers.history, name="trigger_history"),
+    path("triggers/<int:trigger_id>/delete", triggers.delete, name="trigger_delete"),
+    path("deliveries", RedirectView.as_view(pattern_name="workbench:deliveries")),
+    path("deliveries/", deliveries.deliveries, name="deliveries"),
+    path("deliveries/<int:delivery_id>", deliveries.delivery, name="delivery"),
+    path("deliveries/<int:delivery_id>/retry", deliveries.retry, name="delivery_retry"),
+    path("deliveries/<int:delivery_id>/cancel", deliveries.cancel, name="delivery_cancel"),
+    path("deliveries/signing-secret", deliveries.reveal, name="signing_reveal"),
+    path("deliveries/signing-secret/rotate", deliveries.rotate, name="signing_rotate"),
 ]

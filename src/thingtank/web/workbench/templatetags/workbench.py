@@ -10,6 +10,8 @@ from django.templatetags.static import static
 from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
 
+from thingtank.web.workbench import delivery_panels
+
 register = template.Library()
 
 NO_TIME = "never"
@@ -31,7 +33,7 @@ def moment(at_us: int | None, style: str = "age") -> SafeString | str:
 
     Args:
         at_us: microseconds since the epoch, UTC; None says never.
-        style: `age` (and ticking), `date` or `clock`.
+        style: `age` or `due` (both ticking), `date`, or `clock` with seconds.
     """
     if at_us is None:
         return NO_TIME
@@ -52,6 +54,12 @@ def moment(at_us: int | None, style: str = "age") -> SafeString | str:
 def is_web_address(text: str) -> bool:
     """Whether a text that a device gave may be made a link."""
     return urlsplit(text).scheme in ("http", "https")
+
+
+@register.filter
+def shown_target(target: str) -> str:
+    """Where a trigger sends to, without a password that it may hold."""
+    return delivery_panels.shown_target(target)
 
 
 @register.simple_tag

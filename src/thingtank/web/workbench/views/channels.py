@@ -2,7 +2,6 @@
 
 from http import HTTPStatus
 
-import msgspec
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
@@ -17,6 +16,7 @@ from thingtank.web.workbench.pages import (
     attempt,
     back_to_device,
     form_page,
+    json_answer,
     owned_device,
     page,
     require_form,
@@ -91,9 +91,5 @@ def chart(request: HttpRequest, feed_id: int, name: str) -> HttpResponse:
         tank = tank_access.tank()
         found = tank_access.run(read_chart(tank, caller, feed_id, name, range_name, int(width)))
     except ValidationFailed as error:
-        return _json({"errors": dict(error.problems)}, HTTPStatus.BAD_REQUEST)
-    return _json(found)
-
-
-def _json(body: object, status: int = HTTPStatus.OK) -> HttpResponse:
-    return HttpResponse(msgspec.json.encode(body), status=status, content_type="application/json")
+        return json_answer({"errors": dict(error.problems)}, HTTPStatus.BAD_REQUEST)
+    return json_answer(found)

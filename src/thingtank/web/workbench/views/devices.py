@@ -43,6 +43,7 @@ from thingtank.web.workbench.panels import (
     read_rows,
     request_row,
 )
+from thingtank.web.workbench.trigger_panels import read_triggers
 
 PER_PAGE = 25
 KEYS_PER_PAGE = 25
@@ -125,6 +126,7 @@ def device(request: HttpRequest, feed_id: int) -> HttpResponse:
         number = page_number(request, "keys")
         context |= _keys_context(caller, found, number)
         context["curl_line"] = curl_line(endpoint, _example_channel(channels))
+        context["triggers"] = tank_access.run(read_triggers(tank, feed_id))
         context["requests"] = [request_row(event) for event in tank.request_log.of_device(feed_id)]
     return render(request, "workbench/device.html", context)
 

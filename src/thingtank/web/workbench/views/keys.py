@@ -1,6 +1,6 @@
 """Pages of a device's API keys."""
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST
@@ -16,9 +16,11 @@ from thingtank.web.workbench.pages import (
     attempt,
     back_to_device,
     form_page,
+    json_answer,
     owned_device,
     page,
     require_form,
+    wants_json,
 )
 
 
@@ -57,8 +59,8 @@ def reveal(request: HttpRequest, feed_id: int, key_id: int) -> HttpResponse:
     caller, device = owned_device(request, feed_id)
     key = _key(caller, device, key_id)
     secret = reveal_key(tank_access.tank(), caller, key_id)
-    if request.headers.get("Accept") == "application/json":
-        return JsonResponse({"secret": secret})
+    if wants_json(request):
+        return json_answer({"secret": secret})
     context = {"device": device, "key": key, "secret": secret}
     return render(request, "workbench/key.html", context)
 

@@ -1,6 +1,7 @@
 // One chart a channel. The server summarizes a range to at most two points a pixel: each step's
 // lowest and highest are a band, its mean a line. New values are drawn as they come.
-import { numberLabels, timeLabel } from "./labels.js";
+import { timeLabel } from "./labels.js";
+import { bandOptions } from "./plots.js";
 
 const HEIGHT_PX = 148;
 const RELOAD_MS = 2000; // after values that came late, once
@@ -10,8 +11,6 @@ const STORED_AS = "chart-range";
 const POINT_PX = 4;
 const LONE_POINT_PX = 10; // without a line it would be a speck
 const ROOM = 0.01; // of the range, behind now: the newest point is seen whole
-
-const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 6, useGrouping: false });
 
@@ -117,43 +116,14 @@ class Chart {
   }
 
   #options() {
-    const grid = { stroke: style("--chart-grid"), width: 1 };
-    const axis = {
-      stroke: style("--chart-text"),
-      font: `11px ${style("--font")}`,
-      grid,
-      ticks: { show: false },
-    };
-    const line = style("--chart-line");
-    const invisible = { stroke: "transparent", width: 0, points: { show: false } };
-    return {
+    return bandOptions({
       width: this.#element.clientWidth,
       height: HEIGHT_PX,
-      padding: [8, 16, 0, 0],
-      legend: { show: false },
-      cursor: {
-        y: false,
-        drag: { x: false, y: false },
-        sync: { key: "device" },
-        points: { size: 8, fill: line, stroke: style("--chart-ground") },
-      },
-      scales: {
-        x: { time: true, range: () => [Date.now() / 1000 - this.#rangeS, Date.now() / 1000 + this.#rangeS * ROOM] },
-        y: { range: (_, low, high) => padded(low, high) },
-      },
-      axes: [
-        { ...axis, size: 28, gap: 8, space: 64, values: (_, splits, __, ___, step) => splits.map((at) => timeLabel(at, step)) },
-        { ...axis, size: sizeOf, gap: 6, space: 34, values: (_, splits) => numberLabels(splits) },
-      ],
-      series: [
-        {},
-        invisible,
-        invisible,
-        { stroke: line, width: 1.75, points: { size: this.#pointPx(), fill: line, stroke: line } },
-      ],
-      bands: [{ series: [1, 2], fill: style("--chart-band") }],
+      pointPx: this.#pointPx(),
+      xRange: () => [Date.now() / 1000 - this.#rangeS, Date.now() / 1000 + this.#rangeS * ROOM],
+      cursor: { sync: { key: "device" } },
       hooks: { setCursor: [(plot) => this.#read(plot.cursor.idx)] },
-    };
+    });
   }
 
   #read(index) {
@@ -235,17 +205,6 @@ class Chart {
     clearTimeout(this.#reloading);
     this.#drop();
   }
-}
-
-function sizeOf(plot, labels) {
-  const longest = Math.max(0, ...(labels ?? []).map((label) => label.length));
-  return Math.max(46, 14 + longest * 6.6);
-}
-
-function padded(low, high) {
-  if (low == null) return [0, 1];
-  const room = (high - low || Math.abs(high) * 0.1 || 1) * 0.12;
-  return [low - room, high + room];
 }
 
 export class Charts {

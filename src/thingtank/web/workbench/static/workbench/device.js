@@ -4,6 +4,7 @@ import { setMoment } from "./moments.js";
 import { refresh } from "./refresh.js";
 import { RequestLog } from "./request_log.js";
 import { Stream } from "./stream.js";
+import { hasOthers, showFired, showTriggers } from "./triggers.js";
 
 const ANNOUNCE_MS = 10_000; // often enough to follow, rarely enough to listen to anything else
 
@@ -84,11 +85,18 @@ const stream = new Stream(device.dataset.liveUrl, document.getElementById("strea
   hello(body, isFirst) {
     takeValues(body.values, false);
     log?.take(body.requests);
-    if (!isFirst || isBehind(body.channels)) refresh();
+    showTriggers(body.triggers);
+    if (!isFirst || isBehind(body.channels) || hasOthers(body.triggers)) refresh();
     if (!isFirst) charts.reload();
   },
   values: (body) => takeValues(body, true),
   requests: (rows) => log?.take(rows),
+  fired(rows) {
+    showFired(rows);
+    const names = [...new Set(rows.map((row) => row.name))].slice(0, 3).join(", ");
+    announcer.textContent = `Trigger fired on ${names}`;
+  },
+  triggers: (rows) => showTriggers(rows),
   device: () => refresh(),
   reload() {
     refresh();

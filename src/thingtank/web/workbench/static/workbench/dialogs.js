@@ -1,7 +1,7 @@
 // Links with data-dialog open the form behind them over the page. Without scripts, or when
 // something fails, they are ordinary links to a page with the same form.
-import { takeNotices } from "./notices.js";
-import { applyPage } from "./refresh.js";
+import { say, takeNotices } from "./notices.js";
+import { applyPage, refresh } from "./refresh.js";
 
 let dialog = null;
 
@@ -15,7 +15,10 @@ function show(sheet) {
     dialog = document.createElement("dialog");
     dialog.className = "dialog";
     dialog.setAttribute("aria-labelledby", "sheet-title");
-    dialog.addEventListener("close", () => dialog.replaceChildren());
+    dialog.addEventListener("close", () => {
+      dialog.replaceChildren();
+      document.dispatchEvent(new CustomEvent("sheetclosed"));
+    });
     dialog.addEventListener("click", (event) => {
       if (event.target === dialog || event.target.closest("[data-cancel]")) {
         event.preventDefault();
@@ -30,6 +33,7 @@ function show(sheet) {
   const wrong = copy.querySelector("[aria-invalid=true]");
   const first = copy.querySelector("input:not([type=hidden]), textarea, select, button");
   (wrong ?? first)?.focus();
+  document.dispatchEvent(new CustomEvent("sheetshown"));
 }
 
 async function open(address) {
@@ -51,11 +55,13 @@ async function submit(event) {
   event.preventDefault();
   const button = form.querySelector("button:not([type=button])");
   button.disabled = true;
+  const body = new FormData(form);
+  if (body.has("back")) body.set("back", location.pathname + location.search);
   let answer;
   try {
     answer = await fetch(form.action, {
       method: "POST",
-      body: new FormData(form),
+      body,
       credentials: "same-origin",
     });
   } catch {
@@ -76,8 +82,7 @@ async function submit(event) {
   const fresh = parse(await answer.text());
   if (answer.redirected) {
     dialog.close();
-    applyPage(fresh);
-    takeNotices(fresh);
+    await takeAnswer(address, fresh);
     return;
   }
   const sheet = fresh.getElementById("sheet");
@@ -85,7 +90,41 @@ async function submit(event) {
   else location.reload();
 }
 
+/** Show what a form led to: this page again, perhaps without the query that it has here. */
+async function takeAnswer(address, fresh) {
+  address.searchParams.delete("done");
+  if (address.search === location.search) applyPage(fresh);
+  else await refresh();
+  takeNotices(fresh);
+}
+
+/** Send a form that stands in the page, and bring the page up to date where it leads back here. */
+async function sendInPlace(form, button) {
+  if (button.ariaDisabled) return; // one that is disabled would lose the focus
+  const body = new FormData(form);
+  button.ariaDisabled = "true";
+  try {
+    const answer = await fetch(form.action, { method: "POST", body, credentials: "same-origin" });
+    const address = new URL(answer.url);
+    if (!answer.redirected || address.pathname !== location.pathname) {
+      location.assign(answer.redirected ? answer.url : location.href);
+      return;
+    }
+    await takeAnswer(address, parse(await answer.text()));
+  } catch {
+    say("The server cannot be reached. Nothing was changed.");
+  } finally {
+    button.ariaDisabled = null;
+  }
+}
+
 export function startDialogs() {
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || !form.matches("form[data-inplace]") || form.closest("dialog")) return;
+    event.preventDefault();
+    sendInPlace(form, event.submitter ?? form.querySelector("button"));
+  });
   if (!window.HTMLDialogElement) return;
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-dialog]");

@@ -44,12 +44,30 @@ export function clockOf(atMs, withSeconds = false) {
   });
 }
 
+/** How long until then, short: "now", "in 12 s", "in 3 h". */
+export function untilOf(atMs, nowMs = Date.now()) {
+  let left = Math.round((atMs - nowMs) / 1000);
+  if (left < 1) return "now";
+  for (const [size, unit] of UNITS) {
+    if (left < size) return `in ${Math.floor(left)} ${left < 2 && unit === "months" ? "month" : unit}`;
+    left /= size;
+  }
+  return clockOf(atMs);
+}
+
+const STYLES = {
+  age: ageOf,
+  due: untilOf,
+  clock: (atMs) => clockOf(atMs, true),
+  date: (atMs) => clockOf(atMs),
+};
+
 function show(element, nowMs) {
   const atMs = Number(element.dataset.atMs);
-  const isAge = element.dataset.moment === "age";
-  const text = isAge ? ageOf(atMs, nowMs) : clockOf(atMs);
+  const style = element.dataset.moment;
+  const text = (STYLES[style] ?? STYLES.date)(atMs, nowMs);
   if (element.textContent !== text) element.textContent = text;
-  if (isAge && !element.title) element.title = clockOf(atMs, true);
+  if ((style === "age" || style === "due") && !element.title) element.title = clockOf(atMs, true);
 }
 
 /** Make an element show another moment. */
@@ -68,5 +86,6 @@ export function showMoments() {
 export function startMoments() {
   showMoments();
   document.addEventListener("refreshed", showMoments);
+  document.addEventListener("sheetshown", showMoments);
   setInterval(() => document.hidden || showMoments(), 1000);
 }

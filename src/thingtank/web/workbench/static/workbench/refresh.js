@@ -2,20 +2,30 @@
 // scroll position. Elements with data-panel are replaced as a whole; those with data-list are
 // merged by their children's data-key, and what has data-keep in them stays.
 
+const shown = new WeakMap(); // panel → the markup it came from; scripts have changed it since
+
 function focusAgain(panel, old) {
   const { id, href } = old;
   const same = [...panel.querySelectorAll("a, button")].find(
     (element) => (id && element.id === id) || (href && element.href === href),
   );
-  same?.focus();
+  // What was in use is gone, such as the last button of a row: not back to the top of the page.
+  (same ?? document.getElementById("main")).focus({ preventScroll: true });
+}
+
+/** A panel's markup without what differs each time it is made. */
+function markupOf(panel) {
+  return panel.outerHTML.replaceAll(/name="csrfmiddlewaretoken" value="[^"]*"/g, "");
 }
 
 function replacePanels(fresh) {
   for (const panel of document.querySelectorAll("[data-panel]")) {
     const other = fresh.getElementById(panel.id);
-    if (other && other.outerHTML !== panel.dataset.html) {
+    if (!other) continue;
+    const markup = markupOf(other);
+    if (markup !== shown.get(panel)) {
       const copy = document.importNode(other, true);
-      copy.dataset.html = other.outerHTML;
+      shown.set(copy, markup);
       const focused = panel.contains(document.activeElement) ? document.activeElement : null;
       panel.replaceWith(copy);
       if (focused) focusAgain(copy, focused);

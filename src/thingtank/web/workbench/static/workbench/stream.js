@@ -1,7 +1,7 @@
 // One connection of server-sent events. It is closed while the tab is hidden: a browser allows few
 // connections to one origin, and other tabs may need them.
 
-const KINDS = ["hello", "values", "requests", "device", "reload", "gone"];
+const KINDS = ["hello", "values", "requests", "fired", "triggers", "device", "reload", "gone"];
 const RETRY_MS = 5000;
 const WORDS = { waiting: "Connecting", live: "Live", lost: "Reconnecting" };
 

@@ -1,0 +1,65 @@
+"""Deliveries as pages show them: no passwords, whatever the receiver answered."""
+
+import msgspec
+import pytest
+from tests.deliveries import delivery_to
+
+from thingtank.stores.memory_archive import MemoryArchive
+from thingtank.stores.memory_directory import MemoryDirectory
+from thingtank.tank.deliveries import Attempt, DeliveryState
+from thingtank.tank.tank import Tank
+from thingtank.web.workbench.delivery_panels import (
+    ANSWER_CHARS_SHOWN,
+    attempt_row,
+    delivery_row,
+    pretty,
+    shown_target,
+)
+
+TARGETS = [
+    ("https://example.com/hook?a=1", "https://example.com/hook?a=1"),
+    ("https://user:secret@example.com:8443/x", "https://user:…@example.com:8443/x"),
+    ("https://user@example.com/x", "https://user@example.com/x"),
+    ("you@example.com", "you@example.com"),
+    ("http://[broken", "http://[broken"),
+]
+
+
+@pytest.mark.parametrize(("target", "shown"), TARGETS)
+def test_a_password_is_not_shown(target: str, shown: str) -> None:
+    assert shown_target(target) == shown
+
+
+def test_a_row_survives_its_trigger_and_its_device() -> None:
+    tank = Tank(MemoryDirectory(), MemoryArchive())
+    dead = msgspec.structs.replace(delivery_to("http://r.example/"), state=DeliveryState.DEAD)
+    row = delivery_row(tank, dead, [Attempt(1, 2, 500, b"\xff" + b"x" * 999, "no")])
+    assert row.sentence == "Trigger 1, deleted since"
+    assert row.device_title == ""
+    assert row.answer == "\ufffd" + "x" * (ANSWER_CHARS_SHOWN - 1)
+    assert (row.may_retry, row.may_cancel) == (True, False)
+
+
+DOCUMENTS = [
+    (b'{"triggering_datastream":{"value":{"value":"31.5"}}}', "31.5"),
+    (b'{"triggering_datastream":{"value":{}}}', ""),
+    (b"{}", ""),
+    (b"\xff", ""),
+]
+
+
+@pytest.mark.parametrize(("document", "value"), DOCUMENTS)
+def test_the_value_that_made_it_fire_is_told(document: bytes, value: str) -> None:
+    tank = Tank(MemoryDirectory(), MemoryArchive())
+    assert delivery_row(tank, delivery_to("http://r.example/", document)).value == value
+
+
+def test_an_attempt_tells_how_long_it_took() -> None:
+    assert attempt_row(Attempt(1, 34_400, 200)).duration_text == "34 ms"
+    row = attempt_row(Attempt(1, 10_020_000, None, b"", "no answer within 10 s"))
+    assert (row.duration_text, row.is_good) == ("10.0 s", False)
+
+
+def test_a_document_is_shown_whatever_it_is() -> None:
+    assert pretty(b'{"a":"\xc3\xa4"}') == '{\n  "a": "ä"\n}'
+    assert pretty(b"\xff{") == "\ufffd{"
