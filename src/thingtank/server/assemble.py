@@ -140,7 +140,13 @@ async def _open_control(folder: Path, opened: OpenFolder, url: str, stack: Async
 
 
 def _open_directory(config: Config, folder: Path, secret: bytes) -> "DjangoDirectory":
-    settings = WebSettings(config.web.public_url, config.web.allowed_hosts, config.xively.live_s)
+    settings = WebSettings(
+        config.web.public_url,
+        config.web.allowed_hosts,
+        config.xively.live_s,
+        config.web.map_tiles_url,
+        config.web.map_tiles_attribution,
+    )
     web_setup.configure(settings, folder, secret)
     web_setup.migrate()
     ensure_owner_account()

@@ -2,6 +2,9 @@
 // scroll position. Elements with data-panel are replaced as a whole; those with data-list are
 // merged by their children's data-key, and what has data-keep in them stays.
 
+// As the server sent them, before scripts change them: what comes again unchanged is left alone.
+for (const panel of document.querySelectorAll("[data-panel]")) panel.dataset.html = panel.outerHTML;
+
 function focusAgain(panel, old) {
   const { id, href } = old;
   const same = [...panel.querySelectorAll("a, button")].find(
