@@ -164,12 +164,14 @@ async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -
         return None
     # As above: these import models.
     from thingtank.web.static_files import StaticApp
+    from thingtank.web.workbench.exports import ChannelExports
     from thingtank.web.workbench.live import LiveStreams
 
     tank = opened.tank
     xively = XivelyHttp(tank, config.xively, config.web.public_url)
-    live = LiveStreams(tank)
-    app = WebApp(xively, web_setup.asgi_app(), StaticApp(), live, lambda: opened.archive.is_failing)
+    live, exports = LiveStreams(tank), ChannelExports(tank)
+    pages, static = web_setup.asgi_app(), StaticApp()
+    app = WebApp(xively, pages, static, live, exports, lambda: opened.archive.is_failing)
     direct = DirectRoute(tuple(map(str.encode, XIVELY_PATHS)), xively.answer)
     host = config.server.host
     try:
@@ -178,7 +180,9 @@ async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -
         raise CannotStart(why_not_listening("--web", host, port, error)) from error
     await server.start()
     stack.push_async_callback(server.stop)
-    stack.callback(live.stop)  # before the server, which would wait for streams that never end
+    # Before the server, which would wait for streams that never end.
+    stack.callback(live.stop)
+    stack.callback(exports.stop)
     return server
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
+from http import HTTPStatus
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import msgspec
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
@@ -16,6 +18,7 @@ from django.views.decorators.http import require_http_methods
 from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.errors import (
     LimitReached,
+    NoSuchDevice,
     NotAllowed,
     NotFound,
     Unauthenticated,
@@ -51,7 +54,15 @@ NOTICES = {
 
 
 def page(view: View[Params]) -> View[Params]:
-    """Make a view a page for signed-in people, whose tank errors become answers."""
+    """Make a view a page for signed-in people."""
+    return login_required(public_page(view))
+
+
+def public_page(view: View[Params]) -> View[Params]:
+    """Make a view a page for everybody, whose tank errors become answers.
+
+    What only signed-in people may see it has to refuse with Unauthenticated.
+    """
 
     @wraps(view)
     def answer(
@@ -73,21 +84,31 @@ def page(view: View[Params]) -> View[Params]:
         response.setdefault("Cache-Control", "private, no-store")
         return response
 
-    return login_required(answer)
+    return answer
 
 
 def visible_device(request: HttpRequest, feed_id: int) -> tuple[Caller, Device]:
-    """The device and who asks, if they may see it; 404 otherwise, so that none is given away."""
+    """The device and who asks, if they may see it.
+
+    Otherwise 404, and to a stranger the sign-in page: neither tells a private device from none.
+    """
     caller = tank_access.caller(request)
-    device = tank_access.tank().directory.get_device(feed_id)
-    if not may_reach(caller, "get", device):
-        raise Http404(f"feed {feed_id} is not visible to this account")
-    return caller, device
+    try:
+        device = tank_access.tank().directory.get_device(feed_id)
+    except NoSuchDevice:
+        device = None
+    if device is not None and may_reach(caller, "get", device):
+        return caller, device
+    if caller.account is None:
+        raise Unauthenticated("a sign-in is needed")
+    raise Http404(f"feed {feed_id} is not visible to this account")
 
 
 def owned_device(request: HttpRequest, feed_id: int) -> tuple[Caller, Device]:
     """The device and who asks, if they may change it; 404 when unseen, 403 when only seen."""
     caller, device = visible_device(request, feed_id)
+    if caller.account is None:
+        raise Unauthenticated("a sign-in is needed")
     if not may_reach(caller, "put", device):
         raise PermissionDenied(f"feed {feed_id} belongs to somebody else")
     return caller, device
@@ -131,6 +152,11 @@ def page_number(request: HttpRequest, name: str) -> int:
 def page_count(total_count: int, per_page: int) -> int:
     """How many pages a list has; an empty one has one."""
     return max(1, -(-total_count // per_page))
+
+
+def json_answer(body: object, status: int = HTTPStatus.OK) -> HttpResponse:
+    """A value for a page's script."""
+    return HttpResponse(msgspec.json.encode(body), status=status, content_type="application/json")
 
 
 def notice_of(request: HttpRequest) -> str:
