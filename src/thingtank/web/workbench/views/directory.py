@@ -27,7 +27,7 @@ from thingtank.web.workbench.panels import DeviceRow, read_rows
 PER_PAGE = 25
 PLACES_MAX = 1000
 PAGES_MAX = 1_000_000
-_FURTHER_TERMS = ("tag", "user", "units", "status", "order", "lat", "lon", "distance")
+_TERMS = ("q", "tag", "user", "units", "status", "order", "lat", "lon", "distance")
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -70,8 +70,7 @@ def directory(request: HttpRequest) -> HttpResponse:
         "asked": asked,
         "rows": rows,
         "total_count": found.total_count if found else 0,
-        "is_narrowed": any(request.GET.get(name, "").strip() for name in ("q", *_FURTHER_TERMS)),
-        "has_further_terms": any(request.GET.get(name, "").strip() for name in _FURTHER_TERMS),
+        "is_narrowed": any(request.GET.get(name, "").strip() for name in _TERMS),
         "distance_km": DISTANCE_KM,
         "page_number": number,
         "page_count": page_count(found.total_count if found else 0, PER_PAGE),

@@ -5,7 +5,7 @@ import { makeMap } from "./map.js";
 
 const GROUP_PX = 52; // markers nearer than that become one
 const SPOT_PX = 28;
-const FIT = { padding: [36, 36], maxZoom: 7, animate: false };
+const FIT = { padding: [36, 36], maxZoom: 5, animate: false };
 const LISTED_MAX = 20;
 
 const element = (tag, className, text = "") =>
@@ -175,7 +175,8 @@ class ResultsMap extends HTMLElement {
   }
 
   #marker(latlng, html, size, label) {
-    const icon = this.#L.divIcon({ html, className: "", iconSize: [size, size] });
+    const popupAnchor = [0, -size / 2];
+    const icon = this.#L.divIcon({ html, className: "", iconSize: [size, size], popupAnchor });
     const marker = this.#L.marker(latlng, { icon, riseOnHover: true });
     marker.on("add", () => marker.getElement().setAttribute("aria-label", label));
     return marker;
@@ -199,12 +200,24 @@ class ResultsMap extends HTMLElement {
         return;
       }
       const places = this.#index.getLeaves(group.cluster_id, LISTED_MAX).map((leaf) => leaf.properties);
-      this.#L.popup({ maxWidth: 280 }).setLatLng(latlng).setContent(aboutMany(places, count)).openOn(this.#map);
+      const look = { maxWidth: 280, offset: [0, 7 - sizeOf(count) / 2] };
+      this.#L.popup(look).setLatLng(latlng).setContent(aboutMany(places, count)).openOn(this.#map);
     });
     return marker;
   }
 
+  /** The focus goes into a popup that opens, and back to the map when it closes. */
+  #followPopups(area) {
+    this.#map.on("popupopen", ({ popup }) => {
+      popup.getElement().querySelector(".popup a")?.focus({ preventScroll: true });
+    });
+    this.#map.on("popupclose", ({ popup }) => {
+      if (popup.getElement()?.contains(document.activeElement)) area.focus({ preventScroll: true });
+    });
+  }
+
   #listen(area) {
+    this.#followPopups(area);
     this.#map.on("click", (event) => this.#pick(event.latlng));
     area.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && event.target === area) this.#pick(this.#map.getCenter());
