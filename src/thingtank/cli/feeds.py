@@ -74,7 +74,8 @@ def write(data: Path, as_json: bool, feed: str, values: tuple[str, ...], at: str
 @data_option
 def history(data: Path, as_json: bool, as_csv: bool, feed: str, channel: str, **terms: Any) -> None:
     """Read a channel's history, in the terms of Xively's API."""
-    from thingtank.cli.output import CsvWriter, print_json, print_table, time_of
+    from thingtank.cli.output import print_json, print_table, time_of
+    from thingtank.files.writers import CsvWriter
 
     if as_csv and as_json:
         raise click.UsageError("choose one of --csv and --json")

@@ -1,10 +1,9 @@
 """How commands answer: tables and facts for people, JSON for programs."""
 
-import csv
 import datetime
 import json
-from collections.abc import Iterable, Sequence
-from typing import IO, Any
+from collections.abc import Sequence
+from typing import Any
 
 import click
 from rich.console import Console
@@ -60,22 +59,6 @@ def cell_of(value: object) -> str:
         case list() | tuple():
             return ", ".join(str(item) for item in value) or NOTHING
     return str(value)
-
-
-class CsvWriter:
-    """CSV with a header line; the last column may hold any text."""
-
-    def __init__(self, file: IO[str], columns: Sequence[str]) -> None:
-        self._plain = csv.writer(file, lineterminator="\n")
-        self._quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        self._plain.writerow(columns)
-
-    def write(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Append rows."""
-        for row in rows:
-            # Python's writer quotes its own line end only, and its reader takes \r for one as well.
-            writer = self._quoted if "\r" in row[-1] else self._plain
-            writer.writerow(row)
 
 
 def time_of(at_us: int | None) -> str | None:

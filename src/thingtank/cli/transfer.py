@@ -6,70 +6,30 @@ import io
 import itertools
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 
-from thingtank.cli.output import CsvWriter, time_of
+from thingtank.cli.output import time_of
 from thingtank.cli.session import Refusal, Session
+from thingtank.files.writers import (
+    COLUMNS,
+    CsvWriter,
+    JsonLinesWriter,
+    ParquetFile,
+    Row,
+    Writer,
+)
 from thingtank.protocols.xively.errors import Unprocessable
 from thingtank.protocols.xively.json_format import value_of
 from thingtank.protocols.xively.times import MalformedTime, parse_time
 
-COLUMNS = ("feed_id", "channel", "at", "value")
 EXPORT_BATCH = 20_000
 IMPORT_BATCH = 20_000
-
-Row = tuple[int, str, str, str]  # in the order of COLUMNS
-
-
-class Writer(Protocol):
-    """Takes rows of one format."""
-
-    def write(self, rows: Iterable[Row]) -> None:
-        """Append rows."""
-        ...
-
-
-class JsonLinesWriter:
-    """A JSON object a line."""
-
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
-
-    def write(self, rows: Iterable[Row]) -> None:
-        """Append rows."""
-        for row in rows:
-            self._file.write(json.dumps(dict(zip(COLUMNS, row, strict=True)), ensure_ascii=False))
-            self._file.write("\n")
-
-
-class ParquetWriter:
-    """Parquet with `at` as a timestamp; rows wait in a database file beside it until the end."""
-
-    def __init__(self, database: Any) -> None:
-        self._database = database
-        database.execute(
-            'CREATE TABLE rows (feed_id BIGINT, channel VARCHAR, "at" TIMESTAMPTZ, value VARCHAR)'
-        ).fetchall()
-
-    def write(self, rows: Iterable[Row]) -> None:
-        """Append rows."""
-        import numpy as np
-
-        columns = [np.array(column, dtype=object) for column in zip(*rows, strict=True)]
-        if columns:
-            batch = dict(zip(COLUMNS, columns, strict=True))
-            self._database.register("batch", batch)
-            self._database.execute(
-                "INSERT INTO rows"
-                ' SELECT feed_id::BIGINT, channel, "at"::TIMESTAMPTZ, value FROM batch'
-            ).fetchall()
-            self._database.unregister("batch")
 
 
 @contextlib.contextmanager
@@ -81,31 +41,15 @@ def _writer(file: Path, kind: str) -> Iterator[Writer]:
     draft = file.with_name(f".{file.name}.part")
     try:
         if kind == "parquet":
-            with _parquet(draft) as database:
-                yield ParquetWriter(database)
+            with contextlib.closing(ParquetFile(draft)) as parquet:
+                yield parquet
+                parquet.finish()
         else:
             with draft.open("w", encoding="utf-8", newline="") as opened:
                 yield CsvWriter(opened, COLUMNS) if kind == "csv" else JsonLinesWriter(opened)
         draft.rename(file)
     finally:
         draft.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _parquet(file: Path) -> Iterator[Any]:
-    import duckdb
-
-    work = file.with_suffix(".duckdb")
-    try:
-        with duckdb.connect(str(work)) as database:
-            database.execute("SET TimeZone = 'UTC'").fetchall()
-            yield database
-            target = str(file).replace("'", "''")
-            database.execute(
-                f"COPY (SELECT * FROM rows) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608 - a path of the user's own, quoted
-            ).fetchall()
-    finally:
-        work.unlink(missing_ok=True)
 
 
 def export_file(

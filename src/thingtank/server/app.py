@@ -33,12 +33,14 @@ class WebApp:
         pages: AsgiApp,
         static: AsgiApp,
         live: AsgiApp,
+        exports: AsgiApp,
         is_failing: Callable[[], bool],
     ) -> None:
         self._xively = xively
         self._pages = pages
         self._static = static
         self._live = live
+        self._exports = exports
         self._is_failing = is_failing
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -55,6 +57,8 @@ class WebApp:
             await self._static(scope, receive, send)
         elif path.startswith("/live/"):
             await self._live(scope, receive, send)
+        elif path.startswith("/export/"):
+            await self._exports(scope, receive, send)
         else:
             await self._pages(scope, receive, send)
 

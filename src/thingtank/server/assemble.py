@@ -161,7 +161,13 @@ async def _open_control(folder: Path, opened: OpenFolder, url: str, stack: Async
 
 
 def _open_directory(config: Config, folder: Path, secret: bytes) -> "DjangoDirectory":
-    settings = WebSettings(config.web.public_url, config.web.allowed_hosts, config.xively.live_s)
+    settings = WebSettings(
+        config.web.public_url,
+        config.web.allowed_hosts,
+        config.xively.live_s,
+        config.web.map_tiles_url,
+        config.web.map_tiles_attribution,
+    )
     web_setup.configure(settings, folder, secret)
     web_setup.migrate()
     ensure_owner_account()
@@ -187,6 +193,7 @@ async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -
         return None
     # As above: these import models.
     from thingtank.web.static_files import StaticApp
+    from thingtank.web.workbench.exports import ChannelExports
     from thingtank.web.workbench.live import LiveStreams
 
     tank = opened.tank
@@ -194,12 +201,13 @@ async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -
     stack.push_async_callback(drawer.close)
     graphs = Graphs(tank, drawer)
     xively = XivelyHttp(tank, config.xively, config.web.public_url, graphs=graphs)
-    live = LiveStreams(tank)
+    live, exports = LiveStreams(tank), ChannelExports(tank)
 
     def is_failing() -> bool:
         return opened.archive.is_failing or tank.trigger_service.is_failing
 
-    app = WebApp(xively, web_setup.asgi_app(), StaticApp(), live, is_failing)
+    pages, static = web_setup.asgi_app(), StaticApp()
+    app = WebApp(xively, pages, static, live, exports, is_failing)
     direct = DirectRoute(tuple(map(str.encode, XIVELY_PATHS)), xively.answer)
     host = config.server.host
     try:
@@ -208,7 +216,9 @@ async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -
         raise CannotStart(why_not_listening("--web", host, port, error)) from error
     await server.start()
     stack.push_async_callback(server.stop)
-    stack.callback(live.stop)  # before the server, which would wait for streams that never end
+    # Before the server, which would wait for streams that never end.
+    stack.callback(live.stop)
+    stack.callback(exports.stop)
     return server
 
 

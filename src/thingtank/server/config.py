@@ -28,6 +28,9 @@ FILE_NAME = "thingtank.toml"
 ENVIRONMENT_PREFIX = "THINGTANK_"
 
 _ORIGIN = re.compile(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?/?")
+_TILES_URL = re.compile(
+    r"https?://[a-z0-9._-]+(:[0-9]{1,5})?/([\w./~@%?&=+-]|\{[zxyr]\})*", re.IGNORECASE
+)
 _USUAL_PORTS = {"http": 80, "https": 443}
 
 Port = int | Literal["off"]
@@ -52,12 +55,18 @@ class WebDoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             for as asked.
         allowed_hosts: further host names for browsers; loopback names are always allowed.
         trusted_proxies: addresses or networks whose X-Forwarded-For and -Proto are believed.
+        map_tiles_url: a tile server for the maps, such as
+            `https://tiles.example/{z}/{x}/{y}.png`, which browsers then ask; blank for the world
+            that comes along and needs no internet.
+        map_tiles_attribution: what the tile server's licence wants said on the maps.
     """
 
     port: Port = 8000
     public_url: str = ""
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    map_tiles_url: str = ""
+    map_tiles_attribution: str = ""
 
 
 class WebSocketSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -256,12 +265,21 @@ def _problem_of_networks(values: tuple[str, ...]) -> str:
     return ""
 
 
+def _is_tiles_url(value: str) -> bool:
+    """Whether it names one server and the three numbers of a tile; `{r}` asks for sharp ones."""
+    return _TILES_URL.fullmatch(value) is not None and all(
+        place in value for place in ("{z}", "{x}", "{y}")
+    )
+
+
 def _problem_of(key: str, value: object) -> str:
     """What is wrong with a value that its type allows; blank for nothing."""
     if key in ("trusted_proxies", "allowed_networks"):
         return _problem_of_networks(cast("tuple[str, ...]", value))
     if key == "public_url" and value and not _origin_of(cast("str", value)):
         return f"must be scheme, host and port such as https://tank.example, not `{value}`"
+    if key == "map_tiles_url" and value and not _is_tiles_url(cast("str", value)):
+        return f"must be like https://tiles.example/{{z}}/{{x}}/{{y}}.png, not `{value}`"
     if key in ("port", "sockjs_port"):
         is_port = value == "off" or (isinstance(value, int) and 0 <= value <= 65_535)
         return "" if is_port else f"must be a port within 0 and 65535, or off, not {value}"

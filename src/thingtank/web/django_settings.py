@@ -60,17 +60,24 @@ _PASSWORD_VALIDATORS = (
     "NumericPasswordValidator",
 )
 
-# Nothing is loaded from elsewhere and no script stands in a page, so nothing else need be allowed.
-_CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [SELF],
-        "img-src": [SELF, "data:"],
-        "object-src": [NONE],
-        "base-uri": [NONE],
-        "frame-ancestors": [NONE],
-        "form-action": [SELF],
+
+def _content_security_policy(map_tiles_url: str) -> dict[str, Any]:
+    """What pages may load: nothing from elsewhere, apart from the pictures of a tile server.
+
+    No script and no style stands in a page, so nothing else need be allowed.
+    """
+    tiles = urlsplit(map_tiles_url)
+    origins = [f"{tiles.scheme}://{tiles.netloc}"] if map_tiles_url else []
+    return {
+        "DIRECTIVES": {
+            "default-src": [SELF],
+            "img-src": [SELF, "data:", *origins],
+            "object-src": [NONE],
+            "base-uri": [NONE],
+            "frame-ancestors": [NONE],
+            "form-action": [SELF],
+        }
     }
-}
 
 
 def django_settings_of(settings: WebSettings, folder: Path, secret: bytes) -> dict[str, Any]:
@@ -96,6 +103,7 @@ def django_settings_of(settings: WebSettings, folder: Path, secret: bytes) -> di
         "USE_I18N": False,
         **_accounts(),
         **_SECURITY,
+        "CONTENT_SECURITY_POLICY": _content_security_policy(settings.map_tiles_url),
     }
 
 
@@ -109,7 +117,6 @@ _TIMES: dict[str, Any] = {
 _SECURITY: dict[str, Any] = {
     "X_FRAME_OPTIONS": "DENY",
     "SECURE_REFERRER_POLICY": "same-origin",
-    "CONTENT_SECURITY_POLICY": _CONTENT_SECURITY_POLICY,
     "DATA_UPLOAD_MAX_MEMORY_SIZE": 1_000_000,
     "DATA_UPLOAD_MAX_NUMBER_FIELDS": 200,
     "DATA_UPLOAD_MAX_NUMBER_FILES": 0,

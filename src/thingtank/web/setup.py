@@ -16,6 +16,8 @@ from thingtank.web.web_settings import WebSettings
 
 # Each page that is being made has a thread and a connection to the database.
 PAGES_AT_ONCE_MAX = 16
+STRANGERS_PAGES_AT_ONCE_MAX = 10  # of them, so that strangers leave some to who is signed in
+PUBLIC_PATHS = ("/directory", "/feeds/")
 TURN_S_MAX = 20.0  # longer, and people have pressed reload
 _BUSY = "Too many pages are being made at the moment. Try again in a few seconds.\n"
 
@@ -40,7 +42,22 @@ def migrate() -> None:
 
 def asgi_app() -> Any:
     """Django as an ASGI app that makes a bounded number of pages at a time."""
-    return bounded(get_asgi_application(), PAGES_AT_ONCE_MAX, TURN_S_MAX)
+    pages = bounded(get_asgi_application(), PAGES_AT_ONCE_MAX, TURN_S_MAX)
+    return with_strangers_share(pages, STRANGERS_PAGES_AT_ONCE_MAX, TURN_S_MAX)
+
+
+def with_strangers_share(pages: Any, at_once_max: int, turn_s_max: float) -> Any:
+    """An ASGI app that lets public pages for strangers take only so many of all turns."""
+    strangers_pages = bounded(pages, at_once_max, turn_s_max)
+    cookie = django_settings.SESSION_COOKIE_NAME.encode()
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        is_public = scope["path"].startswith(PUBLIC_PATHS)
+        has_session = any(name == b"cookie" and cookie in text for name, text in scope["headers"])
+        app = strangers_pages if is_public and not has_session else pages
+        await app(scope, receive, send)
+
+    return answer
 
 
 def bounded(app: Any, at_once_max: int, turn_s_max: float) -> Any:

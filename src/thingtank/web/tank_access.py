@@ -17,13 +17,16 @@ from django.contrib.auth import get_user
 from django.db import connection
 from django.http import HttpRequest
 
-from thingtank.tank.access import STRANGER, Caller
+from thingtank.tank.access import Caller
 from thingtank.tank.errors import NoSuchAccount, Unavailable
 from thingtank.tank.tank import Tank
 
 Result = TypeVar("Result")
 
 ACTION_S_MAX = 20.0
+
+# Who is not signed in, and may look at what is public.
+VISITOR = Caller(reads_public=True)
 
 
 class _Attached(msgspec.Struct, frozen=True):
@@ -80,14 +83,14 @@ def accounts_changed() -> None:
 
 
 def caller(request: HttpRequest) -> Caller:
-    """Who looks at a page: the signed-in account as it is now, or a stranger."""
+    """Who looks at a page: the signed-in account as it is now, or VISITOR."""
     user = request.user
     if not user.is_authenticated or not user.is_active:
-        return STRANGER
+        return VISITOR
     try:
         account = tank().directory.get_account(user.pk)
     except NoSuchAccount:
-        return STRANGER
+        return VISITOR
     return Caller(account, address=request.META.get("REMOTE_ADDR") or "")
 
 
@@ -99,7 +102,7 @@ async def caller_of_headers(headers: list[tuple[bytes, bytes]]) -> Caller:
     except CookieError:
         morsel = None
     if morsel is None:
-        return STRANGER
+        return VISITOR
     # The loop's own bounded threads, not one for each request that would last as long as it does.
     return await sync_to_async(_caller_of_session, thread_sensitive=False)(morsel.value)
 

@@ -12,11 +12,15 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             blank for as asked.
         allowed_hosts: host names besides the loopback ones that browsers may use.
         live_s: a device is called live while its newest value is younger.
+        map_tiles_url: a tile server's address with {z}, {x} and {y}; blank for the maps' own world.
+        map_tiles_attribution: what has to be said of it on the maps.
     """
 
     public_url: str = ""
     allowed_hosts: tuple[str, ...] = ()
     live_s: int = 900
+    map_tiles_url: str = ""
+    map_tiles_attribution: str = ""
 
 
 def web_settings() -> WebSettings:

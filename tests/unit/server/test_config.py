@@ -132,3 +132,22 @@ def test_the_public_address_is_kept_as_browsers_send_it(written: str, origin: st
 def test_a_public_address_of_more_or_less_than_host_and_port_is_refused(written: str) -> None:
     with pytest.raises(BadSettings, match=r"web\.public_url must be .* such as https://tank"):
         load_config(None, {}, [f"web.public_url={written}"])
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["https://tiles.example/{z}/{x}/{y}.png", "http://127.0.0.1:8070/{z}/{x}/{y}{r}.webp?key=a-b", ""],
+)  # fmt: skip
+def test_a_tile_server_is_one_address_with_the_numbers_of_a_tile(written: str) -> None:
+    assert load_config(None, {}, [f'web.map_tiles_url="{written}"']).config.web.map_tiles_url == written  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["https://tiles.example/{z}/{x}.png", "tiles.example/{z}/{x}/{y}.png", "https://{s}.tiles.example/{z}/{x}/{y}.png",
+     "https://tiles.example/{z}/{x}/{y}/{style}.png", "javascript:alert({z},{x},{y})", "https://a; script-src */{z}/{x}/{y}",
+     "https://anna@tiles.example/{z}/{x}/{y}.png", "https://tiles.example/{z}/{x}/{y}.png#<b>"],
+)  # fmt: skip
+def test_an_address_that_is_no_tile_server_is_refused(written: str) -> None:
+    with pytest.raises(BadSettings, match=r"web\.map_tiles_url must be like https://tiles"):
+        load_config(None, {}, [f"web.map_tiles_url={written}"])

@@ -4,8 +4,10 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
 
-from thingtank.web.setup import bounded
+from thingtank.web import setup
+from thingtank.web.setup import bounded, with_strangers_share
 
 
 async def test_who_waits_too_long_for_a_turn_is_told_to_come_again() -> None:
@@ -26,3 +28,35 @@ async def test_who_waits_too_long_for_a_turn_is_told_to_come_again() -> None:
         assert (await first).text == "page"
         assert (second.status_code, second.headers["retry-after"]) == (503, "5")
         assert (await client.get("/")).text == "page"
+
+
+class Cookies:
+    """Django's settings, as far as they are asked for here."""
+
+    SESSION_COOKIE_NAME = "session_1"
+
+
+async def test_strangers_leave_turns_to_who_is_signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup, "django_settings", Cookies)
+    may_end = asyncio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await may_end.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"page"})
+
+    app = with_strangers_share(bounded(slow, 4, 0.2), at_once_max=2, turn_s_max=0.2)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://tank.test") as client:
+        strangers = [asyncio.create_task(client.get(path)) for path in ("/feeds/1", "/directory/")]
+        await asyncio.sleep(0.01)
+        assert (await client.get("/feeds/2")).status_code == 503
+        others = [
+            asyncio.create_task(client.get("/feeds/1", headers={"Cookie": "session_1=x"})),
+            asyncio.create_task(client.get("/sign-in")),
+        ]
+        await asyncio.sleep(0.01)
+        assert (await client.get("/sign-in")).status_code == 503  # all four are taken
+        may_end.set()
+        replies = await asyncio.gather(*strangers, *others)
+        assert [reply.status_code for reply in replies] == [200] * 4

@@ -64,6 +64,22 @@ def step_s_of(range_s: int, width_px: int) -> int:
     return -(-range_s // (width_px * DAY_S)) * DAY_S
 
 
+def range_us(range_name: str, now_us: int) -> tuple[int, int]:
+    """A range up to now, end excluded.
+
+    Args:
+        range_name: one of RANGES_S.
+
+    Raises:
+        ValidationFailed: it is none.
+    """
+    range_s = RANGES_S.get(range_name)
+    if range_s is None:
+        raise ValidationFailed([("range", f"must be one of {', '.join(RANGES_S)}")])
+    end_us = now_us + 1
+    return end_us - range_s * 1_000_000, end_us
+
+
 async def read_chart(
     tank: Tank, caller: Caller, device_id: int, name: str, range_name: str, width_px: int
 ) -> Chart:
@@ -77,12 +93,8 @@ async def read_chart(
         NoSuchDevice, NoSuchDatastream, NotAllowed, Unauthenticated, ValidationFailed.
     """
     datastream = get_datastream(tank, caller, device_id, name)
-    range_s = RANGES_S.get(range_name)
-    if range_s is None:
-        raise ValidationFailed([("range", f"must be one of {', '.join(RANGES_S)}")])
-    step_s = step_s_of(range_s, min(max(width_px, WIDTH_MIN), WIDTH_MAX))
-    end_us = tank.clock.now_us() + 1
-    start_us = end_us - range_s * 1_000_000
+    start_us, end_us = range_us(range_name, tank.clock.now_us())
+    step_s = step_s_of(RANGES_S[range_name], min(max(width_px, WIDTH_MIN), WIDTH_MAX))
     found = await tank.archive.read_buckets(
         [datastream.stream_id], start_us, end_us, step_s * 1_000_000
     )

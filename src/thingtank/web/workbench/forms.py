@@ -17,6 +17,10 @@ from thingtank.tank.things import (
     Unit,
     is_datastream_name,
 )
+from thingtank.web.workbench.directory_search import DirectorySearch
+
+DISTANCE_KM = 100.0
+DISTANCE_KM_MAX = 20_100.0  # the other side of the world
 
 PRIVACY_CHOICES = [("private", "Private device"), ("public", "Public device")]
 METHOD_CHOICES = list(zip(ACCESS_METHODS, ("READ", "UPDATE", "CREATE", "DELETE"), strict=True))
@@ -55,6 +59,17 @@ def _text(label: str, help_text: str = "", *, required: bool = False) -> forms.C
     )
 
 
+def _degrees(label: str, most: float) -> forms.FloatField:
+    """A text, because a number's input hides from people what they have mistyped."""
+    return forms.FloatField(
+        label=label,
+        required=False,
+        min_value=-most,
+        max_value=most,
+        widget=forms.TextInput({"inputmode": "decimal"}),
+    )
+
+
 def _tags(help_text: str) -> forms.CharField:
     return _text("Tags", help_text)
 
@@ -62,6 +77,14 @@ def _tags(help_text: str) -> forms.CharField:
 def tags_of(text: str) -> tuple[str, ...]:
     """Tags as typed, separated by commas."""
     return tuple(tag.strip() for tag in text.split(",") if tag.strip())
+
+
+def check_place(form: forms.Form) -> None:
+    """Say at a form's fields `lat` and `lon` that one needs the other."""
+    lat, lon = form.cleaned_data.get("lat"), form.cleaned_data.get("lon")
+    for name, mine, other in (("lat", lat, lon), ("lon", lon, lat)):
+        if mine is None and other is not None and name not in form.errors:
+            form.add_error(name, "Give both latitude and longitude, or neither.")
 
 
 class DeviceForm(TankForm):
@@ -153,10 +176,7 @@ class LocationForm(TankForm):
 
     def clean(self) -> None:
         """A latitude without a longitude is no place, nor the other way round."""
-        lat, lon = self.cleaned_data.get("lat"), self.cleaned_data.get("lon")
-        for name, mine, other in (("lat", lat, lon), ("lon", lon, lat)):
-            if mine is None and other is not None and name not in self.errors:
-                self.add_error(name, "Give both latitude and longitude, or neither.")
+        check_place(self)
 
     def change(self, before: Location | None) -> DeviceChange:
         """What valid input asks for; a form left blank takes the location away."""
@@ -232,6 +252,59 @@ class KeyForm(TankForm):
         help_text="Needed as long as the device is private.",
     )
     expires = forms.ChoiceField(label="Expires", required=False, choices=EXPIRY_CHOICES)
+
+
+class DirectoryForm(TankForm):
+    """What the directory may be searched by; all of it stands in the address."""
+
+    use_required_attribute = False
+
+    q = _text("Search")
+    tag = _text("Tag")
+    user = _text("User")
+    units = _text("Units", "Symbol or name: °C, Celsius.")
+    status = forms.ChoiceField(
+        label="Status",
+        required=False,
+        choices=[("", "Any"), ("live", "Live now"), ("frozen", "Frozen")],
+    )
+    order = forms.ChoiceField(
+        label="Order",
+        required=False,
+        choices=[
+            ("", "Newest first"),
+            ("retrieved_at", "Last heard from"),
+            ("title", "By name"),
+        ],
+    )
+    lat = _degrees("Latitude", 90)
+    lon = _degrees("Longitude", 180)
+    distance = forms.FloatField(
+        label="Within (km)",
+        required=False,
+        min_value=0.1,
+        max_value=DISTANCE_KM_MAX,
+        widget=forms.TextInput({"inputmode": "decimal"}),
+    )
+
+    def clean(self) -> None:
+        """A latitude without a longitude is no place, nor the other way round."""
+        check_place(self)
+
+    def search(self) -> DirectorySearch:
+        """What valid input asks for."""
+        given = self.cleaned_data
+        return DirectorySearch(
+            text=given["q"].strip(),
+            tag=given["tag"].strip(),
+            user=given["user"].strip(),
+            units=given["units"].strip(),
+            status=given["status"],
+            lat=given["lat"],
+            lon=given["lon"],
+            distance_km=given["distance"] or DISTANCE_KM,
+            order=given["order"] or "created_at",
+        )
 
 
 class DeleteForm(TankForm):

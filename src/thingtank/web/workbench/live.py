@@ -1,6 +1,7 @@
 """A device's page kept up to date by server-sent events.
 
-One stream is one browser tab. It hears the device's events from a bounded listener and sends:
+One stream is one browser tab, of a signed-in person or, on a public device, of anybody. It hears
+the device's events from a bounded listener and sends:
 
     hello    all channels, current values and the last requests, at the start
     values   what was written in the last tenth of a second, each channel once
@@ -14,7 +15,6 @@ One stream is one browser tab. It hears the device's events from a bounded liste
 
 import asyncio
 import re
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -24,7 +24,6 @@ import msgspec
 from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.bus import Listener
 from thingtank.tank.datapoints import number_of
-from thingtank.tank.errors import NotFound
 from thingtank.tank.events import (
     DatapointsRecorded,
     DeviceDeleted,
@@ -36,18 +35,27 @@ from thingtank.tank.events import (
 )
 from thingtank.tank.tank import Tank
 from thingtank.web import tank_access
+from thingtank.web.workbench.bounds import TooManyVisits, VisitLimits, Visits
 from thingtank.web.workbench.live_triggers import TriggerWatch, fired_rows
+from thingtank.web.workbench.long_answers import (
+    address_of,
+    may_see,
+    refuse,
+    too_many,
+    unseen,
+    watch_client,
+)
 from thingtank.web.workbench.panels import read_channels, request_row
 
 PREFIX = "/live/"
 HEARTBEAT_S = 15.0
-SESSION_CHECK_S = 30.0
 COALESCE_S = 0.1
 RETRY_MS = 2000
 EVENTS_MAX = 1000
-STREAMS_MAX = 500  # each holds a connection and a listener; a browser shows few pages at once
-STREAMS_PER_ACCOUNT_MAX = 50  # so that one account's wall displays leave room for the others
 POINTS_PER_UPDATE_MAX = 40  # of one channel; a chart has no more pixels for a tenth of a second
+
+# Each holds a connection and a listener; a browser shows few pages at once.
+LIMITS = VisitLimits(total_max=500, strangers_max=200, per_account_max=50, per_address_max=20)
 
 _PATH = re.compile(rf"{PREFIX}feeds/([0-9]{{1,18}})")
 _HEADERS = [
@@ -68,7 +76,7 @@ class LiveStreams:
     def __init__(self, tank: Tank) -> None:
         self._tank = tank
         self._open: set[asyncio.Event] = set()
-        self._counts: Counter[int] = Counter()  # by account
+        self._visits = Visits(LIMITS)
 
     def stop(self) -> None:
         """End every stream soon, so that a server can stop; from the loop's thread."""
@@ -79,35 +87,28 @@ class LiveStreams:
         """Answer one request with a stream, or with why there is none."""
         matched = _PATH.fullmatch(scope["path"])
         if matched is None:
-            await _refuse(send, HTTPStatus.NOT_FOUND, "No such stream.")
-        elif scope["method"] != "GET":
-            await _refuse(send, HTTPStatus.METHOD_NOT_ALLOWED, "A stream can only be read.")
-        elif len(self._open) >= STREAMS_MAX:
-            await _refuse(send, HTTPStatus.SERVICE_UNAVAILABLE, "Too many open pages.")
-        else:
-            stopping = asyncio.Event()
-            self._open.add(stopping)
-            try:
-                await self._serve(int(matched[1]), stopping, scope, receive, send)
-            finally:
-                self._open.discard(stopping)
+            await refuse(send, HTTPStatus.NOT_FOUND, "No such stream.")
+            return
+        if scope["method"] != "GET":
+            await refuse(send, HTTPStatus.METHOD_NOT_ALLOWED, "A stream can only be read.")
+            return
+        feed_id = int(matched[1])
+        caller = await tank_access.caller_of_headers(scope["headers"])
+        if not may_see(self._tank, caller, feed_id):
+            await refuse(send, *unseen(caller))
+            return
+        try:
+            with self._visits.one(caller, address_of(scope)):
+                await self._serve(caller, feed_id, scope, receive, send)
+        except TooManyVisits as error:
+            await refuse(send, *too_many(error))
 
     async def _serve(
-        self, feed_id: int, stopping: asyncio.Event, scope: Any, receive: Any, send: Any
+        self, caller: Caller, feed_id: int, scope: Any, receive: Any, send: Any
     ) -> None:
-        caller = await tank_access.caller_of_headers(scope["headers"])
-        if caller.account is None:
-            await _refuse(send, HTTPStatus.UNAUTHORIZED, "Sign in first.")
-            return
-        if not _may_watch(self._tank, caller, feed_id):
-            await _refuse(send, HTTPStatus.NOT_FOUND, "No such device.")
-            return
-        account_id = caller.account.account_id
-        if self._counts[account_id] >= STREAMS_PER_ACCOUNT_MAX:
-            await _refuse(send, HTTPStatus.TOO_MANY_REQUESTS, "Too many open pages.")
-            return
-        self._counts[account_id] += 1
-        watching = asyncio.create_task(_watch_client(scope, receive, stopping))
+        stopping = asyncio.Event()
+        self._open.add(stopping)
+        watching = asyncio.create_task(watch_client(caller, scope, receive, stopping))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             async for chunk in stream(self._tank, caller, feed_id, stopping):
@@ -115,33 +116,7 @@ class LiveStreams:
             await send({"type": "http.response.body", "body": b""})
         finally:
             watching.cancel()
-            self._counts[account_id] -= 1
-            if not self._counts[account_id]:
-                del self._counts[account_id]
-
-
-async def _watch_client(scope: Any, receive: Any, stopping: asyncio.Event) -> None:
-    """Set `stopping` once the client has gone, or its session has ended."""
-    while not stopping.is_set():
-        try:
-            async with asyncio.timeout(SESSION_CHECK_S):
-                message = await receive()
-        except TimeoutError:
-            caller = await tank_access.caller_of_headers(scope["headers"])
-            is_over = caller.account is None
-        else:
-            is_over = message["type"] == "http.disconnect"
-        if is_over:
-            stopping.set()
-
-
-async def _refuse(send: Any, status: HTTPStatus, reason: str) -> None:
-    headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", str(len(reason)).encode()),
-    ]
-    await send({"type": "http.response.start", "status": int(status), "headers": headers})
-    await send({"type": "http.response.body", "body": reason.encode()})
+            self._open.discard(stopping)
 
 
 async def stream(
@@ -159,7 +134,7 @@ async def stream(
         while not stopping.is_set():
             wait_s = watch.wait_s(HEARTBEAT_S) if watch else HEARTBEAT_S
             events = await _next_events(listener, stopping, wait_s)
-            if not _may_watch(tank, caller, device_id):
+            if not may_see(tank, caller, device_id):
                 yield message("gone", {})
                 return
             # Most are dropped while a slow tab takes what was yielded last.
@@ -174,17 +149,6 @@ async def stream(
                     yield message("triggers", changed)
             if not events:
                 yield b": still here\n\n"
-
-
-def _may_watch(tank: Tank, caller: Caller, device_id: int) -> bool:
-    """Whether the account as it is now may see the device as it is now."""
-    if caller.account is None:
-        return False
-    try:
-        account = tank.directory.get_account(caller.account.account_id)
-        return may_reach(Caller(account), "get", tank.directory.get_device(device_id))
-    except NotFound:
-        return False
 
 
 async def _hello(tank: Tank, device_id: int, watch: TriggerWatch | None) -> bytes:

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods
 from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.errors import (
     LimitReached,
+    NoSuchDevice,
     NotAllowed,
     NotFound,
     Unauthenticated,
@@ -64,7 +65,15 @@ NOTICES = {
 
 
 def page(view: View[Params]) -> View[Params]:
-    """Make a view a page for signed-in people, whose tank errors become answers."""
+    """Make a view a page for signed-in people."""
+    return login_required(public_page(view))
+
+
+def public_page(view: View[Params]) -> View[Params]:
+    """Make a view a page for everybody, whose tank errors become answers.
+
+    What only signed-in people may see it has to refuse with Unauthenticated.
+    """
 
     @wraps(view)
     def answer(
@@ -86,21 +95,31 @@ def page(view: View[Params]) -> View[Params]:
         response.setdefault("Cache-Control", "private, no-store")
         return response
 
-    return login_required(answer)
+    return answer
 
 
 def visible_device(request: HttpRequest, feed_id: int) -> tuple[Caller, Device]:
-    """The device and who asks, if they may see it; 404 otherwise, so that none is given away."""
+    """The device and who asks, if they may see it.
+
+    Otherwise 404, and to a stranger the sign-in page: neither tells a private device from none.
+    """
     caller = tank_access.caller(request)
-    device = tank_access.tank().directory.get_device(feed_id)
-    if not may_reach(caller, "get", device):
-        raise Http404(f"feed {feed_id} is not visible to this account")
-    return caller, device
+    try:
+        device = tank_access.tank().directory.get_device(feed_id)
+    except NoSuchDevice:
+        device = None
+    if device is not None and may_reach(caller, "get", device):
+        return caller, device
+    if caller.account is None:
+        raise Unauthenticated("a sign-in is needed")
+    raise Http404(f"feed {feed_id} is not visible to this account")
 
 
 def owned_device(request: HttpRequest, feed_id: int) -> tuple[Caller, Device]:
     """The device and who asks, if they may change it; 404 when unseen, 403 when only seen."""
     caller, device = visible_device(request, feed_id)
+    if caller.account is None:
+        raise Unauthenticated("a sign-in is needed")
     if not may_reach(caller, "put", device):
         raise PermissionDenied(f"feed {feed_id} belongs to somebody else")
     return caller, device

@@ -125,6 +125,17 @@ async def read_rows(
     return rows
 
 
+async def read_waypoints(tank: Tank, device: Device) -> list[tuple[float, float]]:
+    """Where a mobile device was before, (latitude, longitude), oldest first.
+
+    None from a directory that keeps no waypoints.
+    """
+    if device.location is None or device.location.disposition != "mobile":
+        return []
+    read = getattr(tank.directory, "read_waypoints", None)
+    return [(point.lat, point.lon) for point in await read(device.device_id)] if read else []
+
+
 def newest_us(times_us: Iterable[int | None]) -> int | None:
     """The newest of times that may be missing."""
     return max((at_us for at_us in times_us if at_us is not None), default=None)

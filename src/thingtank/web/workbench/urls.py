@@ -3,7 +3,15 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from thingtank.web.workbench.views import account, channels, deliveries, devices, keys, triggers
+from thingtank.web.workbench.views import (
+    account,
+    channels,
+    deliveries,
+    devices,
+    directory,
+    keys,
+    triggers,
+)
 
 app_name = "workbench"
 
@@ -11,6 +19,9 @@ app_name = "workbench"
 urlpatterns = [
     path("", devices.devices, name="devices"),
     path("devices/add", devices.add, name="device_add"),
+    path("directory", RedirectView.as_view(pattern_name="workbench:directory", query_string=True)),
+    path("directory/", directory.directory, name="directory"),
+    path("directory/places", directory.places, name="directory_places"),
     path("account", account.account, name="account"),
     path("feeds/<int:feed_id>", devices.device, name="device"),
     path("feeds/<int:feed_id>/metadata", devices.metadata, name="metadata"),
@@ -20,6 +31,7 @@ urlpatterns = [
     path("feeds/<int:feed_id>/channel-<str:name>/edit", channels.edit, name="channel_edit"),
     path("feeds/<int:feed_id>/channel-<str:name>/delete", channels.delete, name="channel_delete"),
     path("feeds/<int:feed_id>/channel-<str:name>/chart", channels.chart, name="chart"),
+    path("feeds/<int:feed_id>/channel-<str:name>/export", channels.export, name="channel_export"),
     path("feeds/<int:feed_id>/keys/add", keys.add, name="key_add"),
     path("feeds/<int:feed_id>/keys/<int:key_id>/reveal", keys.reveal, name="key_reveal"),
     path("feeds/<int:feed_id>/keys/<int:key_id>/delete", keys.delete, name="key_delete"),

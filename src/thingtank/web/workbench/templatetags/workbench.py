@@ -10,6 +10,7 @@ from django.templatetags.static import static
 from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
 
+from thingtank.web.web_settings import web_settings
 from thingtank.web.workbench import delivery_panels
 
 register = template.Library()
@@ -47,6 +48,19 @@ def moment(at_us: int | None, style: str = "age") -> SafeString | str:
         style,
         at_us // 1000,
         at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+    )
+
+
+@register.simple_tag
+def map_tiles() -> SafeString | str:
+    """What the settings say of a tile server, as attributes for the scripts that make maps."""
+    settings = web_settings()
+    if not settings.map_tiles_url:
+        return ""
+    return format_html(
+        ' data-tiles="{}" data-tiles-attribution="{}"',
+        settings.map_tiles_url,
+        settings.map_tiles_attribution,
     )
 
 

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from thingtank.tank.actions.datapoints import record_datapoints
@@ -10,7 +11,8 @@ from thingtank.tank.actions.datastreams import delete_datastream, existing
 from thingtank.tank.changes import DatastreamWrite
 from thingtank.tank.errors import ValidationFailed
 from thingtank.web import tank_access
-from thingtank.web.workbench.charts import read_chart
+from thingtank.web.workbench.charts import RANGE_LABELS, read_chart
+from thingtank.web.workbench.exports import ALL, PARQUET_ROWS_MAX, export_url
 from thingtank.web.workbench.forms import ChannelForm, DeleteForm, NewChannelForm
 from thingtank.web.workbench.pages import (
     attempt,
@@ -19,6 +21,7 @@ from thingtank.web.workbench.pages import (
     json_answer,
     owned_device,
     page,
+    public_page,
     require_form,
     visible_device,
 )
@@ -78,7 +81,23 @@ def delete(request: HttpRequest, feed_id: int, name: str) -> HttpResponse:
     return form_page(request, "channel_delete.html", form, device=device, channel=datastream)
 
 
-@page
+@public_page
+@require_safe
+def export(request: HttpRequest, feed_id: int, name: str) -> HttpResponse:
+    """Ask for range and format of a channel's file; another address serves it."""
+    _, device = visible_device(request, feed_id)
+    channel = existing(tank_access.tank(), feed_id, name)
+    context = {
+        "device": device,
+        "channel": channel,
+        "export_url": export_url(feed_id, name),
+        "ranges": [*RANGE_LABELS.items(), (ALL, "Everything")],
+        "rows_max": PARQUET_ROWS_MAX,
+    }
+    return render(request, "workbench/channel_export.html", context)
+
+
+@public_page
 @require_safe
 def chart(request: HttpRequest, feed_id: int, name: str) -> HttpResponse:
     """One channel over a range as JSON: `?range=1h&width=600`."""

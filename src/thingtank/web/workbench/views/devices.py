@@ -30,6 +30,7 @@ from thingtank.web.workbench.pages import (
     page,
     page_count,
     page_number,
+    public_page,
     require_form,
     visible_device,
 )
@@ -41,6 +42,7 @@ from thingtank.web.workbench.panels import (
     owner_of,
     read_channels,
     read_rows,
+    read_waypoints,
     request_row,
 )
 from thingtank.web.workbench.trigger_panels import read_triggers
@@ -99,7 +101,7 @@ def add(request: HttpRequest) -> HttpResponse:
     return form_page(request, "device_add.html", form)
 
 
-@page
+@public_page
 @require_safe
 def device(request: HttpRequest, feed_id: int) -> HttpResponse:
     """Show one device; keys, requests and buttons only to who may change it."""
@@ -120,6 +122,7 @@ def device(request: HttpRequest, feed_id: int) -> HttpResponse:
         "endpoint": endpoint,
         "live_url": live_url(feed_id),
         "ranges": RANGE_LABELS.items(),
+        "waypoints": json.dumps(tank_access.run(read_waypoints(tank, found))),
         "notice": notice_of(request),
     }
     if may_change:

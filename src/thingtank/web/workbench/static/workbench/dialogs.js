@@ -52,6 +52,10 @@ async function open(address) {
 
 async function submit(event) {
   const form = event.target;
+  if (form.method === "get") {
+    dialog.close(); // a download: the browser takes it from here
+    return;
+  }
   event.preventDefault();
   const button = form.querySelector("button:not([type=button])");
   button.disabled = true;

@@ -2,7 +2,9 @@
 // scroll position. Elements with data-panel are replaced as a whole; those with data-list are
 // merged by their children's data-key, and what has data-keep in them stays.
 
-const shown = new WeakMap(); // panel → the markup it came from; scripts have changed it since
+// Panel → the markup it came from, as scripts change it: what comes again unchanged is left alone.
+const shown = new WeakMap();
+for (const panel of document.querySelectorAll("[data-panel]")) shown.set(panel, markupOf(panel));
 
 function focusAgain(panel, old) {
   const { id, href } = old;

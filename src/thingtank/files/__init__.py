@@ -1,0 +1,1 @@
+"""Files of datapoints as people carry them out: CSV, JSON lines, Parquet."""
