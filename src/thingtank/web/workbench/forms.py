@@ -20,14 +20,6 @@ from thingtank.tank.things import (
 
 PRIVACY_CHOICES = [("private", "Private device"), ("public", "Public device")]
 METHOD_CHOICES = list(zip(ACCESS_METHODS, ("READ", "UPDATE", "CREATE", "DELETE"), strict=True))
-EXPIRY_CHOICES = [
-    ("", "Never"),
-    ("1", "In a day"),
-    ("7", "In a week"),
-    ("30", "In 30 days"),
-    ("90", "In 90 days"),
-    ("365", "In a year"),
-]
 
 
 class TankForm(forms.Form):
@@ -49,14 +41,16 @@ class TankForm(forms.Form):
                 self.add_error(None, f"{field} {message}.")
 
 
-def _text(label: str, help_text: str = "", *, required: bool = False) -> forms.CharField:
+def text_field(label: str, help_text: str = "", *, required: bool = False) -> forms.CharField:
+    """A field of one line, as long as the tank keeps it."""
     return forms.CharField(
         label=label, help_text=help_text, required=required, max_length=TEXT_CHARS_MAX
     )
 
 
-def _tags(help_text: str) -> forms.CharField:
-    return _text("Tags", help_text)
+def tags_field(help_text: str) -> forms.CharField:
+    """A field of tags, which `tags_of` reads."""
+    return text_field("Tags", help_text)
 
 
 def tags_of(text: str) -> tuple[str, ...]:
@@ -64,18 +58,23 @@ def tags_of(text: str) -> tuple[str, ...]:
     return tuple(tag.strip() for tag in text.split(",") if tag.strip())
 
 
-class DeviceForm(TankForm):
-    """What a new device is asked for."""
-
-    problem_fields: ClassVar[dict[str, str]] = {"title": "name"}
-
-    name = _text("Device name", required=True)
-    description = forms.CharField(
+def description_field() -> forms.CharField:
+    """A field of several lines."""
+    return forms.CharField(
         label="Description",
         required=False,
         max_length=DESCRIPTION_CHARS_MAX,
         widget=forms.Textarea(attrs={"rows": 3}),
     )
+
+
+class DeviceForm(TankForm):
+    """What a new device is asked for."""
+
+    problem_fields: ClassVar[dict[str, str]] = {"title": "name"}
+
+    name = text_field("Device name", required=True)
+    description = description_field()
     privacy = forms.ChoiceField(
         label="Privacy", choices=PRIVACY_CHOICES, widget=forms.RadioSelect, initial="private"
     )
@@ -92,7 +91,7 @@ class DeviceForm(TankForm):
 class MetadataForm(DeviceForm):
     """Everything a device says of itself, apart from where it is."""
 
-    tags = _tags("Separated by commas.")
+    tags = tags_field("Separated by commas.")
     website = forms.URLField(
         label="Website", required=False, max_length=TEXT_CHARS_MAX, assume_scheme="https"
     )
@@ -127,14 +126,14 @@ class LocationForm(TankForm):
         f"location_{field}": field for field in ("name", "lat", "lon", "ele")
     }
 
-    name = _text("Place", "What people call it: “Roof, east side”.")
+    name = text_field("Place", "What people call it: “Roof, east side”.")
     lat = forms.FloatField(
         label="Latitude", required=False, help_text="Degrees north; south is negative."
     )
     lon = forms.FloatField(
         label="Longitude", required=False, help_text="Degrees east; west is negative."
     )
-    ele = _text("Elevation", "Metres above sea level.")
+    ele = text_field("Elevation", "Metres above sea level.")
     exposure = forms.ChoiceField(
         label="Exposure",
         required=False,
@@ -172,9 +171,9 @@ class ChannelForm(TankForm):
 
     problem_fields: ClassVar[dict[str, str]] = {"id": "name", "unit": "unit_symbol"}
 
-    unit_symbol = _text("Unit symbol", "As shown beside values: °C, %, kWh.")
-    unit_label = _text("Unit name", "In full: Celsius, percent, kilowatt hours.")
-    tags = _tags("Separated by commas.")
+    unit_symbol = text_field("Unit symbol", "As shown beside values: °C, %, kWh.")
+    unit_label = text_field("Unit name", "In full: Celsius, percent, kilowatt hours.")
+    tags = tags_field("Separated by commas.")
 
     @staticmethod
     def initial_of(datastream: Datastream) -> dict[str, str]:
@@ -197,7 +196,7 @@ class ChannelForm(TankForm):
 class NewChannelForm(ChannelForm):
     """A channel that is not there yet."""
 
-    name = _text(
+    name = text_field(
         "Channel name",
         "Letters, digits and _ - + . without spaces: room_temperature",
         required=True,
@@ -210,28 +209,6 @@ class NewChannelForm(ChannelForm):
         if not is_datastream_name(name):
             raise forms.ValidationError("Use letters, digits and _ - + . only, without spaces.")
         return name
-
-
-class KeyForm(TankForm):
-    """A key for one feed."""
-
-    problem_fields: ClassVar[dict[str, str]] = {"permissions_access_methods": "methods"}
-
-    label = _text("Label", "So that you know later what uses it: “Greenhouse Pi”.", required=True)
-    methods = forms.MultipleChoiceField(
-        label="Permissions",
-        choices=METHOD_CHOICES,
-        widget=forms.CheckboxSelectMultiple,
-        initial=["get", "put"],
-        error_messages={"required": "Choose at least one permission."},
-    )
-    private_access = forms.BooleanField(
-        label="Private access",
-        required=False,
-        initial=True,
-        help_text="Needed as long as the device is private.",
-    )
-    expires = forms.ChoiceField(label="Expires", required=False, choices=EXPIRY_CHOICES)
 
 
 class DeleteForm(TankForm):

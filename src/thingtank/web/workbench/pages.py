@@ -46,12 +46,25 @@ NOTICES = {
     "password-changed": "Password saved.",
     "welcome": "You are signed in. Set a password in your account, to come back at any time.",
     "key-added": "Key added.",
+    "key-saved": "Key saved. What it may do has changed at once.",
     "key-deleted": "Key deleted. Requests with it are refused from now on.",
+    "product-added": "Product added. Next come the serials of its devices.",
+    "product-saved": "Product saved. Devices activated from now on begin like this.",
+    "product-deleted": "Product deleted. Feeds and keys that its devices have stay in use.",
+    "serials-added": "Serials added. Deploy prints a label for each.",
+    "serial-renamed": "Serial changed, and with it the activation code.",
+    "serial-deleted": "Serial deleted.",
+    "deactivated": "Deactivated. Its key is dead; the activation code lets it in again.",
 }
 
 
 def page(view: View[Params]) -> View[Params]:
     """Make a view a page for signed-in people, whose tank errors become answers."""
+    return login_required(open_page(view))
+
+
+def open_page(view: View[Params]) -> View[Params]:
+    """Make a view a page for anybody, whose tank errors become answers."""
 
     @wraps(view)
     def answer(
@@ -73,7 +86,7 @@ def page(view: View[Params]) -> View[Params]:
         response.setdefault("Cache-Control", "private, no-store")
         return response
 
-    return login_required(answer)
+    return answer
 
 
 def visible_device(request: HttpRequest, feed_id: int) -> tuple[Caller, Device]:

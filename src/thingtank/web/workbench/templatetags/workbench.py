@@ -7,8 +7,11 @@ import msgspec
 from django import template
 from django.http import QueryDict
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
+
+from thingtank.tank.things import Device
 
 register = template.Library()
 
@@ -46,6 +49,20 @@ def moment(at_us: int | None, style: str = "age") -> SafeString | str:
         at_us // 1000,
         at.strftime("%Y-%m-%d %H:%M:%S UTC"),
     )
+
+
+@register.simple_tag
+def key_url(name: str, key_id: int | None, device: Device | None) -> str:
+    """A key's page, reached from a device's page or from the account's keys.
+
+    Args:
+        name: `add`, `edit`, `reveal`, `regenerate` or `delete`.
+        key_id: None for `add`.
+        device: None in the account's list.
+    """
+    group = "keys" if device is None else "key"
+    args = [] if device is None else [device.device_id]
+    return reverse(f"workbench:{group}_{name}", args=args + ([] if key_id is None else [key_id]))
 
 
 @register.filter

@@ -9,8 +9,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from thingtank.tank.access import Caller, may_reach
-from thingtank.tank.actions.devices import create_device, delete_device, update_device
+from thingtank.tank.actions.devices import delete_device, update_device
 from thingtank.tank.actions.keys import list_keys
+from thingtank.tank.actions.products import develop_device
 from thingtank.tank.errors import Unauthenticated
 from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.keys import ACCESS_METHODS, ApiKey
@@ -43,6 +44,7 @@ from thingtank.web.workbench.panels import (
     read_rows,
     request_row,
 )
+from thingtank.web.workbench.provisioning import read_provision
 
 PER_PAGE = 25
 KEYS_PER_PAGE = 25
@@ -93,9 +95,9 @@ def add(request: HttpRequest) -> HttpResponse:
     form = DeviceForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         tank, caller = tank_access.tank(), tank_access.caller(request)
-        created = attempt(form, create_device(tank, caller, form.change()))
-        if created is not None:
-            return back_to_device(created.device.device_id, "device-added")
+        made = attempt(form, develop_device(tank, caller, form.change()))
+        if made is not None:
+            return back_to_device(made.created.device.device_id, "device-added")
     return form_page(request, "device_add.html", form)
 
 
@@ -125,6 +127,7 @@ def device(request: HttpRequest, feed_id: int) -> HttpResponse:
     if may_change:
         number = page_number(request, "keys")
         context |= _keys_context(caller, found, number)
+        context["provision"] = tank_access.run(read_provision(tank, caller, found))
         context["curl_line"] = curl_line(endpoint, _example_channel(channels))
         context["requests"] = [request_row(event) for event in tank.request_log.of_device(feed_id)]
     return render(request, "workbench/device.html", context)
@@ -146,7 +149,7 @@ def _keys_context(caller: Caller, found: Device, number: int) -> dict[str, objec
     shown = keys[(number - 1) * KEYS_PER_PAGE : number * KEYS_PER_PAGE]
     may_reveal = caller.account is not None and caller.account.account_id == found.account_id
     return {
-        "keys": [key_row(key, found.device_id, now_us) for key in shown],
+        "keys": [key_row(key, now_us, found.device_id) for key in shown],
         "keys_page_number": number,
         "keys_page_count": count,
         "may_reveal": may_reveal,
@@ -156,7 +159,7 @@ def _keys_context(caller: Caller, found: Device, number: int) -> dict[str, objec
 
 def _writing_key(keys: Sequence[ApiKey], feed_id: int, now_us: int) -> KeyRow | None:
     """The key that the page's own examples use: the oldest that may do everything."""
-    rows = (key_row(key, feed_id, now_us) for key in keys if key.private_access)
+    rows = (key_row(key, now_us, feed_id) for key in keys if key.private_access)
     return next(
         (
             row
