@@ -159,7 +159,9 @@ class KeyForm(TankForm):
         )
         if not self.is_simple:
             return change
-        return KeyChange(change.label, (self._permission(),), change.private_access, change.expires_us)
+        return KeyChange(
+            change.label, (self._permission(),), change.private_access, change.expires_us
+        )
 
     def _permission(self) -> Permission:
         cleaned = self.cleaned_data

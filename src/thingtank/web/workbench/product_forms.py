@@ -50,7 +50,7 @@ class ProductForm(TankForm):
     name = text_field("Product name", required=True)
     description = description_field()
     feed_title = text_field(
-        "Feed title", "Blank for the product’s name with the serial number behind it."
+        "Feed title", "Blank for the name of the product with the serial number behind it."
     )
     feed_description = description_field()
     tags = tags_field("Separated by commas.")
@@ -84,7 +84,9 @@ class ProductForm(TankForm):
         """Channels, a line each; what the form does not show of one that was there stays."""
         lines = self.cleaned_data["channels"].splitlines()
         try:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(lines, skipinitialspace=True)]
+            rows = [
+                [cell.strip() for cell in row] for row in csv.reader(lines, skipinitialspace=True)
+            ]
         except csv.Error as error:
             raise forms.ValidationError(f"Channels cannot be read: {error}.") from None
         return tuple(self._channel(row) for row in rows if any(row))
@@ -92,7 +94,7 @@ class ProductForm(TankForm):
     def _channel(self, cells: list[str]) -> Datastream:
         if len(cells) > 3:
             raise forms.ValidationError(
-                f"“{cells[0][:40]}” has {len(cells)} parts; three are read: name, symbol, unit name."
+                f"“{cells[0][:40]}” has {len(cells)} parts, not name, symbol and unit name."
             )
         name, symbol, label = [*cells, "", ""][:3]
         before = self._before.get(name, Datastream(0, 0, name))
@@ -173,7 +175,9 @@ class SerialsForm(TankForm):
         if "file" in self.errors:
             return
         if bool(text.strip()) == bool(file):
-            words = "Paste serials or choose a file, not both." if file else "Give at least one serial."
+            words = (
+                "Paste serials or choose a file, not both." if file else "Give at least one serial."
+            )
             self.add_error("serials", words)
             return
         source = "file" if file else "serials"
@@ -192,7 +196,7 @@ class SerialsForm(TankForm):
             self.add_error(source, f"Serials {message}." if field else f"{message}.")
 
 
-def _text_of(file: UploadedFile) -> str:
+def _text_of(file: "UploadedFile[bytes]") -> str:
     content = file.read()
     try:
         return str(content, "utf-8-sig")
@@ -221,7 +225,9 @@ class CodeForm(TankForm):
     code = forms.CharField(
         label="Activation code",
         max_length=100,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
+        ),
     )
 
     def clean_code(self) -> str:

@@ -33,7 +33,9 @@ urlpatterns = [
     path("feeds/<int:feed_id>/keys/add", keys.add, name="key_add"),
     path("feeds/<int:feed_id>/keys/<int:key_id>/edit", keys.edit, name="key_edit"),
     path("feeds/<int:feed_id>/keys/<int:key_id>/reveal", keys.reveal, name="key_reveal"),
-    path("feeds/<int:feed_id>/keys/<int:key_id>/regenerate", keys.regenerate, name="key_regenerate"),
+    path(
+        "feeds/<int:feed_id>/keys/<int:key_id>/regenerate", keys.regenerate, name="key_regenerate"
+    ),
     path("feeds/<int:feed_id>/keys/<int:key_id>/delete", keys.delete, name="key_delete"),
     path("keys", RedirectView.as_view(pattern_name="workbench:keys")),
     path("keys/", keys.keys, name="keys"),
@@ -53,8 +55,12 @@ urlpatterns = [
     path("products/<str:product_id>/deploy", deploy.deploy, name="product_deploy"),
     path("products/<str:product_id>/serials/add", serials.add, name="product_serials_add"),
     path("products/<str:product_id>/serial-<str:serial>/", serials.serial, name="serial"),
-    path("products/<str:product_id>/serial-<str:serial>/rename", serials.rename, name="serial_rename"),
-    path("products/<str:product_id>/serial-<str:serial>/delete", serials.delete, name="serial_delete"),
+    path(
+        "products/<str:product_id>/serial-<str:serial>/rename", serials.rename, name="serial_rename"
+    ),
+    path(
+        "products/<str:product_id>/serial-<str:serial>/delete", serials.delete, name="serial_delete"
+    ),
     path(
         "products/<str:product_id>/serial-<str:serial>/deactivate",
         serials.deactivate,

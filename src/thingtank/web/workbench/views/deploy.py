@@ -6,7 +6,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from thingtank.tank.access import Caller
 from thingtank.tank.actions.products import list_product_devices
+from thingtank.tank.products import Product
 from thingtank.tank.products_interface import ProductDeviceQuery
 from thingtank.web import tank_access
 from thingtank.web.django_settings import LOOPBACK_HOSTS
@@ -38,6 +40,7 @@ def deploy(request: HttpRequest, product_id: str) -> HttpResponse:
     size = int(form.cleaned_data["size"])
     context = {
         "product": product,
+        "feed_id": _developed_feed_id(caller, product),
         "form": form,
         "may_reveal": may_reveal,
         "sheets": [labels[start : start + size] for start in range(0, len(labels), size)],
@@ -50,6 +53,15 @@ def deploy(request: HttpRequest, product_id: str) -> HttpResponse:
         "address": address_of(request, "/activate/…"),
     }
     return render(request, "workbench/deploy.html", context)
+
+
+def _developed_feed_id(caller: Caller, product: Product) -> int | None:
+    """The feed of a product's one device while it is in development."""
+    if product.state != "develop":
+        return None
+    query = ProductDeviceQuery(product.product_id, per_page=1)
+    rows, _ = tank_access.run(list_product_devices(tank_access.tank(), caller, query))
+    return rows[0].device.feed_id if rows else None
 
 
 def _is_loopback(address: str) -> bool:

@@ -145,7 +145,8 @@ def edit(request: HttpRequest, key_id: int, feed_id: int | None = None) -> HttpR
     tank = tank_access.tank()
     form = KeyForm(request.POST or None, key=key, now_us=tank.clock.now_us())
     if request.method == "POST" and form.is_valid():
-        if attempt(form, update_key(tank, caller, key_id, form.change())) is not None:
+        changed = attempt(form, update_key(tank, caller, key_id, form.change()))
+        if changed is not None:
             return _back(feed_id, "key-saved")
     return _form_page(request, "key_form.html", form, device, key)
 

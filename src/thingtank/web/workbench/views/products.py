@@ -1,7 +1,5 @@
 """Pages of products: the list, one product, and the forms that make, change and delete one."""
 
-from collections.abc import Sequence
-
 import msgspec
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -164,7 +162,8 @@ def edit(request: HttpRequest, product_id: str) -> HttpResponse:
     shown = _with_template_of(found, feed) if feed else found
     form = ProductForm(request.POST or None, product=shown)
     if request.method == "POST" and form.is_valid():
-        if attempt(form, update_product(tank, caller, product_id, form.change())) is not None:
+        changed = attempt(form, update_product(tank, caller, product_id, form.change()))
+        if changed is not None:
             return back_to_product(product_id, "product-saved")
     return _form_page(request, "product_form.html", form, found)
 
@@ -179,7 +178,7 @@ def _feed_to_copy(request: HttpRequest, found: Product) -> Device | None:
 
 
 def _with_template_of(found: Product, feed: Device) -> Product:
-    datastreams: Sequence[msgspec.Struct] = [
+    datastreams = [
         msgspec.structs.replace(stream, stream_id=0, device_id=0)
         for stream in tank_access.tank().directory.datastreams(feed.device_id).values()
     ]

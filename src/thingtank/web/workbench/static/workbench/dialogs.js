@@ -2,6 +2,7 @@
 // something fails, they are ordinary links to a page with the same form.
 import { takeNotices } from "./notices.js";
 import { applyPage } from "./refresh.js";
+import { send } from "./upload.js";
 
 let dialog = null;
 
@@ -30,6 +31,7 @@ function show(sheet) {
   const wrong = copy.querySelector("[aria-invalid=true]");
   const first = copy.querySelector("input:not([type=hidden]), textarea, select, button");
   (wrong ?? first)?.focus();
+  document.dispatchEvent(new CustomEvent("sheetshown", { detail: copy }));
 }
 
 async function open(address) {
@@ -46,6 +48,16 @@ async function open(address) {
   location.assign(address);
 }
 
+async function post(form) {
+  if ("upload" in form.dataset) return send(form);
+  const answer = await fetch(form.action, {
+    method: "POST",
+    body: new FormData(form),
+    credentials: "same-origin",
+  });
+  return { url: answer.url, text: await answer.text(), ok: answer.ok };
+}
+
 async function submit(event) {
   const form = event.target;
   event.preventDefault();
@@ -53,11 +65,7 @@ async function submit(event) {
   button.disabled = true;
   let answer;
   try {
-    answer = await fetch(form.action, {
-      method: "POST",
-      body: new FormData(form),
-      credentials: "same-origin",
-    });
+    answer = await post(form);
   } catch {
     button.disabled = false;
     form.querySelector(".form-errors")?.remove();
@@ -68,13 +76,14 @@ async function submit(event) {
     form.prepend(problem);
     return;
   }
-  const address = new URL(answer.url);
-  if (answer.redirected && address.pathname !== location.pathname) {
+  const { pathname } = new URL(answer.url);
+  const isRedirected = pathname !== new URL(form.action).pathname;
+  if (isRedirected && pathname !== location.pathname) {
     location.assign(answer.url);
     return;
   }
-  const fresh = parse(await answer.text());
-  if (answer.redirected) {
+  const fresh = parse(answer.text);
+  if (isRedirected) {
     dialog.close();
     applyPage(fresh);
     takeNotices(fresh);
