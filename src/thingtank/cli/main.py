@@ -15,6 +15,7 @@ from thingtank.cli.devices import device
 from thingtank.cli.feeds import feed
 from thingtank.cli.keys import key
 from thingtank.cli.options import config_option, data_option, json_option, set_option
+from thingtank.cli.products import product
 from thingtank.cli.users import user
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
         click.echo(f"{name:<36} {json.dumps(value):<24} {source}")
 
 
-for group in (device, feed, key, user, archive):
+for group in (device, product, feed, key, user, archive):
     main.add_command(group)
 
 

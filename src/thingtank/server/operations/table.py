@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from thingtank.server.operations import archive, devices, feeds, keys, transfer, users
+from thingtank.server.operations import archive, devices, feeds, keys, products, transfer, users
 from thingtank.server.operations.context import Context
 from thingtank.server.operations.shapes import Nothing, Paged, Refused
 from thingtank.tank.errors import TankError
@@ -21,6 +21,16 @@ OPERATIONS: dict[str, tuple[type[msgspec.Struct], Operation]] = {
     "key.list": (keys.ListKeys, keys.list_all),
     "key.show": (keys.OneKey, keys.show),
     "key.delete": (keys.OneKey, keys.delete),
+    "key.update": (keys.UpdateKey, keys.update),
+    "key.regenerate": (keys.OneKey, keys.regenerate),
+    "product.create": (products.CreateProduct, products.create),
+    "product.list": (products.ListProducts, products.list_all),
+    "product.show": (products.OneProduct, products.show),
+    "product.delete": (products.OneProduct, products.delete),
+    "product.add_serials": (products.AddSerials, products.add_serials),
+    "product.list_serials": (products.ListSerials, products.list_serials),
+    "product.activate": (products.OneCode, products.activate),
+    "product.deactivate": (products.OneSerial, products.deactivate),
     "user.create": (users.CreateUser, users.create),
     "user.list": (Paged, users.list_all),
     "user.password": (users.SetPassword, users.set_password),

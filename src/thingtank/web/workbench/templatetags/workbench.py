@@ -1,6 +1,7 @@
 """Small pieces of markup that many templates use."""
 
 import datetime
+from typing import Literal
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -52,16 +53,16 @@ def moment(at_us: int | None, style: str = "age") -> SafeString | str:
 
 
 @register.simple_tag
-def key_url(name: str, key_id: int | None, device: Device | None) -> str:
+def key_url(name: str, key_id: int | None, device: Device | Literal[""] | None) -> str:
     """A key's page, reached from a device's page or from the account's keys.
 
     Args:
         name: `add`, `edit`, `reveal`, `regenerate` or `delete`.
         key_id: None for `add`.
-        device: None in the account's list.
+        device: none in the account's list, which templates hand over as a blank.
     """
-    group = "keys" if device is None else "key"
-    args = [] if device is None else [device.device_id]
+    group = "key" if device else "keys"
+    args = [device.device_id] if device else []
     return reverse(f"workbench:{group}_{name}", args=args + ([] if key_id is None else [key_id]))
 
 

@@ -50,7 +50,7 @@ def deploy(request: HttpRequest, product_id: str) -> HttpResponse:
         "page_number": number,
         "page_count": page_count(total_count, LABELS_MAX),
         "is_loopback": _is_loopback(address_of(request, "/")),
-        "address": address_of(request, "/activate/…"),
+        "address": address_of(request, "/activate/") + "…",
     }
     return render(request, "workbench/deploy.html", context)
 
