@@ -128,7 +128,7 @@ def serials() -> None:
 @json_option
 @data_option
 def add_serials(data: Path, as_json: bool, product_id: str, file: BinaryIO) -> None:
-    """Add the serials of FILE (- is stdin), all or none: one a line, or CSV with a `serial` column."""
+    """Add the serials of FILE, all or none: a line each, or CSV with a column `serial`; - is stdin."""
     from thingtank.cli.output import counted, print_json
 
     found = _serials_of(file)
