@@ -125,32 +125,6 @@ def test_limits_of_a_key_are_kept_and_shown(
     expect(row).to_contain_text("until 1 Jan 2100")
 
 
-def test_a_key_with_several_permissions_keeps_them_through_the_page(
-    server: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object]
-) -> None:
-    permissions = [
-        {"access_methods": ["get"]},
-        {"access_methods": ["put"], "resources": [{"feed_id": server.feed_id}]},
-    ]
-    made = requests.post(
-        f"{server.url}/v2/keys.json",
-        json={"key": {"label": "Two doors", "private_access": True, "permissions": permissions}},
-        headers={"X-ApiKey": server.master_key()},
-        timeout=20,
-    )
-    assert made.status_code == 201, made.text
-    page = open_browser(storage_state=signed_in)
-    page.goto(f"{server.url}/keys/?q=two")
-    page.get_by_role("link", name="Edit key Two doors").click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("This key has 2 permissions")
-    dialog.get_by_label("Label").fill("Two doors, renamed")
-    submit(page, "Save key")
-    key = secret_of(page, "Two doors, renamed")
-    assert status(server, key, "PUT") == 200
-    assert status(server, key, "DELETE") == 403
-
-
 def test_keys_of_others_are_not_found(
     server: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object]
 ) -> None:

@@ -128,7 +128,10 @@ def serials() -> None:
 @json_option
 @data_option
 def add_serials(data: Path, as_json: bool, product_id: str, file: BinaryIO) -> None:
-    """Add the serials of FILE, all or none: a line each, or CSV with a column `serial`; - is stdin."""
+    """Add the serials of FILE, or of stdin for -: all or none.
+
+    One a line, or CSV with a column `serial`.
+    """
     from thingtank.cli.output import counted, print_json
 
     found = _serials_of(file)

@@ -1,13 +1,12 @@
-"""What pages show of products and their devices: states, labels, QR codes."""
+"""What pages show of products and their devices: states and labels."""
 
 from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
-import segno
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from thingtank.tank.access import Caller
 from thingtank.tank.actions.products import get_product, get_product_device
@@ -16,14 +15,7 @@ from thingtank.tank.products import Product, ProductDevice
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
 from thingtank.web.workbench.pages import address_of
-
-# Of a QR code: how much dirt on a label it survives (M is 15 %), and the white around it that
-# scanners need, in modules.
-QR_ERROR = "m"
-QR_BORDER = 4
-# Any pattern is a valid one. Trying all eight of them takes six times as long, and 240 codes of a
-# sheet would then hold the server up for seconds.
-QR_MASK = 3
+from thingtank.web.workbench.qr_codes import qr_svg
 
 FeedState = Literal["none", "gone", "activated", "deactivated", "replaced"]
 
@@ -86,10 +78,3 @@ def label_of(request: HttpRequest, device: ProductDevice) -> Label:
 def parts_of(code: str) -> list[str]:
     """A code in pieces of eight."""
     return [code[start : start + 8] for start in range(0, len(code), 8)]
-
-
-def qr_svg(text: str) -> SafeString:
-    """A QR code as SVG without a size of its own; dark modules only."""
-    code = segno.make(text, error=QR_ERROR, micro=False, mask=QR_MASK)
-    svg = code.svg_inline(border=QR_BORDER, omitsize=True, svgclass=None, lineclass=None)
-    return mark_safe(svg)  # noqa: S308 - made of numbers only

@@ -28,7 +28,8 @@ from thingtank.web.workbench.pages import (
     require_form,
 )
 from thingtank.web.workbench.product_forms import RenameForm, SerialsForm
-from thingtank.web.workbench.provisioning import activation_url, parts_of, qr_svg, read_provision
+from thingtank.web.workbench.provisioning import activation_url, parts_of, read_provision
+from thingtank.web.workbench.qr_codes import qr_svg
 from thingtank.web.workbench.views.products import (
     back_to_product,
     managed_product,
