@@ -155,7 +155,7 @@ def test_a_long_list_that_was_pasted_arrives_and_can_be_searched(
     server: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object]
 ) -> None:
     page = open_page(open_browser, signed_in)
-    product = add_product(page, server, "Long list")
+    add_product(page, server, "Long list")
     page.get_by_role("link", name="Add serials").first.click()
     # More than Django takes of one field, so it travels as a file. By script, because typing that
     # much takes the browser longer than sending it.

@@ -160,7 +160,12 @@ class SerialsForm(TankForm):
     file = forms.FileField(
         label="CSV or text file",
         required=False,
-        widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
+        widget=forms.FileInput(
+            attrs={
+                "accept": ".csv,.txt,text/csv,text/plain",
+                "data-bytes-max": UPLOAD_BYTES_MAX,
+            }
+        ),
         help_text=f"At most {UPLOAD_BYTES_MAX // 1_000_000} MB.",
     )
 

@@ -2,7 +2,7 @@
 // something fails, they are ordinary links to a page with the same form.
 import { takeNotices } from "./notices.js";
 import { applyPage } from "./refresh.js";
-import { send } from "./upload.js";
+import { send, showProblem, wordsOf } from "./upload.js";
 
 let dialog = null;
 
@@ -66,14 +66,9 @@ async function submit(event) {
   let answer;
   try {
     answer = await post(form);
-  } catch {
+  } catch (error) {
     button.disabled = false;
-    form.querySelector(".form-errors")?.remove();
-    const problem = document.createElement("div");
-    problem.className = "form-errors";
-    problem.setAttribute("role", "alert");
-    problem.textContent = "The server cannot be reached. Nothing was saved.";
-    form.prepend(problem);
+    showProblem(form, wordsOf(error));
     return;
   }
   const { pathname } = new URL(answer.url);

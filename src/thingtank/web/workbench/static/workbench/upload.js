@@ -2,6 +2,18 @@
 
 const PASTE_CHARS_MAX = 200_000; // longer lists travel as a file, for which the server has room
 
+/** What people can be told; other errors mean that the server cannot be reached. */
+class Refused extends Error {}
+
+function checkSize(form) {
+  const input = form.querySelector("input[type=file]");
+  const bytesMax = Number(input.dataset.bytesMax);
+  const pasted = new Blob([form.elements.serials.value]);
+  if (Math.max(input.files[0]?.size ?? 0, pasted.size) > bytesMax) {
+    throw new Refused(`The list is too large: at most ${bytesMax / 1e6} MB are read at once.`);
+  }
+}
+
 function bodyOf(form) {
   const body = new FormData(form);
   const pasted = body.get("serials");
@@ -19,6 +31,7 @@ function percent(event) {
 
 /** POST a form; resolves to { url, text, ok }, and rejects when the server cannot be reached. */
 export function send(form) {
+  checkSize(form);
   const state = form.querySelector("[data-upload-state]");
   const meter = state.querySelector("progress");
   const words = state.querySelector("p");
@@ -53,6 +66,22 @@ export function send(form) {
   });
 }
 
+/** Say above a form why it was not sent. */
+export function showProblem(form, words) {
+  form.querySelector(".form-errors")?.remove();
+  const problem = document.createElement("div");
+  problem.className = "form-errors";
+  problem.setAttribute("role", "alert");
+  problem.textContent = words;
+  form.prepend(problem);
+}
+
+export function wordsOf(error) {
+  return error instanceof Refused
+    ? error.message
+    : "The server cannot be reached. Nothing was saved.";
+}
+
 /** A page of its own, not a dialog: the answer takes the form's place. */
 document.addEventListener("submit", async (event) => {
   const form = event.target;
@@ -63,8 +92,12 @@ document.addEventListener("submit", async (event) => {
   let answer;
   try {
     answer = await send(form);
-  } catch {
+  } catch (error) {
     button.disabled = false;
+    if (error instanceof Refused) {
+      showProblem(form, error.message);
+      return;
+    }
     form.submit(); // the browser's own page says best what is wrong
     return;
   }
