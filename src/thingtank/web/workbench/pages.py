@@ -34,6 +34,8 @@ View = Callable[Concatenate[HttpRequest, Params], HttpResponse]
 # A form is looked at and sent.
 require_form = require_http_methods(["GET", "HEAD", "POST"])
 
+PAGE_MAX = 1_000_000  # lists of the tank refuse more
+
 # What a page says after a redirect: the address carries the word, never the text itself.
 NOTICES = {
     "device-added": "Device added. Send it a first value.",
@@ -138,7 +140,9 @@ def address_of(request: HttpRequest, path: str) -> str:
 def page_number(request: HttpRequest, name: str) -> int:
     """Which page of a list the address asks for by `name`; 1 for any nonsense."""
     text = request.GET.get(name, "")
-    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else 1
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        return 1
+    return min(max(1, int(text)), PAGE_MAX)
 
 
 def page_count(total_count: int, per_page: int) -> int:

@@ -85,7 +85,8 @@ class ProductForm(TankForm):
         lines = self.cleaned_data["channels"].splitlines()
         try:
             rows = [
-                [cell.strip() for cell in row] for row in csv.reader(lines, skipinitialspace=True)
+                [cell.strip() for cell in row]
+                for row in csv.reader(lines, skipinitialspace=True, strict=True)
             ]
         except csv.Error as error:
             raise forms.ValidationError(f"Channels cannot be read: {error}.") from None
@@ -147,6 +148,7 @@ class SerialsForm(TankForm):
 
     Args:
         serials_max: how many at once.
+        is_cut: the request is so large that Django left its file out.
     """
 
     serials = forms.CharField(
@@ -169,15 +171,21 @@ class SerialsForm(TankForm):
         help_text=f"At most {UPLOAD_BYTES_MAX // 1_000_000} MB.",
     )
 
-    def __init__(self, *args: object, serials_max: int, **kwargs: object) -> None:
+    def __init__(self, *args: object, serials_max: int, is_cut: bool, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # handed on as they came
         self._serials_max = serials_max
+        self._is_cut = is_cut
         self.found: list[str] = []
 
     def clean(self) -> None:
         """Read the one list that was given."""
         text, file = self.cleaned_data.get("serials", ""), self.cleaned_data.get("file")
         if "file" in self.errors:
+            return
+        if self._is_cut:
+            self.add_error(
+                "file", f"The file is too large: at most {UPLOAD_BYTES_MAX} bytes are read."
+            )
             return
         if bool(text.strip()) == bool(file):
             words = (

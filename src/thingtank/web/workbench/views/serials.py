@@ -48,8 +48,9 @@ def add(request: HttpRequest, product_id: str) -> HttpResponse:
         request.POST or None,
         request.FILES or None,
         serials_max=tank.limits.serials_per_upload_max,
+        is_cut=int(request.META.get("CONTENT_LENGTH") or 0) > UPLOAD_BYTES_MAX,
     )
-    if request.method == "POST" and form.is_valid() and _is_whole(request, form):
+    if request.method == "POST" and form.is_valid():
         try:
             tank_access.run(add_product_devices(tank, caller, product_id, form.found))
         except ValidationFailed as error:
@@ -59,15 +60,6 @@ def add(request: HttpRequest, product_id: str) -> HttpResponse:
         else:
             return back_to_product(product_id, "serials-added")
     return form_page(request, "serials_add.html", form, product=product, **way_back(product))
-
-
-def _is_whole(request: HttpRequest, form: SerialsForm) -> bool:
-    """Whether nothing was left out: Django drops a file that does not fit into memory."""
-    size = request.META.get("CONTENT_LENGTH") or "0"
-    if int(size) <= UPLOAD_BYTES_MAX:
-        return True
-    form.add_error("file", f"The file is too large: at most {UPLOAD_BYTES_MAX} bytes are read.")
-    return False
 
 
 def _serial(
