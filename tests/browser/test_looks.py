@@ -136,6 +136,7 @@ def test_page_is_readable_and_fits(
     page.goto(filled.url + PAGES[name].format(feed_id=filled.feed_id, **provisioned))
     if name == "device":
         page.get_by_text("6h", exact=True).click()
+        page.locator('[data-key="temperature"]').scroll_into_view_if_needed()  # drawn when seen
         expect(page.locator('[data-key="temperature"] canvas')).to_be_visible()
         expect(page.locator("#stream-state")).to_have_text("Live")
     page.wait_for_load_state("load")
