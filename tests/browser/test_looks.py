@@ -75,10 +75,41 @@ PAGES = {
     "location": "/feeds/{feed_id}/location",
     "metadata": "/feeds/{feed_id}/metadata",
     "device-delete": "/feeds/{feed_id}/delete",
+    "products": "/products/",
+    "products-develop": "/products/?state=develop",
+    "product": "/products/{product_id}/",
+    "product-add": "/products/add",
+    "product-edit": "/products/{product_id}/edit",
+    "product-delete": "/products/{product_id}/delete",
+    "serials-add": "/products/{product_id}/serials/add",
+    "serial": "/products/{product_id}/serial-WS-002/",
+    "serial-rename": "/products/{product_id}/serial-WS-002/rename",
+    "deploy": "/products/{product_id}/deploy?which=all&size=12",
+    "deploy-none": "/products/{product_id}/deploy?page=9",
+    "device-deactivate": "/feeds/{activated_id}/deactivate",
+    "device-provisioned": "/feeds/{activated_id}",
+    "keys": "/keys/",
+    "keys-none-found": "/keys/?q=nothing+like+this",
+    "keys-add": "/keys/add",
     "account": "/account",
     "password": "/account/password",
     "not-found": "/feeds/999999",
 }
+
+
+@pytest.fixture(scope="module")
+def provisioned(server: LiveServer) -> dict[str, object]:
+    """A product with 20 serials, one of which is activated."""
+    made = server.command("product", "create", "Weather station Mk II", "--channel", "temperature=°C", "--description", "Mains powered, with a rain gauge.")  # fmt: skip
+    product_id = str(made["product_id"])
+    batch = server.folder / "batch.txt"
+    batch.write_text("\n".join(f"WS-{n:03}" for n in range(1, 21)))
+    server.command("product", "serials", "add", product_id, str(batch))
+    devices = server.command("product", "serials", "list", product_id)["devices"]
+    assert isinstance(devices, list)
+    codes = [row["activation_code"] for row in devices]
+    activated = server.command("product", "activate", codes[0])
+    return {"product_id": product_id, "codes": codes, "activated_id": activated["feed_id"]}
 
 
 def check_readable(page: Page) -> None:
@@ -98,13 +129,14 @@ def check_fits(page: Page) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
 def test_page_is_readable_and_fits(
-    filled: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object], name: str, theme: str, size: str
+    filled: LiveServer, provisioned: dict[str, object], open_browser: OpenBrowser, signed_in: dict[str, object], name: str, theme: str, size: str
 ) -> None:  # fmt: skip
     width, height = SIZES[size]
     page = open_browser(width, height, color_scheme=theme, storage_state=signed_in)
-    page.goto(filled.url + PAGES[name].format(feed_id=filled.feed_id))
+    page.goto(filled.url + PAGES[name].format(feed_id=filled.feed_id, **provisioned))
     if name == "device":
         page.get_by_text("6h", exact=True).click()
+        page.locator('[data-key="temperature"]').scroll_into_view_if_needed()  # drawn when seen
         expect(page.locator('[data-key="temperature"] canvas')).to_be_visible()
         expect(page.locator("#stream-state")).to_have_text("Live")
     page.wait_for_load_state("load")
@@ -115,14 +147,50 @@ def test_page_is_readable_and_fits(
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_pages_for_strangers_are_readable_and_fit(
-    server: LiveServer, open_browser: OpenBrowser, theme: str
+    server: LiveServer, provisioned: dict[str, object], open_browser: OpenBrowser, theme: str
 ) -> None:
     page = open_browser(390, 844, color_scheme=theme)
-    for name, path in {"sign-in": "/sign-in", "link-spent": f"/welcome/{'x' * 43}"}.items():
+    codes = provisioned["codes"]
+    assert isinstance(codes, list)
+    pages = {
+        "sign-in": "/sign-in",
+        "link-spent": f"/welcome/{'x' * 43}",
+        "activate": f"/activate/{codes[1]}",
+        "activate-already": f"/activate/{codes[0]}",
+        "activate-unknown": "/activate/nothing",
+        "activate-code": "/activate/",
+    }
+    for name, path in pages.items():
         page.goto(server.url + path)
         check_fits(page)
         check_readable(page)
         screenshot(page, f"{name}-{theme}-phone")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_an_activated_device_and_a_new_key_are_readable(
+    server: LiveServer, provisioned: dict[str, object], open_browser: OpenBrowser, signed_in: dict[str, object], theme: str, size: str
+) -> None:  # fmt: skip
+    codes = provisioned["codes"]
+    assert isinstance(codes, list)
+    code = codes[2 + 2 * list(SIZES).index(size) + (theme == "dark")]
+    page = open_browser(*SIZES[size], color_scheme=theme)
+    page.goto(f"{server.url}/activate/{code}")
+    page.get_by_role("button", name="Activate").click()
+    expect(page.get_by_role("heading", name="Activated")).to_be_visible()
+    check_fits(page)
+    check_readable(page)
+    screenshot(page, f"activated-{theme}-{size}")
+    page = open_browser(*SIZES[size], color_scheme=theme, storage_state=signed_in)
+    page.goto(f"{server.url}/keys/")
+    page.get_by_role("link", name=re.compile("^Regenerate")).first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Regenerate key").click()
+    expect(dialog.get_by_role("heading", name="The new key")).to_be_visible()
+    check_fits(page)
+    check_readable(page)
+    screenshot(page, f"key-new-{theme}-{size}")
 
 
 def test_a_device_is_added_by_keyboard_alone(

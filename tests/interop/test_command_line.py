@@ -494,3 +494,61 @@ def test_no_command_needs_the_heavy_parts_to_print_its_help() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_product_is_made_filled_activated_and_deleted(folder: Path, tmp_path: Path) -> None:
+    made = answer(
+        folder, "product", "create", "Kettle", "--channel", "temperature=°C", "--channel", "on",
+        "--tag", "b", "--tag", "a", "--public",
+    )  # fmt: skip
+    product_id = made["product_id"]
+    assert (made["channels"], made["tags"], made["private"]) == (["temperature=°C", "on"], ["a", "b"], False)  # fmt: skip
+    assert re.fullmatch("[0-9a-f]{40}", made["secret"])
+    batch = tmp_path / "batch.csv"
+    batch.write_text("no,serial\n1,K-1\n2,K-2\n")
+    added = answer(folder, "product", "serials", "add", product_id, str(batch))
+    assert added == {"added_count": 2, "devices_count": 2}
+    assert answer(folder, "product", "serials", "add", product_id, "-", stdin="K-3\n")["devices_count"] == 3  # fmt: skip
+    assert 'Row 2: serial "K-2" has already been taken' in refusal(
+        folder, "product", "serials", "add", product_id, "-", stdin="K-4\nK-2\n"
+    )
+    assert "Row 1" in refusal(
+        folder, "product", "serials", "add", product_id, "-", stdin="no good\n"
+    )
+    listed = answer(folder, "product", "serials", "list", product_id, "--waiting")
+    codes = {row["serial"]: row["activation_code"] for row in listed["devices"]}
+    assert sorted(codes) == ["K-1", "K-2", "K-3"]
+
+    first = answer(folder, "product", "activate", codes["K-1"])
+    assert first["channels"] == ["on", "temperature"]
+    assert answer(folder, "product", "activate", codes["K-1"]) == first
+    assert answer(folder, "product", "show", product_id)["activated_devices_count"] == 1
+    gone = answer(folder, "product", "deactivate", product_id, "K-1", "--yes")
+    assert (gone["activated_at"], gone["feed_id"]) == (None, None)
+    second = answer(folder, "product", "activate", codes["K-1"])
+    assert second["feed_id"] != first["feed_id"]
+    assert "couldn't find Device" in refusal(folder, "product", "activate", "0" * 40)
+
+    assert [row["name"] for row in answer(folder, "product", "list")["products"]] == ["Kettle"]
+    assert answer(folder, "product", "list", "--state", "develop")["products"] == []
+    answer(folder, "product", "delete", product_id, "--yes")
+    assert "couldn't find Product" in refusal(folder, "product", "show", product_id)
+    assert answer(folder, "device", "show", str(second["feed_id"]))["title"] == "Kettle K-1"
+
+
+def test_a_key_is_changed_in_part_and_regenerated(folder: Path) -> None:
+    key = answer(folder, "key", "create", "Pi", "--feed", "1", "--allow", "read", "--expires", "1d")
+    key_id = str(key["key_id"])
+    changed = answer(folder, "key", "update", key_id, "--allow", "read,update", "--channel", "t")
+    assert (changed["methods"], changed["feeds"]) == (["get", "put"], ["1/t"])
+    assert changed["expires_at"] == key["expires_at"]
+    assert answer(folder, "key", "show", key_id)["api_key"] == key["api_key"]
+    freed = answer(folder, "key", "update", key_id, "--all-feeds", "--never-expires", "--label", "Pi 2")  # fmt: skip
+    assert (freed["label"], freed["feeds"], freed["expires_at"]) == ("Pi 2", [], None)
+    assert freed["methods"] == ["get", "put"]
+    made = answer(folder, "key", "regenerate", key_id, "--yes")
+    assert made["api_key"] != key["api_key"]
+    assert answer(folder, "key", "show", key_id)["api_key"] == made["api_key"]
+    assert "not a feed of this account" in refusal(folder, "key", "update", key_id, "--feed", "99")
+    assert thingtank(folder, "key", "update", key_id).returncode == 2
+    assert thingtank(folder, "key", "update", key_id, "--feed", "1", "--all-feeds").returncode == 2

@@ -17,7 +17,17 @@ import requests
 from tests.live_server import LiveServer, start_server
 
 PASSWORD = "correct horse battery"
-PRIVATE_PAGES = ["/", "/account", "/account/password", "/devices/add", "/feeds/1", "/admin/"]
+PRIVATE_PAGES = [
+    "/",
+    "/account",
+    "/account/password",
+    "/devices/add",
+    "/feeds/1",
+    "/admin/",
+    "/keys/",
+    "/products/",
+    "/products/add",
+]
 
 
 @pytest.fixture(scope="module")
@@ -436,8 +446,13 @@ def test_a_devices_keys_are_paged_and_its_own_line_keeps_the_first(
     made = post(owner, f"{server.url}/devices/add", name="Many keys", privacy="private")
     device = made.url.split("?")[0]
     for number in range(25):
-        fields = {"label": f"key {number:02}", "methods": "get", "private_access": "on"}
-        post(owner, f"{device}/keys/add", **fields, expires="")
+        fields = {
+            "label": f"key {number:02}",
+            "methods": "get",
+            "private_access": "on",
+            "reach": "only",
+        }
+        post(owner, f"{device}/keys/add", **fields, resources=device.rsplit("/", 1)[1], expires="")
     first, second, beyond = (
         owner.get(device + query, timeout=20).text for query in ("", "?keys=2", "?keys=99")
     )

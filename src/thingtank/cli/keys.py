@@ -1,4 +1,4 @@
-"""`thingtank key`: make, list, show and delete API keys."""
+"""`thingtank key`: make, list, show, change and delete API keys."""
 
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,71 @@ def show(data: Path, as_json: bool, key_id: int) -> None:
         print_json(with_times(found, expires_us="expires_at"))
     else:
         print_facts([(name, found[name]) for name in ("label", "owner", "methods", "api_key")])
+
+
+@key.command()
+@click.argument("key_id", type=int)
+@click.option("--label", help="Another label.")
+@click.option("--feed", "feeds", type=int, multiple=True, help="Only this feed; several may be.")
+@click.option("--all-feeds", is_flag=True, help="All that its owner can reach.")
+@click.option("--channel", "channels", multiple=True, help="Only this channel of the one feed.")
+@click.option("--allow", "methods", type=Methods(), help="What it may do.")
+@click.option("--private-access/--no-private-access", default=None, help="May see private feeds.")
+@click.option("--source-ip", help="Only from this address; '' for any.")
+@click.option("--referer", help="Only with this host in the Referer header; '' for any.")
+@click.option(
+    "--minimum-interval", "minimum_interval_s", type=click.IntRange(0), metavar="SECONDS",
+    help="The finest history it may read; 0 for any.",
+)  # fmt: skip
+@click.option("--expires", "expires_in_s", type=Duration(), help="Dead after that: 12h, 30d.")
+@click.option("--never-expires", is_flag=True, help="Alive until it is deleted.")
+@json_option
+@data_option
+def update(
+    data: Path, as_json: bool, key_id: int, all_feeds: bool, never_expires: bool, **asked: Any
+) -> None:
+    """Change what is given; the rest of the key, and its secret, stay."""
+    from thingtank.cli.output import print_facts, print_json, with_times
+
+    # Options that are not given are None, or empty where several may be.
+    changes = {name: value for name, value in asked.items() if value not in (None, ())}
+    if all_feeds and (asked["feeds"] or asked["channels"]):
+        raise click.UsageError("--all-feeds goes with neither --feed nor --channel")
+    if never_expires and asked["expires_in_s"] is not None:
+        raise click.UsageError("give --expires or --never-expires, not both")
+    if all_feeds:
+        changes["feeds"] = ()
+    if never_expires:
+        changes["expires_in_s"] = None
+    if not changes:
+        raise click.UsageError("nothing to change; see --help")
+    with Session(data) as session:
+        row = session.call("key.update", key_id=key_id, **changes)
+    if as_json:
+        print_json(with_times(row, expires_us="expires_at"))
+        return
+    click.echo(f"Changed {row['label']}.")
+    print_facts([("methods", row["methods"]), ("feeds", row["feeds"] or "all")])
+
+
+@key.command()
+@click.argument("key_id", type=int)
+@yes_option
+@json_option
+@data_option
+def regenerate(data: Path, as_json: bool, yes: bool, key_id: int) -> None:
+    """Give a key another secret; the old one is dead at once."""
+    from thingtank.cli.output import print_facts, print_json, with_times
+
+    if not yes:
+        click.confirm(f"Regenerate key {key_id}? Its old secret is dead at once", abort=True)
+    with Session(data) as session:
+        made = session.call("key.regenerate", key_id=key_id)
+    if as_json:
+        print_json(with_times(made, expires_us="expires_at"))
+        return
+    click.echo(f"Regenerated {made['label']}.")
+    print_facts([("key_id", made["key_id"]), ("api_key", made["api_key"])])
 
 
 @key.command()

@@ -16,6 +16,7 @@ from thingtank.cli.devices import device
 from thingtank.cli.feeds import feed
 from thingtank.cli.keys import key
 from thingtank.cli.options import config_option, data_option, json_option, set_option
+from thingtank.cli.products import product
 from thingtank.cli.triggers import trigger
 from thingtank.cli.users import user
 
@@ -97,7 +98,7 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
         click.echo(f"{name:<36} {json.dumps(value):<24} {source}")
 
 
-for group in (device, feed, trigger, delivery, key, user, archive):
+for group in (device, product, feed, trigger, delivery, key, user, archive):
     main.add_command(group)
 
 

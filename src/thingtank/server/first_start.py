@@ -6,8 +6,8 @@ import msgspec
 from django.db import connection
 
 from thingtank.tank.access import OPERATOR, Caller
-from thingtank.tank.actions.devices import create_device
 from thingtank.tank.actions.keys import list_keys, reveal_key
+from thingtank.tank.actions.products import develop_device
 from thingtank.tank.changes import DeviceChange
 from thingtank.tank.interfaces import PAGE_MAX, DeviceQuery
 from thingtank.tank.keys import ApiKey, Resource
@@ -45,8 +45,9 @@ async def ensure_owner(tank: Tank, account: Account | None) -> Owner:
     if first is None:
         if await asyncio.to_thread(_has_signed_in, account):
             return Owner()  # who has no device any more wants none
-        made = await create_device(tank, Caller(account), DeviceChange(title=DEVICE_TITLE))
-        return Owner(made.device.device_id, made.api_key)
+        # As the workbench adds one, so that it shows what such a device has.
+        made = await develop_device(tank, Caller(account), DeviceChange(title=DEVICE_TITLE))
+        return Owner(made.created.device.device_id, made.created.api_key)
     keys = list_keys(tank, OPERATOR, account.account_id, first.device_id)
     now_us = tank.clock.now_us()
     writing = next((key for key in keys if _may_write(key, first.device_id, now_us)), None)

@@ -18,6 +18,9 @@ LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 SIGN_IN_FAILURES_MAX = 10
 SIGN_IN_WAIT = datetime.timedelta(minutes=15)
 
+# Of a request with a list of serials; a file that does not fit is left out, and the form says so.
+UPLOAD_BYTES_MAX = 8_000_000
+
 _APPS = (
     "django.contrib.admin",
     "django.contrib.auth",
@@ -119,7 +122,10 @@ _SECURITY: dict[str, Any] = {
     "SECURE_REFERRER_POLICY": "same-origin",
     "DATA_UPLOAD_MAX_MEMORY_SIZE": 1_000_000,
     "DATA_UPLOAD_MAX_NUMBER_FIELDS": 200,
-    "DATA_UPLOAD_MAX_NUMBER_FILES": 0,
+    "DATA_UPLOAD_MAX_NUMBER_FILES": 1,
+    "FILE_UPLOAD_MAX_MEMORY_SIZE": UPLOAD_BYTES_MAX,
+    # Nothing is kept on disk, so nothing can fill it.
+    "FILE_UPLOAD_HANDLERS": ["django.core.files.uploadhandler.MemoryFileUploadHandler"],
     "MESSAGE_STORAGE": "django.contrib.messages.storage.session.SessionStorage",
 }
 

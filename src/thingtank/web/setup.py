@@ -11,13 +11,14 @@ from django.core.management import call_command
 from django.db import connection
 from starlette.responses import PlainTextResponse
 
-from thingtank.web.django_settings import django_settings_of
+from thingtank.web.django_settings import UPLOAD_BYTES_MAX, django_settings_of
 from thingtank.web.web_settings import WebSettings
 
 # Each page that is being made has a thread and a connection to the database.
 PAGES_AT_ONCE_MAX = 16
 STRANGERS_PAGES_AT_ONCE_MAX = 10  # of them, so that strangers leave some to who is signed in
 PUBLIC_PATHS = ("/directory", "/feeds/")
+BODY_BYTES_MAX = UPLOAD_BYTES_MAX + 1_000_000  # so that a form can say that a file is too large
 TURN_S_MAX = 20.0  # longer, and people have pressed reload
 _BUSY = "Too many pages are being made at the moment. Try again in a few seconds.\n"
 
@@ -42,7 +43,7 @@ def migrate() -> None:
 
 def asgi_app() -> Any:
     """Django as an ASGI app that makes a bounded number of pages at a time."""
-    pages = bounded(get_asgi_application(), PAGES_AT_ONCE_MAX, TURN_S_MAX)
+    pages = bounded(limited(get_asgi_application(), BODY_BYTES_MAX), PAGES_AT_ONCE_MAX, TURN_S_MAX)
     return with_strangers_share(pages, STRANGERS_PAGES_AT_ONCE_MAX, TURN_S_MAX)
 
 
@@ -56,6 +57,29 @@ def with_strangers_share(pages: Any, at_once_max: int, turn_s_max: float) -> Any
         has_session = any(name == b"cookie" and cookie in text for name, text in scope["headers"])
         app = strangers_pages if is_public and not has_session else pages
         await app(scope, receive, send)
+
+    return answer
+
+
+def limited(app: Any, body_bytes_max: int) -> Any:
+    """An ASGI app that takes no larger bodies; Django would put them on the disk first."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if int(declared) > body_bytes_max:
+            words = f"The request is too large; at most {body_bytes_max} bytes are read.\n"
+            await PlainTextResponse(words, 413)(scope, receive, send)
+            return
+        read_bytes = 0
+
+        async def counted() -> Any:
+            nonlocal read_bytes
+            message = await receive()
+            read_bytes += len(message.get("body", b""))
+            # Only who hides the length comes this far, and gets no answer.
+            return {"type": "http.disconnect"} if read_bytes > body_bytes_max else message
+
+        await app(scope, counted, send)
 
     return answer
 

@@ -81,6 +81,22 @@ class ProductDeviceRow(msgspec.Struct, frozen=True):
     api_key: str = ""
 
 
+class CodeHolder(msgspec.Struct, frozen=True):
+    """The device that an activation code belongs to, as far as whoever holds the code may know it.
+
+    Attributes:
+        account_id: whose it is; not for strangers.
+        feed_id: its feed while it is active and the feed exists; not for strangers.
+    """
+
+    product_name: str
+    product_description: str
+    serial: str
+    is_activated: bool
+    account_id: int
+    feed_id: int | None
+
+
 class DevelopedDevice(msgspec.Struct, frozen=True):
     """A device that is being worked on, with the product of which it is the only one."""
 
@@ -341,6 +357,24 @@ async def _device_of_code(tank: Tank, code: str) -> ProductDevice:
     if device is None:
         raise NoSuchProductDevice("couldn't find Device with that activation code")
     return device
+
+
+async def find_code_holder(tank: Tank, code: str) -> CodeHolder:
+    """Which device a code belongs to; needs nothing but the code, and changes nothing.
+
+    Raises:
+        NoSuchProductDevice: no device has that code.
+    """
+    device = await _device_of_code(tank, code)
+    product = await tank.products.get_product(device.product_id)
+    return CodeHolder(
+        product.name,
+        product.description,
+        device.serial,
+        device.activated_us is not None,
+        product.account_id,
+        device.feed_id,
+    )
 
 
 def _new_feed(tank: Tank, product: Product, serial: str) -> tuple[NewFeed, str]:

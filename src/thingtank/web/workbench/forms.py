@@ -24,14 +24,6 @@ DISTANCE_KM_MAX = 20_100.0  # the other side of the world
 
 PRIVACY_CHOICES = [("private", "Private device"), ("public", "Public device")]
 METHOD_CHOICES = list(zip(ACCESS_METHODS, ("READ", "UPDATE", "CREATE", "DELETE"), strict=True))
-EXPIRY_CHOICES = [
-    ("", "Never"),
-    ("1", "In a day"),
-    ("7", "In a week"),
-    ("30", "In 30 days"),
-    ("90", "In 90 days"),
-    ("365", "In a year"),
-]
 
 
 class TankForm(forms.Form):
@@ -53,7 +45,8 @@ class TankForm(forms.Form):
                 self.add_error(None, f"{field} {message}.")
 
 
-def _text(label: str, help_text: str = "", *, required: bool = False) -> forms.CharField:
+def text_field(label: str, help_text: str = "", *, required: bool = False) -> forms.CharField:
+    """A field of one line, as long as the tank keeps it."""
     return forms.CharField(
         label=label, help_text=help_text, required=required, max_length=TEXT_CHARS_MAX
     )
@@ -70,8 +63,9 @@ def _degrees(label: str, most: float) -> forms.FloatField:
     )
 
 
-def _tags(help_text: str) -> forms.CharField:
-    return _text("Tags", help_text)
+def tags_field(help_text: str) -> forms.CharField:
+    """A field of tags, which `tags_of` reads."""
+    return text_field("Tags", help_text)
 
 
 def tags_of(text: str) -> tuple[str, ...]:
@@ -87,18 +81,23 @@ def check_place(form: forms.Form) -> None:
             form.add_error(name, "Give both latitude and longitude, or neither.")
 
 
-class DeviceForm(TankForm):
-    """What a new device is asked for."""
-
-    problem_fields: ClassVar[dict[str, str]] = {"title": "name"}
-
-    name = _text("Device name", required=True)
-    description = forms.CharField(
+def description_field() -> forms.CharField:
+    """A field of several lines."""
+    return forms.CharField(
         label="Description",
         required=False,
         max_length=DESCRIPTION_CHARS_MAX,
         widget=forms.Textarea(attrs={"rows": 3}),
     )
+
+
+class DeviceForm(TankForm):
+    """What a new device is asked for."""
+
+    problem_fields: ClassVar[dict[str, str]] = {"title": "name"}
+
+    name = text_field("Device name", required=True)
+    description = description_field()
     privacy = forms.ChoiceField(
         label="Privacy", choices=PRIVACY_CHOICES, widget=forms.RadioSelect, initial="private"
     )
@@ -115,7 +114,7 @@ class DeviceForm(TankForm):
 class MetadataForm(DeviceForm):
     """Everything a device says of itself, apart from where it is."""
 
-    tags = _tags("Separated by commas.")
+    tags = tags_field("Separated by commas.")
     website = forms.URLField(
         label="Website", required=False, max_length=TEXT_CHARS_MAX, assume_scheme="https"
     )
@@ -150,14 +149,14 @@ class LocationForm(TankForm):
         f"location_{field}": field for field in ("name", "lat", "lon", "ele")
     }
 
-    name = _text("Place", "What people call it: “Roof, east side”.")
+    name = text_field("Place", "What people call it: “Roof, east side”.")
     lat = forms.FloatField(
         label="Latitude", required=False, help_text="Degrees north; south is negative."
     )
     lon = forms.FloatField(
         label="Longitude", required=False, help_text="Degrees east; west is negative."
     )
-    ele = _text("Elevation", "Metres above sea level.")
+    ele = text_field("Elevation", "Metres above sea level.")
     exposure = forms.ChoiceField(
         label="Exposure",
         required=False,
@@ -192,9 +191,9 @@ class ChannelForm(TankForm):
 
     problem_fields: ClassVar[dict[str, str]] = {"id": "name", "unit": "unit_symbol"}
 
-    unit_symbol = _text("Unit symbol", "As shown beside values: °C, %, kWh.")
-    unit_label = _text("Unit name", "In full: Celsius, percent, kilowatt hours.")
-    tags = _tags("Separated by commas.")
+    unit_symbol = text_field("Unit symbol", "As shown beside values: °C, %, kWh.")
+    unit_label = text_field("Unit name", "In full: Celsius, percent, kilowatt hours.")
+    tags = tags_field("Separated by commas.")
 
     @staticmethod
     def initial_of(datastream: Datastream) -> dict[str, str]:
@@ -217,7 +216,7 @@ class ChannelForm(TankForm):
 class NewChannelForm(ChannelForm):
     """A channel that is not there yet."""
 
-    name = _text(
+    name = text_field(
         "Channel name",
         "Letters, digits and _ - + . without spaces: room_temperature",
         required=True,
@@ -232,37 +231,15 @@ class NewChannelForm(ChannelForm):
         return name
 
 
-class KeyForm(TankForm):
-    """A key for one feed."""
-
-    problem_fields: ClassVar[dict[str, str]] = {"permissions_access_methods": "methods"}
-
-    label = _text("Label", "So that you know later what uses it: “Greenhouse Pi”.", required=True)
-    methods = forms.MultipleChoiceField(
-        label="Permissions",
-        choices=METHOD_CHOICES,
-        widget=forms.CheckboxSelectMultiple,
-        initial=["get", "put"],
-        error_messages={"required": "Choose at least one permission."},
-    )
-    private_access = forms.BooleanField(
-        label="Private access",
-        required=False,
-        initial=True,
-        help_text="Needed as long as the device is private.",
-    )
-    expires = forms.ChoiceField(label="Expires", required=False, choices=EXPIRY_CHOICES)
-
-
 class DirectoryForm(TankForm):
     """What the directory may be searched by; all of it stands in the address."""
 
     use_required_attribute = False
 
-    q = _text("Search")
-    tag = _text("Tag")
-    user = _text("User")
-    units = _text("Units", "Symbol or name: °C, Celsius.")
+    q = text_field("Search")
+    tag = text_field("Tag")
+    user = text_field("User")
+    units = text_field("Units", "Symbol or name: °C, Celsius.")
     status = forms.ChoiceField(
         label="Status",
         required=False,

@@ -38,6 +38,8 @@ View = Callable[Concatenate[HttpRequest, Params], HttpResponse]
 # A form is looked at and sent.
 require_form = require_http_methods(["GET", "HEAD", "POST"])
 
+PAGE_MAX = 1_000_000  # lists of the tank refuse more
+
 # What a page says after a redirect: the address carries the word, never the text itself.
 NOTICES = {
     "device-added": "Device added. Send it a first value.",
@@ -60,7 +62,15 @@ NOTICES = {
     "delivery-cancelled": "Cancelled. It is tried no more.",
     "delivery-kept": "Nothing to do: its state had changed meanwhile.",
     "secret-rotated": "New signing secret made. The old one still signs beside it for a while.",
+    "key-saved": "Key saved. What it may do has changed at once.",
     "key-deleted": "Key deleted. Requests with it are refused from now on.",
+    "product-added": "Product added. Next come the serials of its devices.",
+    "product-saved": "Product saved. Devices activated from now on begin like this.",
+    "product-deleted": "Product deleted. Feeds and keys that its devices have stay in use.",
+    "serials-added": "Serials added. Deploy prints a label for each.",
+    "serial-renamed": "Serial changed, and with it the activation code.",
+    "serial-deleted": "Serial deleted.",
+    "deactivated": "Deactivated. Its key is dead; the activation code lets it in again.",
 }
 
 
@@ -178,7 +188,9 @@ def address_of(request: HttpRequest, path: str) -> str:
 def page_number(request: HttpRequest, name: str) -> int:
     """Which page of a list the address asks for by `name`; 1 for any nonsense."""
     text = request.GET.get(name, "")
-    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else 1
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        return 1
+    return min(max(1, int(text)), PAGE_MAX)
 
 
 def page_count(total_count: int, per_page: int) -> int:

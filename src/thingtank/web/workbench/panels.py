@@ -1,7 +1,7 @@
 """The values that templates and the live stream show: devices, channels, keys, requests."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from urllib.parse import unquote
 
 import msgspec
@@ -10,10 +10,13 @@ from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.datapoints import number_of
 from thingtank.tank.errors import NotFound
 from thingtank.tank.events import RequestServed
-from thingtank.tank.keys import ApiKey
+from thingtank.tank.keys import ApiKey, Permission, Resource
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device, Unit, is_live
 from thingtank.web.workbench.forms import METHOD_CHOICES
+from thingtank.web.workbench.key_forms import resource_words
+
+REACH_SHOWN_MAX = 3  # feeds and channels of a key in a list
 
 _CHANNEL_PATH = re.compile(r"/datastreams/(?P<name>[^/?]+?)(?:\.(?:json|xml|csv))?(?:[/?]|$)")
 _FEED_PATH = re.compile(r"/feeds/\d+")
@@ -51,11 +54,21 @@ class DeviceRow(msgspec.Struct, frozen=True):
 
 
 class KeyRow(msgspec.Struct, frozen=True):
-    """A key as the page lists it, without its secret."""
+    """A key as pages list it, without its secret.
+
+    Attributes:
+        permissions: READ, UPDATE, CREATE, DELETE, as far as it has them: on one feed where the page
+            is a feed's, else on any.
+        channels: of that feed, where it is narrowed to them.
+        reach: the feeds and channels it is narrowed to, for people; blank for all.
+        limits: from where, and how finely.
+    """
 
     key: ApiKey
     permissions: tuple[str, ...]
     channels: tuple[str, ...]
+    reach: str
+    limits: tuple[str, ...]
     is_expired: bool
 
 
@@ -149,22 +162,51 @@ def owner_of(tank: Tank, device: Device) -> str:
         return ""
 
 
-def key_row(key: ApiKey, feed_id: int, now_us: int) -> KeyRow:
-    """A key with what it permits on a feed."""
+def key_row(key: ApiKey, now_us: int, feed_id: int | None = None) -> KeyRow:
+    """A key with what it permits on a feed, or at all."""
     methods: set[str] = set()
-    channels: set[str] = set()
+    resources: list[Resource] = []
     for permission in key.permissions:
-        for resource in permission.resources:
-            if resource.feed_id == feed_id:
-                methods.update(permission.access_methods)
-                if resource.datastream_id is not None:
-                    channels.add(resource.datastream_id)
+        named = [
+            resource
+            for resource in permission.resources
+            if feed_id is None or resource.feed_id == feed_id
+        ]
+        if named or feed_id is None:
+            methods.update(permission.access_methods)
+        resources += named
+    channels = {resource.datastream_id for resource in resources if resource.datastream_id}
     return KeyRow(
         key,
         tuple(label for method, label in METHOD_CHOICES if method in methods),
-        tuple(sorted(channels)),
+        tuple(sorted(channels)) if feed_id is not None else (),
+        _reach(key),
+        tuple(dict.fromkeys(word for each in key.permissions for word in _limits(each))),
         key.expires_us is not None and key.expires_us <= now_us,
     )
+
+
+def _reach(key: ApiKey) -> str:
+    if not all(permission.resources for permission in key.permissions):
+        return ""
+    words = list(
+        dict.fromkeys(
+            ("channel " if resource.datastream_id else "feed ") + resource_words(resource)
+            for permission in key.permissions
+            for resource in permission.resources
+        )
+    )
+    more = f" and {len(words) - REACH_SHOWN_MAX} more" if len(words) > REACH_SHOWN_MAX else ""
+    return ", ".join(words[:REACH_SHOWN_MAX]) + more
+
+
+def _limits(permission: Permission) -> Iterator[str]:
+    if permission.source_ip:
+        yield f"from {permission.source_ip}"
+    if permission.referer:
+        yield f"by pages of {permission.referer}"
+    if permission.minimum_interval_s:
+        yield f"history every {permission.minimum_interval_s} s"
 
 
 def request_row(served: RequestServed) -> RequestRow:

@@ -1,15 +1,18 @@
 """Small pieces of markup that many templates use."""
 
 import datetime
+from typing import Literal
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 from django import template
 from django.http import QueryDict
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
 
+from thingtank.tank.things import Device
 from thingtank.web.web_settings import web_settings
 from thingtank.web.workbench import delivery_panels
 
@@ -62,6 +65,20 @@ def map_tiles() -> SafeString | str:
         settings.map_tiles_url,
         settings.map_tiles_attribution,
     )
+
+
+@register.simple_tag
+def key_url(name: str, key_id: int | None, device: Device | Literal[""] | None) -> str:
+    """A key's page, reached from a device's page or from the account's keys.
+
+    Args:
+        name: `add`, `edit`, `reveal`, `regenerate` or `delete`.
+        key_id: None for `add`.
+        device: none in the account's list, which templates hand over as a blank.
+    """
+    group = "key" if device else "keys"
+    args = [device.device_id] if device else []
+    return reverse(f"workbench:{group}_{name}", args=args + ([] if key_id is None else [key_id]))
 
 
 @register.filter

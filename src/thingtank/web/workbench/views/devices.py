@@ -9,8 +9,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from thingtank.tank.access import Caller, may_reach
-from thingtank.tank.actions.devices import create_device, delete_device, update_device
+from thingtank.tank.actions.devices import delete_device, update_device
 from thingtank.tank.actions.keys import list_keys
+from thingtank.tank.actions.products import develop_device
 from thingtank.tank.errors import Unauthenticated
 from thingtank.tank.interfaces import PAGE_MAX, DeviceQuery
 from thingtank.tank.keys import ACCESS_METHODS, ApiKey
@@ -45,6 +46,7 @@ from thingtank.web.workbench.panels import (
     read_waypoints,
     request_row,
 )
+from thingtank.web.workbench.provisioning import read_provision
 from thingtank.web.workbench.trigger_panels import read_triggers
 
 PER_PAGE = 25
@@ -57,12 +59,15 @@ KEY_PLACEHOLDER = "••••••••"
 def devices(request: HttpRequest) -> HttpResponse:
     """List the account's devices, and with `scope=all` everything it may see."""
     caller = tank_access.caller(request)
+    account = caller.account
+    if account is None:
+        raise Unauthenticated("a sign-in is needed")
     text = request.GET.get("q", "").strip()[:200]
     scope = "all" if request.GET.get("scope") == "all" else "mine"
     number = min(page_number(request, "page"), PAGE_MAX)
     query = DeviceQuery(
-        account_id=caller.account.account_id if caller.account else None,
-        everybody=scope == "all" and _may_see_all(caller),
+        account_id=account.account_id,
+        everybody=scope == "all" and account.is_admin,
         with_public=scope == "all",
         text=text,
         page=number,
@@ -82,12 +87,6 @@ def devices(request: HttpRequest) -> HttpResponse:
     return render(request, "workbench/devices.html", context)
 
 
-def _may_see_all(caller: Caller) -> bool:
-    if caller.account is None:
-        raise Unauthenticated("a sign-in is needed")
-    return caller.account.is_admin
-
-
 @page
 @require_form
 def add(request: HttpRequest) -> HttpResponse:
@@ -95,9 +94,9 @@ def add(request: HttpRequest) -> HttpResponse:
     form = DeviceForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         tank, caller = tank_access.tank(), tank_access.caller(request)
-        created = attempt(form, create_device(tank, caller, form.change()))
-        if created is not None:
-            return back_to_device(created.device.device_id, "device-added")
+        made = attempt(form, develop_device(tank, caller, form.change()))
+        if made is not None:
+            return back_to_device(made.created.device.device_id, "device-added")
     return form_page(request, "device_add.html", form)
 
 
@@ -128,6 +127,7 @@ def device(request: HttpRequest, feed_id: int) -> HttpResponse:
     if may_change:
         number = page_number(request, "keys")
         context |= _keys_context(caller, found, number)
+        context["provision"] = tank_access.run(read_provision(tank, caller, found))
         context["curl_line"] = curl_line(endpoint, _example_channel(channels))
         context["triggers"] = tank_access.run(read_triggers(tank, feed_id))
         context["requests"] = [request_row(event) for event in tank.request_log.of_device(feed_id)]
@@ -150,7 +150,7 @@ def _keys_context(caller: Caller, found: Device, number: int) -> dict[str, objec
     shown = keys[(number - 1) * KEYS_PER_PAGE : number * KEYS_PER_PAGE]
     may_reveal = caller.account is not None and caller.account.account_id == found.account_id
     return {
-        "keys": [key_row(key, found.device_id, now_us) for key in shown],
+        "keys": [key_row(key, now_us, found.device_id) for key in shown],
         "keys_page_number": number,
         "keys_page_count": count,
         "may_reveal": may_reveal,
@@ -160,7 +160,7 @@ def _keys_context(caller: Caller, found: Device, number: int) -> dict[str, objec
 
 def _writing_key(keys: Sequence[ApiKey], feed_id: int, now_us: int) -> KeyRow | None:
     """The key that the page's own examples use: the oldest that may do everything."""
-    rows = (key_row(key, feed_id, now_us) for key in keys if key.private_access)
+    rows = (key_row(key, now_us, feed_id) for key in keys if key.private_access)
     return next(
         (
             row

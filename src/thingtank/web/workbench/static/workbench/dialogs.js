@@ -2,6 +2,7 @@
 // something fails, they are ordinary links to a page with the same form.
 import { say, takeNotices } from "./notices.js";
 import { applyPage, refresh } from "./refresh.js";
+import { send, showProblem, wordsOf } from "./upload.js";
 
 let dialog = null;
 
@@ -33,7 +34,7 @@ function show(sheet) {
   const wrong = copy.querySelector("[aria-invalid=true]");
   const first = copy.querySelector("input:not([type=hidden]), textarea, select, button");
   (wrong ?? first)?.focus();
-  document.dispatchEvent(new CustomEvent("sheetshown"));
+  document.dispatchEvent(new CustomEvent("sheetshown", { detail: copy }));
 }
 
 async function open(address) {
@@ -50,6 +51,12 @@ async function open(address) {
   location.assign(address);
 }
 
+async function post(form, body) {
+  if ("upload" in form.dataset) return send(form);
+  const answer = await fetch(form.action, { method: "POST", body, credentials: "same-origin" });
+  return { url: answer.url, text: await answer.text(), ok: answer.ok };
+}
+
 async function submit(event) {
   const form = event.target;
   if (form.method === "get") {
@@ -63,28 +70,20 @@ async function submit(event) {
   if (body.has("back")) body.set("back", location.pathname + location.search);
   let answer;
   try {
-    answer = await fetch(form.action, {
-      method: "POST",
-      body,
-      credentials: "same-origin",
-    });
-  } catch {
+    answer = await post(form, body);
+  } catch (error) {
     button.disabled = false;
-    form.querySelector(".form-errors")?.remove();
-    const problem = document.createElement("div");
-    problem.className = "form-errors";
-    problem.setAttribute("role", "alert");
-    problem.textContent = "The server cannot be reached. Nothing was saved.";
-    form.prepend(problem);
+    showProblem(form, wordsOf(error));
     return;
   }
   const address = new URL(answer.url);
-  if (answer.redirected && address.pathname !== location.pathname) {
+  const isRedirected = address.pathname !== new URL(form.action).pathname;
+  if (isRedirected && address.pathname !== location.pathname) {
     location.assign(answer.url);
     return;
   }
-  const fresh = parse(await answer.text());
-  if (answer.redirected) {
+  const fresh = parse(answer.text);
+  if (isRedirected) {
     dialog.close();
     await takeAnswer(address, fresh);
     return;

@@ -63,4 +63,12 @@ export function startSecrets() {
     showAll();
   });
   document.addEventListener("refreshed", showAll);
+  document.addEventListener("sheetshown", ({ detail: sheet }) => {
+    const keyId = sheet.dataset.newSecret;
+    if (keyId === undefined) return;
+    // The one that this page may remember is dead.
+    known.delete(keyId);
+    shown.delete(keyId);
+    showAll();
+  });
 }
