@@ -14,7 +14,10 @@ import structlog
 _SECRET_FIELDS = frozenset(
     {"api_key", "key", "token", "password", "secret", "authorization", "x-apikey", "cookie"}
 )
-_SECRET_IN_TEXT = re.compile(r"\b(key|oauth_token|token)=[^&\s\"']+|(/welcome/)[\w-]+")
+_SECRET_IN_TEXT = re.compile(
+    r"\b(key|oauth_token|token)=[^&\s\"']+"
+    r"|(/welcome/|/activate/|/devices/(?=[\w-]+/activate))[\w-]+"
+)
 
 
 def blot_secrets(

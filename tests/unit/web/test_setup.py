@@ -1,13 +1,14 @@
-"""Pages are made a bounded number at a time, and nobody waits for ever."""
+"""Pages are made a bounded number at a time of bounded requests, and nobody waits for ever."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
 from thingtank.web import setup
-from thingtank.web.setup import bounded, with_strangers_share
+from thingtank.web.setup import bounded, limited, with_strangers_share
 
 
 async def test_who_waits_too_long_for_a_turn_is_told_to_come_again() -> None:
@@ -60,3 +61,31 @@ async def test_strangers_leave_turns_to_who_is_signed_in(monkeypatch: pytest.Mon
         may_end.set()
         replies = await asyncio.gather(*strangers, *others)
         assert [reply.status_code for reply in replies] == [200] * 4
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Answers with how many bytes came, as Django does once it has them all."""
+    count = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionAbortedError
+        count += len(message["body"])
+        if not message["more_body"]:
+            break
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": str(count).encode()})
+
+
+async def test_a_body_is_read_up_to_its_bound_and_no_further() -> None:
+    async def in_pieces(count: int) -> AsyncIterator[bytes]:
+        for _ in range(count):
+            yield b"x" * 10
+
+    transport = httpx.ASGITransport(limited(echo, 100))
+    async with httpx.AsyncClient(transport=transport, base_url="http://tank.test") as client:
+        assert (await client.post("/", content=b"x" * 100)).text == "100"
+        assert (await client.post("/", content=b"x" * 101)).status_code == 413
+        assert (await client.post("/", content=in_pieces(10))).text == "100"
+        with pytest.raises(ConnectionAbortedError):  # without a length, as far as the bound
+            await client.post("/", content=in_pieces(11))
