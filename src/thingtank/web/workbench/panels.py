@@ -139,14 +139,11 @@ async def read_rows(
 
 
 async def read_waypoints(tank: Tank, device: Device) -> list[tuple[float, float]]:
-    """Where a mobile device was before, (latitude, longitude), oldest first.
-
-    None from a directory that keeps no waypoints.
-    """
+    """Where a mobile device was before, (latitude, longitude), oldest first."""
     if device.location is None or device.location.disposition != "mobile":
         return []
-    read = getattr(tank.directory, "read_waypoints", None)
-    return [(point.lat, point.lon) for point in await read(device.device_id)] if read else []
+    points = await tank.directory.read_waypoints(device.device_id)
+    return [(point.lat, point.lon) for point in points]
 
 
 def newest_us(times_us: Iterable[int | None]) -> int | None:
