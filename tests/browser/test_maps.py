@@ -188,3 +188,16 @@ def test_without_scripts_the_place_is_text_and_fields(
     page.get_by_label("Latitude").fill("1.5")
     page.get_by_role("button", name="Save location").click()
     expect(page.locator("#location")).to_contain_text("1.5")
+
+
+def test_a_mobile_device_that_moved_shows_where_it_was(
+    server: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object]
+) -> None:
+    for lat, lon in ((47.1, 9.5), (47.3, 11.4), (48.2, 16.4)):
+        place(server, lat=lat, lon=lon, disposition="mobile")
+    page = open_browser(storage_state=signed_in)
+    page.goto(f"{server.url}/feeds/{server.feed_id}")
+    drawn(page)
+    stops = page.locator("place-map").get_attribute("data-stops")
+    assert int(stops or 0) >= 2
+    screenshot(page, "map-way")

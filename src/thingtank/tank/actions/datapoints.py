@@ -9,8 +9,8 @@ from msgspec import UNSET
 from thingtank.tank.access import Caller, check_reach, check_resolution
 from thingtank.tank.actions.datastreams import (
     add_missing,
-    apply_change,
-    checked_change,
+    apply_datastream_change,
+    checked_datastream_change,
     draft,
     existing,
 )
@@ -82,7 +82,7 @@ def check_writes(
                 raise NoSuchDatastream(f"feed {device_id} has no datastream {write.name}")
             draft(write.name, write.change)
         elif write.change is not None:
-            checked_change(datastream, write.change)
+            checked_datastream_change(datastream, write.change)
         values, at_us = write.values, write.at_us
         if len(values) == 1:  # nearly always, and quicker than to look for the largest of one
             longest, oldest_us, newest_us = len(values[0]), at_us[0], at_us[0]
@@ -126,7 +126,7 @@ async def apply_writes(tank: Tank, device: Device, writes: Sequence[DatastreamWr
         if write.minimum is not UNSET or write.maximum is not UNSET:
             await _set_extremes(tank, known[write.name], write)
         if write.change is not None and not any(write.name == made.name for made in missing):
-            await apply_change(tank, device.device_id, write.name, write.change)
+            await apply_datastream_change(tank, device.device_id, write.name, write.change)
 
 
 def _rows(

@@ -38,10 +38,10 @@ def draft(name: str, change: DatastreamChange | None) -> Datastream:
         ValidationFailed.
     """
     datastream = Datastream(0, 0, name)
-    return checked_change(datastream, change or DatastreamChange())
+    return checked_datastream_change(datastream, change or DatastreamChange())
 
 
-def checked_change(datastream: Datastream, change: DatastreamChange) -> Datastream:
+def checked_datastream_change(datastream: Datastream, change: DatastreamChange) -> Datastream:
     """`datastream` with `change`; raises ValidationFailed if that would break a rule."""
     if isinstance(change.tags, tuple):
         change = DatastreamChange(tags=ordered_tags(change.tags), unit=change.unit)
@@ -70,15 +70,15 @@ async def add_missing(
     return stored
 
 
-async def apply_change(
+async def apply_datastream_change(
     tank: Tank, device_id: int, name: str, change: DatastreamChange
 ) -> Datastream:
     """Store and announce a checked change; one that changes nothing is not stored."""
     before = existing(tank, device_id, name)
-    if checked_change(before, change) == before:
+    if checked_datastream_change(before, change) == before:
         return before
     datastream = await tank.directory.update_datastream(
-        device_id, name, lambda newest: checked_change(newest, change)
+        device_id, name, lambda newest: checked_datastream_change(newest, change)
     )
     tank.bus.publish(DeviceUpdated(tank.directory.get_device(device_id)))
     return datastream

@@ -126,10 +126,10 @@ async def update_device(tank: Tank, caller: Caller, device_id: int, change: Devi
         NoSuchDevice, ValidationFailed, NotAllowed, Unauthenticated.
     """
     check_reach(caller, "put", tank.directory.get_device(device_id))
-    return await apply_change(tank, device_id, change)
+    return await apply_device_change(tank, device_id, change)
 
 
-def checked_change(device: Device, change: DeviceChange) -> Device:
+def checked_device_change(device: Device, change: DeviceChange) -> Device:
     """`device` with `change`; raises ValidationFailed if that would break a rule."""
     kept = kept_device(changed_device(device, change))
     problems = device_problems(kept)
@@ -138,15 +138,15 @@ def checked_change(device: Device, change: DeviceChange) -> Device:
     return kept
 
 
-async def apply_change(tank: Tank, device_id: int, change: DeviceChange) -> Device:
+async def apply_device_change(tank: Tank, device_id: int, change: DeviceChange) -> Device:
     """Store and announce a checked change; one that changes nothing is not stored."""
     before = tank.directory.get_device(device_id)
-    if checked_change(before, change) == before:
+    if checked_device_change(before, change) == before:
         return before
     now_us = tank.clock.now_us()
 
     def change_newest(newest: Device) -> Device:
-        after = with_location_time(newest, checked_change(newest, change), now_us)
+        after = with_location_time(newest, checked_device_change(newest, change), now_us)
         return msgspec.structs.replace(after, updated_us=max(now_us, newest.updated_us))
 
     device = await tank.directory.update_device(device_id, change_newest)

@@ -6,8 +6,8 @@ from thingtank.tank.access import OPERATOR, Caller, check_reach
 from thingtank.tank.actions.datapoints import apply_writes, check_writes
 from thingtank.tank.actions.datastreams import draft
 from thingtank.tank.actions.devices import (
-    apply_change,
-    checked_change,
+    apply_device_change,
+    checked_device_change,
     create_device,
     delete_device,
 )
@@ -63,9 +63,9 @@ async def write_feed(
     device = tank.directory.get_device(device_id)
     check_reach(caller, "put", device)
     if change is not None:
-        checked_change(device, change)
+        checked_device_change(device, change)
     check_writes(tank, device_id, writes, creates_missing=True)
     if writes:
         await apply_writes(tank, device, writes)
     if change is not None:
-        await apply_change(tank, device_id, change)
+        await apply_device_change(tank, device_id, change)

@@ -1,30 +1,24 @@
 """The public directory's question, and how the tank is asked it."""
 
-from typing import Literal
-
 import msgspec
 
-from thingtank.tank.interfaces import DevicePage, DeviceQuery
+from thingtank.tank.interfaces import DevicePage, DeviceQuery, Order, Status
 from thingtank.tank.tank import Tank
-
-Order = Literal["created_at", "retrieved_at", "relevance", "title"]
 
 
 class DirectorySearch(msgspec.Struct, frozen=True):
     """What the directory is asked for; blank members leave nothing out.
 
     Attributes:
-        text, tag, user, units: as DeviceQuery has them.
-        status: blank for all.
+        text, tag, user, units, status, order: as DeviceQuery has them.
         lat, lon: degrees, both or neither; only feeds at most `distance_km` from there.
-        order: one of the form's choices.
     """
 
     text: str = ""
     tag: str = ""
     user: str = ""
     units: str = ""
-    status: Literal["", "live", "frozen"] = ""
+    status: Status = "all"
     lat: float | None = None
     lon: float | None = None
     distance_km: float = 0
@@ -43,7 +37,7 @@ async def find_feeds(
             tag=asked.tag,
             user=asked.user,
             units=asked.units,
-            status=asked.status or "all",
+            status=asked.status,
             live_s=live_s,
             lat=asked.lat,
             lon=asked.lon,

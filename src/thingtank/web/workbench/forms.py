@@ -249,7 +249,8 @@ class DirectoryForm(TankForm):
         label="Order",
         required=False,
         choices=[
-            ("", "Newest first"),
+            ("", "Best match, then newest"),
+            ("created_at", "Newest first"),
             ("retrieved_at", "Last heard from"),
             ("title", "By name"),
         ],
@@ -276,11 +277,11 @@ class DirectoryForm(TankForm):
             tag=given["tag"].strip(),
             user=given["user"].strip(),
             units=given["units"].strip(),
-            status=given["status"],
+            status=given["status"] or "all",
             lat=given["lat"],
             lon=given["lon"],
             distance_km=given["distance"] or DISTANCE_KM,
-            order=given["order"] or "created_at",
+            order=given["order"] or ("relevance" if given["q"].strip() else "created_at"),
         )
 
 
