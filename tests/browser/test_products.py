@@ -1,15 +1,14 @@
 """Provisioning as people do it: develop a device, upload a batch, print labels, scan one."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import OpenBrowser, screenshot
 from tests.live_server import LiveServer
+from tests.needed import needed_program
 
 from thingtank.web.workbench.qr_codes import QR_BORDER, QR_ERROR, QR_MASK
 
@@ -251,7 +250,14 @@ def test_a_device_that_has_no_product_says_so_and_goes_on(
 
 def codes_of(picture: Path) -> list[str]:
     """The texts of all QR codes in a picture, as zbar reads them."""
-    command = ["zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", str(picture)]
+    command = [
+        needed_program("zbarimg"),
+        "--quiet",
+        "--raw",
+        "-Sdisable",
+        "-Sqrcode.enable",
+        str(picture),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     return done.stdout.split()
 
@@ -281,9 +287,7 @@ def test_the_printed_sheet_has_a_code_for_each_device_that_opens_its_activation_
     page.goto(f"{product}deploy?size=6&text=both")
     pdf = tmp_path / "sheet.pdf"
     page.pdf(path=pdf, prefer_css_page_size=True)
-    if shutil.which("zbarimg") is None or shutil.which("pdftoppm") is None:
-        pytest.skip("what follows needs: apt-get install zbar-tools poppler-utils")
-    command = ["pdftoppm", "-r", "200", "-png", str(pdf), str(tmp_path / "page")]
+    command = [needed_program("pdftoppm"), "-r", "200", "-png", str(pdf), str(tmp_path / "page")]
     subprocess.run(command, timeout=60, check=True, capture_output=True)
     pictures = sorted(tmp_path.glob("page*.png"))
     assert len(pictures) == 2  # six and two: nothing spills over
