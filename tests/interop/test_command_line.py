@@ -170,16 +170,16 @@ def test_every_listing_is_paged_and_says_what_is_left(noun: str, folder: Path) -
     assert "more with" not in last.stdout
 
 
-def rename_account(folder: Path, login: str, new_login: str) -> None:
-    """As the admin does; no command renames accounts."""
+def change_accounts(folder: Path, statement: str, *values: str) -> None:
+    """Behind the product's back: no command renames accounts or lets the last admin go."""
     with contextlib.closing(sqlite3.connect(folder / "directory.sqlite3")) as database, database:
-        rename = "UPDATE accounts_account SET username = ? WHERE username = ?"
-        database.execute(rename, (new_login, login))
+        database.execute(statement, values)
 
 
 def test_the_owner_is_the_oldest_active_admin_whatever_the_name(tmp_path: Path) -> None:
     answer(tmp_path, "user", "create", "bert", "--admin", "--password", PASSWORD)
-    rename_account(tmp_path, "owner", "anna")
+    rename = "UPDATE accounts_account SET username = ? WHERE username = ?"
+    change_accounts(tmp_path, rename, "anna", "owner")
     assert answer(tmp_path, "device", "create", "Hers")["owner"] == "anna"
     with start_server(tmp_path) as server:
         assert server.feed_id == 1
@@ -188,7 +188,9 @@ def test_the_owner_is_the_oldest_active_admin_whatever_the_name(tmp_path: Path) 
         assert answer(tmp_path, "key", "create", "all")["owner"] == "anna"
     answer(tmp_path, "user", "disable", "anna")
     assert answer(tmp_path, "device", "create", "His")["owner"] == "bert"
-    answer(tmp_path, "user", "disable", "bert")
+    assert "the last admin" in refusal(tmp_path, "user", "disable", "bert")
+    assert answer(tmp_path, "device", "create", "His too")["owner"] == "bert"
+    change_accounts(tmp_path, "UPDATE accounts_account SET is_superuser = FALSE")
     assert "name an account with --owner" in refusal(tmp_path, "device", "create", "Whose?")
     with start_server(tmp_path) as server:
         assert (server.welcome_url, server.feed_id, server.api_key) == ("", 0, "")

@@ -44,8 +44,13 @@ def change_password(account: Account, password: str) -> None:
 
 
 def switch_account(account: Account, is_active: bool) -> None:
-    """Switch an account on or off: while it is off, its sessions and keys are dead."""
+    """Switch an account on or off: while it is off, its sessions and keys are dead.
+
+    Raises:
+        ValidationFailed: it is the last admin.
+    """
     account.is_active = is_active
+    _check("name", account.clean)
     store_account(account, ["is_active"])
 
 

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
 from django.db import models
 
 
@@ -18,6 +19,15 @@ class Account(AbstractUser):
 
         verbose_name = "account"
         verbose_name_plural = "accounts"
+
+    def clean(self) -> None:
+        """Refuse what would leave an instance without anybody who may administer it."""
+        super().clean()
+        if self.is_active and self.is_superuser:
+            return
+        admins = Account.objects.filter(is_active=True, is_superuser=True)
+        if admins.filter(pk=self.pk).exists() and not admins.exclude(pk=self.pk).exists():
+            raise ValidationError("This is the last admin: make another account admin first.")
 
 
 class SignInLink(models.Model):
