@@ -205,8 +205,8 @@ def _retry_after_s(value: str, now_us: int) -> float:
 
     Source: RFC 9110, 10.2.3: seconds, or a date.
     """
-    if value.isascii() and value.isdigit() and len(value) < 10:
-        return float(value)
+    if value.isascii() and value.isdigit():
+        return float(value[:12])  # longer than anybody waits, however it goes on
     try:
         at = parsedate_to_datetime(value)
         if at.tzinfo is None:

@@ -106,7 +106,13 @@ async def test_the_status_decides(status: int, verdict: Verdict, words: str) -> 
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_busy_receiver_says_when_within_bounds(status: int) -> None:
-    for value, pause_s in (("120", 120), ("999999", 86_400), ("soon", 0), ("-5", 0)):
+    for value, pause_s in (
+        ("120", 120),
+        ("999999", 86_400),
+        ("9" * 50, 86_400),
+        ("soon", 0),
+        ("-5", 0),
+    ):
         async with receiver(answering(status, f"Retry-After: {value}\r\n")) as there:
             outcome = await sink().deliver(delivery_to(there.url))
         assert (outcome.verdict, outcome.retry_after_s) == (Verdict.RETRY, pause_s)
@@ -119,7 +125,6 @@ def test_a_busy_receiver_may_say_a_date() -> None:
     for nonsense in (
         "",
         "1e9",
-        "9" * 50,
         "٣",
         "Mon, 99 Foo 2001",
         "Mon, 01 Jan 99999 00:00:00 GMT",

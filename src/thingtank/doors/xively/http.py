@@ -161,7 +161,9 @@ def _read(exchange: Exchange, draws: bool) -> _Reading:
     exchange.path = target.path
     exchange.format = default_format(target.version)
     handler = HANDLERS.get((type(target.path), method)) if target.path else None
-    if target.path is None or handler is None:
+    # Activation is a GET that changes something, and shows the key once: nothing to look into.
+    is_peek = head.method == "HEAD" and type(target.path) is ActivationPath
+    if target.path is None or handler is None or is_peek:
         raise NotRouted(head.method, head.raw_path)
     if method != "DELETE":  # has no format: the C library deletes `….csv` and reads no body
         exchange.format = _format(target, method, head, draws)

@@ -14,6 +14,7 @@ from thingtank.protocols.xively.query import Parameters
 from thingtank.tank.access import Caller
 
 _GZIP_WBITS = 31  # zlib's number for "a gzip header and nothing else"
+_GZIP_MEMBERS_MAX = 16
 
 
 class Request(msgspec.Struct, gc=False):
@@ -106,13 +107,24 @@ def _decompressed(body: bytes, encoding: bytes, bytes_max: int) -> bytes:
         return body
     if name not in (b"gzip", b"x-gzip"):
         raise UnsupportedEncoding("only gzip is read")
+    plain, rest = b"", body
+    for _ in range(_GZIP_MEMBERS_MAX):
+        member, rest = _gzip_member(rest, bytes_max + 1 - len(plain))
+        plain += member
+        if len(plain) > bytes_max:
+            raise BodyTooLarge(f"the body decompresses to more than {bytes_max} bytes")
+        if not rest:
+            return plain
+    raise MalformedBody(f"the body has more than {_GZIP_MEMBERS_MAX} gzip members")
+
+
+def _gzip_member(body: bytes, bytes_max: int) -> tuple[bytes, bytes]:
+    """Decompress the first of a body's members (RFC 1952, 2.2); also what follows it."""
     decompressor = zlib.decompressobj(_GZIP_WBITS)
     try:
-        plain = decompressor.decompress(body, bytes_max + 1)
+        plain = decompressor.decompress(body, bytes_max)
     except zlib.error:
         raise MalformedBody("the body is not gzip") from None
-    if len(plain) > bytes_max:
-        raise BodyTooLarge(f"the body decompresses to more than {bytes_max} bytes")
-    if not decompressor.eof:
+    if not decompressor.eof and len(plain) < bytes_max:
         raise MalformedBody("the gzip body ends early")
-    return plain
+    return plain, decompressor.unused_data

@@ -156,6 +156,7 @@ def parse_xml(body: bytes) -> KeyDocument:
 
 
 def _xml_permission(permission: Element) -> _PermissionWire:
+    resources = child_of(permission, "resources")
     return _PermissionWire(
         access_methods=[
             own_text(method)
@@ -164,9 +165,10 @@ def _xml_permission(permission: Element) -> _PermissionWire:
         ],
         resources=[
             _ResourceWire(**_texts(resource, _ResourceWire.__struct_fields__))
-            for resources in permission.findall("resources")
             for resource in resources.findall("resource")
-        ],
+        ]
+        if resources is not None
+        else None,
         **_texts(permission, ("source_ip", "referer", "minimum_interval", "label")),
     )
 
@@ -205,6 +207,9 @@ def _permissions(wires: list[_PermissionWire]) -> tuple[PermissionDocument, ...]
 
 
 def _permission(wire: _PermissionWire) -> PermissionDocument:
+    if wire.resources == []:
+        # Left out it means everything: a program that filtered its list down to nothing means less.
+        raise Unprocessable([("permissions_resources", "can't be blank; leave it out for all")])
     resources = wire.resources or []
     if len(resources) > RESOURCES_MAX:
         raise Unprocessable([("permissions_resources", f"can't be more than {RESOURCES_MAX}")])

@@ -66,6 +66,16 @@ def test_gzip_is_unpacked(name: bytes) -> None:
     assert plain(gzip.compress(b"text"), name) == b"text"
 
 
+def test_gzip_may_come_in_members() -> None:
+    assert (
+        plain(gzip.compress(b"te") + gzip.compress(b"") + gzip.compress(b"xt"), b"gzip") == b"text"
+    )
+    with pytest.raises(BodyTooLarge, match="decompresses"):
+        plain(gzip.compress(b" " * BYTES_MAX) + gzip.compress(b" "), b"gzip")
+    with pytest.raises(MalformedBody, match="16 gzip members"):
+        plain_body(gzip.compress(b"") * 17, {b"content-encoding": b"gzip"}, 10 * BYTES_MAX)
+
+
 @pytest.mark.parametrize("name", [b"", b"identity"])
 def test_identity_is_no_encoding(name: bytes) -> None:
     assert plain(b"text", name) == b"text"
@@ -83,7 +93,9 @@ def test_what_unpacks_to_too_much_is_refused() -> None:
         plain(packed, b"gzip")
 
 
-@pytest.mark.parametrize("body", [b"", b"nonsense", gzip.compress(b"text")[:-4]])
+@pytest.mark.parametrize(
+    "body", [b"", b"nonsense", gzip.compress(b"text")[:-4], gzip.compress(b"text") + b"junk"]
+)
 def test_broken_gzip_is_refused(body: bytes) -> None:
     with pytest.raises(MalformedBody):
         plain(body, b"gzip")
