@@ -62,8 +62,8 @@ class DjangoAccounts:
 
         return await self._directory.transact(write, self._show)
 
-    async def delete_account(self, login: str) -> None:
-        """Remove an account with its keys and products."""
+    async def delete_account(self, login: str) -> int:
+        """Remove an account with its keys and products; return its number."""
 
         def write() -> int:
             row = self._row(login)
@@ -74,7 +74,7 @@ class DjangoAccounts:
             row.delete()
             return account_id
 
-        await self._directory.transact(write, self._directory.forget_account)
+        return await self._directory.transact(write, self._directory.forget_account)
 
     def _show(self, profile: Profile) -> None:
         self._directory.put_account(profile.account)
