@@ -117,7 +117,11 @@ class DjangoDirectory:
             self._snapshot.load_datastreams(waiting[0].device_id, waiting)
 
     def refresh_accounts(self) -> None:
-        """Read accounts anew, after they changed; blocking."""
+        """Read accounts anew, after they changed; blocking.
+
+        Nothing else changes the snapshot's: one account put among those of an earlier reading could
+        be lost to a reading that ends later, or bring an older state back.
+        """
         columns = ("id", "username", "is_superuser", "is_active")
         rows = AccountRow.objects.values_list(*columns)
         with self._refreshing:  # several threads do this; what was read last must stay
@@ -291,16 +295,10 @@ class DjangoDirectory:
         if key_id in self._snapshot.keys:
             self._snapshot.drop_key(key_id)
 
-    def forget_account(self, account_id: int) -> None:
-        """Let the doors know that an account and its keys are gone, after its transaction holds."""
+    def forget_keys_of(self, account_id: int) -> None:
+        """Let the doors know that an account's keys are gone, after its transaction holds."""
         for key in self.keys_of(account_id):
             self._snapshot.drop_key(key.key_id)
-        accounts = self._snapshot.accounts.items()
-        self._snapshot.accounts = {known: row for known, row in accounts if known != account_id}
-
-    def put_account(self, account: Account) -> None:
-        """Let the doors know of an account, after its transaction holds."""
-        self._snapshot.accounts = {**self._snapshot.accounts, account.account_id: account}
 
     @_carried_through
     async def update_device(self, device_id: int, change: Callable[[Device], Device]) -> Device:
