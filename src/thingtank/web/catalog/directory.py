@@ -87,6 +87,7 @@ class DjangoDirectory:
         self._turn = asyncio.Lock()
         self._refreshing = threading.Lock()
         self._writes: set[asyncio.Task[Any]] = set()
+        self._notify_gone: Callable[[int, str | None], None] = lambda _device_id, _name: None
 
     def load(self) -> None:
         """Fill the snapshot from the database; blocking."""
@@ -159,6 +160,10 @@ class DjangoDirectory:
     def follow(self, current_at_us: CurrentTimes, now_us: Callable[[], int]) -> None:
         """Say whom to ask when a datastream was last written."""
         self._snapshot.follow(current_at_us, now_us)
+
+    def on_gone(self, notify: Callable[[int, str | None], None]) -> None:
+        """Have `notify` called as soon as a device is gone, or the datastream of it named."""
+        self._notify_gone = notify
 
     async def read_waypoints(self, device_id: int) -> Sequence[Waypoint]:
         """Where a mobile device was before, oldest first; from the database."""
@@ -331,6 +336,7 @@ class DjangoDirectory:
             for key_id in key_ids:
                 self._snapshot.drop_key(key_id)
             self._snapshot.drop_device(device_id)
+            self._notify_gone(device_id, None)
 
     @_carried_through
     async def insert_datastreams(
@@ -369,6 +375,7 @@ class DjangoDirectory:
             rows = models.Datastream.objects.filter(id=datastream.stream_id)
             await self._write(rows.delete)
             self._snapshot.drop_datastream(device_id, name)
+            self._notify_gone(device_id, name)
         return datastream
 
     async def missing_streams(self, stream_ids: Sequence[int]) -> Sequence[int]:
