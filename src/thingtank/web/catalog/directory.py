@@ -11,15 +11,14 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, wraps
+from functools import lru_cache, partial, wraps
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 import structlog
-from cryptography.exceptions import InvalidTag
 from django.db import DatabaseError, OperationalError, connection, transaction
 
-from thingtank.tank.errors import StorageFailed
+from thingtank.tank.errors import NoSuchKey, StorageFailed
 from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
 from thingtank.tank.keys import ApiKey, Permission
 from thingtank.tank.things import Account, Datastream, Device, Unit, Waypoint
@@ -173,7 +172,7 @@ class DjangoDirectory:
         def read() -> list[Waypoint]:
             return [Waypoint(*row) for row in rows.values_list(*columns)[:WAYPOINTS_MAX]][::-1]
 
-        return await _run(self._reader, read, "read")
+        return await run_in(self._reader, read, "read")
 
     def devices_with_retention(self) -> Sequence[Device]:
         """The devices whose `retention_s` is set."""
@@ -197,39 +196,32 @@ class DjangoDirectory:
 
         Raises:
             NoSuchKey.
-            StorageFailed: it was sealed with another secret than this instance has.
+            StorageFailed: it was sealed with another secret than this instance has, for one.
         """
         self._snapshot.key(key_id)
-
-        def read() -> bytes:
-            return bytes(models.ApiKey.objects.values_list("sealed", flat=True).get(id=key_id))
-
-        sealed = self._writer.submit(read).result()
-        return self._unsealed(key_id, sealed, self._snapshot.digests[key_id])
-
-    def _unsealed(self, key_id: int, sealed: bytes, digest: bytes) -> str:
-        try:
-            return self._sealer.unseal(sealed, digest)
-        except InvalidTag:
-            raise StorageFailed(
-                f"key {key_id} was sealed with another secret than this instance has; restore"
-                " secret.key from your backup"
-            ) from None
+        found = self._reader.submit(_watched, partial(self._secrets_of, [key_id]), "read").result()
+        if key_id not in found:
+            raise NoSuchKey(f"there is no key {key_id}")
+        return found[key_id]
 
     async def reveal_keys(self, key_ids: Sequence[int]) -> Mapping[int, str]:
-        """The secrets of many keys by id; those that are gone are left out."""
+        """The secrets of many keys by id; those that are gone are left out.
 
-        def read() -> dict[int, str]:
-            found: dict[int, str] = {}
-            for start in range(0, len(key_ids), _LOAD_ROWS):
-                rows = models.ApiKey.objects.filter(id__in=key_ids[start : start + _LOAD_ROWS])
-                for key_id, sealed, digest in rows.values_list("id", "sealed", "digest"):
-                    found[key_id] = self._unsealed(key_id, bytes(sealed), bytes(digest))
-            return found
-
+        Raises:
+            StorageFailed.
+        """
         if not key_ids:
             return {}
-        return await asyncio.get_running_loop().run_in_executor(self._writer, read)
+        return await run_in(self._reader, partial(self._secrets_of, key_ids), "read")
+
+    def _secrets_of(self, key_ids: Sequence[int]) -> dict[int, str]:
+        found: dict[int, str] = {}
+        for start in range(0, len(key_ids), _LOAD_ROWS):
+            rows = models.ApiKey.objects.filter(id__in=key_ids[start : start + _LOAD_ROWS])
+            for key_id, sealed, digest in rows.values_list("id", "sealed", "digest"):
+                whose = f"key {key_id}"
+                found[key_id] = self._sealer.unseal(bytes(sealed), bytes(digest), whose)
+        return found
 
     async def insert_device(
         self,
@@ -453,13 +445,25 @@ class DjangoDirectory:
             with transaction.atomic():
                 return write()
 
-        return await _run(self._writer, run, "written")
+        return await run_in(self._writer, run, "written")
 
 
-async def _run(executor: ThreadPoolExecutor, work: Callable[[], Result], what: str) -> Result:
+async def run_in(executor: ThreadPoolExecutor, work: Callable[[], Result], what: str) -> Result:
+    """Have a thread read or write the catalog's tables.
+
+    Args:
+        what: what the directory could not be, should it fail: `read` or `written`.
+
+    Raises:
+        StorageFailed, and what `work` raises.
+    """
+    return await asyncio.get_running_loop().run_in_executor(executor, _watched, work, what)
+
+
+def _watched(work: Callable[[], Result], what: str) -> Result:
     event = "directory_write_failed" if what == "written" else "directory_read_failed"
     try:
-        return await asyncio.get_running_loop().run_in_executor(executor, work)
+        return work()
     except OperationalError as error:
         # A full disk, for one: no bug of ours, so no traceback.
         log.error(event, reason=str(error))
