@@ -324,11 +324,3 @@ class Archive(Protocol):
         At most the oldest `limit` buckets of each datastream.
         """
         ...
-
-
-class Tracker(Protocol):
-    """Progress of long work: what a progress bar needs."""
-
-    def __call__(self, done_count: int, total_count: int) -> None:
-        """Report work done of work known."""
-        ...
