@@ -1,6 +1,8 @@
 """Every store of accounts is the same thing: one suite over the memory twin and the database."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -9,10 +11,12 @@ from tests.contract.conftest import SECRET
 
 from thingtank.stores.memory_accounts import MemoryAccounts
 from thingtank.stores.memory_directory import MemoryDirectory
-from thingtank.tank.accounts import Profile
+from thingtank.tank.accounts import Profile, ProfileChange, changed_profile
 from thingtank.tank.errors import NoSuchAccount, ValidationFailed
 from thingtank.tank.keys import ApiKey, Permission
 from thingtank.tank.things import Account, Device
+
+WAIT_S = 10
 
 
 class Opened:
@@ -54,6 +58,64 @@ FULL = {
     "organisation": "o",
     "time_zone": "London",
 }
+
+
+def _create(login: str) -> Callable[[Any], Awaitable[object]]:
+    return lambda accounts: accounts.insert_account(Profile(Account(0, login)), None)
+
+
+# What the API does while a page's thread reads the accounts; the logins there are afterwards.
+MEANWHILE: list[tuple[str, Callable[[Any], Awaitable[object]], set[str]]] = [
+    ("create", _create("carol"), {"ada", "bob", "carol"}),
+    ("delete", lambda accounts: accounts.delete_account("bob"), {"ada"}),
+    (
+        "rename",
+        lambda accounts: accounts.update_profile(
+            "bob", lambda newest: changed_profile(newest, ProfileChange(login="rob"))
+        ),
+        {"ada", "rob"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("act", "logins"), [row[1:] for row in MEANWHILE], ids=[row[0] for row in MEANWHILE])  # fmt: skip
+async def test_what_the_api_does_to_accounts_holds_though_a_page_was_reading_them(
+    blocking_calls: None,
+    monkeypatch: pytest.MonkeyPatch,
+    act: Callable[[Any], Awaitable[object]],
+    logins: set[str],
+) -> None:
+    from django.db import connection
+
+    from thingtank.web.catalog import directory as module
+
+    opened = Opened("database")
+    for login in ("ada", "bob"):
+        await made(opened, login)
+    page_has_read, page_may_end = threading.Event(), threading.Event()
+
+    def slow_account(*row: Any) -> Account:
+        page_has_read.set()
+        assert page_may_end.wait(WAIT_S)
+        return Account(*row)
+
+    def refresh() -> None:
+        opened.directory.refresh_accounts()
+        connection.close()
+
+    monkeypatch.setattr(module, "Account", slow_account)
+    page = threading.Thread(target=refresh)
+    page.start()
+    assert page_has_read.wait(WAIT_S)
+    monkeypatch.setattr(module, "Account", Account)
+    acting = asyncio.ensure_future(act(opened.accounts))
+    await asyncio.wait([acting], timeout=0.2)  # enough for it to be done, if nothing holds it back
+    page_may_end.set()
+    await acting
+    page.join(WAIT_S)
+    known = {"ada", "bob", "carol", "rob"}
+    assert {login for login in known if opened.directory.find_account(login)} == logins
+    opened.directory.close()
 
 
 async def made(opened: Opened, login: str = "ada", **fields: str) -> Profile:
@@ -146,7 +208,7 @@ async def test_a_deleted_account_takes_its_keys_and_one_with_feeds_stays(opened:
         Device(0, "uuid", account_id, "Roof"), [], "t", None
     )
     with pytest.raises(ValidationFailed, match="still has feeds: 1"):
-        await opened.accounts.delete_account("ada")
+        assert await opened.accounts.delete_account("ada") == account_id
     assert opened.directory.find_key("sesame") is not None
     await opened.directory.delete_device(device.device_id)
     await opened.accounts.delete_account("ada")

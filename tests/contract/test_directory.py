@@ -731,6 +731,48 @@ async def test_a_secret_sealed_by_another_instance_is_told_as_such(database: Pat
         opened.directory.load()
         with pytest.raises(StorageFailed, match=r"restore secret\.key"):
             opened.directory.reveal_key(key.key_id)
+        with pytest.raises(StorageFailed, match=r"restore secret\.key"):
+            await opened.directory.reveal_keys([key.key_id])
+        opened.directory.close()
+
+
+async def test_secrets_are_told_while_a_long_write_is_under_way(database: Path) -> None:
+    with _blocking_calls_allowed():
+        opened = OnDatabase()
+        draft_key = ApiKey(0, opened.alice.account_id, "k", (Permission(("get",)),))
+        key = await opened.directory.insert_key(draft_key, "sesame")
+        may_end = threading.Event()
+        writing = asyncio.ensure_future(opened.directory.write(lambda: may_end.wait(WAIT_S)))
+        try:
+            async with asyncio.timeout(WAIT_S / 2):
+                assert await opened.directory.reveal_keys([key.key_id]) == {key.key_id: "sesame"}
+                assert await asyncio.to_thread(opened.directory.reveal_key, key.key_id) == "sesame"
+            assert not writing.done()
+        finally:
+            may_end.set()
+            await writing
+            opened.directory.close()
+
+
+async def test_secrets_that_cannot_be_read_are_told_as_such(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import DatabaseError
+
+    from thingtank.web.catalog import models
+
+    def fail(*_: object, **__: object) -> None:
+        raise DatabaseError("disk I/O error")
+
+    with _blocking_calls_allowed():
+        opened = OnDatabase()
+        draft_key = ApiKey(0, opened.alice.account_id, "k", (Permission(("get",)),))
+        key = await opened.directory.insert_key(draft_key, "sesame")
+        monkeypatch.setattr(models.ApiKey.objects, "filter", fail)
+        with pytest.raises(StorageFailed):
+            opened.directory.reveal_key(key.key_id)
+        with pytest.raises(StorageFailed):
+            await opened.directory.reveal_keys([key.key_id])
         opened.directory.close()
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -447,3 +447,48 @@ async def test_thousands_of_serials_are_found_as_quickly_as_one(on_database: OnD
         plan = " ".join(str(row) for row in cursor.fetchall())
     assert "USING COVERING INDEX" in plan
     assert "code_digest=?" in plan
+
+
+READS: dict[str, Callable[[Any], Awaitable[object]]] = {
+    "product": lambda products: products.get_product(P),
+    "list": lambda products: products.list_products(ProductQuery(1)),
+    "count": lambda products: products.count_products(1),
+    "devices": lambda products: products.list_devices(ProductDeviceQuery(P)),
+    "device": lambda products: products.get_device(P, "cba123"),
+    "code": lambda products: products.find_device(CODE_OF_CBA123),
+}
+
+
+@pytest.mark.parametrize("read", READS)
+async def test_what_cannot_be_read_is_told_as_such(
+    on_database: OnDatabase, monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    from django.db import DatabaseError
+    from django.db.models.sql.compiler import SQLCompiler
+
+    def fail(*_: object, **__: object) -> None:
+        raise DatabaseError("disk I/O error")
+
+    await stocked(on_database, "cba123")
+    with monkeypatch.context() as patch:
+        patch.setattr(SQLCompiler, "execute_sql", fail)
+        with pytest.raises(StorageFailed):
+            await READS[read](on_database.products)
+
+
+@pytest.mark.parametrize("sealed", [b"", b"\0" * 5, b"\0" * 80], ids=["none", "short", "other"])
+@pytest.mark.parametrize("act", ["product", "devices", "device", "code", "rename", "upload"])
+async def test_a_products_secret_sealed_by_another_instance_is_told_as_such(
+    on_database: OnDatabase, act: str, sealed: bytes
+) -> None:
+    from thingtank.web.catalog import models
+
+    acts = {
+        **READS,
+        "rename": lambda products: products.rename_device(P, "cba123", "abc"),
+        "upload": lambda products: products.insert_devices(P, ["abc"], 1, 10),
+    }
+    await stocked(on_database, "cba123")
+    models.Product.objects.update(secret_sealed=sealed)
+    with pytest.raises(StorageFailed, match=rf"product {P} .* restore secret\.key"):
+        await acts[act](on_database.products)

@@ -8,9 +8,15 @@ from typing import Any, Protocol
 import msgspec
 import pytest
 
+from thingtank.stores.memory_archive import MemoryArchive
 from thingtank.stores.memory_directory import MemoryDirectory
 from thingtank.stores.memory_triggers import MemoryTriggers
+from thingtank.tank.access import OPERATOR
+from thingtank.tank.actions.datastreams import delete_datastream
+from thingtank.tank.actions.devices import delete_device
 from thingtank.tank.errors import NoSuchDatastream, NoSuchTrigger
+from thingtank.tank.events import TriggerChanged
+from thingtank.tank.tank import Tank
 from thingtank.tank.things import Datastream, Device
 from thingtank.tank.trigger_interfaces import Triggers
 from thingtank.tank.triggers import Armed, Trigger
@@ -189,14 +195,40 @@ async def test_triggers_go_with_their_datastream_or_device(
     wet = await triggers.insert(draft(opened, device_id, "humidity"))
     warm = await triggers.insert(draft(opened, device_id, "temperature"))
     kept = await triggers.insert(draft(opened, other_id))
+    forgotten: list[Trigger] = []
+    opened.directory.on_gone(lambda *gone: forgotten.extend(triggers.forget_of(*gone)))
     await opened.directory.delete_datastream(device_id, "humidity")
-    assert list(await triggers.delete_of(device_id, "humidity")) == [wet]
+    assert forgotten == [wet]
     assert list(opened.reopened().all()) == [warm, kept]
     await opened.directory.delete_device(device_id)
-    assert list(await triggers.delete_of(device_id)) == [warm]
-    assert list(await triggers.delete_of(device_id)) == []
+    assert forgotten == [wet, warm]
+    assert list(triggers.forget_of(device_id)) == []
     for found in (opened.triggers, opened.reopened()):
         assert list(found.all()) == [kept]
+
+
+@pytest.mark.parametrize("name", ["humidity", None])
+async def test_no_trigger_outlives_what_it_watches_though_whoever_deletes_it_gives_up(
+    opened: Opened, triggers: Triggers, device_id: int, name: str | None
+) -> None:
+    await triggers.insert(draft(opened, device_id, "humidity"))
+    tank = Tank(opened.directory, MemoryArchive(), triggers=triggers)
+    with tank.bus.listen(TriggerChanged) as listener:
+        deleting = asyncio.create_task(
+            delete_device(tank, OPERATOR, device_id)
+            if name is None
+            else delete_datastream(tank, OPERATOR, device_id, name)
+        )
+        # One that is being made meanwhile; it ends in the view or is refused, never both.
+        making = asyncio.create_task(triggers.insert(draft(opened, device_id, "humidity")))
+        await asyncio.sleep(0)
+        deleting.cancel()
+        await asyncio.wait([deleting, making])
+        async with asyncio.timeout(5):
+            event = await listener.next()
+    assert isinstance(event, TriggerChanged)
+    assert event.is_deleted
+    assert list(triggers.all()) == list(opened.reopened().all()) == []
 
 
 async def test_when_it_fired_is_kept_through_a_change(

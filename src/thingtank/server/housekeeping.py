@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from thingtank.tank.access import OPERATOR, Caller
-from thingtank.tank.actions.leftovers import delete_leftovers
+from thingtank.tank.actions.leftovers import delete_leftovers, forget_gone_accounts
 from thingtank.tank.actions.retention import apply_retention
 from thingtank.tank.tank import Tank
 
@@ -38,16 +38,17 @@ class Housekeeping:
         while True:
             await self._do("retention_applied", "retention_failed", apply_retention)
             await self._do("leftovers_deleted", "leftovers_failed", delete_leftovers)
+            await self._do("gone_accounts_forgotten", "forgetting_failed", forget_gone_accounts)
             await asyncio.sleep(INTERVAL_S)
 
     async def _do(
         self, done: str, failed: str, duty: Callable[[Tank, Caller], Awaitable[int]]
     ) -> None:
-        """Carry out a duty that answers of how many datastreams it has deleted datapoints."""
+        """Carry out a duty that answers of how many things it has deleted something."""
         try:
             count = await duty(self._tank, OPERATOR)
         except Exception:
             log.exception(failed)
         else:
             if count:
-                log.info(done, datastream_count=count)
+                log.info(done, count=count)

@@ -166,14 +166,6 @@ class Journal:
         """
         self._trying(partial(_save_places, places))
 
-    def forget_reader(self, name: str) -> None:
-        """Keep nothing for a reader any more.
-
-        Raises:
-            StorageFailed.
-        """
-        self._trying(lambda it: it.execute("DELETE FROM reader WHERE name = ?", (name,)))
-
     def current_values(self) -> Iterator[SavedValue]:
         """The current values as saved last."""
         rows = self._connected().execute("SELECT * FROM current_value ORDER BY stream_id")

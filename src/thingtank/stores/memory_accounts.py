@@ -71,8 +71,8 @@ class MemoryAccounts:
         self._profiles[profile.account.account_id] = profile
         return profile
 
-    async def delete_account(self, login: str) -> None:
-        """Remove an account with its keys."""
+    async def delete_account(self, login: str) -> int:
+        """Remove an account with its keys; return its number."""
         account_id = (await self.get_profile(login)).account.account_id
         query = DeviceQuery(account_id=account_id, per_page=1)
         count = self._directory.list_devices(query).total_count
@@ -80,3 +80,4 @@ class MemoryAccounts:
             raise ValidationFailed([("", f"The account still has feeds: {count}")])
         self._profiles.pop(account_id, None)
         await self._directory.drop_account(account_id)
+        return account_id

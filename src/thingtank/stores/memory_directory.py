@@ -41,6 +41,7 @@ class MemoryDirectory:
         self._index = DeviceIndex(
             self._devices, self.datastreams, lambda: list(self._accounts.values())
         )
+        self._notify_gone: Callable[[int, str | None], None] = lambda _device_id, _name: None
 
     def add_account(self, login: str, is_admin: bool = False, is_active: bool = True) -> Account:
         """Make an account; the database's twin of this is Django's user."""
@@ -99,6 +100,10 @@ class MemoryDirectory:
     def follow(self, current_at_us: CurrentTimes, now_us: Callable[[], int]) -> None:
         """Say whom to ask when a datastream was last written."""
         self._index.follow(current_at_us, now_us)
+
+    def on_gone(self, notify: Callable[[int, str | None], None]) -> None:
+        """Have `notify` called as soon as a device is gone, or the datastream of it named."""
+        self._notify_gone = notify
 
     async def read_waypoints(self, device_id: int) -> Sequence[Waypoint]:
         """Where a mobile device was before, oldest first."""
@@ -174,6 +179,7 @@ class MemoryDirectory:
         for key in list(self._keys.values()):
             if all(_reaches_only(permission, device_id) for permission in key.permissions):
                 await self.delete_key(key.key_id)
+        self._notify_gone(device_id, None)
 
     async def insert_datastreams(
         self, device_id: int, datastreams: Iterable[Datastream]
@@ -205,6 +211,7 @@ class MemoryDirectory:
         rest = {**self._datastreams[device_id]}
         del rest[name]
         self._replace_datastreams(device_id, rest)
+        self._notify_gone(device_id, name)
         return datastream
 
     async def missing_streams(self, stream_ids: Sequence[int]) -> Sequence[int]:

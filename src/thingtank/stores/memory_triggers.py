@@ -42,7 +42,7 @@ class MemoryTriggers:
         """Remove a trigger; return what it was."""
         return self._index.drop(trigger_id)
 
-    async def delete_of(self, device_id: int, name: str | None = None) -> Sequence[Trigger]:
-        """Remove the triggers of a device, or of one datastream of it; return what they were."""
+    def forget_of(self, device_id: int, name: str | None = None) -> Sequence[Trigger]:
+        """Drop those of a device, or of one datastream of it, that is gone."""
         found = self._index.of_datastream(device_id, name)
         return [self._index.drop(trigger.trigger_id) for trigger in found]

@@ -124,6 +124,17 @@ class SqliteOutbox:
 
         await self._transact(forget)
 
+    async def account_ids(self) -> Sequence[int]:
+        """Of which accounts there are deliveries or signing salts."""
+
+        def read(connection: sqlite3.Connection) -> tuple[int, ...]:
+            rows = connection.execute(
+                "SELECT account_id FROM delivery UNION SELECT account_id FROM signing_salt"
+            )
+            return tuple(account_id for (account_id,) in rows)
+
+        return await self._transact(read)
+
     async def forget_account(self, account_id: int) -> None:
         """Drop all deliveries and signing salts of a deleted account."""
 

@@ -87,8 +87,8 @@ class Accounts(Protocol):
         """
         ...
 
-    async def delete_account(self, login: str) -> None:
-        """Remove an account with its keys and products.
+    async def delete_account(self, login: str) -> int:
+        """Remove an account with its keys and products; return its number.
 
         Raises:
             NoSuchAccount, ValidationFailed: it still has feeds.

@@ -171,6 +171,14 @@ class DeliveryLog(Protocol):
         """Make a new one; the old ones stay for the grace time, at most SECRETS_MAX in all."""
         ...
 
+    async def account_ids(self) -> Sequence[int]:
+        """Of which accounts there are deliveries or signing secrets."""
+        ...
+
+    async def forget_account(self, account_id: int) -> None:
+        """Drop all deliveries and signing secrets of a deleted account."""
+        ...
+
 
 SECRETS_MAX = 3
 

@@ -153,6 +153,13 @@ class Directory(Protocol):
         """Say whom to ask when a datastream was last written; before, nothing ever was."""
         ...
 
+    def on_gone(self, notify: Callable[[int, str | None], None]) -> None:
+        """Have `notify` called as soon as a device is gone, or the datastream of it that is named.
+
+        It is called in the loop within the change, also when whoever asked for it gave up waiting.
+        """
+        ...
+
     async def read_waypoints(self, device_id: int) -> Sequence[Waypoint]:
         """Where a mobile device was before, oldest first; at most WAYPOINTS_MAX, the newest."""
         ...
@@ -316,12 +323,4 @@ class Archive(Protocol):
 
         At most the oldest `limit` buckets of each datastream.
         """
-        ...
-
-
-class Tracker(Protocol):
-    """Progress of long work: what a progress bar needs."""
-
-    def __call__(self, done_count: int, total_count: int) -> None:
-        """Report work done of work known."""
         ...

@@ -4,17 +4,16 @@ A bucket is one number, the instant at which it will be full again (the "generic
 algorithm"): constant time a request, and one that would be full needs not be kept.
 """
 
-import ipaddress
 from collections import OrderedDict
 from collections.abc import Hashable
 
 from thingtank.tank.errors import RateExceeded
 from thingtank.tank.limits import Limits
+from thingtank.tank.networks import network_of
 
 BUCKETS_MAX = 100_000  # of keys and of addresses each, some 20 MB; the least recent are forgotten
 
 _SECOND_NS = 1_000_000_000
-_IPV6_BITS = 64  # what one household or rented server is given: one address among so many is nobody
 
 
 class TokenBuckets:
@@ -91,23 +90,10 @@ class RequestRates:
             RateExceeded: it is one too many.
         """
         if self._addresses is not None:
-            missing_ns = self._addresses.take(neighbourhood(address), now_ns)
+            missing_ns = self._addresses.take(network_of(address), now_ns)
             if missing_ns:
                 rate = self._limits.requests_per_address_s
                 raise _exceeded("an address without a valid key", rate, missing_ns)
-
-
-def neighbourhood(address: str) -> str:
-    """What counts as one address: of IPv6, all that one subscriber can choose from."""
-    if ":" not in address:
-        return address
-    try:
-        parsed = ipaddress.IPv6Address(address)
-    except ValueError:
-        return address
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(parsed), _IPV6_BITS), strict=False))
 
 
 def _buckets(rate: float, burst: int) -> TokenBuckets | None:

@@ -7,7 +7,7 @@ from thingtank.tank.accounts import Accounts
 from thingtank.tank.bus import Bus
 from thingtank.tank.deliveries import DeliveryLog
 from thingtank.tank.errors import Overloaded
-from thingtank.tank.events import RequestServed
+from thingtank.tank.events import RequestServed, TriggerChanged
 from thingtank.tank.interfaces import Archive, Clock, DevicePage, DeviceQuery, Directory
 from thingtank.tank.limits import Limits
 from thingtank.tank.products_interface import Products
@@ -69,6 +69,7 @@ class Tank:
         self.request_log = RequestLog()
         self.bus.react(RequestServed, self.request_log.remember)
         directory.follow(archive.current_at_us, self.clock.now_us)
+        directory.on_gone(self._forget_triggers)
         self._search_turn = asyncio.Lock()
         self._searches_waiting_count = 0
 
@@ -83,6 +84,10 @@ class Tank:
         """Accounts and their profiles."""
         assert self._accounts is not None, "this tank was opened without accounts"
         return self._accounts
+
+    def _forget_triggers(self, device_id: int, name: str | None) -> None:
+        for trigger in self.triggers.forget_of(device_id, name):
+            self.bus.publish(TriggerChanged(trigger, is_deleted=True))
 
     async def search_devices(self, query: DeviceQuery) -> DevicePage:
         """One page of devices; the loop serves others meanwhile.

@@ -95,20 +95,6 @@ def parse_address(address: str) -> str:
     return plain
 
 
-def target_problem(channel: str, target: str) -> str:
-    """What is wrong with a target, blank for nothing; for the form that asks for it."""
-    try:
-        if channel == "webhook":
-            parse_url(target)
-        elif channel == "email":
-            parse_address(target)
-        else:
-            return "the channel must be webhook or email"
-    except BadTarget as error:
-        return str(error)
-    return ""
-
-
 def host_of(channel: str, target: str) -> str:
     """Which peer a delivery depends on: a webhook's origin; all e-mail leaves by one server."""
     if channel == "email":

@@ -44,8 +44,11 @@ class Triggers(Protocol):
         """Remove a trigger; return what it was."""
         ...
 
-    async def delete_of(self, device_id: int, name: str | None = None) -> Sequence[Trigger]:
-        """Remove the triggers of a device, or of one datastream of it; return what they were."""
+    def forget_of(self, device_id: int, name: str | None = None) -> Sequence[Trigger]:
+        """Drop those of a device, or of one datastream of it, that is gone, from the view.
+
+        What is stored has gone with it already. Returns what they were.
+        """
         ...
 
     def note_fired(self, trigger_id: int, at_us: int) -> None:
@@ -106,7 +109,7 @@ class NoTriggers:
         """There is none."""
         return self.get(trigger_id)
 
-    async def delete_of(self, device_id: int, name: str | None = None) -> Sequence[Trigger]:
+    def forget_of(self, device_id: int, name: str | None = None) -> Sequence[Trigger]:
         """None."""
         return ()
 

@@ -5,6 +5,8 @@ import gzip
 import pytest
 from tests.conformance.xively.conftest import NOW_US, Xively
 
+from thingtank.tank.events import RequestServed
+
 AT = "2023-11-14T22:13:20.000000Z"
 
 
@@ -329,6 +331,31 @@ async def test_10_the_request_log_remembers_what_was_refused_and_why(xively: Xiv
     assert request.reason == f"key lacks put on feed {xively.made.device.device_id}"
     assert "sesame" not in request.path
     assert request.at_us == NOW_US
+
+
+async def test_10_the_request_log_never_holds_a_keys_secret(xively: Xively) -> None:
+    feed_id = xively.made.device.device_id
+    secrets = set(xively.keys.values())
+    draft = {"key": {"label": "new", "permissions": [{"access_methods": ["get"]}]}}
+    with xively.tank.bus.listen(RequestServed) as listener:
+        for path in (f"{xively.feed}/keys", "/v2/keys", f"/v2/keys?feed_id={feed_id}"):
+            for end in ("", ".json", ".xml"):
+                where, _, query = path.partition("?")
+                reply = await xively.ask("GET", f"{where}{end}?{query}", "master")
+                assert xively.keys["device"] in reply.text
+        made = await xively.ask("POST", "/v2/keys", "master", json=draft)
+        secrets.add(made.headers["location"].rpartition("/")[2])
+        for secret in sorted(secrets):
+            await xively.ask("GET", f"/v2/keys/{secret}", "master")
+        await xively.ask("PUT", f"/v2/keys/{xively.keys['read']}", "master", json=draft)
+        renewed = await xively.ask("POST", f"/v2/keys/{xively.keys['read']}/regenerate", "master")
+        secrets.add(renewed.headers["location"].rpartition("/")[2])
+        await xively.ask("DELETE", f"/v2/keys/{xively.keys['write']}", "master")
+        await xively.ask("GET", xively.feed, "master")  # what is recorded, so that we do listen
+        events = listener.take_all()
+    assert xively.feed in [event.path for event in events if isinstance(event, RequestServed)]
+    told = repr(events)
+    assert [secret for secret in secrets if secret in told] == []
 
 
 async def test_3_4_a_deleted_feed_is_gone(xively: Xively) -> None:

@@ -290,8 +290,11 @@ async def test_what_waits_too_long_is_given_up_and_a_retried_one_gets_its_time(
 
 async def test_a_deleted_accounts_deliveries_and_secrets_go(outbox: SqliteOutbox) -> None:
     before = await outbox.signing_secrets(1, NOW)
+    await outbox.signing_secrets(3, NOW)
     await record(outbox, new(1), new(2, account_id=2))
+    assert await outbox.account_ids() == (1, 2, 3)
     await outbox.forget_account(1)
+    assert await outbox.account_ids() == (2, 3)
     assert [x.delivery_id for x in (await outbox.list(DeliveryQuery())).deliveries] == [2]
     assert await outbox.signing_secrets(1, NOW) != before
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from thingtank.tank.errors import RateExceeded
 from thingtank.tank.limits import Limits
-from thingtank.tank.request_rates import RequestRates, TokenBuckets, neighbourhood
+from thingtank.tank.request_rates import RequestRates, TokenBuckets
 
 SECOND_NS = 1_000_000_000
 
@@ -65,23 +65,6 @@ def test_never_more_than_a_burst_and_what_the_time_since_has_earned(
         taken += missing_ns == 0
         token_ns = max(int(SECOND_NS / rate), 1)
         assert taken <= burst + now_ns // token_ns
-
-
-NEIGHBOURHOODS = [
-    ("192.0.2.7", "192.0.2.7"),
-    ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-    ("2001:db8:1:2::ffff", "2001:db8:1:2::/64"),
-    ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
-    ("::ffff:192.0.2.7", "192.0.2.7"),
-    ("fe80::1%eth0", "fe80::/64"),
-    ("", ""),
-    ("unix:", "unix:"),
-]
-
-
-@pytest.mark.parametrize(("address", "counted_as"), NEIGHBOURHOODS)
-def test_what_one_peer_can_choose_from_is_one_address(address: str, counted_as: str) -> None:
-    assert neighbourhood(address) == counted_as
 
 
 def test_keys_and_addresses_are_counted_apart_and_refusals_say_how_long() -> None:

@@ -1,9 +1,11 @@
 """The users API's rules over the memory twin."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.deliveries import NOW, new, outbox_in
 
 from thingtank.stores.memory_accounts import MemoryAccounts
 from thingtank.stores.memory_archive import MemoryArchive
@@ -11,6 +13,7 @@ from thingtank.stores.memory_directory import MemoryDirectory
 from thingtank.tank.access import OPERATOR, STRANGER, Caller
 from thingtank.tank.accounts import ProfileChange
 from thingtank.tank.actions.devices import create_device
+from thingtank.tank.actions.leftovers import forget_gone_accounts
 from thingtank.tank.actions.users import (
     create_user,
     delete_user,
@@ -19,9 +22,11 @@ from thingtank.tank.actions.users import (
     update_user,
 )
 from thingtank.tank.changes import DeviceChange
+from thingtank.tank.deliveries import DeliveryQuery
 from thingtank.tank.errors import (
     NoSuchAccount,
     NotAllowed,
+    StorageFailed,
     TankError,
     Unauthenticated,
     ValidationFailed,
@@ -133,6 +138,47 @@ async def test_an_account_is_made_without_rights_changed_and_deleted(tank: Tank)
     await delete_user(tank, root, "caro")
     with pytest.raises(NoSuchAccount):
         await get_user(tank, root, "caro")
+
+
+async def test_a_deleted_accounts_deliveries_and_signing_secrets_go_with_it(
+    directory: MemoryDirectory, tank: Tank, tmp_path: Path
+) -> None:
+    ids = {login: caller(tank, login).account.account_id for login in ("alice", "bob")}  # type: ignore[union-attr] # `caller` looks
+    async with outbox_in(tmp_path) as outbox:
+        tank.deliveries = outbox
+        for account_id in ids.values():
+            target = f"http://user:password@{account_id}.example/"
+            await outbox.record("r", 1, {}, [new(1, target, account_id=account_id)])
+            await outbox.signing_secrets(account_id, NOW)
+        await delete_user(tank, OPERATOR, "alice")
+        assert await outbox.account_ids() == (ids["bob"],)
+        (kept,) = (await outbox.list(DeliveryQuery())).deliveries
+        assert kept.account_id == ids["bob"]
+
+
+async def test_what_an_outbox_would_not_forget_is_forgotten_later(
+    tank: Tank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(account_id: int) -> None:
+        raise StorageFailed("disk full")
+
+    alice = tank.directory.find_account("alice")
+    assert alice is not None
+    assert await forget_gone_accounts(tank, OPERATOR) == 0
+    async with outbox_in(tmp_path) as outbox:
+        tank.deliveries = outbox
+        await outbox.signing_secrets(alice.account_id, NOW)
+        assert await forget_gone_accounts(tank, OPERATOR) == 0
+        with monkeypatch.context() as patch:
+            patch.setattr(outbox, "forget_account", refuse)
+            await delete_user(tank, OPERATOR, "alice")
+            with pytest.raises(StorageFailed):
+                await forget_gone_accounts(tank, OPERATOR)
+        assert await outbox.account_ids() == (alice.account_id,)
+        with pytest.raises(NotAllowed):
+            await forget_gone_accounts(tank, caller(tank, "root"))
+        assert await forget_gone_accounts(tank, OPERATOR) == 1
+        assert await outbox.account_ids() == ()
 
 
 async def test_a_person_may_send_their_own_login_along(tank: Tank) -> None:

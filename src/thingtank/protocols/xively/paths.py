@@ -152,13 +152,13 @@ class UserPath(msgspec.Struct, frozen=True, gc=False):
     login: str
 
 
-# Those below one feed: each has `feed_id` and `feed_text`.
-OneFeedPath = (
-    FeedPath | DatastreamsPath | DatastreamPath | DatapointsPath | DatapointPath | FeedKeysPath
-)
+# A feed and its data: each has `feed_id` and `feed_text`. The request log shows what was said of
+# them to whoever may see the feed, so the feed's keys, answered with their secrets, are not here.
+OneFeedPath = FeedPath | DatastreamsPath | DatastreamPath | DatapointsPath | DatapointPath
 XivelyPath = (
     FeedsPath
     | OneFeedPath
+    | FeedKeysPath
     | TriggersPath
     | TriggerPath
     | KeysPath

@@ -7,7 +7,7 @@ from thingtank.tank.access import Caller, check_reach
 from thingtank.tank.changes import DatastreamChange, changed, ordered_tags
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN
 from thingtank.tank.errors import LimitReached, NoSuchDatastream, Unavailable, ValidationFailed
-from thingtank.tank.events import DeviceUpdated, TriggerChanged
+from thingtank.tank.events import DeviceUpdated
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Datastream, datastream_problems
 
@@ -94,8 +94,6 @@ async def delete_datastream(tank: Tank, caller: Caller, device_id: int, name: st
     check_reach(caller, "delete", device, name)
     existing(tank, device_id, name)
     datastream = await tank.directory.delete_datastream(device_id, name)
-    for trigger in await tank.triggers.delete_of(device_id, name):
-        tank.bus.publish(TriggerChanged(trigger, is_deleted=True))
     tank.bus.publish(DeviceUpdated(device))
     with contextlib.suppress(Unavailable):
         await tank.archive.delete([datastream.stream_id], AT_US_MIN, AT_US_MAX + 1)

@@ -11,7 +11,7 @@ from thingtank.tank.access import Caller, check_create, check_reach
 from thingtank.tank.changes import DeviceChange, changed_device, ordered_tags
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN
 from thingtank.tank.errors import LimitReached, NotFound, Unavailable, ValidationFailed
-from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated, TriggerChanged
+from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated
 from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission, Resource
 from thingtank.tank.tank import Tank
@@ -167,8 +167,6 @@ async def delete_device(tank: Tank, caller: Caller, device_id: int) -> None:
     stream_ids = [stream.stream_id for stream in tank.directory.datastreams(device_id).values()]
     await tank.directory.delete_device(device_id)
     tank.bus.publish(DeviceDeleted(device))
-    for trigger in await tank.triggers.delete_of(device_id):
-        tank.bus.publish(TriggerChanged(trigger, is_deleted=True))
     if stream_ids:
         # Who were told 503 would try again, and be told that there is no such device.
         with contextlib.suppress(Unavailable):

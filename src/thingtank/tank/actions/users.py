@@ -3,6 +3,8 @@
 Source: Xively API v2, users (known from clients' tests only).
 """
 
+import contextlib
+
 from msgspec import UNSET
 
 from thingtank.tank.access import Caller, check_administer
@@ -14,7 +16,7 @@ from thingtank.tank.accounts import (
     changed_profile,
     profile_problems,
 )
-from thingtank.tank.errors import NotAllowed, ValidationFailed
+from thingtank.tank.errors import NotAllowed, Unavailable, ValidationFailed
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Account
 
@@ -86,7 +88,9 @@ async def update_user(tank: Tank, caller: Caller, login: str, change: ProfileCha
 
 
 async def delete_user(tank: Tank, caller: Caller, login: str) -> None:
-    """Delete an account with its keys and products; it must have no feeds any more.
+    """Delete an account with its keys, products, deliveries; it must have no feeds any more.
+
+    Deliveries that cannot be dropped now go with `forget_gone_accounts`.
 
     Raises:
         NoSuchAccount, ValidationFailed, NotAllowed, Unauthenticated.
@@ -94,4 +98,8 @@ async def delete_user(tank: Tank, caller: Caller, login: str) -> None:
     check_administer(caller)
     if _is_own(caller, login):
         raise NotAllowed("an admin may not delete their own account")
-    await tank.accounts.delete_account(login)
+    account_id = await tank.accounts.delete_account(login)
+    if tank.deliveries is not None:
+        # Who were told 503 would try again, and be told that there is no such account.
+        with contextlib.suppress(Unavailable):
+            await tank.deliveries.forget_account(account_id)

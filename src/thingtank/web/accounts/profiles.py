@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
 from thingtank.tank.accounts import TAKEN, Profile, ProfilePage
 from thingtank.tank.errors import NoSuchAccount, ValidationFailed
@@ -51,19 +51,19 @@ class DjangoAccounts:
         row = _filled(AccountRow(), profile)
         # Hashing takes its time on purpose, and must not keep the directory's other writes waiting.
         await asyncio.to_thread(_set_password, row, password)
-        return await self._directory.transact(lambda: _profile(_saved(row)), self._show)
+        return await self._directory.transact(lambda: self._store(row), _show_nothing)
 
     async def update_profile(self, login: str, change: Callable[[Profile], Profile]) -> Profile:
         """Store `change` of an account."""
 
         def write() -> Profile:
             row = self._row(login)
-            return _profile(_saved(_filled(row, change(_profile(row)))))
+            return self._store(_filled(row, change(_profile(row))))
 
-        return await self._directory.transact(write, self._show)
+        return await self._directory.transact(write, _show_nothing)
 
-    async def delete_account(self, login: str) -> None:
-        """Remove an account with its keys and products."""
+    async def delete_account(self, login: str) -> int:
+        """Remove an account with its keys and products; return its number."""
 
         def write() -> int:
             row = self._row(login)
@@ -72,16 +72,24 @@ class DjangoAccounts:
                 raise ValidationFailed([("", f"The account still has feeds: {count}")])
             account_id = row.pk
             row.delete()
+            self._show_accounts()
             return account_id
 
-        await self._directory.transact(write, self._directory.forget_account)
+        return await self._directory.transact(write, self._directory.forget_keys_of)
 
-    def _show(self, profile: Profile) -> None:
-        self._directory.put_account(profile.account)
+    def _store(self, row: AccountRow) -> Profile:
+        profile = _profile(_saved(row))
+        self._show_accounts()
+        return profile
+
+    def _show_accounts(self) -> None:
+        """Let the doors know of what this transaction changes, once it holds."""
+        # Robust: what is stored is stored, and keys of a deleted account must go in any case.
+        transaction.on_commit(self._directory.refresh_accounts, robust=True)
 
 
 def _show_nothing(_: object) -> None:
-    """What was only read changes no snapshot."""
+    """What was only read, or shown already, changes no snapshot."""
 
 
 def _profile(row: AccountRow) -> Profile:

@@ -11,15 +11,14 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, wraps
+from functools import lru_cache, partial, wraps
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 import structlog
-from cryptography.exceptions import InvalidTag
 from django.db import DatabaseError, OperationalError, connection, transaction
 
-from thingtank.tank.errors import StorageFailed
+from thingtank.tank.errors import NoSuchKey, StorageFailed
 from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
 from thingtank.tank.keys import ApiKey, Permission
 from thingtank.tank.things import Account, Datastream, Device, Unit, Waypoint
@@ -87,6 +86,7 @@ class DjangoDirectory:
         self._turn = asyncio.Lock()
         self._refreshing = threading.Lock()
         self._writes: set[asyncio.Task[Any]] = set()
+        self._notify_gone: Callable[[int, str | None], None] = lambda _device_id, _name: None
 
     def load(self) -> None:
         """Fill the snapshot from the database; blocking."""
@@ -117,7 +117,11 @@ class DjangoDirectory:
             self._snapshot.load_datastreams(waiting[0].device_id, waiting)
 
     def refresh_accounts(self) -> None:
-        """Read accounts anew, after they changed; blocking."""
+        """Read accounts anew, after they changed; blocking.
+
+        Nothing else changes the snapshot's: one account put among those of an earlier reading could
+        be lost to a reading that ends later, or bring an older state back.
+        """
         columns = ("id", "username", "is_superuser", "is_active")
         rows = AccountRow.objects.values_list(*columns)
         with self._refreshing:  # several threads do this; what was read last must stay
@@ -156,6 +160,10 @@ class DjangoDirectory:
         """Say whom to ask when a datastream was last written."""
         self._snapshot.follow(current_at_us, now_us)
 
+    def on_gone(self, notify: Callable[[int, str | None], None]) -> None:
+        """Have `notify` called as soon as a device is gone, or the datastream of it named."""
+        self._notify_gone = notify
+
     async def read_waypoints(self, device_id: int) -> Sequence[Waypoint]:
         """Where a mobile device was before, oldest first; from the database."""
         columns = ("at_us", "lat", "lon", "ele")
@@ -164,7 +172,7 @@ class DjangoDirectory:
         def read() -> list[Waypoint]:
             return [Waypoint(*row) for row in rows.values_list(*columns)[:WAYPOINTS_MAX]][::-1]
 
-        return await _run(self._reader, read, "read")
+        return await run_in(self._reader, read, "read")
 
     def devices_with_retention(self) -> Sequence[Device]:
         """The devices whose `retention_s` is set."""
@@ -188,39 +196,32 @@ class DjangoDirectory:
 
         Raises:
             NoSuchKey.
-            StorageFailed: it was sealed with another secret than this instance has.
+            StorageFailed: it was sealed with another secret than this instance has, for one.
         """
         self._snapshot.key(key_id)
-
-        def read() -> bytes:
-            return bytes(models.ApiKey.objects.values_list("sealed", flat=True).get(id=key_id))
-
-        sealed = self._writer.submit(read).result()
-        return self._unsealed(key_id, sealed, self._snapshot.digests[key_id])
-
-    def _unsealed(self, key_id: int, sealed: bytes, digest: bytes) -> str:
-        try:
-            return self._sealer.unseal(sealed, digest)
-        except InvalidTag:
-            raise StorageFailed(
-                f"key {key_id} was sealed with another secret than this instance has; restore"
-                " secret.key from your backup"
-            ) from None
+        found = self._reader.submit(_watched, partial(self._secrets_of, [key_id]), "read").result()
+        if key_id not in found:
+            raise NoSuchKey(f"there is no key {key_id}")
+        return found[key_id]
 
     async def reveal_keys(self, key_ids: Sequence[int]) -> Mapping[int, str]:
-        """The secrets of many keys by id; those that are gone are left out."""
+        """The secrets of many keys by id; those that are gone are left out.
 
-        def read() -> dict[int, str]:
-            found: dict[int, str] = {}
-            for start in range(0, len(key_ids), _LOAD_ROWS):
-                rows = models.ApiKey.objects.filter(id__in=key_ids[start : start + _LOAD_ROWS])
-                for key_id, sealed, digest in rows.values_list("id", "sealed", "digest"):
-                    found[key_id] = self._unsealed(key_id, bytes(sealed), bytes(digest))
-            return found
-
+        Raises:
+            StorageFailed.
+        """
         if not key_ids:
             return {}
-        return await asyncio.get_running_loop().run_in_executor(self._writer, read)
+        return await run_in(self._reader, partial(self._secrets_of, key_ids), "read")
+
+    def _secrets_of(self, key_ids: Sequence[int]) -> dict[int, str]:
+        found: dict[int, str] = {}
+        for start in range(0, len(key_ids), _LOAD_ROWS):
+            rows = models.ApiKey.objects.filter(id__in=key_ids[start : start + _LOAD_ROWS])
+            for key_id, sealed, digest in rows.values_list("id", "sealed", "digest"):
+                whose = f"key {key_id}"
+                found[key_id] = self._sealer.unseal(bytes(sealed), bytes(digest), whose)
+        return found
 
     async def insert_device(
         self,
@@ -291,16 +292,10 @@ class DjangoDirectory:
         if key_id in self._snapshot.keys:
             self._snapshot.drop_key(key_id)
 
-    def forget_account(self, account_id: int) -> None:
-        """Let the doors know that an account and its keys are gone, after its transaction holds."""
+    def forget_keys_of(self, account_id: int) -> None:
+        """Let the doors know that an account's keys are gone, after its transaction holds."""
         for key in self.keys_of(account_id):
             self._snapshot.drop_key(key.key_id)
-        accounts = self._snapshot.accounts.items()
-        self._snapshot.accounts = {known: row for known, row in accounts if known != account_id}
-
-    def put_account(self, account: Account) -> None:
-        """Let the doors know of an account, after its transaction holds."""
-        self._snapshot.accounts = {**self._snapshot.accounts, account.account_id: account}
 
     @_carried_through
     async def update_device(self, device_id: int, change: Callable[[Device], Device]) -> Device:
@@ -333,6 +328,7 @@ class DjangoDirectory:
             for key_id in key_ids:
                 self._snapshot.drop_key(key_id)
             self._snapshot.drop_device(device_id)
+            self._notify_gone(device_id, None)
 
     @_carried_through
     async def insert_datastreams(
@@ -371,6 +367,7 @@ class DjangoDirectory:
             rows = models.Datastream.objects.filter(id=datastream.stream_id)
             await self._write(rows.delete)
             self._snapshot.drop_datastream(device_id, name)
+            self._notify_gone(device_id, name)
         return datastream
 
     async def missing_streams(self, stream_ids: Sequence[int]) -> Sequence[int]:
@@ -448,13 +445,25 @@ class DjangoDirectory:
             with transaction.atomic():
                 return write()
 
-        return await _run(self._writer, run, "written")
+        return await run_in(self._writer, run, "written")
 
 
-async def _run(executor: ThreadPoolExecutor, work: Callable[[], Result], what: str) -> Result:
+async def run_in(executor: ThreadPoolExecutor, work: Callable[[], Result], what: str) -> Result:
+    """Have a thread read or write the catalog's tables.
+
+    Args:
+        what: what the directory could not be, should it fail: `read` or `written`.
+
+    Raises:
+        StorageFailed, and what `work` raises.
+    """
+    return await asyncio.get_running_loop().run_in_executor(executor, _watched, work, what)
+
+
+def _watched(work: Callable[[], Result], what: str) -> Result:
     event = "directory_write_failed" if what == "written" else "directory_read_failed"
     try:
-        return await asyncio.get_running_loop().run_in_executor(executor, work)
+        return work()
     except OperationalError as error:
         # A full disk, for one: no bug of ours, so no traceback.
         log.error(event, reason=str(error))

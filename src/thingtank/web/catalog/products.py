@@ -5,7 +5,6 @@ or a person looks, not in every request. Writes take their turn among the direct
 feed, its key and the serial that they belong to change together or not at all.
 """
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -40,7 +39,7 @@ from thingtank.tank.products_interface import (
 )
 from thingtank.tank.things import Device
 from thingtank.web.catalog import models
-from thingtank.web.catalog.directory import DjangoDirectory, StoredDevice
+from thingtank.web.catalog.directory import DjangoDirectory, StoredDevice, run_in
 from thingtank.web.catalog.sealing import Sealer
 
 Result = TypeVar("Result")
@@ -145,7 +144,8 @@ class DjangoProducts:
         )
 
     def _secret(self, row: models.Product) -> str:
-        return self._sealer.unseal(bytes(row.secret_sealed), bytes(row.secret_digest))
+        whose = f"product {row.product_id}"
+        return self._sealer.unseal(bytes(row.secret_sealed), bytes(row.secret_digest), whose)
 
     async def update_product(
         self, product_id: str, change: Callable[[Product], Product]
@@ -310,7 +310,7 @@ class DjangoProducts:
         return (await self._directory.transact(write, show))[0]
 
     async def _read(self, read: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._reader, read)
+        return await run_in(self._reader, read, "read")
 
 
 def _show_nothing(_: object) -> None:

@@ -3,8 +3,10 @@
 import hashlib
 import secrets
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from thingtank.tank.errors import StorageFailed
 from thingtank.web.derived_keys import derive_key
 
 NONCE_BYTES = 12
@@ -27,11 +29,20 @@ class Sealer:
         nonce = secrets.token_bytes(NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, text.encode(), self.digest(text))
 
-    def unseal(self, sealed: bytes, digest: bytes) -> str:
+    def unseal(self, sealed: bytes, digest: bytes, whose: str) -> str:
         """The secret again.
 
+        Args:
+            whose: what the secret is of, for the error: `key 7`.
+
         Raises:
-            cryptography.exceptions.InvalidTag: another instance's, or tampered with.
+            StorageFailed: another instance's, or tampered with.
         """
         nonce, rest = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
-        return self._cipher.decrypt(nonce, rest, digest).decode()
+        try:
+            return self._cipher.decrypt(nonce, rest, digest).decode()
+        except (InvalidTag, ValueError):  # ValueError: too short to be sealed at all
+            raise StorageFailed(
+                f"{whose} was sealed with another secret than this instance has; restore"
+                " secret.key from your backup"
+            ) from None

@@ -104,17 +104,14 @@ class DjangoTriggers:
 
         return await self._carried_through(delete())
 
-    async def delete_of(self, device_id: int, name: str | None = None) -> Sequence[Trigger]:
-        """Remove the triggers of a device, or of one datastream of it; return what they were."""
+    def forget_of(self, device_id: int, name: str | None = None) -> Sequence[Trigger]:
+        """Drop those of a device, or of one datastream of it, that is gone, from the view.
 
-        async def delete() -> list[Trigger]:
-            found = self._index.of_datastream(device_id, name)
-            if found:
-                ids = [trigger.trigger_id for trigger in found]
-                await self._write(models.Trigger.objects.filter(id__in=ids).delete)
-            return [self._index.drop(trigger.trigger_id) for trigger in found]
-
-        return await self._carried_through(delete())
+        One that was being inserted is in the view by then: there is one writer thread, so what it
+        did first is also told first.
+        """
+        found = self._index.of_datastream(device_id, name)
+        return [self._index.drop(trigger.trigger_id) for trigger in found]
 
     async def _carried_through(self, change: Coroutine[Any, Any, Result]) -> Result:
         """Have a change end in database and view alike, though its caller may give up."""

@@ -1,13 +1,13 @@
 """How many long answers, such as live streams and exports, are under way at once, and to whom."""
 
 import contextlib
-import ipaddress
 from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
 
 from thingtank.tank.access import Caller
+from thingtank.tank.networks import network_of
 
 
 class VisitLimits(msgspec.Struct, frozen=True):
@@ -75,16 +75,3 @@ class Visits:
             self._counts[who] -= 1
             if not self._counts[who]:
                 del self._counts[who]
-
-
-def network_of(address: str) -> str:
-    """What is counted as one address: of IPv6 the network that one household has."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
-        return str(ipaddress.IPv6Network((int(found) >> 64 << 64, 64)))
-    return str(found)

@@ -7,7 +7,7 @@ import pytest
 from thingtank.tank.access import Caller
 from thingtank.tank.things import Account
 from thingtank.web.tank_access import VISITOR
-from thingtank.web.workbench.bounds import TooManyVisits, VisitLimits, Visits, network_of
+from thingtank.web.workbench.bounds import TooManyVisits, VisitLimits, Visits
 
 LIMITS = VisitLimits(total_max=8, strangers_max=4, per_account_max=3, per_address_max=2)
 ALICE, BOB, CAROL = (Caller(Account(number, f"account {number}")) for number in (1, 2, 3))
@@ -45,18 +45,3 @@ def test_an_ended_visit_makes_room() -> None:
         raise ZeroDivisionError
     with visits.one(ALICE, ""):
         pass
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:DB8:1:2::", "2001:db8:1:2::/64"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("", ""),
-        ("a socket", "a socket"),
-    ],
-)
-def test_a_household_counts_as_one_address(address: str, network: str) -> None:
-    assert network_of(address) == network
