@@ -18,7 +18,7 @@ check: lint  ## Lint and unit tests: quick, for every save
 	$(BIN)/pytest tests/unit
 
 test: lint  ## Set up what the tests need and run them all
-	$(BIN)/pytest --ignore=tests/bench --ignore=tests/browser
+	$(BIN)/pytest -n 2 --dist worksteal --ignore=tests/bench --ignore=tests/browser
 	$(BIN)/pytest tests/browser  # a process of its own: Playwright leaves a loop running in it
 
 interop: dev  ## Only the tests with real clients
