@@ -122,7 +122,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
 
     Raises:
         FolderIsOwned: another process has the folder.
-        CannotStart: the folder cannot be made, or a port cannot be opened.
+        CannotStart: the folder cannot be made, a port cannot be opened, or a setting is no good.
         CANNOT_OPEN: the folder cannot be used, or a file of it is not ours or holds nonsense.
     """
     async with AsyncExitStack() as stack:
@@ -213,7 +213,7 @@ async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -
     try:
         server = HttpServer(app, direct, host, port, config.http, config.web.trusted_proxies)
     except (OSError, UnicodeError) as error:
-        raise CannotStart(why_not_listening("--web", host, port, error)) from error
+        raise CannotStart(why_not_listening("--web PORT", host, port, error)) from error
     await server.start()
     stack.push_async_callback(server.stop)
     # Before the server, which would wait for streams that never end.

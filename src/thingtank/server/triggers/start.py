@@ -35,7 +35,7 @@ async def start_triggers(
 
     Raises:
         StorageFailed: the outbox or the journal cannot be used.
-        OSError, ValueError: as `start_dispatcher`.
+        CannotStart: as `start_dispatcher`.
     """
     forgetting = _Forgetting(tank, outbox)
     await forgetting.start()
