@@ -122,11 +122,42 @@ def check_sentence(said: str, *parts: str) -> None:
     assert [part for part in parts if part not in said] == [], said
 
 
-def test_a_port_in_use_is_said_with_the_flag_that_chooses_another(tmp_path: Path) -> None:
+DOORS = [
+    ("--web", "--web PORT"),
+    ("--wamp", "--wamp PORT"),
+    ("--socket", "--socket PORT"),
+    ("--set=socket.sockjs_port", "--set socket.sockjs_port=PORT"),
+]
+
+
+@pytest.mark.parametrize(("flag", "remedy"), DOORS)
+def test_a_port_in_use_is_said_with_the_flag_that_chooses_another(
+    tmp_path: Path, flag: str, remedy: str
+) -> None:
+    names = ["web.port", "wamp.port", "socket.port", "socket.sockjs_port"]
+    free = [f"--set={name}=0" for name in names]
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        said = refused_start(tmp_path, "--web", port)
-        check_sentence(said, f"port {port} of 127.0.0.1 is in use", "--web PORT", "another Thing Tank")  # fmt: skip
+        port = taken.getsockname()[1]
+        said = refused_start(tmp_path, *free, f"{flag}={port}")
+    check_sentence(said, f"port {port} of 127.0.0.1 is in use", remedy, "another Thing Tank")
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("webhooks.ca_file={}/none.pem", "webhooks.ca_file {}/none.pem cannot be used: No such file"),
+        ("webhooks.ca_file={}/empty.pem", "webhooks.ca_file {}/empty.pem cannot be used: "),
+        ("email.sender=nobody", "email.sender: "),
+    ],
+)  # fmt: skip
+def test_a_setting_of_deliveries_that_is_no_good_is_said_by_its_name(
+    tmp_path: Path, setting: str, words: str
+) -> None:
+    (tmp_path / "empty.pem").touch()
+    free = ["--web=0", "--wamp=0", "--socket=0", "--set=email.host=mail.example"]
+    said = refused_start(tmp_path / "data", *free, f"--set={setting.format(tmp_path)}")
+    check_sentence(said, words.format(tmp_path))
+    assert "cannot be opened" not in said
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no such host", "nowhere.invalid", "a" * 70])

@@ -1,5 +1,6 @@
 """The pages of triggers and deliveries as scripts and strangers meet them, without a browser."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -212,3 +213,26 @@ def test_the_log_is_paged(tmp_path: Path) -> None:
         assert last.count('<li class="delivery ') == 1
         assert 'rel="next"' not in last
         assert "Newest" in last
+
+
+def test_mail_beyond_the_accounts_hour_waits_and_its_page_says_why(tmp_path: Path) -> None:
+    mail = {"host": "127.0.0.1", "port": 9, "sender": "a@b.example", "per_account_hour_max": 1}
+    settings = [f"--set=email.{name}={value}" for name, value in mail.items()]
+    with start_server(tmp_path, *settings) as server:
+        url, headers = f"{server.url}/v2/feeds/1.json", {"X-ApiKey": server.api_key}
+
+        def write(value: str) -> None:
+            body = {"datastreams": [{"id": "t", "current_value": value}]}
+            assert requests.put(url, json=body, headers=headers, timeout=20).ok
+
+        write("21")
+        for _ in range(2):
+            server.command("trigger", "create", "1", "t", "gt", "30", "--email", "me@example.com")
+        write("31")
+        browser = requests.Session()
+        browser.get(server.welcome_url, timeout=20)
+        page, deadline_s = "", time.monotonic() + 20
+        while "within an hour" not in page and time.monotonic() < deadline_s:
+            time.sleep(0.1)
+            page = browser.get(f"{server.url}/deliveries/2", timeout=20).text
+        assert "Not tried yet: the account has sent 1 e-mails within an hour." in page

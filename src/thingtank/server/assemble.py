@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from django.db import connection
@@ -36,6 +36,8 @@ from thingtank.web.web_settings import WebSettings
 if TYPE_CHECKING:
     from thingtank.web.catalog.directory import DjangoDirectory
     from thingtank.web.catalog.triggers import DjangoTriggers
+    from thingtank.web.workbench.exports import ChannelExports
+    from thingtank.web.workbench.live import LiveStreams
 
 
 class Instance:
@@ -65,7 +67,7 @@ class Instance:
         self._stack = stack
 
     async def stop(self) -> None:
-        """Close the doors, then write what is pending, then let the folder go."""
+        """Close the doors, let triggers see the last values, write it all, let the folder go."""
         await self._stack.aclose()
 
 
@@ -122,7 +124,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
 
     Raises:
         FolderIsOwned: another process has the folder.
-        CannotStart: the folder cannot be made, or a port cannot be opened.
+        CannotStart: the folder cannot be made, a port cannot be opened, or a setting is no good.
         CANNOT_OPEN: the folder cannot be used, or a file of it is not ours or holds nonsense.
     """
     async with AsyncExitStack() as stack:
@@ -132,10 +134,13 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         housekeeping = Housekeeping(opened.tank)
         housekeeping.start()
         stack.push_async_callback(housekeeping.stop)
-        web = await _open_web(config, opened, stack)
-        url = base_url(config, web.port) if web else ""
-        sockets = await open_sockets(config, opened.tank, url, stack)
+        web = _bind_web(config, opened, stack)
+        url = base_url(config, web.server.port) if web else ""
+        # Triggers from before the first value until after the last, so inside of all doors.
         await start_triggers(config, opened.tank, opened.archive, opened.outbox, url, stack)
+        if web:
+            await web.open(stack)
+        sockets = await open_sockets(config, opened.tank, url, stack)
         welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""
         await _open_control(folder, opened, url, stack)
         return Instance(opened.tank, owner, url, sockets, welcome_path, stack.pop_all())
@@ -187,7 +192,23 @@ def _load_triggers(directory: "DjangoDirectory") -> "DjangoTriggers":
     return triggers
 
 
-async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -> HttpServer | None:
+class _WebDoor(NamedTuple):
+    """The web door, whose port is bound: who connects waits until it is open."""
+
+    server: HttpServer
+    live: "LiveStreams"
+    exports: "ChannelExports"
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Begin to answer; `stack` ends it."""
+        await self.server.start()
+        stack.push_async_callback(self.server.stop)
+        # Before the server, which would wait for streams that never end.
+        stack.callback(self.live.stop)
+        stack.callback(self.exports.stop)
+
+
+def _bind_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -> _WebDoor | None:
     port = config.web.port
     if port == "off":
         return None
@@ -213,13 +234,9 @@ async def _open_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -
     try:
         server = HttpServer(app, direct, host, port, config.http, config.web.trusted_proxies)
     except (OSError, UnicodeError) as error:
-        raise CannotStart(why_not_listening("--web", host, port, error)) from error
-    await server.start()
-    stack.push_async_callback(server.stop)
-    # Before the server, which would wait for streams that never end.
-    stack.callback(live.stop)
-    stack.callback(exports.stop)
-    return server
+        raise CannotStart(why_not_listening("--web PORT", host, port, error)) from error
+    stack.callback(server.close)
+    return _WebDoor(server, live, exports)
 
 
 def _make_welcome_path(owner: Account | None) -> str:

@@ -40,20 +40,25 @@ def why_not_made(folder: Path, error: OSError) -> str:
     )
 
 
-def why_not_listening(flag: str, host: str, port: int, error: OSError | UnicodeError) -> str:
+def why_not_used(setting: str, file: str, error: OSError) -> str:
+    """What to say of a setting that names a file that is no good."""
+    return f"{setting} {file} cannot be used: {_first_line(error)}"
+
+
+def why_not_listening(remedy: str, host: str, port: int, error: OSError | UnicodeError) -> str:
     """What to say of a door that cannot be opened.
 
     Args:
-        flag: the option of `thingtank serve` that chooses the door's port.
+        remedy: the option of `thingtank serve` that chooses the door's port, such as `--web PORT`.
     """
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.EADDRINUSE:
         return (
             f"port {port} of {host} is in use, perhaps by another Thing Tank (`ss -ltnp` tells by"
-            f" whom); choose another with {flag} PORT, 0 for any free one"
+            f" whom); choose another with {remedy}, 0 for any free one"
         )
     if number in (errno.EACCES, errno.EPERM):
-        return f"port {port} of {host} is not allowed to this user; choose another with {flag} PORT"
+        return f"port {port} of {host} is not allowed to this user; choose another with {remedy}"
     # Negative: of the resolver.
     if number is None or number < 0 or number == errno.EADDRNOTAVAIL:
         return (

@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
+from thingtank.server.cannot_start import CannotStart, why_not_used
 from thingtank.server.config import Config
 from thingtank.sinks.dispatcher import Dispatcher, Gone
 from thingtank.sinks.email import EmailSink
@@ -41,15 +42,21 @@ def start_dispatcher(
         on_gone: disables the trigger of a delivery whose receiver answered 410.
 
     Raises:
-        OSError: `webhooks.ca_file` cannot be read.
-        ValueError: `email.sender` is no address while `email.host` is set.
+        CannotStart: `webhooks.ca_file` cannot be read, or `email.sender` is no address while
+            `email.host` is set.
     """
     resolver = SystemResolver()
     stack.callback(resolver.close)
-    sinks: dict[str, Sink] = {
-        "webhook": WebhookSink(config.webhooks, resolver, outbox.signing_secrets, clock),
-        "email": EmailSink(config.email),
-    }
+    try:
+        webhooks = WebhookSink(config.webhooks, resolver, outbox.signing_secrets, clock)
+    except OSError as error:
+        why = why_not_used("webhooks.ca_file", config.webhooks.ca_file, error)
+        raise CannotStart(why) from error
+    try:
+        email = EmailSink(config.email)
+    except ValueError as error:  # begins with the setting's name
+        raise CannotStart(str(error)) from error
+    sinks: dict[str, Sink] = {"webhook": webhooks, "email": email}
     dispatcher = Dispatcher(outbox, sinks, config.delivery, clock, on_gone)
     dispatcher.start()
     stack.push_async_callback(dispatcher.stop)

@@ -26,7 +26,7 @@ class HttpServer:
         limits: HttpLimits,
         trusted_proxies: Sequence[str] = (),
     ) -> None:
-        """Bind the port.
+        """Bind the port; who connects waits until `start`.
 
         Raises:
             OSError, UnicodeError: the port is taken, or the host is none of this machine.
@@ -68,6 +68,10 @@ class HttpServer:
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving
+
+    def close(self) -> None:
+        """Give the port back, also where `start` was never called."""
+        self._socket.close()
 
 
 class _Uvicorn(uvicorn.Server):

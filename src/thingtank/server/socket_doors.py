@@ -1,14 +1,24 @@
 """Opens Xively's sockets: TCP, WebSocket and SockJS, all in front of one door."""
 
 from contextlib import AsyncExitStack
+from typing import Protocol
 
 from thingtank.doors.xively.http import XivelyHttp
 from thingtank.doors.xively.sockets import SocketDoor
 from thingtank.doors.xively.subscriptions import Subscriptions, json_bodies
 from thingtank.doors.xively.tcp_socket import TcpSocket
 from thingtank.net.websocket import WebSocketRoute, WebSocketServer
+from thingtank.server.cannot_start import CannotStart, why_not_listening
 from thingtank.server.config import Config
 from thingtank.tank.tank import Tank
+
+
+class _Port(Protocol):
+    port: int
+
+    async def start(self, host: str, port: int) -> None: ...
+
+    async def stop(self) -> None: ...
 
 
 def reachable_host(host: str) -> str:
@@ -30,34 +40,38 @@ async def open_sockets(
         Their addresses by name, for people and scripts.
 
     Raises:
-        OSError: a port is taken.
+        CannotStart: a port is taken, or the host is none of this machine.
     """
-    settings, xively, listen = config.socket, config.xively, config.server.host
+    settings, xively, address = config.socket, config.xively, config.server.host
     http = XivelyHttp(tank, xively, web_url, door="xively_socket")
     make_body = json_bodies(tank, web_url, xively.live_s)
     keyless = xively.public_reads_keyless
     subscriptions = Subscriptions(tank, make_body, settings.unread_bytes_max, keyless)
     door = SocketDoor(tank, http.answer, subscriptions, settings, keyless)
-    host = reachable_host(listen)
+    host = reachable_host(address)
+
+    async def listen(server: _Port, port: int, remedy: str) -> int:
+        stack.push_async_callback(server.stop)
+        try:
+            await server.start(address, port)
+        except (OSError, UnicodeError) as error:
+            raise CannotStart(why_not_listening(remedy, address, port, error)) from error
+        return server.port
+
     opened = {}
     if settings.port != "off":
-        tcp = TcpSocket(door)
-        await tcp.start(listen, settings.port)
-        stack.push_async_callback(tcp.stop)
-        opened["socket"] = f"tcp://{host}:{tcp.port}"
+        port = await listen(TcpSocket(door), settings.port, "--socket PORT")
+        opened["socket"] = f"tcp://{host}:{port}"
     if config.wamp.port != "off":
         bytes_max = tank.limits.request_bytes_max
         route = WebSocketRoute(door.session, settings.connections_max, bytes_max)
-        websocket = WebSocketServer({"/": route})
-        await websocket.start(listen, config.wamp.port)
-        stack.push_async_callback(websocket.stop)
-        opened["websocket"] = f"ws://{host}:{websocket.port}/"
+        port = await listen(WebSocketServer({"/": route}), config.wamp.port, "--wamp PORT")
+        opened["websocket"] = f"ws://{host}:{port}/"
     if settings.sockjs_port != "off":
         # Half a second of the start, and 20 MB, that nobody needs who has it switched off.
         from thingtank.doors.xively.sockjs_port import SockJsPort
 
-        sockjs = SockJsPort(door)
-        await sockjs.start(listen, settings.sockjs_port)
-        stack.push_async_callback(sockjs.stop)
-        opened["sockjs"] = f"http://{host}:{sockjs.port}/sockjs"
+        remedy = "--set socket.sockjs_port=PORT"
+        port = await listen(SockJsPort(door), settings.sockjs_port, remedy)
+        opened["sockjs"] = f"http://{host}:{port}/sockjs"
     return opened

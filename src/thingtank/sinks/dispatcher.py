@@ -34,6 +34,7 @@ log = structlog.get_logger()
 POLL_S_MAX = 30.0  # a clock that jumped is noticed by then
 STORAGE_PAUSE_S = 1.0
 STORAGE_PAUSE_S_MAX = 30.0
+POSTPONE_S_MIN = 1.0
 JITTER = 0.1
 
 Gone = Callable[[Delivery], Awaitable[None]]
@@ -174,6 +175,10 @@ class Dispatcher:
         start_s = time.monotonic()
         outcome = await self._outcome_of(delivery)
         duration_us = int((time.monotonic() - start_s) * 1_000_000)
+        # A test ends, and says why.
+        if outcome.verdict is Verdict.POSTPONED and not delivery.is_test:
+            await self._postpone(delivery, outcome)
+            return
         self._note_reachability(delivery, outcome)
         if outcome.verdict is Verdict.GONE:
             outcome = await self._told_gone(delivery, outcome)
@@ -239,12 +244,25 @@ class Dispatcher:
                     ends_queue=outcome.verdict is Verdict.GONE,
                 )
 
+    async def _postpone(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Put off what was not tried: that is no step of the ladder."""
+        pause_us = int(max(POSTPONE_S_MIN, outcome.retry_after_s) * 1_000_000)
+        until_us = self._clock.now_us() + pause_us + 1
+        await self._recorded(
+            lambda: self._queue.postpone(
+                delivery.account_id, delivery.host, until_us, outcome.error
+            )
+        )
+
     async def _settle(self, settlement: Settlement) -> None:
+        await self._recorded(lambda: self._queue.settle(settlement))
+
+    async def _recorded(self, record: Callable[[], Awaitable[None]]) -> None:
         """Record, however long it takes: until then it counts as under way and is not repeated."""
         pause_s = STORAGE_PAUSE_S
         while True:
             try:
-                return await self._queue.settle(settlement)
+                return await record()
             except StorageFailed as error:
                 log.error("delivery_not_recorded", reason=str(error))
             await asyncio.sleep(pause_s)

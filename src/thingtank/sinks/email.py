@@ -67,7 +67,7 @@ class EmailSink:
         if pause_s := self._pause_s(delivery.account_id):
             most = self._settings.per_account_hour_max
             reason = f"the account has sent {most} e-mails within an hour"
-            return Outcome(Verdict.RETRY, error=reason, retry_after_s=pause_s)
+            return Outcome(Verdict.POSTPONED, error=reason, retry_after_s=pause_s)
         message = message_of(delivery, self._sender, recipient)
         try:
             async with asyncio.timeout(self._settings.attempt_s_max):

@@ -13,6 +13,7 @@ class Verdict(enum.Enum):
 
     DELIVERED = enum.auto()
     RETRY = enum.auto()
+    POSTPONED = enum.auto()  # not tried: what its account has for its host waits `retry_after_s`
     REFUSED = enum.auto()  # it cannot become right by itself: a dead letter at once
     GONE = enum.auto()  # the receiver wants no more, of this or of any other
 
@@ -23,7 +24,7 @@ class Outcome(msgspec.Struct, frozen=True):
     Attributes:
         status: the answer's, None when there was none. answer: the first bytes of its body.
         error: for the account's person; no credentials, no path of the URL.
-        retry_after_s: the receiver asks not to be tried before.
+        retry_after_s: the receiver asks not to be tried before; or it was postponed for so long.
         is_host_failure: the receiver could not be reached at all, so neither can others there.
     """
 

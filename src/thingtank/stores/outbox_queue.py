@@ -210,12 +210,14 @@ def promote(connection: sqlite3.Connection, lane: str, now_us: int) -> None:
     )
 
 
-def postpone(connection: sqlite3.Connection, account_id: int, host: str, until_us: int) -> None:
+def postpone(
+    connection: sqlite3.Connection, account_id: int, host: str, until_us: int, reason: str
+) -> None:
     """Move what an account has due at a host to an instant, if it was earlier."""
     connection.execute(
-        "UPDATE delivery SET due_us = ?"
+        "UPDATE delivery SET due_us = ?, error = coalesce(?, error)"
         " WHERE account_id = ? AND host = ? AND due_us IS NOT NULL AND due_us < ?",
-        (until_us, account_id, host, until_us),
+        (until_us, reason or None, account_id, host, until_us),
     )
 
 

@@ -166,10 +166,10 @@ class SqliteOutbox:
         """Record an attempt and what it came to; the next of its lane may follow."""
         await self._transact(lambda connection: outbox_queue.settle(connection, settlement))
 
-    async def postpone(self, account_id: int, host: str, until_us: int) -> None:
+    async def postpone(self, account_id: int, host: str, until_us: int, reason: str = "") -> None:
         """Have nothing of an account for a host tried before an instant."""
         await self._transact(
-            lambda connection: outbox_queue.postpone(connection, account_id, host, until_us)
+            lambda connection: outbox_queue.postpone(connection, account_id, host, until_us, reason)
         )
 
     async def purge(self, now_us: int) -> int:

@@ -33,7 +33,7 @@ class Delivery(msgspec.Struct, frozen=True):
         tries: attempts since it was recorded, or since a person had it tried again.
         attempt_count: attempts in all.
         status: the last answer's; None when there was none.
-        error: why the last attempt failed, blank when it did not.
+        error: why the last attempt failed or the next has to wait, blank for neither.
     """
 
     delivery_id: int
@@ -221,8 +221,12 @@ class DeliveryQueue(Protocol):
         """Record an attempt and what it came to; the next of its lane may follow."""
         ...
 
-    async def postpone(self, account_id: int, host: str, until_us: int) -> None:
-        """Have nothing of an account for a host tried before an instant."""
+    async def postpone(self, account_id: int, host: str, until_us: int, reason: str = "") -> None:
+        """Have nothing of an account for a host tried before an instant.
+
+        Args:
+            reason: for the account's person, where there is one: becomes `error`.
+        """
         ...
 
     async def purge(self, now_us: int) -> int:

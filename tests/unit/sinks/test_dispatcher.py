@@ -271,6 +271,55 @@ async def test_a_longer_pause_that_is_asked_for_is_kept(outbox: SqliteOutbox) ->
     assert 600 * S <= due_us - NOW < 601 * S
 
 
+TOO_MANY = Outcome(Verdict.POSTPONED, error="100 within an hour", retry_after_s=600)
+
+
+async def test_what_is_put_off_without_a_try_waits_with_its_reason_and_costs_no_try(
+    outbox: SqliteOutbox,
+) -> None:
+    clock = SettableClock()
+
+    async def answer(delivery: Delivery) -> Outcome:
+        return TOO_MANY if len(sink.tried) <= 12 else OK  # the ladder has 9 steps
+
+    sink = FakeSink(answer)
+    await record(outbox, [new(1)])
+    for _ in range(12):
+        async with dispatching(outbox, sink, clock=clock):
+            await eventually(lambda: is_due_at(outbox, clock.us + 600 * S))
+        clock.us += 601 * S
+        waiting = await outbox.get(1)
+        assert (waiting.tries, waiting.attempt_count, waiting.error) == (0, 0, "100 within an hour")
+    async with dispatching(outbox, sink, clock=clock):
+        await settled(outbox, 1)
+    assert await states(outbox) == ["delivered"]
+    assert sink.ids == [1] * 13
+    assert (await outbox.get(1)).error == ""
+
+
+async def is_due_at(outbox: SqliteOutbox, at_us: int) -> bool:
+    due_us = (await outbox.get(1)).due_us
+    return due_us is not None and at_us <= due_us < at_us + S
+
+
+async def test_one_that_is_put_off_does_not_come_again_at_once(outbox: SqliteOutbox) -> None:
+    clock = SettableClock()
+    sink = FakeSink(always(Outcome(Verdict.POSTPONED)))
+    await record(outbox, [new(1)])
+    async with dispatching(outbox, sink, clock=clock):
+        await eventually(lambda: is_due_at(outbox, NOW + S))
+        await asyncio.sleep(0.05)
+    assert sink.ids == [1]
+
+
+async def test_a_test_is_not_put_off_but_says_why(outbox: SqliteOutbox) -> None:
+    await record(outbox, [recent(1, is_test=True)])
+    async with dispatching(outbox, FakeSink(always(TOO_MANY))):
+        await settled(outbox, 1)
+    assert await states(outbox) == ["dead"]
+    assert (await outbox.get(1)).error == "100 within an hour"
+
+
 async def test_a_test_is_tried_once(outbox: SqliteOutbox) -> None:
     sink = FakeSink(always(ERROR))
     await record(outbox, [recent(1, is_test=True)])
@@ -341,7 +390,7 @@ class Failing:
 
     def __init__(self, outbox: SqliteOutbox) -> None:
         self._outbox = outbox
-        self.settle_failures = self.due_failures = 2
+        self.settle_failures = self.due_failures = self.postpone_failures = 2
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._outbox, name)
@@ -351,6 +400,12 @@ class Failing:
             self.settle_failures -= 1
             raise StorageFailed("full")
         await self._outbox.settle(settlement)
+
+    async def postpone(self, account_id: int, host: str, until_us: int, reason: str = "") -> None:
+        if self.postpone_failures:
+            self.postpone_failures -= 1
+            raise StorageFailed("full")
+        await self._outbox.postpone(account_id, host, until_us, reason)
 
     async def due(self, now_us: int, limit: int, busy: Busy) -> Sequence[Delivery]:
         if self.due_failures:
@@ -368,6 +423,17 @@ async def test_a_disk_that_refuses_for_a_while_delays_and_repeats_nothing(
     async with dispatching(Failing(outbox), sink):  # type: ignore[arg-type] # a stand-in
         await settled(outbox, 2)
     assert sink.ids == [1, 2]
+
+
+async def test_what_cannot_be_put_off_for_a_disk_that_refuses_is_not_asked_for_again(
+    outbox: SqliteOutbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thingtank.sinks.dispatcher.STORAGE_PAUSE_S", 0.01)
+    sink = FakeSink(always(TOO_MANY))
+    await record(outbox, [new(1)])
+    async with dispatching(Failing(outbox), sink, clock=SettableClock()):  # type: ignore[arg-type] # a stand-in
+        await eventually(lambda: is_due_at(outbox, NOW + 600 * S))
+    assert sink.ids == [1]
 
 
 async def test_stopping_waits_a_little_and_leaves_the_rest_for_the_next_start(

@@ -57,7 +57,8 @@ class EngineStatus(msgspec.Struct, frozen=True):
     Attributes:
         watched_count: triggers that watch.
         seq: the journal's batch up to which all was looked at.
-        missed_batch_count: batches since the start that came too fast for too long.
+        missed_batch_count: batches since the start that came too fast for too long, or met a
+            fault of ours.
         failure: why nothing can be recorded at the moment; None when it can.
     """
 
@@ -92,7 +93,10 @@ class TriggerEngine:
         self._looked_at_us = 0  # when what was looked at last was committed
         self._recorded_seq = 0
         self._recorded_at_s = 0.0
-        self._missed_count = 0
+        self._missed_count = 0  # the reader's
+        self._skipped_count = 0
+        self._has_gap = False
+        self._fault: Exception | None = None  # the first of this turn
         self._failure: str | None = None
         self._failure_count = 0
         self._is_stopping = False
@@ -141,7 +145,8 @@ class TriggerEngine:
 
     def status(self) -> EngineStatus:
         """How triggers are doing."""
-        return EngineStatus(len(self._watches), self._seq, self._missed_count, self._failure)
+        missed_count = self._missed_count + self._skipped_count
+        return EngineStatus(len(self._watches), self._seq, missed_count, self._failure)
 
     @property
     def frozen_us(self) -> int:
@@ -195,8 +200,10 @@ class TriggerEngine:
         while True:
             try:
                 is_done = await self._turn()
+                if self._fault is not None:
+                    fault, self._fault = self._fault, None
+                    raise fault  # told like any other, and paused after: it may come again
             except Exception as error:
-                # Whatever it was: states and place still belong together, as recorded last.
                 if not isinstance(error, StorageFailed | sqlite3.Error):
                     log.exception("trigger_engine_broke")
                 self._failed(error)
@@ -218,9 +225,11 @@ class TriggerEngine:
         if not self._deliveries:  # else they could not be recorded, and wait
             await reader.fill()
             for batch in reader.take(_BATCHES_AT_ONCE):
-                await self._take_batch(batch)
-            if reader.missed_count > self._missed_count and not reader.has_batches:
-                self._missed_count = reader.missed_count
+                await self._take_batch_or_skip(batch)
+            if reader.missed_count > self._missed_count:
+                self._has_gap = True
+            if self._has_gap and not reader.has_batches:
+                self._missed_count, self._has_gap = reader.missed_count, False
                 await self._go_on_after_a_gap()
             self._take_due(reader)
             if not reader.has_batches:
@@ -239,6 +248,19 @@ class TriggerEngine:
             now_us = min(now_us, self._looked_at_us)
         self._collect(self._watches.take_due(now_us, _TIMERS_AT_ONCE))
 
+    async def _take_batch_or_skip(self, batch: CommittedBatch) -> None:
+        """Look at a batch; what a fault of ours keeps from being seen is missed, and no more.
+
+        It is not looked at again: it might never be passed.
+        """
+        try:
+            await self._take_batch(batch)
+        except Exception as error:  # noqa: BLE001 - told at the turn's end
+            self._note_fault(error, "trigger_batch_skipped", seq=batch.seq)
+            self._skipped_count += 1
+            self._has_gap = True
+        self._seq = max(self._seq, batch.seq)
+
     async def _take_batch(self, batch: CommittedBatch) -> None:
         self._looked_at_us = batch.committed_us or self._looked_at_us
         for change in batch.changes:
@@ -246,7 +268,6 @@ class TriggerEngine:
                 await self._take_rows(change, batch.committed_us)
             elif isinstance(change, Deletion):
                 self._watches.take_deletion(change)
-        self._seq = max(self._seq, batch.seq)
 
     async def _take_rows(self, columns: DatapointColumns, committed_us: int | None) -> None:
         if committed_us is not None and len(columns) >= _ROWS_BULK_MIN:
@@ -281,7 +302,10 @@ class TriggerEngine:
             if current is not None and current.at_us is not None and current.value is not None:
                 datapoint = Datapoint(current.at_us, current.value)
                 now_us = self._tank.clock.now_us()
-                self._collect(self._watches.take_current(trigger_id, datapoint, now_us))
+                try:
+                    self._collect(self._watches.take_current(trigger_id, datapoint, now_us))
+                except Exception as error:  # noqa: BLE001 - told at the turn's end
+                    self._note_fault(error, "trigger_value_skipped", trigger_id=trigger_id)
             if count % _STEPS_A_TURN == 0:
                 await asyncio.sleep(0)
 
@@ -293,7 +317,16 @@ class TriggerEngine:
                 self._deliveries += self._notices.deliveries(trigger, firing)
             except NotFound:  # deleted at this moment
                 continue
+            except Exception as error:  # noqa: BLE001 - told at the turn's end
+                self._note_fault(error, "trigger_firing_lost", trigger_id=trigger.trigger_id)
+                continue
             self._fired.append(TriggerFired(trigger, firing))
+
+    def _note_fault(self, error: Exception, event: str, **fields: int) -> None:
+        """Keep the turn's first fault, to be told at its end; the others are likely the same."""
+        if self._fault is None:
+            self._fault = error
+            log.error(event, **fields)
 
     def _is_checkpoint_due(self) -> bool:
         if self._seq == self._recorded_seq and not self._watches.has_changed:

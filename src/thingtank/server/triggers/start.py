@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
+from typing import Protocol
 
 import structlog
 
@@ -35,9 +37,9 @@ async def start_triggers(
 
     Raises:
         StorageFailed: the outbox or the journal cannot be used.
-        OSError, ValueError: as `start_dispatcher`.
+        CannotStart: as `start_dispatcher`.
     """
-    forgetting = _Forgetting(tank, outbox)
+    forgetting = Forgetting(tank, outbox)
     await forgetting.start()
     stack.push_async_callback(forgetting.stop)
     engine = TriggerEngine(tank, journal, outbox, base_url, config.triggers)
@@ -51,10 +53,18 @@ async def start_triggers(
     start_dispatcher(config, outbox, tank.clock, disable, stack)
 
 
-class _Forgetting:
+class _Keeper(Protocol):
+    """What may keep something of triggers that are gone: the outbox."""
+
+    async def states(self) -> Mapping[int, bytes]: ...
+
+    async def forget_triggers(self, trigger_ids: Collection[int], now_us: int) -> None: ...
+
+
+class Forgetting:
     """Drops from the outbox what it keeps of triggers that are gone."""
 
-    def __init__(self, tank: Tank, outbox: SqliteOutbox) -> None:
+    def __init__(self, tank: Tank, outbox: _Keeper) -> None:
         self._tank = tank
         self._outbox = outbox
         self._gone: set[int] = set()
@@ -88,5 +98,8 @@ class _Forgetting:
             gone, self._gone = self._gone, set()
             try:
                 await self._outbox.forget_triggers(gone, self._tank.clock.now_us())
-            except StorageFailed as error:  # the next start finds them again
+            # Either way the next start finds them again.
+            except StorageFailed as error:
                 log.warning("outbox_keeps_gone_triggers", why=str(error), count=len(gone))
+            except Exception:
+                log.exception("outbox_keeps_gone_triggers", count=len(gone))

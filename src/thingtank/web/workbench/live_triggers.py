@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from thingtank.tank.errors import Unavailable
 from thingtank.tank.events import DatapointsRecorded, Event, TriggerChanged, TriggerFired
 from thingtank.tank.tank import Tank
 from thingtank.web.workbench.trigger_panels import TriggerLive, live_of
@@ -47,13 +48,20 @@ class TriggerWatch:
         return await self.look()
 
     async def look(self) -> dict[int, TriggerLive]:
-        """What changed of each trigger since the last time; all at first."""
+        """What changed of each trigger since the last time; all at first.
+
+        Nothing while deliveries cannot be counted: values go on, and it is looked again soon.
+        """
         self._look_s = None
         if not self._has_any():
             self._told = {}
             return {}
         log = self._tank.deliveries
-        counts = await log.open_counts(self._device_id) if log is not None else {}
+        try:
+            counts = await log.open_counts(self._device_id) if log is not None else {}
+        except Unavailable:
+            self._look_s = self._now_s() + LOOK_AGAIN_S
+            return {}
         found = {
             trigger.trigger_id: live_of(self._tank, trigger, counts)
             for trigger in self._tank.triggers.of_device(self._device_id)

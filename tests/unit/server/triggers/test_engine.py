@@ -1,8 +1,9 @@
 """Triggers at work: from a write to what is recorded, through failures, changes and restarts."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 from tests.unit.server.triggers.trigger_bench import QUICK, START_US, Bench, S, until
 
 from thingtank.server.triggers import engine as engine_module
+from thingtank.server.triggers import watches as watches_module
 from thingtank.stores import journal_readers
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.datapoints import record_datapoints
@@ -17,10 +19,12 @@ from thingtank.tank.actions.datastreams import delete_datastream
 from thingtank.tank.actions.devices import delete_device
 from thingtank.tank.actions.triggers import delete_trigger, enable_trigger, update_trigger
 from thingtank.tank.changes import DatastreamWrite
-from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN
+from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Datapoint
 from thingtank.tank.errors import StorageFailed
 from thingtank.tank.events import TriggerFired
-from thingtank.tank.triggers import TriggerChange
+from thingtank.tank.outbox import NewDelivery
+from thingtank.tank.trigger_rules import Firing, TriggerState, step
+from thingtank.tank.triggers import Trigger, TriggerChange
 
 
 @pytest.fixture
@@ -309,6 +313,77 @@ async def test_a_bug_in_one_turn_does_not_end_the_work(
     assert "trigger_engine_broke" in [entry["event"] for entry in logs]
     await bench.write("5", "22")
     await until(lambda: len(bench.fired) == 1)
+
+
+async def test_a_batch_that_cannot_be_looked_at_is_skipped_and_no_other_with_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigger = await bench.make("gt", "20")
+    other = await bench.make("change", name="u")
+    await bench.write("a", name="u")
+    await bench.seen()
+    monkeypatch.setattr(watches_module, "step", broken_at("13"))
+    bench.outbox.failure = StorageFailed("the disk is full")
+    await bench.write("b", name="u")  # fires; until it is recorded, what follows waits
+    await until(lambda: bench.engine.status().failure is not None)
+    await bench.write("21", "5", "13", "22")
+    with capture_logs() as logs:
+        bench.outbox.failure = None
+        await bench.seen()
+        await until(lambda: bench.engine.status().failure == "a bug")
+    assert bench.fired == [(other.trigger_id, "b"), (trigger.trigger_id, "21"), (trigger.trigger_id, "22")]  # fmt: skip
+    assert bench.engine.status().missed_batch_count == 1
+    events = [entry["event"] for entry in logs]
+    assert (events.count("trigger_batch_skipped"), events.count("trigger_engine_broke")) == (1, 1)
+
+
+async def test_a_value_that_can_never_be_looked_at_is_left_behind(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigger = await bench.make("gt", "20")
+    other = await bench.make("gt", "1", name="u")
+    monkeypatch.setattr(watches_module, "step", broken_at("13"))
+    await bench.write("13")  # stays the current value, from which it goes on after a gap
+    await bench.seen()
+    await bench.write("2", name="u")
+    await bench.write("22")
+    await bench.seen()
+    assert bench.fired == [(other.trigger_id, "2"), (trigger.trigger_id, "22")]
+    assert bench.engine.status().missed_batch_count == 1
+
+
+async def test_a_firing_that_cannot_be_told_is_lost_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await bench.make("gt", "20"), await bench.make("gt", "20")
+    deliveries = bench.engine._notices.deliveries
+
+    def some(trigger: Trigger, *rest: Any) -> list[NewDelivery]:
+        if trigger.trigger_id == first.trigger_id:
+            raise RuntimeError("a bug")
+        return deliveries(trigger, *rest)
+
+    monkeypatch.setattr(bench.engine._notices, "deliveries", some)
+    with capture_logs() as logs:
+        await bench.write("21")
+        await until(lambda: bench.engine.status().failure == "a bug")
+    assert bench.fired == [(second.trigger_id, "21")]
+    (lost,) = [entry for entry in logs if entry["event"] == "trigger_firing_lost"]
+    assert lost["trigger_id"] == first.trigger_id
+    assert bench.engine.status().missed_batch_count == 0
+
+
+def broken_at(value: str) -> Callable[..., tuple[TriggerState, Sequence[Firing]]]:
+    """The rules of triggers, with a bug that one value meets."""
+
+    def broken(
+        trigger: Trigger, state: TriggerState, now_us: int, datapoint: Datapoint | None, *rest: Any
+    ) -> tuple[TriggerState, Sequence[Firing]]:
+        if datapoint is not None and datapoint.value == value:
+            raise RuntimeError("a bug")
+        return step(trigger, state, now_us, datapoint, *rest)
+
+    return broken
 
 
 async def test_after_missed_batches_the_values_there_are_decide(

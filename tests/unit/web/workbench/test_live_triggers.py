@@ -1,8 +1,8 @@
 """A device's stream tells what its triggers do, to those who may change the device."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -16,6 +16,8 @@ from thingtank.tank.actions.devices import CreatedDevice, create_device
 from thingtank.tank.actions.triggers import create_trigger
 from thingtank.tank.changes import DatastreamWrite, DeviceChange
 from thingtank.tank.datapoints import DatapointRows
+from thingtank.tank.deliveries import DeliveryLog, OpenCount
+from thingtank.tank.errors import StorageFailed
 from thingtank.tank.events import DatapointsRecorded, TriggerFired
 from thingtank.tank.tank import Tank
 from thingtank.tank.trigger_interfaces import NoTriggerService
@@ -129,6 +131,34 @@ async def test_a_firing_is_told_at_once_and_the_oldest_of_too_many_is_not(
     rows = await next_of(messages, "fired")
     assert [row["at_ms"] for row in rows] == [1000, 2000]
     assert (rows[0]["id"], rows[0]["name"], rows[0]["value"]) == (trigger.trigger_id, "t", "31")
+    await messages.aclose()
+
+
+class FailingLog:
+    """Deliveries on a disk that may be full; no other question is asked."""
+
+    def __init__(self) -> None:
+        self.is_full = True
+
+    async def open_counts(self, device_id: int) -> Mapping[int, OpenCount]:
+        if self.is_full:
+            raise StorageFailed("the disk is full")
+        return {}
+
+
+async def test_values_go_on_while_the_outbox_cannot_be_read_and_triggers_come_after_it(
+    tank: Tank, alice: Caller, trigger: Trigger
+) -> None:
+    outbox = FailingLog()
+    tank.deliveries = cast("DeliveryLog", outbox)
+    messages = live.stream(tank, alice, trigger.device_id, asyncio.Event())
+    assert (await next_of(messages, "hello"))["triggers"] == {}
+    rows = DatapointRows([1], [1_000_000], ["21"])
+    tank.bus.publish(DatapointsRecorded(trigger.device_id, {1: "t"}, rows))
+    assert (await next_of(messages, "values"))["t"]["value"] == "21"
+    outbox.is_full = False
+    told = await next_of(messages, "triggers")
+    assert told[str(trigger.trigger_id)]["state"] == "armed"
     await messages.aclose()
 
 
