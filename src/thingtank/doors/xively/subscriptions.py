@@ -232,11 +232,11 @@ class Subscriptions:
                 log.info("xively_socket_reads_too_slowly", address=receiver.address)
                 receiver.abort()
             except Exception:
+                log.exception("xively_push_failed", feed_id=subscription.feed_id)
                 self._cut_off(subscription)
 
     def _cut_off(self, subscription: Subscription) -> None:
         """End a connection that cannot be written to; no other may suffer from it."""
-        log.exception("xively_push_failed", feed_id=subscription.feed_id)
         self._end(subscription)
         try:
             subscription.receiver.abort()
