@@ -336,7 +336,12 @@ def test_after_its_key_was_deleted_a_subscription_is_renewed_with_another(
     connection.send({**message, "headers": {"X-ApiKey": short["api_key"]}})
     assert connection.receive()["status"] == 200
     server.command("key", "delete", str(short["key_id"]), "--yes")
+    other = Tcp(server)
+    other.send({**message, "headers": key})
+    assert other.receive()["status"] == 200
     put(server, feed, a="2")  # ends the subscription
+    assert other.receive()["resource"] == feed  # by now
+    other.close()
     connection.send({**message, "headers": key})
     assert connection.receive() == {"token": "t", "resource": feed, "status": 200}
     put(server, feed, a="3")
