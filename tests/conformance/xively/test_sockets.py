@@ -293,6 +293,7 @@ def test_a_refused_subscription_says_so_in_the_recorded_words(
         ({"method": "subscribe", "resource": "/triggers"}, 404),
         ({"method": "subscribe", "resource": "FEED/datastreams/none"}, 404),
         ({"method": "get", "resource": "/nonsense"}, 404),
+        ({"method": "get", "resource": "FEED/datastreams/a.png"}, 406),
         ({"method": "get", "resource": "feeds/1"}, 400),
         ({"method": "dance", "resource": "FEED"}, 400),
         ({"method": "put", "resource": "FEED", "body": {"title": ""}}, 422),
