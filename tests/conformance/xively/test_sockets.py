@@ -470,6 +470,26 @@ def test_what_waits_for_a_sockjs_session_ends_with_it(
     polling.close()
 
 
+def test_a_sockjs_session_that_sends_on_and_on_without_polling_is_ended(
+    narrow_server: LiveServer,
+) -> None:
+    polling = XhrPolling(narrow_server)
+    headers = {"X-ApiKey": narrow_server.master_key()}
+    message = {"method": "get", "resource": "/feeds", "headers": headers, "params": {"q": "x" * 9}}
+    asked = json.dumps([json.dumps({**message, "token": "t" * 400})] * 1500)
+
+    def send() -> None:
+        requests.post(f"{polling.url}/xhr_send", data=asked, timeout=WAIT_S_MAX)
+
+    threads = [threading.Thread(target=send) for _ in range(3)]  # one may wait
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT_S_MAX)
+    assert polling._poll(WAIT_S_MAX).startswith("c[")
+    polling.close()
+
+
 # --- what only a stream of bytes can do ---------------------------------------------------------
 
 

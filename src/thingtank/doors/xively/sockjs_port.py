@@ -32,6 +32,7 @@ class SockJsPeer:
         self._session = session
         self.readable = asyncio.Event()
         self.readable.set()
+        self.held_count = 0  # messages, each in a request of its own, that wait until we read on
         request = session.request
         self.address: str = (request.remote or "") if request is not None else ""
 
@@ -60,6 +61,7 @@ class SockJsPeer:
         """End the session at once; what was not taken yet is dropped."""
         self._session.drop_waiting()
         self.close()
+        self.readable.set()  # whoever waits to be read finds that it is over
         request = self._session.request
         if request is not None and request.transport is not None:
             request.transport.abort()  # or what it does not read would hold up the end
@@ -116,17 +118,25 @@ class SockJsPort:
             peer, conversation = self._sessions.pop(session.id, (None, None))
             if peer is not None and conversation is not None:
                 conversation.end()
-                peer.readable.set()  # whoever waits in `_receive` finds that it is over
+                peer.readable.set()
 
     async def _receive(self, session: MeasuredSession, data: Any) -> None:
         while True:
             peer, conversation = self._sessions.get(session.id, (None, None))
-            if peer is None or conversation is None:
+            if peer is None or conversation is None or not session.is_open:
                 return
             if peer.readable.is_set():
                 conversation.receive_message(str(data).encode("utf-8", "replace"))
                 return
-            await peer.readable.wait()
+            if peer.held_count >= self._door.settings.requests_max:
+                log.info("sockjs_session_asks_too_much", address=peer.address)
+                peer.abort()
+                return
+            peer.held_count += 1
+            try:
+                await peer.readable.wait()
+            finally:
+                peer.held_count -= 1
 
     def _begin(self, session: MeasuredSession) -> None:
         if len(self._sessions) >= self._door.settings.connections_max:

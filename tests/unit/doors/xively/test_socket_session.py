@@ -23,7 +23,8 @@ class Peer:
     def __init__(self) -> None:
         self.sent: list[bytes] = []
         self.unread = 0
-        self.is_paused = self.is_aborted = False
+        self.is_paused = False
+        self.resumed, self.aborted = asyncio.Event(), asyncio.Event()
 
     def send(self, message: bytes) -> None:
         self.sent.append(message)
@@ -37,12 +38,13 @@ class Peer:
 
     def resume(self) -> None:
         self.is_paused = False
+        self.resumed.set()
 
     def close(self) -> None:
-        self.is_aborted = True
+        self.aborted.set()
 
     def abort(self) -> None:
-        self.is_aborted = True
+        self.aborted.set()
 
 
 def answer_at_once(_head: RequestHead, _body: bytes, respond: Respond) -> None:
@@ -65,12 +67,6 @@ def ask(session: SocketSession, count: int) -> None:
         session.receive_message(b'{"method":"get","resource":"/feeds/1","token":%d}' % token)
 
 
-async def until_read_on(peer: Peer) -> None:
-    async with asyncio.timeout(10):
-        while peer.is_paused:
-            await asyncio.sleep(0.01)
-
-
 async def test_requests_are_held_while_answers_wait_and_answered_in_order_once_they_are_read(
     session: SocketSession, peer: Peer
 ) -> None:
@@ -84,7 +80,8 @@ async def test_requests_are_held_while_answers_wait_and_answered_in_order_once_t
         peer.unread = 0
         await asyncio.sleep(0.01)
     peer.unread = 0
-    await until_read_on(peer)
+    await asyncio.wait_for(peer.resumed.wait(), 10)
+    assert not peer.is_paused
     assert [b'"token":%d' % token in sent for token, sent in enumerate(peer.sent)] == [True] * 10
 
 
@@ -93,10 +90,8 @@ async def test_a_peer_that_leaves_its_answers_unread_is_ended(
 ) -> None:
     monkeypatch.setattr(sockets, "UNREAD_S_MAX", 0.1)
     ask(session, 10)
-    assert not peer.is_aborted
-    async with asyncio.timeout(10):
-        while not peer.is_aborted:
-            await asyncio.sleep(0.01)
+    assert not peer.aborted.is_set()
+    await asyncio.wait_for(peer.aborted.wait(), 10)
 
 
 async def test_what_is_held_is_forgotten_with_the_connection(
