@@ -40,7 +40,9 @@ def main() -> None:
 )
 @click.option("--wamp", metavar="PORT", help="WebSocket: Xively's sockets at /.")
 @click.option(
-    "--socket", metavar="PORT", help="Xively's TCP socket; with 0 or off the same for its SockJS."
+    "--socket",
+    metavar="PORT",
+    help="Xively's TCP socket; with 0 or off the same for its SockJS, unless that is set.",
 )
 @click.option("--mqtt", metavar="PORT", help="Not in this version; accepted.")
 @click.option("--skynet", metavar="PORT", help="Not in this version; accepted.")
@@ -59,11 +61,11 @@ def serve(
 ) -> None:
     """Start the server; Ctrl-C stops it."""
     flags = {f"{door}.port": port for door, port in ports.items() if port is not None}
-    if ports.get("socket") in ("0", "off"):
-        flags["socket.sockjs_port"] = flags["socket.port"]
     if host is not None:
         flags["server.host"] = json.dumps(host)
     loaded = _load(data, file, sets, flags)
+    if ports.get("socket") in ("0", "off") and "socket.sockjs_port" not in loaded.sources:
+        loaded = _load(data, file, sets, {**flags, "socket.sockjs_port": flags["socket.port"]})
     from thingtank.server.serve import serve as run  # heavy: Django, DuckDB
 
     sys.exit(run(loaded.config, data, ready_file))

@@ -22,6 +22,7 @@ log = structlog.get_logger()
 PING_IDLE_S = 30.0  # a peer that says nothing for so long is asked whether it is there
 PONG_S_MAX = 20.0
 HANDSHAKE_S_MAX = 10.0
+UNREAD_S_MAX = 60.0  # for how long a peer may leave what it was sent unread; pings do not tell
 
 
 class Conversation(Protocol):
@@ -90,16 +91,20 @@ class WebSocketRoute(msgspec.Struct, frozen=True):
 class _Listener(WSListener):
     """One connection."""
 
-    def __init__(self, server: "WebSocketServer", route: WebSocketRoute) -> None:
+    def __init__(self, server: "WebSocketServer", path: str, route: WebSocketRoute) -> None:
         super().__init__()
         self._server = server
+        self._path = path
         self._route = route
+        self._transport: WSTransport | None = None
+        self._unread_timer: asyncio.TimerHandle | None = None
         self._conversation: Conversation | None = None
         self._parts: list[bytes] = []
         self._parts_bytes = 0
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Begin the conversation."""
+        self._transport = transport
         self._server.transports.add(transport)
         self._conversation = self._route.begin(WebSocketPeer(transport))
 
@@ -127,10 +132,27 @@ class _Listener(WSListener):
         if self._conversation is not None:
             self._conversation.receive_message(message)
 
+    def pause_writing(self) -> None:
+        """The peer reads too slowly; it has a while to catch up."""
+        if self._transport is not None and self._unread_timer is None:
+            loop = asyncio.get_running_loop()
+            self._unread_timer = loop.call_later(UNREAD_S_MAX, self._end_unread)
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
+
+    def _end_unread(self) -> None:
+        if self._transport is not None:
+            self._transport.disconnect(graceful=False)
+
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Forget the connection."""
+        self.resume_writing()
         self._server.transports.discard(transport)
-        self._server.leave(self._route)
+        self._server.leave(self._path)
         if self._conversation is not None:
             self._conversation.end()
 
@@ -142,7 +164,6 @@ class WebSocketServer:
         """Take routes by path, without query; `/` is one too."""
         self._routes = routes
         self._counts = dict.fromkeys(routes, 0)
-        self._path_of = {id(route): path for path, route in routes.items()}
         self._server: asyncio.Server | None = None
         self.transports: set[WSTransport] = set()
         self.port = 0
@@ -183,8 +204,8 @@ class WebSocketServer:
             log.warning("websocket_connections_full", path=path)
             return None
         self._counts[path] += 1
-        return _Listener(self, route)
+        return _Listener(self, path, route)
 
-    def leave(self, route: WebSocketRoute) -> None:
+    def leave(self, path: str) -> None:
         """One connection less."""
-        self._counts[self._path_of[id(route)]] -= 1
+        self._counts[path] -= 1

@@ -5,9 +5,12 @@ Source: Xively API v2, sockets (spec section 9.1).
 
 import contextlib
 import json
+import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -19,6 +22,7 @@ from websockets.sync.client import connect
 
 WAIT_S_MAX = 10.0
 QUIET_S = 0.3
+BIG_FEED_BYTES = 50_000
 
 
 class Connection(Protocol):
@@ -135,6 +139,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def narrow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    flags = ("--set", "socket.subscriptions_max=2", "--set", "socket.requests_max=1")
+    with start_server(tmp_path_factory.mktemp("narrow"), *flags) as started:
+        yield started
+
+
 @pytest.fixture
 def feed(server: LiveServer) -> str:
     """A resource of its own for each test."""
@@ -156,6 +167,19 @@ def connection(request: pytest.FixtureRequest, server: LiveServer) -> Iterator[C
 @pytest.fixture
 def key(server: LiveServer) -> dict[str, str]:
     return {"X-ApiKey": server.master_key()}
+
+
+@pytest.fixture
+def big_feed(server: LiveServer) -> str:
+    """A resource whose body fills what a connection may leave unread some twenty times over."""
+    streams = [{"id": "a", "current_value": "1"}]
+    streams += [{"id": f"s{n}", "tags": ["x" * 200]} for n in range(BIG_FEED_BYTES // 250)]
+    made = requests.post(
+        f"{server.url}/v2/feeds", json={"title": "Big", "datastreams": streams},
+        headers={"X-ApiKey": server.master_key()}, timeout=WAIT_S_MAX,
+    )  # fmt: skip
+    assert made.status_code == 201, made.text
+    return "/feeds/" + made.headers["Location"].rpartition("/")[2]
 
 
 def put(server: LiveServer, feed: str, **values: str) -> None:
@@ -269,6 +293,7 @@ def test_a_refused_subscription_says_so_in_the_recorded_words(
         ({"method": "subscribe", "resource": "/triggers"}, 404),
         ({"method": "subscribe", "resource": "FEED/datastreams/none"}, 404),
         ({"method": "get", "resource": "/nonsense"}, 404),
+        ({"method": "get", "resource": "FEED/datastreams/a.png"}, 406),
         ({"method": "get", "resource": "feeds/1"}, 400),
         ({"method": "dance", "resource": "FEED"}, 400),
         ({"method": "put", "resource": "FEED", "body": {"title": ""}}, 422),
@@ -287,17 +312,73 @@ def test_bad_requests_are_refused_and_the_connection_goes_on(
 
 
 def test_a_key_that_is_deleted_hears_nothing_more(
-    connection: Connection, server: LiveServer, feed: str
+    connection: Connection, server: LiveServer, feed: str, key: dict[str, str]
 ) -> None:
     short = server.command("key", "create", "short")
     headers = {"X-ApiKey": short["api_key"]}
+    other = Tcp(server)
     connection.send({"method": "subscribe", "resource": feed, "headers": headers})
-    assert connection.receive()["status"] == 200
+    other.send({"method": "subscribe", "resource": feed, "headers": key})
+    assert connection.receive()["status"] == other.receive()["status"] == 200
     put(server, feed, a="2")
-    assert connection.receive()["resource"] == feed
+    assert connection.receive()["resource"] == other.receive()["resource"] == feed
     server.command("key", "delete", str(short["key_id"]), "--yes")
     put(server, feed, a="3")
+    assert other.receive()["resource"] == feed  # so it was pushed
     assert connection.is_quiet()
+    other.close()
+
+
+def test_after_its_key_was_deleted_a_subscription_is_renewed_with_another(
+    connection: Connection, server: LiveServer, feed: str, key: dict[str, str]
+) -> None:
+    short = server.command("key", "create", "short")
+    message = {"method": "subscribe", "resource": feed, "token": "t"}
+    connection.send({**message, "headers": {"X-ApiKey": short["api_key"]}})
+    assert connection.receive()["status"] == 200
+    server.command("key", "delete", str(short["key_id"]), "--yes")
+    other = Tcp(server)
+    other.send({**message, "headers": key})
+    assert other.receive()["status"] == 200
+    put(server, feed, a="2")  # ends the subscription
+    assert other.receive()["resource"] == feed  # by now
+    other.close()
+    connection.send({**message, "headers": key})
+    assert connection.receive() == {"token": "t", "resource": feed, "status": 200}
+    put(server, feed, a="3")
+    assert connection.receive()["body"]["datastreams"][0]["current_value"] == "3"
+
+
+def test_the_newest_key_of_a_subscription_counts(
+    connection: Connection, server: LiveServer, feed: str, key: dict[str, str]
+) -> None:
+    short = server.command("key", "create", "short")
+    for headers in ({"X-ApiKey": short["api_key"]}, key):
+        connection.send({"method": "subscribe", "resource": feed, "headers": headers})
+        assert connection.receive()["status"] == 200
+    server.command("key", "delete", str(short["key_id"]), "--yes")
+    put(server, feed, a="2")
+    assert connection.receive()["body"]["datastreams"][0]["current_value"] == "2"
+    assert connection.is_quiet()
+
+
+def test_subscriptions_to_deleted_feeds_are_not_counted(narrow_server: LiveServer) -> None:
+    headers = {"X-ApiKey": narrow_server.master_key()}
+    tcp = Tcp(narrow_server)
+    for number in range(3):  # one more than a connection may have
+        tcp.send(
+            {"method": "post", "resource": "/feeds", "headers": headers, "body": {"title": "F"}}
+        )
+        feed = "/feeds/" + tcp.receive()["headers"]["LOCATION"].rpartition("/")[2]
+        tcp.send({"method": "subscribe", "resource": feed, "headers": headers, "token": number})
+        assert tcp.receive()["status"] == 200
+        tcp.send({"method": "delete", "resource": feed, "headers": headers})
+        assert tcp.receive()["status"] == 200
+    for number, status in enumerate((200, 200, 400)):
+        feed = f"/feeds/{narrow_server.feed_id}"
+        tcp.send({"method": "subscribe", "resource": feed, "headers": headers, "token": number})
+        assert tcp.receive()["status"] == status
+    tcp.close()
 
 
 def test_requests_and_updates_are_in_the_feeds_request_log(
@@ -308,6 +389,105 @@ def test_requests_and_updates_are_in_the_feeds_request_log(
     assert (
         requests.get(f"{server.url}/v2{feed}", headers=key, timeout=WAIT_S_MAX).status_code == 404
     )
+
+
+# --- slow readers -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_one_that_reads_nothing_hurts_nobody_else(
+    server: LiveServer, big_feed: str, key: dict[str, str], way: str
+) -> None:
+    lazy, keen = WAYS[way](server), Tcp(server)
+    for connection in (lazy, keen):
+        connection.send({"method": "subscribe", "resource": big_feed, "headers": key})
+    assert keen.receive()["status"] == 200
+    for update in range(150):  # 8 MB and more; the kernel takes some 4 MB
+        put(server, big_feed, a=str(update))
+        push = keen.receive()["body"]
+        assert {"a": str(update)}.items() <= {
+            stream["id"]: stream.get("current_value") for stream in push["datastreams"]
+        }.items()
+    lazy.close()
+    keen.close()
+
+
+def resident_bytes(server: LiveServer) -> int:
+    pages = Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_one_that_asks_and_does_not_read_is_asked_for_no_more_until_it_does(
+    connection: Connection, server: LiveServer, big_feed: str, key: dict[str, str]
+) -> None:
+    asked_count = 1600  # 80 MB of answers
+    message = {"method": "get", "resource": big_feed, "headers": key}
+
+    def ask() -> None:
+        for number in range(asked_count):
+            connection.send({**message, "token": number})
+
+    connection.send(message)
+    assert connection.receive()["status"] == 200
+    resident_before = resident_bytes(server)
+    asking = threading.Thread(target=ask)
+    asking.start()
+    time.sleep(3)
+    other = Tcp(server)
+    started_s = time.monotonic()
+    other.send({"method": "get", "resource": "/feeds/0", "headers": key})
+    assert other.receive()["status"] == 404
+    assert time.monotonic() - started_s < 1
+    assert resident_bytes(server) - resident_before < 30_000_000
+    answered = sorted(connection.receive()["token"] for _ in range(asked_count))
+    assert answered == list(range(asked_count))
+    asking.join(WAIT_S_MAX)
+    other.close()
+
+
+def test_with_one_request_at_a_time_all_are_answered(narrow_server: LiveServer) -> None:
+    tcp = Tcp(narrow_server)
+    message = {
+        "method": "put",
+        "resource": f"/feeds/{narrow_server.feed_id}",
+        "headers": {"X-ApiKey": narrow_server.master_key()},
+        "body": {"datastreams": [{"id": "a", "current_value": "1"}]},
+    }
+    tcp.socket.sendall(b"".join(json.dumps({**message, "token": n}).encode() for n in range(50)))
+    assert [tcp.receive()["token"] for _ in range(50)] == list(range(50))
+    tcp.close()
+
+
+def test_what_waits_for_a_sockjs_session_ends_with_it(
+    server: LiveServer, big_feed: str, key: dict[str, str]
+) -> None:
+    polling = XhrPolling(server)
+    message = json.dumps({"method": "get", "resource": big_feed, "headers": key})
+    sent = requests.post(  # never polled: so it is not read to its end, and the session expires
+        f"{polling.url}/xhr_send", data=json.dumps([message] * 100), timeout=30
+    )
+    assert sent.status_code in (204, 404)
+    polling.close()
+
+
+def test_a_sockjs_session_that_sends_on_and_on_without_polling_is_ended(
+    narrow_server: LiveServer,
+) -> None:
+    polling = XhrPolling(narrow_server)
+    headers = {"X-ApiKey": narrow_server.master_key()}
+    message = {"method": "get", "resource": "/feeds", "headers": headers, "params": {"q": "x" * 9}}
+    asked = json.dumps([json.dumps({**message, "token": "t" * 400})] * 1500)
+
+    def send() -> None:
+        requests.post(f"{polling.url}/xhr_send", data=asked, timeout=WAIT_S_MAX)
+
+    threads = [threading.Thread(target=send) for _ in range(3)]  # one may wait
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT_S_MAX)
+    assert polling._poll(WAIT_S_MAX).startswith("c[")
+    polling.close()
 
 
 # --- what only a stream of bytes can do ---------------------------------------------------------

@@ -26,7 +26,8 @@ class SocketSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         connections_max: of the TCP socket, of WebSocket and of SockJS each; more are closed.
         subscriptions_max: of one connection; more are refused.
         requests_max: of one connection, unanswered; more are not read until some are answered.
-        unread_bytes_max: a connection that leaves more pushes unread is closed.
+        unread_bytes_max: a connection that leaves more unread when a push comes is closed; above
+            half of it no more requests are read.
         greeting_s_max: a new connection without a first request is closed after this.
     """
 

@@ -6,12 +6,15 @@ every resource is here as it is there; only `subscribe` and `unsubscribe` are th
 Source: Xively API v2, sockets.
 """
 
+import asyncio
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 from urllib.parse import quote
 
 import msgspec
+import structlog
 
 from thingtank.doors.xively.authentication import Credentials, caller_of, credentials_of
 from thingtank.doors.xively.error_table import answer_of
@@ -35,6 +38,10 @@ from thingtank.tank.actions.datastreams import get_datastream
 from thingtank.tank.errors import LimitReached, RateExceeded, TankError
 from thingtank.tank.tank import Tank
 
+log = structlog.get_logger()
+
+UNREAD_S_MAX = 60.0  # for how long a peer may leave what it asked for unread
+_LOOK_S_MIN, _LOOK_S_MAX = 0.02, 1.0  # between two looks whether it has read
 _METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "HEAD"})
 _FORBIDDEN = b'"Forbidden: You are not authorized"'  # letter for letter, as clients recorded it
 _SHOWN_HEADERS = {
@@ -85,12 +92,26 @@ class SocketSession:
         self._peer = peer
         self._subscriptions: dict[tuple[str, bytes], Subscription] = {}
         self._waiting_count = 0
+        self._held: deque[bytes] = deque()  # came in one piece with what made us pause
         self._is_paused = False
         self._is_over = False
+        self._unread_timer: asyncio.TimerHandle | None = None
+        self._unread_until_s = 0.0
         self.has_spoken = False
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the next request would be answered now; else it is held until it can be."""
+        return not (self._is_paused or self._held or self._is_over)
 
     def receive_message(self, message: bytes) -> None:
         """Answer one request, now or later."""
+        if self.is_reading:
+            self._handle(message)
+        elif not self._is_over:
+            self._held.append(message)
+
+    def _handle(self, message: bytes) -> None:
         try:
             request = parse_request(message)
         except MalformedMessage as error:
@@ -109,13 +130,18 @@ class SocketSession:
 
     def refuse(self, error: MalformedMessage) -> None:
         """Answer what is no request; where one ends is no longer known after a fatal error."""
-        self._peer.send(refusal_of_nothing(str(error)))
+        self._send(refusal_of_nothing(str(error)))
         if error.is_fatal:
+            self._is_over = True
+            self._held.clear()
             self._peer.close()
 
     def end(self) -> None:
         """The connection is gone."""
         self._is_over = True
+        self._held.clear()
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
         for subscription in self._subscriptions.values():
             self._door.subscriptions.remove(subscription)
         self._subscriptions.clear()
@@ -130,9 +156,8 @@ class SocketSession:
             self.refuse(MalformedMessage(str(error)))
             return
         self._waiting_count += 1
-        if self._waiting_count >= self._door.settings.requests_max and not self._is_paused:
-            self._is_paused = True
-            self._peer.pause()
+        if self._waiting_count >= self._door.settings.requests_max:
+            self._pause()
         self._door.answer(head, body, partial(self._respond, request))
 
     def _head(self, request: SocketRequest, method: str) -> RequestHead:
@@ -148,9 +173,6 @@ class SocketSession:
         self._waiting_count -= 1
         if self._is_over:
             return
-        if self._is_paused and self._waiting_count < self._door.settings.requests_max // 2:
-            self._is_paused = False
-            self._peer.resume()
         shown = {
             _SHOWN_HEADERS[bytes(name).lower()]: value.decode("latin-1")
             for name, value in headers
@@ -158,7 +180,61 @@ class SocketSession:
         }
         if body and not shown.get("CONTENT_TYPE", "").startswith("application/json"):
             body = msgspec.json.encode(body.decode("utf-8", "replace"))
-        self._peer.send(answer(request, status, shown, body))
+        self._send(answer(request, status, shown, body))
+        self._resume_if_free()
+
+    # --- pacing ---
+
+    def _send(self, message: bytes) -> None:
+        """Answer; a peer that leaves answers unread is not asked for more."""
+        self._peer.send(message)
+        if self._unread_timer is None and self._peer.unread_bytes() > self._unread_bytes_max:
+            self._pause()
+            loop = asyncio.get_running_loop()
+            self._unread_until_s = loop.time() + UNREAD_S_MAX
+            self._unread_timer = loop.call_later(_LOOK_S_MIN, self._look, _LOOK_S_MIN)
+
+    @property
+    def _unread_bytes_max(self) -> int:
+        """Half of what ends a connection, so that a push finds room behind answers."""
+        return self._door.settings.unread_bytes_max // 2
+
+    def _look(self, waited_s: float) -> None:
+        """Read on once half is taken; looking is the same for all transports, and costs little."""
+        self._unread_timer = None
+        if self._is_over:
+            return
+        loop = asyncio.get_running_loop()
+        if self._peer.unread_bytes() <= self._unread_bytes_max // 2:
+            self._resume_if_free()
+        elif loop.time() >= self._unread_until_s:
+            log.info("xively_socket_reads_too_slowly", address=self._peer.address)
+            self._peer.abort()
+        else:
+            wait_s = min(waited_s * 2, _LOOK_S_MAX)
+            self._unread_timer = loop.call_later(wait_s, self._look, wait_s)
+
+    def _pause(self) -> None:
+        if not self._is_paused:
+            self._is_paused = True
+            self._peer.pause()
+
+    def _resume_if_free(self) -> None:
+        if (
+            self._is_paused
+            and self._unread_timer is None
+            and self._waiting_count <= self._door.settings.requests_max // 2
+        ):
+            self._is_paused = False
+            # Not within the request whose answer made room.
+            asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        """Answer what was held; then what the peer sends from now on."""
+        while self._held and not self._is_paused:
+            self._handle(self._held.popleft())
+        if not self._is_paused and not self._is_over:
+            self._peer.resume()
 
     # --- subscriptions ---
 
@@ -172,9 +248,9 @@ class SocketSession:
                 headers["RETRY_AFTER"] = str(error.retry_after_s)
             elif status in (401, 403):
                 said = _FORBIDDEN
-            self._peer.send(answer(request, status, headers, said))
+            self._send(answer(request, status, headers, said))
         else:
-            self._peer.send(answer(request, 200))
+            self._send(answer(request, 200))
 
     def _subscribe(self, request: SocketRequest) -> None:
         path = parse_path("/v2" + request.resource).path
@@ -186,7 +262,9 @@ class SocketSession:
         )
         self._check(credentials, path)
         known_by = (request.resource, bytes(request.token))
-        if known_by in self._subscriptions:
+        known = self._subscriptions.get(known_by)
+        if known is not None:  # what is on its way to it is not lost, and the newest key counts
+            known.credentials = credentials
             return
         if len(self._subscriptions) >= self._door.settings.subscriptions_max:
             raise LimitReached(
@@ -199,9 +277,13 @@ class SocketSession:
             known_by,
             credentials,
             self._peer,
+            self._forget,
         )
         self._subscriptions[known_by] = subscription
         self._door.subscriptions.add(subscription)
+
+    def _forget(self, subscription: Subscription) -> None:
+        self._subscriptions.pop(subscription.known_by, None)
 
     def _check(self, credentials: Credentials, path: FeedPath | DatastreamPath) -> None:
         tank = self._door.tank
@@ -215,7 +297,7 @@ class SocketSession:
         subscription = self._subscriptions.pop((request.resource, bytes(request.token)), None)
         if subscription is not None:
             self._door.subscriptions.remove(subscription)
-        self._peer.send(answer(request, 200))
+        self._send(answer(request, 200))
 
 
 class NotSubscribable(XivelyError):

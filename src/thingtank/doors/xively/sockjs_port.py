@@ -11,9 +11,10 @@ from typing import Any
 
 import structlog
 from aiohttp import web
-from sockjs import MsgType, Session, SessionManager, SockjsMessage, add_endpoint
+from sockjs import MsgType, SessionManager, SockjsMessage, add_endpoint
 
 from thingtank.doors.xively.sockets import SocketDoor, SocketSession
+from thingtank.doors.xively.sockjs_session import MeasuredSession
 
 log = structlog.get_logger()
 
@@ -27,22 +28,22 @@ _PREFIX = "/sockjs"
 class SockJsPeer:
     """The other side of one session."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: MeasuredSession) -> None:
         self._session = session
         self.readable = asyncio.Event()
         self.readable.set()
+        self.held_count = 0  # messages, each in a request of its own, that wait until we read on
         request = session.request
         self.address: str = (request.remote or "") if request is not None else ""
 
     def send(self, message: bytes) -> None:
-        """Queue one message for the session's transport."""
-        if not self._session.expired:
+        """Queue one message for the session's transport; nothing after the end."""
+        if self._session.is_open and not self._session.expired:
             self._session.send(message.decode())
 
     def unread_bytes(self) -> int:
-        """How much was queued and not taken yet."""
-        # The library keeps this without a bound and tells nobody how long it is.
-        return sum(sum(map(len, payload)) for _, payload in self._session._queue)
+        """How much was queued and not taken yet, by characters."""
+        return self._session.waiting_chars
 
     def pause(self) -> None:
         """Read no more for now."""
@@ -58,8 +59,12 @@ class SockJsPeer:
 
     def abort(self) -> None:
         """End the session at once; what was not taken yet is dropped."""
-        self._session._queue.clear()
+        self._session.drop_waiting()
         self.close()
+        self.readable.set()  # whoever waits to be read finds that it is over
+        request = self._session.request
+        if request is not None and request.transport is not None:
+            request.transport.abort()  # or what it does not read would hold up the end
 
 
 class SockJsPort:
@@ -74,15 +79,16 @@ class SockJsPort:
     async def start(self, host: str, port: int) -> None:
         """Listen; raises OSError when the port is taken."""
         app = web.Application(client_max_size=self._door.tank.limits.request_bytes_max)
+        manager = SessionManager("xively", app, self._handle, HEARTBEAT_S, DISCONNECT_S)
+        manager.factory = MeasuredSession
         add_endpoint(
             app,
             self._handle,
-            name="xively",
+            name=manager.name,
             prefix=_PREFIX,
+            manager=manager,
             sockjs_cdn="",  # the page of the iframe transports loads nothing from elsewhere
             cookie_needed=False,
-            heartbeat_delay=HEARTBEAT_S,
-            disconnect_delay=DISCONNECT_S,
         )
         app.router.add_route("OPTIONS", _PREFIX + "{rest:.*}", _answer_preflight)
         app.on_response_prepare.append(_let_any_page_read)
@@ -101,21 +107,38 @@ class SockJsPort:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def _handle(self, manager: SessionManager, session: Session, message: Any) -> None:
-        assert isinstance(message, SockjsMessage)
+    async def _handle(
+        self, manager: SessionManager, session: MeasuredSession, message: SockjsMessage
+    ) -> None:
         if message.type == MsgType.OPEN:
             self._begin(session)
         elif message.type == MsgType.MESSAGE:
-            peer, conversation = self._sessions.get(session.id, (None, None))
-            if peer is not None and conversation is not None:
-                await peer.readable.wait()
-                conversation.receive_message(str(message.data).encode("utf-8", "replace"))
+            await self._receive(session, message.data)
         elif message.type in (MsgType.CLOSE, MsgType.CLOSED):
-            _, conversation = self._sessions.pop(session.id, (None, None))
-            if conversation is not None:
+            peer, conversation = self._sessions.pop(session.id, (None, None))
+            if peer is not None and conversation is not None:
                 conversation.end()
+                peer.readable.set()
 
-    def _begin(self, session: Session) -> None:
+    async def _receive(self, session: MeasuredSession, data: Any) -> None:
+        while True:
+            peer, conversation = self._sessions.get(session.id, (None, None))
+            if peer is None or conversation is None or not session.is_open:
+                return
+            if peer.readable.is_set():
+                conversation.receive_message(str(data).encode("utf-8", "replace"))
+                return
+            if peer.held_count >= self._door.settings.requests_max:
+                log.info("sockjs_session_asks_too_much", address=peer.address)
+                peer.abort()
+                return
+            peer.held_count += 1
+            try:
+                await peer.readable.wait()
+            finally:
+                peer.held_count -= 1
+
+    def _begin(self, session: MeasuredSession) -> None:
         if len(self._sessions) >= self._door.settings.connections_max:
             log.warning("sockjs_sessions_full", sessions_max=self._door.settings.connections_max)
             session.close(1013, "Try again later")

@@ -25,7 +25,9 @@ from thingtank.tank.tank import Tank
 log = structlog.get_logger()
 
 WRITES_PER_TURN = 200
-UPDATES_MAX = 10_000  # not pushed yet; beyond it the oldest are dropped, and counted
+UPDATES_MAX = 10_000  # not pushed yet; beyond either the oldest are dropped, and counted
+UPDATES_BYTES_MAX = 64 * 1024 * 1024
+_RECEIVER_BYTES = 8  # what an update holds for each of those it goes to
 
 
 class Receiver(Protocol):
@@ -55,9 +57,19 @@ class Subscription:
     Attributes:
         datastream: None for the whole feed.
         known_by: the resource and the token as the client wrote them.
+        on_ended: called when pushes end without the client's doing: the key opens the feed no more,
+            or the feed is gone.
     """
 
-    __slots__ = ("credentials", "datastream", "feed_id", "known_by", "pushes", "receiver")
+    __slots__ = (
+        "credentials",
+        "datastream",
+        "feed_id",
+        "known_by",
+        "on_ended",
+        "pushes",
+        "receiver",
+    )
 
     def __init__(
         self,
@@ -67,6 +79,7 @@ class Subscription:
         known_by: tuple[str, bytes],
         credentials: Credentials,
         receiver: Receiver,
+        on_ended: "Callable[[Subscription], None]",
     ) -> None:
         self.feed_id = feed_id
         self.datastream = datastream
@@ -74,6 +87,7 @@ class Subscription:
         self.known_by = known_by
         self.credentials = credentials
         self.receiver = receiver
+        self.on_ended = on_ended
 
 
 class _Update(msgspec.Struct):
@@ -83,6 +97,7 @@ class _Update(msgspec.Struct):
     bodies: dict[str | None, bytes]
     frames: dict[tuple[str, bytes], bytes] = {}
     allowed: dict[tuple[Credentials, str, str | None], bool] = {}
+    size_bytes: int = 0
 
 
 def json_bodies(tank: Tank, base_url: str, live_s: int) -> "BodyMaker":
@@ -120,6 +135,7 @@ class Subscriptions:
         self._reads_public = reads_public
         self._of_feed: dict[int, dict[Subscription, None]] = {}
         self._updates: deque[_Update] = deque()
+        self._updates_bytes = 0
         self._turn: asyncio.Handle | None = None
         self.dropped_count = 0
         tank.bus.react(DatapointsRecorded, self._recorded)
@@ -137,8 +153,13 @@ class Subscriptions:
             if not of_feed:
                 del self._of_feed[subscription.feed_id]
 
+    def _end(self, subscription: Subscription) -> None:
+        self.remove(subscription)
+        subscription.on_ended(subscription)
+
     def _forget(self, feed_id: int) -> None:
-        self._of_feed.pop(feed_id, None)
+        for subscription in self._of_feed.pop(feed_id, ()):
+            subscription.on_ended(subscription)
 
     def _recorded(self, event: DatapointsRecorded) -> None:
         of_feed = self._of_feed.get(event.device_id)
@@ -155,49 +176,72 @@ class Subscriptions:
             }
         except TankError:  # deleted in the same turn
             return
-        if len(self._updates) >= UPDATES_MAX:
-            self._updates.popleft()
-            if not self.dropped_count:
-                log.warning("xively_pushes_dropped", waiting_count=UPDATES_MAX)
-            self.dropped_count += 1
-        self._updates.append(_Update(receivers, bodies))
+        size_bytes = sum(map(len, bodies.values())) + len(receivers) * _RECEIVER_BYTES
+        self._updates.append(_Update(receivers, bodies, size_bytes=size_bytes))
+        self._updates_bytes += size_bytes
+        while len(self._updates) > 1 and (
+            len(self._updates) > UPDATES_MAX or self._updates_bytes > UPDATES_BYTES_MAX
+        ):
+            self._drop_oldest()
         if self._turn is None:
             self._turn = asyncio.get_running_loop().call_soon(self._push)
+
+    def _drop_oldest(self) -> None:
+        self._updates_bytes -= self._updates.popleft().size_bytes
+        if not self.dropped_count:
+            log.warning("xively_pushes_dropped", waiting_count=len(self._updates))
+        self.dropped_count += 1
 
     def _push(self) -> None:
         """Write some pushes, then let others have a turn."""
         left_count = WRITES_PER_TURN
-        while self._updates and left_count > 0:
-            update = self._updates[0]
-            turn, update.receivers = (
-                update.receivers[:left_count],
-                update.receivers[left_count:],
-            )
-            left_count -= len(turn)
-            self._push_to(turn, update)
-            if not update.receivers:
-                self._updates.popleft()
-        loop = asyncio.get_running_loop()
-        self._turn = loop.call_soon(self._push) if self._updates else None
+        self._turn = None
+        try:
+            while self._updates and left_count > 0:
+                update = self._updates[0]
+                turn, update.receivers = (
+                    update.receivers[:left_count],
+                    update.receivers[left_count:],
+                )
+                left_count -= len(turn)
+                self._push_to(turn, update)
+                if not update.receivers:
+                    self._updates.popleft()
+                    self._updates_bytes -= update.size_bytes
+        finally:  # whatever happened, the others are heard
+            if self._updates:
+                self._turn = asyncio.get_running_loop().call_soon(self._push)
 
     def _push_to(self, receivers: Iterable[Subscription], update: _Update) -> None:
         for subscription in receivers:
             of_feed = self._of_feed.get(subscription.feed_id)
             if of_feed is None or subscription not in of_feed:
                 continue  # unsubscribed, or gone, meanwhile
-            if not self._may_still(subscription, update):
-                self.remove(subscription)
-                continue
-            frame = update.frames.get(subscription.known_by)
-            if frame is None:
-                body = update.bodies[subscription.datastream]
-                frame = update.frames[subscription.known_by] = subscription.pushes.frame(body)
-            receiver = subscription.receiver
-            if receiver.unread_bytes() > self._unread_bytes_max:
+            try:
+                if not self._may_still(subscription, update):
+                    self._end(subscription)
+                    continue
+                frame = update.frames.get(subscription.known_by)
+                if frame is None:
+                    body = update.bodies[subscription.datastream]
+                    frame = update.frames[subscription.known_by] = subscription.pushes.frame(body)
+                receiver = subscription.receiver
+                if receiver.unread_bytes() <= self._unread_bytes_max:
+                    receiver.send(frame)
+                    continue
                 log.info("xively_socket_reads_too_slowly", address=receiver.address)
                 receiver.abort()
-            else:
-                receiver.send(frame)
+            except Exception:
+                log.exception("xively_push_failed", feed_id=subscription.feed_id)
+                self._cut_off(subscription)
+
+    def _cut_off(self, subscription: Subscription) -> None:
+        """End a connection that cannot be written to; no other may suffer from it."""
+        self._end(subscription)
+        try:
+            subscription.receiver.abort()
+        except Exception:
+            log.exception("xively_socket_abort_failed", feed_id=subscription.feed_id)
 
     def _may_still(self, subscription: Subscription, update: _Update) -> bool:
         """Whether the key opens the feed still; asked once for each key and update."""

@@ -9,12 +9,10 @@ from typing import cast
 
 import structlog
 
-from thingtank.doors.xively.sockets import SocketDoor, SocketSession
+from thingtank.doors.xively.sockets import UNREAD_S_MAX, SocketDoor, SocketSession
 from thingtank.protocols.xively.socket_messages import MalformedMessage, MessageSplitter
 
 log = structlog.get_logger()
-
-UNREAD_S_MAX = 60.0  # for how long a peer may leave what it asked for unread
 
 
 class Turns:
@@ -45,6 +43,7 @@ class TcpConnection(asyncio.Protocol):
         self._session: SocketSession | None = None
         self._splitter = MessageSplitter(self._door.tank.limits.request_bytes_max)
         self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
         self._written_in_turn = 0
         self._turn: asyncio.Handle | None = None  # to come, for what waits
         self._greeting_timer: asyncio.TimerHandle | None = None
@@ -69,13 +68,16 @@ class TcpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take requests apart and answer them."""
-        if self._session is None:
+        session = self._session
+        if session is None:
             return
         try:
             for message in self._splitter.receive_data(data):
-                self._session.receive_message(message)
+                session.receive_message(message)
+                if not session.is_reading:
+                    break  # the splitter keeps the rest for `resume`
         except MalformedMessage as error:
-            self._session.refuse(error)
+            session.refuse(error)
 
     def eof_received(self) -> bool:
         """A client that has said all may still read its answers."""
@@ -89,7 +91,7 @@ class TcpConnection(asyncio.Protocol):
         for timer in (self._greeting_timer, self._unread_timer, self._turn):
             if timer is not None:
                 timer.cancel()
-        self._waiting.clear()
+        self._drop_waiting()
 
     def pause_writing(self) -> None:
         """The peer reads too slowly; it has a while to catch up."""
@@ -122,6 +124,7 @@ class TcpConnection(asyncio.Protocol):
             self._written_in_turn = turns.mark()
         else:
             self._waiting.append(message)
+            self._waiting_bytes += len(message)
             if self._turn is None:
                 self._turn = asyncio.get_running_loop().call_soon(self._send_next)
 
@@ -129,7 +132,9 @@ class TcpConnection(asyncio.Protocol):
         self._turn = None
         if not self._waiting or self._transport is None or self._transport.is_closing():
             return
-        self._transport.write(self._waiting.popleft())
+        message = self._waiting.popleft()
+        self._waiting_bytes -= len(message)
+        self._transport.write(message)
         self._written_in_turn = self._server.turns.mark()
         if self._waiting:
             self._turn = asyncio.get_running_loop().call_soon(self._send_next)
@@ -139,7 +144,11 @@ class TcpConnection(asyncio.Protocol):
         if self._transport is None:
             return 0
         size: int = self._transport.get_write_buffer_size()
-        return size + sum(map(len, self._waiting)) if self._waiting else size
+        return size + self._waiting_bytes
+
+    def _drop_waiting(self) -> None:
+        self._waiting.clear()
+        self._waiting_bytes = 0
 
     def pause(self) -> None:
         """Read no more for now."""
@@ -148,7 +157,13 @@ class TcpConnection(asyncio.Protocol):
 
     def resume(self) -> None:
         """Read on."""
-        if self._transport is not None and not self._transport.is_closing():
+        self.data_received(b"")  # what came in one piece with what made us pause
+        if (
+            self._transport is not None
+            and self._session is not None
+            and self._session.is_reading
+            and not self._transport.is_closing()
+        ):
             self._transport.resume_reading()
 
     def close(self) -> None:
@@ -157,13 +172,13 @@ class TcpConnection(asyncio.Protocol):
             return
         for message in self._waiting:
             self._transport.write(message)
-        self._waiting.clear()
+        self._drop_waiting()
         self._transport.close()
 
     def abort(self) -> None:
         """End the connection at once; what was not taken yet is dropped."""
         if self._transport is not None:
-            self._waiting.clear()
+            self._drop_waiting()
             self._transport.abort()
 
 

@@ -16,7 +16,7 @@ DEPTH_MAX = 64
 TOKEN_BYTES_MAX = 512
 _OUTSIDE = re.compile(rb'["{}\[\]]')
 _INSIDE = re.compile(rb'["\\]')
-_BLANKS = b" \t\r\n"
+_BLANKS = re.compile(rb"[ \t\r\n]*")
 _OPENING = frozenset(b"{[")
 
 _NO_RAW = msgspec.Raw(b"")
@@ -158,7 +158,7 @@ class MessageSplitter:
         self._is_in_string = False
 
     def receive_data(self, data: bytes) -> Iterator[bytes]:
-        """Each object that is complete by now.
+        """Each object that is complete by now; those not asked for come with the next call.
 
         Raises:
             MalformedMessage: fatal; between objects stands something else, or one is too large or
@@ -166,9 +166,10 @@ class MessageSplitter:
         """
         self._buffer += data
         while (end := self._find_end()) is not None:
-            yield bytes(self._buffer[:end]).strip(_BLANKS)
+            message = bytes(self._buffer[:end])
             del self._buffer[:end]
             self._scanned = 0
+            yield message
         if len(self._buffer) > self._message_bytes_max:
             reason = f"a message may have at most {self._message_bytes_max} bytes"
             raise MalformedMessage(reason, is_fatal=True)
@@ -206,8 +207,9 @@ class MessageSplitter:
                     return self._scanned
 
     def _skip_blanks(self) -> None:
-        rest = self._buffer.lstrip(_BLANKS)
-        if rest and rest[0] != 0x7B:
-            raise MalformedMessage("a request must be a JSON object", is_fatal=True)
-        self._buffer = rest
+        blanks = _BLANKS.match(self._buffer)
+        assert blanks is not None  # none is a match too
+        del self._buffer[: blanks.end()]
         self._scanned = 0
+        if self._buffer and self._buffer[0] != 0x7B:
+            raise MalformedMessage("a request must be a JSON object", is_fatal=True)

@@ -1,0 +1,79 @@
+"""The WebSocket port: connections counted by path, and those that read nothing ended."""
+
+import asyncio
+import contextlib
+import socket
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from thingtank.net import websocket
+from thingtank.net.websocket import WebSocketPeer, WebSocketRoute, WebSocketServer
+
+WAIT_S_MAX = 10.0
+
+
+class Talk:
+    """Sends a megabyte back for each message."""
+
+    def __init__(self, peer: WebSocketPeer) -> None:
+        self.peer = peer
+        self.ended = asyncio.Event()
+        talks.append(self)
+
+    def receive_message(self, message: bytes) -> None:
+        self.peer.send(b"x" * 1_000_000)
+
+    def end(self) -> None:
+        self.ended.set()
+
+
+talks: list[Talk] = []
+
+
+async def wait_for_end(talk: Talk) -> None:
+    async with asyncio.timeout(WAIT_S_MAX):
+        await talk.ended.wait()
+
+
+async def test_each_path_counts_its_own_connections_though_the_route_is_one() -> None:
+    talks.clear()
+    route = WebSocketRoute(Talk, 1, 1000)
+    server = WebSocketServer({"/a": route, "/b": route})
+    await server.start("127.0.0.1", 0)
+    for path in ("/a", "/b", "/a"):
+        async with connect(f"ws://127.0.0.1:{server.port}{path}"):
+            with pytest.raises(InvalidStatus):
+                async with connect(f"ws://127.0.0.1:{server.port}{path}"):
+                    pass
+        await wait_for_end(talks[-1])
+    await server.stop()
+
+
+async def test_a_peer_that_reads_nothing_is_ended_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(websocket, "UNREAD_S_MAX", 0.3)
+    talks.clear()
+    server = WebSocketServer({"/": WebSocketRoute(Talk, 1, 1000)})
+    await server.start("127.0.0.1", 0)
+    with contextlib.closing(socket.socket()) as raw:
+        raw.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(raw, ("127.0.0.1", server.port))
+        lines = [
+            "GET / HTTP/1.1",
+            "Host: x",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        ]
+        await loop.sock_sendall(raw, ("\r\n".join(lines) + "\r\n\r\n").encode())
+        await loop.sock_recv(raw, 1000)
+        for _ in range(20):  # more than the kernel takes
+            await loop.sock_sendall(raw, b"\x81\x80\x00\x00\x00\x00")
+        await asyncio.sleep(0)
+        await wait_for_end(talks[0])
+    await server.stop()
