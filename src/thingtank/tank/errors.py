@@ -72,6 +72,13 @@ class NoSuchProductDevice(NotFound):
 class NoSuchTrigger(NotFound):
     """No trigger of that id."""
 
+    @classmethod
+    def of(cls, trigger_id: int) -> "NoSuchTrigger":
+        """None of this id; doors read what cannot be an id as a negative one."""
+        if trigger_id < 0:
+            return cls("there is no such trigger")
+        return cls(f"there is no trigger {trigger_id}")
+
 
 class Unauthenticated(TankError):
     """The caller is nobody the tank knows."""

@@ -35,7 +35,7 @@ class TriggerIndex:
         """Raise NoSuchTrigger if there is none."""
         trigger = self._triggers.get(trigger_id)
         if trigger is None:
-            raise NoSuchTrigger(f"there is no trigger {trigger_id}")
+            raise NoSuchTrigger.of(trigger_id)
         return trigger
 
     def all(self) -> list[Trigger]:

@@ -83,7 +83,7 @@ class NoTriggers:
 
     def get(self, trigger_id: int) -> Trigger:
         """There is none."""
-        raise NoSuchTrigger(f"there is no trigger {trigger_id}")
+        raise NoSuchTrigger.of(trigger_id)
 
     def all(self) -> Sequence[Trigger]:
         """None."""

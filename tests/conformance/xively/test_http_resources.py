@@ -140,6 +140,14 @@ async def test_6_1_a_stranger_and_a_reader_make_and_see_no_triggers(
     assert listed.status_code == 401 or listed.json() == []
 
 
+@pytest.mark.parametrize("number", ["abc", "9" * 23, "-1"])
+async def test_6_1_what_cannot_be_a_trigger_is_404_in_plain_words(
+    xively: Xively, number: str
+) -> None:
+    refused = await xively.ask("GET", f"/v2/triggers/{number}")
+    assert (refused.status_code, "there is no such trigger" in refused.text.lower()) == (404, True)
+
+
 # --- 2.3 keys -----------------------------------------------------------------------------------
 
 
