@@ -435,7 +435,7 @@ def do(
         case "retry":
             outbox_queue.retry(connection, delivery_id, now_us)
         case "postpone":
-            outbox_queue.postpone(connection, 1, "http://receiver.example:80", now_us + 9)
+            outbox_queue.postpone(connection, 1, "http://receiver.example:80", now_us + 9, "")
 
 
 def check_order(connection: sqlite3.Connection) -> None:
