@@ -126,7 +126,8 @@ class SocketSession:
         elif method in _METHODS:
             self._ask(request, method)
         else:
-            self.refuse(MalformedMessage("method must be one of get put post delete subscribe"))
+            known = "get put post delete subscribe unsubscribe"
+            self.refuse(MalformedMessage(f"method must be one of {known}"))
 
     def refuse(self, error: MalformedMessage) -> None:
         """Answer what is no request; where one ends is no longer known after a fatal error."""
