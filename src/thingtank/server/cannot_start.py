@@ -7,7 +7,6 @@ from pathlib import Path
 import duckdb
 from django.db import DatabaseError
 
-from thingtank.stores.journal import JournalMismatch
 from thingtank.tank.errors import TankError
 
 
@@ -17,7 +16,6 @@ class CannotStart(Exception):
 
 # What a data folder that is not ours, broken or out of reach raises.
 CANNOT_OPEN = (
-    JournalMismatch,
     OSError,
     ValueError,
     sqlite3.Error,

@@ -99,7 +99,7 @@ class EmbeddedArchive:
         """Open the archive of a data folder, made when missing; all that was acknowledged is there.
 
         Raises:
-            OSError, sqlite3.Error, JournalMismatch: the folder cannot be used.
+            OSError, sqlite3.Error, FileMismatch: the folder cannot be used.
         """
         history = await asyncio.to_thread(HistoryStore.open, folder, settings, clock)
         try:
@@ -115,7 +115,7 @@ class EmbeddedArchive:
         """Open the journal of a data folder in front of a history store, which is closed with it.
 
         Raises:
-            OSError, sqlite3.Error, JournalMismatch: the folder cannot be used.
+            OSError, sqlite3.Error, FileMismatch: the folder cannot be used.
         """
         worker = Worker("archive-journal")
         try:

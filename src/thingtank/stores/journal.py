@@ -17,23 +17,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 from thingtank.stores.changes import Change, decode_changes, encode_changes
+from thingtank.stores.sqlite_files import FileFormat, open_file
 from thingtank.tank.errors import StorageFailed
 
 FILE_NAME = "journal.sqlite3"
-_APPLICATION_ID = 0x5454_4A4C  # "TTJL"
-_FORMAT = 1
+_FORM = FileFormat("a journal", 0x5454_4A4C, 1)  # "TTJL"
 _BATCH_BYTES = 200  # what a batch takes in memory besides its columns
 _DROP_BATCHES = 20_000  # in one transaction, as commits wait for it
 _PRAGMAS = (
     ("page_size", 8192),  # most commits a second, small and large ones, of 4, 8, 16 and 32 KB
+    # The tank's lock says that nobody else writes here; so SQLite need not ask at each commit.
     ("locking_mode", "EXCLUSIVE"),
     ("journal_mode", "WAL"),
     ("synchronous", "FULL"),
     ("wal_autocheckpoint", 2000),  # pages; checkpoints sync twice, so fewer than SQLite's 1000
     ("secure_delete", "OFF"),  # Debian has it on, which writes all that is trimmed once more
     ("journal_size_limit", 64 * 1024 * 1024),
-    ("application_id", _APPLICATION_ID),
-    ("user_version", _FORMAT),
 )
 
 _SCHEMA = """
@@ -58,10 +57,6 @@ class SavedValue(NamedTuple):
     maximum: float | None
 
 
-class JournalMismatch(Exception):
-    """The file is not a journal of this version."""
-
-
 class Journal:
     """Blocking access to the journal file."""
 
@@ -79,7 +74,7 @@ class Journal:
 
         Raises:
             sqlite3.Error, OSError: the folder cannot be used.
-            JournalMismatch: the file is something else.
+            FileMismatch: the file is something else.
         """
         folder.mkdir(parents=True, exist_ok=True)
         journal = cls(folder)
@@ -213,7 +208,7 @@ class Journal:
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = _connect(self._path)
+            self._connection = open_file(self._path, _FORM, _PRAGMAS, _SCHEMA)
             if self._has_failed:
                 # A batch whose sync failed may yet stand in the log; it was refused: it must go.
                 self._connection.execute("DELETE FROM journal WHERE seq > ?", (self._last_seq,))
@@ -238,29 +233,6 @@ class Journal:
             return
         self._has_failed = True
         self.close()
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    try:
-        _check_format(connection, path)
-        # The tank's lock says that nobody else writes here; so SQLite need not ask at each commit.
-        for name, value in _PRAGMAS:
-            connection.execute(f"PRAGMA {name} = {value}")
-        connection.executescript(_SCHEMA)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _check_format(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise JournalMismatch unless the file is a journal or empty."""
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if tables and (application_id, version) != (_APPLICATION_ID, _FORMAT):
-        raise JournalMismatch(f"{path} is not a journal of format {_FORMAT}")
 
 
 def _save(values: Iterable[SavedValue], connection: sqlite3.Connection) -> None:

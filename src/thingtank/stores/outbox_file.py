@@ -12,13 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from thingtank.stores.sqlite_files import FileFormat, open_file
 from thingtank.tank.errors import StorageFailed
 
 Result = TypeVar("Result")
 
 FILE_NAME = "outbox.sqlite3"
-_APPLICATION_ID = 0x5454_4F42  # "TTOB"
-_FORMAT = 1
+_FORM = FileFormat("an outbox", 0x5454_4F42, 1)  # "TTOB"
 _PRAGMAS = (
     ("locking_mode", "EXCLUSIVE"),  # the tank's lock says that nobody else writes here
     ("journal_mode", "WAL"),
@@ -26,8 +26,6 @@ _PRAGMAS = (
     ("secure_delete", "OFF"),
     ("foreign_keys", "ON"),
     ("journal_size_limit", 16 * 1024 * 1024),
-    ("application_id", _APPLICATION_ID),
-    ("user_version", _FORMAT),
 )
 
 _SCHEMA = """
@@ -87,10 +85,6 @@ COMMIT;
 """
 
 
-class OutboxMismatch(ValueError):
-    """The file is not an outbox of this version."""
-
-
 class OutboxFile:
     """Blocking access to the file; opened anew after a failure."""
 
@@ -104,7 +98,7 @@ class OutboxFile:
 
         Raises:
             sqlite3.Error, OSError: the folder cannot be used.
-            OutboxMismatch: the file is something else.
+            FileMismatch: the file is something else.
         """
         folder.mkdir(parents=True, exist_ok=True)
         file = cls(folder / FILE_NAME)
@@ -148,22 +142,4 @@ class OutboxFile:
 def _connect(path: Path) -> sqlite3.Connection:
     # Targets may hold credentials: nobody else on the machine reads them.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    try:
-        _check_format(connection, path)
-        for name, value in _PRAGMAS:
-            connection.execute(f"PRAGMA {name} = {value}")
-        connection.executescript(_SCHEMA)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _check_format(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise OutboxMismatch unless the file is an outbox or empty."""
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if tables and (application_id, version) != (_APPLICATION_ID, _FORMAT):
-        raise OutboxMismatch(f"{path} is not an outbox of format {_FORMAT}")
+    return open_file(path, _FORM, _PRAGMAS, _SCHEMA)

@@ -59,7 +59,7 @@ class SqliteOutbox:
 
         Raises:
             OSError, sqlite3.Error: the folder cannot be used.
-            OutboxMismatch: the file is something else.
+            FileMismatch: the file is something else.
         """
         worker = Worker("outbox")
         try:

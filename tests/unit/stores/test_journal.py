@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from thingtank.stores.changes import Change, Extremes
-from thingtank.stores.journal import FILE_NAME, Journal, JournalMismatch, SavedValue
+from thingtank.stores.journal import FILE_NAME, Journal, SavedValue
 from thingtank.stores.rows import Deletion
+from thingtank.stores.sqlite_files import FileMismatch
 from thingtank.tank.datapoints import Datapoint, DatapointColumns
 from thingtank.tank.errors import StorageFailed
 
@@ -87,7 +88,7 @@ def test_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE other (one)")
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(JournalMismatch, match="journal"):
+    with pytest.raises(FileMismatch, match="journal"):
         Journal.open(tmp_path)
     assert path.read_bytes() == before
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tests.deliveries import NOW, S, new, outbox_in
 
 from thingtank.stores import outbox_file, outbox_queue
-from thingtank.stores.outbox_file import FILE_NAME, OutboxMismatch
+from thingtank.stores.outbox_file import FILE_NAME
 from thingtank.stores.outbox_settings import OutboxSettings
+from thingtank.stores.sqlite_files import FileMismatch
 from thingtank.stores.sqlite_outbox import SqliteOutbox
 from thingtank.tank.deliveries import (
     ATTEMPTS_KEPT_MAX,
@@ -332,7 +333,7 @@ async def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE other (one)")
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(OutboxMismatch, match="outbox"):
+    with pytest.raises(FileMismatch, match="outbox"):
         await SqliteOutbox.open(tmp_path, lambda purpose: b"")
     assert path.read_bytes() == before
 
