@@ -1,10 +1,6 @@
-"""Killed between record and delivery, at random instants: everything recorded is delivered.
-
-`THINGTANK_TEST_SEED=N` runs a printed seed again, `THINGTANK_TEST_KILLS=N` runs more rounds.
-"""
+"""Killed between record and delivery, at random instants: everything recorded is delivered."""
 
 import asyncio
-import os
 import random
 import signal
 import sys
@@ -14,23 +10,21 @@ from urllib.parse import unquote_to_bytes
 import pytest
 from tests.deliveries import Receiver, answering, eventually, outbox_in, receiver
 from tests.faults.delivery_child import READER, TRIGGERS
+from tests.faults.kills import ROOT, START_S_MAX, printed_seed, rounds
 from tests.faults.test_webhook_receivers import delivering
 
 from thingtank.sinks.settings import DeliverySettings
 from thingtank.stores.sqlite_outbox import SqliteOutbox
 from thingtank.tank.deliveries import DeliveryState
 
-KILLS = int(os.environ.get("THINGTANK_TEST_KILLS", "12"))
-ROOT = Path(__file__).parents[2]
-START_S_MAX = 30
+KILLS = rounds(12)
 
 
 @pytest.mark.timeout(120 + 10 * KILLS)
 async def test_what_was_recorded_is_delivered_after_kills_at_random_instants(
     tmp_path: Path,
 ) -> None:
-    seed = int(os.environ.get("THINGTANK_TEST_SEED", random.SystemRandom().randrange(10**6)))
-    print(f"THINGTANK_TEST_SEED={seed}")
+    seed = printed_seed()
     chance = random.Random(seed)
 
     async def moody(request: bytes, writer: asyncio.StreamWriter) -> None:

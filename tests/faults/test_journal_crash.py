@@ -1,34 +1,28 @@
 """Killed at random instants, the archive has every acknowledged datapoint exactly once."""
 
-import os
 import random
-import signal
-import subprocess
-import sys
-import threading
 from pathlib import Path
 
 from tests.faults.archive_child import ROUND_US, WRITERS, rows_of_round
+from tests.faults.kills import printed_seed, rounds, run_and_kill
 
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.stores.embedded_archive import EmbeddedArchive
 from thingtank.tank.datapoints import Datapoint
 from thingtank.tank.tank import SystemClock
 
-KILLS = int(os.environ.get("THINGTANK_TEST_KILLS", "12"))
-ROOT = Path(__file__).parents[2]
-START_S_MAX = 30
+KILLS = rounds(12)
 
 
 async def test_acknowledged_datapoints_survive_kills_at_random_instants(tmp_path: Path) -> None:
-    seed = int(os.environ.get("THINGTANK_TEST_SEED", random.SystemRandom().randrange(10**6)))
-    print(f"THINGTANK_TEST_SEED={seed}")
+    seed = printed_seed()
     chance = random.Random(seed)
     acknowledged: dict[int, set[int]] = {writer: set() for writer in WRITERS}
     allowed: dict[int, set[int]] = {writer: set() for writer in WRITERS}
     first = 1
     for kill in range(KILLS):
-        printed = run_and_kill(tmp_path / "tank", first, seed + kill, chance.uniform(0.02, 0.5))
+        words = (tmp_path / "tank", first, seed + kill)
+        printed = run_and_kill("archive_child", *words, after_s=chance.uniform(0.02, 0.5))
         last = dict.fromkeys(WRITERS, first - 1)
         for line in printed:
             assert line.startswith("acknowledged "), "the archive has logged a failure"
@@ -40,28 +34,6 @@ async def test_acknowledged_datapoints_survive_kills_at_random_instants(tmp_path
         first = max(last.values()) + 2
         await check(tmp_path / "tank", acknowledged, allowed)
     assert sum(map(len, acknowledged.values())) > KILLS * len(WRITERS)
-
-
-def run_and_kill(folder: Path, first: int, seed: int, after_s: float) -> list[str]:
-    """Let the child write; kill it so long after its first acknowledgement. What it printed."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.archive_child", str(folder), str(first), str(seed)],
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
-        text=True,
-    )
-    assert child.stdout is not None
-    too_slow = threading.Timer(START_S_MAX, child.kill)
-    too_slow.start()
-    with child:
-        printed = [child.stdout.readline()]
-        too_slow.cancel()
-        timer = threading.Timer(after_s, child.kill)
-        timer.start()
-        printed += child.stdout
-    timer.join()
-    assert child.returncode == -signal.SIGKILL, printed[-1:]
-    return [line for line in printed if line.endswith("\n")]
 
 
 async def check(

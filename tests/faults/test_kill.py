@@ -1,9 +1,5 @@
-"""SIGKILL at random instants loses nothing that was acknowledged, and invents nothing.
+"""SIGKILL at random instants loses nothing that was acknowledged, and invents nothing."""
 
-`FAULT_SEED=N` runs a printed seed again, `KILL_ROUNDS=N` runs more rounds.
-"""
-
-import os
 import random
 import time
 from collections.abc import Iterable, Sequence
@@ -11,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from tests.faults.feed_api import Feed, FeedApi
+from tests.faults.kills import printed_seed, rounds
 from tests.faults.ledger import Place
 from tests.faults.writers import WINDOW_US, Writer
 from tests.live_server import LiveServer, start_server
 
-ROUNDS = int(os.environ.get("KILL_ROUNDS", "30"))
+ROUNDS = rounds(30)
 WRITERS = 4
 DAY_US = 86_400_000_000
 # Rounds take turns on five past days, so that days which are compacted already are written again.
@@ -38,8 +35,7 @@ def window_start_us(turn: int) -> int:
 def test_server_killed_at_random_instants_keeps_exactly_what_it_acknowledged(
     tmp_path: Path,
 ) -> None:
-    seed = int(os.environ.get("FAULT_SEED") or random.SystemRandom().randrange(2**31))
-    print(f"FAULT_SEED={seed}")
+    seed = printed_seed()
     chance = random.Random(seed)
     data = tmp_path / "data"
     with start_server(data) as server:

@@ -1,19 +1,12 @@
-"""Killed at random instants, triggers have fired exactly for what the archive holds.
-
-`FAULT_SEED=N` runs a printed seed again, `KILL_ROUNDS=N` runs more rounds.
-"""
+"""Killed at random instants, triggers have fired exactly for what the archive holds."""
 
 import asyncio
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
-import threading
 from pathlib import Path
 
 import pytest
+from tests.faults.kills import printed_seed, rounds, run_and_kill
 from tests.faults.trigger_child import (
     KINDS,
     TRIGGERS,
@@ -28,22 +21,20 @@ from thingtank.stores.embedded_archive import EmbeddedArchive
 from thingtank.tank.tank import Tank
 from thingtank.tank.trigger_rules import decode_state, started, step
 
-ROUNDS = int(os.environ.get("KILL_ROUNDS", "12"))
-ROOT = Path(__file__).parents[2]
-START_S_MAX = 30
+ROUNDS = rounds(12)
 SETTLED_S_MAX = 30
 
 
 @pytest.mark.timeout(60 + 10 * ROUNDS)
 async def test_what_was_acknowledged_has_fired_exactly_once_after_kills(tmp_path: Path) -> None:
-    seed = int(os.environ.get("FAULT_SEED") or random.SystemRandom().randrange(10**6))
-    print(f"FAULT_SEED={seed}")
+    seed = printed_seed()
     chance = random.Random(seed)
     first = 1
     acknowledged: dict[int, set[int]] = {writer: set() for writer in WRITERS}
     late_count = 0
     for kill in range(ROUNDS):
-        for line in run_and_kill(tmp_path, first, seed + kill, chance.uniform(0.02, 0.5)):
+        words = (tmp_path, first, seed + kill)
+        for line in run_and_kill("trigger_child", *words, after_s=chance.uniform(0.02, 0.5)):
             assert line.startswith("acknowledged "), line
             writer, number = map(int, line.split()[1:])
             acknowledged[writer].add(number)
@@ -51,28 +42,6 @@ async def test_what_was_acknowledged_has_fired_exactly_once_after_kills(tmp_path
         late_count += await check(tmp_path, acknowledged)
     print(f"{sum(map(len, acknowledged.values()))} values; {late_count} firings only after a kill")
     assert late_count, "no kill fell between an acknowledgement and its firing"
-
-
-def run_and_kill(folder: Path, first: int, seed: int, after_s: float) -> list[str]:
-    """Let the child write; kill it so long after its first acknowledgement. What it printed."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.trigger_child", str(folder), str(first), str(seed)],
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
-        text=True,
-    )
-    assert child.stdout is not None
-    too_slow = threading.Timer(START_S_MAX, child.kill)
-    too_slow.start()
-    with child:
-        printed = [child.stdout.readline()]
-        too_slow.cancel()
-        timer = threading.Timer(after_s, child.kill)
-        timer.start()
-        printed += child.stdout
-    timer.join()
-    assert child.returncode == -signal.SIGKILL, printed[-1:]
-    return [line for line in printed if line.endswith("\n")]
 
 
 async def check(folder: Path, acknowledged: dict[int, set[int]]) -> int:
