@@ -2,7 +2,7 @@
 
 import contextlib
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from thingtank.protocols.xively.socket_messages import (
@@ -53,6 +53,7 @@ def taken(pieces: list[bytes], pauses: bool = False) -> tuple[list[bytes], bool]
 
 
 @given(STREAM)
+@example(b'{"method":"%b"}' % (b"a" * MESSAGE_BYTES_MAX))  # too large, and here at once
 def test_whole_in_single_bytes_and_one_at_a_time_a_stream_means_the_same(stream: bytes) -> None:
     whole = taken([stream])
     assert taken([stream[at : at + 1] for at in range(len(stream))]) == whole
@@ -60,15 +61,17 @@ def test_whole_in_single_bytes_and_one_at_a_time_a_stream_means_the_same(stream:
 
 
 @given(STREAM)
+@example(b"{]")  # the splitter counts brackets; that they match is the reader's to say
 def test_each_message_is_a_request_or_refused(stream: bytes) -> None:
     for message in taken([stream])[0]:
         assert message.startswith(b"{")
-        assert message.endswith(b"}")
+        assert message.endswith((b"}", b"]"))
         try:
             request = parse_request(message)
         except MalformedMessage as refusal:
             assert not refusal.is_fatal  # noqa: PT017
             continue
+        assert message.endswith(b"}")
         check_request(request)
 
 

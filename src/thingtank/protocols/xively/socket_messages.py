@@ -166,11 +166,15 @@ class MessageSplitter:
         """
         self._buffer += data
         while (end := self._find_end()) is not None:
+            self._check_size(end)
             message = bytes(self._buffer[:end])
             del self._buffer[:end]
             self._scanned = 0
             yield message
-        if len(self._buffer) > self._message_bytes_max:
+        self._check_size(len(self._buffer))
+
+    def _check_size(self, size: int) -> None:
+        if size > self._message_bytes_max:
             reason = f"a message may have at most {self._message_bytes_max} bytes"
             raise MalformedMessage(reason, is_fatal=True)
 
