@@ -247,7 +247,8 @@ def test_triggers_work_without_scripts(
     expect(page.get_by_role("heading", name="Attempts")).to_be_visible()
     page.goto(f"{server.url}/deliveries/")
     page.get_by_role("button", name="Show signing secret").click()
-    expect(page.locator("code.secret")).to_contain_text("whsec_")
+    current = page.locator("code.secret").first  # one that was rotated stands below it for a day
+    expect(current).to_contain_text("whsec_")
 
 
 def test_a_waiting_delivery_is_cancelled(

@@ -97,8 +97,10 @@ class Dispatcher:
         while True:
             self._wake.clear()
             try:
-                await self._start_due()
-                wait_s = await self._idle_s()
+                # One instant for both: what became due between two would wait for the next poll.
+                now_us = self._clock.now_us()
+                await self._start_due(now_us)
+                wait_s = await self._idle_s(now_us)
             except StorageFailed as error:
                 log.error("outbox_unreadable", reason=str(error))
                 wait_s = STORAGE_PAUSE_S
@@ -111,10 +113,10 @@ class Dispatcher:
             except TimeoutError:
                 pass
 
-    async def _start_due(self) -> None:
+    async def _start_due(self, now_us: int) -> None:
         """Start all that may be. Each round starts one at least, or puts one off."""
         while (room := self._settings.concurrent_max - len(self._running)) > 0:
-            batch = await self._queue.due(self._clock.now_us(), room, self._busy())
+            batch = await self._queue.due(now_us, room, self._busy())
             if not batch:
                 return
             left_alone: dict[str, tuple[Delivery, float]] = {}
@@ -162,13 +164,12 @@ class Dispatcher:
             or receiver_of(delivery.account_id, delivery.host) in busy.receivers
         )
 
-    async def _idle_s(self) -> float:
-        """For how long nothing can be due but what waits for an attempt to end."""
-        now_us = self._clock.now_us()
-        due_us = await self._queue.next_due_us(now_us)
+    async def _idle_s(self, after_us: int) -> float:
+        """For how long nothing more becomes due; attempts that end wake `_run` themselves."""
+        due_us = await self._queue.next_due_us(after_us)
         if due_us is None:
             return POLL_S_MAX
-        return min(POLL_S_MAX, (due_us - now_us) / 1_000_000)
+        return min(POLL_S_MAX, max(0.0, (due_us - self._clock.now_us()) / 1_000_000))
 
     async def _try(self, delivery: Delivery) -> None:
         at_us = self._clock.now_us()

@@ -133,8 +133,10 @@ def activation_code(secret: str, serial: str) -> str:
 
 
 def new_product_id() -> str:
-    """A fresh id: 15 random bytes as 20 characters."""
-    return secrets.token_urlsafe(15)
+    """A fresh id: 20 random characters, of which none begins a command's option."""
+    while (product_id := secrets.token_urlsafe(15)).startswith("-"):
+        pass
+    return product_id
 
 
 def new_product_secret() -> str:

@@ -312,6 +312,33 @@ async def test_one_that_is_put_off_does_not_come_again_at_once(outbox: SqliteOut
     assert sink.ids == [1]
 
 
+class SlowToRead:
+    """An outbox that takes a second to say what is due."""
+
+    def __init__(self, outbox: SqliteOutbox, clock: SettableClock) -> None:
+        self._outbox = outbox
+        self._clock = clock
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._outbox, name)
+
+    async def due(self, now_us: int, limit: int, busy: Busy) -> Sequence[Delivery]:
+        found = await self._outbox.due(now_us, limit, busy)
+        self._clock.us += S
+        return found
+
+
+async def test_what_becomes_due_while_the_outbox_is_read_does_not_wait_for_the_next_poll(
+    outbox: SqliteOutbox,
+) -> None:
+    clock = SettableClock()
+    sink = FakeSink(always(OK))
+    await record(outbox, [new(1, created_us=NOW + S // 2)])
+    async with dispatching(SlowToRead(outbox, clock), sink, clock=clock):  # type: ignore[arg-type] # a stand-in
+        await settled(outbox, 1)
+    assert sink.ids == [1]
+
+
 async def test_a_test_is_not_put_off_but_says_why(outbox: SqliteOutbox) -> None:
     await record(outbox, [recent(1, is_test=True)])
     async with dispatching(outbox, FakeSink(always(TOO_MANY))):

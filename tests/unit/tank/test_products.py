@@ -43,12 +43,12 @@ def test_activation_codes_are_the_services(secret: str, serial: str, code: str) 
 
 def test_new_ids_secrets_and_serials_have_their_form_and_differ() -> None:
     for make, form in [
-        (new_product_id, r"[A-Za-z0-9_-]{20}"),
+        (new_product_id, r"[A-Za-z0-9_][A-Za-z0-9_-]{19}"),
         (new_product_secret, r"[0-9a-f]{40}"),
         (new_serial, r"[A-Z0-9]{12}"),
     ]:
-        made = {make() for _ in range(100)}
-        assert len(made) == 100
+        made = {make() for _ in range(1000)}
+        assert len(made) == 1000
         assert all(re.fullmatch(form, text) for text in made)
         if make is new_product_id:
             assert all(map(is_product_id, made))
