@@ -18,8 +18,10 @@ import structlog
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from thingtank.net import small_answers
 from thingtank.net.bounded_http import BoundedHttp, HttpLimits
 from thingtank.net.http_request import DirectApp, Headers, RequestHead
+from thingtank.net.small_answers import SmallAnswers
 
 log = structlog.get_logger()
 
@@ -48,6 +50,7 @@ class DirectHttp(BoundedHttp):
     """One connection; `direct_http` makes the class for a route."""
 
     route: ClassVar[DirectRoute]
+    answers: ClassVar[SmallAnswers]
 
     _is_direct = False
     _fields: Mapping[bytes, bytes]
@@ -56,6 +59,7 @@ class DirectHttp(BoundedHttp):
     _last_head: RequestHead
     _last_head_bytes = b""
     _last_bytes = -1  # of the whole request
+    _direct_cycle: "DirectCycle | None" = None
 
     def data_received(self, data: bytes) -> None:
         """Hand over what repeats the last head, and parse all else."""
@@ -90,6 +94,20 @@ class DirectHttp(BoundedHttp):
         else:
             self._make_scope()
             super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What cannot be parsed is refused behind what was answered."""
+        self.answers.write_all()
+        super().send_400_response(msg)
+
+    def _refuse(self, status: int) -> None:
+        self.answers.write_all()
+        super()._refuse(status)
+
+    def shutdown(self) -> None:
+        """Close as soon as what is under way is answered."""
+        self.answers.write_all()
+        super().shutdown()
 
     def _make_scope(self) -> None:
         url, headers, expects = self.url, self.headers, self.expect_100_continue
@@ -158,7 +176,10 @@ class DirectHttp(BoundedHttp):
             self._last_bytes = len(piece)
 
     def _hand_over(self, head: RequestHead, body: bytes, keep_alive: bool) -> None:
-        cycle = DirectCycle(self, head.method == "HEAD", keep_alive)
+        cycle = self._direct_cycle
+        if cycle is None:
+            cycle = self._direct_cycle = DirectCycle(self)
+        cycle.begin(head.method == "HEAD", keep_alive)
         self.cycle = cast("RequestResponseCycle", cycle)
         try:
             self.route.app(head, body, cycle.respond)
@@ -170,7 +191,10 @@ class DirectHttp(BoundedHttp):
 
 
 class DirectCycle:
-    """One request on the short way; has what uvicorn's connection asks of its own cycles."""
+    """The short way of one connection's requests, one at a time.
+
+    Has what uvicorn's connection asks of its own cycles, which it makes for each request.
+    """
 
     __slots__ = (
         "_is_head",
@@ -182,14 +206,19 @@ class DirectCycle:
         "response_started",
     )
 
-    def __init__(self, protocol: DirectHttp, is_head: bool, keep_alive: bool) -> None:
+    def __init__(self, protocol: DirectHttp) -> None:
         self._protocol = protocol
-        self._is_head = is_head
-        self.keep_alive = keep_alive
-        self.response_started = False
-        self.response_complete = False
+        self._is_head = False
+        self.keep_alive = True
+        self.response_started = self.response_complete = True
         self.disconnected = False
         self.message_event = _UNHEARD
+
+    def begin(self, is_head: bool, keep_alive: bool) -> None:
+        """A request has come; the one before was answered."""
+        self._is_head = is_head
+        self.keep_alive = keep_alive
+        self.response_started = self.response_complete = False
 
     def respond(self, status: int, headers: Headers, body: bytes) -> None:
         """Write the answer, all of it at once."""
@@ -199,9 +228,14 @@ class DirectCycle:
         head = _head_bytes(status, headers, protocol.server_state.default_headers)
         end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
         self.response_started = self.response_complete = True
-        protocol.transport.write(head + end + (b"" if self._is_head else body))
-        if not self.keep_alive:
-            protocol.transport.close()
+        answer = head + end + (b"" if self._is_head else body)
+        if self.keep_alive and len(answer) <= small_answers.BYTES_MAX:
+            protocol.answers.add(protocol.transport, answer)
+        else:
+            protocol.answers.write_all()
+            protocol.transport.write(answer)
+            if not self.keep_alive:
+                protocol.transport.close()
         protocol.on_response_complete()
 
 
@@ -241,4 +275,5 @@ def _lines(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
 
 def direct_http(limits: HttpLimits, route: DirectRoute) -> type[DirectHttp]:
     """The protocol class with these limits and this route, for uvicorn's `http` setting."""
-    return type("DirectHttp", (DirectHttp,), {"limits": limits, "route": route})
+    members = {"limits": limits, "route": route, "answers": SmallAnswers()}
+    return type("DirectHttp", (DirectHttp,), members)

@@ -55,30 +55,45 @@ class TriggerFired(msgspec.Struct, frozen=True, gc=False):
     is_test: bool = False
 
 
+class Asked(msgspec.Struct, frozen=True, gc=False):
+    """Who asked for what. A device asks the same again and again, so many requests share one.
+
+    Attributes:
+        door: `xively_http`, `xively_tcp`, `xively_websocket`, …
+        method, path: as the client put them; secrets in the path's query are blotted out.
+        user_agent: its first bytes; whoever shows them decodes them.
+    """
+
+    device_id: int
+    door: str
+    method: str
+    path: str
+    address: str = ""
+    user_agent: bytes = b""
+
+
 class RequestServed(msgspec.Struct, frozen=True, gc=False):
     """A request that touched a device was answered.
 
     Attributes:
         at_us: when it was answered.
-        door: `xively_http`, later `xively_socket`, `mqtt`, …
-        method, path: as the client put them; secrets in the path's query are blotted out.
         status: the answer's status in that door's numbers.
         reason: why it was refused, blank when it was not.
-        user_agent, request_body, response_body: the first bytes; whoever shows them decodes them.
+        request_body, response_body: the first bytes; whoever shows them decodes them.
     """
 
     at_us: int
-    device_id: int
-    door: str
-    method: str
-    path: str
+    asked: Asked
     status: int
     duration_us: int
     reason: str = ""
-    address: str = ""
-    user_agent: bytes = b""
     request_body: bytes = b""
     response_body: bytes = b""
+
+    @property
+    def device_id(self) -> int:
+        """The device that was touched."""
+        return self.asked.device_id
 
 
 Event = (

@@ -327,9 +327,9 @@ async def test_5_2_feed_history_gives_each_datastream_its_datapoints(xively: Xiv
 async def test_10_the_request_log_remembers_what_was_refused_and_why(xively: Xively) -> None:
     await xively.ask("PUT", f"{xively.feed}?key=sesame&k%65y=sesame", "read", json={"title": "x"})
     (request,) = xively.tank.request_log.of_device(xively.made.device.device_id)
-    assert (request.method, request.status) == ("PUT", 403)
+    assert (request.asked.method, request.status) == ("PUT", 403)
     assert request.reason == f"key lacks put on feed {xively.made.device.device_id}"
-    assert "sesame" not in request.path
+    assert "sesame" not in request.asked.path
     assert request.at_us == NOW_US
 
 
@@ -353,7 +353,7 @@ async def test_10_the_request_log_never_holds_a_keys_secret(xively: Xively) -> N
         await xively.ask("DELETE", f"/v2/keys/{xively.keys['write']}", "master")
         await xively.ask("GET", xively.feed, "master")  # what is recorded, so that we do listen
         events = listener.take_all()
-    assert xively.feed in [event.path for event in events if isinstance(event, RequestServed)]
+    assert xively.feed in [event.asked.path for event in events if isinstance(event, RequestServed)]
     told = repr(events)
     assert [secret for secret in secrets if secret in told] == []
 

@@ -381,7 +381,7 @@ def test_subscriptions_to_deleted_feeds_are_not_counted(narrow_server: LiveServe
     tcp.close()
 
 
-def test_requests_and_updates_are_in_the_feeds_request_log(
+def test_a_feed_deleted_over_a_socket_is_gone_over_http(
     connection: Connection, server: LiveServer, feed: str, key: dict[str, str]
 ) -> None:
     connection.send({"method": "delete", "resource": feed, "headers": key, "token": "last"})

@@ -327,3 +327,59 @@ async def test_a_peer_that_asks_on_and_never_reads_fills_no_memory(server: Serve
     assert connection.transport.get_write_buffer_size() < 5 * MEGABYTE
     assert len(server.seen) < 20
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("second", "mark"),
+    [
+        pytest.param(b"BAD\r\n\r\n", b"HTTP/1.1 400 ", id="what cannot be parsed"),
+        pytest.param(
+            b"PUT /d/2 HTTP/1.1\r\nX: " + b"x" * 40_000, b"HTTP/1.1 431 ", id="headers without end"
+        ),
+        pytest.param(put("/d/2", b"", "Connection: close"), b"direct /d/2", id="the last one"),
+        pytest.param(put("/other"), b"asgi /other", id="one on the long way"),
+        pytest.param(put("/d/megabyte"), b"m" * MEGABYTE, id="one with a large answer"),
+        pytest.param(put("/d/break"), b"HTTP/1.1 500 ", id="a bug"),
+    ],
+)
+async def test_nothing_overtakes_a_small_answer(server: Server, second: bytes, mark: bytes) -> None:
+    answer = await exchange(server, put("/d/1") + second, until=mark)
+    assert 0 <= answer.find(b"direct /d/1") < answer.find(mark)
+
+
+async def waiting_connections(
+    server: Server, count: int
+) -> list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Connections whose requests wait for their answers, in the order of `server.waiting`."""
+    made = []
+    for number in range(count):
+        reader, writer = await asyncio.open_connection(*server.address)
+        writer.write(put("/wait"))
+        made.append((reader, writer))
+        await eventually(lambda count=number + 1: len(server.waiting) == count)  # type: ignore[misc] # bound here
+    return made
+
+
+async def test_who_leaves_while_answers_are_gathered_costs_nobody_theirs(server: Server) -> None:
+    connections = await waiting_connections(server, 3)
+    for respond in server.waiting:
+        respond(200, length_of(b"ok"), b"ok")
+    peer = connections[1][1].get_extra_info("sockname")
+    for connection in server.uvicorn.server_state.connections:
+        if connection.client == peer:
+            connection.transport.abort()
+    for number in (0, 2):
+        async with asyncio.timeout(WAIT_S_MAX):
+            assert (await connections[number][0].readuntil(b"ok")).startswith(b"HTTP/1.1 200 ")
+    for _, writer in connections:
+        writer.close()
+
+
+async def test_a_server_that_stops_sends_the_answers_that_it_has(server: Server) -> None:
+    ((reader, writer),) = await waiting_connections(server, 1)
+    server.waiting[0](200, length_of(b"ok"), b"ok")
+    (connection,) = server.uvicorn.server_state.connections
+    connection.shutdown()
+    async with asyncio.timeout(WAIT_S_MAX):
+        assert (await reader.read()).endswith(b"ok")
+    writer.close()

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from thingtank.tank.bus import Bus
-from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated, RequestServed
+from thingtank.tank.events import Asked, DeviceCreated, DeviceDeleted, DeviceUpdated, RequestServed
 from thingtank.tank.request_log import DEVICES_MAX, REQUESTS_PER_DEVICE_MAX, RequestLog
 from thingtank.tank.things import Device
 
@@ -15,7 +15,7 @@ def device(device_id: int) -> Device:
 
 
 def served(device_id: int, at_us: int = 0) -> RequestServed:
-    return RequestServed(at_us, device_id, "xively_http", "GET", "/v2/feeds/1", 200, 10)
+    return RequestServed(at_us, Asked(device_id, "xively_http", "GET", "/v2/feeds/1"), 200, 10)
 
 
 async def test_a_listener_hears_its_kinds_of_its_device_only() -> None:

@@ -1,13 +1,14 @@
 """The request log keeps what is newest, within its bounds."""
 
 from thingtank.tank import request_log
-from thingtank.tank.events import RequestServed
+from thingtank.tank.events import Asked, RequestServed
 from thingtank.tank.request_log import RequestLog
 
 
 def served(device_id: int, at_us: int, body: bytes = b"") -> RequestServed:
     path = f"/v2/feeds/{device_id}"
-    return RequestServed(at_us, device_id, "xively_http", "PUT", path, 200, 1, request_body=body)
+    asked = Asked(device_id, "xively_http", "PUT", path)
+    return RequestServed(at_us, asked, 200, 1, request_body=body)
 
 
 def test_a_devices_requests_are_told_newest_first_and_the_oldest_forgotten() -> None:

@@ -2,6 +2,7 @@
 
 from thingtank.net.http_request import RequestHead
 from thingtank.protocols.xively.paths import XivelyPath
+from thingtank.tank.events import Asked
 
 
 class Exchange:
@@ -10,17 +11,19 @@ class Exchange:
     Attributes:
         head: what it says before its body.
         path: what it names; None until parsed, or when nothing is there.
+        asked: what the request log says of the head; None when it does not say so yet.
         format: in which it is answered.
         callback: the JSONP function asked for, or blank.
         body: decompressed; blank until it was read.
         reason: why it was refused, blank when it was not.
     """
 
-    __slots__ = ("body", "callback", "format", "head", "path", "reason")
+    __slots__ = ("asked", "body", "callback", "format", "head", "path", "reason")
 
     def __init__(self, head: RequestHead) -> None:
         self.head = head
         self.path: XivelyPath | None = None
+        self.asked: Asked | None = None
         self.format = "json"
         self.callback = ""
         self.body = b""

@@ -43,6 +43,7 @@ from thingtank.protocols.xively.formats import (
 from thingtank.protocols.xively.paths import ActivationPath, Target, parse_path
 from thingtank.protocols.xively.query import Parameters, first, parse_parameters
 from thingtank.tank.errors import RateExceeded, TankError, Unavailable
+from thingtank.tank.events import Asked
 from thingtank.tank.tank import Tank
 
 log = structlog.get_logger()
@@ -62,6 +63,7 @@ class _Reading(msgspec.Struct, frozen=True, gc=False):
     callback: str
     credentials: Credentials
     is_keyless: bool
+    asked: Asked | None
 
 
 class XivelyHttp:
@@ -129,10 +131,11 @@ class XivelyHttp:
         head = exchange.head
         reading: _Reading | None = head.reading
         if reading is None:
-            reading = head.reading = _read(exchange, self._context.graphs is not None)
-        else:
-            exchange.path, exchange.format = reading.target.path, reading.format
-            exchange.callback = reading.callback
+            reading = head.reading = _read(
+                exchange, self._context.graphs is not None, self._recorder
+            )
+        exchange.path, exchange.format = reading.target.path, reading.format
+        exchange.callback, exchange.asked = reading.callback, reading.asked
         is_keyless = self._public_reads_keyless or reading.is_keyless
         reads_public = is_keyless and head.method in _READS
         caller = caller_of(self._tank, reading.credentials, head.address, reads_public)
@@ -153,7 +156,7 @@ class XivelyHttp:
         return await reading.handler(self._context, request)
 
 
-def _read(exchange: Exchange, draws: bool) -> _Reading:
+def _read(exchange: Exchange, draws: bool, recorder: RequestRecorder) -> _Reading:
     """Read a head; what it says of the answer goes into the exchange, even if it is refused."""
     head = exchange.head
     method = "GET" if head.method == "HEAD" else head.method
@@ -173,8 +176,16 @@ def _read(exchange: Exchange, draws: bool) -> _Reading:
     credentials = credentials_of(head.headers, parameters)
     # Graphs of public feeds stood in web pages, and a new device has a code but no key to show.
     is_keyless = exchange.format == "png" or type(target.path) is ActivationPath
-    callback = exchange.callback
-    return _Reading(target, exchange.format, handler, parameters, callback, credentials, is_keyless)
+    return _Reading(
+        target,
+        exchange.format,
+        handler,
+        parameters,
+        exchange.callback,
+        credentials,
+        is_keyless,
+        recorder.asked(target.path, head),
+    )
 
 
 def _format(target: Target, method: str, head: RequestHead, draws: bool) -> str:

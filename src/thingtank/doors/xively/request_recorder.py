@@ -4,9 +4,10 @@ from urllib.parse import unquote_plus
 
 from thingtank.doors.xively.exchange import Exchange
 from thingtank.doors.xively.responses import Reply
-from thingtank.protocols.xively.paths import OneFeedPath
+from thingtank.net.http_request import RequestHead
+from thingtank.protocols.xively.paths import OneFeedPath, XivelyPath
 from thingtank.tank.errors import NoSuchDevice
-from thingtank.tank.events import RequestServed
+from thingtank.tank.events import Asked, RequestServed
 from thingtank.tank.tank import Tank
 
 BODY_BYTES_MAX = 2048
@@ -23,28 +24,29 @@ class RequestRecorder:
         self._tank = tank
         self._door = door
 
+    def asked(self, path: XivelyPath | None, head: RequestHead) -> Asked | None:
+        """What a head says of a device, as it is announced; None when it names none."""
+        if not isinstance(path, OneFeedPath):
+            return None
+        user_agent = head.headers.get(b"user-agent", b"")[:USER_AGENT_BYTES_MAX]
+        return Asked(
+            path.feed_id, self._door, head.method, _shown_path(head), head.address, user_agent
+        )
+
     def record(self, exchange: Exchange, reply: Reply, duration_us: int) -> None:
         """Announce one request, after it was answered."""
-        path = exchange.path
-        if not isinstance(path, OneFeedPath):
-            return
-        feed_id = path.feed_id
-        if reply.status >= _REFUSED and not self._exists(feed_id):
+        asked = exchange.asked or self.asked(exchange.path, exchange.head)
+        if asked is None or (reply.status >= _REFUSED and not self._exists(asked.device_id)):
             return
         self._tank.bus.publish(
             RequestServed(
-                at_us=self._tank.clock.now_us(),
-                device_id=feed_id,
-                door=self._door,
-                method=exchange.head.method,
-                path=_shown_path(exchange),
-                status=reply.status,
-                duration_us=duration_us,
-                reason=exchange.reason,
-                address=exchange.head.address,
-                user_agent=exchange.head.headers.get(b"user-agent", b"")[:USER_AGENT_BYTES_MAX],
-                request_body=exchange.body[:BODY_BYTES_MAX],
-                response_body=reply.body[:BODY_BYTES_MAX],
+                self._tank.clock.now_us(),
+                asked,
+                reply.status,
+                duration_us,
+                exchange.reason,
+                exchange.body[:BODY_BYTES_MAX],
+                reply.body[:BODY_BYTES_MAX],
             )
         )
 
@@ -56,8 +58,8 @@ class RequestRecorder:
         return True
 
 
-def _shown_path(exchange: Exchange) -> str:
-    path, query = exchange.head.raw_path[:PATH_CHARS_MAX], exchange.head.query
+def _shown_path(head: RequestHead) -> str:
+    path, query = head.raw_path[:PATH_CHARS_MAX], head.query
     if not query:
         return path
     return f"{path}?{'&'.join(map(_blotted, query[:512].decode('latin-1').split('&')))}"

@@ -74,13 +74,16 @@ def check_writes(
             f"at most {limits.datastreams_per_device_max} are allowed"
         )
     count = 0
+    names = set()
     latest_us = tank.clock.now_us() + limits.future_s_max * 1_000_000
     for write in writes:
-        datastream = known.get(write.name)
+        name = write.name
+        names.add(name)
+        datastream = known.get(name)
         if datastream is None:
             if not creates_missing:
-                raise NoSuchDatastream(f"feed {device_id} has no datastream {write.name}")
-            draft(write.name, write.change)
+                raise NoSuchDatastream(f"feed {device_id} has no datastream {name}")
+            draft(name, write.change)
         elif write.change is not None:
             checked_datastream_change(datastream, write.change)
         values, at_us = write.values, write.at_us
@@ -102,7 +105,7 @@ def check_writes(
             f"{count} datapoints in one write; "
             f"at most {limits.datapoints_per_write_max} are allowed"
         )
-    if len(writes) > 1 and len({write.name for write in writes}) < len(writes):
+    if len(names) < len(writes):
         counts = Counter(write.name for write in writes)
         repeated = sorted(name for name, number in counts.items() if number > 1)
         raise ValidationFailed([("datastreams", f"can't have duplicate IDs: {','.join(repeated)}")])

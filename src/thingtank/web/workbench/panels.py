@@ -208,18 +208,19 @@ def _limits(permission: Permission) -> Iterator[str]:
 
 def request_row(served: RequestServed) -> RequestRow:
     """One row of the request log."""
+    asked = served.asked
     return RequestRow(
         id=f"{served.at_us}-{served.duration_us}",
         status=served.status,
-        method=served.method,
-        what=what_of(served.path),
+        method=asked.method,
+        what=what_of(asked.path),
         at_ms=served.at_us // 1000,
-        door=served.door.replace("_", " "),
-        path=served.path,
+        door=asked.door.replace("_", " "),
+        path=asked.path,
         duration_ms=served.duration_us / 1000,
         reason=served.reason,
-        address=served.address,
-        user_agent=served.user_agent.decode("latin-1"),
+        address=asked.address,
+        user_agent=asked.user_agent.decode("latin-1"),
         request_body=served.request_body.decode("utf-8", "replace"),
         response_body=served.response_body.decode("utf-8", "replace"),
     )
