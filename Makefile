@@ -19,7 +19,7 @@ check: lint  ## Lint and unit tests: quick, for every save
 
 test: lint  ## Set up what the tests need and run them all
 	$(BIN)/pytest -n 2 --dist worksteal --ignore=tests/bench --ignore=tests/browser
-	$(BIN)/pytest tests/browser  # a process of its own: Playwright leaves a loop running in it
+	$(BIN)/pytest -n 2 --dist worksteal tests/browser  # apart: Playwright leaves a loop running
 
 interop: dev  ## Only the tests with real clients
 	$(BIN)/pytest tests/interop

@@ -114,6 +114,7 @@ def provisioned(server: LiveServer) -> dict[str, object]:
 
 def check_readable(page: Page) -> None:
     """No rule of WCAG 2.2 A and AA that a machine can judge is broken."""
+    page.wait_for_load_state()  # without its style sheet it is not the page that people see
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
     found = Axe().run(page, options={"runOnly": {"type": "tag", "values": tags}})
     assert found.violations_count == 0, found.generate_report()
@@ -121,6 +122,7 @@ def check_readable(page: Page) -> None:
 
 def check_fits(page: Page) -> None:
     """Nothing is wider than the window."""
+    page.wait_for_load_state()
     width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert width <= 0, f"the page is {width} px too wide"
 
