@@ -24,6 +24,7 @@ Source: Xively API v2, metadata/triggers, "when it fires".
 import operator
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -33,7 +34,7 @@ from thingtank.tank.triggers import Trigger
 SECOND_US = 1_000_000
 FROZEN_US = 15 * 60 * SECOND_US  # Xively's; the settings may change it
 
-_COMPARE: dict[str, Callable[[float, float], bool]] = {
+COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "gt": operator.gt,
     "gte": operator.ge,
     "lt": operator.lt,
@@ -256,7 +257,8 @@ def _holds(trigger: Trigger, value: str, is_active: bool) -> bool:
     if number is None or bound_number is None:
         # Text is never above or below anything.
         return trigger.kind == "eq" and value == bound
-    return _COMPARE[trigger.kind](number, bound_number)
+    holds: bool = COMPARE[trigger.kind](number, bound_number)
+    return holds
 
 
 def _is_equal(one: str, other: str) -> bool:

@@ -9,15 +9,17 @@ that belong to it, and each firing is in the outbox exactly once.
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Protocol
 
 import msgspec
 import structlog
 
 from thingtank.server.triggers.notices import Notices
+from thingtank.server.triggers.runs import Run, in_runs
 from thingtank.server.triggers.settings import TriggerSettings
-from thingtank.server.triggers.watches import Watches
+from thingtank.server.triggers.watches import Fired, Watches
 from thingtank.stores.journal_readers import CommittedBatch, JournalReader
 from thingtank.stores.rows import Deletion
 from thingtank.tank.datapoints import Datapoint, DatapointColumns
@@ -33,9 +35,8 @@ log = structlog.get_logger()
 READER = "triggers"
 TEST_READER = "trigger_tests"  # tests are no part of the journal; their place stays 0
 _BATCHES_AT_ONCE = 256
-_ROWS_BULK_MIN = 200
 _STEPS_A_TURN = 500  # about a millisecond; then others of the loop have their turn
-_WATCHES_A_TURN = 50
+_FIRINGS_A_TURN = 50  # likewise
 _TIMERS_AT_ONCE = 500
 _RETRY_S_MAX = 5.0
 _TIMER_S_MAX = 60.0  # the clock may be set forward meanwhile
@@ -224,8 +225,8 @@ class TriggerEngine:
         assert reader is not None, "started"
         if not self._deliveries:  # else they could not be recorded, and wait
             await reader.fill()
-            for batch in reader.take(_BATCHES_AT_ONCE):
-                await self._take_batch_or_skip(batch)
+            for batches in in_runs(reader.take(_BATCHES_AT_ONCE)):
+                await self._take_or_skip(batches)
             if reader.missed_count > self._missed_count:
                 self._has_gap = True
             if self._has_gap and not reader.has_batches:
@@ -248,52 +249,48 @@ class TriggerEngine:
             now_us = min(now_us, self._looked_at_us)
         self._collect(self._watches.take_due(now_us, _TIMERS_AT_ONCE))
 
-    async def _take_batch_or_skip(self, batch: CommittedBatch) -> None:
-        """Look at a batch; what a fault of ours keeps from being seen is missed, and no more.
+    async def _take_or_skip(self, batches: Sequence[CommittedBatch]) -> None:
+        """Look at batches; what a fault of ours keeps from being seen is missed, and no more.
 
         It is not looked at again: it might never be passed.
         """
+        seq, committed_us = batches[-1].seq, batches[-1].committed_us
+        self._looked_at_us = committed_us or self._looked_at_us
         try:
-            await self._take_batch(batch)
+            await self._take(batches)
         except Exception as error:  # noqa: BLE001 - told at the turn's end
-            self._note_fault(error, "trigger_batch_skipped", seq=batch.seq)
-            self._skipped_count += 1
+            self._note_fault(error, "trigger_batch_skipped", seq=seq, batch_count=len(batches))
+            self._skipped_count += len(batches)
             self._has_gap = True
-        self._seq = max(self._seq, batch.seq)
+        self._seq = max(self._seq, seq)
 
-    async def _take_batch(self, batch: CommittedBatch) -> None:
-        self._looked_at_us = batch.committed_us or self._looked_at_us
-        for change in batch.changes:
-            if isinstance(change, DatapointColumns):
-                await self._take_rows(change, batch.committed_us)
-            elif isinstance(change, Deletion):
-                self._watches.take_deletion(change)
+    async def _take(self, batches: Sequence[CommittedBatch]) -> None:
+        run = Run()
+        for batch in batches:
+            for change in batch.changes:
+                if isinstance(change, DatapointColumns):
+                    run.add(change, batch.committed_us)
+                elif isinstance(change, Deletion):
+                    await self._take_run(run)
+                    run = Run()
+                    self._watches.take_deletion(change)
+        await self._take_run(run)
 
-    async def _take_rows(self, columns: DatapointColumns, committed_us: int | None) -> None:
-        if committed_us is not None and len(columns) >= _ROWS_BULK_MIN:
-            await self._take_bulk(columns, committed_us)
-            return
-        now_us = self._tank.clock.now_us()
-        steps_left = _STEPS_A_TURN
-        for row in self._watches.watched_rows(columns):
-            datapoint = Datapoint(columns.at_us[row], columns.value(row))
-            stream_id = columns.stream_ids[row]
-            self._collect(self._watches.take_row(stream_id, datapoint, committed_us, now_us))
-            steps_left -= len(self._watches.of_stream(stream_id))  # there may be 200 triggers
-            if steps_left <= 0:
-                await asyncio.sleep(0)
-                steps_left = _STEPS_A_TURN
-
-    async def _take_bulk(self, columns: DatapointColumns, committed_us: int) -> None:
-        found = (
-            (watch, rows)
-            for stream_id, rows in self._watches.watched_rows_by_stream(columns)
-            for watch in self._watches.of_stream(stream_id)
-        )
-        for count, (watch, rows) in enumerate(found, 1):
-            self._collect(self._watches.take_many(watch, columns, rows, committed_us))
-            if count % _WATCHES_A_TURN == 0:
-                await asyncio.sleep(0)
+    async def _take_run(self, run: Run) -> None:
+        fired: list[Fired] = []
+        try:
+            steps_left = _STEPS_A_TURN
+            for steps in self._watches.take_run(run, self._tank.clock.now_us(), fired):
+                steps_left -= steps
+                if steps_left <= 0:
+                    await asyncio.sleep(0)
+                    steps_left = _STEPS_A_TURN
+        finally:  # what fired before a fault has fired
+            fired.sort(key=attrgetter("row"))
+            for count, (_, trigger, firing) in enumerate(fired, 1):
+                self._collect([(trigger, firing)])
+                if count % _FIRINGS_A_TURN == 0:
+                    await asyncio.sleep(0)
 
     async def _go_on_after_a_gap(self) -> None:
         """What was missed is lost to the triggers; what they say now they learn from the values."""

@@ -1,15 +1,14 @@
 """The triggers that watch, by datastream, with their states and timers. No waiting, no storage."""
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import msgspec
-import numpy as np
 
-from thingtank.server.triggers.bulk import telling_rows
-from thingtank.stores.rows import Deletion, Int64s
-from thingtank.tank.datapoints import Datapoint, DatapointColumns
+from thingtank.server.triggers.runs import Run
+from thingtank.stores.rows import Deletion
+from thingtank.tank.datapoints import Datapoint
 from thingtank.tank.trigger_rules import (
     Firing,
     TriggerState,
@@ -18,10 +17,24 @@ from thingtank.tank.trigger_rules import (
     started,
     step,
 )
+from thingtank.tank.trigger_walk import Arrivals, Walk
 from thingtank.tank.triggers import Trigger
 
 _STALE_TIMERS_MAX = 1000
-_ROWS_MANY_MIN = 16  # of one datastream; fewer are quicker one by one
+_STEPS_A_WALK = 10  # what it costs to choose, in steps
+_ROWS_A_STEP = 500  # that numpy passes over in the time of a step
+
+
+class Fired(NamedTuple):
+    """A trigger has fired while a run was looked at.
+
+    Attributes:
+        row: of the run, at which that was noticed.
+    """
+
+    row: int
+    trigger: Trigger
+    firing: Firing
 
 
 class Watch:
@@ -52,8 +65,6 @@ class Watches:
         self.frozen_from_us = frozen_from_us
         self._of_trigger: dict[int, Watch] = {}
         self._of_stream: dict[int, tuple[Watch, ...]] = {}
-        self._stream_ids = np.empty(0, np.int32)
-        self._is_sorted = True
         self._timers: list[tuple[int, int]] = []
         self._changed: set[int] = set()
 
@@ -82,7 +93,6 @@ class Watches:
         watch = Watch(trigger, stream_id, state)
         self._of_trigger[trigger.trigger_id] = watch
         self._of_stream[stream_id] = (*self._of_stream.get(stream_id, ()), watch)
-        self._is_sorted = False
         self._set(watch, state)
 
     def drop(self, trigger_id: int) -> None:
@@ -95,7 +105,6 @@ class Watches:
             self._of_stream[watch.stream_id] = rest
         else:
             del self._of_stream[watch.stream_id]
-            self._is_sorted = False
         self._changed.discard(trigger_id)
 
     def state_of(self, trigger_id: int) -> TriggerState | None:
@@ -107,27 +116,46 @@ class Watches:
         """(trigger_id, stream_id) of all."""
         return [(trigger_id, watch.stream_id) for trigger_id, watch in self._of_trigger.items()]
 
-    def watched_rows(self, columns: DatapointColumns) -> Sequence[int]:
-        """The rows that some trigger watches, of a small batch."""
-        of_stream = self._of_stream
-        if of_stream.keys().isdisjoint(columns.stream_ids):
-            return ()
-        return [row for row, i in enumerate(columns.stream_ids) if i in of_stream]
+    def take_run(self, run: Run, now_us: int, fired: list[Fired]) -> Iterator[int]:
+        """Let a run's rows arrive at all that watch their datastreams, as `take_row` would each.
 
-    def watched_rows_by_stream(self, columns: DatapointColumns) -> Iterator[tuple[int, Int64s]]:
-        """The rows that some trigger watches, of a large batch, by datastream, each in order."""
-        if not self._is_sorted:
-            self._stream_ids = np.array(sorted(self._of_stream), np.int32)
-            self._is_sorted = True
-        stream_ids = np.frombuffer(columns.stream_ids, np.int32)
-        rows = np.flatnonzero(np.isin(stream_ids, self._stream_ids))
-        if not len(rows):
-            return
-        order = np.argsort(stream_ids[rows], kind="stable")
-        rows, ordered_ids = rows[order], stream_ids[rows][order]
-        starts = np.flatnonzero(np.concatenate(([True], ordered_ids[1:] != ordered_ids[:-1])))
-        for start, end in pairwise([*starts.tolist(), len(rows)]):
-            yield int(ordered_ids[start]), rows[start:end]
+        Args:
+            fired: gets what fires, of each trigger in order.
+
+        Yields:
+            How many steps the work since took, about. In between triggers may be changed.
+        """
+        rows, streams = run.split(self._of_stream)
+        for row in rows:
+            stream_id, datapoint, committed_us = run.arrival(row)
+            for firing in self.take_row(stream_id, datapoint, committed_us, now_us):
+                fired.append(Fired(row, *firing))
+            yield len(self._of_stream.get(stream_id, ()))  # there may be 200 triggers
+        for stream_id, arrivals in streams:
+            for watch in self._of_stream.get(stream_id, ()):
+                yield _STEPS_A_WALK + len(arrivals) // _ROWS_A_STEP
+                yield from self._take_walk(watch, run, arrivals, fired)
+
+    def _take_walk(
+        self, watch: Watch, run: Run, arrivals: Arrivals, fired: list[Fired]
+    ) -> Iterator[int]:
+        walk: Walk | None = None
+        place = -1
+        while self._of_trigger.get(watch.trigger.trigger_id) is watch:  # else dropped meanwhile
+            if walk is None or walk.trigger is not watch.trigger:  # changed meanwhile
+                walk = Walk(watch.trigger, watch.state, arrivals, self._frozen_us, place + 1)
+                place = walk.first
+            else:
+                place = walk.next_row(place, watch.state)
+            if place == len(arrivals):
+                found = self._stepped(watch, arrivals.end_us, None)
+                fired += [Fired(int(arrivals.rows[-1]), *firing) for firing in found]
+                return
+            row = int(arrivals.rows[place])
+            _, datapoint, _ = run.arrival(row)
+            found = self._stepped(watch, int(arrivals.now_us[place]), datapoint)
+            fired += [Fired(row, *firing) for firing in found]
+            yield 1
 
     def take_row(
         self, stream_id: int, datapoint: Datapoint, committed_us: int | None, now_us: int
@@ -144,32 +172,6 @@ class Watches:
                 since_us = watch.state.updated_us or watch.trigger.armed.at_us
                 arrived_us = min(max(datapoint.at_us, since_us), now_us)
             yield from self._stepped(watch, arrived_us, datapoint)
-
-    def of_stream(self, stream_id: int) -> Sequence[Watch]:
-        """All that watch a datastream."""
-        return self._of_stream.get(stream_id, ())
-
-    def take_many(
-        self, watch: Watch, columns: DatapointColumns, rows: Int64s, committed_us: int
-    ) -> Iterator[tuple[Trigger, Firing]]:
-        """Let many datapoints of its datastream arrive at one watch and one instant.
-
-        As `take_row` would for each, and quicker.
-
-        Args:
-            rows: those of the datastream, n >= 1, in order.
-        """
-        if self._of_trigger.get(watch.trigger.trigger_id) is not watch:
-            return  # dropped meanwhile
-        if len(rows) < _ROWS_MANY_MIN:
-            yield from self._stepped_by(watch, columns, rows.tolist(), committed_us)
-            return
-        yield from self._stepped(watch, committed_us, None)
-        at_us = np.frombuffer(columns.at_us, np.int64)[rows]
-        numbers = np.frombuffer(columns.numbers, np.float64)[rows]
-        telling = telling_rows(watch.trigger, watch.state, at_us, numbers)
-        chosen = rows if telling is None else rows[telling]
-        yield from self._stepped_by(watch, columns, chosen.tolist(), committed_us)
 
     def take_deletion(self, deletion: Deletion) -> None:
         """Forget deleted datapoints."""
@@ -218,13 +220,6 @@ class Watches:
     def touch(self, trigger_ids: Iterable[int]) -> None:
         """Mark states that could not be saved as changed again."""
         self._changed.update(i for i in trigger_ids if i in self._of_trigger)
-
-    def _stepped_by(
-        self, watch: Watch, columns: DatapointColumns, rows: Iterable[int], now_us: int
-    ) -> Iterator[tuple[Trigger, Firing]]:
-        for row in rows:
-            datapoint = Datapoint(columns.at_us[row], columns.value(row))
-            yield from self._stepped(watch, now_us, datapoint)
 
     def _stepped(
         self, watch: Watch, now_us: int, datapoint: Datapoint | None

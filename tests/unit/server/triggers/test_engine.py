@@ -1,9 +1,13 @@
 """Triggers at work: from a write to what is recorded, through failures, changes and restarts."""
 
 import asyncio
+import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -23,7 +27,7 @@ from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Datapoint
 from thingtank.tank.errors import StorageFailed
 from thingtank.tank.events import TriggerFired
 from thingtank.tank.outbox import NewDelivery
-from thingtank.tank.trigger_rules import Firing, TriggerState, step
+from thingtank.tank.trigger_rules import Firing, TriggerState, started, step
 from thingtank.tank.triggers import Trigger, TriggerChange
 
 
@@ -298,6 +302,52 @@ async def test_timers_wait_for_what_was_committed_before_they_are_due(bench: Ben
     assert bench.fired == [(other.trigger_id, "b")]
 
 
+@contextlib.asynccontextmanager
+async def all_in_one_turn(bench: Bench) -> AsyncIterator[None]:
+    """What is written meanwhile waits: a firing cannot be recorded."""
+    await bench.make("change", name="u", quiet_s=1)
+    await bench.write("a", name="u")
+    await bench.seen()
+    bench.outbox.failure = StorageFailed("the disk is full")
+    await bench.write("b", name="u")
+    await until(lambda: bench.engine.status().failure is not None)
+    yield
+    bench.outbox.failure = None
+
+
+async def test_writes_of_one_turn_have_the_result_of_each_at_its_own_instant(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [
+        await bench.make("gt", "20", quiet_s=1),
+        await bench.make("gt", "20", hold_s=3),
+        await bench.make("change", quiet_s=5),
+        await bench.make("eq", "on"),
+        await bench.make("frozen"),
+        await bench.make("live"),
+    ]
+    values = ["5", "21", "12", "30"] * 10 + ["25"] * 40 + ["5", "on", "21", "30"] * 10
+    async with all_in_one_turn(bench):
+        start_us = bench.clock.us
+        for number, value in enumerate(values):
+            await bench.write(value, pause_s=1000 if number == 100 else 0.1)
+        stepped = Mock(wraps=step)
+        monkeypatch.setattr(watches_module, "step", stepped)
+    await bench.seen()
+    expected: list[tuple[int, int, str | None]] = []
+    for trigger in made:
+        state, now_us = started(trigger), start_us
+        for number, value in enumerate(values):
+            now_us += 1000 * S if number == 100 else S // 10
+            state, firings = step(trigger, state, now_us, Datapoint(now_us, value))
+            expected += [(number, trigger.trigger_id, firing.value) for firing in firings]
+        assert bench.engine.state_of(trigger.trigger_id) == state
+    expected.sort(key=itemgetter(0))  # the order in which they fire is kept, too
+    assert bench.fired[1:] == [firing[1:] for firing in expected]
+    assert {trigger_id for trigger_id, _ in bench.fired[1:]} == {i.trigger_id for i in made}
+    assert stepped.call_count < len(values) * len(made) / 2
+
+
 async def test_a_bug_in_one_turn_does_not_end_the_work(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,6 +387,29 @@ async def test_a_batch_that_cannot_be_looked_at_is_skipped_and_no_other_with_it(
     assert (events.count("trigger_batch_skipped"), events.count("trigger_engine_broke")) == (1, 1)
 
 
+async def test_a_run_that_cannot_be_looked_at_is_skipped_and_no_other_with_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await bench.make("gt", "20")
+    broken = await bench.make("eq", "13")
+    last = await bench.make("gt", "20")
+    monkeypatch.setattr(watches_module, "step", broken_at("13", broken.trigger_id))
+    with capture_logs() as logs:
+        async with all_in_one_turn(bench):
+            await bench.write(*["21"] * 20, "13", *["5"] * 9)
+            await bench.archive.delete([1], AT_US_MIN, AT_US_MAX + 1)  # ends the run
+            await bench.write(*["22"] * 30)
+        await bench.seen()
+        await until(lambda: bench.engine.status().failure == "a bug")
+    assert bench.fired[1:] == [
+        (first.trigger_id, "21"), (first.trigger_id, "22"), (last.trigger_id, "22"),
+    ]  # fmt: skip
+    assert bench.engine.status().missed_batch_count == 30
+    assert bench.engine.status().seq == bench.archive._head.last_seq
+    (skipped,) = [entry for entry in logs if entry["event"] == "trigger_batch_skipped"]
+    assert skipped["batch_count"] == 30
+
+
 async def test_a_value_that_can_never_be_looked_at_is_left_behind(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -373,13 +446,16 @@ async def test_a_firing_that_cannot_be_told_is_lost_alone(
     assert bench.engine.status().missed_batch_count == 0
 
 
-def broken_at(value: str) -> Callable[..., tuple[TriggerState, Sequence[Firing]]]:
-    """The rules of triggers, with a bug that one value meets."""
+def broken_at(
+    value: str, trigger_id: int | None = None
+) -> Callable[..., tuple[TriggerState, Sequence[Firing]]]:
+    """The rules of triggers, with a bug that one value meets, maybe in one trigger only."""
 
     def broken(
         trigger: Trigger, state: TriggerState, now_us: int, datapoint: Datapoint | None, *rest: Any
     ) -> tuple[TriggerState, Sequence[Firing]]:
-        if datapoint is not None and datapoint.value == value:
+        is_mine = trigger_id in (None, trigger.trigger_id)
+        if is_mine and datapoint is not None and datapoint.value == value:
             raise RuntimeError("a bug")
         return step(trigger, state, now_us, datapoint, *rest)
 
@@ -432,6 +508,37 @@ async def test_a_long_batch_gives_others_their_turn(
     await until(lambda: bench.fired == [(trigger.trigger_id, "30")])
     counting.cancel()
     assert turns >= 14
+
+
+async def test_a_long_run_gives_others_their_turn(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "_STEPS_A_TURN", 20)
+    trigger = await bench.make("eq", "on")  # a text: each row is looked at
+    turns = 0
+    turns_of_steps: list[int] = []
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    def counted(*given: Any) -> Any:
+        turns_of_steps.append(turns)
+        return step(*given)
+
+    start_us = bench.clock.us
+    values = ["off"] * 399 + ["on"]
+    write = DatastreamWrite("t", range(start_us, start_us + 400), values)
+    counting = asyncio.create_task(count_turns())
+    with monkeypatch.context() as patch:
+        patch.setattr(watches_module, "step", counted)
+        await record_datapoints(bench.tank, OPERATOR, 1001, [write])
+        await bench.seen()
+    counting.cancel()
+    assert bench.fired == [(trigger.trigger_id, "on")]
+    assert max(Counter(turns_of_steps).values()) <= 20
 
 
 async def test_a_place_is_recorded_although_nothing_fires(bench: Bench) -> None:
