@@ -25,6 +25,7 @@ POST_CONNECTIONS = 8
 POST_DATAPOINTS = 500
 POST_STREAMS = 8
 IDLE_CONNECTIONS = 1000
+OTHERS_SHARE_MAX = 0.15  # of a processor, that others may use in a round of ratios that counts
 BARE = Candidate("uvicorn-bounded", "uvloop", "bare-alone")
 FEED_BODY = (
     b'{"version":"1.0.0","datastreams":[{"id":"temperature","current_value":"21.4"},'
@@ -86,41 +87,51 @@ def _idle_connections(port: int, count: int) -> Iterator[None]:
 
 
 def _feed_writes(server: LiveServer, quick: bool) -> list[Result]:
-    duration_s, rounds = (1, 1) if quick else (5, 5)
+    duration_s, rounds = (1, 1) if quick else (3, 11)
     headers = {"X-ApiKey": server.api_key, "Content-Type": "application/json"}
     script = fixed_request(Request("PUT", f"/v2/feeds/{server.feed_id}.json", FEED_BODY), headers)
-    bare_loads: list[Load] = []
-    loads: list[Load] = []
+    pairs: list[tuple[Load, Load]] = []  # ours and the bare app's
     with candidate_process(BARE) as (bare_port, bare_pid):
-        both = (
-            (bare_port, bare_pid, bare_loads),
-            (_port(server), server.process.pid, loads),
-        )
-        for round_number in range(rounds + 1):
-            for port, pid, kept in both:
-                load = run_wrk(
+        both = ((_port(server), server.process.pid), (bare_port, bare_pid))
+        for round_number in range(2 * rounds + 1):
+            ours, bare = (
+                run_wrk(
                     port,
                     script,
                     connections=PUT_CONNECTIONS,
                     duration_s=duration_s if round_number else 1,
                     server_pid=pid,
                 )
-                if round_number:  # round 0 warms up
-                    kept.append(load)
-    return _feed_results(bare_loads, loads)
+                for port, pid in both
+            )
+            if round_number:  # round 0 warms up
+                pairs.append((ours, bare))
+            if len(_undisturbed(pairs)) == rounds:
+                break
+    return _feed_results(pairs)
 
 
-def _feed_results(bare_loads: list[Load], loads: list[Load]) -> list[Result]:
+def _undisturbed(pairs: list[tuple[Load, Load]]) -> list[tuple[Load, Load]]:
+    """The rounds in which nobody else was at work: wrk and our syncs need the second core."""
+    return [pair for pair in pairs if max(i.others_share for i in pair) < OTHERS_SHARE_MAX]
+
+
+def _feed_results(pairs: list[tuple[Load, Load]]) -> list[Result]:
     case = f"PUT of a feed with 2 datastreams, {PUT_CONNECTIONS} connections, durable"
+    undisturbed = _undisturbed(pairs)
+    counted = undisturbed if len(undisturbed) > 2 else pairs
+    loads, bare_loads = [ours for ours, _ in counted], [bare for _, bare in counted]
     bare = Spread.of([load.per_second for load in bare_loads])
     bare_cpu = Spread.of([load.per_cpu_second for load in bare_loads])
     speed = Spread.of([load.per_second for load in loads])
     cpu = Spread.of([load.per_cpu_second for load in loads])
-    pairs = zip(loads, bare_loads, strict=True)
-    ratio = Spread.of([ours.per_second / theirs.per_second for ours, theirs in pairs])
+    ratio = Spread.of([ours.per_second / theirs.per_second for ours, theirs in counted])
     p99_ms = Spread.of([load.p99_us / 1000 for load in loads])
     failures = sum(load.refused + load.broken for load in loads)
-    compared = f"bare app {number(bare.median)} requests/s"
+    compared = (
+        f"bare app {number(bare.median)} requests/s;"
+        f" {len(undisturbed)} of {len(pairs)} rounds undisturbed"
+    )
     return [
         Result(
             case,

@@ -46,6 +46,7 @@ class Load(msgspec.Struct, frozen=True):
         requests: answered, refusals included.
         refused: answers of 400 and above. broken: connections or reads that failed.
         server_cpu_s: processor time of the server, all its threads, during the run.
+        others_cpu_s: likewise of all but the server, wrk and this process: what disturbed the run.
     """
 
     requests: int
@@ -56,6 +57,7 @@ class Load(msgspec.Struct, frozen=True):
     refused: int
     broken: int
     server_cpu_s: float = 0.0
+    others_cpu_s: float = 0.0
 
     @property
     def per_second(self) -> float:
@@ -66,6 +68,11 @@ class Load(msgspec.Struct, frozen=True):
     def per_cpu_second(self) -> float:
         """Requests for each second of processor time that the server spent."""
         return self.requests / self.server_cpu_s if self.server_cpu_s else 0.0
+
+    @property
+    def others_share(self) -> float:
+        """How many processors were kept busy by others, on average."""
+        return self.others_cpu_s * 1e6 / self.duration_us
 
 
 def fixed_request(request: Request, headers: Mapping[str, str]) -> str:
@@ -130,7 +137,7 @@ def run_wrk(
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write(script)
         file.flush()
-        before_s = cpu_s(server_pid)
+        before_s, others_before_s = cpu_s(server_pid), _others_cpu_s(server_pid)
         command = [program, f"-t{threads}", f"-c{connections}", f"-d{duration_s}s"]
         command += ["--timeout", "10s", "-s", file.name, f"http://127.0.0.1:{port}/"]
         finished = subprocess.run(
@@ -141,11 +148,12 @@ def run_wrk(
             check=True,
         )
         spent_s = cpu_s(server_pid) - before_s
+        others_s = _others_cpu_s(server_pid) - others_before_s
     _, found, line = finished.stdout.rpartition("RESULT ")
     if not found:
         raise RuntimeError(f"wrk said nothing: {finished.stdout}{finished.stderr}")
     load = msgspec.json.decode(line, type=Load)
-    return msgspec.structs.replace(load, server_cpu_s=spent_s)
+    return msgspec.structs.replace(load, server_cpu_s=spent_s, others_cpu_s=max(others_s, 0.0))
 
 
 def cpu_s(pid: int) -> float:
@@ -153,6 +161,15 @@ def cpu_s(pid: int) -> float:
     # The command name in brackets may hold spaces; the fields count from behind it (proc(5)).
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _others_cpu_s(server_pid: int) -> float:
+    """Processor time of the machine but for a server, this process, and what this one has run."""
+    ticks = [int(text) for text in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    busy_s = (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf(
+        "SC_CLK_TCK"
+    )  # idle, waiting for disks
+    return busy_s - cpu_s(server_pid) - sum(os.times()[:4])
 
 
 def resident_bytes(pid: int) -> int:

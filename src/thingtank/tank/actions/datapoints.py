@@ -58,14 +58,19 @@ async def record_datapoints(
         check_reach(caller, method, device, writes[0].name)
     else:
         check_reach(caller, method, device)
-    check_writes(tank, device_id, writes, creates_missing)
-    await apply_writes(tank, device, writes)
+    is_plain = check_writes(tank, device_id, writes, creates_missing)
+    await apply_writes(tank, device, writes, is_plain)
 
 
 def check_writes(
     tank: Tank, device_id: int, writes: Sequence[DatastreamWrite], creates_missing: bool
-) -> None:
-    """Raise if any of the writes would be refused, before anything is changed."""
+) -> bool:
+    """Raise if any of the writes would be refused, before anything is changed.
+
+    Returns:
+        Whether all are plain: values of datastreams that are there. Most are, and `apply_writes`
+        need not look for more.
+    """
     known = tank.directory.datastreams(device_id)
     limits = tank.limits
     if len(writes) > limits.datastreams_per_device_max:
@@ -74,6 +79,7 @@ def check_writes(
             f"at most {limits.datastreams_per_device_max} are allowed"
         )
     count = 0
+    is_plain = True
     names = set()
     latest_us = tank.clock.now_us() + limits.future_s_max * 1_000_000
     for write in writes:
@@ -84,8 +90,12 @@ def check_writes(
             if not creates_missing:
                 raise NoSuchDatastream(f"feed {device_id} has no datastream {name}")
             draft(name, write.change)
+            is_plain = False
         elif write.change is not None:
             checked_datastream_change(datastream, write.change)
+            is_plain = False
+        elif write.minimum is not UNSET or write.maximum is not UNSET:
+            is_plain = False
         values, at_us = write.values, write.at_us
         if len(values) == 1:  # nearly always, and quicker than to look for the largest of one
             longest, oldest_us, newest_us = len(values[0]), at_us[0], at_us[0]
@@ -109,15 +119,21 @@ def check_writes(
         counts = Counter(write.name for write in writes)
         repeated = sorted(name for name, number in counts.items() if number > 1)
         raise ValidationFailed([("datastreams", f"can't have duplicate IDs: {','.join(repeated)}")])
+    return is_plain
 
 
-async def apply_writes(tank: Tank, device: Device, writes: Sequence[DatastreamWrite]) -> None:
-    """Carry out checked writes: missing datastreams first, then datapoints, then metadata."""
+async def apply_writes(
+    tank: Tank, device: Device, writes: Sequence[DatastreamWrite], is_plain: bool = False
+) -> None:
+    """Carry out checked writes: missing datastreams first, then datapoints, then metadata.
+
+    Args:
+        is_plain: what `check_writes` returned, if nothing was waited for since.
+    """
     known = tank.directory.datastreams(device.device_id)
     missing: list[Datastream] = []
-    for write in writes:
-        if write.name not in known:
-            missing.append(draft(write.name, write.change))
+    if not is_plain:
+        missing = [draft(write.name, write.change) for write in writes if write.name not in known]
     if missing:
         await add_missing(tank, device.device_id, missing)
         known = tank.directory.datastreams(device.device_id)
@@ -125,7 +141,7 @@ async def apply_writes(tank: Tank, device: Device, writes: Sequence[DatastreamWr
     if names:
         await tank.archive.append(rows)
         tank.bus.publish(DatapointsRecorded(device.device_id, names, rows))
-    for write in writes:
+    for write in () if is_plain else writes:
         if write.minimum is not UNSET or write.maximum is not UNSET:
             await _set_extremes(tank, known[write.name], write)
         if write.change is not None and not any(write.name == made.name for made in missing):

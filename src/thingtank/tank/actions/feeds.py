@@ -64,8 +64,8 @@ async def write_feed(
     check_reach(caller, "put", device)
     if change is not None:
         checked_device_change(device, change)
-    check_writes(tank, device_id, writes, creates_missing=True)
+    is_plain = check_writes(tank, device_id, writes, creates_missing=True)
     if writes:
-        await apply_writes(tank, device, writes)
+        await apply_writes(tank, device, writes, is_plain)
     if change is not None:
         await apply_device_change(tank, device_id, change)
