@@ -15,6 +15,7 @@ from thingtank.doors.xively.requests import (
 from thingtank.protocols.xively.errors import BodyTooLarge, MalformedBody
 
 BYTES_MAX = 100
+TEXT_GZIPPED = gzip.compress(b"text")
 
 
 def receiver(pieces: Iterable[bytes], is_cut: bool = False) -> Any:
@@ -94,7 +95,9 @@ def test_what_unpacks_to_too_much_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"nonsense", gzip.compress(b"text")[:-4], gzip.compress(b"text") + b"junk"]
+    "body",
+    [b"", b"nonsense", TEXT_GZIPPED[:-4], TEXT_GZIPPED + b"junk"],
+    ids=["empty", "no gzip", "cut", "more behind it"],
 )
 def test_broken_gzip_is_refused(body: bytes) -> None:
     with pytest.raises(MalformedBody):
