@@ -127,10 +127,11 @@ def _feed_results(pairs: list[tuple[Load, Load]]) -> list[Result]:
     cpu = Spread.of([load.per_cpu_second for load in loads])
     ratio = Spread.of([ours.per_second / theirs.per_second for ours, theirs in counted])
     p99_ms = Spread.of([load.p99_us / 1000 for load in loads])
-    failures = sum(load.refused + load.broken for load in loads)
+    failures = sum(load.refused + load.broken for pair in pairs for load in pair)
+    chosen = "only those count" if counted is undisturbed else "all count"
     compared = (
         f"bare app {number(bare.median)} requests/s;"
-        f" {len(undisturbed)} of {len(pairs)} rounds undisturbed"
+        f" {len(undisturbed)} of {len(pairs)} rounds undisturbed, {chosen}"
     )
     return [
         Result(

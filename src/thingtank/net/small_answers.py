@@ -8,7 +8,9 @@ gateway often stands for all of them (ADR 6).
 
 import asyncio
 
-BYTES_MAX = 1024  # of an answer; larger ones are written at once, so that nothing piles up here
+BYTES_MAX = 1024  # of an answer; larger ones are written at once
+GATHERED_MAX = 64  # answers, twice what one commit usually acknowledges
+# More would hide from a connection's flow control that its peer asks on and reads nothing.
 
 
 class SmallAnswers:
@@ -19,6 +21,8 @@ class SmallAnswers:
 
     def add(self, transport: asyncio.Transport, answer: bytes) -> None:
         """Have an answer written soon, behind those of the same connection."""
+        if len(self._queue) >= GATHERED_MAX:
+            self.write_all()
         if not self._queue:
             asyncio.get_running_loop().call_soon(self.write_all)
         self._queue.append((transport, answer))

@@ -116,6 +116,9 @@ class Dispatcher:
     async def _start_due(self, now_us: int) -> None:
         """Start all that may be. Each round starts one at least, or puts one off."""
         while (room := self._settings.concurrent_max - len(self._running)) > 0:
+            now_us = min(
+                now_us, self._clock.now_us()
+            )  # set back, or what is put off were due again
             batch = await self._queue.due(now_us, room, self._busy())
             if not batch:
                 return

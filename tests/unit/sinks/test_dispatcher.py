@@ -339,6 +339,37 @@ async def test_what_becomes_due_while_the_outbox_is_read_does_not_wait_for_the_n
     assert sink.ids == [1]
 
 
+class SetBack:
+    """An outbox during whose second read the clock is set back by an hour; counts the reads."""
+
+    def __init__(self, outbox: SqliteOutbox, clock: SettableClock) -> None:
+        self._outbox = outbox
+        self._clock = clock
+        self.due_count = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._outbox, name)
+
+    async def due(self, now_us: int, limit: int, busy: Busy) -> Sequence[Delivery]:
+        found = await self._outbox.due(now_us, limit, busy)
+        self.due_count += 1
+        if self.due_count == 2:
+            self._clock.us -= 3600 * S
+        return found
+
+
+async def test_what_is_put_off_while_the_clock_is_set_back_is_not_read_again_and_again(
+    outbox: SqliteOutbox,
+) -> None:
+    clock = SettableClock()
+    set_back = SetBack(outbox, clock)
+    settings = DeliverySettings(host_failures_max=1, concurrent_max=1)
+    await record(outbox, [new(1), new(2)])
+    async with dispatching(set_back, FakeSink(always(DEAD_HOST)), settings, clock=clock):  # type: ignore[arg-type] # a stand-in
+        await asyncio.sleep(0.3)
+    assert 2 <= set_back.due_count < 6
+
+
 async def test_a_test_is_not_put_off_but_says_why(outbox: SqliteOutbox) -> None:
     await record(outbox, [recent(1, is_test=True)])
     async with dispatching(outbox, FakeSink(always(TOO_MANY))):

@@ -11,7 +11,7 @@ class Exchange:
     Attributes:
         head: what it says before its body.
         path: what it names; None until parsed, or when nothing is there.
-        asked: what the request log says of the head; None when it does not say so yet.
+        asked: what the request log says of the head; None until read, or when it names no device.
         format: in which it is answered.
         callback: the JSONP function asked for, or blank.
         body: decompressed; blank until it was read.
