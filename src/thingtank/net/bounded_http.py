@@ -3,13 +3,20 @@
 By itself it takes headers without end, waits for the rest of a request for ever, and keeps a
 response for a peer that never reads. Here each of the three has a limit. A request that arrives in
 one piece, as nearly all do, pays two comparisons for that and no timer.
+
+And answers come in order and none is lost, whatever follows the request: an offer of another
+protocol, something that is no request, or the end of what the peer has to say.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, ClassVar
 
+import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+_OFFERS = frozenset({b"upgrade", b"http2-settings"})  # headers, and options of `Connection`
 
 
 class HttpLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,7 +27,8 @@ class HttpLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             answered with 431.
         request_s_max: from a request's first byte to its last; longer is answered with 408.
         silence_s_max: a new connection that says nothing, and one between two requests.
-        unread_s_max: for how long a peer may leave what it asked for unread.
+        unread_s_max: for how long a peer may leave what it asked for unread, and for how long one
+            that has ended its side is still answered.
         connections_max: open at one time; further requests are answered with 503.
     """
 
@@ -45,6 +53,9 @@ class BoundedHttp(HttpToolsProtocol):
         self._silence_timer: asyncio.TimerHandle | None = None
         self._request_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
+        self._end_timer: asyncio.TimerHandle | None = None
+        self._last_words: Callable[[], None] | None = None
+        self._has_said_all = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn: always a Transport
         """Give the peer a while to begin."""
@@ -53,20 +64,90 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Drop the timers with the connection."""
-        if self._silence_timer is not None:
-            self._silence_timer.cancel()
+        for timer in (self._silence_timer, self._end_timer):
+            if timer is not None:
+                timer.cancel()
         self._end_request_timer()
         self._end_unread_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse; then see whether the request is complete, and whether it may go on."""
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         if not self._is_in_request:
             if self._request_timer is not None:
                 self._end_request_timer()
         elif not self.transport.is_closing():
             self._bound_request(len(data))
+
+    def _parse(self, data: bytes) -> None:
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as error:
+                if self._should_upgrade():
+                    self.handle_websocket_upgrade()
+                    return
+                if self.parser.get_method() == b"CONNECT":
+                    self.send_400_response("There is nothing to connect to here.")
+                    return
+                data = self._without_offer() + data[error.args[0] :]
+            except httptools.HttpParserError:
+                self.send_400_response("Invalid HTTP request received.")
+                return
+            else:
+                return
+
+    def _ignores_offer(self) -> bool:
+        """Whether the head that has just been read comes again, without its offer to upgrade.
+
+        The parser takes nothing for a body behind such an offer. One that is not taken is to be
+        ignored, body and all that follows are HTTP (RFC 9110, 7.8); Java's client makes it with
+        each first request.
+        """
+        return self.parser.should_upgrade() and not self._should_upgrade()
+
+    def _without_offer(self) -> bytes:
+        """The head just read, for a new parser."""
+        version = self.parser.get_http_version().encode("ascii")
+        lines = [b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)]
+        for name, value in self.headers:
+            if name == b"connection":
+                options = [option.strip() for option in value.split(b",")]
+                value = b", ".join([i for i in options if i.lower() not in _OFFERS])
+            if name not in _OFFERS and value:
+                lines.append(b"%b: %b\r\n" % (name, value))
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
+        return b"".join(lines) + b"\r\n"
+
+    def eof_received(self) -> bool:  # type: ignore[override] # as asyncio has it
+        """Let a peer that has said all still read its answers (RFC 9112, 9.6), for a while.
+
+        One that has left altogether looks the same until something is written to it.
+        """
+        self._has_said_all = True
+        if not self._is_answering() or self._is_in_request or self.scheme != "http":
+            return False
+        self._end_timer = self.loop.call_later(self.limits.unread_s_max, self._cut_reader)
+        return True
+
+    def _is_answering(self) -> bool:
+        cycle = self.cycle
+        return (cycle is not None and not cycle.response_complete) or bool(self.pipeline)
+
+    def _say_last(self, words: Callable[[], None]) -> None:
+        """Refuse what came last, and close; behind the answers to what came before."""
+        if self._is_answering() and (self._is_in_headers or not self._is_in_request):
+            self._last_words = words
+            self.flow.pause_reading()
+        else:
+            words()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be parsed."""
+        self._say_last(lambda: super(BoundedHttp, self).send_400_response(msg))
 
     def _bound_request(self, received_bytes: int) -> None:
         if self._is_in_headers:
@@ -92,10 +173,15 @@ class BoundedHttp(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
         if self.pipeline:
+            self.flow.resume_reading()
             self._start_asgi_task(*self.pipeline.pop())
+        elif self._last_words is not None:
+            self._last_words()
+        elif self._has_said_all:
+            self.transport.close()
         else:
+            self.flow.resume_reading()
             self._silent_since_s = self.loop.time()
 
     def _watch_silence(self, delay_s: float) -> None:
@@ -121,11 +207,15 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The headers are over; what follows is the app's to limit."""
+        if self._ignores_offer():
+            return
         self._is_in_headers = False
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The request's last byte has come."""
+        if self._ignores_offer():
+            return
         self._is_in_request = False
         super().on_message_complete()
 
@@ -159,6 +249,9 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _refuse(self, status: int) -> None:
         """Answer and close; a response that has begun can only be broken off."""
+        self._say_last(lambda: self._answer_and_close(status))
+
+    def _answer_and_close(self, status: int) -> None:
         cycle = self.cycle
         if cycle is not None and cycle.response_started and not cycle.response_complete:
             self.transport.abort()

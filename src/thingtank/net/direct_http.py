@@ -9,7 +9,7 @@ again letter for letter, is not read again: its announced length says where the 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import ClassVar, NamedTuple, cast
 
@@ -87,6 +87,8 @@ class DirectHttp(BoundedHttp):
 
     def on_headers_complete(self) -> None:
         """Choose the way of a request by its path, its body's length and what is under way."""
+        if self._ignores_offer():
+            return
         self._is_direct = self.url.startswith(self.route.prefixes) and self._may_be_direct()
         if self._is_direct:
             self._is_in_headers = False
@@ -95,14 +97,20 @@ class DirectHttp(BoundedHttp):
             self._make_scope()
             super().on_headers_complete()
 
-    def send_400_response(self, msg: str) -> None:
-        """What cannot be parsed is refused behind what was answered."""
+    def _say_last(self, words: Callable[[], None]) -> None:
         self.answers.write_all()
-        super().send_400_response(msg)
+        super()._say_last(words)
 
-    def _refuse(self, status: int) -> None:
+    def eof_received(self) -> bool:  # type: ignore[override] # as asyncio has it
+        """Let a peer that has said all still read its answers."""
         self.answers.write_all()
-        super()._refuse(status)
+        return super().eof_received()
+
+    def on_response_complete(self) -> None:
+        """Go on with what is pipelined, or end; nothing overtakes a gathered answer."""
+        if self._last_words is not None or self._has_said_all:
+            self.answers.write_all()
+        super().on_response_complete()
 
     def shutdown(self) -> None:
         """Close as soon as what is under way is answered."""
@@ -145,6 +153,8 @@ class DirectHttp(BoundedHttp):
 
     def on_message_complete(self) -> None:
         """Hand the request over."""
+        if self._ignores_offer():
+            return
         if not self._is_direct:
             super().on_message_complete()
             return

@@ -391,6 +391,20 @@ def test_a_feed_deleted_over_a_socket_is_gone_over_http(
     )
 
 
+@pytest.mark.parametrize("count", [1, 300])
+def test_one_that_has_said_all_is_answered_and_then_left(
+    server: LiveServer, feed: str, key: dict[str, str], count: int
+) -> None:
+    tcp = Tcp(server)
+    for number in range(count):
+        body = {"datastreams": [{"id": "said", "current_value": str(number)}]}
+        tcp.send({"method": "put", "resource": feed, "headers": key, "body": body, "token": number})
+    tcp.socket.shutdown(socket.SHUT_WR)
+    answers = [json.loads(line) for line in tcp.reader]
+    assert [answer["status"] for answer in answers] == [200] * count
+    tcp.close()
+
+
 # --- slow readers -------------------------------------------------------------------------------
 
 

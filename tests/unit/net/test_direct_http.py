@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -259,9 +260,6 @@ async def test_pipelined_requests_are_answered_in_order_whatever_way_they_take(
         ),
         pytest.param(put("/other", b"b"), b"asgi /other 1", id="other path"),
         pytest.param(put("/d/x", b"b", "Expect: 100-continue"), b"asgi /d/x 1", id="waits for 100"),
-        pytest.param(
-            put("/d/x", b"b", "Connection: upgrade", "Upgrade: h2c"), b"asgi /d/x", id="upgrade"
-        ),
         pytest.param(put("/d/x", b"b" * BODY_BYTES_MAX), b"direct /d/x b", id="just small enough"),
     ],
 )
@@ -313,8 +311,8 @@ async def test_who_left_before_the_answer_is_not_missed(server: Server) -> None:
     await eventually(lambda: bool(server.waiting))
     writer.close()
     await writer.wait_closed()
-    await eventually(lambda: not server.uvicorn.server_state.connections)
     server.waiting[0](200, length_of(b"late"), b"late")
+    await eventually(lambda: not server.uvicorn.server_state.connections)
     assert await reader.read() == b""
 
 
@@ -383,3 +381,74 @@ async def test_a_server_that_stops_sends_the_answers_that_it_has(server: Server)
     async with asyncio.timeout(WAIT_S_MAX):
         assert (await reader.read()).endswith(b"ok")
     writer.close()
+
+
+OFFER = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")
+
+
+@pytest.mark.parametrize("path", ["/d/x", "/other"])
+@pytest.mark.parametrize("is_in_pieces", [False, True])
+async def test_an_offer_of_another_protocol_is_ignored_and_the_body_is_one(
+    server: Server, path: str, is_in_pieces: bool
+) -> None:
+    body = b"GET /d/smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+    sent = put(path, body, *OFFER) * 2 + put("/d/last")
+    pieces = [sent[i : i + 1] for i in range(len(sent))] if is_in_pieces else [sent]
+    answer = await exchange(server, *pieces, until=b"/d/last ")
+    assert answer.count(b"HTTP/1.1 200 ") == 3
+    assert b"HTTP/1.1 400" not in answer
+    assert all(head.raw_path != "/d/smuggled" for head, _ in server.seen)
+    for head, taken in server.seen:
+        assert (head.raw_path, taken) in {(path, body), ("/d/last", b"")}
+        assert b"upgrade" not in head.headers
+
+
+@pytest.mark.parametrize("options", ["Upgrade", "close, Upgrade", "upgrade , keep-alive"])
+async def test_what_else_the_connection_is_told_stays(server: Server, options: str) -> None:
+    sent = put("/d/x", b"one", f"Connection: {options}", "Upgrade: TLS/1.0")
+    answer = await exchange(server, sent, put("/d/again"), until=b"direct /d/again ")
+    assert b"direct /d/x one" in answer
+    assert (b"/d/again" in answer) is ("close" not in options)
+
+
+async def test_there_is_nothing_to_connect_to(server: Server) -> None:
+    sent = b"CONNECT other:443 HTTP/1.1\r\nHost: other\r\n\r\n"
+    assert (await exchange(server, sent, until=b"never")).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("path", ["/d/x", "/other", "/d/megabyte", "/wait"])
+async def test_who_has_said_all_is_still_answered(server: Server, path: str) -> None:
+    reader, writer = await asyncio.open_connection(*server.address, limit=2**21)
+    writer.write(put("/d/first") + put(path))
+    writer.write_eof()
+    if path == "/wait":
+        await eventually(lambda: len(server.waiting) == 1)
+        await asyncio.sleep(0.05)
+        server.waiting[0](200, length_of(b"waited"), b"waited")
+    async with asyncio.timeout(WAIT_S_MAX):
+        answer = await reader.read()
+    assert answer.count(b"HTTP/1.1 200 ") == 2
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        (b"GARBAGE\r\n\r\n", b"400"),
+        (b"PUT /d/x HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", b"400"),
+        (b"PUT /d/x HTTP/1.1\r\nContent-Length: -5\r\n\r\n", b"400"),
+        (b"PUT /d/x HTTP/1.1\r\nX: " + b"x" * 40_000, b"431"),
+    ],
+)
+@pytest.mark.parametrize("paths", [["/wait"], ["/wait", "/other", "/d/x"]])
+async def test_what_cannot_be_read_is_refused_behind_the_answers_to_what_came_before(
+    server: Server, wrong: bytes, status: bytes, paths: list[str]
+) -> None:
+    sent = b"".join(put(path) for path in paths) + wrong
+    asking = asyncio.create_task(exchange(server, sent, until=b"never"))
+    await eventually(lambda: bool(server.waiting))
+    await asyncio.sleep(0.05)
+    server.waiting[0](200, length_of(b"waited"), b"waited")
+    answer = await asking
+    assert re.findall(rb"HTTP/1.1 (\d+) ", answer) == [b"200"] * len(paths) + [status]
+    assert answer.find(b"waited") < answer.find(b"HTTP/1.1 " + status)

@@ -94,6 +94,7 @@ class SocketSession:
         self._waiting_count = 0
         self._held: deque[bytes] = deque()  # came in one piece with what made us pause
         self._is_paused = False
+        self._has_said_all = False
         self._is_over = False
         self._unread_timer: asyncio.TimerHandle | None = None
         self._unread_until_s = 0.0
@@ -135,6 +136,16 @@ class SocketSession:
         if error.is_fatal:
             self._is_over = True
             self._held.clear()
+            self._peer.close()
+
+    def finish(self) -> None:
+        """The peer says no more: close when all that it asked is answered."""
+        self._has_said_all = True
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        is_done = not (self._waiting_count or self._held or self._is_paused)
+        if self._has_said_all and is_done and not self._is_over:
             self._peer.close()
 
     def end(self) -> None:
@@ -183,6 +194,7 @@ class SocketSession:
             body = msgspec.json.encode(body.decode("utf-8", "replace"))
         self._send(answer(request, status, shown, body))
         self._resume_if_free()
+        self._close_if_done()
 
     # --- pacing ---
 
@@ -236,6 +248,7 @@ class SocketSession:
             self._handle(self._held.popleft())
         if not self._is_paused and not self._is_over:
             self._peer.resume()
+            self._close_if_done()
 
     # --- subscriptions ---
 

@@ -80,8 +80,11 @@ class TcpConnection(asyncio.Protocol):
             session.refuse(error)
 
     def eof_received(self) -> bool:
-        """A client that has said all may still read its answers."""
-        return False
+        """Let a client that has said all read its answers; those that come, and no pushes."""
+        if self._session is None:
+            return False
+        self._session.finish()
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
