@@ -24,6 +24,7 @@ UNIT_TYPES = (
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NAME_PATTERN = re.compile(r"[\w\-+.]+\Z")
+_PATH_STEPS = frozenset({".", ".."})
 
 
 class Account(msgspec.Struct, frozen=True, gc=False):
@@ -138,9 +139,13 @@ class Datastream(msgspec.Struct, frozen=True, gc=False):
 def is_datastream_name(name: str) -> bool:
     """Tell whether `name` may name a datastream: letters of any script, digits and `_ - + .`.
 
+    `.` and `..` may not: clients take them out of a path before they ask for it, so that to delete
+    such a datastream deletes the feed (RFC 3986, 5.2.4).
+
     Source: Xively API v2, datastream id (xively-rb, datastream.rb).
     """
-    return len(name) <= TEXT_CHARS_MAX and _NAME_PATTERN.match(name) is not None
+    is_short = len(name) <= TEXT_CHARS_MAX
+    return is_short and name not in _PATH_STEPS and _NAME_PATTERN.match(name) is not None
 
 
 def device_problems(device: Device) -> list[tuple[str, str]]:

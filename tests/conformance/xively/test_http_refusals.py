@@ -50,6 +50,8 @@ REFUSED_FEED_WRITES = [
     ("a time far ahead", stream(current_value=1, at="2199-01-01T00:00:00Z"), 422, "is out of range"),
     ("a datapoint without value", stream(datapoints=[{"at": "2023-11-14T22:00:00Z"}]), 422, "can't be blank"),
     ("an id with a slash", '{"datastreams":[{"id":"a/b","current_value":1}]}', 422, "is invalid"),
+    ("an id that is a step of a path", '{"datastreams":[{"id":"..","current_value":1}]}', 422, "is invalid"),
+    ("an id that is none of a path", '{"datastreams":[{"id":".","current_value":1}]}', 422, "is invalid"),
     ("an id with a blank", '{"datastreams":[{"id":"a b","current_value":1}]}', 422, "is invalid"),
     ("no id", '{"datastreams":[{"current_value":1}]}', 422, "can't be blank"),
     ("a repeated id", '{"datastreams":[{"id":"a","current_value":1},{"id":"a","current_value":2}]}', 422, "can't have duplicate IDs: a"),
