@@ -206,7 +206,7 @@ def test_every_error_of_the_tank_has_an_answer(kind: type[TankError]) -> None:
     assert body.errors
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(st.binary(max_size=200), st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["datastreams", "id", "at", "current_value", "datapoints", "tags", "unit"]), inner)).map(lambda value: json.dumps(value).encode())))  # fmt: skip
 def test_garbage_is_a_document_or_a_refusal(body: bytes) -> None:
     for parse in (
