@@ -254,6 +254,8 @@ def _holds(trigger: Trigger, value: str, is_active: bool) -> bool:
     number = number_of(value)
     bound = trigger.clear_value if is_active and trigger.clear_value else trigger.threshold
     bound_number = _number_of_bound(bound)
+    if number is None and is_active and trigger.clear_value and bound_number is not None:
+        return True  # a sensor's "error" is not beyond the clear value, either
     if number is None or bound_number is None:
         # Text is never above or below anything.
         return trigger.kind == "eq" and value == bound

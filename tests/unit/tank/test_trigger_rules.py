@@ -86,6 +86,8 @@ CASES: list[tuple[str, Trigger, dict[int, str], list[float]]] = [
     ("quiet time is of each firing", trigger("change", value="a", quiet_s=5), {1: "b", 2: "c", 7: "d"}, [1, 6, 11]),
     ("gt: ends only beyond the clear value", trigger("gt", "20", clear_value="18"), {1: "21", 2: "19", 3: "21", 4: "18", 5: "21"}, [1, 5]),
     ("gte: clear value", trigger("gte", "20", clear_value="18"), {1: "20", 2: "18", 3: "20", 4: "17", 5: "20"}, [1, 5]),
+    ("lt: a text is not beyond the clear value", trigger("lt", "10", clear_value="15"), {1: "20", 2: "5", 3: "error", 4: "5", 5: "16", 6: "5"}, [2, 6]),
+    ("lt: a text ends what has no clear value", trigger("lt", "10"), {1: "20", 2: "5", 3: "error", 4: "5"}, [2, 4]),
     ("lt: clear value", trigger("lt", "0", clear_value="2"), {1: "-1", 2: "1", 3: "-1", 4: "2", 5: "-1"}, [1, 5]),
     ("must hold", trigger("gt", "20", hold_s=60), {1: "21"}, [61]),
     ("must hold without a break", trigger("gt", "20", hold_s=60), {1: "21", 30: "20", 40: "21"}, [100]),
