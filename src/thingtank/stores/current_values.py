@@ -13,7 +13,7 @@ import numpy as np
 
 from thingtank.stores.changes import Extremes
 from thingtank.stores.journal import SavedValue
-from thingtank.stores.rows import Int32s, Int64s
+from thingtank.tank.arrays import Int32s, Int64s
 from thingtank.tank.datapoints import CurrentValue, Datapoint, DatapointColumns, number_of, text_of
 
 _PAGE_BITS = 10

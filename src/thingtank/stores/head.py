@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from thingtank.stores.changes import Change, bytes_of
-from thingtank.stores.rows import Deletion, Int64s, Overlay, Rows
+from thingtank.stores.rows import Deletion, Overlay, Rows
+from thingtank.tank.arrays import Int64s
 from thingtank.tank.datapoints import DatapointColumns
 
 

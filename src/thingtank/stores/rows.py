@@ -1,14 +1,9 @@
 """What passes between the head, which holds the newest writes, and the history store behind it."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-Int32s: TypeAlias = npt.NDArray[np.int32]
-Int64s: TypeAlias = npt.NDArray[np.int64]
-Float64s: TypeAlias = npt.NDArray[np.float64]
+from thingtank.tank.arrays import Float64s, Int32s, Int64s
 
 
 class Rows(NamedTuple):

@@ -18,23 +18,27 @@ time is not lost: it is told at its end if it still holds then. `change` remembe
 was told last and fires for any other; `frozen` is due 15 minutes after each update; `live` fires at
 the first update after that long a silence.
 
+Where many datapoints come at once, `trigger_walk` steps only those that count. It knows these rules
+too: whoever changes when a condition turns, what becomes due, or which datapoint is new, changes
+`settled_until_us` and `alike_until_us` here and the walk with it. One test holds both together:
+`tests/unit/tank/test_trigger_walk.py`, a run against its rows one by one.
+
 Source: Xively API v2, metadata/triggers, "when it fires".
 """
 
 import operator
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
 
 import msgspec
 
 from thingtank.tank.datapoints import Datapoint, number_of
-from thingtank.tank.triggers import Trigger
+from thingtank.tank.triggers import THRESHOLD_KINDS, Trigger
 
 SECOND_US = 1_000_000
 FROZEN_US = 15 * 60 * SECOND_US  # Xively's; the settings may change it
 
-COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
     "gt": operator.gt,
     "gte": operator.ge,
     "lt": operator.lt,
@@ -150,6 +154,50 @@ def forgotten(state: TriggerState, start_us: int, end_us: int) -> TriggerState:
     return msgspec.structs.replace(state, at_us=start_us - 1)
 
 
+def alike_until_us(
+    trigger: Trigger, state: TriggerState, now_us: int, frozen_us: int = FROZEN_US
+) -> int | None:
+    """Before that instant, datapoints that turn no condition differ only in which is newest.
+
+    Args:
+        now_us: when the newest one came.
+
+    Returns:
+        None for without end.
+    """
+    if trigger.kind != "live":  # of `frozen`, each moves `due_us` to a later instant
+        return state.due_us
+    silent_us = now_us + frozen_us
+    return silent_us if state.due_us is None else min(state.due_us, silent_us)
+
+
+def settled_until_us(trigger: Trigger, state: TriggerState, now_us: int) -> int | None:
+    """Before that instant only the last datapoint counts, whatever those before it say.
+
+    Within the quiet time nothing fires, and whatever begins is due at its end. So where nothing is
+    due at another instant and no condition lasts that was told already, each datapoint leaves
+    `due_us` at the quiet time's end or at None by its own value alone, and the last one decides. A
+    duration to hold, and a clear value, ask for the ones before as well.
+
+    Args:
+        now_us: when the newest one came.
+
+    Returns:
+        The quiet time's end, which may have passed; None where others count, too.
+    """
+    fired_us = state.fired_us
+    if fired_us is None or fired_us > now_us or trigger.hold_s or trigger.clear_value:
+        return None
+    end_us = fired_us + trigger.quiet_s * SECOND_US
+    if trigger.kind == "change":
+        is_settled = state.due_us is None or state.due_us == end_us
+    elif trigger.kind in THRESHOLD_KINDS:
+        is_settled = state.due_us == end_us or not state.is_active
+    else:
+        is_settled = False
+    return end_us if is_settled else None
+
+
 def _fired(
     trigger: Trigger, state: TriggerState, now_us: int
 ) -> tuple[TriggerState, tuple[Firing, ...]]:
@@ -259,8 +307,7 @@ def _holds(trigger: Trigger, value: str, is_active: bool) -> bool:
     if number is None or bound_number is None:
         # Text is never above or below anything.
         return trigger.kind == "eq" and value == bound
-    holds: bool = COMPARE[trigger.kind](number, bound_number)
-    return holds
+    return _COMPARE[trigger.kind](number, bound_number)
 
 
 def _is_equal(one: str, other: str) -> bool:

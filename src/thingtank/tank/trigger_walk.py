@@ -5,54 +5,100 @@ neighbours that leave the condition alike only the last one counts, unless an in
 waits for passes between them: then it must hold what was newest at that instant. A `Walk` goes from
 each datapoint that counts to the next one. Behind each it stepped, the state is exactly what it
 would be had all before been stepped as well, and so are the firings.
+
+A datapoint that repeats time and text of the newest one does not count (`trigger_rules`: it is not
+new). Two cares follow, since many devices count in whole seconds and some write twice: `Arrivals`
+leaves out what repeats the one before, and a `Walk` does not go from one datapoint straight to its
+like. Of x, y, x at one time it steps all three, or the second x would be lost.
 """
 
 from bisect import bisect_left, bisect_right
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
+from thingtank.tank.arrays import Bools, Float64s, Int64s
 from thingtank.tank.datapoints import number_of
-from thingtank.tank.trigger_rules import COMPARE, SECOND_US, TriggerState
+from thingtank.tank.trigger_rules import TriggerState, alike_until_us, settled_until_us
 from thingtank.tank.triggers import THRESHOLD_KINDS, Trigger
 
-Int64s = npt.NDArray[np.int64]
-Float64s = npt.NDArray[np.float64]
+_COMPARE = {
+    "gt": np.greater,
+    "gte": np.greater_equal,
+    "lt": np.less,
+    "lte": np.less_equal,
+    "eq": np.equal,
+}
 
 
 class Arrivals:
-    """Datapoints of one datastream, as they came.
+    """Datapoints of one datastream, as they came, without those that cannot count.
+
+    These are back-dated ones, and those that repeat the one before. So each that is kept is newer
+    than the one before, or has its time and another text.
 
     Attributes:
         rows: what the caller knows them by.
         at_us, numbers: of each; NaN where a value is text.
         now_us: when it came.
         end_us: when the last one came, which may be left out here.
-        is_plain: clocks ran forward only. Back-dated datapoints, which never count, are left out.
-            If False, each one must be looked at.
     """
 
-    __slots__ = ("at_us", "end_us", "is_plain", "now_us", "numbers", "rows")
+    __slots__ = ("_texts", "at_us", "end_us", "now_us", "numbers", "rows")
 
-    def __init__(self, rows: Int64s, at_us: Int64s, numbers: Float64s, now_us: Int64s) -> None:
-        """Take n >= 1 of each, in the order they came."""
+    def __init__(
+        self,
+        rows: Int64s,
+        at_us: Int64s,
+        numbers: Float64s,
+        now_us: Int64s,
+        texts: Mapping[int, str],
+    ) -> None:
+        """Take n >= 1 of each, in the order they came.
+
+        Args:
+            now_us: never less than before. Where a clock was set back, other arrivals begin.
+            texts: row → text, where the number's usual spelling does not give the value back.
+        """
         self.rows, self.at_us, self.numbers, self.now_us = rows, at_us, numbers, now_us
+        self._texts = texts
         self.end_us = int(now_us[-1])
         is_newest = at_us >= np.maximum.accumulate(at_us)
-        newest = slice(None) if is_newest.all() else np.flatnonzero(is_newest)
-        newest_us = at_us[newest]
-        self.is_plain = bool((newest_us[1:] > newest_us[:-1]).all() and _is_ordered(now_us))
-        if self.is_plain:
-            self.rows, self.at_us = rows[newest], newest_us
-            self.numbers, self.now_us = numbers[newest], now_us[newest]
+        if not is_newest.all():
+            self._keep(is_newest)
+        has_time_of_last = self.at_us[1:] == self.at_us[:-1]
+        if has_time_of_last.any():
+            self._keep(np.concatenate(([True], ~self._repeats(has_time_of_last))))
 
     def __len__(self) -> int:
         return len(self.rows)
 
+    def is_like(self, one: int, other: int) -> bool:
+        """Whether two have the same time and the same text."""
+        if self.at_us[one] != self.at_us[other]:
+            return False
+        number, other_number = self.numbers[one], self.numbers[other]
+        are_texts = np.isnan(number) and np.isnan(other_number)
+        return bool(number == other_number or are_texts) and self._is_spelled_like(one, other)
 
-def _is_ordered(now_us: Int64s) -> bool:
-    return bool((now_us[1:] >= now_us[:-1]).all())
+    def _is_spelled_like(self, one: int, other: int) -> bool:
+        """Whether two of one number, or two texts, are the same letter for letter."""
+        return self._texts.get(int(self.rows[one])) == self._texts.get(int(self.rows[other]))
+
+    def _repeats(self, has_time_of_last: Bools) -> Bools:
+        """Of all but the first, which are like the one before."""
+        numbers = self.numbers
+        are_texts = np.isnan(numbers)
+        repeats: Bools = (numbers[1:] == numbers[:-1]) | (are_texts[1:] & are_texts[:-1])
+        repeats &= has_time_of_last
+        if self._texts:
+            for place in np.flatnonzero(repeats).tolist():
+                repeats[place] = self._is_spelled_like(place, place + 1)
+        return repeats
+
+    def _keep(self, which: Bools) -> None:
+        self.rows, self.at_us = self.rows[which], self.at_us[which]
+        self.numbers, self.now_us = self.numbers[which], self.now_us[which]
 
 
 class Walk:
@@ -61,7 +107,7 @@ class Walk:
     Time goes on until `end_us` behind the last.
     """
 
-    __slots__ = ("_arrivals", "_frozen_us", "_telling", "first", "trigger")
+    __slots__ = ("_arrivals", "_frozen_us", "_is_first_new", "_telling", "first", "trigger")
 
     def __init__(
         self,
@@ -76,13 +122,13 @@ class Walk:
         self.first = start
         self._arrivals = arrivals
         self._frozen_us = frozen_us
+        self._is_first_new = True
         self._telling: Int64s | None = None  # None for all
-        if not arrivals.is_plain:
-            return
         if state.at_us is not None:
             self.first = max(start, bisect_left(arrivals.at_us, state.at_us))
-        if self.first < len(arrivals) and arrivals.at_us[self.first] != state.at_us:
-            # Else it is written again: with another value, or with the same, which does not count.
+        if self.first + 1 < len(arrivals):  # else there is nothing to pass over
+            # At the time of the newest one it may be that one written again; what follows counts.
+            self._is_first_new = bool(arrivals.at_us[self.first] != state.at_us)
             self._telling = _telling(trigger, arrivals.numbers)
 
     def next_row(self, row: int, state: TriggerState) -> int:
@@ -91,28 +137,30 @@ class Walk:
         Args:
             state: what stepping `row` left.
         """
-        now_us = self._arrivals.now_us
-        if self._telling is None or row + 1 >= len(now_us):
+        if self._telling is None or row + 1 >= len(self._arrivals):
             return row + 1
-        quiet_end_us = _settled_until_us(self.trigger, state, now_us[row])
+        if row == self.first and not self._is_first_new:
+            return row + 1
+        found = self._next_telling(self._telling, row, state)
+        if found > row + 1 and self._arrivals.is_like(row, found):
+            return found - 1  # which differs from both
+        return found
+
+    def _next_telling(self, telling: Int64s, row: int, state: TriggerState) -> int:
+        now_us = self._arrivals.now_us
+        came_us = int(now_us[row])
+        quiet_end_us = settled_until_us(self.trigger, state, came_us)
         if quiet_end_us is not None:
             last = bisect_left(now_us, quiet_end_us, row + 1) - 1
             if last > row:
                 return last
-        place = bisect_right(self._telling, row)
-        found = int(self._telling[place]) if place < len(self._telling) else len(now_us) - 1
-        until_us = self._alike_until_us(state, now_us[row])
+        place = bisect_right(telling, row)
+        found = int(telling[place]) if place < len(telling) else len(now_us) - 1
+        until_us = alike_until_us(self.trigger, state, came_us, self._frozen_us)
         if until_us is not None:
             last = bisect_left(now_us, until_us, row + 1) - 1
             found = min(found, max(last, row + 1))
         return found
-
-    def _alike_until_us(self, state: TriggerState, now_us: Any) -> int | None:
-        """Before that instant, datapoints that tell nothing differ in nothing but being newest."""
-        if self.trigger.kind != "live":  # of `frozen`, each sets `due_us` to a later instant
-            return state.due_us
-        silent_us = int(now_us) + self._frozen_us
-        return silent_us if state.due_us is None else min(state.due_us, silent_us)
 
 
 def _telling(trigger: Trigger, numbers: Float64s) -> Int64s | None:
@@ -124,31 +172,10 @@ def _telling(trigger: Trigger, numbers: Float64s) -> Int64s | None:
     threshold = number_of(trigger.threshold)
     if threshold is None:  # `eq` with a text
         return None
-    begins = COMPARE[trigger.kind](numbers, threshold)
+    begins = _COMPARE[trigger.kind](numbers, threshold)
     turns = begins[1:] != begins[:-1]
     clear = number_of(trigger.clear_value) if trigger.clear_value else None
     if clear is not None:
-        lasts = COMPARE[trigger.kind](numbers, clear)
+        lasts = _COMPARE[trigger.kind](numbers, clear)
         turns |= lasts[1:] != lasts[:-1]
     return np.flatnonzero(turns) + 1
-
-
-def _settled_until_us(trigger: Trigger, state: TriggerState, now_us: Any) -> int | None:
-    """Until when only the last datapoint counts, whatever the others before it say.
-
-    Within the quiet time nothing fires, and whatever begins is due at its end. So where nothing is
-    due at another instant and no condition lasts that was told already, each datapoint leaves
-    `due_us` at the quiet time's end or at None by its own value alone, and the last one decides. A
-    duration to hold, and a clear value, ask for the ones before as well.
-    """
-    fired_us = state.fired_us
-    if fired_us is None or fired_us > now_us or trigger.hold_s or trigger.clear_value:
-        return None
-    end_us = fired_us + trigger.quiet_s * SECOND_US
-    if trigger.kind == "change":
-        is_settled = state.due_us is None or state.due_us == end_us
-    elif trigger.kind in THRESHOLD_KINDS:
-        is_settled = state.due_us == end_us or not state.is_active
-    else:
-        is_settled = False
-    return end_us if is_settled else None

@@ -19,7 +19,7 @@ import structlog
 from thingtank.server.triggers.notices import Notices
 from thingtank.server.triggers.runs import Run, in_runs
 from thingtank.server.triggers.settings import TriggerSettings
-from thingtank.server.triggers.watches import Fired, Watches
+from thingtank.server.triggers.watches import Fault, Fired, Watches
 from thingtank.stores.journal_readers import CommittedBatch, JournalReader
 from thingtank.stores.rows import Deletion
 from thingtank.tank.datapoints import Datapoint, DatapointColumns
@@ -58,8 +58,9 @@ class EngineStatus(msgspec.Struct, frozen=True):
     Attributes:
         watched_count: triggers that watch.
         seq: the journal's batch up to which all was looked at.
-        missed_batch_count: batches since the start that came too fast for too long, or met a
-            fault of ours.
+        missed_batch_count: batches since the start of which one trigger at least missed some
+            values that it watches: they came too fast for too long, which all missed, or it met
+            a fault of ours, which others need not have noticed.
         failure: why nothing can be recorded at the moment; None when it can.
     """
 
@@ -96,7 +97,8 @@ class TriggerEngine:
         self._recorded_at_s = 0.0
         self._missed_count = 0  # the reader's
         self._skipped_count = 0
-        self._has_gap = False
+        self._has_gap = False  # all triggers missed some
+        self._broke_off: set[int] = set()  # the triggers that alone missed some
         self._fault: Exception | None = None  # the first of this turn
         self._failure: str | None = None
         self._failure_count = 0
@@ -229,8 +231,8 @@ class TriggerEngine:
                 await self._take_or_skip(batches)
             if reader.missed_count > self._missed_count:
                 self._has_gap = True
-            if self._has_gap and not reader.has_batches:
-                self._missed_count, self._has_gap = reader.missed_count, False
+            if (self._has_gap or self._broke_off) and not reader.has_batches:
+                self._missed_count = reader.missed_count
                 await self._go_on_after_a_gap()
             self._take_due(reader)
             if not reader.has_batches:
@@ -252,49 +254,70 @@ class TriggerEngine:
     async def _take_or_skip(self, batches: Sequence[CommittedBatch]) -> None:
         """Look at batches; what a fault of ours keeps from being seen is missed, and no more.
 
-        It is not looked at again: it might never be passed.
+        It is not looked at again: it might never be passed. Within a trigger, the fault costs that
+        one the rest of the run; elsewhere it costs all triggers what they had not looked at.
         """
         seq, committed_us = batches[-1].seq, batches[-1].committed_us
         self._looked_at_us = committed_us or self._looked_at_us
         try:
-            await self._take(batches)
+            missed = await self._take(batches)
         except Exception as error:  # noqa: BLE001 - told at the turn's end
             self._note_fault(error, "trigger_batch_skipped", seq=seq, batch_count=len(batches))
-            self._skipped_count += len(batches)
+            missed = {batch.seq for batch in batches}
             self._has_gap = True
+        self._skipped_count += len(missed)
         self._seq = max(self._seq, seq)
 
-    async def _take(self, batches: Sequence[CommittedBatch]) -> None:
-        run = Run()
+    async def _take(self, batches: Sequence[CommittedBatch]) -> set[int]:
+        """Look at batches; tell of which a trigger missed some."""
+        run, missed = Run(), set[int]()
         for batch in batches:
             for change in batch.changes:
                 if isinstance(change, DatapointColumns):
-                    run.add(change, batch.committed_us)
+                    run.add(change, batch.committed_us, batch.seq)
                 elif isinstance(change, Deletion):
-                    await self._take_run(run)
+                    missed |= await self._take_run(run)
                     run = Run()
                     self._watches.take_deletion(change)
-        await self._take_run(run)
+        return missed | await self._take_run(run)
 
-    async def _take_run(self, run: Run) -> None:
+    async def _take_run(self, run: Run) -> set[int]:
         fired: list[Fired] = []
+        faults: dict[int, Fault] = {}
         try:
-            steps_left = _STEPS_A_TURN
-            for steps in self._watches.take_run(run, self._tank.clock.now_us(), fired):
-                steps_left -= steps
-                if steps_left <= 0:
-                    await asyncio.sleep(0)
-                    steps_left = _STEPS_A_TURN
-        finally:  # what fired before a fault has fired
-            fired.sort(key=attrgetter("row"))
-            for count, (_, trigger, firing) in enumerate(fired, 1):
-                self._collect([(trigger, firing)])
-                if count % _FIRINGS_A_TURN == 0:
-                    await asyncio.sleep(0)
+            await self._look_at(run, fired, faults)
+        except Exception:
+            await self._collect_fired(fired)  # what fired before a fault has fired
+            raise
+        await self._collect_fired(fired)
+        for trigger_id, fault in faults.items():
+            self._note_fault(fault.error, "trigger_broke_off", trigger_id=trigger_id)
+        self._broke_off.update(faults)
+        return run.seqs_from({fault.row for fault in faults.values()})
+
+    async def _look_at(self, run: Run, fired: list[Fired], faults: dict[int, Fault]) -> None:
+        steps_left = _STEPS_A_TURN
+        for steps in self._watches.take_run(run, self._tank.clock.now_us(), fired, faults):
+            steps_left -= steps
+            if steps_left <= 0:
+                await asyncio.sleep(0)
+                steps_left = _STEPS_A_TURN
+
+    async def _collect_fired(self, fired: list[Fired]) -> None:
+        fired.sort(key=attrgetter("row"))  # keeps the order of each trigger
+        for count, (_, trigger, firing) in enumerate(fired, 1):
+            self._collect([(trigger, firing)])
+            if count % _FIRINGS_A_TURN == 0:
+                await asyncio.sleep(0)
 
     async def _go_on_after_a_gap(self) -> None:
         """What was missed is lost to the triggers; what they say now they learn from the values."""
-        for count, (trigger_id, stream_id) in enumerate(self._watches.watched(), 1):
+        watched = self._watches.watched()
+        if not self._has_gap:
+            watched = [pair for pair in watched if pair[0] in self._broke_off]
+        self._has_gap = False
+        self._broke_off.clear()
+        for count, (trigger_id, stream_id) in enumerate(watched, 1):
             current = self._tank.archive.current(stream_id)
             if current is not None and current.at_us is not None and current.value is not None:
                 datapoint = Datapoint(current.at_us, current.value)

@@ -11,7 +11,8 @@ from itertools import pairwise
 import numpy as np
 
 from thingtank.stores.journal_readers import CommittedBatch
-from thingtank.stores.rows import Deletion, Int32s, Int64s
+from thingtank.stores.rows import Deletion
+from thingtank.tank.arrays import Int32s, Int64s
 from thingtank.tank.datapoints import Datapoint, DatapointColumns
 from thingtank.tank.trigger_walk import Arrivals
 
@@ -23,7 +24,7 @@ def in_runs(batches: Iterable[CommittedBatch]) -> Iterator[Sequence[CommittedBat
     """Put batches together that may be taken as one run; others come alone.
 
     Alone are those with a deletion, those of which it is not known when they were committed, and
-    those that would gain nothing. A fault met on the way costs all that were taken together.
+    those that would gain nothing. A trigger that meets a fault of ours misses the rest of a run.
     """
     together: list[CommittedBatch] = []
     rows_count = 0
@@ -62,29 +63,47 @@ class Run:
     def __init__(self) -> None:
         self._columns: list[DatapointColumns] = []
         self._committed_us: list[int | None] = []
+        self._seqs: list[int] = []
         self._starts: list[int] = []
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
-    def add(self, columns: DatapointColumns, committed_us: int | None) -> None:
+    def add(self, columns: DatapointColumns, committed_us: int | None, seq: int) -> None:
         """Append rows.
 
         Args:
             committed_us: None for some time since the rows before.
+            seq: of their batch.
         """
         self._starts.append(self._count)
         self._columns.append(columns)
         self._committed_us.append(committed_us)
+        self._seqs.append(seq)
         self._count += len(columns)
 
     def arrival(self, row: int) -> tuple[int, Datapoint, int | None]:
         """Stream_id, datapoint, and when it came."""
-        part = bisect_right(self._starts, row) - 1
+        part = self._part_of(row)
         columns, i = self._columns[part], row - self._starts[part]
         datapoint = Datapoint(columns.at_us[i], columns.value(i))
         return columns.stream_ids[i], datapoint, self._committed_us[part]
+
+    def seqs_from(self, rows: Iterable[int]) -> set[int]:
+        """The batches that have some of the given rows, or later ones of their datastreams."""
+        first_parts: dict[int, int] = {}
+        for row in sorted(rows, reverse=True):
+            part = self._part_of(row)
+            first_parts[self._columns[part].stream_ids[row - self._starts[part]]] = part
+        seqs: set[int] = set()
+        for stream_id, first in first_parts.items():
+            parts = zip(self._columns[first:], self._seqs[first:], strict=True)
+            seqs.update(seq for columns, seq in parts if stream_id in columns.stream_ids)
+        return seqs
+
+    def _part_of(self, row: int) -> int:
+        return bisect_right(self._starts, row) - 1
 
     def split(
         self, watched: Container[int]
@@ -93,7 +112,8 @@ class Run:
 
         Returns:
             The rows to be stepped one by one, in order; and by datastream the arrivals to be walked
-            through, which know their rows.
+            through, which know their rows. Some datastreams have several, in order: where the clock
+            was set back, others begin.
         """
         if self._count < ROWS_WALK_MIN or None in self._committed_us:
             ids = (i for columns in self._columns for i in columns.stream_ids)
@@ -119,10 +139,17 @@ class Run:
         ]
         lengths = [len(columns) for columns in self._columns]
         now_us = np.repeat(np.array(self._committed_us, np.int64), lengths)[rows]
-        starts = np.flatnonzero(np.concatenate(([True], ids[1:] != ids[:-1])))
+        begins = (ids[1:] != ids[:-1]) | (now_us[1:] < now_us[:-1])
+        starts = np.flatnonzero(np.concatenate(([True], begins)))
+        texts = self._texts()
         for start, end in pairwise([*starts.tolist(), len(rows)]):
-            part = slice(start, end)
-            yield int(ids[start]), Arrivals(rows[part], at_us[part], numbers[part], now_us[part])
+            i = slice(start, end)
+            yield int(ids[start]), Arrivals(rows[i], at_us[i], numbers[i], now_us[i], texts)
+
+    def _texts(self) -> dict[int, str]:
+        """Row → text, where the number's usual spelling does not give the value back."""
+        parts = zip(self._starts, self._columns, strict=True)
+        return {start + i: text for start, part in parts for i, text in part.texts.items()}
 
 
 def _rows_of(stream_ids: Int32s, of: Sequence[int]) -> Int64s:

@@ -29,12 +29,24 @@ class Fired(NamedTuple):
     """A trigger has fired while a run was looked at.
 
     Attributes:
-        row: of the run, at which that was noticed.
+        row: of the run, at which that was noticed. It orders what one trigger fired, not what
+            several did: each passes over rows of its own, and may notice later than another.
     """
 
     row: int
     trigger: Trigger
     firing: Firing
+
+
+class Fault(NamedTuple):
+    """A fault of ours kept a trigger from looking at the rest of a run.
+
+    Attributes:
+        row: of the run, from which on the trigger missed those of its datastream.
+    """
+
+    row: int
+    error: Exception
 
 
 class Watch:
@@ -116,62 +128,77 @@ class Watches:
         """(trigger_id, stream_id) of all."""
         return [(trigger_id, watch.stream_id) for trigger_id, watch in self._of_trigger.items()]
 
-    def take_run(self, run: Run, now_us: int, fired: list[Fired]) -> Iterator[int]:
-        """Let a run's rows arrive at all that watch their datastreams, as `take_row` would each.
+    def take_run(
+        self, run: Run, now_us: int, fired: list[Fired], faults: dict[int, Fault]
+    ) -> Iterator[int]:
+        """Let a run's rows arrive, in order, at all that watch their datastreams.
 
         Args:
+            now_us: when those came at the latest of which it is not known.
             fired: gets what fires, of each trigger in order.
+            faults: gets by trigger_id what went wrong; all other triggers go on.
 
         Yields:
             How many steps the work since took, about. In between triggers may be changed.
         """
         rows, streams = run.split(self._of_stream)
         for row in rows:
-            stream_id, datapoint, committed_us = run.arrival(row)
-            for firing in self.take_row(stream_id, datapoint, committed_us, now_us):
-                fired.append(Fired(row, *firing))
-            yield len(self._of_stream.get(stream_id, ()))  # there may be 200 triggers
+            yield self._take_row(run, row, now_us, fired, faults)
         for stream_id, arrivals in streams:
             for watch in self._of_stream.get(stream_id, ()):
                 yield _STEPS_A_WALK + len(arrivals) // _ROWS_A_STEP
-                yield from self._take_walk(watch, run, arrivals, fired)
+                if watch.trigger.trigger_id not in faults:  # else in arrivals before these
+                    yield from self._take_walk(watch, run, arrivals, fired, faults)
+
+    def _take_row(
+        self, run: Run, row: int, now_us: int, fired: list[Fired], faults: dict[int, Fault]
+    ) -> int:
+        """Let one row arrive; tell how many steps that took."""
+        stream_id, datapoint, committed_us = run.arrival(row)
+        watches = self._of_stream.get(stream_id, ())
+        for watch in watches:
+            if watch.trigger.trigger_id in faults:
+                continue
+            came_us = committed_us
+            if came_us is None:  # at its own time, if that can be
+                since_us = watch.state.updated_us or watch.trigger.armed.at_us
+                came_us = min(max(datapoint.at_us, since_us), now_us)
+            try:
+                for firing in self._stepped(watch, came_us, datapoint):
+                    fired.append(Fired(row, *firing))
+            except Exception as error:  # noqa: BLE001 - the caller tells it
+                faults[watch.trigger.trigger_id] = Fault(row, error)
+        return len(watches)  # there may be 200 triggers
 
     def _take_walk(
-        self, watch: Watch, run: Run, arrivals: Arrivals, fired: list[Fired]
+        self,
+        watch: Watch,
+        run: Run,
+        arrivals: Arrivals,
+        fired: list[Fired],
+        faults: dict[int, Fault],
     ) -> Iterator[int]:
         walk: Walk | None = None
-        place = -1
-        while self._of_trigger.get(watch.trigger.trigger_id) is watch:  # else dropped meanwhile
-            if walk is None or walk.trigger is not watch.trigger:  # changed meanwhile
-                walk = Walk(watch.trigger, watch.state, arrivals, self._frozen_us, place + 1)
-                place = walk.first
-            else:
-                place = walk.next_row(place, watch.state)
-            if place == len(arrivals):
-                found = self._stepped(watch, arrivals.end_us, None)
-                fired += [Fired(int(arrivals.rows[-1]), *firing) for firing in found]
-                return
-            row = int(arrivals.rows[place])
-            _, datapoint, _ = run.arrival(row)
-            found = self._stepped(watch, int(arrivals.now_us[place]), datapoint)
-            fired += [Fired(row, *firing) for firing in found]
-            yield 1
-
-    def take_row(
-        self, stream_id: int, datapoint: Datapoint, committed_us: int | None, now_us: int
-    ) -> Iterator[tuple[Trigger, Firing]]:
-        """Let a datapoint arrive at all that watch its datastream.
-
-        Args:
-            committed_us: when it came. None for some time since the last one: at its own time if
-                that can be.
-        """
-        for watch in self._of_stream.get(stream_id, ()):
-            arrived_us = committed_us
-            if arrived_us is None:
-                since_us = watch.state.updated_us or watch.trigger.armed.at_us
-                arrived_us = min(max(datapoint.at_us, since_us), now_us)
-            yield from self._stepped(watch, arrived_us, datapoint)
+        place, row = -1, int(arrivals.rows[0])
+        try:
+            while self._of_trigger.get(watch.trigger.trigger_id) is watch:  # else dropped meanwhile
+                if walk is None or walk.trigger is not watch.trigger:  # changed meanwhile
+                    walk = Walk(watch.trigger, watch.state, arrivals, self._frozen_us, place + 1)
+                    place = walk.first
+                else:
+                    place = walk.next_row(place, watch.state)
+                if place == len(arrivals):
+                    row = int(arrivals.rows[-1])
+                    found = self._stepped(watch, arrivals.end_us, None)
+                    fired += [Fired(row, *firing) for firing in found]
+                    return
+                row = int(arrivals.rows[place])
+                _, datapoint, _ = run.arrival(row)
+                found = self._stepped(watch, int(arrivals.now_us[place]), datapoint)
+                fired += [Fired(row, *firing) for firing in found]
+                yield 1
+        except Exception as error:  # noqa: BLE001 - the caller tells it
+            faults[watch.trigger.trigger_id] = Fault(row, error)
 
     def take_deletion(self, deletion: Deletion) -> None:
         """Forget deleted datapoints."""

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from thingtank.stores.rows import Float64s, Int32s, Int64s, Rows
+from thingtank.stores.rows import Rows
+from thingtank.tank.arrays import Float64s, Int32s, Int64s
 from thingtank.tank.datapoints import Datapoint, text_of
 
 

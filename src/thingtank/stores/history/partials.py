@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from thingtank.stores.history.batches import Columns, run_starts
-from thingtank.stores.rows import Float64s, Int64s
+from thingtank.tank.arrays import Float64s, Int64s
 from thingtank.tank.datapoints import Bucket
 
 Texts = npt.NDArray[np.object_]

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from thingtank.stores.history.batches import Columns, columns_of, concatenated, sorted_newest
 from thingtank.stores.history.partials import Partials, partials_from
 from thingtank.stores.history.segments import HOUR_US, Segment, floor_sql, read_segments
-from thingtank.stores.rows import Int64s, Overlay
+from thingtank.stores.rows import Overlay
+from thingtank.tank.arrays import Int64s
 
 ROWS_AT_A_TIME = 100_000
 _SLACK_ROWS = 28  # of the first try, for rows that turn out hidden or repeated

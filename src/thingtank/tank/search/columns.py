@@ -8,13 +8,9 @@ again of the device itself.
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from thingtank.tank.arrays import Bools, Float64s, Int64s
 from thingtank.tank.things import Device, Location
-
-Bools = NDArray[np.bool_]
-Int64s = NDArray[np.int64]
-Float64s = NDArray[np.float64]
 
 EARTH_RADIUS_M = 6_371_008.8  # mean radius (IUGG)
 _ROWS_FIRST = 1024

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from thingtank.tank.arrays import Bools, Int64s
 from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
-from thingtank.tank.search.columns import Bools, Columns, Int64s, are_within
+from thingtank.tank.search.columns import Columns, are_within
 from thingtank.tank.search.postings import Postings, Uint32s
 from thingtank.tank.search.title_order import TitleOrder
 from thingtank.tank.search.word_index import PREFIX_CHARS_MIN, WordIndex

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from tests.unit.server.triggers.trigger_bench import QUICK, START_US, Bench, S, 
 
 from thingtank.server.triggers import engine as engine_module
 from thingtank.server.triggers import watches as watches_module
+from thingtank.server.triggers.runs import Run
 from thingtank.stores import journal_readers
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.datapoints import record_datapoints
@@ -334,16 +335,16 @@ async def test_writes_of_one_turn_have_the_result_of_each_at_its_own_instant(
         stepped = Mock(wraps=step)
         monkeypatch.setattr(watches_module, "step", stepped)
     await bench.seen()
-    expected: list[tuple[int, int, str | None]] = []
+    expected: list[tuple[int, str | None]] = []
     for trigger in made:
         state, now_us = started(trigger), start_us
         for number, value in enumerate(values):
             now_us += 1000 * S if number == 100 else S // 10
             state, firings = step(trigger, state, now_us, Datapoint(now_us, value))
-            expected += [(number, trigger.trigger_id, firing.value) for firing in firings]
+            expected += [(trigger.trigger_id, firing.value) for firing in firings]
         assert bench.engine.state_of(trigger.trigger_id) == state
-    expected.sort(key=itemgetter(0))  # the order in which they fire is kept, too
-    assert bench.fired[1:] == [firing[1:] for firing in expected]
+    # Each trigger keeps its order; among several there is none.
+    assert sorted(bench.fired[1:], key=itemgetter(0)) == expected
     assert {trigger_id for trigger_id, _ in bench.fired[1:]} == {i.trigger_id for i in made}
     assert stepped.call_count < len(values) * len(made) / 2
 
@@ -365,7 +366,7 @@ async def test_a_bug_in_one_turn_does_not_end_the_work(
     await until(lambda: len(bench.fired) == 1)
 
 
-async def test_a_batch_that_cannot_be_looked_at_is_skipped_and_no_other_with_it(
+async def test_a_batch_that_a_trigger_cannot_look_at_is_skipped_and_no_other_with_it(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trigger = await bench.make("gt", "20")
@@ -384,30 +385,92 @@ async def test_a_batch_that_cannot_be_looked_at_is_skipped_and_no_other_with_it(
     assert bench.fired == [(other.trigger_id, "b"), (trigger.trigger_id, "21"), (trigger.trigger_id, "22")]  # fmt: skip
     assert bench.engine.status().missed_batch_count == 1
     events = [entry["event"] for entry in logs]
-    assert (events.count("trigger_batch_skipped"), events.count("trigger_engine_broke")) == (1, 1)
+    assert (events.count("trigger_broke_off"), events.count("trigger_engine_broke")) == (1, 1)
 
 
-async def test_a_run_that_cannot_be_looked_at_is_skipped_and_no_other_with_it(
+async def test_a_fault_in_one_trigger_costs_no_other_anything(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = await bench.make("gt", "20")
-    broken = await bench.make("eq", "13")
-    last = await bench.make("gt", "20")
-    monkeypatch.setattr(watches_module, "step", broken_at("13", broken.trigger_id))
+    first = await bench.make("gt", "20", quiet_s=1)
+    broken = await bench.make("eq", "on", quiet_s=1)  # a text: it steps each row
+    last = await bench.make("gt", "20", quiet_s=1)
+    elsewhere = await bench.make("gt", "20", name="u", quiet_s=1)
+    monkeypatch.setattr(watches_module, "step", broken_at("14", broken.trigger_id))
+    values = ["on", *["21"] * 9, *["14"] * 20, "22", *["on"] * 10]
     with capture_logs() as logs:
         async with all_in_one_turn(bench):
-            await bench.write(*["21"] * 20, "13", *["5"] * 9)
-            await bench.archive.delete([1], AT_US_MIN, AT_US_MAX + 1)  # ends the run
-            await bench.write(*["22"] * 30)
+            for value in values:
+                await bench.write(value)
+                await bench.write(value, name="u")
         await bench.seen()
         await until(lambda: bench.engine.status().failure == "a bug")
-    assert bench.fired[1:] == [
-        (first.trigger_id, "21"), (first.trigger_id, "22"), (last.trigger_id, "22"),
-    ]  # fmt: skip
-    assert bench.engine.status().missed_batch_count == 30
+    await bench.write("21")
+    await bench.seen()
+
+    def told(trigger: Trigger) -> list[str]:
+        return [value for trigger_id, value in bench.fired if trigger_id == trigger.trigger_id]
+
+    assert told(first) == told(last) == ["21", "22", "21"]
+    assert told(elsewhere) == ["21", "22"]
+    assert told(broken) == ["on", "on"]  # the second one by the value there is, once
+    state = bench.engine.state_of(broken.trigger_id)
+    assert state is not None
+    assert (state.value, state.fired_us) == ("21", bench.clock.us - 10 * S)
+    # Those with values of its own datastream, from the first "14" on.
+    assert bench.engine.status().missed_batch_count == 20 + 1 + 10
     assert bench.engine.status().seq == bench.archive._head.last_seq
+    (broke_off,) = [entry for entry in logs if entry["event"] == "trigger_broke_off"]
+    assert broke_off["trigger_id"] == broken.trigger_id
+
+
+async def test_a_fault_outside_the_triggers_costs_all_of_them_that_run_and_no_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigger = await bench.make("gt", "20", quiet_s=1)
+    split = Run.split
+
+    def broken(run: Run, watched: Container[int]) -> Any:
+        if len(run) == 30:
+            raise RuntimeError("a bug")
+        return split(run, watched)
+
+    monkeypatch.setattr(Run, "split", broken)
+    with capture_logs() as logs:
+        async with all_in_one_turn(bench):
+            await bench.write(*["21"] * 29, "5")
+            await bench.archive.delete([1], AT_US_MIN, AT_US_MAX + 1)  # ends the run
+            await bench.write(*["22"] * 31)
+        await bench.seen()
+        await until(lambda: bench.engine.status().failure == "a bug")
+    assert bench.fired[-1:] == [(trigger.trigger_id, "22")]
+    assert bench.engine.status().missed_batch_count == 30
     (skipped,) = [entry for entry in logs if entry["event"] == "trigger_batch_skipped"]
     assert skipped["batch_count"] == 30
+
+
+async def test_a_stop_that_gave_up_does_not_wait_for_what_fired(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "_STEPS_A_TURN", 1)
+    await bench.make("eq", "on", quiet_s=1)
+    engine = bench.engine
+    assert engine._task is not None
+
+    def cancelled(trigger: Trigger, state: TriggerState, now_us: int, *rest: Any) -> Any:
+        result = step(trigger, state, now_us, *rest)
+        if result[1]:
+            engine._task.cancel()  # type: ignore[union-attr]
+        return result
+
+    collected = Mock()
+    async with all_in_one_turn(bench):
+        await bench.write(*["off", "on"] * 20)
+        monkeypatch.setattr(watches_module, "step", cancelled)
+        monkeypatch.setattr(engine, "_collect", collected)
+    with pytest.raises(asyncio.CancelledError):
+        await engine._task
+    collected.assert_not_called()
+    engine._task = None
 
 
 async def test_a_value_that_can_never_be_looked_at_is_left_behind(
