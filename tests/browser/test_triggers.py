@@ -23,6 +23,7 @@ DEAD_URL = "http://127.0.0.1:9/nobody"  # the discard port: nothing listens
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """May reach receivers of this machine, and gives up after one repetition."""
     flags = ["--set", "webhooks.allow_private=true", "--set", "delivery.retry_s=[0.2]"]
+    flags += ["--set", "email.host=127.0.0.1", "--set", "email.sender=tank@example.com"]
     with start_server(tmp_path_factory.mktemp("data"), *flags) as server:
         yield server
 

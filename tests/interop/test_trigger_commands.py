@@ -1,7 +1,12 @@
 """`thingtank trigger` and `thingtank delivery`, beside a running server and without one."""
 
 import json
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +17,13 @@ from tests.live_server import start_server
 DEAD_URL = "http://127.0.0.1:9/nobody"  # the discard port: nothing listens
 
 ONCE = "[delivery]\nretry_s = []\n[webhooks]\nallow_private = true\n"
+MAIL = '[email]\nhost = "127.0.0.1"\nport = 9\nsender = "tank@example.com"\n'
 
 
 @pytest.fixture(params=["beside a server", "without one"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """A data folder with a feed 1 that has a channel t."""
+    """A data folder with a feed 1 that has a channel t, whose server sends e-mail."""
+    (tmp_path / "thingtank.toml").write_text(MAIL)
     thingtank(tmp_path, "device", "create", "Roof")
     thingtank(tmp_path, "feed", "write", "1", "t=21")
     if request.param == "without one":
@@ -73,6 +80,53 @@ def test_what_is_refused_says_why(folder: Path) -> None:
     assert "appear when" in thingtank(folder, "delivery", "list").stdout
 
 
+def test_a_number_may_be_negative_and_a_mistyped_option_is_named(folder: Path) -> None:
+    create, url = ("trigger", "create", "1", "t"), ("--url", "https://example.com/")
+    made = answer(folder, *create, "lt", "-5", *url, "--clear", "-2.5")
+    assert (made["threshold"], made["clear_value"]) == ("-5", "-2.5")
+    assert answer(folder, *create, *url, "gt", "-.5", "--clear=-1")["threshold"] == "-.5"
+    for words in (["lt", "-5", "--ulr", "x"], ["lt", "-x"], ["lt", "-5", "-x"], ["lt", "-5", "-6"]):
+        done = thingtank(folder, *create, *words, *url)
+        assert done.returncode == 2
+        wrong = "unexpected extra argument (-6)" if "-6" in words else "No such option '-"
+        assert wrong in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["change", "frozen", "live"])
+def test_a_threshold_is_refused_where_it_would_say_nothing(tmp_path: Path, kind: str) -> None:
+    thingtank(tmp_path, "device", "create", "Roof")
+    thingtank(tmp_path, "feed", "write", "1", "t=21")
+    create, url = ("trigger", "create", "1", "t", kind), ("--url", "https://example.com/")
+    said = refusal(tmp_path, *create, "5", *url)
+    assert f"threshold_value is only for gt, gte, lt, lte, eq, not for {kind}" in said
+    assert answer(tmp_path, "trigger", "list")["total_count"] == 0
+
+
+def test_who_sends_no_email_makes_no_trigger_that_writes_one(tmp_path: Path) -> None:
+    thingtank(tmp_path, "device", "create", "Roof")
+    thingtank(tmp_path, "feed", "write", "1", "t=21")
+    create = ("trigger", "create", "1", "t", "gt", "30")
+    mail, url = ("--email", "me@example.com"), ("--url", "https://example.com/")
+    for words in (mail, (*url, *mail)):
+        said = refusal(tmp_path, *create, *words)
+        assert "email is not sent by this server: its setting email.host is not set" in said
+    with start_server(tmp_path):
+        assert "email.host is not set" in refusal(tmp_path, *create, *mail)
+        answer(tmp_path, *create, *url)
+    with start_server(tmp_path, "--set=email.host=127.0.0.1", "--set=email.sender=a@b.example"):
+        answer(tmp_path, *create, *mail)
+
+
+def test_a_table_that_no_terminal_shows_has_a_line_for_each_row(tmp_path: Path) -> None:
+    thingtank(tmp_path, "device", "create", "Roof")
+    thingtank(tmp_path, "feed", "write", "1", "t=21")
+    url = f"https://example.com/{'long/' * 100}"
+    answer(tmp_path, "trigger", "create", "1", "t", "gt", "30", "--url", url)
+    head, row = thingtank(tmp_path, "trigger", "list").stdout.splitlines()
+    assert head.split() == ["id", "feed", "device", "condition", "tells", "state", "fired"]
+    assert url in row
+
+
 def test_only_a_server_sends_a_test(tmp_path: Path) -> None:
     thingtank(tmp_path, "device", "create", "Roof")
     thingtank(tmp_path, "feed", "write", "1", "t=21")
@@ -108,6 +162,61 @@ def test_a_dead_letter_is_listed_shown_and_tried_again(tmp_path: Path) -> None:
     assert "only what waits" in refusal(tmp_path, "delivery", "cancel", number)
     table = thingtank(tmp_path, "delivery", "show", number).stdout
     assert "no connection" in table
+
+
+def test_a_receiver_that_is_back_gets_at_once_what_a_person_asks_for(tmp_path: Path) -> None:
+    (tmp_path / "thingtank.toml").write_text("[webhooks]\nallow_private = true\n")
+    port = free_port()
+    ladder = f"--set=delivery.retry_s={[0.1] * 9}"
+    with start_server(tmp_path, "--set=delivery.host_failures_max=1", ladder):
+        answer(tmp_path, "feed", "write", "1", "t=21")
+        for number in range(3):
+            url = f"http://127.0.0.1:{port}/{number}"
+            answer(tmp_path, "trigger", "create", "1", "t", "gt", "30", "--url", url)
+        # The pause doubles with each failure on trial: 5, then 10 s.
+        answer(tmp_path, "feed", "write", "1", "t=31")
+        first(lambda: [row for row in listed(tmp_path) if row["attempt_count"] == 1])
+        time.sleep(5.5)
+        with web_server(port) as requested:
+            started_s = time.monotonic()
+            done = thingtank(tmp_path, "trigger", "test", "1")
+            assert done.returncode == 0, done.stderr
+            assert time.monotonic() - started_s < 4
+            # It is back for all: not only for the test, also for what was put off.
+            deadline_s = time.monotonic() + 4
+            while len(set(requested)) < 3 and time.monotonic() < deadline_s:
+                time.sleep(0.05)
+            assert set(requested) == {"/0", "/1", "/2"}
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def web_server(port: int) -> Iterator[list[str]]:
+    """A receiver that takes whatever is posted; the paths of the requests so far."""
+    paths: list[str] = []
+
+    class Taking(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            paths.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Taking)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield paths
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def listed(folder: Path, *words: str) -> list[dict[str, Any]]:

@@ -166,6 +166,58 @@ def test_a_trial_that_cannot_be_made_says_why(
     assert problem in " ".join(reply.json()["errors"])
 
 
+NO_EMAIL = "This server sends no e-mail: its setting email.host is not set."
+
+
+def test_a_form_says_that_there_is_no_email_and_takes_none(
+    server: LiveServer, owner: requests.Session
+) -> None:
+    page = owner.get(f"{server.url}/feeds/1/triggers/add", timeout=20).text
+    assert NO_EMAIL in page
+    assert "disabled" in field(page, "email")
+    fields = {"channel": "t", "kind": "gt", "threshold": "30", "email": "me@example.com"}
+    for path in ("/feeds/1/triggers/add", "/triggers/1/edit"):
+        reply = send(owner, server, path, url="http://127.0.0.1:9/x", **fields)
+        assert "E-mail is not sent by this server: its setting email.host is not set." in reply.text
+        assert "disabled" not in field(reply.text, "email"), "so that it can be taken away"
+    assert 'href="mailto' not in page
+
+
+def test_a_trigger_that_wrote_email_before_may_stay_as_it_is_or_lose_it(tmp_path: Path) -> None:
+    mail = ("--set=email.host=127.0.0.1", "--set=email.sender=a@b.example")
+    with start_server(tmp_path, *mail) as server:
+        url, headers = f"{server.url}/v2/feeds/1.json", {"X-ApiKey": server.api_key}
+        body = {"datastreams": [{"id": "t", "current_value": "21"}]}
+        assert requests.put(url, json=body, headers=headers, timeout=20).ok
+        server.command("trigger", "create", "1", "t", "gt", "30", "--email", "me@example.com")
+        browser = requests.Session()
+        browser.get(server.welcome_url, timeout=20)
+        page = browser.get(f"{server.url}/feeds/1/triggers/add", timeout=20).text
+        assert NO_EMAIL not in page
+        assert "disabled" not in field(page, "email")
+    with start_server(tmp_path) as server:
+        browser = requests.Session()
+        browser.get(server.welcome_url, timeout=20)
+        page = browser.get(f"{server.url}/triggers/1/edit", timeout=20).text
+        assert NO_EMAIL in page
+        assert "disabled" not in field(page, "email")
+        asked = {"channel": "t", "kind": "gt", "threshold": "31"}
+        kept = send(browser, server, "/triggers/1/edit", email="me@example.com", **asked)
+        assert "done=trigger-saved" in kept.url
+        other = send(browser, server, "/triggers/1/edit", email="you@example.com", **asked)
+        assert "email.host is not set" in other.text
+        gone = send(browser, server, "/triggers/1/edit", url="http://127.0.0.1:9/x", **asked)
+        assert "done=trigger-saved" in gone.url
+
+
+def field(page: str, name: str) -> str:
+    """The tag of a form's input."""
+    return (
+        page.split(f'name="{name}"')[0].rpartition("<")[2]
+        + page.split(f'name="{name}"')[1].split(">")[0]
+    )
+
+
 BAD_QUERIES = ["?trigger=x", "?trigger=" + "9" * 30, "?before=-1", "?before=٣", "?state=lost"]
 
 
@@ -199,15 +251,15 @@ def test_the_log_is_paged(tmp_path: Path) -> None:
         body: dict[str, Any] = {"datastreams": [{"id": "t", "current_value": "0"}]}
         assert requests.put(f"{url}.json", json=body, headers=headers, timeout=20).ok
         server.command(
-            "trigger", "create", "1", "t", "change", "--email", "me@example.com", "--quiet", "1s"
+            "trigger", "create", "1", "t", "change", "--url", "http://127.0.0.1:9/", "--quiet", "1s"
         )
         browser = requests.Session()
         browser.get(server.welcome_url, timeout=20)
-        for _ in range(26):  # e-mail is off: each is a dead letter at once
+        for _ in range(26):  # a private address: each is a dead letter at once
             assert send(browser, server, "/triggers/1/test", JSON).ok
         first = browser.get(f"{server.url}/deliveries/", timeout=20).text
         assert first.count('<li class="delivery ') == 25
-        assert "email.host is not set" in first
+        assert "webhooks.allow_private" in first
         older = first.split('rel="next" href="')[1].split('"')[0]
         last = browser.get(f"{server.url}/deliveries/{older}", timeout=20).text
         assert last.count('<li class="delivery ') == 1

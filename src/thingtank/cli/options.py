@@ -44,6 +44,35 @@ per_page_option = click.option(
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
+_NEGATIVE = re.compile(r"-\.?\d")
+
+
+class NumbersCommand(click.Command):
+    """A command among whose arguments are numbers: `-5` is one, not an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse with such arguments behind `--`, where nothing is taken for an option."""
+        takes_value = {
+            name
+            for param in self.get_params(ctx)
+            if isinstance(param, click.Option) and not (param.is_flag or param.count)
+            for name in param.opts
+        }
+        options: list[str] = []
+        arguments: list[str] = []
+        words = iter(args)
+        for word in words:
+            if word == "--":
+                arguments += words
+            elif not word.startswith("-") or word == "-" or _NEGATIVE.match(word):
+                arguments.append(word)
+            else:
+                options.append(word)
+                if word in takes_value:
+                    options += [value for value in [next(words, None)] if value is not None]
+        return super().parse_args(ctx, [*options, "--", *arguments])
+
+
 _DURATION = re.compile(r"(\d{1,6})([smhdwy])\Z")
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 NOTHING = "-"
+LINE_CHARS_MAX = 1_000_000  # of a table that no terminal shows
 
 
 def print_json(value: Any) -> None:
@@ -19,7 +21,10 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
-    """Rows as a table as wide as the terminal; `empty` says what to do when there are none."""
+    """Rows as a table as wide as the terminal; `empty` says what to do when there are none.
+
+    Where there is no terminal each row is one line, for programs that read lines.
+    """
     if not rows:
         click.echo(empty)
         return
@@ -28,7 +33,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell_of(value)) for value in row))
-    Console(highlight=False).print(table)
+    width = None if sys.stdout.isatty() else LINE_CHARS_MAX
+    Console(highlight=False, width=width).print(table)
 
 
 def print_rest(found: dict[str, Any], page: int, per_page: int) -> None:

@@ -8,6 +8,7 @@ import click
 
 from thingtank.cli.options import (
     Duration,
+    NumbersCommand,
     data_option,
     json_option,
     page_option,
@@ -27,7 +28,7 @@ def trigger() -> None:
     """Triggers: be told when a value meets a condition."""
 
 
-@trigger.command()
+@trigger.command(cls=NumbersCommand)
 @click.argument("feed")
 @click.argument("channel")
 @click.argument("kind", type=click.Choice(KINDS))

@@ -114,6 +114,7 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
         products=products,
         accounts=DjangoAccounts(directory),
         triggers=await asyncio.to_thread(_load_triggers, directory),
+        sends_email=bool(config.email.host),
     )
     tank_access.attach(tank, directory.refresh_accounts)
     return OpenFolder(tank, directory, archive, outbox)

@@ -5,6 +5,9 @@ One receiver is a host as one account uses it: nobody can have it left alone for
     reached ── failures ──► left alone ── time is up ──► one attempt ── fails ──► left alone longer
        ▲                                                      │
        └────────────────────── succeeds ──────────────────────┘
+
+What a person asks for is tried while it is left alone as well, by one attempt at a time: a failure
+changes nothing then, a success ends it.
 """
 
 from collections import OrderedDict
@@ -39,9 +42,10 @@ class Circuits:
         failing = self._failing.get(receiver)
         return failing is not None and failing.failures >= self._failures_max
 
-    def succeeded(self, receiver: str) -> None:
-        """It was reached."""
-        self._failing.pop(receiver, None)
+    def succeeded(self, receiver: str) -> bool:
+        """It was reached; whether it was left alone before."""
+        failing = self._failing.pop(receiver, None)
+        return failing is not None and failing.pause_s > 0
 
     def failed(self, receiver: str, now_s: float) -> float:
         """It could not be reached; for how long it is left alone now, 0 for not yet."""
@@ -50,7 +54,8 @@ class Circuits:
         if len(self._failing) > RECEIVERS_MAX:
             self._failing.popitem(last=False)
         failing.failures += 1
-        # Attempts that began before it was left alone may fail after; they change nothing.
+        # Attempts that began before it was left alone may fail after, and so may those that a
+        # person asked for; they change nothing.
         if failing.failures < self._failures_max or now_s < failing.until_s:
             return 0.0
         failing.pause_s = min(failing.pause_s * 2 or FIRST_PAUSE_S, self._pause_s_max)

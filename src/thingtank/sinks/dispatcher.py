@@ -67,6 +67,7 @@ class Dispatcher:
         self._running: dict[asyncio.Task[None], Delivery] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
+        self._is_resumed = False
         queue.on_record(self._wake.set)
 
     @property
@@ -97,6 +98,9 @@ class Dispatcher:
         while True:
             self._wake.clear()
             try:
+                if not self._is_resumed:  # nobody remembers whom the last run left alone
+                    await self._queue.resume_all()
+                    self._is_resumed = True
                 # One instant for both: what became due between two would wait for the next poll.
                 now_us = self._clock.now_us()
                 await self._start_due(now_us)
@@ -122,16 +126,21 @@ class Dispatcher:
             batch = await self._queue.due(now_us, room, self._busy())
             if not batch:
                 return
-            left_alone: dict[str, tuple[Delivery, float]] = {}
+            left_alone: dict[str, Delivery] = {}
             for delivery in batch:
-                receiver = receiver_of(delivery.account_id, delivery.host)
-                if pause_s := self._circuits.pause_s(receiver, time.monotonic()):
-                    left_alone[receiver] = (delivery, pause_s)
+                if self._pause_s(delivery) and not delivery.is_asked:
+                    left_alone[receiver_of(delivery.account_id, delivery.host)] = delivery
                 else:
                     self._start_unless_busy(delivery)
-            for delivery, pause_s in left_alone.values():
-                until_us = self._clock.now_us() + int(pause_s * 1_000_000) + 1
-                await self._queue.postpone(delivery.account_id, delivery.host, until_us)
+            for delivery in left_alone.values():
+                # Asked anew: it may have been reached while others were put off, and resumed.
+                if pause_s := self._pause_s(delivery):
+                    until_us = self._clock.now_us() + int(pause_s * 1_000_000) + 1
+                    await self._queue.leave_alone(delivery.account_id, delivery.host, until_us)
+
+    def _pause_s(self, delivery: Delivery) -> float:
+        receiver = receiver_of(delivery.account_id, delivery.host)
+        return self._circuits.pause_s(receiver, time.monotonic())
 
     def _start_unless_busy(self, delivery: Delivery) -> None:
         if not self._is_busy(delivery):
@@ -183,7 +192,7 @@ class Dispatcher:
         if outcome.verdict is Verdict.POSTPONED and not delivery.is_test:
             await self._postpone(delivery, outcome)
             return
-        self._note_reachability(delivery, outcome)
+        await self._note_reachability(delivery, outcome)
         if outcome.verdict is Verdict.GONE:
             outcome = await self._told_gone(delivery, outcome)
         attempt = Attempt(at_us, duration_us, outcome.status, outcome.answer, outcome.error)
@@ -208,10 +217,11 @@ class Dispatcher:
             log.exception("delivery_attempt_failed", delivery_id=delivery.delivery_id)
             return Outcome(Verdict.RETRY, error="a fault of this server; its log says more")
 
-    def _note_reachability(self, delivery: Delivery, outcome: Outcome) -> None:
+    async def _note_reachability(self, delivery: Delivery, outcome: Outcome) -> None:
         receiver = receiver_of(delivery.account_id, delivery.host)
         if outcome.status is not None:
-            self._circuits.succeeded(receiver)
+            if self._circuits.succeeded(receiver):
+                await self._recorded(lambda: self._queue.resume(delivery.account_id, delivery.host))
         elif outcome.is_host_failure and (
             pause_s := self._circuits.failed(receiver, time.monotonic())
         ):

@@ -4,6 +4,9 @@ Used from one thread at a time. `due_us` is set only where a delivery may be tri
 waiting one of each lane (a trigger's notifications by one channel), and on those that go past the
 order (tests, and dead letters that a person has tried again). So looking for what is due costs the
 same however much waits behind a dead receiver.
+
+While a receiver is left alone, `put_off_us` keeps the time that a delivery had of its own, for when
+the receiver is back sooner. `is_asked` is set until the next attempt on what a person waits for.
 """
 
 import os
@@ -51,7 +54,9 @@ CREATE TABLE IF NOT EXISTS delivery (
     tries INTEGER NOT NULL DEFAULT 0,
     attempt_count INTEGER NOT NULL DEFAULT 0,
     status INTEGER,
-    error TEXT NOT NULL DEFAULT '');
+    error TEXT NOT NULL DEFAULT '',
+    is_asked INTEGER NOT NULL DEFAULT 0,
+    put_off_us INTEGER);
 CREATE TABLE IF NOT EXISTS attempt (
     delivery_id INTEGER NOT NULL REFERENCES delivery ON DELETE CASCADE,
     number INTEGER NOT NULL,
@@ -83,6 +88,9 @@ CREATE INDEX IF NOT EXISTS of_trigger ON delivery (trigger_id);
 CREATE INDEX IF NOT EXISTS salt_of_account ON signing_salt (account_id);
 COMMIT;
 """
+
+# What files of the same format may lack: older servers made them, and read them with it as well.
+_LATER_COLUMNS = {"is_asked": "INTEGER NOT NULL DEFAULT 0", "put_off_us": "INTEGER"}
 
 
 class OutboxFile:
@@ -142,4 +150,18 @@ class OutboxFile:
 def _connect(path: Path) -> sqlite3.Connection:
     # Targets may hold credentials: nobody else on the machine reads them.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    return open_file(path, _FORM, _PRAGMAS, _SCHEMA)
+    connection = open_file(path, _FORM, _PRAGMAS, _SCHEMA)
+    try:
+        _add_later_columns(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _add_later_columns(connection: sqlite3.Connection) -> None:
+    rows = connection.execute("SELECT name FROM pragma_table_info('delivery')")
+    present = {name for (name,) in rows}
+    for name, kind in _LATER_COLUMNS.items():
+        if name not in present:
+            connection.execute(f"ALTER TABLE delivery ADD COLUMN {name} {kind}")

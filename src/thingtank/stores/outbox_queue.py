@@ -24,8 +24,8 @@ _PURGE_CHUNK = 1000
 
 _INSERT = """
 INSERT INTO delivery (message_id, trigger_id, device_id, account_id, channel, target, host, lane,
-    body, created_us, queued_us, is_test, is_ordered, state, due_us, done_us, error)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    body, created_us, queued_us, is_test, is_ordered, is_asked, state, due_us, done_us, error)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _OLDEST_OF_LANE = """
 SELECT delivery_id FROM delivery WHERE lane = ? AND state = 'waiting' AND is_ordered = 1
@@ -40,12 +40,17 @@ WHERE due_us IS NOT NULL AND due_us <= ?
     AND account_id || ' ' || host NOT IN (SELECT value FROM json_each(?))
 ORDER BY due_us, delivery_id LIMIT ?
 """  # noqa: S608 - column names of ours
+_RESUME = """
+UPDATE delivery SET due_us = put_off_us, put_off_us = NULL
+WHERE due_us IS NOT NULL AND put_off_us IS NOT NULL
+"""
 
 
 def delivery_of(row: Sequence[object]) -> Delivery:
     """A row of COLUMNS as a value."""
     values = dict(zip(Delivery.__struct_fields__, row, strict=True))
     values["is_test"] = bool(values["is_test"])
+    values["is_asked"] = bool(values["is_asked"])
     values["state"] = DeliveryState(str(values["state"]))
     return Delivery(**values)  # type: ignore[arg-type] # the schema's types are the struct's
 
@@ -123,6 +128,7 @@ def _insert(connection: sqlite3.Connection, new: NewDelivery, problem: str) -> N
             new.created_us,
             new.is_test,
             not new.is_test,
+            new.is_test,
             state,
             new.created_us if is_first and not problem else None,
             new.created_us if problem else None,
@@ -191,7 +197,8 @@ def _move(connection: sqlite3.Connection, settlement: Settlement) -> None:
     is_waiting = settlement.state is DeliveryState.WAITING
     done_us = None if is_waiting else settlement.attempt.at_us + settlement.attempt.duration_us
     connection.execute(
-        "UPDATE delivery SET state = ?, due_us = ?, done_us = ? WHERE delivery_id = ?",
+        "UPDATE delivery SET state = ?, due_us = ?, done_us = ?, is_asked = 0, put_off_us = NULL"
+        " WHERE delivery_id = ?",
         (
             settlement.state,
             settlement.due_us if is_waiting else None,
@@ -213,12 +220,35 @@ def promote(connection: sqlite3.Connection, lane: str, now_us: int) -> None:
 def postpone(
     connection: sqlite3.Connection, account_id: int, host: str, until_us: int, reason: str
 ) -> None:
-    """Move what an account has due at a host to an instant, if it was earlier."""
+    """Move what an account has due at a host to an instant, if it was earlier; tests stay."""
     connection.execute(
-        "UPDATE delivery SET due_us = ?, error = coalesce(?, error)"
-        " WHERE account_id = ? AND host = ? AND due_us IS NOT NULL AND due_us < ?",
+        "UPDATE delivery SET due_us = ?, error = coalesce(?, error), is_asked = 0,"
+        " put_off_us = NULL"
+        " WHERE account_id = ? AND host = ? AND due_us IS NOT NULL AND due_us < ? AND is_test = 0",
         (until_us, reason or None, account_id, host, until_us),
     )
+
+
+def leave_alone(connection: sqlite3.Connection, account_id: int, host: str, until_us: int) -> None:
+    """Move the same for as long as its host is left alone; what a person asked for stays."""
+    connection.execute(
+        "UPDATE delivery SET put_off_us = coalesce(put_off_us, due_us), due_us = ?"
+        " WHERE account_id = ? AND host = ? AND due_us IS NOT NULL AND due_us < ? AND is_asked = 0",
+        (until_us, account_id, host, until_us),
+    )
+
+
+def resume(connection: sqlite3.Connection, account_id: int, host: str) -> None:
+    """Move back what was moved for that."""
+    connection.execute(
+        f"{_RESUME} AND account_id = ? AND host = ?",
+        (account_id, host),
+    )
+
+
+def resume_all(connection: sqlite3.Connection) -> None:
+    """Move back all that was."""
+    connection.execute(_RESUME)
 
 
 def cancel(connection: sqlite3.Connection, delivery_id: int, now_us: int) -> None:
@@ -258,8 +288,9 @@ def retry(connection: sqlite3.Connection, delivery_id: int, now_us: int) -> None
         (now_us, now_us, delivery_id),
     )
     connection.execute(
-        "UPDATE delivery SET due_us = ? WHERE delivery_id = ? AND due_us > ?",
-        (now_us, delivery_id, now_us),
+        "UPDATE delivery SET due_us = min(due_us, ?), is_asked = 1, put_off_us = NULL"
+        " WHERE delivery_id = ? AND due_us IS NOT NULL",
+        (now_us, delivery_id),
     )
 
 

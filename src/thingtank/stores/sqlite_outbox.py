@@ -167,10 +167,24 @@ class SqliteOutbox:
         await self._transact(lambda connection: outbox_queue.settle(connection, settlement))
 
     async def postpone(self, account_id: int, host: str, until_us: int, reason: str = "") -> None:
-        """Have nothing of an account for a host tried before an instant."""
+        """Have nothing of an account for a host tried before an instant, but for tests."""
         await self._transact(
             lambda connection: outbox_queue.postpone(connection, account_id, host, until_us, reason)
         )
+
+    async def leave_alone(self, account_id: int, host: str, until_us: int) -> None:
+        """As `postpone`, but for what a person asked for, and until `resume` at the latest."""
+        await self._transact(
+            lambda connection: outbox_queue.leave_alone(connection, account_id, host, until_us)
+        )
+
+    async def resume(self, account_id: int, host: str) -> None:
+        """Let what `leave_alone` put off have its own time again."""
+        await self._transact(lambda connection: outbox_queue.resume(connection, account_id, host))
+
+    async def resume_all(self) -> None:
+        """Resume everybody's at every host."""
+        await self._transact(outbox_queue.resume_all)
 
     async def purge(self, now_us: int) -> int:
         """Give up what waited too long, drop what is old or too much; how many were dropped."""
@@ -221,6 +235,7 @@ class SqliteOutbox:
         """Have a dead or cancelled delivery tried again from now on, past what waits.
 
         One that waits for its next attempt is due at once; any other is returned as it stands.
+        Once it is tried although its receiver is left alone.
         """
 
         def change(connection: sqlite3.Connection) -> Delivery:

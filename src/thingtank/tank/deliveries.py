@@ -34,6 +34,7 @@ class Delivery(msgspec.Struct, frozen=True):
         attempt_count: attempts in all.
         status: the last answer's; None when there was none.
         error: why the last attempt failed or the next has to wait, blank for neither.
+        is_asked: a person waits for it: it is tried although its receiver is left alone.
     """
 
     delivery_id: int
@@ -54,6 +55,7 @@ class Delivery(msgspec.Struct, frozen=True):
     attempt_count: int
     status: int | None
     error: str
+    is_asked: bool = False
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -153,6 +155,7 @@ class DeliveryLog(Protocol):
         """Have a dead or cancelled delivery tried again from now on, past what waits.
 
         One that waits for its next attempt is due at once; any other is returned as it stands.
+        Once it is tried although its receiver is left alone.
         """
         ...
 
@@ -222,11 +225,23 @@ class DeliveryQueue(Protocol):
         ...
 
     async def postpone(self, account_id: int, host: str, until_us: int, reason: str = "") -> None:
-        """Have nothing of an account for a host tried before an instant.
+        """Have nothing of an account for a host tried before an instant, but for tests.
 
         Args:
             reason: for the account's person, where there is one: becomes `error`.
         """
+        ...
+
+    async def leave_alone(self, account_id: int, host: str, until_us: int) -> None:
+        """As `postpone`, but for what a person asked for, and until `resume` at the latest."""
+        ...
+
+    async def resume(self, account_id: int, host: str) -> None:
+        """Let what `leave_alone` put off have its own time again."""
+        ...
+
+    async def resume_all(self) -> None:
+        """Resume everybody's at every host."""
         ...
 
     async def purge(self, now_us: int) -> int:

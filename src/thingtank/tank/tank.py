@@ -37,6 +37,7 @@ class Tank:
 
     Attributes:
         deliveries: what waits to be delivered, and what became of the rest.
+        sends_email: whether there is a mail server that e-mail leaves by.
         trigger_service: triggers at work; set by who starts them.
         backtests: turns of those who try a trigger on history.
         request_rates: who asks how often.
@@ -53,6 +54,7 @@ class Tank:
         products: Products | None = None,
         accounts: Accounts | None = None,
         triggers: Triggers | None = None,
+        sends_email: bool = True,
     ) -> None:
         self.directory = directory
         self.archive = archive
@@ -62,6 +64,7 @@ class Tank:
         self.deliveries = deliveries
         self._products = products
         self._accounts = accounts
+        self.sends_email = sends_email
         self.triggers: Triggers = triggers or NoTriggers()
         self.trigger_service: TriggerService = NoTriggerService()
         self.backtests = asyncio.Semaphore(BACKTESTS_AT_ONCE_MAX)

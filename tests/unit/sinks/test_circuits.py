@@ -33,8 +33,26 @@ def test_attempts_that_began_before_count_once() -> None:
 def test_a_success_forgets_all() -> None:
     them = Circuits(1, 300)
     them.failed("a", 0)
-    them.succeeded("a")
+    assert them.succeeded("a")
     assert (them.pause_s("a", 0), them.is_on_trial("a")) == (0, False)
+
+
+def test_a_success_says_whether_it_was_left_alone() -> None:
+    them = Circuits(2, 300)
+    assert not them.succeeded("a")
+    them.failed("a", 0)
+    assert not them.succeeded("a")
+    assert [them.failed("a", 0), them.failed("a", 0)] == [0, 5]
+    assert them.succeeded("a")
+    assert not them.succeeded("a")
+
+
+def test_an_attempt_that_was_asked_for_meanwhile_changes_nothing_when_it_fails() -> None:
+    them = Circuits(1, 300)
+    assert them.failed("a", 0) == 5
+    assert [them.failed("a", now_s) for now_s in (1, 2, 3)] == [0, 0, 0]
+    assert them.pause_s("a", 4) == 1
+    assert them.failed("a", 5) == 10
 
 
 def test_only_so_many_are_remembered() -> None:

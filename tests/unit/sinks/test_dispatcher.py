@@ -216,6 +216,118 @@ async def test_a_host_that_comes_back_is_asked_by_one_attempt_and_gets_everythin
     assert set(await states(outbox)) == {"delivered"}
 
 
+class Switchable(FakeSink):
+    """A receiver that is down until somebody brings it back."""
+
+    def __init__(self) -> None:
+        self.is_dead = True
+        super().__init__(self._answer_now)
+
+    async def _answer_now(self, delivery: Delivery) -> Outcome:
+        await asyncio.sleep(0.002)
+        return DEAD_HOST if self.is_dead else OK
+
+
+@asynccontextmanager
+async def left_alone(outbox: SqliteOutbox, count: int) -> AsyncIterator[Switchable]:
+    """A dispatcher that leaves the receiver alone, of so many deliveries of account 1."""
+    sink = Switchable()
+    await record(outbox, [recent(n) for n in range(count)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("thingtank.sinks.circuits.FIRST_PAUSE_S", 60.0)
+        async with dispatching(outbox, sink, DeliverySettings(retry_s=(0.01,) * 50)):
+            await eventually(lambda: is_quiet(sink, 3))
+            yield sink
+
+
+async def is_quiet(sink: FakeSink, count_min: int) -> bool:
+    before = len(sink.tried)
+    await asyncio.sleep(0.1)
+    return len(sink.tried) == before >= count_min
+
+
+@pytest.mark.parametrize("way", ["retry", "test"])
+async def test_what_a_person_asks_for_is_tried_though_the_receiver_is_left_alone(
+    outbox: SqliteOutbox, way: str
+) -> None:
+    async with left_alone(outbox, 40) as sink:
+        sink.is_dead = False
+        await asyncio.sleep(0.1)
+        assert await delivered(outbox, 0), "it is still left alone"
+        if way == "test":
+            await record(outbox, [recent(500, is_test=True)])
+        else:
+            await outbox.retry(20, SystemClock().now_us())
+        asked_id = 41 if way == "test" else 20
+        await eventually(lambda: delivered_one(outbox, asked_id), 1)
+        await eventually(lambda: all_delivered(outbox, {*range(1, 41)}), 5)
+
+
+async def all_delivered(outbox: SqliteOutbox, ids: set[int]) -> bool:
+    found = (await outbox.list(DeliveryQuery(state=DeliveryState.DELIVERED, limit=200))).deliveries
+    return ids <= {delivery.delivery_id for delivery in found}
+
+
+async def test_many_that_are_asked_for_try_a_dead_receiver_one_by_one_and_each_once(
+    outbox: SqliteOutbox,
+) -> None:
+    async with left_alone(outbox, 40) as sink:
+        sink.most.clear()
+        before = len(sink.tried)
+        for number in range(1, 41):
+            await outbox.retry(number, SystemClock().now_us())
+        await record(outbox, [recent(500, is_test=True), recent(501)])
+        await eventually(lambda: is_dead(outbox, 41))
+        await eventually(lambda: is_quiet(sink, before + 41))
+        assert sorted(sink.ids[before:]) == [*range(1, 42)]
+        assert sink.most["http://receiver.example:80"] == 1
+
+
+async def is_dead(outbox: SqliteOutbox, delivery_id: int) -> bool:
+    return (await outbox.get(delivery_id)).state is DeliveryState.DEAD
+
+
+async def test_what_one_account_asks_for_opens_a_receiver_for_no_other(
+    outbox: SqliteOutbox,
+) -> None:
+    async with left_alone(outbox, 10) as sink:
+        await record(outbox, [recent(100 + n, account_id=2) for n in range(10)])
+        await eventually(lambda: is_quiet(sink, 6))
+        sink.is_dead = False
+        await record(outbox, [recent(500, is_test=True)])
+        await eventually(lambda: delivered_one(outbox, 21), 1)
+        await eventually(lambda: is_quiet(sink, 7))
+        found = (await outbox.list(DeliveryQuery(account_id=2, limit=200))).deliveries
+        assert {str(delivery.state) for delivery in found} == {"waiting"}
+
+
+async def test_a_start_leaves_no_receiver_alone_for_what_was_before(outbox: SqliteOutbox) -> None:
+    async with left_alone(outbox, 40):
+        pass
+    async with dispatching(outbox, FakeSink(always(OK))):
+        await eventually(lambda: all_delivered(outbox, {*range(1, 41)}), 5)
+
+
+async def test_a_receiver_that_asks_for_a_pause_has_it_also_after_it_was_left_alone(
+    outbox: SqliteOutbox,
+) -> None:
+    busy = Outcome(Verdict.RETRY, 429, b"", "busy", retry_after_s=60)
+    async with left_alone(outbox, 10) as sink:
+        sink.is_dead = False
+        first, answer = True, sink._answer
+
+        async def busy_once(delivery: Delivery) -> Outcome:
+            nonlocal first
+            was_first, first = first, False
+            return busy if was_first else await answer(delivery)
+
+        sink._answer = busy_once
+        await outbox.retry(10, SystemClock().now_us())
+        await eventually(lambda: is_quiet(sink, 5))
+        assert sink.ids.count(10) == 1
+        assert not await delivered_one(outbox, 10)
+
+
 async def test_one_account_cannot_have_a_host_left_alone_for_another(outbox: SqliteOutbox) -> None:
     async def answer(delivery: Delivery) -> Outcome:
         return DEAD_HOST if delivery.account_id == 1 else OK
@@ -464,6 +576,12 @@ class Failing:
             self.postpone_failures -= 1
             raise StorageFailed("full")
         await self._outbox.postpone(account_id, host, until_us, reason)
+
+    async def resume_all(self) -> None:
+        if self.due_failures:
+            self.due_failures -= 1
+            raise StorageFailed("full")
+        await self._outbox.resume_all()
 
     async def due(self, now_us: int, limit: int, busy: Busy) -> Sequence[Delivery]:
         if self.due_failures:

@@ -127,6 +127,82 @@ async def test_postponing_concerns_one_account_at_one_host(outbox: SqliteOutbox)
     assert await due(outbox, 59) == [4, 5], "never earlier"
 
 
+async def test_what_is_left_alone_has_its_own_time_again_when_the_host_is_back(
+    outbox: SqliteOutbox,
+) -> None:
+    a, host = "http://a.example/", "http://a.example:80"
+    await record(outbox, new(1, a), new(2, a), new(2, a), new(3, a, account_id=2), new(4, a))
+    await settle(outbox, 5, WAITING, retry_s=30)  # as its receiver asked for
+    await outbox.leave_alone(1, host, NOW + 20 * S)
+    await outbox.leave_alone(1, host, NOW + 60 * S)
+    await outbox.leave_alone(2, host, NOW + 60 * S)
+    assert await due(outbox, 59) == []
+    await outbox.resume(1, host)
+    assert await due(outbox, 1) == [1, 2]
+    assert await due(outbox, 30) == [1, 2, 5]
+    await outbox.resume_all()
+    assert await due(outbox, 1) == [1, 2, 4]
+
+
+async def test_what_a_person_asked_for_is_not_left_alone_until_it_was_tried(
+    outbox: SqliteOutbox,
+) -> None:
+    host = "http://receiver.example:80"
+    await record(outbox, new(1), new(2), new(3), new(4, is_test=True))
+    await settle(outbox, 1, DEAD, error="no")
+    await outbox.leave_alone(1, host, NOW + 60 * S)
+    assert (await outbox.retry(1, NOW)).is_asked
+    assert (await outbox.retry(2, NOW)).is_asked
+    await outbox.leave_alone(1, host, NOW + 60 * S)
+    assert await due(outbox, 1) == [1, 2, 4]
+    for number in (1, 2):
+        await settle(outbox, number, WAITING, retry_s=5)
+        assert not (await outbox.get(number)).is_asked
+    await outbox.leave_alone(1, host, NOW + 60 * S)
+    assert await due(outbox, 59) == [4]
+
+
+async def test_nothing_settled_is_resumed(outbox: SqliteOutbox) -> None:
+    await record(outbox, new(1), new(2), new(3))
+    await outbox.leave_alone(1, "http://receiver.example:80", NOW + 60 * S)
+    await outbox.cancel(1, NOW)
+    await settle(outbox, 2, DELIVERED)
+    await outbox.resume_all()
+    assert await due(outbox, 1) == [3]
+    await outbox.retry(1, NOW + 2 * S)
+    await outbox.resume_all()
+    assert await due(outbox, 1) == [3]
+
+
+async def test_what_waits_for_more_than_its_host_goes_on_waiting_when_the_host_is_back(
+    outbox: SqliteOutbox,
+) -> None:
+    host = "email"
+    await record(outbox, *(new(n, "a@example.org", channel="email") for n in (1, 2)))
+    await record(outbox, new(3, "a@example.org", channel="email", is_test=True))
+    await outbox.leave_alone(1, host, NOW + 60 * S)
+    await outbox.retry(2, NOW)
+    await outbox.postpone(1, host, NOW + 900 * S, "too many")
+    await outbox.leave_alone(1, host, NOW + 60 * S)
+    await outbox.resume(1, host)
+    assert await due(outbox, 899) == [3], "a test is tried, and says why not"
+    assert await due(outbox, 900) == [3, 1, 2]
+
+
+async def test_files_of_the_version_before_are_taken_as_they_are(tmp_path: Path) -> None:
+    async with outbox_in(tmp_path) as outbox:
+        await record(outbox, new(1), new(2))
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        for column in ("is_asked", "put_off_us"):
+            connection.execute(f"ALTER TABLE delivery DROP COLUMN {column}")
+    connection.close()
+    async with outbox_in(tmp_path) as outbox:
+        assert await due(outbox) == [1, 2]
+        await outbox.leave_alone(1, "http://receiver.example:80", NOW + 60 * S)
+        await outbox.retry(2, NOW)
+        assert await due(outbox) == [2]
+
+
 async def test_attempts_are_logged_with_what_came_back(outbox: SqliteOutbox) -> None:
     await record(outbox, new(1))
     await settle(outbox, 1, WAITING, retry_s=5, error="the receiver answered 500")
@@ -383,7 +459,7 @@ async def test_listeners_hear_of_what_becomes_due(outbox: SqliteOutbox) -> None:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["record", "test", "delivered", "wait", "dead", "gone", "cancel", "forget", "retry", "postpone"]),
+        st.sampled_from(["record", "test", "delivered", "wait", "dead", "gone", "cancel", "forget", "retry", "postpone", "leave_alone", "resume"]),
         st.integers(1, 3),
         st.integers(1, 12),
     ),
@@ -437,6 +513,10 @@ def do(
             outbox_queue.retry(connection, delivery_id, now_us)
         case "postpone":
             outbox_queue.postpone(connection, 1, "http://receiver.example:80", now_us + 9, "")
+        case "leave_alone":
+            outbox_queue.leave_alone(connection, 1, "http://receiver.example:80", now_us + 9)
+        case "resume":
+            outbox_queue.resume(connection, 1, "http://receiver.example:80")
 
 
 def check_order(connection: sqlite3.Connection) -> None:

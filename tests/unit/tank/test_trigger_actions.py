@@ -90,6 +90,32 @@ async def key_of(tank: Tank, made: CreatedDevice, *methods: str, name: str | Non
     return caller_of_key(tank.directory, secret, NOW)
 
 
+OFF = "email is not sent by this server: its setting email.host is not set"
+
+
+async def test_where_no_email_is_sent_a_new_address_is_refused_and_an_old_one_stays(
+    tank: Tank, made: CreatedDevice
+) -> None:
+    old = await make(tank, OPERATOR, made, email="a@example.org")
+    tank.sends_email = False
+    with pytest.raises(ValidationFailed, match=OFF):
+        await make(tank, OPERATOR, made, email="a@example.org")
+    number = old.trigger_id
+    with pytest.raises(ValidationFailed, match=OFF):
+        await actions.update_trigger(tank, OPERATOR, number, TriggerChange(email="b@example.org"))
+    for change in (
+        TriggerChange(threshold="30"),
+        TriggerChange(email="a@example.org", is_enabled=False),
+        TriggerChange(is_enabled=True),
+    ):
+        kept = await actions.update_trigger(tank, OPERATOR, number, change)
+        assert kept.email == "a@example.org"
+    gone = await actions.update_trigger(tank, OPERATOR, number, TriggerChange(email=""))
+    assert gone.email == ""
+    with pytest.raises(ValidationFailed, match=OFF):
+        await actions.update_trigger(tank, OPERATOR, number, TriggerChange(email="a@example.org"))
+
+
 async def test_a_device_key_makes_reads_changes_and_deletes_triggers_on_its_feed(
     tank: Tank, made: CreatedDevice
 ) -> None:

@@ -16,8 +16,8 @@ from thingtank.tank.actions.triggers import (
     get_trigger,
     test_trigger,
 )
-from thingtank.tank.errors import NoSuchDevice, Unavailable
-from thingtank.tank.triggers import QUIET_S, Trigger, TriggerChange
+from thingtank.tank.errors import NoSuchDevice, Unavailable, ValidationFailed
+from thingtank.tank.triggers import KINDS, QUIET_S, THRESHOLD_KINDS, Trigger, TriggerChange
 
 
 class TriggerRow(msgspec.Struct, frozen=True):
@@ -89,6 +89,10 @@ class Tested(msgspec.Struct, frozen=True):
 async def create(context: Context, asked: CreateTrigger) -> TriggerRow:
     """Make a trigger."""
     device = find_device(context, asked.feed)
+    if asked.threshold and asked.kind in KINDS and asked.kind not in THRESHOLD_KINDS:
+        # Clients of Xively send a blank or an old one along; a person means it.
+        why = f"is only for {', '.join(THRESHOLD_KINDS)}, not for {asked.kind}"
+        raise ValidationFailed([("threshold_value", why)])
     draft = TriggerChange(
         asked.kind,
         asked.threshold,

@@ -52,6 +52,7 @@ async def create_trigger(
     _check(caller, ("get", "post"), device, name)
     now_us = tank.clock.now_us()
     trigger = drafted(tank, device, name, draft, now_us)
+    _check_email(tank, trigger)
     _check_limits(tank, trigger)
     try:
         stored = await tank.triggers.insert(trigger)
@@ -98,6 +99,15 @@ def _checked(trigger: Trigger) -> Trigger:
     if problems:
         raise ValidationFailed(problems)
     return trigger
+
+
+def _check_email(tank: Tank, trigger: Trigger, before: Trigger | None = None) -> None:
+    """Refuse an e-mail address where no e-mail is sent; one that was taken before may stay."""
+    if tank.sends_email or not trigger.email:
+        return
+    if before is None or trigger.email != before.email:
+        why = "is not sent by this server: its setting email.host is not set"
+        raise ValidationFailed([("email", why)])
 
 
 def _check_limits(tank: Tank, trigger: Trigger) -> None:
@@ -181,6 +191,7 @@ async def update_trigger(
 
     def apply(newest: Trigger) -> Trigger:
         after = _checked(changed(newest, change))
+        _check_email(tank, after, newest)
         if not starts_afresh(newest, after):
             return after
         armed = _armed(tank, after, now_us, newest.armed)

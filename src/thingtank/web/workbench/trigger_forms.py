@@ -84,12 +84,22 @@ class TriggerForm(TankForm):
         "Quiet time", f"At least so long between two firings. Blank: {QUIET_S} s."
     )
 
-    def __init__(self, *args: Any, channels: Sequence[str], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, channels: Sequence[str], sends_email: bool = True, **kwargs: Any
+    ) -> None:
         """Make a form for a device with these channels."""
         super().__init__(*args, **kwargs)
+        if not sends_email:
+            self._say_no_email()
         field = self.fields["channel"]
         assert isinstance(field, forms.ChoiceField), "as declared above"
         field.choices = [(name, name) for name in channels]
+
+    def _say_no_email(self) -> None:
+        field = self.fields["email"]
+        field.help_text = "This server sends no e-mail: its setting email.host is not set."
+        if not self["email"].value():  # else it can be taken away
+            field.widget.attrs["disabled"] = True
 
     @staticmethod
     def initial_of(trigger: Trigger) -> dict[str, object]:

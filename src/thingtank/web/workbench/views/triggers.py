@@ -43,7 +43,12 @@ def add(request: HttpRequest, feed_id: int) -> HttpResponse:
     """Add a trigger."""
     caller, device = owned_device(request, feed_id)
     first = {"channel": request.GET.get("channel", "")}
-    form = TriggerForm(request.POST or None, initial=first, channels=_channels(feed_id))
+    form = TriggerForm(
+        request.POST or None,
+        initial=first,
+        channels=_channels(feed_id),
+        sends_email=tank_access.tank().sends_email,
+    )
     if request.method == "POST" and form.is_valid():
         name = form.cleaned_data["channel"]
         action = create_trigger(tank_access.tank(), caller, feed_id, name, form.change())
@@ -60,7 +65,12 @@ def edit(request: HttpRequest, trigger_id: int) -> HttpResponse:
     posted = request.POST.copy() if request.method == "POST" else None
     if posted is not None:
         posted["channel"] = trigger.name
-    form = TriggerForm(posted, initial=TriggerForm.initial_of(trigger), channels=[trigger.name])
+    form = TriggerForm(
+        posted,
+        initial=TriggerForm.initial_of(trigger),
+        channels=[trigger.name],
+        sends_email=tank_access.tank().sends_email,
+    )
     if request.method == "POST" and form.is_valid():
         action = update_trigger(tank_access.tank(), caller, trigger_id, form.change())
         if attempt(form, action) is not None:
