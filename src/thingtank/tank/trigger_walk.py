@@ -178,4 +178,6 @@ def _telling(trigger: Trigger, numbers: Float64s) -> Int64s | None:
     if clear is not None:
         lasts = _COMPARE[trigger.kind](numbers, clear)
         turns |= lasts[1:] != lasts[:-1]
+        is_text = np.isnan(numbers)  # which ends nothing that a number would
+        turns |= is_text[1:] != is_text[:-1]
     return np.flatnonzero(turns) + 1
