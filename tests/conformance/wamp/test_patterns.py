@@ -122,6 +122,13 @@ def test_remembered_matches_are_bounded() -> None:
         assert len(patterns._remembered) <= 10
 
 
+def test_what_is_longer_than_a_uri_is_not_remembered() -> None:
+    patterns: Patterns[int] = Patterns()
+    patterns.add("t", "prefix", 1)
+    assert patterns.matching("t" * 5000) == (1,)
+    assert not patterns._remembered
+
+
 URIS = st.lists(st.sampled_from(["a", "b", "aa"]), min_size=1, max_size=4).map(".".join)
 MADE = st.one_of(
     st.tuples(URIS, st.just("exact")),

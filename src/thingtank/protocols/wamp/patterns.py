@@ -19,6 +19,7 @@ from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from thingtank.protocols.wamp.options import Match
+from thingtank.protocols.wamp.uris import URI_CHARS_MAX
 
 REMEMBERED_MAX = 4096
 
@@ -84,7 +85,8 @@ class Patterns(Generic[Value]):
             found = tuple(self._find(uri))
             if len(self._remembered) >= self._remembered_max:
                 self._remembered.clear()
-            self._remembered[uri] = found
+            if len(uri) <= URI_CHARS_MAX:
+                self._remembered[uri] = found
         return found
 
     def best(self, uri: str) -> Value | None:
