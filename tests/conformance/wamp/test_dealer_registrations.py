@@ -252,6 +252,15 @@ def test_roundrobin_keeps_its_turns_when_a_callee_leaves(leaver, places):
     assert called(realm, callees, 3) == places
 
 
+def test_roundrobin_goes_on_with_who_comes_after_a_turn_of_the_only_one():
+    realm = Realm()
+    callees = [realm.join(), realm.join()]
+    callees[0].register(ADD, invoke="roundrobin")
+    assert called(realm, callees, 1) == [0]
+    callees[1].register(ADD, invoke="roundrobin")
+    assert called(realm, callees, 3) == [1, 0, 1]
+
+
 @pytest.mark.parametrize(
     ("invoke", "places"), [("first", [0, 1]), ("last", [1, 0]), ("roundrobin", [0, 1])]
 )

@@ -33,7 +33,7 @@ from thingtank.protocols.wamp.answers import (
 )
 from thingtank.protocols.wamp.calls import CallPolicy, DealerBounds
 from thingtank.protocols.wamp.errors import ProtocolViolation
-from thingtank.protocols.wamp.invocations import BY_REQUEST, check_announced
+from thingtank.protocols.wamp.invocations import BY_REQUEST, PLAIN, check_announced
 from thingtank.protocols.wamp.messages import Call, Cancel, Error, Register, Unregister, Yield
 from thingtank.protocols.wamp.meta_events import MetaEvent
 from thingtank.protocols.wamp.options import Match, ResultDetails, YieldOptions
@@ -66,7 +66,7 @@ DEALER_FEATURES = (
 """What is done here; meta APIs are announced by those who answer them."""
 
 _DEFAULT_BOUNDS = DealerBounds()
-_PLAIN = YieldOptions()
+_PLAIN_YIELD = YieldOptions()
 
 
 class Dealer:
@@ -116,7 +116,7 @@ class Dealer:
         Raises:
             ValueError: the URI is taken.
         """
-        self.registrations.provide(uri, match, RouterProcedure(carry_out))
+        self.registrations.provide(uri, match, RouterProcedure(carry_out, match != "exact"))
 
     def register(self, peer: Peer, message: Register) -> None:
         """Answer REGISTER."""
@@ -144,7 +144,8 @@ class Dealer:
             ProtocolViolation: it uses what its caller did not announce.
         """
         caller = self._parties.get(peer) or self._party(peer)
-        check_announced(caller, message.options)
+        if message.options != PLAIN:
+            check_announced(caller, message.options)
         if message.request_id in caller.calls:
             raise ProtocolViolation(f"call {message.request_id} is not answered yet")
         try:
@@ -195,6 +196,10 @@ class Dealer:
         callee = self._parties.get(peer) or self._party(peer)
         call = callee.invocation(message.request_id)
         options = message.options
+        if options == _PLAIN_YIELD:
+            if call is not None:
+                self._routing.bring_result(call, None, message.payload)
+            return
         if options.ppt_scheme and not callee.can_pass_payload_through:
             raise ProtocolViolation("payload_passthru_mode was not announced by this callee")
         # Progress that the caller did not ask for is dropped, and the call goes on.
@@ -205,7 +210,8 @@ class Dealer:
             send_refusal(peer, 68, message.request_id, refused)
             self._routing.end_with(call, refused, "killnowait" if options.progress else None)
             return
-        self._routing.bring_result(call, _result_details(options), message.payload)
+        details = ResultDetails(progress=options.progress, **options.passed_on)
+        self._routing.bring_result(call, details, message.payload)
 
     def error(self, peer: Peer, message: Error) -> None:
         """Bring an ERROR of a callee to the caller, or the call to another callee.
@@ -264,9 +270,3 @@ class Dealer:
         if party is None:
             party = self._parties[peer] = Party(peer)
         return party
-
-
-def _result_details(options: YieldOptions) -> ResultDetails | None:
-    if options == _PLAIN:
-        return None
-    return ResultDetails(progress=options.progress, **options.passed_on)

@@ -46,19 +46,13 @@ def check_announced(caller: Party, options: CallOptions) -> None:
 def invocation_details(
     caller: Party, endpoint: Endpoint, message: Call, policy: CallPolicy
 ) -> InvocationDetails | None:
-    """The details for this callee; None for none, which is what most calls have.
+    """The details for this callee; None, what most calls have, for none.
 
     Raises:
         Refused.
     """
     options = message.options
-    is_pattern = endpoint.registration.is_pattern
-    if (
-        options == PLAIN
-        and policy == BY_REQUEST
-        and not is_pattern
-        and not endpoint.discloses_caller
-    ):
+    if endpoint.is_plain and policy is BY_REQUEST and options == PLAIN:
         return None
     callee = endpoint.party
     if options.progress and not callee.can_take_progress:
@@ -68,7 +62,7 @@ def invocation_details(
     return InvocationDetails(
         **_identification(caller, endpoint, options, policy),
         **options.passed_on,
-        procedure=message.procedure if is_pattern else UNSET,
+        procedure=message.procedure if endpoint.registration.is_pattern else UNSET,
         receive_progress=options.receive_progress and callee.can_send_progress,
         progress=options.progress,
         timeout=options.timeout if endpoint.keeps_time else 0,

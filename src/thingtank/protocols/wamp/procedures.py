@@ -126,6 +126,8 @@ class RouterProcedure(Struct, frozen=True, gc=False, eq=False):
 
     Attributes:
         carry_out: answers the call that it is given, now or later.
+        is_pattern: it is under more than one URI.
     """
 
     carry_out: Callable[[RouterCall], None]
+    is_pattern: bool

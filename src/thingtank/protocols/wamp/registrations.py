@@ -43,6 +43,7 @@ class Endpoint:
     Attributes:
         place: grows by order of registration.
         concurrency: most invocations at once; 0 for any number.
+        is_plain: a call that asks for nothing is told nothing.
         active: how many there are.
     """
 
@@ -50,6 +51,7 @@ class Endpoint:
         "active",
         "concurrency",
         "discloses_caller",
+        "is_plain",
         "keeps_time",
         "party",
         "place",
@@ -66,6 +68,7 @@ class Endpoint:
         self.concurrency = options.concurrency or 0
         self.active = 0
         self.discloses_caller = options.disclose_caller
+        self.is_plain = not (registration.is_pattern or options.disclose_caller)
         self.keeps_time = options.forward_timeout and party.can_keep_time
 
     @property
@@ -121,7 +124,11 @@ class Registration:
         """Who is to carry out a call; None if all are busy."""
         endpoints = self.endpoints
         if len(endpoints) == 1:
-            return endpoints[0] if endpoints[0].has_room else None
+            (endpoint,) = endpoints
+            if endpoint.concurrency and not endpoint.has_room:
+                return None
+            self._place_last = endpoint.place
+            return endpoint
         return self._choose(endpoints, self._place_last, choose_below)
 
     def choose_after(self, tried: list[Endpoint], choose_below: ChooseBelow) -> Endpoint | None:

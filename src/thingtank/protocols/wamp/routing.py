@@ -81,9 +81,10 @@ class CallRouting:
             raise Refused(LIMIT_REACHED, text)
         if self._call_count >= self._bounds.calls_max:
             raise Refused(LIMIT_REACHED, "too many calls of this realm are not answered yet")
-        if not is_uri(procedure, is_strict=self._is_strict):
-            raise Refused(INVALID_URI, f"{procedure[:200]!r} is not a valid URI")
         found = self._best(procedure)
+        # What is registered exactly was checked when it was.
+        if found is None or found.is_pattern:
+            self._check_uri(procedure)
         if found is None:
             raise Refused(NO_SUCH_PROCEDURE, f"nobody has registered {procedure!r}")
         call = PendingCall(
@@ -129,7 +130,7 @@ class CallRouting:
         endpoint = route.tried[-1].registration.choose_after(route.tried, self._choose_below)
         if endpoint is None:
             return False
-        _withdraw(call)
+        _withdraw(call, route.tried[-1])
         call.endpoint = None
         route.tried.append(endpoint)
         try:
@@ -178,11 +179,16 @@ class CallRouting:
         call.is_over = True
         del call.caller.calls[call.request_id]
         self._call_count -= 1
-        if call.endpoint is not None:
-            _withdraw(call)
+        endpoint = call.endpoint
+        if endpoint is not None:
+            _withdraw(call, endpoint)
         if call.due_us:
             self.timers.drop(call)
         self._kept_bytes -= call.kept_bytes
+
+    def _check_uri(self, procedure: str) -> None:
+        if not is_uri(procedure, "exact", self._is_strict):
+            raise Refused(INVALID_URI, f"{procedure[:200]!r} is not a valid URI")
 
     def _add(self, call: PendingCall) -> None:
         call.caller.calls[call.request_id] = call
@@ -276,8 +282,7 @@ def _send_invocation(
     peer.send_bytes(invocation_bytes(peer, invocation_id, registration_id, details, payload))
 
 
-def _withdraw(call: PendingCall) -> None:
+def _withdraw(call: PendingCall, endpoint: Endpoint) -> None:
     """Take a call from its callee, whose answer is dropped from now on."""
-    assert call.endpoint is not None
-    del call.endpoint.party.invocations[call.invocation_id]
-    call.endpoint.active -= 1
+    del endpoint.party.invocations[call.invocation_id]
+    endpoint.active -= 1
