@@ -30,18 +30,6 @@ def node_package(name: str) -> Path:
     return needed_file(NODE / "node_modules" / name / "package.json").parent
 
 
-def conformance_data(name: str) -> Path:
-    """A folder of test data of public projects, which this one does not contain.
-
-    It lies beside the checkout in CI; elsewhere THINGTANK_CONFORMANCE_DATA says where.
-    """
-    beside = Path(__file__).parents[2] / "shared" / "conformance"
-    folder = Path(os.environ.get("THINGTANK_CONFORMANCE_DATA", beside)) / name
-    if not folder.is_dir():
-        _miss(f"no conformance data at {folder}; THINGTANK_CONFORMANCE_DATA can name its folder")
-    return folder
-
-
 def _miss(reason: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)

@@ -36,11 +36,13 @@ def _patterns(char: str) -> dict[Match, re.Pattern[str]]:
 _WELL_FORMED = {False: _patterns(_LOOSE), True: _patterns(_STRICT)}
 
 
-@lru_cache(_REMEMBERED_MAX)
 def is_uri(uri: str, match: Match = "exact", is_strict: bool = False) -> bool:
     """Whether this may stand where `match` says how it is compared. Fast for what is repeated."""
-    if len(uri) > URI_CHARS_MAX:
-        return False
+    return len(uri) <= URI_CHARS_MAX and _is_well_formed(uri, match, is_strict)
+
+
+@lru_cache(_REMEMBERED_MAX)  # of short ones only: they stay in memory
+def _is_well_formed(uri: str, match: Match, is_strict: bool) -> bool:
     return _WELL_FORMED[is_strict][match].fullmatch(uri) is not None
 
 
