@@ -1,0 +1,32 @@
+"""How WAMP traffic can be wrong, with what the specification wants done about it.
+
+```
+WampError
+├── ProtocolViolation       the peer broke the protocol: ABORT, and close the transport
+├── InvalidUri              one request is wrong: ERROR `wamp.error.invalid_uri`, the session lives
+├── UnconvertiblePayload    no fault of anybody: this payload has no form in that serializer
+└── MessageTooLong          a message of ours is longer than its receiver said it takes
+```
+
+Source: WAMP, Protocol Violations, and URIs.
+"""
+
+
+class WampError(Exception):
+    """Anything that WAMP has an answer for. The text may be shown to the peer."""
+
+
+class ProtocolViolation(WampError):
+    """ABORT with `wamp.error.protocol_violation`; nothing further is read from this peer."""
+
+
+class InvalidUri(WampError):
+    """ERROR with `wamp.error.invalid_uri`; nothing at all for an unacknowledged PUBLISH."""
+
+
+class UnconvertiblePayload(WampError):
+    """The receiver of another serializer cannot be given this payload."""
+
+
+class MessageTooLong(WampError):
+    """More bytes than the receiver takes; it has not been sent."""

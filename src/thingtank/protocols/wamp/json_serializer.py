@@ -1,0 +1,175 @@
+"""WAMP in JSON.
+
+A byte string is the string NUL and base64 (standard alphabet, padded); nothing else in WAMP is
+special to JSON. Lone surrogates are refused: they have no UTF-8.
+
+Source: WAMP, Serializations, JSON; Binary conversion of JSON Strings.
+"""
+
+import binascii
+import re
+from base64 import b64decode, b64encode
+from typing import Any, ClassVar
+
+import msgspec
+from msgspec.structs import astuple
+
+from thingtank.protocols.wamp.errors import ProtocolViolation, UnconvertiblePayload
+from thingtank.protocols.wamp.messages import Message
+from thingtank.protocols.wamp.payloads import Payload
+from thingtank.protocols.wamp.serializer import (
+    ANY_ON_WIRE,
+    DEPTH_MAX,
+    ITEMS_MAX,
+    LIST,
+    MAP,
+    MESSAGE_BYTES_MAX,
+    OTHER,
+    PAYLOAD_MESSAGE_OF,
+    TEXT,
+    Serializer,
+    out_of_bounds,
+    too_long,
+)
+
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
+_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(ANY_ON_WIRE)
+_VALUES: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[Any])
+_ENCODE = msgspec.json.Encoder().encode
+
+
+class JsonSerializer(Serializer):
+    """Reads and writes messages in JSON."""
+
+    name = "json"
+    is_binary = False
+    rawsocket_id = 1
+    _kinds = bytes({0x5B: LIST, 0x7B: MAP, 0x22: TEXT}.get(first, OTHER) for first in range(256))
+    _between: ClassVar[bytes] = b","
+
+    def decode(self, data: bytes) -> Message:
+        """Read one message.
+
+        Raises:
+            ProtocolViolation.
+        """
+        if len(data) > MESSAGE_BYTES_MAX:
+            raise too_long()
+        try:
+            if not data.isascii():
+                str(data, "utf-8")  # what stays raw is not looked at below
+            message = _DECODER.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ProtocolViolation(f"not a WAMP message in JSON: {error}") from None
+        if len(data) > 2 * DEPTH_MAX:  # less cannot be too deep: each level has two brackets
+            _check_bounds(data)
+        message_type = PAYLOAD_MESSAGE_OF.get(type(message))
+        if message_type is None:
+            return message  # type: ignore[no-any-return]
+        values = astuple(message)
+        return message_type(*values[:-2], self.payload(bytes(values[-2]), bytes(values[-1])))
+
+    def encode_with(self, head: tuple[Any, ...], payload: Payload) -> bytes:
+        """Write a message's head and its payload, which is converted if need be.
+
+        Raises:
+            UnconvertiblePayload.
+        """
+        encoded = _ENCODE(head)
+        if not payload.count:
+            return encoded
+        if payload.serializer is not self:
+            payload = payload.converted(self)
+        return b"%b,%b]" % (encoded[:-1], payload.data)
+
+    def parse_elements(self, payload: Payload) -> list[Any]:
+        """Read a payload's elements.
+
+        Raises:
+            UnconvertiblePayload: a number that no double holds.
+        """
+        try:
+            elements = _VALUES.decode(b"[%b]" % payload.data)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise UnconvertiblePayload(f"this JSON cannot be converted: {error}") from None
+        return _with_bytes(elements) if b"\\u0000" in payload.data else elements
+
+    def serialize_elements(self, elements: list[Any]) -> bytes:
+        """Write a payload's elements.
+
+        Raises:
+            UnconvertiblePayload: a key, or a value of a type, that JSON does not have.
+        """
+        try:
+            return _ENCODE(_jsonable(elements))[1:-1]
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UnconvertiblePayload(f"no form in JSON: {error}") from None
+
+    def _is_empty(self, element: bytes) -> bool:
+        return len(element) == 2 or element[1:-1].isspace()
+
+
+JSON = JsonSerializer()
+
+
+def _check_bounds(data: bytes) -> None:
+    """Refuse well-formed JSON that is too deep or of too many parts.
+
+    Counting what may also stand within strings tells most messages apart from those that have to
+    be looked at.
+    """
+    if data.count(b"[") + data.count(b"{") > DEPTH_MAX:
+        brackets = _STRING.sub(b"", data).translate(_BRACKETS, _NO_BRACKETS)
+        for _ in range(DEPTH_MAX):
+            brackets = brackets.replace(b"[]", b"")  # the innermost level
+        if brackets:
+            raise out_of_bounds(DEPTH_MAX + 1)
+    if (
+        len(data) > ITEMS_MAX
+        and _item_count(data) > ITEMS_MAX
+        and _item_count(_STRING.sub(b"", data)) > ITEMS_MAX
+    ):
+        raise out_of_bounds(0)
+
+
+def _item_count(data: bytes) -> int:
+    return data.count(b",") + data.count(b"[") + data.count(b"{")
+
+
+def _with_bytes(value: Any) -> Any:
+    """The same value with byte strings for those strings that stand for them."""
+    if isinstance(value, str):
+        return _bytes_of(value) if value[:1] == "\0" else value
+    if isinstance(value, list):
+        return [_with_bytes(element) for element in value]
+    if isinstance(value, dict):
+        return {name: _with_bytes(member) for name, member in value.items()}
+    return value
+
+
+def _bytes_of(text: str) -> bytes | str:
+    try:
+        return b64decode(text[1:], validate=True)
+    except (binascii.Error, ValueError):
+        return text
+
+
+def _jsonable(value: Any) -> Any:
+    """The same value of what JSON has."""
+    if isinstance(value, bytes):
+        return "\0" + b64encode(value).decode()
+    if isinstance(value, list):
+        return [_jsonable(element) for element in value]
+    if isinstance(value, dict):
+        return {_name_of(key): _jsonable(member) for key, member in value.items()}
+    return value
+
+
+def _name_of(key: Any) -> str:
+    if isinstance(key, str):
+        return key
+    if isinstance(key, int) and not isinstance(key, bool):
+        return str(key)
+    raise UnconvertiblePayload(f"no form in JSON: a key of type {type(key).__name__}")
