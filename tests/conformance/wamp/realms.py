@@ -14,9 +14,10 @@ from thingtank.protocols.wamp.authentication import (
     TransportFacts,
 )
 from thingtank.protocols.wamp.later import Later
+from thingtank.protocols.wamp.reception import Reception, SessionBounds
 from thingtank.protocols.wamp.router import Randomness, Realm, SessionIds
 from thingtank.protocols.wamp.serializers import SERIALIZERS
-from thingtank.protocols.wamp.session import Reception, Session, SessionBounds
+from thingtank.protocols.wamp.session import Session
 
 AT_US = 1_700_000_000_123_456  # 2023-11-14T22:13:20.123456Z
 NAMES = tuple(SERIALIZERS)

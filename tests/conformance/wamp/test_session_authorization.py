@@ -12,7 +12,7 @@ from thingtank.protocols.wamp.authorization import ALLOWED, DENIED, Decision
 from thingtank.protocols.wamp.calls import CallPolicy
 from thingtank.protocols.wamp.later import Later
 from thingtank.protocols.wamp.publications import PublishPolicy
-from thingtank.protocols.wamp.session import SessionBounds
+from thingtank.protocols.wamp.reception import SessionBounds
 
 
 class Scripted:

@@ -19,12 +19,11 @@ GOODBYE, ABORT and the loss of its transport, whoever began.
 Source: WAMP, Session Lifecycle; Protocol Violations.
 """
 
-from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
 from thingtank.protocols.wamp.answers import INVALID_URI, LIMIT_REACHED, PAYLOAD_SIZE_EXCEEDED
 from thingtank.protocols.wamp.authentication import (
@@ -32,11 +31,11 @@ from thingtank.protocols.wamp.authentication import (
     Accepted,
     Answer,
     Attempt,
-    Authenticator,
     Challenged,
     Rejected,
 )
 from thingtank.protocols.wamp.errors import InvalidUri, ProtocolViolation
+from thingtank.protocols.wamp.held import HeldMessages
 from thingtank.protocols.wamp.later import Later, at_once
 from thingtank.protocols.wamp.members import Member, Transport
 from thingtank.protocols.wamp.messages import (
@@ -46,12 +45,12 @@ from thingtank.protocols.wamp.messages import (
     Goodbye,
     Hello,
     Message,
-    PayloadMessage,
     Welcome,
 )
 from thingtank.protocols.wamp.options import ClosingDetails
-from thingtank.protocols.wamp.requests import REQUESTS, RequestIds, Requests
-from thingtank.protocols.wamp.router import SYSTEM_SHUTDOWN, Realm, SessionIds
+from thingtank.protocols.wamp.reception import Reception
+from thingtank.protocols.wamp.requests import REQUESTS, Requests
+from thingtank.protocols.wamp.router import SYSTEM_SHUTDOWN, Realm
 from thingtank.protocols.wamp.uris import check_uri
 
 PROTOCOL_VIOLATION = "wamp.error.protocol_violation"
@@ -61,43 +60,6 @@ GOODBYE_AND_OUT = "wamp.close.goodbye_and_out"
 
 _US_PER_S = 1_000_000
 _TEXT_CHARS_MAX = 300
-
-
-class SessionBounds(Struct, frozen=True):
-    """How long a client is waited for, and how much of it is kept.
-
-    Attributes:
-        hello_s_max: from the transport's beginning, or a session's end, to HELLO.
-        authentication_s_max: from HELLO to WELCOME.
-        decision_s_max: for an authorizer; then it has failed.
-        goodbye_s_max: for the echo.
-        held_messages_max, held_bytes_max: that wait for a decision; of bytes, payloads only.
-    """
-
-    hello_s_max: float = 10.0
-    authentication_s_max: float = 10.0
-    decision_s_max: float = 10.0
-    goodbye_s_max: float = 5.0
-    held_messages_max: int = 1000
-    held_bytes_max: int = 4 * 1024 * 1024
-
-
-class Reception(Struct, frozen=True):
-    """What all transports of a door share.
-
-    Attributes:
-        find_realm: by its name, which is a URI; None if there is none. May raise InvalidUri.
-        now_us: of a clock that does not jump.
-        agent: what WELCOME says that this is.
-    """
-
-    find_realm: Callable[[str], Realm | None]
-    authenticator: Authenticator
-    session_ids: SessionIds
-    now_us: Callable[[], int]
-    agent: str = ""
-    request_ids: RequestIds = "increasing"
-    bounds: SessionBounds = SessionBounds()
 
 
 class State(Enum):
@@ -132,8 +94,7 @@ class Session:
         self._check: Callable[[Authenticate], Answer | Later[Answer]] | None = None
         self._answer: Later[Answer] | None = None
         self._requests: Requests | None = None
-        self._held: deque[Message] = deque()
-        self._held_bytes = 0
+        self._held = HeldMessages(self._bounds.held_messages_max, self._bounds.held_bytes_max)
         self._due_us: int | None = None
         self._wait(self._bounds.hello_s_max)
 
@@ -157,7 +118,8 @@ class Session:
         """Take one message."""
         requests = self._requests
         if requests is not None and requests.is_waiting and type(message) is not Abort:
-            self._hold(message)
+            if not self._held.put(message):
+                self.abort(LIMIT_REACHED, "too much was sent while a request was being decided")
         else:
             self._take(message)
 
@@ -303,23 +265,13 @@ class Session:
         if self._requests is not None and self._requests.is_waiting:
             self._wait(self._bounds.decision_s_max)
 
-    def _hold(self, message: Message) -> None:
-        """Keep what may not overtake a request that waits for a decision."""
-        self._held_bytes += _bytes_of(message)
-        self._held.append(message)
-        is_too_much = self._held_bytes > self._bounds.held_bytes_max and len(self._held) > 1
-        if is_too_much or len(self._held) > self._bounds.held_messages_max:
-            self.abort(LIMIT_REACHED, "too much was sent while a request was being decided")
-
     def _release(self) -> None:
         """Take what was held, until it has to wait again."""
         if self._requests is None:
             return
         self._due_us = None
         while self._held and not self.is_waiting:
-            message = self._held.popleft()
-            self._held_bytes -= _bytes_of(message)
-            self._take(message)
+            self._take(self._held.take())
 
     def _goodbye(self, message: Goodbye) -> None:
         del message  # whatever its reason
@@ -353,7 +305,6 @@ class Session:
         self.member = self._realm = self._requests = self._answer = None
         self._attempt = self._check = None
         self._held.clear()
-        self._held_bytes = 0
         if answer is not None:
             answer.cancel()
         if requests is not None:
@@ -371,11 +322,6 @@ class Session:
     def _wait(self, seconds: float | None) -> None:
         now_us = self._reception.now_us
         self._due_us = None if seconds is None else now_us() + round(seconds * _US_PER_S)
-
-
-def _bytes_of(message: Message) -> int:
-    payload = getattr(message, "payload", None) if isinstance(message, PayloadMessage) else None
-    return len(payload.data) if payload is not None else 0
 
 
 _HANDLERS: dict[State, dict[type[Message], Callable[[Session, Any], None]]] = {
