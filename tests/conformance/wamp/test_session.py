@@ -402,6 +402,15 @@ def test_increasing_ids(code, request_id, is_refused):
     assert client.is_closed is is_refused
 
 
+@pytest.mark.parametrize("code", [32, 48])
+def test_one_follows_the_greatest_id(code):
+    client = World().join()
+    client.send(32, 2**53, {}, "a.b")
+    client.send(code, 1, {}, "a.b")
+    assert not client.is_closed
+    assert client.take()[1][2 if code == 48 else 1] == 1
+
+
 def test_ids_of_the_first_clients_are_random():
     world = World(request_ids="any")
     client = world.join(features=PLAIN)

@@ -196,6 +196,14 @@ def test_authenticator_may_choose_another_realm():
     assert (len(world.realm.members), len(other.realm.members)) == (0, 1)
 
 
+def test_authenticator_that_fails_comes_to_light():
+    _, client, authenticator = connected()  # which has no answers
+    with pytest.raises(IndexError):
+        client.hello()
+    client.assert_aborted("wamp.error.authentication_failed")
+    assert len(authenticator.asked) == 1
+
+
 def test_realm_that_was_closed_meanwhile():
     later = Later()
     world, client, _ = connected(later)

@@ -206,6 +206,16 @@ def test_authorizer_that_never_answers_has_failed():
     assert client.session.next_due_us() is None
 
 
+@pytest.mark.parametrize("code", [32, 48, 64])
+def test_authorizer_that_fails_comes_to_light(code):
+    world, client = joined(object())
+    with pytest.raises(AttributeError):
+        client.ask(code, "a.b")
+    assert client.take_one()[:5] == [8, code, 1, {}, "wamp.error.authorization_failed"]
+    assert not client.is_closed
+    assert world.realm.broker.subscriptions.match("a.b") is None
+
+
 def test_what_waits_is_bounded():
     bounds = SessionBounds(held_messages_max=3)
     for enough, one_too_many in [(3, 4), (1, 2)]:

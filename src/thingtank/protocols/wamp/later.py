@@ -41,9 +41,10 @@ class Later(Generic[T]):
                 self.on_canceled()
 
     def then(self, take: Callable[[T], None]) -> None:
-        """Have an answer taken that is not there yet."""
-        assert not self.answers
+        """Have the answer taken, within this call if it is there already."""
         self._take = take
+        if self.answers:
+            take(self.answers.pop())
 
 
 def at_once(answer: T | Later[T]) -> T | Later[T]:

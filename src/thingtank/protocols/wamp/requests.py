@@ -53,7 +53,11 @@ Asked = Publish | Subscribe | Register | Call
 
 
 class Requests:
-    """Those of one open session. At most one waits for a decision; what comes next must wait."""
+    """Those of one open session. At most one waits for a decision; what comes next must wait.
+
+    Attributes:
+        waiting: the one that does.
+    """
 
     def __init__(
         self,
@@ -75,13 +79,8 @@ class Requests:
         self._request_ids = request_ids
         self._id_last = 0
         self._on_decided = on_decided
-        self._waiting: tuple[Asked, Later[Decision]] | None = None
+        self.waiting: tuple[Asked, Later[Decision]] | None = None
         self._opens_progress = member.announces("caller", "progressive_call_invocations")
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether a decision is waited for."""
-        return self._waiting is not None
 
     def receive(self, message: Message) -> None:
         """Take one of REQUESTS; not while a decision is waited for.
@@ -93,15 +92,15 @@ class Requests:
 
     def give_up(self) -> None:
         """Refuse what waits for a decision: it has waited long enough."""
-        if self._waiting is not None:
-            self._waiting[1].cancel()
+        if self.waiting is not None:
+            self.waiting[1].cancel()
             self._decided(UNDECIDED)
 
     def end(self) -> None:
         """Forget what waits: the session is over."""
-        if self._waiting is not None:
-            self._waiting[1].cancel()
-            self._waiting = None
+        if self.waiting is not None:
+            self.waiting[1].cancel()
+            self.waiting = None
 
     def _publish(self, message: Publish) -> None:
         self._take_id(message.request_id)
@@ -131,7 +130,7 @@ class Requests:
 
     def _call(self, message: Call) -> None:
         # WAMP, Verification of CALL Request IDs: one that is not new belongs to an earlier call.
-        is_known = message.request_id <= self._id_last
+        is_known = message.request_id <= self._id_last < ID_MAX
         if is_known and (self._opens_progress or self._request_ids != "any"):
             self._dealer.continue_call(self._member, message)
             return
@@ -157,7 +156,7 @@ class Requests:
         last, rule = self._id_last, self._request_ids
         if rule == "sequential" and request_id != last % ID_MAX + 1:
             raise ProtocolViolation(f"request id {request_id} follows {last}")
-        if rule == "increasing" and request_id <= last:
+        if rule == "increasing" and request_id <= last < ID_MAX:  # which 1 follows
             raise ProtocolViolation(f"request id {request_id} does not grow from {last}")
         self._id_last = request_id if rule != "any" else max(request_id, last)
 
@@ -165,16 +164,20 @@ class Requests:
         authorizer, realm = self._authorizer, self._realm
         if authorizer is None or not is_uri(uri, match, realm.is_strict):
             return self._carry_out(message, None)
-        decision = at_once(authorizer.authorize(self._member, action, uri, match))
+        try:
+            decision = at_once(authorizer.authorize(self._member, action, uri, match))
+        except Exception:
+            self._carry_out(message, UNDECIDED)
+            raise
         if not isinstance(decision, Later):
             return self._carry_out(message, decision)
-        self._waiting = message, decision
+        self.waiting = message, decision
         return decision.then(self._decided)
 
     def _decided(self, decision: Decision) -> None:
-        assert self._waiting is not None
-        message, _ = self._waiting
-        self._waiting = None
+        assert self.waiting is not None
+        message, _ = self.waiting
+        self.waiting = None
         try:
             self._carry_out(message, decision)
         except ProtocolViolation as violation:

@@ -183,12 +183,10 @@ class Realm:
         decision: Decision | Later[Decision] = ALLOWED
         if self.authorizer is not None:
             decision = self.authorizer.authorize(member, action, uri, match)
-        if not isinstance(decision, Later):
-            then(decision)
-        elif decision.answers:
-            then(decision.answers[0])
-        else:
+        if isinstance(decision, Later):
             decision.then(then)
+        else:
+            then(decision)
 
     def _on_meta(self, event: MetaEvent) -> None:
         # Before anybody listens, which is nearly always, nothing is written.

@@ -36,7 +36,7 @@ from thingtank.protocols.wamp.authentication import (
 )
 from thingtank.protocols.wamp.errors import InvalidUri, ProtocolViolation
 from thingtank.protocols.wamp.held import HeldMessages
-from thingtank.protocols.wamp.later import Later, at_once
+from thingtank.protocols.wamp.later import Later
 from thingtank.protocols.wamp.members import Member, Transport
 from thingtank.protocols.wamp.messages import (
     Abort,
@@ -83,7 +83,6 @@ class Session:
 
     def __init__(self, transport: Transport, reception: Reception) -> None:
         """Wait for HELLO."""
-        self.state = State.AWAITS_HELLO
         self.member: Member | None = None
         self._transport = transport
         self._reception = reception
@@ -96,12 +95,12 @@ class Session:
         self._requests: Requests | None = None
         self._held = HeldMessages(self._bounds.held_messages_max, self._bounds.held_bytes_max)
         self._due_us: int | None = None
-        self._wait(self._bounds.hello_s_max)
+        self._set(State.AWAITS_HELLO, self._bounds.hello_s_max)
 
     @property
     def is_waiting(self) -> bool:
         """Whether what comes now is only held: better not to read from the client until then."""
-        return self._requests is not None and self._requests.is_waiting
+        return self._requests is not None and self._requests.waiting is not None
 
     def receive_data(self, data: bytes) -> None:
         """Take one message as it came."""
@@ -117,11 +116,10 @@ class Session:
     def receive_message(self, message: Message) -> None:
         """Take one message."""
         requests = self._requests
-        if requests is not None and requests.is_waiting and type(message) is not Abort:
-            if not self._held.put(message):
-                self.abort(LIMIT_REACHED, "too much was sent while a request was being decided")
-        else:
+        if requests is None or requests.waiting is None or type(message) is Abort:
             self._take(message)
+        elif not self._held.put(message):
+            self.abort(LIMIT_REACHED, "too much was sent while a request was being decided")
 
     def fail(self, violation: ProtocolViolation) -> None:
         """End it for what the client did; also for what a door finds before messages."""
@@ -130,12 +128,13 @@ class Session:
         else:
             self.abort(PROTOCOL_VIOLATION, str(violation))
 
-    def abort(self, reason: str, text: str) -> None:
+    def abort(self, reason: str, text: str | None) -> None:
         """Send ABORT, leave the realm, close the transport."""
         if self.state is State.OVER:
             return
         serializer, bytes_max = self._transport.serializer, self._transport.bytes_max
-        data = serializer.encode(Abort(ClosingDetails(message=text[:_TEXT_CHARS_MAX]), reason))
+        told = UNSET if text is None else text[:_TEXT_CHARS_MAX]
+        data = serializer.encode(Abort(ClosingDetails(message=told), reason))
         if len(data) > bytes_max:
             data = serializer.encode(Abort(ClosingDetails(), reason))
         self._transport.send_bytes(data)
@@ -148,11 +147,11 @@ class Session:
             self._say_goodbye(reason, text)
             self._leave()
         elif self.state is not State.AWAITS_GOODBYE:
-            self.abort(reason, text or "")
+            self.abort(reason, text)
 
     def lose(self) -> None:
         """The transport has ended."""
-        self.state, self._due_us = State.OVER, None
+        self._set(State.OVER)
         self._leave()
 
     def next_due_us(self) -> int | None:
@@ -176,7 +175,7 @@ class Session:
             self.abort(AUTHENTICATION_FAILED, text)
 
     def _take(self, message: Message) -> None:
-        handler = _HANDLERS[self.state].get(type(message))
+        handler = self._handlers.get(type(message))
         try:
             if handler is not None:
                 handler(self, message)
@@ -198,7 +197,8 @@ class Session:
         facts = self._transport.facts
         self._attempt = Attempt(message.realm, self._session_id, message.details, facts)
         self._set(State.DECIDING, self._bounds.authentication_s_max)
-        return self._decide(self._reception.authenticator.hello(self._attempt))
+        attempt, authenticator = self._attempt, self._reception.authenticator
+        return self._decide(lambda: authenticator.hello(attempt))
 
     def _enter(self, realm: Realm | None, name: str) -> bool:
         if realm is None:
@@ -213,11 +213,15 @@ class Session:
     def _authenticate(self, message: Authenticate) -> None:
         assert self._check is not None
         check, self._check = self._check, None
-        self.state = State.DECIDING  # the time that WELCOME has goes on
-        self._decide(check(message))
+        self._set_state(State.DECIDING)  # the time that WELCOME has goes on
+        self._decide(lambda: check(message))
 
-    def _decide(self, answer: Answer | Later[Answer]) -> None:
-        answer = at_once(answer)
+    def _decide(self, ask: Callable[[], Answer | Later[Answer]]) -> None:
+        try:
+            answer = ask()
+        except Exception:
+            self.abort(AUTHENTICATION_FAILED, None)
+            raise
         if isinstance(answer, Later):
             self._answer = answer
             answer.then(self._decided)
@@ -229,7 +233,8 @@ class Session:
         if isinstance(answer, Rejected):
             self.abort(answer.reason, answer.text)
         elif isinstance(answer, Challenged):
-            self.state, self._check = State.CHALLENGED, answer.check
+            self._set_state(State.CHALLENGED)
+            self._check = answer.check
             challenge = Challenge(answer.authmethod, answer.extra)
             self._transport.send_bytes(self._transport.serializer.encode(challenge))
         else:
@@ -253,7 +258,7 @@ class Session:
             self.abort(PAYLOAD_SIZE_EXCEEDED, f"WELCOME has {len(data)} bytes")
             return
         self._attempt = None
-        self._set(State.OPEN, None)
+        self._set(State.OPEN)
         self._requests = Requests(member, realm, reception.request_ids, self._release)
         self.member = member
         member.send_bytes(data)
@@ -262,7 +267,7 @@ class Session:
     def _request(self, message: Message) -> None:
         assert self._requests is not None
         self._requests.receive(message)
-        if self._requests is not None and self._requests.is_waiting:
+        if self._requests is not None and self._requests.waiting is not None:
             self._wait(self._bounds.decision_s_max)
 
     def _release(self) -> None:
@@ -315,13 +320,19 @@ class Session:
             self._reception.session_ids.free(self._session_id)
             self._session_id = 0
 
-    def _set(self, state: State, seconds: float | None) -> None:
-        self.state = state
-        self._wait(seconds)
+    def _set(self, state: State, seconds: float | None = None) -> None:
+        """Come into a state; to be left within so many seconds, if there is a number."""
+        self._set_state(state)
+        self._due_us = None
+        if seconds is not None:
+            self._wait(seconds)
 
-    def _wait(self, seconds: float | None) -> None:
-        now_us = self._reception.now_us
-        self._due_us = None if seconds is None else now_us() + round(seconds * _US_PER_S)
+    def _set_state(self, state: State) -> None:
+        self.state = state
+        self._handlers = _HANDLERS[state]
+
+    def _wait(self, seconds: float) -> None:
+        self._due_us = self._reception.now_us() + round(seconds * _US_PER_S)
 
 
 _HANDLERS: dict[State, dict[type[Message], Callable[[Session, Any], None]]] = {
