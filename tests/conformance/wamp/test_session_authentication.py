@@ -196,6 +196,25 @@ def test_authenticator_may_choose_another_realm():
     assert (len(world.realm.members), len(other.realm.members)) == (0, 1)
 
 
+@pytest.mark.parametrize(
+    ("realm", "reason"),
+    [("realm3", "wamp.error.no_such_realm"), ("a..b", "wamp.error.invalid_uri")],
+)
+def test_authenticator_may_choose_a_realm_that_is_not_there(realm, reason):
+    world, client, _ = connected(Accepted("lamp", "device", "ticket", "static", realm=realm))
+    client.hello()
+    client.assert_aborted(reason)
+    assert world.session_ids._taken == set()
+
+
+def test_challenge_that_the_client_cannot_take():
+    authenticator = Scripted()
+    authenticator.answers = [Challenged("scram", {"x": "y" * 600}, authenticator.check)]
+    client = World(authenticator=authenticator).connect(bytes_max=512)
+    client.hello()
+    client.assert_aborted("wamp.error.payload_size_exceeded")
+
+
 def test_authenticator_that_fails_comes_to_light():
     _, client, authenticator = connected()  # which has no answers
     with pytest.raises(IndexError):

@@ -23,8 +23,6 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
-from msgspec import UNSET
-
 from thingtank.protocols.wamp.answers import INVALID_URI, LIMIT_REACHED, PAYLOAD_SIZE_EXCEEDED
 from thingtank.protocols.wamp.authentication import (
     AUTHENTICATION_FAILED,
@@ -35,8 +33,9 @@ from thingtank.protocols.wamp.authentication import (
     Rejected,
 )
 from thingtank.protocols.wamp.errors import InvalidUri, ProtocolViolation
+from thingtank.protocols.wamp.farewells import abort_bytes, goodbye_bytes
+from thingtank.protocols.wamp.handshake import Handshake
 from thingtank.protocols.wamp.held import HeldMessages
-from thingtank.protocols.wamp.later import Later
 from thingtank.protocols.wamp.members import Member, Transport
 from thingtank.protocols.wamp.messages import (
     Abort,
@@ -47,7 +46,6 @@ from thingtank.protocols.wamp.messages import (
     Message,
     Welcome,
 )
-from thingtank.protocols.wamp.options import ClosingDetails
 from thingtank.protocols.wamp.reception import Reception
 from thingtank.protocols.wamp.requests import REQUESTS, Requests
 from thingtank.protocols.wamp.router import SYSTEM_SHUTDOWN, Realm
@@ -59,7 +57,6 @@ TIMEOUT = "wamp.error.timeout"
 GOODBYE_AND_OUT = "wamp.close.goodbye_and_out"
 
 _US_PER_S = 1_000_000
-_TEXT_CHARS_MAX = 300
 
 
 class State(Enum):
@@ -89,9 +86,7 @@ class Session:
         self._bounds = reception.bounds
         self._realm: Realm | None = None
         self._session_id = 0  # 0 for none
-        self._attempt: Attempt | None = None
-        self._check: Callable[[Authenticate], Answer | Later[Answer]] | None = None
-        self._answer: Later[Answer] | None = None
+        self._handshake: Handshake | None = None
         self._requests: Requests | None = None
         self._held = HeldMessages(self._bounds.held_messages_max, self._bounds.held_bytes_max)
         self._due_us: int | None = None
@@ -132,12 +127,9 @@ class Session:
         """Send ABORT, leave the realm, close the transport."""
         if self.state is State.OVER:
             return
-        serializer, bytes_max = self._transport.serializer, self._transport.bytes_max
-        told = UNSET if text is None else text[:_TEXT_CHARS_MAX]
-        data = serializer.encode(Abort(ClosingDetails(message=told), reason))
-        if len(data) > bytes_max:
-            data = serializer.encode(Abort(ClosingDetails(), reason))
-        self._transport.send_bytes(data)
+        transport = self._transport
+        data = abort_bytes(transport.serializer, transport.bytes_max, reason, text)
+        transport.send_bytes(data)
         self._end()
 
     def close(self, reason: str = SYSTEM_SHUTDOWN, text: str | None = None) -> None:
@@ -186,83 +178,81 @@ class Session:
             self.fail(violation)
 
     def _hello(self, message: Hello) -> None:
-        try:
-            check_uri(message.realm)
-            realm = self._reception.find_realm(message.realm)
-        except InvalidUri as error:
-            return self.abort(INVALID_URI, str(error))
-        if not self._enter(realm, message.realm):
-            return None
+        if self._find_realm(message.realm) is None:
+            return
         self._session_id = self._reception.session_ids.take()
         facts = self._transport.facts
-        self._attempt = Attempt(message.realm, self._session_id, message.details, facts)
+        attempt = Attempt(message.realm, self._session_id, message.details, facts)
+        self._handshake = Handshake(attempt, self._decided)
         self._set(State.DECIDING, self._bounds.authentication_s_max)
-        attempt, authenticator = self._attempt, self._reception.authenticator
-        return self._decide(lambda: authenticator.hello(attempt))
-
-    def _enter(self, realm: Realm | None, name: str) -> bool:
-        if realm is None:
-            self.abort(NO_SUCH_REALM, f"no realm {name!r}")
-        elif realm.is_closed:
-            self.abort(SYSTEM_SHUTDOWN, f"realm {name!r} is closed")
-        else:
-            self._realm = realm
-            return True
-        return False
-
-    def _authenticate(self, message: Authenticate) -> None:
-        assert self._check is not None
-        check, self._check = self._check, None
-        self._set_state(State.DECIDING)  # the time that WELCOME has goes on
-        self._decide(lambda: check(message))
-
-    def _decide(self, ask: Callable[[], Answer | Later[Answer]]) -> None:
         try:
-            answer = ask()
+            self._handshake.hello(self._reception.authenticator)
         except Exception:
             self.abort(AUTHENTICATION_FAILED, None)
             raise
-        if isinstance(answer, Later):
-            self._answer = answer
-            answer.then(self._decided)
-        else:
-            self._decided(answer)
+
+    def _find_realm(self, name: str) -> Realm | None:
+        """The realm, if sessions may come in; otherwise there is an ABORT."""
+        try:
+            check_uri(name)
+            realm = self._reception.find_realm(name)
+        except InvalidUri as error:
+            self.abort(INVALID_URI, str(error))
+            return None
+        if realm is None:
+            self.abort(NO_SUCH_REALM, f"no realm {name!r}")
+            return None
+        if realm.is_closed:
+            self.abort(SYSTEM_SHUTDOWN, f"realm {name!r} is closed")
+            return None
+        return realm
+
+    def _authenticate(self, message: Authenticate) -> None:
+        assert self._handshake is not None
+        self._set_state(State.DECIDING)  # the time that WELCOME has goes on
+        try:
+            self._handshake.authenticate(message)
+        except Exception:
+            self.abort(AUTHENTICATION_FAILED, None)
+            raise
 
     def _decided(self, answer: Answer) -> None:
-        self._answer = None
         if isinstance(answer, Rejected):
             self.abort(answer.reason, answer.text)
         elif isinstance(answer, Challenged):
             self._set_state(State.CHALLENGED)
-            self._check = answer.check
-            challenge = Challenge(answer.authmethod, answer.extra)
-            self._transport.send_bytes(self._transport.serializer.encode(challenge))
+            self._send_fitting(Challenge(answer.authmethod, answer.extra))
         else:
             self._welcome(answer)
 
     def _welcome(self, accepted: Accepted) -> None:
-        reception, attempt = self._reception, self._attempt
-        assert attempt is not None
-        name = accepted.realm if accepted.realm is not None else attempt.realm
-        # Anew, for it may have been closed since.
-        if not self._enter(reception.find_realm(name), name):
+        assert self._handshake is not None
+        reception, attempt = self._reception, self._handshake.attempt
+        # Found anew, for it may be another one, or closed since.
+        realm = self._find_realm(accepted.realm if accepted.realm is not None else attempt.realm)
+        if realm is None:
             return
-        realm = self._realm
-        assert realm is not None
         member = Member(
             self._session_id, accepted, attempt.details, self._transport, self.close, self.fail
         )
         details = realm.welcome_details(member, reception.agent)
-        data = member.serializer.encode(Welcome(member.session_id, details))
-        if len(data) > member.bytes_max:
-            self.abort(PAYLOAD_SIZE_EXCEEDED, f"WELCOME has {len(data)} bytes")
+        if not self._send_fitting(Welcome(member.session_id, details)):
             return
-        self._attempt = None
+        self._handshake = None
         self._set(State.OPEN)
         self._requests = Requests(member, realm, reception.request_ids, self._release)
-        self.member = member
-        member.send_bytes(data)
+        self.member, self._realm = member, realm
         realm.join(member)
+
+    def _send_fitting(self, message: Message) -> bool:
+        """Send what a client must take; whether it can."""
+        data = self._transport.serializer.encode(message)
+        if len(data) > self._transport.bytes_max:
+            name = type(message).__name__.upper()
+            self.abort(PAYLOAD_SIZE_EXCEEDED, f"{name} has {len(data)} bytes")
+            return False
+        self._transport.send_bytes(data)
+        return True
 
     def _request(self, message: Message) -> None:
         assert self._requests is not None
@@ -293,12 +283,9 @@ class Session:
         self._end()
 
     def _say_goodbye(self, reason: str, text: str | None) -> None:
-        serializer, bytes_max = self._transport.serializer, self._transport.bytes_max
-        told = UNSET if text is None else text
-        data = serializer.encode(Goodbye(ClosingDetails(message=told), reason))
-        if len(data) > bytes_max:
-            data = serializer.encode(Goodbye(ClosingDetails(), GOODBYE_AND_OUT))
-        self._transport.send_bytes(data)
+        transport = self._transport
+        data = goodbye_bytes(transport.serializer, transport.bytes_max, reason, text)
+        transport.send_bytes(data)
 
     def _end(self) -> None:
         self.lose()
@@ -306,12 +293,12 @@ class Session:
 
     def _leave(self) -> None:
         """Forget the session that is open, or was about to be."""
-        member, realm, requests, answer = self.member, self._realm, self._requests, self._answer
-        self.member = self._realm = self._requests = self._answer = None
-        self._attempt = self._check = None
+        member, realm, requests = self.member, self._realm, self._requests
+        handshake = self._handshake
+        self.member = self._realm = self._requests = self._handshake = None
         self._held.clear()
-        if answer is not None:
-            answer.cancel()
+        if handshake is not None:
+            handshake.cancel()
         if requests is not None:
             requests.end()
         if member is not None and realm is not None:
