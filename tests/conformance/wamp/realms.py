@@ -1,0 +1,216 @@
+"""A realm and clients on transports in memory: octets of any serializer in and out."""
+
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import Any
+
+from tests.conformance.wamp.octets import READ, octets
+
+from thingtank.protocols.wamp.authentication import (
+    Accepted,
+    Answer,
+    Attempt,
+    Authenticator,
+    TransportFacts,
+)
+from thingtank.protocols.wamp.later import Later
+from thingtank.protocols.wamp.reception import Reception, SessionBounds
+from thingtank.protocols.wamp.router import Randomness, Realm, SessionIds
+from thingtank.protocols.wamp.serializers import SERIALIZERS
+from thingtank.protocols.wamp.session import Session
+
+AT_US = 1_700_000_000_123_456  # 2023-11-14T22:13:20.123456Z
+NAMES = tuple(SERIALIZERS)
+REALM = "realm1"
+ALL_ROLES: dict[str, set[str]] = {
+    "publisher": {"payload_passthru_mode"},
+    "subscriber": {"subscription_revocation"},
+    "caller": {"call_canceling", "progressive_call_invocations"},
+    "callee": {"call_canceling", "progressive_call_invocations", "registration_revocation"},
+}
+PLAIN: dict[str, set[str]] = {
+    "publisher": set(),
+    "subscriber": set(),
+    "caller": set(),
+    "callee": set(),
+}
+
+
+class ByAuthid:
+    """Believes what a client says that it is, which only tests do."""
+
+    def hello(self, attempt: Attempt) -> Answer | Later[Answer]:
+        authid, authrole = attempt.details.authid or "someone", attempt.details.authrole or "device"
+        extra = attempt.details.authextra
+        is_hidden = authrole == "router"
+        return Accepted(authid, authrole, "test", "tests", extra, is_hidden=is_hidden)
+
+
+class World:
+    """A router with one realm, and a clock that only tests move."""
+
+    def __init__(
+        self,
+        *,
+        authenticator: Authenticator | None = None,
+        bounds: SessionBounds | None = None,
+        request_ids: Any = "increasing",
+        agent: str = "tank",
+        **options: Any,
+    ) -> None:
+        self.now_us = AT_US
+        ids = count(7001)
+        self.make_id: Callable[[], int] = lambda: next(ids)
+        self.realm = Realm(
+            REALM,
+            Randomness(lambda: self.make_id(), lambda below: 0),
+            lambda: self.now_us,
+            **options,
+        )
+        self.session_ids = SessionIds(lambda: self.make_id())
+        self.realms = {REALM: self.realm}
+        self.reception = Reception(
+            self.realms.get,
+            authenticator or ByAuthid(),
+            self.session_ids,
+            lambda: self.now_us,
+            agent,
+            request_ids,
+            bounds or SessionBounds(),
+        )
+
+    def connect(self, serializer: str = "json", bytes_max: int = 2**24) -> "Client":
+        return Client(self, serializer, bytes_max)
+
+    def join(
+        self, serializer: str = "json", features: dict[str, set[str]] | None = None, **details: Any
+    ) -> "Client":
+        client = self.connect(serializer)
+        client.hello(features, **details)
+        welcome = client.take_one()
+        assert welcome[0] == 2
+        client.id = welcome[1]
+        return client
+
+    def holds_nothing_of(self, session_id: int) -> bool:
+        """Whether realm, broker and dealer have forgotten a session."""
+        broker, dealer = self.realm.broker, self.realm.dealer
+        callees = [
+            callee
+            for ids in dealer.registrations.list_ids().values()
+            for each in ids
+            for callee in dealer.registrations.list_callees(each)
+        ]
+        subscribers = [
+            each
+            for ids in broker.subscriptions.list_ids().values()
+            for each_id in ids
+            for each in broker.subscriptions.list_subscribers(each_id)
+        ]
+        return (
+            session_id not in self.realm.members
+            and session_id not in callees
+            and session_id not in subscribers
+            and broker.subscriptions.count_held(session_id) == 0
+            and all(peer.session_id != session_id for peer in dealer._parties)
+            and all(
+                call.caller.peer.session_id != session_id
+                for party in dealer._parties.values()
+                for call in party.invocations.values()
+            )
+        )
+
+
+class Client:
+    """One transport; as a transport it collects octets, as a client it reads and writes lists."""
+
+    def __init__(self, world: World, serializer: str, bytes_max: int) -> None:
+        self.serializer = SERIALIZERS[serializer]
+        self.bytes_max = bytes_max
+        self.facts = TransportFacts("memory", "here")
+        self.received: list[bytes] = []
+        self.is_closed = False
+        self.id = 0
+        self.request_ids = count(1)
+        self.session = Session(self, world.reception)
+
+    def send_bytes(self, data: bytes) -> None:
+        assert not self.is_closed
+        assert len(data) <= self.bytes_max
+        self.received.append(data)
+
+    def send_event(self, data: bytes) -> None:
+        self.send_bytes(data)
+
+    def close(self) -> None:
+        assert not self.is_closed
+        self.is_closed = True
+
+    def send(self, *elements: Any) -> None:
+        self.session.receive_data(octets(self.serializer.name, list(elements)))
+
+    def take(self) -> list[Any]:
+        messages = [READ[self.serializer.name](data) for data in self.received]
+        self.received.clear()
+        return messages
+
+    def take_one(self) -> Any:
+        (message,) = self.take()
+        return message
+
+    def hello(
+        self, features: dict[str, set[str]] | None = None, realm: str = REALM, **details: Any
+    ) -> None:
+        self.request_ids = count(1)
+        self.send(1, realm, {"roles": roles(features or ALL_ROLES), **details})
+
+    def ask(self, code: int, *elements: Any, **options: Any) -> int:
+        """Send a request; its id."""
+        request_id = next(self.request_ids)
+        self.send(code, request_id, *([options] if code not in (34, 66) else []), *elements)
+        return request_id
+
+    def subscribe(self, topic: str, **options: Any) -> int:
+        request_id = self.ask(32, topic, **options)
+        code, answered_id, subscription_id = self.take_one()
+        assert (code, answered_id) == (33, request_id)
+        return subscription_id
+
+    def register(self, procedure: str, **options: Any) -> int:
+        request_id = self.ask(64, procedure, **options)
+        code, answered_id, registration_id = self.take_one()
+        assert (code, answered_id) == (65, request_id)
+        return registration_id
+
+    def publish(self, topic: str, *payload: Any, **options: Any) -> None:
+        self.ask(16, topic, *payload, **options)
+
+    def call(self, procedure: str, *args: Any, **kwargs: Any) -> Any:
+        """Call, and give the only result, or the error's URI without `wamp.error.`."""
+        request_id = self.ask(48, procedure, list(args), kwargs)
+        *others, answer = self.take()
+        self.received += [octets(self.serializer.name, each) for each in others]
+        if answer[0] == 8:
+            assert answer[1:3] == [48, request_id]
+            return answer[4].removeprefix("wamp.error.")
+        assert answer[:2] == [50, request_id]
+        return answer[3][0] if len(answer) > 3 else "nothing"
+
+    def events(self) -> list[tuple[int, Any]]:
+        """What came, all events: subscription and arguments."""
+        messages = self.take()
+        assert all(each[0] == 36 for each in messages)
+        return [(each[1], each[4] if len(each) > 4 else []) for each in messages]
+
+    def assert_aborted(self, reason: str = "wamp.error.protocol_violation") -> None:
+        """It got nothing but ABORT, and was closed."""
+        code, _, given, *_ = self.take_one()
+        assert (code, given) == (3, reason)
+        assert self.is_closed
+
+
+def roles(features: dict[str, Iterable[str]] | dict[str, set[str]]) -> dict[str, Any]:
+    """As HELLO has them."""
+    return {
+        role: {"features": dict.fromkeys(sorted(names), True)} for role, names in features.items()
+    }
