@@ -125,10 +125,14 @@ class BoundedHttp(HttpToolsProtocol):
     def eof_received(self) -> bool:  # type: ignore[override] # as asyncio has it
         """Let a peer that has said all still read its answers (RFC 9112, 9.6), for a while.
 
-        One that has left altogether looks the same until something is written to it.
+        One that has left altogether looks the same until something is written to it. Who is in the
+        midst of an answer, such as events without end, most likely has: that is broken off.
         """
         self._has_said_all = True
-        if not self._is_answering() or self._is_in_request or self.scheme != "http":
+        cycle = self.cycle
+        is_amid = cycle is not None and cycle.response_started and not cycle.response_complete
+        is_waiting = self._is_answering() and not self._is_in_request and not is_amid
+        if not is_waiting or self.scheme != "http":
             return False
         self._end_timer = self.loop.call_later(self.limits.unread_s_max, self._cut_reader)
         return True

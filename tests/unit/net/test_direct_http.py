@@ -74,6 +74,11 @@ class Server:
             length += len(message.get("body", b""))
             if not message.get("more_body"):
                 break
+        if scope["path"] == "/endless":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+            assert (await receive())["type"] == "http.disconnect"
+            return
         body = f"asgi {scope['path']} {length}".encode()
         headers = length_of(body)
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -429,6 +434,15 @@ async def test_who_has_said_all_is_still_answered(server: Server, path: str) -> 
         answer = await reader.read()
     assert answer.count(b"HTTP/1.1 200 ") == 2
     writer.close()
+
+
+async def test_who_leaves_amid_an_answer_without_end_is_let_go(server: Server) -> None:
+    reader, writer = await asyncio.open_connection(*server.address)
+    writer.write(put("/endless"))
+    await asyncio.wait_for(reader.readuntil(b"begun"), WAIT_S_MAX)
+    writer.close()
+    await writer.wait_closed()
+    await eventually(lambda: not server.uvicorn.server_state.connections)
 
 
 @pytest.mark.parametrize(
