@@ -99,7 +99,7 @@ class TriggerForm(TankForm):
         field = self.fields["email"]
         field.help_text = "This server sends no e-mail: its setting email.host is not set."
         if not self["email"].value():  # else it can be taken away
-            field.widget.attrs["disabled"] = True
+            field.widget.attrs |= {"disabled": True, "placeholder": ""}
 
     @staticmethod
     def initial_of(trigger: Trigger) -> dict[str, object]:
