@@ -109,7 +109,7 @@ async def open_tank(folder: Path) -> tuple[Tank, EmbeddedArchive]:
     for writer in WRITERS:
         for kind, threshold, clear_value in KINDS:
             trigger = Trigger(
-                0, alice.account_id, made.device.device_id, f"writer{writer}", kind,  # type: ignore[arg-type]
+                0, alice.account_id, made.device.device_id, f"writer{writer}", kind,  # type: ignore[arg-type] # one of the kinds
                 threshold, "http://a.example/", "", clear_value, quiet_s=0, armed=Armed(1),
             )  # fmt: skip
             await triggers.insert(trigger)

@@ -69,7 +69,7 @@ def test_each_message_is_a_request_or_refused(stream: bytes) -> None:
         try:
             request = parse_request(message)
         except MalformedMessage as refusal:
-            assert not refusal.is_fatal  # noqa: PT017
+            assert not refusal.is_fatal  # noqa: PT017 - the refusal may or may not come
             continue
         assert message.endswith(b"}")
         check_request(request)

@@ -120,9 +120,8 @@ class Dispatcher:
     async def _start_due(self, now_us: int) -> None:
         """Start all that may be. Each round starts one at least, or puts one off."""
         while (room := self._settings.concurrent_max - len(self._running)) > 0:
-            now_us = min(
-                now_us, self._clock.now_us()
-            )  # set back, or what is put off were due again
+            # Where the clock is set back, what is put off were due again at once.
+            now_us = min(now_us, self._clock.now_us())
             batch = await self._queue.due(now_us, room, self._busy())
             if not batch:
                 return
@@ -246,7 +245,7 @@ class Dispatcher:
             case Verdict.DELIVERED:
                 return Settlement(delivery.delivery_id, attempt, DeliveryState.DELIVERED)
             case Verdict.RETRY if delivery.tries < len(retry_s) and not delivery.is_test:
-                pause_s = retry_s[delivery.tries] * (1 + JITTER * random.random())  # noqa: S311
+                pause_s = retry_s[delivery.tries] * (1 + JITTER * random.random())  # noqa: S311 - no secret, only spread
                 pause_us = int(max(pause_s, outcome.retry_after_s) * 1_000_000)
                 due_us = attempt.at_us + attempt.duration_us + pause_us
                 return Settlement(delivery.delivery_id, attempt, DeliveryState.WAITING, due_us)

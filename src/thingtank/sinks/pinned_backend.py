@@ -57,14 +57,14 @@ class _BoundedStream(httpcore.AsyncNetworkStream):
         self._inner = inner
         self._left_bytes = ANSWER_BYTES_READ_MAX
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's interface
         if self._left_bytes <= 0:
             raise httpcore.RemoteProtocolError(f"more than {ANSWER_BYTES_READ_MAX} bytes")
         data = await self._inner.read(min(max_bytes, READ_BYTES_MAX), timeout)
         self._left_bytes -= len(data)
         return data
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's interface
         await self._inner.write(buffer, timeout)
 
     async def aclose(self) -> None:
@@ -74,7 +74,7 @@ class _BoundedStream(httpcore.AsyncNetworkStream):
         self,
         ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's interface
     ) -> httpcore.AsyncNetworkStream:
         return _BoundedStream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
 

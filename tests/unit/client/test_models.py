@@ -38,7 +38,7 @@ def test_what_no_datastream_can_hold_is_refused(value: models.Value) -> None:
 @pytest.mark.parametrize("value", [None, b"5", [1], {}, 1j])
 def test_what_is_no_value_is_a_mistake_of_the_program(value: object) -> None:
     with pytest.raises(TypeError):
-        models.text_of_value(value)  # type: ignore[arg-type]
+        models.text_of_value(value)  # type: ignore[arg-type] # wrong on purpose
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a/b", "a:b", "*", "x" * 256, "a\n", "..%2f"])

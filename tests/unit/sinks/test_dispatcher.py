@@ -108,7 +108,7 @@ async def states(outbox: SqliteOutbox) -> list[str]:
 
 def recent(*args: object, **kwargs: object) -> NewDelivery:
     """One that is due by the system's clock."""
-    return new(*args, created_us=SystemClock().now_us(), **kwargs)  # type: ignore[arg-type]
+    return new(*args, created_us=SystemClock().now_us(), **kwargs)  # type: ignore[arg-type] # as `new` takes them
 
 
 async def test_what_is_recorded_while_it_runs_is_delivered_at_once(outbox: SqliteOutbox) -> None:

@@ -73,7 +73,7 @@ def authenticate(
 async def mail_server(mailbox: Mailbox, **options: object) -> AsyncIterator[int]:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: SMTP(mailbox, hostname="mail.example", loop=loop, **options),  # type: ignore[arg-type]
+        lambda: SMTP(mailbox, hostname="mail.example", loop=loop, **options),  # type: ignore[arg-type] # settings of any kind
         "127.0.0.1",
         0,
     )
@@ -85,7 +85,7 @@ async def mail_server(mailbox: Mailbox, **options: object) -> AsyncIterator[int]
 
 def sink(port: int, **changes: object) -> EmailSink:
     plain = {"host": "127.0.0.1", "port": port, "tls": "none", "sender": "tank@example.com"}
-    return EmailSink(EmailSettings(**{**plain, **changes}))  # type: ignore[arg-type]
+    return EmailSink(EmailSettings(**{**plain, **changes}))  # type: ignore[arg-type] # settings of any kind
 
 
 def body_of(**members: object) -> bytes:
@@ -252,7 +252,7 @@ async def test_starttls_checks_the_servers_name(
         monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
         mailer = sink(port, tls="starttls", host="localhost")
         assert (await mailer.deliver(delivery_to(TO, FIRED, "email"))).verdict is Verdict.DELIVERED
-    assert b"21.5" in (mailbox.envelopes[0].content or b"").replace(b"=\r\n", b"")  # type: ignore[operator]
+    assert b"21.5" in (mailbox.envelopes[0].content or b"").replace(b"=\r\n", b"")  # type: ignore[operator] # text, read as bytes
 
 
 def test_the_document_is_all_there() -> None:

@@ -310,7 +310,7 @@ async def test_much_is_dropped_in_steps(folder: Folder, monkeypatch: pytest.Monk
     trim = Journal.trim
 
     def counted(self: Journal, *args: object) -> bool:
-        is_done = trim(self, *args)  # type: ignore[arg-type]
+        is_done = trim(self, *args)  # type: ignore[arg-type] # as they came
         drops.append(self.dropped_seq)
         return is_done
 

@@ -29,7 +29,7 @@ def trigger(kind: str, threshold: str = "", *, value: str | None = None, **field
     """A trigger armed at second 0, when the datastream had `value` since second 0."""
     fields.setdefault("quiet_s", 0)
     armed = Armed(1, 0, None if value is None else 0, value)
-    return Trigger(1, 1, 1001, "t", kind, threshold, armed=armed, **fields)  # type: ignore[arg-type]
+    return Trigger(1, 1, 1001, "t", kind, threshold, armed=armed, **fields)  # type: ignore[arg-type] # a trigger's fields
 
 
 def fired(

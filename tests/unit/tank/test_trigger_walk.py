@@ -34,7 +34,7 @@ RUNS = st.lists(st.tuples(ARRIVALS, st.sampled_from([None, None, 1, 20])), max_s
 
 def trigger(kind: str, trigger_id: int = 1, **fields: Any) -> Trigger:
     fields.setdefault("armed", Armed(1, 0, None, None))
-    return Trigger(trigger_id, 1, 1001, "t", kind, **fields)  # type: ignore[arg-type]
+    return Trigger(trigger_id, 1, 1001, "t", kind, **fields)  # type: ignore[arg-type] # a trigger's fields
 
 
 @st.composite

@@ -86,7 +86,7 @@ def result_bytes(
 def send_refusal(peer: Peer, message_type: int, request_id: int, refused: Refused) -> None:
     """Send an ERROR of the router's own."""
     payload = payload_of(peer.serializer, [str(refused)])
-    send_error(peer, Error(message_type, request_id, NO_DETAILS, refused.error, payload))  # type: ignore[arg-type]
+    send_error(peer, Error(message_type, request_id, NO_DETAILS, refused.error, payload))  # type: ignore[arg-type] # one of those it may be
 
 
 def send_error(peer: Peer, error: Error) -> None:

@@ -151,7 +151,7 @@ def _decode(data: bytes) -> Message:
     head_count = HEAD_ELEMENTS.get(_code(data, at))
     if head_count is None:
         _check_end(data, scan(data, 0, 1, depth=0, is_opaque=False))
-        return decode_on_wire(_TO_MSGPACK(_values(data)), "CBOR")  # type: ignore[no-any-return]
+        return decode_on_wire(_TO_MSGPACK(_values(data)), "CBOR")  # type: ignore[no-any-return] # one of ANY_ON_WIRE
     if not head_count <= count <= head_count + 2:
         raise ProtocolViolation(f"expected {head_count} to {head_count + 2} elements, not {count}")
     args_at = scan(data, at, head_count, is_opaque=False)

@@ -67,7 +67,7 @@ class JsonSerializer(Serializer):
             _check_bounds(data)
         message_type = PAYLOAD_MESSAGE_OF.get(type(message))
         if message_type is None:
-            return message  # type: ignore[no-any-return]
+            return message  # type: ignore[no-any-return] # one of ANY_ON_WIRE
         values = astuple(message)
         return message_type(*values[:-2], self.payload(bytes(values[-2]), bytes(values[-1])))
 

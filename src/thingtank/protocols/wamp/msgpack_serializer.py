@@ -69,7 +69,7 @@ class MsgpackSerializer(Serializer):
         message = decode_on_wire(data, "MessagePack")
         message_type = PAYLOAD_MESSAGE_OF.get(type(message))
         if message_type is None:
-            return message  # type: ignore[no-any-return]
+            return message  # type: ignore[no-any-return] # one of ANY_ON_WIRE
         values = astuple(message)
         args, kwargs = bytes(values[-2]), bytes(values[-1])
         if not _is_built(args, kwargs):
@@ -97,7 +97,7 @@ class MsgpackSerializer(Serializer):
         """
         scan(payload.data, 0, payload.count, is_opaque=False)
         try:
-            return _VALUE.decode(b"%c%b" % (0x90 + payload.count, payload.data))  # type: ignore[no-any-return]
+            return _VALUE.decode(b"%c%b" % (0x90 + payload.count, payload.data))  # type: ignore[no-any-return] # a list was put around it
         except msgspec.DecodeError as error:
             raise UnconvertiblePayload(f"this cannot be converted: {error}") from None
 

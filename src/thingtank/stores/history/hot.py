@@ -36,7 +36,7 @@ def insert_rows(connection: duckdb.DuckDBPyConnection, rows: Rows, seq: int) -> 
 
 def _insert_numbers(connection: duckdb.DuckDBPyConnection, columns: Columns, seq: int) -> None:
     # Apart from texts, so that the common case makes no Python object for a row.
-    batch = {"s": columns.stream_ids, "a": columns.at_us, "n": columns.numbers}  # noqa: F841
+    batch = {"s": columns.stream_ids, "a": columns.at_us, "n": columns.numbers}  # noqa: F841 - DuckDB finds it by its name
     connection.execute(
         "INSERT INTO hot (stream_id, at_us, number, seq) SELECT s, a, n, ? FROM batch", [seq]
     ).fetchall()
@@ -44,7 +44,7 @@ def _insert_numbers(connection: duckdb.DuckDBPyConnection, columns: Columns, seq
 
 def _insert_texts(connection: duckdb.DuckDBPyConnection, columns: Columns, seq: int) -> None:
     assert columns.texts is not None, "split off by the caller"
-    batch = {  # noqa: F841
+    batch = {  # noqa: F841 - DuckDB finds it by its name
         "s": columns.stream_ids,
         "a": columns.at_us,
         "n": columns.numbers,

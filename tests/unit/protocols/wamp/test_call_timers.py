@@ -7,7 +7,7 @@ from thingtank.protocols.wamp.calls import CallTimers, PendingCall
 
 
 def a_call() -> PendingCall:
-    return PendingCall(None, 1, "com.example.x", False, 0, False)  # type: ignore[arg-type]
+    return PendingCall(None, 1, "com.example.x", False, 0, False)  # type: ignore[arg-type] # a timer asks for no caller
 
 
 def test_ended_calls_do_not_pile_up():

@@ -31,7 +31,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(texts, inner, max_size=5),
     max_leaves=20,
 )
-dates = st.datetimes(min_value=datetime.datetime(1970, 1, 1), timezones=st.just(datetime.UTC))  # noqa: DTZ001
+dates = st.datetimes(min_value=datetime.datetime(1970, 1, 1), timezones=st.just(datetime.UTC))  # noqa: DTZ001 - hypothesis takes no others
 binary_values = st.recursive(
     scalars | dates | st.floats(allow_nan=False),
     lambda inner: (

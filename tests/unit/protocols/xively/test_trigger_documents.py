@@ -116,6 +116,6 @@ def test_xml_names_have_dashes_and_types() -> None:
 
 
 @pytest.mark.parametrize("codec", TRIGGER_CODECS.values(), ids=TRIGGER_CODECS)
-def test_what_was_read_may_be_sent_back(codec) -> None:  # type: ignore[no-untyped-def]
+def test_what_was_read_may_be_sent_back(codec) -> None:  # type: ignore[no-untyped-def] # a codec of either format
     document = codec.parse(codec.serialize(FIRED))
     assert document == TriggerDocument("http://r/?a=1&b=2", "lt", "15.0", 121601, "example")

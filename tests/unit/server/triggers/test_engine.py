@@ -166,7 +166,7 @@ async def test_timers_fire_without_a_write(bench: Bench) -> None:
     for seconds, count in [(29, 0), (1, 1), (869, 1), (1, 2)]:
         bench.clock.pass_s(seconds)
         bench.engine._wake.set()  # the clock of this test moves in leaps
-        await until(lambda count=count: len(bench.fired) == count)  # type: ignore[misc]
+        await until(lambda count=count: len(bench.fired) == count)  # type: ignore[misc] # bound here
     assert bench.fired == [(held.trigger_id, "21"), (frozen.trigger_id, "21")]
     assert [delivery.created_us for delivery in bench.outbox.deliveries] == [
         START_US + 40 * S, START_US + 910 * S,
@@ -459,7 +459,7 @@ async def test_a_stop_that_gave_up_does_not_wait_for_what_fired(
     def cancelled(trigger: Trigger, state: TriggerState, now_us: int, *rest: Any) -> Any:
         result = step(trigger, state, now_us, *rest)
         if result[1]:
-            engine._task.cancel()  # type: ignore[union-attr]
+            engine._task.cancel()  # type: ignore[union-attr] # it was started
         return result
 
     collected = Mock()

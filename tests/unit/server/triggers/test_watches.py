@@ -16,7 +16,7 @@ S = 1_000_000
 
 def trigger(kind: str, trigger_id: int = 1, **fields: Any) -> Trigger:
     fields.setdefault("armed", Armed(1, 0, None, None))
-    return Trigger(trigger_id, 1, 1001, "t", kind, **fields)  # type: ignore[arg-type]
+    return Trigger(trigger_id, 1, 1001, "t", kind, **fields)  # type: ignore[arg-type] # a trigger's fields
 
 
 def arrived(watches: Watches, at_us: int, value: str) -> list[Fired]:
@@ -41,7 +41,7 @@ def test_a_trigger_may_be_changed_and_dropped_while_a_run_is_looked_at() -> None
     fired: list[Fired] = []
     faults: dict[int, Fault] = {}
     work = watches.take_run(run, S, fired, faults)
-    while watches.state_of(1).at_us != 20:  # type: ignore[union-attr]
+    while watches.state_of(1).at_us != 20:  # type: ignore[union-attr] # it watches
         next(work)
     changed = trigger("eq", threshold="off", armed=Armed(2, S, 24, "off"), quiet_s=0)
     watches.put(changed, 7)
@@ -85,7 +85,7 @@ def test_a_fault_costs_one_trigger_the_rest_of_the_run_and_no_other_anything(
     assert told[1] == told[3] == list(range(1, rows_count, 2))
     assert told[2] == [1]
     assert [(i, fault.row, str(fault.error)) for i, fault in faults.items()] == [(2, 3, "a bug")]
-    assert watches.state_of(2).at_us == 2  # type: ignore[union-attr]
+    assert watches.state_of(2).at_us == 2  # type: ignore[union-attr] # it watches
     assert [found.trigger.trigger_id for found in arrived(watches, 99, "on")] == [2]
 
 

@@ -67,7 +67,7 @@ def _render(question: GraphQuestion) -> bytes:
     if not len(times):
         _draw_notice(axes, options)
     picture = io.BytesIO()
-    canvas.print_png(picture, metadata={"Software": None})  # type: ignore[no-untyped-call]
+    canvas.print_png(picture, metadata={"Software": None})  # type: ignore[no-untyped-call] # matplotlib has no types here
     return picture.getvalue()
 
 

@@ -36,10 +36,10 @@ def leaves_calendar(question: GraphQuestion) -> bool:
 
 def _set_date_ticks(axes: Axes, question: GraphQuestion, count: int) -> None:
     zone = zone_of(question)
-    locator = AutoDateLocator(tz=zone, minticks=2, maxticks=count)  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(tz=zone, minticks=2, maxticks=count)  # type: ignore[no-untyped-call] # matplotlib has no types here
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(
-        ConciseDateFormatter(  # type: ignore[no-untyped-call]
+        ConciseDateFormatter(  # type: ignore[no-untyped-call] # matplotlib has no types here
             locator,
             tz=zone,
             formats=["%Y", "%b", "%-d %b", "%H:%M", "%H:%M", ":%S.%f"],
