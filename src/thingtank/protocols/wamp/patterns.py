@@ -14,9 +14,9 @@ Source: WAMP, Pattern-based Subscriptions; Pattern-based Registrations.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from thingtank.protocols.wamp.options import Match
 from thingtank.protocols.wamp.uris import URI_CHARS_MAX
@@ -158,6 +158,21 @@ class Patterns(Generic[Value]):
         shapes.remove(shape)
         if not shapes:
             del self._shapes[len(shape.are_wild)]
+
+
+class Listed(Protocol):
+    """What the meta APIs list: a subscription or a registration."""
+
+    id: int
+    match: Match
+
+
+def ids_by_match(things: Iterable[Listed]) -> dict[Match, list[int]]:
+    """Their ids, each match a list, in their order."""
+    ids: dict[Match, list[int]] = {"exact": [], "prefix": [], "wildcard": []}
+    for thing in things:
+        ids[thing.match].append(thing.id)
+    return ids
 
 
 class _Shape(Generic[Value]):

@@ -26,7 +26,7 @@ from thingtank.protocols.wamp.errors import WampError
 from thingtank.protocols.wamp.meta_events import MetaEvent, created_text
 from thingtank.protocols.wamp.options import Invoke, Match, RegisterOptions
 from thingtank.protocols.wamp.parties import Party
-from thingtank.protocols.wamp.patterns import Patterns
+from thingtank.protocols.wamp.patterns import Patterns, ids_by_match
 from thingtank.protocols.wamp.procedures import RouterProcedure
 
 ChooseBelow = Callable[[int], int]
@@ -243,10 +243,7 @@ class Registrations:
 
     def list_ids(self) -> dict[Match, list[int]]:
         """All ids by match: `wamp.registration.list`."""
-        ids: dict[Match, list[int]] = {"exact": [], "prefix": [], "wildcard": []}
-        for registration in self._by_id.values():
-            ids[registration.match].append(registration.id)
-        return ids
+        return ids_by_match(self._by_id.values())
 
     def lookup(self, uri: str, match: Match = "exact") -> int | None:
         """The id under exactly this URI and match: `wamp.registration.lookup`."""

@@ -12,7 +12,7 @@ from typing import Any
 from thingtank.protocols.wamp.errors import WampError
 from thingtank.protocols.wamp.meta_events import MetaEvent, created_text
 from thingtank.protocols.wamp.options import Match
-from thingtank.protocols.wamp.patterns import Patterns
+from thingtank.protocols.wamp.patterns import Patterns, ids_by_match
 from thingtank.protocols.wamp.peers import Peer
 from thingtank.protocols.wamp.serializer import Serializer
 from thingtank.protocols.wamp.uris import is_reserved
@@ -179,10 +179,7 @@ class Subscriptions:
 
     def list_ids(self) -> dict[Match, list[int]]:
         """All ids by match: `wamp.subscription.list`."""
-        ids: dict[Match, list[int]] = {"exact": [], "prefix": [], "wildcard": []}
-        for subscription in self._by_id.values():
-            ids[subscription.match].append(subscription.id)
-        return ids
+        return ids_by_match(self._by_id.values())
 
     def lookup(self, topic: str, match: Match = "exact") -> int | None:
         """The id under exactly this URI and match: `wamp.subscription.lookup`."""
