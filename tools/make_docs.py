@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import click
+import msgspec
 
 from thingtank.cli.main import main as command_line
 from thingtank.server.config import ENVIRONMENT_PREFIX, Config
@@ -33,7 +34,7 @@ def settings_page() -> str:
         meanings = meanings_of(type(settings))
         parts.append(f"## {section}\n\n| setting | default | meaning |\n| --- | --- | --- |")
         for name in settings.__struct_fields__:
-            default = json.dumps(getattr(settings, name))
+            default = json.dumps(msgspec.to_builtins(getattr(settings, name)))
             parts.append(f"| `{section}.{name}` | `{default}` | {meanings.get(name, '')} |")
         parts.append("")
     return "\n".join(parts)

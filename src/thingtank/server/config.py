@@ -16,6 +16,7 @@ from typing import Literal, cast
 
 import msgspec
 
+from thingtank.doors.wamp.settings import WampSettings
 from thingtank.doors.xively.settings import SocketSettings, XivelySettings
 from thingtank.net.bounded_http import HttpLimits
 from thingtank.server.triggers.settings import TriggerSettings
@@ -69,16 +70,6 @@ class WebDoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     map_tiles_attribution: str = ""
 
 
-class WebSocketSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Section `wamp`: the WebSocket port; Xively's sockets are at `/`.
-
-    Attributes:
-        port: 0 for any free one.
-    """
-
-    port: Port = 8080
-
-
 class DoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A door's port, or `off`."""
 
@@ -90,7 +81,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     server: ServerSettings = ServerSettings()
     web: WebDoorSettings = WebDoorSettings()
-    wamp: WebSocketSettings = WebSocketSettings()
+    wamp: WampSettings = WampSettings()
     socket: SocketSettings = SocketSettings()
     mqtt: DoorSettings = DoorSettings()
     skynet: DoorSettings = DoorSettings()

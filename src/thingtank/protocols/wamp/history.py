@@ -5,9 +5,27 @@ Source: WAMP, Event History.
 
 from typing import Protocol
 
+from msgspec import Struct
+
+from thingtank.protocols.wamp.options import Match
 from thingtank.protocols.wamp.procedures import RouterCall
 from thingtank.protocols.wamp.publications import Publication
 from thingtank.protocols.wamp.subscriptions import Subscription
+
+
+class HistoryRule(Struct, frozen=True, forbid_unknown_fields=True):
+    """Topics whose events are kept; settings have a list of them for each realm.
+
+    Attributes:
+        uri: a topic or pattern, for which there is a standing subscription.
+        events_max: the oldest beyond so many are forgotten.
+        keep_s: older ones are forgotten.
+    """
+
+    uri: str
+    match: Match = "exact"
+    events_max: int = 100_000
+    keep_s: int = 30 * 86_400
 
 
 class EventHistory(Protocol):

@@ -1,0 +1,1 @@
+"""WAMP: how its clients come in, over WebSocket and RawSocket."""
