@@ -1,15 +1,20 @@
-"""Opens Xively's sockets: TCP, WebSocket and SockJS, all in front of one door."""
+"""Opens the doors that are no HTTP: Xively's sockets, WAMP, and the port that they share."""
 
 from contextlib import AsyncExitStack
 from typing import Protocol
 
+from thingtank.doors.wamp.rawsocket import FIRST_OCTET
+from thingtank.doors.wamp.websocket import websocket_route as wamp_route
 from thingtank.doors.xively.http import XivelyHttp
 from thingtank.doors.xively.sockets import SocketDoor
 from thingtank.doors.xively.subscriptions import Subscriptions, json_bodies
 from thingtank.doors.xively.tcp_socket import TcpSocket
-from thingtank.net.websocket import WebSocketRoute, WebSocketServer
+from thingtank.doors.xively.websocket import websocket_route as xively_route
+from thingtank.net.shared_port import SharedPort
+from thingtank.net.websocket import WebSockets
 from thingtank.server.cannot_start import CannotStart, why_not_listening
 from thingtank.server.config import Config
+from thingtank.server.wamp_door import make_wamp_door
 from thingtank.tank.tank import Tank
 
 
@@ -63,10 +68,15 @@ async def open_sockets(
         port = await listen(TcpSocket(door), settings.port, "--socket PORT")
         opened["socket"] = f"tcp://{host}:{port}"
     if config.wamp.port != "off":
-        bytes_max = tank.limits.request_bytes_max
-        route = WebSocketRoute(door.session, settings.connections_max, bytes_max)
-        port = await listen(WebSocketServer({"/": route}), config.wamp.port, "--wamp PORT")
+        wamp = make_wamp_door(config.wamp)
+        routes = {"/": xively_route(door), "/ws": wamp_route(wamp)}
+        websockets = WebSockets(routes, config.wamp.silence_s)
+        shared = SharedPort(websockets, {FIRST_OCTET: wamp.adopt_rawsocket}, 1000)
+        stack.push_async_callback(wamp.stop)
+        stack.callback(websockets.close_all)
+        port = await listen(shared, config.wamp.port, "--wamp PORT")
         opened["websocket"] = f"ws://{host}:{port}/"
+        opened["wamp"] = f"ws://{host}:{port}/ws"
     if settings.sockjs_port != "off":
         # Half a second of the start, and 20 MB, that nobody needs who has it switched off.
         from thingtank.doors.xively.sockjs_port import SockJsPort
