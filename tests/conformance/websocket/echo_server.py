@@ -8,19 +8,27 @@ import sys
 
 import uvloop
 
-from thingtank.net.websocket import WebSocketPeer, WebSocketRoute, WebSocketServer
+from thingtank.net.shared_port import SharedPort
+from thingtank.net.websocket import WebSocketPeer, WebSocketRoute, WebSockets
 
 MESSAGE_BYTES_MAX = 32 * 2**20  # the suite's longest are 16 MiB
+CONNECTIONS_MAX = 100
 
 
 class Echo:
     """Sends back what comes, as what it came."""
 
-    def __init__(self, peer: WebSocketPeer) -> None:
+    def __init__(self, peer: WebSocketPeer, protocol: str) -> None:
         self._peer = peer
 
-    def receive_message(self, message: bytes) -> None:
-        self._peer.send(message)
+    def receive_message(self, message: bytes, is_text: bool) -> None:
+        if is_text:
+            self._peer.send(message)
+        else:
+            self._peer.send_binary(message)
+
+    def resume_writing(self) -> None:
+        pass
 
     def end(self) -> None:
         pass
@@ -28,11 +36,13 @@ class Echo:
 
 async def main() -> None:
     """Serve until the parent goes."""
-    server = WebSocketServer({"/echo": WebSocketRoute(Echo, 100, MESSAGE_BYTES_MAX)})
-    await server.start("127.0.0.1", 0)
-    print(server.port, flush=True)
+    websockets = WebSockets({"/echo": WebSocketRoute(Echo, CONNECTIONS_MAX, MESSAGE_BYTES_MAX)})
+    port = SharedPort(websockets, {}, CONNECTIONS_MAX)
+    await port.start("127.0.0.1", 0)
+    print(port.port, flush=True)
     await asyncio.to_thread(sys.stdin.read)
-    await server.stop()
+    websockets.close_all()
+    await port.stop()
 
 
 if __name__ == "__main__":
