@@ -67,7 +67,7 @@ class _Conversation:
             serializer,
             _batching_of(serializer) if is_batched else None,
             MESSAGE_BYTES_MAX,
-            facts_of(peer.transport, "websocket", peer.head.headers),
+            facts_of(peer.transport, "websocket", peer.address, peer.head.headers),
         )
         door.remember(connection)
         self._connection = connection
@@ -95,6 +95,8 @@ def websocket_route(door: "WampDoor") -> WebSocketRoute:
         return _Conversation(door, peer, protocol)
 
     def check(head: WebSocketHead) -> Refused | None:
+        if door.is_full:
+            return Refused(HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections.")
         origin = head.headers.get("origin")
         if origin is None or _is_own(origin, head, door.settings.allowed_origins):
             return None
