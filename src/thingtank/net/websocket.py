@@ -1,8 +1,6 @@
 """WebSocket connections: framing is picows' (ADR 8), what the frames make up is checked here.
 
-A connection is given to the conversation of its path, by whichever port it came in. What is written
-in one turn of the loop leaves in as few pieces as the loop can: picows would make a system call for
-each frame, so it is shown a transport that always has something left to write.
+A connection is given to the conversation of its path, by whichever port it came in.
 """
 
 import asyncio
@@ -125,6 +123,21 @@ class WebSocketPeer:
             frames.send(kind, self._deflate.compress(message), True, True)
         else:
             frames.send(kind, message)
+
+    def send_all(self, messages: list[bytes], *, is_text: bool) -> None:
+        """Write several messages at once."""
+        if self._frames is None:
+            return
+        kind = _TEXT if is_text else _BINARY
+        self.transport.gather()
+        if self._deflate is None:
+            send = self._frames.send
+            for message in messages:
+                send(kind, message)
+        else:
+            for message in messages:
+                self._write(kind, message)
+        self.transport.release()
 
     def unread_bytes(self) -> int:
         """How much was written and not taken yet."""

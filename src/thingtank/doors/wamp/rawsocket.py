@@ -119,10 +119,8 @@ class RawSocket(asyncio.Protocol):
 
     def write(self, messages: list[bytes]) -> None:
         """Write each as a frame."""
-        frames = self._frames
-        for message in messages:
-            frames.send_message(message)
-        self._transport.write(frames.data_to_send())
+        self._frames.send_messages(messages)
+        self._transport.write(self._frames.data_to_send())
 
     def resume(self) -> None:
         """Read on."""

@@ -32,11 +32,11 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 class _Link:
     """What a connection writes to."""
 
-    __slots__ = ("_peer", "_send", "abort", "pause", "resume", "unread_bytes")
+    __slots__ = ("_is_text", "_peer", "abort", "pause", "resume", "unread_bytes")
 
     def __init__(self, peer: WebSocketPeer, serializer: Serializer) -> None:
         self._peer = peer
-        self._send = peer.send_binary if serializer.is_binary else peer.send
+        self._is_text = not serializer.is_binary
         self.abort = peer.abort
         self.pause = peer.pause
         self.resume = peer.resume
@@ -44,9 +44,7 @@ class _Link:
 
     def write(self, messages: list[bytes]) -> None:
         """Write each as a WebSocket message."""
-        send = self._send
-        for message in messages:
-            send(message)
+        self._peer.send_all(messages, is_text=self._is_text)
 
     def close(self) -> None:
         """End the connection, what was written first."""
