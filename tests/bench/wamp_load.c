@@ -45,7 +45,7 @@ typedef struct {
 
 static struct {
   int port, is_ws, encoding, batched, acknowledged, receivers, window, batch, sessions, rate;
-  double warm_s, run_s, hold_s;
+  double warm_s, run_s, hold_s, settle_s;
   char mode, path[64], subprotocol[64];
   octets hello, subscribe, register_, publish[3], call[3], yield[2], filler;
 } given;
@@ -97,6 +97,7 @@ static void read_option(char *option) {
   NUMBER("acknowledged", given.acknowledged) NUMBER("receivers", given.receivers)
   NUMBER("window", given.window) NUMBER("batch", given.batch) NUMBER("sessions", given.sessions)
   NUMBER("warm_s", given.warm_s) NUMBER("run_s", given.run_s) NUMBER("hold_s", given.hold_s)
+  NUMBER("settle_s", given.settle_s)
   TEXT("path", given.path) TEXT("subprotocol", given.subprotocol)
   HEX("hello", given.hello) HEX("subscribe", given.subscribe) HEX("register", given.register_)
   HEX("publish0", given.publish[0]) HEX("publish1", given.publish[1]) HEX("publish2", given.publish[2])
@@ -513,9 +514,9 @@ static void measure(void) {
   double took_s = now_s() - begun_s, cpu_s = own_cpu_s() - before_cpu_s;
   uint64_t after[] = {sent, events, acknowledgements, results};
   double quiet_since_s = now_s();
-  for (uint64_t seen = 0; outstanding() && now_s() - quiet_since_s < 3;) { /* what is under way */
+  for (uint64_t seen = 0; outstanding() && now_s() - quiet_since_s < given.settle_s;) { /* what is under way */
     if (sender->out_size) flush_to(sender);
-    turn(100);
+    turn(20);
     uint64_t now = events + acknowledgements + results;
     if (now != seen) quiet_since_s = now_s();
     seen = now;

@@ -148,12 +148,19 @@ class Sessions(NamedTuple):
 
 
 def run_load(
-    line: Line, work: Work, pids: Callable[[], list[int]], *, warm_s: float, run_s: float
+    line: Line,
+    work: Work,
+    pids: Callable[[], list[int]],
+    *,
+    warm_s: float,
+    run_s: float,
+    settle_s: float = 3.0,
 ) -> WampLoad:
     """Load a router for a while.
 
     Args:
         pids: the router's processes.
+        settle_s: what has not come by the end is lost when nothing has come for so long.
 
     Raises:
         LoadRefused, CompilerMissing
@@ -167,6 +174,7 @@ def run_load(
         "rate": work.rate,
         "warm_s": warm_s,
         "run_s": run_s,
+        "settle_s": settle_s,
         **_line_options(line),
         **_octets(line.encoding, work.is_acknowledged),
     }

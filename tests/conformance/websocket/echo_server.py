@@ -8,6 +8,7 @@ import sys
 
 import uvloop
 
+from thingtank.net import websocket
 from thingtank.net.shared_port import SharedPort
 from thingtank.net.websocket import WebSocketPeer, WebSocketRoute, WebSockets
 
@@ -36,6 +37,8 @@ class Echo:
 
 async def main() -> None:
     """Serve until the parent goes."""
+    # kosoku takes no uncompressed answer in groups 12 and 13, though RFC 7692 allows it (6.1).
+    websocket.COMPRESSED_BYTES_MIN = 0
     websockets = WebSockets({"/echo": WebSocketRoute(Echo, CONNECTIONS_MAX, MESSAGE_BYTES_MAX)})
     port = SharedPort(websockets, {}, CONNECTIONS_MAX)
     await port.start("127.0.0.1", 0)
