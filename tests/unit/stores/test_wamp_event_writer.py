@@ -84,6 +84,11 @@ async def test_what_comes_during_a_commit_shares_the_next(
     rest = [writer.keep([1], row(each)) for each in (2, 3, 4)]
     assert rest[0] is rest[1] is rest[2]
     assert rest[0] is not first
+    answered: list[object] = []
+    for keeping in (first, *rest):
+        keeping.then(answered.append)
+    await asyncio.sleep(0.01)
+    assert answered == [], "nothing is on disk yet"
     disk.may_commit.set()
     assert [await told(each) for each in (first, *rest)] == [""] * 4
     assert disk.batches == [[1], [2, 3, 4]]
