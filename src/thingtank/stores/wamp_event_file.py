@@ -12,6 +12,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -24,6 +25,7 @@ from thingtank.stores.wamp_event_rows import (
     COLUMN_TYPES,
     COLUMNS,
     Row,
+    disk_bytes,
     publication_of,
 )
 from thingtank.tank.errors import StorageFailed
@@ -51,13 +53,19 @@ CREATE TABLE IF NOT EXISTS stream (
     uri TEXT NOT NULL,
     match TEXT NOT NULL,
     events_max INTEGER NOT NULL,
+    bytes_max INTEGER NOT NULL,
     keep_s INTEGER NOT NULL,
     UNIQUE (realm, uri, match));
 CREATE TABLE IF NOT EXISTS event (
-    number INTEGER PRIMARY KEY, stream_id INTEGER NOT NULL,{COLUMN_TYPES});
-CREATE INDEX IF NOT EXISTS of_stream ON event (stream_id, number, at_us, publication_id, topic);
+    number INTEGER PRIMARY KEY,
+    stream_id INTEGER NOT NULL,{COLUMN_TYPES},
+    size_bytes INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS of_stream
+    ON event (stream_id, number, at_us, publication_id, topic, size_bytes);
 CREATE TABLE IF NOT EXISTS retained (
-    number INTEGER PRIMARY KEY, realm TEXT NOT NULL,{COLUMN_TYPES});
+    number INTEGER PRIMARY KEY,
+    realm TEXT NOT NULL,{COLUMN_TYPES},
+    size_bytes INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS of_realm ON retained (realm, publication_id);
 COMMIT;
 """
@@ -68,7 +76,21 @@ _OF_STREAM = "FROM event INDEXED BY of_stream WHERE stream_id = ?"
 _OLDEST = f"SELECT number {_OF_STREAM} ORDER BY number LIMIT ?"
 _OLDEST_TIMES = f"SELECT number, at_us {_OF_STREAM} ORDER BY number LIMIT ?"
 _OLDEST_EXPIRED = f"SELECT number FROM ({_OLDEST_TIMES}) WHERE at_us < ?"  # noqa: S608 - texts of ours
+_OLDEST_SIZES = f"SELECT number, size_bytes {_OF_STREAM} ORDER BY number LIMIT ?"
+_RUNNING_SIZES = (
+    "SELECT number, size_bytes, sum(size_bytes) OVER (ORDER BY number) AS sum_bytes"
+    f" FROM ({_OLDEST_SIZES})"
+)
+_OLDEST_BYTES = f"SELECT number FROM ({_RUNNING_SIZES}) WHERE sum_bytes - size_bytes < ?"  # noqa: S608 - texts of ours
 _ANY_EXPIRED = f"SELECT number {_OF_STREAM} AND at_us < ? LIMIT ?"
+
+
+@dataclass
+class _Size:
+    """What a stream has."""
+
+    count: int = 0
+    bytes: int = 0
 
 
 class WampEventFile:
@@ -80,7 +102,7 @@ class WampEventFile:
         self._has_failed = False
         self._event_last = 0
         self._retained_last = 0
-        self._counts: dict[int, int] = {}
+        self._sizes: dict[int, _Size] = {}
         self._unswept: set[int] = set()
 
     @classmethod
@@ -98,10 +120,11 @@ class WampEventFile:
             "SELECT coalesce((SELECT max(number) FROM event), 0),"
             " coalesce((SELECT max(number) FROM retained), 0)"
         ).fetchone()
-        file._counts = dict(
-            connection.execute("SELECT stream_id, count(*) FROM event GROUP BY stream_id")
+        rows = connection.execute(
+            "SELECT stream_id, count(*), sum(size_bytes) FROM event GROUP BY stream_id"
         )
-        file._unswept = set(file._counts)
+        file._sizes = {stream_id: _Size(*size) for stream_id, *size in rows}
+        file._unswept = set(file._sizes)
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -122,10 +145,11 @@ class WampEventFile:
         """
         (stream_id,) = self._trying(
             lambda connection: connection.execute(
-                "INSERT INTO stream (realm, uri, match, events_max, keep_s) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET events_max = excluded.events_max,"
-                " keep_s = excluded.keep_s RETURNING stream_id",
-                (realm, rule.uri, rule.match, rule.events_max, rule.keep_s),
+                "INSERT INTO stream (realm, uri, match, events_max, bytes_max, keep_s)"
+                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET events_max ="
+                " excluded.events_max, bytes_max = excluded.bytes_max, keep_s = excluded.keep_s"
+                " RETURNING stream_id",
+                (realm, rule.uri, rule.match, rule.events_max, rule.bytes_max, rule.keep_s),
             ).fetchone()
         )
         return int(stream_id)
@@ -171,8 +195,10 @@ class WampEventFile:
         self._trying(write)
         self._event_last += len(events)
         self._retained_last += len(put)
-        for stream_id, _ in events:
-            self._counts[stream_id] = self._counts.get(stream_id, 0) + 1
+        for stream_id, row in events:
+            size = self._size(stream_id)
+            size.count += 1
+            size.bytes += disk_bytes(row)
 
     def trim(self, now_us: int) -> bool:
         """Forget what the rules do not keep, some of it.
@@ -187,14 +213,18 @@ class WampEventFile:
         """
         streams = self._trying(
             lambda connection: connection.execute(
-                "SELECT stream_id, events_max, keep_s FROM stream"
+                "SELECT stream_id, events_max, bytes_max, keep_s FROM stream"
             ).fetchall()
         )
         left = TRIM_EVENTS
-        for stream_id, events_max, keep_s in streams:
-            excess = self._counts.get(stream_id, 0) - events_max
-            if excess > 0:
-                left -= self._forget(stream_id, _OLDEST, (stream_id, min(left, excess)))
+        for stream_id, events_max, bytes_max, keep_s in streams:
+            size = self._size(stream_id)
+            if size.count > events_max:
+                count_max = min(left, size.count - events_max)
+                left -= self._forget(stream_id, _OLDEST, (stream_id, count_max))
+            if left > 0 and size.bytes > bytes_max:
+                values = (stream_id, left, size.bytes - bytes_max)
+                left -= self._forget(stream_id, _OLDEST_BYTES, values)
             if left > 0:
                 left -= self._forget_expired(stream_id, now_us - keep_s * _US_PER_S, left)
             if left <= 0:
@@ -218,16 +248,24 @@ class WampEventFile:
 
     def _forget(self, stream_id: int, which: str, values: tuple[int, ...]) -> int:
         """Delete some events of a stream; how many."""
-        count = self._trying(
-            lambda connection: (
-                connection.execute(
-                    f"DELETE FROM event WHERE number IN ({which})",  # noqa: S608 - texts of ours
-                    values,
-                ).rowcount
-            )
-        )
-        self._counts[stream_id] = self._counts.get(stream_id, 0) - count
+
+        def forget(connection: sqlite3.Connection) -> tuple[int, int]:
+            count, size_bytes = connection.execute(
+                f"SELECT count(*), sum(size_bytes) FROM event WHERE number IN ({which})",  # noqa: S608 - texts of ours
+                values,
+            ).fetchone()
+            if count:
+                connection.execute(f"DELETE FROM event WHERE number IN ({which})", values)  # noqa: S608 - texts of ours
+            return count, size_bytes or 0
+
+        count, size_bytes = self._trying(forget)
+        size = self._size(stream_id)
+        size.count -= count
+        size.bytes -= size_bytes
         return count
+
+    def _size(self, stream_id: int) -> "_Size":
+        return self._sizes.setdefault(stream_id, _Size())
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -270,10 +308,10 @@ def _insert(
     """Insert rows that belong to a stream or realm, numbered upwards."""
     done = 0
     for at_once in _ROWS_AT_ONCE:
-        place = ", ".join(["(" + ", ".join("?" * (COLUMN_COUNT + 2)) + ")"] * at_once)
+        place = ", ".join(["(" + ", ".join("?" * (COLUMN_COUNT + 3)) + ")"] * at_once)
         while len(rows) - done >= at_once:
             values: list[Any] = []
             for belongs_to, row in rows[done : done + at_once]:
                 done += 1
-                values += (number_last + done, belongs_to, *row)
+                values += (number_last + done, belongs_to, *row, disk_bytes(row))
             connection.execute(f"INSERT INTO {table} VALUES {place}", values)  # noqa: S608 - names of ours

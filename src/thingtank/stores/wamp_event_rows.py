@@ -28,6 +28,7 @@ COLUMN_COUNT = 8
 
 Row: TypeAlias = tuple[int, int, str, bytes | None, bytes | None, int, int, bytes]
 
+_DISK_BYTES = 100  # beside its texts
 _OPAQUE = 4  # beside the count of elements, in `form`
 _NO_DETAILS = EventDetails()
 _ENCODE = Encoder().encode
@@ -49,6 +50,13 @@ def row_of(publication: Publication) -> Row:
         payload.count + (_OPAQUE if payload.is_opaque else 0),
         payload.data,
     )
+
+
+def disk_bytes(row: Row) -> int:
+    """About what a row takes on disk, with its place in the index."""
+    _, _, topic, details, receivers, _, _, payload = row
+    texts = 2 * len(topic) + len(details or b"") + len(receivers or b"") + len(payload)
+    return _DISK_BYTES + texts
 
 
 def publication_of(row: Row) -> Publication:

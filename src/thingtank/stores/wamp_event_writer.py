@@ -16,7 +16,7 @@ from thingtank.protocols.wamp.answers import UNAVAILABLE, Refused
 from thingtank.protocols.wamp.keeping import Keeping
 from thingtank.stores.committer import GATHER_S_MAX
 from thingtank.stores.wamp_event_file import RetainedKey, WampEventFile
-from thingtank.stores.wamp_event_rows import Row
+from thingtank.stores.wamp_event_rows import Row, disk_bytes
 from thingtank.stores.worker import Worker
 
 log = structlog.get_logger()
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 PENDING_BYTES_MAX = 32 * 2**20
 TRIM_INTERVAL_S = 5.0
 LOG_INTERVAL_S = 60.0
-_ROW_BYTES = 400  # about what an event takes in memory beside its texts
+_ROW_BYTES = 300  # about what an event takes in memory beside its texts
 
 _FULL = "this event was published, but is not kept: too many others wait for the disk"
 _FAILED = "this event was published, but is not kept: the disk is full, or fails"
@@ -73,7 +73,7 @@ class WampEventWriter:
 
     def keep(self, stream_ids: Sequence[int], row: Row) -> Keeping:
         """Add an event to streams."""
-        if refused := self._take(len(stream_ids) * _size_bytes(row)):
+        if refused := self._take(len(stream_ids) * _memory_bytes(row)):
             return refused
         for stream_id in stream_ids:
             self._events.append((stream_id, row))
@@ -82,7 +82,7 @@ class WampEventWriter:
     def retain(self, key: RetainedKey, row: Row) -> Keeping:
         """Have an event retained."""
         self._retained[key] = row
-        return self._take(_size_bytes(row)) or self._keeping
+        return self._take(_memory_bytes(row)) or self._keeping
 
     def forget(self, key: RetainedKey) -> Keeping:
         """Have it retained no more."""
@@ -237,6 +237,5 @@ def _merged(failed: RetainedChanges, later: Mapping[RetainedKey, Row | None]) ->
     return merged
 
 
-def _size_bytes(row: Row) -> int:
-    _, _, topic, details, receivers, _, _, payload = row
-    return _ROW_BYTES + len(topic) + len(details or b"") + len(receivers or b"") + len(payload)
+def _memory_bytes(row: Row) -> int:
+    return _ROW_BYTES + disk_bytes(row)

@@ -17,7 +17,7 @@ from thingtank.protocols.wamp.serializers import CBOR, JSON, MSGPACK
 from thingtank.stores.sqlite_files import FileMismatch
 from thingtank.stores.wamp_event_file import FILE_NAME, TRIM_EVENTS, WampEventFile
 from thingtank.stores.wamp_event_reader import WampEventReader
-from thingtank.stores.wamp_event_rows import publication_of, row_of
+from thingtank.stores.wamp_event_rows import disk_bytes, publication_of, row_of
 from thingtank.tank.errors import StorageFailed
 
 SECOND_US = 1_000_000
@@ -113,6 +113,23 @@ def test_oldest_beyond_the_bound_are_forgotten_a_little_at_a_time(tmp_path: Path
     assert len(kept(file, stream_id)) == 10, "it is counted anew at a start"
 
 
+def test_oldest_beyond_the_bytes_are_forgotten(tmp_path: Path) -> None:
+    file = WampEventFile.open(tmp_path)
+    each_bytes = disk_bytes(row_of(event(10)))
+    stream_id = file.stream_id("realm1", HistoryRule("a", bytes_max=3 * each_bytes))
+    append(file, stream_id, *map(event, range(10, 20)))
+    assert file.trim(0)
+    assert kept(file, stream_id) == [17, 18, 19]
+    file.close()
+    file = WampEventFile.open(tmp_path)
+    append(file, stream_id, event(20))
+    file.trim(0)
+    assert kept(file, stream_id) == [18, 19, 20], "it is counted anew at a start"
+    file.stream_id("realm1", HistoryRule("a", bytes_max=3 * each_bytes - 1))
+    file.trim(0)
+    assert kept(file, stream_id) == [19, 20]
+
+
 def test_old_events_are_forgotten(tmp_path: Path) -> None:
     file = WampEventFile.open(tmp_path)
     stream_id = file.stream_id("realm1", HistoryRule("a", keep_s=10))
@@ -178,7 +195,7 @@ def test_write_that_failed_leaves_nothing_and_the_next_goes_on(tmp_path: Path) -
     stream_id = file.stream_id("realm1", RULE)
     append(file, stream_id, event(1))
     good = row_of(event(2))
-    broken = (*good[:3], object(), *good[4:])
+    broken = (object(), *good[1:])
     with pytest.raises(StorageFailed):
         file.commit([(stream_id, good), (stream_id, broken)])  # type: ignore[list-item]
     append(file, stream_id, event(3))

@@ -23,12 +23,14 @@ class HistoryRule(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         uri: a topic or pattern, for which there is a standing subscription.
         events_max: the oldest beyond so many are forgotten.
+        bytes_max: so are the oldest beyond so much on disk, about.
         keep_s: older ones are forgotten.
     """
 
     uri: str
     match: Match = "exact"
     events_max: Annotated[int, Meta(ge=1)] = 100_000
+    bytes_max: Annotated[int, Meta(ge=1)] = 2**30
     keep_s: Annotated[int, Meta(ge=1, le=KEEP_S_MAX)] = 30 * 86_400
 
 
