@@ -77,11 +77,10 @@ _OLDEST = f"SELECT number {_OF_STREAM} ORDER BY number LIMIT ?"
 _OLDEST_TIMES = f"SELECT number, at_us {_OF_STREAM} ORDER BY number LIMIT ?"
 _OLDEST_EXPIRED = f"SELECT number FROM ({_OLDEST_TIMES}) WHERE at_us < ?"  # noqa: S608 - texts of ours
 _OLDEST_SIZES = f"SELECT number, size_bytes {_OF_STREAM} ORDER BY number LIMIT ?"
-_RUNNING_SIZES = (
-    "SELECT number, size_bytes, sum(size_bytes) OVER (ORDER BY number) AS sum_bytes"
-    f" FROM ({_OLDEST_SIZES})"
+_RUNNING = "SELECT number, size_bytes, sum(size_bytes) OVER (ORDER BY number) AS sum_bytes FROM"
+_OLDEST_BYTES = (
+    f"SELECT number FROM ({_RUNNING} ({_OLDEST_SIZES})) WHERE sum_bytes - size_bytes < ?"  # noqa: S608 - texts of ours
 )
-_OLDEST_BYTES = f"SELECT number FROM ({_RUNNING_SIZES}) WHERE sum_bytes - size_bytes < ?"  # noqa: S608 - texts of ours
 _ANY_EXPIRED = f"SELECT number {_OF_STREAM} AND at_us < ? LIMIT ?"
 
 

@@ -129,8 +129,8 @@ class WampHistory:
     def keep(self, publication: Publication, subscription_ids: list[int]) -> Keeping | None:
         """Keep an event."""
         of_subscription = self._of_subscription
-        stream_ids = [of_subscription[each][1] for each in subscription_ids]
-        return self._writer.keep(stream_ids, row_of(publication))
+        stream_ids = [of_subscription[i][1] for i in subscription_ids if i in of_subscription]
+        return self._writer.keep(stream_ids, row_of(publication)) if stream_ids else None
 
     def get_events(self, call: RouterCall, subscription: Subscription, query: EventsQuery) -> None:
         """Answer when what came before the question is on disk."""
