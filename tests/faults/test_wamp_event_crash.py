@@ -8,7 +8,7 @@ from tests.conformance.wamp.kept import KeptWorld
 from tests.faults.kills import printed_seed, rounds, run_and_kill
 from tests.faults.wamp_event_child import PUBLISHERS, open_world
 
-KILLS = rounds(5)
+KILLS = rounds(4)
 
 
 async def test_acknowledged_events_survive_kills_at_random_instants(tmp_path: Path) -> None:

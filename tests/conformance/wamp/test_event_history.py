@@ -106,40 +106,41 @@ async def test_filters_hold_after_a_restart_as_well(tmp_path: Path, is_reopened:
         assert await world.values(world.join(), "a.even", after_publication=ids[4]) == [6, 8]
 
 
-@pytest.mark.parametrize(
-    "filters",
-    [
-        {"limit": 0},
-        {"limit": -1},
-        {"limit": True},
-        {"limit": 1.5},
-        {"limit": "3"},
-        {"limit": 2**53 + 1},
-        {"reverse": 1},
-        {"reverse": "true"},
-        {"topic": 1},
-        {"topic": ["a.odd"]},
-        {"from_time": 1_700_000_000},
-        {"from_time": "yesterday"},
-        {"from_time": "2023-11-14"},
-        {"from_time": "2023-11-14T22:13:20"},
-        {"after_time": "2023-13-14T22:13:20Z"},
-        {"until_time": ""},
-        {"before_time": {}},
-        {"from_publication": "7001"},
-        {"after_publication": 0},
-        {"before_publication": 2**53 + 1},
-        {"until_publication": True},
-        {"from_publication": 99},
-        {"after_publication": 99, "limit": 1},
-        {"before_publication": 99},
-        {"until_publication": 99},
-    ],
-)
-async def test_wrong_filters_are_invalid_arguments(tmp_path: Path, filters: Any) -> None:
+WRONG: list[dict[str, Any]] = [
+    {"limit": 0},
+    {"limit": -1},
+    {"limit": True},
+    {"limit": 1.5},
+    {"limit": "3"},
+    {"limit": 2**53 + 1},
+    {"reverse": 1},
+    {"reverse": "true"},
+    {"topic": 1},
+    {"topic": ["a.odd"]},
+    {"from_time": 1_700_000_000},
+    {"from_time": "yesterday"},
+    {"from_time": "2023-11-14"},
+    {"from_time": "2023-11-14T22:13:20"},
+    {"after_time": "2023-13-14T22:13:20Z"},
+    {"until_time": ""},
+    {"before_time": {}},
+    {"from_publication": "7001"},
+    {"after_publication": 0},
+    {"before_publication": 2**53 + 1},
+    {"until_publication": True},
+    {"from_publication": 99},
+    {"after_publication": 99, "limit": 1},
+    {"before_publication": 99},
+    {"until_publication": 99},
+]
+
+
+async def test_wrong_filters_are_invalid_arguments(tmp_path: Path) -> None:
     async with await KeptWorld.open(tmp_path, *rules("a.even")) as world:
         await published(world.join(), "a.even", 1)
-        assert await world.ask(world.join(), "a.even", **filters) == "invalid_argument"
+        asker = world.join()
+        for filters in WRONG:
+            assert await world.ask(asker, "a.even", **filters) == "invalid_argument", filters
 
 
 BINARY: dict[str, Any] = {"json": "\0AP8=", "msgpack": b"\0\xff", "cbor": b"\0\xff"}

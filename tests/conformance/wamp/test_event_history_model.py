@@ -86,7 +86,7 @@ def expected(events: list[Publication], filters: dict[str, Any]) -> list[int] | 
     return found[: filters.get("limit")]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(events=EVENTS, filters=FILTERS, split=st.integers(0, 15))
 def test_all_filters_together(
     files: Files, events: list[Any], filters: dict[str, Any], split: int
