@@ -6,6 +6,7 @@ is a C program (wamp_load.c) whose share of a processor is printed: it is never 
 """
 
 import contextlib
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,9 +128,9 @@ def _start_all(stack: contextlib.ExitStack, folder: Path) -> tuple[list[Router],
 
 
 def _measure(case: Case, routers: list[Router], pace: Pace) -> list[Round]:
-    """Rounds until as many as are wanted were undisturbed, at most twice as many."""
+    """Rounds until as many as are wanted were undisturbed, at most half as many more."""
     rounds: list[Round] = []
-    for _ in range(2 * pace.rounds):
+    for _ in range(pace.rounds + pace.rounds // 2):
         rounds.append(dict(_loads(case, routers, pace)))
         if len(_undisturbed(rounds)) == pace.rounds:
             break
@@ -147,7 +148,7 @@ def _loads(case: Case, routers: list[Router], pace: Pace) -> Iterator[tuple[str,
         except LoadRefused as error:
             if router.name == OURS:
                 raise
-            print(f"{router.name}, {case.name}: {error}")
+            print(f"{router.name}, {case.name}: {error}", file=sys.stderr)
             continue
         yield router.name, load
 
@@ -162,7 +163,12 @@ def _is_quiet(load: WampLoad) -> bool:
 
 
 def _counted(rounds: list[Round]) -> list[Round]:
-    return _undisturbed(rounds) or rounds
+    """The undisturbed rounds; if there are none, the half that was disturbed least."""
+    return _undisturbed(rounds) or sorted(rounds, key=_disturbance)[: (len(rounds) + 1) // 2]
+
+
+def _disturbance(of: Round) -> float:
+    return max((load.others_share for load in of.values()), default=0.0)
 
 
 def _of(rounds: list[Round], name: str) -> list[WampLoad]:
@@ -173,7 +179,7 @@ def _ratio(rounds: list[Round], name: str) -> Spread | None:
     ratios = [
         each[OURS].per_cpu_second / each[name].per_cpu_second
         for each in rounds
-        if name in each and each[name].done
+        if name in each and each[name].per_cpu_second
     ]
     return Spread.of(ratios) if ratios else None
 
@@ -228,7 +234,9 @@ def _notes(counted: list[Round], ratios: dict[str, Spread | None]) -> Iterator[s
 
 
 def _quietness(rounds: list[Round]) -> str:
-    return f"{len(_undisturbed(rounds))} of {len(rounds)} rounds undisturbed"
+    quiet = len(_undisturbed(rounds))
+    chosen = "" if quiet else ", the quieter half counts"
+    return f"{quiet} of {len(rounds)} rounds undisturbed{chosen}"
 
 
 def _failures(rounds: list[Round]) -> int:
@@ -244,8 +252,8 @@ def _complaints(rounds: list[Round]) -> Iterator[str]:
 
 
 def _half_of(name: str, rounds: list[Round]) -> int:
-    loads = _of(_counted(rounds), name)
-    return int(median(load.per_second for load in loads) / 2) if loads else 0
+    loads = _of(rounds, name)
+    return int(max(load.per_second for load in loads) / 2) if loads else 0
 
 
 def _steady_case(rate: int) -> Case:
