@@ -82,7 +82,7 @@ def answer_of(error: TankError | XivelyError) -> ErrorAnswer:
         return ErrorAnswer(INVALID_ARGUMENT, str(error), _problems(problems), error.status)
     for kind, uri, status in ROWS:
         if isinstance(error, kind):
-            return ErrorAnswer(uri, str(error), _more(error), status)
+            return ErrorAnswer(uri, str(error).strip(), _more(error), status)
     raise AssertionError(f"{type(error).__name__} has no row in the table")
 
 

@@ -16,6 +16,7 @@ HELP = "tank.help"
 _ABOUT_HELP = "List the tank's procedures, or tell of one of them what it takes."
 _SECTION = re.compile(r"^(Args|Returns|Raises|Source):(.*)$")
 _ARGUMENT = re.compile(r"^    ((?:\w+)(?:, \w+)*): (.*)$")
+_ERRORS_OF_PARAMETERS = {"feed": {"NoSuchDevice"}, "user": {"NoSuchAccount", "Unauthenticated"}}
 _WORD = re.compile(r"\w+")
 
 
@@ -80,10 +81,12 @@ def _args(lines: list[str]) -> dict[str, str]:
 
 
 def _errors(procedure: Procedure, own: list[str]) -> list[str]:
-    """URIs of the errors that the action's docstring names, or the function's own."""
+    """URIs of the errors that the docstrings of action and function name, and of parameters."""
     words = set(_WORD.findall(" ".join(own)))
     _, _, of_action = (inspect.getdoc(procedure.action) or "").partition("Raises:")
     words |= set(_WORD.findall(of_action))
+    for parameter in inspect.signature(procedure.function).parameters:
+        words |= _ERRORS_OF_PARAMETERS.get(parameter, set())
     kinds = [kind for word in words if (kind := getattr(errors, word, None)) is not None]
     uris = {_uri(kind) for kind in kinds if isinstance(kind, type) and issubclass(kind, TankError)}
     return sorted(uris | {INVALID_ARGUMENT})

@@ -131,6 +131,9 @@ async def enable(context: Context, trigger_id: int) -> Any:
 
     Returns:
         The trigger as it is now.
+
+    Raises:
+        NoSuchTrigger, NotAllowed, Unauthenticated, StorageFailed.
     """
     return await _switched(context, trigger_id, True)
 
@@ -143,6 +146,9 @@ async def disable(context: Context, trigger_id: int) -> Any:
 
     Returns:
         The trigger as it is now.
+
+    Raises:
+        NoSuchTrigger, NotAllowed, Unauthenticated, StorageFailed.
     """
     return await _switched(context, trigger_id, False)
 
