@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import msgspec
 import structlog
+from msgspec.structs import asdict
 
 from thingtank.doors.wamp.tank_peer.access import CallerOf
 from thingtank.doors.wamp.tank_peer.error_table import answer_of
@@ -75,11 +76,11 @@ class Calls:
             self._count(caller)
             context = Context(self._tank, caller, call, self._base_url, self._live_s)
             arguments = procedure.shape.read(call.payload.elements)
-            given = {name: getattr(arguments, name) for name in arguments.__struct_fields__}
-            result = plain(await procedure.function(context, **given))
+            result = await procedure.function(context, **asdict(arguments))
             if result is None:
                 call.result()
             else:
+                result = plain(result)
                 call.result(result)
         except (TankError, XivelyError) as error:
             answer = answer_of(error)

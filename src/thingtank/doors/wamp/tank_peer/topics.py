@@ -15,6 +15,7 @@ else to escape: names have letters, digits and `_ - + .` only, and no `%`. In a 
 a name of other than `a` to `z`, digits and `_` can be heard only by a pattern.
 """
 
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -23,6 +24,7 @@ from thingtank.protocols.wamp.options import Match
 
 ROOT = "tank."
 COMPONENTS = 4
+_REMEMBERED_MAX = 10_000  # each write asks for its topic, whether anybody listens or not
 
 Group = Literal["feeds", "devices", "triggers", "requests"]
 WORDS: dict[str, frozenset[str] | None] = {
@@ -54,6 +56,7 @@ EVERYTHING = Scope()
 NOTHING = Scope(is_nothing=True)
 
 
+@lru_cache(_REMEMBERED_MAX)
 def datastream_topic(feed_id: int, datastream: str) -> str:
     """Where values of a datastream are told."""
     return f"tank.feeds.{feed_id}.{escaped(datastream)}"
@@ -79,6 +82,7 @@ def trigger_topic(trigger_id: int, word: str) -> str:
     return f"tank.triggers.{trigger_id}.{word}"
 
 
+@lru_cache(_REMEMBERED_MAX)
 def request_topic(feed_id: int) -> str:
     """Where requests that touched a feed are told."""
     return f"tank.requests.{feed_id}.served"
