@@ -85,8 +85,9 @@ def _errors(procedure: Procedure, own: list[str]) -> list[str]:
     words = set(_WORD.findall(" ".join(own)))
     _, _, of_action = (inspect.getdoc(procedure.action) or "").partition("Raises:")
     words |= set(_WORD.findall(of_action))
-    for parameter in inspect.signature(procedure.function).parameters:
-        words |= _ERRORS_OF_PARAMETERS.get(parameter, set())
+    if procedure.action is not None:
+        for parameter in inspect.signature(procedure.function).parameters:
+            words |= _ERRORS_OF_PARAMETERS.get(parameter, set())
     kinds = [kind for word in words if (kind := getattr(errors, word, None)) is not None]
     uris = {_uri(kind) for kind in kinds if isinstance(kind, type) and issubclass(kind, TankError)}
     return sorted(uris | {INVALID_ARGUMENT})
