@@ -13,7 +13,7 @@ Whoever asks for a pattern gets all that it matches, so `tank.feeds.` is only fo
 all feeds there are and will be. Others subscribe to feed after feed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 
@@ -38,7 +38,7 @@ _NUMBER_CHARS_MAX = 18
 class Needed(msgspec.Struct, frozen=True):
     """The right that an event needs: methods on a device, or on a datastream of it."""
 
-    methods: Sequence[str]
+    methods: tuple[str, ...]
     device: Device
     datastream: str | None = None
 

@@ -30,6 +30,7 @@ from thingtank.doors.wamp.tank_peer.topics import (
     datastream_topic,
     device_topic,
     request_topic,
+    scope_of,
     trigger_topic,
 )
 from thingtank.protocols.wamp.authorization import NOT_AUTHORIZED
@@ -174,7 +175,7 @@ class _Audience:
     def __init__(self, access: TankAccess) -> None:
         self._access = access
         self._callers: dict[Peer, Caller | None] = {}
-        self._answers: dict[tuple[Peer, int, str | None, int], bool] = {}
+        self._answers: dict[tuple[Peer, tuple[str, ...], int, str | None], bool] = {}
 
     def tell(self, realm: Realm, told: _Told) -> int:
         """Announce an event to those who may hear it; how many there are."""
@@ -193,15 +194,17 @@ class _Audience:
     def _end_those_without_right(
         self, realm: Realm, subscription: Subscription, needed: Needed
     ) -> None:
-        if subscription.is_pattern and needed.datastream is not None and needed.methods == READ:
-            # Who asked for all of a feed gets all of it, or nothing.
-            needed = Needed(needed.methods, needed.device)
+        if subscription.is_pattern and needed.methods == READ:
+            scope = scope_of(subscription.uri, subscription.match)
+            if scope is not None and scope.word is None:
+                # Who asked for all of a feed gets all of it, or nothing.
+                needed = Needed(needed.methods, needed.device)
         for peer in list(subscription.peers.values()):
             if not self._may_hear(peer, needed):
                 realm.broker.revoke(subscription.id, peer.session_id, NOT_AUTHORIZED)
 
     def _may_hear(self, peer: Peer, needed: Needed) -> bool:
-        asked = (peer, needed.device.device_id, needed.datastream, len(needed.methods))
+        asked = (peer, needed.methods, needed.device.device_id, needed.datastream)
         answer = self._answers.get(asked)
         if answer is None:
             if peer not in self._callers:

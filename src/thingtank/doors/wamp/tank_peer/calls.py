@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 DOOR = "wamp"
 BODY_BYTES_MAX = 2048  # of arguments and result in the request log
+SHOWN_BYTES_MAX = 65_536  # of arguments; to write longer ones for the log takes too long
 STOP_S_MAX = 10.0
 _OK, _BROKEN = 200, 500
 
@@ -105,7 +106,7 @@ class Calls:
                 status,
                 (time.perf_counter_ns() - started_ns) // 1000,
                 reason,
-                _encode(arguments)[:BODY_BYTES_MAX],
+                _shown(arguments, call),
                 b"" if result is None else _encode(result)[:BODY_BYTES_MAX],
             )
             self._tank.bus.publish(served)
@@ -118,6 +119,12 @@ class Calls:
                 rates.count_key(caller.key.key_id, time.monotonic_ns())
         elif caller.account is None and not caller.is_operator:
             rates.count_stranger(caller.address, time.monotonic_ns())
+
+
+def _shown(arguments: msgspec.Struct | None, call: RouterCall) -> bytes:
+    """The arguments as the request log shows them; nothing of very long ones."""
+    is_long = len(call.payload.data) > SHOWN_BYTES_MAX
+    return b"" if is_long else _encode(arguments)[:BODY_BYTES_MAX]
 
 
 @lru_cache(10_000)

@@ -25,6 +25,7 @@ from thingtank.protocols.wamp.options import Match
 ROOT = "tank."
 COMPONENTS = 4
 _REMEMBERED_MAX = 10_000  # each write asks for its topic, whether anybody listens or not
+_REMEMBERED_SCOPES_MAX = 1000
 
 Group = Literal["feeds", "devices", "triggers", "requests"]
 WORDS: dict[str, frozenset[str] | None] = {
@@ -93,6 +94,7 @@ def is_of_tank(uri: str) -> bool:
     return uri.startswith("tank") and uri[4:5] in ("", ".")
 
 
+@lru_cache(_REMEMBERED_SCOPES_MAX)
 def scope_of(uri: str, match: Match) -> Scope | None:
     """What a subscription reaches of the tank; None if nothing that it matches is of the tank."""
     if match == "prefix":

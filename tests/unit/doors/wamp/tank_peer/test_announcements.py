@@ -406,3 +406,28 @@ async def test_after_a_stop_nothing_is_told(world: TankWorld, roof: Device) -> N
     await world.peer.stop()
     await record(world, roof, "temperature", (1, "2"))
     assert await alice.heard() == []
+
+
+async def test_a_wildcard_that_is_one_datastream_needs_no_more_than_that(
+    world: TankWorld, roof: Device
+) -> None:
+    await world.make_key("s", "get", resource=Resource(roof.device_id, "temperature"))
+    listener = world.join("key:s")
+    assert listener.subscribe(f"tank.feeds.{roof.device_id}.temperature", "wildcard")
+    await record(world, roof, "temperature", (0, "1"))
+    assert await listener.heard() == [(["1", at(0)], {})]
+
+
+async def test_events_of_topics_that_the_settings_keep_are_kept_where_nobody_listens() -> None:
+    """As `Realm` has it: a standing subscription counts as a listener."""
+    world = TankWorld()
+    roof = await world.make_device()
+    kept: list[Any] = []
+    broker = world.realm.broker
+    broker._on_publication = lambda publication, ids: kept.append(
+        (publication.topic, publication.payload.args)
+    )
+    broker.stand("tank.feeds.", "prefix")
+    await record(world, roof, "temperature", (0, "1"))
+    await settle()
+    assert kept == [(f"tank.feeds.{roof.device_id}.temperature", ["1", at(0)])]

@@ -268,6 +268,22 @@ async def test_arguments_that_are_wrong_are_named(
     assert answer.kwargs["problems"]
 
 
+@pytest.mark.parametrize("number", [-1, 2**53 + 1, True, 1.5, "5"])
+async def test_numbers_that_no_thing_can_have_are_refused_before_anybody_looks(
+    alice: TankClient, number: Any
+) -> None:
+    for name in ("keys.get", "triggers.get", "deliveries.get"):
+        assert await alice.error_of(f"tank.{name}", number) == "wamp.error.invalid_argument"
+
+
+async def test_arguments_of_great_length_are_not_written_for_the_log(
+    world: TankWorld, alice: TankClient
+) -> None:
+    feed_id = await recorded(world, alice, 5000)
+    (served,) = world.tank.request_log.of_device(feed_id)
+    assert (served.asked.path, served.request_body) == ("tank.datapoints.import", b"")
+
+
 def test_what_json_does_not_have_is_no_document() -> None:
     for value in (float("nan"), b"x", {1, 2}):
         with pytest.raises(ValidationFailed):

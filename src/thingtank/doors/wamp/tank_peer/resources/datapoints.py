@@ -8,6 +8,7 @@ from thingtank.doors.wamp.tank_peer.resources.shared import (
     Context,
     Document,
     FeedName,
+    Number,
     Term,
     instant_of,
     json_of,
@@ -147,7 +148,7 @@ async def history(
     asked = bridge.history_terms(
         query.parse_history(parameters_of(terms)), offset_s(zone, tank.clock.now_us())
     )
-    names = [datastreams] if isinstance(datastreams, str) else datastreams
+    names = _names(datastreams)
     _check_size(context, device.device_id, names, asked.limit)
     found = await actions.read_history(tank, context.caller, device.device_id, names, asked)
     bodies = context.bodies(zone)
@@ -158,6 +159,12 @@ async def history(
         context.progress({name: bodies.datapoints(points)})
         await asyncio.sleep(0)
     return sum(map(len, found.values()))
+
+
+def _names(datastreams: str | list[str] | None) -> list[str] | None:
+    if datastreams is None:
+        return None
+    return [datastreams] if isinstance(datastreams, str) else list(dict.fromkeys(datastreams))
 
 
 def _check_size(
@@ -266,7 +273,7 @@ async def export(
     *,
     start: str | None = None,
     end: str | None = None,
-    limit: int = 10_000,
+    limit: Number = 10_000,
 ) -> Any:
     """Carry datapoints out as they were written, oldest first, in columns.
 

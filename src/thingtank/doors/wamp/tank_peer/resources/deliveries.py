@@ -3,7 +3,7 @@
 from typing import Any
 
 from thingtank.documents.deliveries import delivery_details, delivery_row
-from thingtank.doors.wamp.tank_peer.resources.shared import Context, FeedName, plain
+from thingtank.doors.wamp.tank_peer.resources.shared import Context, FeedName, Number, plain
 from thingtank.tank.actions import deliveries as actions
 from thingtank.tank.deliveries import DeliveryQuery, DeliveryState
 
@@ -13,10 +13,10 @@ async def list_all(
     *,
     user: str = "",
     feed: FeedName | None = None,
-    trigger_id: int | None = None,
+    trigger_id: Number | None = None,
     state: DeliveryState | None = None,
-    before: int | None = None,
-    limit: int = 50,
+    before: Number | None = None,
+    limit: Number = 50,
 ) -> Any:
     """List deliveries, newest first: the account's own; everybody's for an admin.
 
@@ -50,7 +50,7 @@ async def count(
     *,
     user: str = "",
     feed: FeedName | None = None,
-    trigger_id: int | None = None,
+    trigger_id: Number | None = None,
 ) -> Any:
     """Count deliveries by state; whose, as `tank.deliveries.list`.
 
@@ -71,7 +71,7 @@ async def count(
     return {state.value: counts.get(state, 0) for state in DeliveryState}
 
 
-async def read(context: Context, delivery_id: int) -> Any:
+async def read(context: Context, delivery_id: Number) -> Any:
     """Read a delivery.
 
     Args:
@@ -84,7 +84,7 @@ async def read(context: Context, delivery_id: int) -> Any:
     return delivery_details(context.tank, delivery, attempts)
 
 
-async def retry(context: Context, delivery_id: int) -> Any:
+async def retry(context: Context, delivery_id: Number) -> Any:
     """Have a dead or cancelled delivery tried again; one that waits at once.
 
     Args:
@@ -97,7 +97,7 @@ async def retry(context: Context, delivery_id: int) -> Any:
     return delivery_row(context.tank, delivery)
 
 
-async def cancel(context: Context, delivery_id: int) -> Any:
+async def cancel(context: Context, delivery_id: Number) -> Any:
     """Have a waiting delivery tried no more.
 
     Args:

@@ -9,6 +9,7 @@ from thingtank.doors.wamp.tank_peer.resources.shared import (
     Context,
     Document,
     FeedName,
+    Number,
     Term,
     json_of,
     parameters_of,
@@ -38,8 +39,8 @@ async def list_all(
     distance_units: str = "",
     order: str = "",
     content: Literal["full", "summary"] = "full",
-    page: int = 1,
-    per_page: int = 50,
+    page: Number = 1,
+    per_page: Number = 50,
 ) -> Any:
     """List and search feeds: public ones, and those of the caller's account.
 
@@ -87,7 +88,8 @@ async def read(context: Context, feed: FeedName, datastreams: list[str] | None =
     """
     device = context.find_device(feed)
     check_reach(context.caller, "get", device)
-    body = context.bodies().feed(device, datastreams)
+    names = None if datastreams is None else list(dict.fromkeys(datastreams))
+    body = context.bodies().feed(device, names)
     await bridge.add_waypoints(context.tank, device, body, None)
     return {"uuid": device.uuid, **plain(body)}
 
@@ -131,7 +133,7 @@ async def update(
     feed: FeedName,
     document: Document | None = None,
     *,
-    retention_s: int | None = None,
+    retention_s: Number | None = None,
 ) -> Any:
     """Change a feed's metadata only.
 

@@ -8,6 +8,7 @@ from thingtank.doors.wamp.tank_peer.resources.shared import (
     Context,
     Document,
     FeedName,
+    Number,
     json_of,
     page_body,
     plain,
@@ -25,8 +26,8 @@ async def list_all(
     feed: FeedName | None = None,
     *,
     user: str = "",
-    page: int = 1,
-    per_page: int = 100,
+    page: Number = 1,
+    per_page: Number = 100,
 ) -> Any:
     """List the keys of an account without their secrets, oldest first.
 
@@ -60,7 +61,7 @@ async def list_revealed(context: Context, feed: FeedName | None = None) -> Any:
     return [_document(revealed.key, revealed.secret) for revealed in found]
 
 
-async def read(context: Context, key_id: int) -> Any:
+async def read(context: Context, key_id: Number) -> Any:
     """Read a key without its secret.
 
     Args:
@@ -87,7 +88,7 @@ async def create(context: Context, document: Document, *, user: str = "") -> Any
     return _document(key, secret)
 
 
-async def update(context: Context, key_id: int, document: Document) -> Any:
+async def update(context: Context, key_id: Number, document: Document) -> Any:
     """Change a key's label and rights; its secret stays.
 
     Args:
@@ -101,7 +102,7 @@ async def update(context: Context, key_id: int, document: Document) -> Any:
     return _document(await actions.update_key(context.tank, context.caller, key_id, change))
 
 
-async def reveal(context: Context, key_id: int) -> Any:
+async def reveal(context: Context, key_id: Number) -> Any:
     """Show a key's secret, to its own account and to keys that cover it.
 
     Args:
@@ -114,7 +115,7 @@ async def reveal(context: Context, key_id: int) -> Any:
     return await asyncio.to_thread(actions.reveal_key, context.tank, context.caller, key_id)
 
 
-async def regenerate(context: Context, key_id: int) -> Any:
+async def regenerate(context: Context, key_id: Number) -> Any:
     """Give a key another secret; the old one is dead.
 
     Args:
@@ -127,7 +128,7 @@ async def regenerate(context: Context, key_id: int) -> Any:
     return _document(made.key, made.secret)
 
 
-async def delete(context: Context, key_id: int) -> None:
+async def delete(context: Context, key_id: Number) -> None:
     """Delete a key; it is dead at once.
 
     Args:

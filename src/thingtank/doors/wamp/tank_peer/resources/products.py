@@ -6,6 +6,7 @@ from thingtank.documents.products import device_body, product_body, product_chan
 from thingtank.doors.wamp.tank_peer.resources.shared import (
     Context,
     Document,
+    Number,
     json_of,
     page_body,
     plain,
@@ -22,8 +23,8 @@ async def list_all(
     *,
     user: str = "",
     state: Literal["", "develop", "deploy"] = "",
-    page: int = 1,
-    per_page: int = 30,
+    page: Number = 1,
+    per_page: Number = 30,
 ) -> Any:
     """List the products of an account, newest first.
 
@@ -116,8 +117,8 @@ async def list_devices(
     *,
     serial: str = "",
     activated: bool | None = None,
-    page: int = 1,
-    per_page: int = 30,
+    page: Number = 1,
+    per_page: Number = 30,
 ) -> Any:
     """List the devices of a product in the order in which they were added.
 

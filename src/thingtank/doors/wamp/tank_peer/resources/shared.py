@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -17,6 +17,8 @@ from thingtank.tank.things import Device
 
 FeedName = int | str
 """A feed: its number, or its device's uuid."""
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""What is a count, or the number of a thing."""
 Term = str | int | float | bool
 """A term of a question, as Xively's queries have it."""
 Document = dict[str, Any]

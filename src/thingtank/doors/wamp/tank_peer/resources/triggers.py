@@ -11,6 +11,7 @@ from thingtank.doors.wamp.tank_peer.resources.shared import (
     Context,
     Document,
     FeedName,
+    Number,
     instant_of,
     json_of,
     plain,
@@ -25,7 +26,7 @@ from thingtank.tank.triggers import Trigger, TriggerChange
 
 
 async def list_all(
-    context: Context, feed: FeedName | None = None, *, page: int = 1, per_page: int = 1000
+    context: Context, feed: FeedName | None = None, *, page: Number = 1, per_page: Number = 1000
 ) -> Any:
     """List triggers, oldest first: of a feed, or of all of the account.
 
@@ -41,7 +42,7 @@ async def list_all(
     return [trigger_document(context.tank, trigger) for trigger in found]
 
 
-async def read(context: Context, trigger_id: int) -> Any:
+async def read(context: Context, trigger_id: Number) -> Any:
     """Read a trigger.
 
     Args:
@@ -60,8 +61,8 @@ async def create(
     *,
     email: str | None = None,
     clear_value: str | None = None,
-    hold_s: int | None = None,
-    quiet_s: int | None = None,
+    hold_s: Number | None = None,
+    quiet_s: Number | None = None,
 ) -> Any:
     """Make a trigger on a datastream; it watches from now on.
 
@@ -87,13 +88,13 @@ async def create(
 
 async def update(
     context: Context,
-    trigger_id: int,
+    trigger_id: Number,
     document: Document | None = None,
     *,
     email: str | None = None,
     clear_value: str | None = None,
-    hold_s: int | None = None,
-    quiet_s: int | None = None,
+    hold_s: Number | None = None,
+    quiet_s: Number | None = None,
 ) -> Any:
     """Change a trigger; what is not given stays. Another condition starts it afresh.
 
@@ -123,7 +124,7 @@ def _change(
     return msgspec.structs.replace(trigger_change(document), **given)
 
 
-async def enable(context: Context, trigger_id: int) -> Any:
+async def enable(context: Context, trigger_id: Number) -> Any:
     """Let a trigger watch again.
 
     Args:
@@ -138,7 +139,7 @@ async def enable(context: Context, trigger_id: int) -> Any:
     return await _switched(context, trigger_id, True)
 
 
-async def disable(context: Context, trigger_id: int) -> Any:
+async def disable(context: Context, trigger_id: Number) -> Any:
     """Let a trigger rest.
 
     Args:
@@ -158,7 +159,7 @@ async def _switched(context: Context, trigger_id: int, is_enabled: bool) -> Any:
     return trigger_document(context.tank, changed)
 
 
-async def delete(context: Context, trigger_id: int) -> None:
+async def delete(context: Context, trigger_id: Number) -> None:
     """Delete a trigger.
 
     Args:
@@ -170,7 +171,7 @@ async def delete(context: Context, trigger_id: int) -> None:
     await actions.delete_trigger(context.tank, context.caller, trigger_id)
 
 
-async def test(context: Context, trigger_id: int) -> Any:
+async def test(context: Context, trigger_id: Number) -> Any:
     """Send a trial notification with the value there is now; also of a trigger that rests.
 
     Args:
@@ -193,8 +194,8 @@ async def backtest(
     start: str | None = None,
     end: str | None = None,
     clear_value: str | None = None,
-    hold_s: int | None = None,
-    quiet_s: int | None = None,
+    hold_s: Number | None = None,
+    quiet_s: Number | None = None,
 ) -> Any:
     """Show when a trigger would have fired, before it is made.
 
@@ -223,7 +224,7 @@ async def backtest(
 
 
 async def backtest_stored(
-    context: Context, trigger_id: int, *, start: str | None = None, end: str | None = None
+    context: Context, trigger_id: Number, *, start: str | None = None, end: str | None = None
 ) -> Any:
     """Show when a trigger that there is would have fired.
 

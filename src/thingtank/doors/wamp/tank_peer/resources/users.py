@@ -3,12 +3,18 @@
 from typing import Any
 
 from thingtank.documents.users import profile_change, user_body
-from thingtank.doors.wamp.tank_peer.resources.shared import Context, Document, json_of, page_body
+from thingtank.doors.wamp.tank_peer.resources.shared import (
+    Context,
+    Document,
+    Number,
+    json_of,
+    page_body,
+)
 from thingtank.protocols.xively.user_documents import parse_user
 from thingtank.tank.actions import users as actions
 
 
-async def list_all(context: Context, *, page: int = 1, per_page: int = 50) -> Any:
+async def list_all(context: Context, *, page: Number = 1, per_page: Number = 50) -> Any:
     """List accounts, oldest first.
 
     Args:
