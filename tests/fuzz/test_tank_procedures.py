@@ -4,6 +4,7 @@ What counts as correct: RESULT; ERROR of `tank.error.…` or `wamp.error.…` ot
 """
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import given, settings
@@ -34,8 +35,9 @@ NAMES = ["id", "value", "at", "title", "private", "tags", "datastreams", "datapo
          "label", "permissions", "access_methods", "resources", "feed_id", "expires_at", "name", "feed_defaults", "serial", "login",
          "email", "password", "full_name", "url", "trigger_type", "threshold_value", "stream_id", "environment_id", "at_us",
          "values", "temperature", "type", "min_value", "minimum_interval"]  # fmt: skip
+OF_CBOR = [2**70, 10**4000, b"x", datetime(2023, 11, 14, tzinfo=UTC)]  # no JSON has these
 NUMBERS = [0, 1, -1, FEED_ID, 2**53, 2**63, -(2**63), 0.5, 1e308, float("nan"), float("inf")]
-LEAVES = st.sampled_from([None, True, False, *NUMBERS, *WORDS])
+LEAVES = st.sampled_from([None, True, False, *NUMBERS, *WORDS, *OF_CBOR])
 VALUES = st.recursive(
     LEAVES,
     lambda inner: (
@@ -69,7 +71,7 @@ def test_no_arguments_make_a_procedure_fail(
     async def call_all() -> None:
         world = TankWorld()
         assert (await world.make_device()).device_id == FEED_ID
-        client = world.join(authid, "msgpack")
+        client = world.join(authid, "cbor")
         for procedure, args, kwargs in asked:
             answer = await client.call(procedure, *args, **kwargs)
             assert answer.error != RUNTIME_ERROR, (procedure, args, kwargs)

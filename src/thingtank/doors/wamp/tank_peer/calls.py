@@ -100,14 +100,15 @@ class Calls:
             if not self._active_count:
                 self._idle.set()
         if procedure.is_logged and context is not None and context.device is not None:
+            is_long = len(call.payload.data) > SHOWN_BYTES_MAX
             served = RequestServed(
                 self._tank.clock.now_us(),
                 _asked(context.device.device_id, procedure.uri, context.caller.address),
                 status,
                 (time.perf_counter_ns() - started_ns) // 1000,
                 reason,
-                _shown(arguments, call),
-                b"" if result is None else _encode(result)[:BODY_BYTES_MAX],
+                b"" if is_long else _shown(arguments),
+                b"" if result is None else _shown(result),
             )
             self._tank.bus.publish(served)
 
@@ -121,10 +122,12 @@ class Calls:
             rates.count_stranger(caller.address, time.monotonic_ns())
 
 
-def _shown(arguments: msgspec.Struct | None, call: RouterCall) -> bytes:
-    """The arguments as the request log shows them; nothing of very long ones."""
-    is_long = len(call.payload.data) > SHOWN_BYTES_MAX
-    return b"" if is_long else _encode(arguments)[:BODY_BYTES_MAX]
+def _shown(value: object) -> bytes:
+    """Arguments or a result as the request log shows them."""
+    try:
+        return _encode(value)[:BODY_BYTES_MAX]
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return b""  # CBOR and MessagePack have what JSON does not
 
 
 @lru_cache(10_000)

@@ -347,7 +347,10 @@ def _import_write(name: str, columns: Document) -> DatastreamWrite:
         raise ValidationFailed([("at_us", "must be a list of whole numbers")])
     if not isinstance(values, list) or len(values) != len(at_us):
         raise ValidationFailed([("values", "must be a list, as many as times")])
-    texts = json_format.values_of(values)
+    try:
+        texts = json_format.values_of(values)
+    except ValueError:  # an integer of thousands of digits, which only CBOR has
+        raise ValidationFailed([("values", "has a number that is too long")]) from None
     if None in texts:
         raise ValidationFailed([("values", "can't be blank")])
     return DatastreamWrite(name, at_us, [text for text in texts if text is not None])

@@ -15,12 +15,12 @@ from thingtank.tank.errors import NoSuchAccount, NoSuchDevice, Unauthenticated, 
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
 
-FeedName = int | str
-"""A feed: its number, or its device's uuid."""
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """What is a count, or the number of a thing."""
-Term = str | int | float | bool
-"""A term of a question, as Xively's queries have it."""
+FeedName = Number | str
+"""A feed: its number, or its device's uuid."""
+Term = str | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | float | bool
+"""A value, or a term of a question as Xively's queries have it. CBOR knows longer integers."""
 Document = dict[str, Any]
 """One of Xively's JSON documents."""
 
