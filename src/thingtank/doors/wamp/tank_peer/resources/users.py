@@ -11,7 +11,13 @@ from thingtank.doors.wamp.tank_peer.resources.shared import (
     page_body,
 )
 from thingtank.protocols.xively.user_documents import parse_user
-from thingtank.tank.actions import users as actions
+from thingtank.tank.actions.users import (
+    create_user,
+    delete_user,
+    get_user,
+    list_users,
+    update_user,
+)
 
 
 async def list_all(context: Context, *, page: Number = 1, per_page: Number = 50) -> Any:
@@ -23,7 +29,7 @@ async def list_all(context: Context, *, page: Number = 1, per_page: Number = 50)
     Returns:
         `totalResults`, `startIndex`, `itemsPerPage` and `users`.
     """
-    found = await actions.list_users(context.tank, context.caller, page, per_page)
+    found = await list_users(context.tank, context.caller, page, per_page)
     bodies = [user_body(profile) for profile in found.profiles]
     return page_body("users", bodies, found.total_count, page, per_page)
 
@@ -37,7 +43,7 @@ async def read(context: Context, login: str) -> Any:
     Returns:
         The account as Xively has it: `login`, `email`, `full_name`, `roles` and so on.
     """
-    return user_body(await actions.get_user(context.tank, context.caller, login))
+    return user_body(await get_user(context.tank, context.caller, login))
 
 
 async def create(context: Context, document: Document) -> Any:
@@ -50,7 +56,7 @@ async def create(context: Context, document: Document) -> Any:
         The account.
     """
     read_in = parse_user(json_of({"user": document}))
-    profile = await actions.create_user(
+    profile = await create_user(
         context.tank, context.caller, profile_change(read_in), read_in.password
     )
     return user_body(profile)
@@ -67,7 +73,7 @@ async def update(context: Context, login: str, document: Document) -> Any:
         The account as it is now.
     """
     change = profile_change(parse_user(json_of({"user": document})))
-    return user_body(await actions.update_user(context.tank, context.caller, login, change))
+    return user_body(await update_user(context.tank, context.caller, login, change))
 
 
 async def delete(context: Context, login: str) -> None:
@@ -79,4 +85,4 @@ async def delete(context: Context, login: str) -> None:
     Returns:
         Nothing.
     """
-    await actions.delete_user(context.tank, context.caller, login)
+    await delete_user(context.tank, context.caller, login)
