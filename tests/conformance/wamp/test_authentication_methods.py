@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import json
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -68,7 +68,7 @@ class Challenges:
 
     class _transport:
         class transport_details:
-            channel_id: dict[str, bytes] = {}
+            channel_id: ClassVar[dict[str, bytes]] = {}
 
 
 def wampcra_answer(secret: str, extra: dict[str, Any]) -> str:

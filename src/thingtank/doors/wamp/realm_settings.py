@@ -32,7 +32,7 @@ Disclosure = Literal["asked"] | bool
 OPEN_REALM = "realm1"  # the one that the examples of all WAMP libraries join
 
 
-class Allowed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Allowed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which actions; what is not named is not allowed."""
 
     call: bool = False
@@ -41,7 +41,7 @@ class Allowed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     subscribe: bool = False
 
 
-class Disclosed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Disclosed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Whether the other side is told who calls or publishes.
 
     Attributes:
@@ -53,7 +53,9 @@ class Disclosed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     publisher: Disclosure = "asked"
 
 
-class PermissionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PermissionSettings(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """One `[[wamp.realms.roles.permissions]]`.
 
     Attributes:
@@ -71,7 +73,7 @@ class PermissionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     cache: bool = True
 
 
-class RoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One `[[wamp.realms.roles]]`.
 
     Attributes:
@@ -92,7 +94,9 @@ class RoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     authorizer_cache_s: float = 60.0
 
 
-class PrincipalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PrincipalSettings(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """One `[[wamp.realms.principals]]`: somebody who is neither account nor device nor key.
 
     Attributes:
@@ -121,7 +125,7 @@ class PrincipalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
         force_setattr(self, "secret", hidden(self.secret))
 
 
-class RealmSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RealmSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One `[[wamp.realms]]`.
 
     Attributes:

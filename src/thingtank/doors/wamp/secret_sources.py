@@ -19,7 +19,9 @@ class UnreadableSecret(Exception):
     """A secret is not where the settings say, or is no good; the message does not contain it."""
 
 
-class SecretSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+class SecretSource(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, dict=True
+):
     """Where a secret is: in one of these. The text, once read, is no field: nothing prints it.
 
     Attributes:
