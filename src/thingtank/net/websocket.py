@@ -1,7 +1,12 @@
-"""The WebSocket port: which path is whose, with bounds; framing is picows' (ADR 8)."""
+"""WebSocket connections: framing is picows' (ADR 8), what the frames make up is checked here.
+
+A connection is given to the conversation of its path, by whichever port it came in.
+"""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from http import HTTPStatus
 from typing import Protocol
 
 import msgspec
@@ -14,64 +19,165 @@ from picows import (
     WSMsgType,
     WSTransport,
     WSUpgradeRequest,
-    ws_create_server,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
 )
+from picows.picows import (  # type: ignore[attr-defined] # what its server makes for each client
+    WSProtocol,
+)
+
+from thingtank.net.deflate import COMPRESSED_BYTES_MIN, Deflate, agree
+from thingtank.net.forwarded import ClientOf, client_of
+from thingtank.net.keep_alive import KeepAlive
+from thingtank.net.picows_transport import Gathering, PicowsLog, feed
+from thingtank.net.websocket_errors import BrokenWebSocket, CloseCode
+from thingtank.net.websocket_messages import FrameType, MessageReader
 
 log = structlog.get_logger()
 
-PING_IDLE_S = 30.0  # a peer that says nothing for so long is asked whether it is there
-PONG_S_MAX = 20.0
+SILENCE_S = 30.0  # see KeepAlive
 HANDSHAKE_S_MAX = 10.0
 UNREAD_S_MAX = 60.0  # for how long a peer may leave what it was sent unread; pings do not tell
+CLOSE_S_MAX = 5.0  # until a peer that is to go must have taken what was written to it
+PROTOCOLS_MAX = 32  # that an offer may name
+_READ_BYTES = 2048  # at first; the buffer of who sends more grows
+
+UNIX = "unix"  # the address of who comes by a Unix socket: this machine, and may open it
+
+_TEXT, _BINARY = WSMsgType.TEXT, WSMsgType.BINARY
+_FRAME_TYPES = {
+    WSMsgType.CONTINUATION: FrameType.CONTINUATION,
+    WSMsgType.TEXT: FrameType.TEXT,
+    WSMsgType.BINARY: FrameType.BINARY,
+}
 
 
 class Conversation(Protocol):
     """What happens on one connection."""
 
-    def receive_message(self, message: bytes) -> None:
-        """A whole text or binary message has come."""
-        ...
+    def receive_message(self, message: bytes, is_text: bool) -> None:
+        """A whole message has come; text is UTF-8."""
+
+    def resume_writing(self) -> None:
+        """The peer has caught up with what was written to it."""
 
     def end(self) -> None:
         """The connection is gone."""
-        ...
+
+
+class WebSocketHead(msgspec.Struct, frozen=True):
+    """What a client said when it asked for a WebSocket.
+
+    Attributes:
+        protocols: the subprotocols that it offers, in its order.
+        headers: names in lower case; of several with one name, joined by commas.
+        address: the client's, as far as proxies are believed; UNIX, or words, if it is none.
+    """
+
+    path: str
+    protocols: Sequence[str]
+    headers: Mapping[str, str]
+    address: str
+    is_secure: bool
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """No WebSocket; an HTTP answer with words for people."""
+
+    status: HTTPStatus
+    text: str
 
 
 class WebSocketPeer:
-    """The other side of one connection, as conversations see it."""
+    """The other side of one connection, as conversations see it.
 
-    def __init__(self, transport: WSTransport) -> None:
-        self._transport = transport
-        peer = transport.underlying_transport.get_extra_info("peername")
-        self.address: str = peer[0] if peer else ""
+    Attributes:
+        head: how the connection began.
+    """
+
+    def __init__(self, head: WebSocketHead, transport: Gathering, deflate: Deflate | None) -> None:
+        self.head = head
+        self.address = head.address
+        self.transport = transport
+        self._deflate = deflate
+        self._frames: WSTransport | None = None  # None before and after
+        self._end_timer: asyncio.TimerHandle | None = None
+
+    def open(self, frames: WSTransport) -> None:
+        """The WebSocket is there."""
+        self._frames = frames
 
     def send(self, message: bytes) -> None:
         """Write one text message."""
-        if not self._transport.is_disconnected and not self._transport.is_close_frame_sent:
-            self._transport.send(WSMsgType.TEXT, message)
+        self._write(_TEXT, message)
+
+    def send_binary(self, message: bytes) -> None:
+        """Write one binary message."""
+        self._write(_BINARY, message)
+
+    def _write(self, kind: WSMsgType, message: bytes) -> None:
+        frames = self._frames
+        if frames is None:
+            return
+        if self._deflate is not None and len(message) >= COMPRESSED_BYTES_MIN:
+            frames.send(kind, self._deflate.compress(message), True, True)
+        else:
+            frames.send(kind, message)
+
+    def send_all(self, messages: list[bytes], *, is_text: bool) -> None:
+        """Write several messages at once."""
+        if self._frames is None:
+            return
+        kind = _TEXT if is_text else _BINARY
+        self.transport.gather()
+        if self._deflate is None:
+            send = self._frames.send
+            for message in messages:
+                send(kind, message)
+        else:
+            for message in messages:
+                self._write(kind, message)
+        self.transport.release()
 
     def unread_bytes(self) -> int:
         """How much was written and not taken yet."""
-        count: int = self._transport.underlying_transport.get_write_buffer_size()
-        return count
+        return self.transport.unread_bytes() if self._frames is not None else 0
 
     def pause(self) -> None:
-        """Read no more for now."""
-        self._transport.underlying_transport.pause_reading()
+        """Read no more for now; what has been read already still comes."""
+        if self._frames is not None:
+            self.transport.pause_reading()
 
     def resume(self) -> None:
         """Read on."""
-        if not self._transport.underlying_transport.is_closing():
-            self._transport.underlying_transport.resume_reading()
+        if self._frames is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
 
-    def close(self) -> None:
-        """End the connection, what was written first."""
-        self._transport.send_close(WSCloseCode.POLICY_VIOLATION)
-        self._transport.disconnect()
+    def ping(self) -> None:
+        """Ask whether the peer is there."""
+        if self._frames is not None:
+            self._frames.send_ping(b"?")
+
+    def close(self, code: CloseCode = CloseCode.POLICY_VIOLATION, text: str = "") -> None:
+        """End the connection, what was written first, if the peer takes it soon."""
+        frames, self._frames = self._frames, None
+        if frames is None:
+            return
+        frames.send_close(WSCloseCode(code.value), text[:60])
+        frames.disconnect()
+        loop = asyncio.get_running_loop()
+        self._end_timer = loop.call_later(CLOSE_S_MAX, self.transport.abort)
 
     def abort(self) -> None:
         """End the connection at once; what was not taken yet is dropped."""
-        self._transport.disconnect(graceful=False)
+        self._frames = None
+        self.transport.abort()
+
+    def forget(self) -> None:
+        """The connection is gone."""
+        self._frames = None
+        if self._end_timer is not None:
+            self._end_timer.cancel()
 
 
 class WebSocketRoute(msgspec.Struct, frozen=True):
@@ -81,131 +187,258 @@ class WebSocketRoute(msgspec.Struct, frozen=True):
         begin: makes the conversation with a new peer.
         connections_max: more are refused.
         message_bytes_max: a longer message ends its connection.
+        protocols: subprotocols, one of which a client must offer; the first that it offers is
+            spoken. Blank for none.
+        check: answers who may not come in.
+        make_headers: further headers of the answer to a client that comes in.
     """
 
-    begin: Callable[[WebSocketPeer], Conversation]
+    begin: Callable[[WebSocketPeer, str], Conversation]
     connections_max: int
     message_bytes_max: int
+    protocols: Sequence[str] = ()
+    check: Callable[[WebSocketHead], Refused | None] | None = None
+    make_headers: Callable[[WebSocketHead], Sequence[tuple[str, str]]] | None = None
 
 
-class _Listener(WSListener):
+class _Connection(WSListener):
     """One connection."""
 
-    def __init__(self, server: "WebSocketServer", path: str, route: WebSocketRoute) -> None:
+    def __init__(
+        self,
+        server: "WebSockets",
+        route: WebSocketRoute,
+        peer: WebSocketPeer,
+        protocol: str,
+        deflate: Deflate | None,
+    ) -> None:
         super().__init__()
         self._server = server
-        self._path = path
         self._route = route
-        self._transport: WSTransport | None = None
-        self._unread_timer: asyncio.TimerHandle | None = None
+        self._peer = peer
+        self._protocol = protocol
+        self._reader = MessageReader(route.message_bytes_max, deflate)
         self._conversation: Conversation | None = None
-        self._parts: list[bytes] = []
-        self._parts_bytes = 0
+        self._unread_timer: asyncio.TimerHandle | None = None
+        self.is_heard = True
+        self.is_asked = False
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Begin the conversation."""
-        self._transport = transport
-        self._server.transports.add(transport)
-        self._conversation = self._route.begin(WebSocketPeer(transport))
+        self._peer.open(transport)
+        self._server.add(self, self._peer.head.path)
+        self._conversation = self._route.begin(self._peer, self._protocol)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Hand over a message once it is whole."""
-        if frame.msg_type == WSMsgType.CLOSE:
-            transport.send_close(frame.get_close_code())
-            transport.disconnect()
-        elif frame.msg_type in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
-            self._receive(transport, frame)
+        self.is_heard = True
+        kind = frame.msg_type
+        conversation = self._conversation
+        if conversation is None:
+            return  # it is to end
+        try:
+            if frame.rsv2 or frame.rsv3:
+                raise BrokenWebSocket(CloseCode.PROTOCOL_ERROR, "reserved bits are set")
+            frame_type = _FRAME_TYPES.get(kind)
+            if frame_type is None:
+                self._control(transport, frame, kind)
+                return
+            reader = self._reader
+            message = reader.receive_frame(
+                frame_type, frame.get_payload_as_bytes(), fin=bool(frame.fin), rsv1=bool(frame.rsv1)
+            )
+        except BrokenWebSocket as error:
+            self._end(error.code, str(error))
+            return
+        if message is not None:
+            conversation.receive_message(message, reader.is_text)
 
-    def _receive(self, transport: WSTransport, frame: WSFrame) -> None:
-        payload = frame.get_payload_as_bytes()
-        self._parts_bytes += len(payload)
-        if self._parts_bytes > self._route.message_bytes_max:
-            transport.send_close(WSCloseCode.MESSAGE_TOO_BIG)
-            transport.disconnect()
-            return
-        if not frame.fin:
-            self._parts.append(payload)
-            return
-        message = b"".join([*self._parts, payload]) if self._parts else payload
-        self._parts.clear()
-        self._parts_bytes = 0
-        if self._conversation is not None:
-            self._conversation.receive_message(message)
+    def _control(self, transport: WSTransport, frame: WSFrame, kind: WSMsgType) -> None:
+        if frame.rsv1:
+            raise BrokenWebSocket(CloseCode.PROTOCOL_ERROR, "reserved bits are set")
+        if kind == WSMsgType.PING:
+            transport.send_pong(frame.get_payload_as_bytes())
+        elif kind == WSMsgType.CLOSE:
+            code = frame.get_close_code() if frame.payload_size else CloseCode.NORMAL
+            self._end(_echoed(code), "")
+
+    def _end(self, code: CloseCode, text: str) -> None:
+        conversation, self._conversation = self._conversation, None
+        self._peer.close(code, text)
+        if conversation is not None:
+            conversation.end()
+
+    def ping(self) -> None:
+        """Ask whether the peer is there."""
+        self._peer.ping()
+
+    def cut_off(self) -> None:
+        """The peer is gone without a word."""
+        self._peer.abort()
+
+    def close(self, code: CloseCode) -> None:
+        """End the connection; the server stops."""
+        self._peer.close(code)
 
     def pause_writing(self) -> None:
         """The peer reads too slowly; it has a while to catch up."""
-        if self._transport is not None and self._unread_timer is None:
+        if self._unread_timer is None:
             loop = asyncio.get_running_loop()
-            self._unread_timer = loop.call_later(UNREAD_S_MAX, self._end_unread)
+            self._unread_timer = loop.call_later(UNREAD_S_MAX, self._peer.abort)
 
     def resume_writing(self) -> None:
         """The peer reads again."""
+        self._stop_timer()
+        if self._conversation is not None:
+            self._conversation.resume_writing()
+
+    def _stop_timer(self) -> None:
         if self._unread_timer is not None:
             self._unread_timer.cancel()
             self._unread_timer = None
 
-    def _end_unread(self) -> None:
-        if self._transport is not None:
-            self._transport.disconnect(graceful=False)
-
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Forget the connection."""
-        self.resume_writing()
-        self._server.transports.discard(transport)
-        self._server.leave(self._path)
-        if self._conversation is not None:
-            self._conversation.end()
+        self._stop_timer()
+        self._peer.forget()
+        self._server.remove(self, self._peer.head.path)
+        conversation, self._conversation = self._conversation, None
+        if conversation is not None:
+            conversation.end()
 
 
-class WebSocketServer:
-    """The listening port."""
+def _echoed(code: object) -> CloseCode:
+    """What answers a close frame. picows has let pass what it knows, and all from 3000 on.
 
-    def __init__(self, routes: Mapping[str, WebSocketRoute]) -> None:
+    Source: RFC 6455, 7.4.
+    """
+    if code in _NEVER_SENT or not 1000 <= code < 5000:  # type: ignore[operator] # an int enum
+        return CloseCode.PROTOCOL_ERROR
+    return CloseCode.NORMAL
+
+
+_NEVER_SENT = frozenset({1005, 1006, 1015})
+
+
+class WebSockets:
+    """All WebSocket connections of some routes, whichever ports they come in by."""
+
+    def __init__(
+        self,
+        routes: Mapping[str, WebSocketRoute],
+        silence_s: float = SILENCE_S,
+        find_client: ClientOf | None = None,
+    ) -> None:
         """Take routes by path, without query; `/` is one too."""
-        self._routes = routes
-        self._counts = dict.fromkeys(routes, 0)
-        self._server: asyncio.Server | None = None
-        self.transports: set[WSTransport] = set()
-        self.port = 0
+        self.routes = routes
+        self._find_client = find_client or client_of(())
+        self._connections: dict[str, set[_Connection]] = {path: set() for path in routes}
+        self._keep_alive = KeepAlive(silence_s)
+        self._frame_bytes_max = max(route.message_bytes_max for route in routes.values()) + 1024
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen; raises OSError when the port is taken."""
-        frame_bytes_max = max(route.message_bytes_max for route in self._routes.values())
-        self._server = await ws_create_server(
-            self._listener,
-            host,
-            port,
-            websocket_handshake_timeout=HANDSHAKE_S_MAX,
-            enable_auto_ping=True,
-            auto_ping_idle_timeout=PING_IDLE_S,
-            auto_ping_reply_timeout=PONG_S_MAX,
-            auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
-            max_frame_size=frame_bytes_max,
-            use_aiofastnet=False,
+    def adopt(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Take over a connection whose request, or its beginning, has been read already."""
+        gathering = Gathering(transport)
+        protocol = WSProtocol(
+            None,
+            None,
+            False,  # a server
+            partial(self._answer, gathering),
+            PicowsLog(),
+            True,  # who causes an exception is disconnected
+            HANDSHAKE_S_MAX,
+            False,  # pings are KeepAlive's
+            2 * SILENCE_S,
+            SILENCE_S,
+            WSAutoPingStrategy.PING_WHEN_IDLE,
+            False,  # pongs are given here, where pings are heard
+            self._frame_bytes_max,
+            None,
+            _READ_BYTES,
         )
-        self.port = self._server.sockets[0].getsockname()[1]
+        # uvloop chooses how a connection is read when reading begins.
+        transport.pause_reading()
+        transport.set_protocol(protocol)
+        protocol.connection_made(gathering)
+        feed(protocol, data)
+        if not transport.is_closing() and not gathering.is_paused:
+            transport.resume_reading()
 
-    async def stop(self) -> None:
-        """Close the port and all connections."""
-        if self._server is None:
-            return
-        self._server.close()
-        for transport in list(self.transports):
-            transport.send_close(WSCloseCode.GOING_AWAY)
-            transport.disconnect()
-        await self._server.wait_closed()
+    def close_all(self) -> None:
+        """Let all peers go."""
+        for connections in self._connections.values():
+            for connection in list(connections):
+                connection.close(CloseCode.GOING_AWAY)
 
-    def _listener(self, request: WSUpgradeRequest) -> _Listener | None:
-        path = request.path.decode("latin-1").partition("?")[0]
-        route = self._routes.get(path)
-        if route is None:
-            return None  # picows answers 404
-        if self._counts[path] >= route.connections_max:
-            log.warning("websocket_connections_full", path=path)
-            return None
-        self._counts[path] += 1
-        return _Listener(self, path, route)
+    def add(self, connection: _Connection, path: str) -> None:
+        """Watch a connection."""
+        self._connections[path].add(connection)
+        self._keep_alive.add(connection)
 
-    def leave(self, path: str) -> None:
+    def remove(self, connection: _Connection, path: str) -> None:
         """One connection less."""
-        self._counts[path] -= 1
+        self._connections[path].discard(connection)
+        self._keep_alive.remove(connection)
+
+    def _answer(
+        self, transport: Gathering, request: WSUpgradeRequest
+    ) -> WSUpgradeResponseWithListener:
+        head = _head_of(request, transport, self._find_client)
+        route = self.routes.get(head.path)
+        if route is None:
+            return _refusal(Refused(HTTPStatus.NOT_FOUND, "There is no WebSocket here."))
+        if len(self._connections[head.path]) >= route.connections_max:
+            log.warning("websocket_connections_full", path=head.path)
+            return _refusal(_FULL)
+        protocol = next((name for name in head.protocols if name in route.protocols), "")
+        if route.protocols and not protocol:
+            return _refusal(
+                Refused(
+                    HTTPStatus.BAD_REQUEST,
+                    f"Offer one of these as Sec-WebSocket-Protocol: {', '.join(route.protocols)}",
+                )
+            )
+        refused = route.check(head) if route.check is not None else None
+        if refused is not None:
+            return _refusal(refused)
+        headers = list(route.make_headers(head)) if route.make_headers is not None else []
+        if protocol:
+            headers.append(("Sec-WebSocket-Protocol", protocol))
+        agreed = agree(request.headers.getall("Sec-WebSocket-Extensions", []))
+        if agreed is not None:
+            headers.append(("Sec-WebSocket-Extensions", agreed[1]))
+        deflate = agreed[0] if agreed is not None else None
+        peer = WebSocketPeer(head, transport, deflate)
+        connection = _Connection(self, route, peer, protocol, deflate)
+        return WSUpgradeResponseWithListener(
+            WSUpgradeResponse.create_101_response(headers), connection
+        )
+
+
+_FULL = Refused(HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections.")
+
+
+def _refusal(refused: Refused) -> WSUpgradeResponseWithListener:
+    body = f"{refused.text}\n".encode()
+    return WSUpgradeResponseWithListener(
+        WSUpgradeResponse.create_error_response(refused.status, body), None
+    )
+
+
+def _head_of(
+    request: WSUpgradeRequest, transport: Gathering, find_client: ClientOf
+) -> WebSocketHead:
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        name = name.lower()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    offered = headers.get("sec-websocket-protocol", "").split(",")[:PROTOCOLS_MAX]
+    peer = transport.get_extra_info("peername")
+    address = find_client(peer[0], headers) if isinstance(peer, tuple) else UNIX
+    return WebSocketHead(
+        path=request.path.decode("latin-1").partition("?")[0],
+        protocols=[name.strip() for name in offered],
+        headers=headers,
+        address=address,
+        is_secure=transport.get_extra_info("ssl_object") is not None,
+    )

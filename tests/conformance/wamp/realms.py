@@ -125,6 +125,7 @@ class Client:
     """One transport; as a transport it collects octets, as a client it reads and writes lists."""
 
     def __init__(self, world: World, serializer: str, bytes_max: int) -> None:
+        self.is_read_on = False
         self.serializer = SERIALIZERS[serializer]
         self.bytes_max = bytes_max
         self.facts = TransportFacts("memory", "here")
@@ -141,6 +142,9 @@ class Client:
 
     def send_event(self, data: bytes) -> None:
         self.send_bytes(data)
+
+    def read_on(self) -> None:
+        self.is_read_on = True
 
     def close(self) -> None:
         assert not self.is_closed

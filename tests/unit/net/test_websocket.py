@@ -9,7 +9,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from thingtank.net import websocket
-from thingtank.net.websocket import WebSocketPeer, WebSocketRoute, WebSocketServer
+from thingtank.net.shared_port import SharedPort
+from thingtank.net.websocket import WebSocketPeer, WebSocketRoute, WebSockets
 
 WAIT_S_MAX = 10.0
 
@@ -17,19 +18,28 @@ WAIT_S_MAX = 10.0
 class Talk:
     """Sends a megabyte back for each message."""
 
-    def __init__(self, peer: WebSocketPeer) -> None:
+    def __init__(self, peer: WebSocketPeer, protocol: str) -> None:
         self.peer = peer
         self.ended = asyncio.Event()
         talks.append(self)
 
-    def receive_message(self, message: bytes) -> None:
+    def receive_message(self, message: bytes, is_text: bool) -> None:
         self.peer.send(b"x" * 1_000_000)
+
+    def resume_writing(self) -> None:
+        pass
 
     def end(self) -> None:
         self.ended.set()
 
 
 talks: list[Talk] = []
+
+
+async def listen(routes: dict[str, WebSocketRoute]) -> SharedPort:
+    server = SharedPort(WebSockets(routes), {}, 10)
+    await server.start("127.0.0.1", 0)
+    return server
 
 
 async def wait_for_end(talk: Talk) -> None:
@@ -40,8 +50,7 @@ async def wait_for_end(talk: Talk) -> None:
 async def test_each_path_counts_its_own_connections_though_the_route_is_one() -> None:
     talks.clear()
     route = WebSocketRoute(Talk, 1, 1000)
-    server = WebSocketServer({"/a": route, "/b": route})
-    await server.start("127.0.0.1", 0)
+    server = await listen({"/a": route, "/b": route})
     for path in ("/a", "/b", "/a"):
         async with connect(f"ws://127.0.0.1:{server.port}{path}"):
             with pytest.raises(InvalidStatus):
@@ -56,8 +65,7 @@ async def test_a_peer_that_reads_nothing_is_ended_after_a_while(
 ) -> None:
     monkeypatch.setattr(websocket, "UNREAD_S_MAX", 0.3)
     talks.clear()
-    server = WebSocketServer({"/": WebSocketRoute(Talk, 1, 1000)})
-    await server.start("127.0.0.1", 0)
+    server = await listen({"/": WebSocketRoute(Talk, 1, 1000)})
     with contextlib.closing(socket.socket()) as raw:
         raw.setblocking(False)
         loop = asyncio.get_running_loop()

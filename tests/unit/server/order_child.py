@@ -13,7 +13,7 @@ from typing import Any
 
 from thingtank.doors.xively.sockjs_port import SockJsPort
 from thingtank.doors.xively.tcp_socket import TcpSocket
-from thingtank.net.websocket import WebSocketServer
+from thingtank.net.shared_port import SharedPort
 from thingtank.server.assemble import start_instance
 from thingtank.server.config import load_config
 from thingtank.server.control import ControlSocket
@@ -27,7 +27,7 @@ PARTS = [
     Dispatcher,
     HttpServer,
     TcpSocket,
-    WebSocketServer,
+    SharedPort,
     SockJsPort,
     ControlSocket,
     SqliteOutbox,

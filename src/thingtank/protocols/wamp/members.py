@@ -32,6 +32,9 @@ class Transport(Protocol):
     def send_event(self, data: bytes) -> None:
         """Send an encoded EVENT; if the client reads too slowly, some may be dropped."""
 
+    def read_on(self) -> None:
+        """Read from the client again: its session `is_waiting` no more."""
+
     def close(self) -> None:
         """Send what is queued, then close. What still comes in need not be brought any more."""
 

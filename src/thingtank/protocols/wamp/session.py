@@ -267,6 +267,8 @@ class Session:
         self._due_us = None
         while self._held and not self.is_waiting:
             self._take(self._held.take())
+        if not self.is_waiting:
+            self._transport.read_on()
 
     def _goodbye(self, message: Goodbye) -> None:
         del message  # whatever its reason

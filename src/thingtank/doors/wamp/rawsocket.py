@@ -1,0 +1,155 @@
+"""WAMP over RawSocket: TCP, TLS and Unix sockets.
+
+Source: WAMP, RawSocket Transport.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from thingtank.doors.wamp.connection import Connection
+from thingtank.doors.wamp.transport_facts import facts_of
+from thingtank.net.websocket import UNIX
+from thingtank.protocols.wamp.authentication import TransportFacts
+from thingtank.protocols.wamp.errors import ProtocolViolation
+from thingtank.protocols.wamp.rawsocket import (
+    MAGIC,
+    Failed,
+    Opened,
+    Pong,
+    RawSocketConnection,
+)
+from thingtank.protocols.wamp.serializers import RAWSOCKET_SERIALIZERS
+
+if TYPE_CHECKING:
+    from thingtank.doors.wamp.door import WampDoor
+
+FIRST_OCTET = MAGIC
+HANDSHAKE_S_MAX = 10.0
+CLOSE_S_MAX = 5.0  # until a client that is to go must have taken what was written to it
+
+
+class RawSocket(asyncio.Protocol):
+    """One connection; its own link."""
+
+    def __init__(self, door: "WampDoor", transport: asyncio.Transport) -> None:
+        """Wait for the handshake."""
+        self._door = door
+        self._transport = transport
+        self._frames = RawSocketConnection(
+            RAWSOCKET_SERIALIZERS,
+            door.settings.message_bytes_max,
+            is_full=door.is_full,
+        )
+        self._connection: Connection | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._wait(HANDSHAKE_S_MAX)
+        self.pause = transport.pause_reading
+        self.unread_bytes = transport.get_write_buffer_size
+        self.abort = transport.abort
+        self.is_heard = True
+        self.is_asked = False
+
+    # --- as an asyncio protocol ---
+
+    def data_received(self, data: bytes) -> None:
+        """Take the frames that these bytes complete."""
+        self.is_heard = True
+        for event in self._frames.receive_data(data):
+            connection = self._connection
+            if type(event) is bytes:
+                assert connection is not None, "no frames before the handshake"
+                connection.receive(event)
+            elif isinstance(event, Opened):
+                self._open(event)
+            elif isinstance(event, Failed):
+                self._fail(event)
+            else:
+                assert isinstance(event, Pong)
+        replies = self._frames.data_to_send()
+        if replies and not self._transport.is_closing():
+            self._transport.write(replies)
+
+    def _open(self, opened: Opened) -> None:
+        self._stop_timer()
+        self._transport.write(self._frames.data_to_send())
+        serializer = RAWSOCKET_SERIALIZERS[opened.serializer_id]
+        self._connection = Connection(
+            self._door,
+            self,
+            serializer,
+            None,
+            opened.send_bytes_max,
+            self._facts(),
+        )
+        self._door.remember(self._connection)
+        self._door.keep_alive.add(self)
+
+    def _facts(self) -> TransportFacts:
+        peer = self._transport.get_extra_info("peername")
+        address = peer[0] if isinstance(peer, tuple) else UNIX
+        return facts_of(self._transport, "rawsocket", address)
+
+    def _fail(self, failed: Failed) -> None:
+        if self._connection is None:
+            self._transport.write(self._frames.data_to_send())
+            self.close()
+        else:
+            self._connection.fail(ProtocolViolation(failed.reason))
+
+    def eof_received(self) -> bool:
+        """Close: a client that says no more cannot take part."""
+        return False
+
+    def pause_writing(self) -> None:
+        """The client reads too slowly; the connection looks at that by itself."""
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        if self._connection is not None:
+            self._connection.catch_up()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._stop_timer()
+        self._door.keep_alive.remove(self)
+        if self._connection is not None:
+            self._connection.lose()
+
+    # --- as a link ---
+
+    def write(self, messages: list[bytes]) -> None:
+        """Write each as a frame."""
+        self._frames.send_messages(messages)
+        self._transport.write(self._frames.data_to_send())
+
+    def resume(self) -> None:
+        """Read on."""
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        """End the connection, what was written first, if the client takes it soon."""
+        if not self._transport.is_closing():
+            self._transport.close()
+            self._wait(CLOSE_S_MAX)
+
+    # --- as a watched connection ---
+
+    def ping(self) -> None:
+        """Ask whether the client is there."""
+        self._frames.send_ping(b"?")
+        self._transport.write(self._frames.data_to_send())
+
+    def cut_off(self) -> None:
+        """The client is gone without a word."""
+        self._transport.abort()
+
+    def _wait(self, seconds: float) -> None:
+        self._stop_timer()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(seconds, self._transport.abort)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

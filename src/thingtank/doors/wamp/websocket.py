@@ -1,0 +1,142 @@
+"""WAMP over WebSocket: a subprotocol for each serializer, batched or not.
+
+Source: WAMP, WebSocket Transport.
+"""
+
+import ipaddress
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from thingtank.doors.wamp.connection import Connection
+from thingtank.doors.wamp.transport_facts import facts_of
+from thingtank.net.websocket import Refused, WebSocketHead, WebSocketPeer, WebSocketRoute
+from thingtank.net.websocket_errors import CloseCode
+from thingtank.protocols.wamp.batching import Batching, PrefixedBatching, SeparatedBatching
+from thingtank.protocols.wamp.errors import ProtocolViolation
+from thingtank.protocols.wamp.serializer import MESSAGE_BYTES_MAX, Serializer
+from thingtank.protocols.wamp.serializers import SERIALIZERS
+
+if TYPE_CHECKING:
+    from thingtank.doors.wamp.door import WampDoor
+
+_PREFIX, _BATCHED = "wamp.2.", ".batched"
+_OF_PROTOCOL: dict[str, tuple[Serializer, bool]] = {
+    f"{_PREFIX}{serializer.name}{suffix}": (serializer, bool(suffix))
+    for serializer in SERIALIZERS.values()
+    for suffix in (_BATCHED, "")
+}
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class _Link:
+    """What a connection writes to."""
+
+    __slots__ = ("_is_text", "_peer", "abort", "pause", "resume", "unread_bytes")
+
+    def __init__(self, peer: WebSocketPeer, serializer: Serializer) -> None:
+        self._peer = peer
+        self._is_text = not serializer.is_binary
+        self.abort = peer.abort
+        self.pause = peer.pause
+        self.resume = peer.resume
+        self.unread_bytes = peer.unread_bytes
+
+    def write(self, messages: list[bytes]) -> None:
+        """Write each as a WebSocket message."""
+        self._peer.send_all(messages, is_text=self._is_text)
+
+    def close(self) -> None:
+        """End the connection, what was written first."""
+        self._peer.close(CloseCode.NORMAL)
+
+
+class _Conversation:
+    """One connection."""
+
+    __slots__ = ("_connection", "_is_text", "_receive", "end", "resume_writing")
+
+    def __init__(self, door: "WampDoor", peer: WebSocketPeer, protocol: str) -> None:
+        serializer, is_batched = _OF_PROTOCOL[protocol]
+        self._is_text = not serializer.is_binary
+        connection = Connection(
+            door,
+            _Link(peer, serializer),
+            serializer,
+            _batching_of(serializer) if is_batched else None,
+            MESSAGE_BYTES_MAX,
+            facts_of(peer.transport, "websocket", peer.address, peer.head.headers),
+        )
+        door.remember(connection)
+        self._connection = connection
+        self._receive = connection.receive
+        self.end = connection.lose
+        self.resume_writing = connection.catch_up
+
+    def receive_message(self, message: bytes, is_text: bool) -> None:
+        """Take what a client has sent."""
+        if is_text == self._is_text:
+            self._receive(message)
+        else:
+            kind = "text" if self._is_text else "binary"
+            self._connection.fail(ProtocolViolation(f"this subprotocol wants {kind} messages"))
+
+
+def _batching_of(serializer: Serializer) -> Batching:
+    return PrefixedBatching() if serializer.is_binary else SeparatedBatching()
+
+
+def websocket_route(door: "WampDoor") -> WebSocketRoute:
+    """The route of the door's WebSocket."""
+
+    def begin(peer: WebSocketPeer, protocol: str) -> _Conversation:
+        return _Conversation(door, peer, protocol)
+
+    def check(head: WebSocketHead) -> Refused | None:
+        if door.is_full:
+            return Refused(HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections.")
+        origin = head.headers.get("origin")
+        if origin is None or _is_own(origin, head, door.settings.allowed_origins):
+            return None
+        return Refused(
+            HTTPStatus.FORBIDDEN,
+            f"Pages of {origin[:200]} may not connect; wamp.allowed_origins lists those that may.",
+        )
+
+    return WebSocketRoute(
+        begin,
+        door.settings.connections_max,
+        door.settings.message_bytes_max,
+        tuple(_OF_PROTOCOL),
+        check,
+        door.cookie_headers,
+    )
+
+
+def _is_own(origin: str, head: WebSocketHead, allowed: tuple[str, ...]) -> bool:
+    """Whether a browser's page may connect: this machine's own, the same address's, a listed one.
+
+    A browser lets any page open a WebSocket to any host. Without this, a page from anywhere could
+    act as somebody who is let in for their address, or for a cookie. That its name is the one it
+    asks for proves nothing: whoever has a name may have it point here.
+    """
+    if origin in allowed or "*" in allowed:
+        return True
+    page = _host_of(origin)
+    host = _host_of(f"//{head.headers.get('host', '')}")
+    return page in _LOOPBACK or (page == host and _is_address(page))
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
