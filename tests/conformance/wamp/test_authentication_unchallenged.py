@@ -4,7 +4,7 @@ Source: WAMP, Authentication.
 """
 
 import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -114,6 +114,11 @@ def test_address_in_a_peers_text(peer: str, address: str) -> None:
     assert address_of(peer) == address
 
 
+class Head(NamedTuple):
+    headers: dict[str, str]
+    is_secure: bool = False
+
+
 class Browser:
     """Keeps the cookie that it is given."""
 
@@ -123,13 +128,12 @@ class Browser:
         self.set_cookie: str | None = None
 
     def connect(self, origin: str = "http://tank.example", peer: str = "192.0.2.7:1") -> Any:
-        headers = {"host": "tank.example", "origin": origin, **self.jar}
-        seen, self.set_cookie = self.house.authenticator.cookies.at_upgrade(
-            headers, is_secure=False
-        )
+        head = Head({"host": "tank.example", "origin": origin, **self.jar})
+        answer = dict(self.house.authenticator.cookies.headers_for(head))
+        self.set_cookie = answer.get("Set-Cookie")
         if self.set_cookie:
             self.jar["cookie"] = "other=1; " + self.set_cookie.partition(";")[0]
-        return self.house.connect(TransportFacts("websocket", peer, headers=seen))
+        return self.house.connect(TransportFacts("websocket", peer, headers=head.headers))
 
     async def sign_in(self, authid: str = "alice", secret: str = PASSWORD) -> Any:
         client = self.connect()
@@ -154,8 +158,8 @@ async def test_cookie_after_another_method() -> None:
 
 
 def test_cookie_over_tls_stays_there() -> None:
-    cookies = House().authenticator.cookies
-    assert cookies.at_upgrade({}, is_secure=True)[1].endswith("; Secure")  # type: ignore[union-attr]
+    ((name, value),) = House().authenticator.cookies.headers_for(Head({}, is_secure=True))
+    assert (name, value.endswith("; Secure")) == ("Set-Cookie", True)
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://tank.example:81", ""])
@@ -199,7 +203,7 @@ async def test_cookies_are_bounded_and_garbage_is_none() -> None:
         assert reason_of(await Browser(house).sign_in()) == WELCOME
     assert len(cookies) == 3
     for text in ("", "thingtank_wamp=", "thingtank_wamp=zz; ;=;", "x" * 100_000, "\ud800"):
-        assert cookies.at_upgrade({"cookie": text}, is_secure=False)[1] is not None
+        assert cookies.headers_for(Head({"cookie": text})) != ()
 
 
 async def test_no_cookie_where_the_realm_has_none() -> None:

@@ -10,7 +10,8 @@ Source: WAMP, Authentication, cookie.
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -42,6 +43,18 @@ class Remembered(Struct, frozen=True):
     until_us: int
 
 
+class UpgradeHead(Protocol):
+    """A request that is to become a WebSocket."""
+
+    @property
+    def headers(self) -> MutableMapping[str, str]:
+        """Names in lower case."""
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it came by TLS."""
+
+
 class Cookies:
     """Those of all realms, in memory: a new start forgets them."""
 
@@ -66,25 +79,19 @@ class Cookies:
         """How many are remembered."""
         return len(self._kept)
 
-    def at_upgrade(
-        self, headers: Mapping[str, str], *, is_secure: bool
-    ) -> tuple[Mapping[str, str], str | None]:
-        """Give a client its cookie.
+    def headers_for(self, head: UpgradeHead) -> Sequence[tuple[str, str]]:
+        """Give a client its cookie, if it has none: with these headers of the answer.
 
-        Args:
-            headers: of the request, names in lower case.
-
-        Returns:
-            The headers for TransportFacts, and the value of Set-Cookie for the answer, if the
-            client has none yet.
+        The request's own headers have it from now on, for the session that follows is to be
+        remembered by it already.
         """
-        if _token_in(headers):
-            return headers, None
+        if _token_in(head.headers):
+            return ()
         pair = f"{COOKIE_NAME}={self._token_bytes(_TOKEN_BYTES).hex()}"
-        others = headers.get("cookie")
-        both = f"{pair}; {others}" if others else pair
-        secure = "; Secure" if is_secure else ""
-        return {**headers, "cookie": both}, f"{pair}; HttpOnly; SameSite=Strict; Path=/{secure}"
+        others = head.headers.get("cookie")
+        head.headers["cookie"] = f"{pair}; {others}" if others else pair
+        secure = "; Secure" if head.is_secure else ""
+        return (("Set-Cookie", f"{pair}; HttpOnly; SameSite=Strict; Path=/{secure}"),)
 
     def find(self, facts: TransportFacts, realm: str) -> Remembered | None:
         """Who came into this realm with the cookie of a transport."""
