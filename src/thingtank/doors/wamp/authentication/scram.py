@@ -104,7 +104,7 @@ async def _hello(round: Round, dialect: Dialect) -> Answer:
         extra = {"kdf": kdf, "iterations": ARGON2_ITERATIONS, "memory": ARGON2_MEMORY_KIB}
     nonce = client_nonce + base64.b64encode(round.entry.token_bytes(_NONCE_BYTES)).decode()
     extra |= {"nonce": nonce, "salt": salt}
-    sides = Sides(dialect, candidate.authid, client_nonce, nonce, salt, _iterations(extra), binding)
+    sides = Sides(dialect, round.authid, client_nonce, nonce, salt, _iterations(extra), binding)
 
     async def check(message: Authenticate) -> Answer:
         if dialect == "wamp-scram" and not _says_the_same(message.extra, sides):
