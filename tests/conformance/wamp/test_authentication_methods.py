@@ -259,6 +259,7 @@ def test_cryptosign_vectors(
     assert is_signed(public_key, expected, proof)
     assert not is_signed(public_key, expected, "0" + proof[1:])
     assert not is_signed(public_key, b"\0" * 32, proof)  # a right signature of something else
+    assert not is_signed(public_key, expected, proof[:128] + "00" * 32)  # says it signed that
 
 
 @pytest.mark.parametrize("authid", ["", "lamp"])
@@ -537,6 +538,16 @@ async def test_many_who_were_challenged_at_once_do_not_guess_more() -> None:
     assert {reason_of(answer) for answer in answers} == {"authentication_denied"}
     assert house.passwords.checked_count <= 11
     assert house.passwords.at_once_most <= 2
+
+
+async def test_many_signatures_at_once_do_not_guess_more() -> None:
+    house = await House.build()
+    clients = [house.connect(ELSEWHERE) for _ in range(11)]
+    extras = [(await hello(client, "wampcra", authid="alice"))[2] for client in clients]
+    for client in clients[:10]:
+        await authenticate(client, "wrong")
+    answer = await authenticate(clients[10], wampcra_answer(PASSWORD, extras[10]))
+    assert "15 minutes" in answer[1]["message"]
 
 
 async def test_keys_are_not_locked_by_those_who_guess() -> None:

@@ -206,6 +206,15 @@ async def test_cookies_are_bounded_and_garbage_is_none() -> None:
         assert cookies.headers_for(Head({"cookie": text})) != ()
 
 
+async def test_cookie_is_of_one_realm() -> None:
+    browser = Browser(await House.build())
+    await browser.sign_in()
+    facts = browser.connect().facts
+    cookies = browser.house.authenticator.cookies
+    assert cookies.find(facts, "realm1") is not None
+    assert cookies.find(facts, "realm2") is None
+
+
 async def test_no_cookie_where_the_realm_has_none() -> None:
     browser = Browser(await House.build(methods=["ticket"]))
     await browser.sign_in()

@@ -493,6 +493,31 @@ def test_answer_that_was_given_before_that_is_not_remembered() -> None:
     assert client.take() == []
 
 
+@pytest.mark.parametrize("action", ACTIONS)
+def test_the_dealer_is_not_called_back_while_it_brings_the_answer(action: str) -> None:
+    world = Asked(None)
+    client = world.enter("sensor")
+    request_id = request(client, action, "a.b")
+    assert world.provider.take() == []  # asked in the loop's next turn
+    world.loop.run()
+    world.provider.send(70, world.provider.take_one()[1], {}, [True])
+    assert client.take() == []
+    world.loop.run()
+    assert answered(client, request_id) == "allowed"
+
+
+def test_session_that_ends_when_its_answer_is_there_already() -> None:
+    world = Asked(None)
+    client = world.enter("sensor")
+    client.ask(32, "a.b")
+    world.loop.run()
+    world.provider.send(70, world.provider.take_one()[1], {}, [True])
+    client.session.lose()
+    world.loop.run()
+    assert client.id not in world.authorizer._kept
+    assert world.holds_nothing_of(client.id)
+
+
 def test_other_registrations_change_nothing() -> None:
     world = Asked()
     client = world.enter("sensor")

@@ -42,9 +42,11 @@ class Scheduler:
     def cancel(self) -> None:
         self.later.clear()
 
-    def run(self) -> None:
-        while self.soon:
-            self.soon.pop(0)()
+    def tick(self) -> None:
+        ((seconds, call),) = self.later
+        assert seconds == 0.1
+        self.later.clear()
+        call()
 
 
 async def joined(house: House, authid: str, secret: str) -> Any:
@@ -156,21 +158,64 @@ async def test_rights_end_at_once_and_the_session_soon(end: Any, authid: str, se
     scheduler = Scheduler()
     sweeper = SessionSweeper(house.principals, [house.world.realm], scheduler)
     sweeper.start()
-    assert sweeper.sweep() == 0
+    scheduler.tick()
+    assert client.take() == []
     member = client.session.member
     await end(house)
     with pytest.raises(Unauthenticated):
         house.principals.caller_of(member)
-    ((seconds, sweep),) = scheduler.later
-    scheduler.later.clear()
-    sweep()
+    scheduler.tick()
     code, details, reason = client.take_one()
-    assert (seconds, code, reason) == (2.0, 6, "wamp.close.killed")
+    assert (code, reason) == (6, "wamp.close.killed")
     assert "not valid any more" in details["message"]
     assert list(house.world.realm.members) == [other.session.member.session_id]
-    assert len(scheduler.later) == 1
+    scheduler.tick()
+    assert (client.take(), other.take()) == ([], [])
     sweeper.stop()
     assert scheduler.later == []
+
+
+async def test_a_sweep_looks_at_all_sessions_and_never_at_many_at_once() -> None:
+    house = await House.build()
+    clients = []
+    for _ in range(130):
+        clients.append(house.connect(LOOPBACK))
+        await hello(clients[-1], "anonymous")
+    looked_at: list[int] = []
+    house.principals.is_alive = lambda peer: not looked_at.append(peer.session_id)  # type: ignore[method-assign, func-returns-value]
+    scheduler = Scheduler()
+    SessionSweeper(house.principals, [house.world.realm], scheduler).start()
+    counts = []
+    for _ in range(3):
+        scheduler.tick()
+        counts.append(len(looked_at))
+    assert counts == [50, 100, 130]
+    assert sorted(looked_at) == sorted(house.world.realm.members)
+    clients[0].session.lose()
+    scheduler.tick()
+    assert len(looked_at) == 180
+
+
+async def test_a_transport_that_has_another_session_now_is_left_alone() -> None:
+    house = await House.build()
+    for _ in range(60):
+        await hello(house.connect(LOOPBACK), "anonymous")
+    client = house.connect(LOOPBACK)
+    await hello(client, "ticket", authid="key:2")
+    await authenticate(client, KEY_SECRET)
+    members = house.world.realm.members
+    (own,) = [each for each in members if each == client.session.member.session_id]
+    house.world.realm.members = {own: members.pop(own), **members}  # looked at last
+    scheduler = Scheduler()
+    SessionSweeper(house.principals, [house.world.realm], scheduler).start()
+    scheduler.tick()
+    client.send(6, {}, "wamp.close.close_realm")
+    client.take()
+    await hello(client, "anonymous")
+    await delete_key(house)
+    scheduler.tick()
+    assert client.take() == []
+    assert client.session.member is not None
 
 
 def test_secrets_are_not_shown() -> None:
