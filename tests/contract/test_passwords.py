@@ -25,11 +25,13 @@ async def store(database: Path) -> AsyncIterator[PasswordStore]:
 
     from thingtank.web.accounts.models import Account
     from thingtank.web.accounts.passwords import DjangoPasswords
+    from thingtank.web.catalog import models
     from thingtank.web.catalog.directory import DjangoDirectory
 
     def fill() -> DjangoDirectory:
         try:
-            Account.objects.all().delete()
+            for rows in (models.Product, models.ApiKey, models.Device, Account):
+                rows.objects.all().delete()
             for login, is_active in (("alice", True), ("gone", False)):
                 password = get_hasher().encode(PASSWORD, "a" * 22, ITERATIONS)
                 Account.objects.create(username=login, password=password, is_active=is_active)
