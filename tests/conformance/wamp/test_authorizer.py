@@ -272,8 +272,10 @@ def test_the_tanks_own_names() -> None:
         (client.id, "call", "tank.feeds.get", "exact"),
         (client.id, "subscribe", "tank.feeds.", "prefix"),
     ]
-    world.decide_tank = lambda *question: DENIED
-    assert outcome(client, "call", "tank.feeds.get") == NOT_AUTHORIZED
+    for says in (DENIED, None):
+        world.decide_tank = lambda *question, says=says: says
+        assert outcome(client, "call", "tank.feeds.get") == NOT_AUTHORIZED
+        assert outcome(client, "subscribe", "tank.x.", "prefix") == NOT_AUTHORIZED
 
 
 @pytest.mark.parametrize(
@@ -291,6 +293,7 @@ def test_pattern_that_reaches_beyond_the_tank_takes_both(
     for rules, tank_says, expected in [
         ([ALL], ALLOWED, "allowed"),
         ([ALL], DENIED, NOT_AUTHORIZED),
+        ([ALL], None, "allowed"),  # it has nothing like that
         ([], ALLOWED, NOT_AUTHORIZED),
     ]:
         world = Roles(role(*rules), decide_tank=lambda *question, says=tank_says: says)

@@ -37,7 +37,9 @@ KEPT_PER_SESSION_MAX = 1000
 KEPT_URI_CHARS_MAX = 256  # longer ones are decided anew each time, and take no memory
 _SESSIONS_MORE = 64
 
-DecideTank = Callable[[Peer, Action, str, Match], Decision]
+DecideTank = Callable[[Peer, Action, str, Match], Decision | None]
+"""Decides calls and subscriptions under `tank.`; None where nothing of the tank's is meant."""
+
 _Question = tuple[Action, str, Match]
 _OWN: tuple[Action, ...] = ("publish", "register")
 
@@ -63,7 +65,8 @@ class RealmAuthorizer:
         """Read the roles; `attach` comes next.
 
         Args:
-            decide_tank: decides calls and subscriptions under `tank.`.
+            decide_tank: is asked about what begins with `tank.`, and of a pattern that reaches
+                beyond, about that part.
         """
         self._roles = {
             name: _Role(role, RoleRights(role), {}) for name, role in settings.roles_by_name.items()
@@ -105,7 +108,7 @@ class RealmAuthorizer:
             return ALLOWED  # to be refused as what it is: an invalid URI
         if match == "exact":
             if uri == "tank" or uri.startswith("tank."):
-                return self._of_tank(peer, action, uri, match)
+                return self._of_tank(peer, action, uri, match) or DENIED
         else:
             pattern = Pattern(uri, match)
             tanks = narrowed(pattern, "tank")
@@ -113,12 +116,14 @@ class RealmAuthorizer:
                 return DENIED
             if tanks is not None:
                 decision = self._of_tank(peer, action, *tanks)
-                if tanks == pattern or not decision.is_allowed:
+                if tanks == pattern:
+                    return decision or DENIED
+                if decision is not None and not decision.is_allowed:
                     return decision
                 return self._of_role(role, peer, action, uri, match, may_be_kept=False)
         return self._of_role(role, peer, action, uri, match)
 
-    def _of_tank(self, peer: Peer, action: Action, uri: str, match: Match) -> Decision:
+    def _of_tank(self, peer: Peer, action: Action, uri: str, match: Match) -> Decision | None:
         if action in _OWN:
             return DENIED
         return self._decide_tank(peer, action, uri, match)
