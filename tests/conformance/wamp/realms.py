@@ -5,6 +5,7 @@ from itertools import count
 from types import MappingProxyType
 from typing import Any
 
+from msgspec.structs import replace
 from tests.conformance.wamp.octets import READ, octets
 from tests.conformance.wamp.wires import MEMORY, Door, Line, Wire, current
 
@@ -124,6 +125,12 @@ class World:
         assert welcome[0] == 2
         client.id = welcome[1]
         return client
+
+    def number_sessions_from(self, first: int) -> None:
+        """Have sessions numbered for themselves."""
+        ids = count(first)
+        self.session_ids = SessionIds(lambda: next(ids))
+        self.reception = replace(self.reception, session_ids=self.session_ids)
 
     def holds_nothing_of(self, session_id: int) -> bool:
         """Whether realm, broker and dealer have forgotten a session."""

@@ -22,6 +22,8 @@ from thingtank.protocols.wamp.publications import PublishPolicy
 from thingtank.protocols.wamp.serializer import Serializer
 from thingtank.protocols.wamp.serializers import JSON, SERIALIZERS
 
+pytestmark = pytest.mark.over_wires
+
 
 @pytest.mark.parametrize("name", NAMES)
 def test_published_comes_only_where_it_is_asked_for(name: str) -> None:
@@ -33,6 +35,7 @@ def test_published_comes_only_where_it_is_asked_for(name: str) -> None:
     assert session.taken() == [Published(2, publication_id)]
 
 
+@pytest.mark.over_transports
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("topic", ["a..b", "", "a b", "a#", "wamp", "wamp.x", "a" * 1025, "a."])
 def test_bad_topic_is_an_error_and_never_answered_unasked(name: str, topic: str) -> None:
@@ -58,6 +61,7 @@ def test_published_comes_before_the_publishers_own_event() -> None:
     assert event.publication_id == published.publication_id
 
 
+@pytest.mark.in_memory
 def test_answer_is_left_to_the_caller_where_the_policy_says_so() -> None:
     realm = Realm()
     publisher, subscriber = realm.join(), realm.join()
@@ -70,6 +74,7 @@ def test_answer_is_left_to_the_caller_where_the_policy_says_so() -> None:
     assert error_of(publisher.taken()[0]) == "invalid_uri"
 
 
+@pytest.mark.in_memory
 def test_publisher_is_excluded_unless_it_says_otherwise() -> None:
     realm = Realm()
     publisher, other = realm.join(), realm.join()
@@ -105,6 +110,7 @@ WHO: Mapping[str, tuple[str, str]] = {
 """authid and authrole by session; s4 publishes. Ids in the lists are the digits."""
 
 
+@pytest.mark.over_transports
 @pytest.mark.parametrize(
     ("options", "receivers"),
     [
@@ -150,7 +156,7 @@ def test_lists_and_exclusion_all_have_to_hold(
         session.subscribed("a")
     sessions["s4"].publish("a", 1, acknowledge=acknowledge, **options)
     if acknowledge:
-        assert isinstance(sessions["s4"].inbox.pop(0), Published)
+        assert isinstance(sessions["s4"].take_first(), Published)
     assert [name for name, session in sessions.items() if session.values()] == receivers.split()
 
 
@@ -245,7 +251,7 @@ def test_payload_passthru_that_was_not_announced_is_a_violation(acknowledge: boo
     realm = Realm()
     publisher, subscriber = realm.join(), realm.join()
     subscriber.subscribed("a")
-    with pytest.raises(ProtocolViolation):
+    with publisher.violating():
         publisher.publish("a", b"x", acknowledge=acknowledge, **PPT)
     assert publisher.taken() == subscriber.taken() == []
 
@@ -279,6 +285,7 @@ def test_payload_arrives_in_the_receivers_serializer(sender: str, receiver: str)
     assert [event[3:] for event in subscriber.events()] == [([], {"only": 1}), ([], {})]
 
 
+@pytest.mark.in_memory
 def test_event_is_encoded_once_for_each_subscription_and_serializer() -> None:
     realm = Realm()
     publisher = realm.join("msgpack")
@@ -302,6 +309,7 @@ def counted(serializer: Serializer, name: str) -> Any:
     return patch.object(type(serializer), name, autospec=True, side_effect=method)
 
 
+@pytest.mark.over_transports
 @pytest.mark.parametrize("options", [{}, {"exclude": [99]}, {"retain": True}])
 @pytest.mark.parametrize("match", ["exact", "prefix"])
 def test_receiver_that_cannot_be_given_the_payload_is_skipped(
@@ -321,6 +329,7 @@ def test_receiver_that_cannot_be_given_the_payload_is_skipped(
     assert subscribers["msgpack"][0].values() == [1]
 
 
+@pytest.mark.in_memory
 @pytest.mark.parametrize("options", [{}, {"exclude": [99]}])
 def test_receiver_that_takes_no_message_as_long_is_skipped(options: dict[str, Any]) -> None:
     realm = Realm()
@@ -334,6 +343,7 @@ def test_receiver_that_takes_no_message_as_long_is_skipped(options: dict[str, An
     assert realm.broker.deliveries.too_long_count == 1
 
 
+@pytest.mark.in_memory
 def test_message_of_just_the_length_that_is_taken_arrives() -> None:
     realm = Realm()
     publisher, first = realm.join(), realm.join()
@@ -356,6 +366,7 @@ def test_nan_arrives_where_there_is_one() -> None:
     assert text.values() == [None]
 
 
+@pytest.mark.in_memory
 def test_receipts_are_asked_for_and_noted() -> None:
     realm = Realm()
     publisher, one, other, small = (
@@ -449,6 +460,7 @@ def test_history_is_not_given_events_with_lists_of_sessions(options: dict[str, A
     assert realm.kept == []
 
 
+@pytest.mark.in_memory
 def test_history_comes_before_published() -> None:
     realm = Realm()
     realm.broker.stand("a")

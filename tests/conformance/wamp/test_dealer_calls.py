@@ -249,6 +249,7 @@ def test_error_whose_uri_alone_is_too_long_is_told_as_such():
     assert caller.take_error(48, call_id) == "wamp.error.payload_size_exceeded"
 
 
+@pytest.mark.over_transports
 @pytest.mark.parametrize("uri", ["", "com..x", "com x"])
 def test_malformed_error_uri_is_not_passed_on(uri):
     _, caller, callee = connected()

@@ -10,7 +10,7 @@ import contextlib
 import socket
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -23,7 +23,6 @@ from thingtank.doors.wamp.websocket import websocket_route
 from thingtank.net.shared_port import SharedPort
 from thingtank.net.websocket import WebSockets
 from thingtank.protocols.wamp.authentication import Authenticator
-from thingtank.protocols.wamp.batching import Batching, PrefixedBatching, SeparatedBatching
 from thingtank.protocols.wamp.router import Realm
 
 WAIT_S_MAX = 10.0
@@ -154,10 +153,6 @@ def close_loop() -> None:
         current.loop = None
 
 
-def batching_of(serializer: str) -> Batching:
-    return SeparatedBatching() if serializer == "json" else PrefixedBatching()
-
-
 def upgrade(protocol: str, *more: str, path: str = "/ws") -> bytes:
     """The request that opens a WebSocket; without a subprotocol if it is blank."""
     lines = [
@@ -222,12 +217,19 @@ def rawsocket_frame(kind: int, payload: bytes) -> bytes:
 
 
 class Line:
-    """One connection of a client: messages out and in."""
+    """One connection of a client: messages out and in.
+
+    Attributes:
+        separator: of messages in a batch of JSON.
+        frame_count: of the WebSocket messages that have come.
+    """
 
     def __init__(self, door: Door, wire: Wire, bytes_max: int = 2**24) -> None:
         self.wire = wire
         self.is_closed = False
         self.close_code: int | None = None
+        self.separator = b"\x18"
+        self.frame_count = 0
         self._messages: list[bytes] = []
         self._pongs: set[bytes] = set()
         self._ping_count = 0
@@ -277,13 +279,30 @@ class Line:
 
         until(write_on)
 
-    def framed(self, message: bytes) -> bytes:
-        """One message as it goes over this wire."""
+    def framed(self, *messages: bytes) -> bytes:
+        """Messages as they go over this wire: as one batch, if there are batches."""
         if self.wire.transport == "rawsocket":
-            return rawsocket_frame(0, message)
+            return b"".join(rawsocket_frame(0, message) for message in messages)
+        first = TEXT if self.wire.serializer == "json" else BINARY
         if self.wire.transport == "batched":
-            message = batching_of(self.wire.serializer).join([message])
-        return client_frame(TEXT if self.wire.serializer == "json" else BINARY, message)
+            messages = (self._join(messages),)
+        return b"".join(client_frame(first, message) for message in messages)
+
+    def _join(self, messages: Iterable[bytes]) -> bytes:
+        if self.wire.serializer == "json":
+            return b"".join(message + self.separator for message in messages)
+        return b"".join(len(message).to_bytes(4, "big") + message for message in messages)
+
+    def _split(self, batch: bytes) -> Iterator[bytes]:
+        if self.wire.serializer == "json":
+            assert batch.endswith(self.separator)
+            yield from batch[:-1].split(self.separator)
+            return
+        while batch:
+            end = 4 + int.from_bytes(batch[:4], "big")
+            assert 4 < end <= len(batch)
+            yield batch[4:end]
+            batch = batch[end:]
 
     def send(self, message: bytes) -> None:
         """Send a message, and see that it has been read."""
@@ -370,9 +389,10 @@ class Line:
         elif first == CLOSE:
             self.close_code = int.from_bytes(payload[:2], "big")
         else:
+            self.frame_count += 1
             assert first == (TEXT if self.wire.serializer == "json" else BINARY)
             if self.wire.transport == "batched":
-                self._messages += batching_of(self.wire.serializer).split(payload)
+                self._messages += self._split(payload)
             else:
                 self._messages.append(payload)
 
@@ -380,4 +400,3 @@ class Line:
         """Let go of the socket."""
         self.is_closed = True
         self._socket.close()
-
