@@ -201,9 +201,20 @@ def test_abort_fits_what_the_client_takes():
     assert client.take_one() == [3, {}, "wamp.error.protocol_violation"]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_welcome_for_a_client_that_takes_little_tells_no_features(name):
+    client = World().connect(name, bytes_max=512)
+    client.hello()
+    code, session_id, details = client.take_one()
+    assert (code, session_id) == (2, 7001)
+    assert details["roles"] == {"broker": {}, "dealer": {}}
+    assert (details["realm"], details["authid"]) == ("realm1", "someone")
+    client.subscribe("a.b")
+
+
 def test_welcome_that_the_client_cannot_take():
     client = World().connect(bytes_max=512)
-    client.hello()
+    client.hello(authextra={"x": "y" * 400})
     client.assert_aborted("wamp.error.payload_size_exceeded")
 
 

@@ -106,16 +106,17 @@ class Door:
             {"/ws": websocket_route(self.wamp)}, self.wamp.settings.silence_s
         )
         self.ports: list[SharedPort] = []
+        self._port = 0
         current.doors.append(self)
 
-    def make_port(self) -> SharedPort:
+    def make_port(self, tls: ssl.SSLContext | None = None) -> SharedPort:
         adopt = {FIRST_OCTET: self.wamp.adopt_rawsocket}
-        self.ports.append(SharedPort(self.websockets, adopt, 1000))
+        self.ports.append(SharedPort(self.websockets, adopt, 1000, tls))
         return self.ports[-1]
 
     async def listen(self, tls: ssl.SSLContext | None = None) -> int:
-        port = self.make_port()
-        await port.start("127.0.0.1", 0, tls)
+        port = self.make_port(tls)
+        await port.start("127.0.0.1", 0)
         return port.port
 
     async def stop(self) -> None:
@@ -128,9 +129,10 @@ class Door:
 
     @property
     def port(self) -> int:
-        if not self.ports:
-            run(self.listen())
-        return self.ports[0].port
+        """Of TCP without TLS; opened when it is first asked for."""
+        if not self._port:
+            self._port = run(self.listen())
+        return self._port
 
 
 def close_doors() -> None:
