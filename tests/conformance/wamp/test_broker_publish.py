@@ -14,7 +14,6 @@ from unittest.mock import patch
 import pytest
 from tests.conformance.wamp.broker_peers import NAMES, Realm, Session, error_of
 
-from thingtank.protocols.wamp.errors import ProtocolViolation
 from thingtank.protocols.wamp.messages import EventReceived, Publish, Published
 from thingtank.protocols.wamp.options import Forwarder, PublishOptions
 from thingtank.protocols.wamp.payloads import opaque_payload, payload_of

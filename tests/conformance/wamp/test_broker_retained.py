@@ -6,7 +6,7 @@ Source: WAMP, Event Retention.
 from typing import Any
 
 import pytest
-from tests.conformance.wamp.broker_peers import NAMES, Realm, plain
+from tests.conformance.wamp.broker_peers import NAMES, Realm
 
 from thingtank.protocols.wamp.messages import Event, Subscribed
 from thingtank.protocols.wamp.publications import Publication

@@ -10,7 +10,6 @@ import pytest
 from tests.conformance.wamp.dealing import CANCELING, MIXED, Realm
 
 from thingtank.protocols.wamp.calls import CallPolicy, DealerBounds
-from thingtank.protocols.wamp.errors import ProtocolViolation
 from thingtank.protocols.wamp.serializers import SERIALIZERS
 
 pytestmark = pytest.mark.over_wires

@@ -6,8 +6,6 @@ Source: WAMP, Progressive Call Results; Progressive Call Invocations; Payload Pa
 import pytest
 from tests.conformance.wamp.dealing import EVERYTHING, MIXED, Realm
 
-from thingtank.protocols.wamp.errors import ProtocolViolation
-
 pytestmark = pytest.mark.over_wires
 
 STREAM = "com.example.stream"

@@ -54,7 +54,7 @@ def read(client):
 
 def pour(seed, streams):
     """Write several clients' octets at once, in pieces that end anywhere."""
-    left = {client: data for client, data in streams}
+    left = dict(streams)
     while left:
         client = seed.choice(list(left))
         size = seed.choice([1, 100, 3000, 20_000])

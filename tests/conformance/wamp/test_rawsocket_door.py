@@ -15,6 +15,7 @@ from tests.conformance.wamp.octets import READ, octets
 from tests.conformance.wamp.realms import AT_US, World
 from tests.conformance.wamp.wires import (
     RAWSOCKET_IDS,
+    Octets,
     client_frame,
     rawsocket_frame,
     rawsocket_frames,
@@ -29,57 +30,8 @@ MESSAGE, PING, PONG = 0, 1, 2
 MI = 2**20
 
 
-class Octets:
-    """A connection that sends and reads octets as they are."""
-
-    def __init__(self, connected):
-        self.socket = connected
-        self.socket.setblocking(False)
-        if connected.family != socket.AF_UNIX:
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.data = bytearray()
-        self.is_closed = False
-
-    def send(self, data):
-        at = 0
-
-        def send_on():
-            nonlocal at
-            try:
-                at += self.socket.send(data[at:])
-            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                return False
-            except OSError:
-                return True
-            return at == len(data)
-
-        until(send_on)
-
-    def read(self):
-        while not self.is_closed:
-            try:
-                data = self.socket.recv(2**18)
-            except (BlockingIOError, ssl.SSLWantReadError):
-                break
-            except OSError:
-                data = b""
-            self.is_closed = not data
-            self.data += data
-        return self.is_closed
-
-    def take(self, size):
-        """So many octets, which are to come."""
-        until(lambda: self.read() or len(self.data) >= size)
-        assert len(self.data) >= size
-        taken = bytes(self.data[:size])
-        del self.data[:size]
-        return taken
-
-    def take_rest(self):
-        """All that comes until the end, which is to come."""
-        until(self.read)
-        self.socket.close()
-        return bytes(self.data)
+class RawSocket(Octets):
+    """A client that knows frames."""
 
     def take_frame(self):
         frames = []
@@ -108,16 +60,7 @@ class Octets:
 
 
 @pytest.fixture
-def ends():
-    """Sockets that are closed when the test is over."""
-    sockets = []
-    yield sockets
-    for each in sockets:
-        each.close()
-
-
-@pytest.fixture
-def connect(ends, tmp_path):
+def connect(tmp_path):
     """Ways to the door of a world."""
 
     def connect(world, way="tcp"):
@@ -137,8 +80,7 @@ def connect(ends, tmp_path):
             until(lambda: has_shaken_hands(connected))
         else:
             connected = socket.create_connection(("127.0.0.1", world.door.port))
-        ends.append(connected)
-        return Octets(connected)
+        return RawSocket(connected)
 
     return connect
 

@@ -56,6 +56,7 @@ class Current:
     loop: asyncio.AbstractEventLoop | None = None
     doors: list["Door"] = field(default_factory=list)
     lines: list["Line"] = field(default_factory=list)
+    sockets: list[socket.socket] = field(default_factory=list)
 
 
 current = Current()
@@ -142,6 +143,9 @@ def close_doors() -> None:
     for line in current.lines:
         line.close()
     current.lines.clear()
+    for connected in current.sockets:
+        connected.close()
+    current.sockets.clear()
     for door in doors:
         run(door.stop())
         until(lambda door=door: not door.wamp.connections)
@@ -224,6 +228,8 @@ class Line:
     Attributes:
         separator: of messages in a batch of JSON.
         frame_count: of the WebSocket messages that have come.
+        ping_count: of those that the door has sent.
+        is_mute: whether pings are left unanswered.
     """
 
     def __init__(self, door: Door, wire: Wire, bytes_max: int = 2**24) -> None:
@@ -231,7 +237,8 @@ class Line:
         self.is_closed = False
         self.close_code: int | None = None
         self.separator = b"\x18"
-        self.frame_count = 0
+        self.frame_count = self.ping_count = 0
+        self.is_mute = False
         self._messages: list[bytes] = []
         self._pongs: set[bytes] = set()
         self._ping_count = 0
@@ -250,7 +257,7 @@ class Line:
     def _shake_hands(self, bytes_max: int) -> None:
         length = bytes_max.bit_length() - 10
         self.write(bytes((0x7F, length << 4 | RAWSOCKET_IDS[self.wire.serializer], 0, 0)))
-        until(lambda: self._read() or len(self._data) >= 4)
+        until(lambda: self.read() or len(self._data) >= 4)
         assert self._data[0] == 0x7F
         assert self._data[1] & 0x0F == RAWSOCKET_IDS[self.wire.serializer]
         del self._data[:4]
@@ -258,7 +265,7 @@ class Line:
     def _upgrade(self) -> None:
         suffix = ".batched" if self.wire.transport == "batched" else ""
         self.write(upgrade(f"wamp.2.{self.wire.serializer}{suffix}"))
-        until(lambda: self._read() or b"\r\n\r\n" in self._data)
+        until(lambda: self.read() or b"\r\n\r\n" in self._data)
         head, _, rest = bytes(self._data).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 ")
         self._data[:] = rest
@@ -326,7 +333,7 @@ class Line:
             turns += 1
             # The door reads nothing from a client whose request waits for a decision.
             is_held_up = turns > 5 and self.connection._is_paused
-            return self._read() or payload in self._pongs or is_held_up
+            return self.read() or payload in self._pongs or is_held_up
 
         until(has_settled)
 
@@ -339,7 +346,7 @@ class Line:
 
     def take_unsettled(self) -> list[bytes]:
         """The messages that have come so far, without asking."""
-        self._read()
+        self.read()
         messages, self._messages = self._messages, []
         return messages
 
@@ -349,7 +356,7 @@ class Line:
         self._socket.close()
         until(lambda: self.connection._is_lost)
 
-    def _read(self) -> bool:
+    def read(self) -> bool:
         """Read what there is; whether the end has come."""
         while not self.is_closed:
             try:
@@ -376,18 +383,22 @@ class Line:
         if kind == 0:
             self._messages.append(payload)
         elif kind == 1:
-            with contextlib.suppress(OSError):
-                self._socket.send(rawsocket_frame(2, payload))
+            self._pong(rawsocket_frame(2, payload))
         else:
             assert kind == 2
             self._pongs.add(payload)
+
+    def _pong(self, frame: bytes) -> None:
+        self.ping_count += 1
+        if not self.is_mute:
+            with contextlib.suppress(OSError):
+                self._socket.send(frame)
 
     def _take_websocket(self, first: int, payload: bytes) -> None:
         if first == PONG:
             self._pongs.add(payload)
         elif first == PING:
-            with contextlib.suppress(OSError):
-                self._socket.send(client_frame(PONG, payload))
+            self._pong(client_frame(PONG, payload))
         elif first == CLOSE:
             self.close_code = int.from_bytes(payload[:2], "big")
         else:
@@ -402,3 +413,72 @@ class Line:
         """Let go of the socket."""
         self.is_closed = True
         self._socket.close()
+
+
+class Octets:
+    """A connection that sends and reads octets as they are."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self.socket = connected
+        self.data = bytearray()
+        self.is_closed = False
+        connected.setblocking(False)
+        if connected.family != socket.AF_UNIX:
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        current.sockets.append(connected)
+
+    def send(self, data: bytes) -> None:
+        """Write all, or as much as the other end takes before it closes."""
+        at = 0
+
+        def send_on() -> bool:
+            nonlocal at
+            try:
+                at += self.socket.send(data[at:])
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return False
+            except OSError:
+                return True
+            return at == len(data)
+
+        until(send_on)
+
+    def read(self) -> bool:
+        """Read what there is; whether the end has come."""
+        while not self.is_closed:
+            try:
+                data = self.socket.recv(2**18)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                break
+            except OSError:
+                data = b""
+            self.is_closed = not data
+            self.data += data
+        return self.is_closed
+
+    def take(self, size: int) -> bytes:
+        """So many octets, which are to come."""
+        until(lambda: self.read() or len(self.data) >= size)
+        assert len(self.data) >= size
+        taken = bytes(self.data[:size])
+        del self.data[:size]
+        return taken
+
+    def take_head(self) -> str:
+        """Up to a blank line, which is to come."""
+        until(lambda: self.read() or b"\r\n\r\n" in self.data)
+        head, _, rest = bytes(self.data).partition(b"\r\n\r\n")
+        self.data[:] = rest
+        return head.decode()
+
+    def take_rest(self) -> bytes:
+        """All that comes until the end, which is to come."""
+        until(self.read)
+        self.socket.close()
+        return bytes(self.data)
+
+    def is_silent(self) -> bool:
+        """Whether the door waits for more."""
+        for _ in range(20):
+            turn()
+        return not self.read() and not self.data
