@@ -164,6 +164,11 @@ class WebSocketPeer:
         if self._frames is not None:
             self._frames.send_ping(b"?")
 
+    def pong(self, payload: bytes) -> None:
+        """Answer a ping."""
+        if self._frames is not None:
+            self._frames.send_pong(payload)
+
     def close(self, code: CloseCode = CloseCode.POLICY_VIOLATION, text: str = "") -> None:
         """End the connection, what was written first, if the peer takes it soon."""
         frames, self._frames = self._frames, None
@@ -226,6 +231,8 @@ class _Connection(WSListener):
         self._reader = MessageReader(route.message_bytes_max, deflate)
         self._conversation: Conversation | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
+        # RFC 6455, 5.5.3: who reads slowly may be answered the last of its pings alone.
+        self._owed_pong: bytes | None = None
         self.is_heard = True
         self.is_asked = False
 
@@ -265,7 +272,11 @@ class _Connection(WSListener):
         if frame.rsv1:
             raise BrokenWebSocket(CloseCode.PROTOCOL_ERROR, "reserved bits are set")
         if kind == WSMsgType.PING:
-            transport.send_pong(frame.get_payload_as_bytes())
+            payload = frame.get_payload_as_bytes()
+            if self._unread_timer is None:
+                transport.send_pong(payload)
+            else:
+                self._owed_pong = payload
         elif kind == WSMsgType.CLOSE:
             code = frame.get_close_code() if frame.payload_size else CloseCode.NORMAL
             self._end(_echoed(code), "")
@@ -297,6 +308,9 @@ class _Connection(WSListener):
     def resume_writing(self) -> None:
         """The peer reads again."""
         self._stop_timer()
+        payload, self._owed_pong = self._owed_pong, None
+        if payload is not None:
+            self._peer.pong(payload)
         if self._conversation is not None:
             self._conversation.resume_writing()
 

@@ -204,14 +204,19 @@ class Connection:
             if self._batching is not None:
                 out = self._batched(out, self._batching)
             self._link.write(out)
-            self._unread_bytes = self._link.unread_bytes()
-            if self._unread_bytes > self._unread_bytes_max // 2:
-                self._slow_down()
+            self._unread_bytes = 0
+            self.look_at_unread()
         if self._is_over:
             self._link.close()
         else:
             self._resume_if_free()
             self._look_at_clock()
+
+    def look_at_unread(self) -> None:
+        """Something has been written."""
+        self._unread_bytes = max(self._unread_bytes, self._link.unread_bytes())
+        if self._unread_bytes > self._unread_bytes_max // 2:
+            self._slow_down()
 
     def _batched(self, messages: list[bytes], batching: Batching) -> list[bytes]:
         """As few batches as there can be of at most what a client takes."""

@@ -68,6 +68,8 @@ class RawSocket(asyncio.Protocol):
         replies = self._frames.data_to_send()
         if replies and not self._transport.is_closing():
             self._transport.write(replies)
+            if self._connection is not None:
+                self._connection.look_at_unread()
 
     def _open(self, opened: Opened) -> None:
         self._stop_timer()
