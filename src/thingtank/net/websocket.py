@@ -82,7 +82,7 @@ class WebSocketHead(msgspec.Struct, frozen=True):
 
     path: str
     protocols: Sequence[str]
-    headers: Mapping[str, str]
+    headers: dict[str, str]
     address: str
     is_secure: bool
 
