@@ -1,4 +1,4 @@
-"""Tables marked `over_wires` are walked in memory, and over each wire of a real door.
+"""Tables marked `over_wires` are walked in memory, and over the wires of a real door.
 
 | wire | what |
 | --- | --- |
@@ -7,9 +7,9 @@
 | `batched-…` | the same with `.batched` |
 | `rawsocket-…` | RawSocket with the same serializers |
 
-A table that names its serializers (`name`, or a caller's and a callee's) has the transport only;
-so has one marked `over_transports`, where the serializer makes no difference. `in_memory` keeps one
-at home that reaches into what has no transport.
+A test by itself goes over all nine, and so does a table that names its serializers (`name`, or a
+caller's and a callee's). Any other table goes over three, which have each transport and each
+serializer. `in_memory` keeps a test at home that reaches into what has no transport.
 """
 
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 import pytest
 from tests.conformance.wamp.wires import (
     MEMORY,
+    SERIALIZERS,
     TRANSPORTS,
     WIRES,
     Wire,
@@ -29,21 +30,21 @@ NAMED = {"name", "serializer", "caller_name", "callee_name", "sender", "receiver
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "over_wires: walked over each wire as well")
+    config.addinivalue_line("markers", "over_wires: walked over real transports as well")
     config.addinivalue_line("markers", "in_memory: not walked over wires, though its module is")
-    config.addinivalue_line("markers", "over_transports: the same, with JSON alone")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
-    if "in_memory" in marks or not marks & {"over_wires", "over_transports"}:
+    if "in_memory" in marks or "over_wires" not in marks:
         return
-    if "over_transports" in marks or NAMED & set(metafunc.fixturenames):
+    if NAMED & set(metafunc.fixturenames):
         wires = [Wire(transport) for transport in (MEMORY.transport, *TRANSPORTS)]
         ids = [wire.transport for wire in wires]
     else:
-        wires = [MEMORY, *WIRES]
-        ids = ["memory", *map(str, WIRES)]
+        few = [Wire(*pair) for pair in zip(TRANSPORTS, SERIALIZERS, strict=True)]
+        chosen = few if "parametrize" in marks else WIRES
+        wires, ids = [MEMORY, *chosen], ["memory", *map(str, chosen)]
     metafunc.parametrize("wire", wires, ids=ids, indirect=True)
 
 

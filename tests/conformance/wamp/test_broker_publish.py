@@ -34,7 +34,6 @@ def test_published_comes_only_where_it_is_asked_for(name: str) -> None:
     assert session.taken() == [Published(2, publication_id)]
 
 
-@pytest.mark.over_transports
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("topic", ["a..b", "", "a b", "a#", "wamp", "wamp.x", "a" * 1025, "a."])
 def test_bad_topic_is_an_error_and_never_answered_unasked(name: str, topic: str) -> None:
@@ -109,7 +108,6 @@ WHO: Mapping[str, tuple[str, str]] = {
 """authid and authrole by session; s4 publishes. Ids in the lists are the digits."""
 
 
-@pytest.mark.over_transports
 @pytest.mark.parametrize(
     ("options", "receivers"),
     [
@@ -308,7 +306,6 @@ def counted(serializer: Serializer, name: str) -> Any:
     return patch.object(type(serializer), name, autospec=True, side_effect=method)
 
 
-@pytest.mark.over_transports
 @pytest.mark.parametrize("options", [{}, {"exclude": [99]}, {"retain": True}])
 @pytest.mark.parametrize("match", ["exact", "prefix"])
 def test_receiver_that_cannot_be_given_the_payload_is_skipped(

@@ -144,7 +144,6 @@ def test_publisher_itself_is_told_what_the_topic_says() -> None:
     assert session.values() == ["newer"]
 
 
-@pytest.mark.over_transports
 @pytest.mark.parametrize(
     ("topic", "match", "values"),
     [

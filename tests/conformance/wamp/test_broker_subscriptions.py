@@ -52,7 +52,6 @@ def test_unsubscribing_what_is_not_held_is_an_error(name: str) -> None:
     assert realm.broker.subscriptions.list_subscribers(subscription_id) == [holder.session_id]
 
 
-@pytest.mark.over_transports
 @pytest.mark.parametrize(
     ("topic", "match", "is_valid"),
     [

@@ -75,7 +75,6 @@ def test_nobody_registered(name):
     assert caller.take_error(48, call_id) == "wamp.error.no_such_procedure"
 
 
-@pytest.mark.over_transports
 @pytest.mark.parametrize("procedure", ["", "com..x", "com.x.", "com x", "com.#"])
 def test_malformed_procedure(procedure):
     caller = Realm().join()
@@ -129,7 +128,6 @@ def test_answer_to_an_invocation_never_issued_is_a_violation(answer):
         getattr(callee, answer)(2, *error)
 
 
-@pytest.mark.over_transports
 @pytest.mark.parametrize("answer", ["give", "fail"])
 @pytest.mark.parametrize("ending", ["give", "fail", "cancel", "timeout", "caller leaves"])
 def test_trap_answer_to_an_ended_invocation_is_dropped(answer, ending):
@@ -153,7 +151,6 @@ def test_trap_answer_to_an_ended_invocation_is_dropped(answer, ending):
     assert callee.take() == []
 
 
-@pytest.mark.over_transports
 @pytest.mark.parametrize("request_type", [16, 32, 34, 48, 64, 66])
 def test_error_of_a_client_about_anything_but_an_invocation_is_a_violation(request_type):
     _, caller, callee = connected()
@@ -248,7 +245,6 @@ def test_error_whose_uri_alone_is_too_long_is_told_as_such():
     assert caller.take_error(48, call_id) == "wamp.error.payload_size_exceeded"
 
 
-@pytest.mark.over_transports
 @pytest.mark.parametrize("uri", ["", "com..x", "com x"])
 def test_malformed_error_uri_is_not_passed_on(uri):
     _, caller, callee = connected()
@@ -321,7 +317,6 @@ def test_what_the_realm_hears_of_a_leaving_callee_comes_after_its_calls_ended():
 # Caller Identification; Call Trust Levels
 
 
-@pytest.mark.over_transports
 @pytest.mark.parametrize(
     ("asks", "registration_asks", "disclosure", "is_told"),
     [

@@ -48,7 +48,6 @@ def test_same_uri_under_another_match_is_another_registration():
     assert len(ids) == 3
 
 
-@pytest.mark.over_transports
 @pytest.mark.parametrize(
     ("first", "second", "is_taken"),
     [
@@ -163,7 +162,6 @@ CHOICES = {
 }
 
 
-@pytest.mark.over_transports
 @pytest.mark.parametrize("procedure", CHOICES)
 def test_pattern_choice_of_the_text(procedure):
     realm = Realm()

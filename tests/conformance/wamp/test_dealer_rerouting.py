@@ -34,7 +34,6 @@ def taken_by(callees):
     return place, message
 
 
-@pytest.mark.over_transports
 @pytest.mark.parametrize(
     ("invoke", "choices", "places"),
     [
@@ -152,7 +151,6 @@ def test_new_callee_that_cannot_be_given_the_call_is_an_error():
     assert caller.take() == []
 
 
-@pytest.mark.over_transports
 @pytest.mark.parametrize(
     ("invoke", "other"), [("first", 1), ("last", None), ("roundrobin", 1), ("random", 1)]
 )
@@ -168,7 +166,6 @@ def test_calls_of_a_callee_that_left_go_to_another(invoke, other):
     assert realm.dealer.registrations.count_callees(1) == 2
 
 
-@pytest.mark.over_transports
 @pytest.mark.parametrize("case", ["nobody else", "not announced", "results", "input in parts"])
 def test_calls_of_a_callee_that_left_end_as_canceled_otherwise(case):
     features = NO_REROUTE if case == "not announced" else None

@@ -105,7 +105,6 @@ def call(client, procedure, args, kwargs):
     return answer[3][0] if len(answer) > 3 else None
 
 
-@pytest.mark.over_transports
 @pytest.mark.parametrize(("procedure", "args", "kwargs", "error"), WRONG, ids=str)
 def test_errors(procedure, args, kwargs, error):
     world = World()

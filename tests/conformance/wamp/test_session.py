@@ -14,7 +14,7 @@ from thingtank.protocols.wamp.dealer import DEALER_FEATURES
 from thingtank.protocols.wamp.errors import InvalidUri
 from thingtank.protocols.wamp.session import State
 
-over_wires, over_transports = pytest.mark.over_wires, pytest.mark.over_transports
+over_wires = pytest.mark.over_wires
 
 HELLO = [1, "realm1", {"roles": roles(ALL_ROLES)}]
 
@@ -57,7 +57,7 @@ def test_session_ids_are_of_all_sessions_and_used_once_at_a_time():
     assert world.join().id == 5
 
 
-@over_transports
+@over_wires
 @pytest.mark.parametrize(
     ("realm", "reason"),
     [
@@ -300,7 +300,7 @@ def test_violation_in_a_session(name, elements):
     assert client.take() == []  # nothing further is processed
 
 
-@over_transports
+@over_wires
 @pytest.mark.parametrize(
     "elements", [*FROM_ROUTERS, *MALFORMED, *REQUESTS, [5, "", {}], [6, {}, "a.b"]], ids=str
 )
@@ -312,7 +312,7 @@ def test_anything_but_hello_first(elements):
     assert client.take() == []
 
 
-@over_transports
+@over_wires
 @pytest.mark.parametrize(
     "details",
     [{}, {"roles": {}}, {"roles": {"broker": {}}}, {"roles": []}, {"roles": {"caller": 1}}],
@@ -377,7 +377,7 @@ def test_late_answers_unknown_ids_and_receipts():
     assert not callee.is_closed
 
 
-@over_transports
+@over_wires
 @pytest.mark.parametrize(
     ("elements", "answers"),
     [
@@ -410,7 +410,7 @@ def test_uris(elements, answers, has_authorizer):
 # -- request ids
 
 
-@over_transports
+@over_wires
 @pytest.mark.parametrize("code", [16, 32, 34, 48, 64, 66])
 @pytest.mark.parametrize(
     ("request_id", "is_refused"), [(1, True), (2, True), (3, False), (4, True)]
@@ -437,7 +437,7 @@ def test_increasing_ids(code, request_id, is_refused):
     assert client.is_closed is is_refused
 
 
-@over_transports
+@over_wires
 @pytest.mark.parametrize("code", [32, 48])
 def test_one_follows_the_greatest_id(code):
     client = World().join()
@@ -447,7 +447,7 @@ def test_one_follows_the_greatest_id(code):
     assert client.take()[1][2 if code == 48 else 1] == 1
 
 
-@over_transports
+@over_wires
 def test_ids_of_the_first_clients_are_random():
     world = World(request_ids="any")
     client = world.join(features=PLAIN)

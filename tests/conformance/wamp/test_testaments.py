@@ -107,7 +107,6 @@ def test_flush(name):
     assert [args for _, args in listener.events()] == [[0], [3]]
 
 
-@pytest.mark.over_transports
 @pytest.mark.parametrize(
     ("args", "kwargs", "error"),
     [
@@ -132,7 +131,6 @@ def test_errors(args, kwargs, error):
     assert listener.take() == []
 
 
-@pytest.mark.over_transports
 @pytest.mark.parametrize("payload", ["few", "x" * 600_000])
 def test_how_many(payload):
     _, _, leaver = listening()

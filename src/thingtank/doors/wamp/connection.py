@@ -29,8 +29,17 @@ log = structlog.get_logger()
 
 TOO_SLOW = "thingtank.error.too_slow"
 ANSWERS_TIMES_MAX = 8
+_TOLD_BYTES_MAX = 65_536
 
 _US_PER_S = 1_000_000
+
+
+def told_bytes(unread_bytes_max: int) -> int:
+    """How much a transport may hold before it says that it has been emptied.
+
+    A connection that waits for its client to catch up must be told so.
+    """
+    return min(_TOLD_BYTES_MAX, unread_bytes_max // 2)
 
 
 class Link(Protocol):
@@ -177,9 +186,12 @@ class Connection:
         """Queue an encoded EVENT, or drop it if too much waits to be read already."""
         unread_bytes = self._unread_bytes + len(data)
         if unread_bytes > self._unread_bytes_max:
-            self.dropped_count += 1
-            self._door.dropped_count += 1
-            return
+            self._write()  # one turn may bring much for a client who reads as fast as can be
+            unread_bytes = self._unread_bytes + len(data)
+            if unread_bytes > self._unread_bytes_max:
+                self.dropped_count += 1
+                self._door.dropped_count += 1
+                return
         self._unread_bytes = unread_bytes
         if not self._is_dirty:
             self._is_dirty = True
@@ -199,6 +211,14 @@ class Connection:
     def flush(self) -> None:
         """Write what has been queued in this turn."""
         self._is_dirty = False
+        self._write()
+        if self._is_over:
+            self._link.close()
+        else:
+            self._resume_if_free()
+            self._look_at_clock()
+
+    def _write(self) -> None:
         out, self._out = self._out, []
         if out and not self._is_lost:
             if self._batching is not None:
@@ -206,11 +226,6 @@ class Connection:
             self._link.write(out)
             self._unread_bytes = 0
             self.look_at_unread()
-        if self._is_over:
-            self._link.close()
-        else:
-            self._resume_if_free()
-            self._look_at_clock()
 
     def look_at_unread(self) -> None:
         """Something has been written."""

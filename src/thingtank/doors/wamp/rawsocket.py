@@ -6,7 +6,7 @@ Source: WAMP, RawSocket Transport.
 import asyncio
 from typing import TYPE_CHECKING
 
-from thingtank.doors.wamp.connection import Connection
+from thingtank.doors.wamp.connection import Connection, told_bytes
 from thingtank.doors.wamp.transport_facts import facts_of
 from thingtank.net.websocket import UNIX
 from thingtank.protocols.wamp.authentication import TransportFacts
@@ -73,6 +73,7 @@ class RawSocket(asyncio.Protocol):
 
     def _open(self, opened: Opened) -> None:
         self._stop_timer()
+        self._transport.set_write_buffer_limits(told_bytes(self._door.settings.unread_bytes_max))
         self._transport.write(self._frames.data_to_send())
         serializer = RAWSOCKET_SERIALIZERS[opened.serializer_id]
         self._connection = Connection(
