@@ -8,7 +8,9 @@ import inspect
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args, get_origin, get_type_hints
 
 import click
 import msgspec
@@ -38,10 +40,33 @@ def settings_page() -> str:
         meanings = meanings_of(type(settings))
         parts.append(f"## {section}\n\n| setting | default | meaning |\n| --- | --- | --- |")
         for name in settings.__struct_fields__:
-            default = json.dumps(msgspec.to_builtins(getattr(settings, name)))
+            default = json.dumps(plain(getattr(settings, name)))
             parts.append(f"| `{section}.{name}` | `{default}` | {meanings.get(name, '')} |")
         parts.append("")
+        parts += list_tables(section, type(settings))
     return "\n".join(parts)
+
+
+def list_tables(path: str, struct: type) -> Iterator[str]:
+    """The fields of each setting that is a list of tables, `[[wamp.realms]]`, and of theirs."""
+    for name, hint in get_type_hints(struct).items():
+        item, *_ = get_args(hint) or (None,)
+        if get_origin(hint) is not tuple or not isinstance(item, type):
+            continue
+        if not issubclass(item, msgspec.Struct):
+            continue
+        meanings = meanings_of(item)
+        yield f"### [[{path}.{name}]]\n\n| field | default | meaning |\n| --- | --- | --- |"
+        for field in msgspec.structs.fields(item):
+            default = "" if field.required else f"`{json.dumps(plain(field.default))}`"
+            yield f"| `{field.name}` | {default} | {meanings.get(field.name, '')} |"
+        yield ""
+        yield from list_tables(f"{path}.{name}", item)
+
+
+def plain(value: object) -> object:
+    """A default as JSON has it."""
+    return msgspec.to_builtins(value)
 
 
 def meanings_of(struct: type) -> dict[str, str]:
