@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -42,7 +43,16 @@ over_transports = pytest.mark.parametrize("transport", TRANSPORTS)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def many_files() -> Iterator[None]:
+    """Room for a thousand connections, here and in servers that are started."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8192)), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture(scope="module")
+def server(many_files: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     with start_server(tmp_path_factory.mktemp("wamp") / "data", *IMPATIENT) as running:
         yield running
 
@@ -470,7 +480,7 @@ def received_until_closed(connection: socket.socket) -> bytes:
 
 def test_stop_says_goodbye_to_all_and_ends(tmp_path: Path) -> None:
     with start_server(tmp_path / "data", *IMPATIENT) as stopping, peers() as all_of_them:
-        all_of_them += [Peer(stopping, transport) for transport in TRANSPORTS * 5]
+        all_of_them += [Peer(stopping, transport) for transport in [*TRANSPORTS, "web port"] * 5]
         mute = Peer(stopping)  # says nothing back
         all_of_them.append(mute)
         stopping.process.send_signal(signal.SIGINT)

@@ -30,6 +30,8 @@ HELLO = [1, "realm1", {"roles": ROLES}]
 class Peer:
     """A session, or what may become one.
 
+    Its transport is `rawsocket`, `websocket`, or `web port`: WebSocket by the other port.
+
     Attributes:
         id: of the session.
         is_ended: the server has closed the connection.
@@ -43,8 +45,9 @@ class Peer:
         joins: bool = True,
         rcvbuf: int = 0,
     ) -> None:
-        address = urlsplit(server.sockets["wamp"])
-        self.transport = transport
+        way = server.url if transport == "web port" else server.sockets["wamp"]
+        address = urlsplit(way)
+        self.transport = "websocket" if transport == "web port" else transport
         self.socket = socket.socket()
         if rcvbuf:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
