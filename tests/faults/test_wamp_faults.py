@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.certificates import make_certificate
 from tests.conformance.wamp.octets import octets
 from tests.conformance.wamp.wires import (
     PING,
@@ -31,7 +32,7 @@ from tests.live_server import LiveServer, start_server
 TRANSPORTS = ["websocket", "rawsocket"]
 UNREAD_BYTES_MAX = 262_144
 SLOW_S_MAX = 2.0
-SILENCE_S = 0.4
+SILENCE_S = 0.6
 IMPATIENT = (
     f"--set=wamp.unread_bytes_max={UNREAD_BYTES_MAX}",
     f"--set=wamp.slow_s_max={SLOW_S_MAX}",
@@ -40,6 +41,7 @@ RESTLESS = f"--set=wamp.silence_s={SILENCE_S}"
 MB = 10**6
 
 over_transports = pytest.mark.parametrize("transport", TRANSPORTS)
+over_tls_too = pytest.mark.parametrize("transport", [*TRANSPORTS, "tls"])
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,14 @@ def many_files() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def server(many_files: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    with start_server(tmp_path_factory.mktemp("wamp") / "data", *IMPATIENT) as running:
+    folder = tmp_path_factory.mktemp("wamp")
+    make_certificate(folder, "localhost")
+    secure = (
+        "--set=wamp.tls_port=0",
+        f"--set=server.tls_certificate={folder / 'ca.pem'}",
+        f"--set=server.tls_key={folder / 'key.pem'}",
+    )
+    with start_server(folder / "data", *IMPATIENT, *secure) as running:
         yield running
 
 
@@ -112,7 +121,7 @@ def check_serves(polite: Peer, seconds_max: float = 1.0) -> None:
 # -- who reads too slowly
 
 
-@over_transports
+@over_tls_too
 def test_subscriber_that_reads_nothing_delays_nobody_and_is_ended(
     server: LiveServer, join: Callable[..., Peer], transport: str
 ) -> None:
@@ -143,7 +152,7 @@ def test_subscriber_that_reads_nothing_delays_nobody_and_is_ended(
     assert numbers == list(range(len(numbers)))
 
 
-@over_transports
+@over_tls_too
 def test_subscriber_that_catches_up_in_time_stays(
     join: Callable[..., Peer], transport: str
 ) -> None:
@@ -166,7 +175,7 @@ def test_subscriber_that_catches_up_in_time_stays(
     assert slow.read()[4] == ["again"]
 
 
-@over_transports
+@over_tls_too
 def test_caller_that_reads_nothing_for_a_while_gets_every_answer(
     join: Callable[..., Peer], transport: str
 ) -> None:
@@ -195,13 +204,13 @@ def test_caller_that_reads_nothing_for_a_while_gets_every_answer(
     assert len(messages) < 600  # events were dropped, answers were not
 
 
-@over_transports
+@over_tls_too
 def test_flood_of_pings_that_are_not_read_holds_nobody_up_and_fills_nothing(
     server: LiveServer, join: Callable[..., Peer], transport: str
 ) -> None:
     polite, flood = join(), join(transport, rcvbuf=4096)
     before_mb = resident_mb(server)
-    if transport == "rawsocket":
+    if flood.transport == "rawsocket":
         piece = rawsocket_frame(1, b"p" * 100_000) * 10
     else:
         piece = client_frame(PING, b"p" * 125) * 8_000
@@ -291,7 +300,7 @@ def test_callee_that_is_killed_in_a_call_fails_it_at_once(
         assert time.monotonic() - started < 1.0
 
 
-@over_transports
+@over_tls_too
 @pytest.mark.parametrize("how", ["reset", "close"])
 def test_callee_that_is_gone_in_a_call_fails_it_at_once(
     join: Callable[..., Peer], transport: str, how: str

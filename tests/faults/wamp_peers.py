@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Iterator
@@ -24,13 +25,16 @@ from tests.live_server import LiveServer
 
 WAIT_S_MAX = 15.0
 ROLES = {role: {} for role in ("publisher", "subscriber", "caller", "callee")}
+_ANYBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_ANYBODY.check_hostname, _ANYBODY.verify_mode = False, ssl.CERT_NONE
 HELLO = [1, "realm1", {"roles": ROLES}]
 
 
 class Peer:
     """A session, or what may become one.
 
-    Its transport is `rawsocket`, `websocket`, or `web port`: WebSocket by the other port.
+    Its transport is `rawsocket`, `websocket`, `tls` for RawSocket with TLS, or `web port` for
+    WebSocket by the other port.
 
     Attributes:
         id: of the session.
@@ -45,15 +49,17 @@ class Peer:
         joins: bool = True,
         rcvbuf: int = 0,
     ) -> None:
-        way = server.url if transport == "web port" else server.sockets["wamp"]
-        address = urlsplit(way)
-        self.transport = "websocket" if transport == "web port" else transport
+        ways = {"web port": server.url, "tls": server.sockets.get("wamp_tls", "")}
+        address = urlsplit(ways.get(transport, server.sockets["wamp"]))
+        self.transport = {"web port": "websocket", "tls": "rawsocket"}.get(transport, transport)
         self.socket = socket.socket()
         if rcvbuf:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         self.socket.settimeout(WAIT_S_MAX)
         self.socket.connect((address.hostname, address.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if transport == "tls":
+            self.socket = _ANYBODY.wrap_socket(self.socket)
         self.data = bytearray()
         self.messages: list[list[Any]] = []
         self.request_id = self.id = 0

@@ -149,7 +149,8 @@ def close_doors() -> None:
     for door in doors:
         run(door.stop())
         until(lambda door=door: not door.wamp.connections)
-    asyncio._set_running_loop(None)
+    if current.loop is not None and asyncio._get_running_loop() is current.loop:
+        asyncio._set_running_loop(None)
 
 
 def close_loop() -> None:
