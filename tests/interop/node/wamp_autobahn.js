@@ -63,9 +63,10 @@ class AutobahnSession {
       await promise;
       return promise;
     } catch (error) {
-      if (error instanceof autobahn.Error) throw new Refused(error.error, error.args, error.kwargs);
-      if (error.message === "Cancelled") throw new Refused("wamp.error.canceled");
-      throw error;
+      if (!(error instanceof autobahn.Error)) throw error;
+      // In every mode but kill it waits for no answer, and says so in its own words.
+      const uri = error.error === "Cancelled" ? "wamp.error.canceled" : error.error;
+      throw new Refused(uri, error.args, error.kwargs);
     }
   }
 }

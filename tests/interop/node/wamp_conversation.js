@@ -6,7 +6,7 @@ const readline = require("readline");
 // Before Node 22 there is no WebSocket of Node's own.
 globalThis.WebSocket ??= require("ws").WebSocket;
 
-const EVENTS_MS_MAX = 10000;
+const EVENTS_MS_MAX = 5000;
 const FAILURE_URI = "com.example.error.failed";
 
 class Refused extends Error {

@@ -110,7 +110,9 @@ class AutobahnSession:
         try:
             await self._flavour.wait(pending)
         except BaseException as error:  # CancelledError of either kind
-            raise Refused("wamp.error.canceled" if "Cancel" in repr(type(error)) else None) from None
+            raise Refused(
+                "wamp.error.canceled" if "Cancel" in repr(type(error)) else None
+            ) from None
 
     async def leave(self) -> None:
         await self._wait(self._session.leave())
@@ -135,7 +137,6 @@ class AutobahnSession:
 
     def on_wait(self, *args: Any, details: Any) -> Any:
         return self._flavour.forever(lambda _: self.inbox.put("interrupted", True))
-
 
 
 async def join(

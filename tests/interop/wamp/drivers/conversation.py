@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-EVENTS_S_MAX = 10.0
+EVENTS_S_MAX = 5.0
 FAILURE_URI = "com.example.error.failed"
 
 Join = Callable[[str, str, str | None, dict[str, str]], Awaitable["Session"]]
