@@ -138,7 +138,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         housekeeping = Housekeeping(opened.tank)
         housekeeping.start()
         stack.push_async_callback(housekeeping.stop)
-        wamp = make_wamp_door(config.wamp)
+        wamp = await make_wamp_door(config.wamp, folder, stack)
         web = _bind_web(config, opened, web_upgrades(config, wamp, stack), stack)
         url = base_url(config, web.server.port) if web else ""
         # Triggers from before the first value until after the last, so inside of all doors.

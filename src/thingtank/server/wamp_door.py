@@ -16,25 +16,47 @@ from thingtank.net.forwarded import client_of
 from thingtank.net.shared_port import SharedPort
 from thingtank.net.websocket import WebSockets
 from thingtank.protocols.wamp.authentication import AnonymousAuthenticator
+from thingtank.protocols.wamp.errors import InvalidUri
 from thingtank.protocols.wamp.router import Randomness, Realm
 from thingtank.server.cannot_start import CannotStart, why_not_used
 from thingtank.server.config import Config
 from thingtank.server.listening import listen, reachable_host
 from thingtank.server.steady_clock import SteadyClock
 from thingtank.server.tls import tls_context
+from thingtank.stores.wamp_events import WampEvents
 
 AGENT = "thingtank"
 PATH = "/ws"
 
 
-def make_wamp_door(settings: WampSettings) -> WampDoor:
-    """The door, with its realms open."""
+async def make_wamp_door(settings: WampSettings, folder: Path, stack: AsyncExitStack) -> WampDoor:
+    """The door, with its realms open and what they have kept; `stack` closes the file of that.
+
+    Raises:
+        CannotStart: a topic whose events are to be kept is none.
+        CANNOT_OPEN: the file cannot be used, or is not ours.
+    """
     clock = SteadyClock()
     randomness = Randomness(random_ids().__next__, SystemRandom().randrange)
-    realms = {
-        each.name: Realm(each.name, randomness, clock.now_us, is_strict=settings.strict_uris)
-        for each in settings.realms
-    }
+    events = await WampEvents.open(folder, clock.now_us)
+    stack.push_async_callback(events.close)
+    realms = {}
+    for each in settings.realms:
+        history = await events.history(each.name, each.history)
+        realm = realms[each.name] = Realm(
+            each.name,
+            randomness,
+            clock.now_us,
+            history=history,
+            retained=await events.retained(each.name),
+            is_strict=settings.strict_uris,
+        )
+        if history is not None:
+            try:
+                history.stand(realm.broker)
+            except InvalidUri as error:
+                text = f"the history of realm {each.name} (wamp.realms) cannot be kept: {error}"
+                raise CannotStart(text) from error
     make_authid = random_ids().__next__
     authenticator = AnonymousAuthenticator(lambda: f"anonymous-{make_authid():x}")
     return WampDoor(settings, realms, authenticator, clock.now_us, AGENT)

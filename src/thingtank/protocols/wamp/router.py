@@ -22,6 +22,7 @@ from thingtank.protocols.wamp.calls import DealerBounds
 from thingtank.protocols.wamp.cbor_serializer import CBOR
 from thingtank.protocols.wamp.dealer import DEALER_FEATURES, Dealer
 from thingtank.protocols.wamp.history import EventHistory
+from thingtank.protocols.wamp.keeping import Keeping
 from thingtank.protocols.wamp.later import Later
 from thingtank.protocols.wamp.members import Member
 from thingtank.protocols.wamp.meta_events import MetaEvent
@@ -194,8 +195,9 @@ class Realm:
             self.broker.announce(event.topic, payload_of(CBOR, list(event.args)))
 
 
-def _keep_nothing(publication: Publication, subscription_ids: list[int]) -> None:
+def _keep_nothing(publication: Publication, subscription_ids: list[int]) -> Keeping | None:
     """Where no history is kept."""
+    return None
 
 
 def _role(*features: str) -> Role:
