@@ -82,6 +82,8 @@ class Realm:
             `dealer.provide`, events with `broker.announce`.
         members: the open sessions by id.
         authorizer: None if all is allowed.
+        watchers: are given all meta events, whether or not anybody subscribes to them. None of
+            them may call back into the realm.
         is_strict: whether URIs must keep the strict rule.
         is_closed: no session comes in any more.
     """
@@ -109,6 +111,7 @@ class Realm:
         self.is_strict = is_strict
         self.is_closed = False
         self.members: dict[int, Member] = {}
+        self.watchers: list[Callable[[MetaEvent], None]] = []
         self.broker = Broker(
             randomness.make_id,
             now_us,
@@ -190,6 +193,8 @@ class Realm:
             then(decision)
 
     def _on_meta(self, event: MetaEvent) -> None:
+        for watch in self.watchers:
+            watch(event)
         # Before anybody listens, which is nearly always, nothing is written.
         if self.broker.is_awaited(event.topic):
             self.broker.announce(event.topic, payload_of(CBOR, list(event.args)))
