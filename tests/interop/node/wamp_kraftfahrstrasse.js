@@ -74,7 +74,8 @@ async function wait(promise) {
   try {
     return await promise;
   } catch (error) {
-    if (typeof error === "string") throw new Refused(error);
+    const uri = error instanceof kraftfahrstrasse.ConnectionOpenError ? error.message : error;
+    if (typeof uri === "string") throw new Refused(uri);
     throw error;
   }
 }

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.interop.wamp.clients import CLIENTS, ClientProcess, ClientSession, Way
+from tests.interop.wamp.test_authentication import LOCKED
 from tests.live_server import LiveServer, start_server
 
 REALM = "realm1"
@@ -14,7 +15,9 @@ Sessions = Callable[[Way], ClientSession]
 
 @pytest.fixture(scope="session")
 def wamp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    with start_server(tmp_path_factory.mktemp("wamp")) as server:
+    folder = tmp_path_factory.mktemp("wamp")
+    (folder / "thingtank.toml").write_text(LOCKED)
+    with start_server(folder) as server:
         yield server
 
 
