@@ -14,7 +14,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 import pytest
-from tests.interop.conftest import Served
+from tests.interop.conftest import Served, made
 from tests.live_server import start_server
 
 STOP_S_MAX = 20.0
@@ -37,6 +37,11 @@ class Brief(Session):
         print("joined", details.realm, flush=True)
         self.leave()
 
+class Old(ApplicationSession):
+    def onJoin(self, details):
+        print("joined as", details.authid, "by", details.authmethod, flush=True)
+        self.leave()
+
 class Sturdy(Session):
     async def on_join(self, details):
         await self.register(lambda: "here", "com.example.sturdy")
@@ -56,6 +61,7 @@ async def made_joined(session, details):
 
 neither = 7
 '''  # fmt: skip
+METHODS = {"ticket": "ticket", "secret": "wampcra"}
 SLOW_AND_QUICK = """#!/bin/sh
 read line
 case "$line" in
@@ -163,7 +169,7 @@ def test_a_registered_command_answers_calls(words: Words, tmp_path: Path) -> Non
     script = tmp_path / "answer.sh"
     script.write_text(SLOW_AND_QUICK)
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    options = ("--seconds", "0.5", "--match", "prefix")
+    options = ("--seconds", "2", "--match", "prefix")
     with words.running("register", "com.example.command", *options, "--", str(script)):
         found = json.loads(words.printed("call", "com.example.command.x", "5", "--json"))
         asked = {"procedure": "com.example.command.x", "args": [5], "kwargs": {}}
@@ -203,6 +209,26 @@ def test_errors_are_said_in_words(words: Words, served: Served) -> None:
     }  # fmt: skip
     for said, command in cases.items():
         assert said in words.refusal(*command)
+
+
+@pytest.mark.parametrize("kind", ["ticket", "secret"])
+def test_a_device_says_who_it_is_by_a_file_or_the_environment(
+    words: Words, served: Served, components: Path, kind: str
+) -> None:
+    """A ticket goes as it is, a secret by wampcra."""
+    device = made(served.folder, "device", "create", "Lamp")
+    file = components / "key"
+    file.write_text(device["api_key"] + "\n")
+    who = ("--authid", device["uuid"])
+    run = words("run", "components:Old", *who, f"--{kind}-file", str(file), cwd=components)
+    assert run.stdout == f"joined as {device['uuid']} by {METHODS[kind]}\n"
+    environment = {**os.environ, f"THINGTANK_WAMP_{kind.upper()}": device["api_key"]}
+    done = words("publish", "com.example.lit", "--acknowledge", *who, env=environment)
+    assert done.returncode == 0, done.stderr
+    file.write_text("a wrong one")
+    refused = words.refusal("publish", "com.example.lit", *who, f"--{kind}-file", str(file))
+    assert "did not let this session in" in refused
+    assert "a wrong one" not in refused
 
 
 def test_wrong_use_is_answered_with_2(words: Words) -> None:

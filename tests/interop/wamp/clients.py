@@ -54,9 +54,11 @@ class Client(NamedTuple):
 
 
 AUTOBAHN_CAN = frozenset(
-    "own_events kwargs error_uri error_kwargs fail_kwargs slow_endpoints yield_progress interrupt progress cancel"
-    " json_octets".split()
-)
+    {
+        "own_events", "kwargs", "error_uri", "error_kwargs", "fail_kwargs", "slow_endpoints",
+        "yield_progress", "interrupt", "progress", "cancel", "json_octets",
+    }
+)  # fmt: skip
 CALLEE = {"yield_progress", "interrupt"}
 AUTOBAHN_WAYS = {
     "ws": (None, *ALL, "json.batched", "msgpack.batched", "cbor.batched"),

@@ -1,7 +1,7 @@
 """WAMP over RawSocket: TCP, TLS and Unix sockets.
 
-Clients' PINGs are answered, and none are sent: Autobahn for Python, on asyncio and on Twisted alike,
-and swampyer lose the connection over one. Whether a silent client's machine is there, TCP asks.
+Clients' PINGs are answered, and none are sent: Autobahn for Python, on asyncio and on Twisted, and
+swampyer lose the connection over one. Whether a silent client's machine is there, TCP asks.
 
 Source: WAMP, RawSocket Transport.
 """

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable
-from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -42,10 +41,14 @@ class Flavour:
             asyncioreactor.install(asyncio.get_running_loop())
             from autobahn.twisted import wamp
             from twisted.internet import reactor
+            from twisted.internet.defer import CancelledError
 
             reactor.startRunning(installSignalHandlers=False)
+            self.canceled: type[BaseException] = CancelledError
         else:
             from autobahn.asyncio import wamp
+
+            self.canceled = asyncio.CancelledError
         self.wamp: ModuleType = wamp
 
     def wait(self, promise: Any) -> Awaitable[Any]:
@@ -109,10 +112,8 @@ class AutobahnSession:
         pending.cancel()
         try:
             await self._flavour.wait(pending)
-        except BaseException as error:  # CancelledError of either kind
-            raise Refused(
-                "wamp.error.canceled" if "Cancel" in repr(type(error)) else None
-            ) from None
+        except self._flavour.canceled:
+            raise Refused("wamp.error.canceled") from None
 
     async def leave(self) -> None:
         await self._wait(self._session.leave())
