@@ -14,8 +14,11 @@ from thingtank.net.shared_port import SharedPort
 from thingtank.net.websocket import WebSockets
 from thingtank.server.cannot_start import CannotStart, why_not_listening
 from thingtank.server.config import Config
-from thingtank.server.wamp_door import make_wamp_door
+from thingtank.server.wamp_door import make_wamp_door, make_workbench
 from thingtank.tank.tank import Tank
+from thingtank.web.workbench import wamp_router
+
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
 class _Port(Protocol):
@@ -28,7 +31,7 @@ class _Port(Protocol):
 
 def reachable_host(host: str) -> str:
     """How this machine reaches doors that listen on `host`, as it stands in a URL."""
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+    if host in EVERYWHERE:
         host = "127.0.0.1"
     return f"[{host}]" if ":" in host else host
 
@@ -77,6 +80,11 @@ async def open_sockets(
         port = await listen(shared, config.wamp.port, "--wamp PORT")
         opened["websocket"] = f"ws://{host}:{port}/"
         opened["wamp"] = f"ws://{host}:{port}/ws"
+        workbench, meter = make_workbench(wamp, opened["wamp"], is_everywhere=address in EVERYWHERE)
+        meter.start()
+        stack.callback(meter.stop)
+        wamp_router.attach(workbench)
+        stack.callback(wamp_router.attach, None)
     if settings.sockjs_port != "off":
         # Half a second of the start, and 20 MB, that nobody needs who has it switched off.
         from thingtank.doors.xively.sockjs_port import SockJsPort
