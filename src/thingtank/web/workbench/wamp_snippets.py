@@ -9,10 +9,10 @@ def subscriber_snippet(url: str, realm: str) -> str:
 # pip install autobahn
 from autobahn.asyncio.component import Component, run
 
-component = Component(transports={url!r}, realm={realm!r})
+component = Component(transports="{url}", realm="{realm}")
 
 
-@component.subscribe({TOPIC!r})
+@component.subscribe("{TOPIC}")
 def heard(*args, **kwargs):
     print("heard", args, kwargs)
 
@@ -30,13 +30,13 @@ import time
 
 from autobahn.asyncio.component import Component, run
 
-component = Component(transports={url!r}, realm={realm!r})
+component = Component(transports="{url}", realm="{realm}")
 
 
 @component.on_join
 async def joined(session, details):
     while True:
-        session.publish({TOPIC!r}, time.strftime("%X"))
+        session.publish("{TOPIC}", time.strftime("%X"))
         await asyncio.sleep(1)
 
 

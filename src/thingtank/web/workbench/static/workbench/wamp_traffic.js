@@ -69,7 +69,7 @@ export class Traffic {
     return {
       width: Math.max(100, this.#element.clientWidth),
       height: HEIGHT_PX,
-      padding: [8, 8, 0, 0],
+      padding: [8, 26, 0, 0],
       legend: { show: false },
       cursor: { show: false },
       scales: {
