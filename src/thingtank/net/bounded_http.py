@@ -9,12 +9,14 @@ protocol, something that is no request, or the end of what the peer has to say.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from thingtank.net.adoption import Adopt
 
 _OFFERS = frozenset({b"upgrade", b"http2-settings"})  # headers, and options of `Connection`
 
@@ -40,9 +42,14 @@ class HttpLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """One connection. `limits` is the class's, as uvicorn makes the instances."""
+    """One connection. Attributes of the class are settings, as uvicorn makes the instances.
+
+    Attributes:
+        upgrades: who takes over connections that ask for a WebSocket at a path.
+    """
 
     limits: ClassVar[HttpLimits] = HttpLimits()
+    upgrades: ClassVar[Mapping[bytes, Adopt]] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -64,12 +71,15 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Drop the timers with the connection."""
+        self._end_timers()
+        super().connection_lost(exc)
+
+    def _end_timers(self) -> None:
         for timer in (self._silence_timer, self._end_timer):
             if timer is not None:
                 timer.cancel()
         self._end_request_timer()
         self._end_unread_timer()
-        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse; then see whether the request is complete, and whether it may go on."""
@@ -87,7 +97,7 @@ class BoundedHttp(HttpToolsProtocol):
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as error:
                 if self._should_upgrade():
-                    self.handle_websocket_upgrade()
+                    self._hand_on(data[error.args[0] :])
                     return
                 if self.parser.get_method() == b"CONNECT":
                     self.send_400_response("There is nothing to connect to here.")
@@ -98,6 +108,26 @@ class BoundedHttp(HttpToolsProtocol):
                 return
             else:
                 return
+
+    def _should_upgrade(self) -> bool:
+        return (
+            self._get_upgrade() == b"websocket"
+            and self._adopter() is not None
+            and not self._is_answering()
+        )
+
+    def _adopter(self) -> Adopt | None:
+        return self.upgrades.get(self.url.partition(b"?")[0])
+
+    def _hand_on(self, data: bytes) -> None:
+        """Give the connection to who speaks what was asked for."""
+        adopt = self._adopter()
+        assert adopt is not None
+        self.connections.discard(self)
+        self._end_timers()
+        lines = [b"%b: %b\r\n" % header for header in self.headers]
+        head = b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
+        adopt(self.transport, head + b"".join(lines) + b"\r\n" + data)
 
     def _ignores_offer(self) -> bool:
         """Whether the head that has just been read comes again, without its offer to upgrade.

@@ -19,6 +19,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from thingtank.net import small_answers
+from thingtank.net.adoption import Adopt
 from thingtank.net.bounded_http import BoundedHttp, HttpLimits
 from thingtank.net.http_request import DirectApp, Headers, RequestHead
 from thingtank.net.small_answers import SmallAnswers
@@ -283,7 +284,14 @@ def _lines(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
     return lines
 
 
-def direct_http(limits: HttpLimits, route: DirectRoute) -> type[DirectHttp]:
-    """The protocol class with these limits and this route, for uvicorn's `http` setting."""
-    members = {"limits": limits, "route": route, "answers": SmallAnswers()}
+def direct_http(
+    limits: HttpLimits, route: DirectRoute, upgrades: Mapping[bytes, Adopt] | None = None
+) -> type[DirectHttp]:
+    """The protocol class with these limits, route and upgrades, for uvicorn's `http` setting."""
+    members = {
+        "limits": limits,
+        "route": route,
+        "upgrades": upgrades or {},
+        "answers": SmallAnswers(),
+    }
     return type("DirectHttp", (DirectHttp,), members)

@@ -44,6 +44,11 @@ class KeepAlive:
         self._next_slot = 0
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def count(self) -> int:
+        """How many are watched."""
+        return len(self._slot_of)
+
     def add(self, connection: Watched) -> None:
         """Watch one; its first look is as far away as can be."""
         slot = self._next_slot - 1

@@ -23,21 +23,41 @@ def feed(protocol: asyncio.BufferedProtocol, data: bytes) -> None:
 
 
 class Gathering:
-    """A transport as picows is shown it, so that the loop gathers what one turn writes.
+    """A transport as picows is shown it, so that messages can be written many at a time.
 
     picows makes a system call for each frame as long as nothing is left to write, and hands over
-    its own buffer, which it uses again, when a frame is large: the loop, which writes later, would
-    send something else.
+    its own buffer, which it uses again, when a frame is large: the loop, which may write later,
+    would send something else. The loop, too, makes a call for each write.
+
+    Attributes:
+        is_paused: whether reading is.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self.write = transport.write
+        self._parts: list[bytes] | None = None  # while they are gathered
         self.close = transport.close
         self.abort = transport.abort
         self.is_closing = transport.is_closing
         self.unread_bytes = transport.get_write_buffer_size
         self.is_paused = False
+
+    def gather(self) -> None:
+        """Keep what is written until `release`."""
+        self._parts = []
+
+    def release(self) -> None:
+        """Write what was kept, in one piece."""
+        parts, self._parts = self._parts, None
+        if parts:
+            self._transport.write(b"".join(parts))
+
+    def write(self, data: bytes) -> None:
+        """Write, or keep."""
+        if self._parts is None:
+            self._transport.write(data)
+        else:
+            self._parts.append(data)
 
     def get_write_buffer_size(self) -> int:
         """Say that something is left to write."""
@@ -45,7 +65,7 @@ class Gathering:
 
     def writelines(self, parts: Sequence[bytes]) -> None:
         """Write copies."""
-        self._transport.write(b"".join(parts))
+        self.write(b"".join(parts))
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """What is known of the connection."""

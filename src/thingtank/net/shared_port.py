@@ -5,16 +5,14 @@ import contextlib
 import socket
 import ssl
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
+from thingtank.net.adoption import Adopt
 from thingtank.net.websocket import WebSockets
 
 FIRST_S_MAX = 10.0  # for the first octet, and the handshake of TLS
-
-Adopt = Callable[[asyncio.Transport, bytes], None]
-"""Takes over a connection, and what has been read of it."""
 
 
 class _FirstOctet(asyncio.Protocol):
@@ -62,13 +60,16 @@ class SharedPort:
         websockets: WebSockets,
         adopt_by_octet: Mapping[int, Adopt],
         connections_max: int,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """Listen nowhere yet.
 
         Args:
             adopt_by_octet: who takes connections that begin with this octet; all others are
                 WebSockets.
+            connections_max: that have said nothing yet.
         """
+        self._tls = tls
         self._websockets = websockets
         self._adopt_by_octet = adopt_by_octet
         self._server: asyncio.Server | None = None
@@ -77,15 +78,15 @@ class SharedPort:
         self.connections_max = connections_max
         self.port = 0
 
-    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+    async def start(self, host: str, port: int) -> None:
         """Listen; raises OSError when the port is taken."""
         loop = asyncio.get_running_loop()
-        handshake_s_max = FIRST_S_MAX if tls is not None else None
+        handshake_s_max = FIRST_S_MAX if self._tls is not None else None
         self._server = await loop.create_server(
             lambda: _FirstOctet(self),
             host,
             port,
-            ssl=tls,
+            ssl=self._tls,
             ssl_handshake_timeout=handshake_s_max,
             backlog=1024,
         )

@@ -1,8 +1,6 @@
 """WebSocket connections: framing is picows' (ADR 8), what the frames make up is checked here.
 
-A connection is given to the conversation of its path, by whichever port it came in. What is written
-in one turn of the loop leaves in as few pieces as the loop can: picows would make a system call for
-each frame, so it is shown a transport that always has something left to write.
+A connection is given to the conversation of its path, by whichever port it came in.
 """
 
 import asyncio
@@ -29,6 +27,7 @@ from picows.picows import (  # type: ignore[attr-defined] # what its server make
 )
 
 from thingtank.net.deflate import COMPRESSED_BYTES_MIN, Deflate, agree
+from thingtank.net.forwarded import ClientOf, client_of
 from thingtank.net.keep_alive import KeepAlive
 from thingtank.net.picows_transport import Gathering, PicowsLog, feed
 from thingtank.net.websocket_errors import BrokenWebSocket, CloseCode
@@ -42,6 +41,8 @@ UNREAD_S_MAX = 60.0  # for how long a peer may leave what it was sent unread; pi
 CLOSE_S_MAX = 5.0  # until a peer that is to go must have taken what was written to it
 PROTOCOLS_MAX = 32  # that an offer may name
 _READ_BYTES = 2048  # at first; the buffer of who sends more grows
+
+UNIX = "unix"  # the address of who comes by a Unix socket: this machine, and may open it
 
 _TEXT, _BINARY = WSMsgType.TEXT, WSMsgType.BINARY
 _FRAME_TYPES = {
@@ -70,6 +71,7 @@ class WebSocketHead(msgspec.Struct, frozen=True):
     Attributes:
         protocols: the subprotocols that it offers, in its order.
         headers: names in lower case; of several with one name, joined by commas.
+        address: the client's, as far as proxies are believed; UNIX, or words, if it is none.
     """
 
     path: str
@@ -121,6 +123,21 @@ class WebSocketPeer:
             frames.send(kind, self._deflate.compress(message), True, True)
         else:
             frames.send(kind, message)
+
+    def send_all(self, messages: list[bytes], *, is_text: bool) -> None:
+        """Write several messages at once."""
+        if self._frames is None:
+            return
+        kind = _TEXT if is_text else _BINARY
+        self.transport.gather()
+        if self._deflate is None:
+            send = self._frames.send
+            for message in messages:
+                send(kind, message)
+        else:
+            for message in messages:
+                self._write(kind, message)
+        self.transport.release()
 
     def unread_bytes(self) -> int:
         """How much was written and not taken yet."""
@@ -306,9 +323,15 @@ _NEVER_SENT = frozenset({1005, 1006, 1015})
 class WebSockets:
     """All WebSocket connections of some routes, whichever ports they come in by."""
 
-    def __init__(self, routes: Mapping[str, WebSocketRoute], silence_s: float = SILENCE_S) -> None:
+    def __init__(
+        self,
+        routes: Mapping[str, WebSocketRoute],
+        silence_s: float = SILENCE_S,
+        find_client: ClientOf | None = None,
+    ) -> None:
         """Take routes by path, without query; `/` is one too."""
         self.routes = routes
+        self._find_client = find_client or client_of(())
         self._connections: dict[str, set[_Connection]] = {path: set() for path in routes}
         self._keep_alive = KeepAlive(silence_s)
         self._frame_bytes_max = max(route.message_bytes_max for route in routes.values()) + 1024
@@ -360,7 +383,7 @@ class WebSockets:
     def _answer(
         self, transport: Gathering, request: WSUpgradeRequest
     ) -> WSUpgradeResponseWithListener:
-        head = _head_of(request, transport)
+        head = _head_of(request, transport, self._find_client)
         route = self.routes.get(head.path)
         if route is None:
             return _refusal(Refused(HTTPStatus.NOT_FOUND, "There is no WebSocket here."))
@@ -402,17 +425,20 @@ def _refusal(refused: Refused) -> WSUpgradeResponseWithListener:
     )
 
 
-def _head_of(request: WSUpgradeRequest, transport: Gathering) -> WebSocketHead:
+def _head_of(
+    request: WSUpgradeRequest, transport: Gathering, find_client: ClientOf
+) -> WebSocketHead:
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
         name = name.lower()
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     offered = headers.get("sec-websocket-protocol", "").split(",")[:PROTOCOLS_MAX]
     peer = transport.get_extra_info("peername")
+    address = find_client(peer[0], headers) if isinstance(peer, tuple) else UNIX
     return WebSocketHead(
         path=request.path.decode("latin-1").partition("?")[0],
         protocols=[name.strip() for name in offered],
         headers=headers,
-        address=peer[0] if isinstance(peer, tuple) else "",
+        address=address,
         is_secure=transport.get_extra_info("ssl_object") is not None,
     )

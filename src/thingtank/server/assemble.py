@@ -13,6 +13,7 @@ from django.db import connection
 from thingtank.doors.xively.graphs.drawer import Drawer
 from thingtank.doors.xively.graphs.graphs import Graphs
 from thingtank.doors.xively.http import XivelyHttp
+from thingtank.net.adoption import Adopt
 from thingtank.net.direct_http import DirectRoute
 from thingtank.server.app import XIVELY_PATHS, WebApp
 from thingtank.server.cannot_start import CannotStart, why_not_listening, why_not_made
@@ -23,9 +24,12 @@ from thingtank.server.first_start import Owner, ensure_owner, ensure_owner_accou
 from thingtank.server.folder_lock import FolderLock
 from thingtank.server.housekeeping import Housekeeping
 from thingtank.server.http_server import HttpServer
+from thingtank.server.listening import reachable_host
 from thingtank.server.secret import load_secret
-from thingtank.server.socket_doors import open_sockets, reachable_host
+from thingtank.server.socket_doors import make_socket_door, open_sockets
 from thingtank.server.triggers.start import start_triggers
+from thingtank.server.wamp_door import make_wamp_door, open_wamp_ports, web_upgrades
+from thingtank.server.wamp_workbench import open_workbench
 from thingtank.stores.embedded_archive import EmbeddedArchive
 from thingtank.stores.sqlite_outbox import SqliteOutbox
 from thingtank.tank.tank import SystemClock, Tank
@@ -135,13 +139,17 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         housekeeping = Housekeeping(opened.tank)
         housekeeping.start()
         stack.push_async_callback(housekeeping.stop)
-        web = _bind_web(config, opened, stack)
+        wamp = make_wamp_door(config.wamp)
+        web = _bind_web(config, opened, web_upgrades(config, wamp, stack), stack)
         url = base_url(config, web.server.port) if web else ""
         # Triggers from before the first value until after the last, so inside of all doors.
         await start_triggers(config, opened.tank, opened.archive, opened.outbox, url, stack)
         if web:
             await web.open(stack)
-        sockets = await open_sockets(config, opened.tank, url, stack)
+        xively = make_socket_door(config, opened.tank, url)
+        sockets = await open_sockets(config, xively, stack)
+        sockets |= await open_wamp_ports(config, wamp, xively, stack)
+        open_workbench(config, wamp, url, sockets, stack)
         welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""
         await _open_control(folder, opened, url, stack)
         return Instance(opened.tank, owner, url, sockets, welcome_path, stack.pop_all())
@@ -209,7 +217,9 @@ class _WebDoor(NamedTuple):
         stack.callback(self.exports.stop)
 
 
-def _bind_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -> _WebDoor | None:
+def _bind_web(
+    config: Config, opened: OpenFolder, upgrades: Mapping[bytes, Adopt], stack: AsyncExitStack
+) -> _WebDoor | None:
     port = config.web.port
     if port == "off":
         return None
@@ -233,7 +243,8 @@ def _bind_web(config: Config, opened: OpenFolder, stack: AsyncExitStack) -> _Web
     direct = DirectRoute(tuple(map(str.encode, XIVELY_PATHS)), xively.answer)
     host = config.server.host
     try:
-        server = HttpServer(app, direct, host, port, config.http, config.web.trusted_proxies)
+        proxies = config.web.trusted_proxies
+        server = HttpServer(app, direct, host, port, config.http, proxies, upgrades)
     except (OSError, UnicodeError) as error:
         raise CannotStart(why_not_listening("--web PORT", host, port, error)) from error
     stack.callback(server.close)

@@ -42,9 +42,17 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         host: the address that doors listen on.
+        tls_certificate: a PEM file with this server's certificate and those that vouch for it,
+            for the doors that speak TLS.
+        tls_key: a PEM file with its private key.
+        tls_client_ca: a PEM file with the authorities whose client certificates are believed;
+            blank asks clients for none.
     """
 
     host: str = "127.0.0.1"
+    tls_certificate: str = ""
+    tls_key: str = ""
+    tls_client_ca: str = ""
 
 
 class WebDoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -229,7 +237,7 @@ def setting_names() -> list[str]:
 
 def _decode(values: dict[str, dict[str, object]], source: str) -> Config:
     for section, settings in values.items():
-        for key in ("port", "sockjs_port"):
+        for key in ("port", "sockjs_port", "tls_port"):
             port = settings.get(key)
             if port is not None and (isinstance(port, bool) or not isinstance(port, int | str)):
                 raise BadSettings(f"{source}: {section}.{key} must be a port or off, not {port}")
@@ -271,7 +279,7 @@ def _problem_of(key: str, value: object) -> str:
         return f"must be scheme, host and port such as https://tank.example, not `{value}`"
     if key == "map_tiles_url" and value and not _is_tiles_url(cast("str", value)):
         return f"must be like https://tiles.example/{{z}}/{{x}}/{{y}}.png, not `{value}`"
-    if key in ("port", "sockjs_port"):
+    if key in ("port", "sockjs_port", "tls_port"):
         is_port = value == "off" or (isinstance(value, int) and 0 <= value <= 65_535)
         return "" if is_port else f"must be a port within 0 and 65535, or off, not {value}"
     if key == "retry_s":

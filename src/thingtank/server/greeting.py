@@ -8,10 +8,15 @@ import click
 from thingtank.server.assemble import Instance
 from thingtank.server.config import Config
 
+_ONLY_IF_OPEN = frozenset({"wamp_tls", "wamp_unix"})
+
 Greeting = dict[str, str | int | dict[str, str] | None]
 
 DOORS_TO_COME = ("mqtt", "skynet")
 _SOCKETS = {
+    "wamp": "WAMP",
+    "wamp_tls": "WAMP with TLS",
+    "wamp_unix": "WAMP, Unix socket",
     "socket": "Xively TCP socket",
     "websocket": "Xively WebSocket",
     "sockjs": "Xively SockJS",
@@ -54,7 +59,8 @@ def print_greeting(greeting: Greeting, config: Config, *, with_link: bool) -> No
     sockets = greeting["sockets"]
     assert isinstance(sockets, dict)
     for name, label in _SOCKETS.items():
-        click.echo(f"  {label:<20} {sockets.get(name, 'off')}")
+        if name in sockets or name not in _ONLY_IF_OPEN:
+            click.echo(f"  {label:<20} {sockets.get(name, 'off')}")
     for name in DOORS_TO_COME:
         if getattr(config, name).port != "off":
             click.echo(f"  {name:<20} this version has no such door; the setting does nothing")

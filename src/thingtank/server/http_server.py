@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import uvicorn
 
+from thingtank.net.adoption import Adopt
 from thingtank.net.bounded_http import HttpLimits
 from thingtank.net.direct_http import DirectRoute, direct_http
 from thingtank.server.app import AsgiApp
@@ -25,8 +26,12 @@ class HttpServer:
         port: int,
         limits: HttpLimits,
         trusted_proxies: Sequence[str] = (),
+        upgrades: Mapping[bytes, Adopt] | None = None,
     ) -> None:
         """Bind the port; who connects waits until `start`.
+
+        Args:
+            upgrades: who takes over connections that ask for a WebSocket at a path.
 
         Raises:
             OSError, UnicodeError: the port is taken, or the host is none of this machine.
@@ -39,7 +44,7 @@ class HttpServer:
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
-                http=direct_http(limits, direct),
+                http=direct_http(limits, direct, upgrades),
                 ws="none",
                 lifespan="off",
                 log_config=None,

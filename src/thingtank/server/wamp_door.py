@@ -1,21 +1,30 @@
-"""Puts the WAMP door together: realms from the settings, and who may come in."""
+"""Puts the WAMP door together: realms from the settings, who may come in, and by which ports."""
 
+import ssl
+from contextlib import AsyncExitStack
+from pathlib import Path
 from random import SystemRandom
 
-from msgspec import Struct
-
 from thingtank.doors.wamp.door import WampDoor, random_ids
-from thingtank.doors.wamp.meter import Meter
+from thingtank.doors.wamp.rawsocket import FIRST_OCTET
 from thingtank.doors.wamp.settings import WampSettings
-from thingtank.doors.wamp.visits import KIND
-from thingtank.doors.wamp.workbench import WampWorkbench
-from thingtank.protocols.wamp.authentication import Accepted, AnonymousAuthenticator
-from thingtank.protocols.wamp.members import Member
+from thingtank.doors.wamp.websocket import websocket_route
+from thingtank.doors.xively.sockets import SocketDoor
+from thingtank.doors.xively.websocket import websocket_route as xively_route
+from thingtank.net.adoption import Adopt
+from thingtank.net.forwarded import client_of
+from thingtank.net.shared_port import SharedPort
+from thingtank.net.websocket import WebSockets
+from thingtank.protocols.wamp.authentication import AnonymousAuthenticator
 from thingtank.protocols.wamp.router import Randomness, Realm
+from thingtank.server.cannot_start import CannotStart, why_not_used
+from thingtank.server.config import Config
+from thingtank.server.listening import listen, reachable_host
 from thingtank.server.steady_clock import SteadyClock
-from thingtank.tank.things import Account
+from thingtank.server.tls import tls_context
 
 AGENT = "thingtank"
+PATH = "/ws"
 
 
 def make_wamp_door(settings: WampSettings) -> WampDoor:
@@ -31,21 +40,57 @@ def make_wamp_door(settings: WampSettings) -> WampDoor:
     return WampDoor(settings, realms, authenticator, clock.now_us, AGENT)
 
 
-class AccountAdmission(Struct, frozen=True):
-    """Lets accounts in from the workbench, as `admin` or `account`."""
+def web_upgrades(config: Config, door: WampDoor, stack: AsyncExitStack) -> dict[bytes, Adopt]:
+    """Who takes over WebSockets on the web port; `stack` closes them."""
+    if not config.wamp.on_web_port:
+        return {}
+    websockets = WebSockets(
+        {PATH: websocket_route(door)},
+        config.wamp.silence_s,
+        client_of(config.web.trusted_proxies),
+    )
+    stack.callback(websockets.close_all)
+    return {PATH.encode(): websockets.adopt}
 
-    def admit(self, realm: str, account: Account, address: str) -> Accepted | None:
-        """What WELCOME says."""
-        role = "admin" if account.is_admin else "account"
-        return Accepted(account.login, role, KIND, "tank", is_hidden=True)
 
-    def account_of(self, member: Member) -> int | None:
-        """Nobody's: clients are anonymous."""
-        return None
+async def open_wamp_ports(
+    config: Config, door: WampDoor, xively: SocketDoor, stack: AsyncExitStack
+) -> dict[str, str]:
+    """Open the ports that WAMP shares with Xively's WebSocket; `stack` closes them, and the door.
 
+    Returns:
+        Their addresses by name, for people and scripts.
 
-def make_workbench(door: WampDoor, url: str, *, is_everywhere: bool) -> tuple[WampWorkbench, Meter]:
-    """The door as the workbench uses it, and its meter, which is to be started."""
-    meter = Meter(door.realms, door.reception.now_us)
-    workbench = WampWorkbench(door, AccountAdmission(), meter, url, is_everywhere=is_everywhere)
-    return workbench, meter
+    Raises:
+        CannotStart: a port is taken, or there is no certificate, or the path is no good.
+    """
+    settings, address = config.wamp, config.server.host
+    routes = {PATH: websocket_route(door), "/": xively_route(xively)}
+    websockets = WebSockets(routes, settings.silence_s, client_of(config.web.trusted_proxies))
+    stack.callback(websockets.close_all)
+    stack.push_async_callback(door.stop)
+    host = reachable_host(address)
+    opened = {}
+
+    def shared_port(tls: ssl.SSLContext | None = None) -> SharedPort:
+        by_octet = {FIRST_OCTET: door.adopt_rawsocket}
+        return SharedPort(websockets, by_octet, settings.connections_max, tls)
+
+    if settings.port != "off":
+        port = await listen(shared_port(), address, settings.port, "--wamp PORT", stack)
+        opened["wamp"] = f"ws://{host}:{port}{PATH}"
+        opened["websocket"] = f"ws://{host}:{port}/"
+    if settings.tls_port != "off":
+        secure, remedy = shared_port(tls_context(config.server)), "--set wamp.tls_port=PORT"
+        port = await listen(secure, address, settings.tls_port, remedy, stack)
+        opened["wamp_tls"] = f"wss://{host}:{port}{PATH}"
+    if settings.unix_socket:
+        path = Path(settings.unix_socket)
+        unix = shared_port()
+        stack.push_async_callback(unix.stop)
+        try:
+            await unix.start_unix(path)
+        except OSError as error:
+            raise CannotStart(why_not_used("wamp.unix_socket", str(path), error)) from error
+        opened["wamp_unix"] = str(path)
+    return opened

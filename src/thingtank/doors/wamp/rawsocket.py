@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from thingtank.doors.wamp.connection import Connection
 from thingtank.doors.wamp.transport_facts import facts_of
+from thingtank.net.websocket import UNIX
+from thingtank.protocols.wamp.authentication import TransportFacts
 from thingtank.protocols.wamp.errors import ProtocolViolation
 from thingtank.protocols.wamp.rawsocket import (
     MAGIC,
@@ -77,10 +79,15 @@ class RawSocket(asyncio.Protocol):
             serializer,
             None,
             opened.send_bytes_max,
-            facts_of(self._transport, "rawsocket"),
+            self._facts(),
         )
         self._door.remember(self._connection)
         self._door.keep_alive.add(self)
+
+    def _facts(self) -> TransportFacts:
+        peer = self._transport.get_extra_info("peername")
+        address = peer[0] if isinstance(peer, tuple) else UNIX
+        return facts_of(self._transport, "rawsocket", address)
 
     def _fail(self, failed: Failed) -> None:
         if self._connection is None:
@@ -112,10 +119,8 @@ class RawSocket(asyncio.Protocol):
 
     def write(self, messages: list[bytes]) -> None:
         """Write each as a frame."""
-        frames = self._frames
-        for message in messages:
-            frames.send_message(message)
-        self._transport.write(frames.data_to_send())
+        self._frames.send_messages(messages)
+        self._transport.write(self._frames.data_to_send())
 
     def resume(self) -> None:
         """Read on."""

@@ -13,7 +13,8 @@ class WampSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Section `wamp`: WebSocket at `/ws` and RawSocket; Xively's WebSocket is at `/`.
 
     Attributes:
-        port: 0 for any free one. The web port has the WebSocket at `/ws` as well.
+        port: 0 for any free one.
+        on_web_port: whether the web port has the WebSocket at `/ws` as well.
         tls_port: the same with TLS; see `server.tls_certificate`.
         unix_socket: the same at a path, for programs of this user; blank for none.
         connections_max: more are refused.
@@ -34,6 +35,7 @@ class WampSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     port: Port = 8080
+    on_web_port: bool = True
     tls_port: Port = "off"
     unix_socket: str = ""
     connections_max: int = 20_000

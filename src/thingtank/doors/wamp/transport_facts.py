@@ -16,19 +16,19 @@ class _Transport(Protocol):
 
 
 def facts_of(
-    transport: _Transport, kind: str, headers: Mapping[str, str] | None = None
+    transport: _Transport, kind: str, address: str, headers: Mapping[str, str] | None = None
 ) -> TransportFacts:
     """The facts of a transport whose handshakes are done.
 
     Args:
         kind: `websocket` or `rawsocket`.
+        address: where the client is.
         headers: of the request that became a WebSocket, names in lower case.
     """
-    peer = transport.get_extra_info("peername")
     tls = transport.get_extra_info("ssl_object")
     return TransportFacts(
         kind,
-        peer[0] if isinstance(peer, tuple) else UNIX,
+        address,
         tls is not None,
         headers or {},
         tls.getpeercert(binary_form=True) if tls is not None else None,

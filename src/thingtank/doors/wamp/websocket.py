@@ -32,11 +32,11 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 class _Link:
     """What a connection writes to."""
 
-    __slots__ = ("_peer", "_send", "abort", "pause", "resume", "unread_bytes")
+    __slots__ = ("_is_text", "_peer", "abort", "pause", "resume", "unread_bytes")
 
     def __init__(self, peer: WebSocketPeer, serializer: Serializer) -> None:
         self._peer = peer
-        self._send = peer.send_binary if serializer.is_binary else peer.send
+        self._is_text = not serializer.is_binary
         self.abort = peer.abort
         self.pause = peer.pause
         self.resume = peer.resume
@@ -44,9 +44,7 @@ class _Link:
 
     def write(self, messages: list[bytes]) -> None:
         """Write each as a WebSocket message."""
-        send = self._send
-        for message in messages:
-            send(message)
+        self._peer.send_all(messages, is_text=self._is_text)
 
     def close(self) -> None:
         """End the connection, what was written first."""
@@ -67,7 +65,7 @@ class _Conversation:
             serializer,
             _batching_of(serializer) if is_batched else None,
             MESSAGE_BYTES_MAX,
-            facts_of(peer.transport, "websocket", peer.head.headers),
+            facts_of(peer.transport, "websocket", peer.address, peer.head.headers),
         )
         door.remember(connection)
         self._connection = connection
@@ -95,6 +93,8 @@ def websocket_route(door: "WampDoor") -> WebSocketRoute:
         return _Conversation(door, peer, protocol)
 
     def check(head: WebSocketHead) -> Refused | None:
+        if door.is_full:
+            return Refused(HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections.")
         origin = head.headers.get("origin")
         if origin is None or _is_own(origin, head, door.settings.allowed_origins):
             return None

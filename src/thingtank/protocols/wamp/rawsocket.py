@@ -13,7 +13,7 @@ failure has no words on the wire, and the connection is closed.
 Source: WAMP, RawSocket Transport.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import IntEnum
 
 from msgspec import Struct
@@ -141,12 +141,24 @@ class RawSocketConnection:
         Raises:
             MessageTooLong: the client does not receive as much.
         """
+        self.send_messages((message,))
+
+    def send_messages(self, messages: Sequence[bytes]) -> None:
+        """Put several WAMP messages behind what is to be sent.
+
+        Raises:
+            MessageTooLong: the client does not receive as much as one of them; none is sent.
+        """
         assert self._opened is not None, "nothing is sent before the handshake"
-        if len(message) > self._opened.send_bytes_max:
-            raise MessageTooLong(
-                f"{len(message)} bytes; the client takes {self._opened.send_bytes_max}"
-            )
-        self._send(FrameType.MESSAGE, message)
+        parts: list[bytes] = []
+        for message in messages:
+            length = len(message)
+            if length > self._opened.send_bytes_max:
+                raise MessageTooLong(
+                    f"{length} bytes; the client takes {self._opened.send_bytes_max}"
+                )
+            parts += (frame_head(FrameType.MESSAGE, length), message)
+        self._unsent += b"".join(parts)
 
     def send_ping(self, payload: bytes) -> None:
         """Put a ping behind what is to be sent; its payload comes back in a Pong."""
@@ -232,7 +244,7 @@ class RawSocketConnection:
 
 def frame_head(frame_type: FrameType, length: int) -> bytes:
     """The four octets in front of a payload of 0 to 2**24 bytes."""
-    assert length <= BYTES_MOST
     if length == BYTES_MOST:
         return bytes((frame_type | _EXTRA_BIT, 0, 0, 0))
-    return bytes((frame_type,)) + length.to_bytes(3, "big")
+    assert length < BYTES_MOST
+    return (frame_type << 24 | length).to_bytes(_HEAD_BYTES, "big")

@@ -1,0 +1,38 @@
+"""Whose connection it is when proxies stand in between."""
+
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_SIGNS = ("x-forwarded-for", "forwarded", "x-real-ip", "via")  # of a proxy
+
+ClientOf = Callable[[str, Mapping[str, str]], str]
+"""The client's address, by the peer's and the request's headers, names in lower case."""
+
+
+def client_of(trusted_proxies: Sequence[str]) -> ClientOf:
+    """Believe these proxies, given as addresses or networks, and no others.
+
+    What another proxy brings is nobody's address: a client from anywhere must not count as one of
+    this machine because the proxy runs on it.
+    """
+    networks: list[_Network] = [ipaddress.ip_network(each) for each in trusted_proxies]
+
+    def is_trusted(address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in networks)
+
+    def find_client(peer: str, headers: Mapping[str, str]) -> str:
+        if not any(name in headers for name in _SIGNS):
+            return peer
+        if not is_trusted(peer):
+            return f"forwarded by {peer}"
+        hops = [hop.strip() for hop in headers.get("x-forwarded-for", "").split(",")]
+        # Each proxy has added whom it spoke to; from the last one back, the first not trusted.
+        return next((hop for hop in reversed(hops) if not is_trusted(hop)), hops[0])
+
+    return find_client

@@ -1,0 +1,52 @@
+"""Opens a port, or says why it cannot be opened."""
+
+from contextlib import AsyncExitStack
+from typing import Protocol
+
+from thingtank.server.cannot_start import CannotStart, why_not_listening
+
+
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+
+
+class Port(Protocol):
+    """Something that listens.
+
+    Attributes:
+        port: the number, once it listens.
+    """
+
+    port: int
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen; raises OSError when the port is taken."""
+
+    async def stop(self) -> None:
+        """Listen no more."""
+
+
+def reachable_host(host: str) -> str:
+    """How this machine reaches doors that listen on `host`, as it stands in a URL."""
+    if host in EVERYWHERE:
+        host = "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+async def listen(server: Port, host: str, port: int, remedy: str, stack: AsyncExitStack) -> int:
+    """Open a port; `stack` closes it.
+
+    Args:
+        remedy: the option that chooses another port, for people.
+
+    Returns:
+        Its number.
+
+    Raises:
+        CannotStart: it is taken, or the host is none of this machine.
+    """
+    stack.push_async_callback(server.stop)
+    try:
+        await server.start(host, port)
+    except (OSError, UnicodeError) as error:
+        raise CannotStart(why_not_listening(remedy, host, port, error)) from error
+    return server.port

@@ -1,0 +1,153 @@
+"""WAMP's ways in, on a running server: its own port, the web port, TLS, a Unix socket."""
+
+import json
+import re
+import socket
+import ssl
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.certificates import make_certificate
+from tests.live_server import LiveServer, start_server
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect, unix_connect
+
+ROLES = {role: {} for role in ("publisher", "subscriber", "caller", "callee")}
+HELLO = json.dumps([1, "realm1", {"roles": ROLES}])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    folder = tmp_path_factory.mktemp("wamp")
+    make_certificate(folder, "localhost")
+    settings = (
+        "wamp.tls_port=0",
+        f"wamp.unix_socket={folder / 'wamp.sock'}",
+        f"server.tls_certificate={folder / 'ca.pem'}",
+        f"server.tls_key={folder / 'key.pem'}",
+    )
+    sets = [word for each in settings for word in ("--set", each)]
+    with start_server(folder / "data", *sets) as running:
+        yield running
+
+
+def join(connection: ClientConnection) -> list[object]:
+    connection.send(HELLO)
+    answer: list[object] = json.loads(connection.recv())
+    return answer
+
+
+def ways(server: LiveServer) -> dict[str, Callable[..., ClientConnection]]:
+    sockets = server.sockets
+    trusting = ssl.create_default_context(cafile=Path(sockets["wamp_unix"]).with_name("ca.pem"))
+    web = server.url.replace("http", "ws", 1)
+
+    def tls(**options: object) -> ClientConnection:
+        url = sockets["wamp_tls"].replace("127.0.0.1", "localhost")
+        return connect(url, ssl=trusting, **options)
+
+    return {
+        "own port": lambda **options: connect(sockets["wamp"], **options),
+        "web port": lambda **options: connect(f"{web}/ws", **options),
+        "tls": tls,
+        "unix": lambda **options: unix_connect(
+            sockets["wamp_unix"], uri="ws://localhost/ws", **options
+        ),
+    }
+
+
+@pytest.mark.parametrize("way", ["own port", "web port", "tls", "unix"])
+def test_websocket_clients_meet_whichever_way_they_come(server: LiveServer, way: str) -> None:
+    with (
+        ways(server)["own port"](subprotocols=["wamp.2.json"]) as listener,
+        ways(server)[way](subprotocols=["wamp.2.json"]) as publisher,
+    ):
+        assert join(listener)[0] == join(publisher)[0] == 2
+        listener.send(json.dumps([32, 1, {}, "com.example.way"]))
+        assert json.loads(listener.recv())[0] == 33
+        large = "x" * 300_000
+        for number in (1, 2):
+            publisher.send(json.dumps([16, number, {}, "com.example.way", [large, number]]))
+        for number in (1, 2):
+            assert json.loads(listener.recv())[4] == [large, number]
+
+
+@pytest.mark.parametrize("way", ["own port", "tls", "unix"])
+def test_rawsocket_shares_the_port_of_websocket(server: LiveServer, way: str) -> None:
+    sockets = server.sockets
+    if way == "unix":
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(sockets["wamp_unix"])
+    else:
+        port = int(
+            re.sub(r".*:(\d+)/ws", r"\1", sockets["wamp" if way == "own port" else "wamp_tls"])
+        )
+        connection = socket.create_connection(("localhost", port))
+    if way == "tls":
+        ca = Path(sockets["wamp_unix"]).with_name("ca.pem")
+        connection = ssl.create_default_context(cafile=ca).wrap_socket(
+            connection, server_hostname="localhost"
+        )
+    with connection:
+        connection.settimeout(10)
+        connection.sendall(
+            bytes([0x7F, 0xF1, 0, 0]) + len(HELLO).to_bytes(4, "big") + HELLO.encode()
+        )
+        received = b""
+        while b"roles" not in received:
+            received += connection.recv(65_536)
+    assert received[:4] == bytes([0x7F, 0xB1, 0, 0])  # up to 2^20
+    assert received[8:].startswith(b"[2,")
+
+
+@pytest.mark.parametrize("way", ["own port", "web port"])
+@pytest.mark.parametrize("origin", [None, "http://localhost:9999", "http://127.0.0.1:8000"])
+def test_programs_and_pages_of_this_machine_may_connect(
+    server: LiveServer, way: str, origin: str | None
+) -> None:
+    with ways(server)[way](subprotocols=["wamp.2.json"], origin=origin) as connection:
+        assert join(connection)[0] == 2
+
+
+@pytest.mark.parametrize("way", ["own port", "web port"])
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", "http://["])
+def test_pages_from_elsewhere_may_not_connect(server: LiveServer, way: str, origin: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        ways(server)[way](subprotocols=["wamp.2.json"], origin=origin)
+    assert refused.value.response.status_code == 403
+    assert b"wamp.allowed_origins" in refused.value.response.body
+
+
+def test_a_page_is_not_let_in_for_asking_by_its_own_name(server: LiveServer) -> None:
+    """A name may be made to point at this machine after its page was loaded: DNS rebinding."""
+    with pytest.raises(InvalidStatus):
+        ways(server)["own port"](
+            subprotocols=["wamp.2.json"],
+            origin="http://rebound.example:8080",
+            additional_headers={"Host": "rebound.example:8080"},
+        )
+
+
+@pytest.mark.parametrize("offered", [[], ["wamp.2.flatbuffers"]])
+def test_who_offers_no_known_subprotocol_is_told_them(
+    server: LiveServer, offered: list[str]
+) -> None:
+    for way in ("own port", "web port"):
+        with pytest.raises(InvalidStatus) as refused:
+            ways(server)[way](subprotocols=offered or None)
+        assert refused.value.response.status_code == 400
+        assert b"wamp.2.json" in refused.value.response.body
+
+
+def test_only_this_user_may_open_the_unix_socket(server: LiveServer) -> None:
+    mode = Path(server.sockets["wamp_unix"]).stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+
+
+def test_a_path_of_the_web_port_that_is_no_websocket_stays_a_page(server: LiveServer) -> None:
+    web = server.url.replace("http", "ws", 1)
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"{web}/elsewhere", subprotocols=["wamp.2.json"])
+    assert refused.value.response.status_code == 404
