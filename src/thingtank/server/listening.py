@@ -5,7 +5,6 @@ from typing import Protocol
 
 from thingtank.server.cannot_start import CannotStart, why_not_listening
 
-
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 KIND = "workbench"
 MESSAGE_BYTES_MAX = 2**20  # longer ones do not come; a call is answered that its result is too long
 EVENTS_MAX = 100  # that wait to be taken, the newest
-EVENTS_BYTES_MAX = 2**20
+EVENTS_BYTES_MAX = 2**18  # but for the newest alone
 PROGRESS_MAX = 100  # results before the last that are kept, the newest
 
 _FEATURES: dict[str, tuple[str, ...]] = {
@@ -181,9 +181,9 @@ class Visit:
         self._progress.clear()
         return results
 
-    def take_events(self) -> list[Event]:
-        """Events since the last time, oldest first; of very many the newest."""
-        taken, self._events = self._events, deque()
+    def take_events(self, count_max: int) -> list[Event]:
+        """Events since the last time, oldest first; of more than so many the newest."""
+        taken, self._events = list(self._events)[-count_max:], deque()
         self._events_bytes = 0
         return [event for data in taken if isinstance(event := CBOR.decode(data), Event)]
 

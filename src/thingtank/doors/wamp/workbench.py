@@ -43,6 +43,7 @@ KILLED = "wamp.close.killed"
 ANSWER_S_MAX = 12.0  # for what has no time of its own
 GRACE_S = 1.0  # beyond a call's own time, for the router to say so first
 VISITS_MAX = 100
+SHOWN_BYTES_MAX = 32_768  # of an event's payload; to read longer ones would hold the router up
 
 
 class Admission(Protocol):
@@ -83,16 +84,19 @@ class Listening:
         visit = self._visit
         return _farewell(visit.farewell, time.monotonic()) if visit.is_over else None
 
-    def take(self) -> list[HeardEvent]:
-        """Events since the last time, oldest first; of very many the newest."""
+    def take(self, count_max: int) -> list[HeardEvent]:
+        """Events since the last time, oldest first; of more than so many the newest."""
         at_us = time.time_ns() // 1000
-        return [self._heard(event, at_us) for event in self._visit.take_events()]
+        return [self._heard(event, at_us) for event in self._visit.take_events(count_max)]
 
     def _heard(self, event: Event, at_us: int) -> HeardEvent:
         details: dict[str, Any] = to_builtins(event.details)
         topic = details.pop("topic", self._topic)
-        payload = _payloaded(event.payload)
-        return HeardEvent(topic, event.publication_id, at_us, details, payload)
+        size_bytes = len(event.payload.data)
+        is_long = size_bytes > SHOWN_BYTES_MAX
+        payload = NO_VALUES if is_long else _payloaded(event.payload)
+        left_out_bytes = size_bytes if is_long else 0
+        return HeardEvent(topic, event.publication_id, at_us, details, payload, left_out_bytes)
 
 
 class WampWorkbench:
@@ -220,7 +224,7 @@ class WampWorkbench:
         if len(self._visits) >= VISITS_MAX:
             raise LimitReached("too many people try things out at once")
         accepted = self._admission.admit(realm, account, caller.address)
-        if accepted is None:
+        if accepted is None or realm not in self._door.realms:
             raise KeyError(realm)
         visit = Visit(self._door, account.account_id, accepted, caller.address)
         try:

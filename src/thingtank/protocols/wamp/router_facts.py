@@ -164,10 +164,15 @@ class Outcome(Struct, frozen=True):
 
 
 class HeardEvent(Struct, frozen=True):
-    """An EVENT, as it came."""
+    """An EVENT, as it came.
+
+    Attributes:
+        left_out_bytes: of a payload that is too long to be shown; else 0.
+    """
 
     topic: str
     publication_id: int
     at_us: int
     details: dict[str, Any]
     payload: Payloaded
+    left_out_bytes: int = 0

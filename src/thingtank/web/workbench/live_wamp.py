@@ -183,9 +183,9 @@ async def _heard(
 ) -> AsyncGenerator[bytes, None]:
     told_count, silent_s = 0, 0.0
     while not stopping.is_set():
-        events = heard.take()
+        events = heard.take(EVENTS_SHOWN_MAX)
         if events:
-            shown = [shown_event(event) for event in events[-EVENTS_SHOWN_MAX:]]
+            shown = [shown_event(event) for event in events]
             skipped_count = heard.heard_count - told_count - len(shown)
             yield message(
                 "events", {"rows": shown, "skipped": skipped_count, "heard": heard.heard_count}

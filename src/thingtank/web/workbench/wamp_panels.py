@@ -73,11 +73,14 @@ def shown_outcome(outcome: Outcome, unanswered: str) -> ShownOutcome:
 
 def shown_event(event: HeardEvent) -> ShownEvent:
     """An event as the page shows it."""
+    text = one_text(event.payload, EVENT_CHARS_MAX)
+    if event.left_out_bytes:
+        text = f"{event.left_out_bytes} bytes, too many to show here"
     return ShownEvent(
         event.topic,
         str(event.publication_id),
         event.at_us // 1000,
-        one_text(event.payload, EVENT_CHARS_MAX),
+        text,
         pretty(event.details) if event.details else "",
     )
 

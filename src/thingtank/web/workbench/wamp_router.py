@@ -65,8 +65,8 @@ class WampListening(Protocol):
     @property
     def farewell(self) -> Outcome | None: ...
 
-    def take(self) -> Sequence[HeardEvent]:
-        """Events since the last time, oldest first; of very many the newest."""
+    def take(self, count_max: int) -> Sequence[HeardEvent]:
+        """Events since the last time, oldest first; of more than so many the newest."""
 
 
 class WampRouter(Protocol):
