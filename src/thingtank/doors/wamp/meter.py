@@ -19,7 +19,7 @@ TICKS_UNWATCHED = 10  # between looks at topics and procedures, while nobody doe
 WATCHED_S = 3.0  # after the last question
 HISTORY_S = 180
 WINDOW_S = 5.0  # a rate is of the last one or two of these
-LOOKED_AT_MAX = 20_000  # topics of a realm, and procedures; 10,000 take some 5 ms
+LOOKED_AT_MAX = 20_000  # topics of a realm, and procedures; as many take some 5 ms
 
 _US_PER_S = 1_000_000
 

@@ -98,6 +98,7 @@ class Visit:
 
     Attributes:
         account_id: on whose behalf.
+        connection: to the router.
         session_id: 0 until it is open.
         heard_count: events that came in all.
         is_over: it has ended, on whichever side.
@@ -123,7 +124,7 @@ class Visit:
         self._events_bytes = 0
         self._request_id_last = 0
         self._farewell: Abort | Goodbye | None = None
-        self._connection = Connection(
+        self.connection = Connection(
             door,
             _Link(self._take, self._end_soon),
             CBOR,
@@ -132,7 +133,7 @@ class Visit:
             TransportFacts(KIND, address),
             replace(door.reception, authenticator=_Welcoming(accepted)),
         )
-        door.remember(self._connection)
+        door.remember(self.connection)
 
     async def open(self, realm: str, seconds_max: float) -> None:
         """Come into a realm.
@@ -161,7 +162,7 @@ class Visit:
         self._awaited[request_id] = future
         self._progress.clear()
         try:
-            self._connection.receive(data)
+            self.connection.receive(data)
             async with asyncio.timeout(seconds_max):
                 return await future
         finally:
@@ -173,7 +174,7 @@ class Visit:
         Raises:
             UnconvertiblePayload, VisitEnded.
         """
-        self._connection.receive(self._request(make)[1])
+        self.connection.receive(self._request(make)[1])
 
     def take_progress(self) -> list[Result]:
         """Results before the last of the newest call, oldest first."""
@@ -191,7 +192,7 @@ class Visit:
         """End it; its subscriptions and calls go with it."""
         if not self.is_over:
             self.is_over = True
-            self._connection.lose()
+            self.connection.lose()
             self._fail_awaited()
 
     @property
@@ -207,7 +208,7 @@ class Visit:
         return self._request_id_last, data
 
     def _send(self, message: Message) -> None:
-        self._connection.receive(CBOR.encode(message))
+        self.connection.receive(CBOR.encode(message))
 
     def _take(self, data: bytes) -> None:
         """Take what the router sends."""

@@ -18,7 +18,7 @@ from thingtank.doors.wamp.meter import Meter
 from thingtank.doors.wamp.visits import Answered, Visit, VisitEnded
 from thingtank.protocols.wamp.authentication import Accepted
 from thingtank.protocols.wamp.errors import UnconvertiblePayload
-from thingtank.protocols.wamp.members import Member
+from thingtank.protocols.wamp.members import Member, Transport
 from thingtank.protocols.wamp.messages import (
     Abort,
     Call,
@@ -43,6 +43,7 @@ KILLED = "wamp.close.killed"
 ANSWER_S_MAX = 12.0  # for what has no time of its own
 GRACE_S = 1.0  # beyond a call's own time, for the router to say so first
 VISITS_MAX = 100
+OWNERS_MAX = 100_000
 SHOWN_BYTES_MAX = 32_768  # of an event's payload; to read longer ones would hold the router up
 
 
@@ -117,7 +118,8 @@ class WampWorkbench:
         self._door = door
         self._admission = admission
         self._meter = meter
-        self._visits: dict[int, Visit] = {}  # by session id
+        self._visits: dict[Transport, Visit] = {}
+        self._owners: dict[int, int | None] = {}  # account by session id; it stays the same
 
     def realms(self, caller: Caller) -> Sequence[str]:
         """Names of those that an account may look at or come into, as the settings list them."""
@@ -175,9 +177,10 @@ class WampWorkbench:
         def ask(visit: Visit) -> Awaitable[Outcome]:
             return _asked(visit, make, is_answered=options.acknowledge)
 
-        listening = self._visits.get(session_id)
-        if listening is not None and listening.account_id == _account(caller).account_id:
-            return await ask(listening)
+        account_id = _account(caller).account_id
+        for visit in self._visits.values():
+            if visit.session_id == session_id != 0 and visit.account_id == account_id:
+                return await ask(visit)
         return await self._visiting(realm, caller, ask)
 
     async def call(
@@ -227,10 +230,11 @@ class WampWorkbench:
         if accepted is None or realm not in self._door.realms:
             raise KeyError(realm)
         visit = Visit(self._door, account.account_id, accepted, caller.address)
+        self._visits[visit.connection] = visit
         try:
             yield visit
         finally:
-            self._visits.pop(visit.session_id, None)
+            del self._visits[visit.connection]
             visit.close()
 
     async def _opened(self, visit: Visit, realm: str) -> Outcome | None:
@@ -242,12 +246,19 @@ class WampWorkbench:
             return _farewell(ended.message, started_s)
         except TimeoutError:
             return Outcome("", _since_us(started_s))
-        self._visits[visit.session_id] = visit
         return None
 
     def _account_of(self, member: Member) -> int | None:
-        visit = self._visits.get(member.session_id)
-        return visit.account_id if visit is not None else self._admission.account_of(member)
+        """Remembered, for a page asks about all sessions each second."""
+        owners, session_id = self._owners, member.session_id
+        if session_id not in owners:
+            if len(owners) >= OWNERS_MAX:
+                owners.clear()
+            visit = self._visits.get(member.transport)
+            owners[session_id] = (
+                visit.account_id if visit is not None else self._admission.account_of(member)
+            )
+        return owners[session_id]
 
 
 def _account(caller: Caller) -> Account:
