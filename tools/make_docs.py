@@ -1,4 +1,4 @@
-"""Write the reference pages that follow from the code: settings and command line.
+"""Write the reference pages that follow from the code: settings, command line, WAMP procedures.
 
 python tools/make_docs.py            write them
 python tools/make_docs.py --check    exit 1 when one is out of date
@@ -8,12 +8,18 @@ import inspect
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args, get_origin, get_type_hints
 
 import click
 import msgspec
 
 from thingtank.cli.main import main as command_line
+from thingtank.doors.wamp.tank_peer import topics
+from thingtank.doors.wamp.tank_peer.error_table import ROWS
+from thingtank.doors.wamp.tank_peer.help import Help, help_of
+from thingtank.doors.wamp.tank_peer.procedures import PROCEDURES
 from thingtank.server.config import ENVIRONMENT_PREFIX, Config
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
@@ -34,10 +40,33 @@ def settings_page() -> str:
         meanings = meanings_of(type(settings))
         parts.append(f"## {section}\n\n| setting | default | meaning |\n| --- | --- | --- |")
         for name in settings.__struct_fields__:
-            default = json.dumps(msgspec.to_builtins(getattr(settings, name)))
+            default = json.dumps(plain(getattr(settings, name)))
             parts.append(f"| `{section}.{name}` | `{default}` | {meanings.get(name, '')} |")
         parts.append("")
+        parts += list_tables(section, type(settings))
     return "\n".join(parts)
+
+
+def list_tables(path: str, struct: type) -> Iterator[str]:
+    """The fields of each setting that is a list of tables, `[[wamp.realms]]`, and of theirs."""
+    for name, hint in get_type_hints(struct).items():
+        item, *_ = get_args(hint) or (None,)
+        if get_origin(hint) is not tuple or not isinstance(item, type):
+            continue
+        if not issubclass(item, msgspec.Struct):
+            continue
+        meanings = meanings_of(item)
+        yield f"### [[{path}.{name}]]\n\n| field | default | meaning |\n| --- | --- | --- |"
+        for field in msgspec.structs.fields(item):
+            default = "" if field.required else f"`{json.dumps(plain(field.default))}`"
+            yield f"| `{field.name}` | {default} | {meanings.get(field.name, '')} |"
+        yield ""
+        yield from list_tables(f"{path}.{name}", item)
+
+
+def plain(value: object) -> object:
+    """A default as JSON has it."""
+    return msgspec.to_builtins(value)
 
 
 def meanings_of(struct: type) -> dict[str, str]:
@@ -77,7 +106,80 @@ def _pages_of(command: click.Command, path: str, parent: click.Context | None) -
     return parts
 
 
-PAGES = {"settings.md": settings_page, "command-line.md": command_line_page}
+def wamp_procedures_page() -> str:
+    """Every procedure and topic of the tank, and every error."""
+    parts = [
+        "# WAMP procedures and topics\n",
+        "Written by `make docs` from the code. In each realm the tank is a peer: what it can do are"
+        " procedures, what happens in it are topics. Examples are in"
+        " [Use the tank over WAMP](../howto/use-the-tank-over-wamp.md).\n",
+        "Arguments are given by name, and those in front of `*` also by their place; null is as"
+        " good as none. Documents and results are those of the"
+        " [Xively HTTP API](xively-http.md) in JSON, without its wrapping members. A result is one"
+        " positional value, or none. Who may do what is as over HTTP: it depends on whose session"
+        " it is. `tank.help` lists all procedures, `tank.help(procedure)` tells of one.\n",
+        "## Topics\n",
+        f"{_text_of(topics)}\n",
+        _EVENTS,
+        "## Errors\n",
+        "An ERROR has one positional argument, words for people. `wamp.error.invalid_argument` also"
+        " has `problems`, a list of field and message; errors that may pass have `retry_after_s`."
+        " Any call may be answered with `tank.error.rate_exceeded`, `tank.error.unavailable` while"
+        " the server is being stopped, and `wamp.error.runtime_error`, which is logged.\n",
+        "| error | meaning |\n| --- | --- |",
+    ]
+    parts += [f"| `{uri}` | {_first_line(kind)} |" for kind, uri, _ in ROWS]
+    parts.append("\n## Procedures\n")
+    for procedure in PROCEDURES:
+        parts += _procedure_parts(help_of(procedure))
+    return "\n".join(parts)
+
+
+_EVENTS = """\
+Values are strings, as they were written. An event of a datastream has the newest value of a write
+and its time as two positional arguments; if the write held more than one value of the datastream,
+all of them are in the keyword argument `datapoints`, a list of `value` and `at`, in the order
+written. A write of more than 500 comes in several events. All other events have one positional
+argument, a dict:
+
+- a device: `uuid`, `feed_id`, `title`, `private`, `updated`
+- a trigger: as `tank.triggers.get`
+- a firing: as a trigger, and `fired_at`, `value`, `value_at`, `debug` (a test)
+- a request: `at`, `door`, `method`, `path`, `address`, `user_agent`, `status`, `duration_us`,
+  `reason`, `request_body`, `response_body`
+
+To subscribe needs the right to read: `get` on the datastream, or on the whole feed for a pattern
+that is all of one feed; `get` on the device; `get` and `put` for a trigger; all four methods for
+requests. A pattern that reaches more than one thing is for admins. The right is asked for again at
+each event: who has lost it loses the subscription, with the reason `wamp.error.not_authorized`.
+"""
+
+
+def _text_of(module: object) -> str:
+    """A module's docstring without its first line."""
+    return (inspect.getdoc(module) or "").partition("\n")[2].strip()
+
+
+def _first_line(kind: type) -> str:
+    return (inspect.getdoc(kind) or "").partition("\n")[0]
+
+
+def _procedure_parts(told: Help) -> list[str]:
+    parts = [f"### {told.procedure}\n", f"```python\n{told.signature}\n```\n", f"{told.summary}\n"]
+    if told.text:
+        parts.append(f"{told.text}\n")
+    parts += [f"- `{names.replace(', ', '`, `')}`: {text}" for names, text in told.args.items()]
+    if told.args:
+        parts.append("")
+    errors = ", ".join(f"`{uri}`" for uri in told.errors)
+    return [*parts, f"Result: {told.returns}\n", f"Errors: {errors}\n"]
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "command-line.md": command_line_page,
+    "wamp-procedures.md": wamp_procedures_page,
+}
 
 
 def main() -> int:

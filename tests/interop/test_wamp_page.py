@@ -1,6 +1,12 @@
 """The WAMP page as scripts and other accounts meet it, without a browser."""
 
+import contextlib
+import html
+import itertools
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -226,6 +232,29 @@ def test_a_topic_is_heard_live(server: LiveServer, bert: requests.Session) -> No
                 told = body["heard"]
         assert heard == 50
         assert body["rows"][-1]["text"] == "[49]"
+
+
+def test_the_programs_to_copy_find_each_other(server: LiveServer, owner: requests.Session) -> None:
+    page = owner.get(f"{server.url}/wamp/", timeout=20).text
+    codes = [
+        html.unescape(re.search(rf'id="{name}-code">(.*?)</code>', page, re.S)[1])  # type: ignore[index]
+        for name in ("subscriber", "publisher")
+    ]
+    with contextlib.ExitStack() as stack:
+        programs = [stack.enter_context(running(code)) for code in codes]
+        lines = programs[0].stdout
+        assert lines is not None
+        assert any(line.startswith("heard (") for line in itertools.islice(lines, 20))
+
+
+@contextlib.contextmanager
+def running(code: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-u", "-W", "ignore", "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        try:
+            yield program
+        finally:
+            program.kill()
 
 
 def test_an_admin_closes_a_session_and_its_client_is_told_why(

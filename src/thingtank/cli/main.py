@@ -83,13 +83,15 @@ def config() -> None:
 @json_option
 def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) -> None:
     """Print each setting in force and where it comes from."""
+    from msgspec import to_builtins
+
     from thingtank.server.config import setting_names
 
     loaded = _load(data, file, sets, {})
     rows = []
     for name in setting_names():
         section, _, key = name.partition(".")
-        value = getattr(getattr(loaded.config, section), key)
+        value = to_builtins(getattr(getattr(loaded.config, section), key))
         rows.append((name, value, loaded.sources.get(name, "default")))
     if as_json:
         click.echo(

@@ -291,7 +291,7 @@ def direct_http(
     members = {
         "limits": limits,
         "route": route,
-        "upgrades": upgrades or {},
+        "upgrades": {} if upgrades is None else upgrades,
         "answers": SmallAnswers(),
     }
     return type("DirectHttp", (DirectHttp,), members)

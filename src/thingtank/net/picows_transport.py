@@ -33,6 +33,16 @@ class Gathering:
         is_paused: whether reading is.
     """
 
+    __slots__ = (
+        "_parts",
+        "_transport",
+        "abort",
+        "close",
+        "is_closing",
+        "is_paused",
+        "unread_bytes",
+    )
+
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._parts: list[bytes] | None = None  # while they are gathered

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 import structlog
+from multidict import CIMultiDict
 from picows import (
     WSAutoPingStrategy,
     WSCloseCode,
@@ -42,8 +43,13 @@ CLOSE_S_MAX = 5.0  # until a peer that is to go must have taken what was written
 PROTOCOLS_MAX = 32  # that an offer may name
 _READ_BYTES = 2048  # at first; the buffer of who sends more grows
 
+KEPT_HEADERS = frozenset(
+    {"cookie", "forwarded", "host", "origin", "user-agent", "via", "x-forwarded-for", "x-real-ip"}
+)
 UNIX = "unix"  # the address of who comes by a Unix socket: this machine, and may open it
 
+_NO_HEADERS: CIMultiDict[str] = CIMultiDict()
+_LOG = PicowsLog()
 _TEXT, _BINARY = WSMsgType.TEXT, WSMsgType.BINARY
 _FRAME_TYPES = {
     WSMsgType.CONTINUATION: FrameType.CONTINUATION,
@@ -70,13 +76,13 @@ class WebSocketHead(msgspec.Struct, frozen=True):
 
     Attributes:
         protocols: the subprotocols that it offers, in its order.
-        headers: names in lower case; of several with one name, joined by commas.
+        headers: those of KEPT_HEADERS; of several with one name, joined by commas.
         address: the client's, as far as proxies are believed; UNIX, or words, if it is none.
     """
 
     path: str
     protocols: Sequence[str]
-    headers: Mapping[str, str]
+    headers: dict[str, str]
     address: str
     is_secure: bool
 
@@ -225,6 +231,8 @@ class _Connection(WSListener):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Begin the conversation."""
+        # picows would keep what was said for as long as the connection is there.
+        transport.request.headers = transport.response.headers = _NO_HEADERS
         self._peer.open(transport)
         self._server.add(self, self._peer.head.path)
         self._conversation = self._route.begin(self._peer, self._protocol)
@@ -344,7 +352,7 @@ class WebSockets:
             None,
             False,  # a server
             partial(self._answer, gathering),
-            PicowsLog(),
+            _LOG,
             True,  # who causes an exception is disconnected
             HANDSHAKE_S_MAX,
             False,  # pings are KeepAlive's
@@ -431,13 +439,14 @@ def _head_of(
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
         name = name.lower()
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    offered = headers.get("sec-websocket-protocol", "").split(",")[:PROTOCOLS_MAX]
+        if name in KEPT_HEADERS:
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    offered = ",".join(request.headers.getall("Sec-WebSocket-Protocol", [])).split(",")
     peer = transport.get_extra_info("peername")
     address = find_client(peer[0], headers) if isinstance(peer, tuple) else UNIX
     return WebSocketHead(
         path=request.path.decode("latin-1").partition("?")[0],
-        protocols=[name.strip() for name in offered],
+        protocols=[name.strip() for name in offered[:PROTOCOLS_MAX]],
         headers=headers,
         address=address,
         is_secure=transport.get_extra_info("ssl_object") is not None,

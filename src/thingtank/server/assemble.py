@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from django.db import connection
 
+from thingtank.doors.wamp.authentication.password_store import PasswordStore
 from thingtank.doors.xively.graphs.drawer import Drawer
 from thingtank.doors.xively.graphs.graphs import Graphs
 from thingtank.doors.xively.http import XivelyHttp
@@ -82,6 +83,8 @@ class OpenFolder(msgspec.Struct, frozen=True):
     directory: "DjangoDirectory"
     archive: EmbeddedArchive
     outbox: SqliteOutbox
+    passwords: PasswordStore
+    secret: bytes
 
 
 async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> OpenFolder:
@@ -104,6 +107,7 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
     stack.push_async_callback(archive.close)
     # As in `_open_directory`: these import models.
     from thingtank.web import tank_access
+    from thingtank.web.accounts.passwords import DjangoPasswords
     from thingtank.web.accounts.profiles import DjangoAccounts
     from thingtank.web.catalog.products import DjangoProducts
 
@@ -121,7 +125,9 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
         sends_email=bool(config.email.host),
     )
     tank_access.attach(tank, directory.refresh_accounts)
-    return OpenFolder(tank, directory, archive, outbox)
+    passwords = DjangoPasswords(directory)
+    stack.callback(passwords.close)
+    return OpenFolder(tank, directory, archive, outbox, passwords, secret)
 
 
 async def start_instance(config: Config, folder: Path) -> Instance:
@@ -139,17 +145,19 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         housekeeping = Housekeeping(opened.tank)
         housekeeping.start()
         stack.push_async_callback(housekeeping.stop)
-        wamp = make_wamp_door(config.wamp)
-        web = _bind_web(config, opened, web_upgrades(config, wamp, stack), stack)
+        upgrades: dict[bytes, Adopt] = {}  # of the web port, which is bound before WAMP is there
+        web = _bind_web(config, opened, upgrades, stack)
         url = base_url(config, web.server.port) if web else ""
         # Triggers from before the first value until after the last, so inside of all doors.
         await start_triggers(config, opened.tank, opened.archive, opened.outbox, url, stack)
+        wamp = await make_wamp_door(config, folder, opened, url, stack)
+        upgrades |= web_upgrades(config, wamp, stack)
         if web:
             await web.open(stack)
         xively = make_socket_door(config, opened.tank, url)
         sockets = await open_sockets(config, xively, stack)
         sockets |= await open_wamp_ports(config, wamp, xively, stack)
-        open_workbench(config, wamp, url, sockets, stack)
+        open_workbench(config, opened.tank, wamp, url, sockets, stack)
         welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""
         await _open_control(folder, opened, url, stack)
         return Instance(opened.tank, owner, url, sockets, welcome_path, stack.pop_all())
@@ -218,7 +226,7 @@ class _WebDoor(NamedTuple):
 
 
 def _bind_web(
-    config: Config, opened: OpenFolder, upgrades: Mapping[bytes, Adopt], stack: AsyncExitStack
+    config: Config, opened: OpenFolder, upgrades: dict[bytes, Adopt], stack: AsyncExitStack
 ) -> _WebDoor | None:
     port = config.web.port
     if port == "off":

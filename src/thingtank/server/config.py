@@ -16,6 +16,7 @@ from typing import Literal, cast
 
 import msgspec
 
+from thingtank.doors.wamp.realm_problems import problems_of
 from thingtank.doors.wamp.settings import WampSettings
 from thingtank.doors.xively.settings import SocketSettings, XivelySettings
 from thingtank.net.bounded_http import HttpLimits
@@ -252,6 +253,8 @@ def _decode(values: dict[str, dict[str, object]], source: str) -> Config:
         problem = _problem_of(key, getattr(getattr(config, section), key))
         if problem:
             raise BadSettings(f"{source}: {name} {problem}")
+    for problem in problems_of(config.wamp.realms):
+        raise BadSettings(f"{source}: {problem}")
     return config
 
 
@@ -294,7 +297,7 @@ def _problem_of(key: str, value: object) -> str:
     # Nothing could be done within such a bound, and a pause of nothing would never end.
     if (
         value == 0
-        and key.endswith(("_max", "_burst", "_interval_s", "_threads"))
+        and key.endswith(("_max", "_burst", "_interval_s", "_threads", "silence_s"))
         and key != "future_s_max"
     ):
         return "must be more than 0"

@@ -31,7 +31,8 @@ class HttpServer:
         """Bind the port; who connects waits until `start`.
 
         Args:
-            upgrades: who takes over connections that ask for a WebSocket at a path.
+            upgrades: who takes over connections that ask for a WebSocket at a path; looked at
+                for each, so they may come later.
 
         Raises:
             OSError, UnicodeError: the port is taken, or the host is none of this machine.

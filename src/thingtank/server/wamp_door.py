@@ -1,13 +1,20 @@
 """Puts the WAMP door together: realms from the settings, who may come in, and by which ports."""
 
+import asyncio
 import ssl
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import SystemRandom
+from typing import Protocol
 
+from thingtank.doors.wamp.authentication.authenticator import WampAuthenticator
+from thingtank.doors.wamp.authentication.password_store import PasswordStore
+from thingtank.doors.wamp.authorization.authorizer import RealmAuthorizer
 from thingtank.doors.wamp.door import WampDoor, random_ids
+from thingtank.doors.wamp.principals import Principals, SessionSweeper
 from thingtank.doors.wamp.rawsocket import FIRST_OCTET
 from thingtank.doors.wamp.settings import WampSettings
+from thingtank.doors.wamp.tank_peer.peer import TankPeer
 from thingtank.doors.wamp.websocket import websocket_route
 from thingtank.doors.xively.sockets import SocketDoor
 from thingtank.doors.xively.websocket import websocket_route as xively_route
@@ -15,33 +22,94 @@ from thingtank.net.adoption import Adopt
 from thingtank.net.forwarded import client_of
 from thingtank.net.shared_port import SharedPort
 from thingtank.net.websocket import WebSockets
-from thingtank.protocols.wamp.authentication import AnonymousAuthenticator
 from thingtank.protocols.wamp.router import Randomness, Realm
 from thingtank.server.cannot_start import CannotStart, why_not_used
 from thingtank.server.config import Config
 from thingtank.server.listening import listen, reachable_host
 from thingtank.server.steady_clock import SteadyClock
 from thingtank.server.tls import tls_context
+from thingtank.stores.wamp_events import WampEvents
+from thingtank.tank.tank import Tank
 
 AGENT = "thingtank"
 PATH = "/ws"
 
 
-def make_wamp_door(settings: WampSettings) -> WampDoor:
-    """The door, with its realms open."""
-    clock = SteadyClock()
+class OpenFolder(Protocol):
+    """What the door wants of the data folder."""
+
+    @property
+    def tank(self) -> Tank:
+        """Whose actions are procedures, and whose events are topics."""
+
+    @property
+    def passwords(self) -> PasswordStore:
+        """Of accounts."""
+
+    @property
+    def secret(self) -> bytes:
+        """Of the instance."""
+
+
+async def make_wamp_door(
+    config: Config, folder: Path, opened: OpenFolder, web_url: str, stack: AsyncExitStack
+) -> WampDoor:
+    """The door, with its realms open, what they have kept, and the tank in all of them.
+
+    Args:
+        web_url: what links in feeds begin with.
+        stack: closes what it needs; the door itself `open_wamp_ports` has closed before.
+
+    Raises:
+        CANNOT_OPEN: the file of kept events cannot be used, or is not ours.
+    """
+    settings, tank, clock = config.wamp, opened.tank, SteadyClock()
+    loop = asyncio.get_running_loop()
+    keyless = config.xively.public_reads_keyless
+    now_us = tank.clock.now_us
+    principals = Principals(tank.directory, now_us, strangers_read_public=keyless)
+    authenticator = WampAuthenticator(
+        settings.realms, tank.directory, principals, opened.passwords, opened.secret, now_us
+    )
+    peer = TankPeer(tank, principals.caller_of, web_url, config.xively.live_s)
+    realms = await _open_realms(settings, folder, clock, stack)
+    for each in settings.realms:
+        realm = realms[each.name]
+        RealmAuthorizer(each, peer.decide, loop).attach(realm)
+        peer.attach(realm)
+    sweeper = SessionSweeper(principals, realms.values(), loop)
+    sweeper.start()
+    stack.callback(sweeper.stop)
+    peer.start()
+    stack.push_async_callback(peer.stop)
+    cookies = authenticator.cookies.headers_for
+    return WampDoor(settings, realms, authenticator, clock.now_us, AGENT, cookies)
+
+
+async def _open_realms(
+    settings: WampSettings, folder: Path, clock: SteadyClock, stack: AsyncExitStack
+) -> dict[str, Realm]:
     randomness = Randomness(random_ids().__next__, SystemRandom().randrange)
-    realms = {
-        each.name: Realm(each.name, randomness, clock.now_us, is_strict=settings.strict_uris)
-        for each in settings.realms
-    }
-    make_authid = random_ids().__next__
-    authenticator = AnonymousAuthenticator(lambda: f"anonymous-{make_authid():x}")
-    return WampDoor(settings, realms, authenticator, clock.now_us, AGENT)
+    events = await WampEvents.open(folder, clock.now_us)
+    stack.push_async_callback(events.close)
+    realms = {}
+    for each in settings.realms:
+        history = await events.history(each.name, each.history)
+        realm = realms[each.name] = Realm(
+            each.name,
+            randomness,
+            clock.now_us,
+            history=history,
+            retained=await events.retained(each.name),
+            is_strict=settings.strict_uris,
+        )
+        if history is not None:
+            history.stand(realm.broker)
+    return realms
 
 
 def web_upgrades(config: Config, door: WampDoor, stack: AsyncExitStack) -> dict[bytes, Adopt]:
-    """Who takes over WebSockets on the web port; `stack` closes them."""
+    """Who takes over WebSockets on the web port, by path; `stack` closes them."""
     if not config.wamp.on_web_port:
         return {}
     websockets = WebSockets(

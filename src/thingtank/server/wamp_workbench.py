@@ -1,12 +1,12 @@
 """Brings the workbench's WAMP page and the WAMP door together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
-
-from msgspec import Struct
 
 from thingtank.doors.wamp.door import WampDoor
 from thingtank.doors.wamp.meter import Meter
+from thingtank.doors.wamp.principals import AccountPrincipal, Identified, Principals
+from thingtank.doors.wamp.realm_settings import RealmSettings
 from thingtank.doors.wamp.visits import KIND
 from thingtank.doors.wamp.workbench import WampWorkbench
 from thingtank.protocols.wamp.authentication import Accepted
@@ -14,25 +14,47 @@ from thingtank.protocols.wamp.members import Member
 from thingtank.server.config import Config
 from thingtank.server.listening import EVERYWHERE
 from thingtank.server.wamp_door import PATH
+from thingtank.tank.errors import Unauthenticated
+from thingtank.tank.tank import Tank
 from thingtank.tank.things import Account
 from thingtank.web.workbench import wamp_router
 
 
-class AccountAdmission(Struct, frozen=True):
-    """Lets accounts in from the workbench, as `admin` or `account`."""
+class AccountAdmission:
+    """Lets accounts in from the workbench, in the roles that they have by password."""
+
+    def __init__(self, realms: Iterable[RealmSettings], principals: Principals) -> None:
+        """Look rights up."""
+        self._realms = {realm.name: realm for realm in realms}
+        self._principals = principals
 
     def admit(self, realm: str, account: Account, address: str) -> Accepted | None:
-        """What WELCOME says."""
-        role = "admin" if account.is_admin else "account"
-        return Accepted(account.login, role, KIND, "tank", is_hidden=True)
+        """What WELCOME says; None where the realm lets accounts of this kind not in."""
+        role = self._realms[realm].role_of_account(is_admin=account.is_admin)
+        if not role or not account.is_active:
+            return None
+        return Identified(
+            account.login,
+            role,
+            KIND,
+            "tank",
+            is_hidden=True,
+            principal=AccountPrincipal(account.account_id),
+            address=address,
+        )
 
     def account_of(self, member: Member) -> int | None:
-        """Nobody's: clients are anonymous."""
-        return None
+        """Whose rights a session has, if it is an account's, or a key's or device's of one."""
+        try:
+            account = self._principals.caller_of(member).account
+        except Unauthenticated:
+            return None
+        return account.account_id if account is not None else None
 
 
 def open_workbench(
     config: Config,
+    tank: Tank,
     door: WampDoor,
     web_url: str,
     sockets: Mapping[str, str],
@@ -50,10 +72,11 @@ def open_workbench(
     meter = Meter(door.realms, door.reception.now_us)
     meter.start()
     stack.callback(meter.stop)
+    principals = Principals(tank.directory, tank.clock.now_us)
+    admission = AccountAdmission(config.wamp.realms, principals)
     is_everywhere = config.server.host in EVERYWHERE and not config.web.public_url
-    wamp_router.attach(
-        WampWorkbench(door, AccountAdmission(), meter, url, is_everywhere=is_everywhere)
-    )
+    workbench = WampWorkbench(door, admission, meter, url, is_everywhere=is_everywhere)
+    wamp_router.attach(workbench)
     stack.callback(wamp_router.attach, None)
 
 

@@ -113,7 +113,7 @@ class Kept:
     def keep(self, publication, subscription_ids):
         self.kept.append((publication.topic, subscription_ids))
 
-    def get_events(self, call, subscription):
+    def get_events(self, call, subscription, query):
         call.result(
             [topic for topic, ids in self.kept if subscription.id in ids], kwargs=call.kwargs
         )

@@ -84,6 +84,10 @@ def test_the_data_variable_of_the_command_line_is_no_setting(tmp_path: Path) -> 
         ("limits.requests_per_key_s=nan", "limits.requests_per_key_s must be a number"),
         ("limits.requests_per_address_s=inf", "must be a number, and is inf"),
         ("archive.compact_interval_s=0", "archive.compact_interval_s must be more than 0"),
+        ("wamp.tls_port=on", "wamp.tls_port must be a port or off, not `on`"),
+        ("wamp.silence_s=0", "wamp.silence_s must be more than 0"),
+        ('wamp.realms=[{name="a", history=[{uri="b..c"}]}]', "'b..c' is no URI for the match"),
+        ('wamp.realms=[{name="a"}, {name="a"}]', "wamp.realms: "),
     ],
 )
 def test_a_value_that_makes_no_sense_is_answered_with_its_name(setting: str, words: str) -> None:

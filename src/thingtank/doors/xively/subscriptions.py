@@ -13,8 +13,8 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from thingtank.documents.feeds import Bodies
 from thingtank.doors.xively.authentication import Credentials, caller_of
-from thingtank.doors.xively.tank_bridge import Bodies
 from thingtank.protocols.xively import json_format
 from thingtank.protocols.xively.socket_messages import Pushes
 from thingtank.tank.access import may_reach

@@ -9,6 +9,10 @@ Everything happens within the call, in this order, and no peer may call back fro
 | publish | retained and kept for history, PUBLISHED, events |
 | drop | for each subscription on_unsubscribe, on_delete |
 
+Only PUBLISHED may come later: where an event is kept on a disk, when it is there. The event itself
+does not wait for it, for then all that its publisher sends next would have to wait, too. So an
+ERROR of a disk that fails says that the event is not kept, not that nobody has received it.
+
 So the events of a publisher arrive in the order of its messages, none before its SUBSCRIBED and
 none after its UNSUBSCRIBED. Whether a session may do what it asks for has been decided before.
 
@@ -30,6 +34,7 @@ from thingtank.protocols.wamp.answers import (
 )
 from thingtank.protocols.wamp.deliveries import Deliveries
 from thingtank.protocols.wamp.errors import ProtocolViolation
+from thingtank.protocols.wamp.keeping import Acknowledgements, Keeping
 from thingtank.protocols.wamp.messages import (
     EventReceived,
     Publish,
@@ -85,6 +90,7 @@ class Broker:
         retained: the retained events.
         receipts: of acknowledged delivery.
         deliveries: counts the receivers that went without.
+        unanswered: publications that wait for a disk.
     """
 
     def __init__(
@@ -92,7 +98,9 @@ class Broker:
         make_id: Callable[[], int],
         now_us: Callable[[], int],
         on_meta: Callable[[MetaEvent], None] = lambda event: None,
-        on_publication: Callable[[Publication, list[int]], None] = lambda publication, ids: None,
+        on_publication: Callable[
+            [Publication, list[int]], Keeping | None
+        ] = lambda publication, ids: None,
         retained: RetainedEvents | None = None,
         *,
         is_strict: bool = False,
@@ -106,13 +114,15 @@ class Broker:
             on_meta: is given what happens to subscriptions, in order, after the session whose
                 doing it was has its answer; but not of those to `wamp.` topics.
             on_publication: is given events to be kept, with the ids of the standing subscriptions
-                that they match; but not those that are limited by session ids.
+                that they match; but not those that are limited by session ids. It returns None
+                if nobody needs to wait for it.
             is_strict: whether URIs must keep the strict rule.
         """
         self.subscriptions = Subscriptions()
         self.retained = retained if retained is not None else RetainedEvents()
         self.receipts = Receipts()
         self.deliveries = Deliveries()
+        self.unanswered = Acknowledgements()
         self._make_id = make_id
         self._now_us = now_us
         self._on_meta = on_meta
@@ -185,9 +195,10 @@ class Broker:
                 send_refusal(peer, 16, message.request_id, refused)
             return None
         publication = self._publication(peer, topic, options, message.payload, policy)
-        self._keep(publication, options)
+        keepings = self._keep(publication, options)
         if options.acknowledge and policy.answers:
-            peer.send(Published(message.request_id, publication.publication_id))
+            published = Published(message.request_id, publication.publication_id)
+            self.unanswered.send_when(keepings, peer, published)
         self._send(publication, options, policy)
         return publication.publication_id
 
@@ -217,6 +228,7 @@ class Broker:
 
     def drop(self, peer: Peer) -> None:
         """End all subscriptions of a session that is over."""
+        self.unanswered.drop(peer)
         self._announce(self.subscriptions.leave_all(peer.session_id))
 
     def revoke(self, subscription_id: int, session_id: int, reason: str | None = None) -> None:
@@ -282,15 +294,16 @@ class Broker:
             receivers_of(options),
         )
 
-    def _keep(self, publication: Publication, options: PublishOptions) -> None:
-        if options.retain:
-            self.retained.put(publication)
+    def _keep(self, publication: Publication, options: PublishOptions) -> list[Keeping]:
+        """Retain it and keep it for history; what has to be waited for."""
+        keepings = [self.retained.put(publication)] if options.retain else []
         subscriptions = self.subscriptions.matching(publication.topic)
         receivers = publication.receivers
         # WAMP, Event History: an event with a list of sessions is not kept.
         if self._is_kept(subscriptions) and (receivers is None or not receivers.names_sessions):
             standing_ids = [each.id for each in subscriptions if each.is_standing]
-            self._on_publication(publication, standing_ids)
+            keepings.append(self._on_publication(publication, standing_ids))
+        return [each for each in keepings if each is not None]
 
     def _send(
         self, publication: Publication, options: PublishOptions, policy: PublishPolicy

@@ -59,7 +59,7 @@ class Arguments:
         """
         return None if self.find(place, name) is None else self.text(place, name)
 
-    def id(self, place: int, name: str) -> int:
+    def id(self, place: int | None, name: str) -> int:
         """An id that must be there.
 
         Raises:
@@ -69,6 +69,14 @@ class Arguments:
         if type(value) is not int or not 1 <= value <= ID_MAX:  # a bool is an int, too
             raise invalid(f"{name} must be an id, 1 to 2^53")
         return value
+
+    def id_or_none(self, place: int | None, name: str) -> int | None:
+        """An id, if there is one.
+
+        Raises:
+            Refused.
+        """
+        return None if self.find(place, name) is None else self.id(place, name)
 
     def uri_or_none(self, place: int | None, name: str) -> str | None:
         """A reason, if there is one.

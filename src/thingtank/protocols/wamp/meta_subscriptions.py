@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from thingtank.protocols.wamp.answers import Refused
 from thingtank.protocols.wamp.authorization import Decision
 from thingtank.protocols.wamp.history import EventHistory
+from thingtank.protocols.wamp.history_query import events_query
 from thingtank.protocols.wamp.meta_calls import NO_SUCH_SESSION, Arguments
 from thingtank.protocols.wamp.procedures import RouterCall
 from thingtank.protocols.wamp.subscriptions import NoSuchSubscription, Subscription
@@ -89,13 +90,13 @@ class _GetEvents:
         self._history = history
 
     def __call__(self, call: RouterCall) -> None:
-        subscription = self._subscriptions.find(call)
+        subscription, query = self._subscriptions.find(call), events_query(call)
 
         def answer(decision: Decision) -> None:
             if call.is_over:
                 return
             if decision.is_allowed:
-                self._history.get_events(call, subscription)
+                self._history.get_events(call, subscription, query)
             else:
                 call.error(decision.error, "this session may not subscribe to that topic")
 

@@ -93,7 +93,12 @@ class RouterCall:
             UnconvertiblePayload: the caller's serializer has no form for this; not answered yet.
         """
         if not self.is_over:
-            self._taker.bring_result(self._call, None, self._payload(args, kwargs))
+            self.result_payload(self._payload(args, kwargs))
+
+    def result_payload(self, payload: Payload) -> None:
+        """Answer it with something serialized already, in the caller's serializer."""
+        if not self.is_over:
+            self._taker.bring_result(self._call, None, payload)
 
     def progress(self, *args: Any, kwargs: Mapping[str, Any] | None = None) -> None:
         """Give a result before the last; dropped if the caller did not ask for such.

@@ -166,10 +166,12 @@ class Requests:
         if authorizer is None or not is_uri(uri, match, realm.is_strict):
             return self._carry_out(message, None)
         try:
-            decision = at_once(authorizer.authorize(self._member, action, uri, match))
+            decision = authorizer.authorize(self._member, action, uri, match)
         except Exception:
             self._carry_out(message, UNDECIDED)
             raise
+        if type(decision) is not Decision:  # nearly always it is one, and each look costs
+            decision = at_once(decision)
         if not isinstance(decision, Later):
             return self._carry_out(message, decision)
         self.waiting = message, decision
@@ -197,15 +199,15 @@ class Requests:
             if not isinstance(message, Publish) or message.options.acknowledge:
                 refused = Refused(decision.error, "this session may not do that")
                 send_refusal(member, code_of(type(message)), message.request_id, refused)
-        elif isinstance(message, Subscribe):
-            self._broker.subscribe(member, message)
-        elif isinstance(message, Register):
-            self._dealer.register(member, message)
         elif isinstance(message, Publish):
             if decision is None:
                 self._broker.publish(member, message)
             else:
                 self._broker.publish(member, message, decision.publish)
+        elif isinstance(message, Subscribe):
+            self._broker.subscribe(member, message)
+        elif isinstance(message, Register):
+            self._dealer.register(member, message)
         elif decision is None:
             self._dealer.call(member, message)
         else:

@@ -17,6 +17,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from thingtank.protocols.wamp.keeping import Keeping
 from thingtank.protocols.wamp.options import Match
 from thingtank.protocols.wamp.publications import Publication
 from thingtank.protocols.wamp.receivers import Receivers
@@ -30,12 +31,15 @@ _MEMBER_BYTES = 100  # and each member of its lists
 
 
 class RetainedStore(Protocol):
-    """Where retained events outlive the process."""
+    """Where retained events outlive the process. What it is told, it does in that order.
 
-    def keep(self, event: Publication) -> None:
+    Both return None if nobody needs to wait for it.
+    """
+
+    def keep(self, event: Publication) -> Keeping | None:
         """Keep one."""
 
-    def remove(self, event: Publication) -> None:
+    def remove(self, event: Publication) -> Keeping | None:
         """Forget one that was replaced, deleted, or had to make room."""
 
 
@@ -64,6 +68,8 @@ class RetainedEvents:
         self._of_topic: OrderedDict[str, list[Publication]] = OrderedDict()
         self._topics: list[str] = []
         self._count = 0
+        self._is_restoring = False
+        self._keeping: Keeping | None = None  # the last one of what is done now
         self.size_bytes = 0
         self.dropped_count = 0
 
@@ -71,14 +77,19 @@ class RetainedEvents:
         return self._count
 
     def restore(self, events: Iterable[Publication]) -> None:
-        """Put in what a store has kept, oldest first; the store is not told."""
-        store, self._store = self._store, None
+        """Put in what a store has kept, oldest first; it is told only what had no room."""
+        self._is_restoring = True
         for event in events:
             self.put(event)
-        self._store = store
+        self._is_restoring = False
 
-    def put(self, event: Publication) -> None:
-        """Take an event that was published to be retained; one without payload deletes."""
+    def put(self, event: Publication) -> Keeping | None:
+        """Take an event that was published to be retained; one without payload deletes.
+
+        Returns:
+            What its publisher has to wait for, if there is something.
+        """
+        self._keeping = None
         replaced = [
             each
             for each in self._of_topic.get(event.topic, ())
@@ -87,15 +98,16 @@ class RetainedEvents:
         for each in replaced:
             self._remove(each)
         if not event.payload.count:
-            return
+            return self._keeping
         if _size_bytes(event) > self._bytes_max:
             self.dropped_count += 1
-            return
+            return self._keeping
         self._add(event)
         while self._count > self._count_max or self.size_bytes > self._bytes_max:
             self.dropped_count += 1
             for each in list(next(iter(self._of_topic.values()))):
                 self._remove(each)
+        return self._keeping
 
     def find(
         self, uri: str, match: Match, session_id: int, authid: str, authrole: str
@@ -137,8 +149,8 @@ class RetainedEvents:
         events.insert(0, event)
         self._count += 1
         self.size_bytes += _size_bytes(event)
-        if self._store is not None:
-            self._store.keep(event)
+        if self._store is not None and not self._is_restoring:
+            self._keeping = self._store.keep(event)
         limited = [each for each in events if each.receivers is not None]
         if len(limited) > LIMITED_MAX:
             self._remove(limited[-1])
@@ -152,7 +164,7 @@ class RetainedEvents:
         self._count -= 1
         self.size_bytes -= _size_bytes(event)
         if self._store is not None:
-            self._store.remove(event)
+            self._keeping = self._store.remove(event)
 
 
 def _size_bytes(event: Publication) -> int:

@@ -22,6 +22,7 @@ from thingtank.protocols.wamp.calls import DealerBounds
 from thingtank.protocols.wamp.cbor_serializer import CBOR
 from thingtank.protocols.wamp.dealer import DEALER_FEATURES, Dealer
 from thingtank.protocols.wamp.history import EventHistory
+from thingtank.protocols.wamp.keeping import Keeping
 from thingtank.protocols.wamp.later import Later
 from thingtank.protocols.wamp.members import Member
 from thingtank.protocols.wamp.meta_events import MetaEvent
@@ -81,6 +82,8 @@ class Realm:
             `dealer.provide`, events with `broker.announce`.
         members: the open sessions by id.
         authorizer: None if all is allowed.
+        watchers: are given all meta events, whether or not anybody subscribes to them. None of
+            them may call back into the realm.
         is_strict: whether URIs must keep the strict rule.
         is_closed: no session comes in any more.
         received_count, sent_count: messages from and to its sessions; those sent are counted by
@@ -112,6 +115,7 @@ class Realm:
         self.members: dict[int, Member] = {}
         self.received_count = self.sent_count = 0
         self._now_us = now_us
+        self.watchers: list[Callable[[MetaEvent], None]] = []
         self.broker = Broker(
             randomness.make_id,
             now_us,
@@ -194,13 +198,16 @@ class Realm:
             then(decision)
 
     def _on_meta(self, event: MetaEvent) -> None:
+        for watch in self.watchers:
+            watch(event)
         # Before anybody listens, which is nearly always, nothing is written.
         if self.broker.is_awaited(event.topic):
             self.broker.announce(event.topic, payload_of(CBOR, list(event.args)))
 
 
-def _keep_nothing(publication: Publication, subscription_ids: list[int]) -> None:
+def _keep_nothing(publication: Publication, subscription_ids: list[int]) -> Keeping | None:
     """Where no history is kept."""
+    return None
 
 
 def _role(*features: str) -> Role:

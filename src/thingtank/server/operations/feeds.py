@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from thingtank.doors.xively.tank_bridge import history_terms
+from thingtank.documents.feeds import history_terms
 from thingtank.protocols.xively.errors import MalformedQuery
 from thingtank.protocols.xively.query import parse_history, parse_instant
 from thingtank.server.operations.context import Context

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from thingtank.documents.deliveries import DeliveryRow, delivery_row
 from thingtank.server.operations.context import Context
-from thingtank.server.operations.deliveries import DeliveryRow, delivery_row
 from thingtank.server.operations.devices import find_device
 from thingtank.server.operations.shapes import Paged
 from thingtank.tank.access import OPERATOR
@@ -149,7 +149,7 @@ async def test(context: Context, asked: OneTrigger) -> Tested:
         get_trigger(context.tank, OPERATOR, asked.trigger_id)
         raise Unavailable("only a running server delivers; start it with: thingtank serve")
     sent = await test_trigger(context.tank, OPERATOR, asked.trigger_id)
-    return Tested([delivery_row(context, delivery) for delivery in sent])
+    return Tested([delivery_row(context.tank, delivery) for delivery in sent])
 
 
 def _row(context: Context, trigger: Trigger) -> TriggerRow:

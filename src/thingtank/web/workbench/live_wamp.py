@@ -14,7 +14,7 @@ and one for each topic or pattern that it listens to, in a session of the accoun
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any, get_args
@@ -27,7 +27,7 @@ from thingtank.tank.tank import Tank
 from thingtank.web import tank_access
 from thingtank.web.workbench import wamp_router
 from thingtank.web.workbench.bounds import VisitLimits
-from thingtank.web.workbench.long_answers import refuse
+from thingtank.web.workbench.long_answers import address_of, refuse
 from thingtank.web.workbench.streams import (
     HEARTBEAT,
     HEARTBEAT_S,
@@ -79,6 +79,7 @@ class WampStreams:
         if caller.account is None:
             await refuse(send, HTTPStatus.UNAUTHORIZED, "Sign in first.")
             return
+        caller = Caller(caller.account, address=address_of(scope))
         router = wamp_router.router()
         terms = _terms(scope["query_string"])
         if router is None or not router.realms(caller):
@@ -88,7 +89,7 @@ class WampStreams:
             make = partial(overview, self._tank, router, caller, terms)
             await self._overviews.serve(caller, make, scope, receive, send)
         else:
-            make = partial(listening, router, caller, terms)
+            make = partial(listening, self._tank, router, caller, terms)
             await self._listenings.serve(caller, make, scope, receive, send)
 
 
@@ -156,7 +157,7 @@ def _body(shown: Shown, before: Shown | None, seconds: int | None) -> dict[str, 
 
 
 async def listening(
-    router: WampRouter, caller: Caller, terms: Terms, stopping: asyncio.Event
+    tank: Tank, router: WampRouter, caller: Caller, terms: Terms, stopping: asyncio.Event
 ) -> AsyncGenerator[bytes, None]:
     """What comes to a topic or pattern, until `stopping` is set."""
     realm, topic = terms.get("realm", ""), terms.get("topic", "")
@@ -170,7 +171,7 @@ async def listening(
             if not outcome.is_good:
                 yield message("gone", {"outcome": outcome})
                 return
-            async for chunk in _heard(heard, stopping):
+            async for chunk in _heard(heard, lambda: as_now(tank, caller) == caller, stopping):
                 yield chunk
     except KeyError:
         yield message("gone", {"reason": "There is no such realm for you."})
@@ -179,10 +180,18 @@ async def listening(
 
 
 async def _heard(
-    heard: wamp_router.WampListening, stopping: asyncio.Event
+    heard: wamp_router.WampListening, is_same: Callable[[], bool], stopping: asyncio.Event
 ) -> AsyncGenerator[bytes, None]:
+    """Events and the end.
+
+    Args:
+        is_same: whether the account still has the rights that the session was opened with.
+    """
     told_count, silent_s = 0, 0.0
     while not stopping.is_set():
+        if not is_same():
+            yield message("gone", {"reason": "Your account has changed. Listen again."})
+            return
         events = heard.take(EVENTS_SHOWN_MAX)
         if events:
             shown = [shown_event(event) for event in events]

@@ -8,10 +8,10 @@ import time
 
 import msgspec
 
+from thingtank.documents.feeds import history_terms
 from thingtank.doors.xively.graphs.cache import PictureCache
 from thingtank.doors.xively.graphs.drawer import Drawer
 from thingtank.doors.xively.graphs.question import GraphQuestion
-from thingtank.doors.xively.tank_bridge import history_terms
 from thingtank.protocols.xively.graph_options import GraphOptions, parse_graph_options
 from thingtank.protocols.xively.query import HistoryQuery, Parameters, parse_history, zone_of
 from thingtank.protocols.xively.time_zones import offset_s

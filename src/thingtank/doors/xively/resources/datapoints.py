@@ -3,7 +3,7 @@
 Source: Xively API v2, datapoints.
 """
 
-from thingtank.doors.xively import tank_bridge as bridge
+from thingtank.documents import feeds as bridge
 from thingtank.doors.xively.requests import Request
 from thingtank.doors.xively.resources.shared import Context
 from thingtank.doors.xively.responses import DONE, Reply

@@ -5,7 +5,7 @@ Source: Xively API v2, datastreams.
 
 from urllib.parse import quote
 
-from thingtank.doors.xively import tank_bridge as bridge
+from thingtank.documents import feeds as bridge
 from thingtank.doors.xively.requests import Request
 from thingtank.doors.xively.resources.shared import Context, asked_history
 from thingtank.doors.xively.responses import DONE, Reply

@@ -3,15 +3,13 @@
 Source: Xively API v2, devices, provisioning.
 """
 
-from msgspec import UNSET
-
+from thingtank.documents.products import activation_body, device_body
 from thingtank.doors.xively.requests import Request
 from thingtank.doors.xively.resources.shared import Context
 from thingtank.doors.xively.responses import DONE, Reply
 from thingtank.protocols.xively import product_documents as documents
 from thingtank.protocols.xively.paths import ActivationPath, DevicePath, DevicesPath
 from thingtank.tank.actions import products as actions
-from thingtank.tank.actions.products import ProductDeviceRow
 from thingtank.tank.products_interface import ProductDeviceQuery
 
 
@@ -22,7 +20,7 @@ async def list_all(context: Context, request: Request) -> Reply:
         _product_id(request), asked.serial, asked.activated, asked.page, asked.per_page
     )
     rows, count = await actions.list_product_devices(context.tank, request.caller, query)
-    bodies = [_body(row) for row in rows]
+    bodies = [device_body(row) for row in rows]
     return Reply(body=documents.serialize_devices(bodies, count, asked.page, asked.per_page))
 
 
@@ -46,7 +44,7 @@ async def read(context: Context, request: Request) -> Reply:
     row = await actions.get_product_device(
         context.tank, request.caller, path.product_id, path.serial
     )
-    return Reply(body=documents.serialize_device(_body(row)))
+    return Reply(body=documents.serialize_device(device_body(row)))
 
 
 async def update(context: Context, request: Request) -> Reply:
@@ -75,25 +73,12 @@ def _device_path(request: Request) -> DevicePath:
     return path
 
 
-def _body(row: ProductDeviceRow) -> documents.ProductDeviceBody:
-    device = row.device
-    activated_us = device.activated_us
-    return documents.ProductDeviceBody(
-        device.serial,
-        device.activation_code,
-        documents.format_second(device.created_us),
-        None if activated_us is None else documents.format_second(activated_us),
-        UNSET if device.feed_id is None else device.feed_id,
-        row.api_key or UNSET,
-    )
-
-
 async def activate(context: Context, request: Request) -> Reply:
     """`GET /devices/CODE/activate`: no key is needed the first time."""
     path = request.target.path
     assert isinstance(path, ActivationPath)
     told = await actions.activate_device(context.tank, request.caller, path.code)
-    body = documents.ActivationBody(told.api_key, told.feed_id, told.datastreams)
+    body = activation_body(told)
     if request.format == "csv":
         return Reply(body=documents.serialize_activation_csv(body))
     return Reply(body=documents.serialize_activation_json(body))

@@ -5,19 +5,18 @@ Source: Xively API v2, feeds; v1, where a PUT replaces the datastreams.
 
 from collections.abc import Sequence
 
-from thingtank.doors.xively import tank_bridge as bridge
+from thingtank.documents import feeds as bridge
 from thingtank.doors.xively.requests import Request
 from thingtank.doors.xively.resources.shared import Context, asked_history
 from thingtank.doors.xively.responses import DONE, Reply
 from thingtank.protocols.xively import query
 from thingtank.protocols.xively.documents import FeedsBody
 from thingtank.protocols.xively.paths import DatastreamsPath, FeedPath
-from thingtank.tank.access import check_reach, listing_of
+from thingtank.tank.access import check_reach
 from thingtank.tank.actions.datastreams import delete_datastream
 from thingtank.tank.actions.devices import delete_device
 from thingtank.tank.actions.feeds import create_feed, write_feed
 from thingtank.tank.changes import DatastreamWrite, DeviceChange
-from thingtank.tank.interfaces import DeviceQuery
 
 
 async def list_all(context: Context, request: Request) -> Reply:
@@ -26,8 +25,8 @@ async def list_all(context: Context, request: Request) -> Reply:
     zone = query.zone_of(parameters)
     asked = query.parse_search(parameters)
     page, per_page = query.page_of(parameters)
-    live_s = context.settings.live_s
-    found = await context.tank.search_devices(_visible(request, asked, live_s, page, per_page))
+    visible = bridge.visible_devices(request.caller, asked, context.settings.live_s, page, per_page)
+    found = await context.tank.search_devices(visible)
     bodies = context.bodies(request, zone)
     body = FeedsBody(
         totalResults=found.total_count,
@@ -43,31 +42,6 @@ async def list_all(context: Context, request: Request) -> Reply:
         ],
     )
     return Reply(body=request.codec.serialize_feeds(body))
-
-
-def _visible(
-    request: Request, asked: query.SearchQuery, live_s: int, page: int, per_page: int
-) -> DeviceQuery:
-    """Public feeds and the owner's own, as far as the key may read them."""
-    listing = listing_of(request.caller)
-    return DeviceQuery(
-        account_id=listing.account_id,
-        with_public=True,
-        with_private=listing.account_id is not None,
-        text=asked.text,
-        tag=asked.tag,
-        units=asked.units,
-        user=asked.user,
-        device_ids=listing.device_ids,
-        status=asked.status,
-        live_s=live_s,
-        lat=asked.lat,
-        lon=asked.lon,
-        distance_m=asked.distance_m,
-        order=asked.order,
-        page=page,
-        per_page=per_page,
-    )
 
 
 async def create(context: Context, request: Request) -> Reply:
@@ -103,9 +77,7 @@ async def read(context: Context, request: Request) -> Reply:
     body = context.bodies(request, zone).feed(
         device, names, history, with_user=query.flag(parameters, "show_user")
     )
-    if device.location is not None and device.location.disposition == "mobile":
-        waypoints = await directory.read_waypoints(device.device_id)
-        body.location.waypoints = bridge.waypoint_bodies(waypoints, zone)
+    await bridge.add_waypoints(context.tank, device, body, zone)
     return Reply(body=request.codec.serialize_feed(body, is_history=history is not None))
 
 

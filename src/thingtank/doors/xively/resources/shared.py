@@ -5,11 +5,11 @@ from datetime import tzinfo
 
 import msgspec
 
+from thingtank.documents.feeds import Bodies, history_terms
 from thingtank.doors.xively.graphs.graphs import Graphs
 from thingtank.doors.xively.requests import Request
 from thingtank.doors.xively.responses import Reply
 from thingtank.doors.xively.settings import XivelySettings
-from thingtank.doors.xively.tank_bridge import Bodies, history_terms
 from thingtank.protocols.xively import query
 from thingtank.protocols.xively.errors import MalformedQuery
 from thingtank.protocols.xively.time_zones import offset_s

@@ -3,15 +3,13 @@
 Source: Xively API v2, users: known only from one client's tests.
 """
 
-from msgspec import UNSET
-
+from thingtank.documents.users import profile_change, user_body
 from thingtank.doors.xively.requests import Request
 from thingtank.doors.xively.resources.shared import Context
 from thingtank.doors.xively.responses import DONE, Reply
 from thingtank.protocols.xively import query
 from thingtank.protocols.xively import user_documents as documents
 from thingtank.protocols.xively.paths import UserPath
-from thingtank.tank.accounts import Profile, ProfileChange
 from thingtank.tank.actions.users import (
     create_user,
     delete_user,
@@ -25,25 +23,27 @@ async def list_all(context: Context, request: Request) -> Reply:
     """`GET /users`."""
     page, per_page = query.page_of(request.parameters)
     found = await list_users(context.tank, request.caller, page, per_page)
-    return Reply(body=documents.serialize_users([_body(profile) for profile in found.profiles]))
+    return Reply(body=documents.serialize_users([user_body(profile) for profile in found.profiles]))
 
 
 async def create(context: Context, request: Request) -> Reply:
     """`POST /users`: 201 and `Location`."""
     document = documents.parse_user(request.body)
-    profile = await create_user(context.tank, request.caller, _change(document), document.password)
+    profile = await create_user(
+        context.tank, request.caller, profile_change(document), document.password
+    )
     return Reply(201, location=f"{request.base_url}/v2/users/{profile.account.login}")
 
 
 async def read(context: Context, request: Request) -> Reply:
     """`GET /users/LOGIN`."""
     profile = await get_user(context.tank, request.caller, _login(request))
-    return Reply(body=documents.serialize_user(_body(profile)))
+    return Reply(body=documents.serialize_user(user_body(profile)))
 
 
 async def update(context: Context, request: Request) -> Reply:
     """`PUT /users/LOGIN`."""
-    change = _change(documents.parse_user(request.body))
+    change = profile_change(documents.parse_user(request.body))
     await update_user(context.tank, request.caller, _login(request), change)
     return DONE
 
@@ -58,24 +58,3 @@ def _login(request: Request) -> str:
     path = request.target.path
     assert isinstance(path, UserPath)
     return path.login
-
-
-def _change(document: documents.UserDocument) -> ProfileChange:
-    return ProfileChange(
-        **{name: getattr(document, name, UNSET) for name in ProfileChange.__struct_fields__}
-    )
-
-
-def _body(profile: Profile) -> documents.UserBody:
-    return documents.UserBody(
-        login=profile.account.login,
-        email=profile.email,
-        full_name=profile.full_name,
-        first_name=profile.first_name,
-        last_name=profile.last_name,
-        about=profile.about,
-        website=profile.website,
-        organisation=profile.organisation,
-        time_zone=profile.time_zone,
-        roles=("admin", "user") if profile.account.is_admin else ("user",),
-    )

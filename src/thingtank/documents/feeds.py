@@ -27,8 +27,9 @@ from thingtank.protocols.xively.documents import (
 )
 from thingtank.protocols.xively.errors import Unprocessable
 from thingtank.protocols.xively.json_format import split_tags, value_of, values_of
-from thingtank.protocols.xively.query import HistoryQuery
+from thingtank.protocols.xively.query import HistoryQuery, SearchQuery
 from thingtank.protocols.xively.times import MalformedTime, format_time, format_times, parse_times
+from thingtank.tank.access import Caller, Listing, listing_of
 from thingtank.tank.changes import (
     DatastreamChange,
     DatastreamWrite,
@@ -37,6 +38,7 @@ from thingtank.tank.changes import (
 )
 from thingtank.tank.datapoints import CurrentValue, Datapoint, number_of
 from thingtank.tank.history import Function, HistoryTerms
+from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Datastream, Device, Location, Unit, Waypoint, is_live
 
@@ -307,6 +309,36 @@ def history_terms(query: HistoryQuery, utc_offset_s: int) -> HistoryTerms:
     )
 
 
+def visible_devices(
+    caller: Caller, asked: SearchQuery, live_s: int, page: int, per_page: int
+) -> DeviceQuery:
+    """Public feeds and the owner's own, as far as the caller may read them; the operator's all.
+
+    Raises:
+        Unauthenticated, NotAllowed: none at all.
+    """
+    listing = Listing(None) if caller.is_operator else listing_of(caller)
+    return DeviceQuery(
+        account_id=listing.account_id,
+        with_public=True,
+        with_private=caller.is_operator or listing.account_id is not None,
+        everybody=caller.is_operator,
+        text=asked.text,
+        tag=asked.tag,
+        units=asked.units,
+        user=asked.user,
+        device_ids=listing.device_ids,
+        status=asked.status,
+        live_s=live_s,
+        lat=asked.lat,
+        lon=asked.lon,
+        distance_m=asked.distance_m,
+        order=asked.order,
+        page=page,
+        per_page=per_page,
+    )
+
+
 # --- out: things → bodies ------------------------------------------------------------------------
 
 
@@ -419,6 +451,13 @@ def waypoint_bodies(waypoints: Sequence[Waypoint], zone: tzinfo | None) -> list[
         WaypointBody(at, waypoint.lat, waypoint.lon, waypoint.ele)
         for waypoint, at in zip(waypoints, times, strict=True)
     ]
+
+
+async def add_waypoints(tank: Tank, device: Device, body: FeedBody, zone: tzinfo | None) -> None:
+    """Say in a feed's body where it was, if it is a mobile one."""
+    if device.location is not None and device.location.disposition == "mobile":
+        waypoints = await tank.directory.read_waypoints(device.device_id)
+        body.location.waypoints = waypoint_bodies(waypoints, zone)
 
 
 def _location_body(location: Location | None) -> LocationBody:

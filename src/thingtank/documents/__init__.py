@@ -1,0 +1,1 @@
+"""What the tank's things look like in documents: one set of shapes, which several doors use."""

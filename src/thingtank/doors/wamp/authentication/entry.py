@@ -1,0 +1,203 @@
+"""A realm's entry: what all methods of authentication share, and how each of them ends."""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
+from msgspec import UNSET, Struct
+
+from thingtank.doors.wamp.authentication.attempts import Attempts
+from thingtank.doors.wamp.authentication.candidates import Candidate, Candidates, Known
+from thingtank.doors.wamp.authentication.client_address import address_of
+from thingtank.doors.wamp.authentication.cookies import Cookies
+from thingtank.doors.wamp.authentication.slow_work import SlowWork, TooBusy
+from thingtank.doors.wamp.principals import Identified, Principal
+from thingtank.doors.wamp.realm_settings import Method, RealmSettings
+from thingtank.net.eager import run_eagerly
+from thingtank.protocols.wamp.authentication import (
+    AUTHENTICATION_FAILED,
+    Answer,
+    Attempt,
+    Challenged,
+    Rejected,
+)
+from thingtank.protocols.wamp.later import Later, at_once
+from thingtank.protocols.wamp.messages import Authenticate
+from thingtank.tank.errors import TankError
+
+log = structlog.get_logger()
+
+AUTHENTICATION_DENIED = "wamp.error.authentication_denied"
+AUTHID_CHARS_MAX = 255
+SIGNATURE_CHARS_MAX = 4096
+WRONG = Rejected(AUTHENTICATION_DENIED, "authid and secret do not go together")
+LOCKED = Rejected(
+    AUTHENTICATION_DENIED, "too many wrong secrets came from this address; try again in 15 minutes"
+)
+
+
+class Unfit(Exception):
+    """A method does not fit this client, which may have named others."""
+
+
+class Entry(Struct, frozen=True):
+    """What the methods need, for one realm.
+
+    Attributes:
+        token_bytes: random ones, that nobody can foresee.
+        now_us: since the epoch, UTC.
+        derived: slow derivations of secrets, the last ones used.
+    """
+
+    settings: RealmSettings
+    candidates: Candidates
+    cookies: Cookies
+    attempts: Attempts
+    slow_work: SlowWork
+    token_bytes: Callable[[int], bytes]
+    now_us: Callable[[], int]
+    derived: OrderedDict[tuple[bytes, bytes], bytes]
+
+
+class Round(Struct, frozen=True):
+    """One client at an entry."""
+
+    entry: Entry
+    attempt: Attempt
+
+    @property
+    def address(self) -> str:
+        """The client's IP address; blank where it has none."""
+        return address_of(self.attempt.transport.peer)
+
+    @property
+    def authid(self) -> str:
+        """Who it says it is; blank for nothing."""
+        authid = self.attempt.details.authid
+        return authid if isinstance(authid, str) else ""
+
+    @property
+    def authextra(self) -> dict[str, Any]:
+        """What its HELLO has for methods."""
+        extra = self.attempt.details.authextra
+        return extra if isinstance(extra, dict) else {}
+
+    def candidate(self, method: Method) -> Candidate:
+        """Who it says it is, if such can come in by this method.
+
+        Raises:
+            Unfit.
+        """
+        if not self.authid:
+            raise Unfit(f"{method!r} needs an authid")
+        if len(self.authid) > AUTHID_CHARS_MAX:
+            raise Unfit(f"an authid has at most {AUTHID_CHARS_MAX} characters")
+        candidate = self.entry.candidates.find(self.authid)
+        if candidate is None or method not in candidate.methods:
+            raise Unfit(f"{method!r} does not fit such an authid")
+        return candidate
+
+    def challenge(
+        self,
+        method: Method,
+        candidate: Candidate,
+        extra: dict[str, Any],
+        check: Callable[[Authenticate], Awaitable[Answer]],
+    ) -> Answer:
+        """Send CHALLENGE; who was wrong too often does not get one."""
+        if self.is_locked(candidate):
+            return LOCKED
+
+        def checked(message: Authenticate) -> Answer | Later[Answer]:
+            return answered(self._check(message, candidate, check))
+
+        return Challenged(method, extra, checked)
+
+    async def _check(
+        self,
+        message: Authenticate,
+        candidate: Candidate,
+        check: Callable[[Authenticate], Awaitable[Answer]],
+    ) -> Answer:
+        # Again, for many may have been challenged at once.
+        if self.is_locked(candidate):
+            return LOCKED
+        if len(message.signature) > SIGNATURE_CHARS_MAX:
+            return self.refuse(candidate)
+        return await check(message)
+
+    def is_locked(self, candidate: Candidate) -> bool:
+        """Whether no secret is looked at any more, for now."""
+        return candidate.is_guessable and not self.entry.attempts.may_try(
+            self.address, candidate.authid
+        )
+
+    def refuse(self, candidate: Candidate) -> Answer:
+        """ABORT for a secret that is wrong."""
+        if candidate.is_guessable:
+            self.entry.attempts.fail(self.address, candidate.authid)
+        return WRONG
+
+    def accept(
+        self,
+        method: Method,
+        candidate: Candidate,
+        known: Known | None,
+        authextra: dict[str, Any] | None = None,
+    ) -> Answer:
+        """WELCOME for one that has proven itself; ABORT for None, or a secret nobody has."""
+        if known is None or known.principal is None:
+            return self.refuse(candidate)
+        if candidate.is_guessable:
+            self.entry.attempts.succeed(self.address, candidate.authid)
+        who = candidate.authid, candidate.authrole, candidate.authprovider
+        return self.welcome(method, who, known.principal, known.mark, authextra)
+
+    def welcome(
+        self,
+        method: Method,
+        who: tuple[str, str, str],
+        principal: Principal,
+        mark: bytes = b"",
+        authextra: dict[str, Any] | None = None,
+    ) -> Answer:
+        """WELCOME, and its cookie gets a meaning.
+
+        Args:
+            who: authid, authrole, authprovider.
+        """
+        authid, authrole, authprovider = who
+        settings = self.entry.settings
+        if method not in ("anonymous", "cookie") and "cookie" in settings.methods:
+            facts = self.attempt.transport
+            seconds = settings.cookie_s
+            self.entry.cookies.remember(facts, settings.name, who, principal, mark, seconds)
+        return Identified(
+            authid,
+            authrole,
+            method,
+            authprovider,
+            UNSET if authextra is None else authextra,
+            principal=principal,
+            address=self.address,
+        )
+
+
+def answered(work: Coroutine[Any, Any, Answer]) -> Answer | Later[Answer]:
+    """Run what may wait; what fails is answered, and logged where it is a bug of ours."""
+    later: Later[Answer] = Later()
+    run_eagerly(_answer(work, later))
+    return at_once(later)
+
+
+async def _answer(work: Awaitable[Answer], later: Later[Answer]) -> None:
+    try:
+        answer = await work
+    except (TankError, TooBusy) as error:
+        answer = Rejected(AUTHENTICATION_FAILED, str(error))
+    except Exception:
+        # The edge of the door: the peer gets no details, the log all of them.
+        log.exception("wamp_authentication_failed")
+        answer = Rejected(AUTHENTICATION_FAILED, "an error of the server's own")
+    later.answer(answer)

@@ -1,0 +1,269 @@
+"""One tank behind all doors: what comes in through any is seen through every other.
+
+A door is added here by a writer, and by a watcher that says which values it has seen.
+"""
+
+import json
+import queue
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+import requests
+from tests.live_server import LiveServer, start_server
+from websockets.sync.client import ClientConnection, connect
+
+CHANNEL = "temperature"
+WAIT_S_MAX = 30.0
+ROLES = {role: {} for role in ("publisher", "subscriber", "caller", "callee")}
+
+Write = Callable[[str], None]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with start_server(tmp_path_factory.mktemp("tank") / "data") as running:
+        running.master_key()
+        yield running
+
+
+# --- requests of each door ---
+
+
+def xively_put(server: LiveServer, value: str) -> dict[str, Any]:
+    return {
+        "method": "put",
+        "resource": f"/feeds/{server.feed_id}",
+        "headers": {"X-ApiKey": server.master_key()},
+        "body": {"datastreams": [{"id": CHANNEL, "current_value": value}]},
+    }
+
+
+def xively_subscribe(server: LiveServer) -> dict[str, Any]:
+    return {
+        "method": "subscribe",
+        "resource": f"/feeds/{server.feed_id}/datastreams/{CHANNEL}",
+        "headers": {"X-ApiKey": server.master_key()},
+    }
+
+
+class WampSession:
+    """A session with the rights of the master key, over bare messages."""
+
+    def __init__(self, connection: ClientConnection, key: str) -> None:
+        self._connection = connection
+        self._request_id = 0
+        details = {"roles": ROLES, "authmethods": ["ticket"]}
+        assert self._ask([1, "realm1", details])[0] == 4
+        assert self._ask([5, key, {}])[0] == 2
+
+    def _ask(self, message: list[Any]) -> list[Any]:
+        self._connection.send(json.dumps(message))
+        answer: list[Any] = json.loads(self._connection.recv(WAIT_S_MAX))
+        return answer
+
+    def request(self, code: int, uri: str, *args: Any) -> list[Any]:
+        self._request_id += 1
+        answer = self._ask([code, self._request_id, {}, uri, *args])
+        assert answer[0] != 8, answer
+        return answer
+
+    def next_event(self) -> list[Any]:
+        event: list[Any] = json.loads(self._connection.recv(WAIT_S_MAX))
+        return event
+
+
+# --- writers: each door's way to record a value; it is on disk when they return ---
+
+
+@contextmanager
+def http_writer(server: LiveServer) -> Iterator[Write]:
+    def write(value: str) -> None:
+        put = xively_put(server, value)
+        reply = requests.put(
+            f"{server.url}/v2{put['resource']}.json",
+            headers=put["headers"],
+            json=put["body"],
+            timeout=WAIT_S_MAX,
+        )
+        assert reply.status_code == 200
+
+    yield write
+
+
+@contextmanager
+def tcp_writer(server: LiveServer) -> Iterator[Write]:
+    with tcp_connection(server) as (connection, lines):
+
+        def write(value: str) -> None:
+            connection.sendall(json.dumps(xively_put(server, value)).encode())
+            assert next(lines)["status"] == 200
+
+        yield write
+
+
+@contextmanager
+def websocket_writer(server: LiveServer) -> Iterator[Write]:
+    with connect(server.sockets["websocket"]) as connection:
+
+        def write(value: str) -> None:
+            connection.send(json.dumps(xively_put(server, value)))
+            assert json.loads(connection.recv(WAIT_S_MAX))["status"] == 200
+
+        yield write
+
+
+@contextmanager
+def wamp_writer(server: LiveServer) -> Iterator[Write]:
+    with connect(server.sockets["wamp"], subprotocols=["wamp.2.json"]) as connection:
+        session = WampSession(connection, server.master_key())
+        yield lambda value: [
+            session.request(48, "tank.datapoints.record", [server.feed_id, {CHANNEL: value}])
+        ].clear()
+
+
+WRITERS = {
+    "Xively HTTP": http_writer,
+    "Xively TCP socket": tcp_writer,
+    "Xively WebSocket": websocket_writer,
+    "WAMP": wamp_writer,
+}
+
+
+# --- watchers: each door's way to hear of values, as they come ---
+
+
+@contextmanager
+def tcp_connection(server: LiveServer) -> Iterator[tuple[socket.socket, Iterator[Any]]]:
+    host, _, port = server.sockets["socket"].removeprefix("tcp://").rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=WAIT_S_MAX) as connection:
+
+        def messages() -> Iterator[Any]:
+            received = ""
+            while piece := connection.recv(65_536):
+                received += piece.decode()
+                while received:
+                    try:
+                        message, end = json.JSONDecoder().raw_decode(received)
+                    except ValueError:
+                        break
+                    received = received[end:].lstrip()
+                    yield message
+
+        yield connection, messages()
+
+
+def tcp_watcher(server: LiveServer, stack: ExitStack) -> Iterator[str]:
+    connection, messages = stack.enter_context(tcp_connection(server))
+    connection.sendall(json.dumps(xively_subscribe(server)).encode())
+    assert next(messages)["status"] == 200
+    return (message["body"]["current_value"] for message in messages)
+
+
+def websocket_watcher(server: LiveServer, stack: ExitStack) -> Iterator[str]:
+    connection = stack.enter_context(connect(server.sockets["websocket"]))
+    connection.send(json.dumps(xively_subscribe(server)))
+    assert json.loads(connection.recv(WAIT_S_MAX))["status"] == 200
+    return (json.loads(message)["body"]["current_value"] for message in connection)
+
+
+def wamp_watcher(server: LiveServer, stack: ExitStack) -> Iterator[str]:
+    url = server.sockets["wamp"]
+    connection = stack.enter_context(connect(url, subprotocols=["wamp.2.json"]))
+    session = WampSession(connection, server.master_key())
+    session.request(32, f"tank.feeds.{server.feed_id}.{CHANNEL}")
+
+    def values() -> Iterator[str]:
+        while True:
+            yield str(session.next_event()[4][0])
+
+    return values()
+
+
+def page_watcher(server: LiveServer, stack: ExitStack) -> Iterator[str]:
+    browser = stack.enter_context(requests.Session())
+    browser.get(server.welcome_url, timeout=WAIT_S_MAX)
+    url = f"{server.url}/live/feeds/{server.feed_id}"
+    stream = stack.enter_context(browser.get(url, stream=True, timeout=WAIT_S_MAX))
+    assert stream.status_code == 200, stream.text
+    lines = stream.iter_lines(chunk_size=1, decode_unicode=True)
+    next(line for line in lines if line.startswith("data:"))  # hello
+
+    def values() -> Iterator[str]:
+        for line in lines:
+            if line.startswith("data:"):
+                seen = json.loads(line.removeprefix("data:"))
+                if isinstance(seen, dict) and CHANNEL in seen:
+                    yield seen[CHANNEL]["value"]
+
+    return values()
+
+
+def http_watcher(server: LiveServer, stack: ExitStack) -> Iterator[str]:
+    url = f"{server.url}/v2/feeds/{server.feed_id}/datastreams/{CHANNEL}.json"
+    session = stack.enter_context(requests.Session())
+    session.headers["X-ApiKey"] = server.master_key()
+
+    def values() -> Iterator[str]:
+        while True:
+            reply = session.get(url, timeout=WAIT_S_MAX)
+            yield reply.json().get("current_value", "") if reply.ok else ""
+
+    return values()
+
+
+WATCHERS = {
+    "Xively HTTP": http_watcher,
+    "Xively TCP socket": tcp_watcher,
+    "Xively WebSocket": websocket_watcher,
+    "WAMP": wamp_watcher,
+    "workbench": page_watcher,
+}
+
+
+def wait_for(value: str, seen: Iterator[str]) -> None:
+    found: queue.SimpleQueue[bool] = queue.SimpleQueue()
+
+    def look() -> None:
+        found.put(any(each == value for each in seen))
+
+    threading.Thread(target=look, daemon=True).start()
+    assert found.get(timeout=WAIT_S_MAX)
+
+
+def test_a_value_that_comes_in_through_any_door_is_seen_through_every_other(
+    server: LiveServer,
+) -> None:
+    with ExitStack() as stack:
+        with http_writer(server) as write:
+            write("0.5")  # the datastream is there before anybody subscribes to it
+        watchers = {name: make(server, stack) for name, make in WATCHERS.items()}
+        for number, (door, writer) in enumerate(WRITERS.items(), 1):
+            value = f"{number}.25"
+            with writer(server) as write:
+                write(value)
+            for name, seen in watchers.items():
+                try:
+                    wait_for(value, seen)
+                except (AssertionError, queue.Empty):
+                    pytest.fail(f"{value}, written over {door}, was not seen over {name}")
+
+
+def test_a_device_made_over_wamp_is_a_feed_and_the_other_way_round(server: LiveServer) -> None:
+    key = {"X-ApiKey": server.master_key()}
+    with connect(server.sockets["wamp"], subprotocols=["wamp.2.json"]) as connection:
+        session = WampSession(connection, server.master_key())
+        made = session.request(48, "tank.feeds.create", [{"title": "Made over WAMP"}])[3][0]
+        url = f"{server.url}/v2/feeds/{made['id']}.json"
+        read = requests.get(url, headers=key, timeout=WAIT_S_MAX)
+        assert read.json()["title"] == "Made over WAMP"
+        feeds = f"{server.url}/v2/feeds.json"
+        reply = requests.post(
+            feeds, headers=key, json={"title": "Made over HTTP"}, timeout=WAIT_S_MAX
+        )
+        feed_id = int(reply.headers["Location"].rpartition("/")[2])
+        got = session.request(48, "tank.feeds.get", [feed_id])[3][0]
+        assert got["title"] == "Made over HTTP"

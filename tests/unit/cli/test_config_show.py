@@ -1,0 +1,39 @@
+"""`thingtank config show`: all settings in force, and no secrets."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from thingtank.cli.main import main
+
+FILE = """
+[[wamp.realms]]
+name = "plant"
+
+[[wamp.realms.principals]]
+authid = "lamp"
+role = "device"
+ticket = "nobody-may-see-this"
+secret = {text = "nobody-may-see-this"}
+"""
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_secrets_of_the_settings_are_not_shown(flags: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "thingtank.toml").write_text(FILE)
+    done = CliRunner().invoke(main, ["config", "show", "--data", str(tmp_path), *flags])
+    assert done.exit_code == 0, done.output
+    assert "nobody-may-see-this" not in done.output
+    assert '"authid": "lamp"' in done.output
+    if flags:
+        (realm,) = json.loads(done.output)["wamp.realms"]["value"]
+        assert realm["principals"][0]["ticket"] == {"text": "…"}
+
+
+def test_what_is_no_setting_is_not_shown_either(tmp_path: Path) -> None:
+    (tmp_path / "thingtank.toml").write_text(FILE.replace("role =", "rule ="))
+    done = CliRunner().invoke(main, ["config", "show", "--data", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "nobody-may-see-this" not in done.output
