@@ -18,9 +18,13 @@ class JsonClient:
         session_id: of its WELCOME.
     """
 
-    def __init__(self, socket: ClientConnection, realm: str) -> None:
+    def __init__(self, socket: ClientConnection, realm: str, authid: str, ticket: str) -> None:
         self._socket = socket
-        welcome = self.ask([1, realm, {"roles": ROLES}])
+        details = {"authmethods": ["ticket"], "authid": authid} if authid else {}
+        welcome = self.ask([1, realm, {"roles": ROLES, **details}])
+        if authid:
+            assert welcome[:2] == [4, "ticket"], welcome
+            welcome = self.ask([5, ticket, {}])
         assert welcome[0] == 2, welcome
         self.session_id: int = welcome[1]
 
@@ -39,7 +43,9 @@ class JsonClient:
 
 
 @contextlib.contextmanager
-def json_client(url: str, realm: str = "realm1") -> Iterator[JsonClient]:
-    """Connect, until the end of the block."""
+def json_client(
+    url: str, realm: str = "realm1", authid: str = "", ticket: str = ""
+) -> Iterator[JsonClient]:
+    """Connect, until the end of the block; anonymously, if there is no authid."""
     with connect(url, subprotocols=["wamp.2.json"], proxy=None) as socket:  # type: ignore[list-item] # a NewType of str
-        yield JsonClient(socket, realm)
+        yield JsonClient(socket, realm, authid, ticket)

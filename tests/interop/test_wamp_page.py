@@ -136,6 +136,42 @@ def test_an_account_sees_the_topic_that_its_own_page_hears(
         assert body["sessions"] == 1
 
 
+def test_an_account_sees_the_client_that_came_in_as_it_and_may_end_it(
+    server: LiveServer, bert: requests.Session, client: JsonClient
+) -> None:
+    url = f"{server.url}/live/wamp/overview?realm=realm1"
+    with json_client(server.sockets["wamp"], authid="bert", ticket=PASSWORD) as own:
+        own.ask([32, 1, {}, "of.bert"])
+        ((_, body),) = first_messages(bert, url)
+        (row,) = body["rows"]
+        assert (row["session_id"], row["authid"]) == (str(own.session_id), "bert")
+        assert (row["authrole"], row["authmethod"]) == ("account", "ticket")
+        assert "of.bert" in bert.get(f"{server.url}/wamp/?show=topics", timeout=20).text
+        send(bert, server, f"/wamp/sessions/{own.session_id}/close", realm="realm1")
+        assert own.receive()[::2] == [6, "wamp.close.killed"]
+
+
+RIGHTS: list[tuple[str, str, str]] = [
+    ("wamp.session.kill", "[{session}]", "wamp.error.not_authorized"),
+    ("tank.feeds.get", "[1]", "wamp.error.not_authorized"),
+    ("wamp.session.count", "", ""),
+]
+
+
+def test_the_form_has_the_rights_of_who_is_signed_in(
+    server: LiveServer, owner: requests.Session, bert: requests.Session, client: JsonClient
+) -> None:
+    for procedure, args, error in RIGHTS:
+        fields = {"realm": "realm1", "timeout_s": "5", "procedure": procedure}
+        fields["args"] = args.format(session=client.session_id)
+        outcome = send(bert, server, "/wamp/call", JSON, **fields).json()["outcome"]
+        assert outcome["uri"] == error, (procedure, outcome)
+    fields = {"realm": "realm1", "timeout_s": "5", "procedure": "tank.feeds.get", "args": "[1]"}
+    outcome = send(owner, server, "/wamp/call", JSON, **fields).json()["outcome"]
+    assert outcome["name"] == "RESULT", outcome
+    assert client.ask([48, 5, {}, "wamp.session.count"])[0] == 50  # nobody has killed it
+
+
 def test_what_is_published_by_the_form_is_heard(
     server: LiveServer, owner: requests.Session, bert: requests.Session, client: JsonClient
 ) -> None:

@@ -6,6 +6,7 @@ that listens to a topic keeps one open; what the same page publishes goes throug
 """
 
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Protocol
@@ -43,6 +44,7 @@ KILLED = "wamp.close.killed"
 ANSWER_S_MAX = 12.0  # for what has no time of its own
 GRACE_S = 1.0  # beyond a call's own time, for the router to say so first
 VISITS_MAX = 100
+ASKED_AT_ONCE_MAX = 4  # of one account: a page waits for each, and there are only so many pages
 OWNERS_MAX = 100_000
 SHOWN_BYTES_MAX = 32_768  # of an event's payload; to read longer ones would hold the router up
 
@@ -119,6 +121,7 @@ class WampWorkbench:
         self._admission = admission
         self._meter = meter
         self._visits: dict[Transport, Visit] = {}
+        self._asking: Counter[int] = Counter()  # requests under way, by account
         self._owners: dict[int, int | None] = {}  # account by session id; it stays the same
 
     def realms(self, caller: Caller) -> Sequence[str]:
@@ -218,8 +221,17 @@ class WampWorkbench:
     async def _visiting(
         self, realm: str, caller: Caller, work: Callable[[Visit], Awaitable[Outcome]]
     ) -> Outcome:
-        with self._visit(realm, caller) as visit:
-            return await self._opened(visit, realm) or await work(visit)
+        account_id = _account(caller).account_id
+        if self._asking[account_id] >= ASKED_AT_ONCE_MAX:
+            raise LimitReached(f"{ASKED_AT_ONCE_MAX} of your requests wait for an answer already")
+        self._asking[account_id] += 1
+        try:
+            with self._visit(realm, caller) as visit:
+                return await self._opened(visit, realm) or await work(visit)
+        finally:
+            self._asking[account_id] -= 1
+            if not self._asking[account_id]:
+                del self._asking[account_id]
 
     @contextmanager
     def _visit(self, realm: str, caller: Caller) -> Iterator[Visit]:

@@ -296,6 +296,23 @@ async def test_visits_are_bounded(tried: Tried, monkeypatch: pytest.MonkeyPatch)
     assert outcome.name == "ERROR"
 
 
+async def test_one_account_waits_for_few_answers_at_once(tried: Tried) -> None:
+    tried.realm.dealer.provide("tank.slow", lambda call: None)
+    options = CallOptions(timeout=60)
+
+    def call(caller: Caller, procedure: str = "tank.slow") -> Any:
+        return tried.workbench.call("realm1", caller, procedure, NO_PAYLOAD, options)
+
+    waiting = [asyncio.ensure_future(call(ANN)) for _ in range(module.ASKED_AT_ONCE_MAX)]
+    await turn()
+    with pytest.raises(LimitReached):
+        await call(ANN)
+    assert (await call(BERT, "wamp.session.count")).name == "RESULT"
+    assert {(await each).uri for each in waiting} == {"wamp.error.timeout"}
+    assert (await call(ANN, "wamp.session.count")).name == "RESULT"
+    assert tried.workbench._asking == {}
+
+
 async def test_the_session_meta_api_does_not_know_visits(tried: Tried) -> None:
     client = Client(tried.door)
     client.send([32, 1, {"match": "prefix"}, "wamp.session."])
