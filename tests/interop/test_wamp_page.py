@@ -270,17 +270,25 @@ def test_a_topic_is_heard_live(server: LiveServer, bert: requests.Session) -> No
         assert body["rows"][-1]["text"] == "[49]"
 
 
-def test_the_programs_to_copy_find_each_other(server: LiveServer, owner: requests.Session) -> None:
-    page = owner.get(f"{server.url}/wamp/", timeout=20).text
+@pytest.mark.parametrize("name", ["owner", "bert"])
+def test_the_programs_to_copy_find_each_other(
+    server: LiveServer, name: str, request: pytest.FixtureRequest
+) -> None:
+    browser: requests.Session = request.getfixturevalue(name)
+    page = browser.get(f"{server.url}/wamp/", timeout=20).text
     codes = [
-        html.unescape(re.search(rf'id="{name}-code">(.*?)</code>', page, re.S)[1])  # type: ignore[index]
-        for name in ("subscriber", "publisher")
+        html.unescape(re.search(rf'id="{which}-code">(.*?)</code>', page, re.DOTALL)[1])  # type: ignore[index]
+        for which in ("subscriber", "publisher")
     ]
+    assert all(("getpass()" in code) == (name == "bert") for code in codes)
+    codes = [code.replace("getpass()", repr(PASSWORD)) for code in codes]
     with contextlib.ExitStack() as stack:
         programs = [stack.enter_context(running(code)) for code in codes]
         lines = programs[0].stdout
         assert lines is not None
         assert any(line.startswith("heard (") for line in itertools.islice(lines, 20))
+        ((_, body),) = first_messages(browser, f"{server.url}/live/wamp/overview")
+        assert body["sessions"] >= 2
 
 
 @contextlib.contextmanager

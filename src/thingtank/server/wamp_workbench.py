@@ -43,6 +43,10 @@ class AccountAdmission:
             address=address,
         )
 
+    def lets_anonymous_in(self, realm: str) -> bool:
+        """Whether clients may come in without saying who they are, from this machine at least."""
+        return self._realms[realm].anonymous_rule != "off"
+
     def account_of(self, member: Member) -> int | None:
         """Whose rights a session has, if it is an account's, or a key's or device's of one."""
         try:

@@ -55,6 +55,9 @@ class Admission(Protocol):
     def admit(self, realm: str, account: Account, address: str) -> Accepted | None:
         """What WELCOME says; None where the realm lets accounts of this kind not in."""
 
+    def lets_anonymous_in(self, realm: str) -> bool:
+        """Whether clients may come in without saying who they are, from this machine at least."""
+
     def account_of(self, member: Member) -> int | None:
         """Whose rights a session has, if it is an account's, or a key's or device's of one."""
 
@@ -132,6 +135,10 @@ class WampWorkbench:
             for name in self._door.realms
             if account.is_admin or self._admission.admit(name, account, "") is not None
         ]
+
+    def lets_anonymous_in(self, realm: str) -> bool:
+        """Whether programs may come in without saying who they are, from this machine at least."""
+        return self._admission.lets_anonymous_in(realm)
 
     def view(self, realm: str, caller: Caller) -> RealmView:
         """A realm as an account may see it, now.

@@ -83,6 +83,9 @@ class WampRouter(Protocol):
     def realms(self, caller: Caller) -> Sequence[str]:
         """Names of those that an account may look at or come into."""
 
+    def lets_anonymous_in(self, realm: str) -> bool:
+        """Whether programs may come in without saying who they are, from this machine at least."""
+
     def view(self, realm: str, caller: Caller) -> WampRealmView:
         """A realm as an account may see it, now.
 

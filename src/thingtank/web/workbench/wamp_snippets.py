@@ -3,14 +3,16 @@
 TOPIC = "test-topic"
 
 
-def subscriber_snippet(url: str, realm: str) -> str:
-    """A program that prints what is published to TOPIC."""
-    return f"""\
+def subscriber_snippet(url: str, realm: str, login: str = "") -> str:
+    """A program that prints what is published to TOPIC.
+
+    Args:
+        login: of the account that it comes in as, by password; anonymously if blank.
+    """
+    return f'''\
 # pip install autobahn
-from autobahn.asyncio.component import Component, run
-
-component = Component(transports="{url}", realm="{realm}")
-
+{_imports("", login)}
+{_component(url, realm, login)}
 
 @component.subscribe("{TOPIC}")
 def heard(*args, **kwargs):
@@ -18,20 +20,19 @@ def heard(*args, **kwargs):
 
 
 run([component])
-"""
+'''
 
 
-def publisher_snippet(url: str, realm: str) -> str:
-    """A program that publishes the time to TOPIC, once a second."""
-    return f"""\
+def publisher_snippet(url: str, realm: str, login: str = "") -> str:
+    """A program that publishes the time to TOPIC, once a second.
+
+    Args:
+        login: as above.
+    """
+    return f'''\
 # pip install autobahn
-import asyncio
-import time
-
-from autobahn.asyncio.component import Component, run
-
-component = Component(transports="{url}", realm="{realm}")
-
+{_imports("import asyncio|import time", login)}
+{_component(url, realm, login)}
 
 @component.on_join
 async def joined(session, details):
@@ -41,4 +42,30 @@ async def joined(session, details):
 
 
 run([component])
+'''
+
+
+def _imports(names: str, login: str) -> str:
+    lines = names.split("|") if names else []
+    if login:
+        lines.append("from getpass import getpass")
+    own = "from autobahn.asyncio.component import Component, run\n"
+    return "\n".join([*lines, "", own]) if lines else own
+
+
+def _component(url: str, realm: str, login: str) -> str:
+    if not login:
+        return f"component = Component(transports={_text(url)}, realm={_text(realm)})\n"
+    return f"""\
+component = Component(
+    transports={_text(url)},
+    realm={_text(realm)},
+    authentication={{"wampcra": {{"authid": {_text(login)}, "secret": getpass()}}}},
+)
 """
+
+
+def _text(value: str) -> str:
+    """As a literal of Python, in double quotes where that is possible."""
+    plain = repr(value)
+    return f'"{value}"' if plain == f"'{value}'" and '"' not in value else plain

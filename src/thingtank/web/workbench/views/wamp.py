@@ -71,7 +71,11 @@ def wamp(request: HttpRequest) -> HttpResponse:
     seen = tank_access.run(_looked(router, caller, terms))
     if seen is None:
         return render(request, "workbench/wamp_shut.html", {"is_off": False})
-    realms, asked, shown, own_procedures = seen
+    realms, asked, shown, own_procedures, is_open = seen
+    account = caller.account
+    is_admin = account is not None and account.is_admin
+    # What comes in anonymously is nobody's own.
+    login = "" if account is None or (is_open and is_admin) else account.login
     return render(
         request,
         "workbench/wamp.html",
@@ -79,26 +83,29 @@ def wamp(request: HttpRequest) -> HttpResponse:
             **_list_context(asked, shown),
             "realms": realms,
             "own_procedures": own_procedures,
-            "is_admin": caller.account is not None and caller.account.is_admin,
+            "is_admin": is_admin,
             "publish": PublishForm(initial={"realm": asked.realm}),
             "call": CallForm(initial={"realm": asked.realm}, auto_id="id_call_%s"),
             "listen": ListenForm(initial={"realm": asked.realm}, auto_id="id_listen_%s"),
             "events_url": f"{WAMP_PREFIX}events",
             "notice": notice_of(request),
-            **_snippets(request, router, asked.realm),
+            **_snippets(request, router, asked.realm, login),
         },
     )
 
 
 async def _looked(
     router: WampRouter, caller: Caller, terms: dict[str, str]
-) -> tuple[list[str], Asked, Shown, list[tuple[str, Match]]] | None:
+) -> tuple[list[str], Asked, Shown, list[tuple[str, Match]], bool] | None:
     realms = list(router.realms(caller))
     if not realms:
         return None
     asked = asked_of(terms, realms)
     view = router.view(asked.realm, caller)
-    return realms, asked, shown_of(view, asked), list(view.own_procedures())
+    words = asked.query.words.lower()
+    own_procedures = [each for each in view.own_procedures() if words in each[0]]
+    is_open = router.lets_anonymous_in(asked.realm)
+    return realms, asked, shown_of(view, asked), own_procedures, is_open
 
 
 def _list_context(asked: Asked, shown: Shown) -> dict[str, object]:
@@ -127,7 +134,9 @@ def _list_context(asked: Asked, shown: Shown) -> dict[str, object]:
     }
 
 
-def _snippets(request: HttpRequest, router: WampRouter, realm: str) -> dict[str, object]:
+def _snippets(
+    request: HttpRequest, router: WampRouter, realm: str, login: str
+) -> dict[str, object]:
     url = router.url
     if router.is_everywhere:  # as this browser reaches the machine
         parts = urlsplit(url)
@@ -136,8 +145,9 @@ def _snippets(request: HttpRequest, router: WampRouter, realm: str) -> dict[str,
         url = parts._replace(netloc=f"{netloc}:{parts.port}").geturl()
     return {
         "wamp_url": url,
-        "subscriber": subscriber_snippet(url, realm),
-        "publisher": publisher_snippet(url, realm),
+        "subscriber": subscriber_snippet(url, realm, login),
+        "publisher": publisher_snippet(url, realm, login),
+        "needs_password": bool(login),
     }
 
 
