@@ -19,6 +19,7 @@ import structlog
 from thingtank.protocols.wamp.authentication import TransportFacts
 from thingtank.protocols.wamp.batching import Batching
 from thingtank.protocols.wamp.errors import ProtocolViolation
+from thingtank.protocols.wamp.reception import Reception
 from thingtank.protocols.wamp.serializer import Serializer
 from thingtank.protocols.wamp.session import Session, State
 
@@ -81,8 +82,13 @@ class Connection:
         batching: Batching | None,
         bytes_max: int,
         facts: TransportFacts,
+        reception: Reception | None = None,
     ) -> None:
-        """Wait for HELLO."""
+        """Wait for HELLO.
+
+        Args:
+            reception: where its sessions come in, if that is not the door's.
+        """
         self._door = door
         self._link = link
         self._batching = batching
@@ -98,8 +104,18 @@ class Connection:
         self.bytes_max = bytes_max
         self.facts = facts
         self.dropped_count = 0
-        self.session = Session(self, door.reception)
+        self.session = Session(self, reception or door.reception)
         self._look_at_clock()
+
+    @property
+    def is_batched(self) -> bool:
+        """Whether its subprotocol has batches."""
+        return self._batching is not None
+
+    @property
+    def unread_bytes(self) -> int:
+        """How much the client has not taken yet."""
+        return self._link.unread_bytes()
 
     # --- from the client ---
 
@@ -221,6 +237,9 @@ class Connection:
     def _write(self) -> None:
         out, self._out = self._out, []
         if out and not self._is_lost:
+            realm = self.session.realm
+            if realm is not None:
+                realm.sent_count += len(out)
             if self._batching is not None:
                 out = self._batched(out, self._batching)
             self._link.write(out)

@@ -79,6 +79,7 @@ class Session:
     Attributes:
         state: what may come next.
         member: the session that is open now.
+        realm: where it is.
     """
 
     def __init__(self, transport: Transport, reception: Reception) -> None:
@@ -87,7 +88,7 @@ class Session:
         self._transport = transport
         self._reception = reception
         self._bounds = reception.bounds
-        self._realm: Realm | None = None
+        self.realm: Realm | None = None
         self._session_id = 0  # 0 for none
         self._handshake: Handshake | None = None
         self._requests: Requests | None = None
@@ -244,7 +245,7 @@ class Session:
         self._handshake = None
         self._set(State.OPEN)
         self._requests = Requests(member, realm, reception.request_ids, self._release)
-        self.member, self._realm = member, realm
+        self.member, self.realm = member, realm
         realm.join(member)
 
     def _short_welcome(self, welcome: Welcome) -> Welcome:
@@ -306,9 +307,9 @@ class Session:
 
     def _leave(self) -> None:
         """Forget the session that is open, or was about to be."""
-        member, realm, requests = self.member, self._realm, self._requests
+        member, realm, requests = self.member, self.realm, self._requests
         handshake = self._handshake
-        self.member = self._realm = self._requests = self._handshake = None
+        self.member = self.realm = self._requests = self._handshake = None
         self._held.clear()
         if handshake is not None:
             handshake.cancel()
