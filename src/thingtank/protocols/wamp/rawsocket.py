@@ -15,6 +15,7 @@ Source: WAMP, RawSocket Transport.
 
 from collections.abc import Collection, Sequence
 from enum import IntEnum
+from struct import Struct as Layout
 
 from msgspec import Struct
 
@@ -25,6 +26,8 @@ BYTES_LEAST = 2**9
 BYTES_MOST = 2**24
 
 _HEAD_BYTES = 4
+_HEAD = Layout(">I")
+_EMPTY_PING = 1 << 24  # the head of one; also how long a message may be at most
 _RESERVED_BITS, _EXTRA_BIT, _TYPE_BITS = 0xF0, 0x08, 0x07
 
 
@@ -208,25 +211,29 @@ class RawSocketConnection:
 
     def _read_frames(self, events: list[Event]) -> None:
         unread, at = self._unread, 0
-        if len(unread) < _HEAD_BYTES:
+        unread_bytes, bytes_max = len(unread), self.receive_bytes_max
+        if unread_bytes < _HEAD_BYTES:
             return
         with memoryview(unread) as view:
-            while len(unread) - at >= _HEAD_BYTES:
-                frame_type, length = self._parse_head(unread, at)
+            while unread_bytes - at >= _HEAD_BYTES:
+                # A head without any bit set, which nearly all are, is the length of a message.
+                frame_type, length = FrameType.MESSAGE, _HEAD.unpack_from(unread, at)[0]
+                if length > bytes_max or length == _EMPTY_PING:
+                    frame_type, length = self._parse_head(unread, at)
                 end = at + _HEAD_BYTES + length
-                if end > len(unread):
+                if end > unread_bytes:
                     break
                 payload = bytes(view[at + _HEAD_BYTES : end])
                 at = end
-                if frame_type == FrameType.MESSAGE:
+                if frame_type is FrameType.MESSAGE:
                     events.append(payload)
-                elif frame_type == FrameType.PING:
+                elif frame_type is FrameType.PING:
                     self._send(FrameType.PONG, payload)
                 else:
                     events.append(Pong(payload))
         del unread[:at]
 
-    def _parse_head(self, unread: bytearray, at: int) -> tuple[int, int]:
+    def _parse_head(self, unread: bytearray, at: int) -> tuple[FrameType, int]:
         first = unread[at]
         length = int.from_bytes(unread[at + 1 : at + _HEAD_BYTES], "big")
         if first & _RESERVED_BITS:
@@ -239,7 +246,7 @@ class RawSocketConnection:
             length = BYTES_MOST
         if length > self.receive_bytes_max:
             raise ProtocolViolation(f"a frame may have at most {self.receive_bytes_max} bytes")
-        return first & _TYPE_BITS, length
+        return FrameType(first & _TYPE_BITS), length
 
 
 def frame_head(frame_type: FrameType, length: int) -> bytes:
