@@ -405,6 +405,8 @@ class WebSockets:
     def _answer(
         self, transport: Gathering, request: WSUpgradeRequest
     ) -> WSUpgradeResponseWithListener:
+        if "upgrade" in _words(request.headers.getall("Connection", [])):
+            request.headers["Connection"] = "upgrade"  # picows takes no list; Firefox sends one
         head = _head_of(request, transport, self._find_client)
         route = self.routes.get(head.path)
         if route is None:
@@ -447,6 +449,11 @@ def _refusal(refused: Refused) -> WSUpgradeResponseWithListener:
     )
 
 
+def _words(values: Sequence[str]) -> set[str]:
+    """What a header lists, in lower case."""
+    return {word.strip().lower() for word in ",".join(values).split(",")}
+
+
 def _head_of(
     request: WSUpgradeRequest, transport: Gathering, find_client: ClientOf
 ) -> WebSocketHead:
@@ -455,12 +462,12 @@ def _head_of(
         name = name.lower()
         if name in KEPT_HEADERS:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    offered = ",".join(request.headers.getall("Sec-WebSocket-Protocol", [])).split(",")
+    offered = request.headers.getall("Sec-WebSocket-Protocol", [])
     peer = transport.get_extra_info("peername")
     address = find_client(peer[0], headers) if isinstance(peer, tuple) else UNIX
     return WebSocketHead(
         path=request.path.decode("latin-1").partition("?")[0],
-        protocols=[name.strip() for name in offered[:PROTOCOLS_MAX]],
+        protocols=[word.strip() for word in ",".join(offered).split(",")[:PROTOCOLS_MAX]],
         headers=headers,
         address=address,
         is_secure=transport.get_extra_info("ssl_object") is not None,
