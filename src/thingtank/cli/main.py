@@ -19,6 +19,7 @@ from thingtank.cli.options import config_option, data_option, json_option, set_o
 from thingtank.cli.products import product
 from thingtank.cli.triggers import trigger
 from thingtank.cli.users import user
+from thingtank.cli.wamp import wamp
 
 if TYPE_CHECKING:
     from thingtank.server.config import Loaded
@@ -102,7 +103,7 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
         click.echo(f"{name:<36} {json.dumps(value):<24} {source}")
 
 
-for group in (device, product, feed, trigger, delivery, key, user, archive):
+for group in (device, product, feed, trigger, delivery, key, user, archive, wamp):
     main.add_command(group)
 
 

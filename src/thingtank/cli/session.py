@@ -77,7 +77,7 @@ def _way_to(folder: Path) -> Way:
 
     deadline_s = time.monotonic() + BUSY_S_MAX
     while True:
-        server = _connected(folder)
+        server = running_server(folder)
         if server is not None:
             return server
         try:
@@ -88,7 +88,12 @@ def _way_to(folder: Path) -> Way:
             time.sleep(0.1)
 
 
-def _connected(folder: Path) -> "ThroughServer | None":
+def running_server(folder: Path) -> "ThroughServer | None":
+    """The server that has a data folder; None when none runs.
+
+    Raises:
+        Refusal: it runs, and cannot be reached.
+    """
     from thingtank.server.control_path import NAME, socket_path
 
     if not (folder / NAME).exists():

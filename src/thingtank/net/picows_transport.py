@@ -40,6 +40,7 @@ class Gathering:
         "close",
         "is_closing",
         "is_paused",
+        "set_write_buffer_limits",
         "unread_bytes",
     )
 
@@ -49,6 +50,7 @@ class Gathering:
         self.close = transport.close
         self.abort = transport.abort
         self.is_closing = transport.is_closing
+        self.set_write_buffer_limits = transport.set_write_buffer_limits
         self.unread_bytes = transport.get_write_buffer_size
         self.is_paused = False
 

@@ -164,6 +164,11 @@ class WebSocketPeer:
         if self._frames is not None:
             self._frames.send_ping(b"?")
 
+    def pong(self, payload: bytes) -> None:
+        """Answer a ping."""
+        if self._frames is not None:
+            self._frames.send_pong(payload)
+
     def close(self, code: CloseCode = CloseCode.POLICY_VIOLATION, text: str = "") -> None:
         """End the connection, what was written first, if the peer takes it soon."""
         frames, self._frames = self._frames, None
@@ -226,6 +231,8 @@ class _Connection(WSListener):
         self._reader = MessageReader(route.message_bytes_max, deflate)
         self._conversation: Conversation | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
+        # RFC 6455, 5.5.3: who reads slowly may be answered the last of its pings alone.
+        self._owed_pong: bytes | None = None
         self.is_heard = True
         self.is_asked = False
 
@@ -265,7 +272,11 @@ class _Connection(WSListener):
         if frame.rsv1:
             raise BrokenWebSocket(CloseCode.PROTOCOL_ERROR, "reserved bits are set")
         if kind == WSMsgType.PING:
-            transport.send_pong(frame.get_payload_as_bytes())
+            payload = frame.get_payload_as_bytes()
+            if self._unread_timer is None:
+                transport.send_pong(payload)
+            else:
+                self._owed_pong = payload
         elif kind == WSMsgType.CLOSE:
             code = frame.get_close_code() if frame.payload_size else CloseCode.NORMAL
             self._end(_echoed(code), "")
@@ -297,6 +308,9 @@ class _Connection(WSListener):
     def resume_writing(self) -> None:
         """The peer reads again."""
         self._stop_timer()
+        payload, self._owed_pong = self._owed_pong, None
+        if payload is not None:
+            self._peer.pong(payload)
         if self._conversation is not None:
             self._conversation.resume_writing()
 
@@ -391,6 +405,8 @@ class WebSockets:
     def _answer(
         self, transport: Gathering, request: WSUpgradeRequest
     ) -> WSUpgradeResponseWithListener:
+        if "upgrade" in _words(request.headers.getall("Connection", [])):
+            request.headers["Connection"] = "upgrade"  # picows takes no list; Firefox sends one
         head = _head_of(request, transport, self._find_client)
         route = self.routes.get(head.path)
         if route is None:
@@ -433,6 +449,11 @@ def _refusal(refused: Refused) -> WSUpgradeResponseWithListener:
     )
 
 
+def _words(values: Sequence[str]) -> set[str]:
+    """What a header lists, in lower case."""
+    return {word.strip().lower() for word in ",".join(values).split(",")}
+
+
 def _head_of(
     request: WSUpgradeRequest, transport: Gathering, find_client: ClientOf
 ) -> WebSocketHead:
@@ -441,12 +462,12 @@ def _head_of(
         name = name.lower()
         if name in KEPT_HEADERS:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    offered = ",".join(request.headers.getall("Sec-WebSocket-Protocol", [])).split(",")
+    offered = request.headers.getall("Sec-WebSocket-Protocol", [])
     peer = transport.get_extra_info("peername")
     address = find_client(peer[0], headers) if isinstance(peer, tuple) else UNIX
     return WebSocketHead(
         path=request.path.decode("latin-1").partition("?")[0],
-        protocols=[name.strip() for name in offered[:PROTOCOLS_MAX]],
+        protocols=[word.strip() for word in ",".join(offered).split(",")[:PROTOCOLS_MAX]],
         headers=headers,
         address=address,
         is_secure=transport.get_extra_info("ssl_object") is not None,

@@ -30,6 +30,7 @@ from thingtank.server.secret import load_secret
 from thingtank.server.socket_doors import make_socket_door, open_sockets
 from thingtank.server.triggers.start import start_triggers
 from thingtank.server.wamp_door import make_wamp_door, open_wamp_ports, web_upgrades
+from thingtank.server.wamp_workbench import open_workbench
 from thingtank.stores.embedded_archive import EmbeddedArchive
 from thingtank.stores.sqlite_outbox import SqliteOutbox
 from thingtank.tank.tank import SystemClock, Tank
@@ -156,8 +157,9 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         xively = make_socket_door(config, opened.tank, url)
         sockets = await open_sockets(config, xively, stack)
         sockets |= await open_wamp_ports(config, wamp, xively, stack)
+        open_workbench(config, opened.tank, wamp, url, sockets, stack)
         welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""
-        await _open_control(folder, opened, url, stack)
+        await _open_control(folder, opened, url, sockets, stack)
         return Instance(opened.tank, owner, url, sockets, welcome_path, stack.pop_all())
     raise AssertionError("the stack swallows nothing")
 
@@ -169,12 +171,14 @@ def base_url(config: Config, port: int) -> str:
     return f"http://{reachable_host(config.server.host)}:{port}"
 
 
-async def _open_control(folder: Path, opened: OpenFolder, url: str, stack: AsyncExitStack) -> None:
+async def _open_control(
+    folder: Path, opened: OpenFolder, url: str, sockets: Mapping[str, str], stack: AsyncExitStack
+) -> None:
     # Operations import Django's models, which there are only by now.
     from thingtank.server.operations.context import Context
     from thingtank.server.operations.table import run_operation
 
-    context = Context(opened.tank, opened.directory, opened.archive, url)
+    context = Context(opened.tank, opened.directory, opened.archive, url, sockets)
     control = ControlSocket(folder, partial(run_operation, context))
     await control.start()
     stack.push_async_callback(control.stop)

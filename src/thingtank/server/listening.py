@@ -5,6 +5,8 @@ from typing import Protocol
 
 from thingtank.server.cannot_start import CannotStart, why_not_listening
 
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+
 
 class Port(Protocol):
     """Something that listens.
@@ -24,7 +26,7 @@ class Port(Protocol):
 
 def reachable_host(host: str) -> str:
     """How this machine reaches doors that listen on `host`, as it stands in a URL."""
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+    if host in EVERYWHERE:
         host = "127.0.0.1"
     return f"[{host}]" if ":" in host else host
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Protocol
 
+import msgspec
+
 from thingtank.doors.wamp.authentication.authenticator import WampAuthenticator
 from thingtank.doors.wamp.authentication.password_store import PasswordStore
 from thingtank.doors.wamp.authorization.authorizer import RealmAuthorizer
@@ -63,7 +65,7 @@ async def make_wamp_door(
     Raises:
         CANNOT_OPEN: the file of kept events cannot be used, or is not ours.
     """
-    settings, tank, clock = config.wamp, opened.tank, SteadyClock()
+    settings, tank, clock = _with_own_origin(config), opened.tank, SteadyClock()
     loop = asyncio.get_running_loop()
     keyless = config.xively.public_reads_keyless
     now_us = tank.clock.now_us
@@ -84,6 +86,14 @@ async def make_wamp_door(
     stack.push_async_callback(peer.stop)
     cookies = authenticator.cookies.headers_for
     return WampDoor(settings, realms, authenticator, clock.now_us, AGENT, cookies)
+
+
+def _with_own_origin(config: Config) -> WampSettings:
+    """The settings, with the pages of this server as proxies show them among the origins."""
+    if not config.web.public_url:
+        return config.wamp
+    origins = (*config.wamp.allowed_origins, config.web.public_url)
+    return msgspec.structs.replace(config.wamp, allowed_origins=origins)
 
 
 async def _open_realms(

@@ -1,9 +1,19 @@
-"""A broker and sessions that speak to it in bytes, as over a transport, and keep what they get."""
+"""A broker and sessions that speak to it in bytes, as over a transport, and keep what they get.
 
-from collections.abc import Mapping
+On a real wire a whole realm is behind the door, and sessions come in by it.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+import pytest
+from tests.conformance.wamp import realms
+from tests.conformance.wamp.wires import MEMORY, current
+
+from thingtank.protocols.wamp.authorization import ALLOWED, Decision
 from thingtank.protocols.wamp.broker import Broker
+from thingtank.protocols.wamp.errors import ProtocolViolation
 from thingtank.protocols.wamp.messages import (
     Error,
     Event,
@@ -36,6 +46,17 @@ class Realm:
         self.session_id = 0
         self.meta: list[tuple[Any, ...]] = []
         self.kept: list[tuple[Publication, list[int]]] = []
+        self.world: realms.World | None = None
+        if current.wire.transport != MEMORY.transport:
+            self.world = realms.World(
+                authorizer=self, history=self, retained=retained, request_ids="any", **bounds
+            )
+            self.broker = self.world.realm.broker
+            self.policy = BY_OPTIONS
+            self.world.number_sessions_from(1)
+            ids = self.world.make_id
+            self.world.make_id = lambda: self._remember(ids())
+            return
         self.broker = Broker(
             self._make_id,
             lambda: self.now_us,
@@ -47,7 +68,7 @@ class Realm:
 
     def join(
         self,
-        serializer: Serializer | str = JSON,
+        serializer: Serializer | str | None = None,
         *,
         authid: str = "",
         authrole: str = "device",
@@ -55,12 +76,45 @@ class Realm:
         bytes_max: int = MESSAGE_BYTES_MAX,
     ) -> "Session":
         """Open a session; `features` are by role."""
+        if self.world is not None:
+            return self._join_over_wire(
+                self.world, serializer, authid, authrole, features or {}, bytes_max
+            )
+        serializer = serializer or JSON
         self.session_id += 1
         roles = {name: Role(dict.fromkeys(each, True)) for name, each in (features or {}).items()}
         if isinstance(serializer, str):
             serializer = SERIALIZERS[serializer]
         authid = authid or f"authid{self.session_id}"
         return Session(self, self.session_id, authid, authrole, roles, serializer, bytes_max)
+
+    def _join_over_wire(
+        self,
+        world: realms.World,
+        serializer: Serializer | str | None,
+        authid: str,
+        authrole: str,
+        features: Mapping[str, list[str]],
+        bytes_max: int,
+    ) -> "Session":
+        name = serializer.name if isinstance(serializer, Serializer) else serializer
+        line = world.connect(name, bytes_max)
+        roles = {**realms.PLAIN, **{role: set(names) for role, names in features.items()}}
+        line.hello(roles, authid=authid or f"authid{self.session_id + 1}", authrole=authrole)
+        self.session_id = line.id = line.take_one()[1]
+        return WireSession(self, line, authid, authrole)
+
+    def _remember(self, publication_id: int) -> int:
+        self.publication_id = publication_id
+        return publication_id
+
+    def authorize(self, peer: Peer, action: str, uri: str, match: str) -> Decision:
+        """As the authorizer of a realm behind a door: allow all, by the test's policy."""
+        return Decision(is_allowed=True, publish=self.policy) if action == "publish" else ALLOWED
+
+    def keep(self, publication: Publication, subscription_ids: list[int]) -> None:
+        """As the history of a realm behind a door."""
+        self._on_publication(publication, subscription_ids)
 
     def _make_id(self) -> int:
         self.publication_id += 1
@@ -95,7 +149,7 @@ class Session(Peer):
     def subscribe(self, topic: str, match: str = "exact", **options: Any) -> Message:
         """The answer; events that come with it stay in the inbox."""
         asked = Subscribe(self._next_id(), SubscribeOptions(match=match, **options), topic)
-        self.realm.broker.subscribe(self, self._over_the_wire(asked))
+        self._ask(asked)
         return self._answer(asked.request_id, 32)
 
     def subscribed(self, topic: str, match: str = "exact", **options: Any) -> int:
@@ -107,7 +161,7 @@ class Session(Peer):
     def unsubscribe(self, subscription_id: int) -> Message:
         """The answer."""
         asked = Unsubscribe(self._next_id(), subscription_id)
-        self.realm.broker.unsubscribe(self, self._over_the_wire(asked))
+        self._ask(asked)
         return self._answer(asked.request_id, 34)
 
     def publish(
@@ -121,12 +175,33 @@ class Session(Peer):
         """What the broker returns; an answer is left in the inbox."""
         payload = payload_of(self.serializer, list(args), kwargs)
         asked = Publish(self._next_id(), PublishOptions(**options), topic, payload)
+        return self._publish(asked, policy)
+
+    def _ask(self, asked: Subscribe | Unsubscribe) -> None:
+        broker, message = self.realm.broker, self._over_the_wire(asked)
+        if isinstance(message, Subscribe):
+            broker.subscribe(self, message)
+        else:
+            broker.unsubscribe(self, message)
+
+    def _publish(self, asked: Publish, policy: PublishPolicy) -> int | None:
         return self.realm.broker.publish(self, self._over_the_wire(asked), policy)
 
     def taken(self) -> list[Message]:
         """What has come since, in order."""
         taken, self.inbox = self.inbox, []
         return taken
+
+    def take_first(self) -> Message:
+        """The first of what has come; the rest stays."""
+        self.inbox = self.taken()
+        return self.inbox.pop(0)
+
+    @contextmanager
+    def violating(self) -> Iterator[None]:
+        """What is done here is a protocol violation; on a wire it ends the session."""
+        with pytest.raises(ProtocolViolation):
+            yield
 
     def events(self) -> list[tuple[int, int, dict[str, Any], list[Any], dict[str, Any]]]:
         """The same, where all are events: subscription, publication, details, args, kwargs."""
@@ -152,6 +227,37 @@ class Session(Peer):
             assert isinstance(answer, (Subscribed, Unsubscribed, Published))
         assert answer.request_id == request_id
         return answer
+
+
+class WireSession(Session):
+    """The same on a real wire."""
+
+    def __init__(self, realm: Realm, line: realms.Client, authid: str, authrole: str) -> None:
+        super().__init__(realm, line.id, authid, authrole, {}, line.serializer, line.bytes_max)
+        self.line = line
+
+    def taken(self) -> list[Message]:
+        self.inbox += map(self.serializer.decode, self.line.received)
+        self.line.received = []
+        return super().taken()
+
+    def _ask(self, asked: Subscribe | Unsubscribe) -> None:
+        self._send(asked)
+        self.inbox = self.taken()
+
+    def _publish(self, asked: Publish, policy: PublishPolicy) -> int | None:
+        self.realm.policy, before = policy, self.realm.publication_id
+        self._send(asked)
+        made = self.realm.publication_id
+        return made if made != before else None
+
+    @contextmanager
+    def violating(self) -> Iterator[None]:
+        yield
+        self.line.assert_aborted()
+
+    def _send(self, asked: Publish | Subscribe | Unsubscribe) -> None:
+        self.line.session.receive_data(self.serializer.encode(asked))
 
 
 def plain(event: Message) -> tuple[int, int, dict[str, Any], list[Any], dict[str, Any]]:

@@ -1,13 +1,22 @@
-"""A realm with a dealer and clients: what clients send goes through octets, and what they get too."""
+"""A realm with a dealer and clients: what clients send goes through octets, and what they get too.
 
-from collections.abc import Callable
+On a real wire a whole realm is behind the door, and clients have sessions of their own.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
+import pytest
+from tests.conformance.wamp import realms
 from tests.conformance.wamp.octets import READ, octets
+from tests.conformance.wamp.wires import MEMORY, current
 
+from thingtank.protocols.wamp.authorization import ALLOWED, Decision
 from thingtank.protocols.wamp.calls import CallPolicy, DealerBounds
 from thingtank.protocols.wamp.dealer import Dealer
+from thingtank.protocols.wamp.errors import ProtocolViolation
 from thingtank.protocols.wamp.messages import (
     Call,
     Cancel,
@@ -69,6 +78,18 @@ class Realm:
         self.on_meta: Callable[[MetaEvent], object] = self.heard.append
         self.choices: list[int] = []
         self._session_ids = count(1001)
+        self._world: realms.World | None = None
+        if current.wire.transport != MEMORY.transport:
+            self.authorizer = _Fixed()
+            world = realms.World(
+                choose_below=self._choose_below,
+                dealer_bounds=bounds,
+                request_ids="any",
+                authorizer=self.authorizer,
+                **options,
+            )
+            self._world, self.dealer = world, world.realm.dealer
+            return
         self.dealer = Dealer(
             lambda: self.now_us,
             self._choose_below,
@@ -84,11 +105,14 @@ class Realm:
 
     def join(
         self,
-        serializer: str = "json",
+        serializer: str | None = None,
         features: dict[str, set[str]] | None = None,
         *,
         bytes_max: int = 2**24,
     ) -> "Client":
+        if self._world is not None:
+            return self._join_over_wire(self._world, serializer, features, bytes_max)
+        serializer = serializer or "json"
         roles = {
             role: Role(features=dict.fromkeys(names, True))
             for role, names in (EVERYTHING if features is None else features).items()
@@ -99,8 +123,22 @@ class Realm:
         )
         return Client(self, peer)
 
+    def _join_over_wire(
+        self,
+        world: realms.World,
+        serializer: str | None,
+        features: dict[str, set[str]] | None,
+        bytes_max: int,
+    ) -> "Client":
+        line = world.connect(serializer, bytes_max)
+        line.hello({**realms.PLAIN, **(EVERYTHING if features is None else features)})
+        line.id = line.take_one()[1]
+        return WireClient(self, line)
+
     def wait_ms(self, ms: int) -> None:
         self.now_us += ms * 1000
+        if self._world is not None:
+            self._world.now_us = self.now_us
         self.dealer.take_due(self.now_us)
 
 
@@ -111,6 +149,7 @@ class Client:
         self.realm = realm
         self.peer = peer
         self.id = peer.session_id
+        self.authid = peer.authid
         self._request_ids = count(1)
 
     def take(self) -> list[Any]:
@@ -172,18 +211,19 @@ class Client:
             again: the id of an earlier call that this continues.
         """
         request_id = next(self._request_ids) if again is None else again
+        self._call(again is not None, policy, [48, request_id, options, procedure, *payload])
+        return request_id
+
+    def _call(self, is_more: bool, policy: CallPolicy | None, elements: list[Any]) -> None:
         name = self.peer.serializer.name
-        message = SERIALIZERS[name].decode(
-            octets(name, [48, request_id, options, procedure, *payload])
-        )
+        message = SERIALIZERS[name].decode(octets(name, elements))
         assert isinstance(message, Call)
-        if again is not None:
+        if is_more:
             self.realm.dealer.continue_call(self.peer, message)
         elif policy is not None:
             self.realm.dealer.call(self.peer, message, policy)
         else:
             self.realm.dealer.call(self.peer, message)
-        return request_id
 
     def cancel(self, request_id: int, **options: Any) -> None:
         self.send(49, request_id, options)
@@ -211,3 +251,57 @@ class Client:
     def leave(self) -> None:
         self.take()
         self.realm.dealer.drop(self.peer)
+
+    def count_received(self) -> int:
+        return len(self.peer.received)
+
+    @contextmanager
+    def violating(self) -> Iterator[None]:
+        """What is done here is a protocol violation; on a wire it ends the session."""
+        with pytest.raises(ProtocolViolation):
+            yield
+
+
+class _Fixed:
+    """Decides everything in one way."""
+
+    decision = ALLOWED
+
+    def authorize(self, *asked: object) -> Decision:
+        return self.decision
+
+
+class WireClient(Client):
+    """The same with a session on a real wire."""
+
+    def __init__(self, realm: Realm, line: realms.Client) -> None:
+        self.realm = realm
+        self.line = line
+        self.id = line.id
+        self.authid = "someone"
+        self._request_ids = count(1)
+
+    def take(self) -> list[Any]:
+        return self.line.take()
+
+    def send(self, *elements: Any) -> None:
+        self.line.send(*elements)
+
+    def _call(self, is_more: bool, policy: CallPolicy | None, elements: list[Any]) -> None:
+        if policy is not None:
+            self.realm.authorizer.decision = Decision(is_allowed=True, call=policy)
+        self.line.send(*elements)
+
+    def count_received(self) -> int:
+        return len(self.line.received)
+
+    @contextmanager
+    def violating(self) -> Iterator[None]:
+        yield
+        code, _, reason, *_ = self.line.take()[-1]
+        assert (code, reason) == (3, "wamp.error.protocol_violation")
+        assert self.line.is_closed
+
+    def leave(self) -> None:
+        self.take()
+        self.line.session.lose()

@@ -1,10 +1,13 @@
-"""A realm and clients on transports in memory: octets of any serializer in and out."""
+"""A realm and clients: octets of any serializer in and out, in memory or over the wires."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
+from types import MappingProxyType
 from typing import Any
 
+from msgspec.structs import replace
 from tests.conformance.wamp.octets import READ, octets
+from tests.conformance.wamp.wires import MEMORY, Door, Line, Wire, current
 
 from thingtank.protocols.wamp.authentication import (
     Accepted,
@@ -13,8 +16,10 @@ from thingtank.protocols.wamp.authentication import (
     Authenticator,
     TransportFacts,
 )
+from thingtank.protocols.wamp.calls import DealerBounds
 from thingtank.protocols.wamp.later import Later
 from thingtank.protocols.wamp.reception import Reception, SessionBounds
+from thingtank.protocols.wamp.registrations import ChooseBelow
 from thingtank.protocols.wamp.router import Randomness, Realm, SessionIds
 from thingtank.protocols.wamp.serializers import SERIALIZERS
 from thingtank.protocols.wamp.session import Session
@@ -47,7 +52,13 @@ class ByAuthid:
 
 
 class World:
-    """A router with one realm, and a clock that only tests move."""
+    """A router with one realm, and a clock that only tests move.
+
+    Attributes:
+        settings: of the door for clients on real wires.
+    """
+
+    settings: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self,
@@ -56,6 +67,8 @@ class World:
         bounds: SessionBounds | None = None,
         request_ids: Any = "increasing",
         agent: str = "tank",
+        choose_below: ChooseBelow = lambda below: 0,
+        dealer_bounds: DealerBounds | None = None,
         **options: Any,
     ) -> None:
         self.now_us = AT_US
@@ -63,8 +76,9 @@ class World:
         self.make_id: Callable[[], int] = lambda: next(ids)
         self.realm = Realm(
             REALM,
-            Randomness(lambda: self.make_id(), lambda below: 0),
+            Randomness(lambda: self.make_id(), choose_below),
             lambda: self.now_us,
+            bounds=dealer_bounds,
             **options,
         )
         self.session_ids = SessionIds(lambda: self.make_id())
@@ -79,11 +93,31 @@ class World:
             bounds or SessionBounds(),
         )
 
-    def connect(self, serializer: str = "json", bytes_max: int = 2**24) -> "Client":
-        return Client(self, serializer, bytes_max)
+        self._door: Door | None = None
+
+    @property
+    def door(self) -> Door:
+        """Where clients come in that are on real wires."""
+        if self._door is None:
+            self._door = Door(
+                self.realms, self.reception.authenticator, lambda: self.now_us, **self.settings
+            )
+        self._door.wamp.reception = self.reception
+        return self._door
+
+    def connect(self, serializer: str | None = None, bytes_max: int = 2**24) -> "Client":
+        """A client on the wire of the test that runs, with its serializer if none is named."""
+        wire = current.wire
+        name = serializer or wire.serializer
+        if wire.transport == MEMORY.transport:
+            return Client(self, name, bytes_max)
+        return WireClient(self, Wire(wire.transport, name), bytes_max)
 
     def join(
-        self, serializer: str = "json", features: dict[str, set[str]] | None = None, **details: Any
+        self,
+        serializer: str | None = None,
+        features: dict[str, set[str]] | None = None,
+        **details: Any,
     ) -> "Client":
         client = self.connect(serializer)
         client.hello(features, **details)
@@ -91,6 +125,12 @@ class World:
         assert welcome[0] == 2
         client.id = welcome[1]
         return client
+
+    def number_sessions_from(self, first: int) -> None:
+        """Have sessions numbered for themselves."""
+        ids = count(first)
+        self.session_ids = SessionIds(lambda: next(ids))
+        self.reception = replace(self.reception, session_ids=self.session_ids)
 
     def holds_nothing_of(self, session_id: int) -> bool:
         """Whether realm, broker and dealer have forgotten a session."""
@@ -211,6 +251,51 @@ class Client:
         code, _, given, *_ = self.take_one()
         assert (code, given) == (3, reason)
         assert self.is_closed
+
+
+class WireClient(Client):
+    """The same on a real transport; what was sent has been read when `send` returns."""
+
+    def __init__(self, world: World, wire: Wire, bytes_max: int) -> None:
+        self.line = Line(world.door, wire, bytes_max)
+        self.serializer = SERIALIZERS[wire.serializer]
+        self.bytes_max = bytes_max
+        self.facts = self.line.connection.facts
+        self.id = 0
+        self.request_ids = count(1)
+        self.session: Any = WireSession(self.line)
+        self._received: list[bytes] = []
+
+    @property
+    def received(self) -> list[bytes]:  # type: ignore[override]
+        self._received += self.line.take()
+        return self._received
+
+    @received.setter
+    def received(self, messages: list[bytes]) -> None:
+        self._received = messages
+
+    @property
+    def is_closed(self) -> bool:  # type: ignore[override]
+        if not self.line.is_closed:
+            self.line.settle()
+        return self.line.is_closed
+
+
+class WireSession:
+    """The door's session of a wire; what a client does to it is done over the wire."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def receive_data(self, data: bytes) -> None:
+        self._line.send(data)
+
+    def lose(self) -> None:
+        self._line.lose()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._line.connection.session, name)
 
 
 def roles(features: dict[str, Iterable[str]] | dict[str, set[str]]) -> dict[str, Any]:

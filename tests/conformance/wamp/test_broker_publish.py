@@ -14,13 +14,14 @@ from unittest.mock import patch
 import pytest
 from tests.conformance.wamp.broker_peers import NAMES, Realm, Session, error_of
 
-from thingtank.protocols.wamp.errors import ProtocolViolation
 from thingtank.protocols.wamp.messages import EventReceived, Publish, Published
 from thingtank.protocols.wamp.options import Forwarder, PublishOptions
 from thingtank.protocols.wamp.payloads import opaque_payload, payload_of
 from thingtank.protocols.wamp.publications import PublishPolicy
 from thingtank.protocols.wamp.serializer import Serializer
 from thingtank.protocols.wamp.serializers import JSON, SERIALIZERS
+
+pytestmark = pytest.mark.over_wires
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -58,6 +59,7 @@ def test_published_comes_before_the_publishers_own_event() -> None:
     assert event.publication_id == published.publication_id
 
 
+@pytest.mark.in_memory
 def test_answer_is_left_to_the_caller_where_the_policy_says_so() -> None:
     realm = Realm()
     publisher, subscriber = realm.join(), realm.join()
@@ -70,6 +72,7 @@ def test_answer_is_left_to_the_caller_where_the_policy_says_so() -> None:
     assert error_of(publisher.taken()[0]) == "invalid_uri"
 
 
+@pytest.mark.in_memory
 def test_publisher_is_excluded_unless_it_says_otherwise() -> None:
     realm = Realm()
     publisher, other = realm.join(), realm.join()
@@ -150,7 +153,7 @@ def test_lists_and_exclusion_all_have_to_hold(
         session.subscribed("a")
     sessions["s4"].publish("a", 1, acknowledge=acknowledge, **options)
     if acknowledge:
-        assert isinstance(sessions["s4"].inbox.pop(0), Published)
+        assert isinstance(sessions["s4"].take_first(), Published)
     assert [name for name, session in sessions.items() if session.values()] == receivers.split()
 
 
@@ -245,7 +248,7 @@ def test_payload_passthru_that_was_not_announced_is_a_violation(acknowledge: boo
     realm = Realm()
     publisher, subscriber = realm.join(), realm.join()
     subscriber.subscribed("a")
-    with pytest.raises(ProtocolViolation):
+    with publisher.violating():
         publisher.publish("a", b"x", acknowledge=acknowledge, **PPT)
     assert publisher.taken() == subscriber.taken() == []
 
@@ -279,6 +282,7 @@ def test_payload_arrives_in_the_receivers_serializer(sender: str, receiver: str)
     assert [event[3:] for event in subscriber.events()] == [([], {"only": 1}), ([], {})]
 
 
+@pytest.mark.in_memory
 def test_event_is_encoded_once_for_each_subscription_and_serializer() -> None:
     realm = Realm()
     publisher = realm.join("msgpack")
@@ -321,6 +325,7 @@ def test_receiver_that_cannot_be_given_the_payload_is_skipped(
     assert subscribers["msgpack"][0].values() == [1]
 
 
+@pytest.mark.in_memory
 @pytest.mark.parametrize("options", [{}, {"exclude": [99]}])
 def test_receiver_that_takes_no_message_as_long_is_skipped(options: dict[str, Any]) -> None:
     realm = Realm()
@@ -334,6 +339,7 @@ def test_receiver_that_takes_no_message_as_long_is_skipped(options: dict[str, An
     assert realm.broker.deliveries.too_long_count == 1
 
 
+@pytest.mark.in_memory
 def test_message_of_just_the_length_that_is_taken_arrives() -> None:
     realm = Realm()
     publisher, first = realm.join(), realm.join()
@@ -356,6 +362,7 @@ def test_nan_arrives_where_there_is_one() -> None:
     assert text.values() == [None]
 
 
+@pytest.mark.in_memory
 def test_receipts_are_asked_for_and_noted() -> None:
     realm = Realm()
     publisher, one, other, small = (
@@ -449,6 +456,7 @@ def test_history_is_not_given_events_with_lists_of_sessions(options: dict[str, A
     assert realm.kept == []
 
 
+@pytest.mark.in_memory
 def test_history_comes_before_published() -> None:
     realm = Realm()
     realm.broker.stand("a")

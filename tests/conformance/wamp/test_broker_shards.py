@@ -5,7 +5,10 @@ Source: WAMP, Sharded Subscription; how a key finds its node is of this implemen
 
 from collections import Counter
 
+import pytest
 from tests.conformance.wamp.broker_peers import Realm, Session
+
+pytestmark = pytest.mark.over_wires
 
 
 def nodes_of(realm: Realm, *nkeys: str) -> dict[str, Session]:
@@ -29,6 +32,7 @@ def test_event_goes_to_one_node_and_always_the_same() -> None:
     assert owners == {rkey: receiver(nodes, publisher, rkey) for rkey in owners}
 
 
+@pytest.mark.in_memory
 def test_choice_does_not_depend_on_the_process_or_order() -> None:
     for nkeys in (("n1", "n2", "n3"), ("n3", "n1", "n2")):
         realm = Realm()
@@ -37,6 +41,7 @@ def test_choice_does_not_depend_on_the_process_or_order() -> None:
         assert found == ["n2", "n2", "n3", "n1", "n2", "n1"]
 
 
+@pytest.mark.in_memory
 def test_node_that_leaves_moves_only_its_own_share() -> None:
     realm = Realm()
     publisher, nodes = realm.join(), nodes_of(realm, "n1", "n2", "n3", "n4")
@@ -48,6 +53,7 @@ def test_node_that_leaves_moves_only_its_own_share() -> None:
     }
 
 
+@pytest.mark.in_memory
 def test_subscribers_without_a_node_key_get_everything() -> None:
     realm = Realm()
     publisher, nodes = realm.join(), nodes_of(realm, "n1", "n2")

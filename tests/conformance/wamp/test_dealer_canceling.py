@@ -6,6 +6,8 @@ Source: WAMP, Call Canceling; Call Timeouts.
 import pytest
 from tests.conformance.wamp.dealing import AT_US, CANCELING, EVERYTHING, MIXED, Realm
 
+pytestmark = pytest.mark.over_wires
+
 SLOW = "com.example.slow"
 CANCELED, TIMEOUT = "wamp.error.canceled", "wamp.error.timeout"
 mixed = pytest.mark.parametrize(("caller_name", "callee_name"), MIXED)

@@ -8,6 +8,8 @@ from thingtank.protocols.wamp.calls import DealerBounds
 from thingtank.protocols.wamp.errors import UnconvertiblePayload
 from thingtank.protocols.wamp.serializers import SERIALIZERS
 
+pytestmark = pytest.mark.over_wires
+
 ECHO = "tank.echo"
 
 
@@ -32,6 +34,7 @@ def test_answer_at_once(name, payload):
     assert caller.take() == [[50, call_id, {}, *payload]]
 
 
+@pytest.mark.in_memory
 @pytest.mark.parametrize("name", SERIALIZERS)
 def test_answer_later(name):
     realm = Realm()
@@ -92,6 +95,7 @@ def test_refusal_is_an_error():
     ]
 
 
+@pytest.mark.in_memory
 def test_failure_ends_the_call_and_comes_to_light():
     realm = Realm()
     realm.dealer.provide("tank.broken", lambda call: 1 / 0)

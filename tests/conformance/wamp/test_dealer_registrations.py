@@ -12,6 +12,8 @@ from thingtank.protocols.wamp.meta_events import MetaEvent
 from thingtank.protocols.wamp.registrations import NoSuchRegistration
 from thingtank.protocols.wamp.serializers import SERIALIZERS
 
+pytestmark = pytest.mark.over_wires
+
 TAKEN = "wamp.error.procedure_already_exists"
 ADD = "com.example.add2"
 
@@ -272,7 +274,7 @@ def test_concurrency_passes_busy_callees_over(invoke, places):
     caller = realm.join()
     for place in places:
         caller.call(ADD)
-        assert len(callees[place].peer.received) == 1
+        assert callees[place].count_received() == 1
     call_id = caller.call(ADD)
     assert caller.take_error(48, call_id) == "crossbar.error.max_concurrency_reached"
     callees[places[1]].give(callees[places[1]].take_invocation())
@@ -300,6 +302,7 @@ def test_concurrency_is_freed_however_a_call_ends(ending):
     callee.take_invocation()
 
 
+@pytest.mark.in_memory
 def test_force_reregister_takes_the_registration_from_the_present_callees():
     realm = Realm()
     first, unaware, new = realm.join(), realm.join("cbor", {"callee": set()}), realm.join("msgpack")
@@ -372,6 +375,7 @@ def test_invocations_go_on_when_their_registration_is_taken_away():
     assert caller.take() == [[50, call_id, {}, [3]]]
 
 
+@pytest.mark.in_memory
 def test_meta_events_come_in_order():
     realm = Realm()
     first, second = realm.join(), realm.join()

@@ -8,6 +8,8 @@ from tests.conformance.wamp.dealing import EVERYTHING, MIXED, Realm
 
 from thingtank.protocols.wamp.calls import DealerBounds
 
+pytestmark = pytest.mark.over_wires
+
 WORK = "com.example.work"
 UNAVAILABLE = "wamp.error.unavailable"
 NO_CALLEE = "wamp.error.no_available_callee"
@@ -134,6 +136,7 @@ def test_details_are_those_for_the_new_callee():
     assert "receive_progress" not in details
 
 
+@pytest.mark.in_memory
 def test_new_callee_that_cannot_be_given_the_call_is_an_error():
     realm = Realm()
     first, second = realm.join(), realm.join(bytes_max=512)

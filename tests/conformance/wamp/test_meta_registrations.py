@@ -3,6 +3,8 @@
 import pytest
 from tests.conformance.wamp.realms import NAMES, PLAIN, World
 
+pytestmark = pytest.mark.over_wires
+
 EVENTS = ("on_create", "on_register", "on_unregister", "on_delete")
 
 

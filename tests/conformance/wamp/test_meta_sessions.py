@@ -3,12 +3,16 @@
 import pytest
 from tests.conformance.wamp.realms import NAMES, World
 
+pytestmark = pytest.mark.over_wires
+
 IN_USE = "wamp.session."
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_join_and_leave_are_published(name):
+def test_join_and_leave_are_published(name, wire):
     world = World()
+    kind = {"batched": "websocket"}.get(wire.transport, wire.transport)
+    peer = "here" if kind == "memory" else "127.0.0.1"
     listener = world.join(name)
     on_join = listener.subscribe("wamp.session.on_join")
     on_leave = listener.subscribe("wamp.session.on_leave")
@@ -20,7 +24,7 @@ def test_join_and_leave_are_published(name):
         "authmethod": "test",
         "authprovider": "tests",
         "authextra": {"x": 1},
-        "transport": {"type": "memory", "protocol": "wamp.2.cbor", "peer": "here"},
+        "transport": {"type": kind, "protocol": "wamp.2.cbor", "peer": peer},
     }
     assert listener.events() == [(on_join, [details])]
     assert listener.call("wamp.session.get", other.id) == details

@@ -6,6 +6,8 @@ from tests.conformance.wamp.realms import NAMES, PLAIN, World
 from thingtank.protocols.wamp.authorization import ALLOWED, DENIED
 from thingtank.protocols.wamp.later import Later
 
+pytestmark = pytest.mark.over_wires
+
 EVENTS = ("on_create", "on_subscribe", "on_unsubscribe", "on_delete")
 
 

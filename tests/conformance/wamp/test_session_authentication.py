@@ -15,6 +15,8 @@ from thingtank.protocols.wamp.authentication import (
 from thingtank.protocols.wamp.later import Later
 from thingtank.protocols.wamp.session import State
 
+over_wires = pytest.mark.over_wires
+
 LAMP = Accepted("lamp", "device", "ticket", "static")
 
 

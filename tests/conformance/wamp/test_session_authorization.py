@@ -14,6 +14,8 @@ from thingtank.protocols.wamp.later import Later
 from thingtank.protocols.wamp.publications import PublishPolicy
 from thingtank.protocols.wamp.reception import SessionBounds
 
+over_wires = pytest.mark.over_wires
+
 
 class Scripted:
     """Decides by URI; what is not named is allowed. Those in `later` wait for the test."""
@@ -55,6 +57,7 @@ def test_what_is_asked():
     ]
 
 
+@over_wires
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("is_later", [False, True])
 @pytest.mark.parametrize("error", ["wamp.error.not_authorized", "wamp.error.authorization_failed"])
@@ -76,6 +79,7 @@ def test_denied(name, is_later, error):
     assert world.realm.broker.subscriptions.match("a.b") is None
 
 
+@over_wires
 def test_policies_of_decisions_come_to_pass():
     authorizer = Scripted(
         {
@@ -100,6 +104,7 @@ def test_policies_of_decisions_come_to_pass():
     assert (invocation[3]["caller"], invocation[3]["trustlevel"]) == (client.id, 4)
 
 
+@over_wires
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_overtakes_a_request_that_waits(name):
     authorizer = Scripted(later={"slow"})
@@ -133,6 +138,7 @@ def test_other_sessions_do_not_wait():
     assert world.join().call("wamp.session.count") == 2
 
 
+@over_wires
 def test_progressive_invocations_wait_for_their_call():
     authorizer = Scripted(later={"slow"})
     world = World(authorizer=authorizer)
@@ -171,6 +177,7 @@ def test_session_that_ends_while_a_request_waits(how):
     assert world.holds_nothing_of(client.id)
 
 
+@over_wires
 def test_violation_that_had_to_wait():
     authorizer = Scripted(later={"slow"})
     world, client = joined(authorizer)
@@ -192,6 +199,7 @@ def test_violation_of_the_request_that_waited():
     assert world.holds_nothing_of(client.id)
 
 
+@over_wires
 def test_authorizer_that_never_answers_has_failed():
     authorizer = Scripted(later={"slow"})
     world, client = joined(authorizer)
@@ -233,6 +241,7 @@ def test_what_waits_is_bounded():
         assert one_too_many == enough + 1
 
 
+@over_wires
 def test_request_that_waited_has_its_id():
     authorizer = Scripted(later={"slow"})
     _, client = joined(authorizer, request_ids="sequential")

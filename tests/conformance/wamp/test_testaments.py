@@ -8,6 +8,8 @@ from thingtank.protocols.wamp.later import Later
 from thingtank.protocols.wamp.publications import PublishPolicy
 from thingtank.protocols.wamp.testaments import TESTAMENTS_PER_SESSION_MAX
 
+pytestmark = pytest.mark.over_wires
+
 ADD, FLUSH = "wamp.session.add_testament", "wamp.session.flush_testaments"
 
 

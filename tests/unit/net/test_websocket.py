@@ -85,3 +85,32 @@ async def test_a_peer_that_reads_nothing_is_ended_after_a_while(
         await asyncio.sleep(0)
         await wait_for_end(talks[0])
     await server.stop()
+
+
+@pytest.mark.parametrize(
+    ("connection", "status"),
+    [
+        ("Upgrade", 101),
+        ("upgrade", 101),
+        ("keep-alive, Upgrade", 101),  # Firefox
+        ("keep-alive\r\nConnection: Upgrade", 101),
+        ("keep-alive", 400),
+    ],
+)
+async def test_upgrade_may_stand_among_other_options(connection: str, status: int) -> None:
+    """RFC 6455, 4.2.1."""
+    server = await listen({"/": WebSocketRoute(Talk, 1, 1000)})
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    lines = [
+        "GET / HTTP/1.1",
+        "Host: x",
+        "Upgrade: websocket",
+        f"Connection: {connection}",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ]
+    writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+    assert (await reader.readline()).split()[1] == str(status).encode()
+    writer.close()
+    await writer.wait_closed()
+    await server.stop()

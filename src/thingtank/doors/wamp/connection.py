@@ -19,6 +19,7 @@ import structlog
 from thingtank.protocols.wamp.authentication import TransportFacts
 from thingtank.protocols.wamp.batching import Batching
 from thingtank.protocols.wamp.errors import ProtocolViolation
+from thingtank.protocols.wamp.reception import Reception
 from thingtank.protocols.wamp.serializer import Serializer
 from thingtank.protocols.wamp.session import Session, State
 
@@ -29,8 +30,17 @@ log = structlog.get_logger()
 
 TOO_SLOW = "thingtank.error.too_slow"
 ANSWERS_TIMES_MAX = 8
+_TOLD_BYTES_MAX = 65_536
 
 _US_PER_S = 1_000_000
+
+
+def told_bytes(unread_bytes_max: int) -> int:
+    """How much a transport may hold before it says that it has been emptied.
+
+    A connection that waits for its client to catch up must be told so.
+    """
+    return min(_TOLD_BYTES_MAX, unread_bytes_max // 2)
 
 
 class Link(Protocol):
@@ -72,8 +82,13 @@ class Connection:
         batching: Batching | None,
         bytes_max: int,
         facts: TransportFacts,
+        reception: Reception | None = None,
     ) -> None:
-        """Wait for HELLO."""
+        """Wait for HELLO.
+
+        Args:
+            reception: where its sessions come in, if that is not the door's.
+        """
         self._door = door
         self._link = link
         self._batching = batching
@@ -89,8 +104,18 @@ class Connection:
         self.bytes_max = bytes_max
         self.facts = facts
         self.dropped_count = 0
-        self.session = Session(self, door.reception)
+        self.session = Session(self, reception or door.reception)
         self._look_at_clock()
+
+    @property
+    def is_batched(self) -> bool:
+        """Whether its subprotocol has batches."""
+        return self._batching is not None
+
+    @property
+    def unread_bytes(self) -> int:
+        """How much the client has not taken yet."""
+        return self._link.unread_bytes()
 
     # --- from the client ---
 
@@ -177,9 +202,12 @@ class Connection:
         """Queue an encoded EVENT, or drop it if too much waits to be read already."""
         unread_bytes = self._unread_bytes + len(data)
         if unread_bytes > self._unread_bytes_max:
-            self.dropped_count += 1
-            self._door.dropped_count += 1
-            return
+            self._write()  # one turn may bring much for a client who reads as fast as can be
+            unread_bytes = self._unread_bytes + len(data)
+            if unread_bytes > self._unread_bytes_max:
+                self.dropped_count += 1
+                self._door.dropped_count += 1
+                return
         self._unread_bytes = unread_bytes
         if not self._is_dirty:
             self._is_dirty = True
@@ -199,19 +227,30 @@ class Connection:
     def flush(self) -> None:
         """Write what has been queued in this turn."""
         self._is_dirty = False
-        out, self._out = self._out, []
-        if out and not self._is_lost:
-            if self._batching is not None:
-                out = self._batched(out, self._batching)
-            self._link.write(out)
-            self._unread_bytes = self._link.unread_bytes()
-            if self._unread_bytes > self._unread_bytes_max // 2:
-                self._slow_down()
+        self._write()
         if self._is_over:
             self._link.close()
         else:
             self._resume_if_free()
             self._look_at_clock()
+
+    def _write(self) -> None:
+        out, self._out = self._out, []
+        if out and not self._is_lost:
+            realm = self.session.realm
+            if realm is not None:
+                realm.sent_count += len(out)
+            if self._batching is not None:
+                out = self._batched(out, self._batching)
+            self._link.write(out)
+            self._unread_bytes = 0
+            self.look_at_unread()
+
+    def look_at_unread(self) -> None:
+        """Something has been written."""
+        self._unread_bytes = max(self._unread_bytes, self._link.unread_bytes())
+        if self._unread_bytes > self._unread_bytes_max // 2:
+            self._slow_down()
 
     def _batched(self, messages: list[bytes], batching: Batching) -> list[bytes]:
         """As few batches as there can be of at most what a client takes."""

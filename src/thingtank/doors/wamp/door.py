@@ -11,7 +11,6 @@ import structlog
 from thingtank.doors.wamp.connection import Connection
 from thingtank.doors.wamp.rawsocket import RawSocket
 from thingtank.doors.wamp.settings import WampSettings
-from thingtank.net.keep_alive import KeepAlive
 from thingtank.net.websocket import WebSocketHead
 from thingtank.protocols.wamp.authentication import Authenticator
 from thingtank.protocols.wamp.reception import Reception, SessionBounds
@@ -42,7 +41,6 @@ class WampDoor:
 
     Attributes:
         reception: what their sessions share.
-        keep_alive: watches RawSocket connections; those of WebSocket are the port's.
         connections: all there are.
         dropped_count: events that were not sent to clients who read too slowly.
     """
@@ -75,7 +73,6 @@ class WampDoor:
             "sequential" if settings.strict_ids else "any",
             SessionBounds(held_messages_max=HELD_MESSAGES_MAX, held_bytes_max=HELD_BYTES_MAX),
         )
-        self.keep_alive = KeepAlive(settings.silence_s)
         self.connections: set[Connection] = set()
         self.dropped_count = 0
         self._dirty: list[Connection] = []

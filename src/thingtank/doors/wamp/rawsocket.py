@@ -1,13 +1,17 @@
 """WAMP over RawSocket: TCP, TLS and Unix sockets.
 
+Clients' PINGs are answered, and none are sent: Autobahn for Python, on asyncio and on Twisted, and
+swampyer lose the connection over one. Whether a silent client's machine is there, TCP asks.
+
 Source: WAMP, RawSocket Transport.
 """
 
 import asyncio
 from typing import TYPE_CHECKING
 
-from thingtank.doors.wamp.connection import Connection
+from thingtank.doors.wamp.connection import Connection, told_bytes
 from thingtank.doors.wamp.transport_facts import facts_of
+from thingtank.net.tcp_keep_alive import watch_by_tcp
 from thingtank.net.websocket import UNIX
 from thingtank.protocols.wamp.authentication import TransportFacts
 from thingtank.protocols.wamp.errors import ProtocolViolation
@@ -46,14 +50,11 @@ class RawSocket(asyncio.Protocol):
         self.pause = transport.pause_reading
         self.unread_bytes = transport.get_write_buffer_size
         self.abort = transport.abort
-        self.is_heard = True
-        self.is_asked = False
 
     # --- as an asyncio protocol ---
 
     def data_received(self, data: bytes) -> None:
         """Take the frames that these bytes complete."""
-        self.is_heard = True
         for event in self._frames.receive_data(data):
             connection = self._connection
             if type(event) is bytes:
@@ -68,9 +69,12 @@ class RawSocket(asyncio.Protocol):
         replies = self._frames.data_to_send()
         if replies and not self._transport.is_closing():
             self._transport.write(replies)
+            if self._connection is not None:
+                self._connection.look_at_unread()
 
     def _open(self, opened: Opened) -> None:
         self._stop_timer()
+        self._transport.set_write_buffer_limits(told_bytes(self._door.settings.unread_bytes_max))
         self._transport.write(self._frames.data_to_send())
         serializer = RAWSOCKET_SERIALIZERS[opened.serializer_id]
         self._connection = Connection(
@@ -82,7 +86,7 @@ class RawSocket(asyncio.Protocol):
             self._facts(),
         )
         self._door.remember(self._connection)
-        self._door.keep_alive.add(self)
+        watch_by_tcp(self._transport, self._door.settings.silence_s)
 
     def _facts(self) -> TransportFacts:
         peer = self._transport.get_extra_info("peername")
@@ -111,7 +115,6 @@ class RawSocket(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_timer()
-        self._door.keep_alive.remove(self)
         if self._connection is not None:
             self._connection.lose()
 
@@ -132,17 +135,6 @@ class RawSocket(asyncio.Protocol):
         if not self._transport.is_closing():
             self._transport.close()
             self._wait(CLOSE_S_MAX)
-
-    # --- as a watched connection ---
-
-    def ping(self) -> None:
-        """Ask whether the client is there."""
-        self._frames.send_ping(b"?")
-        self._transport.write(self._frames.data_to_send())
-
-    def cut_off(self) -> None:
-        """The client is gone without a word."""
-        self._transport.abort()
 
     def _wait(self, seconds: float) -> None:
         self._stop_timer()

@@ -163,6 +163,12 @@ class RealmSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
             return "loopback" if self.name == OPEN_REALM else "off"
         return self.anonymous
 
+    def role_of_account(self, *, is_admin: bool) -> str:
+        """What an account is here; blank where it may not come in."""
+        if not self.account_role:
+            return ""
+        return (self.admin_role if is_admin else "") or self.account_role
+
     @property
     def roles_by_name(self) -> dict[str, RoleSettings]:
         """All roles, those that there are without settings among them."""

@@ -25,7 +25,8 @@ class WampSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         unread_bytes_max: a client that leaves more unread is sent no events until it has caught
             up; from half of it on no more is read from it.
         slow_s_max: a client that is behind for so long is sent away.
-        silence_s: a client that says nothing for so long is asked whether it is there.
+        silence_s: a client that says nothing for so long is asked whether it is there; by
+            RawSocket its machine is.
         strict_ids: end sessions whose request ids have gaps, as the specification says; clients
             of the first years chose theirs at random.
         strict_uris: take only URIs of the strict form, `[0-9a-z_]` in each component.

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from thingtank.doors.wamp.connection import Connection
+from thingtank.doors.wamp.connection import Connection, told_bytes
 from thingtank.doors.wamp.transport_facts import facts_of
 from thingtank.net.websocket import Refused, WebSocketHead, WebSocketPeer, WebSocketRoute
 from thingtank.net.websocket_errors import CloseCode
@@ -58,6 +58,7 @@ class _Conversation:
 
     def __init__(self, door: "WampDoor", peer: WebSocketPeer, protocol: str) -> None:
         serializer, is_batched = _OF_PROTOCOL[protocol]
+        peer.transport.set_write_buffer_limits(told_bytes(door.settings.unread_bytes_max))
         self._is_text = not serializer.is_binary
         connection = Connection(
             door,

@@ -151,11 +151,11 @@ def _decode(data: bytes) -> Message:
     head_count = HEAD_ELEMENTS.get(_code(data, at))
     if head_count is None:
         _check_end(data, scan(data, 0, 1, depth=0, is_opaque=False))
-        return decode_on_wire(_TO_MSGPACK(_values(data)), "CBOR")  # type: ignore[no-any-return] # one of ANY_ON_WIRE
+        return decode_on_wire(_TO_MSGPACK(_defined(data)), "CBOR")  # type: ignore[no-any-return] # one of ANY_ON_WIRE
     if not head_count <= count <= head_count + 2:
         raise ProtocolViolation(f"expected {head_count} to {head_count + 2} elements, not {count}")
     args_at = scan(data, at, head_count, is_opaque=False)
-    head = _values(bytes((0x80 + head_count,)) + data[at:args_at])
+    head = _defined(bytes((0x80 + head_count,)) + data[at:args_at])
     message = decode_on_wire(_TO_MSGPACK(head), "CBOR")
     payload = _payload(data, args_at, count - head_count)
     return PAYLOAD_MESSAGE_OF[type(message)](*astuple(message)[:-2], payload)
@@ -238,6 +238,24 @@ def _code(data: bytes, at: int) -> int:
 def _values(data: bytes) -> Any:
     """Values of one item that has been scanned, and not as opaque."""
     return cbor2.loads(data, max_depth=DEPTH_MAX + 1)
+
+
+def _defined(data: bytes) -> Any:
+    """Values of a message's head; wampy.js sends options that are not set as undefined."""
+    values = _values(data)
+    return _leave_out_undefined(values) if b"\xf7" in data else values
+
+
+def _leave_out_undefined(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_leave_out_undefined(element) for element in value]
+    if isinstance(value, dict):
+        return {
+            key: _leave_out_undefined(member)
+            for key, member in value.items()
+            if member is not cbor2.undefined
+        }
+    return value
 
 
 def _without_undefined(value: Any) -> Any:

@@ -41,7 +41,7 @@ from thingtank.protocols.wamp.parties import Party
 from thingtank.protocols.wamp.peers import Peer
 from thingtank.protocols.wamp.procedures import RouterCall, RouterProcedure
 from thingtank.protocols.wamp.registrar import Registrar
-from thingtank.protocols.wamp.registrations import ChooseBelow, Registrations
+from thingtank.protocols.wamp.registrations import ChooseBelow, Registration, Registrations
 from thingtank.protocols.wamp.routing import (
     US_PER_MS,
     CallRouting,
@@ -232,6 +232,11 @@ class Dealer:
             return
         answer = Error(48, call.request_id, message.details, message.error, message.payload)
         self._routing.bring_error(call, answer)
+
+    def registrations_of(self, peer: Peer) -> list[Registration]:
+        """Those that a session is on."""
+        party = self._parties.get(peer)
+        return [each.registration for each in party.endpoints.values()] if party else []
 
     def drop(self, peer: Peer) -> None:
         """Forget a session that is over; nothing is sent to it any more.

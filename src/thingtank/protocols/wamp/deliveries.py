@@ -48,6 +48,7 @@ class Deliveries:
         """
         converted: dict[Serializer, Payload | None] = {}
         for subscription in subscriptions:
+            subscription.event_count += 1
             details = EventDetails(topic=topic) if subscription.is_pattern else None
             for serializer, peers in subscription.groups:
                 if peers[0] is publisher and len(peers) == 1:
@@ -87,6 +88,7 @@ class Deliveries:
         converted: dict[Serializer, Payload | None] = {}
         sent_to: list[int] = []
         for subscription in subscriptions:
+            subscription.event_count += 1
             peers = _receiving(subscription, publication)
             if not isinstance(rkey, UnsetType) and subscription.nkeys:
                 peers = sharded(peers, rkey, subscription.nkeys)

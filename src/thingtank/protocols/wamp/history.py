@@ -22,6 +22,7 @@ class HistoryRule(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         uri: a topic or pattern, for which there is a standing subscription.
+        match: `exact`, `prefix` or `wildcard`.
         events_max: the oldest beyond so many are forgotten.
         bytes_max: so are the oldest beyond so much on disk, about.
         keep_s: older ones are forgotten.

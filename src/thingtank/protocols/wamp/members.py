@@ -47,6 +47,8 @@ class Member(Peer):
         testaments: what is published when it ends.
         close: sends GOODBYE with a reason and words for people, and has it leave its realm.
         fail: sends ABORT, for what it did, and has it leave its realm.
+        transport: what its messages go through.
+        joined_us: when it came into its realm, since the epoch.
     """
 
     def __init__(
@@ -75,20 +77,21 @@ class Member(Peer):
         self.testaments = Testaments()
         self.close = close
         self.fail = fail
-        self._transport = transport
+        self.joined_us = 0
+        self.transport = transport
 
     def send_bytes(self, data: bytes) -> None:
         """Send a message that is encoded already."""
-        self._transport.send_bytes(data)
+        self.transport.send_bytes(data)
 
     def send_event(self, data: bytes) -> None:
         """Send an encoded EVENT."""
-        self._transport.send_event(data)
+        self.transport.send_event(data)
 
     @property
     def details(self) -> dict[str, Any]:
         """What the Session Meta API says of it: on_join and get."""
-        accepted, facts = self.accepted, self._transport.facts
+        accepted, facts = self.accepted, self.transport.facts
         details = {
             "session": self.session_id,
             "authid": self.authid,

@@ -29,10 +29,13 @@ from thingtank.protocols.wamp.serializer import (
 _BUILT_BYTES_MAX = 1024  # longer payloads are scanned: what they would be built into costs more
 _CONTAINERS = bytes([*range(0x80, 0xA0), *range(0xDC, 0xE0)])
 _NOTHING = frozenset({b"\x80", b"\xde\0\0", b"\xdf\0\0\0\0", b"\x90", b"\xdc\0\0", b"\xdd\0\0\0\0"})
+_UNDEFINED_OCTETS = b"\xd4\0\0"  # msgpackr's way of writing JavaScript's `undefined`; see below
+_UNDEFINED = msgspec.msgpack.Ext(0, b"\0")
 _PAYLOAD_CODES = frozenset(bytes((code,)) for code in HEAD_ELEMENTS)
 
 _DECODER: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(ANY_ON_WIRE)
 _VALUE = msgspec.msgpack.Decoder()
+_ELEMENTS_MAX = 7  # ERROR with Arguments and ArgumentsKw
 _KWARGS = msgspec.msgpack.Decoder(dict[str, Any])
 _ENCODE = msgspec.msgpack.Encoder().encode
 
@@ -64,6 +67,15 @@ class MsgpackSerializer(Serializer):
         """
         if len(data) > MESSAGE_BYTES_MAX:
             raise too_long()
+        try:
+            return self._decode(data)
+        except ProtocolViolation:
+            # wampy.js sends options that are not set as undefined.
+            if _UNDEFINED_OCTETS not in data:
+                raise
+            return self._decode(_without_undefined(data))
+
+    def _decode(self, data: bytes) -> Message:
         if data[1:2] not in _PAYLOAD_CODES:
             _check_bare(data)
         message = decode_on_wire(data, "MessagePack")
@@ -169,3 +181,29 @@ def _check_bare(data: bytes) -> None:
         scan(data, 0, 1, depth=0, is_opaque=False)
     except UnconvertiblePayload as error:
         raise ProtocolViolation(f"in options or details: {error}") from None
+
+
+def _without_undefined(data: bytes) -> bytes:
+    """The same message, its options or details without members that are undefined."""
+    at, elements = 1, []
+    for _ in range(min(data[0] & 0x0F, HEAD_ELEMENTS.get(data[1], _ELEMENTS_MAX))):
+        start, at = at, scan(data, at, 1)
+        elements.append(_defined(data[start:at]))
+    return data[:1] + b"".join(elements) + data[at:]
+
+
+def _defined(element: bytes) -> bytes:
+    if _UNDEFINED_OCTETS not in element:
+        return element
+    try:
+        return _ENCODE(_leave_out(_VALUE.decode(element)))
+    except (msgspec.DecodeError, TypeError, ValueError, RecursionError):
+        return element  # the message is wrong in another way too
+
+
+def _leave_out(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_leave_out(element) for element in value]
+    if isinstance(value, dict):
+        return {key: _leave_out(member) for key, member in value.items() if member != _UNDEFINED}
+    return value

@@ -18,9 +18,9 @@ API. `concurrency` and `force_reregister` are of Crossbar.io.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from operator import attrgetter
-from typing import Any
+from typing import Any, get_args
 
 from thingtank.protocols.wamp.errors import WampError
 from thingtank.protocols.wamp.meta_events import MetaEvent, created_text
@@ -82,12 +82,14 @@ class Registration:
 
     Attributes:
         endpoints: n >= 1 by order of registration, until it is deleted.
+        call_count: calls that came for it.
     """
 
     __slots__ = (
         "_is_limited",
         "_place_last",
         "_places",
+        "call_count",
         "created_us",
         "endpoints",
         "id",
@@ -108,6 +110,7 @@ class Registration:
         self.created_us = created_us
         self.is_pattern = match != "exact"
         self.endpoints: list[Endpoint] = []
+        self.call_count = 0
         self._places = 0
         self._place_last = -1  # who had the last turn
         self._is_limited = False  # whether any of them ever had a concurrency
@@ -240,6 +243,19 @@ class Registrations:
         if registration is None:
             raise NoSuchRegistration(f"no registration {registration_id}")
         return registration
+
+    def values(self) -> Collection[Registration]:
+        """All of clients, in the order in which they came."""
+        return self._by_id.values()
+
+    def list_provided(self) -> list[tuple[str, Match]]:
+        """URI and match of the router's own procedures."""
+        return [
+            (uri, match)
+            for match in get_args(Match)
+            for uri, found in self._patterns.by_match(match)
+            if isinstance(found, RouterProcedure)
+        ]
 
     def list_ids(self) -> dict[Match, list[int]]:
         """All ids by match: `wamp.registration.list`."""

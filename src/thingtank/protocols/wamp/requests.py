@@ -88,6 +88,7 @@ class Requests:
         Raises:
             ProtocolViolation.
         """
+        self._realm.received_count += 1
         _HANDLERS[type(message)](self, message)
 
     def give_up(self) -> None:

@@ -86,6 +86,8 @@ class Realm:
             them may call back into the realm.
         is_strict: whether URIs must keep the strict rule.
         is_closed: no session comes in any more.
+        received_count, sent_count: messages from and to its sessions; those sent are counted by
+            the doors.
     """
 
     def __init__(
@@ -111,6 +113,8 @@ class Realm:
         self.is_strict = is_strict
         self.is_closed = False
         self.members: dict[int, Member] = {}
+        self.received_count = self.sent_count = 0
+        self._now_us = now_us
         self.watchers: list[Callable[[MetaEvent], None]] = []
         self.broker = Broker(
             randomness.make_id,
@@ -153,6 +157,7 @@ class Realm:
 
     def join(self, member: Member) -> None:
         """Have a session, which has been welcomed."""
+        member.joined_us = self._now_us()
         self.members[member.session_id] = member
         if not member.accepted.is_hidden:
             self._on_meta(MetaEvent("wamp.session.on_join", (member.details,)))

@@ -98,6 +98,7 @@ class CallRouting:
         if isinstance(found, RouterProcedure):
             self._carry_out(call, found, message)
             return
+        found.call_count += 1
         endpoint = found.choose(self._choose_below)
         if endpoint is None:
             raise Refused(MAX_CONCURRENCY, "all callees carry out as many calls as they take")

@@ -23,6 +23,8 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
+from msgspec.structs import replace
+
 from thingtank.protocols.wamp.answers import INVALID_URI, LIMIT_REACHED, PAYLOAD_SIZE_EXCEEDED
 from thingtank.protocols.wamp.authentication import (
     AUTHENTICATION_FAILED,
@@ -46,6 +48,7 @@ from thingtank.protocols.wamp.messages import (
     Message,
     Welcome,
 )
+from thingtank.protocols.wamp.options import Role
 from thingtank.protocols.wamp.reception import Reception
 from thingtank.protocols.wamp.requests import REQUESTS, Requests
 from thingtank.protocols.wamp.router import SYSTEM_SHUTDOWN, Realm
@@ -76,6 +79,7 @@ class Session:
     Attributes:
         state: what may come next.
         member: the session that is open now.
+        realm: where it is.
     """
 
     def __init__(self, transport: Transport, reception: Reception) -> None:
@@ -84,7 +88,7 @@ class Session:
         self._transport = transport
         self._reception = reception
         self._bounds = reception.bounds
-        self._realm: Realm | None = None
+        self.realm: Realm | None = None
         self._session_id = 0  # 0 for none
         self._handshake: Handshake | None = None
         self._requests: Requests | None = None
@@ -236,13 +240,21 @@ class Session:
             self._session_id, accepted, attempt.details, self._transport, self.close, self.fail
         )
         details = realm.welcome_details(member, reception.agent)
-        if not self._send_fitting(Welcome(member.session_id, details)):
+        if not self._send_fitting(self._short_welcome(Welcome(member.session_id, details))):
             return
         self._handshake = None
         self._set(State.OPEN)
         self._requests = Requests(member, realm, reception.request_ids, self._release)
-        self.member, self._realm = member, realm
+        self.member, self.realm = member, realm
         realm.join(member)
+
+    def _short_welcome(self, welcome: Welcome) -> Welcome:
+        """The same; without features, if the client cannot take so much."""
+        transport = self._transport
+        if len(transport.serializer.encode(welcome)) <= transport.bytes_max:
+            return welcome
+        roles = {name: Role() for name in welcome.details.roles}
+        return replace(welcome, details=replace(welcome.details, roles=roles))
 
     def _send_fitting(self, message: Message) -> bool:
         """Send what a client must take; whether it can."""
@@ -295,9 +307,9 @@ class Session:
 
     def _leave(self) -> None:
         """Forget the session that is open, or was about to be."""
-        member, realm, requests = self.member, self._realm, self._requests
+        member, realm, requests = self.member, self.realm, self._requests
         handshake = self._handshake
-        self.member = self._realm = self._requests = self._handshake = None
+        self.member = self.realm = self._requests = self._handshake = None
         self._held.clear()
         if handshake is not None:
             handshake.cancel()

@@ -6,7 +6,7 @@ long as the router where it stands for a topic whose events are kept.
 Source: WAMP, Publish and Subscribe; Pattern-based Subscriptions; Subscription Meta API.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from thingtank.protocols.wamp.errors import WampError
@@ -31,6 +31,7 @@ class Subscription:
     Attributes:
         is_pattern: its events name their topic.
         is_standing: it lasts without subscribers, and its events are kept.
+        event_count: events of it, whether anybody got them or not.
         peers: the subscribers by session id, in the order in which they came.
         nkeys: node keys by session id, of those who gave one.
     """
@@ -38,6 +39,7 @@ class Subscription:
     __slots__ = (
         "_groups",
         "created_us",
+        "event_count",
         "id",
         "is_pattern",
         "is_standing",
@@ -54,6 +56,7 @@ class Subscription:
         self.created_us = created_us
         self.is_pattern = match != "exact"
         self.is_standing = False
+        self.event_count = 0
         self.peers: dict[int, Peer] = {}
         self.nkeys: dict[int, str] = {}
         self._groups: Groups | None = ()
@@ -176,6 +179,14 @@ class Subscriptions:
         if subscription is None:
             raise NoSuchSubscription(f"no subscription {subscription_id}")
         return subscription
+
+    def values(self) -> Collection[Subscription]:
+        """All, in the order in which they came."""
+        return self._by_id.values()
+
+    def of_session(self, session_id: int) -> Iterable[Subscription]:
+        """Those that a session holds."""
+        return self._of_session.get(session_id, {}).values()
 
     def list_ids(self) -> dict[Match, list[int]]:
         """All ids by match: `wamp.subscription.list`."""

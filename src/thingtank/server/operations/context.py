@@ -1,5 +1,7 @@
 """What an operation works on."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from thingtank.stores.embedded_archive import EmbeddedArchive
@@ -14,12 +16,14 @@ class Context(msgspec.Struct, frozen=True):
 
     Attributes:
         url: where its web door is; blank when no server runs.
+        sockets: where its other doors are, by name.
     """
 
     tank: Tank
     directory: DjangoDirectory
     archive: EmbeddedArchive
     url: str = ""
+    sockets: Mapping[str, str] = {}
 
     def account(self, login: str) -> Account:
         """The account of that login; a blank one means the instance's owner.

@@ -16,6 +16,7 @@ from thingtank.server.operations import (
     triggers,
     users,
 )
+from thingtank.server.operations.addresses import addresses
 from thingtank.server.operations.context import Context
 from thingtank.server.operations.shapes import Nothing, Paged, Refused
 from thingtank.tank.errors import TankError
@@ -61,6 +62,7 @@ OPERATIONS: dict[str, tuple[type[msgspec.Struct], Operation]] = {
     "delivery.show": (deliveries.OneDelivery, deliveries.show),
     "delivery.retry": (deliveries.OneDelivery, deliveries.retry),
     "delivery.cancel": (deliveries.OneDelivery, deliveries.cancel),
+    "server.addresses": (Nothing, addresses),
     "archive.stats": (Nothing, archive.stats),
     "archive.compact": (Nothing, archive.compact),
     "archive.retention": (archive.AskRetention, archive.retention),

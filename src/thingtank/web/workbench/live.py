@@ -15,11 +15,10 @@ the device's events from a bounded listener and sends:
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any
-
-import msgspec
 
 from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.bus import Listener
@@ -35,22 +34,15 @@ from thingtank.tank.events import (
 )
 from thingtank.tank.tank import Tank
 from thingtank.web import tank_access
-from thingtank.web.workbench.bounds import TooManyVisits, VisitLimits, Visits
+from thingtank.web.workbench.bounds import VisitLimits
 from thingtank.web.workbench.live_triggers import TriggerWatch, fired_rows
-from thingtank.web.workbench.long_answers import (
-    address_of,
-    may_see,
-    refuse,
-    too_many,
-    unseen,
-    watch_client,
-)
+from thingtank.web.workbench.live_wamp import WAMP_PREFIX, WampStreams
+from thingtank.web.workbench.long_answers import may_see, refuse, unseen
 from thingtank.web.workbench.panels import read_channels, request_row
+from thingtank.web.workbench.streams import HEARTBEAT, HEARTBEAT_S, RETRY, Streams, message
 
 PREFIX = "/live/"
-HEARTBEAT_S = 15.0
 COALESCE_S = 0.1
-RETRY_MS = 2000
 EVENTS_MAX = 1000
 POINTS_PER_UPDATE_MAX = 40  # of one channel; a chart has no more pixels for a tenth of a second
 
@@ -58,11 +50,6 @@ POINTS_PER_UPDATE_MAX = 40  # of one channel; a chart has no more pixels for a t
 LIMITS = VisitLimits(total_max=500, strangers_max=200, per_account_max=50, per_address_max=20)
 
 _PATH = re.compile(rf"{PREFIX}feeds/([0-9]{{1,18}})")
-_HEADERS = [
-    (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),  # nginx would hold events back
-]
 
 
 def live_url(feed_id: int) -> str:
@@ -75,16 +62,19 @@ class LiveStreams:
 
     def __init__(self, tank: Tank) -> None:
         self._tank = tank
-        self._open: set[asyncio.Event] = set()
-        self._visits = Visits(LIMITS)
+        self._streams = Streams(LIMITS)
+        self._wamp = WampStreams(tank)
 
     def stop(self) -> None:
         """End every stream soon, so that a server can stop; from the loop's thread."""
-        for stopping in self._open:
-            stopping.set()
+        self._streams.stop()
+        self._wamp.stop()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request with a stream, or with why there is none."""
+        if scope["path"].startswith(WAMP_PREFIX):
+            await self._wamp(scope, receive, send)
+            return
         matched = _PATH.fullmatch(scope["path"])
         if matched is None:
             await refuse(send, HTTPStatus.NOT_FOUND, "No such stream.")
@@ -97,31 +87,13 @@ class LiveStreams:
         if not may_see(self._tank, caller, feed_id):
             await refuse(send, *unseen(caller))
             return
-        try:
-            with self._visits.one(caller, address_of(scope)):
-                await self._serve(caller, feed_id, scope, receive, send)
-        except TooManyVisits as error:
-            await refuse(send, *too_many(error))
-
-    async def _serve(
-        self, caller: Caller, feed_id: int, scope: Any, receive: Any, send: Any
-    ) -> None:
-        stopping = asyncio.Event()
-        self._open.add(stopping)
-        watching = asyncio.create_task(watch_client(caller, scope, receive, stopping))
-        try:
-            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            async for chunk in stream(self._tank, caller, feed_id, stopping):
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
-        finally:
-            watching.cancel()
-            self._open.discard(stopping)
+        make = partial(stream, self._tank, caller, feed_id)
+        await self._streams.serve(caller, make, scope, receive, send)
 
 
 async def stream(
     tank: Tank, caller: Caller, device_id: int, stopping: asyncio.Event
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """The messages of one stream, until `stopping` is set or the device is gone."""
     kinds: list[type[Event]] = [DatapointsRecorded, DeviceUpdated, DeviceDeleted]
     watch = None
@@ -148,7 +120,7 @@ async def stream(
                 if changed := await watch.take():
                     yield message("triggers", changed)
             if not events:
-                yield b": still here\n\n"
+                yield HEARTBEAT
 
 
 async def _hello(tank: Tank, device_id: int, watch: TriggerWatch | None) -> bytes:
@@ -166,7 +138,7 @@ async def _hello(tank: Tank, device_id: int, watch: TriggerWatch | None) -> byte
         "requests": [request_row(event) for event in reversed(served)],
         "triggers": await watch.look() if watch else {},
     }
-    return f"retry: {RETRY_MS}\n".encode() + message("hello", body)
+    return RETRY + message("hello", body)
 
 
 async def _next_events(listener: Listener, stopping: asyncio.Event, wait_s: float) -> list[Event]:
@@ -233,8 +205,3 @@ def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     stride = -(-len(points) // (POINTS_PER_UPDATE_MAX - 3))
     by_number = sorted(points, key=lambda point: point[1])
     return sorted({*points[::stride], by_number[0], by_number[-1], points[-1]})
-
-
-def message(event: str, body: Any) -> bytes:
-    """One server-sent event; JSON has no line breaks, so one `data` line holds it."""
-    return b"event: " + event.encode() + b"\ndata: " + msgspec.json.encode(body) + b"\n\n"

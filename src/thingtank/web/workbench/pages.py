@@ -70,6 +70,8 @@ NOTICES = {
     "serials-added": "Serials added. Deploy prints a label for each.",
     "serial-renamed": "Serial changed, and with it the activation code.",
     "serial-deleted": "Serial deleted.",
+    "session-closed": "Session closed. Its client was told why.",
+    "session-gone": "Nothing to do: the session had ended meanwhile.",
     "deactivated": "Deactivated. Its key is dead; the activation code lets it in again.",
 }
 

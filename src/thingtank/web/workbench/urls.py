@@ -15,6 +15,7 @@ from thingtank.web.workbench.views import (
     products,
     serials,
     triggers,
+    wamp,
 )
 
 app_name = "workbench"
@@ -87,6 +88,11 @@ urlpatterns = [
         serials.deactivate,
         name="serial_deactivate",
     ),
+    path("wamp", RedirectView.as_view(pattern_name="workbench:wamp", query_string=True)),
+    path("wamp/", wamp.wamp, name="wamp"),
+    path("wamp/publish", wamp.publish, name="wamp_publish"),
+    path("wamp/call", wamp.call, name="wamp_call"),
+    path("wamp/sessions/<int:session_id>/close", wamp.close, name="wamp_close"),
     path("activate", RedirectView.as_view(pattern_name="workbench:enter_code")),
     path("activate/", activation.enter_code, name="enter_code"),
     path("activate/<str:code>", activation.activate, name="activate"),

@@ -296,9 +296,8 @@ class Candidates:
                 return None
             shown = self._shown[self.digest("seems", login)[1] % len(self._shown)]
             return _NamedCandidate(login, shown, self.nobodys(login))
-        role = self._settings.account_role
-        if account is not None and account.is_admin:
-            role = self._settings.admin_role or role
+        is_admin = account is not None and account.is_admin
+        role = self._settings.role_of_account(is_admin=is_admin)
         return _AccountCandidate(self, self._passwords, login, role)
 
     def _seems_named(self, login: str) -> bool:

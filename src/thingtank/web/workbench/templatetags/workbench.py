@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from thingtank.tank.things import Device
 from thingtank.web.web_settings import web_settings
-from thingtank.web.workbench import delivery_panels
+from thingtank.web.workbench import delivery_panels, wamp_panels
 
 register = template.Library()
 
@@ -100,6 +100,12 @@ def query(current: QueryDict, **changes: object) -> str:
     return "?" + urlencode(
         {name: value for name, value in terms.items() if value not in ("", None)}
     )
+
+
+@register.filter
+def per_second(per_s: float) -> str:
+    """How often something happens in a second, in few digits."""
+    return wamp_panels.rate_text(per_s)
 
 
 @register.filter

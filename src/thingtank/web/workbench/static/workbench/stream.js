@@ -1,7 +1,6 @@
 // One connection of server-sent events. It is closed while the tab is hidden: a browser allows few
 // connections to one origin, and other tabs may need them.
 
-const KINDS = ["hello", "values", "requests", "fired", "triggers", "device", "reload", "gone"];
 const RETRY_MS = 5000;
 const WORDS = { waiting: "Connecting", live: "Live", lost: "Reconnecting" };
 
@@ -11,9 +10,16 @@ export class Stream {
   #handlers;
   #source = null;
   #isFirst = true;
+  #isOver = false;
   #retry = 0;
+  #isKept;
 
-  constructor(address, state, handlers) {
+  /**
+   * @param handlers by kind of message; `hello` among them, which comes first on each connection.
+   * @param isKept whether it goes on while the tab is hidden.
+   */
+  constructor(address, state, handlers, { isKept = false } = {}) {
+    this.#isKept = isKept;
     this.#address = address;
     this.#state = state;
     this.#handlers = handlers;
@@ -26,15 +32,23 @@ export class Stream {
     this.#follow();
   }
 
+  /** End it for good. */
+  stop() {
+    this.#isOver = true;
+    this.#close();
+    clearTimeout(this.#retry);
+  }
+
   #follow() {
-    if (document.hidden) this.#close();
+    if (this.#isOver) return;
+    if (document.hidden && !this.#isKept) this.#close();
     else if (!this.#source) this.#open();
   }
 
   #open() {
     clearTimeout(this.#retry);
     this.#source = new EventSource(this.#address);
-    for (const kind of KINDS) {
+    for (const kind of Object.keys(this.#handlers)) {
       this.#source.addEventListener(kind, (event) => this.#take(kind, JSON.parse(event.data)));
     }
     this.#source.addEventListener("error", () => {
