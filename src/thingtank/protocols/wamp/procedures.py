@@ -126,8 +126,8 @@ class RouterCall:
         return payload_of(self.caller.serializer, list(args), dict(kwargs) if kwargs else None)
 
 
-class RouterProcedure(Struct, frozen=True, gc=False, eq=False):
-    """A procedure of the router's own.
+class RouterProcedure(Struct, frozen=True, eq=False):
+    """A procedure of the router's own. Garbage collection must see through it to `carry_out`.
 
     Attributes:
         carry_out: answers the call that it is given, now or later.
