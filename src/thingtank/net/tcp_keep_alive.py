@@ -22,6 +22,12 @@ def watch_by_tcp(transport: asyncio.BaseTransport, silence_s: float) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_KEEPIDLE"):
         idle_s = max(1, round(silence_s))
+        interval_s = max(1, idle_s // _QUESTIONS)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle_s)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, idle_s // _QUESTIONS))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval_s)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _QUESTIONS)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Nothing is asked while something else waits for its acknowledgement, which systems
+            # try to get for a quarter of an hour.
+            patience_ms = (idle_s + _QUESTIONS * interval_s) * 1000
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience_ms)

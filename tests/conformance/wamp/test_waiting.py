@@ -113,8 +113,8 @@ def test_client_that_has_caught_up_is_heard_again_whatever_the_bounds_are(
         burst(publisher, ids, 500)
         if connection.dropped_count > 10:
             break
-    assert connection._is_paused
-    until(lambda: not client.line.read() and not connection._is_paused)
+    assert connection.is_paused
+    until(lambda: not client.line.read() and not connection.is_paused)
     client.take()
     client.ask(48, "wamp.session.count")
     assert client.take_one()[3] == [2]

@@ -448,7 +448,7 @@ def test_bad_requests_take_nobodys_place():
 # -- keep-alive
 
 
-@pytest.mark.parametrize("transport", ["websocket", "rawsocket"])
+@pytest.mark.parametrize("transport", ["websocket", "batched"])
 def test_silent_peer_is_asked_and_cut_off(transport):
     world = World()
     world.settings = {"silence_s": 0.2}

@@ -333,7 +333,7 @@ class Line:
             nonlocal turns
             turns += 1
             # The door reads nothing from a client whose request waits for a decision.
-            is_held_up = turns > 5 and self.connection._is_paused
+            is_held_up = turns > 5 and self.connection.is_paused
             return self.read() or payload in self._pongs or is_held_up
 
         until(has_settled)

@@ -18,6 +18,7 @@ async def test_tcp_asks_after_so_long_and_for_about_as_long() -> None:
         for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
     ]
     assert asked == [30, 10, 3]
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
     watch_by_tcp(writer.transport, 0.1)
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 1
     writer.close()

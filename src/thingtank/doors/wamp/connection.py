@@ -72,6 +72,7 @@ class Connection:
         bytes_max: the longest message that the client takes.
         session: of this transport.
         dropped_count: events that were not sent, because the client read too slowly.
+        is_paused: nothing is read from the client for now.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class Connection:
         self._out: list[bytes] = []
         self._unread_bytes = 0  # of the link when it was last asked, and all that was queued since
         self._unread_bytes_max = door.settings.unread_bytes_max
-        self._is_paused = self._is_over = self._is_lost = False
+        self.is_paused = self._is_over = self._is_lost = False
         self._is_dirty = False  # something is to be done at the end of the turn
         self._slow_timer: asyncio.TimerHandle | None = None
         self._due_timer: asyncio.TimerHandle | None = None
@@ -163,18 +164,18 @@ class Connection:
     # --- pacing ---
 
     def _pause(self) -> None:
-        if not self._is_paused:
-            self._is_paused = True
+        if not self.is_paused:
+            self.is_paused = True
             self._link.pause()
 
     def read_on(self) -> None:
         """Read from the client again, soon, if nothing is in the way then."""
-        if self._is_paused:
+        if self.is_paused:
             self._flush_soon()
 
     def _resume_if_free(self) -> None:
-        if self._is_paused and not self._must_pause():
-            self._is_paused = False
+        if self.is_paused and not self._must_pause():
+            self.is_paused = False
             self._link.resume()
 
     def _must_pause(self) -> bool:

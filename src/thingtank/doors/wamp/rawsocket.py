@@ -46,6 +46,8 @@ class RawSocket(asyncio.Protocol):
         )
         self._connection: Connection | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._frame_timer: asyncio.TimerHandle | None = None
+        self._goes_on = False  # the frame, since the timer was set
         self._wait(HANDSHAKE_S_MAX)
         self.pause = transport.pause_reading
         self.unread_bytes = transport.get_write_buffer_size
@@ -55,6 +57,7 @@ class RawSocket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take the frames that these bytes complete."""
+        self._goes_on = True
         for event in self._frames.receive_data(data):
             connection = self._connection
             if type(event) is bytes:
@@ -66,6 +69,8 @@ class RawSocket(asyncio.Protocol):
                 self._fail(event)
             else:
                 assert isinstance(event, Pong)
+        if self._frame_timer is None and self._frames.is_amid and self._connection is not None:
+            self._watch_frame()
         replies = self._frames.data_to_send()
         if replies and not self._transport.is_closing():
             self._transport.write(replies)
@@ -87,6 +92,23 @@ class RawSocket(asyncio.Protocol):
         )
         self._door.remember(self._connection)
         watch_by_tcp(self._transport, self._door.settings.silence_s)
+
+    def _watch_frame(self) -> None:
+        """See to it that a frame that has begun goes on: what has come of it is kept."""
+        self._goes_on = False
+        loop = asyncio.get_running_loop()
+        silence_s = self._door.settings.silence_s
+        self._frame_timer = loop.call_later(silence_s, self._look_at_frame)
+
+    def _look_at_frame(self) -> None:
+        self._frame_timer = None
+        connection = self._connection
+        if not self._frames.is_amid or connection is None:
+            return
+        if self._goes_on or connection.is_paused:
+            self._watch_frame()
+        else:
+            self._transport.abort()
 
     def _facts(self) -> TransportFacts:
         peer = self._transport.get_extra_info("peername")
@@ -115,6 +137,8 @@ class RawSocket(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_timer()
+        if self._frame_timer is not None:
+            self._frame_timer.cancel()
         if self._connection is not None:
             self._connection.lose()
 

@@ -111,6 +111,11 @@ class RawSocketConnection:
         """The longest message that is received, as announced."""
         return 1 << self._length_exponent
 
+    @property
+    def is_amid(self) -> bool:
+        """Whether a frame has begun, or the handshake, and is not whole yet."""
+        return bool(self._unread)
+
     def receive_data(self, data: bytes) -> list[Event]:
         """What these bytes complete.
 
