@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from tests.certificates import make_certificate
 from tests.live_server import LiveServer, start_server
+from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import ClientConnection, connect, unix_connect
 
 ROLES = {role: {} for role in ("publisher", "subscriber", "caller", "callee")}
 HELLO = json.dumps([1, "realm1", {"roles": ROLES}])
@@ -33,18 +33,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         yield running
 
 
-def join(connection: ClientConnection) -> list[object]:
-    connection.send(HELLO)
-    answer: list[object] = json.loads(connection.recv())
+async def join(connection: ClientConnection) -> list[object]:
+    await connection.send(HELLO)
+    answer: list[object] = json.loads(await connection.recv())
     return answer
 
 
-def ways(server: LiveServer) -> dict[str, Callable[..., ClientConnection]]:
+def ways(server: LiveServer) -> dict[str, Callable[..., connect]]:
     sockets = server.sockets
     trusting = ssl.create_default_context(cafile=Path(sockets["wamp_unix"]).with_name("ca.pem"))
     web = server.url.replace("http", "ws", 1)
 
-    def tls(**options: object) -> ClientConnection:
+    def tls(**options: object) -> connect:
         url = sockets["wamp_tls"].replace("127.0.0.1", "localhost")
         return connect(url, ssl=trusting, **options)
 
@@ -59,19 +59,19 @@ def ways(server: LiveServer) -> dict[str, Callable[..., ClientConnection]]:
 
 
 @pytest.mark.parametrize("way", ["own port", "web port", "tls", "unix"])
-def test_websocket_clients_meet_whichever_way_they_come(server: LiveServer, way: str) -> None:
-    with (
+async def test_websocket_clients_meet_whichever_way_they_come(server: LiveServer, way: str) -> None:
+    async with (
         ways(server)["own port"](subprotocols=["wamp.2.json"]) as listener,
         ways(server)[way](subprotocols=["wamp.2.json"]) as publisher,
     ):
-        assert join(listener)[0] == join(publisher)[0] == 2
-        listener.send(json.dumps([32, 1, {}, "com.example.way"]))
-        assert json.loads(listener.recv())[0] == 33
+        assert (await join(listener))[0] == (await join(publisher))[0] == 2
+        await listener.send(json.dumps([32, 1, {}, "com.example.way"]))
+        assert json.loads(await listener.recv())[0] == 33
         large = "x" * 300_000
         for number in (1, 2):
-            publisher.send(json.dumps([16, number, {}, "com.example.way", [large, number]]))
+            await publisher.send(json.dumps([16, number, {}, "com.example.way", [large, number]]))
         for number in (1, 2):
-            assert json.loads(listener.recv())[4] == [large, number]
+            assert json.loads(await listener.recv())[4] == [large, number]
 
 
 @pytest.mark.parametrize("way", ["own port", "tls", "unix"])
@@ -104,26 +104,28 @@ def test_rawsocket_shares_the_port_of_websocket(server: LiveServer, way: str) ->
 
 @pytest.mark.parametrize("way", ["own port", "web port"])
 @pytest.mark.parametrize("origin", [None, "http://localhost:9999", "http://127.0.0.1:8000"])
-def test_programs_and_pages_of_this_machine_may_connect(
+async def test_programs_and_pages_of_this_machine_may_connect(
     server: LiveServer, way: str, origin: str | None
 ) -> None:
-    with ways(server)[way](subprotocols=["wamp.2.json"], origin=origin) as connection:
-        assert join(connection)[0] == 2
+    async with ways(server)[way](subprotocols=["wamp.2.json"], origin=origin) as connection:
+        assert (await join(connection))[0] == 2
 
 
 @pytest.mark.parametrize("way", ["own port", "web port"])
 @pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", "http://["])
-def test_pages_from_elsewhere_may_not_connect(server: LiveServer, way: str, origin: str) -> None:
+async def test_pages_from_elsewhere_may_not_connect(
+    server: LiveServer, way: str, origin: str
+) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        ways(server)[way](subprotocols=["wamp.2.json"], origin=origin)
+        await ways(server)[way](subprotocols=["wamp.2.json"], origin=origin)
     assert refused.value.response.status_code == 403
     assert b"wamp.allowed_origins" in refused.value.response.body
 
 
-def test_a_page_is_not_let_in_for_asking_by_its_own_name(server: LiveServer) -> None:
+async def test_a_page_is_not_let_in_for_asking_by_its_own_name(server: LiveServer) -> None:
     """A name may be made to point at this machine after its page was loaded: DNS rebinding."""
     with pytest.raises(InvalidStatus):
-        ways(server)["own port"](
+        await ways(server)["own port"](
             subprotocols=["wamp.2.json"],
             origin="http://rebound.example:8080",
             additional_headers={"Host": "rebound.example:8080"},
@@ -131,12 +133,12 @@ def test_a_page_is_not_let_in_for_asking_by_its_own_name(server: LiveServer) -> 
 
 
 @pytest.mark.parametrize("offered", [[], ["wamp.2.flatbuffers"]])
-def test_who_offers_no_known_subprotocol_is_told_them(
+async def test_who_offers_no_known_subprotocol_is_told_them(
     server: LiveServer, offered: list[str]
 ) -> None:
     for way in ("own port", "web port"):
         with pytest.raises(InvalidStatus) as refused:
-            ways(server)[way](subprotocols=offered or None)
+            await ways(server)[way](subprotocols=offered or None)
         assert refused.value.response.status_code == 400
         assert b"wamp.2.json" in refused.value.response.body
 
@@ -146,8 +148,8 @@ def test_only_this_user_may_open_the_unix_socket(server: LiveServer) -> None:
     assert stat.S_IMODE(mode) == 0o600
 
 
-def test_a_path_of_the_web_port_that_is_no_websocket_stays_a_page(server: LiveServer) -> None:
+async def test_a_path_of_the_web_port_that_is_no_websocket_stays_a_page(server: LiveServer) -> None:
     web = server.url.replace("http", "ws", 1)
     with pytest.raises(InvalidStatus) as refused:
-        connect(f"{web}/elsewhere", subprotocols=["wamp.2.json"])
+        await connect(f"{web}/elsewhere", subprotocols=["wamp.2.json"])
     assert refused.value.response.status_code == 404
