@@ -11,6 +11,11 @@ ClientOf = Callable[[str, Mapping[str, str]], str]
 """The client's address, by the peer's and the request's headers, names in lower case."""
 
 
+def is_forwarded(headers: Mapping[str, str]) -> bool:
+    """Whether a proxy has brought a request, as far as it says so."""
+    return any(name in headers for name in _SIGNS)
+
+
 def client_of(trusted_proxies: Sequence[str]) -> ClientOf:
     """Believe these proxies, given as addresses or networks, and no others.
 
@@ -27,7 +32,7 @@ def client_of(trusted_proxies: Sequence[str]) -> ClientOf:
         return any(parsed in network for network in networks)
 
     def find_client(peer: str, headers: Mapping[str, str]) -> str:
-        if not any(name in headers for name in _SIGNS):
+        if not is_forwarded(headers):
             return peer
         if not is_trusted(peer):
             return f"forwarded by {peer}"

@@ -3,13 +3,12 @@
 Source: WAMP, WebSocket Transport.
 """
 
-import ipaddress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from thingtank.doors.wamp.connection import Connection, told_bytes
 from thingtank.doors.wamp.transport_facts import facts_of
+from thingtank.net.origins import host_of, is_address, is_loopback
 from thingtank.net.websocket import Refused, WebSocketHead, WebSocketPeer, WebSocketRoute
 from thingtank.net.websocket_errors import CloseCode
 from thingtank.protocols.wamp.batching import Batching, PrefixedBatching, SeparatedBatching
@@ -26,7 +25,6 @@ _OF_PROTOCOL: dict[str, tuple[Serializer, bool]] = {
     for serializer in SERIALIZERS.values()
     for suffix in (_BATCHED, "")
 }
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class _Link:
@@ -123,21 +121,6 @@ def _is_own(origin: str, head: WebSocketHead, allowed: tuple[str, ...]) -> bool:
     """
     if origin in allowed or "*" in allowed:
         return True
-    page = _host_of(origin)
-    host = _host_of(f"//{head.headers.get('host', '')}")
-    return page in _LOOPBACK or (page == host and _is_address(page))
-
-
-def _host_of(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    page = host_of(origin)
+    host = host_of(f"//{head.headers.get('host', '')}")
+    return is_loopback(page) or (page == host and is_address(page))

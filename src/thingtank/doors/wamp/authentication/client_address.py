@@ -8,9 +8,10 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+from thingtank.net.forwarded import is_forwarded
+from thingtank.net.origins import host_of, is_loopback
 from thingtank.protocols.wamp.authentication import TransportFacts
 
-_PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 _KIND = re.compile(r"(?:tcp|tls|ws|wss)[46]?:(?://)?(?=.)")
 
 
@@ -31,10 +32,10 @@ def address_of(peer: str) -> str:
 
 def is_local(facts: TransportFacts) -> bool:
     """Whether a client runs on this machine and acts for nobody elsewhere."""
-    if any(name in facts.headers for name in _PROXY_HEADERS):
+    if is_forwarded(facts.headers):
         return False
     origin = facts.headers.get("origin")
-    if origin is not None and not _is_loopback_name(_host_of(origin)):
+    if origin is not None and not is_loopback(host_of(origin)):
         return False
     if facts.peer.startswith("unix"):
         return True
@@ -52,19 +53,3 @@ def is_of_one_site(facts: TransportFacts) -> bool:
     except ValueError:
         return False
     return bool(parts.netloc) and parts.netloc.lower() == facts.headers.get("host", "").lower()
-
-
-def _host_of(origin: str) -> str:
-    try:
-        return urlsplit(origin).hostname or ""
-    except ValueError:
-        return ""
-
-
-def _is_loopback_name(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
