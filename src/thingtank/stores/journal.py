@@ -9,7 +9,6 @@ time wins and of equal times the later write wins.
 """
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from thingtank.stores.changes import Change, decode_changes, encode_changes
+from thingtank.stores.folders import sync_folder
 from thingtank.stores.sqlite_files import FileFormat, open_file
 from thingtank.tank.errors import StorageFailed
 
@@ -86,8 +86,8 @@ class Journal:
         journal.trimmed_seq = trimmed
         journal.dropped_seq = trimmed if first is None else min(first - 1, trimmed)
         journal._last_seq = max(last or 0, trimmed)
-        _sync_directory(folder)
-        _sync_directory(folder.parent)
+        sync_folder(folder)
+        sync_folder(folder.parent)
         return journal
 
     @property
@@ -265,12 +265,3 @@ def _transaction(connection: sqlite3.Connection) -> sqlite3.Connection:
     """Begin; the connection as context manager commits, or rolls back."""
     connection.execute("BEGIN IMMEDIATE")
     return connection
-
-
-def _sync_directory(folder: Path) -> None:
-    """Make new names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

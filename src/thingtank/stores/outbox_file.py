@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from thingtank.stores.folders import sync_folder
 from thingtank.stores.sqlite_files import FileFormat, open_file
 from thingtank.tank.errors import StorageFailed
 
@@ -111,11 +112,7 @@ class OutboxFile:
         folder.mkdir(parents=True, exist_ok=True)
         file = cls(folder / FILE_NAME)
         file._connected()
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(folder)
         return file
 
     def transact(self, work: Callable[[sqlite3.Connection], Result]) -> Result:

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from thingtank.protocols.wamp.history import HistoryRule
 from thingtank.protocols.wamp.publications import Publication
+from thingtank.stores.folders import sync_folder
 from thingtank.stores.sqlite_files import FileFormat, open_file
 from thingtank.stores.wamp_event_rows import (
     COLUMN_COUNT,
@@ -124,11 +125,7 @@ class WampEventFile:
         )
         file._sizes = {stream_id: _Size(*size) for stream_id, *size in rows}
         file._unswept = set(file._sizes)
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(folder)
         return file
 
     @property

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
+from thingtank.stores.folders import sync_folder
 from thingtank.stores.history.database import run
 
 HOUR_US = 3_600_000_000
@@ -160,9 +161,5 @@ def make_durable(draft: Path, path: Path) -> int:
     draft.chmod(0o600)
     draft.rename(path)
     for folder in (path.parent, path.parent.parent):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(folder)
     return size_bytes
