@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-TOO_SLOW = "thingtank.error.too_slow"
+TOO_SLOW = "tank.error.too_slow"
 ANSWERS_TIMES_MAX = 8
 _TOLD_BYTES_MAX = 65_536
 
@@ -219,6 +219,11 @@ class Connection:
         """Write what is queued, then close."""
         self._is_over = True
         self._flush_soon()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self._is_over = True
+        self._link.abort()
 
     def _flush_soon(self) -> None:
         if not self._is_dirty:
