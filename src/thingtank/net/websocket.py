@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 SILENCE_S = 30.0  # see KeepAlive
 HANDSHAKE_S_MAX = 10.0
-UNREAD_S_MAX = 60.0  # for how long a peer may leave what it was sent unread; pings do not tell
+UNREAD_S_MAX = 60.0  # for how long a peer may take nothing of what it was sent; pings do not tell
 CLOSE_S_MAX = 5.0  # until a peer that is to go must have taken what was written to it
 PROTOCOLS_MAX = 32  # that an offer may name
 _READ_BYTES = 2048  # at first; the buffer of who sends more grows
@@ -135,14 +135,16 @@ class WebSocketPeer:
             return
         kind = _TEXT if is_text else _BINARY
         self.transport.gather()
-        if self._deflate is None:
-            send = self._frames.send
-            for message in messages:
-                send(kind, message)
-        else:
-            for message in messages:
-                self._write(kind, message)
-        self.transport.release()
+        try:
+            if self._deflate is None:
+                send = self._frames.send
+                for message in messages:
+                    send(kind, message)
+            else:
+                for message in messages:
+                    self._write(kind, message)
+        finally:
+            self.transport.release()
 
     def unread_bytes(self) -> int:
         """How much was written and not taken yet."""
@@ -299,10 +301,20 @@ class _Connection(WSListener):
         self._peer.close(code)
 
     def pause_writing(self) -> None:
-        """The peer reads too slowly; it has a while to catch up."""
+        """The peer is behind; as long as it takes anything, it may be."""
         if self._unread_timer is None:
-            loop = asyncio.get_running_loop()
-            self._unread_timer = loop.call_later(UNREAD_S_MAX, self._peer.abort)
+            self._watch_unread()
+
+    def _watch_unread(self) -> None:
+        loop = asyncio.get_running_loop()
+        taken_bytes = self._peer.transport.taken_bytes
+        self._unread_timer = loop.call_later(UNREAD_S_MAX, self._look_at_unread, taken_bytes)
+
+    def _look_at_unread(self, taken_bytes: int) -> None:
+        if self._peer.transport.taken_bytes > taken_bytes:
+            self._watch_unread()
+        else:
+            self._peer.abort()
 
     def resume_writing(self) -> None:
         """The peer reads again."""
