@@ -1,7 +1,10 @@
 """What picows must be shown of a connection so that it suits the loop, and what it logs."""
 
 import asyncio
+import fcntl
 import socket
+import sys
+import termios
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,8 +62,8 @@ class Gathering:
 
     @property
     def taken_bytes(self) -> int:
-        """How much of it the peer has taken."""
-        return self.written_bytes - self.unread_bytes()
+        """How much of it the peer's system has taken; what is in between grows to megabytes."""
+        return self.written_bytes - self.unread_bytes() - _unsent_bytes(self._transport)
 
     def gather(self) -> None:
         """Keep what is written until `release`."""
@@ -104,6 +107,16 @@ class Gathering:
         """Read on."""
         self.is_paused = False
         self._transport.resume_reading()
+
+
+def _unsent_bytes(transport: asyncio.Transport) -> int:
+    """What the system has yet to send, or to hear of from the peer's; 0 if it does not say."""
+    found = transport.get_extra_info("socket")
+    try:
+        answer = fcntl.ioctl(found.fileno(), termios.TIOCOUTQ, b"\0" * 4)
+    except (OSError, AttributeError):
+        return 0
+    return int.from_bytes(answer, sys.byteorder)
 
 
 class _UnixSocket(msgspec.Struct, frozen=True):

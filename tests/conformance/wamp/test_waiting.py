@@ -40,20 +40,18 @@ class Clocked(World):
 
 
 def ending(client):
-    """The reasons that a client is given before its connection is closed, and after how long."""
-    started = time.monotonic()
+    """The reasons that a client is given before its connection is closed."""
     until(client.line.read)
-    messages = client.take()
-    return [message[2] for message in messages], time.monotonic() - started
+    return [message[2] for message in client.take()]
 
 
 @over_transports
 def test_client_that_never_says_hello(transport):
     current.wire = Wire(transport, "cbor")
+    started = time.monotonic()
     client = Clocked(bounds=SessionBounds(hello_s_max=SOON_S)).connect()
-    reasons, waited_s = ending(client)
-    assert reasons == ["wamp.error.timeout"]
-    assert SOON_S - 0.02 <= waited_s < SOON_S + 2
+    assert ending(client) == ["wamp.error.timeout"]
+    assert time.monotonic() - started >= SOON_S
 
 
 @over_transports
@@ -64,7 +62,7 @@ def test_client_that_never_answers_a_challenge(transport):
     client = world.connect()
     client.hello(authmethods=["ticket"])
     assert client.take_one()[:2] == [4, "ticket"]
-    reasons, _ = ending(client)
+    reasons = ending(client)
     assert reasons == ["wamp.error.authentication_failed"]
     assert world.session_ids._taken == set()
 
