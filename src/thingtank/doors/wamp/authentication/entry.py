@@ -98,6 +98,22 @@ class Round(Struct, frozen=True):
             raise Unfit(f"{method!r} does not fit such an authid")
         return candidate
 
+    def channel_binding(self, method: Method) -> tuple[str, bytes] | None:
+        """Kind and id of the channel that it wants bound; None if it asks for nothing.
+
+        Raises:
+            Unfit: it is not to be had. What goes on without protects nobody who asked for it.
+        """
+        kind = self.authextra.get("channel_binding")
+        if kind is None:
+            return None
+        channel_ids = self.attempt.transport.channel_ids
+        channel_id = channel_ids.get(kind) if isinstance(kind, str) else None
+        if channel_id is None:
+            had = ", ".join(channel_ids) or "none on this connection"
+            raise Unfit(f"{method!r} cannot have this channel_binding here; to be had: {had}")
+        return str(kind), channel_id
+
     def challenge(
         self,
         method: Method,
