@@ -11,7 +11,9 @@ from tests.conformance.wamp.realms import REALM, Client, World
 
 from thingtank.doors.wamp.authorization.asking import PENDING_MAX
 from thingtank.doors.wamp.authorization.authorizer import RealmAuthorizer
+from thingtank.doors.wamp.door import WampDoor
 from thingtank.doors.wamp.realm_settings import RealmSettings
+from thingtank.doors.wamp.settings import WampSettings
 from thingtank.protocols.wamp.authorization import ALLOWED, DENIED, Decision
 
 EVERYTHING = {"call": True, "register": True, "publish": True, "subscribe": True}
@@ -56,10 +58,9 @@ class Roles(World):
         self.loop = Loop()
         self.asked_tank: list[tuple[Any, ...]] = []
         described = {"name": REALM, "roles": list(roles)}
+        self.settings_of_realm = msgspec.convert(described, RealmSettings)
         self.decide_tank = decide_tank or (lambda *question: DENIED)
-        self.authorizer = RealmAuthorizer(
-            msgspec.convert(described, RealmSettings), self._decide_tank, self.loop
-        )
+        self.authorizer = RealmAuthorizer(self.settings_of_realm, self._decide_tank, self.loop)
         self.authorizer.attach(self.realm)
 
     def _decide_tank(self, peer: Any, action: Any, uri: str, match: Any) -> Decision:
@@ -407,6 +408,28 @@ def test_answer_that_takes_too_long() -> None:
     assert answered(client, request_id) == FAILED
     assert [each[0] for each in world.provider.take()] == [69]  # INTERRUPT
     assert len(world.authorizer._asking) == 0  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("authorizer_s_max", [0.5, 5.0, 60.0])
+def test_door_waits_for_as_long_as_its_realms_let_an_authorizer_take(
+    authorizer_s_max: float,
+) -> None:
+    world = Asked(None, authorizer_s_max=authorizer_s_max)
+    settings = WampSettings(realms=(RealmSettings("com.example.other"), world.settings_of_realm))
+    authenticator = world.reception.authenticator
+    world.reception = WampDoor(
+        settings, world.realms, authenticator, lambda: world.now_us, "tests"
+    ).reception
+    client = world.enter("sensor")
+    request_id = client.ask(32, "a.b")
+    world.settle()
+    world.now_us += round(authorizer_s_max * 1_000_000)
+    client.session.take_due(world.now_us)
+    assert answered(client, request_id) == "waits"
+    world.realm.dealer.take_due(world.now_us)
+    world.loop.run()
+    assert answered(client, request_id) == FAILED
+    assert client.session.next_due_us() is None
 
 
 def test_answers_are_remembered_for_the_session() -> None:
