@@ -77,7 +77,7 @@ async def make_wamp_door(
     realms = await _open_realms(settings, folder, clock, stack)
     for each in settings.realms:
         realm = realms[each.name]
-        RealmAuthorizer(each, peer.decide, loop).attach(realm)
+        RealmAuthorizer(each, peer.decide, loop, clock.now_us).attach(realm)
         peer.attach(realm)
     sweeper = SessionSweeper(principals, realms.values(), loop)
     sweeper.start()

@@ -3,6 +3,8 @@
 Source: WAMP, Authorization; TRAPs: patterns, caching.
 """
 
+import gc
+import weakref
 from typing import Any
 
 import msgspec
@@ -43,12 +45,6 @@ class Loop:
             self.soon.pop(0)()
         raise AssertionError("never idle")
 
-    def wait(self) -> None:
-        """Let all time go by that somebody waits for."""
-        calls, self.later = self.later, []
-        for _, call in calls:
-            call()
-
 
 class Roles(World):
     """A realm whose roles a test describes; clients say which they have."""
@@ -60,7 +56,9 @@ class Roles(World):
         described = {"name": REALM, "roles": list(roles)}
         self.settings_of_realm = msgspec.convert(described, RealmSettings)
         self.decide_tank = decide_tank or (lambda *question: DENIED)
-        self.authorizer = RealmAuthorizer(self.settings_of_realm, self._decide_tank, self.loop)
+        self.authorizer = RealmAuthorizer(
+            self.settings_of_realm, self._decide_tank, self.loop, lambda: self.now_us
+        )
         self.authorizer.attach(self.realm)
 
     def _decide_tank(self, peer: Any, action: Any, uri: str, match: Any) -> Decision:
@@ -472,15 +470,46 @@ def test_failures_are_not_remembered() -> None:
     assert world.outcome(client, "publish", "a.b") == "allowed"
 
 
-def test_answers_expire() -> None:
+def test_answers_expire_each_in_its_time() -> None:
     world = Asked(authorizer_cache_s=7)
     client = world.enter("sensor")
     world.outcome(client, "publish", "a.b")
-    assert [seconds for seconds, _ in world.loop.later] == [7]
+    world.now_us += 4_000_000
+    world.outcome(client, "publish", "a.c")
     world.answer = False
+    world.now_us += 2_999_999
     assert world.outcome(client, "publish", "a.b") == "allowed"
-    world.loop.wait()
+    world.now_us += 1
     assert world.outcome(client, "publish", "a.b") == NOT_AUTHORIZED
+    assert world.outcome(client, "publish", "a.c") == "allowed"
+    world.now_us += 4_000_000
+    assert world.outcome(client, "publish", "a.c") == NOT_AUTHORIZED
+
+
+def test_sessions_that_have_asked_and_gone_leave_nothing() -> None:
+    world = Asked(authorizer_cache_s=86_400)
+    members = []
+    for _ in range(20):
+        client = world.enter("sensor")
+        world.outcome(client, "publish", "a.b")
+        outcome(client, "publish", "com.example.free")
+        members.append(weakref.ref(world.realm.members[client.id]))
+        client.session.lose()
+        world.loop.run()
+    assert (set(world.authorizer._kept), world.authorizer._answers) == ({world.provider.id}, {})
+    assert world.loop.later == []
+    del client
+    gc.collect()
+    assert [member() for member in members] == [None] * 20
+
+
+def test_what_permissions_say_outlasts_who_carries_the_authorizer_out() -> None:
+    world = Asked()
+    client = world.enter("sensor")
+    assert outcome(client, "publish", "com.example.free") == "allowed"
+    world.provider.ask(66, world.registration_id)
+    assert outcome(client, "publish", "com.example.free") == "allowed"
+    assert outcome(client, "publish", "com.example.never.x") == NOT_AUTHORIZED
 
 
 @pytest.mark.parametrize("how", ["unregister", "leave", "join"])
@@ -540,7 +569,7 @@ def test_session_that_ends_when_its_answer_is_there_already() -> None:
     world.provider.send(70, world.provider.take_one()[1], {}, [True])
     client.session.lose()
     world.loop.run()
-    assert client.id not in world.authorizer._kept
+    assert client.id not in world.authorizer._answers
     assert world.holds_nothing_of(client.id)
 
 
@@ -592,7 +621,7 @@ def test_session_that_ends_while_its_authorizer_is_asked(when: str) -> None:
     assert len(world.authorizer._asking) == 0  # type: ignore[arg-type]
     assert world.provider.take() == ([] if when == "before the call" else world_interrupt())
     assert world.holds_nothing_of(client.id)
-    assert client.id not in world.authorizer._kept
+    assert client.id not in world.authorizer._answers
 
 
 def world_interrupt() -> list[Any]:
@@ -609,12 +638,13 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(25):
         for each in (client, usual):
             assert world.outcome(each, "publish", f"a.b{number}") == "allowed"
-            assert len(world.authorizer._kept[each.id]) <= 10
+        assert len(world.authorizer._answers[client.id]) <= 10
+        assert len(world.authorizer._kept[usual.id]) <= 10
     assert outcome(usual, "publish", "a." + "x" * 500) == "allowed"
     assert all(len(uri) < 300 for _, uri, _ in world.authorizer._kept[usual.id])
     for each in (client, usual):
         each.session.lose()
-    assert client.id not in world.authorizer._kept
+    assert client.id not in world.authorizer._answers
     assert usual.id not in world.authorizer._kept
 
 
@@ -625,6 +655,15 @@ def test_hidden_sessions_are_forgotten_too() -> None:
         outcome(hidden, "publish", "a.b")
         hidden.session.lose()
     assert len(world.authorizer._kept) < 100
+
+
+def test_answers_to_hidden_sessions_are_forgotten_too() -> None:
+    world = Asked(name="router")
+    for _ in range(300):
+        hidden = world.enter("router")
+        assert world.outcome(hidden, "publish", "a.b") == "allowed"
+        hidden.session.lose()
+    assert len(world.authorizer._answers) < 100
 
 
 def test_too_many_questions_at_once_fail() -> None:
