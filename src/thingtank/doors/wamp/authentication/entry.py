@@ -46,7 +46,7 @@ class Entry(Struct, frozen=True):
 
     Attributes:
         token_bytes: random ones, that nobody can foresee.
-        now_us: since the epoch, UTC.
+        now_us: since the epoch, UTC; of a clock that does not jump.
         derived: slow derivations of secrets, the last ones used.
     """
 
