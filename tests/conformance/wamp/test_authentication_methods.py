@@ -28,6 +28,7 @@ from tests.conformance.wamp.identities import (
     reason_of,
 )
 
+from thingtank.doors.wamp.authentication import scram
 from thingtank.doors.wamp.authentication.cryptosign import is_signed, to_be_signed
 from thingtank.doors.wamp.authentication.scram import Sides, argon2id, server_signature
 from thingtank.protocols.wamp.authentication import TransportFacts
@@ -192,6 +193,29 @@ async def test_scram_of_the_text(authid: str, secret: str) -> None:
     said = {"nonce": extra["nonce"], "channel_binding": None, "cbind_data": None}
     details = (await authenticate(client, proof, said))[2]
     assert details["authextra"] == {"verifier": verifier}
+
+
+async def test_secret_that_is_used_stays_derived(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    derived = []
+    monkeypatch.setattr(scram, "DERIVED_MAX", 2)
+    monkeypatch.setattr(
+        scram, "argon2id", lambda *given: derived.append(given[0]) or argon2id(*given)
+    )
+    house = await House.build(principals=[LAMP])
+
+    async def join(authid: str) -> None:
+        client = house.connect(ELSEWHERE)
+        secret = dict(each[:2] for each in PRINCIPALS)[authid]
+        extra = (await hello(client, "wamp-scram", authid=authid, authextra={"nonce": NONCE}))[2]
+        proof, _ = spec_proof(salted_password(secret, extra), authid, extra)
+        said = {"nonce": extra["nonce"], "channel_binding": None, "cbind_data": None}
+        assert reason_of(await authenticate(client, proof, said)) == "welcome"
+
+    for authid in ("lamp", UUID, "lamp", "key:2", "lamp"):
+        await join(authid)
+    assert derived == [LAMP_SECRET.encode(), DEVICE_SECRET.encode(), KEY_SECRET.encode()]
 
 
 def test_scram_agrees_with_the_rfc() -> None:

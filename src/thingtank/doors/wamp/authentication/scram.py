@@ -145,8 +145,9 @@ async def _salted_password(entry: Entry, known: Known, sides: Sides) -> bytes:
     if derived is None:
         derived = await entry.slow_work.run(lambda: argon2id(secret, salt))
         entry.derived[place] = derived
-        if len(entry.derived) > DERIVED_MAX:
-            entry.derived.popitem(last=False)
+    entry.derived.move_to_end(place)
+    if len(entry.derived) > DERIVED_MAX:
+        entry.derived.popitem(last=False)
     return derived if sides.dialect == "wamp-scram" else base64.b64encode(derived).rstrip(b"=")
 
 
