@@ -42,7 +42,7 @@ _SESSIONS_MORE = 64
 _US_PER_S = 1_000_000
 
 DecideTank = Callable[[Peer, Action, str, Match], Decision | None]
-"""Decides calls and subscriptions under `tank.`; None where nothing of the tank's is meant."""
+"""Decides calls and subscriptions under `tank.`; None where nothing there is meant, or matches."""
 
 _Question = tuple[Action, str, Match]
 _V = TypeVar("_V")
@@ -82,8 +82,8 @@ class RealmAuthorizer:
         """Read the roles; `attach` comes next.
 
         Args:
-            decide_tank: is asked about what begins with `tank.`, and of a pattern that reaches
-                beyond, about that part.
+            decide_tank: is asked about what begins with `tank.`, and about patterns that reach
+                into it.
             now_us: of a clock that does not jump.
         """
         self._roles = {
@@ -138,7 +138,7 @@ class RealmAuthorizer:
             if action == "register" and (tanks or narrowed(pattern, "wamp")):
                 return DENIED
             if tanks is not None:
-                decision = self._of_tank(peer, action, *tanks)
+                decision = self._of_tank(peer, action, uri, match)
                 if tanks == pattern:
                     return decision or DENIED
                 if decision is not None and not decision.is_allowed:
