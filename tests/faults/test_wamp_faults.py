@@ -151,7 +151,7 @@ def test_subscriber_that_reads_nothing_delays_nobody_and_is_ended(
     assert int(re.findall(r"dropped\W+(\d+)", line)[-1]) > 1000
     # What it did not read in time is there for it, and why that is all.
     *events, abort = slow.read_rest()
-    assert abort[:1] + abort[2:3] == [3, "thingtank.error.too_slow"]
+    assert abort[:1] + abort[2:3] == [3, "tank.error.too_slow"]
     numbers = [event[4][0] for event in events]
     assert numbers == list(range(len(numbers)))
 

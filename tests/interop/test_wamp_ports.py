@@ -187,6 +187,16 @@ async def test_who_offers_no_known_subprotocol_is_told_them(
         assert b"wamp.2.json" in refused.value.response.body
 
 
+async def test_with_its_own_port_off_wamp_is_said_to_be_on_the_web_port(tmp_path: Path) -> None:
+    with start_server(tmp_path, "--wamp", "off") as server:
+        url = server.url.replace("http", "ws", 1) + "/ws"
+        assert server.sockets["wamp"] == url
+        async with connect(url, subprotocols=["wamp.2.json"]) as connection:
+            assert (await join(connection))[0] == 2
+        heard = server.command("wamp", "call", "wamp.session.count")
+    assert heard["args"] == [1]
+
+
 def test_only_this_user_may_open_the_unix_socket(server: LiveServer) -> None:
     mode = Path(server.sockets["wamp_unix"]).stat().st_mode
     assert stat.S_IMODE(mode) == 0o600

@@ -89,9 +89,11 @@ def url_of_server(folder: Path) -> str:
         found = server.call("server.addresses", {})
     finally:
         server.close()
-    if "wamp" not in found["sockets"]:
-        raise Refusal(f"the server of {folder} has its WAMP door switched off")
-    return str(found["sockets"]["wamp"])
+    sockets = found["sockets"]
+    url = sockets.get("wamp") or sockets.get("wamp_tls")
+    if not url:
+        raise Refusal(f"the server of {folder} has WAMP at no port; give its address with --url")
+    return str(url)
 
 
 def run(main: Callable[[], Awaitable[None]]) -> None:

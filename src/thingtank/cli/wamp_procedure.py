@@ -9,7 +9,7 @@ from typing import Any
 from thingtank.cli.wamp_client import plain
 
 OUTPUT_BYTES_MAX = 1_000_000
-FAILED = "thingtank.error.command_failed"
+FAILED = "tank.error.command_failed"
 
 
 class CommandProcedure:

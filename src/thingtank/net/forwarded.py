@@ -29,14 +29,16 @@ def client_of(trusted_proxies: Sequence[str]) -> ClientOf:
             parsed = ipaddress.ip_address(address)
         except ValueError:
             return False
+        if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+            parsed = parsed.ipv4_mapped  # as IPv4 looks on a port of both
         return any(parsed in network for network in networks)
 
     def find_client(peer: str, headers: Mapping[str, str]) -> str:
         if not is_forwarded(headers):
             return peer
-        if not is_trusted(peer):
-            return f"forwarded by {peer}"
         hops = [hop.strip() for hop in headers.get("x-forwarded-for", "").split(",")]
+        if not is_trusted(peer) or not any(hops):
+            return f"forwarded by {peer}"
         # Each proxy has added whom it spoke to; from the last one back, the first not trusted.
         return next((hop for hop in reversed(hops) if not is_trusted(hop)), hops[0])
 

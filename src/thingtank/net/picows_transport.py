@@ -31,6 +31,7 @@ class Gathering:
 
     Attributes:
         is_paused: whether reading is.
+        written_bytes: how much there was to write in all.
     """
 
     __slots__ = (
@@ -42,6 +43,7 @@ class Gathering:
         "is_paused",
         "set_write_buffer_limits",
         "unread_bytes",
+        "written_bytes",
     )
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -53,6 +55,12 @@ class Gathering:
         self.set_write_buffer_limits = transport.set_write_buffer_limits
         self.unread_bytes = transport.get_write_buffer_size
         self.is_paused = False
+        self.written_bytes = 0
+
+    @property
+    def taken_bytes(self) -> int:
+        """How much of it the peer has taken."""
+        return self.written_bytes - self.unread_bytes()
 
     def gather(self) -> None:
         """Keep what is written until `release`."""
@@ -62,11 +70,12 @@ class Gathering:
         """Write what was kept, in one piece."""
         parts, self._parts = self._parts, None
         if parts:
-            self._transport.write(b"".join(parts))
+            self.write(b"".join(parts))
 
     def write(self, data: bytes) -> None:
         """Write, or keep."""
         if self._parts is None:
+            self.written_bytes += len(data)
             self._transport.write(data)
         else:
             self._parts.append(data)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 import ssl
 import stat
@@ -74,6 +75,7 @@ class SharedPort:
         self._adopt_by_octet = adopt_by_octet
         self._server: asyncio.Server | None = None
         self._path: Path | None = None
+        self._path_mark = (0, 0)
         self.silent: set[_FirstOctet] = set()
         self.connections_max = connections_max
         self.port = 0
@@ -96,14 +98,15 @@ class SharedPort:
         """Listen on a Unix socket, which this user's processes may use.
 
         Raises:
-            OSError: it cannot be made, or there is something else at its path.
+            OSError: it cannot be made, or there is something else at its path, such as a socket
+                that is in use.
         """
         loop = asyncio.get_running_loop()
         listening = _bind_unix(path)
         self._server = await loop.create_unix_server(
             lambda: _FirstOctet(self), sock=listening, backlog=1024
         )
-        self._path = path
+        self._path, self._path_mark = path, _mark_of(path)
 
     def adopt(self, transport: asyncio.Transport, data: bytes) -> None:
         """Hand a connection on."""
@@ -118,7 +121,8 @@ class SharedPort:
             connection.abort()
         if self._path is not None:
             with contextlib.suppress(FileNotFoundError):
-                self._path.unlink()
+                if _mark_of(self._path) == self._path_mark:  # another server's is left alone
+                    self._path.unlink()
 
 
 def _bind_unix(path: Path) -> socket.socket:
@@ -126,6 +130,7 @@ def _bind_unix(path: Path) -> socket.socket:
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISSOCK(path.stat().st_mode):
             raise FileExistsError(f"{path} is there, and is no socket")
+        _check_abandoned(path)
         path.unlink()
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -135,3 +140,20 @@ def _bind_unix(path: Path) -> socket.socket:
         bound.close()
         raise
     return bound
+
+
+def _mark_of(path: Path) -> tuple[int, int]:
+    """What tells a file from another at the same place; numbers alone are used again."""
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns
+
+
+def _check_abandoned(path: Path) -> None:
+    """Raise OSError if somebody answers at a Unix socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return
+    raise OSError(errno.EADDRINUSE, "another server listens there")

@@ -5,7 +5,6 @@ A connection is given to the conversation of its path, by whichever port it came
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from http import HTTPStatus
 from typing import Protocol
 
@@ -38,7 +37,7 @@ log = structlog.get_logger()
 
 SILENCE_S = 30.0  # see KeepAlive
 HANDSHAKE_S_MAX = 10.0
-UNREAD_S_MAX = 60.0  # for how long a peer may leave what it was sent unread; pings do not tell
+UNREAD_S_MAX = 60.0  # for how long a peer may take nothing of what it was sent; pings do not tell
 CLOSE_S_MAX = 5.0  # until a peer that is to go must have taken what was written to it
 PROTOCOLS_MAX = 32  # that an offer may name
 _READ_BYTES = 2048  # at first; the buffer of who sends more grows
@@ -136,14 +135,16 @@ class WebSocketPeer:
             return
         kind = _TEXT if is_text else _BINARY
         self.transport.gather()
-        if self._deflate is None:
-            send = self._frames.send
-            for message in messages:
-                send(kind, message)
-        else:
-            for message in messages:
-                self._write(kind, message)
-        self.transport.release()
+        try:
+            if self._deflate is None:
+                send = self._frames.send
+                for message in messages:
+                    send(kind, message)
+            else:
+                for message in messages:
+                    self._write(kind, message)
+        finally:
+            self.transport.release()
 
     def unread_bytes(self) -> int:
         """How much was written and not taken yet."""
@@ -300,10 +301,20 @@ class _Connection(WSListener):
         self._peer.close(code)
 
     def pause_writing(self) -> None:
-        """The peer reads too slowly; it has a while to catch up."""
+        """The peer is behind; as long as it takes anything, it may be."""
         if self._unread_timer is None:
-            loop = asyncio.get_running_loop()
-            self._unread_timer = loop.call_later(UNREAD_S_MAX, self._peer.abort)
+            self._watch_unread()
+
+    def _watch_unread(self) -> None:
+        loop = asyncio.get_running_loop()
+        taken_bytes = self._peer.transport.taken_bytes
+        self._unread_timer = loop.call_later(UNREAD_S_MAX, self._look_at_unread, taken_bytes)
+
+    def _look_at_unread(self, taken_bytes: int) -> None:
+        if self._peer.transport.taken_bytes > taken_bytes:
+            self._watch_unread()
+        else:
+            self._peer.abort()
 
     def resume_writing(self) -> None:
         """The peer reads again."""
@@ -355,17 +366,22 @@ class WebSockets:
         self.routes = routes
         self._find_client = find_client or client_of(())
         self._connections: dict[str, set[_Connection]] = {path: set() for path in routes}
+        self._handshakes: set[_Handshake] = set()
+        self._handshakes_max = max(route.connections_max for route in routes.values())
         self._keep_alive = KeepAlive(silence_s)
         self._frame_bytes_max = max(route.message_bytes_max for route in routes.values()) + 1024
 
     def adopt(self, transport: asyncio.Transport, data: bytes) -> None:
         """Take over a connection whose request, or its beginning, has been read already."""
+        if len(self._handshakes) >= self._handshakes_max:
+            transport.abort()
+            return
         gathering = Gathering(transport)
-        protocol = WSProtocol(
+        protocol: _Handshake = _Handshake(
             None,
             None,
             False,  # a server
-            partial(self._answer, gathering),
+            lambda request: self._answer(protocol, gathering, request),
             _LOG,
             True,  # who causes an exception is disconnected
             HANDSHAKE_S_MAX,
@@ -378,6 +394,8 @@ class WebSockets:
             None,
             _READ_BYTES,
         )
+        protocol.among = self._handshakes
+        self._handshakes.add(protocol)
         # uvloop chooses how a connection is read when reading begins.
         transport.pause_reading()
         transport.set_protocol(protocol)
@@ -403,7 +421,7 @@ class WebSockets:
         self._keep_alive.remove(connection)
 
     def _answer(
-        self, transport: Gathering, request: WSUpgradeRequest
+        self, handshake: "_Handshake", transport: Gathering, request: WSUpgradeRequest
     ) -> WSUpgradeResponseWithListener:
         if "upgrade" in _words(request.headers.getall("Connection", [])):
             request.headers["Connection"] = "upgrade"  # picows takes no list; Firefox sends one
@@ -432,11 +450,29 @@ class WebSockets:
         if agreed is not None:
             headers.append(("Sec-WebSocket-Extensions", agreed[1]))
         deflate = agreed[0] if agreed is not None else None
+        self._handshakes.discard(handshake)
         peer = WebSocketPeer(head, transport, deflate)
         connection = _Connection(self, route, peer, protocol, deflate)
         return WSUpgradeResponseWithListener(
             WSUpgradeResponse.create_101_response(headers), connection
         )
+
+
+class _Handshake(WSProtocol):  # type: ignore[misc] # has no types
+    """picows' side of a connection, which is counted until it is a WebSocket.
+
+    Attributes:
+        among: those that are not yet.
+    """
+
+    __slots__ = ("among",)
+
+    among: "set[_Handshake]"
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection, whatever had become of it."""
+        self.among.discard(self)
+        super().connection_lost(exc)
 
 
 _FULL = Refused(HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections.")

@@ -156,7 +156,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
             await web.open(stack)
         xively = make_socket_door(config, opened.tank, url)
         sockets = await open_sockets(config, xively, stack)
-        sockets |= await open_wamp_ports(config, wamp, xively, stack)
+        sockets |= await open_wamp_ports(config, wamp, xively, url, stack)
         open_workbench(config, opened.tank, wamp, url, sockets, stack)
         welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""
         await _open_control(folder, opened, url, sockets, stack)

@@ -131,10 +131,18 @@ def web_upgrades(config: Config, door: WampDoor, stack: AsyncExitStack) -> dict[
     return {PATH.encode(): websockets.adopt}
 
 
+def web_port_url(web_url: str) -> str:
+    """WAMP's address on the web port."""
+    return web_url.replace("http", "ws", 1) + PATH
+
+
 async def open_wamp_ports(
-    config: Config, door: WampDoor, xively: SocketDoor, stack: AsyncExitStack
+    config: Config, door: WampDoor, xively: SocketDoor, web_url: str, stack: AsyncExitStack
 ) -> dict[str, str]:
     """Open the ports that WAMP shares with Xively's WebSocket; `stack` closes them, and the door.
+
+    Args:
+        web_url: how the web door is reached; blank where there is none.
 
     Returns:
         Their addresses by name, for people and scripts.
@@ -158,6 +166,8 @@ async def open_wamp_ports(
         port = await listen(shared_port(), address, settings.port, "--wamp PORT", stack)
         opened["wamp"] = f"ws://{host}:{port}{PATH}"
         opened["websocket"] = f"ws://{host}:{port}/"
+    elif settings.on_web_port and web_url:
+        opened["wamp"] = web_port_url(web_url)
     if settings.tls_port != "off":
         secure, remedy = shared_port(tls_context(config.server)), "--set wamp.tls_port=PORT"
         port = await listen(secure, address, settings.tls_port, remedy, stack)

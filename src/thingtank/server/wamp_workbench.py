@@ -13,7 +13,7 @@ from thingtank.protocols.wamp.authentication import Accepted
 from thingtank.protocols.wamp.members import Member
 from thingtank.server.config import Config
 from thingtank.server.listening import EVERYWHERE
-from thingtank.server.wamp_door import PATH
+from thingtank.server.wamp_door import web_port_url
 from thingtank.tank.errors import Unauthenticated
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Account
@@ -86,8 +86,6 @@ def open_workbench(
 
 def _url(config: Config, web_url: str, sockets: Mapping[str, str]) -> str:
     """How programs reach WAMP's WebSocket; blank where they cannot."""
-    on_web_port = config.wamp.on_web_port and web_url
-    by_web_port = web_url.replace("http", "ws", 1) + PATH if on_web_port else ""
-    if by_web_port and config.web.public_url:
-        return by_web_port  # the other ports are behind the proxy
-    return sockets.get("wamp") or sockets.get("wamp_tls") or by_web_port
+    if config.web.public_url and config.wamp.on_web_port and web_url:
+        return web_port_url(web_url)  # the other ports are behind the proxy
+    return sockets.get("wamp") or sockets.get("wamp_tls") or ""

@@ -3,6 +3,7 @@
 Source: WAMP, Session Lifecycle. How patient a router is, is its own affair.
 """
 
+import json
 import socket
 import time
 from itertools import count, islice
@@ -150,3 +151,33 @@ def test_connection_that_says_nothing_is_counted_nowhere():
         assert not world.door.wamp.connections
         assert len(world.door.ports[0].silent) == 1
     until(lambda: not world.door.ports[0].silent)
+
+
+@over_transports
+def test_client_that_asks_for_much_that_takes_long_lets_others_in_between(transport):
+    """All is asked for in one piece, so it is read at once."""
+    current.wire = Wire(transport, "json")
+    world = World()
+
+    def take_long(call):
+        time.sleep(0.002)
+        call.result(call.args[0])
+
+    world.realm.dealer.provide("long", take_long)
+    world.realm.dealer.provide("short", lambda call: call.result())
+    greedy, other = world.join(), world.join()
+    calls = [octets("json", [48, number, {}, "long", [number]]) for number in range(1, 401)]
+    greedy.line.write(greedy.line.framed(*calls))
+    other.line.write(other.line.framed(octets("json", [48, 1, {}, "short"])))
+    answered = []
+
+    def other_is_answered():
+        answered.extend(greedy.line.take_unsettled())
+        return other.line.take_unsettled()
+
+    until(other_is_answered)
+    assert len(answered) < 200
+    answered_in_order = [message[3][0] for message in map(json.loads, answered)]
+    until(lambda: greedy.line.read() or len(greedy.line._messages) + len(answered) == 400)
+    answered_in_order += [message[3][0] for message in map(json.loads, greedy.line.take())]
+    assert answered_in_order == list(range(1, 401))

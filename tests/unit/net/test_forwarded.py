@@ -16,7 +16,10 @@ from thingtank.net.forwarded import client_of
         ("10.0.0.9", {"x-forwarded-for": "198.51.100.7, 10.1.1.1"}, "198.51.100.7"),
         ("10.0.0.9", {"x-forwarded-for": "10.2.2.2, 10.1.1.1"}, "10.2.2.2"),
         ("10.0.0.9", {"x-forwarded-for": "nonsense"}, "nonsense"),
-        ("10.0.0.9", {"via": "1.1 proxy"}, ""),
+        ("::ffff:10.0.0.9", {"x-forwarded-for": "198.51.100.7"}, "198.51.100.7"),
+        # It does not say whose; all that come by it count as one.
+        ("10.0.0.9", {"via": "1.1 proxy"}, "forwarded by 10.0.0.9"),
+        ("10.0.0.9", {"x-forwarded-for": " , "}, "forwarded by 10.0.0.9"),
         # Any other proxy: nobody's address, least of all this machine's.
         ("127.0.0.1", {"x-forwarded-for": "127.0.0.1"}, "forwarded by 127.0.0.1"),
         ("127.0.0.1", {"x-real-ip": "127.0.0.1"}, "forwarded by 127.0.0.1"),

@@ -60,6 +60,26 @@ async def test_each_path_counts_its_own_connections_though_the_route_is_one() ->
     await server.stop()
 
 
+async def ask_for_much(raw: socket.socket, port: int) -> None:
+    """Be a client that is owed 20 MB, more than the kernel takes."""
+    raw.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(raw, ("127.0.0.1", port))
+    lines = [
+        "GET / HTTP/1.1",
+        "Host: x",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ]
+    await loop.sock_sendall(raw, ("\r\n".join(lines) + "\r\n\r\n").encode())
+    await loop.sock_recv(raw, 1000)
+    for _ in range(20):
+        await loop.sock_sendall(raw, b"\x81\x80\x00\x00\x00\x00")
+    await asyncio.sleep(0)
+
+
 async def test_a_peer_that_reads_nothing_is_ended_after_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -67,23 +87,26 @@ async def test_a_peer_that_reads_nothing_is_ended_after_a_while(
     talks.clear()
     server = await listen({"/": WebSocketRoute(Talk, 1, 1000)})
     with contextlib.closing(socket.socket()) as raw:
-        raw.setblocking(False)
-        loop = asyncio.get_running_loop()
-        await loop.sock_connect(raw, ("127.0.0.1", server.port))
-        lines = [
-            "GET / HTTP/1.1",
-            "Host: x",
-            "Upgrade: websocket",
-            "Connection: Upgrade",
-            "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-        ]
-        await loop.sock_sendall(raw, ("\r\n".join(lines) + "\r\n\r\n").encode())
-        await loop.sock_recv(raw, 1000)
-        for _ in range(20):  # more than the kernel takes
-            await loop.sock_sendall(raw, b"\x81\x80\x00\x00\x00\x00")
-        await asyncio.sleep(0)
+        await ask_for_much(raw, server.port)
         await wait_for_end(talks[0])
+    await server.stop()
+
+
+async def test_a_peer_that_reads_slowly_all_the_time_is_not_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(websocket, "UNREAD_S_MAX", 0.4)
+    talks.clear()
+    server = await listen({"/": WebSocketRoute(Talk, 1, 1000)})
+    with contextlib.closing(socket.socket()) as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        await ask_for_much(raw, server.port)
+        loop = asyncio.get_running_loop()
+        for _ in range(30):  # 1.5 s
+            await asyncio.sleep(0.05)
+            await loop.sock_recv(raw, 400_000)
+        assert not talks[0].ended.is_set()
+    await wait_for_end(talks[0])
     await server.stop()
 
 

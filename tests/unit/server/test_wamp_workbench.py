@@ -45,7 +45,7 @@ ADDRESSES: list[tuple[dict[str, str], str, str, bool, str]] = [
     (SOCKETS, PUBLIC, PUBLIC, True, "wss://tank.example/ws"),
     (SOCKETS, PUBLIC, PUBLIC, False, "ws://127.0.0.1:8080/ws"),
     ({"wamp_tls": SOCKETS["wamp_tls"]}, WEB, "", True, "wss://127.0.0.1:8443/ws"),
-    ({}, WEB, "", True, "ws://127.0.0.1:8000/ws"),
+    ({"wamp": "ws://127.0.0.1:8000/ws"}, WEB, "", True, "ws://127.0.0.1:8000/ws"),
     ({}, WEB, "", False, ""),
 ]
 

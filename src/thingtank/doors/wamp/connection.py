@@ -9,9 +9,14 @@ same client. Who reads too slowly is dealt with in steps:
 | `unread_bytes_max` | events for it are dropped and counted; answers are not |
 | still, after `slow_s_max` | its session ends, with ABORT for it and a line in the log |
 | `answers_times_max` as much | the connection is cut: what others send it has no other bound |
+
+Who sends much at once, or much that takes long, is not served without end: when a turn of the loop
+has taken TURN_S_MAX, what is left of what was read waits for the next, behind the others.
 """
 
 import asyncio
+import time
+from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -28,8 +33,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-TOO_SLOW = "thingtank.error.too_slow"
+TOO_SLOW = "tank.error.too_slow"
 ANSWERS_TIMES_MAX = 8
+TURN_S_MAX = 0.02
+_LOOK_EVERY = 8  # messages
 _TOLD_BYTES_MAX = 65_536
 
 _US_PER_S = 1_000_000
@@ -98,6 +105,10 @@ class Connection:
         self._unread_bytes_max = door.settings.unread_bytes_max
         self.is_paused = self._is_over = self._is_lost = False
         self._is_dirty = False  # something is to be done at the end of the turn
+        self._loop = asyncio.get_running_loop()
+        self._taken_count = 0
+        self._turn_until_s = 0.0  # 0 where nobody has looked yet
+        self._held: deque[bytes] | None = None  # what was read, while it waits for the next turn
         self._slow_timer: asyncio.TimerHandle | None = None
         self._due_timer: asyncio.TimerHandle | None = None
         self._due_us: int | None = None
@@ -137,6 +148,13 @@ class Connection:
         self._look_at_clock()
 
     def _take(self, message: bytes) -> None:
+        if self._held is not None:
+            self._held.append(message)
+            return
+        self._taken_count += 1
+        if self._taken_count == _LOOK_EVERY:
+            self._taken_count = 0
+            self._look_at_turn()
         session = self.session
         try:
             session.receive_data(message)
@@ -146,6 +164,26 @@ class Connection:
         if session.is_waiting:
             self._pause()
 
+    def _look_at_turn(self) -> None:
+        now_s = time.monotonic()
+        if not self._turn_until_s:
+            self._turn_until_s = now_s + TURN_S_MAX
+        elif now_s > self._turn_until_s:
+            # Or it began in an earlier turn, in which nothing was written; then this costs a hop.
+            self._held = deque()
+            self._pause()
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Take what was held, or as much of it as this turn allows."""
+        held, self._held = self._held, None
+        self._turn_until_s = 0.0
+        while held and self._held is None and not self._is_over:
+            self._take(held.popleft())
+        if self._held is not None and held:
+            self._held.extend(held)
+        self._flush_soon()
+
     def fail(self, violation: ProtocolViolation) -> None:
         """End it for what the client did to the transport."""
         self.session.fail(violation)
@@ -154,6 +192,7 @@ class Connection:
     def lose(self) -> None:
         """The connection is gone."""
         self._is_over = self._is_lost = True
+        self._held = None
         self._out.clear()
         for timer in (self._slow_timer, self._due_timer):
             if timer is not None:
@@ -179,7 +218,11 @@ class Connection:
             self._link.resume()
 
     def _must_pause(self) -> bool:
-        return self.session.is_waiting or self._unread_bytes > self._unread_bytes_max // 2
+        return (
+            self.session.is_waiting
+            or self._held is not None
+            or self._unread_bytes > self._unread_bytes_max // 2
+        )
 
     def catch_up(self) -> None:
         """The client has read what was written to it, or most of it."""
@@ -220,6 +263,11 @@ class Connection:
         self._is_over = True
         self._flush_soon()
 
+    def abort(self) -> None:
+        """End the connection at once."""
+        self._is_over = True
+        self._link.abort()
+
     def _flush_soon(self) -> None:
         if not self._is_dirty:
             self._is_dirty = True
@@ -228,6 +276,7 @@ class Connection:
     def flush(self) -> None:
         """Write what has been queued in this turn."""
         self._is_dirty = False
+        self._turn_until_s = 0.0
         self._write()
         if self._is_over:
             self._link.close()
@@ -273,8 +322,7 @@ class Connection:
             log.warning("wamp_client_cut_off", peer=self.facts.peer, unread=self._unread_bytes)
             self._link.abort()
         elif self._slow_timer is None:
-            loop = asyncio.get_running_loop()
-            self._slow_timer = loop.call_later(self._door.settings.slow_s_max, self._end_slow)
+            self._slow_timer = self._loop.call_later(self._door.settings.slow_s_max, self._end_slow)
 
     def _end_slow(self) -> None:
         log.warning(
@@ -299,7 +347,7 @@ class Connection:
             self._due_timer = None
         if due_us is not None:
             delay_s = max(0, due_us - self._door.reception.now_us()) / _US_PER_S
-            self._due_timer = asyncio.get_running_loop().call_later(delay_s, self._take_due)
+            self._due_timer = self._loop.call_later(delay_s, self._take_due)
 
     def _take_due(self) -> None:
         self._due_us = self._due_timer = None

@@ -55,6 +55,7 @@ class WampDoor:
     Attributes:
         reception: what their sessions share.
         connections: all there are.
+        handshakes: of RawSocket, that go on.
         dropped_count: events that were not sent to clients who read too slowly.
     """
 
@@ -87,6 +88,7 @@ class WampDoor:
             _bounds(settings),
         )
         self.connections: set[Connection] = set()
+        self.handshakes: set[object] = set()
         self.dropped_count = 0
         self._dirty: list[Connection] = []
         self._all_gone: asyncio.Event | None = None  # while it stops
@@ -95,7 +97,8 @@ class WampDoor:
     @property
     def is_full(self) -> bool:
         """Whether there are as many connections as there may be."""
-        return len(self.connections) >= self.settings.connections_max
+        count = len(self.connections) + len(self.handshakes)
+        return count >= self.settings.connections_max
 
     def adopt_rawsocket(self, transport: asyncio.Transport, data: bytes) -> None:
         """Take over a connection that began with RawSocket's first octet."""
@@ -122,7 +125,12 @@ class WampDoor:
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []
         for connection in dirty:
-            connection.flush()
+            try:
+                connection.flush()
+            except Exception:
+                # A fault of ours in one must not cost the others what they are sent.
+                log.exception("wamp_flush_failed", peer=connection.facts.peer)
+                connection.abort()
         for name, realm in self.realms.items():
             self._look_at_clock(name, realm)
 

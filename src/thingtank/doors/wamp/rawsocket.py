@@ -44,6 +44,7 @@ class RawSocket(asyncio.Protocol):
             door.settings.message_bytes_max,
             is_full=door.is_full,
         )
+        door.handshakes.add(self)
         self._connection: Connection | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._frame_timer: asyncio.TimerHandle | None = None
@@ -79,6 +80,7 @@ class RawSocket(asyncio.Protocol):
 
     def _open(self, opened: Opened) -> None:
         self._stop_timer()
+        self._door.handshakes.discard(self)
         self._transport.set_write_buffer_limits(told_bytes(self._door.settings.unread_bytes_max))
         self._transport.write(self._frames.data_to_send())
         serializer = RAWSOCKET_SERIALIZERS[opened.serializer_id]
@@ -137,6 +139,7 @@ class RawSocket(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_timer()
+        self._door.handshakes.discard(self)
         if self._frame_timer is not None:
             self._frame_timer.cancel()
         if self._connection is not None:

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -39,8 +40,9 @@ class Help(msgspec.Struct, frozen=True):
     errors: list[str]
 
 
+@cache
 def help_of(procedure: Procedure) -> Help:
-    """Read what a function's docstring and signature say."""
+    """Read what a function's docstring and signature say; once, for it takes a millisecond."""
     summary, _, rest = (inspect.getdoc(procedure.function) or "").partition("\n")
     sections: dict[str, list[str]] = {"": []}
     current = sections[""]
@@ -101,6 +103,12 @@ def _joined(lines: list[str]) -> str:
     return " ".join(line.strip() for line in lines).strip()
 
 
+@cache
+def _summaries() -> dict[str, str]:
+    summaries = {procedure.uri: help_of(procedure).summary for procedure in PROCEDURES}
+    return {HELP: _ABOUT_HELP, **summaries}
+
+
 def answer_help(uri: str | None) -> Any:
     """The answer of `tank.help`.
 
@@ -111,8 +119,7 @@ def answer_help(uri: str | None) -> Any:
         ValidationFailed: there is none.
     """
     if uri is None:
-        summaries = {procedure.uri: help_of(procedure).summary for procedure in PROCEDURES}
-        return {HELP: _ABOUT_HELP, **summaries}
+        return _summaries()
     for procedure in PROCEDURES:
         if procedure.uri == uri:
             return msgspec.to_builtins(help_of(procedure))
