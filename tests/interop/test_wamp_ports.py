@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from tests.certificates import make_certificate
+from tests.interop.wamp.clients import CLIENTS, ClientProcess, Failed
+from tests.interop.wamp.test_authentication import KEY, LOCKED, LOCKED_REALM
 from tests.live_server import LiveServer, start_server
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import InvalidStatus
@@ -28,6 +30,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         f"server.tls_certificate={folder / 'ca.pem'}",
         f"server.tls_key={folder / 'key.pem'}",
     )
+    (folder / "data").mkdir()
+    (folder / "data" / "thingtank.toml").write_text(LOCKED)
     sets = [word for each in settings for word in ("--set", each)]
     with start_server(folder / "data", *sets) as running:
         yield running
@@ -100,6 +104,46 @@ def test_rawsocket_shares_the_port_of_websocket(server: LiveServer, way: str) ->
             received += connection.recv(65_536)
     assert received[:4] == bytes([0x7F, 0xB1, 0, 0])  # up to 2^20
     assert received[8:].startswith(b"[2,")
+
+
+@pytest.fixture(scope="module")
+def autobahn() -> Iterator[ClientProcess]:
+    process = ClientProcess(CLIENTS["autobahn-asyncio"])
+    yield process
+    process.close()
+
+
+def join_bound(
+    server: LiveServer, autobahn: ClientProcess, transport: str, tls: str
+) -> dict[str, object]:
+    """Join by Autobahn's `cryptosign`, bound to a channel of this version; its WELCOME."""
+    url = server.sockets["wamp_tls"].replace("127.0.0.1", "localhost")
+    if transport == "rawsocket":
+        url = re.sub(r"wss(.*)/ws", r"rss\1", url)
+    ca = Path(server.sockets["wamp_unix"]).with_name("ca.pem")
+    proof = {"method": "cryptosign", "secret": KEY, "channel_binding": "tls-unique"}
+    auth = {**proof, "tls": tls, "ca": str(ca)}
+    session = autobahn.join(url, LOCKED_REALM, "json", auth)
+    session.do("leave")
+    return session.welcome
+
+
+@pytest.mark.parametrize("transport", ["websocket", "rawsocket"])
+def test_autobahn_binds_its_signature_to_the_channel(
+    server: LiveServer, autobahn: ClientProcess, transport: str
+) -> None:
+    welcome = join_bound(server, autobahn, transport, "TLSv1_2")
+    assert (welcome["authid"], welcome["authmethod"]) == ("lamp", "cryptosign")
+
+
+def test_who_asks_for_a_binding_that_is_not_sound_is_told_so(
+    server: LiveServer, autobahn: ClientProcess
+) -> None:
+    # RFC 9266, 3: tls-unique is not for TLS 1.3.
+    with pytest.raises(Failed) as refused:
+        join_bound(server, autobahn, "websocket", "TLSv1_3")
+    assert refused.value.uri == "wamp.error.no_matching_auth_method"
+    assert "channel_binding" in refused.value.values[0]
 
 
 @pytest.mark.parametrize("way", ["own port", "web port"])

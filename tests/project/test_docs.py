@@ -45,3 +45,8 @@ def test_every_dependency_is_explained() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = [re.split(r"[<>=\[]", item)[0] for item in project["dependencies"]]
     assert [name for name in names if name.lower() not in text] == []
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/howto/*.md")), ids=lambda page: page.stem)
+def test_who_wants_to_do_something_need_not_read_the_source(page: Path) -> None:
+    assert re.findall(r"\bsrc/thingtank\S*", page.read_text()) == []

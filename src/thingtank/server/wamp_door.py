@@ -68,16 +68,16 @@ async def make_wamp_door(
     settings, tank, clock = _with_own_origin(config), opened.tank, SteadyClock()
     loop = asyncio.get_running_loop()
     keyless = config.xively.public_reads_keyless
-    now_us = tank.clock.now_us
-    principals = Principals(tank.directory, now_us, strangers_read_public=keyless)
+    # Keys expire by the clock on the wall; nothing else here is to follow it when it is set.
+    principals = Principals(tank.directory, tank.clock.now_us, strangers_read_public=keyless)
     authenticator = WampAuthenticator(
-        settings.realms, tank.directory, principals, opened.passwords, opened.secret, now_us
+        settings.realms, tank.directory, principals, opened.passwords, opened.secret, clock.now_us
     )
     peer = TankPeer(tank, principals.caller_of, web_url, config.xively.live_s)
     realms = await _open_realms(settings, folder, clock, stack)
     for each in settings.realms:
         realm = realms[each.name]
-        RealmAuthorizer(each, peer.decide, loop).attach(realm)
+        RealmAuthorizer(each, peer.decide, loop, clock.now_us).attach(realm)
         peer.attach(realm)
     sweeper = SessionSweeper(principals, realms.values(), loop)
     sweeper.start()

@@ -28,6 +28,7 @@ from tests.conformance.wamp.identities import (
     reason_of,
 )
 
+from thingtank.doors.wamp.authentication import scram
 from thingtank.doors.wamp.authentication.cryptosign import is_signed, to_be_signed
 from thingtank.doors.wamp.authentication.scram import Sides, argon2id, server_signature
 from thingtank.protocols.wamp.authentication import TransportFacts
@@ -194,6 +195,29 @@ async def test_scram_of_the_text(authid: str, secret: str) -> None:
     assert details["authextra"] == {"verifier": verifier}
 
 
+async def test_secret_that_is_used_stays_derived(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    derived = []
+    monkeypatch.setattr(scram, "DERIVED_MAX", 2)
+    monkeypatch.setattr(
+        scram, "argon2id", lambda *given: derived.append(given[0]) or argon2id(*given)
+    )
+    house = await House.build(principals=[LAMP])
+
+    async def join(authid: str) -> None:
+        client = house.connect(ELSEWHERE)
+        secret = dict(each[:2] for each in PRINCIPALS)[authid]
+        extra = (await hello(client, "wamp-scram", authid=authid, authextra={"nonce": NONCE}))[2]
+        proof, _ = spec_proof(salted_password(secret, extra), authid, extra)
+        said = {"nonce": extra["nonce"], "channel_binding": None, "cbind_data": None}
+        assert reason_of(await authenticate(client, proof, said)) == "welcome"
+
+    for authid in ("lamp", UUID, "lamp", "key:2", "lamp"):
+        await join(authid)
+    assert derived == [LAMP_SECRET.encode(), DEVICE_SECRET.encode(), KEY_SECRET.encode()]
+
+
 def test_scram_agrees_with_the_rfc() -> None:
     # RFC 7677, 3: user `user`, password `pencil`, no channel binding.
     salt = "W22ZaJ0SNY7soEsUEjb6gQ=="
@@ -230,13 +254,6 @@ async def test_scram_bound_to_its_channel(said: dict[str, Any], is_right: bool) 
     assert reason_of(answer) == ("welcome" if is_right else "authentication_denied")
 
 
-async def test_scram_without_the_channel_that_it_asks_for() -> None:
-    house = await House.build()
-    asked = {"nonce": NONCE, "channel_binding": "tls-unique"}
-    answer = await hello(house.connect(), "wamp-scram", authid="alice", authextra=asked)
-    assert reason_of(answer) == "no_matching_auth_method"
-
-
 VECTORS = [  # WAMP, Cryptosign-based Authentication, Test Vectors: channel id, key, challenge, proof
     (None, PRIVATE_KEY, "f" * 64, "b32675b221f08593213737bef8240e7c15228b07028e19595294678c90d11c0cae80a357331bfc5cc9fb71081464e6e75013517c2cf067ad566a6b7b728e5d03ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"),
     (None, "d511fe78e23934b3dadb52fcd022974b80bd92bccc7c5cf404e46cc0a8a2f5cd", "b26c1f87c13fc1da14997f1b5a71995dff8fbe0a62fae8473c7bdbd05bfb607d", "d4209ad10d5aff6bfbc009d7e924795de138a63515efc7afc6b01b7fe5201372190374886a70207b042294af5bd64ce725cd8dceb344e6d11c09d1aaaf4d660fb26c1f87c13fc1da14997f1b5a71995dff8fbe0a62fae8473c7bdbd05bfb607d"),
@@ -263,23 +280,48 @@ def test_cryptosign_vectors(
 
 
 @pytest.mark.parametrize("authid", ["", "lamp"])
-@pytest.mark.parametrize("binding", [None, "tls-unique", "tls-exporter"])
+@pytest.mark.parametrize("binding", [None, "tls-unique"])
 async def test_cryptosign(authid: str, binding: str | None) -> None:
     house = await House.build(principals=[LAMP])
-    channel_id = bytes(range(32))
-    facts = TransportFacts("websocket", "192.0.2.7:1", channel_ids={"tls-unique": channel_id})
+    finished = bytes(range(12))  # what TLS 1.2 gives; `test_wamp_ports.py` has it of real TLS
+    facts = TransportFacts("websocket", "192.0.2.7:1", channel_ids={"tls-unique": finished})
     client = house.connect(facts)
     extra_of_hello = {} if binding is None else {"channel_binding": binding}
     theirs = create_authenticator("cryptosign", privkey=PRIVATE_KEY, authextra=extra_of_hello)
     extra = (await hello(client, "cryptosign", authid=authid, authextra=theirs.authextra))[2]
-    used = "tls-unique" if binding == "tls-unique" else None  # one that is not there is left out
-    assert extra["channel_binding"] == used
+    assert extra["channel_binding"] == binding
     signed = bytes.fromhex(extra["challenge"])
-    if used:
+    if binding:
+        channel_id = hashlib.sha256(finished).digest()
         signed = bytes(a ^ b for a, b in zip(signed, channel_id, strict=True))
     key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(PRIVATE_KEY))
     answer = await authenticate(client, (key.sign(signed) + signed).hex())
     assert (answer[2]["authid"], answer[2]["authprovider"]) == ("lamp", "static")
+
+
+@pytest.mark.parametrize("kind", ["tls-unique", "tls-exporter", "", 7])
+@pytest.mark.parametrize("method", ["cryptosign", "wamp-scram"])
+async def test_nobody_goes_on_without_the_channel_that_is_asked_for(
+    method: str, kind: object
+) -> None:
+    house = await House.build(principals=[LAMP])
+    asked = {"pubkey": PUBLIC_KEY, "nonce": NONCE, "channel_binding": kind}
+    answer = await hello(house.connect(), method, authid="lamp", authextra=asked)
+    assert reason_of(answer) == "no_matching_auth_method"
+    assert f"{method!r} cannot have this channel_binding here" in answer[1]["message"]
+
+
+async def test_signature_of_another_channel_is_wrong() -> None:
+    house = await House.build(principals=[LAMP])
+    facts = TransportFacts("websocket", "192.0.2.7:1", channel_ids={"tls-unique": b"here"})
+    client = house.connect(facts)
+    asked = {"pubkey": PUBLIC_KEY, "channel_binding": "tls-unique"}
+    extra = (await hello(client, "cryptosign", authextra=asked))[2]
+    elsewhere = hashlib.sha256(b"there").digest()
+    signed = to_be_signed(bytes.fromhex(extra["challenge"]), elsewhere)
+    key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(PRIVATE_KEY))
+    answer = await authenticate(client, (key.sign(signed) + signed).hex())
+    assert reason_of(answer) == "authentication_denied"
 
 
 async def test_autobahn_signs_what_is_expected() -> None:

@@ -21,6 +21,7 @@ log = structlog.get_logger()
 STOP_S_MAX = 1.0  # for clients to echo GOODBYE
 HELD_MESSAGES_MAX = 65_536  # as many as a batch may have; nothing more is read meanwhile
 HELD_BYTES_MAX = 32 * 2**20
+DECISION_S_MORE = 1.0  # than any authorizer may take, whose own time begins a turn later
 
 _US_PER_S = 1_000_000
 _IDS_AT_ONCE = 512
@@ -34,6 +35,18 @@ def random_ids() -> Iterator[int]:
     while True:
         for number in layout.unpack(os.urandom(layout.size)):
             yield (number >> 11) + 1
+
+
+def _bounds(settings: WampSettings) -> SessionBounds:
+    """How patient sessions are: more so than the most patient role is with its authorizer."""
+    longest_s = max(
+        (role.authorizer_s_max for realm in settings.realms for role in realm.roles), default=0.0
+    )
+    return SessionBounds(
+        decision_s_max=max(SessionBounds().decision_s_max, longest_s + DECISION_S_MORE),
+        held_messages_max=HELD_MESSAGES_MAX,
+        held_bytes_max=HELD_BYTES_MAX,
+    )
 
 
 class WampDoor:
@@ -72,7 +85,7 @@ class WampDoor:
             now_us,
             agent,
             "sequential" if settings.strict_ids else "any",
-            SessionBounds(held_messages_max=HELD_MESSAGES_MAX, held_bytes_max=HELD_BYTES_MAX),
+            _bounds(settings),
         )
         self.connections: set[Connection] = set()
         self.handshakes: set[object] = set()

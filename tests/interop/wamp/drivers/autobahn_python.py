@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 import sys
 from collections.abc import Awaitable
 from types import ModuleType
@@ -140,6 +141,13 @@ class AutobahnSession:
         return self._flavour.forever(lambda _: self.inbox.put("interrupted", True))
 
 
+def tls_context(ca: str, version: str) -> ssl.SSLContext:
+    """Of asyncio's client: believes one certificate, and speaks one version of TLS."""
+    context = ssl.create_default_context(cafile=ca)
+    context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+    return context
+
+
 async def join(
     flavour: Flavour, url: str, realm: str, serializer: str | None, auth_: dict[str, str]
 ) -> AutobahnSession:
@@ -159,12 +167,15 @@ async def join(
         method = auth_.get("method")
         if method is not None:
             secret = {SECRET_NAMES[method]: auth_["secret"]} if method in SECRET_NAMES else {}
-            name = {"authid": auth_["authid"]} if "authid" in auth_ else {}
-            session.add_authenticator(auth.create_authenticator(method, **name, **secret))
+            more: dict[str, Any] = {"authid": auth_["authid"]} if "authid" in auth_ else {}
+            if "channel_binding" in auth_:
+                more["authextra"] = {"channel_binding": auth_["channel_binding"]}
+            session.add_authenticator(auth.create_authenticator(method, **more, **secret))
         return session
 
     serializers = [create_transport_serializer(serializer)] if serializer else None
-    runner = flavour.wamp.ApplicationRunner(url, realm, serializers=serializers)
+    tls = {"ssl": tls_context(auth_["ca"], auth_["tls"])} if "tls" in auth_ else {}
+    runner = flavour.wamp.ApplicationRunner(url, realm, serializers=serializers, **tls)
     await flavour.open(runner, make)
     async with asyncio.timeout(10):
         session, details = await joined

@@ -63,7 +63,7 @@ class WampAuthenticator:
             realms: that `problems_of` finds nothing wrong with.
             passwords: of accounts; None where they have none.
             secret: of the instance, 32 bytes; what is derived of it tells nothing of it.
-            now_us: since the epoch, UTC.
+            now_us: since the epoch, UTC; of a clock that does not jump.
             token_bytes: random ones, that nobody can foresee.
 
         Raises:

@@ -46,7 +46,7 @@ class Entry(Struct, frozen=True):
 
     Attributes:
         token_bytes: random ones, that nobody can foresee.
-        now_us: since the epoch, UTC.
+        now_us: since the epoch, UTC; of a clock that does not jump.
         derived: slow derivations of secrets, the last ones used.
     """
 
@@ -97,6 +97,22 @@ class Round(Struct, frozen=True):
         if candidate is None or method not in candidate.methods:
             raise Unfit(f"{method!r} does not fit such an authid")
         return candidate
+
+    def channel_binding(self, method: Method) -> tuple[str, bytes] | None:
+        """Kind and id of the channel that it wants bound; None if it asks for nothing.
+
+        Raises:
+            Unfit: it is not to be had. What goes on without protects nobody who asked for it.
+        """
+        kind = self.authextra.get("channel_binding")
+        if kind is None:
+            return None
+        channel_ids = self.attempt.transport.channel_ids
+        channel_id = channel_ids.get(kind) if isinstance(kind, str) else None
+        if channel_id is None:
+            had = ", ".join(channel_ids) or "none on this connection"
+            raise Unfit(f"{method!r} cannot have this channel_binding here; to be had: {had}")
+        return str(kind), channel_id
 
     def challenge(
         self,

@@ -91,7 +91,7 @@ async def _hello(round: Round, dialect: Dialect) -> Answer:
     client_nonce = round.authextra.get("nonce")
     if not isinstance(client_nonce, str) or not _NONCE.fullmatch(client_nonce):
         raise Unfit(f"{dialect!r} needs a nonce of 8 to 256 characters in authextra")
-    binding = _binding(round) if dialect == "wamp-scram" else None
+    binding = round.channel_binding(dialect) if dialect == "wamp-scram" else None
     known = await candidate.known() if candidate.is_guessable else ()
     salted = known[0].salted if known else None
     if salted is not None:
@@ -124,21 +124,6 @@ def _iterations(extra: dict[str, Any]) -> int:
     return iterations
 
 
-def _binding(round: Round) -> tuple[str, bytes] | None:
-    """The channel binding that the client asks for.
-
-    Raises:
-        Unfit: it is not to be had. The text forbids to go on without.
-    """
-    kind = round.authextra.get("channel_binding")
-    if kind is None:
-        return None
-    channel_id = round.attempt.transport.channel_ids.get(kind) if isinstance(kind, str) else None
-    if channel_id is None:
-        raise Unfit("'wamp-scram' cannot have this channel_binding here")
-    return str(kind), channel_id
-
-
 def _says_the_same(extra: dict[str, Any], sides: Sides) -> bool:
     """Whether the client's last message repeats nonce and channel binding, data included."""
     nonce, kind, data = (extra.get(each) for each in ("nonce", "channel_binding", "cbind_data"))
@@ -160,8 +145,9 @@ async def _salted_password(entry: Entry, known: Known, sides: Sides) -> bytes:
     if derived is None:
         derived = await entry.slow_work.run(lambda: argon2id(secret, salt))
         entry.derived[place] = derived
-        if len(entry.derived) > DERIVED_MAX:
-            entry.derived.popitem(last=False)
+    entry.derived.move_to_end(place)
+    if len(entry.derived) > DERIVED_MAX:
+        entry.derived.popitem(last=False)
     return derived if sides.dialect == "wamp-scram" else base64.b64encode(derived).rstrip(b"=")
 
 

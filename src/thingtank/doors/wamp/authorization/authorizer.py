@@ -10,12 +10,15 @@
 | registering a pattern that reaches into `tank.` or `wamp.` | nobody |
 
 Decisions are remembered: those of permissions for a role, those of an authorizer for a session,
-until that one ends, who carries out the authorizer changes, or they are too old.
+until that one ends, who carries out the authorizer changes, or they are too old. What is too old
+is seen when it is looked for; no timer waits for it.
 
 Source: WAMP, Authorization.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -36,19 +39,29 @@ KEPT_PER_ROLE_MAX = 20_000
 KEPT_PER_SESSION_MAX = 1000
 KEPT_URI_CHARS_MAX = 256  # longer ones are decided anew each time, and take no memory
 _SESSIONS_MORE = 64
+_US_PER_S = 1_000_000
 
 DecideTank = Callable[[Peer, Action, str, Match], Decision | None]
-"""Decides calls and subscriptions under `tank.`; None where nothing of the tank's is meant."""
+"""Decides calls and subscriptions under `tank.`; None where nothing there is meant, or matches."""
 
 _Question = tuple[Action, str, Match]
+_V = TypeVar("_V")
 _OWN: tuple[Action, ...] = ("publish", "register")
+_NO_ANSWERS: Mapping[_Question, "_Kept"] = MappingProxyType({})
+
+
+class _Kept(NamedTuple):
+    """What an authorizer said."""
+
+    decision: Decision
+    until_us: int
 
 
 class _Role(Struct, frozen=True):
     """A role at work.
 
     Attributes:
-        kept: decisions for all its sessions; not used where it has an authorizer.
+        kept: what its permissions decided, for all its sessions.
     """
 
     settings: RoleSettings
@@ -60,20 +73,27 @@ class RealmAuthorizer:
     """Decides for one realm."""
 
     def __init__(
-        self, settings: RealmSettings, decide_tank: DecideTank, scheduler: Scheduler
+        self,
+        settings: RealmSettings,
+        decide_tank: DecideTank,
+        scheduler: Scheduler,
+        now_us: Callable[[], int],
     ) -> None:
         """Read the roles; `attach` comes next.
 
         Args:
-            decide_tank: is asked about what begins with `tank.`, and of a pattern that reaches
-                beyond, about that part.
+            decide_tank: is asked about what begins with `tank.`, and about patterns that reach
+                into it.
+            now_us: of a clock that does not jump.
         """
         self._roles = {
             name: _Role(role, RoleRights(role), {}) for name, role in settings.roles_by_name.items()
         }
         self._decide_tank = decide_tank
         self._scheduler = scheduler
-        self._kept: dict[int, dict[_Question, Decision]] = {}  # by session
+        self._now_us = now_us
+        self._kept: dict[int, dict[_Question, Decision]] = {}  # by session, its role's
+        self._answers: dict[int, dict[_Question, _Kept]] = {}  # by session, its own
         self._procedures = {
             role.settings.authorizer for role in self._roles.values() if role.settings.authorizer
         }
@@ -96,6 +116,9 @@ class RealmAuthorizer:
         try:
             return self._kept[peer.session_id][action, uri, match]
         except KeyError:
+            answer = self._answers.get(peer.session_id, _NO_ANSWERS).get((action, uri, match))
+            if answer is not None and self._now_us() < answer.until_us:
+                return answer.decision
             return self._decide(peer, action, uri, match)
 
     def _decide(
@@ -115,7 +138,7 @@ class RealmAuthorizer:
             if action == "register" and (tanks or narrowed(pattern, "wamp")):
                 return DENIED
             if tanks is not None:
-                decision = self._of_tank(peer, action, *tanks)
+                decision = self._of_tank(peer, action, uri, match)
                 if tanks == pattern:
                     return decision or DENIED
                 if decision is not None and not decision.is_allowed:
@@ -167,7 +190,7 @@ class RealmAuthorizer:
                 and generation == self._generation
                 and members.get(peer.session_id) is peer
             ):
-                self._keep(role, peer, question, answer.decision)
+                self._keep_answer(role, peer, question, answer.decision)
             later.answer(answer.decision)
 
         settings = role.settings
@@ -177,47 +200,50 @@ class RealmAuthorizer:
         return later
 
     def _keep(self, role: _Role, peer: Peer, question: _Question, decision: Decision) -> None:
+        """Remember what permissions decided, for all sessions of the role."""
         if len(question[1]) > KEPT_URI_CHARS_MAX:
             return
-        kept = self._kept.get(peer.session_id)
-        if kept is None:
-            kept = self._open(role, peer)
-        bound = KEPT_PER_SESSION_MAX if role.settings.authorizer else KEPT_PER_ROLE_MAX
-        if len(kept) >= bound:
-            kept.clear()
-        kept[question] = decision
+        if len(role.kept) >= KEPT_PER_ROLE_MAX:
+            role.kept.clear()
+        role.kept[question] = decision
+        if peer.session_id not in self._kept:
+            self._kept = self._without_the_gone(self._kept)
+            self._kept[peer.session_id] = role.kept
 
-    def _open(self, role: _Role, peer: Peer) -> dict[_Question, Decision]:
-        """Begin to remember for a session."""
+    def _keep_answer(
+        self, role: _Role, peer: Peer, question: _Question, decision: Decision
+    ) -> None:
+        """Remember what an authorizer said, for this session."""
+        if len(question[1]) > KEPT_URI_CHARS_MAX:
+            return
+        answers = self._answers.get(peer.session_id)
+        if answers is None:
+            self._answers = self._without_the_gone(self._answers)
+            answers = self._answers[peer.session_id] = {}
+        if len(answers) >= KEPT_PER_SESSION_MAX:
+            answers.clear()
+        seconds = role.settings.authorizer_cache_s
+        answers[question] = _Kept(decision, self._now_us() + round(seconds * _US_PER_S))
+
+    def _without_the_gone(self, by_session: dict[int, _V]) -> dict[int, _V]:
+        """The same; without hidden sessions, of whose end nothing is heard, if it has grown."""
         assert self._realm is not None
         members = self._realm.members
-        if len(self._kept) > 2 * len(members) + _SESSIONS_MORE:
-            # Hidden sessions, of whose end nothing is heard.
-            self._kept = {each: kept for each, kept in self._kept.items() if each in members}
-        kept = role.kept
-        if role.settings.authorizer:
-            kept = {}
-            seconds = role.settings.authorizer_cache_s
-            self._scheduler.call_later(seconds, lambda: self._expire(peer.session_id, kept))
-        self._kept[peer.session_id] = kept
-        return kept
-
-    def _expire(self, session_id: int, kept: dict[_Question, Decision]) -> None:
-        if self._kept.get(session_id) is kept:
-            del self._kept[session_id]
+        if len(by_session) <= 2 * len(members) + _SESSIONS_MORE:
+            return by_session
+        return {each: kept for each, kept in by_session.items() if each in members}
 
     def _watch(self, event: MetaEvent) -> None:
         """Forget what does not hold any more."""
         if event.topic == "wamp.session.on_leave":
             self._kept.pop(event.args[0], None)
+            self._answers.pop(event.args[0], None)
         elif event.topic in _CHANGES_OF_CALLEES and self._procedures:
             providers = self._find_providers()
             if providers != self._providers:
                 self._providers = providers
                 self._generation += 1
-                for role in self._roles.values():
-                    role.kept.clear()
-                self._kept.clear()
+                self._answers.clear()
 
     def _find_providers(self) -> dict[str, tuple[int, ...]]:
         assert self._realm is not None

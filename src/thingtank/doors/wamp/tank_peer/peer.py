@@ -8,10 +8,8 @@ from thingtank.doors.wamp.tank_peer.calls import Calls
 from thingtank.doors.wamp.tank_peer.error_table import answer_of
 from thingtank.doors.wamp.tank_peer.help import HELP, answer_help
 from thingtank.doors.wamp.tank_peer.procedures import PROCEDURES
-from thingtank.doors.wamp.tank_peer.topics import is_of_tank
 from thingtank.protocols.wamp.answers import NO_SUCH_PROCEDURE
-from thingtank.protocols.wamp.authorization import ALLOWED, Action, Authorizer, Decision
-from thingtank.protocols.wamp.later import Later
+from thingtank.protocols.wamp.authorization import Action, Decision
 from thingtank.protocols.wamp.meta_calls import Arguments
 from thingtank.protocols.wamp.options import Match
 from thingtank.protocols.wamp.peers import Peer
@@ -70,27 +68,6 @@ class TankPeer:
         asks here first, for all URIs.
         """
         return self._access.decide(peer, action, uri, match)
-
-
-class TankAuthorizer:
-    """An authorizer that asks the tank first, and another one where that has no say."""
-
-    def __init__(self, tank_peer: TankPeer, others: Authorizer | None = None) -> None:
-        """Allow what is none of the tank's, unless others decide."""
-        self._tank_peer = tank_peer
-        self._others = others
-
-    def authorize(
-        self, peer: Peer, action: Action, uri: str, match: Match
-    ) -> Decision | Later[Decision]:
-        """Say whether a session may do this.
-
-        A pattern that matches more than the tank's topics has to be allowed by both.
-        """
-        decision = self._tank_peer.decide(peer, action, uri, match)
-        if decision is not None and (is_of_tank(uri) or not decision.is_allowed):
-            return decision
-        return ALLOWED if self._others is None else self._others.authorize(peer, action, uri, match)
 
 
 def _help(call: RouterCall) -> None:

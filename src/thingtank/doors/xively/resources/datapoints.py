@@ -3,7 +3,7 @@
 Source: Xively API v2, datapoints.
 """
 
-from thingtank.documents import feeds as bridge
+from thingtank.documents.feeds import datapoint_columns
 from thingtank.doors.xively.requests import Request
 from thingtank.doors.xively.resources.shared import Context
 from thingtank.doors.xively.responses import DONE, Reply
@@ -34,7 +34,7 @@ async def create(context: Context, request: Request) -> Reply:
     datapoints = request.codec.parse_datapoints(request.body)
     if not datapoints:
         raise Unprocessable([("datapoints", "can't be blank")])
-    at_us, values = bridge.datapoint_columns(datapoints, tank.clock.now_us())
+    at_us, values = datapoint_columns(datapoints, tank.clock.now_us())
     write = DatastreamWrite(path.datastream_id, at_us, values)
     await record_datapoints(tank, request.caller, path.feed_id, [write], method="post")
     return DONE

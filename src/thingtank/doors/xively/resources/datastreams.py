@@ -5,7 +5,7 @@ Source: Xively API v2, datastreams.
 
 from urllib.parse import quote
 
-from thingtank.documents import feeds as bridge
+from thingtank.documents.feeds import datastream_write, without_echoed_extremes
 from thingtank.doors.xively.requests import Request
 from thingtank.doors.xively.resources.shared import Context, asked_history
 from thingtank.doors.xively.responses import DONE, Reply
@@ -27,7 +27,7 @@ async def create(context: Context, request: Request) -> Reply:
     if not documents:
         raise Unprocessable([("datastreams", "can't be blank")])
     now_us = context.tank.clock.now_us()
-    writes = [bridge.datastream_write(document, now_us) for document in documents]
+    writes = [datastream_write(document, now_us) for document in documents]
     known = directory.datastreams(path.feed_id)
     if any(write.name in known for write in writes):
         raise Unprocessable([("datastream id", "has already been taken")])
@@ -72,8 +72,8 @@ async def update(context: Context, request: Request) -> Reply:
     device = tank.directory.get_device(path.feed_id)
     check_reach(request.caller, "put", device, path.datastream_id)
     document = request.codec.parse_datastream(request.body)
-    write = bridge.datastream_write(document, tank.clock.now_us(), path.datastream_id)
-    writes = bridge.without_echoed_extremes(tank, path.feed_id, [write])
+    write = datastream_write(document, tank.clock.now_us(), path.datastream_id)
+    writes = without_echoed_extremes(tank, path.feed_id, [write])
     await record_datapoints(tank, request.caller, path.feed_id, writes)
     return DONE
 

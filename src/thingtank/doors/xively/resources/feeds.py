@@ -5,7 +5,13 @@ Source: Xively API v2, feeds; v1, where a PUT replaces the datastreams.
 
 from collections.abc import Sequence
 
-from thingtank.documents import feeds as bridge
+from thingtank.documents.feeds import (
+    add_waypoints,
+    datastream_writes,
+    device_change,
+    visible_devices,
+    without_echoed_extremes,
+)
 from thingtank.doors.xively.requests import Request
 from thingtank.doors.xively.resources.shared import Context, asked_history
 from thingtank.doors.xively.responses import DONE, Reply
@@ -25,7 +31,7 @@ async def list_all(context: Context, request: Request) -> Reply:
     zone = query.zone_of(parameters)
     asked = query.parse_search(parameters)
     page, per_page = query.page_of(parameters)
-    visible = bridge.visible_devices(request.caller, asked, context.settings.live_s, page, per_page)
+    visible = visible_devices(request.caller, asked, context.settings.live_s, page, per_page)
     found = await context.tank.search_devices(visible)
     bodies = context.bodies(request, zone)
     body = FeedsBody(
@@ -47,8 +53,8 @@ async def list_all(context: Context, request: Request) -> Reply:
 async def create(context: Context, request: Request) -> Reply:
     """`POST /feeds`: 201 and `Location`."""
     document = request.codec.parse_feed(request.body)
-    change = bridge.device_change(document) or DeviceChange()
-    writes = bridge.datastream_writes(document, context.tank.clock.now_us())
+    change = device_change(document) or DeviceChange()
+    writes = datastream_writes(document, context.tank.clock.now_us())
     device = await create_feed(context.tank, request.caller, change, writes)
     return Reply(201, location=_location(request, device.device_id))
 
@@ -77,7 +83,7 @@ async def read(context: Context, request: Request) -> Reply:
     body = context.bodies(request, zone).feed(
         device, names, history, with_user=query.flag(parameters, "show_user")
     )
-    await bridge.add_waypoints(context.tank, device, body, zone)
+    await add_waypoints(context.tank, device, body, zone)
     return Reply(body=request.codec.serialize_feed(body, is_history=history is not None))
 
 
@@ -95,11 +101,11 @@ async def update(context: Context, request: Request) -> Reply:
     assert isinstance(path, FeedPath)
     context.tank.directory.get_device(path.feed_id)  # one that is not there is told first
     document = request.codec.parse_feed(request.body)
-    change = bridge.device_change(document)
-    writes = bridge.without_echoed_extremes(
+    change = device_change(document)
+    writes = without_echoed_extremes(
         context.tank,
         path.feed_id,
-        bridge.datastream_writes(document, context.tank.clock.now_us()),
+        datastream_writes(document, context.tank.clock.now_us()),
     )
     await write_feed(context.tank, request.caller, path.feed_id, change, writes)
     if request.target.version == 1 and writes:

@@ -82,7 +82,8 @@ TABLE = [
     ("tank.unheard.of.topic", "exact", FULL),
     ("com.example.x", "exact", ALL),
     ("com.", "prefix", ALL),
-    ("..x", "wildcard", ALL),
+    ("..x", "wildcard", ALL),  # the tank has no topic of three components,
+    (".example.status.x", "wildcard", ALL),  # and none in a group of that name
     ("tanker.", "prefix", ALL),
 ]
 

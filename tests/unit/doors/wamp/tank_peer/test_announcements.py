@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 import pytest
 from structlog.testing import capture_logs
-from tests.conformance.wamp.realms import World
 from tests.unit.doors.wamp.tank_peer.worlds import AT, NOW, TankClient, TankWorld, settle
 
 from thingtank.doors.wamp.tank_peer import announcements as module
@@ -219,8 +218,7 @@ async def test_nothing_is_made_where_nobody_listens(
 async def test_all_realms_hear_and_those_of_one_serializer_get_the_same_octets(
     world: TankWorld, roof: Device
 ) -> None:
-    other = World(authorizer=world.realm.authorizer)
-    world.peer.attach(other.realm)
+    other = world.open_realm()
     topic = f"tank.feeds.{roof.device_id}.temperature"
     clients = [
         TankClient(each.join(name, authid="alice"))

@@ -5,7 +5,9 @@ from typing import Any
 
 from tests.conformance.wamp.realms import ALL_ROLES, Client, World
 
-from thingtank.doors.wamp.tank_peer.peer import TankAuthorizer, TankPeer
+from thingtank.doors.wamp.authorization.authorizer import RealmAuthorizer
+from thingtank.doors.wamp.realm_settings import RealmSettings
+from thingtank.doors.wamp.tank_peer.peer import TankPeer
 from thingtank.protocols.wamp.peers import Peer
 from thingtank.protocols.wamp.router import Realm
 from thingtank.stores.memory_accounts import MemoryAccounts
@@ -76,9 +78,17 @@ class TankWorld:
         self.root = self.directory.add_account("root", is_admin=True)
         self.reads_public = True
         self.peer = TankPeer(self.tank, self.caller_of, "http://tank.example")
-        self.world = World(authorizer=TankAuthorizer(self.peer))
-        self.peer.attach(self.realm)
+        self.world = self.open_realm()
         self.peer.start()
+
+    def open_realm(self) -> World:
+        """One more realm that the tank is in, with its usual roles."""
+        world = World()
+        loop, clock = asyncio.get_running_loop(), self.clock
+        settings = RealmSettings(world.realm.name)
+        RealmAuthorizer(settings, self.peer.decide, loop, clock.now_us).attach(world.realm)
+        self.peer.attach(world.realm)
+        return world
 
     @property
     def realm(self) -> Realm:

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from thingtank.documents import feeds as bridge
+from thingtank.documents.feeds import datastream_writes, history_terms
 from thingtank.doors.wamp.tank_peer.resources.shared import (
     Context,
     Document,
@@ -79,7 +79,7 @@ async def record(
 
 def _values_only(document: FeedDocument, at_us: int) -> list[DatastreamWrite]:
     """Writes that change no metadata: that is for `tank.feeds.write` and its right."""
-    writes = bridge.datastream_writes(document, at_us)
+    writes = datastream_writes(document, at_us)
     return [DatastreamWrite(write.name, write.at_us, write.values) for write in writes]
 
 
@@ -145,7 +145,7 @@ async def history(
     }
     tank, device = context.tank, context.find_device(feed)
     zone = query.zone_of(parameters_of({"timezone": timezone}))
-    asked = bridge.history_terms(
+    asked = history_terms(
         query.parse_history(parameters_of(terms)), offset_s(zone, tank.clock.now_us())
     )
     names = _names(datastreams)

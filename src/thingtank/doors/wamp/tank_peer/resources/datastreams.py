@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from thingtank.documents import feeds as bridge
+from thingtank.documents.feeds import datastream_write, without_echoed_extremes
 from thingtank.doors.wamp.tank_peer.resources.shared import (
     Context,
     Document,
@@ -67,7 +67,7 @@ async def create(context: Context, feed: FeedName, datastreams: list[Document]) 
     if not documents:
         raise ValidationFailed([("datastreams", "can't be blank")])
     now_us = tank.clock.now_us()
-    writes = [bridge.datastream_write(document, now_us) for document in documents]
+    writes = [datastream_write(document, now_us) for document in documents]
     known = tank.directory.datastreams(device.device_id)
     if any(write.name in known for write in writes):
         raise ValidationFailed([("datastream id", "has already been taken")])
@@ -90,8 +90,8 @@ async def update(context: Context, feed: FeedName, datastream: str, document: Do
     tank, device = context.tank, context.find_device(feed)
     check_reach(context.caller, "put", device, datastream)
     read_in = json_format.parse_datastream(json_of(document))
-    write = bridge.datastream_write(read_in, tank.clock.now_us(), datastream)
-    writes = bridge.without_echoed_extremes(tank, device.device_id, [write])
+    write = datastream_write(read_in, tank.clock.now_us(), datastream)
+    writes = without_echoed_extremes(tank, device.device_id, [write])
     await record_datapoints(tank, context.caller, device.device_id, writes)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from thingtank.documents import feeds as bridge
+from thingtank.documents.feeds import datastream_writes, device_change
 from thingtank.documents.products import activation_body, device_body, product_body
 from thingtank.doors.wamp.tank_peer.resources.shared import (
     Context,
@@ -91,10 +91,10 @@ async def develop(context: Context, document: Document, *, user: str = "") -> An
 
 def _drafts(document: Document) -> tuple[DeviceChange, list[Datastream]]:
     read_in = json_format.parse_feed(json_of(document))
-    writes = bridge.datastream_writes(read_in, 0)
+    writes = datastream_writes(read_in, 0)
     if any(write.values for write in writes):
         raise ValidationFailed([("datastreams", "must be without values here")])
-    change = bridge.device_change(read_in) or DeviceChange()
+    change = device_change(read_in) or DeviceChange()
     return change, [draft(write.name, write.change) for write in writes]
 
 

@@ -4,7 +4,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from thingtank.documents import feeds as bridge
+from thingtank.documents.feeds import (
+    add_waypoints,
+    datastream_writes,
+    device_change,
+    visible_devices,
+    without_echoed_extremes,
+)
 from thingtank.doors.wamp.tank_peer.resources.shared import (
     Context,
     Document,
@@ -65,7 +71,7 @@ async def list_all(
     parameters = parameters_of({**terms, **circle, **numbers, "content": content})
     asked = query.parse_search(parameters)
     page, per_page = query.page_of(parameters)
-    visible = bridge.visible_devices(context.caller, asked, context.live_s, page, per_page)
+    visible = visible_devices(context.caller, asked, context.live_s, page, per_page)
     found = await context.tank.search_devices(visible)
     is_full = asked.content == "full"
     bodies = context.bodies()
@@ -90,7 +96,7 @@ async def read(context: Context, feed: FeedName, datastreams: list[str] | None =
     check_reach(context.caller, "get", device)
     names = None if datastreams is None else list(dict.fromkeys(datastreams))
     body = context.bodies().feed(device, names)
-    await bridge.add_waypoints(context.tank, device, body, None)
+    await add_waypoints(context.tank, device, body, None)
     return {"uuid": device.uuid, **plain(body)}
 
 
@@ -104,8 +110,8 @@ async def create(context: Context, document: Document) -> Any:
         The new feed. Its key is in `tank.keys.list_revealed(feed)`, for those who may see it.
     """
     read_in = json_format.parse_feed(json_of(document))
-    change = bridge.device_change(read_in) or DeviceChange()
-    writes = bridge.datastream_writes(read_in, context.tank.clock.now_us())
+    change = device_change(read_in) or DeviceChange()
+    writes = datastream_writes(read_in, context.tank.clock.now_us())
     device = await actions.create_feed(context.tank, context.caller, change, writes)
     return _made(context, device)
 
@@ -122,9 +128,9 @@ async def write(context: Context, feed: FeedName, document: Document) -> None:
     """
     device = context.find_device(feed)
     tank, read_in = context.tank, json_format.parse_feed(json_of(document))
-    writes = bridge.datastream_writes(read_in, tank.clock.now_us())
-    writes_without = bridge.without_echoed_extremes(tank, device.device_id, writes)
-    change = bridge.device_change(read_in)
+    writes = datastream_writes(read_in, tank.clock.now_us())
+    writes_without = without_echoed_extremes(tank, device.device_id, writes)
+    change = device_change(read_in)
     await actions.write_feed(tank, context.caller, device.device_id, change, writes_without)
 
 
@@ -149,7 +155,7 @@ async def update(
     read_in = json_format.parse_feed(json_of(document or {}))
     if read_in.datastreams is not None:
         raise ValidationFailed([("datastreams", "are written by tank.feeds.write")])
-    change = bridge.device_change(read_in) or DeviceChange()
+    change = device_change(read_in) or DeviceChange()
     if retention_s is not None:
         change = msgspec.structs.replace(change, retention_s=retention_s or None)
     changed = await device_actions.update_device(
