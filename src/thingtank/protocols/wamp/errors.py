@@ -3,6 +3,7 @@
 ```
 WampError
 ├── ProtocolViolation       the peer broke the protocol: ABORT, and close the transport
+├── NoSuchRealm             HELLO names one that is not there, or not for its sender: ABORT
 ├── InvalidUri              one request is wrong: ERROR `wamp.error.invalid_uri`, the session lives
 ├── UnconvertiblePayload    no fault of anybody: this payload has no form in that serializer
 └── MessageTooLong          a message of ours is longer than its receiver said it takes
@@ -18,6 +19,15 @@ class WampError(Exception):
 
 class ProtocolViolation(WampError):
     """ABORT with `wamp.error.protocol_violation`; nothing further is read from this peer."""
+
+
+class NoSuchRealm(WampError):
+    """ABORT with `wamp.error.no_such_realm`: none of this name, or none for this client."""
+
+    @classmethod
+    def of(cls, name: str) -> "NoSuchRealm":
+        """None of this name."""
+        return cls(f"no realm {name!r}")
 
 
 class InvalidUri(WampError):
