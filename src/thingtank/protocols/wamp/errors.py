@@ -7,6 +7,8 @@ WampError
 ├── InvalidUri              one request is wrong: ERROR `wamp.error.invalid_uri`, the session lives
 ├── UnconvertiblePayload    no fault of anybody: this payload has no form in that serializer
 └── MessageTooLong          a message of ours is longer than its receiver said it takes
+
+FailureTold                 a bug of ours, at a request that has been answered nevertheless
 ```
 
 Source: WAMP, Protocol Violations, and URIs.
@@ -40,3 +42,10 @@ class UnconvertiblePayload(WampError):
 
 class MessageTooLong(WampError):
     """More bytes than the receiver takes; it has not been sent."""
+
+
+class FailureTold(Exception):
+    """A bug of ours, the `__cause__`; whose request met it has been told, and may go on.
+
+    Any other exception that is no WampError leaves a request without an answer: its session ends.
+    """
