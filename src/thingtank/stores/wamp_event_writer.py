@@ -3,7 +3,7 @@
 Used from the loop's thread. Of an event for history, whoever waits is told when it is on disk. If
 the disk does not take it, it is gone: its publisher is told, or, where none waits, it is counted
 and logged. What is retained is in memory as well; it is written as soon as the disk takes it, but
-whoever waits is told at once that it is not there yet.
+whoever waits is told at once that it is not there yet. It is lost if that does not come to pass.
 """
 
 import asyncio
@@ -74,6 +74,7 @@ class WampEventWriter:
     def keep(self, stream_ids: Sequence[int], row: Row) -> Keeping:
         """Add an event to streams."""
         if refused := self._take(len(stream_ids) * _memory_bytes(row)):
+            self._losses.add(1, _CLOSED if self._is_closed else _FULL)
             return refused
         for stream_id in stream_ids:
             self._events.append((stream_id, row))
@@ -81,11 +82,16 @@ class WampEventWriter:
 
     def retain(self, key: RetainedKey, row: Row) -> Keeping:
         """Have an event retained."""
+        if self._is_closed:
+            self._losses.add(1, _CLOSED)
+            return Keeping.refused(Refused(UNAVAILABLE, _CLOSED))
         self._retained[key] = row
         return self._take(_memory_bytes(row)) or self._keeping
 
     def forget(self, key: RetainedKey) -> Keeping:
         """Have it retained no more."""
+        if self._is_closed:
+            return Keeping.refused(Refused(UNAVAILABLE, _CLOSED))
         if self._retained.get(key) is not None:
             del self._retained[key]  # never was on disk
         else:
@@ -111,15 +117,15 @@ class WampEventWriter:
             settled = asyncio.Event()
             self.after_pending(settled.set)
             await settled.wait()
-        self._losses.log_rest()
+        retained_count = sum(row is not None for row in self._retained.values())
+        self._losses.add(retained_count, _FAILED)
+        self._losses.close()
 
     def _take(self, size_bytes: int) -> Keeping | None:
         """Make room for something; or say that there is none."""
         is_full = self._size_bytes and self._size_bytes + size_bytes > self._pending_bytes_max
         if self._is_closed or is_full:
-            text = _CLOSED if self._is_closed else _FULL
-            self._losses.add(1, text)
-            return Keeping.refused(Refused(UNAVAILABLE, text))
+            return Keeping.refused(Refused(UNAVAILABLE, _CLOSED if self._is_closed else _FULL))
         self._size_bytes += size_bytes
         if not self._is_gathering:
             self._gather()
@@ -145,12 +151,12 @@ class WampEventWriter:
         self._is_gathering = False
         self._worker.submit(
             partial(self._file.commit, events, list(retained.items())),
-            partial(self._committed, len(events), retained, size_bytes),
+            partial(self._committed, events, retained, size_bytes),
         )
 
     def _committed(
         self,
-        event_count: int,
+        events: Sequence[tuple[int, Row]],
         retained: RetainedChanges,
         size_bytes: int,
         result: Exception | None,
@@ -162,12 +168,12 @@ class WampEventWriter:
             self._gather()
         if result is None:
             self._losses.recover()
-            keeping.settle()
+            _settle(keeping, None)
             return
         self._losses.fail(result)
-        self._losses.add(event_count, _FAILED)
+        self._losses.add(len({id(row) for _, row in events}), _FAILED)
         self._retained = _merged(retained, self._retained)
-        keeping.settle(Refused(UNAVAILABLE, _FAILED))
+        _settle(keeping, Refused(UNAVAILABLE, _FAILED))
 
     def _tick(self) -> None:
         self._timer = self._loop.call_later(self._trim_interval_s, self._tick)
@@ -210,6 +216,12 @@ class _Losses:
         if self.count > self._logged_count and self._time_s() >= self._next_log_s:
             self._log()
 
+    def close(self) -> None:
+        """Log what is left, and what comes yet at once."""
+        if self.count > self._logged_count:
+            self._log()
+        self._next_log_s = 0.0
+
     def fail(self, error: Exception) -> None:
         if not self._is_failing:
             self._is_failing = True
@@ -224,6 +236,14 @@ class _Losses:
         log.error("wamp_events_lost", count=self.count - self._logged_count, why=self._why)
         self._logged_count = self.count
         self._next_log_s = self._time_s() + LOG_INTERVAL_S
+
+
+def _settle(keeping: Keeping, refused: Refused | None) -> None:
+    try:
+        keeping.settle(refused)
+    except ExceptionGroup:
+        # The edge of the loop's turn: bugs of those who waited, which are not the writer's.
+        log.exception("wamp_event_answer_failed")
 
 
 def _merged(failed: RetainedChanges, later: Mapping[RetainedKey, Row | None]) -> RetainedChanges:

@@ -23,7 +23,7 @@ from thingtank.stores.worker import Worker
 log = structlog.get_logger()
 
 HISTORY_UNAVAILABLE = "wamp.error.history_unavailable"  # of Crossbar.io
-QUESTIONS_MAX = 1000  # that wait, of one realm
+QUESTIONS_MAX = 1000  # that wait, of all realms together
 _US_PER_S = 1_000_000
 
 

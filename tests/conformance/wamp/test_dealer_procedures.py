@@ -5,7 +5,7 @@ from tests.conformance.wamp.dealing import Realm
 
 from thingtank.protocols.wamp.answers import Refused
 from thingtank.protocols.wamp.calls import DealerBounds
-from thingtank.protocols.wamp.errors import UnconvertiblePayload
+from thingtank.protocols.wamp.errors import FailureTold, UnconvertiblePayload
 from thingtank.protocols.wamp.serializers import SERIALIZERS
 
 pytestmark = pytest.mark.over_wires
@@ -100,8 +100,9 @@ def test_failure_ends_the_call_and_comes_to_light():
     realm = Realm()
     realm.dealer.provide("tank.broken", lambda call: 1 / 0)
     caller = realm.join()
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(FailureTold) as caught:
         caller.call("tank.broken")
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert caller.take_one()[4:] == ["wamp.error.runtime_error", ["the procedure failed"]]
 
 

@@ -62,6 +62,21 @@ def test_disk_that_fails_is_an_error(name: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("refused", [None, Refused(UNAVAILABLE, "the disk is full")])
+def test_all_are_told_though_one_of_them_has_a_bug(refused: Refused | None) -> None:
+    keeping, told = Keeping(), []
+    keeping.then(told.append)
+    keeping.then(lambda refused: 1 / 0)  # type: ignore[arg-type, return-value]
+    keeping.then(lambda refused: {}["b"])
+    keeping.then(told.append)
+    with pytest.raises(ExceptionGroup) as caught:
+        keeping.settle(refused)
+    assert list(map(type, caught.value.exceptions)) == [ZeroDivisionError, KeyError]
+    assert told == [refused, refused]
+    keeping.then(told.append)
+    assert told == [refused] * 3
+
+
 def test_unacknowledged_publish_is_never_answered() -> None:
     world, disk = kept_world()
     publisher = world.join()

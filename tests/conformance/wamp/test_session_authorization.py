@@ -10,6 +10,7 @@ from tests.conformance.wamp.realms import NAMES, PLAIN, World
 
 from thingtank.protocols.wamp.authorization import ALLOWED, DENIED, Decision
 from thingtank.protocols.wamp.calls import CallPolicy
+from thingtank.protocols.wamp.errors import FailureTold
 from thingtank.protocols.wamp.later import Later
 from thingtank.protocols.wamp.publications import PublishPolicy
 from thingtank.protocols.wamp.reception import SessionBounds
@@ -217,8 +218,9 @@ def test_authorizer_that_never_answers_has_failed():
 @pytest.mark.parametrize("code", [32, 48, 64])
 def test_authorizer_that_fails_comes_to_light(code):
     world, client = joined(object())
-    with pytest.raises(AttributeError):
+    with pytest.raises(FailureTold) as caught:
         client.ask(code, "a.b")
+    assert isinstance(caught.value.__cause__, AttributeError)
     assert client.take_one()[:5] == [8, code, 1, {}, "wamp.error.authorization_failed"]
     assert not client.is_closed
     assert world.realm.broker.subscriptions.match("a.b") is None

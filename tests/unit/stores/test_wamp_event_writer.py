@@ -212,6 +212,75 @@ async def test_closing_writes_what_waits_and_refuses_the_rest(
     assert disk.batches == [[1], [2]]
 
 
+def broken(refused: Refused | None) -> None:
+    raise ZeroDivisionError("a bug")
+
+
+@pytest.mark.parametrize("is_failing", [False, True])
+async def test_bug_of_one_who_waits_keeps_no_other_waiting(
+    disk: Disk, writer: WampEventWriter, is_failing: bool
+) -> None:
+    disk.is_failing = is_failing
+    disk.may_commit.clear()
+    first = writer.keep([1], row(1))
+    first.then(broken)
+    await asyncio.sleep(0.01)
+    second = writer.keep([1], row(2))
+    second.then(broken)
+    answers = [asyncio.create_task(told(each)) for each in (first, second)]
+    closing = asyncio.create_task(writer.close())
+    await asyncio.sleep(0.01)
+    with capture_logs() as logs:
+        disk.may_commit.set()
+        await asyncio.wait_for(closing, WAIT_S_MAX)
+    expected = "wamp.error.unavailable" if is_failing else ""
+    assert [await each for each in answers] == [expected] * 2
+    assert [log["event"] for log in logs].count("wamp_event_answer_failed") == 2
+
+
+async def test_event_of_several_streams_is_lost_once(disk: Disk, writer: WampEventWriter) -> None:
+    disk.is_failing = True
+    with capture_logs() as logs:
+        await told(writer.keep([1, 2, 3], row(1)))
+    assert writer.lost_count == 1
+    assert [log["count"] for log in logs if log["event"] == "wamp_events_lost"] == [1]
+
+
+async def test_retained_event_that_is_written_later_is_not_lost(
+    disk: Disk, writer: WampEventWriter
+) -> None:
+    assert await told(writer.retain(("r", 1), row(1))) == ""
+    disk.may_commit.clear()
+    with capture_logs() as logs:
+        filling = writer.keep([1], row(9, ROOM_BYTES * 2))
+        await asyncio.sleep(0.01)
+        assert await told(writer.retain(("r", 2), row(2))) == "wamp.error.unavailable"
+        assert await told(writer.forget(("r", 1))) == "wamp.error.unavailable"
+        disk.may_commit.set()
+        assert await told(filling) == ""
+        await writer.close()
+    assert disk.retained == {2}
+    assert writer.lost_count == 0
+    assert logs == []
+
+
+async def test_retained_event_that_is_never_written_is_lost(
+    disk: Disk, writer: WampEventWriter
+) -> None:
+    assert await told(writer.retain(("r", 1), row(1))) == ""
+    disk.is_failing = True
+    with capture_logs() as logs:
+        await told(writer.keep([1], row(9)))
+        await told(writer.retain(("r", 2), row(2)))
+        await told(writer.forget(("r", 1)))
+        assert writer.lost_count == 1
+        await writer.close()
+        assert await told(writer.retain(("r", 3), row(3))) == "wamp.error.unavailable"
+    assert writer.lost_count == 3
+    counts = [log["count"] for log in logs if log["event"] == "wamp_events_lost"]
+    assert sum(counts) == 3, "the last ones are logged at once: nothing follows"
+
+
 async def test_retained_events_that_failed_are_tried_again_in_the_end(
     disk: Disk, writer: WampEventWriter
 ) -> None:

@@ -159,7 +159,7 @@ class Connection:
         try:
             session.receive_data(message)
         except Exception:
-            # Whoever decides or answers for us has failed; the session has said so to the client.
+            # A bug of ours. The session has answered the client, or said ABORT and ended.
             log.exception("wamp_message_failed", peer=self.facts.peer)
         if session.is_waiting:
             self._pause()
@@ -197,8 +197,10 @@ class Connection:
         for timer in (self._slow_timer, self._due_timer):
             if timer is not None:
                 timer.cancel()
-        self.session.lose()
-        self._door.forget(self)
+        try:
+            self.session.lose()
+        finally:
+            self._door.forget(self)
 
     # --- pacing ---
 
@@ -351,6 +353,9 @@ class Connection:
 
     def _take_due(self) -> None:
         self._due_us = self._due_timer = None
-        self.session.take_due(self._door.reception.now_us())
+        try:
+            self.session.take_due(self._door.reception.now_us())
+        except Exception:
+            log.exception("wamp_message_failed", peer=self.facts.peer)
         if self.session.state is not State.OVER:
             self._look_at_clock()

@@ -18,7 +18,7 @@ from thingtank.doors.wamp.inspection import RealmView
 from thingtank.doors.wamp.meter import Meter
 from thingtank.doors.wamp.visits import Answered, Visit, VisitEnded
 from thingtank.protocols.wamp.authentication import Accepted
-from thingtank.protocols.wamp.errors import UnconvertiblePayload
+from thingtank.protocols.wamp.errors import NoSuchRealm, UnconvertiblePayload
 from thingtank.protocols.wamp.members import Member, Transport
 from thingtank.protocols.wamp.messages import (
     Abort,
@@ -53,7 +53,7 @@ class Admission(Protocol):
     """Says with what rights accounts come in from the workbench, and whose sessions are."""
 
     def admit(self, realm: str, account: Account, address: str) -> Accepted | None:
-        """What WELCOME says; None where the realm lets accounts of this kind not in."""
+        """What WELCOME says; None where the realm, which is there, keeps such accounts out."""
 
     def lets_anonymous_in(self, realm: str) -> bool:
         """Whether clients may come in without saying who they are, from this machine at least."""
@@ -144,8 +144,10 @@ class WampWorkbench:
         """A realm as an account may see it, now.
 
         Raises:
-            KeyError: there is none of this name.
+            NoSuchRealm.
         """
+        if realm not in self._door.realms:
+            raise NoSuchRealm.of(realm)
         return RealmView(self._door.realms[realm], self._meter, _account(caller), self._account_of)
 
     def close_session(self, realm: str, caller: Caller, session_id: int, text: str) -> bool:
@@ -155,7 +157,7 @@ class WampWorkbench:
             text: why, for people; its client is told.
 
         Raises:
-            KeyError.
+            NoSuchRealm.
         """
         member = self.view(realm, caller).find(session_id)
         if member is None:
@@ -178,7 +180,7 @@ class WampWorkbench:
             session_id: of a session of the account's that listens, to publish through it.
 
         Raises:
-            KeyError, LimitReached, UnconvertiblePayload.
+            NoSuchRealm, LimitReached, UnconvertiblePayload.
         """
 
         def make(request_id: int) -> Message:
@@ -199,7 +201,7 @@ class WampWorkbench:
         """Call on an account's behalf; `options.timeout` says for how long at most.
 
         Raises:
-            KeyError, LimitReached, UnconvertiblePayload.
+            NoSuchRealm, LimitReached, UnconvertiblePayload.
         """
 
         def make(request_id: int) -> Message:
@@ -215,7 +217,7 @@ class WampWorkbench:
         """Subscribe on an account's behalf, until the end of the block.
 
         Raises:
-            KeyError, LimitReached.
+            NoSuchRealm, LimitReached.
         """
 
         def make(request_id: int) -> Message:
@@ -245,9 +247,11 @@ class WampWorkbench:
         account = _account(caller)
         if len(self._visits) >= VISITS_MAX:
             raise LimitReached("too many people try things out at once")
+        if realm not in self._door.realms:
+            raise NoSuchRealm.of(realm)
         accepted = self._admission.admit(realm, account, caller.address)
-        if accepted is None or realm not in self._door.realms:
-            raise KeyError(realm)
+        if accepted is None:
+            raise NoSuchRealm.of(realm)
         visit = Visit(self._door, account.account_id, accepted, caller.address)
         self._visits[visit.connection] = visit
         try:

@@ -35,13 +35,23 @@ class Keeping:
         return keeping
 
     def settle(self, refused: Refused | None = None) -> None:
-        """Say that it is on disk; or why it is not."""
+        """Say that it is on disk; or why it is not.
+
+        Raises:
+            ExceptionGroup: bugs of some who waited; all have been told.
+        """
         assert not self._is_settled
         self._is_settled = True
         self._refused = refused
         waiting, self._waiting = self._waiting, []
+        failures: list[Exception] = []
         for take in waiting:
-            take(refused)
+            try:
+                take(refused)
+            except Exception as failure:  # noqa: BLE001 - raised below
+                failures.append(failure)
+        if failures:
+            raise ExceptionGroup("not all who waited for an event could be told", failures)
 
     def then(self, take: Take) -> None:
         """Have someone told; within this call if it is known already."""

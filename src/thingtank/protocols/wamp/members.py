@@ -6,7 +6,6 @@ from typing import Any, Protocol
 from msgspec import UnsetType
 
 from thingtank.protocols.wamp.authentication import Accepted, TransportFacts
-from thingtank.protocols.wamp.errors import ProtocolViolation
 from thingtank.protocols.wamp.options import HelloDetails
 from thingtank.protocols.wamp.peers import Peer
 from thingtank.protocols.wamp.serializer import Serializer
@@ -46,7 +45,7 @@ class Member(Peer):
         accepted: what its authentication found.
         testaments: what is published when it ends.
         close: sends GOODBYE with a reason and words for people, and has it leave its realm.
-        fail: sends ABORT, for what it did, and has it leave its realm.
+        fail: sends ABORT, for what it did or a bug of ours, and has it leave its realm.
         transport: what its messages go through.
         joined_us: when it came into its realm, since the epoch.
     """
@@ -58,7 +57,7 @@ class Member(Peer):
         details: HelloDetails,
         transport: Transport,
         close: Callable[[str, str | None], None],
-        fail: Callable[[ProtocolViolation], None],
+        fail: Callable[[Exception], None],
     ) -> None:
         """Open one.
 

@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from thingtank.protocols.wamp.answers import Refused, send_refusal
 from thingtank.protocols.wamp.authorization import UNDECIDED, Action, Decision
-from thingtank.protocols.wamp.errors import ProtocolViolation
+from thingtank.protocols.wamp.errors import FailureTold, ProtocolViolation
 from thingtank.protocols.wamp.later import Later, at_once
 from thingtank.protocols.wamp.members import Member
 from thingtank.protocols.wamp.messages import (
@@ -87,6 +87,7 @@ class Requests:
 
         Raises:
             ProtocolViolation.
+            FailureTold: who decides or answers for us has a bug.
         """
         self._realm.received_count += 1
         _HANDLERS[type(message)](self, message)
@@ -167,9 +168,9 @@ class Requests:
             return self._carry_out(message, None)
         try:
             decision = authorizer.authorize(self._member, action, uri, match)
-        except Exception:
+        except Exception as error:
             self._carry_out(message, UNDECIDED)
-            raise
+            raise FailureTold("the authorizer failed") from error
         if type(decision) is not Decision:  # nearly always it is one, and each look costs
             decision = at_once(decision)
         if not isinstance(decision, Later):
@@ -185,6 +186,12 @@ class Requests:
             self._carry_out(message, decision)
         except ProtocolViolation as violation:
             self._member.fail(violation)
+        except FailureTold:
+            self._on_decided()
+            raise
+        except Exception as error:
+            self._member.fail(error)
+            raise
         else:
             self._on_decided()
 

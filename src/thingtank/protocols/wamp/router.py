@@ -166,8 +166,10 @@ class Realm:
         """Forget a session, which has ended."""
         if self.members.pop(member.session_id, None) is None:
             return
-        self.dealer.drop(member)
-        self.broker.drop(member)
+        try:
+            self.dealer.drop(member)
+        finally:
+            self.broker.drop(member)
         for message, policy in member.testaments.take():
             self.broker.publish(member, message, policy)
         if not member.accepted.is_hidden:

@@ -25,7 +25,7 @@ from thingtank.protocols.wamp.calls import (
     PendingCall,
     Route,
 )
-from thingtank.protocols.wamp.errors import UnconvertiblePayload
+from thingtank.protocols.wamp.errors import FailureTold, UnconvertiblePayload
 from thingtank.protocols.wamp.invocations import invocation_details
 from thingtank.protocols.wamp.messages import Call, Error, Interrupt
 from thingtank.protocols.wamp.options import (
@@ -238,6 +238,7 @@ class CallRouting:
 
         Raises:
             Refused: nothing has changed.
+            FailureTold: the procedure has a bug.
         """
         options = message.options
         if options.progress or options.ppt_scheme or message.payload.is_opaque:
@@ -255,9 +256,9 @@ class CallRouting:
             self.end_with(call, refused)
         except UnconvertiblePayload as error:
             self.end_with(call, Refused(INVALID_PAYLOAD, str(error)))
-        except Exception:
+        except Exception as error:
             self.end_with(call, Refused(RUNTIME_ERROR, "the procedure failed"))
-            raise
+            raise FailureTold(f"the procedure {message.procedure} failed") from error
 
 
 def may_be_rerouted(call: PendingCall) -> bool:

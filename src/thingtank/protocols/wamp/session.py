@@ -14,7 +14,8 @@
 
 A message that has no place in a state is a violation: ABORT, and nothing further is read. Waiting
 for the echo of GOODBYE, everything else is ignored. A session leaves its realm at the first of
-GOODBYE, ABORT and the loss of its transport, whoever began.
+GOODBYE, ABORT and the loss of its transport, whoever began. A bug of ours that leaves a message
+without an answer ends it by ABORT as well: nobody is left waiting.
 
 Source: WAMP, Session Lifecycle; Protocol Violations.
 """
@@ -25,7 +26,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from thingtank.protocols.wamp.answers import INVALID_URI, LIMIT_REACHED, PAYLOAD_SIZE_EXCEEDED
+from thingtank.protocols.wamp.answers import (
+    INVALID_URI,
+    LIMIT_REACHED,
+    PAYLOAD_SIZE_EXCEEDED,
+    RUNTIME_ERROR,
+)
 from thingtank.protocols.wamp.authentication import (
     AUTHENTICATION_FAILED,
     Accepted,
@@ -34,7 +40,7 @@ from thingtank.protocols.wamp.authentication import (
     Challenged,
     Rejected,
 )
-from thingtank.protocols.wamp.errors import InvalidUri, ProtocolViolation
+from thingtank.protocols.wamp.errors import FailureTold, InvalidUri, ProtocolViolation
 from thingtank.protocols.wamp.farewells import abort_bytes, goodbye_bytes
 from thingtank.protocols.wamp.handshake import Handshake
 from thingtank.protocols.wamp.held import HeldMessages
@@ -102,7 +108,11 @@ class Session:
         return self._requests is not None and self._requests.waiting is not None
 
     def receive_data(self, data: bytes) -> None:
-        """Take one message as it came."""
+        """Take one message as it came.
+
+        Raises:
+            Exception: there is a bug of ours. The client has been answered, or the session ended.
+        """
         if self.state is State.OVER:
             return
         try:
@@ -113,19 +123,21 @@ class Session:
             self.receive_message(message)
 
     def receive_message(self, message: Message) -> None:
-        """Take one message."""
+        """Take one message. Raises as `receive_data` does."""
         requests = self._requests
         if requests is None or requests.waiting is None or type(message) is Abort:
             self._take(message)
         elif not self._held.put(message):
             self.abort(LIMIT_REACHED, "too much was sent while a request was being decided")
 
-    def fail(self, violation: ProtocolViolation) -> None:
-        """End it for what the client did; also for what a door finds before messages."""
+    def fail(self, error: Exception) -> None:
+        """End it for what the client did, or a bug of ours; also for what a door finds."""
         if self.state is State.AWAITS_GOODBYE:
             self._end()
+        elif isinstance(error, ProtocolViolation):
+            self.abort(PROTOCOL_VIOLATION, str(error))
         else:
-            self.abort(PROTOCOL_VIOLATION, str(violation))
+            self.abort(RUNTIME_ERROR, "an error of the router's own; see its log")
 
     def abort(self, reason: str, text: str | None) -> None:
         """Send ABORT, leave the realm, close the transport."""
@@ -180,6 +192,11 @@ class Session:
                 raise ProtocolViolation(text)
         except ProtocolViolation as violation:
             self.fail(violation)
+        except FailureTold:
+            raise
+        except Exception as error:
+            self.fail(error)
+            raise
 
     def _hello(self, message: Hello) -> None:
         if self._find_realm(message.realm) is None:
@@ -221,6 +238,13 @@ class Session:
             raise
 
     def _decided(self, answer: Answer) -> None:
+        try:
+            self._take_answer(answer)
+        except Exception as error:
+            self.fail(error)
+            raise
+
+    def _take_answer(self, answer: Answer) -> None:
         if isinstance(answer, Rejected):
             self.abort(answer.reason, answer.text)
         elif isinstance(answer, Challenged):
@@ -277,10 +301,16 @@ class Session:
         if self._requests is None:
             return
         self._due_us = None
+        failure: FailureTold | None = None
         while self._held and not self.is_waiting:
-            self._take(self._held.take())
+            try:
+                self._take(self._held.take())
+            except FailureTold as told:
+                failure = failure or told  # the first comes to light
         if not self.is_waiting:
             self._transport.read_on()
+        if failure is not None:
+            raise failure
 
     def _goodbye(self, message: Goodbye) -> None:
         del message  # whatever its reason
@@ -302,8 +332,10 @@ class Session:
         transport.send_bytes(data)
 
     def _end(self) -> None:
-        self.lose()
-        self._transport.close()
+        try:
+            self.lose()
+        finally:
+            self._transport.close()
 
     def _leave(self) -> None:
         """Forget the session that is open, or was about to be."""
@@ -311,15 +343,17 @@ class Session:
         handshake = self._handshake
         self.member = self.realm = self._requests = self._handshake = None
         self._held.clear()
-        if handshake is not None:
-            handshake.cancel()
-        if requests is not None:
-            requests.end()
-        if member is not None and realm is not None:
-            realm.leave(member)
-        if self._session_id:
-            self._reception.session_ids.free(self._session_id)
-            self._session_id = 0
+        try:
+            if handshake is not None:
+                handshake.cancel()
+            if requests is not None:
+                requests.end()
+            if member is not None and realm is not None:
+                realm.leave(member)
+        finally:
+            if self._session_id:
+                self._reception.session_ids.free(self._session_id)
+                self._session_id = 0
 
     def _set(self, state: State, seconds: float | None = None) -> None:
         """Come into a state; to be left within so many seconds, if there is a number."""

@@ -20,6 +20,7 @@ from http import HTTPStatus
 from typing import Any, get_args
 from urllib.parse import parse_qsl
 
+from thingtank.protocols.wamp.errors import NoSuchRealm
 from thingtank.protocols.wamp.options import Match, SubscribeOptions
 from thingtank.tank.access import Caller
 from thingtank.tank.errors import LimitReached, NotFound
@@ -173,7 +174,7 @@ async def listening(
                 return
             async for chunk in _heard(heard, lambda: as_now(tank, caller) == caller, stopping):
                 yield chunk
-    except KeyError:
+    except NoSuchRealm:
         yield message("gone", {"reason": "There is no such realm for you."})
     except LimitReached as error:
         yield message("gone", {"reason": str(error)})

@@ -90,11 +90,15 @@ class WampRouter(Protocol):
         """A realm as an account may see it, now.
 
         Raises:
-            KeyError: there is none of this name.
+            NoSuchRealm: there is none of this name.
         """
 
     def close_session(self, realm: str, caller: Caller, session_id: int, text: str) -> bool:
-        """End a session that the account may see; whether there was one."""
+        """End a session that the account may see; whether there was one.
+
+        Raises:
+            NoSuchRealm.
+        """
 
     async def publish(
         self,
@@ -108,7 +112,7 @@ class WampRouter(Protocol):
         """Publish on an account's behalf, through its session that listens if that is named.
 
         Raises:
-            KeyError, LimitReached, UnconvertiblePayload.
+            NoSuchRealm, LimitReached, UnconvertiblePayload.
         """
 
     async def call(
@@ -117,7 +121,7 @@ class WampRouter(Protocol):
         """Call on an account's behalf; `options.timeout` says for how long at most.
 
         Raises:
-            KeyError, LimitReached, UnconvertiblePayload.
+            NoSuchRealm, LimitReached, UnconvertiblePayload.
         """
 
     def listen(
@@ -126,7 +130,7 @@ class WampRouter(Protocol):
         """Subscribe on an account's behalf, until the end of the block.
 
         Raises:
-            KeyError, LimitReached.
+            NoSuchRealm, LimitReached.
         """
 
 

@@ -21,6 +21,7 @@ from thingtank.protocols.wamp.authentication import (
     TransportFacts,
 )
 from thingtank.protocols.wamp.authorization import ALLOWED, DENIED, Action, Decision
+from thingtank.protocols.wamp.errors import NoSuchRealm
 from thingtank.protocols.wamp.json_serializer import JSON
 from thingtank.protocols.wamp.members import Member
 from thingtank.protocols.wamp.options import (
@@ -54,6 +55,7 @@ class Admission:
         self.locked_out: set[int] = set()
 
     def admit(self, realm: str, account: Account, address: str) -> Accepted | None:
+        assert realm == "realm1"
         if account.account_id in self.locked_out:
             return None
         role = "admin" if account.is_admin else "account"
@@ -179,10 +181,14 @@ async def test_an_account_that_the_realm_keeps_out_gets_nowhere(tried: Tried) ->
     tried.admission.locked_out = {2}
     assert tried.workbench.realms(ANN) == []
     assert tried.workbench.realms(BERT) == ["realm1"]
-    with pytest.raises(KeyError):
+    with pytest.raises(NoSuchRealm):
         await tried.workbench.call("realm1", ANN, "wamp.session.count", NO_PAYLOAD, CallOptions())
-    with pytest.raises(KeyError):
+    with pytest.raises(NoSuchRealm):
         await tried.workbench.call("nowhere", BERT, "wamp.session.count", NO_PAYLOAD, CallOptions())
+    with pytest.raises(NoSuchRealm):
+        tried.workbench.view("nowhere", ADMIN)
+    with pytest.raises(NoSuchRealm):
+        tried.workbench.close_session("nowhere", ADMIN, 1, "")
     with pytest.raises(Unauthenticated):
         tried.workbench.realms(Caller())
 

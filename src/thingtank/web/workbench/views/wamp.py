@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from thingtank.protocols.wamp.errors import UnconvertiblePayload
+from thingtank.protocols.wamp.errors import NoSuchRealm, UnconvertiblePayload
 from thingtank.protocols.wamp.options import Match
 from thingtank.protocols.wamp.router_facts import SORTS, Outcome, SessionFacts
 from thingtank.tank.access import Caller
@@ -201,7 +201,7 @@ def _tried(
         try:
             found = tank_access.run(start(router, tank_access.caller(request)))
             outcome = shown_outcome(found, unanswered)
-        except KeyError:
+        except NoSuchRealm:
             form.add_error(None, "There is no such realm for you.")
         except UnconvertiblePayload as error:
             form.add_error(None, f"This cannot be sent: {error}.")
@@ -224,10 +224,7 @@ def close(request: HttpRequest, session_id: int) -> HttpResponse:
     realm = request.POST.get("realm") or request.GET.get("realm", "")
     if router is None:
         raise Http404("the WAMP door is shut")
-    try:
-        session = tank_access.run(_session(router, realm, caller, session_id))
-    except KeyError:
-        session = None
+    session = tank_access.run(_session(router, realm, caller, session_id))
     if session is None and request.method != "POST":
         raise Http404(f"there is no session {session_id} to be seen")
     list_url = f"{reverse('workbench:wamp')}?{urlencode({'realm': realm})}"
