@@ -47,10 +47,36 @@ class Sturdy(Session):
         await self.register(lambda: "here", "com.example.sturdy")
         print("registered", flush=True)
 
-class Faulty(Session):
+class Both(ApplicationSession):
+    def on_join(self, details):
+        print("joined", details.realm, flush=True)
+        self.call("com.example.both").add_done_callback(lambda called: self.leave())
+
+    @wamp.register("com.example.both")
+    def both(self):
+        print("called", flush=True)
+
+class Itself(ApplicationSession):
     async def on_join(self, details):
+        await self.register(self)
+        print(await self.call("com.example.itself"), flush=True)
+        self.leave()
+
+    @wamp.register("com.example.itself")
+    def itself(self):
+        return "by itself"
+
+class Faulty(ApplicationSession):
+    def onJoin(self, details):
         print("begun", flush=True)
         raise ValueError("a fault of the component")
+
+faulty = Component(transports="ws://127.0.0.1:9/ws", realm="realm1")
+
+@faulty.on_join
+def faulty_joined(session, details):
+    print("begun", flush=True)
+    raise ValueError("a fault of the component")
 
 made = Component(transports="ws://127.0.0.1:9/ws", realm="realm1")
 
@@ -138,9 +164,12 @@ def components(served: Served, tmp_path: Path) -> Path:
 
 def test_what_is_published_is_printed_by_a_subscriber(words: Words) -> None:
     with words.running("subscribe", "com.example.a", "--match", "prefix") as printed:
-        assert words.printed("publish", "com.example.a1", "21.5", "-5", "two words") == "Sent.\n"
+        sent = words.printed(
+            "publish", "com.example.a1", "21.5", "-5", "two words", "--no-acknowledge"
+        )
+        assert sent.startswith("Sent, unacknowledged: ")
         assert printed.readline() == 'com.example.a1  21.5  -5  "two words"\n'
-        done = words.printed("publish", "com.example.a2", "--acknowledge", "--kwargs", '{"k": [1]}')
+        done = words.printed("publish", "com.example.a2", "--kwargs", '{"k": [1]}')
         assert done.startswith("Published (publication ")
         assert printed.readline() == "com.example.a2  k=[1]\n"
         words.printed("publish", "com.example.a3")
@@ -148,7 +177,7 @@ def test_what_is_published_is_printed_by_a_subscriber(words: Words) -> None:
 
 
 def test_a_subscriber_ends_after_its_count_and_prints_json(words: Words) -> None:
-    words.printed("publish", "com.example.kept", '{"a": null}', "--retain", "--acknowledge")
+    words.printed("publish", "com.example.kept", '{"a": null}', "--retain")
     line = words.printed("subscribe", "com.example.kept", "--retained", "--count", "1", "--json")
     event = json.loads(line)
     assert event.pop("publication") > 0
@@ -205,6 +234,8 @@ def test_errors_are_said_in_words(words: Words, served: Served) -> None:
         "there is no such realm": ("publish", "x.y", "--realm", "com.example.nowhere"),
         "'a..b' is no URI": ("publish", "a..b"),
         "no address of a WAMP router": ("publish", "a.b", "--url", "http://127.0.0.1/"),
+        "a Unix socket is unix:/its/path": ("publish", "a.b", "--url", "rs://a/tmp/a.sock"),
+        "tank.x: this session may not do that": ("publish", "tank.x", "1"),
         "404": ("publish", "a.b", "--url", served.server.url.replace("http", "ws") + "/nothing"),
     }  # fmt: skip
     for said, command in cases.items():
@@ -223,7 +254,7 @@ def test_a_device_says_who_it_is_by_a_file_or_the_environment(
     run = words("run", "components:Old", *who, f"--{kind}-file", str(file), cwd=components)
     assert run.stdout == f"joined as {device['uuid']} by {METHODS[kind]}\n"
     environment = {**os.environ, f"THINGTANK_WAMP_{kind.upper()}": device["api_key"]}
-    done = words("publish", "com.example.lit", "--acknowledge", *who, env=environment)
+    done = words("publish", "com.example.lit", *who, env=environment)
     assert done.returncode == 0, done.stderr
     file.write_text("a wrong one")
     refused = words.refusal("publish", "com.example.lit", *who, f"--{kind}-file", str(file))
@@ -234,7 +265,7 @@ def test_a_device_says_who_it_is_by_a_file_or_the_environment(
 def test_wrong_use_is_answered_with_2(words: Words) -> None:
     assert "JSON object" in words.refusal("publish", "a.b", "--kwargs", "[1]", code=2)
     assert "needs --ticket-file" in words.refusal("call", "a.b", "--authid", "joe", code=2)
-    environment = {**os.environ, "THINGTANK_WAMP_TICKET": "secret"}
+    environment = {**os.environ, "THINGTANK_WAMP_SECRET": "secret"}
     assert "--authid" in words.refusal("call", "a.b", code=2, env=environment)
     assert "module:Component" in words.refusal("run", "nothing", code=2)
 
@@ -260,11 +291,19 @@ def test_a_class_without_on_join_has_its_decorated_methods_served(
         deadline_s = time.monotonic() + STOP_S_MAX
         while words("call", "com.example.twice", "21").stdout != "42\n":
             assert time.monotonic() < deadline_s
-        words.printed("publish", "com.example.decorated", "a", "--acknowledge")
+        words.printed("publish", "com.example.decorated", "a")
         assert printed.readline() == "heard a\n"
 
 
-@pytest.mark.parametrize(("name", "said"), [("Brief", "joined realm1\n"), ("made", "made\n")])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Brief", "joined realm1\n"),
+        ("made", "made\n"),
+        ("Both", "joined realm1\ncalled\n"),
+        ("Itself", "by itself\n"),
+    ],
+)
 def test_a_component_that_leaves_ends_the_command(
     words: Words, components: Path, name: str, said: str
 ) -> None:
@@ -282,7 +321,34 @@ def test_what_is_no_component_is_refused_in_words(words: Words, components: Path
         assert said in words.refusal("run", name, cwd=components)
     refused = words("run", "components:Sturdy", "--realm", "com.example.nowhere", cwd=components)
     assert refused.returncode == 1
+    assert refused.stderr.startswith("Error: ")
+    assert len(refused.stderr.splitlines()) == 1
     assert "there is no such realm" in refused.stderr
+
+
+@pytest.mark.parametrize("name", ["Faulty", "faulty"])
+def test_a_component_that_fails_after_its_join_says_so_and_joins_again(
+    served: Served, components: Path, name: str
+) -> None:
+    process = subprocess.Popen(
+        command_of("run", f"components:{name}", "--url", served.server.sockets["wamp"]),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=components,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert [process.stdout.readline() for _ in range(2)] == ["begun\n"] * 2
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=STOP_S_MAX)
+    assert process.returncode == 0
+    assert "\nValueError: a fault of the component\nThe component failed after its join" in errors
+    assert "never retrieved" not in errors
+
+
+def test_an_api_key_is_a_ticket_without_a_name(words: Words, served: Served) -> None:
+    device = made(served.folder, "device", "create", "Lamp")
+    environment = {**os.environ, "THINGTANK_WAMP_TICKET": device["api_key"]}
+    arguments = ("tank.datapoints.record", str(device["feed_id"]), '{"t": 1}')
+    done = words("call", *arguments, "--kwargs", '{"creates_missing": true}', env=environment)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_component_joins_again_after_the_server_was_away(tmp_path: Path) -> None:

@@ -39,7 +39,11 @@ def main() -> None:
 @click.option(
     "--web", metavar="PORT", help="Web and Xively API: a port, 0 for any free one, or off."
 )
-@click.option("--wamp", metavar="PORT", help="WebSocket: Xively's sockets at /.")
+@click.option(
+    "--wamp",
+    metavar="PORT",
+    help="WAMP, by WebSocket at /ws or by RawSocket, and Xively's WebSockets at /.",
+)
 @click.option(
     "--socket",
     metavar="PORT",

@@ -26,36 +26,51 @@ def session_options(command: Callable[..., None]) -> Callable[..., None]:
     """Options that say where to go and as whom; the command gets them as `address`."""
 
     @wraps(command)
-    def with_address(data: Path, url: str | None, realm: str, authid: str, **rest: Any) -> None:
-        from thingtank.cli.wamp_client import Address, url_of_server
+    def with_address(
+        data: Path, url: str | None, realm: str, authid: str, ca: Path | None, **rest: Any
+    ) -> None:
+        from thingtank.cli.wamp_address import Address, url_of_server
 
         ticket = _secret(rest.pop("ticket_file"), TICKET)
         secret = _secret(rest.pop("secret_file"), SECRET)
-        if (ticket or secret) and not authid:
-            raise click.UsageError("a ticket or secret needs --authid to say whose it is")
+        if secret and not authid:
+            raise click.UsageError("a secret needs --authid to say whose it is")
         if authid and not ticket and not secret:
             raise click.UsageError(
                 f"--authid needs --ticket-file or --secret-file, or {TICKET} or {SECRET} in the"
                 " environment"
             )
         found = url or url_of_server(data)
-        command(address=Address(found, realm, authid, ticket, secret), **rest)
+        command(address=Address(found, realm, authid, ticket, secret, ca), **rest)
 
     file = click.Path(path_type=Path, dir_okay=False, exists=True, allow_dash=True)
     options = (
         click.option(
             "--url",
             envvar="THINGTANK_WAMP_URL",
-            help="Router; ws://, wss:// or rs://. Default: the data folder's server, else"
-            " ws://127.0.0.1:8080/ws.",
+            help="Router; ws://, wss://, rs://, rss:// or unix:/its/socket. Default: the data"
+            " folder's server, else ws://127.0.0.1:8080/ws.",
         ),
         click.option("--realm", default="realm1", envvar="THINGTANK_WAMP_REALM", show_default=True),
-        click.option("--authid", default="", envvar="THINGTANK_WAMP_AUTHID", help="Who you are."),
         click.option(
-            "--ticket-file", type=file, help=f"File with your ticket, - for stdin; or {TICKET}."
+            "--authid",
+            default="",
+            envvar="THINGTANK_WAMP_AUTHID",
+            help="Who you are; not needed where the ticket is an API key.",
+        ),
+        click.option(
+            "--ticket-file",
+            type=file,
+            help=f"File with your ticket, such as an API key; - for stdin; or {TICKET}.",
         ),
         click.option(
             "--secret-file", type=file, help=f"File with your secret for wampcra; or {SECRET}."
+        ),
+        click.option(
+            "--ca",
+            type=click.Path(path_type=Path, dir_okay=False, exists=True),
+            envvar="THINGTANK_WAMP_CA",
+            help="File with certificates, PEM, to believe in place of the system's; over TLS.",
         ),
         data_option,
     )
@@ -74,7 +89,12 @@ kwargs_option = click.option(
 @click.argument("topic")
 @click.argument("args", nargs=-1)
 @kwargs_option
-@click.option("--acknowledge", is_flag=True, help="Wait until the router has it.")
+@click.option(
+    "--acknowledge/--no-acknowledge",
+    default=True,
+    show_default=True,
+    help="Wait until the router has it, and say so if it is refused.",
+)
 @click.option("--retain", is_flag=True, help="Keep it for those who subscribe later.")
 @json_option
 @session_options
@@ -104,7 +124,7 @@ def publish(
         elif published:
             click.echo(f"Published (publication {published.id}).")
         else:
-            click.echo("Sent.")
+            click.echo("Sent, unacknowledged: whether the router took it is not known.")
 
     _run(main)
 
@@ -119,7 +139,10 @@ def publish(
 def subscribe(
     address: Any, topic: str, match: str, retained: bool, count: int | None, as_json: bool
 ) -> None:
-    """Print events, a line each, until Ctrl-C."""
+    """Print events, a line each, until Ctrl-C.
+
+    When the connection is lost it ends, with exit code 1; `run` keeps a component joined.
+    """
     import asyncio
 
     from thingtank.cli.wamp_client import joined
@@ -225,6 +248,8 @@ def register(
 
     The command is run for each call. It reads one line of JSON, with procedure, args and kwargs;
     what it prints is the result. Without a command, calls get their arguments back.
+
+    When the connection is lost it ends, with exit code 1; `run` keeps a component joined.
     """
     import asyncio
 
@@ -254,18 +279,18 @@ def run_component(address: Any, component: str) -> None:
     """Run a component, and join again whenever the connection is lost; Ctrl-C ends.
 
     It is a class of Autobahn's asyncio sessions, or a Component object; that one has its address
-    itself. Of a class without on_join the methods with @wamp.register and @wamp.subscribe are
-    registered and subscribed.
+    itself. Of a class the methods with @wamp.register and @wamp.subscribe are registered and
+    subscribed, then its on_join(details), if there is one, is called; or in place of all that its
+    onJoin(details). If these fail, the error is printed and the session ended, and it joins again,
+    later and later. What can never work, such as a realm that is not there, ends it with exit
+    code 1.
     """
     from thingtank.cli import wamp_component
 
     async def main() -> None:
         wamp_component.show_errors()
         found = wamp_component.load(component)
-        made = (
-            wamp_component.component_of(found, address) if wamp_component.is_class(found) else found
-        )
-        await wamp_component.keep_running(made)
+        await wamp_component.keep_running(wamp_component.component_of(found, address))
 
     _run(main)
 

@@ -10,15 +10,14 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from thingtank.cli.session import Refusal
+from thingtank.cli.wamp_address import Address, Endpoint, endpoint_of, why_not_connected
 
-DEFAULT_URL = "ws://127.0.0.1:8080/ws"
 JOIN_S_MAX = 10.0
 LEAVE_S_MAX = 2.0
+PING_S = 10.0
 _WORDS = {
     "wamp.error.not_authorized": "this session may not do that (not authorized)",
     "wamp.error.authorization_failed": "the router cannot decide whether this session may do that",
@@ -41,59 +40,15 @@ JOIN_WORDS = {
     "wamp.error.no_auth_method": _NOT_LET_IN,
     "wamp.error.no_such_principal": _NOT_LET_IN,
 }
+CLOSE_WORDS = {
+    "wamp.close.system_shutdown": "the server stops",
+    "wamp.close.transport_lost": "the connection was lost",
+}
 LASTING = frozenset(JOIN_WORDS)  # trying again would not help
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where to go, and as whom.
-
-    Attributes:
-        url: `ws://`, `wss://` or, for RawSocket, `rs://`.
-        ticket, secret: for the methods `ticket` and `wampcra`; blank for none.
-    """
-
-    url: str
-    realm: str
-    authid: str = ""
-    ticket: str = field(default="", repr=False)
-    secret: str = field(default="", repr=False)
-
-    @property
-    def authentication(self) -> dict[str, dict[str, str]]:
-        """What Autobahn is told, by method."""
-        methods = {}
-        if self.ticket:
-            methods["ticket"] = {"authid": self.authid, "ticket": self.ticket}
-        if self.secret:
-            methods["wampcra"] = {"authid": self.authid, "secret": self.secret}
-        return methods
 
 
 class ConnectionLost(Refusal):
     """The session ended before the command did."""
-
-
-def url_of_server(folder: Path) -> str:
-    """Where the server of a data folder has WAMP, or the default address when none runs.
-
-    Raises:
-        Refusal: it runs, and has no WAMP.
-    """
-    from thingtank.cli.session import running_server
-
-    server = running_server(folder)
-    if server is None:
-        return DEFAULT_URL
-    try:
-        found = server.call("server.addresses", {})
-    finally:
-        server.close()
-    sockets = found["sockets"]
-    url = sockets.get("wamp") or sockets.get("wamp_tls")
-    if not url:
-        raise Refusal(f"the server of {folder} has WAMP at no port; give its address with --url")
-    return str(url)
 
 
 def run(main: Callable[[], Awaitable[None]]) -> None:
@@ -152,9 +107,11 @@ async def joined(address: Address) -> AsyncIterator[Any]:
 
 
 async def _join(address: Address) -> tuple[Any, asyncio.Future[None]]:
-    from autobahn.asyncio.wamp import ApplicationRunner, Session
+    from autobahn.asyncio.wamp import Session
     from autobahn.wamp.auth import create_authenticator
+    from autobahn.wamp.types import ComponentConfig
 
+    endpoint = endpoint_of(address)
     loop = asyncio.get_running_loop()
     welcome: asyncio.Future[Any] = loop.create_future()
     lost: asyncio.Future[None] = loop.create_future()
@@ -168,28 +125,46 @@ async def _join(address: Address) -> tuple[Any, asyncio.Future[None]]:
                 welcome.set_exception(Refusal(_why_not_joined(address, details)))
             self.disconnect()
 
-    def make(config: Any) -> Any:
-        session = CommandSession(config)
+    def make() -> Any:
+        session = CommandSession(ComponentConfig(address.realm))
         for method, parameters in address.authentication.items():
             authenticator = create_authenticator(method, **parameters)
             session.add_authenticator(authenticator)  # type: ignore[no-untyped-call] # Autobahn's
         return session
 
-    runner = ApplicationRunner(address.url, address.realm)
     try:
         async with asyncio.timeout(JOIN_S_MAX):
-            _, protocol = await runner.run(make, start_loop=False, log_level=None)
+            protocol = await _connect(address.url, endpoint, make)
             _tell_when_lost(protocol, address, welcome, lost)
             return await welcome, lost
     except TimeoutError:
         raise Refusal(f"what listens at {address.url} does not answer as WAMP does") from None
-    except OSError:
-        raise Refusal(
-            f"nothing listens at {address.url}; start a server with: thingtank serve,"
-            " or name another with --url"
-        ) from None
+    except OSError as error:
+        raise Refusal(why_not_connected(address.url, error)) from None
     except ValueError as error:  # Autobahn's parser of URLs
         raise Refusal(f"{address.url} is no address of a WAMP router: {error}") from None
+
+
+async def _connect(url: str, endpoint: Endpoint, make: Callable[[], Any]) -> Any:
+    from autobahn.asyncio.rawsocket import WampRawSocketClientFactory
+    from autobahn.asyncio.websocket import WampWebSocketClientFactory
+
+    factory: Any
+    if endpoint.is_websocket:
+        factory = WampWebSocketClientFactory(make, url=url)
+        factory.setProtocolOptions(
+            autoPingInterval=PING_S, autoPingTimeout=PING_S / 2, closeHandshakeTimeout=1.0
+        )
+    else:
+        factory = WampRawSocketClientFactory(make)
+    loop = asyncio.get_running_loop()
+    if endpoint.path:
+        _, protocol = await loop.create_unix_connection(factory, endpoint.path)
+    else:
+        _, protocol = await loop.create_connection(
+            factory, endpoint.host, endpoint.port, ssl=endpoint.tls
+        )
+    return protocol
 
 
 def _tell_when_lost(

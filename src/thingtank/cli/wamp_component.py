@@ -1,18 +1,23 @@
 """Runs a component of a program's own: a class, or an object, that a module has.
 
-It joins, and joins again after the connection was lost, later and later while that fails.
+It joins, and joins again after the connection was lost or it failed, later and later while that
+goes on.
 """
 
 import asyncio
 import importlib
+import inspect
+import ssl
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
 import click
 
 from thingtank.cli.session import Refusal
-from thingtank.cli.wamp_client import JOIN_WORDS, LASTING, LEAVE_S_MAX, Address
+from thingtank.cli.wamp_address import Address, endpoint_of
+from thingtank.cli.wamp_client import CLOSE_WORDS, JOIN_WORDS, LASTING, LEAVE_S_MAX
 
 RETRY = {
     "max_retries": -1,
@@ -75,23 +80,32 @@ def _for_twisted(name: str) -> str:
     )
 
 
-def is_class(found: Any) -> bool:
-    """Whether it is a class of sessions, which needs to be told where to go."""
-    return isinstance(found, type)
-
-
-def component_of(session_class: Any, address: Address) -> Any:
-    """A component that keeps a session of that class joined."""
+def component_of(found: Any, address: Address) -> Any:
+    """A component that keeps a session of a class joined; a component is one already."""
     from autobahn.asyncio.component import Component
 
-    kind = "rawsocket" if address.url.startswith("rs") else "websocket"
+    if not isinstance(found, type):
+        return found
+    endpoint = endpoint_of(address)
+    where: dict[str, Any] = {"type": "unix", "path": endpoint.path}
+    if not endpoint.path:
+        where = {"type": "tcp", "host": endpoint.host, "port": endpoint.port}
+        if endpoint.tls:
+            where["tls"] = endpoint.tls
+    kind = "websocket" if endpoint.is_websocket else "rawsocket"
     return Component(
-        transports=[{"type": kind, "url": address.url, **RETRY}],
+        transports=[{"type": kind, "url": address.url, "endpoint": where, **RETRY}],
         realm=address.realm,
-        session_factory=_prepared(session_class),
+        session_factory=_prepared(found),
         authentication=address.authentication,
-        is_fatal=lambda error: getattr(error, "error", None) in LASTING,
+        is_fatal=_is_lasting,
     )
+
+
+def _is_lasting(error: Any) -> bool:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return True
+    return getattr(error, "error", None) in LASTING
 
 
 def _prepared(session_class: Any) -> Any:
@@ -115,26 +129,97 @@ def _prepared(session_class: Any) -> Any:
                 (found,) = (e for e in self._authenticators if e.name == challenge.method)
                 return found.on_challenge(self, challenge)
 
-        if not _handles_join(session_class):
+        if not _has_own_on_join(session_class):
+            _serving: frozenset[str] = frozenset()
+
+            def register(self, endpoint: Any, *args: Any, **kwargs: Any) -> Any:
+                if endpoint is self and self._does_already("register"):
+                    return _nothing()
+                return super().register(endpoint, *args, **kwargs)
+
+            def subscribe(self, handler: Any, *args: Any, **kwargs: Any) -> Any:
+                if handler is self and self._does_already("subscribe"):
+                    return _nothing()
+                return super().subscribe(handler, *args, **kwargs)
+
+            def _does_already(self, what: str) -> bool:
+                """For an on_join that has itself registered, as it must in other programs."""
+                done = what in self._serving
+                self._serving |= {what}
+                return done
 
             async def onJoin(self, details: Any) -> None:
-                await self.register(self)
-                await self.subscribe(self)
+                for refused in [*await self.register(self), *await self.subscribe(self)]:
+                    if isinstance(refused, Exception):
+                        raise refused
+                on_join = getattr(self, "on_join", None)
+                if on_join is not None:
+                    await _finished(on_join(details))
 
-    Prepared.__name__ = session_class.__name__
-    Prepared.__qualname__ = session_class.__qualname__
-    Prepared.__module__ = session_class.__module__
-    return Prepared
+    return _named_as(session_class, Prepared)
 
 
-def _handles_join(session_class: Any) -> bool:
-    """Whether the class says itself what happens after the join."""
-    for each in session_class.__mro__:
-        if each.__module__.startswith("autobahn."):
-            return False
-        if "onJoin" in vars(each) or "on_join" in vars(each):
-            return True
-    return False
+def _nothing() -> asyncio.Future[list[Any]]:
+    found: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+    found.set_result([])
+    return found
+
+
+async def _finished(result: Any) -> None:
+    if inspect.isawaitable(result):
+        await result
+
+
+def _has_own_on_join(session_class: Any) -> bool:
+    """Whether the class has Autobahn's older `onJoin`, and so does all itself after the join."""
+    own = (each for each in session_class.__mro__ if not each.__module__.startswith("autobahn."))
+    return any("onJoin" in vars(each) for each in own)
+
+
+def _watched(session_class: Any, faults: list[BaseException]) -> Any:
+    """The class, whose session ends when what follows the join fails; why is put in `faults`.
+
+    Autobahn alone would note it and stay joined.
+    """
+
+    class Watched(session_class):  # type: ignore[misc] # known only now
+        async def onJoin(self, details: Any) -> None:
+            try:
+                await _finished(super().onJoin(details))
+            except Exception as error:  # noqa: BLE001 # whatever a stranger's code raises
+                self._end_for(error)
+
+        def fire(self, event: str, *args: Any, **kwargs: Any) -> Any:
+            fired = super().fire(event, *args, **kwargs)
+            if event == "join":
+                fired.add_done_callback(self._heard)
+            return fired
+
+        def _heard(self, fired: asyncio.Future[Any]) -> None:
+            error = None if fired.cancelled() else fired.exception()
+            if error is not None:
+                self._end_for(error)
+
+        def _end_for(self, error: BaseException) -> None:
+            if not self.is_attached():  # what fails then fails for that, or is of no use any more
+                return
+            faults.append(error)
+            self._transport.abort()
+
+    return _named_as(session_class, Watched)
+
+
+def _named_as(session_class: Any, made: Any) -> Any:
+    for name in ("__name__", "__qualname__", "__module__"):
+        setattr(made, name, getattr(session_class, name))
+    return made
+
+
+class _Silent:
+    """In place of a component's log: what it would say is said here, once and in words."""
+
+    def __getattr__(self, level: str) -> Any:
+        return lambda *_, **__: None
 
 
 async def keep_running(component: Any) -> None:
@@ -144,14 +229,22 @@ async def keep_running(component: Any) -> None:
         Refusal: it cannot ever join.
     """
     failures: list[Any] = []
+    faults: list[BaseException] = []
+    is_fatal = component._is_fatal or (lambda _: False)
 
     def failed(_: Any, error: Any) -> None:
         failures[:] = [error]
-        click.echo(f"Not connected: {_words_of(error)}", err=True)
+        if faults:
+            _print_fault(faults.pop())
+        elif not is_fatal(error):
+            click.echo(f"Not connected: {_words_of(error)}", err=True)
 
     def succeeded(_: Any, details: Any) -> None:
         click.echo(f"Joined {details.realm} as {details.authid}.", err=True)
 
+    component.log = _Silent()
+    if isinstance(component.session_factory, type):
+        component.session_factory = _watched(component.session_factory, faults)
     component.on("connectfailure", failed)
     component.on("join", succeeded)
     done = component.start(loop=asyncio.get_running_loop())
@@ -170,9 +263,22 @@ async def _stop(component: Any, done: asyncio.Future[None]) -> None:
     done.cancel()
 
 
+def _print_fault(error: BaseException) -> None:
+    traceback.print_exception(error)
+    click.echo(
+        f"The component failed after its join ({_words_of(error)}), so its session was ended; it"
+        " joins again.",
+        err=True,
+    )
+
+
 def _words_of(error: Any) -> str:
     uri = getattr(error, "error", None)
+    if uri in CLOSE_WORDS:
+        return CLOSE_WORDS[uri]
     if uri is not None:
         said = ", ".join(str(value) for value in error.args if value)
         return f"{JOIN_WORDS.get(uri, uri)}{f' ({said})' if said else ''}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate is not believed: {error.verify_message}; --ca FILE names one"
     return str(error) or type(error).__name__
