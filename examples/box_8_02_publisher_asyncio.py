@@ -25,19 +25,26 @@ def make_message():
 class Component(ApplicationSession):
     """Publishes from when it has joined its realm until it leaves it."""
 
-    async def onJoin(self, details):
-        """Publish, and wait a second, again and again."""
+    def onJoin(self, details):
+        """Begin."""
         print(f"Joined {details.realm}; publishing every second", flush=True)
-        while self.is_attached():
+        self.publish_time()
+
+    def publish_time(self):
+        """Publish, and a second later again."""
+        if self.is_attached():
             self.publish("test-topic", make_message())
-            await asyncio.sleep(1)
+            asyncio.get_running_loop().call_later(1, self.publish_time)
 
 
 def main():
     """Connect, and stay until Ctrl-C."""
     default = os.environ.get("WAMP_URL", "ws://127.0.0.1:8080/ws")
     url = sys.argv[1] if len(sys.argv) > 1 else default
-    ApplicationRunner(url, "realm1").run(Component, log_level="error")
+    try:
+        ApplicationRunner(url, "realm1").run(Component, log_level="error")
+    except OSError as error:
+        sys.exit(f"No router at {url} ({error}); to start one: thingtank serve")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,10 @@ def main():
     """Connect."""
     default = os.environ.get("WAMP_URL", "ws://127.0.0.1:8080/ws")
     url = sys.argv[1] if len(sys.argv) > 1 else default
-    ApplicationRunner(url, "realm1").run(Component, log_level="error")
+    try:
+        ApplicationRunner(url, "realm1").run(Component, log_level="error")
+    except OSError as error:
+        sys.exit(f"No router at {url} ({error}); to start one: thingtank serve")
 
 
 if __name__ == "__main__":

@@ -97,3 +97,14 @@ def test_the_asyncio_components_run_by_the_runner(
     ):
         assert heard.stdout is not None
         assert heard.stdout.readline().startswith("Received message: Message at time-stamp: 2")
+
+
+@pytest.mark.parametrize("name", ["box_8_02_publisher", "wamp_caller"])
+def test_an_asyncio_program_says_in_a_sentence_that_there_is_no_router(name: str) -> None:
+    done = subprocess.run(
+        [*program(f"{name}_asyncio"), "ws://127.0.0.1:9/ws"],
+        capture_output=True, text=True, timeout=STOP_S_MAX, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("No router at ws://127.0.0.1:9/ws")
+    assert len(done.stderr.splitlines()) == 1

@@ -5,6 +5,8 @@ import re
 import socket
 import ssl
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -207,3 +209,54 @@ async def test_a_path_of_the_web_port_that_is_no_websocket_stays_a_page(server: 
     with pytest.raises(InvalidStatus) as refused:
         await connect(f"{web}/elsewhere", subprotocols=["wamp.2.json"])
     assert refused.value.response.status_code == 404
+
+
+COMPONENT = """
+from autobahn.asyncio.wamp import Session
+
+class Brief(Session):
+    def on_join(self, details):
+        print("joined", flush=True)
+        self.leave()
+"""
+
+
+def commanded(*words: str, folder: Path | None = None) -> tuple[int, str]:
+    """What `thingtank wamp` ends with and says."""
+    command = [sys.executable, "-m", "thingtank.cli.main", "wamp", *words]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, cwd=folder
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("way", ["tls", "unix"])
+def test_the_command_line_comes_by_tls_and_by_a_unix_socket(
+    server: LiveServer, tmp_path: Path, way: str
+) -> None:
+    (tmp_path / "brief.py").write_text(COMPONENT)
+    path = server.sockets["wamp_unix"]
+    options = {
+        "unix": ("--url", f"unix:{path}"),
+        "tls": (
+            "--url", server.sockets["wamp_tls"].replace("127.0.0.1", "localhost"),
+            "--ca", str(Path(path).with_name("ca.pem")),
+        ),
+    }[way]  # fmt: skip
+    code, said = commanded("publish", "com.example.way", *options)
+    assert (code, said[:10]) == (0, "Published "), said
+    code, said = commanded("run", "brief:Brief", *options, folder=tmp_path)
+    assert (code, "joined\n" in said) == (0, True), said
+
+
+def test_a_certificate_that_is_not_believed_is_said_to_be_the_trouble(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    (tmp_path / "brief.py").write_text(COMPONENT)
+    url = ("--url", server.sockets["wamp_tls"])
+    for words in (("publish", "com.example.way"), ("run", "brief:Brief")):
+        code, said = commanded(*words, *url, folder=tmp_path)
+        assert code == 1
+        assert "certificate" in said
+        assert "--ca FILE" in said
+        assert len(said.splitlines()) == 1

@@ -189,6 +189,11 @@ def _watched(session_class: Any, faults: list[BaseException]) -> Any:
             except Exception as error:  # noqa: BLE001 # whatever a stranger's code raises
                 self._end_for(error)
 
+        def disconnect(self) -> None:
+            # One turn later: over RawSocket the component would otherwise hear of the connection's
+            # end before it hears that the session has left, and join again.
+            asyncio.get_running_loop().call_soon(super().disconnect)
+
         def fire(self, event: str, *args: Any, **kwargs: Any) -> Any:
             fired = super().fire(event, *args, **kwargs)
             if event == "join":
