@@ -215,7 +215,8 @@ def why_refused(error: Any, uri: str) -> str:
         ]
     )  # fmt: skip
     if words:
-        return f"{uri}: {words}"
+        why = f": {said}" if said and error.error == "wamp.error.not_authorized" else ""
+        return f"{uri}: {words}{why}"
     return f"{uri}: {error.error}{': ' if said else ''}{said}"
 
 
