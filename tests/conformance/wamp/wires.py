@@ -321,6 +321,12 @@ class Line:
 
     def settle(self) -> None:
         """Have all that was sent before looked at, and all that was answered before read."""
+        self._ask_and_wait()
+        connection = self.connection
+        while not self.is_closed and (connection._held is not None or connection._is_dirty):
+            self._ask_and_wait()  # a pong does not wait for messages that wait for their turn
+
+    def _ask_and_wait(self) -> None:
         self._ping_count += 1
         payload = b"%d" % self._ping_count
         if self.wire.transport == "rawsocket":
@@ -333,7 +339,7 @@ class Line:
             nonlocal turns
             turns += 1
             # The door reads nothing from a client whose request waits for a decision.
-            is_held_up = turns > 5 and self.connection.is_paused
+            is_held_up = turns > 5 and self.connection.is_paused and self.connection._held is None
             return self.read() or payload in self._pongs or is_held_up
 
         until(has_settled)
