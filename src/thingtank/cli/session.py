@@ -172,8 +172,8 @@ class InFolder:
 
 
 async def _open(folder: Path, stack: AsyncExitStack) -> "Context":
-    from thingtank.server.assemble import open_folder
     from thingtank.server.config import FILE_NAME, load_config
+    from thingtank.server.data_folder import open_folder
     from thingtank.server.logs import set_up_logs
 
     set_up_logs(logging.WARNING)  # a command tells its own story
