@@ -20,6 +20,8 @@ SIGNS = frozenset(
 )
 """Headers by which a proxy shows that it is one."""
 
+UNIX = "unix"  # the address of who comes by a Unix socket: this machine, and may open it
+
 ClientOf = Callable[[str, Mapping[str, str]], str]
 """The client's address, by the peer's and the request's headers, names in lower case."""
 
