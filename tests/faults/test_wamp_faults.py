@@ -237,7 +237,7 @@ def test_flood_of_pings_that_are_not_read_holds_nobody_up_and_fills_nothing(
 @over_transports
 def test_half_open_peer_is_found_and_its_callers_told(restless: LiveServer, transport: str) -> None:
     with peers() as both:
-        both += [Peer(restless, transport), Peer(restless, transport)]
+        both += (Peer(restless, transport) for _ in range(2))
         callee, caller = both
         callee.ask(64, "a.b")
         callee.read()
@@ -256,7 +256,7 @@ def test_half_open_peer_that_nobody_wants_anything_of_is_found_too(
     restless: LiveServer, transport: str
 ) -> None:
     with peers() as both:
-        both += [Peer(restless, transport), Peer(restless)]
+        both += (Peer(restless, each) for each in (transport, "rawsocket"))
         gone, witness = both
         with lost_network(gone):
             wait_until(lambda: witness.call("wamp.session.list") == [witness.id], FOUND_S_MAX)
@@ -356,13 +356,14 @@ def test_a_thousand_sessions_that_reconnect_at_once(
     witness.read()
     files = file_count(server)
     with peers() as crowd:
-        crowd += [Peer(server, transport, joins=False) for _ in range(count)]
+        crowd += (Peer(server, transport, joins=False) for _ in range(count))
         for round_number in range(2):
             started = time.monotonic()
             if round_number:
                 for each in crowd:
                     each.reset()
-                crowd[:] = [Peer(server, transport, joins=False) for _ in range(count)]
+                crowd.clear()
+                crowd += (Peer(server, transport, joins=False) for _ in range(count))
             opening = b"\x7f\xf1\0\0" if transport == "rawsocket" else upgrade("wamp.2.json")
             for place, each in enumerate(crowd):
                 subscribe = json.dumps([32, 1, {}, f"topic.{place}"]).encode()
@@ -514,7 +515,7 @@ def received_until_closed(connection: socket.socket) -> bytes:
 
 def test_stop_says_goodbye_to_all_and_ends(tmp_path: Path) -> None:
     with start_server(tmp_path / "data", *IMPATIENT) as stopping, peers() as all_of_them:
-        all_of_them += [Peer(stopping, transport) for transport in [*TRANSPORTS, "web port"] * 5]
+        all_of_them += (Peer(stopping, each) for each in [*TRANSPORTS, "web port"] * 5)
         mute = Peer(stopping)  # says nothing back
         all_of_them.append(mute)
         stopping.process.send_signal(signal.SIGINT)

@@ -55,18 +55,25 @@ class Peer:
         self.socket = socket.socket()
         if rcvbuf:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
-        self.socket.settimeout(WAIT_S_MAX)
-        self.socket.connect((address.hostname, address.port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if transport == "tls":
-            self.socket = _ANYBODY.wrap_socket(self.socket)
         self.data = bytearray()
         self.messages: list[list[Any]] = []
         self.request_id = self.id = 0
         self.is_ended = False
-        if joins:
-            self.begin()
-            self.hello()
+        try:
+            self._connect((address.hostname, address.port), is_secure=transport == "tls")
+            if joins:
+                self.begin()
+                self.hello()
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def _connect(self, address: tuple[str | None, int | None], *, is_secure: bool) -> None:
+        self.socket.settimeout(WAIT_S_MAX)
+        self.socket.connect(address)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if is_secure:
+            self.socket = _ANYBODY.wrap_socket(self.socket)
 
     def begin(self) -> None:
         """Ask for the transport, without waiting for the answer."""
@@ -167,8 +174,10 @@ class Peer:
 
 @contextlib.contextmanager
 def peers() -> Iterator[list[Peer]]:
-    """Peers that are closed in the end."""
+    """Peers that are closed in the end, whatever fails; each is to be added as soon as it is there."""
     opened: list[Peer] = []
-    yield opened
-    for each in opened:
-        each.socket.close()
+    try:
+        yield opened
+    finally:
+        for each in opened:
+            each.socket.close()

@@ -6,7 +6,7 @@ Exit codes: 0 done, 1 it could not be done, 2 the command or a setting is wrong.
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -16,6 +16,7 @@ from thingtank.cli.devices import device
 from thingtank.cli.feeds import feed
 from thingtank.cli.keys import key
 from thingtank.cli.options import config_option, data_option, json_option, set_option
+from thingtank.cli.process import importing, run_and_leave
 from thingtank.cli.products import product
 from thingtank.cli.triggers import trigger
 from thingtank.cli.users import user
@@ -71,9 +72,10 @@ def serve(
     loaded = _load(data, file, sets, flags)
     if ports.get("socket") in ("0", "off") and "socket.sockjs_port" not in loaded.sources:
         loaded = _load(data, file, sets, {**flags, "socket.sockjs_port": flags["socket.port"]})
-    from thingtank.server.serve import serve as run  # heavy: Django, DuckDB
+    with importing():
+        from thingtank.server.serve import serve as run_server  # heavy: Django, DuckDB
 
-    sys.exit(run(loaded.config, data, ready_file))
+    sys.exit(run_server(loaded.config, data, ready_file))
 
 
 @main.group()
@@ -120,5 +122,10 @@ def _load(data: Path, file: Path | None, sets: tuple[str, ...], flags: dict[str,
         raise click.UsageError(str(error)) from None
 
 
+def run() -> NoReturn:
+    """The program `thingtank`."""
+    run_and_leave(main)
+
+
 if __name__ == "__main__":
-    main()
+    run()

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 import msgspec
 
+from thingtank.cli.process import importing
+
 if TYPE_CHECKING:
     from thingtank.server.operations.context import Context
 
@@ -172,9 +174,10 @@ class InFolder:
 
 
 async def _open(folder: Path, stack: AsyncExitStack) -> "Context":
-    from thingtank.server.assemble import open_folder
-    from thingtank.server.config import FILE_NAME, load_config
-    from thingtank.server.logs import set_up_logs
+    with importing():
+        from thingtank.server.config import FILE_NAME, load_config
+        from thingtank.server.data_folder import open_folder
+        from thingtank.server.logs import set_up_logs
 
     set_up_logs(logging.WARNING)  # a command tells its own story
     opened = await open_folder(load_config(folder / FILE_NAME).config, folder, stack)

@@ -5,7 +5,22 @@ from collections.abc import Callable, Mapping, Sequence
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_SIGNS = ("x-forwarded-for", "forwarded", "x-real-ip", "via")  # of a proxy
+SIGNS = frozenset(
+    {
+        "cf-connecting-ip",
+        "forwarded",
+        "true-client-ip",
+        "via",
+        "x-client-ip",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-real-ip",
+    }
+)
+"""Headers by which a proxy shows that it is one."""
+
+UNIX = "unix"  # the address of who comes by a Unix socket: this machine, and may open it
 
 ClientOf = Callable[[str, Mapping[str, str]], str]
 """The client's address, by the peer's and the request's headers, names in lower case."""
@@ -13,7 +28,7 @@ ClientOf = Callable[[str, Mapping[str, str]], str]
 
 def is_forwarded(headers: Mapping[str, str]) -> bool:
     """Whether a proxy has brought a request, as far as it says so."""
-    return any(name in headers for name in _SIGNS)
+    return not SIGNS.isdisjoint(headers)
 
 
 def client_of(trusted_proxies: Sequence[str]) -> ClientOf:

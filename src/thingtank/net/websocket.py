@@ -27,7 +27,7 @@ from picows.picows import (  # type: ignore[attr-defined] # what its server make
 )
 
 from thingtank.net.deflate import COMPRESSED_BYTES_MIN, Deflate, agree
-from thingtank.net.forwarded import ClientOf, client_of
+from thingtank.net.forwarded import SIGNS, UNIX, ClientOf, client_of
 from thingtank.net.keep_alive import KeepAlive
 from thingtank.net.picows_transport import Gathering, PicowsLog, feed
 from thingtank.net.websocket_errors import BrokenWebSocket, CloseCode
@@ -42,10 +42,7 @@ CLOSE_S_MAX = 5.0  # until a peer that is to go must have taken what was written
 PROTOCOLS_MAX = 32  # that an offer may name
 _READ_BYTES = 2048  # at first; the buffer of who sends more grows
 
-KEPT_HEADERS = frozenset(
-    {"cookie", "forwarded", "host", "origin", "user-agent", "via", "x-forwarded-for", "x-real-ip"}
-)
-UNIX = "unix"  # the address of who comes by a Unix socket: this machine, and may open it
+KEPT_HEADERS = SIGNS | {"cookie", "host", "origin", "user-agent"}
 
 _NO_HEADERS: CIMultiDict[str] = CIMultiDict()
 _LOG = PicowsLog()

@@ -7,40 +7,31 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
 from django.db import connection
 
-from thingtank.doors.wamp.authentication.password_store import PasswordStore
 from thingtank.doors.xively.graphs.drawer import Drawer
 from thingtank.doors.xively.graphs.graphs import Graphs
 from thingtank.doors.xively.http import XivelyHttp
 from thingtank.net.adoption import Adopt
 from thingtank.net.direct_http import DirectRoute
 from thingtank.server.app import XIVELY_PATHS, WebApp
-from thingtank.server.cannot_start import CannotStart, why_not_listening, why_not_made
+from thingtank.server.cannot_start import CannotStart, why_not_listening
 from thingtank.server.config import Config
 from thingtank.server.control import ControlSocket
-from thingtank.server.deliveries import open_outbox
-from thingtank.server.first_start import Owner, ensure_owner, ensure_owner_account
-from thingtank.server.folder_lock import FolderLock
+from thingtank.server.data_folder import OpenFolder, open_folder
+from thingtank.server.first_start import Owner, ensure_owner
 from thingtank.server.housekeeping import Housekeeping
 from thingtank.server.http_server import HttpServer
 from thingtank.server.listening import reachable_host
-from thingtank.server.secret import load_secret
 from thingtank.server.socket_doors import make_socket_door, open_sockets
 from thingtank.server.triggers.start import start_triggers
 from thingtank.server.wamp_door import make_wamp_door, open_wamp_ports, web_upgrades
 from thingtank.server.wamp_workbench import open_workbench
-from thingtank.stores.embedded_archive import EmbeddedArchive
-from thingtank.stores.sqlite_outbox import SqliteOutbox
-from thingtank.tank.tank import SystemClock, Tank
+from thingtank.tank.tank import Tank
 from thingtank.tank.things import Account
-from thingtank.web import setup as web_setup
-from thingtank.web.web_settings import WebSettings
+from thingtank.web.pages import asgi_app
 
 if TYPE_CHECKING:
-    from thingtank.web.catalog.directory import DjangoDirectory
-    from thingtank.web.catalog.triggers import DjangoTriggers
     from thingtank.web.workbench.exports import ChannelExports
     from thingtank.web.workbench.live import LiveStreams
 
@@ -74,60 +65,6 @@ class Instance:
     async def stop(self) -> None:
         """Close the doors, let triggers see the last values, write it all, let the folder go."""
         await self._stack.aclose()
-
-
-class OpenFolder(msgspec.Struct, frozen=True):
-    """A data folder that this process has open."""
-
-    tank: Tank
-    directory: "DjangoDirectory"
-    archive: EmbeddedArchive
-    outbox: SqliteOutbox
-    passwords: PasswordStore
-    secret: bytes
-
-
-async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> OpenFolder:
-    """Lock and open a data folder, made when missing; `stack` closes it.
-
-    Raises:
-        FolderIsOwned: another process has the folder.
-        CannotStart: the folder cannot be made.
-        CANNOT_OPEN: the folder cannot be used, or a file of it is not ours.
-    """
-    try:
-        await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotStart(why_not_made(folder, error)) from error
-    stack.enter_context(FolderLock(folder))
-    secret = load_secret(folder)
-    directory = await asyncio.to_thread(_open_directory, config, folder, secret)
-    stack.callback(directory.close)
-    archive = await EmbeddedArchive.open(folder, config.archive, SystemClock())
-    stack.push_async_callback(archive.close)
-    # As in `_open_directory`: these import models.
-    from thingtank.web import tank_access
-    from thingtank.web.accounts.passwords import DjangoPasswords
-    from thingtank.web.accounts.profiles import DjangoAccounts
-    from thingtank.web.catalog.products import DjangoProducts
-
-    products = DjangoProducts(directory, secret)
-    stack.callback(products.close)
-    outbox = await open_outbox(config, folder, secret, stack)
-    tank = Tank(
-        directory,
-        archive,
-        limits=config.limits,
-        deliveries=outbox,
-        products=products,
-        accounts=DjangoAccounts(directory),
-        triggers=await asyncio.to_thread(_load_triggers, directory),
-        sends_email=bool(config.email.host),
-    )
-    tank_access.attach(tank, directory.refresh_accounts)
-    passwords = DjangoPasswords(directory)
-    stack.callback(passwords.close)
-    return OpenFolder(tank, directory, archive, outbox, passwords, secret)
 
 
 async def start_instance(config: Config, folder: Path) -> Instance:
@@ -184,33 +121,6 @@ async def _open_control(
     stack.push_async_callback(control.stop)
 
 
-def _open_directory(config: Config, folder: Path, secret: bytes) -> "DjangoDirectory":
-    settings = WebSettings(
-        config.web.public_url,
-        config.web.allowed_hosts,
-        config.xively.live_s,
-        config.web.map_tiles_url,
-        config.web.map_tiles_attribution,
-    )
-    web_setup.configure(settings, folder, secret)
-    web_setup.migrate()
-    ensure_owner_account()
-    # Django's models can be imported only after it is configured.
-    from thingtank.web.catalog.directory import DjangoDirectory
-
-    directory = DjangoDirectory(secret)
-    directory.load()
-    return directory
-
-
-def _load_triggers(directory: "DjangoDirectory") -> "DjangoTriggers":
-    from thingtank.web.catalog.triggers import DjangoTriggers
-
-    triggers = DjangoTriggers(directory.write)
-    triggers.load()
-    return triggers
-
-
 class _WebDoor(NamedTuple):
     """The web door, whose port is bound: who connects waits until it is open."""
 
@@ -233,7 +143,7 @@ def _bind_web(
     port = config.web.port
     if port == "off":
         return None
-    # As above: these import models.
+    # Django's models can be imported only after it is configured.
     from thingtank.web.static_files import StaticApp
     from thingtank.web.workbench.exports import ChannelExports
     from thingtank.web.workbench.live import LiveStreams
@@ -248,7 +158,7 @@ def _bind_web(
     def is_failing() -> bool:
         return opened.archive.is_failing or tank.trigger_service.is_failing
 
-    pages, static = web_setup.asgi_app(), StaticApp()
+    pages, static = asgi_app(), StaticApp()
     app = WebApp(xively, pages, static, live, exports, is_failing)
     direct = DirectRoute(tuple(map(str.encode, XIVELY_PATHS)), xively.answer)
     host = config.server.host

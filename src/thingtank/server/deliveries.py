@@ -1,8 +1,6 @@
-"""Puts the outbox, its sinks and the dispatcher together."""
+"""Puts the sinks and the dispatcher behind the outbox."""
 
 from contextlib import AsyncExitStack
-from functools import partial
-from pathlib import Path
 
 from thingtank.server.cannot_start import CannotStart, why_not_used
 from thingtank.server.config import Config
@@ -13,24 +11,6 @@ from thingtank.sinks.resolver import SystemResolver
 from thingtank.sinks.webhooks import WebhookSink
 from thingtank.stores.sqlite_outbox import SqliteOutbox
 from thingtank.tank.interfaces import Clock
-from thingtank.web.derived_keys import derive_key
-
-
-async def open_outbox(
-    config: Config, folder: Path, secret: bytes, stack: AsyncExitStack
-) -> SqliteOutbox:
-    """Open the outbox of a data folder; `stack` closes it.
-
-    Args:
-        secret: the instance's.
-
-    Raises:
-        OSError, sqlite3.Error: the folder cannot be used.
-        ValueError: the file is not an outbox.
-    """
-    outbox = await SqliteOutbox.open(folder, partial(derive_key, secret), config.outbox)
-    stack.push_async_callback(outbox.close)
-    return outbox
 
 
 def start_dispatcher(

@@ -12,7 +12,18 @@ from typing import Any
 import structlog
 
 _SECRET_FIELDS = frozenset(
-    {"api_key", "key", "token", "password", "secret", "authorization", "x-apikey", "cookie"}
+    {
+        "api_key",
+        "authorization",
+        "cookie",
+        "key",
+        "password",
+        "secret",
+        "signature",
+        "ticket",
+        "token",
+        "x-apikey",
+    }
 )
 _SECRET_IN_TEXT = re.compile(
     r"\b(key|oauth_token|token)=[^&\s\"']+"

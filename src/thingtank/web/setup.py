@@ -1,26 +1,16 @@
 """Sets Django up from values, without a settings module: one process is one instance."""
 
-import asyncio
 from pathlib import Path
-from typing import Any
+from zlib import crc32
 
 import django
+from django.apps import apps
 from django.conf import settings as django_settings
-from django.core.asgi import get_asgi_application
 from django.core.management import call_command
 from django.db import connection
-from starlette.responses import PlainTextResponse
 
-from thingtank.web.django_settings import UPLOAD_BYTES_MAX, django_settings_of
+from thingtank.web.django_settings import django_settings_of
 from thingtank.web.web_settings import WebSettings
-
-# Each page that is being made has a thread and a connection to the database.
-PAGES_AT_ONCE_MAX = 16
-STRANGERS_PAGES_AT_ONCE_MAX = 10  # of them, so that strangers leave some to who is signed in
-PUBLIC_PATHS = ("/directory", "/feeds/")
-BODY_BYTES_MAX = UPLOAD_BYTES_MAX + 1_000_000  # so that a form can say that a file is too large
-TURN_S_MAX = 20.0  # longer, and people have pressed reload
-_BUSY = "Too many pages are being made at the moment. Try again in a few seconds.\n"
 
 
 def configure(settings: WebSettings, folder: Path, secret: bytes) -> None:
@@ -35,69 +25,34 @@ def configure(settings: WebSettings, folder: Path, secret: bytes) -> None:
 
 
 def migrate() -> None:
-    """Bring the database's tables up to date, and drop sessions that have ended."""
-    call_command("migrate", verbosity=0, interactive=False)
-    call_command("clearsessions", verbosity=0)
-    connection.close()
+    """Bring the database's tables up to date, and drop sessions that have ended.
+
+    The database keeps a mark of the migrations it has been through to the end, as Django takes
+    long to find that there is nothing to do.
+    """
+    mark = _migrations_mark()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA user_version")
+            is_current = cursor.fetchone() == (mark,)
+        if not is_current:
+            call_command("migrate", verbosity=0, interactive=False)
+            with connection.cursor() as cursor:
+                cursor.execute(f"PRAGMA user_version = {mark}")  # which takes no parameters
+        call_command("clearsessions", verbosity=0)
+    finally:
+        connection.close()
 
 
-def asgi_app() -> Any:
-    """Django as an ASGI app that makes a bounded number of pages at a time."""
-    pages = bounded(limited(get_asgi_application(), BODY_BYTES_MAX), PAGES_AT_ONCE_MAX, TURN_S_MAX)
-    return with_strangers_share(pages, STRANGERS_PAGES_AT_ONCE_MAX, TURN_S_MAX)
+def _migrations_mark() -> int:
+    """A number of 31 bits that stands for the migrations there are."""
+    return crc32("\n".join([django.__version__, *migration_names()]).encode()) & 0x7FFF_FFFF
 
 
-def with_strangers_share(pages: Any, at_once_max: int, turn_s_max: float) -> Any:
-    """An ASGI app that lets public pages for strangers take only so many of all turns."""
-    strangers_pages = bounded(pages, at_once_max, turn_s_max)
-    cookie = django_settings.SESSION_COOKIE_NAME.encode()
-
-    async def answer(scope: Any, receive: Any, send: Any) -> None:
-        is_public = scope["path"].startswith(PUBLIC_PATHS)
-        has_session = any(name == b"cookie" and cookie in text for name, text in scope["headers"])
-        app = strangers_pages if is_public and not has_session else pages
-        await app(scope, receive, send)
-
-    return answer
-
-
-def limited(app: Any, body_bytes_max: int) -> Any:
-    """An ASGI app that takes no larger bodies; Django would put them on the disk first."""
-
-    async def answer(scope: Any, receive: Any, send: Any) -> None:
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if int(declared) > body_bytes_max:
-            words = f"The request is too large; at most {body_bytes_max} bytes are read.\n"
-            await PlainTextResponse(words, 413)(scope, receive, send)
-            return
-        read_bytes = 0
-
-        async def counted() -> Any:
-            nonlocal read_bytes
-            message = await receive()
-            read_bytes += len(message.get("body", b""))
-            # Only who hides the length comes this far, and gets no answer.
-            return {"type": "http.disconnect"} if read_bytes > body_bytes_max else message
-
-        await app(scope, counted, send)
-
-    return answer
-
-
-def bounded(app: Any, at_once_max: int, turn_s_max: float) -> Any:
-    """An ASGI app that answers 503 to who has waited too long for a turn."""
-    turns = asyncio.Semaphore(at_once_max)
-
-    async def answer(scope: Any, receive: Any, send: Any) -> None:
-        try:
-            async with asyncio.timeout(turn_s_max):
-                await turns.acquire()
-        except TimeoutError:
-            await PlainTextResponse(_BUSY, 503, {"retry-after": "5"})(scope, receive, send)
-            return
-        try:
-            await app(scope, receive, send)
-        finally:
-            turns.release()
-
-    return answer
+def migration_names() -> list[str]:
+    """All migrations, ours and those of Django and others, as `app name`; none is imported."""
+    return [
+        f"{app.label} {file.stem}"
+        for app in apps.get_app_configs()
+        for file in sorted((Path(app.path) / "migrations").glob("[!_]*.py"))
+    ]

@@ -41,7 +41,7 @@ WHO_IS_LOCAL = [
     (facts("::1"), True),
     (facts("::ffff:127.0.0.1"), True),
     (facts("unix"), True),
-    (facts("unix:/run/tank.sock"), True),
+    (facts("unix:/run/tank.sock"), False),
     (facts("192.0.2.7:5"), False),
     (facts("[2001:db8::1]:5"), False),
     (facts("somewhere"), False),
@@ -122,13 +122,14 @@ class Head(NamedTuple):
 class Browser:
     """Keeps the cookie that it is given."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, *, is_secure: bool = False) -> None:
         self.house = house
+        self.is_secure = is_secure
         self.jar: dict[str, str] = {}
         self.set_cookie: str | None = None
 
     def connect(self, origin: str = "http://tank.example", peer: str = "192.0.2.7:1") -> Any:
-        head = Head({"host": "tank.example", "origin": origin, **self.jar})
+        head = Head({"host": "tank.example", "origin": origin, **self.jar}, self.is_secure)
         answer = dict(self.house.authenticator.cookies.headers_for(head))
         self.set_cookie = answer.get("Set-Cookie")
         if self.set_cookie:
@@ -150,8 +151,8 @@ async def test_cookie_after_another_method() -> None:
     assert reason_of(await hello(client, "cookie")) == REFUSED
     assert len(house.authenticator.cookies) == 0
     assert reason_of(await browser.sign_in()) == WELCOME
-    assert browser.set_cookie is None  # it has one
     details = (await hello(browser.connect(), "cookie"))[2]
+    assert browser.set_cookie is None  # it has one that means something
     found = [details[each] for each in ("authid", "authrole", "authmethod", "authprovider")]
     assert found == ["alice", "account", "cookie", "tank"]
     assert reason_of(await hello(browser.connect(), "cookie", authid="bob")) == REFUSED
@@ -159,7 +160,107 @@ async def test_cookie_after_another_method() -> None:
 
 def test_cookie_over_tls_stays_there() -> None:
     ((name, value),) = House().authenticator.cookies.headers_for(Head({}, is_secure=True))
-    assert (name, value.endswith("; Secure")) == ("Set-Cookie", True)
+    assert (name, value.endswith("; Path=/; Secure")) == ("Set-Cookie", True)
+    assert value.startswith("__Host-thingtank_wamp=")  # which no sibling of this host can set
+
+
+async def test_cookie_over_tls_lets_in_and_the_one_without_tls_does_not() -> None:
+    browser = Browser(await House.build(), is_secure=True)
+    await browser.sign_in()
+    assert reason_of(await hello(browser.connect(), "cookie")) == WELCOME
+    browser.is_secure = False
+    assert reason_of(await hello(browser.connect(), "cookie")) == REFUSED
+    browser.is_secure = True
+    browser.jar["cookie"] = browser.jar["cookie"].replace("__Host-", "")
+    assert reason_of(await hello(browser.connect(), "cookie")) == REFUSED
+
+
+PLANTED = "thingtank_wamp=" + "ab" * 32
+
+
+@pytest.mark.parametrize("whose", ["invented", "issued to the attacker", "of the attacker's login"])
+async def test_cookie_that_was_planted_never_becomes_the_victims(whose: str) -> None:
+    house = await House.build()
+    house.passwords.passwords["mallory"] = PASSWORD
+    house.directory.add_account("mallory")
+    attacker, victim = Browser(house), Browser(house)
+    if whose == "of the attacker's login":
+        await attacker.sign_in("mallory")
+    elif whose == "issued to the attacker":
+        attacker.connect()
+    else:
+        attacker.jar["cookie"] = PLANTED
+    planted = attacker.jar["cookie"]
+    victim.jar["cookie"] = planted
+    assert reason_of(await victim.sign_in()) == WELCOME
+    attacker.jar["cookie"] = planted
+    answer = await hello(attacker.connect(), "cookie")
+    assert answer[0] == 3 or answer[2]["authid"] == "mallory"
+    # The victim has its own from now on, or from its next sign-in.
+    if victim.jar["cookie"] == planted:
+        await victim.sign_in()
+    assert victim.jar["cookie"] != planted
+    assert (await hello(victim.connect(), "cookie"))[2]["authid"] == "alice"
+
+
+async def test_cookie_that_was_planted_beside_the_own_one_does_not_hide_it() -> None:
+    browser = Browser(await House.build())
+    await browser.sign_in()
+    browser.jar["cookie"] = f"{PLANTED}; {browser.jar['cookie']}"
+    assert reason_of(await hello(browser.connect(), "cookie")) == WELCOME
+
+
+async def test_cookie_of_another_person_ends_when_somebody_signs_in_with_it() -> None:
+    house = await House.build()
+    house.directory.add_account("bob")
+    house.passwords.passwords["bob"] = PASSWORD
+    browser = Browser(house)
+    await browser.sign_in("alice")
+    await browser.sign_in("bob")
+    assert reason_of(await hello(browser.connect(), "cookie")) == REFUSED
+    await browser.sign_in("bob")
+    assert (await hello(browser.connect(), "cookie"))[2]["authid"] == "bob"
+
+
+async def test_cookie_whose_meaning_ended_on_this_connection_does_not_get_another() -> None:
+    house = await House.build()
+    browser = Browser(house)
+    await browser.sign_in()
+    client = browser.connect()
+    house.now_us += 7 * 86_400 * 1_000_000
+    assert reason_of(await hello(client, "cookie", "ticket", authid="alice")) == "challenge"
+    assert reason_of(await authenticate(client, PASSWORD)) == WELCOME
+    assert len(house.authenticator.cookies) == 0
+    await browser.sign_in()
+    assert reason_of(await hello(browser.connect(), "cookie")) == WELCOME
+
+
+async def test_cookie_of_the_same_person_is_kept_at_another_sign_in() -> None:
+    browser = Browser(await House.build())
+    await browser.sign_in()
+    await browser.sign_in()
+    assert reason_of(await hello(browser.connect(), "cookie")) == WELCOME
+    assert browser.set_cookie is None
+
+
+async def test_cookies_that_mean_nothing_yet_are_bounded() -> None:
+    house = await House.build()
+    house.authenticator.cookies._kept_max = 3
+    first, last = Browser(house), Browser(house)
+    early = first.connect()
+    for _ in range(3):
+        last_client = last.connect()
+    for client in (early, last_client):
+        await hello(client, "ticket", authid="alice")
+        assert reason_of(await authenticate(client, PASSWORD)) == WELCOME
+    assert reason_of(await hello(last.connect(), "cookie")) == WELCOME
+    assert reason_of(await hello(first.connect(), "cookie")) == REFUSED
+
+
+def test_cookies_of_others_stay_in_the_request() -> None:
+    head = Head({"cookie": f"a=1; {PLANTED}; b=2;{PLANTED}; __Host-{PLANTED}"})
+    ((_, value),) = House().authenticator.cookies.headers_for(head)
+    assert head.headers["cookie"] == value.partition(";")[0] + "; a=1; b=2"
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://tank.example:81", ""])

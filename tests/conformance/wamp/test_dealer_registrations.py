@@ -326,6 +326,28 @@ def test_force_reregister_takes_the_registration_from_the_present_callees():
     new.take_invocation()
 
 
+@pytest.mark.in_memory
+@pytest.mark.parametrize(
+    ("authid", "is_taken"), [("lamp", True), ("stranger", False)], ids=["its own", "another's"]
+)
+def test_force_reregister_takes_nothing_from_who_has_said_who_it_is(authid, is_taken):
+    realm = Realm()
+    first, second = realm.join(), realm.join()
+    first.peer.authid, first.peer.is_anonymous = "lamp", False
+    second.peer.authid, second.peer.is_anonymous = authid, authid == "stranger"
+    first.register(ADD)
+    second.send(64, 1, {"force_reregister": True}, ADD)
+    (answer,) = second.take()
+    if is_taken:
+        assert answer[0] == 65
+        assert first.take()[0][:2] == [67, 0]
+    else:
+        assert answer[:5] == [8, 64, 1, {}, "wamp.error.not_authorized"]
+        assert first.take() == []
+        realm.join().call(ADD)
+        first.take_invocation()
+
+
 def test_force_reregister_of_ones_own_gives_a_new_id():
     callee = Realm().join()
     old = callee.register(ADD)

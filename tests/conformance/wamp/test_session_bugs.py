@@ -158,7 +158,7 @@ def test_door_goes_on_though_a_procedure_fails_that_was_held():
             b'[48,4,{},"wamp.session.count"]',
         )
     )
-    until(lambda: authorizer.waiting)
+    until(lambda: len(client.session._held) == 3)
     with capture_logs() as logs:
         for _ in range(2):
             world.now_us += 10_000_000

@@ -95,6 +95,12 @@ async def all_of(reader: asyncio.StreamReader) -> bytes:
     return await asyncio.wait_for(reader.read(), WAIT_S_MAX)
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WAIT_S_MAX):
+        while not condition():  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+
+
 async def test_headers_in_pieces_beyond_the_limit_get_431(server: uvicorn.Server) -> None:
     async with peer(server) as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n")
@@ -135,9 +141,9 @@ async def test_connection_that_says_nothing_is_closed(server: uvicorn.Server) ->
 async def test_request_in_pieces_within_the_limits_is_served(server: uvicorn.Server) -> None:
     async with peer(server) as (reader, writer):
         writer.write(b"PUT / HTTP/1.1\r\nHost: x\r\n")
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.02)
         writer.write(b"Content-Length: 5\r\n\r\nab")
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.02)
         writer.write(b"cde")
         reply = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n5"), WAIT_S_MAX)
         assert reply.startswith(b"HTTP/1.1 200 ")
@@ -159,8 +165,10 @@ async def test_large_body_that_a_slow_app_lets_wait_is_not_cut(server: uvicorn.S
 async def test_peer_that_never_reads_is_cut(server: uvicorn.Server) -> None:
     async with peer(server) as (reader, writer):
         writer.write(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
-        await asyncio.sleep(1)
-        # The reader's own buffer of 1,000 bytes holds the stream back until here.
+        # The reader's own buffer of 1,000 bytes holds the stream back until it is read. That it is
+        # not before the server has cut it, however late that begins to answer.
+        await until(lambda: bool(server.server_state.connections))
+        await until(lambda: not server.server_state.connections)
         with contextlib.suppress(ConnectionError):
             assert len(await all_of(reader)) < LARGE
     assert not server.server_state.tasks

@@ -25,6 +25,8 @@ from thingtank.net.forwarded import client_of
         ("127.0.0.1", {"x-real-ip": "127.0.0.1"}, "forwarded by 127.0.0.1"),
         ("127.0.0.1", {"forwarded": "for=127.0.0.1"}, "forwarded by 127.0.0.1"),
         ("127.0.0.1", {"via": "1.1 proxy"}, "forwarded by 127.0.0.1"),
+        ("127.0.0.1", {"x-forwarded-proto": "https"}, "forwarded by 127.0.0.1"),
+        ("127.0.0.1", {"cf-connecting-ip": "127.0.0.1"}, "forwarded by 127.0.0.1"),
     ],
 )
 def test_the_client_is_who_trusted_proxies_say(

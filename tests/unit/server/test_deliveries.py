@@ -8,7 +8,8 @@ from standardwebhooks import Webhook
 from tests.deliveries import Receiver, answering, eventually, new, receiver
 
 from thingtank.server.config import Config, load_config
-from thingtank.server.deliveries import open_outbox, start_dispatcher
+from thingtank.server.data_folder import open_outbox
+from thingtank.server.deliveries import start_dispatcher
 from thingtank.stores.memory_archive import MemoryArchive
 from thingtank.stores.memory_directory import MemoryDirectory
 from thingtank.stores.sqlite_outbox import SqliteOutbox

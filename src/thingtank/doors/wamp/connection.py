@@ -36,7 +36,6 @@ log = structlog.get_logger()
 TOO_SLOW = "tank.error.too_slow"
 ANSWERS_TIMES_MAX = 8
 TURN_S_MAX = 0.02
-_LOOK_EVERY = 8  # messages
 _TOLD_BYTES_MAX = 65_536
 
 _US_PER_S = 1_000_000
@@ -106,8 +105,7 @@ class Connection:
         self.is_paused = self._is_over = self._is_lost = False
         self._is_dirty = False  # something is to be done at the end of the turn
         self._loop = asyncio.get_running_loop()
-        self._taken_count = 0
-        self._turn_until_s = 0.0  # 0 where nobody has looked yet
+        self._turn_until_s = 0.0  # 0 before a turn's first message
         self._held: deque[bytes] | None = None  # what was read, while it waits for the next turn
         self._slow_timer: asyncio.TimerHandle | None = None
         self._due_timer: asyncio.TimerHandle | None = None
@@ -151,10 +149,6 @@ class Connection:
         if self._held is not None:
             self._held.append(message)
             return
-        self._taken_count += 1
-        if self._taken_count == _LOOK_EVERY:
-            self._taken_count = 0
-            self._look_at_turn()
         session = self.session
         try:
             session.receive_data(message)
@@ -163,12 +157,14 @@ class Connection:
             log.exception("wamp_message_failed", peer=self.facts.peer)
         if session.is_waiting:
             self._pause()
-
-    def _look_at_turn(self) -> None:
         now_s = time.monotonic()
-        if not self._turn_until_s:
+        if now_s > self._turn_until_s:
+            self._end_turn(now_s)
+
+    def _end_turn(self, now_s: float) -> None:
+        if not self._turn_until_s:  # it has just begun
             self._turn_until_s = now_s + TURN_S_MAX
-        elif now_s > self._turn_until_s:
+        elif self._held is None:
             # Or it began in an earlier turn, in which nothing was written; then this costs a hop.
             self._held = deque()
             self._pause()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from thingtank.doors.wamp.connection import Connection, told_bytes
 from thingtank.doors.wamp.transport_facts import facts_of
+from thingtank.net.forwarded import UNIX
 from thingtank.net.tcp_keep_alive import watch_by_tcp
-from thingtank.net.websocket import UNIX
 from thingtank.protocols.wamp.authentication import TransportFacts
 from thingtank.protocols.wamp.errors import ProtocolViolation
 from thingtank.protocols.wamp.rawsocket import (

@@ -6,10 +6,6 @@ from typing import Any, Protocol
 
 from thingtank.protocols.wamp.authentication import TransportFacts
 
-UNIX = (
-    "unix"  # the peer of a Unix socket: a process of this machine, whose user may open the socket
-)
-
 
 class _Transport(Protocol):
     def get_extra_info(self, name: str, default: Any = None) -> Any: ...

@@ -22,6 +22,7 @@ LIMIT_REACHED = "tank.error.limit_reached"
 MAX_CONCURRENCY = "crossbar.error.max_concurrency_reached"
 NO_AVAILABLE_CALLEE = "wamp.error.no_available_callee"
 NO_SUCH_PROCEDURE = "wamp.error.no_such_procedure"
+NOT_AUTHORIZED = "wamp.error.not_authorized"  # of the two in use, the one that Autobahn knows
 NO_SUCH_REGISTRATION = "wamp.error.no_such_registration"
 PAYLOAD_SIZE_EXCEEDED = "wamp.error.payload_size_exceeded"
 PROCEDURE_EXISTS = "wamp.error.procedure_already_exists"

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from thingtank.protocols.wamp.answers import NOT_AUTHORIZED
 from thingtank.protocols.wamp.calls import CallPolicy
 from thingtank.protocols.wamp.invocations import BY_REQUEST
 from thingtank.protocols.wamp.later import Later
@@ -18,7 +19,6 @@ from thingtank.protocols.wamp.options import Match
 from thingtank.protocols.wamp.peers import Peer
 from thingtank.protocols.wamp.publications import BY_OPTIONS, PublishPolicy
 
-NOT_AUTHORIZED = "wamp.error.not_authorized"  # of the two in use, the one that Autobahn knows
 AUTHORIZATION_FAILED = "wamp.error.authorization_failed"
 
 Action = Literal["publish", "subscribe", "call", "register"]

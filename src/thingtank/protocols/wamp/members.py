@@ -73,6 +73,7 @@ class Member(Peer):
             transport.bytes_max,
         )
         self.accepted = accepted
+        self.is_anonymous = accepted.authmethod == "anonymous"
         self.testaments = Testaments()
         self.close = close
         self.fail = fail

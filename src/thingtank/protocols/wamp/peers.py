@@ -15,7 +15,10 @@ class Peer(ABC):
         session_id, authid, authrole: as its WELCOME said.
         serializer: of its transport.
         bytes_max: the longest message that it takes.
+        is_anonymous: it has not said who it is, so its authid means nobody.
     """
+
+    is_anonymous = True
 
     def __init__(
         self,

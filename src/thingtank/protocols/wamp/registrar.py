@@ -7,7 +7,7 @@
 | this session has, shared or not | procedure_already_exists: clients close on an id they hold |
 | others have as `single`, or with another `invoke` | procedure_already_exists |
 | others have with the same `invoke` | REGISTERED with their id |
-| any session has, and `force_reregister` | those lose it; REGISTERED with a new id |
+| others have, and `force_reregister` | they lose it, unless one is somebody else; a new id |
 
 Source: WAMP, Registering and Unregistering; Shared Registration; Registration Revocation;
 Registration Meta API.
@@ -21,6 +21,7 @@ from thingtank.protocols.wamp.answers import (
     INVALID_URI,
     LIMIT_REACHED,
     NO_SUCH_REGISTRATION,
+    NOT_AUTHORIZED,
     PROCEDURE_EXISTS,
     Refused,
     send_refusal,
@@ -127,6 +128,8 @@ class Registrar:
         if not isinstance(present, Registration):
             raise Refused(PROCEDURE_EXISTS, f"{uri!r} is the router's own")
         if options.force_reregister:
+            if not all(_may_replace(party, endpoint.party) for endpoint in present.endpoints):
+                raise Refused(NOT_AUTHORIZED, f"{uri!r} is registered by somebody else")
             return present
         if present.id in party.endpoints:
             raise Refused(PROCEDURE_EXISTS, f"this session has registered {uri!r} already")
@@ -149,3 +152,11 @@ class Registrar:
         """Tell the realm what has happened, in order."""
         for event in events:
             self._on_meta(event)
+
+
+def _may_replace(party: Party, present: Party) -> bool:
+    """Whether a session may take a registration from another: a later one of the same principal.
+
+    Calls, and what is in them, go to whoever has the registration.
+    """
+    return present.peer.is_anonymous or present.peer.authid == party.peer.authid

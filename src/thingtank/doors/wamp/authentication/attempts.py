@@ -39,13 +39,13 @@ class Attempts:
         """How many counters are kept."""
         return len(self._counts)
 
-    def may_try(self, address: str, name: str) -> bool:
-        """Whether one more secret is looked at."""
-        network = network_of(address)
-        return (
-            self._count(network, name) < self._failures_max
-            and self._count(network, "") < FAILURES_PER_ADDRESS_MAX
-        )
+    def is_name_locked(self, address: str, name: str) -> bool:
+        """Whether no more secrets of a name are looked at from there."""
+        return self._count(network_of(address), name) >= self._failures_max
+
+    def is_address_locked(self, address: str) -> bool:
+        """Whether no more secrets of any name are looked at from there."""
+        return self._count(network_of(address), "") >= FAILURES_PER_ADDRESS_MAX
 
     def fail(self, address: str, name: str) -> None:
         """Count a wrong secret."""

@@ -14,6 +14,7 @@ answer is found wrong as a wrong secret is: nobody can tell who is known here.
 import hashlib
 import hmac
 import re
+import string
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
@@ -41,6 +42,8 @@ from thingtank.tank.things import Device
 BY_SECRET: frozenset[Method] = frozenset({"ticket", "wampcra", "scram", "wamp-scram"})
 BY_PASSWORD: frozenset[Method] = frozenset({"ticket", "wampcra", "wamp-scram"})
 _KEYS_OF_DEVICE_MAX = 4  # whose proofs are tried; the oldest, so the auto-generated one is there
+_SALT_ALPHABET = string.ascii_letters + string.digits  # as Django's, and as many of them
+_SALT_CHARS = 22
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KEY = re.compile(r"key:([1-9]\d{0,17})")
 
@@ -169,7 +172,7 @@ class _AccountCandidate(Candidate):
         salted = salted_password_of(password_hash or "")
         if password_hash is None or salted is None or account is None or not account.is_active:
             digest = self._candidates.digest("password", self.authid)
-            salt = digest.hex()[:22]  # as many characters as Django's
+            salt = _salt_of(self._candidates.digest("salt", self.authid))
             return [Known(None, salted=SaltedPassword(salt, self._passwords.iterations, digest))]
         mark = hashlib.sha256(password_hash.encode()).digest()
         return [Known(AccountPrincipal(account.account_id), salted=salted, mark=mark)]
@@ -313,6 +316,16 @@ def is_same(presented: str, expected: str) -> bool:
     return hmac.compare_digest(
         presented.encode("utf-8", "surrogatepass"), expected.encode("utf-8", "surrogatepass")
     )
+
+
+def _salt_of(digest: bytes) -> str:
+    """One that looks like Django's."""
+    number = int.from_bytes(digest, "big")
+    characters = []
+    for _ in range(_SALT_CHARS):
+        number, remainder = divmod(number, len(_SALT_ALPHABET))
+        characters.append(_SALT_ALPHABET[remainder])
+    return "".join(characters)
 
 
 def _named_secrets(settings: PrincipalSettings, environment: Mapping[str, str]) -> NamedSecrets:

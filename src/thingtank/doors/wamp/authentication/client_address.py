@@ -8,7 +8,7 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-from thingtank.net.forwarded import is_forwarded
+from thingtank.net.forwarded import UNIX, is_forwarded
 from thingtank.net.origins import host_of, is_loopback
 from thingtank.protocols.wamp.authentication import TransportFacts
 
@@ -37,7 +37,7 @@ def is_local(facts: TransportFacts) -> bool:
     origin = facts.headers.get("origin")
     if origin is not None and not is_loopback(host_of(origin)):
         return False
-    if facts.peer.startswith("unix"):
+    if facts.peer == UNIX:
         return True
     address = address_of(facts.peer)
     return bool(address) and ipaddress.ip_address(address).is_loopback

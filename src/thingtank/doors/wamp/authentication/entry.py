@@ -32,8 +32,13 @@ AUTHENTICATION_DENIED = "wamp.error.authentication_denied"
 AUTHID_CHARS_MAX = 255
 SIGNATURE_CHARS_MAX = 4096
 WRONG = Rejected(AUTHENTICATION_DENIED, "authid and secret do not go together")
-LOCKED = Rejected(
+_ADDRESS_LOCKED = Rejected(
     AUTHENTICATION_DENIED, "too many wrong secrets came from this address; try again in 15 minutes"
+)
+_NAME_LOCKED = Rejected(
+    AUTHENTICATION_DENIED,
+    "too many wrong secrets for this authid came from this address;"
+    " for this authid, try again in 15 minutes",
 )
 
 
@@ -122,8 +127,9 @@ class Round(Struct, frozen=True):
         check: Callable[[Authenticate], Awaitable[Answer]],
     ) -> Answer:
         """Send CHALLENGE; who was wrong too often does not get one."""
-        if self.is_locked(candidate):
-            return LOCKED
+        locked = self.locked(candidate)
+        if locked is not None:
+            return locked
 
         def checked(message: Authenticate) -> Answer | Later[Answer]:
             return answered(self._check(message, candidate, check))
@@ -137,17 +143,21 @@ class Round(Struct, frozen=True):
         check: Callable[[Authenticate], Awaitable[Answer]],
     ) -> Answer:
         # Again, for many may have been challenged at once.
-        if self.is_locked(candidate):
-            return LOCKED
+        locked = self.locked(candidate)
+        if locked is not None:
+            return locked
         if len(message.signature) > SIGNATURE_CHARS_MAX:
             return self.refuse(candidate)
         return await check(message)
 
-    def is_locked(self, candidate: Candidate) -> bool:
-        """Whether no secret is looked at any more, for now."""
-        return candidate.is_guessable and not self.entry.attempts.may_try(
-            self.address, candidate.authid
-        )
+    def locked(self, candidate: Candidate) -> Rejected | None:
+        """ABORT if no secret is looked at any more, for now."""
+        attempts = self.entry.attempts
+        if not candidate.is_guessable:
+            return None
+        if attempts.is_address_locked(self.address):
+            return _ADDRESS_LOCKED
+        return _NAME_LOCKED if attempts.is_name_locked(self.address, candidate.authid) else None
 
     def refuse(self, candidate: Candidate) -> Answer:
         """ABORT for a secret that is wrong."""

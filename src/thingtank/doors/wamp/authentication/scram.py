@@ -25,7 +25,7 @@ from argon2.low_level import Type, hash_secret_raw
 from msgspec import Struct
 
 from thingtank.doors.wamp.authentication.candidates import Known, is_same
-from thingtank.doors.wamp.authentication.entry import Entry, Round, Unfit
+from thingtank.doors.wamp.authentication.entry import Round, Unfit
 from thingtank.protocols.wamp.authentication import Answer
 from thingtank.protocols.wamp.messages import Authenticate
 
@@ -110,7 +110,7 @@ async def _hello(round: Round, dialect: Dialect) -> Answer:
         if dialect == "wamp-scram" and not _says_the_same(message.extra, sides):
             return round.refuse(candidate)
         for each in known or await candidate.known():
-            salted_password = await _salted_password(round.entry, each, sides)
+            salted_password = await _salted_password(round, each, sides)
             verifier = server_signature(salted_password, sides, message.signature)
             if verifier is not None:
                 return round.accept(dialect, candidate, each, _proof_of_server(dialect, verifier))
@@ -135,15 +135,16 @@ def _says_the_same(extra: dict[str, Any], sides: Sides) -> bool:
     return kind == sides.binding[0] and isinstance(data, str) and is_same(data, expected)
 
 
-async def _salted_password(entry: Entry, known: Known, sides: Sides) -> bytes:
+async def _salted_password(round: Round, known: Known, sides: Sides) -> bytes:
     if known.salted is not None:
         return known.salted.derived
     secret = known.secret.encode("utf-8", "surrogatepass")
     salt = base64.b64decode(sides.salt)
     place = salt, hashlib.sha256(secret).digest()
+    entry = round.entry
     derived = entry.derived.get(place)
     if derived is None:
-        derived = await entry.slow_work.run(lambda: argon2id(secret, salt))
+        derived = await entry.slow_work.run(round.address, lambda: argon2id(secret, salt))
         entry.derived[place] = derived
     entry.derived.move_to_end(place)
     if len(entry.derived) > DERIVED_MAX:

@@ -4,7 +4,7 @@ Source: WAMP, Ticket-based Authentication.
 """
 
 from thingtank.doors.wamp.authentication.candidates import Candidate
-from thingtank.doors.wamp.authentication.entry import LOCKED, WRONG, Round, Unfit, answered
+from thingtank.doors.wamp.authentication.entry import WRONG, Round, Unfit, answered
 from thingtank.protocols.wamp.authentication import Answer, Challenged
 from thingtank.protocols.wamp.later import Later
 from thingtank.protocols.wamp.messages import Authenticate
@@ -40,7 +40,8 @@ async def _check(round: Round, candidate: Candidate, ticket: str) -> Answer:
         return round.refuse(candidate)
     if not candidate.is_guessable:
         return round.accept("ticket", candidate, await candidate.check_ticket(ticket))
-    async with round.entry.slow_work.turn():
-        if round.is_locked(candidate):  # by those who had their turn meanwhile
-            return LOCKED
+    async with round.entry.slow_work.turn(round.address):
+        locked = round.locked(candidate)  # by those who had their turn meanwhile
+        if locked is not None:
+            return locked
         return round.accept("ticket", candidate, await candidate.check_ticket(ticket))

@@ -33,7 +33,7 @@ from thingtank.doors.wamp.tank_peer.topics import (
     scope_of,
     trigger_topic,
 )
-from thingtank.protocols.wamp.authorization import NOT_AUTHORIZED
+from thingtank.protocols.wamp.answers import NOT_AUTHORIZED
 from thingtank.protocols.wamp.json_serializer import JSON
 from thingtank.protocols.wamp.payloads import payload_of
 from thingtank.protocols.wamp.peers import Peer

@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 
-from thingtank.protocols.wamp.answers import LIMIT_REACHED
-from thingtank.protocols.wamp.authorization import NOT_AUTHORIZED
+from thingtank.protocols.wamp.answers import LIMIT_REACHED, NOT_AUTHORIZED
 from thingtank.protocols.wamp.meta_calls import INVALID_ARGUMENT
 from thingtank.protocols.xively.errors import Unprocessable, XivelyError
 from thingtank.tank.errors import (

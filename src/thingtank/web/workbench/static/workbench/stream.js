@@ -11,6 +11,7 @@ export class Stream {
   #source = null;
   #isFirst = true;
   #isOver = false;
+  #end = new AbortController(); // of what `start` listens to
   #retry = 0;
   #isKept;
 
@@ -26,15 +27,17 @@ export class Stream {
   }
 
   start() {
-    document.addEventListener("visibilitychange", () => this.#follow());
-    addEventListener("pagehide", () => this.#close());
-    addEventListener("pageshow", () => this.#follow());
+    const { signal } = this.#end;
+    document.addEventListener("visibilitychange", () => this.#follow(), { signal });
+    addEventListener("pagehide", () => this.#close(), { signal });
+    addEventListener("pageshow", () => this.#follow(), { signal });
     this.#follow();
   }
 
   /** End it for good. */
   stop() {
     this.#isOver = true;
+    this.#end.abort();
     this.#close();
     clearTimeout(this.#retry);
   }

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from thingtank.web import setup
-from thingtank.web.setup import bounded, limited, with_strangers_share
+from thingtank.web import pages
+from thingtank.web.pages import bounded, limited, with_strangers_share
 
 
 async def test_who_waits_too_long_for_a_turn_is_told_to_come_again() -> None:
@@ -38,7 +38,7 @@ class Cookies:
 
 
 async def test_strangers_leave_turns_to_who_is_signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setup, "django_settings", Cookies)
+    monkeypatch.setattr(pages, "django_settings", Cookies)
     may_end = asyncio.Event()
 
     async def slow(scope: Any, receive: Any, send: Any) -> None:

@@ -1,0 +1,127 @@
+"""Opens a data folder: what a server needs of it, and what a command needs without one.
+
+Only that: commands without a server are not to wait for the modules of doors.
+"""
+
+import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from thingtank.doors.wamp.authentication.password_store import PasswordStore
+from thingtank.server.cannot_start import CannotStart, why_not_made
+from thingtank.server.config import Config
+from thingtank.server.first_start import ensure_owner_account
+from thingtank.server.folder_lock import FolderLock
+from thingtank.server.secret import load_secret
+from thingtank.stores.embedded_archive import EmbeddedArchive
+from thingtank.stores.sqlite_outbox import SqliteOutbox
+from thingtank.tank.tank import SystemClock, Tank
+from thingtank.web import setup as web_setup
+from thingtank.web.derived_keys import derive_key
+from thingtank.web.web_settings import WebSettings
+
+if TYPE_CHECKING:
+    from thingtank.web.catalog.directory import DjangoDirectory
+    from thingtank.web.catalog.triggers import DjangoTriggers
+
+
+class OpenFolder(msgspec.Struct, frozen=True):
+    """A data folder that this process has open."""
+
+    tank: Tank
+    directory: "DjangoDirectory"
+    archive: EmbeddedArchive
+    outbox: SqliteOutbox
+    passwords: PasswordStore
+    secret: bytes
+
+
+async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> OpenFolder:
+    """Lock and open a data folder, made when missing; `stack` closes it.
+
+    Raises:
+        FolderIsOwned: another process has the folder.
+        CannotStart: the folder cannot be made.
+        CANNOT_OPEN: the folder cannot be used, or a file of it is not ours.
+    """
+    try:
+        await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotStart(why_not_made(folder, error)) from error
+    stack.enter_context(FolderLock(folder))
+    secret = load_secret(folder)
+    directory = await asyncio.to_thread(_open_directory, config, folder, secret)
+    stack.callback(directory.close)
+    archive = await EmbeddedArchive.open(folder, config.archive, SystemClock())
+    stack.push_async_callback(archive.close)
+    # As in `_open_directory`: these import models.
+    from thingtank.web import tank_access
+    from thingtank.web.accounts.passwords import DjangoPasswords
+    from thingtank.web.accounts.profiles import DjangoAccounts
+    from thingtank.web.catalog.products import DjangoProducts
+
+    products = DjangoProducts(directory, secret)
+    stack.callback(products.close)
+    outbox = await open_outbox(config, folder, secret, stack)
+    tank = Tank(
+        directory,
+        archive,
+        limits=config.limits,
+        deliveries=outbox,
+        products=products,
+        accounts=DjangoAccounts(directory),
+        triggers=await asyncio.to_thread(_load_triggers, directory),
+        sends_email=bool(config.email.host),
+    )
+    tank_access.attach(tank, directory.refresh_accounts)
+    passwords = DjangoPasswords(directory)
+    stack.callback(passwords.close)
+    return OpenFolder(tank, directory, archive, outbox, passwords, secret)
+
+
+async def open_outbox(
+    config: Config, folder: Path, secret: bytes, stack: AsyncExitStack
+) -> SqliteOutbox:
+    """Open the outbox of a data folder; `stack` closes it.
+
+    Args:
+        secret: the instance's.
+
+    Raises:
+        OSError, sqlite3.Error: the folder cannot be used.
+        ValueError: the file is not an outbox.
+    """
+    outbox = await SqliteOutbox.open(folder, partial(derive_key, secret), config.outbox)
+    stack.push_async_callback(outbox.close)
+    return outbox
+
+
+def _open_directory(config: Config, folder: Path, secret: bytes) -> "DjangoDirectory":
+    settings = WebSettings(
+        config.web.public_url,
+        config.web.allowed_hosts,
+        config.xively.live_s,
+        config.web.map_tiles_url,
+        config.web.map_tiles_attribution,
+    )
+    web_setup.configure(settings, folder, secret)
+    web_setup.migrate()
+    ensure_owner_account()
+    # Django's models can be imported only after it is configured.
+    from thingtank.web.catalog.directory import DjangoDirectory
+
+    directory = DjangoDirectory(secret)
+    directory.load()
+    return directory
+
+
+def _load_triggers(directory: "DjangoDirectory") -> "DjangoTriggers":
+    from thingtank.web.catalog.triggers import DjangoTriggers
+
+    triggers = DjangoTriggers(directory.write)
+    triggers.load()
+    return triggers
