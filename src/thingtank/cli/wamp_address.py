@@ -68,7 +68,7 @@ def endpoint_of(address: Address) -> Endpoint:
         raise _no_address(address.url, str(error)) from None
     if parts.scheme not in _PORTS or not host:
         raise _no_address(
-            address.url, "that is ws://, wss://, rs:// or rss:// and a host, or unix: and a path"
+            address.url, "one is ws://, wss://, rs:// or rss:// and a host, or unix: and a path"
         )
     is_websocket = parts.scheme.startswith("ws")
     if not is_websocket and (parts.path.strip("/") or parts.query):
