@@ -18,12 +18,22 @@ from typing import Any
 
 import pytest
 import requests
-from tests.live_server import LiveServer, start_server
+from tests.live_server import LiveServer, furnish, start_server
+from tests.prepared_commands import run_prepared
+
+from thingtank.server.control_path import NAME as SOCKET_NAME
 
 PASSWORD = "correct horse battery"
 
 
 def thingtank(folder: Path, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """A command; imports are spared to those that have no server beside them."""
+    if not (folder / SOCKET_NAME).exists():
+        return run_prepared(*words, "--data", str(folder), stdin=stdin)
+    return program(folder, *words, stdin=stdin)
+
+
+def program(folder: Path, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "thingtank.cli.main", *words, "--data", str(folder)]
     return subprocess.run(
         command, input=stdin, capture_output=True, text=True, timeout=60, check=False
@@ -48,6 +58,7 @@ def refusal(folder: Path, *words: str, stdin: str = "") -> str:
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """A data folder with its first device, served or not."""
     if request.param == "without one":
+        furnish(tmp_path)
         thingtank(tmp_path, "device", "create", "My first device")
         yield tmp_path
         return
@@ -264,7 +275,7 @@ def test_answers_are_worded_for_people(tmp_path: Path) -> None:
     for words, text in TEXTS:
         done = thingtank(tmp_path, *words)
         assert text in done.stdout, (words, done.stdout, done.stderr)
-    done = thingtank(tmp_path, "archive", "export", str(tmp_path / "one.csv"), "--channel", "u")
+    done = program(tmp_path, "archive", "export", str(tmp_path / "one.csv"), "--channel", "u")
     assert "Exported 1 datapoint." in done.stderr
     done = thingtank(tmp_path, "archive", "import", str(tmp_path / "one.csv"))
     assert "Imported 1 datapoint." in done.stdout
@@ -276,11 +287,11 @@ def test_answers_are_worded_for_people(tmp_path: Path) -> None:
 
 
 def test_a_command_without_a_server_keeps_the_log_to_itself(tmp_path: Path) -> None:
-    thingtank(tmp_path, "device", "create", "Roof")
+    program(tmp_path, "device", "create", "Roof")
     left = tmp_path / "cold" / "day=2026-01-01"
     left.mkdir(parents=True)
     (left / "leftover.parquet").touch()
-    done = thingtank(tmp_path, "device", "list")
+    done = program(tmp_path, "device", "list")
     assert (done.returncode, done.stderr) == (0, "")
     assert not left.exists()
 

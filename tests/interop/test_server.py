@@ -16,6 +16,11 @@ import requests
 from tests.live_server import LiveServer, start_server
 
 
+def start_new(folder: Path, *flags: str) -> LiveServer:
+    """A server whose first start makes all itself."""
+    return start_server(folder, *flags, is_furnished=False)
+
+
 def printed_line(server: LiveServer) -> list[str]:
     """The curl line the server printed, as words of a shell."""
     (line,) = [line for line in server.output().splitlines() if line.strip().startswith("curl ")]
@@ -33,40 +38,40 @@ def history(server: LiveServer) -> list[str]:
 
 
 def test_the_printed_curl_line_writes_a_value_that_outlives_a_power_cut(tmp_path: Path) -> None:
-    first = start_server(tmp_path)
+    first = start_new(tmp_path)
     try:
         command = [*printed_line(first), "-s", "-o", "/dev/null", "-w", "%{http_code}"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
         assert done.stdout == "200"
     finally:
         first.kill()
-    with start_server(tmp_path) as second:
+    with start_new(tmp_path) as second:
         assert (second.feed_id, second.api_key) == (first.feed_id, first.api_key)
         assert history(second) == ["21.5"]
 
 
 def test_a_second_server_on_the_same_folder_is_told_who_has_it(tmp_path: Path) -> None:
-    with start_server(tmp_path) as server:
+    with start_new(tmp_path) as server:
         said = refused_start(tmp_path, "--web", "0")
         check_sentence(said, f"process {server.process.pid}", "--data")
 
 
 def test_the_link_is_kept_out_of_service_logs_once_there_is_a_password(tmp_path: Path) -> None:
-    with start_server(tmp_path) as server:
+    with start_new(tmp_path) as server:
         assert server.welcome_url in server.output()
-    with start_server(tmp_path) as server:
+    with start_new(tmp_path) as server:
         assert server.welcome_url in server.output()  # the only way in so far
         words = ["user", "password", "owner", "--password", "correct horse battery"]
         command = [sys.executable, "-m", "thingtank.cli.main", *words, "--data", str(tmp_path)]
         subprocess.run(command, capture_output=True, timeout=30, check=True)
-    with start_server(tmp_path) as server:
+    with start_new(tmp_path) as server:
         assert "/welcome/" not in server.output()
         assert f"Sign in: {server.url}/sign-in" in server.output()
         assert requests.get(server.welcome_url, timeout=20).url == f"{server.url}/"
 
 
 def test_what_strangers_ask_for_is_one_line_in_the_log(tmp_path: Path) -> None:
-    with start_server(tmp_path) as server:
+    with start_new(tmp_path) as server:
         browser = requests.Session()
         browser.get(server.welcome_url, timeout=20)
         before = len(server.output())
@@ -83,7 +88,7 @@ def test_what_strangers_ask_for_is_one_line_in_the_log(tmp_path: Path) -> None:
 
 
 def test_signing_in_leaves_no_trace_and_guessing_one_line_with_the_address(tmp_path: Path) -> None:
-    with start_server(tmp_path) as server:
+    with start_new(tmp_path) as server:
         browser = requests.Session()
         browser.get(server.welcome_url, timeout=20)
         words = ["user", "password", "owner", "--password", "correct horse battery"]
@@ -173,7 +178,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_broken_is_said(tmp_path: Path) -> None:
-    start_server(tmp_path).stop()
+    start_new(tmp_path).stop()
     (tmp_path / "directory.sqlite3").write_bytes(b"no database" * 1000)
     said = refused_start(tmp_path, "--web", "0")
     check_sentence(said, f"{tmp_path} cannot be opened: file is not a database")
@@ -208,14 +213,14 @@ def test_a_terminal_is_told_the_same_sentence(tmp_path: Path) -> None:
 
 
 def test_doors_of_later_versions_are_accepted_and_not_announced(tmp_path: Path) -> None:
-    with start_server(tmp_path, "--mqtt", "0", "--skynet", "off") as server:
+    with start_new(tmp_path, "--mqtt", "0", "--skynet", "off") as server:
         output = server.output()
         assert output.count("this version has no such door") == 1
         assert requests.get(f"{server.url}/healthz", timeout=10).json() == {"status": "ok"}
 
 
 def test_no_secret_reaches_the_log(tmp_path: Path) -> None:
-    with start_server(tmp_path) as server:
+    with start_new(tmp_path) as server:
         url = f"{server.url}/v2/feeds/{server.feed_id}.json?key={server.api_key}"
         assert requests.get(url, timeout=10).status_code == 200
         requests.get(f"{server.url}/nowhere?key={server.api_key}", timeout=10)

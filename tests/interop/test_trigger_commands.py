@@ -1,6 +1,7 @@
 """`thingtank trigger` and `thingtank delivery`, beside a running server and without one."""
 
 import json
+import shutil
 import socket
 import threading
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.interop.test_command_line import answer, refusal, thingtank
-from tests.live_server import start_server
+from tests.live_server import furnish, start_server
 
 DEAD_URL = "http://127.0.0.1:9/nobody"  # the discard port: nothing listens
 
@@ -20,12 +21,21 @@ ONCE = "[delivery]\nretry_s = []\n[webhooks]\nallow_private = true\n"
 MAIL = '[email]\nhost = "127.0.0.1"\nport = 9\nsender = "tank@example.com"\n'
 
 
+@pytest.fixture(scope="module")
+def roof(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a feed 1 that has a channel t, for each test to copy."""
+    folder = tmp_path_factory.mktemp("roof")
+    furnish(folder)
+    thingtank(folder, "device", "create", "Roof")
+    thingtank(folder, "feed", "write", "1", "t=21")
+    return folder
+
+
 @pytest.fixture(params=["beside a server", "without one"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+def folder(request: pytest.FixtureRequest, roof: Path, tmp_path: Path) -> Iterator[Path]:
     """A data folder with a feed 1 that has a channel t, whose server sends e-mail."""
+    shutil.copytree(roof, tmp_path, dirs_exist_ok=True)
     (tmp_path / "thingtank.toml").write_text(MAIL)
-    thingtank(tmp_path, "device", "create", "Roof")
-    thingtank(tmp_path, "feed", "write", "1", "t=21")
     if request.param == "without one":
         yield tmp_path
         return
@@ -93,18 +103,18 @@ def test_a_number_may_be_negative_and_a_mistyped_option_is_named(folder: Path) -
 
 
 @pytest.mark.parametrize("kind", ["change", "frozen", "live"])
-def test_a_threshold_is_refused_where_it_would_say_nothing(tmp_path: Path, kind: str) -> None:
-    thingtank(tmp_path, "device", "create", "Roof")
-    thingtank(tmp_path, "feed", "write", "1", "t=21")
+def test_a_threshold_is_refused_where_it_would_say_nothing(
+    roof: Path, tmp_path: Path, kind: str
+) -> None:
+    shutil.copytree(roof, tmp_path, dirs_exist_ok=True)
     create, url = ("trigger", "create", "1", "t", kind), ("--url", "https://example.com/")
     said = refusal(tmp_path, *create, "5", *url)
     assert f"threshold_value is only for gt, gte, lt, lte, eq, not for {kind}" in said
     assert answer(tmp_path, "trigger", "list")["total_count"] == 0
 
 
-def test_who_sends_no_email_makes_no_trigger_that_writes_one(tmp_path: Path) -> None:
-    thingtank(tmp_path, "device", "create", "Roof")
-    thingtank(tmp_path, "feed", "write", "1", "t=21")
+def test_who_sends_no_email_makes_no_trigger_that_writes_one(roof: Path, tmp_path: Path) -> None:
+    shutil.copytree(roof, tmp_path, dirs_exist_ok=True)
     create = ("trigger", "create", "1", "t", "gt", "30")
     mail, url = ("--email", "me@example.com"), ("--url", "https://example.com/")
     for words in (mail, (*url, *mail)):
@@ -117,9 +127,8 @@ def test_who_sends_no_email_makes_no_trigger_that_writes_one(tmp_path: Path) -> 
         answer(tmp_path, *create, *mail)
 
 
-def test_a_table_that_no_terminal_shows_has_a_line_for_each_row(tmp_path: Path) -> None:
-    thingtank(tmp_path, "device", "create", "Roof")
-    thingtank(tmp_path, "feed", "write", "1", "t=21")
+def test_a_table_that_no_terminal_shows_has_a_line_for_each_row(roof: Path, tmp_path: Path) -> None:
+    shutil.copytree(roof, tmp_path, dirs_exist_ok=True)
     url = f"https://example.com/{'long/' * 100}"
     answer(tmp_path, "trigger", "create", "1", "t", "gt", "30", "--url", url)
     head, row = thingtank(tmp_path, "trigger", "list").stdout.splitlines()
@@ -127,9 +136,8 @@ def test_a_table_that_no_terminal_shows_has_a_line_for_each_row(tmp_path: Path) 
     assert url in row
 
 
-def test_only_a_server_sends_a_test(tmp_path: Path) -> None:
-    thingtank(tmp_path, "device", "create", "Roof")
-    thingtank(tmp_path, "feed", "write", "1", "t=21")
+def test_only_a_server_sends_a_test(roof: Path, tmp_path: Path) -> None:
+    shutil.copytree(roof, tmp_path, dirs_exist_ok=True)
     answer(tmp_path, "trigger", "create", "1", "t", "change", "--url", DEAD_URL)
     assert "thingtank serve" in refusal(tmp_path, "trigger", "test", "1")
 
