@@ -37,28 +37,35 @@ class Gathering:
         written_bytes: how much there was to write in all.
     """
 
-    __slots__ = (
-        "_parts",
-        "_transport",
-        "abort",
-        "close",
-        "is_closing",
-        "is_paused",
-        "set_write_buffer_limits",
-        "unread_bytes",
-        "written_bytes",
-    )
+    __slots__ = ("_parts", "_transport", "is_paused", "written_bytes")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._parts: list[bytes] | None = None  # while they are gathered
-        self.close = transport.close
-        self.abort = transport.abort
-        self.is_closing = transport.is_closing
-        self.set_write_buffer_limits = transport.set_write_buffer_limits
-        self.unread_bytes = transport.get_write_buffer_size
         self.is_paused = False
         self.written_bytes = 0
+
+    # Methods, and no bound ones of the transport: an idle connection would keep 64 bytes for each.
+
+    def close(self) -> None:
+        """End the connection, what was written first."""
+        self._transport.close()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self._transport.abort()
+
+    def is_closing(self) -> bool:
+        """Whether it ends, or has ended."""
+        return self._transport.is_closing()
+
+    def unread_bytes(self) -> int:
+        """How much was written and not taken yet."""
+        return self._transport.get_write_buffer_size()
+
+    def set_write_buffer_limits(self, high_bytes: int) -> None:
+        """From how much unread on the peer counts as behind."""
+        self._transport.set_write_buffer_limits(high_bytes)
 
     @property
     def taken_bytes(self) -> int:

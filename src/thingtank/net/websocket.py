@@ -4,6 +4,7 @@ A connection is given to the conversation of its path, by whichever port it came
 """
 
 import asyncio
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Protocol
@@ -448,6 +449,8 @@ class WebSockets:
             headers.append(("Sec-WebSocket-Extensions", agreed[1]))
         deflate = agreed[0] if agreed is not None else None
         self._handshakes.discard(handshake)
+        # What was offered is told, and a path is the same for many: nothing to keep of each.
+        head = msgspec.structs.replace(head, path=sys.intern(head.path), protocols=())
         peer = WebSocketPeer(head, transport, deflate)
         connection = _Connection(self, route, peer, protocol, deflate)
         return WSUpgradeResponseWithListener(

@@ -30,29 +30,41 @@ _OF_PROTOCOL: dict[str, tuple[Serializer, bool]] = {
 class _Link:
     """What a connection writes to."""
 
-    __slots__ = ("_is_text", "_peer", "abort", "pause", "resume", "unread_bytes")
+    __slots__ = ("_is_text", "_peer")
 
     def __init__(self, peer: WebSocketPeer, serializer: Serializer) -> None:
         self._peer = peer
         self._is_text = not serializer.is_binary
-        self.abort = peer.abort
-        self.pause = peer.pause
-        self.resume = peer.resume
-        self.unread_bytes = peer.unread_bytes
 
     def write(self, messages: list[bytes]) -> None:
         """Write each as a WebSocket message."""
         self._peer.send_all(messages, is_text=self._is_text)
 
+    def unread_bytes(self) -> int:
+        """How much was written and not taken yet."""
+        return self._peer.unread_bytes()
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        self._peer.pause()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._peer.resume()
+
     def close(self) -> None:
         """End the connection, what was written first."""
         self._peer.close(CloseCode.NORMAL)
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self._peer.abort()
 
 
 class _Conversation:
     """One connection."""
 
-    __slots__ = ("_connection", "_is_text", "_receive", "end", "resume_writing")
+    __slots__ = ("_connection", "_is_text")
 
     def __init__(self, door: "WampDoor", peer: WebSocketPeer, protocol: str) -> None:
         serializer, is_batched = _OF_PROTOCOL[protocol]
@@ -68,17 +80,22 @@ class _Conversation:
         )
         door.remember(connection)
         self._connection = connection
-        self._receive = connection.receive
-        self.end = connection.lose
-        self.resume_writing = connection.catch_up
 
     def receive_message(self, message: bytes, is_text: bool) -> None:
         """Take what a client has sent."""
         if is_text == self._is_text:
-            self._receive(message)
+            self._connection.receive(message)
         else:
             kind = "text" if self._is_text else "binary"
             self._connection.fail(ProtocolViolation(f"this subprotocol wants {kind} messages"))
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._connection.catch_up()
+
+    def end(self) -> None:
+        """The connection is gone."""
+        self._connection.lose()
 
 
 def _batching_of(serializer: Serializer) -> Batching:
