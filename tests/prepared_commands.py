@@ -68,7 +68,7 @@ def _serve(connection: socket.socket) -> None:
     # What `thingtank.cli.session` imports once it has a folder to open.
     import thingtank.server.config
     import thingtank.server.data_folder
-    import thingtank.server.logs  # noqa: F401
+    import thingtank.server.logs  # noqa: F401 - for the processes that are forked
     from thingtank.cli.main import run
 
     for line in connection.makefile("rb"):

@@ -277,7 +277,7 @@ def test_the_programs_to_copy_find_each_other(
     browser: requests.Session = request.getfixturevalue(name)
     page = browser.get(f"{server.url}/wamp/", timeout=20).text
     codes = [
-        html.unescape(re.search(rf'id="{which}-code">(.*?)</code>', page, re.DOTALL)[1])  # type: ignore[index]
+        html.unescape(re.search(rf'id="{which}-code">(.*?)</code>', page, re.DOTALL)[1])  # type: ignore[index] # it was found
         for which in ("subscriber", "publisher")
     ]
     assert all(("getpass()" in code) == (name == "bert") for code in codes)

@@ -267,7 +267,7 @@ class WireClient(Client):
         self._received: list[bytes] = []
 
     @property
-    def received(self) -> list[bytes]:  # type: ignore[override]
+    def received(self) -> list[bytes]:  # type: ignore[override] # a value there, a property here
         self._received += self.line.take()
         return self._received
 
@@ -276,7 +276,7 @@ class WireClient(Client):
         self._received = messages
 
     @property
-    def is_closed(self) -> bool:  # type: ignore[override]
+    def is_closed(self) -> bool:  # type: ignore[override] # a value there, a property here
         if not self.line.is_closed:
             self.line.settle()
         return self.line.is_closed

@@ -670,7 +670,7 @@ async def test_a_failing_store_is_no_wrong_password() -> None:
     async def fail(login: str) -> str | None:
         raise StorageFailed("the directory could not be read")
 
-    house.passwords.find_password_hash = fail  # type: ignore[method-assign]
+    house.passwords.find_password_hash = fail  # type: ignore[method-assign] # a double in its place
     answer = await hello(house.connect(), "wampcra", authid="alice")
     assert reason_of(answer) == "authentication_failed"
 
@@ -681,6 +681,6 @@ async def test_a_bug_is_logged_and_tells_the_client_nothing(caplog: Any) -> None
     async def fail(login: str) -> str | None:
         raise ZeroDivisionError("a secret in here")
 
-    house.passwords.find_password_hash = fail  # type: ignore[method-assign]
+    house.passwords.find_password_hash = fail  # type: ignore[method-assign] # a double in its place
     answer = await hello(house.connect(), "wampcra", authid="alice")
     assert (reason_of(answer), "secret in" in str(answer)) == ("authentication_failed", False)

@@ -398,7 +398,7 @@ def test_answer_that_takes_too_long() -> None:
     world.loop.run()
     assert answered(client, request_id) == FAILED
     assert [each[0] for each in world.provider.take()] == [69]  # INTERRUPT
-    assert len(world.authorizer._asking) == 0  # type: ignore[arg-type]
+    assert len(world.authorizer._asking) == 0  # type: ignore[arg-type] # it is attached
 
 
 @pytest.mark.parametrize("authorizer_s_max", [0.5, 5.0, 60.0])
@@ -611,7 +611,7 @@ def test_session_that_ends_while_its_authorizer_is_asked(when: str) -> None:
         world.settle()
     client.session.lose()
     world.settle() if when == "before the call" else world.loop.run()
-    assert len(world.authorizer._asking) == 0  # type: ignore[arg-type]
+    assert len(world.authorizer._asking) == 0  # type: ignore[arg-type] # it is attached
     assert world.provider.take() == ([] if when == "before the call" else world_interrupt())
     assert world.holds_nothing_of(client.id)
     assert client.id not in world.authorizer._answers

@@ -66,7 +66,7 @@ def test_disk_that_fails_is_an_error(name: str) -> None:
 def test_all_are_told_though_one_of_them_has_a_bug(refused: Refused | None) -> None:
     keeping, told = Keeping(), []
     keeping.then(told.append)
-    keeping.then(lambda refused: 1 / 0)  # type: ignore[arg-type, return-value]
+    keeping.then(lambda refused: 1 / 0)  # type: ignore[arg-type, return-value] # it fails
     keeping.then(lambda refused: {}["b"])
     keeping.then(told.append)
     with pytest.raises(ExceptionGroup) as caught:
@@ -137,7 +137,7 @@ def test_topic_that_is_not_kept_waits_for_nothing() -> None:
 def test_many_that_share_a_disk_write_are_answered_together() -> None:
     world, disk = kept_world()
     shared = Keeping()
-    disk.keep = lambda *about: shared  # type: ignore[method-assign]
+    disk.keep = lambda *about: shared  # type: ignore[method-assign] # a double in its place
     world = World(history=disk)
     world.realm.broker.stand("a")
     publishers = [world.join(name) for name in NAMES]

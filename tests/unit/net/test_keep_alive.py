@@ -72,7 +72,7 @@ async def test_one_that_leaves_while_others_are_cut_off_is_left_alone() -> None:
             keep_alive.remove(peer)
 
     for peer in peers:
-        peer.cut_off = leave_all  # type: ignore[method-assign]
+        peer.cut_off = leave_all  # type: ignore[method-assign] # a double in its place
         keep_alive.add(peer)
     await wait_until(lambda: all(peer.is_asked for peer in peers))
     await asyncio.sleep(SILENCE_S * 2)

@@ -43,7 +43,7 @@ async def test_setting_the_clock_lets_nobody_guess_on(tmp_path: Path) -> None:
         stack.push_async_callback(door.stop)
 
         async def attempt(password: str) -> str:
-            client = Client(SimpleNamespace(reception=door.reception), "json", 2**24)  # type: ignore[arg-type]
+            client = Client(SimpleNamespace(reception=door.reception), "json", 2**24)  # type: ignore[arg-type] # a double in its place
             client.facts = ELSEWHERE
             answer = await hello(client, "ticket", authid="alice")
             if answer[0] == 4:

@@ -197,7 +197,7 @@ def test_write_that_failed_leaves_nothing_and_the_next_goes_on(tmp_path: Path) -
     good = row_of(event(2))
     broken = (object(), *good[1:])
     with pytest.raises(StorageFailed):
-        file.commit([(stream_id, good), (stream_id, broken)])  # type: ignore[list-item]
+        file.commit([(stream_id, good), (stream_id, broken)])  # type: ignore[list-item] # wrong on purpose
     append(file, stream_id, event(3))
     assert kept(file, stream_id) == [1, 3]
 

@@ -68,7 +68,7 @@ def disk() -> Disk:
 @pytest.fixture
 async def writer(disk: Disk) -> AsyncIterator[WampEventWriter]:
     worker = Worker("test")
-    writer = WampEventWriter(disk, worker, lambda: 0, ROOM_BYTES, 3600)  # type: ignore[arg-type]
+    writer = WampEventWriter(disk, worker, lambda: 0, ROOM_BYTES, 3600)  # type: ignore[arg-type] # a double in its place
     yield writer
     disk.may_commit.set()
     await writer.close()
@@ -295,7 +295,7 @@ async def test_forgetting_goes_on_until_it_is_done_and_failures_are_tried_again(
     disk: Disk,
 ) -> None:
     worker = Worker("test")
-    writer = WampEventWriter(disk, worker, lambda: 0, ROOM_BYTES, 0.02)  # type: ignore[arg-type]
+    writer = WampEventWriter(disk, worker, lambda: 0, ROOM_BYTES, 0.02)  # type: ignore[arg-type] # a double in its place
     disk.is_failing = True
     await told(writer.retain(("r", 1), row(1)))
     disk.is_failing = False

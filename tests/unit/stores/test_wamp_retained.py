@@ -61,7 +61,7 @@ async def test_any_order_of_publishing_is_the_same_after_restarts(tmp_path: Path
     for _ in range(6):
         async with await KeptWorld.open(tmp_path) as world:
             ids = iter(range(10_000 + number, 20_000 + number))
-            world.make_id = lambda ids=ids: next(ids)  # type: ignore[misc]
+            world.make_id = lambda ids=ids: next(ids)  # type: ignore[misc] # known only now
             publishers = [world.join(name) for name in NAMES]
             for _ in range(chance.randrange(40)):
                 number += 1

@@ -153,7 +153,7 @@ async def join(
 ) -> AutobahnSession:
     joined: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
-    class Joining(flavour.wamp.Session):  # type: ignore[name-defined,misc]
+    class Joining(flavour.wamp.Session):  # type: ignore[name-defined,misc] # chosen at run time
         def on_join(self, details: Any) -> None:
             joined.set_result((self, details))
 

@@ -182,7 +182,7 @@ async def test_a_sweep_looks_at_all_sessions_and_never_at_many_at_once() -> None
         clients.append(house.connect(LOOPBACK))
         await hello(clients[-1], "anonymous")
     looked_at: list[int] = []
-    house.principals.is_alive = lambda peer: not looked_at.append(peer.session_id)  # type: ignore[method-assign, func-returns-value]
+    house.principals.is_alive = lambda peer: not looked_at.append(peer.session_id)  # type: ignore[method-assign, func-returns-value] # a double in its place
     scheduler = Scheduler()
     SessionSweeper(house.principals, [house.world.realm], scheduler).start()
     counts = []

@@ -46,7 +46,7 @@ def listen(realm: str) -> AsyncIterator[bytes]:
     caller = Caller(directory.add_account("ann"))
     terms = {"realm": realm, "topic": "a"}
     tank = Tank(directory, MemoryArchive())
-    return listening(tank, Router(), caller, terms, asyncio.Event())  # type: ignore[arg-type]
+    return listening(tank, Router(), caller, terms, asyncio.Event())  # type: ignore[arg-type] # a double in its place
 
 
 async def test_who_asks_for_a_realm_that_is_not_there_is_told_so() -> None:
