@@ -1,0 +1,1 @@
+"""How MQTT clients come in: TCP, TLS, Unix sockets and WebSocket."""
