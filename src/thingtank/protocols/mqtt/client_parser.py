@@ -13,14 +13,15 @@ from thingtank.protocols.mqtt.packets import (
     Connack,
     Disconnect,
     Pingresp,
+    Publish,
     ServerPacket,
     Suback,
     Unsuback,
 )
 from thingtank.protocols.mqtt.parser import (
-    parse_any_publish,
     parse_puback,
     parse_pubcomp,
+    parse_publish,
     parse_pubrec,
     parse_pubrel,
     read_last_properties,
@@ -94,6 +95,10 @@ def _read_head(
     return packet_id, properties, at
 
 
+def _parse_publish(flags: int, body: bytes, version: int) -> Publish:
+    return parse_publish(flags, body, version, is_from_client=False)
+
+
 def _parse_suback(flags: int, body: bytes, version: int) -> Suback:
     packet_id, properties, at = _read_head(flags, body, version, PacketType.SUBACK)
     if at == len(body):
@@ -147,7 +152,7 @@ _PARSERS: tuple[Callable[[int, bytes, int], ServerPacket], ...] = (
     _refuse,
     _refuse,
     _parse_connack,
-    parse_any_publish,
+    _parse_publish,
     parse_puback,
     parse_pubrec,
     parse_pubrel,

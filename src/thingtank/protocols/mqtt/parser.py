@@ -11,6 +11,7 @@ Source: MQTT 5, 2 and 3; MQTT 3.1.1, 2 and 3.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NoReturn
 
 from thingtank.protocols.mqtt.connect_parser import parse_connect
@@ -43,7 +44,6 @@ from thingtank.protocols.mqtt.topics import check_topic_filter, check_topic_name
 __all__ = [
     "check_first_octet",
     "parse",
-    "parse_any_publish",
     "parse_connect",
     "parse_puback",
     "parse_pubcomp",
@@ -126,24 +126,20 @@ def parse(first_octet: int, body: bytes, version: int) -> ClientPacket:
     return _PARSERS[first_octet >> 4](first_octet & 0x0F, body, version)
 
 
-def parse_publish(flags: int, body: bytes, version: int) -> Publish:
-    """Read a PUBLISH from a client (3.3)."""
-    packet = parse_any_publish(flags, body, version)
-    if packet.properties.subscription_identifiers:
-        raise ProtocolError("subscription identifier from a client [MQTT-3.3.4-6]")
-    return packet
+def parse_publish(flags: int, body: bytes, version: int, is_from_client: bool = True) -> Publish:
+    """Read a PUBLISH (3.3).
 
-
-def parse_any_publish(flags: int, body: bytes, version: int) -> Publish:
-    """Read a PUBLISH, either way (3.3)."""
+    This is the one packet whose cost counts, so that what has calls elsewhere is written out here.
+    """
     qos = flags >> 1 & 3
     if qos == 3:
         raise MalformedPacket("QoS 3 [MQTT-3.3.1-4]")
     if flags > 7 and not qos and version > 3:
         raise MalformedPacket("DUP with QoS 0 [MQTT-3.3.1-2]")
-    if len(body) < 2 or len(body) < (at := (body[0] << 8 | body[1]) + 2):
+    size = len(body)
+    if size < 2 or size < (at := (body[0] << 8 | body[1]) + 2):
         raise MalformedPacket("topic name is cut off (3.3.2.1)")
-    topic = text_of(body[2:at])
+    topic_octets = body[2:at]
     packet_id = 0
     if qos:
         packet_id, at = read_packet_id(body, at)
@@ -151,10 +147,31 @@ def parse_any_publish(flags: int, body: bytes, version: int) -> Publish:
             raise ProtocolError("packet identifier 0 [MQTT-2.2.1-3]")
     properties = NO_PROPERTIES
     if version == 5:
-        properties, at = parse_properties(body, at, PacketType.PUBLISH)
-    if topic or properties.topic_alias is None:
-        check_topic_name(topic)
-    return Publish(topic, body[at:], qos, bool(flags & 1), flags > 7, packet_id, properties)
+        if at < size and not body[at]:
+            at += 1
+        else:
+            properties, at = parse_properties(body, at, PacketType.PUBLISH)
+            if is_from_client and properties.subscription_identifiers:
+                raise ProtocolError("subscription identifier from a client [MQTT-3.3.4-6]")
+    if not topic_octets and properties.topic_alias is not None:
+        topic = ""
+    elif len(topic_octets) > _REMEMBERED_BYTES_MAX:
+        topic = _topic_name(topic_octets)
+    else:
+        topic = _remembered_topic_name(topic_octets)
+    return Publish(topic, body[at:], qos, flags & 1 == 1, flags > 7, packet_id, properties)
+
+
+def _topic_name(octets: bytes) -> str:
+    topic = text_of(octets)
+    check_topic_name(topic)
+    return topic
+
+
+# A device publishes to the same few topics again and again: they are decoded and checked once, and
+# the tables that they are looked up in find their hashes made. At most 2 MB.
+_REMEMBERED_BYTES_MAX = 128
+_remembered_topic_name = lru_cache(maxsize=8192)(_topic_name)
 
 
 def read_packet_id(body: bytes, at: int) -> tuple[int, int]:
