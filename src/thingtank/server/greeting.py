@@ -12,7 +12,7 @@ _ONLY_IF_OPEN = frozenset({"wamp_tls", "wamp_unix"})
 
 Greeting = dict[str, str | int | dict[str, str] | None]
 
-DOORS_TO_COME = ("mqtt", "skynet")
+DOORS_TO_COME = ("skynet",)
 _SOCKETS = {
     "wamp": "WAMP",
     "wamp_tls": "WAMP with TLS",
