@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from thingtank.doors.mqtt.access.tank_topics import tank_topic_of
-from thingtank.doors.mqtt.authentication.principal import ANONYMOUS
+from thingtank.doors.mqtt.authentication.principal import ADMIN, ANONYMOUS, LOCAL
 from thingtank.doors.mqtt.settings import AclRule, MqttSettings, UserSettings
 from thingtank.net.identity.certificates import is_certificate_name
 from thingtank.net.identity.secret_sources import SecretSource, UnreadableSecret
@@ -15,7 +15,7 @@ NAME_CHARS_MAX = 255
 ACL_MAX = 10_000
 TOPIC_BYTES_MAX = 65_535
 _KINDS = ("account", "key", "device", "user")
-RESERVED = frozenset({ANONYMOUS, "local", "admin"})
+RESERVED = frozenset({ANONYMOUS, LOCAL, ADMIN})
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _BOUNDS = {
     "receive_maximum": (1, 65_535),

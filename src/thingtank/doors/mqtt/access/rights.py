@@ -29,7 +29,7 @@ from thingtank.doors.mqtt.access.tank_topics import (
     may_write,
     tank_topic_of,
 )
-from thingtank.doors.mqtt.authentication.principal import Principal
+from thingtank.doors.mqtt.authentication.principal import ADMIN, ANONYMOUS, LOCAL, Principal
 from thingtank.doors.mqtt.settings import MqttSettings
 from thingtank.net.identity.principals import (
     AccountPrincipal,
@@ -101,6 +101,17 @@ class MqttAccess:
 
 class Rights:
     """What one client may do. Answers are those of now; see `MqttAccess.version`."""
+
+    __slots__ = (
+        "_access",
+        "_caller",
+        "_dead_us",
+        "_has_user_topics",
+        "_reads_sys",
+        "_rules",
+        "_version",
+        "principal",
+    )
 
     def __init__(self, access: MqttAccess, principal: Principal) -> None:
         """Look at nothing yet."""
@@ -188,9 +199,7 @@ class Rights:
 
     def _may_use(self, action: Action, topic: str) -> bool:
         """Decide on a name or filter that is not the tank's."""
-        if self._version != self._access.version:
-            self._renew()
-        if self._caller is None or self.principal.only_with_key:
+        if self.find_caller() is None or self.principal.only_with_key:
             return False
         levels = topic.split("/")
         first = levels[0]
@@ -235,9 +244,9 @@ class Rights:
         """What rules may call it."""
         principal = self.principal
         if isinstance(principal.who, AccountPrincipal) and caller.account is not None:
-            admin = ["admin"] if caller.account.is_admin else []
+            admin = [ADMIN] if caller.account.is_admin else []
             return [f"account:{caller.account.login}", *admin]
-        return [principal.id, *(["local"] if principal.is_anonymous and principal.is_local else [])]
+        return [principal.id, ANONYMOUS] if principal.id == LOCAL else [principal.id]
 
     def _uses_user_topics(self, caller: Caller) -> bool:
         """Whether all names are its that no rule, device or the tank is about."""

@@ -6,6 +6,8 @@ from thingtank.doors.mqtt.access.rules import fits
 from thingtank.net.identity.principals import TankPrincipal
 
 ANONYMOUS = "anonymous"
+LOCAL = "local"
+ADMIN = "admin"  # what rules call an account that is one
 
 
 class Principal(Struct, frozen=True):
@@ -14,13 +16,13 @@ class Principal(Struct, frozen=True):
     What it may do is looked up anew (`MqttAccess`): rights end without anybody saying so.
 
     Attributes:
-        id: `key:12`, `device:UUID`, `account:3`, `user:NAME`, `anonymous`; sessions keep it.
+        id: `key:12`, `device:UUID`, `account:3`, `user:NAME`; of who has not said who it is
+            `local` if it is a program of this machine, else `anonymous`. Sessions keep it.
         client_id: as CONNECT has it, or as it was assigned.
         who: with whose rights it acts in the tank.
         user_name: what `%u` stands for: an account's login, or a user's name; else blank.
         device_uuid: what `%d` stands for; else blank.
         address: its IP address; blank where it has none.
-        is_local: it is a program of this machine, and acts for nobody elsewhere.
         only_with_key: it may use topics that begin with an API key, and no others.
         client_id_patterns: which client ids it may use; none for all.
     """
@@ -31,14 +33,13 @@ class Principal(Struct, frozen=True):
     user_name: str = ""
     device_uuid: str = ""
     address: str = ""
-    is_local: bool = False
     only_with_key: bool = False
     client_id_patterns: tuple[str, ...] = ()
 
     @property
     def is_anonymous(self) -> bool:
         """Whether it has not said who it is."""
-        return self.id == ANONYMOUS
+        return self.id in (ANONYMOUS, LOCAL)
 
     def may_be_client_id(self, client_id: str) -> bool:
         """Whether it may use a client id at all, whoever has a session of that id."""
