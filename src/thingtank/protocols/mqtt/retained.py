@@ -18,6 +18,7 @@ Source: MQTT 5, 3.3.1.3, 3.3.2.3.3, 4.7.
 
 from collections.abc import Iterator
 
+from thingtank.protocols.mqtt.filter_tree import is_wild
 from thingtank.protocols.mqtt.messages import Message
 from thingtank.protocols.mqtt.retained_expiry import Expiry
 from thingtank.protocols.mqtt.sorted_texts import SortedTexts
@@ -176,6 +177,10 @@ class Search:
         """
         retained = self._retained
         found: list[Message] = []
+        if not self.is_done and not is_wild(self._path):
+            self.is_done = True
+            message = retained.get(self._path, now_us)
+            return [] if message is None else [message]
         while not self.is_done and len(found) < count_max and looks_max > 0:
             topics = retained._topics.start_at(self._next, AHEAD)
             if not topics:

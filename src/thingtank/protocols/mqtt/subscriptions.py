@@ -27,31 +27,30 @@ REMEMBERED_TOPIC_CHARS_MAX = 512
 Subscriber = TypeVar("Subscriber")
 
 
-class Group(Generic[Subscriber]):
+class Group(msgspec.Struct, Generic[Subscriber], gc=False, eq=False):
     """Those who share a subscription: each message goes to one of them (MQTT 5, 4.8.2).
 
     Attributes:
         name: the share name.
         path: the topic filter, without `$share/NAME/`.
+        by_subscriber: what each has subscribed with.
+        turns: the members in the order in which they came.
+        next_turn: whose turn it is.
     """
 
-    __slots__ = ("_by_subscriber", "_next", "_turns", "name", "path")
-
-    def __init__(self, name: str, path: str) -> None:
-        """Start without members."""
-        self.name = name
-        self.path = path
-        self._by_subscriber: dict[Subscriber, Subscription] = {}
-        self._turns: list[Subscriber] = []
-        self._next = 0
+    name: str
+    path: str
+    by_subscriber: dict[Subscriber, Subscription] = {}
+    turns: list[Subscriber] = []
+    next_turn: int = 0
 
     def __len__(self) -> int:
-        return len(self._turns)
+        return len(self.turns)
 
     @property
     def members(self) -> list[tuple[Subscriber, Subscription]]:
         """In the order in which they came."""
-        return [(each, self._by_subscriber[each]) for each in self._turns]
+        return [(each, self.by_subscriber[each]) for each in self.turns]
 
     def choose(
         self, is_ready: Callable[[Subscriber], bool]
@@ -66,39 +65,39 @@ class Group(Generic[Subscriber]):
         Returns:
             None when there is nobody.
         """
-        turns = self._turns
+        turns = self.turns
         count = len(turns)
         if not count:
             return None
-        start = self._next
+        start = self.next_turn
         for step in range(count):
             subscriber = turns[(start + step) % count]
             if is_ready(subscriber):
                 break
         else:
             subscriber, step = turns[start], 0
-        self._next = (start + step + 1) % count
-        return subscriber, self._by_subscriber[subscriber]
+        self.next_turn = (start + step + 1) % count
+        return subscriber, self.by_subscriber[subscriber]
 
     def put(self, subscriber: Subscriber, subscription: Subscription) -> Subscription | None:
         """Let one take part; returns what it had before."""
-        present = self._by_subscriber.get(subscriber)
+        present = self.by_subscriber.get(subscriber)
         if present is None:
-            self._turns.append(subscriber)
+            self.turns.append(subscriber)
         if present != subscription:
-            self._by_subscriber[subscriber] = subscription
+            self.by_subscriber[subscriber] = subscription
         return present
 
     def take(self, subscriber: Subscriber) -> bool:
         """Let one go; returns whether it was there."""
-        if self._by_subscriber.pop(subscriber, None) is None:
+        if self.by_subscriber.pop(subscriber, None) is None:
             return False
-        at = self._turns.index(subscriber)
-        del self._turns[at]
-        if at < self._next:
-            self._next -= 1
-        if self._next >= len(self._turns):
-            self._next = 0
+        at = self.turns.index(subscriber)
+        del self.turns[at]
+        if at < self.next_turn:
+            self.next_turn -= 1
+        if self.next_turn >= len(self.turns):
+            self.next_turn = 0
         return True
 
 
@@ -155,7 +154,8 @@ class Subscriptions(Generic[Subscriber]):
         if name is None:
             present = self._add_direct(subscriber, subscription)
         else:
-            present = self._group_for(name, path).put(subscriber, subscription)
+            group = self._group_for(name, path, subscription.topic_filter)
+            present = group.put(subscriber, subscription)
         if present is None:
             self._count += 1
         if present != subscription:
@@ -241,7 +241,7 @@ class Subscriptions(Generic[Subscriber]):
             return True
         return receivers.take(subscriber)
 
-    def _group_for(self, name: str, path: str) -> Group[Subscriber]:
+    def _group_for(self, name: str, path: str, topic_filter: str) -> Group[Subscriber]:
         groups = self._shared.find(path)
         if groups is None:
             groups = _Groups(path, {})
@@ -249,7 +249,7 @@ class Subscriptions(Generic[Subscriber]):
         group = groups.by_name.get(name)
         if group is None:
             group = groups.by_name[name] = Group(name, path)
-            self._filters.add(f"$share/{name}/{path}")
+            self._filters.add(topic_filter)
         return group
 
     def _remove_shared(
