@@ -46,10 +46,10 @@ async def make_mqtt_door(
     keyless = config.xively.public_reads_keyless
     # Keys expire by the clock on the wall; nothing else here is to follow it when it is set.
     callers = Callers(tank.directory, tank.clock.now_us, strangers_read_public=keyless)
-    authenticator = MqttAuthenticator(
-        settings, tank.directory, callers, opened.passwords, opened.secret, clock.now_us
-    )
     access = MqttAccess(settings, tank.directory, callers, tank.clock.now_us)
+    authenticator = MqttAuthenticator(
+        settings, access, opened.passwords, opened.secret, clock.now_us
+    )
     gate = MqttGate(authenticator, access)
     sessions = await MqttSessions.open(folder)
     stack.push_async_callback(sessions.close)

@@ -132,11 +132,6 @@ class MqttGate:
     def _admit(self, connection: Connection, principal: Principal, properties: Properties) -> None:
         assert self.door is not None
         rights = self._access.rights_of(principal)
-        if not rights.may_be_client_id(connection.client_id):
-            raise MqttError(
-                f"{principal.id} may not be the client {connection.client_id}",
-                reason_code=ReasonCode.CLIENT_IDENTIFIER_NOT_VALID,
-            )
         self.door.entered(connection)
         self.door.broker.reception.admit(connection, principal.id, rights, properties)
 
