@@ -93,6 +93,7 @@ class Connection:
         "_aliases",
         "_broker",
         "_packet_bytes_max",
+        "_repeats",
         "_rest",
         "_routes",
         "_sent_aliases",
@@ -141,6 +142,7 @@ class Connection:
         self._wanted_bytes = 0
         self._routes: dict[bytes, Route] = {}
         self._acks: deque[Ack] | None = None
+        self._repeats: dict[int, int] | None = None
         self._unacked_count = 0
         self._aliases: dict[int, bytes] | None = None
         self._sent_aliases: dict[bytes, int] | None = None
@@ -355,7 +357,7 @@ class Connection:
                 return False
             if packet_id in received or len(received) >= broker.bounds.receive_maximum:
                 return False
-            received[packet_id] = 1
+            received[packet_id] = True
             self.write(_PUBREC_2 + ack)
             self._relay_tracked(route, first, data, at, stop, payload, end)
         else:
@@ -459,7 +461,7 @@ class Connection:
             session.client_id,
         )
         if packet.qos == 2:
-            session.received[packet_id] = 1
+            session.received[packet_id] = True
             if session.is_persistent:
                 broker.keeper.keep_received(session.client_id, packet_id)
         if route.intake is not None:
@@ -506,11 +508,8 @@ class Connection:
         """Whether a message of QoS 2 has been taken before; also refuses more than is allowed."""
         session, bounds = self._of_session, self._broker.bounds
         if packet.qos == 2 and packet.packet_id in session.received:
-            times = session.received[packet.packet_id]
-            if times > 1 and self.version > 3:  # MQTT 3.1 sends again when an answer is late
-                raise ProtocolError(f"packet id {packet.packet_id} a third time (4.4)")
-            if times:
-                session.received[packet.packet_id] = times + 1
+            self._count_repeat(packet)
+            if session.received[packet.packet_id]:
                 self._acknowledge(packet, ReasonCode.SUCCESS, waits=session.is_persistent)
             return True
         count = len(session.received) + self._unacked_count
@@ -526,6 +525,20 @@ class Connection:
             self.is_held = True
             self.link.pause()
         return False
+
+    def _count_repeat(self, packet: Publish) -> None:
+        """Refuse a client that sends one message of QoS 2 again and again.
+
+        On one connection there is no cause to send it even twice (MQTT 5, 4.4), but clients do.
+        """
+        if self.version == 3:  # MQTT 3.1 sends again when an answer is late
+            return
+        if self._repeats is None:
+            self._repeats = {}
+        mark = hash(packet.payload)
+        if self._repeats.get(packet.packet_id) == mark:
+            raise ProtocolError(f"packet id {packet.packet_id} a third time (4.4)")
+        self._repeats[packet.packet_id] = mark
 
     def _allowed_route(self, octets: bytes) -> "Route | None":
         broker = self._broker
@@ -557,7 +570,7 @@ class Connection:
         ack = self._wait(packet)
         packet_id = packet.packet_id
         if packet.qos == 2:
-            session.received[packet_id] = 0  # as long as it is not known what becomes of it
+            session.received[packet_id] = False  # as long as it is not known what becomes of it
             if session.is_persistent:
                 ack.waits_count += 1
                 self._broker.awaiting.append(ack)
@@ -567,7 +580,7 @@ class Connection:
                 if reason >= ReasonCode.UNSPECIFIED_ERROR:
                     self._forget_received(session, packet_id)
                 elif packet_id in session.received:
-                    session.received[packet_id] = 1
+                    session.received[packet_id] = True
             ack.decide(reason)
 
         intake.take(session, message, done)
@@ -575,6 +588,8 @@ class Connection:
     def _forget_received(self, session: Session, packet_id: int) -> bool:
         if session.received.pop(packet_id, None) is None:
             return False
+        if self._repeats:
+            self._repeats.pop(packet_id, None)
         if session.is_persistent:
             self._broker.keeper.drop_received(session.client_id, packet_id)
         return True
@@ -630,9 +645,9 @@ class Connection:
 
     def _take_pubrec(self, packet: Pubrec) -> None:
         is_refused = packet.reason_code >= ReasonCode.UNSPECIFIED_ERROR
-        if not self._of_session.take_pubrec(packet.packet_id, is_refused=is_refused):
-            if not is_refused:
-                self.send_ack(_PUBREL, packet.packet_id)
+        is_known = self._of_session.take_pubrec(packet.packet_id, is_refused=is_refused)
+        if not is_known and not is_refused:
+            self.send_ack(_PUBREL, packet.packet_id)
 
     def _take_pubrel(self, packet: Pubrel) -> None:
         session = self._of_session

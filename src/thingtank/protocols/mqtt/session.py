@@ -84,8 +84,8 @@ class Session:
         rights: of the client that is there, or was last; None since the process began.
         subscriptions: by topic filter.
         inflight: what was sent and not acknowledged, by packet id, in the order of sending.
-        received: QoS 2 messages that were taken and not released yet: by packet id, how often each
-            has come by this connection; 0 while it is not known what becomes of it.
+        received: packet ids of QoS 2 messages that were taken and not released yet; True unless it
+            is not known what becomes of one.
         quota: how many more messages may be sent before one is acknowledged (MQTT 5, 4.9).
         expires_at_us: while it has no connection; 0 for never.
         will: until it is published or dropped.
@@ -126,7 +126,7 @@ class Session:
         self.connection: Connection | None = None
         self.subscriptions: dict[str, Subscription] = {}
         self.inflight: dict[int, Delivery] = {}
-        self.received: dict[int, int] = {}
+        self.received: dict[int, bool] = {}
         self.quota = 0
         self.last_packet_id = 0
         self.expiry_interval_s = 0
@@ -171,7 +171,7 @@ class Session:
         kept = found.session
         self.version, self.will = kept.version, kept.will
         self.expiry_interval_s, self.expires_at_us = kept.expiry_interval_s, kept.expires_at_us
-        self.received = dict.fromkeys(found.received, 1)
+        self.received = dict.fromkeys(found.received, True)
         queue: deque[Delivery] = deque()
         for each in found.deliveries:
             delivery = Delivery(
@@ -387,8 +387,6 @@ class Session:
         self.connection = connection
         self.quota = self._quota_max = receive_maximum
         self.expires_at_us = 0
-        for packet_id, times in self.received.items():
-            self.received[packet_id] = min(times, 1)
 
     def resume(self) -> None:
         """Send again what was not acknowledged, in the order it was sent (MQTT 5, 4.4)."""
