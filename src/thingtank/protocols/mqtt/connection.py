@@ -14,7 +14,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from thingtank.protocols.mqtt.acks import Ack
+from thingtank.protocols.mqtt.acks import Ack, OwnMessage
 from thingtank.protocols.mqtt.bounds import RECEIVED_MAX
 from thingtank.protocols.mqtt.errors import MqttError, PacketTooLarge, ProtocolError
 from thingtank.protocols.mqtt.messages import Message
@@ -141,7 +141,7 @@ class Connection:
         self._rest: bytearray | None = None
         self._wanted_bytes = 0
         self._routes: dict[bytes, Route] = {}
-        self._acks: deque[Ack] | None = None
+        self._acks: deque[Ack | OwnMessage] | None = None
         self._repeats: dict[int, int] | None = None
         self._unacked_count = 0
         self._aliases: dict[int, bytes] | None = None
@@ -622,6 +622,15 @@ class Connection:
             self._unacked_count += 1
         return ack
 
+    def put_behind_acks(
+        self, outgoing: Outgoing, qos: int, is_retain: bool, identifiers: tuple[int, ...]
+    ) -> bool:
+        """Have a message of the client's own come after its PUBREC, if that waits."""
+        if not self._acks:
+            return False
+        self._acks.append(OwnMessage(self, outgoing, qos, is_retain, identifiers))
+        return True
+
     def release_acks(self) -> None:
         """Send those acknowledgements that wait for nothing any more, in order."""
         acks = self._acks
@@ -631,7 +640,7 @@ class Connection:
             ack = acks.popleft()
             if ack.first == _PUBACK:
                 self._unacked_count -= 1
-            self.send_ack(ack.first, ack.packet_id, ack.reason)
+            ack.release()
         if self.is_held and self._unacked_count < self._broker.bounds.receive_maximum:
             self.go_on()
 
