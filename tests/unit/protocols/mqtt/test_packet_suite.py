@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from tests.unit.protocols.mqtt.packet_suite import Case, cases
+
 from thingtank.protocols.mqtt.client_parser import parse_from_server
 from thingtank.protocols.mqtt.errors import MqttError
 from thingtank.protocols.mqtt.packets import Connack, Disconnect
