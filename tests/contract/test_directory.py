@@ -715,6 +715,7 @@ def test_an_account_is_not_lost_when_two_threads_read_accounts_at_once(
     assert older_has_read.wait(WAIT_S)
     monkeypatch.setattr(module, "Account", Account)
     AccountRow.objects.create_user("carol")
+    version = opened.directory.rights_version
     newer = threading.Thread(target=refresh)
     newer.start()
     newer.join(0.1)  # enough for it to be done, when nothing holds it back
@@ -722,6 +723,7 @@ def test_an_account_is_not_lost_when_two_threads_read_accounts_at_once(
     for thread in (older, newer):
         thread.join(WAIT_S)
     assert opened.directory.find_account("carol") is not None
+    assert opened.directory.rights_version > version
     opened.directory.close()
     connection.close()
 
