@@ -383,6 +383,20 @@ _UNUSED = (
 )
 
 
+async def test_message_goes_with_the_last_of_its_deliveries_each_dropped_by_itself(
+    disk: Disk, sessions: MqttSessions
+) -> None:
+    clients = ("a", "b", "c")
+    for client_id in clients:
+        sessions.keep_session(session(client_id))
+        sessions.keep_delivery(client_id, delivery(1, MESSAGE))
+    assert await kept(sessions) == ""
+    for client_id, left in zip(clients, (1, 1, 0), strict=True):
+        sessions.drop_delivery(client_id, 1)
+        assert await kept(sessions) == ""
+        assert rows_of(disk, "message") == left
+
+
 def test_commits_are_synced(tmp_path: Path) -> None:
     file = MqttSessionFile.open(tmp_path)
     assert file._connected().execute("PRAGMA synchronous").fetchone() == (2,)
