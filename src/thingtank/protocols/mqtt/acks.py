@@ -1,0 +1,82 @@
+"""Acknowledgements that wait until what they acknowledge is on disk; in order (MQTT 5, 4.6).
+
+A client's own message of QoS 2, which it has subscribed to, does not come before its PUBREC.
+"""
+
+from typing import TYPE_CHECKING
+
+from thingtank.protocols.mqtt.reason_codes import ReasonCode
+
+if TYPE_CHECKING:
+    from thingtank.protocols.mqtt.connection import Connection
+    from thingtank.protocols.mqtt.outgoing import Outgoing
+
+
+class Ack:
+    """One of them.
+
+    Attributes:
+        first: the first octet of the packet.
+        waits_count: for how many things it waits yet.
+    """
+
+    __slots__ = ("_connection", "first", "packet_id", "reason", "waits_count")
+
+    def __init__(
+        self, connection: "Connection", first: int, packet_id: int, reason: ReasonCode
+    ) -> None:
+        self._connection = connection
+        self.first = first
+        self.packet_id = packet_id
+        self.reason = reason
+        self.waits_count = 1
+
+    def settle(self, error: Exception | None) -> None:
+        """What was said so far is on disk, or cannot be."""
+        if error is not None:
+            self._connection.fail_for(error)
+            return
+        self.waits_count -= 1
+        self._connection.release_acks()
+
+    def release(self) -> None:
+        """Send it."""
+        self._connection.send_ack(self.first, self.packet_id, self.reason)
+
+    def decide(self, reason: ReasonCode) -> None:
+        """Who took the message says what became of it."""
+        self.reason = reason
+        self.settle(None)
+
+
+class OwnMessage:
+    """A message that its publisher gets as well.
+
+    Attributes:
+        waits_count: it waits for what is before it, and nothing else.
+    """
+
+    __slots__ = ("_connection", "_identifiers", "_is_retain", "_outgoing", "_qos", "waits_count")
+
+    first = 0
+
+    def __init__(
+        self,
+        connection: "Connection",
+        outgoing: "Outgoing",
+        qos: int,
+        is_retain: bool,
+        identifiers: tuple[int, ...],
+    ) -> None:
+        self._connection = connection
+        self._outgoing = outgoing
+        self._qos = qos
+        self._is_retain = is_retain
+        self._identifiers = identifiers
+        self.waits_count = 0
+
+    def release(self) -> None:
+        """Send it."""
+        session = self._connection.session
+        assert session is not None
+        session.deliver(self._outgoing, self._qos, self._is_retain, self._identifiers)
