@@ -36,6 +36,7 @@ from thingtank.tank.errors import StorageFailed
 
 ROOM_BYTES = 10_000
 RETRY_S = 0.005
+TABLES = {"session", "subscription", "message", "delivery", "received", "retained"}
 
 
 class Disk(MqttSessionFile):
@@ -141,8 +142,7 @@ async def test_what_was_kept_by_an_earlier_process_goes_as_well(tmp_path: Path) 
     for topic in ("t", "a/é"):
         sessions.drop_retained(topic)
     await sessions.close()
-    tables = ("session", "subscription", "message", "delivery", "received", "retained")
-    assert [rows(tmp_path, each) for each in tables] == [0] * 6
+    assert [rows(tmp_path, each) for each in TABLES] == [0] * 6
 
 
 async def test_message_of_several_clients_is_there_once_and_goes_with_the_last(
@@ -395,6 +395,32 @@ async def test_message_goes_with_the_last_of_its_deliveries_each_dropped_by_itse
         sessions.drop_delivery(client_id, 1)
         assert await kept(sessions) == ""
         assert rows_of(disk, "message") == left
+
+
+async def test_no_statement_goes_through_a_table(disk: Disk, sessions: MqttSessions) -> None:
+    say_something_of_everything(sessions)
+    assert await kept(sessions) == ""
+    statements: list[str] = []
+    connection = disk._connected()
+    connection.set_trace_callback(statements.append)
+    for number in range(17):  # as many as are dropped at once, and one
+        sessions.drop_subscription("a", f"a/{number}")
+        sessions.drop_retained(f"a/{number}")
+    sessions.set_delivery("a", 2, 1, DeliveryState.SENT)
+    for number in (1, 4):
+        sessions.drop_delivery("a", number)
+    sessions.drop_received("a", 1)
+    sessions.drop_session("b")
+    sessions.keep_session(session("a"))
+    sessions.retain(MESSAGE)
+    assert await kept(sessions) == ""
+    connection.set_trace_callback(None)
+    changes = [each for each in statements if each.startswith(("DELETE", "UPDATE", "REPLACE"))]
+    assert len(changes) == 11
+    for each in changes:
+        steps = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + each)]
+        scanned = {step.split()[1] for step in steps if step.startswith("SCAN")}
+        assert scanned & TABLES == set(), each
 
 
 def test_commits_are_synced(tmp_path: Path) -> None:
