@@ -1,0 +1,34 @@
+"""The broker under test: a server of ours, or what MQTT_UNDER_TEST=host:port names."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.conformance.mqtt.wire import Broker
+from tests.live_server import start_server
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
+    """Host and port of one broker for all tests, who do not use each other's names."""
+    given = os.environ.get("MQTT_UNDER_TEST")
+    if given:
+        yield _host_and_port(given)
+        return
+    folder: Path = tmp_path_factory.mktemp("mqtt") / "data"
+    with start_server(folder, "--mqtt", "0") as server:
+        yield _host_and_port(server.sockets["mqtt"])
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, _, port = address.removeprefix("mqtt://").rpartition(":")
+    return host, int(port)
+
+
+@pytest.fixture
+def broker(address: tuple[str, int]) -> Iterator[Broker]:
+    """The broker, and an end to all connections that the test has made."""
+    seen = Broker(*address)
+    yield seen
+    seen.close()
