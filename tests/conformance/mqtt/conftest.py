@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.conformance.mqtt.counting import counted_lines
 from tests.conformance.mqtt.wire import Broker
 from tests.live_server import start_server
 
@@ -32,3 +33,12 @@ def broker(address: tuple[str, int]) -> Iterator[Broker]:
     seen = Broker(*address)
     yield seen
     seen.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was counted."""
+    reports = [each for some in terminalreporter.stats.values() for each in some]
+    if lines := counted_lines(reports):
+        terminalreporter.section("MQTT conformance")
+        for line in lines:
+            terminalreporter.write_line(line)
