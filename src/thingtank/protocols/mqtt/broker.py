@@ -117,9 +117,10 @@ class Broker:
             self.listener is not None and route.intake is None and self.listener.wants(topic)
         )
         route.relays_once = not (route.groups or route.intake or route.is_overheard)
-        route.relays = route.relays_once and not any(
+        route.may_keep = bool(route.groups) or any(
             target.session.is_persistent for target in route.direct
         )
+        route.relays = route.relays_once and not route.may_keep
         route.version = self.version
 
     def change_routes(self) -> None:
@@ -229,7 +230,14 @@ class Broker:
             identifiers = tuple(each.identifier for each in wanted if each.identifier)
         message = outgoing.message
         is_retain = message.is_retain and keeps_retain  # MQTT 5, 3.3.1.3
-        return session.deliver(outgoing, min(qos, message.qos), is_retain, identifiers)
+        qos = min(qos, message.qos)
+        if session is source and message.qos == 2 and not session.is_persistent:
+            connection = session.connection
+            if connection is not None and connection.put_behind_acks(
+                outgoing, qos, is_retain, identifiers
+            ):
+                return False
+        return session.deliver(outgoing, qos, is_retain, identifiers)
 
     @staticmethod
     def _is_ready(session: Session) -> bool:
