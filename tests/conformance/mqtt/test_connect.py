@@ -240,9 +240,7 @@ def test_client_ids_up_to_23_octets_are_accepted(
 
 
 @each_version
-def test_each_letter_and_digit_is_accepted_in_a_client_id(
-    broker: Broker, version: Version
-) -> None:
+def test_each_letter_and_digit_is_accepted_in_a_client_id(broker: Broker, version: Version) -> None:
     for at in range(0, len(ALPHANUMERIC), 20):
         broker.connect(version, ALPHANUMERIC[at : at + 20]).expect_nothing()
 
@@ -269,9 +267,7 @@ def test_empty_client_id_is_refused_in_3_1(broker: Broker) -> None:
 
 
 @pytest.mark.parametrize("version", [4, 5])
-def test_clients_without_client_id_have_nothing_in_common(
-    broker: Broker, version: Version
-) -> None:
+def test_clients_without_client_id_have_nothing_in_common(broker: Broker, version: Version) -> None:
     first, second = broker.connect(version, ""), broker.connect(version, "")
     first.subscribe(broker.topic)
     second.expect_nothing()
