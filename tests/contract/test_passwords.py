@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from thingtank.doors.wamp.authentication.password_store import (
+from thingtank.net.identity.password_store import (
     PasswordStore,
     salted_password_of,
 )

@@ -213,7 +213,7 @@ def test_a_terminal_is_told_the_same_sentence(tmp_path: Path) -> None:
 
 
 def test_doors_of_later_versions_are_accepted_and_not_announced(tmp_path: Path) -> None:
-    with start_new(tmp_path, "--mqtt", "0", "--skynet", "off") as server:
+    with start_new(tmp_path, "--skynet", "0") as server:
         output = server.output()
         assert output.count("this version has no such door") == 1
         assert requests.get(f"{server.url}/healthz", timeout=10).json() == {"status": "ok"}

@@ -2,15 +2,13 @@
 
 import asyncio
 import contextlib
-import errno
-import socket
 import ssl
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
 from thingtank.net.adoption import Adopt
+from thingtank.net.unix_socket import bind_unix, mark_of
 from thingtank.net.websocket import WebSockets
 
 FIRST_S_MAX = 10.0  # for the first octet, and the handshake of TLS
@@ -102,11 +100,11 @@ class SharedPort:
                 that is in use.
         """
         loop = asyncio.get_running_loop()
-        listening = _bind_unix(path)
+        listening = bind_unix(path)
         self._server = await loop.create_unix_server(
             lambda: _FirstOctet(self), sock=listening, backlog=1024
         )
-        self._path, self._path_mark = path, _mark_of(path)
+        self._path, self._path_mark = path, mark_of(path)
 
     def adopt(self, transport: asyncio.Transport, data: bytes) -> None:
         """Hand a connection on."""
@@ -121,39 +119,5 @@ class SharedPort:
             connection.abort()
         if self._path is not None:
             with contextlib.suppress(FileNotFoundError):
-                if _mark_of(self._path) == self._path_mark:  # another server's is left alone
+                if mark_of(self._path) == self._path_mark:  # another server's is left alone
                     self._path.unlink()
-
-
-def _bind_unix(path: Path) -> socket.socket:
-    """Bind, in place of a socket that a server has left there."""
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(path.stat().st_mode):
-            raise FileExistsError(f"{path} is there, and is no socket")
-        _check_abandoned(path)
-        path.unlink()
-    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        bound.bind(str(path))
-        path.chmod(0o600)  # before it listens: nobody is in yet
-    except OSError:
-        bound.close()
-        raise
-    return bound
-
-
-def _mark_of(path: Path) -> tuple[int, int]:
-    """What tells a file from another at the same place; numbers alone are used again."""
-    status = path.stat()
-    return status.st_ino, status.st_mtime_ns
-
-
-def _check_abandoned(path: Path) -> None:
-    """Raise OSError if somebody answers at a Unix socket."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            return
-    raise OSError(errno.EADDRINUSE, "another server listens there")

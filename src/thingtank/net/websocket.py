@@ -61,6 +61,9 @@ class Conversation(Protocol):
     def receive_message(self, message: bytes, is_text: bool) -> None:
         """A whole message has come; text is UTF-8."""
 
+    def pause_writing(self) -> None:
+        """The peer is behind with what was written to it."""
+
     def resume_writing(self) -> None:
         """The peer has caught up with what was written to it."""
 
@@ -302,6 +305,8 @@ class _Connection(WSListener):
         """The peer is behind; as long as it takes anything, it may be."""
         if self._unread_timer is None:
             self._watch_unread()
+        if self._conversation is not None:
+            self._conversation.pause_writing()
 
     def _watch_unread(self) -> None:
         loop = asyncio.get_running_loop()

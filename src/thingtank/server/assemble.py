@@ -23,6 +23,7 @@ from thingtank.server.first_start import Owner, ensure_owner
 from thingtank.server.housekeeping import Housekeeping
 from thingtank.server.http_server import HttpServer
 from thingtank.server.listening import reachable_host
+from thingtank.server.mqtt_door import make_mqtt_door, mqtt_upgrades, open_mqtt_ports
 from thingtank.server.socket_doors import make_socket_door, open_sockets
 from thingtank.server.triggers.start import start_triggers
 from thingtank.server.wamp_door import make_wamp_door, open_wamp_ports, web_upgrades
@@ -88,12 +89,14 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         # Triggers from before the first value until after the last, so inside of all doors.
         await start_triggers(config, opened.tank, opened.archive, opened.outbox, url, stack)
         wamp = await make_wamp_door(config, folder, opened, url, stack)
-        upgrades |= web_upgrades(config, wamp, stack)
+        mqtt = await make_mqtt_door(config, folder, opened, stack)
+        upgrades |= web_upgrades(config, wamp, stack) | mqtt_upgrades(config, mqtt, stack)
         if web:
             await web.open(stack)
         xively = make_socket_door(config, opened.tank, url)
         sockets = await open_sockets(config, xively, stack)
         sockets |= await open_wamp_ports(config, wamp, xively, url, stack)
+        sockets |= await open_mqtt_ports(config, mqtt, url, stack)
         open_workbench(config, opened.tank, wamp, url, sockets, stack)
         welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""
         await _open_control(folder, opened, url, sockets, stack)

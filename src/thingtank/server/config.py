@@ -16,6 +16,7 @@ from typing import Literal, cast
 
 import msgspec
 
+from thingtank.doors.mqtt.settings import MqttSettings
 from thingtank.doors.wamp.realm_settings import RealmSettings
 from thingtank.doors.wamp.settings import WampSettings
 from thingtank.doors.xively.settings import SocketSettings, XivelySettings
@@ -34,6 +35,8 @@ _TILES_URL = re.compile(
     r"https?://[a-z0-9._-]+(:[0-9]{1,5})?/([\w./~@%?&=+-]|\{[zxyr]\})*", re.IGNORECASE
 )
 _USUAL_PORTS = {"http": 80, "https": 443}
+
+_MAY_BE_NONE = frozenset({"future_s_max", "session_expiry_s_max", "topic_alias_max"})
 
 Port = int | Literal["off"]
 
@@ -92,7 +95,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     web: WebDoorSettings = WebDoorSettings()
     wamp: WampSettings = WampSettings()
     socket: SocketSettings = SocketSettings()
-    mqtt: DoorSettings = DoorSettings()
+    mqtt: MqttSettings = MqttSettings()
     skynet: DoorSettings = DoorSettings()
     http: HttpLimits = HttpLimits()
     limits: Limits = Limits()
@@ -253,7 +256,7 @@ def _decode(values: dict[str, dict[str, object]], source: str) -> Config:
         problem = _problem_of(key, getattr(getattr(config, section), key))
         if problem:
             raise BadSettings(f"{source}: {name} {problem}")
-    for problem in _problems_of(config.wamp.realms):
+    for problem in [*_problems_of(config.wamp.realms), *_mqtt_problems(config.mqtt)]:
         raise BadSettings(f"{source}: {problem}")
     return config
 
@@ -265,6 +268,14 @@ def _problems_of(realms: tuple[RealmSettings, ...]) -> list[str]:
     from thingtank.doors.wamp.realm_problems import problems_of
 
     return problems_of(realms)
+
+
+def _mqtt_problems(settings: MqttSettings) -> list[str]:
+    if settings == MqttSettings():
+        return []
+    from thingtank.doors.mqtt.settings_problems import problems_of
+
+    return problems_of(settings)
 
 
 def _problem_of_networks(values: tuple[str, ...]) -> str:
@@ -307,7 +318,7 @@ def _problem_of(key: str, value: object) -> str:
     if (
         value == 0
         and key.endswith(("_max", "_burst", "_interval_s", "_threads", "silence_s"))
-        and key != "future_s_max"
+        and key not in _MAY_BE_NONE
     ):
         return "must be more than 0"
     return ""

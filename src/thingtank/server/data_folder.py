@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from thingtank.doors.wamp.authentication.password_store import PasswordStore
+from thingtank.net.identity.password_store import PasswordStore
 from thingtank.server.cannot_start import CannotStart, why_not_made
 from thingtank.server.config import Config
 from thingtank.server.first_start import ensure_owner_account

@@ -8,11 +8,11 @@ import click
 from thingtank.server.assemble import Instance
 from thingtank.server.config import Config
 
-_ONLY_IF_OPEN = frozenset({"wamp_tls", "wamp_unix"})
+_ONLY_IF_OPEN = frozenset({"wamp_tls", "wamp_unix", "mqtt_tls", "mqtt_unix"})
 
 Greeting = dict[str, str | int | dict[str, str] | None]
 
-DOORS_TO_COME = ("mqtt", "skynet")
+DOORS_TO_COME = ("skynet",)
 _SOCKETS = {
     "wamp": "WAMP",
     "wamp_tls": "WAMP with TLS",
@@ -20,6 +20,9 @@ _SOCKETS = {
     "socket": "Xively TCP socket",
     "websocket": "Xively WebSocket",
     "sockjs": "Xively SockJS",
+    "mqtt": "MQTT",
+    "mqtt_tls": "MQTT with TLS",
+    "mqtt_unix": "MQTT, Unix socket",
 }
 
 

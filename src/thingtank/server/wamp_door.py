@@ -10,7 +10,6 @@ from typing import Protocol
 import msgspec
 
 from thingtank.doors.wamp.authentication.authenticator import WampAuthenticator
-from thingtank.doors.wamp.authentication.password_store import PasswordStore
 from thingtank.doors.wamp.authorization.authorizer import RealmAuthorizer
 from thingtank.doors.wamp.door import WampDoor, random_ids
 from thingtank.doors.wamp.principals import Principals, SessionSweeper
@@ -22,6 +21,7 @@ from thingtank.doors.xively.sockets import SocketDoor
 from thingtank.doors.xively.websocket import websocket_route as xively_route
 from thingtank.net.adoption import Adopt
 from thingtank.net.forwarded import client_of
+from thingtank.net.identity.password_store import PasswordStore
 from thingtank.net.shared_port import SharedPort
 from thingtank.net.websocket import WebSockets
 from thingtank.protocols.wamp.router import Randomness, Realm

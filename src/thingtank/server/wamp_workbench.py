@@ -5,10 +5,11 @@ from contextlib import AsyncExitStack
 
 from thingtank.doors.wamp.door import WampDoor
 from thingtank.doors.wamp.meter import Meter
-from thingtank.doors.wamp.principals import AccountPrincipal, Identified, Principals
+from thingtank.doors.wamp.principals import Identified, Principals
 from thingtank.doors.wamp.realm_settings import RealmSettings
 from thingtank.doors.wamp.visits import KIND
 from thingtank.doors.wamp.workbench import WampWorkbench
+from thingtank.net.identity.principals import AccountPrincipal
 from thingtank.protocols.wamp.authentication import Accepted
 from thingtank.protocols.wamp.members import Member
 from thingtank.server.config import Config

@@ -23,9 +23,14 @@ FIRST_DEVICE_ID = 1001  # Xively's feed ids had at least three digits; clients e
 
 
 class MemoryDirectory:
-    """Accounts, devices, datastreams and keys in dictionaries. Implements `Directory`."""
+    """Accounts, devices, datastreams and keys in dictionaries. Implements `Directory`.
+
+    Attributes:
+        rights_version: rises when an account, a device or a key changes.
+    """
 
     def __init__(self) -> None:
+        self.rights_version = 0
         self._accounts: dict[int, Account] = {}
         self._devices: dict[int, Device] = {}
         self._tokens: dict[int, str] = {}
@@ -47,6 +52,7 @@ class MemoryDirectory:
         """Make an account; the database's twin of this is Django's user."""
         account = Account(next(self._account_ids), login, is_admin, is_active)
         self._accounts[account.account_id] = account
+        self.rights_version += 1
         return account
 
     def accounts(self) -> list[Account]:
@@ -56,12 +62,14 @@ class MemoryDirectory:
     def put_account(self, account: Account) -> None:
         """Replace an account."""
         self._accounts[account.account_id] = account
+        self.rights_version += 1
 
     async def drop_account(self, account_id: int) -> None:
         """Forget an account and its keys."""
         for key in self.keys_of(account_id):
             await self.delete_key(key.key_id)
         del self._accounts[account_id]
+        self.rights_version += 1
 
     def get_account(self, account_id: int) -> Account:
         """Raise NoSuchAccount if there is none."""
@@ -148,6 +156,7 @@ class MemoryDirectory:
         """Store a device with datastreams, token and first key."""
         stored = msgspec.structs.replace(device, device_id=next(self._device_ids))
         self._devices[stored.device_id] = stored
+        self.rights_version += 1
         self._index.change(None, stored, {}, {})
         self._tokens[stored.device_id] = token
         await self.insert_datastreams(stored.device_id, datastreams)
@@ -160,6 +169,7 @@ class MemoryDirectory:
         before = self.get_device(device_id)
         device = change(before)
         self._devices[device_id] = device
+        self.rights_version += 1
         streams = self._datastreams.get(device_id, {})
         self._index.change(before, device, streams, streams)
         waypoint = waypoint_left(before, device)
@@ -173,6 +183,7 @@ class MemoryDirectory:
         """Remove a device, its datastreams, and keys that reach nothing else."""
         device = self.get_device(device_id)
         del self._devices[device_id]
+        self.rights_version += 1
         del self._tokens[device_id]
         self._index.drop(device, self._datastreams.pop(device_id, {}))
         self._waypoints.pop(device_id, None)
@@ -240,6 +251,7 @@ class MemoryDirectory:
         """Store a key and its secret."""
         stored = msgspec.structs.replace(key, key_id=next(self._key_ids))
         self._keys[stored.key_id] = stored
+        self.rights_version += 1
         self._secrets[stored.key_id] = secret
         self._key_ids_by_digest[_digest(secret)] = stored.key_id
         return stored
@@ -248,6 +260,7 @@ class MemoryDirectory:
         """Store `change` of a key; its secret stays."""
         key = change(self.get_key(key_id))
         self._keys[key_id] = key
+        self.rights_version += 1
         return key
 
     async def replace_secret(self, key_id: int, secret: str) -> ApiKey:
@@ -255,6 +268,7 @@ class MemoryDirectory:
         key = self.get_key(key_id)
         del self._key_ids_by_digest[_digest(self._secrets[key_id])]
         self._secrets[key_id] = secret
+        self.rights_version += 1
         self._key_ids_by_digest[_digest(secret)] = key_id
         return key
 
@@ -262,6 +276,7 @@ class MemoryDirectory:
         """Remove a key; it is dead at once."""
         self.get_key(key_id)
         del self._keys[key_id]
+        self.rights_version += 1
         del self._key_ids_by_digest[_digest(self._secrets.pop(key_id))]
 
 

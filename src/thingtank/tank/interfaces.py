@@ -121,6 +121,14 @@ class Directory(Protocol):
     the newest value.
     """
 
+    @property
+    def rights_version(self) -> int:
+        """Rises when an account, a device's owner or privacy, or a key changes.
+
+        While it stays, so does all that `tank.access` answers, but for keys that expire.
+        """
+        ...
+
     def get_account(self, account_id: int) -> Account:
         """Raise NoSuchAccount if there is none."""
         ...

@@ -32,7 +32,8 @@ from tests.conformance.wamp.identities import (
 
 from thingtank.doors.wamp.authentication import scram
 from thingtank.doors.wamp.authentication.cryptosign import is_signed, to_be_signed
-from thingtank.doors.wamp.authentication.scram import Sides, argon2id, server_signature
+from thingtank.doors.wamp.authentication.scram import Sides, argon2id
+from thingtank.net.identity.scram import server_signature
 from thingtank.protocols.wamp.authentication import TransportFacts
 
 with warnings.catch_warnings():
@@ -226,7 +227,9 @@ def test_scram_agrees_with_the_rfc() -> None:
     salted = hashlib.pbkdf2_hmac("sha256", b"pencil", base64.b64decode(salt), 4096)
     nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
     sides = Sides("wamp-scram", "user", "rOprNGfwEbeRWgbNEkqO", nonce, salt, 4096, None)
-    signature = server_signature(salted, sides, "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=")
+    signature = server_signature(
+        salted, sides.auth_message, "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+    )
     assert signature is not None
     assert base64.b64encode(signature) == b"6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
 

@@ -22,7 +22,7 @@ from tests.conformance.wamp.identities import (
     reason_of,
 )
 
-from thingtank.doors.wamp.authentication.client_address import address_of
+from thingtank.net.identity.client_address import address_of
 from thingtank.protocols.wamp.authentication import TransportFacts
 
 REFUSED, WELCOME = "no_matching_auth_method", "welcome"

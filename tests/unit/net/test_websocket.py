@@ -26,6 +26,9 @@ class Talk:
     def receive_message(self, message: bytes, is_text: bool) -> None:
         self.peer.send(b"x" * 1_000_000)
 
+    def pause_writing(self) -> None:
+        pass
+
     def resume_writing(self) -> None:
         pass
 

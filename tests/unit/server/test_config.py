@@ -21,7 +21,7 @@ def loaded(
 
 def test_without_any_source_the_defaults_hold(tmp_path: Path) -> None:
     config = load_config(tmp_path / "none.toml", {}).config
-    assert (config.server.host, config.web.port, config.mqtt.port) == ("127.0.0.1", 8000, "off")
+    assert (config.server.host, config.web.port, config.mqtt.port) == ("127.0.0.1", 8000, 1883)
     assert config.limits.datapoints_per_write_max == 500
 
 

@@ -15,7 +15,7 @@ from tests.conformance.wamp.identities import (
 )
 from tests.conformance.wamp.realms import Client
 
-from thingtank.doors.wamp.authentication.attempts import FAILURES_MAX
+from thingtank.net.identity.attempts import FAILURES_MAX
 from thingtank.server.config import Config
 from thingtank.server.wamp_door import make_wamp_door
 from thingtank.stores.memory_archive import MemoryArchive

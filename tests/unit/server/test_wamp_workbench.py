@@ -3,8 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from thingtank.doors.wamp.principals import AccountPrincipal, Identified, Principals
+from thingtank.doors.wamp.principals import Identified, Principals
 from thingtank.doors.wamp.realm_settings import RealmSettings
+from thingtank.net.identity.principals import AccountPrincipal
 from thingtank.server.config import Config, ServerSettings, WebDoorSettings
 from thingtank.server.wamp_workbench import AccountAdmission, _url
 from thingtank.stores.memory_directory import MemoryDirectory

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from thingtank.doors.wamp.authentication.certificates import is_certificate_name
 from thingtank.doors.wamp.realm_settings import (
     PrincipalSettings,
     RealmSettings,
     RoleSettings,
 )
-from thingtank.doors.wamp.secret_sources import SecretSource, UnreadableSecret
+from thingtank.net.identity.certificates import is_certificate_name
+from thingtank.net.identity.secret_sources import SecretSource, UnreadableSecret
 from thingtank.protocols.wamp.uris import is_reserved, is_uri
 
 AUTHID_CHARS_MAX = 255

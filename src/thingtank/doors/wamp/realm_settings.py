@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import force_setattr
 
-from thingtank.doors.wamp.secret_sources import SecretSource, hidden
+from thingtank.net.identity.secret_sources import SecretSource, hidden
 from thingtank.protocols.wamp.history import HistoryRule
 from thingtank.protocols.wamp.options import Match
 

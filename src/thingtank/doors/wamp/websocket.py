@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from thingtank.doors.wamp.connection import Connection, told_bytes
 from thingtank.doors.wamp.transport_facts import facts_of
-from thingtank.net.origins import host_of, is_address, is_loopback
+from thingtank.net.origins import is_own
 from thingtank.net.websocket import Refused, WebSocketHead, WebSocketPeer, WebSocketRoute
 from thingtank.net.websocket_errors import CloseCode
 from thingtank.protocols.wamp.batching import Batching, PrefixedBatching, SeparatedBatching
@@ -89,6 +89,9 @@ class _Conversation:
             kind = "text" if self._is_text else "binary"
             self._connection.fail(ProtocolViolation(f"this subprotocol wants {kind} messages"))
 
+    def pause_writing(self) -> None:
+        """The client is behind; the connection looks at that by itself."""
+
     def resume_writing(self) -> None:
         """The client has caught up."""
         self._connection.catch_up()
@@ -112,7 +115,8 @@ def websocket_route(door: "WampDoor") -> WebSocketRoute:
         if door.is_full:
             return Refused(HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections.")
         origin = head.headers.get("origin")
-        if origin is None or _is_own(origin, head, door.settings.allowed_origins):
+        host = head.headers.get("host", "")
+        if origin is None or is_own(origin, host, door.settings.allowed_origins):
             return None
         return Refused(
             HTTPStatus.FORBIDDEN,
@@ -127,17 +131,3 @@ def websocket_route(door: "WampDoor") -> WebSocketRoute:
         check,
         door.cookie_headers,
     )
-
-
-def _is_own(origin: str, head: WebSocketHead, allowed: tuple[str, ...]) -> bool:
-    """Whether a browser's page may connect: this machine's own, the same address's, a listed one.
-
-    A browser lets any page open a WebSocket to any host. Without this, a page from anywhere could
-    act as somebody who is let in for their address, or for a cookie. That its name is the one it
-    asks for proves nothing: whoever has a name may have it point here.
-    """
-    if origin in allowed or "*" in allowed:
-        return True
-    page = host_of(origin)
-    host = host_of(f"//{head.headers.get('host', '')}")
-    return is_loopback(page) or (page == host and is_address(page))

@@ -16,6 +16,9 @@ class _Conversation:
         del is_text
         self._session.receive_message(message)
 
+    def pause_writing(self) -> None:
+        """The peer is behind; the session looks by itself."""
+
     def resume_writing(self) -> None:
         """The peer has caught up; the session looks by itself."""
 

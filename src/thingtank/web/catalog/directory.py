@@ -126,6 +126,12 @@ class DjangoDirectory:
         rows = AccountRow.objects.values_list(*columns)
         with self._refreshing:  # several threads do this; what was read last must stay
             self._snapshot.accounts = {row[0]: Account(*row) for row in rows}
+            self._snapshot.accounts_version += 1
+
+    @property
+    def rights_version(self) -> int:
+        """Rises when an account, a device's owner or privacy, or a key changes."""
+        return self._snapshot.rights_version
 
     def close(self) -> None:
         """End the threads."""

@@ -16,7 +16,8 @@ from tests.conformance.wamp.identities import (
     hello,
 )
 
-from thingtank.doors.wamp.principals import KeyPrincipal, Principals, SessionSweeper
+from thingtank.doors.wamp.principals import Principals, SessionSweeper
+from thingtank.net.identity.principals import KeyPrincipal
 from thingtank.protocols.wamp.peers import Peer
 from thingtank.protocols.wamp.serializers import JSON
 from thingtank.tank.errors import Unauthenticated

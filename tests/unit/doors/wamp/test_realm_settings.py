@@ -15,8 +15,8 @@ from thingtank.doors.wamp.realm_settings import (
     RealmSettings,
     RoleSettings,
 )
-from thingtank.doors.wamp.secret_sources import SecretSource
 from thingtank.doors.wamp.settings import WampSettings
+from thingtank.net.identity.secret_sources import SecretSource
 
 PAGE = Path(__file__).parents[4] / "docs" / "howto" / "let-wamp-clients-in.md"
 KEY = "545efb0a2192db8d43f118e9bf9aee081466e1ef36c708b96ee6f62dddad9122"

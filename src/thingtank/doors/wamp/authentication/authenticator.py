@@ -8,15 +8,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from msgspec import Struct
 
 from thingtank.doors.wamp.authentication import scram, ticket, unchallenged, wampcra
-from thingtank.doors.wamp.authentication.attempts import Attempts
 from thingtank.doors.wamp.authentication.candidates import Candidates
 from thingtank.doors.wamp.authentication.cookies import Cookies
 from thingtank.doors.wamp.authentication.cryptosign import KeyHolders
 from thingtank.doors.wamp.authentication.entry import Entry, Round, Unfit, answered
-from thingtank.doors.wamp.authentication.password_store import PasswordStore
-from thingtank.doors.wamp.authentication.slow_work import SlowWork
 from thingtank.doors.wamp.principals import Principals
 from thingtank.doors.wamp.realm_settings import Method, RealmSettings
+from thingtank.net.identity.attempts import Attempts
+from thingtank.net.identity.password_store import PasswordStore
+from thingtank.net.identity.slow_work import SlowWork
 from thingtank.protocols.wamp.authentication import (
     NO_MATCHING_METHOD,
     Answer,

@@ -20,20 +20,15 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from thingtank.doors.wamp.authentication.password_store import (
+from thingtank.doors.wamp.principals import Principal, Principals
+from thingtank.doors.wamp.realm_settings import Method, PrincipalSettings, RealmSettings
+from thingtank.net.identity.password_store import (
     PasswordStore,
     SaltedPassword,
     salted_password_of,
 )
-from thingtank.doors.wamp.principals import (
-    AccountPrincipal,
-    KeyPrincipal,
-    NamedPrincipal,
-    Principal,
-    Principals,
-)
-from thingtank.doors.wamp.realm_settings import Method, PrincipalSettings, RealmSettings
-from thingtank.doors.wamp.secret_sources import SecretSource
+from thingtank.net.identity.principals import AccountPrincipal, KeyPrincipal, NamedPrincipal
+from thingtank.net.identity.secret_sources import SecretSource
 from thingtank.tank.errors import NotFound, Unauthenticated
 from thingtank.tank.interfaces import Directory
 from thingtank.tank.keys import ApiKey

@@ -18,8 +18,8 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from thingtank.doors.wamp.authentication.client_address import is_of_one_site
 from thingtank.doors.wamp.principals import Principal
+from thingtank.net.identity.client_address import is_of_one_site
 from thingtank.protocols.wamp.authentication import TransportFacts
 
 COOKIE_NAME = "thingtank_wamp"
@@ -168,7 +168,7 @@ class Cookies:
 
 def _digest_in(facts: TransportFacts) -> bytes:
     tokens = _tokens_in(facts.headers, COOKIE_NAME)
-    if not tokens or not is_of_one_site(facts):
+    if not tokens or not is_of_one_site(facts.headers):
         return b""
     return _digest_of(tokens[0])
 

@@ -18,8 +18,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from thingtank.doors.wamp.authentication.entry import WRONG, Round, Unfit
-from thingtank.doors.wamp.principals import NamedPrincipal
 from thingtank.doors.wamp.realm_settings import PrincipalSettings
+from thingtank.net.identity.principals import NamedPrincipal
 from thingtank.protocols.wamp.authentication import Answer, Challenged
 from thingtank.protocols.wamp.messages import Authenticate
 

@@ -7,14 +7,14 @@ from typing import Any
 import structlog
 from msgspec import UNSET, Struct
 
-from thingtank.doors.wamp.authentication.attempts import Attempts
 from thingtank.doors.wamp.authentication.candidates import Candidate, Candidates, Known
-from thingtank.doors.wamp.authentication.client_address import address_of
 from thingtank.doors.wamp.authentication.cookies import Cookies
-from thingtank.doors.wamp.authentication.slow_work import SlowWork, TooBusy
 from thingtank.doors.wamp.principals import Identified, Principal
 from thingtank.doors.wamp.realm_settings import Method, RealmSettings
 from thingtank.net.eager import run_eagerly
+from thingtank.net.identity.attempts import Attempts
+from thingtank.net.identity.client_address import address_of
+from thingtank.net.identity.slow_work import SlowWork, TooBusy
 from thingtank.protocols.wamp.authentication import (
     AUTHENTICATION_FAILED,
     Answer,

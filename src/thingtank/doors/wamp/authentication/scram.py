@@ -15,9 +15,7 @@ Source: WAMP, Salted Challenge Response Authentication; RFC 5802; autobahn.wamp.
 """
 
 import base64
-import binascii
 import hashlib
-import hmac
 import re
 from typing import Any, Literal
 
@@ -26,6 +24,7 @@ from msgspec import Struct
 
 from thingtank.doors.wamp.authentication.candidates import Known, is_same
 from thingtank.doors.wamp.authentication.entry import Round, Unfit
+from thingtank.net.identity.scram import server_signature
 from thingtank.protocols.wamp.authentication import Answer
 from thingtank.protocols.wamp.messages import Authenticate
 
@@ -111,7 +110,7 @@ async def _hello(round: Round, dialect: Dialect) -> Answer:
             return round.refuse(candidate)
         for each in known or await candidate.known():
             salted_password = await _salted_password(round, each, sides)
-            verifier = server_signature(salted_password, sides, message.signature)
+            verifier = server_signature(salted_password, sides.auth_message, message.signature)
             if verifier is not None:
                 return round.accept(dialect, candidate, each, _proof_of_server(dialect, verifier))
         return round.refuse(candidate)
@@ -157,25 +156,6 @@ def argon2id(secret: bytes, salt: bytes) -> bytes:
     return hash_secret_raw(
         secret, salt, ARGON2_ITERATIONS, ARGON2_MEMORY_KIB, parallelism=1, hash_len=32, type=Type.ID
     )
-
-
-def server_signature(salted_password: bytes, sides: Sides, proof: str) -> bytes | None:
-    """What proves the server to the client, if the client's proof is right; else None."""
-    client_key = hmac.digest(salted_password, b"Client Key", "sha256")
-    stored_key = hashlib.sha256(client_key).digest()
-    auth_message = sides.auth_message
-    signature = hmac.digest(stored_key, auth_message, "sha256")
-    try:
-        presented = base64.b64decode(proof, validate=True)
-    except (binascii.Error, ValueError):  # ValueError: not ASCII
-        return None
-    if len(presented) != len(signature):
-        return None
-    recovered = bytes(a ^ b for a, b in zip(presented, signature, strict=True))
-    if not hmac.compare_digest(hashlib.sha256(recovered).digest(), stored_key):
-        return None
-    server_key = hmac.digest(salted_password, b"Server Key", "sha256")
-    return hmac.digest(server_key, auth_message, "sha256")
 
 
 def _proof_of_server(dialect: Dialect, verifier: bytes) -> dict[str, Any]:

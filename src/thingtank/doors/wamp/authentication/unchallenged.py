@@ -5,12 +5,12 @@ Source: WAMP, Authentication.
 
 from collections.abc import Sequence
 
-from thingtank.doors.wamp.authentication.certificates import names_of, settled_name
-from thingtank.doors.wamp.authentication.client_address import is_local
 from thingtank.doors.wamp.authentication.cookies import Remembered
 from thingtank.doors.wamp.authentication.entry import Round, Unfit
-from thingtank.doors.wamp.principals import AccountPrincipal, NamedPrincipal, Nobody
 from thingtank.doors.wamp.realm_settings import PrincipalSettings
+from thingtank.net.identity.certificates import names_of, settled_name
+from thingtank.net.identity.client_address import is_local
+from thingtank.net.identity.principals import AccountPrincipal, NamedPrincipal, Nobody
 from thingtank.protocols.wamp.authentication import Answer
 from thingtank.tank.errors import NotFound, Unauthenticated
 
@@ -23,7 +23,8 @@ async def anonymous(round: Round) -> Answer:
     rule = settings.anonymous_rule
     if rule == "off":
         raise Unfit(f"realm {settings.name} lets nobody in anonymously")
-    if rule == "loopback" and not is_local(round.attempt.transport):
+    facts = round.attempt.transport
+    if rule == "loopback" and not is_local(facts.peer, facts.headers):
         raise Unfit(f"realm {settings.name} lets only programs of its own machine in anonymously")
     authid = f"anonymous-{round.entry.token_bytes(_AUTHID_BYTES).hex()}"
     return round.welcome("anonymous", (authid, settings.anonymous_role, "static"), Nobody())

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from thingtank.doors.wamp.principals import Scheduler
+from thingtank.net.identity.sweeper import Scheduler
 from thingtank.protocols.wamp.authorization import ALLOWED, DENIED, UNDECIDED, Action, Decision
 from thingtank.protocols.wamp.calls import CallPolicy
 from thingtank.protocols.wamp.cbor_serializer import CBOR

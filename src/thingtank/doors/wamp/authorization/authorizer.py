@@ -25,8 +25,8 @@ from msgspec import Struct
 from thingtank.doors.wamp.authorization.asking import Answered, AskingPeer
 from thingtank.doors.wamp.authorization.patterns import Pattern, narrowed
 from thingtank.doors.wamp.authorization.role_rights import RoleRights
-from thingtank.doors.wamp.principals import Scheduler
 from thingtank.doors.wamp.realm_settings import RealmSettings, RoleSettings
+from thingtank.net.identity.sweeper import Scheduler
 from thingtank.protocols.wamp.authorization import ALLOWED, DENIED, UNDECIDED, Action, Decision
 from thingtank.protocols.wamp.later import Later
 from thingtank.protocols.wamp.meta_events import MetaEvent

@@ -6,11 +6,11 @@ nobody who is taken for local here: with an Origin that is not loopback's, or he
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from thingtank.net.forwarded import UNIX, is_forwarded
 from thingtank.net.origins import host_of, is_loopback
-from thingtank.protocols.wamp.authentication import TransportFacts
 
 _KIND = re.compile(r"(?:tcp|tls|ws|wss)[46]?:(?://)?(?=.)")
 
@@ -30,26 +30,30 @@ def address_of(peer: str) -> str:
     return str(mapped or address)
 
 
-def is_local(facts: TransportFacts) -> bool:
-    """Whether a client runs on this machine and acts for nobody elsewhere."""
-    if is_forwarded(facts.headers):
+def is_local(peer: str, headers: Mapping[str, str]) -> bool:
+    """Whether a client runs on this machine and acts for nobody elsewhere.
+
+    Args:
+        headers: of the HTTP request that became a WebSocket, names in lower case.
+    """
+    if is_forwarded(headers):
         return False
-    origin = facts.headers.get("origin")
+    origin = headers.get("origin")
     if origin is not None and not is_loopback(host_of(origin)):
         return False
-    if facts.peer == UNIX:
+    if peer == UNIX:
         return True
-    address = address_of(facts.peer)
+    address = address_of(peer)
     return bool(address) and ipaddress.ip_address(address).is_loopback
 
 
-def is_of_one_site(facts: TransportFacts) -> bool:
+def is_of_one_site(headers: Mapping[str, str]) -> bool:
     """Whether no page of another site opened this: it has no Origin, or that of its Host."""
-    origin = facts.headers.get("origin")
+    origin = headers.get("origin")
     if origin is None:
         return True
     try:
         parts = urlsplit(origin)
     except ValueError:
         return False
-    return bool(parts.netloc) and parts.netloc.lower() == facts.headers.get("host", "").lower()
+    return bool(parts.netloc) and parts.netloc.lower() == headers.get("host", "").lower()

@@ -4,6 +4,7 @@ import hashlib
 import re
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}", re.IGNORECASE)
 
@@ -34,6 +35,21 @@ def names_of(certificate: bytes) -> tuple[str, ...]:
         return fingerprint, x509.load_der_x509_certificate(certificate).subject.rfc4514_string()
     except ValueError:
         return ()
+
+
+def common_name_of(certificate: bytes) -> str:
+    """The one common name in a certificate's subject; blank if it has none, or several.
+
+    Args:
+        certificate: in DER.
+    """
+    try:
+        subject = x509.load_der_x509_certificate(certificate).subject
+        names = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except ValueError:
+        return ""
+    value = names[0].value if len(names) == 1 else ""
+    return value if isinstance(value, str) else ""
 
 
 def _subject(name: str) -> str:

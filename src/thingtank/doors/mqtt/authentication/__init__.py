@@ -1,0 +1,1 @@
+"""Who an MQTT client is: what CONNECT and AUTH say, and whom that makes it."""

@@ -1,0 +1,223 @@
+"""The MQTT door: its broker, all connections to it, and what is done at the end of each turn."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+import structlog
+
+from thingtank.doors.mqtt.settings import MqttSettings
+from thingtank.protocols.mqtt.broker import Broker
+from thingtank.protocols.mqtt.connection import Connection
+from thingtank.protocols.mqtt.reason_codes import ReasonCode
+
+log = structlog.get_logger()
+
+TICK_S = 1.0
+CLOSE_S_MAX = 5.0  # until a client that is to go must have taken what was written to it
+STOP_S_MAX = 1.0  # for clients to take their DISCONNECT
+
+
+class Link(Protocol):
+    """What carries a connection's octets, and what is known of it."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Of the HTTP request that became a WebSocket, names in lower case."""
+
+    @property
+    def certificate(self) -> bytes | None:
+        """The client's, verified, in DER."""
+
+    @property
+    def kind(self) -> str:
+        """`tcp`, `tls`, `unix` or `websocket`."""
+
+    def write(self, data: bytes) -> None:
+        """Write octets."""
+
+    def unread_bytes(self) -> int:
+        """How much was written and not taken yet."""
+
+    def pause(self) -> None:
+        """Read no more for now."""
+
+    def resume(self) -> None:
+        """Read on."""
+
+    def close(self) -> None:
+        """End the connection, what was written first."""
+
+    def abort(self) -> None:
+        """End the connection at once."""
+
+
+class MqttDoor:
+    """Where MQTT clients come in, by whichever transport.
+
+    Attributes:
+        links: of all connections there are.
+    """
+
+    def __init__(self, settings: MqttSettings, broker: Broker) -> None:
+        """Let nobody in yet."""
+        self.settings = settings
+        self.broker = broker
+        self.links: dict[Connection, Link] = {}
+        self._entering: dict[Connection, float] = {}  # until when; the first first
+        self._slow: dict[Connection, asyncio.TimerHandle] = {}
+        self._closing: dict[Connection, asyncio.TimerHandle] = {}
+        self._loop = asyncio.get_running_loop()
+        self._is_flushing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._all_gone: asyncio.Event | None = None  # while it stops
+
+    def start(self) -> None:
+        """Begin to look at the clock."""
+        self._timer = self._loop.call_later(TICK_S, self._tick)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many connections as there may be."""
+        return len(self.links) >= self.settings.connections_max
+
+    # --- connections ---
+
+    def open(self, link: Link, address: str) -> Connection:
+        """Have one more."""
+        connection = Connection(self.broker, link, address)
+        self.links[connection] = link
+        self._entering[connection] = self._loop.time() + self.settings.connect_s_max
+        return connection
+
+    def receive(self, connection: Connection, data: bytes) -> None:
+        """Take what a client has sent."""
+        try:
+            connection.receive_data(data)
+        except Exception:
+            # A fault of ours in one must not cost the others anything.
+            log.exception("mqtt_connection_failed", address=connection.address)
+            self._cut_off(connection)
+        if not self._is_flushing:
+            self._is_flushing = True
+            self._loop.call_soon(self._flush)
+
+    def flush_soon(self) -> None:
+        """Have written what there is to be written, at the end of this turn."""
+        if not self._is_flushing:
+            self._is_flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        broker = self.broker
+        broker.settle()
+        dirty, broker.dirty = broker.dirty, []
+        self._is_flushing = False
+        for connection in dirty:
+            out = connection.out
+            link = self.links.get(connection)
+            if link is None:
+                out.clear()
+                continue
+            if out:
+                data = b"".join(out) if len(out) > 1 else out[0]
+                out.clear()
+                link.write(data)
+            if connection.is_closed:
+                self._let_go(connection, link)
+        if broker.has_more:
+            self.flush_soon()
+
+    def _let_go(self, connection: Connection, link: Link) -> None:
+        if connection not in self._closing:
+            self._closing[connection] = self._loop.call_later(CLOSE_S_MAX, link.abort)
+            link.close()
+
+    def fall_behind(self, connection: Connection) -> None:
+        """A client reads too slowly; if it takes nothing for long, it is sent away."""
+        connection.catch_up(is_behind=True)
+        if connection not in self._slow:
+            self._watch_slow(connection)
+
+    def _watch_slow(self, connection: Connection) -> None:
+        link = self.links.get(connection)
+        if link is not None:
+            seconds = self.settings.slow_s_max
+            unread_bytes = link.unread_bytes()
+            self._slow[connection] = self._loop.call_later(
+                seconds, self._look_at_slow, connection, unread_bytes
+            )
+
+    def _look_at_slow(self, connection: Connection, unread_bytes: int) -> None:
+        self._slow.pop(connection, None)
+        link = self.links.get(connection)
+        if link is None:
+            return
+        if link.unread_bytes() < unread_bytes:
+            self._watch_slow(connection)
+        else:
+            log.info("mqtt_client_too_slow", client_id=connection.client_id)
+            self._cut_off(connection)
+
+    def catch_up(self, connection: Connection) -> None:
+        """It reads again."""
+        timer = self._slow.pop(connection, None)
+        if timer is not None:
+            timer.cancel()
+        connection.catch_up(is_behind=False)
+        self.flush_soon()
+
+    def entered(self, connection: Connection) -> None:
+        """A client has come in, or was told no."""
+        self._entering.pop(connection, None)
+
+    def lose(self, connection: Connection) -> None:
+        """A connection is gone."""
+        connection.close()
+        self.links.pop(connection, None)
+        for timers in (self._slow, self._closing):
+            timer = timers.pop(connection, None)
+            if timer is not None:
+                timer.cancel()
+        self._entering.pop(connection, None)
+        self.flush_soon()
+        if self._all_gone is not None and not self.links:
+            self._all_gone.set()
+
+    def _cut_off(self, connection: Connection) -> None:
+        connection.close()
+        link = self.links.get(connection)
+        if link is not None:
+            link.abort()
+
+    # --- time ---
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(TICK_S, self._tick)
+        now_s = self._loop.time()
+        late = []
+        for connection, until_s in self._entering.items():
+            if until_s > now_s:
+                break
+            late.append(connection)
+        for connection in late:
+            del self._entering[connection]
+            self._cut_off(connection)
+        self.broker.tick()
+        self.flush_soon()
+
+    async def stop(self) -> None:
+        """Say goodbye to all clients, wait a moment for them, and close their connections."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for connection in list(self.links):
+            connection.end_with(ReasonCode.SERVER_SHUTTING_DOWN)
+        self._flush()
+        if self.links:
+            self._all_gone = asyncio.Event()
+            try:
+                await asyncio.wait_for(self._all_gone.wait(), STOP_S_MAX)
+            except TimeoutError:
+                for link in list(self.links.values()):
+                    link.abort()
+                await asyncio.sleep(0)

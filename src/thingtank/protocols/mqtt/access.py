@@ -1,0 +1,33 @@
+"""Who clients are and what they may do, as far as the broker must know."""
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from thingtank.protocols.mqtt.connection import Connection
+    from thingtank.protocols.mqtt.packets import Auth, Connect
+
+
+class Rights(Protocol):
+    """What a client may do; asked once for each topic, until the broker hears of changes."""
+
+    def may_publish(self, topic: str) -> bool:
+        """Whether it may publish."""
+
+    def may_subscribe(self, topic_filter: str) -> bool:
+        """Whether it may ask for messages; what it gets of them `may_receive` says."""
+
+    def may_receive(self, topic: str) -> bool:
+        """Whether it may have messages of a topic that its topic filter matches."""
+
+
+class Gate(Protocol):
+    """Lets clients in. It may take its time, and answers by `admit`, `refuse` or `challenge`."""
+
+    def enter(self, connection: "Connection", connect: "Connect") -> None:
+        """A client wants to come in."""
+
+    def proceed(self, connection: "Connection", auth: "Auth") -> None:
+        """It goes on with enhanced authentication, or begins anew (MQTT 5, 4.12)."""
+
+    def leave(self, connection: "Connection") -> None:
+        """It is gone, or was told no."""

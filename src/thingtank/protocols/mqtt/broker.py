@@ -1,0 +1,326 @@
+"""The broker: who has asked for what, and what is sent to whom.
+
+It holds what all connections share. A connection that has octets for its client puts itself on
+`dirty`; what must be on disk before it may be said waits on `awaiting`. At the end of a turn its
+door calls `settle`, and then writes what is on `dirty`.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from thingtank.protocols.mqtt.access import Gate
+from thingtank.protocols.mqtt.bounds import Bounds
+from thingtank.protocols.mqtt.connection import Connection
+from thingtank.protocols.mqtt.intake import Listener, TopicOwner
+from thingtank.protocols.mqtt.keep_alive import KeepAlive
+from thingtank.protocols.mqtt.keeping import Found, SessionKeeper
+from thingtank.protocols.mqtt.messages import Message, Subscription
+from thingtank.protocols.mqtt.octets import text_of
+from thingtank.protocols.mqtt.outgoing import Outgoing
+from thingtank.protocols.mqtt.reason_codes import ReasonCode
+from thingtank.protocols.mqtt.reception import Reception
+from thingtank.protocols.mqtt.replays import Replay
+from thingtank.protocols.mqtt.retained import Retained
+from thingtank.protocols.mqtt.routes import ROUTES_MAX, Route, target_of
+from thingtank.protocols.mqtt.session import Session
+from thingtank.protocols.mqtt.subscriptions import Subscriptions
+from thingtank.protocols.mqtt.timers import Timers
+from thingtank.protocols.mqtt.topics import check_topic_name
+
+_EXPIRED_AT_ONCE = 1_000
+_SYS = "$SYS/"
+
+
+class Settling(Protocol):
+    """Waits for what was said to be on disk."""
+
+    def settle(self, error: Exception | None) -> None:
+        """It is; or it cannot be, for this reason."""
+
+
+class Broker:
+    """All sessions, subscriptions and retained messages.
+
+    Attributes:
+        version: rises when a route that was found before may have changed.
+        dirty: connections that have something in `out`, or have ended.
+        awaiting: what is told by the next `settle`.
+        owner: whose topics are not the users' own.
+        listener: hears what is published to the users' own topics.
+        received_count: messages that clients have published, since the start.
+        sent_count: messages that were sent to clients.
+        dropped_count: messages that were not, because the client was slow or its queue full.
+    """
+
+    def __init__(
+        self,
+        keeper: SessionKeeper,
+        gate: Gate,
+        bounds: Bounds,
+        retained: Retained,
+        now_us: Callable[[], int],
+        make_client_id: Callable[[], str],
+    ) -> None:
+        self.keeper = keeper
+        self.gate = gate
+        self.bounds = bounds
+        self.retained = retained
+        self.now_us = now_us
+        self.make_client_id = make_client_id
+        self.sessions: dict[str, Session] = {}
+        self.subscriptions: Subscriptions[Session] = Subscriptions()
+        self.timers = Timers()
+        self.keep_alive = KeepAlive(now_us())
+        self.reception = Reception(self)
+        self.owner: TopicOwner | None = None
+        self.listener: Listener | None = None
+        self.version = 1
+        self.dirty: list[Connection] = []
+        self.awaiting: list[Settling] = []
+        self.received_count = 0
+        self.sent_count = 0
+        self.dropped_count = 0
+        self._routes: dict[bytes, Route] = {}
+        self._replays: deque[Replay] = deque()
+
+    # --- routes ---
+
+    def route(self, octets: bytes) -> Route:
+        """The route of a topic name, which may have to be brought up to date.
+
+        Raises:
+            MalformedPacket: it is no topic name.
+            TopicNameInvalid: it has too many levels.
+        """
+        route = self._routes.get(octets)
+        if route is None:
+            topic = text_of(octets)
+            check_topic_name(topic, self.bounds.topic_levels_max)
+            if len(self._routes) >= ROUTES_MAX:
+                self._routes.clear()
+            route = self._routes[octets] = Route(topic, octets)
+        return route
+
+    def find_receivers(self, route: Route) -> None:
+        """Bring a route up to date."""
+        topic = route.topic
+        matched = self.subscriptions.match(topic)
+        route.direct = [
+            target_of(session, subscriptions)
+            for session, subscriptions in matched.direct
+            if self.may_receive(session, topic)
+        ]
+        route.groups = matched.shared
+        route.intake = self.owner.find_intake(topic) if self.owner is not None else None
+        route.is_overheard = (
+            self.listener is not None and route.intake is None and self.listener.wants(topic)
+        )
+        route.relays_once = not (route.groups or route.intake or route.is_overheard)
+        route.relays = route.relays_once and not any(
+            target.session.is_persistent for target in route.direct
+        )
+        route.version = self.version
+
+    def change_routes(self) -> None:
+        """All routes are to be found anew."""
+        self.version += 1
+
+    def change_rights(self) -> None:
+        """What anybody may do is to be asked anew."""
+        self.version += 1
+        for session in self.sessions.values():
+            if session.connection is not None:
+                session.connection.forget_rights()
+
+    def may_publish(self, session: Session, topic: str) -> bool:
+        """Whether a client may."""
+        return session.rights is None or session.rights.may_publish(topic)
+
+    def may_subscribe(self, session: Session, topic_filter: str) -> bool:
+        """Whether a client may."""
+        return session.rights is None or session.rights.may_subscribe(topic_filter)
+
+    def may_receive(self, session: Session, topic: str) -> bool:
+        """Whether a client may; what waits for one that is away is looked at when it is back."""
+        return session.rights is None or session.rights.may_receive(topic)
+
+    # --- messages ---
+
+    def publish(self, message: Message, session: Session | None = None) -> bool:
+        """Pass on a message that has not come in a PUBLISH: a will, another door's.
+
+        Args:
+            session: whose will it is.
+
+        Returns:
+            Whether some of it is being kept.
+
+        Raises:
+            MalformedPacket: its topic is no topic name.
+            TopicNameInvalid: it has too many levels.
+        """
+        route = self.route(message.topic.encode())
+        if route.version != self.version:
+            self.find_receivers(route)
+        if route.intake is not None and session is not None:
+            route.intake.take(session, message, _not_told)
+            return False
+        is_kept = message.is_retain and self.retain(message) is ReasonCode.SUCCESS
+        return self.distribute(route, message, None) or is_kept
+
+    def distribute(self, route: Route, message: Message, source: Session | None) -> bool:
+        """Send a message to all who get it.
+
+        Args:
+            source: who has published it, if it is a client.
+
+        Returns:
+            Whether it is being kept for somebody.
+        """
+        outgoing = Outgoing(message, route.octets, self.now_us())
+        is_kept = False
+        for session, _, _, subscriptions in route.direct:
+            is_kept |= self._send(outgoing, session, subscriptions, source)
+        for group in route.groups:
+            chosen = group.choose(self._is_ready)
+            if chosen is not None and self.may_receive(chosen[0], route.topic):
+                is_kept |= self._send(outgoing, chosen[0], (chosen[1],), source)
+        if route.is_overheard and self.listener is not None:
+            self.listener.hear(message)
+        return is_kept
+
+    def deliver_one(
+        self,
+        session: Session,
+        subscriptions: tuple[Subscription, ...],
+        route: Route,
+        payload: bytes,
+        qos: int,
+        source: Session | None,
+    ) -> None:
+        """Send a plain message to one who wants it in a way of its own."""
+        client_id = source.client_id if source is not None else ""
+        message = Message(route.topic, payload, qos, client_id=client_id)
+        self._send(Outgoing(message, route.octets, self.now_us()), session, subscriptions, source)
+
+    def _send(
+        self,
+        outgoing: Outgoing,
+        session: Session,
+        subscriptions: tuple[Subscription, ...],
+        source: Session | None,
+    ) -> bool:
+        if len(subscriptions) == 1:
+            subscription = subscriptions[0]
+            if subscription.no_local and session is source:
+                return False
+            qos = subscription.qos
+            keeps_retain = subscription.retain_as_published
+            identifiers: tuple[int, ...] = (
+                (subscription.identifier,) if subscription.identifier else ()
+            )
+        else:
+            wanted = [each for each in subscriptions if not (each.no_local and session is source)]
+            if not wanted:
+                return False
+            qos = max(each.qos for each in wanted)
+            keeps_retain = any(each.retain_as_published for each in wanted)
+            identifiers = tuple(each.identifier for each in wanted if each.identifier)
+        message = outgoing.message
+        is_retain = message.is_retain and keeps_retain  # MQTT 5, 3.3.1.3
+        return session.deliver(outgoing, min(qos, message.qos), is_retain, identifiers)
+
+    @staticmethod
+    def _is_ready(session: Session) -> bool:
+        connection = session.connection
+        return connection is not None and not connection.is_behind and session.quota > 0
+
+    def retain(self, message: Message) -> ReasonCode:
+        """Keep a message as its topic's, or forget that if it is empty (MQTT 5, 3.3.1.3)."""
+        topic = message.topic
+        is_ours = topic.startswith(_SYS)
+        if not message.payload:
+            if self.retained.drop(topic) and not is_ours:
+                self.keeper.drop_retained(topic)
+            return ReasonCode.SUCCESS
+        if not self.retained.keep(message):
+            return ReasonCode.QUOTA_EXCEEDED
+        if not is_ours:
+            self.keeper.retain(message)
+        return ReasonCode.SUCCESS
+
+    # --- subscriptions ---
+
+    def add_subscription(self, session: Session, subscription: Subscription) -> None:
+        """Have a client get what a topic filter matches."""
+        session.subscriptions[subscription.topic_filter] = subscription
+        self.subscriptions.add(session, subscription)
+        self.version += 1
+        if session.is_persistent:
+            self.keeper.keep_subscription(session.client_id, subscription)
+
+    def remove_subscription(self, session: Session, topic_filter: str) -> bool:
+        """Have it get that no more; answers whether it did."""
+        subscription = session.subscriptions.pop(topic_filter, None)
+        if subscription is None:
+            return False
+        self.subscriptions.remove(session, topic_filter)
+        self.version += 1
+        if session.is_persistent:
+            self.keeper.drop_subscription(session.client_id, topic_filter)
+        if self.owner is not None:
+            self.owner.unsubscribed(session, subscription)
+        return True
+
+    def replay(self, session: Session, subscription: Subscription) -> None:
+        """Send what is retained."""
+        if len(self.retained):
+            replay = Replay(self, session, subscription)
+            if replay.go_on():
+                self._replays.append(replay)
+
+    # --- turns ---
+
+    def settle(self) -> None:
+        """End a turn: have what waits for the disk told when it may go on."""
+        for _ in range(len(self._replays)):
+            replay = self._replays.popleft()
+            if replay.go_on():
+                self._replays.append(replay)
+        awaiting = self.awaiting
+        if awaiting:
+            self.awaiting = []
+
+            def settle_all(error: Exception | None) -> None:
+                for each in awaiting:
+                    each.settle(error)
+
+            self.keeper.when_kept(settle_all)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether another turn should follow soon, though nothing comes in."""
+        return bool(self._replays)
+
+    def tick(self) -> None:
+        """Do what time makes due; about once a second."""
+        now_us = self.now_us()
+        for connection in self.keep_alive.take_silent(now_us):
+            connection.end_with(ReasonCode.KEEP_ALIVE_TIMEOUT)
+        self.timers.take_due(now_us)
+        for topic in self.retained.expire(now_us, _EXPIRED_AT_ONCE):
+            self.keeper.drop_retained(topic)
+
+    # --- starts and ends ---
+
+    def restore(self, found: Found) -> None:
+        """Take up what the last process left."""
+        for message in found.retained.values():
+            self.retained.keep(message)
+        for each in found.sessions:
+            self.reception.restore(each)
+
+
+def _not_told(reason: ReasonCode) -> None:
+    """Nobody hears what becomes of a will."""

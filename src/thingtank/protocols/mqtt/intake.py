@@ -1,0 +1,45 @@
+"""Topics whose messages are not passed on, but taken by somebody: the tank's."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from thingtank.protocols.mqtt.messages import Message, Subscription
+from thingtank.protocols.mqtt.reason_codes import ReasonCode
+
+if TYPE_CHECKING:
+    from thingtank.protocols.mqtt.session import Session
+
+Done = Callable[[ReasonCode], None]
+
+
+class Intake(Protocol):
+    """Takes the messages of one topic."""
+
+    def take(self, session: "Session", message: Message, done: Done) -> None:
+        """Take one, and say what became of it: only then is it acknowledged.
+
+        `done` may be called at once, or later from the loop; once.
+        """
+
+
+class TopicOwner(Protocol):
+    """Owns topics: takes what is published to them, and says what is in them."""
+
+    def find_intake(self, topic: str) -> Intake | None:
+        """Who takes messages of this topic; None if it is one like others."""
+
+    def subscribed(self, session: "Session", subscription: Subscription) -> None:
+        """A client has subscribed; what is known now may be sent to it."""
+
+    def unsubscribed(self, session: "Session", subscription: Subscription) -> None:
+        """It has unsubscribed, or its session has ended."""
+
+
+class Listener(Protocol):
+    """Hears messages of the users' own topics: other doors do, as far as somebody listens."""
+
+    def wants(self, topic: str) -> bool:
+        """Whether it does those of this topic; remembered until the broker hears of changes."""
+
+    def hear(self, message: Message) -> None:
+        """Take one."""

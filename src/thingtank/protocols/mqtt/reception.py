@@ -1,0 +1,326 @@
+"""How clients come and go: CONNECT and DISCONNECT, sessions, wills.
+
+Source: MQTT 5, 3.1, 3.2, 3.14 and 4.1.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from thingtank.protocols.mqtt.access import Rights
+from thingtank.protocols.mqtt.errors import ClientIdentifierNotValid, MqttError, ProtocolError
+from thingtank.protocols.mqtt.keeping import FoundSession
+from thingtank.protocols.mqtt.messages import Message, Will
+from thingtank.protocols.mqtt.packets import Auth, Connack, Connect, Disconnect
+from thingtank.protocols.mqtt.properties import NO_PROPERTIES, Properties, forwarded_properties
+from thingtank.protocols.mqtt.reason_codes import ReasonCode
+from thingtank.protocols.mqtt.session import NEVER_EXPIRES, Session
+from thingtank.protocols.mqtt.timers import Timer
+
+if TYPE_CHECKING:
+    from thingtank.protocols.mqtt.broker import Broker
+    from thingtank.protocols.mqtt.connection import Connection
+
+_US_PER_S = 1_000_000
+_RECEIVE_MAXIMUM = 65_535
+
+
+class Reception:
+    """Lets clients in, and sees to what they leave behind."""
+
+    def __init__(self, broker: "Broker") -> None:
+        self._broker = broker
+        self._ends: dict[str, Timer] = {}
+        self._wills: dict[str, Timer] = {}
+
+    # --- coming ---
+
+    def enter(self, connection: "Connection", connect: Connect) -> None:
+        """Have it decided whether a client may come in."""
+        if not connect.client_id and not connect.clean_start and connect.protocol_version < 5:
+            raise ClientIdentifierNotValid("no client id, and a session to be kept [MQTT-3.1.3-8]")
+        if len(connect.client_id.encode()) > self._broker.bounds.client_id_bytes_max:
+            raise ClientIdentifierNotValid("the client id is too long")
+        connection.client_id = connect.client_id or self._broker.make_client_id()
+        self._broker.gate.enter(connection, connect)
+
+    def proceed(self, connection: "Connection", auth: Auth) -> None:
+        """Have it go on with enhanced authentication, if it has begun with it."""
+        self._broker.gate.proceed(connection, auth)
+
+    def admit(
+        self,
+        connection: "Connection",
+        principal: str,
+        rights: Rights,
+        properties: Properties = NO_PROPERTIES,
+    ) -> None:
+        """Let a client in.
+
+        Args:
+            principal: who it is, as in `KeptSession`.
+            properties: of CONNACK, of authentication.
+        """
+        connect = connection.connect
+        if connect is None or connection.is_closed:
+            return
+        client_id = connection.client_id
+        try:
+            session = self._take_over(connect, client_id, principal)
+        except MqttError as error:
+            connection.fail(error)
+            return
+        is_present = session is not None
+        if session is None:
+            session = Session(self._broker, client_id, principal, rights)
+            self._broker.sessions[client_id] = session
+        session.rights = rights
+        self._agree(connection, connect, session, properties, is_present=is_present)
+        if is_present:
+            self._check_rights(session)
+            session.resume()
+        connection.go_on()
+
+    def _take_over(self, connect: Connect, client_id: str, principal: str) -> Session | None:
+        """The session to go on with; None for a new one.
+
+        Raises:
+            MqttError: it is somebody else's, or there are too many.
+        """
+        broker = self._broker
+        session = broker.sessions.get(client_id)
+        if session is None:
+            if len(broker.sessions) >= broker.bounds.sessions_max:
+                raise MqttError("too many sessions", reason_code=ReasonCode.QUOTA_EXCEEDED)
+            return None
+        if session.principal != principal:
+            raise MqttError(
+                f"the session {client_id} is somebody else's",
+                reason_code=ReasonCode.CLIENT_IDENTIFIER_NOT_VALID,
+            )
+        if session.connection is not None:  # [MQTT-3.1.4-3]
+            session.connection.end_with(ReasonCode.SESSION_TAKEN_OVER)
+        if not connect.clean_start:
+            if session.is_ended:
+                return None
+            self._call_off(session)
+            session.will = None  # [MQTT-3.1.3-9]: it is back before the delay has passed
+            return session
+        if not session.is_ended:
+            self.end(session)
+        return None
+
+    def _call_off(self, session: Session) -> None:
+        for timers in (self._ends, self._wills):
+            timer = timers.pop(session.client_id, None)
+            if timer is not None:
+                timer.cancel()
+
+    def _agree(
+        self,
+        connection: "Connection",
+        connect: Connect,
+        session: Session,
+        properties: Properties,
+        *,
+        is_present: bool,
+    ) -> None:
+        """Settle what holds for this connection, and say so."""
+        broker, bounds, asked = self._broker, self._broker.bounds, connect.properties
+        was_persistent = session.is_persistent
+        session.version = connect.protocol_version
+        expiry_s = asked.session_expiry_interval or 0
+        if connect.protocol_version < 5:
+            expiry_s = 0 if connect.clean_start else NEVER_EXPIRES
+        session.expiry_interval_s = min(expiry_s, bounds.session_expiry_s_max)
+        session.will = _will_of(connect, session.client_id, broker.now_us())
+        keep_alive_s = connect.keep_alive_s
+        if connect.protocol_version == 5 and bounds.keep_alive_s_max < 65_535:
+            keep_alive_s = min(keep_alive_s or bounds.keep_alive_s_max, bounds.keep_alive_s_max)
+        if connect.protocol_version == 5:
+            receive_maximum = asked.receive_maximum or _RECEIVE_MAXIMUM
+            properties = self._connack_properties(
+                connect, session, properties, keep_alive_s, expiry_s
+            )
+        else:
+            receive_maximum = _RECEIVE_MAXIMUM
+        receive_maximum = min(receive_maximum, bounds.inflight_max)
+        connack = Connack(is_present, ReasonCode.SUCCESS, properties)
+        connection.admitted(session, connack, keep_alive_s, receive_maximum)
+        if was_persistent != session.is_persistent:
+            broker.change_routes()
+        if session.is_persistent:
+            broker.keeper.keep_session(session.kept())
+            if not was_persistent:
+                for subscription in session.subscriptions.values():
+                    broker.keeper.keep_subscription(session.client_id, subscription)
+        elif was_persistent:
+            broker.keeper.drop_session(session.client_id)
+        if connection.keep_alive_us:
+            broker.keep_alive.add(connection)
+
+    def _connack_properties(
+        self,
+        connect: Connect,
+        session: Session,
+        properties: Properties,
+        keep_alive_s: int,
+        expiry_s: int,
+    ) -> Properties:
+        bounds = self._broker.bounds
+        is_shorter = session.expiry_interval_s != expiry_s
+        return Properties(
+            session_expiry_interval=session.expiry_interval_s if is_shorter else None,
+            receive_maximum=bounds.receive_maximum,
+            maximum_packet_size=bounds.packet_bytes_max,
+            assigned_client_identifier=None if connect.client_id else session.client_id,
+            topic_alias_maximum=bounds.topic_alias_max or None,
+            server_keep_alive=keep_alive_s if keep_alive_s != connect.keep_alive_s else None,
+            response_information=None,
+            authentication_method=properties.authentication_method,
+            authentication_data=properties.authentication_data,
+        )
+
+    def _check_rights(self, session: Session) -> None:
+        """Take away what a client that comes back may not have any more."""
+        broker = self._broker
+        for topic_filter in list(session.subscriptions):
+            if not broker.may_subscribe(session, topic_filter):
+                broker.remove_subscription(session, topic_filter)
+        session.drop_waiting(lambda topic: not broker.may_receive(session, topic))
+
+    # --- going ---
+
+    def disconnect(self, connection: "Connection", packet: Disconnect) -> None:
+        """A client says goodbye (3.14)."""
+        session = connection.session
+        assert session is not None
+        expiry_s = packet.properties.session_expiry_interval
+        if expiry_s is not None:
+            if expiry_s and not session.is_persistent:
+                raise ProtocolError("a session expiry interval after none [MQTT-3.14.2-2]")
+            self._set_expiry(session, expiry_s)
+        connection.close(drops_will=packet.reason_code is ReasonCode.NORMAL_DISCONNECTION)
+
+    def _set_expiry(self, session: Session, expiry_s: int) -> None:
+        session.expiry_interval_s = min(expiry_s, self._broker.bounds.session_expiry_s_max)
+        if not expiry_s:
+            self._broker.keeper.drop_session(session.client_id)
+            self._broker.change_routes()
+
+    def leave(self, connection: "Connection", *, was_open: bool, drops_will: bool) -> None:
+        """A connection is at its end, for whatever reason."""
+        if not was_open:
+            self._broker.gate.leave(connection)
+            return
+        broker, session = self._broker, connection.session
+        assert session is not None
+        if connection.keep_alive_due_s:
+            broker.keep_alive.remove(connection)
+        broker.gate.leave(connection)
+        if session.connection is not connection:
+            return
+        session.detach()
+        if drops_will:
+            session.will = None
+        if not session.is_persistent:
+            self.end(session)
+            return
+        now_us = broker.now_us()
+        if session.expiry_interval_s != NEVER_EXPIRES:
+            session.expires_at_us = now_us + session.expiry_interval_s * _US_PER_S
+        self._wait_for(session, now_us)
+        broker.keeper.keep_session(session.kept())
+
+    def _wait_for(self, session: Session, now_us: int) -> None:
+        """Have the will published, and the session end, when their time has come."""
+        timers = self._broker.timers
+        will = session.will
+        if will is not None:
+            if will.delay_s:
+                due_us = now_us + will.delay_s * _US_PER_S
+                call = partial(self._publish_will, session)
+                self._wills[session.client_id] = timers.call_at(due_us, call)
+            else:
+                self._publish_will(session)
+        if session.expires_at_us:
+            call = partial(self.end, session)
+            self._ends[session.client_id] = timers.call_at(session.expires_at_us, call)
+
+    def end(self, session: Session) -> None:
+        """End a session: nothing is known of it any more (4.1)."""
+        broker = self._broker
+        session.is_ended = True
+        self._call_off(session)
+        if session.will is not None:  # [MQTT-3.1.2-8]: at the session's end, if not before
+            self._publish_will(session)
+        if session.subscriptions:
+            broker.subscriptions.remove_all(session, session.subscriptions)
+            broker.change_routes()
+            if broker.owner is not None:
+                for subscription in session.subscriptions.values():
+                    broker.owner.unsubscribed(session, subscription)
+        if session.is_persistent:
+            broker.keeper.drop_session(session.client_id)
+        if broker.sessions.get(session.client_id) is session:
+            del broker.sessions[session.client_id]
+
+    def _publish_will(self, session: Session) -> None:
+        will, session.will = session.will, None
+        self._wills.pop(session.client_id, None)
+        assert will is not None
+        broker = self._broker
+        if session.is_persistent and not session.is_ended:
+            broker.keeper.keep_session(session.kept())
+        message = will.message
+        if not broker.may_publish(session, message.topic):
+            return
+        if will.expiry_interval_s is not None:
+            expires_at_us = broker.now_us() + will.expiry_interval_s * _US_PER_S
+            message = Message(
+                message.topic,
+                message.payload,
+                message.qos,
+                message.is_retain,
+                message.properties,
+                expires_at_us,
+                message.client_id,
+            )
+        broker.publish(message, session)
+
+    # --- after a restart ---
+
+    def restore(self, found: FoundSession) -> None:
+        """Take up a session that the last process left."""
+        broker = self._broker
+        kept = found.session
+        session = Session(broker, kept.client_id, kept.principal, None)
+        session.restore(found)
+        broker.sessions[kept.client_id] = session
+        for subscription in found.subscriptions:
+            session.subscriptions[subscription.topic_filter] = subscription
+            broker.subscriptions.add(session, subscription)
+        broker.change_routes()
+        now_us = broker.now_us()
+        if kept.is_connected and kept.expiry_interval_s != NEVER_EXPIRES:
+            session.expires_at_us = now_us + kept.expiry_interval_s * _US_PER_S
+        self._wait_for(session, now_us)
+        if kept.is_connected:
+            broker.keeper.keep_session(session.kept())
+
+
+def _will_of(connect: Connect, client_id: str, now_us: int) -> Will | None:
+    will = connect.will
+    if will is None:
+        return None
+    properties = will.properties
+    message = Message(
+        will.topic,
+        will.payload,
+        will.qos,
+        will.retain,
+        forwarded_properties(properties) if properties is not NO_PROPERTIES else b"",
+        0,
+        client_id,
+    )
+    delay_s = properties.will_delay_interval or 0
+    return Will(message, delay_s, properties.message_expiry_interval)

@@ -1,0 +1,72 @@
+"""Where the messages of one topic go: found once, remembered until something changes."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from thingtank.protocols.mqtt.messages import Subscription
+
+if TYPE_CHECKING:
+    from thingtank.protocols.mqtt.intake import Intake
+    from thingtank.protocols.mqtt.session import Session
+    from thingtank.protocols.mqtt.subscriptions import Group
+
+ROUTES_MAX = 100_000  # that a broker remembers, all topics together
+
+
+class Target(NamedTuple):
+    """A session that gets the messages of a topic.
+
+    Attributes:
+        qos: the highest of its subscriptions.
+        is_special: whether they ask for more than a QoS, so that it gets octets of its own.
+    """
+
+    session: "Session"
+    qos: int
+    is_special: bool
+    subscriptions: tuple[Subscription, ...]
+
+
+class Route:
+    """The receivers of one topic.
+
+    Attributes:
+        octets: the topic name.
+        version: of the subscriptions when it was found; 0 for never.
+        intake: who takes the messages in place of all others.
+        relays_once: whether QoS 0 messages need nothing but to be sent to `direct`.
+        relays: whether none of QoS 1 and 2 does either.
+    """
+
+    __slots__ = (
+        "direct",
+        "groups",
+        "intake",
+        "is_overheard",
+        "octets",
+        "relays",
+        "relays_once",
+        "topic",
+        "version",
+    )
+
+    def __init__(self, topic: str, octets: bytes) -> None:
+        self.topic = topic
+        self.octets = octets
+        self.version = 0
+        self.direct: list[Target] = []
+        self.groups: list[Group[Session]] = []
+        self.intake: Intake | None = None
+        self.is_overheard = False
+        self.relays_once = False
+        self.relays = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody gets its messages."""
+        return not (self.direct or self.groups or self.intake or self.is_overheard)
+
+
+def target_of(session: "Session", subscriptions: tuple[Subscription, ...]) -> Target:
+    """Merge overlapping subscriptions: one message, at the highest QoS (MQTT 5, 3.3.4)."""
+    is_special = any(each.identifier or each.no_local for each in subscriptions)
+    return Target(session, max(each.qos for each in subscriptions), is_special, subscriptions)

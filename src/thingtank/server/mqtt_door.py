@@ -1,0 +1,136 @@
+"""Puts the MQTT door together: what its broker keeps, who may come in, and by which ports."""
+
+import secrets
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+
+from thingtank.doors.mqtt.access.rights import MqttAccess
+from thingtank.doors.mqtt.authentication.authenticator import MqttAuthenticator
+from thingtank.doors.mqtt.door import MqttDoor
+from thingtank.doors.mqtt.gate import MqttGate
+from thingtank.doors.mqtt.port import MqttPort
+from thingtank.doors.mqtt.settings import MqttSettings
+from thingtank.doors.mqtt.websocket import websocket_route
+from thingtank.net.adoption import Adopt
+from thingtank.net.forwarded import client_of
+from thingtank.net.identity.principals import Callers
+from thingtank.net.websocket import WebSockets
+from thingtank.protocols.mqtt.bounds import Bounds
+from thingtank.protocols.mqtt.broker import Broker
+from thingtank.protocols.mqtt.retained import Retained
+from thingtank.server.cannot_start import CannotStart, why_not_used
+from thingtank.server.config import Config
+from thingtank.server.data_folder import OpenFolder
+from thingtank.server.listening import listen, reachable_host
+from thingtank.server.steady_clock import SteadyClock
+from thingtank.server.tls import tls_context
+from thingtank.stores.mqtt_sessions import MqttSessions
+
+PATH = "/mqtt"
+
+
+async def make_mqtt_door(
+    config: Config, folder: Path, opened: OpenFolder, stack: AsyncExitStack
+) -> MqttDoor:
+    """The door, with the sessions and retained messages that the last process left.
+
+    Args:
+        stack: closes what it needs; the door itself `open_mqtt_ports` has closed before.
+
+    Raises:
+        CANNOT_OPEN: the file of sessions cannot be used, or is not ours.
+    """
+    settings, tank, clock = _with_own_origin(config), opened.tank, SteadyClock()
+    keyless = config.xively.public_reads_keyless
+    # Keys expire by the clock on the wall; nothing else here is to follow it when it is set.
+    callers = Callers(tank.directory, tank.clock.now_us, strangers_read_public=keyless)
+    access = MqttAccess(settings, tank.directory, callers, tank.clock.now_us)
+    authenticator = MqttAuthenticator(
+        settings, access, opened.passwords, opened.secret, clock.now_us
+    )
+    gate = MqttGate(authenticator, access)
+    sessions = await MqttSessions.open(folder)
+    stack.push_async_callback(sessions.close)
+    retained = Retained(settings.retained_messages_max, settings.retained_bytes_max)
+    broker = Broker(sessions, gate, _bounds(settings), retained, clock.now_us, _make_client_id)
+    broker.restore(await sessions.found())
+    door = MqttDoor(settings, broker)
+    gate.door = door
+    return door
+
+
+def _with_own_origin(config: Config) -> MqttSettings:
+    """The settings, with the pages of this server as proxies show them among the origins."""
+    if not config.web.public_url:
+        return config.mqtt
+    origins = (*config.mqtt.allowed_origins, config.web.public_url)
+    return msgspec.structs.replace(config.mqtt, allowed_origins=origins)
+
+
+def _make_client_id() -> str:
+    """For a client that leaves it to the server; it works in MQTT 3.1 too (23 characters)."""
+    return f"auto-{secrets.token_hex(9)}"
+
+
+def _bounds(settings: MqttSettings) -> Bounds:
+    shared = {
+        name: getattr(settings, name)
+        for name in Bounds.__struct_fields__
+        if name in MqttSettings.__struct_fields__
+    }
+    return Bounds(**shared, drops_oldest=settings.queue_overflow == "drop_oldest")
+
+
+def mqtt_upgrades(config: Config, door: MqttDoor, stack: AsyncExitStack) -> dict[bytes, Adopt]:
+    """Who takes over WebSockets on the web port, by path; `stack` closes them."""
+    if not config.mqtt.on_web_port:
+        return {}
+    websockets = WebSockets(
+        {PATH: websocket_route(door)},
+        config.wamp.silence_s,
+        client_of(config.web.trusted_proxies),
+    )
+    stack.callback(websockets.close_all)
+    return {PATH.encode(): websockets.adopt}
+
+
+async def open_mqtt_ports(
+    config: Config, door: MqttDoor, web_url: str, stack: AsyncExitStack
+) -> dict[str, str]:
+    """Open MQTT's ports; `stack` closes them, and the door.
+
+    Args:
+        web_url: how the web door is reached; blank where there is none.
+
+    Returns:
+        Their addresses by name, for people and scripts.
+
+    Raises:
+        CannotStart: a port is taken, or there is no certificate, or the path is no good.
+    """
+    settings, address = config.mqtt, config.server.host
+    door.start()
+    stack.push_async_callback(door.stop)
+    host = reachable_host(address)
+    opened = {}
+    if settings.port != "off":
+        port = await listen(MqttPort(door), address, settings.port, "--mqtt PORT", stack)
+        opened["mqtt"] = f"mqtt://{host}:{port}"
+    if settings.on_web_port and web_url:
+        opened["mqtt_websocket"] = web_url.replace("http", "ws", 1) + PATH
+    if settings.tls_port != "off":
+        secure, remedy = MqttPort(door, tls_context(config.server)), "--set mqtt.tls_port=PORT"
+        port = await listen(secure, address, settings.tls_port, remedy, stack)
+        opened["mqtt_tls"] = f"mqtts://{host}:{port}"
+    if settings.unix_socket:
+        path = Path(settings.unix_socket)
+        unix = MqttPort(door)
+        stack.push_async_callback(unix.stop)
+        try:
+            await unix.start_unix(path)
+        except OSError as error:
+            raise CannotStart(why_not_used("mqtt.unix_socket", str(path), error)) from error
+        opened["mqtt_unix"] = str(path)
+    return opened

@@ -1,0 +1,327 @@
+"""The SQLite file of MQTT's sessions and retained messages.
+
+Used from one thread at a time. Rows are written many in a statement. Each step of a statement gives
+the interpreter to the loop and has to wait until the loop gives it back; row by row, a busy loop
+would let few through.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from thingtank.protocols.mqtt.keeping import (
+    DeliveryState,
+    Found,
+    FoundSession,
+    KeptDelivery,
+    KeptSession,
+)
+from thingtank.protocols.mqtt.messages import Message, Subscription
+from thingtank.stores.folders import sync_folder
+from thingtank.stores.mqtt_changes import MqttChanges
+from thingtank.stores.mqtt_rows import (
+    decoded_identifiers,
+    decoded_message,
+    session_of,
+    subscription_of,
+)
+from thingtank.stores.mqtt_session_index import Last, MqttSessionIndex, Plan
+from thingtank.stores.sqlite_files import FileFormat, FileMismatch, open_file
+from thingtank.tank.errors import StorageFailed
+
+Result = TypeVar("Result")
+
+FILE_NAME = "mqtt.sqlite3"
+
+_FORM = FileFormat("a file of MQTT sessions", 0x5454_4D51, 1)  # "TTMQ"
+_PRAGMAS = (
+    ("locking_mode", "EXCLUSIVE"),  # as the journal's
+    ("journal_mode", "WAL"),
+    ("synchronous", "FULL"),
+    ("wal_autocheckpoint", 2000),  # pages, as the journal's
+    ("secure_delete", "OFF"),
+    ("journal_size_limit", 64 * 1024 * 1024),
+)
+_SCHEMA = """
+BEGIN;
+CREATE TABLE IF NOT EXISTS session (
+    session_id INTEGER PRIMARY KEY,
+    client_id TEXT NOT NULL UNIQUE,
+    principal TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    expiry_interval_s INTEGER NOT NULL,
+    is_connected INTEGER NOT NULL,
+    expires_at_us INTEGER NOT NULL,
+    will BLOB);
+CREATE TABLE IF NOT EXISTS subscription (
+    session_id INTEGER NOT NULL,
+    topic_filter TEXT NOT NULL,
+    qos INTEGER NOT NULL,
+    no_local INTEGER NOT NULL,
+    retain_as_published INTEGER NOT NULL,
+    retain_handling INTEGER NOT NULL,
+    identifier INTEGER NOT NULL,
+    PRIMARY KEY (session_id, topic_filter)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS message (message_id INTEGER PRIMARY KEY, message BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS delivery (
+    delivery_id INTEGER PRIMARY KEY,
+    session_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    qos INTEGER NOT NULL,
+    is_retain INTEGER NOT NULL,
+    identifiers BLOB,
+    packet_id INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    message_id INTEGER,
+    message BLOB);
+CREATE TABLE IF NOT EXISTS received (
+    received_id INTEGER PRIMARY KEY,
+    session_id INTEGER NOT NULL,
+    packet_id INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS retained (topic TEXT PRIMARY KEY, message BLOB NOT NULL);
+COMMIT;
+"""
+_ROWS_AT_ONCE = (256, 16, 1)
+_OF_IDS = "IN (SELECT value FROM json_each(?))"
+_SET_STATES = (
+    "UPDATE delivery SET packet_id = json_extract(value, '$[1]'),"
+    " state = json_extract(value, '$[2]')"
+    " FROM json_each(?) WHERE delivery_id = json_extract(value, '$[0]')"
+)
+
+
+class MqttSessionFile:
+    """Blocking access."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._has_failed = False
+        self._index = MqttSessionIndex()
+
+    @classmethod
+    def open(cls, folder: Path) -> "MqttSessionFile":
+        """Open the file of a folder, made when missing; synced into its directory.
+
+        Raises:
+            sqlite3.Error, OSError: the folder cannot be used.
+            FileMismatch: the file is something else, or damaged.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        file = cls(folder / FILE_NAME)
+        try:
+            with file._sound():
+                file._index = _load_index(file._connected())
+        except BaseException:
+            file.close()
+            raise
+        sync_folder(folder)
+        return file
+
+    def found(self) -> Found:
+        """All that is in the file.
+
+        Raises:
+            sqlite3.Error: it cannot be read.
+            FileMismatch: it is damaged.
+        """
+        with self._sound():
+            return _read(self._connected())
+
+    def commit(self, changes: MqttChanges) -> None:
+        """Write a batch and sync it.
+
+        Raises:
+            StorageFailed: nothing of it was kept.
+        """
+        plan = self._index.plan(changes)
+        if plan.is_empty:
+            return
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:
+                _remove(connection, plan)
+                _add(connection, plan)
+
+        self._trying(write)
+        self._index.apply(plan)
+
+    def close(self) -> None:
+        """Close the file; it can be used again."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def _sound(self) -> Iterator[None]:
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
+            if isinstance(error, FileMismatch):
+                raise
+            raise FileMismatch(f"{self._path} is damaged: {error!r}") from error
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            # Messages are for those who may subscribe: nobody else on the machine reads them.
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            connection = open_file(self._path, _FORM, _PRAGMAS, _SCHEMA)
+            try:
+                if self._has_failed:
+                    # What was refused as its sync failed may yet stand in the log. What it did to
+                    # older rows is done again; rows that were new may not come again, and must go.
+                    _remove_after(connection, self._index.last)
+            except BaseException:
+                connection.close()
+                raise
+            self._has_failed = False
+            self._connection = connection
+        return self._connection
+
+    def _trying(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        try:
+            return work(self._connected())
+        except (sqlite3.Error, OSError) as error:
+            self._recover(error)
+            raise StorageFailed(f"MQTT's sessions could not be written: {error}") from error
+
+    def _recover(self, error: Exception) -> None:
+        """Start the next attempt afresh, unless the disk is merely full."""
+        connection = self._connection
+        if connection is None:
+            return
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            if connection.in_transaction:
+                connection.rollback()
+            return
+        self._has_failed = True
+        self.close()
+
+
+def _remove(connection: sqlite3.Connection, plan: Plan) -> None:
+    for table, column, ids in (
+        ("session", "session_id", plan.dropped_sessions),
+        ("subscription", "session_id", plan.dropped_sessions),
+        ("message", "message_id", plan.dropped_messages),
+        ("delivery", "delivery_id", plan.dropped_deliveries),
+        ("received", "received_id", plan.dropped_received),
+    ):
+        if ids:
+            connection.execute(f"DELETE FROM {table} WHERE {column} {_OF_IDS}", (json.dumps(ids),))  # noqa: S608 - names of ours
+    _execute(
+        connection,
+        "DELETE FROM subscription WHERE (session_id, topic_filter) IN (VALUES {})",
+        plan.dropped_subscriptions,
+    )
+    _execute(connection, "DELETE FROM retained WHERE topic IN (VALUES {})", plan.dropped_retained)
+
+
+def _add(connection: sqlite3.Connection, plan: Plan) -> None:
+    _execute(connection, "REPLACE INTO session VALUES {}", plan.sessions)
+    _execute(connection, "REPLACE INTO subscription VALUES {}", plan.subscriptions)
+    _execute(connection, "INSERT INTO message VALUES {}", plan.messages)
+    _execute(connection, "INSERT INTO delivery VALUES {}", plan.deliveries)
+    _execute(connection, "INSERT INTO received VALUES {}", plan.received)
+    _execute(
+        connection,
+        "INSERT INTO retained VALUES {} ON CONFLICT DO UPDATE SET message = excluded.message",
+        plan.retained,
+    )
+    if plan.states:
+        connection.execute(_SET_STATES, (json.dumps(plan.states),))
+
+
+def _remove_after(connection: sqlite3.Connection, last: Last) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:
+        for table, column, value in (
+            ("session", "session_id", last.session_id),
+            ("subscription", "session_id", last.session_id),
+            ("message", "message_id", last.message_id),
+            ("delivery", "delivery_id", last.delivery_id),
+            ("received", "received_id", last.received_id),
+        ):
+            connection.execute(f"DELETE FROM {table} WHERE {column} > ?", (value,))  # noqa: S608 - names of ours
+
+
+def _execute(connection: sqlite3.Connection, text: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Execute a statement with rows in the place of `{}`."""
+    done = 0
+    for at_once in _ROWS_AT_ONCE:
+        if len(rows) - done < at_once:
+            continue
+        row = "(" + ", ".join("?" * len(rows[0])) + ")"
+        statement = text.format(", ".join([row] * at_once))
+        while len(rows) - done >= at_once:
+            values = list(chain.from_iterable(rows[done : done + at_once]))
+            connection.execute(statement, values)
+            done += at_once
+
+
+def _load_index(connection: sqlite3.Connection) -> MqttSessionIndex:
+    (values,) = connection.execute(
+        "SELECT (SELECT max(session_id) FROM session), (SELECT max(message_id) FROM message),"
+        " (SELECT max(delivery_id) FROM delivery), (SELECT max(received_id) FROM received)"
+    )
+    return MqttSessionIndex.load(
+        Last(*(value or 0 for value in values)),
+        connection.execute("SELECT session_id, client_id FROM session"),
+        connection.execute("SELECT delivery_id, session_id, number, message_id FROM delivery"),
+        connection.execute("SELECT received_id, session_id, packet_id FROM received"),
+    )
+
+
+def _read(connection: sqlite3.Connection) -> Found:
+    sessions: dict[int, _Found] = {}
+    for row in connection.execute("SELECT * FROM session ORDER BY session_id"):
+        sessions[row[0]] = _Found(session_of(row))
+    for row in connection.execute("SELECT * FROM subscription"):
+        sessions[row[0]].subscriptions.append(subscription_of(row))
+    messages = {
+        message_id: decoded_message(data)
+        for message_id, data in connection.execute("SELECT * FROM message")
+    }
+    for row in connection.execute("SELECT * FROM delivery ORDER BY delivery_id"):
+        sessions[row[1]].deliveries.append(_delivery_of(row, messages))
+    rows = connection.execute("SELECT session_id, packet_id FROM received ORDER BY received_id")
+    for session_id, packet_id in rows:
+        sessions[session_id].received.append(packet_id)
+    retained = {
+        topic: decoded_message(data)
+        for topic, data in connection.execute("SELECT * FROM retained ORDER BY topic")
+    }
+    return Found([each.found() for each in sessions.values()], retained)
+
+
+class _Found:
+    """A session as it is read."""
+
+    def __init__(self, session: KeptSession) -> None:
+        self.session = session
+        self.subscriptions: list[Subscription] = []
+        self.deliveries: list[KeptDelivery] = []
+        self.received: list[int] = []
+
+    def found(self) -> FoundSession:
+        return FoundSession(self.session, self.subscriptions, self.deliveries, self.received)
+
+
+def _delivery_of(row: tuple[Any, ...], messages: dict[int, Message]) -> KeptDelivery:
+    _, _, number, qos, is_retain, identifiers, packet_id, state, message_id, message = row
+    return KeptDelivery(
+        number,
+        messages[message_id] if message is None else decoded_message(message),
+        qos,
+        bool(is_retain),
+        decoded_identifiers(identifiers),
+        packet_id,
+        DeliveryState(state),
+    )
