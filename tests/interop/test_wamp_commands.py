@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -19,6 +20,10 @@ from tests.live_server import start_server
 
 STOP_S_MAX = 20.0
 COMPONENTS = '''
+import asyncio
+import os
+import signal
+
 from autobahn import wamp
 from autobahn.asyncio.component import Component
 from autobahn.asyncio.wamp import ApplicationSession, Session
@@ -84,6 +89,34 @@ made = Component(transports="ws://127.0.0.1:9/ws", realm="realm1")
 async def made_joined(session, details):
     print("made", flush=True)
     session.leave()
+
+def press_ctrl_c():
+    os.kill(os.getpid(), signal.SIGINT)
+
+class PressedWhileConnecting(ApplicationSession):
+    def __init__(self, config):
+        super().__init__(config)
+        press_ctrl_c()
+
+class PressedWhileLeaving(ApplicationSession):
+    def onJoin(self, details):
+        self.leave()
+    def onLeave(self, details):
+        press_ctrl_c()
+        self.disconnect()
+
+class PressedBetweenAttempts(ApplicationSession):
+    def onJoin(self, details):
+        raise ValueError("a fault of the component")
+    def onDisconnect(self):
+        asyncio.get_running_loop().call_later(0.01, press_ctrl_c)
+
+pressed_while_closing = Component(transports="ws://127.0.0.1:9/ws", realm="realm1")
+
+@pressed_while_closing.on_join
+def pressed_while_closing_joined(session, details):
+    press_ctrl_c()
+    raise ValueError("a fault of the component")
 
 neither = 7
 '''  # fmt: skip
@@ -338,9 +371,24 @@ def test_a_component_that_fails_after_its_join_says_so_and_joins_again(
     assert [process.stdout.readline() for _ in range(2)] == ["begun\n"] * 2
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=STOP_S_MAX)
-    assert process.returncode == 0
+    assert process.returncode == 0, errors
     assert "\nValueError: a fault of the component\nThe component failed after its join" in errors
     assert "never retrieved" not in errors
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PressedWhileConnecting",
+        "PressedWhileLeaving",
+        "PressedBetweenAttempts",
+        "pressed_while_closing",
+    ],
+)
+def test_ctrl_c_ends_a_component_at_any_moment(words: Words, components: Path, name: str) -> None:
+    done = words("run", f"components:{name}", cwd=components)
+    assert done.returncode == 0, done.stderr
+    assert not re.search("Exception in callback|never retrieved|never awaited", done.stderr)
 
 
 def test_an_api_key_is_a_ticket_without_a_name(words: Words, served: Served) -> None:

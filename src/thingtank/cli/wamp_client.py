@@ -9,7 +9,7 @@ import json
 import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from thingtank.cli.session import Refusal
@@ -57,7 +57,7 @@ def run(main: Callable[[], Awaitable[None]]) -> None:
 
     txaio.use_asyncio()
     logging.getLogger().addHandler(logging.NullHandler())  # what Autobahn notes is said in words
-    with asyncio.Runner() as runner:
+    with suppress(KeyboardInterrupt), asyncio.Runner() as runner:
         runner.run(_until_interrupted(main))
 
 
@@ -74,7 +74,7 @@ async def _until_interrupted(main: Callable[[], Awaitable[None]]) -> None:
         loop.add_signal_handler(number, interrupt)
     try:
         await task
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, Refusal):  # what fails while it ends is of no interest
         if not interrupted:
             raise
 

@@ -5,6 +5,7 @@ goes on.
 """
 
 import asyncio
+import contextlib
 import importlib
 import inspect
 import ssl
@@ -220,6 +221,19 @@ def _named_as(session_class: Any, made: Any) -> Any:
     return made
 
 
+class _Nobody:
+    """In place of the future of a stopped component, which may go on telling of its end."""
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, _: Any) -> None:
+        """Hear nothing."""
+
+    def set_exception(self, _: Any) -> None:
+        """Hear nothing."""
+
+
 class _Silent:
     """In place of a component's log: what it would say is said here, once and in words."""
 
@@ -239,6 +253,8 @@ async def keep_running(component: Any) -> None:
 
     def failed(_: Any, error: Any) -> None:
         failures[:] = [error]
+        if component._stopping:
+            return
         if faults:
             _print_fault(faults.pop())
         elif not is_fatal(error):
@@ -263,9 +279,23 @@ async def keep_running(component: Any) -> None:
 
 
 async def _stop(component: Any, done: asyncio.Future[None]) -> None:
-    component.stop()
-    await asyncio.wait([done], timeout=LEAVE_S_MAX)
-    done.cancel()
+    """End a component wherever it is: connecting, joined, losing its session, waiting, or done.
+
+    Autobahn's own `stop` fails where the connection is being closed, or the component is done.
+    """
+    from autobahn.exception import Disconnected
+    from autobahn.wamp.exception import TransportLost
+
+    component._stopping = True
+    component._can_reconnect = lambda: False
+    session = component._session
+    if not done.done() and session is not None and session.is_attached():
+        with contextlib.suppress(Disconnected, TransportLost):
+            session.leave()
+            await asyncio.wait([done], timeout=LEAVE_S_MAX)
+    component._done_f = _Nobody()
+    if component._delay_f is not None:
+        component._delay_f.cancel()
 
 
 def _print_fault(error: BaseException) -> None:

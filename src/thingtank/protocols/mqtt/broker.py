@@ -117,9 +117,10 @@ class Broker:
             self.listener is not None and route.intake is None and self.listener.wants(topic)
         )
         route.relays_once = not (route.groups or route.intake or route.is_overheard)
-        route.relays = route.relays_once and not any(
+        route.may_keep = bool(route.groups) or any(
             target.session.is_persistent for target in route.direct
         )
+        route.relays = route.relays_once and not route.may_keep
         route.version = self.version
 
     def change_routes(self) -> None:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 _CONNECT, _PUBACK, _PUBREC, _PUBREL, _PUBCOMP = 0x10, 0x40, 0x50, 0x62, 0x70
 _PINGREQ, _PINGRESP = 0xC0, b"\xd0\x00"
 _PUBACK_2, _PUBREC_2 = b"\x40\x02", b"\x50\x02"
+_PUBACK_NOBODY = b"\x40\x03%b\x10"
 _NOBODY = ReasonCode.NO_MATCHING_SUBSCRIBERS
 _ROUTES_MAX = 64  # that a connection remembers by itself
 _HELD_BYTES_MAX = 2**16  # of a client that has yet to be let in
@@ -92,6 +93,7 @@ class Connection:
         "_aliases",
         "_broker",
         "_packet_bytes_max",
+        "_repeats",
         "_rest",
         "_routes",
         "_sent_aliases",
@@ -140,6 +142,7 @@ class Connection:
         self._wanted_bytes = 0
         self._routes: dict[bytes, Route] = {}
         self._acks: deque[Ack] | None = None
+        self._repeats: dict[int, int] | None = None
         self._unacked_count = 0
         self._aliases: dict[int, bytes] | None = None
         self._sent_aliases: dict[bytes, int] | None = None
@@ -193,6 +196,7 @@ class Connection:
                 break
             first, length, body = data[at], data[at + 1], at + 2
             if length >= 0x80:
+                self._check_beginning(first)
                 found = read_length(data, at + 1)
                 if found is None:
                     self._wanted_bytes = size - at + 1
@@ -351,21 +355,14 @@ class Connection:
             packet_id = ack[0] << 8 | ack[1]
             if self._of_session.expiry_interval_s:
                 return False
-            if packet_id not in received:
-                if len(received) >= broker.bounds.receive_maximum:
-                    return False
-                received[packet_id] = True
-                self._relay_tracked(route, first, data, at, stop, payload, end)
-            answer = _PUBREC_2 + ack
+            if packet_id in received or len(received) >= broker.bounds.receive_maximum:
+                return False
+            received[packet_id] = True
+            self.write(_PUBREC_2 + ack)
+            self._relay_tracked(route, first, data, at, stop, payload, end)
         else:
             self._relay_tracked(route, first, data, at, stop, payload, end)
-            answer = _PUBACK_2 + ack
-        if is_5 and not route.direct:
-            answer = b"%c\x03%b%c" % (answer[0], ack, _NOBODY)
-        out = self.out
-        if not out:
-            broker.dirty.append(self)
-        out.append(answer)
+            self.write(_PUBACK_2 + ack if route.direct or not is_5 else _PUBACK_NOBODY % ack)
         return True
 
     def _relay_once(self, route: "Route", data: bytes, at: int, tail: int, end: int) -> None:
@@ -475,12 +472,16 @@ class Connection:
         if packet.retain:
             reason = broker.retain(message)
             is_kept = reason is ReasonCode.SUCCESS
+        if packet.qos == 2:
+            # Before the message: it may be the client's own, and some take things in that order.
+            waits = is_kept or session.is_persistent or route.may_keep
+            self._acknowledge(packet, reason, waits=waits)
+            broker.distribute(route, message, session)
+            return
+        is_kept |= broker.distribute(route, message, session)
         if route.is_empty and not reason:
             reason = _NOBODY
-        is_kept |= broker.distribute(route, message, session)
-        if packet.qos:
-            is_kept |= packet.qos == 2 and session.is_persistent
-            self._acknowledge(packet, reason, waits=is_kept)
+        self._acknowledge(packet, reason, waits=is_kept)
 
     def _topic_of(self, packet: Publish) -> bytes:
         """The topic name, which a topic alias may stand for (3.3.2.3.4)."""
@@ -507,6 +508,7 @@ class Connection:
         """Whether a message of QoS 2 has been taken before; also refuses more than is allowed."""
         session, bounds = self._of_session, self._broker.bounds
         if packet.qos == 2 and packet.packet_id in session.received:
+            self._count_repeat(packet)
             if session.received[packet.packet_id]:
                 self._acknowledge(packet, ReasonCode.SUCCESS, waits=session.is_persistent)
             return True
@@ -523,6 +525,20 @@ class Connection:
             self.is_held = True
             self.link.pause()
         return False
+
+    def _count_repeat(self, packet: Publish) -> None:
+        """Refuse a client that sends one message of QoS 2 again and again.
+
+        On one connection there is no cause to send it even twice (MQTT 5, 4.4), but clients do.
+        """
+        if self.version == 3:  # MQTT 3.1 sends again when an answer is late
+            return
+        if self._repeats is None:
+            self._repeats = {}
+        mark = hash(packet.payload)
+        if self._repeats.get(packet.packet_id) == mark:
+            raise ProtocolError(f"packet id {packet.packet_id} a third time (4.4)")
+        self._repeats[packet.packet_id] = mark
 
     def _allowed_route(self, octets: bytes) -> "Route | None":
         broker = self._broker
@@ -572,6 +588,8 @@ class Connection:
     def _forget_received(self, session: Session, packet_id: int) -> bool:
         if session.received.pop(packet_id, None) is None:
             return False
+        if self._repeats:
+            self._repeats.pop(packet_id, None)
         if session.is_persistent:
             self._broker.keeper.drop_received(session.client_id, packet_id)
         return True
@@ -627,16 +645,13 @@ class Connection:
 
     def _take_pubrec(self, packet: Pubrec) -> None:
         is_refused = packet.reason_code >= ReasonCode.UNSPECIFIED_ERROR
-        if not self._of_session.take_pubrec(packet.packet_id, is_refused=is_refused):
-            if is_refused:
-                return
-            self.send_ack(_PUBREL, packet.packet_id, ReasonCode.PACKET_IDENTIFIER_NOT_FOUND)
+        is_known = self._of_session.take_pubrec(packet.packet_id, is_refused=is_refused)
+        if not is_known and not is_refused:
+            self.send_ack(_PUBREL, packet.packet_id)
 
     def _take_pubrel(self, packet: Pubrel) -> None:
         session = self._of_session
-        if not self._forget_received(session, packet.packet_id):
-            self.send_ack(_PUBCOMP, packet.packet_id, ReasonCode.PACKET_IDENTIFIER_NOT_FOUND)
-        elif session.is_persistent:
+        if self._forget_received(session, packet.packet_id) and session.is_persistent:
             # The client uses the packet id again after PUBCOMP; it must not be known then.
             self._broker.awaiting.append(_Completing(self, packet.packet_id))
         else:
@@ -666,11 +681,12 @@ class Connection:
         self.out.append(octets)
 
     def send(self, packet: "ServerPacket") -> None:
-        """Send any packet, without reasons in words if they make it too large (3.1.2.11.4)."""
+        """Send any packet that the client says it can take (3.1.2.11.4)."""
         octets = serialize(packet, self.version)
-        if self._packet_bytes_max and len(octets) > self._packet_bytes_max:
-            return
-        self.write(octets)
+        if not self._packet_bytes_max or len(octets) <= self._packet_bytes_max:
+            self.write(octets)
+        elif type(packet) is Connack:
+            self.close()
 
     def send_ack(self, first: int, packet_id: int, reason: ReasonCode = ReasonCode.SUCCESS) -> None:
         """Send PUBACK, PUBREC, PUBREL or PUBCOMP."""

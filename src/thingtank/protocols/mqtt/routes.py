@@ -35,6 +35,7 @@ class Route:
         intake: who takes the messages in place of all others.
         relays_once: whether QoS 0 messages need nothing but to be sent to `direct`.
         relays: whether none of QoS 1 and 2 does either.
+        may_keep: whether somebody may get its messages who is owed them after a restart.
     """
 
     __slots__ = (
@@ -42,6 +43,7 @@ class Route:
         "groups",
         "intake",
         "is_overheard",
+        "may_keep",
         "octets",
         "relays",
         "relays_once",
@@ -59,6 +61,7 @@ class Route:
         self.is_overheard = False
         self.relays_once = False
         self.relays = False
+        self.may_keep = False
 
     @property
     def is_empty(self) -> bool:

@@ -84,7 +84,8 @@ class Session:
         rights: of the client that is there, or was last; None since the process began.
         subscriptions: by topic filter.
         inflight: what was sent and not acknowledged, by packet id, in the order of sending.
-        received: packet ids of QoS 2 messages that were taken and not released yet.
+        received: packet ids of QoS 2 messages that were taken and not released yet; True unless it
+            is not known what becomes of one.
         quota: how many more messages may be sent before one is acknowledged (MQTT 5, 4.9).
         expires_at_us: while it has no connection; 0 for never.
         will: until it is published or dropped.
