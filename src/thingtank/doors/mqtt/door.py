@@ -15,6 +15,7 @@ log = structlog.get_logger()
 
 TICK_S = 1.0
 CLOSE_S_MAX = 5.0  # until a client that is to go must have taken what was written to it
+_FEW_PIECES, _LARGE_BYTES = 32, 16_384
 STOP_S_MAX = 1.0  # for clients to take their DISCONNECT
 
 
@@ -36,6 +37,9 @@ class Link(Protocol):
     def write(self, data: bytes) -> None:
         """Write octets."""
 
+    def write_all(self, pieces: list[bytes]) -> None:
+        """Write octets that are too many to be copied."""
+
     def unread_bytes(self) -> int:
         """How much was written and not taken yet."""
 
@@ -50,6 +54,15 @@ class Link(Protocol):
 
     def abort(self) -> None:
         """End the connection at once."""
+
+
+def _write(link: Link, out: list[bytes]) -> None:
+    if len(out) == 1:
+        link.write(out[0])
+    elif len(out) <= _FEW_PIECES and max(map(len, out)) >= _LARGE_BYTES:
+        link.write_all(out)  # a large payload is one object for all who get it
+    else:
+        link.write(b"".join(out))
 
 
 class MqttDoor:
@@ -110,6 +123,8 @@ class MqttDoor:
 
     def _flush(self) -> None:
         broker = self.broker
+        if broker.resuming:
+            broker.resume()
         broker.settle()
         dirty, broker.dirty = broker.dirty, []
         self._is_flushing = False
@@ -120,9 +135,8 @@ class MqttDoor:
                 out.clear()
                 continue
             if out:
-                data = b"".join(out) if len(out) > 1 else out[0]
+                _write(link, out)
                 out.clear()
-                link.write(data)
             if connection.is_closed:
                 self._let_go(connection, link)
         if broker.has_more:

@@ -30,6 +30,7 @@ from thingtank.protocols.mqtt.topics import check_topic_name
 
 _EXPIRED_AT_ONCE = 1_000
 _SYS = "$SYS/"
+SENT_A_TURN_MAX = 50_000  # messages: some 20 ms
 
 
 class Settling(Protocol):
@@ -44,12 +45,16 @@ class Broker:
 
     Attributes:
         version: rises when a route that was found before may have changed.
+        epoch: rises when it has, though those who have subscribed are the same.
         dirty: connections that have something in `out`, or have ended.
         awaiting: what is told by the next `settle`.
         owner: whose topics are not the users' own.
         listener: hears what is published to the users' own topics.
         received_count: messages that clients have published, since the start.
         sent_count: messages that were sent to clients.
+        sent_count_max: at which connections wait for the next turn: what is sent is held in memory
+            until this one ends.
+        resuming: those connections.
         dropped_count: messages that were not, because the client was slow or its queue full.
     """
 
@@ -76,11 +81,14 @@ class Broker:
         self.owner: TopicOwner | None = None
         self.listener: Listener | None = None
         self.version = 1
+        self.epoch = 1
         self.dirty: list[Connection] = []
         self.awaiting: list[Settling] = []
         self.received_count = 0
         self.sent_count = 0
         self.dropped_count = 0
+        self.sent_count_max = SENT_A_TURN_MAX
+        self.resuming: list[Connection] = []
         self._routes: dict[bytes, Route] = {}
         self._replays: deque[Replay] = deque()
 
@@ -106,6 +114,10 @@ class Broker:
         """Bring a route up to date."""
         topic = route.topic
         matched = self.subscriptions.match(topic)
+        route.version = self.version
+        if matched is route.matched and route.epoch == self.epoch:
+            return
+        route.matched, route.epoch = matched, self.epoch
         route.direct = [
             target_of(session, subscriptions)
             for session, subscriptions in matched.direct
@@ -121,15 +133,15 @@ class Broker:
             target.session.is_persistent for target in route.direct
         )
         route.relays = route.relays_once and not route.may_keep
-        route.version = self.version
 
     def change_routes(self) -> None:
         """All routes are to be found anew."""
         self.version += 1
+        self.epoch += 1
 
     def change_rights(self) -> None:
         """What anybody may do is to be asked anew."""
-        self.version += 1
+        self.change_routes()
         for session in self.sessions.values():
             if session.connection is not None:
                 session.connection.forget_rights()
@@ -292,6 +304,7 @@ class Broker:
 
     def settle(self) -> None:
         """End a turn: have what waits for the disk told when it may go on."""
+        self.sent_count_max = self.sent_count + SENT_A_TURN_MAX
         for _ in range(len(self._replays)):
             replay = self._replays.popleft()
             if replay.go_on():
@@ -309,7 +322,13 @@ class Broker:
     @property
     def has_more(self) -> bool:
         """Whether another turn should follow soon, though nothing comes in."""
-        return bool(self._replays)
+        return bool(self._replays or self.resuming)
+
+    def resume(self) -> None:
+        """Begin another turn with those who had to wait for it."""
+        resuming, self.resuming = self.resuming, []
+        for connection in resuming:
+            connection.go_on()
 
     def tick(self) -> None:
         """Do what time makes due; about once a second."""

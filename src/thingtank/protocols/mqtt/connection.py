@@ -189,7 +189,8 @@ class Connection:
     def _take_packets(self, data: bytes) -> int:
         """Take all whole packets; answers where the rest begins."""
         at, size = 0, len(data)
-        bytes_max = self._broker.bounds.packet_bytes_max
+        broker = self._broker
+        bytes_max = broker.bounds.packet_bytes_max
         self._wanted_bytes = 2
         while size - at >= 2:
             if self.is_held or self.state is State.CLOSED:
@@ -221,6 +222,10 @@ class Connection:
             else:
                 self._take(parse(first, data[body:end], self.version))
             at = end
+            if broker.sent_count >= broker.sent_count_max:
+                broker.resuming.append(self)
+                self.hold()
+                break
         return at
 
     @property
@@ -252,8 +257,9 @@ class Connection:
             raise ProtocolError("packet before CONNACK [MQTT-4.12.0-1]", is_told=False)
 
     def hold(self) -> None:
-        """Take nothing more until `go_on`: what comes is kept, and little of it."""
+        """Take nothing more until `go_on`."""
         self.is_held = True
+        self.link.pause()
 
     def go_on(self) -> None:
         """Take what has come meanwhile, and read on."""
@@ -522,8 +528,7 @@ class Connection:
         elif len(session.received) >= RECEIVED_MAX:
             raise ProtocolError(f"more than {RECEIVED_MAX} messages of QoS 2 not released")
         elif self._unacked_count >= bounds.receive_maximum:
-            self.is_held = True
-            self.link.pause()
+            self.hold()
         return False
 
     def _count_repeat(self, packet: Publish) -> None:
@@ -607,10 +612,12 @@ class Connection:
             return
         ack = self._wait(packet)
         ack.reason = reason
-        if waits:
-            self._broker.awaiting.append(ack)
-        else:
+        if not waits:
             ack.waits_count = 0
+            return
+        self._broker.awaiting.append(ack)
+        if self._broker.keeper.is_behind:
+            self.hold()  # until this is sent
 
     def _wait(self, packet: Publish) -> Ack:
         if self._acks is None:

@@ -1,7 +1,7 @@
 """The data types of packets (MQTT 5, 1.5) and the remaining length (2.1.4)."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thingtank.protocols.mqtt.errors import LocalProtocolError, MalformedPacket
@@ -41,6 +41,7 @@ def test_variable_byte_integer_has_the_octets_of_the_table(value: int, octets: s
     assert read_length(b"." + found + b".", 1) == (value, len(found) + 1)
 
 
+@settings(deadline=None)
 @given(st.integers(0, VARIABLE_MAX))
 def test_variable_byte_integer_comes_back_the_same(value: int) -> None:
     octets = serialize_variable(value)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from thingtank.protocols.mqtt.client_parser import parse_from_server
@@ -44,6 +44,9 @@ from thingtank.protocols.mqtt.reason_codes import (
     ReasonCode,
 )
 from thingtank.protocols.mqtt.serializer import serialize
+
+# A busy machine is no failure.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 characters = st.characters(exclude_categories=("Cs", "Cc", "Cn"))
 texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=9)
@@ -265,12 +268,14 @@ def body_of(octets: bytes) -> bytes:
     return octets[at:]
 
 
+@patient
 @given(connects())
 def test_connect_comes_back_the_same(packet: Connect) -> None:
     octets = serialize(packet, packet.protocol_version)
     assert parse_connect(octets[0] & 0x0F, body_of(octets)) == packet
 
 
+@patient
 @given(versions_and_requests)
 def test_what_clients_send_comes_back_the_same(found: tuple[int, Packet]) -> None:
     version, packet = found
@@ -278,6 +283,7 @@ def test_what_clients_send_comes_back_the_same(found: tuple[int, Packet]) -> Non
     assert parse(octets[0], body_of(octets), version) == packet
 
 
+@patient
 @given(versions_and_answers)
 def test_what_servers_send_comes_back_the_same(found: tuple[int, Packet]) -> None:
     version, packet = found
@@ -285,6 +291,7 @@ def test_what_servers_send_comes_back_the_same(found: tuple[int, Packet]) -> Non
     assert parse_from_server(octets[0], body_of(octets), version) == packet
 
 
+@patient
 @given(PROPERTIES[PacketType.PUBLISH])
 def test_forwarded_properties_come_back_the_same(properties: Properties) -> None:
     octets = forwarded_properties(properties)
@@ -293,6 +300,7 @@ def test_forwarded_properties_come_back_the_same(properties: Properties) -> None
     )
 
 
+@patient
 @given(versions_and_requests | versions_and_answers, st.data())
 def test_flipped_octets_are_refused_or_read_as_something_that_can_be_written(
     found: tuple[int, Packet], data: st.DataObject
@@ -304,6 +312,7 @@ def test_flipped_octets_are_refused_or_read_as_something_that_can_be_written(
     check_garbage(octets[0], bytes(octets[2:]), version)
 
 
+@patient
 @given(st.integers(0, 255), st.binary(max_size=40), versions)
 def test_garbage_is_refused_or_read_as_something_that_can_be_written(
     first_octet: int, body: bytes, version: int
@@ -322,6 +331,7 @@ def check_garbage(first_octet: int, body: bytes, version: int) -> None:
         assert parse_this(octets[0], body_of(octets), version) == packet
 
 
+@patient
 @given(st.sampled_from([b"\0\6MQIsdp\3", b"\0\4MQTT\4", b"\0\4MQTT\5"]), st.binary(max_size=40))
 def test_garbage_in_connect_is_refused_or_read_as_something_that_can_be_written(
     head: bytes, rest: bytes
@@ -334,6 +344,7 @@ def test_garbage_in_connect_is_refused_or_read_as_something_that_can_be_written(
     assert parse_connect(0, body_of(octets)) == packet
 
 
+@patient
 @given(st.binary(max_size=40), st.sampled_from(PacketType))
 def test_garbage_in_properties_is_refused_or_read_as_something_that_can_be_written(
     octets: bytes, packet_type: PacketType

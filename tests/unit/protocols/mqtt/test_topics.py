@@ -1,7 +1,7 @@
 """Topic names and topic filters (MQTT 5, 4.7 and 4.8.2)."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thingtank.protocols.mqtt.errors import (
@@ -198,6 +198,7 @@ def test_topic_filter_matches_as_the_standard_says(
 levels = st.lists(st.sampled_from(["a", "b", "", "$x", "é"]), min_size=1, max_size=5)
 
 
+@settings(deadline=None)
 @given(levels, st.data())
 def test_filter_made_from_a_topic_matches_it(names: list[str], data: st.DataObject) -> None:
     topic = "/".join(names)
@@ -207,6 +208,7 @@ def test_filter_made_from_a_topic_matches_it(names: list[str], data: st.DataObje
     assert matches("/".join(wild), topic)
 
 
+@settings(deadline=None)
 @given(levels, levels)
 def test_filter_without_wildcards_matches_only_itself(names: list[str], others: list[str]) -> None:
     assert matches("/".join(names), "/".join(others)) is (names == others)
