@@ -83,6 +83,7 @@ class MqttDoor:
         self._loop = asyncio.get_running_loop()
         self._is_flushing = False
         self._timer: asyncio.TimerHandle | None = None
+        broker.wake = self.flush_soon
         self._all_gone: asyncio.Event | None = None  # while it stops
 
     def start(self) -> None:

@@ -50,6 +50,8 @@ class Broker:
         awaiting: what is told by the next `settle`.
         owner: whose topics are not the users' own.
         listener: hears what is published to the users' own topics.
+        wake: called when what waited for the disk has gone on, outside of a turn, so that what it
+            has put on `dirty` is written.
         received_count: messages that clients have published, since the start.
         sent_count: messages that were sent to clients.
         sent_count_max: at which connections wait for the next turn: what is sent is held in memory
@@ -80,6 +82,7 @@ class Broker:
         self.reception = Reception(self)
         self.owner: TopicOwner | None = None
         self.listener: Listener | None = None
+        self.wake: Callable[[], None] = lambda: None
         self.version = 1
         self.epoch = 1
         self.dirty: list[Connection] = []
@@ -316,6 +319,7 @@ class Broker:
             def settle_all(error: Exception | None) -> None:
                 for each in awaiting:
                     each.settle(error)
+                self.wake()
 
             self.keeper.when_kept(settle_all)
 
