@@ -134,6 +134,31 @@ async def test_who_comes_in_without_saying_who_it_is(
         assert principal.only_with_key is (rule == "with_key" and who == "anonymous")
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (("whoever", "guess"), "local"),
+        (("whoever", None), "local"),
+        (("alice", "wrong"), BAD),
+        (("lamp", "wrong"), BAD),
+        (("k" * 48, None), BAD),
+        ((NO_UUID, "wrong"), BAD),
+    ],
+)
+async def test_a_name_that_nobody_has_may_count_as_none(
+    given: tuple[Any, Any], expected: str | Refusal
+) -> None:
+    house = await House.build(users=USERS, unknown_users="anonymous")
+    if isinstance(expected, Refusal):
+        with pytest.raises(Refused) as raised:
+            await house.come(*given, peer=HERE)
+        assert raised.value.reason_code == expected
+        return
+    assert (await house.come(*given, peer=HERE)).id == expected
+    with pytest.raises(Refused):
+        await house.come(*given, peer=ELSEWHERE)
+
+
 VALVES = certificate("CN=valve 7,O=Example")
 DEVICES = certificate(f"CN={UUID}")
 CERTIFIED = [

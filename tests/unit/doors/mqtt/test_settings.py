@@ -71,6 +71,7 @@ PROBLEMS: list[tuple[dict[str, Any], str]] = [
     (rule("/v2/feeds/1.json"), "'/v2/feeds/1.json' is the tank's, where accounts and keys decide"),
     (rule("v2/#"), "'v2/#' is the tank's"),
     (rule("$SYS/#"), "mqtt.acl[0].topic: $SYS is a matter of mqtt.sys_readers"),
+    (rule("$SYS/broker/connection/#"), "mqtt.acl[0].topic: $SYS is a matter of mqtt.sys_readers"),
     (rule("a", principals=[], allow="both"), "mqtt.acl[0].principals: are none"),
     (rule("a", principals=["account:"], allow="both"), "mqtt.acl[0].principals: 'account:' is no principal"),
     (rule("a", principals=["*"]), "mqtt.acl[0].allow: one of allow and deny must say what"),
