@@ -1,7 +1,7 @@
 """The MQTT brokers that are compared: Thing Tank, Debian's Mosquitto, and amqtt.
 
-All have the same limits: what may be in flight to one client, and what may wait for it. They are
-far above what the bench has under way, so nobody has a reason to drop anything.
+Their limits are on, but far above what the bench has under way, so nobody has a reason to drop
+anything: 5,000 messages at most wait for one client, 20,000 where it is away.
 """
 
 import getpass
@@ -31,7 +31,10 @@ from tests.live_server import LiveServer, start_server
 OURS, MOSQUITTO, AMQTT = "Thing Tank", "Mosquitto", "amqtt"
 AMQTT_VERSION = "amqtt==0.12.1"
 INFLIGHT_MAX = 1_000
-QUEUED_MAX = 100_000
+# Mosquitto 2.0.11 never takes off its count some messages that had to wait and then went out. With a
+# limit of 1,000 it dropped messages of QoS 1 before 2,000 were through, with 100,000 before 170,000,
+# while never more than 1,000 were under way. It is a count for each connection, and this is not reached.
+MOSQUITTO_QUEUED_MAX = 10_000_000
 OUR_FLAGS = ("--mqtt", "0")
 
 # Access checks are on: one user, who may use the topics of the bench and no others. What a client
@@ -116,7 +119,7 @@ def mosquitto(folder: Path, name: str = MOSQUITTO) -> Iterator[Broker]:
             account=getpass.getuser(),
             folder=own,
             inflight_max=INFLIGHT_MAX,
-            queued_max=QUEUED_MAX,
+            queued_max=MOSQUITTO_QUEUED_MAX,
         )
     )
     command = [program, "-c", str(own / "mosquitto.conf")]
