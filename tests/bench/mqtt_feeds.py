@@ -62,7 +62,7 @@ def _device(client: httpx.Client) -> Device:
     feed = {"title": "bench", "version": "1.0.0", "datastreams": [{"id": DATASTREAM}]}
     feed_id = int(_location(client.post("/v2/feeds", json=feed)))
     permission = {"access_methods": ["get", "put"], "resources": [{"feed_id": feed_id}]}
-    key = {"key": {"label": "bench", "permissions": [permission]}}
+    key = {"key": {"label": "bench", "private_access": True, "permissions": [permission]}}
     return Device(feed_id, _location(client.post("/v2/keys", json=key)))
 
 

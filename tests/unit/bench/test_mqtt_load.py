@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import count
+from pathlib import Path
 
 import pytest
 from tests.bench.c_program import LoadRefused
@@ -53,6 +54,8 @@ class SmallBroker:
         self._filters: dict[str, tuple[str, int]] = {}
         self._writers: dict[str, asyncio.StreamWriter] = {}
         self._kept: dict[str, list[bytes]] = {}
+        self.users: list[str] = []
+        self.published: list[tuple[str, bytes]] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client_id = ""
@@ -61,7 +64,8 @@ class SmallBroker:
                 head, length = await reader.readexactly(2)
                 body = await reader.readexactly(length)
                 if head >> 4 == CONNECT:
-                    client_id = body[-body[::-1].index(b"\0") :].decode()[1:]
+                    client_id, *user = self._identity(body)
+                    self.users += user
                     self._connect(client_id, bool(body[7] & 2), writer)
                 elif head >> 4 == DISCONNECT:
                     break
@@ -73,6 +77,16 @@ class SmallBroker:
         finally:
             self._writers.pop(client_id, None)
             writer.close()
+
+    def _identity(self, body: bytes) -> list[str]:
+        """Client id and, where there is one, user name."""
+        rest = body[10 + (1 + body[10] if self._version == VERSION_5 else 0) :]
+        texts = []
+        while rest:
+            size = int.from_bytes(rest[:2], "big")
+            texts.append(rest[2 : 2 + size].decode())
+            rest = rest[2 + size :]
+        return texts
 
     def _connect(self, client_id: str, is_clean: bool, writer: asyncio.StreamWriter) -> None:
         # Receive maximum of 3, which a publisher has to keep to.
@@ -102,6 +116,8 @@ class SmallBroker:
     def _relay(self, head: int, body: bytes, writer: asyncio.StreamWriter) -> None:
         topic_size = int.from_bytes(body[:2], "big")
         topic = body[2 : 2 + topic_size].decode()
+        qos = head >> 1 & 3
+        self.published.append((topic, body[2 + topic_size + 2 * (qos > 0) :]))
         for client_id, (wanted, _) in self._filters.items():
             if wanted not in (topic, "bench/+/up"):
                 continue
@@ -110,7 +126,6 @@ class SmallBroker:
                     self._writers[client_id].write(delivery)
                 else:
                     self._kept.setdefault(client_id, []).append(delivery)
-        qos = head >> 1 & 3
         if qos and self._acknowledges:
             packet_id = body[2 + topic_size : 4 + topic_size]
             writer.write(packet(0x40 if qos == 1 else 0x50, packet_id))
@@ -123,7 +138,12 @@ async def small_broker(
     code: int = 0,
     acknowledges: bool = True,
 ) -> AsyncIterator[Line]:
-    broker = SmallBroker(version, spoil, code, acknowledges)
+    async with served(SmallBroker(version, spoil, code, acknowledges)) as line:
+        yield line
+
+
+@asynccontextmanager
+async def served(broker: SmallBroker) -> AsyncIterator[Line]:
     server = await asyncio.start_server(broker.serve, "127.0.0.1", 0)
     async with server:
         yield Line(server.sockets[0].getsockname()[1])
@@ -227,6 +247,28 @@ async def test_what_is_lost_of_a_subscriber_that_was_away_shows() -> None:
             run, line, Work("in", 2, 1, 1, window=8), 300, lambda: [os.getpid()]
         )
     assert seen.lost == 30
+
+
+async def test_devices_write_rows_to_their_feeds_each_with_its_key(tmp_path: Path) -> None:
+    needed_program("cc")
+    clients = tmp_path / "devices"
+    clients.write_text("key-a /v2/feeds/11.csv\nkey-b /v2/feeds/12.csv\n")
+    more = {"clients": clients, "datastream": "heat", "base_us": 1_795_732_199_999_500}
+    broker = SmallBroker(VERSION_3_1_1, right, 0, True)
+    async with served(broker) as line:
+        run = partial(run_load, more=more, warm_s=0.05, run_s=0.2, settle_s=0.4)
+        seen = await asyncio.to_thread(
+            run, line, Work("pairs", 2, 0, 1, window=8), lambda: [os.getpid()]
+        )
+    rows = [payload for topic, payload in broker.published if topic == "/v2/feeds/12.csv"]
+    assert broker.users == ["key-a", "key-b"]
+    assert rows[:2] == [
+        b"heat,2026-11-26T22:29:59.999500Z,0",
+        b"heat,2026-11-26T22:30:00.000500Z,1",
+    ]
+    assert len(set(broker.published)) == seen.total
+    assert seen.lost == 0
+    assert seen.done == seen.acknowledged > 100
 
 
 async def test_refusal_is_told() -> None:
