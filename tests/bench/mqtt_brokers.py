@@ -35,7 +35,12 @@ INFLIGHT_MAX = 1_000
 # limit of 1,000 it dropped messages of QoS 1 before 2,000 were through, with 100,000 before 170,000,
 # while never more than 1,000 were under way. It is a count for each connection, and this is not reached.
 MOSQUITTO_QUEUED_MAX = 10_000_000
-OUR_FLAGS = ("--mqtt", "0")
+OUR_QUEUED_MAX = 100_000
+OUR_FLAGS = (
+    *("--mqtt", "0"),
+    *("--set", f"mqtt.inflight_max={INFLIGHT_MAX}"),
+    *("--set", f"mqtt.queue_messages_max={OUR_QUEUED_MAX}"),
+)
 
 # Access checks are on: one user, who may use the topics of the bench and no others. What a client
 # reads is checked as well as what it writes. Persistence is off, as Debian's package is without it in
