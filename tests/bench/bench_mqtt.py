@@ -215,7 +215,8 @@ def _complaints(rounds: CaseRounds) -> Iterator[str]:
         if _failures(rounds, name):
             loads = list(rounds.every_load(name))
             lost, bad = sum(load.lost for load in loads), sum(load.bad for load in loads)
-            yield f"{name} LOST {lost:,}, {bad:,} out of order or changed"
+            stuck = sum(load.done == 0 for load in loads)
+            yield f"{name} LOST {lost:,}, {bad:,} out of order or changed, {stuck} rounds of nothing"
 
 
 def _latencies(case: Case, rounds: CaseRounds) -> Iterator[Result]:
@@ -297,7 +298,7 @@ def _feeds(broker: Broker, folder: Path, pace: Pace) -> Result:
     notes = [f"{number(clock.median)}/s by the clock", str(cpu)]
     notes.append(f"{seen.stored:,} read back of {seen.sent:,} acknowledged")
     if failures:
-        notes.append(f"{failures:,} LOST or wrong")
+        notes.append(f"{failures:,} LOST or wrong, or rounds of nothing")
     return Result(
         f"{DEVICES} devices write datapoints to their feeds, QoS 1, synced before PUBACK",
         f"≥ {DATAPOINTS_A_SECOND_MIN:,}, all of them stored",
@@ -329,7 +330,7 @@ def _durable_result(case: str, loads: list[MqttLoad], unit: str) -> Result:
     failures = sum(load.failures for load in loads)
     note = f"{number(clock.median)}/s by the clock; {cpu}"
     if failures:
-        note += f"; {failures:,} LOST or wrong"
+        note += f"; {failures:,} LOST or wrong, or rounds of nothing"
     return Result(case, "nothing lost", cpu.median, unit, None, not failures, note)
 
 

@@ -107,8 +107,8 @@ class MqttLoad(msgspec.Struct, frozen=True):
 
     @property
     def failures(self) -> int:
-        """What was lost, repeated or changed; a run with any does not count as fast."""
-        return abs(self.lost) + self.bad
+        """What was lost, repeated or changed, or that nothing was done; such a run is not fast."""
+        return abs(self.lost) + self.bad + (self.done == 0)
 
     @property
     def generator_share(self) -> float:

@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.bench.c_program import LoadRefused
 from tests.bench.mqtt_load import (
     VERSION_3_1_1,
@@ -215,6 +216,13 @@ async def test_what_a_broker_does_to_messages_shows(how: str) -> None:
         assert seen.lost > 0
     if how == "repeats":
         assert seen.lost < 0
+
+
+async def test_run_in_which_nothing_was_done_fails_though_all_came_after_it() -> None:
+    async with small_broker() as line:
+        seen = await load(line, pairs(1))
+    assert seen.failures == 0
+    assert replace(seen, delivered=0, acknowledged=0).failures == 1
 
 
 async def test_message_without_acknowledgement_is_lost() -> None:
