@@ -182,8 +182,9 @@ class Broker:
         route = self.route(message.topic.encode())
         if route.version != self.version:
             self.find_receivers(route)
-        if route.intake is not None and session is not None:
-            route.intake.take(session, message, _not_told)
+        if route.intake is not None:
+            if session is not None:  # other doors have their own ways to whom it belongs
+                route.intake.take(session, message, _not_told)
             return False
         is_kept = message.is_retain and self.retain(message) is ReasonCode.SUCCESS
         return self.distribute(route, message, None) or is_kept
