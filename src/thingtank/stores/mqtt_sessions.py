@@ -54,7 +54,17 @@ class MqttSessions:
             stop until `when_caught_up` calls.
     """
 
-    def __init__(self, file: MqttSessionFile, pending_bytes_max: int = PENDING_BYTES_MAX) -> None:
+    def __init__(
+        self,
+        file: MqttSessionFile,
+        pending_bytes_max: int = PENDING_BYTES_MAX,
+        retry_s: float = RETRY_S,
+    ) -> None:
+        """Begin to write.
+
+        Args:
+            retry_s: after the first failure; twice as long after each other, RETRY_S_MAX at most.
+        """
         self._loop = asyncio.get_running_loop()
         self._file = file
         self._worker = Worker("mqtt-sessions")
@@ -63,7 +73,7 @@ class MqttSessions:
         self._committing: list[Call] | None = None  # for when those under way are
         self._committing_bytes = 0  # of these, and of what failed
         self._failed: MqttChanges | None = None
-        self._retry_s = RETRY_S
+        self._first_retry_s = self._retry_s = retry_s
         self._is_gathering = False  # a commit of these changes is under way or planned
         self._timer: asyncio.TimerHandle | None = None
         self._caught_up: list[Callable[[], None]] = []
@@ -184,6 +194,8 @@ class MqttSessions:
 
     async def close(self) -> None:
         """Write what there is, once more if it failed; close the file."""
+        if self._is_closed:
+            return
         self._is_closed = True
         while self._committing is not None:
             await self._next_settled()
@@ -251,7 +263,7 @@ class MqttSessions:
             self.failure = None
             log.warning("mqtt_session_writes_recovered")
         self._failed = None
-        self._retry_s = RETRY_S
+        self._retry_s = self._first_retry_s
         self._committing_bytes = 0
         if self._calls:
             self._hurry()

@@ -1,12 +1,14 @@
 """The MQTT door: its broker, all connections to it, and what is done at the end of each turn."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import structlog
 
+from thingtank.doors.mqtt.access.rights import Rights
 from thingtank.doors.mqtt.settings import MqttSettings
+from thingtank.net.identity.sweeper import Sweeper
 from thingtank.protocols.mqtt.broker import Broker
 from thingtank.protocols.mqtt.connection import Connection
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
@@ -15,6 +17,7 @@ log = structlog.get_logger()
 
 TICK_S = 1.0
 CLOSE_S_MAX = 5.0  # until a client that is to go must have taken what was written to it
+_FEW_PIECES, _LARGE_BYTES = 32, 16_384
 STOP_S_MAX = 1.0  # for clients to take their DISCONNECT
 
 
@@ -36,6 +39,9 @@ class Link(Protocol):
     def write(self, data: bytes) -> None:
         """Write octets."""
 
+    def write_all(self, pieces: list[bytes]) -> None:
+        """Write octets that are too many to be copied."""
+
     def unread_bytes(self) -> int:
         """How much was written and not taken yet."""
 
@@ -52,6 +58,15 @@ class Link(Protocol):
         """End the connection at once."""
 
 
+def _write(link: Link, out: list[bytes]) -> None:
+    if len(out) == 1:
+        link.write(out[0])
+    elif len(out) <= _FEW_PIECES and max(map(len, out)) >= _LARGE_BYTES:
+        link.write_all(out)  # a large payload is one object for all who get it
+    else:
+        link.write(b"".join(out))
+
+
 class MqttDoor:
     """Where MQTT clients come in, by whichever transport.
 
@@ -59,10 +74,19 @@ class MqttDoor:
         links: of all connections there are.
     """
 
-    def __init__(self, settings: MqttSettings, broker: Broker) -> None:
-        """Let nobody in yet."""
+    def __init__(
+        self, settings: MqttSettings, broker: Broker, rights_version: Callable[[], int]
+    ) -> None:
+        """Let nobody in yet.
+
+        Args:
+            rights_version: rises when what clients may do may have changed.
+        """
         self.settings = settings
         self.broker = broker
+        broker.wake = self.flush_soon
+        self._rights_version = rights_version
+        self._seen_rights_version = rights_version()
         self.links: dict[Connection, Link] = {}
         self._entering: dict[Connection, float] = {}  # until when; the first first
         self._slow: dict[Connection, asyncio.TimerHandle] = {}
@@ -70,11 +94,13 @@ class MqttDoor:
         self._loop = asyncio.get_running_loop()
         self._is_flushing = False
         self._timer: asyncio.TimerHandle | None = None
+        self._sweeper = Sweeper(lambda: list(self.links), self._look_at_rights, self._loop)
         self._all_gone: asyncio.Event | None = None  # while it stops
 
     def start(self) -> None:
         """Begin to look at the clock."""
         self._timer = self._loop.call_later(TICK_S, self._tick)
+        self._sweeper.start()
 
     @property
     def is_full(self) -> bool:
@@ -92,6 +118,9 @@ class MqttDoor:
 
     def receive(self, connection: Connection, data: bytes) -> None:
         """Take what a client has sent."""
+        if self._rights_version() != self._seen_rights_version:
+            self._seen_rights_version = self._rights_version()
+            self.broker.change_rights()
         try:
             connection.receive_data(data)
         except Exception:
@@ -110,6 +139,8 @@ class MqttDoor:
 
     def _flush(self) -> None:
         broker = self.broker
+        if broker.resuming:
+            broker.resume()
         broker.settle()
         dirty, broker.dirty = broker.dirty, []
         self._is_flushing = False
@@ -120,9 +151,8 @@ class MqttDoor:
                 out.clear()
                 continue
             if out:
-                data = b"".join(out) if len(out) > 1 else out[0]
+                _write(link, out)
                 out.clear()
-                link.write(data)
             if connection.is_closed:
                 self._let_go(connection, link)
         if broker.has_more:
@@ -206,8 +236,18 @@ class MqttDoor:
         self.broker.tick()
         self.flush_soon()
 
+    def _look_at_rights(self, connection: Connection) -> None:
+        """Send a client away whose key was deleted, or has expired."""
+        session = connection.session
+        rights = session.rights if session is not None else None
+        if isinstance(rights, Rights) and connection.is_open and not rights.is_alive():
+            log.info("mqtt_client_lost_rights", client_id=connection.client_id)
+            connection.end_with(ReasonCode.NOT_AUTHORIZED)
+            self.flush_soon()
+
     async def stop(self) -> None:
         """Say goodbye to all clients, wait a moment for them, and close their connections."""
+        self._sweeper.stop()
         if self._timer is not None:
             self._timer.cancel()
         for connection in list(self.links):

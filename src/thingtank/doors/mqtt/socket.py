@@ -89,6 +89,10 @@ class MqttSocket(asyncio.Protocol):
         """Write octets."""
         self._made.write(data)
 
+    def write_all(self, pieces: list[bytes]) -> None:
+        """Write octets without copying them."""
+        self._made.writelines(pieces[:])
+
     def unread_bytes(self) -> int:
         """How much was written and not taken yet."""
         return self._made.get_write_buffer_size()

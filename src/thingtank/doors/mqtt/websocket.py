@@ -43,6 +43,10 @@ class _Link:
         """Write octets as one message."""
         self._peer.send_binary(data)
 
+    def write_all(self, pieces: list[bytes]) -> None:
+        """Write octets as one message."""
+        self._peer.send_binary(b"".join(pieces))
+
     def unread_bytes(self) -> int:
         """How much was written and not taken yet."""
         return self._peer.unread_bytes()

@@ -1,4 +1,7 @@
-"""Acknowledgements that wait until what they acknowledge is on disk; in order (MQTT 5, 4.6)."""
+"""Acknowledgements that wait until what they acknowledge is on disk; in order (MQTT 5, 4.6).
+
+A client's own message of QoS 2, which it has subscribed to, does not come before its PUBREC.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -6,6 +9,7 @@ from thingtank.protocols.mqtt.reason_codes import ReasonCode
 
 if TYPE_CHECKING:
     from thingtank.protocols.mqtt.connection import Connection
+    from thingtank.protocols.mqtt.outgoing import Outgoing
 
 
 class Ack:
@@ -35,7 +39,45 @@ class Ack:
         self.waits_count -= 1
         self._connection.release_acks()
 
+    def release(self) -> None:
+        """Send it."""
+        self._connection.send_ack(self.first, self.packet_id, self.reason)
+
     def decide(self, reason: ReasonCode) -> None:
         """Who took the message says what became of it."""
         self.reason = reason
         self.settle(None)
+        self._connection.wake()
+
+
+class OwnMessage:
+    """A message that its publisher gets as well.
+
+    Attributes:
+        waits_count: it waits for what is before it, and nothing else.
+    """
+
+    __slots__ = ("_connection", "_identifiers", "_is_retain", "_outgoing", "_qos", "waits_count")
+
+    first = 0
+
+    def __init__(
+        self,
+        connection: "Connection",
+        outgoing: "Outgoing",
+        qos: int,
+        is_retain: bool,
+        identifiers: tuple[int, ...],
+    ) -> None:
+        self._connection = connection
+        self._outgoing = outgoing
+        self._qos = qos
+        self._is_retain = is_retain
+        self._identifiers = identifiers
+        self.waits_count = 0
+
+    def release(self) -> None:
+        """Send it."""
+        session = self._connection.session
+        assert session is not None
+        session.deliver(self._outgoing, self._qos, self._is_retain, self._identifiers)

@@ -30,6 +30,7 @@ from thingtank.protocols.mqtt.topics import check_topic_name
 
 _EXPIRED_AT_ONCE = 1_000
 _SYS = "$SYS/"
+SENT_A_TURN_MAX = 50_000  # messages: some 20 ms
 
 
 class Settling(Protocol):
@@ -44,12 +45,18 @@ class Broker:
 
     Attributes:
         version: rises when a route that was found before may have changed.
+        epoch: rises when it has, though those who have subscribed are the same.
         dirty: connections that have something in `out`, or have ended.
         awaiting: what is told by the next `settle`.
+        wake: has a turn ended soon, so that what is on `dirty` is written; for what does not come of
+            octets of a client.
         owner: whose topics are not the users' own.
         listener: hears what is published to the users' own topics.
         received_count: messages that clients have published, since the start.
         sent_count: messages that were sent to clients.
+        sent_count_max: at which connections wait for the next turn: what is sent is held in memory
+            until this one ends.
+        resuming: those connections.
         dropped_count: messages that were not, because the client was slow or its queue full.
     """
 
@@ -73,14 +80,18 @@ class Broker:
         self.timers = Timers()
         self.keep_alive = KeepAlive(now_us())
         self.reception = Reception(self)
+        self.wake: Callable[[], None] = _nobody_listens
         self.owner: TopicOwner | None = None
         self.listener: Listener | None = None
         self.version = 1
+        self.epoch = 1
         self.dirty: list[Connection] = []
         self.awaiting: list[Settling] = []
         self.received_count = 0
         self.sent_count = 0
         self.dropped_count = 0
+        self.sent_count_max = SENT_A_TURN_MAX
+        self.resuming: list[Connection] = []
         self._routes: dict[bytes, Route] = {}
         self._replays: deque[Replay] = deque()
 
@@ -106,6 +117,10 @@ class Broker:
         """Bring a route up to date."""
         topic = route.topic
         matched = self.subscriptions.match(topic)
+        route.version = self.version
+        if matched is route.matched and route.epoch == self.epoch:
+            return
+        route.matched, route.epoch = matched, self.epoch
         route.direct = [
             target_of(session, subscriptions)
             for session, subscriptions in matched.direct
@@ -121,15 +136,15 @@ class Broker:
             target.session.is_persistent for target in route.direct
         )
         route.relays = route.relays_once and not route.may_keep
-        route.version = self.version
 
     def change_routes(self) -> None:
         """All routes are to be found anew."""
         self.version += 1
+        self.epoch += 1
 
     def change_rights(self) -> None:
         """What anybody may do is to be asked anew."""
-        self.version += 1
+        self.change_routes()
         for session in self.sessions.values():
             if session.connection is not None:
                 session.connection.forget_rights()
@@ -230,7 +245,14 @@ class Broker:
             identifiers = tuple(each.identifier for each in wanted if each.identifier)
         message = outgoing.message
         is_retain = message.is_retain and keeps_retain  # MQTT 5, 3.3.1.3
-        return session.deliver(outgoing, min(qos, message.qos), is_retain, identifiers)
+        qos = min(qos, message.qos)
+        if session is source and message.qos == 2 and not session.is_persistent:
+            connection = session.connection
+            if connection is not None and connection.put_behind_acks(
+                outgoing, qos, is_retain, identifiers
+            ):
+                return False
+        return session.deliver(outgoing, qos, is_retain, identifiers)
 
     @staticmethod
     def _is_ready(session: Session) -> bool:
@@ -285,6 +307,7 @@ class Broker:
 
     def settle(self) -> None:
         """End a turn: have what waits for the disk told when it may go on."""
+        self.sent_count_max = self.sent_count + SENT_A_TURN_MAX
         for _ in range(len(self._replays)):
             replay = self._replays.popleft()
             if replay.go_on():
@@ -296,13 +319,20 @@ class Broker:
             def settle_all(error: Exception | None) -> None:
                 for each in awaiting:
                     each.settle(error)
+                self.wake()
 
             self.keeper.when_kept(settle_all)
 
     @property
     def has_more(self) -> bool:
         """Whether another turn should follow soon, though nothing comes in."""
-        return bool(self._replays)
+        return bool(self._replays or self.resuming)
+
+    def resume(self) -> None:
+        """Begin another turn with those who had to wait for it."""
+        resuming, self.resuming = self.resuming, []
+        for connection in resuming:
+            connection.go_on()
 
     def tick(self) -> None:
         """Do what time makes due; about once a second."""
@@ -315,13 +345,24 @@ class Broker:
 
     # --- starts and ends ---
 
-    def restore(self, found: Found) -> None:
-        """Take up what the last process left."""
+    def restore(self, found: Found, exists: Callable[[str], bool]) -> None:
+        """Take up what the last process left.
+
+        Args:
+            exists: whether a principal does; the sessions of those who do not are dropped.
+        """
         for message in found.retained.values():
             self.retained.keep(message)
         for each in found.sessions:
-            self.reception.restore(each)
+            if exists(each.session.principal):
+                self.reception.restore(each)
+            else:
+                self.keeper.drop_session(each.session.client_id)
 
 
 def _not_told(reason: ReasonCode) -> None:
     """Nobody hears what becomes of a will."""
+
+
+def _nobody_listens() -> None:
+    """Before there is a door."""

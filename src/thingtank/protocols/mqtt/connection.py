@@ -14,7 +14,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from thingtank.protocols.mqtt.acks import Ack
+from thingtank.protocols.mqtt.acks import Ack, OwnMessage
 from thingtank.protocols.mqtt.bounds import RECEIVED_MAX
 from thingtank.protocols.mqtt.errors import MqttError, PacketTooLarge, ProtocolError
 from thingtank.protocols.mqtt.messages import Message
@@ -141,7 +141,7 @@ class Connection:
         self._rest: bytearray | None = None
         self._wanted_bytes = 0
         self._routes: dict[bytes, Route] = {}
-        self._acks: deque[Ack] | None = None
+        self._acks: deque[Ack | OwnMessage] | None = None
         self._repeats: dict[int, int] | None = None
         self._unacked_count = 0
         self._aliases: dict[int, bytes] | None = None
@@ -189,7 +189,8 @@ class Connection:
     def _take_packets(self, data: bytes) -> int:
         """Take all whole packets; answers where the rest begins."""
         at, size = 0, len(data)
-        bytes_max = self._broker.bounds.packet_bytes_max
+        broker = self._broker
+        bytes_max = broker.bounds.packet_bytes_max
         self._wanted_bytes = 2
         while size - at >= 2:
             if self.is_held or self.state is State.CLOSED:
@@ -221,6 +222,10 @@ class Connection:
             else:
                 self._take(parse(first, data[body:end], self.version))
             at = end
+            if broker.sent_count >= broker.sent_count_max:
+                broker.resuming.append(self)
+                self.hold()
+                break
         return at
 
     @property
@@ -252,8 +257,9 @@ class Connection:
             raise ProtocolError("packet before CONNACK [MQTT-4.12.0-1]", is_told=False)
 
     def hold(self) -> None:
-        """Take nothing more until `go_on`: what comes is kept, and little of it."""
+        """Take nothing more until `go_on`."""
         self.is_held = True
+        self.link.pause()
 
     def go_on(self) -> None:
         """Take what has come meanwhile, and read on."""
@@ -522,8 +528,7 @@ class Connection:
         elif len(session.received) >= RECEIVED_MAX:
             raise ProtocolError(f"more than {RECEIVED_MAX} messages of QoS 2 not released")
         elif self._unacked_count >= bounds.receive_maximum:
-            self.is_held = True
-            self.link.pause()
+            self.hold()
         return False
 
     def _count_repeat(self, packet: Publish) -> None:
@@ -548,6 +553,10 @@ class Connection:
             session = self._of_session
             if not broker.may_publish(session, route.topic):
                 return None
+            if route.version != broker.version:
+                broker.find_receivers(route)
+            if route.intake is not None:
+                return route  # whether it may is asked each time: keys expire
             if len(self._routes) >= _ROUTES_MAX:
                 self._routes.clear()
             self._routes[octets] = route
@@ -607,10 +616,12 @@ class Connection:
             return
         ack = self._wait(packet)
         ack.reason = reason
-        if waits:
-            self._broker.awaiting.append(ack)
-        else:
+        if not waits:
             ack.waits_count = 0
+            return
+        self._broker.awaiting.append(ack)
+        if self._broker.keeper.is_behind:
+            self.hold()  # until this is sent
 
     def _wait(self, packet: Publish) -> Ack:
         if self._acks is None:
@@ -622,6 +633,19 @@ class Connection:
             self._unacked_count += 1
         return ack
 
+    def put_behind_acks(
+        self, outgoing: Outgoing, qos: int, is_retain: bool, identifiers: tuple[int, ...]
+    ) -> bool:
+        """Have a message of the client's own come after its PUBREC, if that waits."""
+        if not self._acks:
+            return False
+        self._acks.append(OwnMessage(self, outgoing, qos, is_retain, identifiers))
+        return True
+
+    def wake(self) -> None:
+        """Have written soon what is in `out`."""
+        self._broker.wake()
+
     def release_acks(self) -> None:
         """Send those acknowledgements that wait for nothing any more, in order."""
         acks = self._acks
@@ -631,7 +655,7 @@ class Connection:
             ack = acks.popleft()
             if ack.first == _PUBACK:
                 self._unacked_count -= 1
-            self.send_ack(ack.first, ack.packet_id, ack.reason)
+            ack.release()
         if self.is_held and self._unacked_count < self._broker.bounds.receive_maximum:
             self.go_on()
 

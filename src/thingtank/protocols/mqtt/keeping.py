@@ -86,6 +86,10 @@ class Found(msgspec.Struct, frozen=True):
 class SessionKeeper(Protocol):
     """Keeps what the broker tells it; in the loop's thread, none of these waits."""
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much waits to be written that clients are to be slowed down."""
+
     def keep_session(self, session: KeptSession) -> None:
         """Make it, or change what is said of it, and leave what belongs to it."""
 

@@ -4,7 +4,7 @@ Source: MQTT 5, 2.2.2, and the section "Properties" of each packet.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
@@ -78,11 +78,7 @@ class _Property(NamedTuple):
     packets: frozenset[PacketType]
     read: Reader[Any]
     serialize: Callable[[Any], bytes]
-    is_in_range: Callable[[Any], bool]
-
-
-def _any(value: object) -> bool:
-    return True
+    is_in_range: Callable[[Any], bool] | None
 
 
 def _is_bit(value: int) -> bool:
@@ -120,7 +116,7 @@ def _property(
     field: str,
     type_name: str,
     packets: str,
-    is_in_range: Callable[[Any], bool] = _any,
+    is_in_range: Callable[[Any], bool] | None = None,
 ) -> _Property:
     places = frozenset(PacketType[name] for name in packets.split())
     return _Property(identifier, field, places, *_TYPES[type_name], is_in_range)
@@ -157,6 +153,11 @@ _PROPERTIES = (
     _property(0x26, _USER_PROPERTIES, "pair", _ALL),
 )
 _BY_IDENTIFIER = {each.identifier: each for each in _PROPERTIES}
+# All identifiers are below 0x80, so that their first octet is all of them.
+_ALLOWED = {
+    packet: {each.identifier: each for each in _PROPERTIES if packet in each.packets}
+    for packet in PacketType
+}
 _REPEATED = frozenset({_USER_PROPERTIES, _SUBSCRIPTION_IDENTIFIERS})
 # 3.3.2.3: what is passed on unaltered; the expiry interval is lowered, the rest is for one hop.
 _FORWARDED = tuple(_BY_IDENTIFIER[each] for each in (0x01, 0x03, 0x08, 0x09, 0x26))
@@ -192,15 +193,16 @@ def parse_properties(data: bytes, at: int, packet: PacketType) -> tuple[Properti
 
 
 def _parse_fields(data: bytes, at: int, end: int, packet: PacketType) -> Properties:
+    allowed = _ALLOWED[packet]
     found: dict[str, Any] = {}
     while at < end:
-        identifier, at = read_variable(data, at, end)
-        known = _BY_IDENTIFIER.get(identifier)
+        known = allowed.get(data[at])
         if known is None:
-            raise MalformedPacket(f"unknown property 0x{identifier:02X} (2.2.2.2)")
-        value, at = known.read(data, at, end)
-        _check(known, value, packet)
-        field = known.field
+            _refuse(data, at, end, packet)
+        _, field, _, read, _, is_in_range = known
+        value, at = read(data, at + 1, end)
+        if is_in_range is not None and not is_in_range(value):
+            raise ProtocolError(f"property {field} may not be {value!r}")
         if field in _REPEATED:
             found.setdefault(field, []).append(value)
         elif field in found:
@@ -211,22 +213,27 @@ def _parse_fields(data: bytes, at: int, end: int, packet: PacketType) -> Propert
     return Properties(**found)
 
 
-def _check(known: _Property, value: Any, packet: PacketType) -> None:
-    if packet not in known.packets:
-        text = f"property {known.field} in {packet.name} (2.2.2.2)"
-        raise MalformedPacket(text) if packet in _STRICT_PACKETS else ProtocolError(text)
-    if not known.is_in_range(value):
-        raise ProtocolError(f"property {known.field} may not be {value!r}")
+def _refuse(data: bytes, at: int, end: int, packet: PacketType) -> NoReturn:
+    """Say what is wrong with a property that this packet may not have."""
+    identifier, at = read_variable(data, at, end)
+    known = _BY_IDENTIFIER.get(identifier)
+    if known is None:
+        raise MalformedPacket(f"unknown property 0x{identifier:02X} (2.2.2.2)")
+    known.read(data, at, end)  # what is cut off is malformed, whatever it is
+    text = f"property {known.field} in {packet.name} (2.2.2.2)"
+    raise MalformedPacket(text) if packet in _STRICT_PACKETS else ProtocolError(text)
 
 
 def _finish(found: dict[str, Any], packet: PacketType) -> None:
-    if packet is PacketType.SUBSCRIBE and len(found.get(_SUBSCRIPTION_IDENTIFIERS, ())) > 1:
-        raise ProtocolError("property subscription_identifiers twice (3.8.2.1.2)")
-    if len(found.get(_USER_PROPERTIES, ())) > USER_PROPERTIES_MAX:
-        text = f"more than {USER_PROPERTIES_MAX} user properties"
-        raise ProtocolError(text, reason_code=ReasonCode.QUOTA_EXCEEDED)
-    for field in _REPEATED & found.keys():
-        found[field] = tuple(found[field])
+    if (pairs := found.get(_USER_PROPERTIES)) is not None:
+        if len(pairs) > USER_PROPERTIES_MAX:
+            text = f"more than {USER_PROPERTIES_MAX} user properties"
+            raise ProtocolError(text, reason_code=ReasonCode.QUOTA_EXCEEDED)
+        found[_USER_PROPERTIES] = tuple(pairs)
+    if (identifiers := found.get(_SUBSCRIPTION_IDENTIFIERS)) is not None:
+        if len(identifiers) > 1 and packet is PacketType.SUBSCRIBE:
+            raise ProtocolError("property subscription_identifiers twice (3.8.2.1.2)")
+        found[_SUBSCRIPTION_IDENTIFIERS] = tuple(identifiers)
     if "authentication_data" in found and "authentication_method" not in found:
         raise ProtocolError("authentication_data without authentication_method (3.1.2.11.10)")
 
@@ -296,7 +303,8 @@ def _serialized(
         if value is None:
             continue
         for each in value if known.field in _REPEATED else (value,):
-            if packet not in known.packets or not known.is_in_range(each):
+            is_in_range = known.is_in_range is None or known.is_in_range(each)
+            if packet not in known.packets or not is_in_range:
                 raise LocalProtocolError(f"{packet.name} may not have {known.field}={each!r}")
             octets += (serialize_byte(known.identifier), known.serialize(each))
     return octets

@@ -7,7 +7,7 @@ from thingtank.protocols.mqtt.messages import Subscription
 if TYPE_CHECKING:
     from thingtank.protocols.mqtt.intake import Intake
     from thingtank.protocols.mqtt.session import Session
-    from thingtank.protocols.mqtt.subscriptions import Group
+    from thingtank.protocols.mqtt.subscriptions import Group, Matched
 
 ROUTES_MAX = 100_000  # that a broker remembers, all topics together
 
@@ -35,14 +35,18 @@ class Route:
         intake: who takes the messages in place of all others.
         relays_once: whether QoS 0 messages need nothing but to be sent to `direct`.
         relays: whether none of QoS 1 and 2 does either.
+        matched: what `direct` and `groups` were made of.
+        epoch: of the broker, when they were.
         may_keep: whether somebody may get its messages who is owed them after a restart.
     """
 
     __slots__ = (
         "direct",
+        "epoch",
         "groups",
         "intake",
         "is_overheard",
+        "matched",
         "may_keep",
         "octets",
         "relays",
@@ -55,6 +59,8 @@ class Route:
         self.topic = topic
         self.octets = octets
         self.version = 0
+        self.epoch = 0
+        self.matched: Matched[Session] | None = None
         self.direct: list[Target] = []
         self.groups: list[Group[Session]] = []
         self.intake: Intake | None = None

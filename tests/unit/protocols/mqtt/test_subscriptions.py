@@ -95,6 +95,30 @@ def test_all_filters_of_three_levels_match_as_the_rules_say():
         assert direct(subscriptions.match(topic)).get(ANN, []) == expected, topic
 
 
+def test_few_long_filters_match_as_the_rules_say_while_they_come_and_go():
+    dice = random.Random(11)
+    for _ in range(150):
+        stem = dice.choices("xy+", k=8)
+        filters = {altered(dice, stem, "xy+") + dice.choice(["", "", "/#"]) for _ in range(8)}
+        subscriptions = subscribed(*((ANN, each) for each in filters))
+        while filters:
+            topics = [altered(dice, stem, "xy").replace("+", "x") for _ in range(4)]
+            for topic in topics:
+                expected = sorted(each for each in filters if is_match(each, topic))
+                assert direct(subscriptions.match(topic)).get(ANN, []) == expected, topic
+            topic_filter = dice.choice(sorted(filters))
+            assert subscriptions.remove(ANN, topic_filter)
+            filters.remove(topic_filter)
+        assert_empty(subscriptions)
+
+
+def altered(dice: random.Random, levels: list[str], names: str) -> str:
+    levels = levels[: dice.choice([4, 6, 8, 8])]
+    if dice.random() < 0.6:
+        levels[dice.randrange(len(levels))] = dice.choice(names)
+    return "/".join(levels)
+
+
 # ---- 3.8.4, 3.3.4: new, replaced, overlapping, removed
 
 
@@ -215,6 +239,25 @@ def test_nobody_waits_two_rounds_while_others_come_and_go(steps):
     assert [each for each, _ in group.members] == list(since)
 
 
+@pytest.mark.parametrize(
+    ("turns_before", "leaving", "expected"),
+    [
+        (1, ANN, [BOB, CAT, BOB]),  # it has had its turn: the others' is as before
+        (1, BOB, [CAT, ANN, CAT]),  # its turn goes to the next
+        (2, CAT, [ANN, BOB, ANN]),  # it was the last: the turn is the first's
+        (2, ANN, [CAT, BOB, CAT]),
+        (1, CAT, [BOB, ANN, BOB]),
+    ],
+)
+@pytest.mark.parametrize("is_ready", [everybody, nobody])
+def test_turns_go_on_where_they_were_when_one_leaves(turns_before, leaving, expected, is_ready):
+    subscriptions = subscribed(*((each, "$share/g/a") for each in (ANN, BOB, CAT)))
+    (group,) = subscriptions.match("a").shared
+    chosen(group, turns_before)
+    subscriptions.remove(leaving, "$share/g/a")
+    assert chosen(group, 3, is_ready) == expected
+
+
 def test_groups_differ_by_name_and_by_filter():
     subscriptions = subscribed(
         (ANN, "$share/g/a/+"), (BOB, "$share/h/a/+"), (CAT, "$share/g/a/b"), (ANN, "a/b")
@@ -302,6 +345,18 @@ def test_what_is_remembered_is_bounded():
         subscriptions.match("long" * 1000 + str(number))
     assert len(subscriptions._remembered) <= 10
     assert all(len(topic) < 600 for topic in subscriptions._remembered)
+
+
+def test_receivers_that_are_remembered_are_bounded(monkeypatch):
+    monkeypatch.setattr(f"{Subscriptions.__module__}.REMEMBERED_RECEIVERS_MAX", 10)
+    clients = [Client(str(number)) for number in range(11)]
+    subscriptions = subscribed(
+        *((each, "many") for each in clients), *((each, "few/+") for each in clients[:4])
+    )
+    for topic in ("many", "few/1", "few/2", "few/3", "many", "few/1", "few/4"):
+        assert len(subscriptions.match(topic).direct) in (4, 11)
+        held = sum(len(each.direct) for each in subscriptions._remembered.values())
+        assert held == subscriptions._remembered_receivers <= 10
 
 
 # ---- listing
