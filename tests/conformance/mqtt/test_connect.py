@@ -306,8 +306,8 @@ def test_packets_right_after_connect_are_looked_at(broker: Broker, version: Vers
     client.expect_nothing()
 
 
-@each_version
-@pytest.mark.parametrize("password", [b"wrong", b"", None])
+# Few, because who guesses too often is not let in for a while, whatever it says.
+@pytest.mark.parametrize(("version", "password"), [(3, b"wrong"), (4, b""), (5, None)])
 def test_wrong_password_is_refused(
     broker: Broker, version: Version, password: bytes | None
 ) -> None:
