@@ -9,7 +9,8 @@ from tests.conformance.mqtt.counting import counted_lines
 from tests.conformance.mqtt.wire import Broker
 from tests.live_server import start_server
 
-# The limits are Mosquitto's, whose packet exchanges see them in each CONNACK; and its users: none.
+# The limits are Mosquitto's, whose packet exchanges see them in each CONNACK; so is what it does
+# with user names when it has none, and with a topic of its bridges.
 SETTINGS = """
 [mqtt]
 topic_alias_max = 10
@@ -20,6 +21,10 @@ unknown_users = "anonymous"
 [[mqtt.users]]
 name = "known"
 password = "right-password"
+
+[[mqtt.acl]]
+topic = "$SYS/broker/connection/+/state"
+allow = "publish"
 """
 
 

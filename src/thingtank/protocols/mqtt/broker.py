@@ -48,12 +48,10 @@ class Broker:
         epoch: rises when it has, though those who have subscribed are the same.
         dirty: connections that have something in `out`, or have ended.
         awaiting: what is told by the next `settle`.
-        wake: has a turn ended soon, so that what is on `dirty` is written; for what does not come of
-            octets of a client.
+        wake: has a turn ended soon, so that what is on `dirty` is written; for what does not come
+            of octets of a client, such as what waited for the disk.
         owner: whose topics are not the users' own.
         listener: hears what is published to the users' own topics.
-        wake: called when what waited for the disk has gone on, outside of a turn, so that what it
-            has put on `dirty` is written.
         received_count: messages that clients have published, since the start.
         sent_count: messages that were sent to clients.
         sent_count_max: at which connections wait for the next turn: what is sent is held in memory
@@ -85,7 +83,6 @@ class Broker:
         self.wake: Callable[[], None] = _nobody_listens
         self.owner: TopicOwner | None = None
         self.listener: Listener | None = None
-        self.wake: Callable[[], None] = lambda: None
         self.version = 1
         self.epoch = 1
         self.dirty: list[Connection] = []
