@@ -302,15 +302,16 @@ def unused_port() -> int:
 
 
 @contextmanager
-def scripted_server(answer: bytes) -> Iterator[int]:
-    """A port where the first to come and say something is answered so, and no more said."""
+def scripted_server(*answers: bytes) -> Iterator[int]:
+    """A port where the first to come is answered so, each time it says something, and left."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
             connection, _ = listening.accept()
             with connection:
-                connection.recv(1000)
-                connection.sendall(answer)
+                for answer in answers:
+                    connection.recv(1000)
+                    connection.sendall(answer)
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -495,6 +496,30 @@ def test_a_server_that_talks_nonsense_is_given_up(nonsense: str) -> None:
         assert done.returncode in (1, 27), done.stderr
         assert b"Traceback" not in done.stderr
         assert done.stderr.startswith((b"Error: ", b"the connection to")), done.stderr
+
+
+REFUSALS = {
+    "subscription refused: a: not authorised (not yours)": (
+        ("sub", "-t", "a", "-V", "5"), ("2003000000", "901000010c1f00096e6f7420796f75727387"), 1,
+    ),
+    "a: a quota is used up": (
+        ("pub", "-t", "a", "-m", "x", "-q", "1", "-V", "5"), ("2003000000", "4003000197"), 1,
+    ),
+    "connection refused: the server is unavailable": (
+        ("pub", "-t", "a", "-m", "x"), ("20020003",), 3,
+    ),
+    "connection refused: banned": (("pub", "-t", "a", "-m", "x", "-V", "5"), ("2003008a00",), 138),
+    "or not of this version, which -V chooses": (("pub", "-t", "a", "-m", "x"), ("20020001",), 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", REFUSALS)
+def test_a_refusal_is_told_and_the_exit_code_says_so(said: str) -> None:
+    command, answers, code = REFUSALS[said]
+    with scripted_server(*map(bytes.fromhex, answers)) as port:
+        done = run(ours(*command, "-p", str(port)))
+    assert said in done.stderr.decode()
+    assert (done.returncode, done.stderr.count(b"\n")) == (code, 1)
 
 
 def test_debugging_tells_of_packets_and_of_no_password(broker: Broker) -> None:

@@ -136,7 +136,9 @@ class MqttClient:
                 raise Refusal(f"what listens at {url} does not answer as MQTT does")
             if self.turn(left_s):
                 continue
-            raise self._refusal or Refusal(f"no MQTT at {url}: it closed the connection")
+            raise self._refusal or Refusal(
+                f"no MQTT at {url}, or not of this version, which -V chooses"
+            )
 
     def turn(self, seconds: float = TURN_S) -> bool:
         """Wait for packets for so long, and do what they ask for; False when there is no more."""

@@ -219,7 +219,7 @@ _SHARED = (
     click.option("--cert", type=_file, help="The client's certificate, PEM."),
     click.option("--key", type=_file, help="Its key, PEM."),
     click.option("--ciphers", default="", help="As openssl lists them."),
-    click.option("--tls-alpn", default="", metavar="PROTOCOL"),
+    click.option("--tls-alpn", default="", metavar="PROTOCOL", help="What to ask for by ALPN."),
     click.option(
         "--tls-version", type=click.Choice(_TLS_VERSIONS), help="The oldest version to speak."
     ),

@@ -160,7 +160,7 @@ class _Subscriber:
             for topic, code in zip(self._how.topics, codes, strict=False)
             if code.is_failure
         ]
-        if len(refused) == len(codes):
+        if refused and len(refused) == len(codes):
             self._refusal = Refused("subscription refused: " + "; ".join(refused))
             return
         for words in refused:

@@ -1,6 +1,8 @@
 """Flags of `thingtank mqtt`: what is wrong use, and what they come to."""
 
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from thingtank.cli import mqtt_client, mqtt_publish, mqtt_subscribe
+from thingtank.cli import mqtt_client, mqtt_publish, mqtt_subscribe, session
 from thingtank.cli.main import main
 from thingtank.cli.mqtt_address import Address, address_of_url
 from thingtank.cli.mqtt_connection import Connection
@@ -109,6 +111,50 @@ def test_flags_say_where_to_go(made: list[Any], flags: tuple[str, ...], address:
     assert made[0].address == address
 
 
+class FakeServer:
+    """A server's control socket, which knows where its doors are."""
+
+    def __init__(self, sockets: dict[str, str]) -> None:
+        self.sockets = sockets
+
+    def call(self, operation: str, _: dict[str, Any]) -> dict[str, Any]:
+        assert operation == "server.addresses"
+        return {"url": "http://127.0.0.1:8000", "sockets": self.sockets}
+
+    def close(self) -> None:
+        """Let go."""
+
+
+@pytest.mark.parametrize(
+    ("sockets", "flags", "address"),
+    [
+        ({"mqtt": "mqtt://127.0.0.1:1999", "mqtt_unix": "/s"}, (), Address(port=1999)),
+        ({"mqtt": "127.0.0.1:1999"}, (), Address(port=1999)),
+        ({"mqtt_tls": "mqtts://h:1"}, (), Address("h", 1, is_tls=True)),
+        ({"mqtt_unix": "unix:/s"}, (), Address(path="/s")),
+        ({}, ("--ws",), Address(port=8000, is_websocket=True)),
+        ({"mqtt": "mqtt://127.0.0.1:1999"}, ("-h", "h"), Address("h")),
+    ],
+)
+def test_without_flags_it_goes_to_the_server_of_the_data_folder(
+    made: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    sockets: dict[str, str],
+    flags: tuple[str, ...],
+    address: Address,
+) -> None:
+    monkeypatch.setattr(session, "running_server", lambda _: FakeServer(sockets))
+    assert mqtt(*SUB, *flags).exit_code == 0
+    assert made[0].address == address
+
+
+def test_a_server_without_mqtt_is_told(made: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "running_server", lambda _: FakeServer({}))
+    done = mqtt(*SUB)
+    assert (done.exit_code, made) == (1, [])
+    assert "has MQTT at no port; give its address with -h and -p" in done.output
+
+
 def test_a_url_has_a_name_a_password_and_a_topic_which_is_no_fragment() -> None:
     found = address_of_url("mqtt://us%40er:p%3Aw@[::1]:1884/a/#")
     assert found == Address("::1", 1884, topic="a/#", username="us@er", password="p:w")
@@ -138,6 +184,12 @@ def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch)
     assert done.exit_code == 1
     assert f"what listens at mqtt://127.0.0.1:{port} does not answer as MQTT does" in done.output
     assert threading.active_count() == 1
+
+
+def test_other_commands_do_without_the_library() -> None:
+    code = "import sys, thingtank.cli.main; print('paho' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60)
+    assert done.stdout == b"False\n"
 
 
 def test_a_secret_is_in_no_representation(made: list[Any]) -> None:
