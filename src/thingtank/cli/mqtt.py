@@ -11,11 +11,12 @@ from thingtank.cli.mqtt_options import (
     TopicFilter,
     connection_options,
 )
+from thingtank.cli.options import InterruptedGroup
 
 REPEAT_MAX = 1_000_000_000
 
 
-@click.group()
+@click.group(cls=InterruptedGroup)
 def mqtt() -> None:
     """Talk MQTT: publish and subscribe, with the flags of mosquitto_pub and mosquitto_sub."""
 

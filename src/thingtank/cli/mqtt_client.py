@@ -76,7 +76,7 @@ class Refused(Refusal):
 
 @contextmanager
 def until_interrupted(connection: Connection) -> Iterator[None]:
-    """A command, which Ctrl-C and SIGTERM end quietly, and a reader of its output that goes."""
+    """A command, which SIGTERM ends as Ctrl-C does, and a reader that goes quietly."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -84,8 +84,6 @@ def until_interrupted(connection: Connection) -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
-    except KeyboardInterrupt:
-        pass
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Refusal as error:

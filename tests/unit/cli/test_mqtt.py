@@ -192,6 +192,18 @@ def test_other_commands_do_without_the_library() -> None:
     assert done.stdout == b"False\n"
 
 
+@pytest.mark.parametrize("words", [("mqtt", *SUB), ("wamp", "subscribe", "a.b")])
+def test_ctrl_c_before_there_is_a_connection_ends_with_0(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    def interrupt(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(session, "running_server", interrupt)
+    done = CliRunner().invoke(main, words)
+    assert (done.exit_code, done.output) == (0, "")
+
+
 def test_a_secret_is_in_no_representation(made: list[Any]) -> None:
     mqtt(*PUB, "-u", "roof", "-P", "a secret")
     assert made[0].password == "a secret"
