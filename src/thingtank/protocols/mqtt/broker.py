@@ -48,8 +48,6 @@ class Broker:
         epoch: rises when it has, though those who have subscribed are the same.
         dirty: connections that have something in `out`, or have ended.
         awaiting: what is told by the next `settle`.
-        wake: has a turn ended soon, so that what is on `dirty` is written; for what does not come of
-            octets of a client.
         owner: whose topics are not the users' own.
         listener: hears what is published to the users' own topics.
         wake: called when what waited for the disk has gone on, outside of a turn, so that what it
@@ -82,7 +80,6 @@ class Broker:
         self.timers = Timers()
         self.keep_alive = KeepAlive(now_us())
         self.reception = Reception(self)
-        self.wake: Callable[[], None] = _nobody_listens
         self.owner: TopicOwner | None = None
         self.listener: Listener | None = None
         self.wake: Callable[[], None] = lambda: None
@@ -366,7 +363,3 @@ class Broker:
 
 def _not_told(reason: ReasonCode) -> None:
     """Nobody hears what becomes of a will."""
-
-
-def _nobody_listens() -> None:
-    """Before there is a door."""
