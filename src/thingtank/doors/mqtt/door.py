@@ -94,6 +94,7 @@ class MqttDoor:
         self._loop = asyncio.get_running_loop()
         self._is_flushing = False
         self._timer: asyncio.TimerHandle | None = None
+        broker.wake = self.flush_soon
         self._sweeper = Sweeper(lambda: list(self.links), self._look_at_rights, self._loop)
         self._all_gone: asyncio.Event | None = None  # while it stops
 

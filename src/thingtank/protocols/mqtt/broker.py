@@ -52,6 +52,8 @@ class Broker:
             octets of a client.
         owner: whose topics are not the users' own.
         listener: hears what is published to the users' own topics.
+        wake: called when what waited for the disk has gone on, outside of a turn, so that what it
+            has put on `dirty` is written.
         received_count: messages that clients have published, since the start.
         sent_count: messages that were sent to clients.
         sent_count_max: at which connections wait for the next turn: what is sent is held in memory
@@ -83,6 +85,7 @@ class Broker:
         self.wake: Callable[[], None] = _nobody_listens
         self.owner: TopicOwner | None = None
         self.listener: Listener | None = None
+        self.wake: Callable[[], None] = lambda: None
         self.version = 1
         self.epoch = 1
         self.dirty: list[Connection] = []
@@ -179,8 +182,9 @@ class Broker:
         route = self.route(message.topic.encode())
         if route.version != self.version:
             self.find_receivers(route)
-        if route.intake is not None and session is not None:
-            route.intake.take(session, message, _not_told)
+        if route.intake is not None:
+            if session is not None:  # other doors have their own ways to whom it belongs
+                route.intake.take(session, message, _not_told)
             return False
         is_kept = message.is_retain and self.retain(message) is ReasonCode.SUCCESS
         return self.distribute(route, message, None) or is_kept

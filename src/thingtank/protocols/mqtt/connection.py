@@ -590,7 +590,10 @@ class Connection:
                     self._forget_received(session, packet_id)
                 elif packet_id in session.received:
                     session.received[packet_id] = True
-            ack.decide(reason)
+            if reason is ReasonCode.SERVER_BUSY:
+                self.end_with(reason)  # what is not acknowledged the client sends again
+            else:
+                ack.decide(reason)
 
         intake.take(session, message, done)
 
