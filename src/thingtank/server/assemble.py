@@ -89,7 +89,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         # Triggers from before the first value until after the last, so inside of all doors.
         await start_triggers(config, opened.tank, opened.archive, opened.outbox, url, stack)
         wamp = await make_wamp_door(config, folder, opened, url, stack)
-        mqtt = await make_mqtt_door(config, folder, opened, stack)
+        mqtt = await make_mqtt_door(config, folder, opened, url, stack)
         upgrades |= web_upgrades(config, wamp, stack) | mqtt_upgrades(config, mqtt, stack)
         if web:
             await web.open(stack)

@@ -9,6 +9,9 @@ from tests.conformance.mqtt.counting import counted_lines
 from tests.conformance.mqtt.wire import Broker
 from tests.live_server import start_server
 
+# What Mosquitto's packet exchanges see in each CONNACK; the limits are Mosquitto's.
+SETTINGS = ("mqtt.topic_alias_max=10", "mqtt.packet_bytes_max=2000000", "mqtt.receive_maximum=20")
+
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
@@ -18,7 +21,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int
         yield _host_and_port(given)
         return
     folder: Path = tmp_path_factory.mktemp("mqtt") / "data"
-    with start_server(folder, "--mqtt", "0") as server:
+    settings = [flag for setting in SETTINGS for flag in ("--set", setting)]
+    with start_server(folder, "--mqtt", "0", *settings) as server:
         yield _host_and_port(server.sockets["mqtt"])
 
 

@@ -27,9 +27,7 @@ def resume(broker: Broker, version: Version, client_id: str, **props: Any) -> Cl
     return client
 
 
-def begin(
-    broker: Broker, version: Version, client_id: str | None = None, **props: Any
-) -> Client:
+def begin(broker: Broker, version: Version, client_id: str | None = None, **props: Any) -> Client:
     """A client whose session is new, and is kept."""
     client = broker.connect(version, client_id, **keeping(version, **props))
     assert client.connack is not None

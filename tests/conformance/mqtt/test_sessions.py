@@ -401,9 +401,7 @@ def test_after_pubcomp_the_same_packet_identifier_is_a_new_message(
 
 
 @each_version
-def test_a_clean_start_forgets_unfinished_qos_2_of_the_client(
-    broker: Broker, version: int
-) -> None:
+def test_a_clean_start_forgets_unfinished_qos_2_of_the_client(broker: Broker, version: int) -> None:
     """[MQTT-3.1.2-4]: the same packet identifier is a new message.
 
     The first was delivered already, or never is: MQTT 5, 4.3.3 has both methods.

@@ -176,9 +176,7 @@ def begun_delivery(broker: Broker, qos: int) -> tuple[Client, Client, int]:
 
 
 @pytest.mark.parametrize("is_received", [False, True])
-def test_qos_2_is_completed_to_the_member_it_began_with(
-    broker: Broker, is_received: bool
-) -> None:
+def test_qos_2_is_completed_to_the_member_it_began_with(broker: Broker, is_received: bool) -> None:
     """[MQTT-4.8.2-4]."""
     first, second, packet_id = begun_delivery(broker, 2)
     if is_received:

@@ -55,7 +55,9 @@ def test_reserved_bits_of_the_fixed_header_are_0010(
 ) -> None:
     """[MQTT-3.8.1-1] [MQTT-3.10.1-1]."""
     right = (subscribe if kind == Kind.SUBSCRIBE else unsubscribe)(
-        version, 1, [("a", 0)] if kind == Kind.SUBSCRIBE else ["a"]  # type: ignore[arg-type] # by kind
+        version,
+        1,
+        [("a", 0)] if kind == Kind.SUBSCRIBE else ["a"],  # type: ignore[arg-type] # by kind
     )
     refused(broker, version, bytes((kind << 4 | flags,)) + right[1:], MALFORMED)
 
@@ -121,7 +123,9 @@ def test_what_ends_too_early_or_too_late_is_refused(broker: Broker, version: int
     if version == 5:
         wrong += [packet(0x82, two(1)), packet(0xA2, two(1))]
         wrong += [packet(first, two(1) + b"\x7f" + sized("a") + b"\0") for first in (0x82, 0xA2)]
-        wrong += [packet(first, two(1) + b"\x80" * 4 + sized("a") + b"\0") for first in (0x82, 0xA2)]
+        wrong += [
+            packet(first, two(1) + b"\x80" * 4 + sized("a") + b"\0") for first in (0x82, 0xA2)
+        ]
     for data in wrong:
         refused(broker, version, data, MALFORMED, PROTOCOL_ERROR)
 

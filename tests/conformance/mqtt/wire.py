@@ -23,7 +23,9 @@ from tests.conformance.mqtt import octets
 from tests.conformance.mqtt.octets import Given, Kind, Version, Will
 from tests.conformance.mqtt.reading import Packet, read_packet
 
-WAIT_S_MAX = float(os.environ.get("MQTT_WAIT_S_MAX", "10"))  # for what is to come; spent only in failing
+WAIT_S_MAX = float(
+    os.environ.get("MQTT_WAIT_S_MAX", "10")
+)  # for what is to come; spent only in failing
 VERSIONS: tuple[Version, ...] = (3, 4, 5)
 
 __all__ = ["VERSIONS", "Broker", "Client", "Closed", "Given", "Kind", "Packet", "Will", "octets"]

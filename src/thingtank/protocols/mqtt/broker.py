@@ -48,8 +48,8 @@ class Broker:
         epoch: rises when it has, though those who have subscribed are the same.
         dirty: connections that have something in `out`, or have ended.
         awaiting: what is told by the next `settle`.
-        wake: has a turn ended soon, so that what is on `dirty` is written; for what does not come of
-            octets of a client.
+        wake: has a turn ended soon, so that what is on `dirty` is written; for what comes of
+            something else than octets of a client.
         owner: whose topics are not the users' own.
         listener: hears what is published to the users' own topics.
         received_count: messages that clients have published, since the start.
@@ -179,8 +179,9 @@ class Broker:
         route = self.route(message.topic.encode())
         if route.version != self.version:
             self.find_receivers(route)
-        if route.intake is not None and session is not None:
-            route.intake.take(session, message, _not_told)
+        if route.intake is not None:
+            if session is not None:  # other doors have their own ways to whom it belongs
+                route.intake.take(session, message, _not_told)
             return False
         is_kept = message.is_retain and self.retain(message) is ReasonCode.SUCCESS
         return self.distribute(route, message, None) or is_kept
