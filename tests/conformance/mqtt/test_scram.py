@@ -11,7 +11,7 @@ from tests.conformance.mqtt.octets import PINGREQ, Kind, auth
 from tests.conformance.mqtt.wire import Broker, Client, Closed, Packet
 
 METHOD = "SCRAM-SHA-256"
-USER, PASSWORD = "scram-user", "pencil-case"  # as in the settings of `conftest.py`
+USER, PASSWORD = "known", "right-password"  # as in the settings of `conftest.py`
 SUCCESS, CONTINUE, AGAIN = 0x00, 0x18, 0x19
 REFUSALS = (0x83, 0x86, 0x87, 0x8C)
 

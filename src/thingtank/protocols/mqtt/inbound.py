@@ -196,25 +196,21 @@ class Inbound:
             intake.take(session, message, _not_told)
             return
         ack = self._wait(packet)
+        if packet.qos == 1:
+            intake.take(session, message, ack.decide)
+            return
         packet_id = packet.packet_id
-        if packet.qos == 2:
-            session.received[packet_id] = False  # as long as it is not known what becomes of it
-            if session.is_persistent:
-                ack.waits_count += 1
-                self._broker.awaiting.append(ack)
+        session.received[packet_id] = False  # as long as it is not known what becomes of it
+        if session.is_persistent:
+            ack.waits_count += 1
+            self._broker.awaiting.append(ack)
 
         def done(reason: ReasonCode) -> None:
-            if packet.qos == 2:
-                if reason >= ReasonCode.UNSPECIFIED_ERROR:
-                    self.forget_packet_id(packet_id)
-                elif packet_id in session.received:
-                    session.received[packet_id] = True
-            if reason is ReasonCode.SERVER_BUSY:
-                # What is not acknowledged the client sends again, when it is back.
-                self._connection.end_with(reason)
-                self._broker.wake()
-            else:
-                ack.decide(reason)
+            if reason >= ReasonCode.UNSPECIFIED_ERROR:
+                self.forget_packet_id(packet_id)
+            elif packet_id in session.received:
+                session.received[packet_id] = True
+            ack.decide(reason)
 
         intake.take(session, message, done)
 
