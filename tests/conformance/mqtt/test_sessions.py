@@ -11,7 +11,7 @@ from tests.conformance.mqtt.keeping import (
     settle_kept,
 )
 from tests.conformance.mqtt.octets import packet, publish
-from tests.conformance.mqtt.wire import Broker, Client, Kind, Packet, unique
+from tests.conformance.mqtt.wire import Broker, Client, Kind, Packet
 
 FAILED, NOT_FOUND = 0x80, 0x92
 
