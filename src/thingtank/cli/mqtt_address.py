@@ -105,16 +105,14 @@ def address_of_server(folder: Path, *, is_websocket: bool) -> Address:
         found = server.call("server.addresses", {})
     finally:
         server.close()
-    if is_websocket:
-        return _websocket_of(str(found["url"]))
     sockets = found["sockets"]
+    if is_websocket and sockets.get("mqtt_websocket"):
+        return address_of_url(str(sockets["mqtt_websocket"]).removesuffix(WEBSOCKET_PATH))
+    if is_websocket:
+        raise Refusal(f"the server of {folder} has no MQTT over WebSocket; leave --ws out")
     url = str(sockets.get("mqtt") or sockets.get("mqtt_tls") or "")
     if url:
-        return address_of_url(url if "://" in url else f"mqtt://{url}")
+        return address_of_url(url)
     if sockets.get("mqtt_unix"):
         return Address(path=str(sockets["mqtt_unix"]).removeprefix("unix:"))
     raise Refusal(f"the server of {folder} has MQTT at no port; give its address with -h and -p")
-
-
-def _websocket_of(web_url: str) -> Address:
-    return address_of_url(web_url.replace("http", "ws", 1))

@@ -119,7 +119,7 @@ class FakeServer:
 
     def call(self, operation: str, _: dict[str, Any]) -> dict[str, Any]:
         assert operation == "server.addresses"
-        return {"url": "http://127.0.0.1:8000", "sockets": self.sockets}
+        return {"sockets": self.sockets}
 
     def close(self) -> None:
         """Let go."""
@@ -129,10 +129,13 @@ class FakeServer:
     ("sockets", "flags", "address"),
     [
         ({"mqtt": "mqtt://127.0.0.1:1999", "mqtt_unix": "/s"}, (), Address(port=1999)),
-        ({"mqtt": "127.0.0.1:1999"}, (), Address(port=1999)),
         ({"mqtt_tls": "mqtts://h:1"}, (), Address("h", 1, is_tls=True)),
         ({"mqtt_unix": "unix:/s"}, (), Address(path="/s")),
-        ({}, ("--ws",), Address(port=8000, is_websocket=True)),
+        (
+            {"mqtt_websocket": "ws://127.0.0.1:8000/mqtt"},
+            ("--ws",),
+            Address(port=8000, is_websocket=True),
+        ),
         ({"mqtt": "mqtt://127.0.0.1:1999"}, ("-h", "h"), Address("h")),
     ],
 )
@@ -150,9 +153,10 @@ def test_without_flags_it_goes_to_the_server_of_the_data_folder(
 
 def test_a_server_without_mqtt_is_told(made: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "running_server", lambda _: FakeServer({}))
-    done = mqtt(*SUB)
-    assert (done.exit_code, made) == (1, [])
+    done, over_websocket = mqtt(*SUB), mqtt(*SUB, "--ws")
+    assert (done.exit_code, over_websocket.exit_code, made) == (1, 1, [])
     assert "has MQTT at no port; give its address with -h and -p" in done.output
+    assert "has no MQTT over WebSocket" in over_websocket.output
 
 
 def test_a_url_has_a_name_a_password_and_a_topic_which_is_no_fragment() -> None:
