@@ -48,10 +48,10 @@ class Broker:
         epoch: rises when it has, though those who have subscribed are the same.
         dirty: connections that have something in `out`, or have ended.
         awaiting: what is told by the next `settle`.
+        wake: has a turn ended soon, so that what is on `dirty` is written; for what comes of
+            something else than octets of a client.
         owner: whose topics are not the users' own.
         listener: hears what is published to the users' own topics.
-        wake: called when what waited for the disk has gone on, outside of a turn, so that what it
-            has put on `dirty` is written.
         received_count: messages that clients have published, since the start.
         sent_count: messages that were sent to clients.
         sent_count_max: at which connections wait for the next turn: what is sent is held in memory
@@ -80,9 +80,9 @@ class Broker:
         self.timers = Timers()
         self.keep_alive = KeepAlive(now_us())
         self.reception = Reception(self)
+        self.wake: Callable[[], None] = _nobody_listens
         self.owner: TopicOwner | None = None
         self.listener: Listener | None = None
-        self.wake: Callable[[], None] = lambda: None
         self.version = 1
         self.epoch = 1
         self.dirty: list[Connection] = []
@@ -363,3 +363,7 @@ class Broker:
 
 def _not_told(reason: ReasonCode) -> None:
     """Nobody hears what becomes of a will."""
+
+
+def _nobody_listens() -> None:
+    """Before there is a door."""
