@@ -95,7 +95,7 @@ class Inbound:
         )
         if packet.qos == 2:
             session.received[packet_id] = True
-            if session.is_persistent:
+            if session.is_persistent and (route.intake is None or route.intake.keeps_messages):
                 broker.keeper.keep_received(session.client_id, packet_id)
         if route.intake is not None:
             self._hand_in(route, packet, message)
@@ -199,7 +199,7 @@ class Inbound:
             return
         packet_id = packet.packet_id
         session.received[packet_id] = False  # as long as it is not known what becomes of it
-        if session.is_persistent:
+        if session.is_persistent and intake.keeps_messages:
             ack.waits_count += 1
             self._broker.awaiting.append(ack)
 
@@ -208,6 +208,10 @@ class Inbound:
                 self.forget_packet_id(packet_id)
             elif packet_id in session.received:
                 session.received[packet_id] = True
+                if session.is_persistent and not intake.keeps_messages:
+                    self._broker.keeper.keep_received(session.client_id, packet_id)
+                    ack.waits_count += 1
+                    self._broker.awaiting.append(ack)
             ack.decide(reason)
             current = session.connection
             if current is not None and current is not self._connection:
