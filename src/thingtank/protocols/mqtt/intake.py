@@ -52,3 +52,6 @@ class Listener(Protocol):
 
     def hear(self, message: Message) -> None:
         """Take one."""
+
+    def retained(self, message: Message) -> None:
+        """One is to be retained, whether it wants it or not; a blank one to be forgotten."""
