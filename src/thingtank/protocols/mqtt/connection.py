@@ -35,6 +35,7 @@ from thingtank.protocols.mqtt.serializer import (
     PINGRESP_OCTETS,
     PUBACK_OCTET,
     PUBCOMP_OCTET,
+    PUBREC_OCTET,
     PUBREL_OCTET,
     serialize,
 )
@@ -394,6 +395,15 @@ class Connection:
             self.write(b"%c\x03%c%c%c" % (first, packet_id >> 8, packet_id & 0xFF, reason))
         else:
             self.write(b"%c\x02%c%c" % (first, packet_id >> 8, packet_id & 0xFF))
+
+    def answer_again(self, packet_id: int, reason: ReasonCode) -> None:
+        """Tell what became of a QoS 2 message that came in by an earlier connection."""
+        if self.state is not State.OPEN:
+            return
+        if reason is ReasonCode.SERVER_BUSY:
+            self.end_with(reason)
+        else:
+            self.send_ack(PUBREC_OCTET, packet_id, reason)
 
     def send_once(self, outgoing: Outgoing, is_retain: bool, identifiers: tuple[int, ...]) -> bool:
         """Send a message of QoS 0; False when it is dropped, as the client reads too slowly."""
