@@ -2,6 +2,7 @@
 
 import secrets
 from contextlib import AsyncExitStack
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from thingtank.doors.mqtt.door import MqttDoor
 from thingtank.doors.mqtt.gate import MqttGate
 from thingtank.doors.mqtt.port import MqttPort
 from thingtank.doors.mqtt.settings import MqttSettings
+from thingtank.doors.mqtt.sys_topics import SysTopics
 from thingtank.doors.mqtt.websocket import websocket_route
 from thingtank.net.adoption import Adopt
 from thingtank.net.forwarded import client_of
@@ -112,6 +114,9 @@ async def open_mqtt_ports(
     """
     settings, address = config.mqtt, config.server.host
     door.start()
+    sys_topics = SysTopics(door, version("thingtank"), door.broker.now_us)
+    sys_topics.start()
+    stack.callback(sys_topics.stop)
     stack.push_async_callback(door.stop)
     host = reachable_host(address)
     opened = {}

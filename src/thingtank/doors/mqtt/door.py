@@ -56,13 +56,17 @@ class Link(Protocol):
         """End the connection at once."""
 
 
-def _write(link: Link, out: list[bytes]) -> None:
+def _write(link: Link, out: list[bytes]) -> int:
+    """Write pieces; answers how many bytes they are."""
     if len(out) == 1:
-        link.write(out[0])
+        data = out[0]
     elif len(out) <= _FEW_PIECES and max(map(len, out)) >= _LARGE_BYTES:
         link.write_all(out)  # a large payload is one object for all who get it
+        return sum(map(len, out))
     else:
-        link.write(b"".join(out))
+        data = b"".join(out)
+    link.write(data)
+    return len(data)
 
 
 class MqttDoor:
@@ -70,6 +74,8 @@ class MqttDoor:
 
     Attributes:
         links: of all connections there are.
+        opened_count: of connections, since the start.
+        received_bytes, sent_bytes: since the start.
     """
 
     def __init__(self, settings: MqttSettings, broker: Broker) -> None:
@@ -77,6 +83,9 @@ class MqttDoor:
         self.settings = settings
         self.broker = broker
         self.links: dict[Connection, Link] = {}
+        self.opened_count = 0
+        self.received_bytes = 0
+        self.sent_bytes = 0
         self._entering: dict[Connection, float] = {}  # until when; the first first
         self._slow: dict[Connection, asyncio.TimerHandle] = {}
         self._closing: dict[Connection, asyncio.TimerHandle] = {}
@@ -94,17 +103,24 @@ class MqttDoor:
         """Whether there are as many connections as there may be."""
         return len(self.links) >= self.settings.connections_max
 
+    @property
+    def connected_count(self) -> int:
+        """Clients that have come in and not gone."""
+        return len(self.links) - len(self._entering) - len(self._closing)
+
     # --- connections ---
 
     def open(self, link: Link, address: str) -> Connection:
         """Have one more."""
         connection = Connection(self.broker, link, address)
         self.links[connection] = link
+        self.opened_count += 1
         self._entering[connection] = self._loop.time() + self.settings.connect_s_max
         return connection
 
     def receive(self, connection: Connection, data: bytes) -> None:
         """Take what a client has sent."""
+        self.received_bytes += len(data)
         try:
             connection.receive_data(data)
         except Exception:
@@ -135,7 +151,7 @@ class MqttDoor:
                 out.clear()
                 continue
             if out:
-                _write(link, out)
+                self.sent_bytes += _write(link, out)
                 out.clear()
             if connection.is_closed:
                 self._let_go(connection, link)

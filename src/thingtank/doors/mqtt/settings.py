@@ -98,7 +98,7 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         slow_s_max: a client that takes nothing for so long is sent away.
         keep_alive_s_max: a client of MQTT 5 that asks for a longer keep alive is told this one;
             65535 leaves the choice, and none at all, to clients.
-        sys_interval_s: how often the topics under `$SYS` are published.
+        sys_interval_s: how often the topics under `$SYS` are published; 0 for never.
         sys_readers: who may subscribe to `$SYS`, named as principals of `mqtt.acl`.
         users: who may come in beside accounts, devices and keys, each a `[[mqtt.users]]`.
         acl: who may do what with topics, each a `[[mqtt.acl]]`; where none fits, what holds

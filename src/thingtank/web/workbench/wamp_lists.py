@@ -5,11 +5,10 @@ from typing import Any, get_args
 
 import msgspec
 
+from thingtank.protocols.overviews import ListPage, ListQuery
 from thingtank.protocols.wamp.router_facts import (
     SORTS,
     Listing,
-    ListPage,
-    ListQuery,
     ProcedureFacts,
     RealmFacts,
     SessionFacts,
