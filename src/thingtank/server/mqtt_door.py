@@ -57,8 +57,8 @@ async def make_mqtt_door(
     stack.push_async_callback(sessions.close)
     retained = Retained(settings.retained_messages_max, settings.retained_bytes_max)
     broker = Broker(sessions, gate, _bounds(settings), retained, clock.now_us, _make_client_id)
-    broker.restore(await sessions.found())
-    door = MqttDoor(settings, broker)
+    broker.restore(await sessions.found(), access.exists)
+    door = MqttDoor(settings, broker, lambda: access.version)
     gate.door = door
     return door
 

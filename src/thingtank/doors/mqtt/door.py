@@ -1,12 +1,14 @@
 """The MQTT door: its broker, all connections to it, and what is done at the end of each turn."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import structlog
 
+from thingtank.doors.mqtt.access.rights import Rights
 from thingtank.doors.mqtt.settings import MqttSettings
+from thingtank.net.identity.sweeper import Sweeper
 from thingtank.protocols.mqtt.broker import Broker
 from thingtank.protocols.mqtt.connection import Connection
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
@@ -78,10 +80,19 @@ class MqttDoor:
         received_bytes, sent_bytes: since the start.
     """
 
-    def __init__(self, settings: MqttSettings, broker: Broker) -> None:
-        """Let nobody in yet."""
+    def __init__(
+        self, settings: MqttSettings, broker: Broker, rights_version: Callable[[], int]
+    ) -> None:
+        """Let nobody in yet.
+
+        Args:
+            rights_version: rises when what clients may do may have changed.
+        """
         self.settings = settings
         self.broker = broker
+        broker.wake = self.flush_soon
+        self._rights_version = rights_version
+        self._seen_rights_version = rights_version()
         self.links: dict[Connection, Link] = {}
         self.opened_count = 0
         self.received_bytes = 0
@@ -92,11 +103,13 @@ class MqttDoor:
         self._loop = asyncio.get_running_loop()
         self._is_flushing = False
         self._timer: asyncio.TimerHandle | None = None
+        self._sweeper = Sweeper(lambda: list(self.links), self._look_at_rights, self._loop)
         self._all_gone: asyncio.Event | None = None  # while it stops
 
     def start(self) -> None:
         """Begin to look at the clock."""
         self._timer = self._loop.call_later(TICK_S, self._tick)
+        self._sweeper.start()
 
     @property
     def is_full(self) -> bool:
@@ -121,6 +134,9 @@ class MqttDoor:
     def receive(self, connection: Connection, data: bytes) -> None:
         """Take what a client has sent."""
         self.received_bytes += len(data)
+        if self._rights_version() != self._seen_rights_version:
+            self._seen_rights_version = self._rights_version()
+            self.broker.change_rights()
         try:
             connection.receive_data(data)
         except Exception:
@@ -236,8 +252,18 @@ class MqttDoor:
         self.broker.tick()
         self.flush_soon()
 
+    def _look_at_rights(self, connection: Connection) -> None:
+        """Send a client away whose key was deleted, or has expired."""
+        session = connection.session
+        rights = session.rights if session is not None else None
+        if isinstance(rights, Rights) and connection.is_open and not rights.is_alive():
+            log.info("mqtt_client_lost_rights", client_id=connection.client_id)
+            connection.end_with(ReasonCode.NOT_AUTHORIZED)
+            self.flush_soon()
+
     async def stop(self) -> None:
         """Say goodbye to all clients, wait a moment for them, and close their connections."""
+        self._sweeper.stop()
         if self._timer is not None:
             self._timer.cancel()
         for connection in list(self.links):

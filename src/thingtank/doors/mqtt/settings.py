@@ -10,6 +10,7 @@ from thingtank.net.identity.secret_sources import SecretSource, hidden
 Port = int | Literal["off"]
 AnonymousRule = Literal["nobody", "loopback", "with_key", "everyone"]
 QueueOverflow = Literal["drop_oldest", "drop_newest"]
+UnknownUsers = Literal["refuse", "anonymous"]
 Actions = Literal["", "publish", "subscribe", "both"]
 
 
@@ -69,6 +70,9 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         anonymous: who may come in without saying who they are: `nobody`; `loopback`, programs of
             this machine; `with_key`, others as well, but only to topics that begin with an API
             key; `everyone`.
+        unknown_users: what becomes of a client whose user name nobody here has: `refuse`, or
+            `anonymous`, let in as if it had named none where `anonymous` lets it; for clients that
+            were never asked who they are, and say something all the same.
         certificate_names: whether the common name of a verified client certificate says who
             somebody is: a user of `mqtt.users` or a device's uuid; see `server.tls_client_ca`.
         connections_max: more are refused.
@@ -111,6 +115,7 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unix_socket: str = ""
     allowed_origins: tuple[str, ...] = ()
     anonymous: AnonymousRule = "loopback"
+    unknown_users: UnknownUsers = "refuse"
     certificate_names: bool = True
     connections_max: int = 50_000
     connect_s_max: float = 10.0

@@ -1,7 +1,7 @@
 """The broker in numbers, as messages of the topics under `$SYS`.
 
 Topics have the names that Mosquitto gave them, for programs that watch brokers know those. Each is
-retained, not on disk, and published when it has changed. Who may read them, `mqtt.sys_readers` says.
+retained, not on disk, and published when it has changed. `mqtt.sys_readers` says who may read them.
 
 `messages` are application messages here: packets without one are not counted, and so
 `messages/received` is what `publish/messages/received` is.

@@ -47,6 +47,7 @@ class Ack:
         """Who took the message says what became of it."""
         self.reason = reason
         self.settle(None)
+        self._connection.wake()
 
 
 class OwnMessage:

@@ -48,6 +48,8 @@ class Broker:
         epoch: rises when it has, though those who have subscribed are the same.
         dirty: connections that have something in `out`, or have ended.
         awaiting: what is told by the next `settle`.
+        wake: has a turn ended soon, so that what is on `dirty` is written; for what does not come of
+            octets of a client.
         owner: whose topics are not the users' own.
         listener: hears what is published to the users' own topics.
         received_count: messages that clients have published, since the start.
@@ -78,6 +80,7 @@ class Broker:
         self.timers = Timers()
         self.keep_alive = KeepAlive(now_us())
         self.reception = Reception(self)
+        self.wake: Callable[[], None] = _nobody_listens
         self.owner: TopicOwner | None = None
         self.listener: Listener | None = None
         self.version = 1
@@ -316,6 +319,7 @@ class Broker:
             def settle_all(error: Exception | None) -> None:
                 for each in awaiting:
                     each.settle(error)
+                self.wake()
 
             self.keeper.when_kept(settle_all)
 
@@ -341,13 +345,24 @@ class Broker:
 
     # --- starts and ends ---
 
-    def restore(self, found: Found) -> None:
-        """Take up what the last process left."""
+    def restore(self, found: Found, exists: Callable[[str], bool]) -> None:
+        """Take up what the last process left.
+
+        Args:
+            exists: whether a principal does; the sessions of those who do not are dropped.
+        """
         for message in found.retained.values():
             self.retained.keep(message)
         for each in found.sessions:
-            self.reception.restore(each)
+            if exists(each.session.principal):
+                self.reception.restore(each)
+            else:
+                self.keeper.drop_session(each.session.client_id)
 
 
 def _not_told(reason: ReasonCode) -> None:
     """Nobody hears what becomes of a will."""
+
+
+def _nobody_listens() -> None:
+    """Before there is a door."""

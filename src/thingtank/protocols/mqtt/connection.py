@@ -553,6 +553,10 @@ class Connection:
             session = self._of_session
             if not broker.may_publish(session, route.topic):
                 return None
+            if route.version != broker.version:
+                broker.find_receivers(route)
+            if route.intake is not None:
+                return route  # whether it may is asked each time: keys expire
             if len(self._routes) >= _ROUTES_MAX:
                 self._routes.clear()
             self._routes[octets] = route
@@ -637,6 +641,10 @@ class Connection:
             return False
         self._acks.append(OwnMessage(self, outgoing, qos, is_retain, identifiers))
         return True
+
+    def wake(self) -> None:
+        """Have written soon what is in `out`."""
+        self._broker.wake()
 
     def release_acks(self) -> None:
         """Send those acknowledgements that wait for nothing any more, in order."""

@@ -203,7 +203,7 @@ class Rights:
             return False
         levels = topic.split("/")
         first = levels[0]
-        if first == _SYS:
+        if first == _SYS and action == "subscribe":
             return action == "subscribe" and self._reads_sys
         device = self._access.device_of(first)
         for rule in self._rules:
