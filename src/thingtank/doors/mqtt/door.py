@@ -7,6 +7,7 @@ from typing import Protocol
 import structlog
 
 from thingtank.doors.mqtt.access.rights import Rights
+from thingtank.doors.mqtt.packet_tap import PacketTap, TappedLink
 from thingtank.doors.mqtt.settings import MqttSettings
 from thingtank.net.identity.sweeper import Sweeper
 from thingtank.protocols.mqtt.broker import Broker
@@ -97,6 +98,7 @@ class MqttDoor:
         self.opened_count = 0
         self.received_bytes = 0
         self.sent_bytes = 0
+        self._tapped: dict[Connection, TappedLink] = {}
         self._entering: dict[Connection, float] = {}  # until when; the first first
         self._slow: dict[Connection, asyncio.TimerHandle] = {}
         self._closing: dict[Connection, asyncio.TimerHandle] = {}
@@ -134,6 +136,8 @@ class MqttDoor:
     def receive(self, connection: Connection, data: bytes) -> None:
         """Take what a client has sent."""
         self.received_bytes += len(data)
+        if self._tapped and (tapped := self._tapped.get(connection)) is not None:
+            tapped.data_received(data)
         if self._rights_version() != self._seen_rights_version:
             self._seen_rights_version = self._rights_version()
             self.broker.change_rights()
@@ -221,6 +225,7 @@ class MqttDoor:
         """A connection is gone."""
         connection.close()
         self.links.pop(connection, None)
+        self._tapped.pop(connection, None)
         for timers in (self._slow, self._closing):
             timer = timers.pop(connection, None)
             if timer is not None:
@@ -235,6 +240,26 @@ class MqttDoor:
         link = self.links.get(connection)
         if link is not None:
             link.abort()
+
+    # --- for who looks ---
+
+    def tap(self, connection: Connection, tap: PacketTap) -> None:
+        """Let somebody see what goes both ways on a connection, until `untap`."""
+        tapped = self._tapped.get(connection)
+        if tapped is None:
+            tapped = TappedLink(self.links[connection])
+            self._tapped[connection] = self.links[connection] = tapped
+        tapped.taps.append(tap)
+
+    def untap(self, connection: Connection, tap: PacketTap) -> None:
+        """Let them see no more; of a connection that is gone already, too."""
+        tapped = self._tapped.get(connection)
+        if tapped is None or tap not in tapped.taps:
+            return
+        tapped.taps.remove(tap)
+        if not tapped.taps:
+            del self._tapped[connection]
+            self.links[connection] = tapped.link
 
     # --- time ---
 

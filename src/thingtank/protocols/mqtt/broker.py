@@ -48,8 +48,8 @@ class Broker:
         epoch: rises when it has, though those who have subscribed are the same.
         dirty: connections that have something in `out`, or have ended.
         awaiting: what is told by the next `settle`.
-        wake: has a turn ended soon, so that what is on `dirty` is written; for what does not come of
-            octets of a client.
+        wake: has a turn ended soon, so that what is on `dirty` is written; for what does not come
+            of octets of a client.
         owner: whose topics are not the users' own.
         listener: hears what is published to the users' own topics.
         received_count: messages that clients have published, since the start.
