@@ -147,23 +147,25 @@ class MqttDoor:
             # A fault of ours in one must not cost the others anything.
             log.exception("mqtt_connection_failed", address=connection.address)
             self._cut_off(connection)
-        if not self._is_flushing:
-            self._is_flushing = True
-            self._loop.call_soon(self._flush)
+        # At once, not at the end of the turn: the loop gathers by itself what is written in one, so
+        # a lone message need not wait for the next.
+        self._flush()
 
     def flush_soon(self) -> None:
         """Have written what there is to be written, at the end of this turn."""
         if not self._is_flushing:
             self._is_flushing = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._is_flushing = False
+        self.broker.resume()
+        self._flush()
 
     def _flush(self) -> None:
         broker = self.broker
-        if broker.resuming:
-            broker.resume()
         broker.settle()
         dirty, broker.dirty = broker.dirty, []
-        self._is_flushing = False
         for connection in dirty:
             out = connection.out
             link = self.links.get(connection)

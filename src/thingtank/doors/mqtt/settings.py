@@ -104,6 +104,12 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             65535 leaves the choice, and none at all, to clients.
         sys_interval_s: how often the topics under `$SYS` are published; 0 for never.
         sys_readers: who may subscribe to `$SYS`, named as principals of `mqtt.acl`.
+        wamp_realm: the realm whose topics and the users' own here are one: what is published to
+            `com.example.lights` there arrives at `com/example/lights` here, and the other way
+            round; blank for none.
+        wamp_role: the role of that realm whose permissions say what goes from here to there
+            (`publish`) and from there to here (`subscribe`). Where it is the realm's role for
+            anonymous clients and it lets none in, nothing goes.
         users: who may come in beside accounts, devices and keys, each a `[[mqtt.users]]`.
         acl: who may do what with topics, each a `[[mqtt.acl]]`; where none fits, what holds
             without settings.
@@ -139,5 +145,7 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep_alive_s_max: int = 65_535
     sys_interval_s: float = 10.0
     sys_readers: tuple[str, ...] = ("admin", "local")
+    wamp_realm: str = "realm1"
+    wamp_role: str = "anonymous"
     users: tuple[UserSettings, ...] = ()
     acl: tuple[AclRule, ...] = ()

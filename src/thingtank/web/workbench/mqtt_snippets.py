@@ -30,12 +30,13 @@ def thingtank_snippet(url: str, login: str = "") -> str:
     """This program's own commands.
 
     Args:
-        login: as above; the command asks for the password.
+        login: as above.
     """
-    options = f"--url {shlex.quote(url)}"
+    parts = urlsplit(url)  # the path of a WebSocket is the usual one
+    options = f"-L {parts.scheme}://{parts.netloc}/{TOPIC}"
     if login:
-        options += f" --user {shlex.quote(login)}"
-    return f"thingtank mqtt sub {TOPIC} {options}\nthingtank mqtt pub {TOPIC} hello {options}\n"
+        options += f" -u {shlex.quote(login)} -P PASSWORD"
+    return f"thingtank mqtt sub {options} -v\nthingtank mqtt pub {options} -m hello -q 1\n"
 
 
 def paho_snippet(url: str, login: str = "") -> str:
