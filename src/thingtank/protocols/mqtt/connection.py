@@ -79,6 +79,7 @@ class Connection:
         is_behind: whether the client reads too slowly.
         last_heard_us: when the last octets came.
         is_held: whether nothing more is taken from it for now.
+        since_us: when it began.
     """
 
     __slots__ = (
@@ -102,6 +103,7 @@ class Connection:
         "link",
         "out",
         "session",
+        "since_us",
         "state",
         "version",
     )
@@ -124,7 +126,7 @@ class Connection:
         self.lane = WITH_CARE
         self.is_behind = False
         self.is_held = False
-        self.last_heard_us = broker.now_us()
+        self.since_us = self.last_heard_us = broker.now_us()
         self.keep_alive_us = 0
         self.keep_alive_due_s = 0
         self._inbound: Inbound | None = None
@@ -139,6 +141,11 @@ class Connection:
     def is_open(self) -> bool:
         """Whether the client has come in and not gone."""
         return self.state is State.OPEN
+
+    @property
+    def waiting_octets(self) -> bytes:
+        """What has come and was not taken yet; it begins with a packet's beginning."""
+        return bytes(self._rest or b"")
 
     @property
     def is_closed(self) -> bool:
