@@ -4,22 +4,19 @@ It is compiled when first needed. All that depends on a serializer is encoded he
 program only puts ids and sequence numbers between those octets.
 """
 
-import hashlib
-import os
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import cbor2
 import msgspec
-from tests.bench.load import cpu_s, resident_bytes
+from tests.bench import c_program
+from tests.bench.c_program import LoadRefused, spent, wait_for
+from tests.bench.load import resident_bytes
+
+__all__ = ["Line", "LoadRefused", "WampLoad", "Work", "compiled", "hold_sessions", "run_load"]
 
 SOURCE = Path(__file__).with_name("wamp_load.c")
-BUILD = Path(__file__).parents[2] / "build" / "bench"
 
 REALM = "realm1"
 TOPIC = PROCEDURE = "com.example.bench"
@@ -27,15 +24,6 @@ PAYLOAD_BYTES = 64
 _SEQUENCE_DIGITS = 16
 _FILLER = ("the rest of sixty-four octets of payload " * 2)[: PAYLOAD_BYTES - _SEQUENCE_DIGITS]
 _ROLES = {"publisher": {}, "subscriber": {}, "caller": {}, "callee": {}}
-_SETTLE_S_MAX = 120.0
-
-
-class CompilerMissing(RuntimeError):
-    """There is no C compiler for the load generator."""
-
-
-class LoadRefused(RuntimeError):
-    """A router closed, refused or misbehaved; the message says how."""
 
 
 class Line(NamedTuple):
@@ -178,15 +166,15 @@ def run_load(
         **_line_options(line),
         **_octets(line.encoding, work.is_acknowledged),
     }
-    with _program(options) as (process, output):
-        _wait_for(output, "begin", process)
-        before = _spent(pids(), process.pid)
-        _wait_for(output, "end", process)
+    with c_program.running(SOURCE, options) as (process, output):
+        wait_for(output, "begin", process)
+        before = spent(pids(), process.pid)
+        wait_for(output, "end", process)
         router_s, others_s = (
             after - earlier
-            for after, earlier in zip(_spent(pids(), process.pid), before, strict=True)
+            for after, earlier in zip(spent(pids(), process.pid), before, strict=True)
         )
-        load = msgspec.json.decode(_wait_for(output, "{", process), type=WampLoad)
+        load = msgspec.json.decode(wait_for(output, "{", process), type=WampLoad)
     return msgspec.structs.replace(
         load, router_cpu_s=router_s, others_cpu_s=max(others_s - router_s, 0.0)
     )
@@ -203,13 +191,13 @@ def hold_sessions(
     before_bytes = sum(resident_bytes(pid) for pid in pids())
     octets = {"hello": _octets(line.encoding, False)["hello"]}
     options = {"mode": "idle", "sessions": count, "hold_s": hold_s, **_line_options(line)}
-    with _program({**options, **octets}) as (process, output):
-        _wait_for(output, "end", process)
+    with c_program.running(SOURCE, {**options, **octets}) as (process, output):
+        wait_for(output, "end", process)
         added_bytes = sum(resident_bytes(pid) for pid in pids()) - before_bytes
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
-        report = msgspec.json.decode(_wait_for(output, "{", process))
+        report = msgspec.json.decode(wait_for(output, "{", process))
     return Sessions(count / report["took_s"], added_bytes / count, report["pings"])
 
 
@@ -219,55 +207,7 @@ def compiled() -> Path:
     Raises:
         CompilerMissing: install a C compiler.
     """
-    digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
-    program = BUILD / f"wamp_load-{digest}"
-    if program.exists():
-        return program
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        raise CompilerMissing("no C compiler; on Debian: apt-get install gcc libc6-dev")
-    BUILD.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=BUILD) as folder:
-        made = Path(folder) / "made"
-        subprocess.run([compiler, "-O2", "-o", str(made), str(SOURCE)], check=True, timeout=120)
-        made.replace(program)
-    return program
-
-
-@contextmanager
-def _program(options: dict[str, Any]) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
-    words = [f"{name}={value}" for name, value in options.items()]
-    pipe = subprocess.PIPE
-    process = subprocess.Popen(
-        [str(compiled()), *words], stdin=pipe, stdout=pipe, stderr=pipe, text=True
-    )
-    assert process.stdout is not None
-    try:
-        with process:
-            try:
-                yield process, process.stdout
-                process.communicate(timeout=_SETTLE_S_MAX)
-            finally:
-                process.kill()
-    finally:
-        process.wait()
-
-
-def _wait_for(output: IO[str], beginning: str, process: subprocess.Popen[str]) -> str:
-    # The program ends by itself: each of its waits has a limit.
-    for line in output:
-        if line.startswith(beginning):
-            return line
-    assert process.stderr is not None
-    raise LoadRefused(process.stderr.read().strip())
-
-
-def _spent(router_pids: list[int], generator_pid: int) -> tuple[float, float]:
-    """Processor time of the router, and of all but the generator and this process."""
-    ticks = [int(text) for text in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    busy_s = (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
-    own_s = cpu_s(os.getpid()) + cpu_s(generator_pid)
-    return sum(cpu_s(pid) for pid in router_pids), busy_s - own_s
+    return c_program.compiled(SOURCE)
 
 
 def _line_options(line: Line) -> dict[str, Any]:

@@ -5,33 +5,32 @@ Those that cannot be had are left out, and the bench says so.
 """
 
 import json
-import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from tests.bench.peers import (
+    PEERS,
+    PeerMissing,
+    free_port,
+    install,
+    is_installed,
+    mark_installed,
+    process_tree,
+    running,
+)
 from tests.bench.wamp_load import REALM, Line
 from tests.live_server import start_server
 
-PEERS = Path(__file__).parents[2] / "build" / "peers"
 CROSSBAR = "crossbar==26.10.1"
 FOX_WAMP = "fox-wamp@0.7.28"
-INSTALL_S_MAX = 900
-START_S_MAX = 60
-STOP_S_MAX = 15
 
 _EVERYTHING = dict.fromkeys(("call", "register", "publish", "subscribe"), True)
-
-
-class PeerMissing(RuntimeError):
-    """A router that cannot be installed or started; the message says why."""
 
 
 class Router(NamedTuple):
@@ -61,21 +60,6 @@ class Router(NamedTuple):
         return process_tree(self.process.pid)
 
 
-def process_tree(root: int) -> list[int]:
-    """A process and all that come from it, as far as they are there."""
-    children: dict[int, list[int]] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(path.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue  # it has ended
-        children.setdefault(parent, []).append(int(path.parent.name))
-    found = [root]
-    for pid in found:
-        found += children.get(pid, [])
-    return found
-
-
 @contextmanager
 def crossbar(folder: Path) -> Iterator[Router]:
     """Crossbar.io with one router worker, WebSocket and RawSocket open to anonymous.
@@ -90,7 +74,7 @@ def crossbar(folder: Path) -> Iterator[Router]:
     (node / ".crossbar" / "config.json").write_text(json.dumps(_crossbar_config(ports)))
     command = [str(program), "start", "--cbdir", str(node / ".crossbar"), "--loglevel", "warn"]
     encodings = ("json", "msgpack", "cbor", "msgpack.batched", "cbor.batched")
-    with _running(command, folder / "crossbar.log", list(ports.values())) as process:
+    with running(command, folder / "crossbar.log", list(ports.values())) as process:
         yield Router("Crossbar.io", ports, encodings, process)
 
 
@@ -117,12 +101,12 @@ def _crossbar_config(ports: dict[str, int]) -> dict[str, object]:
 def _installed_crossbar() -> Path:
     folder = PEERS / "crossbar"
     program = folder / "bin" / "crossbar"
-    if not _is_installed(folder, CROSSBAR):
+    if not is_installed(folder, CROSSBAR):
         shutil.rmtree(folder, ignore_errors=True)
-        _install(f"installing {CROSSBAR}", [sys.executable, "-m", "venv", str(folder)])
+        install(f"installing {CROSSBAR}", [sys.executable, "-m", "venv", str(folder)])
         pip = [str(folder / "bin" / "pip"), "install", "-q", CROSSBAR]
-        _install("this takes a few minutes, once", pip)
-        _mark_installed(folder, CROSSBAR)
+        install("this takes a few minutes, once", pip)
+        mark_installed(folder, CROSSBAR)
     return program
 
 
@@ -143,90 +127,22 @@ def fox_wamp(folder: Path) -> Iterator[Router]:
         f"  router.listenWAMP({{host: '127.0.0.1', port: {port}, path: '/ws'}})\n"
         "})\n"
     )
-    with _running(["node", str(script)], folder / "fox_wamp.log", [port]) as process:
+    with running(["node", str(script)], folder / "fox_wamp.log", [port]) as process:
         yield Router("fox-wamp", {"ws": port}, ("json",), process)
 
 
 def _installed_fox_wamp() -> Path:
     folder = PEERS / "fox-wamp"
-    if not _is_installed(folder, FOX_WAMP):
+    if not is_installed(folder, FOX_WAMP):
         if shutil.which("npm") is None:
             raise PeerMissing("npm is not installed; on Debian: apt-get install npm")
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         # Its storage in SQLite, which scripts would build, is not used.
         options = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)]
-        _install(f"installing {FOX_WAMP}", ["npm", "install", *options, FOX_WAMP])
-        _mark_installed(folder, FOX_WAMP)
+        install(f"installing {FOX_WAMP}", ["npm", "install", *options, FOX_WAMP])
+        mark_installed(folder, FOX_WAMP)
     return folder / "node_modules" / "fox-wamp"
-
-
-def _is_installed(folder: Path, what: str) -> bool:
-    mark = folder / "installed"
-    return mark.exists() and mark.read_text() == what
-
-
-def _mark_installed(folder: Path, what: str) -> None:
-    (folder / "installed").write_text(what)
-
-
-def _install(saying: str, command: list[str]) -> None:
-    print(saying, file=sys.stderr)
-    try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_S_MAX)
-    except subprocess.CalledProcessError as error:
-        last_words = " ".join(error.stderr.split("\n")[-3:]).strip()
-        raise PeerMissing(f"{command[0]} failed: {last_words}") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise PeerMissing(str(error)) from error
-
-
-@contextmanager
-def _running(
-    command: list[str], log: Path, ports: list[int]
-) -> Iterator["subprocess.Popen[bytes]"]:
-    environment = {**os.environ, "PYTHONPATH": ""}
-    with log.open("wb") as output:
-        try:
-            process = subprocess.Popen(
-                command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=log.parent
-            )
-        except OSError as error:
-            raise PeerMissing(str(error)) from error
-    try:
-        for port in ports:
-            _wait_until_open(port, process, log)
-        yield process
-    finally:
-        _stop(process)
-
-
-def _wait_until_open(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    for _ in range(START_S_MAX * 10):
-        if process.poll() is not None:
-            break
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise PeerMissing(f"it did not start: {log.read_text(errors='replace')[-300:]}")
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_S_MAX)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def free_port() -> int:
-    """A port on loopback that nobody uses now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -267,6 +267,37 @@ async def test_a_key_is_changed_and_keeps_its_secret(opened: Opened, directory: 
         await directory.update_key(999_999, lambda newest: newest)
 
 
+async def test_what_rights_depend_on_is_counted(opened: Opened, directory: Directory) -> None:
+    versions = [directory.rights_version]
+
+    def rose() -> bool:
+        versions.append(directory.rights_version)
+        return versions[-1] > versions[-2]
+
+    device = await directory.insert_device(
+        Device(0, "uuid-of-roof", opened.alice.account_id, "roof"), (), "token", None
+    )
+    assert rose()
+    await directory.update_device(
+        device.device_id, lambda it: msgspec.structs.replace(it, private=False)
+    )
+    assert rose()
+    permission = Permission(ACCESS_METHODS)
+    key = ApiKey(0, opened.alice.account_id, "all", (permission,))
+    key = await directory.insert_key(key, "a-secret")
+    assert rose()
+    await directory.update_key(
+        key.key_id, lambda it: msgspec.structs.replace(it, private_access=False)
+    )
+    assert rose()
+    await directory.replace_secret(key.key_id, "another-secret")
+    assert rose()
+    await directory.delete_key(key.key_id)
+    assert rose()
+    await directory.delete_device(device.device_id)
+    assert rose()
+
+
 async def test_a_renewed_key_keeps_its_rights_and_its_old_secret_is_dead(
     opened: Opened, directory: Directory
 ) -> None:
@@ -684,6 +715,7 @@ def test_an_account_is_not_lost_when_two_threads_read_accounts_at_once(
     assert older_has_read.wait(WAIT_S)
     monkeypatch.setattr(module, "Account", Account)
     AccountRow.objects.create_user("carol")
+    version = opened.directory.rights_version
     newer = threading.Thread(target=refresh)
     newer.start()
     newer.join(0.1)  # enough for it to be done, when nothing holds it back
@@ -691,6 +723,7 @@ def test_an_account_is_not_lost_when_two_threads_read_accounts_at_once(
     for thread in (older, newer):
         thread.join(WAIT_S)
     assert opened.directory.find_account("carol") is not None
+    assert opened.directory.rights_version > version
     opened.directory.close()
     connection.close()
 

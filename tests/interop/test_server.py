@@ -139,7 +139,7 @@ DOORS = [
 def test_a_port_in_use_is_said_with_the_flag_that_chooses_another(
     tmp_path: Path, flag: str, remedy: str
 ) -> None:
-    names = ["web.port", "wamp.port", "socket.port", "socket.sockjs_port"]
+    names = ["web.port", "wamp.port", "socket.port", "socket.sockjs_port", "mqtt.port"]
     free = [f"--set={name}=0" for name in names]
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -159,7 +159,7 @@ def test_a_setting_of_deliveries_that_is_no_good_is_said_by_its_name(
     tmp_path: Path, setting: str, words: str
 ) -> None:
     (tmp_path / "empty.pem").touch()
-    free = ["--web=0", "--wamp=0", "--socket=0", "--set=email.host=mail.example"]
+    free = ["--web=0", "--wamp=0", "--socket=0", "--mqtt=0", "--set=email.host=mail.example"]
     said = refused_start(tmp_path / "data", *free, f"--set={setting.format(tmp_path)}")
     check_sentence(said, words.format(tmp_path))
     assert "cannot be opened" not in said

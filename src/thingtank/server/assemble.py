@@ -25,6 +25,7 @@ from thingtank.server.http_server import HttpServer
 from thingtank.server.listening import reachable_host
 from thingtank.server.mqtt_door import make_mqtt_door, mqtt_upgrades, open_mqtt_ports
 from thingtank.server.socket_doors import make_socket_door, open_sockets
+from thingtank.server.topic_bridge import bridge_topics
 from thingtank.server.triggers.start import start_triggers
 from thingtank.server.wamp_door import make_wamp_door, open_wamp_ports, web_upgrades
 from thingtank.server.wamp_workbench import open_workbench
@@ -89,7 +90,8 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         # Triggers from before the first value until after the last, so inside of all doors.
         await start_triggers(config, opened.tank, opened.archive, opened.outbox, url, stack)
         wamp = await make_wamp_door(config, folder, opened, url, stack)
-        mqtt = await make_mqtt_door(config, folder, opened, stack)
+        mqtt = await make_mqtt_door(config, folder, opened, url, stack)
+        bridge_topics(config, wamp, mqtt)
         upgrades |= web_upgrades(config, wamp, stack) | mqtt_upgrades(config, mqtt, stack)
         if web:
             await web.open(stack)

@@ -21,6 +21,7 @@ from thingtank.doors.wamp.realm_settings import RealmSettings
 from thingtank.doors.wamp.settings import WampSettings
 from thingtank.doors.xively.settings import SocketSettings, XivelySettings
 from thingtank.net.bounded_http import HttpLimits
+from thingtank.server.bridge.settings import bridge_problems
 from thingtank.server.triggers.settings import TriggerSettings
 from thingtank.sinks.settings import DeliverySettings, EmailSettings, WebhookSettings
 from thingtank.stores.archive_settings import ArchiveSettings
@@ -144,7 +145,10 @@ def load_config(
         values.setdefault(section, {})[key] = value
         sources[name] = source
         _decode({section: {key: value}}, source)
-    return Loaded(_decode(values, "the settings"), sources)
+    config = _decode(values, "the settings")
+    for problem in bridge_problems(config.mqtt, config.wamp.realms):
+        raise BadSettings(f"the settings: {problem}")
+    return Loaded(config, sources)
 
 
 def _all_settings(

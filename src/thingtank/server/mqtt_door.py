@@ -6,13 +6,18 @@ from pathlib import Path
 
 import msgspec
 
+from thingtank.documents.feeds import Bodies
 from thingtank.doors.mqtt.access.rights import MqttAccess
 from thingtank.doors.mqtt.authentication.authenticator import MqttAuthenticator
 from thingtank.doors.mqtt.door import MqttDoor
 from thingtank.doors.mqtt.gate import MqttGate
 from thingtank.doors.mqtt.port import MqttPort
 from thingtank.doors.mqtt.settings import MqttSettings
+from thingtank.doors.mqtt.tank_topics.context import DOOR as TANK_DOOR
+from thingtank.doors.mqtt.tank_topics.context import TopicContext
+from thingtank.doors.mqtt.tank_topics.owner import TankTopics
 from thingtank.doors.mqtt.websocket import websocket_route
+from thingtank.doors.xively.http import XivelyHttp
 from thingtank.net.adoption import Adopt
 from thingtank.net.forwarded import client_of
 from thingtank.net.identity.principals import Callers
@@ -27,16 +32,19 @@ from thingtank.server.listening import listen, reachable_host
 from thingtank.server.steady_clock import SteadyClock
 from thingtank.server.tls import tls_context
 from thingtank.stores.mqtt_sessions import MqttSessions
+from thingtank.tank.tank import Tank
 
 PATH = "/mqtt"
+LINKS_BASE = "http://localhost"  # of links in feeds, where no web port is open
 
 
 async def make_mqtt_door(
-    config: Config, folder: Path, opened: OpenFolder, stack: AsyncExitStack
+    config: Config, folder: Path, opened: OpenFolder, web_url: str, stack: AsyncExitStack
 ) -> MqttDoor:
     """The door, with the sessions and retained messages that the last process left.
 
     Args:
+        web_url: what links in feeds begin with.
         stack: closes what it needs; the door itself `open_mqtt_ports` has closed before.
 
     Raises:
@@ -55,10 +63,23 @@ async def make_mqtt_door(
     stack.push_async_callback(sessions.close)
     retained = Retained(settings.retained_messages_max, settings.retained_bytes_max)
     broker = Broker(sessions, gate, _bounds(settings), retained, clock.now_us, _make_client_id)
-    broker.restore(await sessions.found())
-    door = MqttDoor(settings, broker)
+    broker.restore(await sessions.found(), access.exists)
+    door = MqttDoor(settings, broker, lambda: access.version)
     gate.door = door
+    topics = _make_tank_topics(config, door, access, tank, web_url)
+    topics.start()
+    stack.callback(topics.stop)
     return door
+
+
+def _make_tank_topics(
+    config: Config, door: MqttDoor, access: MqttAccess, tank: Tank, web_url: str
+) -> TankTopics:
+    """The tank's own topics."""
+    http = XivelyHttp(tank, config.xively, web_url, door=TANK_DOOR)
+    context = TopicContext(tank, access, http)
+    bodies = Bodies(tank, web_url or LINKS_BASE, None, config.xively.live_s)
+    return TankTopics(context, door.broker, bodies)
 
 
 def _with_own_origin(config: Config) -> MqttSettings:

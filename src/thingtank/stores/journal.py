@@ -208,11 +208,17 @@ class Journal:
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = open_file(self._path, _FORM, _PRAGMAS, _SCHEMA)
-            if self._has_failed:
-                # A batch whose sync failed may yet stand in the log; it was refused: it must go.
-                self._connection.execute("DELETE FROM journal WHERE seq > ?", (self._last_seq,))
-                self._has_failed = False
+            connection = open_file(self._path, _FORM, _PRAGMAS, _SCHEMA)
+            try:
+                if self._has_failed:
+                    # A batch whose sync failed may yet stand in the log; it was refused: it must
+                    # go. While the disk is too full even for that, the file is not used.
+                    connection.execute("DELETE FROM journal WHERE seq > ?", (self._last_seq,))
+            except BaseException:
+                connection.close()
+                raise
+            self._has_failed = False
+            self._connection = connection
         return self._connection
 
     def _trying(self, work: Callable[[sqlite3.Connection], object]) -> None:

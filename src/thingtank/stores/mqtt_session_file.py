@@ -218,8 +218,11 @@ def _remove(connection: sqlite3.Connection, plan: Plan) -> None:
             connection.execute(f"DELETE FROM {table} WHERE {column} {_OF_IDS}", (json.dumps(ids),))  # noqa: S608 - names of ours
     _execute(
         connection,
-        "DELETE FROM subscription WHERE (session_id, topic_filter) IN (VALUES {})",
+        "DELETE FROM subscription WHERE {}",
         plan.dropped_subscriptions,
+        # For `(session_id, topic_filter) IN (VALUES …)` SQLite goes through the whole table.
+        row="(session_id = ? AND topic_filter = ?)",
+        between=" OR ",
     )
     _execute(connection, "DELETE FROM retained WHERE topic IN (VALUES {})", plan.dropped_retained)
 
@@ -252,14 +255,25 @@ def _remove_after(connection: sqlite3.Connection, last: Last) -> None:
             connection.execute(f"DELETE FROM {table} WHERE {column} > ?", (value,))  # noqa: S608 - names of ours
 
 
-def _execute(connection: sqlite3.Connection, text: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Execute a statement with rows in the place of `{}`."""
+def _execute(
+    connection: sqlite3.Connection,
+    text: str,
+    rows: Sequence[tuple[Any, ...]],
+    *,
+    row: str = "",
+    between: str = ", ",
+) -> None:
+    """Execute a statement with rows in the place of `{}`.
+
+    Args:
+        row: the text of one; blank for `(?, …)`.
+    """
     done = 0
     for at_once in _ROWS_AT_ONCE:
         if len(rows) - done < at_once:
             continue
-        row = "(" + ", ".join("?" * len(rows[0])) + ")"
-        statement = text.format(", ".join([row] * at_once))
+        each = row or "(" + ", ".join("?" * len(rows[0])) + ")"
+        statement = text.format(between.join([each] * at_once))
         while len(rows) - done >= at_once:
             values = list(chain.from_iterable(rows[done : done + at_once]))
             connection.execute(statement, values)

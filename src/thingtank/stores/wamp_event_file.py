@@ -267,12 +267,17 @@ class WampEventFile:
         if self._connection is None:
             # Events are for those who may subscribe: nobody else on the machine reads them.
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-            connection = self._connection = open_file(self._path, _FORM, _PRAGMAS, _SCHEMA)
-            if self._has_failed:
-                # What was refused as its sync failed may yet stand in the log: it must go.
-                connection.execute("DELETE FROM event WHERE number > ?", (self._event_last,))
-                connection.execute("DELETE FROM retained WHERE number > ?", (self._retained_last,))
-                self._has_failed = False
+            connection = open_file(self._path, _FORM, _PRAGMAS, _SCHEMA)
+            try:
+                if self._has_failed:
+                    # What was refused as its sync failed may yet stand in the log: it must go.
+                    # While the disk is too full even for that, the file is not used.
+                    _remove_after(connection, self._event_last, self._retained_last)
+            except BaseException:
+                connection.close()
+                raise
+            self._has_failed = False
+            self._connection = connection
         return self._connection
 
     def _trying(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
@@ -293,6 +298,11 @@ class WampEventFile:
             return
         self._has_failed = True
         self.close()
+
+
+def _remove_after(connection: sqlite3.Connection, event_last: int, retained_last: int) -> None:
+    connection.execute("DELETE FROM event WHERE number > ?", (event_last,))
+    connection.execute("DELETE FROM retained WHERE number > ?", (retained_last,))
 
 
 def _insert(

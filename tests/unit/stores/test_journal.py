@@ -4,7 +4,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from tests.unit.stores.full_disk import DiskTooFullToDelete
 
+from thingtank.stores import journal as journal_module
 from thingtank.stores.changes import Change, Extremes
 from thingtank.stores.journal import FILE_NAME, Journal, SavedValue
 from thingtank.stores.rows import Deletion
@@ -129,3 +131,19 @@ def test_refused_batch_that_reached_the_log_is_removed(tmp_path: Path) -> None:
     journal._recover(sqlite3.OperationalError("disk I/O error"))
     assert journal.commit([rows("3")])[0] == 2
     assert [plain(changes) for _, changes in journal.batches()][1] == plain([rows("3")])
+
+
+def test_refused_batch_is_removed_though_the_disk_was_too_full_for_that_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal.open(tmp_path)
+    journal.commit([rows("1")])
+    journal._connected().execute("INSERT INTO journal VALUES (2, x'90')")
+    journal._recover(sqlite3.OperationalError("disk I/O error"))
+    with (
+        DiskTooFullToDelete(monkeypatch, journal_module),
+        pytest.raises(StorageFailed, match="full"),
+    ):
+        journal.commit([rows("2")])
+    assert journal.commit([rows("3")])[0] == 2
+    assert [plain(changes) for _, changes in journal.batches()][1:] == [plain([rows("3")])]

@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from tests.unit.stores.full_disk import DiskTooFullToDelete
 
 from thingtank.protocols.wamp.answers import Refused
 from thingtank.protocols.wamp.history import HistoryRule
@@ -14,6 +15,7 @@ from thingtank.protocols.wamp.payloads import NO_PAYLOAD, opaque_payload, payloa
 from thingtank.protocols.wamp.publications import Publication
 from thingtank.protocols.wamp.receivers import Receivers
 from thingtank.protocols.wamp.serializers import CBOR, JSON, MSGPACK
+from thingtank.stores import wamp_event_file as wamp_event_file_module
 from thingtank.stores.sqlite_files import FileMismatch
 from thingtank.stores.wamp_event_file import FILE_NAME, TRIM_EVENTS, WampEventFile
 from thingtank.stores.wamp_event_reader import WampEventReader
@@ -213,6 +215,22 @@ def test_what_was_refused_is_gone_though_the_log_has_it(tmp_path: Path) -> None:
     file._recover(sqlite3.OperationalError("disk I/O error"))
     append(file, stream_id, event(3))
     assert kept(file, stream_id) == [1, 3]
+    assert file.retained("realm1") == []
+
+
+def test_what_was_refused_goes_though_the_disk_was_too_full_for_that_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = WampEventFile.open(tmp_path)
+    stream_id = file.stream_id("realm1", RULE)
+    before = file._event_last, file._retained_last
+    file.commit([(stream_id, row_of(event(1)))], [(("realm1", 1), row_of(event(1)))])
+    file._event_last, file._retained_last = before
+    file._recover(sqlite3.OperationalError("disk I/O error"))
+    with DiskTooFullToDelete(monkeypatch, wamp_event_file_module), pytest.raises(StorageFailed):
+        append(file, stream_id, event(2))
+    append(file, stream_id, event(3))
+    assert kept(file, stream_id) == [3]
     assert file.retained("realm1") == []
 
 

@@ -1,12 +1,14 @@
 """The MQTT door: its broker, all connections to it, and what is done at the end of each turn."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import structlog
 
+from thingtank.doors.mqtt.access.rights import Rights
 from thingtank.doors.mqtt.settings import MqttSettings
+from thingtank.net.identity.sweeper import Sweeper
 from thingtank.protocols.mqtt.broker import Broker
 from thingtank.protocols.mqtt.connection import Connection
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
@@ -72,10 +74,19 @@ class MqttDoor:
         links: of all connections there are.
     """
 
-    def __init__(self, settings: MqttSettings, broker: Broker) -> None:
-        """Let nobody in yet."""
+    def __init__(
+        self, settings: MqttSettings, broker: Broker, rights_version: Callable[[], int]
+    ) -> None:
+        """Let nobody in yet.
+
+        Args:
+            rights_version: rises when what clients may do may have changed.
+        """
         self.settings = settings
         self.broker = broker
+        broker.wake = self.flush_soon
+        self._rights_version = rights_version
+        self._seen_rights_version = rights_version()
         self.links: dict[Connection, Link] = {}
         self._entering: dict[Connection, float] = {}  # until when; the first first
         self._slow: dict[Connection, asyncio.TimerHandle] = {}
@@ -83,11 +94,13 @@ class MqttDoor:
         self._loop = asyncio.get_running_loop()
         self._is_flushing = False
         self._timer: asyncio.TimerHandle | None = None
+        self._sweeper = Sweeper(lambda: list(self.links), self._look_at_rights, self._loop)
         self._all_gone: asyncio.Event | None = None  # while it stops
 
     def start(self) -> None:
         """Begin to look at the clock."""
         self._timer = self._loop.call_later(TICK_S, self._tick)
+        self._sweeper.start()
 
     @property
     def is_full(self) -> bool:
@@ -105,29 +118,34 @@ class MqttDoor:
 
     def receive(self, connection: Connection, data: bytes) -> None:
         """Take what a client has sent."""
+        if self._rights_version() != self._seen_rights_version:
+            self._seen_rights_version = self._rights_version()
+            self.broker.change_rights()
         try:
             connection.receive_data(data)
         except Exception:
             # A fault of ours in one must not cost the others anything.
             log.exception("mqtt_connection_failed", address=connection.address)
             self._cut_off(connection)
-        if not self._is_flushing:
-            self._is_flushing = True
-            self._loop.call_soon(self._flush)
+        # At once, not at the end of the turn: the loop gathers by itself what is written in one, so
+        # a lone message need not wait for the next.
+        self._flush()
 
     def flush_soon(self) -> None:
         """Have written what there is to be written, at the end of this turn."""
         if not self._is_flushing:
             self._is_flushing = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._is_flushing = False
+        self.broker.resume()
+        self._flush()
 
     def _flush(self) -> None:
         broker = self.broker
-        if broker.resuming:
-            broker.resume()
         broker.settle()
         dirty, broker.dirty = broker.dirty, []
-        self._is_flushing = False
         for connection in dirty:
             out = connection.out
             link = self.links.get(connection)
@@ -220,8 +238,18 @@ class MqttDoor:
         self.broker.tick()
         self.flush_soon()
 
+    def _look_at_rights(self, connection: Connection) -> None:
+        """Send a client away whose key was deleted, or has expired."""
+        session = connection.session
+        rights = session.rights if session is not None else None
+        if isinstance(rights, Rights) and connection.is_open and not rights.is_alive():
+            log.info("mqtt_client_lost_rights", client_id=connection.client_id)
+            connection.end_with(ReasonCode.NOT_AUTHORIZED)
+            self.flush_soon()
+
     async def stop(self) -> None:
         """Say goodbye to all clients, wait a moment for them, and close their connections."""
+        self._sweeper.stop()
         if self._timer is not None:
             self._timer.cancel()
         for connection in list(self.links):

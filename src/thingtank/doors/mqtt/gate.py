@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from thingtank.doors.mqtt.access.rights import MqttAccess
+from thingtank.doors.mqtt.access.rights import MqttAccess, Rights
 from thingtank.doors.mqtt.authentication.attempt import ConnectAttempt, Refused
 from thingtank.doors.mqtt.authentication.authenticator import MqttAuthenticator
 from thingtank.doors.mqtt.authentication.enhanced import Authenticated, Challenge, Exchange
@@ -57,7 +57,7 @@ class MqttGate:
             raise ProtocolError("AUTH of another method than CONNECT's [MQTT-4.12.0-5]")
         if connection.is_open and auth.reason_code is ReasonCode.RE_AUTHENTICATE:
             attempt = self._attempt_of(connection, None)
-            principal = self._principal_of(connection)
+            principal = _principal_of(connection)
             enhanced.exchange = self._authenticator.exchange(attempt, principal)
             step = enhanced.exchange.begin(method, auth.properties.authentication_data or b"")
         elif auth.reason_code is ReasonCode.CONTINUE_AUTHENTICATION:
@@ -147,9 +147,8 @@ class MqttGate:
             certificate=link.certificate,
         )
 
-    @staticmethod
-    def _principal_of(connection: Connection) -> Principal | None:
-        session = connection.session
-        rights = session.rights if session is not None else None
-        found = getattr(rights, "principal", None)
-        return found if isinstance(found, Principal) else None
+
+def _principal_of(connection: Connection) -> Principal | None:
+    session = connection.session
+    rights = session.rights if session is not None else None
+    return rights.principal if isinstance(rights, Rights) else None

@@ -10,6 +10,7 @@ from thingtank.net.identity.secret_sources import SecretSource, hidden
 Port = int | Literal["off"]
 AnonymousRule = Literal["nobody", "loopback", "with_key", "everyone"]
 QueueOverflow = Literal["drop_oldest", "drop_newest"]
+UnknownUsers = Literal["refuse", "anonymous"]
 Actions = Literal["", "publish", "subscribe", "both"]
 
 
@@ -69,6 +70,9 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         anonymous: who may come in without saying who they are: `nobody`; `loopback`, programs of
             this machine; `with_key`, others as well, but only to topics that begin with an API
             key; `everyone`.
+        unknown_users: what becomes of a client whose user name nobody here has: `refuse`, or
+            `anonymous`, let in as if it had named none where `anonymous` lets it; for clients that
+            were never asked who they are, and say something all the same.
         certificate_names: whether the common name of a verified client certificate says who
             somebody is: a user of `mqtt.users` or a device's uuid; see `server.tls_client_ca`.
         connections_max: more are refused.
@@ -100,6 +104,12 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             65535 leaves the choice, and none at all, to clients.
         sys_interval_s: how often the topics under `$SYS` are published.
         sys_readers: who may subscribe to `$SYS`, named as principals of `mqtt.acl`.
+        wamp_realm: the realm whose topics and the users' own here are one: what is published to
+            `com.example.lights` there arrives at `com/example/lights` here, and the other way
+            round; blank for none.
+        wamp_role: the role of that realm whose permissions say what goes from here to there
+            (`publish`) and from there to here (`subscribe`). Where it is the realm's role for
+            anonymous clients and it lets none in, nothing goes.
         users: who may come in beside accounts, devices and keys, each a `[[mqtt.users]]`.
         acl: who may do what with topics, each a `[[mqtt.acl]]`; where none fits, what holds
             without settings.
@@ -111,6 +121,7 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unix_socket: str = ""
     allowed_origins: tuple[str, ...] = ()
     anonymous: AnonymousRule = "loopback"
+    unknown_users: UnknownUsers = "refuse"
     certificate_names: bool = True
     connections_max: int = 50_000
     connect_s_max: float = 10.0
@@ -134,5 +145,7 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep_alive_s_max: int = 65_535
     sys_interval_s: float = 10.0
     sys_readers: tuple[str, ...] = ("admin", "local")
+    wamp_realm: str = "realm1"
+    wamp_role: str = "anonymous"
     users: tuple[UserSettings, ...] = ()
     acl: tuple[AclRule, ...] = ()

@@ -89,8 +89,13 @@ def _rule_problems(rule: AclRule) -> Iterator[str]:
         yield "allow: one of allow and deny must say what"
     if tank_topic_of(rule.topic) is not None:
         yield f"topic: {rule.topic[:80]!r} is the tank's, where accounts and keys decide"
-    if rule.topic.partition("/")[0] == "$SYS":
+    if rule.topic.partition("/")[0] == "$SYS" and not _is_of_bridges(rule):
         yield "topic: $SYS is a matter of mqtt.sys_readers"
+
+
+def _is_of_bridges(rule: AclRule) -> bool:
+    """Whether a rule lets other brokers publish the state of their connections to this one."""
+    return rule.topic.startswith("$SYS/broker/connection/") and rule.allow == "publish"
 
 
 def _pattern_problems(patterns: Iterable[str]) -> Iterator[str]:

@@ -42,6 +42,7 @@ from thingtank.protocols.xively.formats import (
 )
 from thingtank.protocols.xively.paths import ActivationPath, Target, parse_path
 from thingtank.protocols.xively.query import Parameters, first, parse_parameters
+from thingtank.tank.access import Caller
 from thingtank.tank.errors import RateExceeded, TankError, Unavailable
 from thingtank.tank.events import Asked
 from thingtank.tank.tank import Tank
@@ -97,7 +98,18 @@ class XivelyHttp:
         """Answer one request that is here, its body too."""
         run_eagerly(self._answer(head, body, None, respond))
 
-    async def _answer(self, head: RequestHead, body: bytes, receive: Any, respond: Respond) -> None:
+    def answer_for(self, caller: Caller, head: RequestHead, body: bytes, respond: Respond) -> None:
+        """Answer a request of somebody whom another door has authenticated, and counted."""
+        run_eagerly(self._answer(head, body, None, respond, caller))
+
+    async def _answer(
+        self,
+        head: RequestHead,
+        body: bytes,
+        receive: Any,
+        respond: Respond,
+        caller: Caller | None = None,
+    ) -> None:
         method = head.method
         if method == "OPTIONS":
             respond(200, PREFLIGHT_HEADERS, b"")
@@ -105,7 +117,7 @@ class XivelyHttp:
         started_ns = time.perf_counter_ns()
         exchange = Exchange(head)
         try:
-            reply = await self._reply(exchange, body, receive)
+            reply = await self._reply(exchange, body, receive, caller)
         except PeerLeft:
             return
         except (TankError, XivelyError) as error:
@@ -127,7 +139,9 @@ class XivelyHttp:
         respond(reply.status, headers, b"" if method == "HEAD" else sent)
         self._recorder.record(exchange, reply, (time.perf_counter_ns() - started_ns) // 1000)
 
-    async def _reply(self, exchange: Exchange, body: bytes, receive: Any) -> Reply:
+    async def _reply(
+        self, exchange: Exchange, body: bytes, receive: Any, caller: Caller | None
+    ) -> Reply:
         head = exchange.head
         reading: _Reading | None = head.reading
         if reading is None:
@@ -136,9 +150,10 @@ class XivelyHttp:
             )
         exchange.path, exchange.format = reading.target.path, reading.format
         exchange.callback, exchange.asked = reading.callback, reading.asked
-        is_keyless = self._public_reads_keyless or reading.is_keyless
-        reads_public = is_keyless and head.method in _READS
-        caller = caller_of(self._tank, reading.credentials, head.address, reads_public)
+        if caller is None:
+            is_keyless = self._public_reads_keyless or reading.is_keyless
+            reads_public = is_keyless and head.method in _READS
+            caller = caller_of(self._tank, reading.credentials, head.address, reads_public)
         request = Request(
             "GET" if head.method == "HEAD" else head.method,
             reading.target,

@@ -9,6 +9,7 @@ from thingtank.protocols.mqtt.reason_codes import ReasonCode
 
 if TYPE_CHECKING:
     from thingtank.protocols.mqtt.connection import Connection
+    from thingtank.protocols.mqtt.inbound import Inbound
     from thingtank.protocols.mqtt.outgoing import Outgoing
 
 
@@ -20,11 +21,17 @@ class Ack:
         waits_count: for how many things it waits yet.
     """
 
-    __slots__ = ("_connection", "first", "packet_id", "reason", "waits_count")
+    __slots__ = ("_connection", "_inbound", "first", "packet_id", "reason", "waits_count")
 
     def __init__(
-        self, connection: "Connection", first: int, packet_id: int, reason: ReasonCode
+        self,
+        inbound: "Inbound",
+        connection: "Connection",
+        first: int,
+        packet_id: int,
+        reason: ReasonCode,
     ) -> None:
+        self._inbound = inbound
         self._connection = connection
         self.first = first
         self.packet_id = packet_id
@@ -37,7 +44,7 @@ class Ack:
             self._connection.fail_for(error)
             return
         self.waits_count -= 1
-        self._connection.release_acks()
+        self._inbound.release_acks()
 
     def release(self) -> None:
         """Send it."""
@@ -45,8 +52,12 @@ class Ack:
 
     def decide(self, reason: ReasonCode) -> None:
         """Who took the message says what became of it."""
-        self.reason = reason
-        self.settle(None)
+        if reason is ReasonCode.SERVER_BUSY:
+            self._connection.end_with(reason)  # what is not acknowledged the client sends again
+        else:
+            self.reason = reason
+            self.settle(None)
+        self._connection.broker.wake()
 
 
 class OwnMessage:

@@ -48,6 +48,8 @@ class Broker:
         epoch: rises when it has, though those who have subscribed are the same.
         dirty: connections that have something in `out`, or have ended.
         awaiting: what is told by the next `settle`.
+        wake: has a turn ended soon, so that what is on `dirty` is written; for what does not come
+            of octets of a client, such as what waited for the disk.
         owner: whose topics are not the users' own.
         listener: hears what is published to the users' own topics.
         received_count: messages that clients have published, since the start.
@@ -78,6 +80,7 @@ class Broker:
         self.timers = Timers()
         self.keep_alive = KeepAlive(now_us())
         self.reception = Reception(self)
+        self.wake: Callable[[], None] = _nobody_listens
         self.owner: TopicOwner | None = None
         self.listener: Listener | None = None
         self.version = 1
@@ -90,6 +93,7 @@ class Broker:
         self.sent_count_max = SENT_A_TURN_MAX
         self.resuming: list[Connection] = []
         self._routes: dict[bytes, Route] = {}
+        self._has_lost_routes = False  # so connections may have some that are not here
         self._replays: deque[Replay] = deque()
 
     # --- routes ---
@@ -107,6 +111,7 @@ class Broker:
             check_topic_name(topic, self.bounds.topic_levels_max)
             if len(self._routes) >= ROUTES_MAX:
                 self._routes.clear()
+                self._has_lost_routes = True
             route = self._routes[octets] = Route(topic, octets)
         return route
 
@@ -138,6 +143,15 @@ class Broker:
         """All routes are to be found anew."""
         self.version += 1
         self.epoch += 1
+
+    def change_route(self, topic: str) -> None:
+        """That of a topic is to be found anew, and no other."""
+        if self._has_lost_routes:
+            self.change_routes()
+            return
+        route = self._routes.get(topic.encode())
+        if route is not None:
+            route.version = route.epoch = 0
 
     def change_rights(self) -> None:
         """What anybody may do is to be asked anew."""
@@ -176,8 +190,9 @@ class Broker:
         route = self.route(message.topic.encode())
         if route.version != self.version:
             self.find_receivers(route)
-        if route.intake is not None and session is not None:
-            route.intake.take(session, message, _not_told)
+        if route.intake is not None:
+            if session is not None:  # other doors have their own ways to whom it belongs
+                route.intake.take(session, message, _not_told)
             return False
         is_kept = message.is_retain and self.retain(message) is ReasonCode.SUCCESS
         return self.distribute(route, message, None) or is_kept
@@ -260,6 +275,8 @@ class Broker:
         """Keep a message as its topic's, or forget that if it is empty (MQTT 5, 3.3.1.3)."""
         topic = message.topic
         is_ours = topic.startswith(_SYS)
+        if self.listener is not None and not is_ours:
+            self.listener.retained(message)
         if not message.payload:
             if self.retained.drop(topic) and not is_ours:
                 self.keeper.drop_retained(topic)
@@ -316,6 +333,7 @@ class Broker:
             def settle_all(error: Exception | None) -> None:
                 for each in awaiting:
                     each.settle(error)
+                self.wake()
 
             self.keeper.when_kept(settle_all)
 
@@ -341,13 +359,24 @@ class Broker:
 
     # --- starts and ends ---
 
-    def restore(self, found: Found) -> None:
-        """Take up what the last process left."""
+    def restore(self, found: Found, exists: Callable[[str], bool]) -> None:
+        """Take up what the last process left.
+
+        Args:
+            exists: whether a principal does; the sessions of those who do not are dropped.
+        """
         for message in found.retained.values():
             self.retained.keep(message)
         for each in found.sessions:
-            self.reception.restore(each)
+            if exists(each.session.principal):
+                self.reception.restore(each)
+            else:
+                self.keeper.drop_session(each.session.client_id)
 
 
 def _not_told(reason: ReasonCode) -> None:
     """Nobody hears what becomes of a will."""
+
+
+def _nobody_listens() -> None:
+    """Before there is a door."""

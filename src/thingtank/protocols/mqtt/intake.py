@@ -18,7 +18,8 @@ class Intake(Protocol):
     def take(self, session: "Session", message: Message, done: Done) -> None:
         """Take one, and say what became of it: only then is it acknowledged.
 
-        `done` may be called at once, or later from the loop; once.
+        `done` may be called at once, or later from the loop; once. SERVER_BUSY says that it was not
+        taken, and would be if it came again: the connection ends without an acknowledgement.
         """
 
 
@@ -43,3 +44,6 @@ class Listener(Protocol):
 
     def hear(self, message: Message) -> None:
         """Take one."""
+
+    def retained(self, message: Message) -> None:
+        """One is to be retained, whether it wants it or not; a blank one to be forgotten."""

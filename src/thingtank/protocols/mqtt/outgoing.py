@@ -1,25 +1,13 @@
 """A message in the bytes of those who receive it; encoded once for all who get the same."""
 
 from thingtank.protocols.mqtt.messages import Message
+from thingtank.protocols.mqtt.octets import serialize_variable
 
 PUBLISH = 0x30
 DUP, RETAIN = 0x08, 0x01
 
 _EXPIRY, _IDENTIFIER, _ALIAS = b"\x02", b"\x0b", b"\x23"
 _US_PER_S = 1_000_000
-
-
-def variable(number: int) -> bytes:
-    """A Variable Byte Integer (MQTT 5, 1.5.5)."""
-    if number < 0x80:
-        return bytes((number,))
-    if number < 0x4000:
-        return bytes((number & 0x7F | 0x80, number >> 7))
-    if number < 0x20_0000:
-        return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14))
-    return bytes(
-        (number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14 & 0x7F | 0x80, number >> 21)
-    )
 
 
 class Outgoing:
@@ -63,7 +51,7 @@ class Outgoing:
     ) -> tuple[bytes, bytes]:
         """Both pieces, with a topic alias that the receiver knows, or is to learn."""
         properties = self._properties(identifiers) + _ALIAS + alias.to_bytes(2, "big")
-        tail = variable(len(properties)) + properties + self.message.payload
+        tail = serialize_variable(len(properties)) + properties + self.message.payload
         return publish_head(first, b"" if is_known else self.octets, len(tail)), tail
 
     def _tail(self, identifiers: tuple[int, ...] | None) -> bytes:
@@ -71,7 +59,7 @@ class Outgoing:
         if identifiers is None:
             return payload
         properties = self._properties(identifiers)
-        return variable(len(properties)) + properties + payload
+        return serialize_variable(len(properties)) + properties + payload
 
     def _properties(self, identifiers: tuple[int, ...]) -> bytes:
         message = self.message
@@ -81,11 +69,11 @@ class Outgoing:
             left_s = -(-left_us // _US_PER_S)  # MQTT 5, 3.3.2.3.3: what it waited is taken off
             properties = _EXPIRY + left_s.to_bytes(4, "big") + properties
         for identifier in identifiers:
-            properties += _IDENTIFIER + variable(identifier)
+            properties += _IDENTIFIER + serialize_variable(identifier)
         return properties
 
 
 def publish_head(first: int, topic: bytes, tail_bytes: int) -> bytes:
     """A PUBLISH up to where its packet id is, if it has one."""
     length = len(topic) + tail_bytes + (4 if first & 0x06 else 2)
-    return b"%c%b%b%b" % (first, variable(length), len(topic).to_bytes(2, "big"), topic)
+    return b"%c%b%b%b" % (first, serialize_variable(length), len(topic).to_bytes(2, "big"), topic)

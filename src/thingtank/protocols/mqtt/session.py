@@ -12,6 +12,7 @@ from thingtank.protocols.mqtt.errors import ProtocolError
 from thingtank.protocols.mqtt.keeping import DeliveryState, FoundSession, KeptDelivery, KeptSession
 from thingtank.protocols.mqtt.messages import Message, Subscription, Will
 from thingtank.protocols.mqtt.outgoing import Outgoing
+from thingtank.protocols.mqtt.serializer import PUBREL_OCTET
 
 if TYPE_CHECKING:
     from thingtank.protocols.mqtt.access import Rights
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 PACKET_ID_MAX = 65_535
 NEVER_EXPIRES = 0xFFFF_FFFF
-_PUBREL = 0x62
 
 
 class Delivery:
@@ -359,7 +359,7 @@ class Session:
                 # sent anew after a crash, and taken for another message.
                 self._broker.awaiting.append(_Releasing(connection, packet_id))
                 return True
-        connection.send_ack(_PUBREL, packet_id)
+        connection.send_ack(PUBREL_OCTET, packet_id)
         return True
 
     def take_pubcomp(self, packet_id: int) -> None:
@@ -396,7 +396,7 @@ class Session:
         again = []
         for packet_id, delivery in self.inflight.items():
             if delivery.state is DeliveryState.RELEASED:
-                connection.send_ack(_PUBREL, packet_id)
+                connection.send_ack(PUBREL_OCTET, packet_id)
             else:
                 again.append(delivery)
         self._queue = deque([*again, *unsent]) or None
@@ -439,4 +439,4 @@ class _Releasing:
         if error is not None:
             self._connection.fail_for(error)
         elif self._connection.is_open:
-            self._connection.send_ack(_PUBREL, self._packet_id)
+            self._connection.send_ack(PUBREL_OCTET, self._packet_id)

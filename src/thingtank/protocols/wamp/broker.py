@@ -6,7 +6,7 @@ Everything happens within the call, in this order, and no peer may call back fro
 | --- | --- |
 | subscribe | SUBSCRIBED, retained events, on_create, on_subscribe |
 | unsubscribe, revoke | UNSUBSCRIBED, on_unsubscribe, on_delete |
-| publish | retained and kept for history, PUBLISHED, events |
+| publish | retained and kept for history, PUBLISHED, events; then, or before, the outlet |
 | drop | for each subscription on_unsubscribe, on_delete |
 
 Only PUBLISHED may come later: where an event is kept on a disk, when it is there. The event itself
@@ -19,7 +19,7 @@ none after its UNSUBSCRIBED. Whether a session may do what it asks for has been 
 Source: WAMP, Publish and Subscribe; Advanced Features of publishers, subscribers and brokers.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
 from msgspec import UNSET
@@ -46,6 +46,7 @@ from thingtank.protocols.wamp.messages import (
 )
 from thingtank.protocols.wamp.meta_events import MetaEvent
 from thingtank.protocols.wamp.options import Match, PublishOptions, RevocationDetails
+from thingtank.protocols.wamp.outlets import Outlet
 from thingtank.protocols.wamp.payloads import Payload
 from thingtank.protocols.wamp.peers import Peer
 from thingtank.protocols.wamp.publications import (
@@ -91,6 +92,7 @@ class Broker:
         receipts: of acknowledged delivery.
         deliveries: counts the receivers that went without.
         unanswered: publications that wait for a disk.
+        outlet: takes what clients publish as well, if there is one.
     """
 
     def __init__(
@@ -123,6 +125,7 @@ class Broker:
         self.receipts = Receipts()
         self.deliveries = Deliveries()
         self.unanswered = Acknowledgements()
+        self.outlet: Outlet | None = None
         self._make_id = make_id
         self._now_us = now_us
         self._on_meta = on_meta
@@ -150,8 +153,7 @@ class Broker:
             events += subscription.events("on_subscribe", session_id)
         peer.send(Subscribed(message.request_id, subscription.id))
         if message.options.get_retained:
-            retained = self.retained.find(uri, match, session_id, peer.authid, peer.authrole)
-            self.deliveries.send_retained(peer, subscription, retained)
+            self.deliveries.send_retained(peer, subscription, self._find_retained(peer, uri, match))
         self._announce(events)
 
     def unsubscribe(self, peer: Peer, message: Unsubscribe) -> None:
@@ -180,13 +182,17 @@ class Broker:
         is_valid = len(topic) <= URI_CHARS_MAX and _may_publish(topic, self._is_strict)
         if is_valid and options in _PLAIN and (policy is BY_OPTIONS or not policy.changes_plain):
             subscriptions = self.subscriptions.matching(topic)
-            if not self._is_kept(subscriptions):
+            outlet = self.outlet
+            is_wanted = outlet is not None and outlet.is_wanted(topic)
+            if not self._is_kept(subscriptions) and not (is_wanted and options.acknowledge):
                 publication_id = self._make_id()
                 if options.acknowledge:
                     peer.send(Published(message.request_id, publication_id))
                 self.deliveries.send_to_all(
                     subscriptions, publication_id, topic, message.payload, peer
                 )
+                if outlet is not None and is_wanted:
+                    outlet.take(topic, message.payload)
                 return publication_id
         try:
             _check_publish(peer, message, policy, is_valid=is_valid)
@@ -196,6 +202,9 @@ class Broker:
             return None
         publication = self._publication(peer, topic, options, message.payload, policy)
         keepings = self._keep(publication, options)
+        keeping = self.outlet.take_publication(publication, options) if self.outlet else None
+        if keeping is not None:
+            keepings.append(keeping)
         if options.acknowledge and policy.answers:
             published = Published(message.request_id, publication.publication_id)
             self.unanswered.send_when(keepings, peer, published)
@@ -271,6 +280,14 @@ class Broker:
             raise Refused(
                 LIMIT_REACHED, f"a session may have {self._per_session_max} subscriptions"
             )
+
+    def _find_retained(self, peer: Peer, uri: str, match: Match) -> Iterator[Publication]:
+        known = set()
+        for event in self.retained.find(uri, match, peer.session_id, peer.authid, peer.authrole):
+            known.add(event.topic)
+            yield event
+        if self.outlet is not None:
+            yield from self.outlet.find_retained(uri, match, known)
 
     def _is_kept(self, subscriptions: Iterable[Subscription]) -> bool:
         return self._has_standing and any(each.is_standing for each in subscriptions)

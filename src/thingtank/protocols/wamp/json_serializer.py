@@ -37,6 +37,7 @@ _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(ANY_ON_WIRE)
 _VALUES: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[Any])
+_ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -106,6 +107,19 @@ class JsonSerializer(Serializer):
             return _ENCODE(_jsonable(elements))[1:-1]
         except (TypeError, ValueError, RecursionError) as error:
             raise UnconvertiblePayload(f"no form in JSON: {error}") from None
+
+    def parse_document(self, data: bytes) -> Any:
+        """Read a JSON text that came by another way, with the bounds of a message.
+
+        Raises:
+            ProtocolViolation: it is none, or beyond the bounds.
+        """
+        try:
+            value = _ANY.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ProtocolViolation(f"not JSON: {error}") from None
+        _check_bounds(data)
+        return _with_bytes(value) if b"\\u0000" in data else value
 
     def _is_empty(self, element: bytes) -> bool:
         return len(element) == 2 or element[1:-1].isspace()

@@ -6,7 +6,7 @@ long as the router where it stands for a topic whose events are kept.
 Source: WAMP, Publish and Subscribe; Pattern-based Subscriptions; Subscription Meta API.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from thingtank.protocols.wamp.errors import WampError
@@ -113,7 +113,12 @@ def grouped(peers: Iterable[Peer]) -> Groups:
 
 
 class Subscriptions:
-    """All subscriptions of a realm."""
+    """All subscriptions of a realm.
+
+    Attributes:
+        on_change: is told of each URI and match that gets its first subscriber, or stands, or has
+            lost its last one: what `matching` answers has changed. It may not call back.
+    """
 
     def __init__(self) -> None:
         self._patterns: Patterns[Subscription] = Patterns()
@@ -121,6 +126,7 @@ class Subscriptions:
         self._of_session: dict[int, dict[int, Subscription]] = {}
         self._id_last = 0
         self.matching = self._patterns.matching
+        self.on_change: Callable[[str, Match], None] | None = None
 
     def find(self, uri: str, match: Match) -> Subscription | None:
         """What is under exactly this URI and match."""
@@ -132,6 +138,8 @@ class Subscriptions:
         subscription = Subscription(self._id_last, uri, match, created_us)
         self._patterns.add(uri, match, subscription)
         self._by_id[subscription.id] = subscription
+        if self.on_change is not None:
+            self.on_change(uri, match)
         return subscription
 
     def join(self, subscription: Subscription, peer: Peer, nkey: str | None) -> bool:
@@ -223,5 +231,7 @@ class Subscriptions:
         if not subscription.peers and not subscription.is_standing:
             self._patterns.remove(subscription.uri, subscription.match)
             del self._by_id[subscription.id]
+            if self.on_change is not None:
+                self.on_change(subscription.uri, subscription.match)
             events += subscription.events("on_delete", session_id)
         return events

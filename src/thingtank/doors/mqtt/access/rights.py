@@ -34,9 +34,11 @@ from thingtank.doors.mqtt.settings import MqttSettings
 from thingtank.net.identity.principals import (
     AccountPrincipal,
     Callers,
+    DevicePrincipal,
     KeyPrincipal,
     NamedPrincipal,
     Nobody,
+    TankPrincipal,
 )
 from thingtank.tank.access import Caller, caller_of_key, may_reach
 from thingtank.tank.errors import NotFound, TankError, Unauthenticated
@@ -93,6 +95,36 @@ class MqttAccess:
         except (NotFound, ValueError):
             return False
         return True
+
+    def caller_of_kept(self, principal_id: str, topic: TankTopic) -> Caller | None:
+        """On whose behalf the will of a session acts that nobody has come back to since a restart.
+
+        Of a key that is a key's right from any address; None for nobody's.
+        """
+        directory = self.directory
+        try:
+            if topic.key:
+                return caller_of_key(directory, topic.key, self.now_us())
+            who = self._kept_principal(principal_id)
+            return self.callers.caller(who, "") if who is not None else None
+        except TankError:
+            return None
+
+    def _kept_principal(self, principal_id: str) -> TankPrincipal | None:
+        """Who a kept session belongs to, as far as its id says; raises NotFound."""
+        kind, _, name = principal_id.partition(":")
+        match kind:
+            case "key":
+                return KeyPrincipal(self.directory.reveal_key(int(name)))
+            case "account":
+                return AccountPrincipal(int(name))
+            case "device":
+                return DevicePrincipal(name)
+            case "user":
+                users = {user.name: user for user in self.settings.users}
+                user = users.get(name)
+                return NamedPrincipal(user.account) if user is not None else None
+        return None
 
     def device_of(self, name: str) -> Device | None:
         """The device that a topic's first level names, if it does."""
@@ -203,7 +235,7 @@ class Rights:
             return False
         levels = topic.split("/")
         first = levels[0]
-        if first == _SYS:
+        if first == _SYS and action == "subscribe":
             return action == "subscribe" and self._reads_sys
         device = self._access.device_of(first)
         for rule in self._rules:

@@ -14,6 +14,7 @@ Source: Xively API v2, MQTT.
 """
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -26,6 +27,8 @@ _RESOURCE = re.compile(
     r"(?:feeds|environments|datastreams|triggers|keys|users|products|devices)(?=[/.?]|\Z)"
 )
 _FORMAT = re.compile(r"\.(json|csv|xml)\Z")
+_REMEMBERED_MAX = 4096  # devices write to the same topic again and again
+_REMEMBERED_CHARS_MAX = 256
 _NUMBER = re.compile(r"[1-9]\d{0,17}\Z")
 
 
@@ -54,6 +57,10 @@ def tank_topic_of(topic: str) -> TankTopic | None:
     """Read a topic name or filter; None if it is not the tank's."""
     if "v2" not in topic and "v1" not in topic:
         return None
+    return _remembered(topic) if len(topic) <= _REMEMBERED_CHARS_MAX else _parse(topic)
+
+
+def _parse(topic: str) -> TankTopic | None:
     first, _, rest = topic.partition("/")
     if first in _API:
         return _read("", first, rest)
@@ -62,6 +69,9 @@ def tank_topic_of(topic: str) -> TankTopic | None:
         return None
     # A wildcard is no key: `+/v2/feeds/1` is a filter for topics of other people.
     return _read("" if first in ("+", "#") else first, second, rest)
+
+
+_remembered = lru_cache(_REMEMBERED_MAX)(_parse)
 
 
 def _read(key: str, api: str, rest: str) -> TankTopic:

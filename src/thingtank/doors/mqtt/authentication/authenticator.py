@@ -241,7 +241,10 @@ class MqttAuthenticator:
     async def _account(self, attempt: ConnectAttempt, login: str, password: str) -> Principal:
         address = address_of(attempt.peer)
         # A device whose key was revoked comes again and again; what cannot be right costs little.
-        is_key = _LIKE_A_KEY.fullmatch(login) and self._directory.find_account(login) is None
+        is_unknown = self._directory.find_account(login) is None
+        is_key = _LIKE_A_KEY.fullmatch(login) and is_unknown
+        if is_unknown and not is_key and self._settings.unknown_users == "anonymous":
+            return self._anonymous(attempt)
         if is_key or not login or not password or self._passwords is None:
             raise Refused(_BAD, WRONG)
         self._gate.check_open(address, login)

@@ -1,0 +1,1 @@
+"""Xively over MQTT: topics named by paths of the HTTP API, published to and subscribed to."""

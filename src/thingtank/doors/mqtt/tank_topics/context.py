@@ -1,0 +1,92 @@
+"""What all topics of the tank share: the tank, whose rights count, and the HTTP API behind it."""
+
+import time
+from typing import Protocol
+from urllib.parse import quote
+
+from thingtank.doors.mqtt.access.rights import MqttAccess, Rights
+from thingtank.doors.mqtt.access.tank_topics import TankTopic
+from thingtank.net.http_request import RequestHead, Respond
+from thingtank.protocols.mqtt.session import Session
+from thingtank.tank.access import Caller
+from thingtank.tank.errors import Overloaded, Unauthenticated
+from thingtank.tank.tank import Tank
+
+DOOR = "mqtt"  # in the request log
+WAITING_BYTES_MAX = 64 * 2**20  # of messages that wait for more than the journal
+MESSAGE_BYTES = 4096  # about what one that waits takes beside its payload
+
+
+class HttpApi(Protocol):
+    """The Xively HTTP API, for who has authenticated already."""
+
+    def answer_for(self, caller: Caller, head: RequestHead, body: bytes, respond: Respond) -> None:
+        """Answer one request on somebody's behalf."""
+
+
+class TopicContext:
+    """Made once; in the loop's thread.
+
+    Attributes:
+        http: answers for all resources that are not written to often.
+        waiting_bytes: of messages that wait for more than the journal.
+    """
+
+    def __init__(self, tank: Tank, access: MqttAccess, http: HttpApi) -> None:
+        self.tank = tank
+        self.access = access
+        self.http = http
+        self.waiting_bytes = 0
+
+    def caller(self, session: Session, topic: TankTopic) -> Caller:
+        """On whose behalf a client asks something at a topic; that is counted.
+
+        Raises:
+            Unauthenticated: on nobody's.
+            RateExceeded: this request is one too many.
+        """
+        rights, rates = session.rights, self.tank.request_rates
+        caller = None
+        if isinstance(rights, Rights):
+            caller = rights.caller_at(topic)
+        elif rights is None:
+            caller = self.access.caller_of_kept(session.principal, topic)
+        if caller is None or (caller.key is None and caller.account is None):
+            address = rights.principal.address if isinstance(rights, Rights) else ""
+            rates.count_stranger(address, time.monotonic_ns())
+        elif rates.counts_keys and caller.key is not None:
+            rates.count_key(caller.key.key_id, time.monotonic_ns())
+        if caller is None:
+            raise Unauthenticated("neither the topic nor the client has a key that is valid")
+        return caller
+
+    def begin_waiting(self, payload: bytes) -> None:
+        """A message is going to wait, and `end_waiting` is called then.
+
+        Raises:
+            Overloaded: too many do.
+        """
+        if self.waiting_bytes > WAITING_BYTES_MAX:
+            raise Overloaded(f"{self.waiting_bytes} bytes of messages wait; try again later")
+        self.waiting_bytes += len(payload) + MESSAGE_BYTES
+
+    def end_waiting(self, payload: bytes) -> None:
+        """It waits no more."""
+        self.waiting_bytes -= len(payload) + MESSAGE_BYTES
+
+
+def head_of(method: str, topic: TankTopic, address: str) -> RequestHead:
+    """What a topic asks for, as a request over HTTP."""
+    path, _, query = topic.path.partition("?")
+    return RequestHead(method, quoted(path), query.encode(), {}, "http", address)
+
+
+def quoted(path: str) -> str:
+    """A topic's path as it would stand in a request; what is encoded already stays so."""
+    return quote(path, safe="/%+.:,-_~")
+
+
+def address_of(session: Session) -> str:
+    """A client's address; blank of one that is away."""
+    rights = session.rights
+    return rights.principal.address if isinstance(rights, Rights) else ""

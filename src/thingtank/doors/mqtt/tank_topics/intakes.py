@@ -1,0 +1,259 @@
+"""PUBLISH to a topic of the tank: HTTP's PUT of that path, with the payload as its body.
+
+A message is acknowledged when what it says is on disk. Feeds and datastreams are written here, as
+a device does little else; for all other resources the HTTP API itself answers.
+
+A datastream that is not there is made, also by a message to its own topic: over MQTT there is no
+other way to make it.
+
+Source: Xively API v2, MQTT.
+"""
+
+import time
+from collections.abc import Sequence
+
+import structlog
+
+from thingtank.documents.feeds import (
+    datastream_write,
+    datastream_writes,
+    device_change,
+    without_echoed_extremes,
+)
+from thingtank.doors.mqtt.access.tank_topics import TankTopic
+from thingtank.doors.mqtt.tank_topics.context import (
+    DOOR,
+    TopicContext,
+    address_of,
+    head_of,
+)
+from thingtank.doors.mqtt.tank_topics.error_table import answer_of, reason_of
+from thingtank.net.eager import run_eagerly
+from thingtank.net.http_request import Headers
+from thingtank.protocols.mqtt.intake import Done
+from thingtank.protocols.mqtt.messages import Message
+from thingtank.protocols.mqtt.reason_codes import ReasonCode
+from thingtank.protocols.mqtt.session import Session
+from thingtank.protocols.xively.errors import BodyTooLarge, XivelyError
+from thingtank.protocols.xively.formats import FEED_CODECS
+from thingtank.protocols.xively.paths import DatastreamPath, FeedPath
+from thingtank.tank.access import Caller, check_reach
+from thingtank.tank.actions.datapoints import (
+    begin_plain_writes,
+    check_writes,
+    record_datapoints,
+)
+from thingtank.tank.actions.feeds import write_feed
+from thingtank.tank.changes import DatastreamWrite, DeviceChange
+from thingtank.tank.errors import TankError
+from thingtank.tank.events import Asked, DatapointsRecorded, RequestServed
+from thingtank.tank.interfaces import Pending
+
+log = structlog.get_logger()
+
+BODY_BYTES_MAX = 2048  # of a message, in the request log
+_PATH_CHARS_MAX = 1024
+_NAME_BYTES_MAX = 200
+
+
+class DocumentIntake:
+    """Takes messages of a feed's topic, or of a datastream's."""
+
+    def __init__(
+        self,
+        context: TopicContext,
+        topic: TankTopic,
+        path: FeedPath | DatastreamPath,
+        version: int,
+        format: str,
+    ) -> None:
+        self._context = context
+        self._tank = context.tank
+        self._topic = topic
+        self._feed_id = path.feed_id
+        self._name = path.datastream_id if isinstance(path, DatastreamPath) else None
+        self._codec = FEED_CODECS[version, format]
+        self._bytes_max = context.tank.limits.request_bytes_max
+        self._asked: dict[tuple[str, str], Asked] = {}
+
+    def take(self, session: Session, message: Message, done: Done) -> None:
+        """Take one."""
+        taking = _Taking(self, session, message.payload, done)
+        try:
+            caller = self._context.caller(session, self._topic)
+            self._begin(caller, message.payload, self._tank.clock.now_us(), taking)
+        except (TankError, XivelyError) as error:
+            taking.refused(error)
+        except Exception:
+            log.exception("mqtt_tank_topic_failed", feed_id=self._feed_id)
+            taking.failed()
+
+    def _begin(self, caller: Caller, payload: bytes, now_us: int, taking: "_Taking") -> None:
+        """Write what a message says; `taking` is told how that ends.
+
+        Raises:
+            TankError, XivelyError: it is not written.
+        """
+        if len(payload) > self._bytes_max:
+            raise BodyTooLarge(f"{len(payload)} bytes; {self._bytes_max} are allowed")
+        tank, feed_id, name = self._tank, self._feed_id, self._name
+        device = tank.directory.get_device(feed_id)
+        check_reach(caller, "put", device, name)
+        if name is None:
+            document = self._codec.parse_feed(payload)
+            change = device_change(document)
+            writes = datastream_writes(document, now_us)
+        else:
+            change = None
+            writes = [datastream_write(self._codec.parse_datastream(payload), now_us, name)]
+            if name not in tank.directory.datastreams(feed_id):
+                check_reach(caller, "put", device)  # to make one is to change the feed
+        if change is None and check_writes(tank, feed_id, writes, creates_missing=True):
+            begun = begin_plain_writes(tank, device, writes)
+            if begun is None:
+                taking.finish(ReasonCode.SUCCESS, 200)
+            else:
+                pending, taking.recorded = begun
+                pending.add_done_callback(taking.written)
+            return
+        self._context.begin_waiting(payload)
+        run_eagerly(self._write_with_care(caller, change, writes, taking))
+
+    async def _write_with_care(
+        self,
+        caller: Caller,
+        change: DeviceChange | None,
+        writes: Sequence[DatastreamWrite],
+        taking: "_Taking",
+    ) -> None:
+        """What few messages do: change more than values, or make datastreams."""
+        tank, feed_id = self._tank, self._feed_id
+        try:
+            writes = without_echoed_extremes(tank, feed_id, writes)
+            if self._name is None:
+                await write_feed(tank, caller, feed_id, change, writes)
+            else:
+                await record_datapoints(
+                    tank,
+                    caller,
+                    feed_id,
+                    writes,
+                    creates_missing=self._name not in tank.directory.datastreams(feed_id),
+                )
+        except (TankError, XivelyError) as error:
+            taking.refused(error)
+        except Exception:
+            log.exception("mqtt_tank_topic_failed", feed_id=feed_id)
+            taking.failed()
+        else:
+            taking.finish(ReasonCode.SUCCESS, 200)
+        finally:
+            self._context.end_waiting(taking.payload)
+
+    def announce(self, recorded: DatapointsRecorded) -> None:
+        """Tell everybody what is on disk."""
+        self._tank.bus.publish(recorded)
+
+    def record(
+        self, session: Session, payload: bytes, status: int, duration_us: int, why: str
+    ) -> None:
+        """Announce one request, after it was answered."""
+        tank = self._tank
+        if status >= 400 and not self._exists():
+            return
+        asked = self._asked.get((session.client_id, session.principal))
+        if asked is None:
+            asked = self._remember_asked(session)
+        tank.bus.publish(
+            RequestServed(
+                tank.clock.now_us(), asked, status, duration_us, why, payload[:BODY_BYTES_MAX]
+            )
+        )
+
+    def _exists(self) -> bool:
+        try:
+            self._tank.directory.get_device(self._feed_id)
+        except TankError:
+            return False
+        return True
+
+    def _remember_asked(self, session: Session) -> Asked:
+        path = self._topic.path[:_PATH_CHARS_MAX]
+        name = session.client_id.encode()[:_NAME_BYTES_MAX]
+        asked = Asked(self._feed_id, DOOR, "PUT", path, address_of(session), name)
+        if len(self._asked) >= 4:
+            self._asked.clear()
+        self._asked[session.client_id, session.principal] = asked
+        return asked
+
+
+class _Taking:
+    """One message, until it is known what becomes of it.
+
+    Attributes:
+        recorded: what is announced once it is on disk.
+    """
+
+    __slots__ = ("_done", "_intake", "_session", "_started_ns", "payload", "recorded")
+
+    def __init__(
+        self, intake: DocumentIntake, session: Session, payload: bytes, done: Done
+    ) -> None:
+        self._intake = intake
+        self._session = session
+        self._done = done
+        self._started_ns = time.perf_counter_ns()
+        self.payload = payload
+        self.recorded: DatapointsRecorded | None = None
+
+    def written(self, pending: Pending) -> None:
+        """It is on disk, or was refused."""
+        error = pending.exception()
+        if error is None:
+            assert self.recorded is not None
+            self._intake.announce(self.recorded)
+            self.finish(ReasonCode.SUCCESS, 200)
+        elif isinstance(error, TankError):
+            self.refused(error)
+        else:
+            log.error("mqtt_tank_topic_failed", exc_info=error)
+            self.failed()
+
+    def refused(self, error: TankError | XivelyError) -> None:
+        """It is not taken."""
+        self.finish(*answer_of(error), str(error))
+
+    def failed(self) -> None:
+        """It is not taken, and that is our fault."""
+        self.finish(ReasonCode.UNSPECIFIED_ERROR, 500, "an error of the server's own; see its log")
+
+    def finish(self, reason: ReasonCode, status: int, why: str = "") -> None:
+        """Say what became of it."""
+        self._done(reason)
+        duration_us = (time.perf_counter_ns() - self._started_ns) // 1000
+        self._intake.record(self._session, self.payload, status, duration_us, why)
+
+
+class HttpIntake:
+    """Takes messages of all other topics: what is there is for the HTTP API to say."""
+
+    def __init__(self, context: TopicContext, topic: TankTopic) -> None:
+        self._context = context
+        self._topic = topic
+
+    def take(self, session: Session, message: Message, done: Done) -> None:
+        """Take one."""
+        context, payload = self._context, message.payload
+
+        def respond(status: int, headers: Headers, body: bytes) -> None:
+            context.end_waiting(payload)
+            done(reason_of(status))
+
+        try:
+            caller = context.caller(session, self._topic)
+            context.begin_waiting(payload)
+        except TankError as error:
+            done(answer_of(error)[0])
+            return
+        head = head_of("PUT", self._topic, address_of(session))
+        context.http.answer_for(caller, head, payload, respond)

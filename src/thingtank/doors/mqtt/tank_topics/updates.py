@@ -1,0 +1,257 @@
+"""SUBSCRIBE to a topic of the tank: its state at once, and a feed's or datastream's every update.
+
+An update holds what a GET would have answered when the write was acknowledged, in the format of the
+topic. It is made once for all who asked for the same, then handed to their sessions in turns, whose
+queues are bounded. Nothing is made of a feed that nobody has subscribed to.
+
+Source: Xively API v2, MQTT.
+"""
+
+import asyncio
+from collections import deque
+from functools import partial
+
+import msgspec
+import structlog
+
+from thingtank.documents.feeds import Bodies
+from thingtank.doors.mqtt.access.tank_topics import TankTopic
+from thingtank.doors.mqtt.tank_topics.context import TopicContext, address_of, head_of
+from thingtank.net.http_request import Headers
+from thingtank.protocols.mqtt.broker import Broker
+from thingtank.protocols.mqtt.messages import Message, RetainHandling, Subscription
+from thingtank.protocols.mqtt.outgoing import Outgoing
+from thingtank.protocols.mqtt.session import Session
+from thingtank.protocols.xively.formats import FEED_CODECS
+from thingtank.tank.errors import NoSuchDatastream, TankError
+from thingtank.tank.events import DatapointsRecorded, DeviceDeleted
+
+log = structlog.get_logger()
+
+DELIVERIES_PER_TURN = 200
+UPDATES_MAX = 10_000  # not delivered yet; beyond either the oldest are dropped, and counted
+UPDATES_BYTES_MAX = 64 * 2**20
+_DELIVERY_BYTES = 16
+
+
+class Content(msgspec.Struct, frozen=True):
+    """What a topic shows of the tank.
+
+    Attributes:
+        datastream: None for the whole feed.
+        version: of the API.
+    """
+
+    feed_id: int
+    datastream: str | None
+    version: int
+    format: str
+
+
+class Watch:
+    """One client's subscription to a topic.
+
+    Attributes:
+        is_told: whether it has had an update.
+    """
+
+    __slots__ = ("content", "is_told", "session", "subscription")
+
+    def __init__(self, session: Session, subscription: Subscription, content: Content) -> None:
+        self.session = session
+        self.subscription = subscription
+        self.content = content
+        self.is_told = False
+
+
+class _Update(msgspec.Struct):
+    """One update on its way to those who get it."""
+
+    deliveries: list[tuple[Watch, Outgoing]]
+    size_bytes: int
+
+
+class Updates:
+    """All watches of the door."""
+
+    def __init__(self, context: TopicContext, broker: Broker, bodies: Bodies) -> None:
+        """Listen to nothing yet."""
+        self._context = context
+        self._tank = context.tank
+        self._broker = broker
+        self._bodies = bodies
+        self._of_feed: dict[int, dict[tuple[Session, str], Watch]] = {}
+        self._waiting: deque[_Update] = deque()
+        self._waiting_bytes = 0
+        self._turn: asyncio.Handle | None = None
+
+    def start(self) -> None:
+        """Listen to the tank's bus."""
+        self._tank.bus.react(DatapointsRecorded, self._recorded)
+        self._tank.bus.react(DeviceDeleted, self._deleted)
+
+    def stop(self) -> None:
+        """Deliver nothing more."""
+        self._of_feed.clear()
+        self._waiting.clear()
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+
+    # --- who asks ---
+
+    def add(self, session: Session, subscription: Subscription, content: Content) -> Watch | None:
+        """Begin to tell of updates.
+
+        Returns:
+            The watch; None if there was one of that client already, which goes on as it is asked
+            now.
+        """
+        watches = self._of_feed.setdefault(content.feed_id, {})
+        key = (session, subscription.topic_filter)
+        known = watches.get(key)
+        if known is not None:
+            known.subscription = subscription
+            return None
+        watch = watches[key] = Watch(session, subscription, content)
+        return watch
+
+    def remove(self, session: Session, subscription: Subscription, content: Content) -> None:
+        """Tell no more."""
+        watches = self._of_feed.get(content.feed_id)
+        if watches is not None:
+            watches.pop((session, subscription.topic_filter), None)
+            if not watches:
+                del self._of_feed[content.feed_id]
+
+    def tell_state(
+        self, session: Session, subscription: Subscription, topic: TankTopic, watch: Watch | None
+    ) -> None:
+        """Send what a GET answers, as a retained message; nothing if it is refused."""
+        context = self._context
+        try:
+            caller = context.caller(session, topic)
+        except TankError:
+            return
+        head = head_of("GET", topic, address_of(session))
+        respond = partial(self._tell_state, session, subscription, watch)
+        context.http.answer_for(caller, head, b"", respond)
+
+    def _tell_state(
+        self,
+        session: Session,
+        subscription: Subscription,
+        watch: Watch | None,
+        status: int,
+        headers: Headers,
+        body: bytes,
+    ) -> None:
+        if status != 200 or session.subscriptions.get(subscription.topic_filter) != subscription:
+            return
+        if watch is not None and watch.is_told:  # an update was faster, and is newer
+            return
+        outgoing = self._outgoing(subscription.topic_filter, body, is_retain=True)
+        session.deliver(outgoing, subscription.qos, True, _identifiers(subscription))
+        self._broker.wake()
+
+    def _outgoing(self, topic: str, body: bytes, *, is_retain: bool = False) -> Outgoing:
+        message = Message(topic, body, 2, is_retain)
+        return Outgoing(message, topic.encode(), self._broker.now_us())
+
+    # --- what happens ---
+
+    def _deleted(self, event: DeviceDeleted) -> None:
+        self._of_feed.pop(event.device.device_id, None)
+
+    def _recorded(self, event: DatapointsRecorded) -> None:
+        watches = self._of_feed.get(event.device_id)
+        if watches is None:
+            return
+        names = event.names.values()
+        bodies: dict[Content, bytes] = {}
+        by_topic: dict[str, Outgoing] = {}
+        deliveries = []
+        try:
+            for watch in watches.values():
+                content, topic = watch.content, watch.subscription.topic_filter
+                if content.datastream is not None and content.datastream not in names:
+                    continue
+                outgoing = by_topic.get(topic)
+                if outgoing is None:
+                    body = bodies.get(content)
+                    if body is None:
+                        body = bodies[content] = self._body(content)
+                    outgoing = by_topic[topic] = self._outgoing(topic, body)
+                deliveries.append((watch, outgoing))
+        except TankError:  # deleted in the same turn
+            return
+        if deliveries:
+            size_bytes = sum(map(len, bodies.values())) + len(deliveries) * _DELIVERY_BYTES
+            self._queue(_Update(deliveries, size_bytes))
+
+    def _body(self, content: Content) -> bytes:
+        """What a GET would answer; raises TankError."""
+        codec = FEED_CODECS[content.version, content.format]
+        directory = self._tank.directory
+        device = directory.get_device(content.feed_id)
+        if content.datastream is None:
+            return codec.serialize_feed(self._bodies.feed(device))
+        datastream = directory.datastreams(content.feed_id).get(content.datastream)
+        if datastream is None:
+            raise NoSuchDatastream(f"there is no datastream {content.datastream}")
+        body = self._bodies.datastream(datastream)
+        return codec.serialize_datastream(body, self._bodies.reference(device))
+
+    def _queue(self, update: _Update) -> None:
+        waiting = self._waiting
+        waiting.append(update)
+        self._waiting_bytes += update.size_bytes
+        while len(waiting) > 1 and (
+            len(waiting) > UPDATES_MAX or self._waiting_bytes > UPDATES_BYTES_MAX
+        ):
+            dropped = waiting.popleft()
+            self._waiting_bytes -= dropped.size_bytes
+            if not self._broker.dropped_count:
+                log.warning("mqtt_updates_dropped", waiting_count=len(waiting))
+            self._broker.dropped_count += len(dropped.deliveries)
+        if self._turn is None:
+            self._turn = asyncio.get_running_loop().call_soon(self._deliver_some)
+
+    def _deliver_some(self) -> None:
+        """Deliver some, then let others have a turn."""
+        self._turn = None
+        left_count = DELIVERIES_PER_TURN
+        waiting = self._waiting
+        while waiting and left_count > 0:
+            update = waiting[0]
+            turn = update.deliveries[:left_count]
+            del update.deliveries[:left_count]
+            left_count -= len(turn)
+            if not update.deliveries:
+                waiting.popleft()
+                self._waiting_bytes -= update.size_bytes
+            for watch, outgoing in turn:
+                self._deliver(watch, outgoing)
+        self._broker.wake()
+        if waiting:
+            self._turn = asyncio.get_running_loop().call_soon(self._deliver_some)
+
+    def _deliver(self, watch: Watch, outgoing: Outgoing) -> None:
+        session, subscription = watch.session, watch.subscription
+        watches = self._of_feed.get(watch.content.feed_id)
+        if watches is None or watches.get((session, subscription.topic_filter)) is not watch:
+            return  # unsubscribed, or gone, meanwhile
+        if self._broker.may_receive(session, subscription.topic_filter):
+            watch.is_told = True
+            session.deliver(outgoing, subscription.qos, False, _identifiers(subscription))
+
+
+def wants_state(subscription: Subscription, *, is_new: bool) -> bool:
+    """Whether a subscription is answered with the state, as with a retained message (3.8.3.1)."""
+    if subscription.retain_handling is RetainHandling.SEND_IF_NEW:
+        return is_new
+    return subscription.retain_handling is RetainHandling.SEND
+
+
+def _identifiers(subscription: Subscription) -> tuple[int, ...]:
+    return (subscription.identifier,) if subscription.identifier else ()

@@ -1,0 +1,281 @@
+"""What one client publishes, by all of the standard's rules, and what it is told of it.
+
+Source: MQTT 5, 3.3 to 3.7, 4.3 and 4.6; MQTT 3.1.1, the same.
+"""
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from thingtank.protocols.mqtt.acks import Ack, OwnMessage
+from thingtank.protocols.mqtt.bounds import RECEIVED_MAX
+from thingtank.protocols.mqtt.errors import ProtocolError
+from thingtank.protocols.mqtt.messages import Message
+from thingtank.protocols.mqtt.outgoing import Outgoing
+from thingtank.protocols.mqtt.packets import Publish
+from thingtank.protocols.mqtt.properties import NO_PROPERTIES, forwarded_properties
+from thingtank.protocols.mqtt.reason_codes import ReasonCode
+from thingtank.protocols.mqtt.serializer import PUBACK_OCTET, PUBREC_OCTET
+
+if TYPE_CHECKING:
+    from thingtank.protocols.mqtt.connection import Connection
+    from thingtank.protocols.mqtt.routes import Route
+    from thingtank.protocols.mqtt.session import Session
+
+_ROUTES_MAX = 64  # that a connection remembers by itself
+_US_PER_S = 1_000_000
+
+
+class Inbound:
+    """Made when a client publishes for the first time.
+
+    Attributes:
+        routes: of topics that it may publish to, by their octets.
+    """
+
+    __slots__ = (
+        "_acks",
+        "_aliases",
+        "_broker",
+        "_connection",
+        "_repeats",
+        "_session",
+        "_unacked_count",
+        "routes",
+    )
+
+    def __init__(self, connection: "Connection", session: "Session") -> None:
+        self._connection = connection
+        self._session = session
+        self._broker = connection.broker
+        self.routes: dict[bytes, Route] = {}
+        self._acks: deque[Ack | OwnMessage] = deque()
+        self._aliases: dict[int, bytes] = {}
+        self._repeats: dict[int, int] = {}
+        self._unacked_count = 0  # messages of QoS 1 whose PUBACK waits
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether acknowledgements wait: others must not come before them."""
+        return bool(self._acks)
+
+    def take_packet_id(self, packet_id: int) -> bool:
+        """Have a plain QoS 2 message's packet id in use; False where there is more to it."""
+        session = self._session
+        received = session.received
+        if (
+            session.expiry_interval_s
+            or packet_id in received
+            or len(received) >= self._broker.bounds.receive_maximum
+        ):
+            return False
+        received[packet_id] = True
+        return True
+
+    def take(self, packet: Publish) -> None:
+        """Any PUBLISH, by all rules (3.3)."""
+        broker, session = self._broker, self._session
+        broker.received_count += 1
+        octets = self._topic_of(packet)
+        packet_id, properties = packet.packet_id, packet.properties
+        if packet.qos and self._is_known(packet):
+            return
+        route = self._allowed_route(octets)
+        if route is None:
+            self._answer(packet, ReasonCode.NOT_AUTHORIZED)
+            return
+        expiry_s = properties.message_expiry_interval
+        message = Message(
+            route.topic,
+            packet.payload,
+            packet.qos,
+            packet.retain,
+            forwarded_properties(properties) if properties is not NO_PROPERTIES else b"",
+            broker.now_us() + expiry_s * _US_PER_S if expiry_s is not None else 0,
+            session.client_id,
+        )
+        if packet.qos == 2:
+            session.received[packet_id] = True
+            if session.is_persistent:
+                broker.keeper.keep_received(session.client_id, packet_id)
+        if route.intake is not None:
+            self._hand_in(route, packet, message)
+            return
+        reason = ReasonCode.SUCCESS
+        is_kept = False
+        if packet.retain:
+            reason = broker.retain(message)
+            is_kept = reason is ReasonCode.SUCCESS
+        if packet.qos == 2:
+            # Before the message: it may be the client's own, and some take things in that order.
+            waits = is_kept or session.is_persistent or route.may_keep
+            self._answer(packet, reason, waits=waits)
+            broker.distribute(route, message, session)
+            return
+        is_kept |= broker.distribute(route, message, session)
+        if route.is_empty and not reason:
+            reason = ReasonCode.NO_MATCHING_SUBSCRIBERS
+        self._answer(packet, reason, waits=is_kept)
+
+    def _topic_of(self, packet: Publish) -> bytes:
+        """The topic name, which a topic alias may stand for (3.3.2.3.4)."""
+        octets = packet.topic.encode()
+        alias = packet.properties.topic_alias
+        if alias is None:
+            return octets
+        if alias > self._broker.bounds.topic_alias_max:
+            raise ProtocolError(
+                f"topic alias {alias}; at most {self._broker.bounds.topic_alias_max} may be used",
+                reason_code=ReasonCode.TOPIC_ALIAS_INVALID,
+            )
+        if octets:
+            self._aliases[alias] = octets
+            return octets
+        known = self._aliases.get(alias)
+        if known is None:
+            raise ProtocolError(f"topic alias {alias} stands for nothing [MQTT-3.3.2-8]")
+        return known
+
+    def _is_known(self, packet: Publish) -> bool:
+        """Whether a message of QoS 2 has been taken before; also refuses more than is allowed."""
+        session, bounds = self._session, self._broker.bounds
+        if packet.qos == 2 and packet.packet_id in session.received:
+            self._count_repeat(packet)
+            if session.received[packet.packet_id]:
+                self._answer(packet, ReasonCode.SUCCESS, waits=session.is_persistent)
+            return True
+        count = len(session.received) + self._unacked_count
+        if self._connection.version == 5:
+            if count >= bounds.receive_maximum:
+                raise ProtocolError(
+                    f"more than {bounds.receive_maximum} messages at once [MQTT-3.3.4-9]",
+                    reason_code=ReasonCode.RECEIVE_MAXIMUM_EXCEEDED,
+                )
+        elif len(session.received) >= RECEIVED_MAX:
+            raise ProtocolError(f"more than {RECEIVED_MAX} messages of QoS 2 not released")
+        elif self._unacked_count >= bounds.receive_maximum:
+            self._connection.hold()
+        return False
+
+    def _count_repeat(self, packet: Publish) -> None:
+        """Refuse a client that sends one message of QoS 2 again and again.
+
+        On one connection there is no cause to send it even twice (MQTT 5, 4.4), but clients do.
+        """
+        if self._connection.version == 3:  # MQTT 3.1 sends again when an answer is late
+            return
+        mark = hash(packet.payload)
+        if self._repeats.get(packet.packet_id) == mark:
+            raise ProtocolError(f"packet id {packet.packet_id} a third time (4.4)")
+        self._repeats[packet.packet_id] = mark
+
+    def _allowed_route(self, octets: bytes) -> "Route | None":
+        broker = self._broker
+        route = self.routes.get(octets)
+        if route is None:
+            route = broker.route(octets)
+            session = self._session
+            if not broker.may_publish(session, route.topic):
+                return None
+            if route.version != broker.version:
+                broker.find_receivers(route)
+            if route.intake is not None:
+                return route  # whether it may is asked each time: keys expire
+            if len(self.routes) >= _ROUTES_MAX:
+                self.routes.clear()
+            self.routes[octets] = route
+        if route.version != broker.version:
+            broker.find_receivers(route)
+        return route
+
+    def _hand_in(self, route: "Route", packet: Publish, message: Message) -> None:
+        """Give a message to who owns its topic, and acknowledge when it is done with."""
+        session = self._session
+        intake = route.intake
+        assert intake is not None
+        if not packet.qos:
+            intake.take(session, message, _not_told)
+            return
+        ack = self._wait(packet)
+        if packet.qos == 1:
+            intake.take(session, message, ack.decide)
+            return
+        packet_id = packet.packet_id
+        session.received[packet_id] = False  # as long as it is not known what becomes of it
+        if session.is_persistent:
+            ack.waits_count += 1
+            self._broker.awaiting.append(ack)
+
+        def done(reason: ReasonCode) -> None:
+            if reason >= ReasonCode.UNSPECIFIED_ERROR:
+                self.forget_packet_id(packet_id)
+            elif packet_id in session.received:
+                session.received[packet_id] = True
+            ack.decide(reason)
+
+        intake.take(session, message, done)
+
+    def forget_packet_id(self, packet_id: int) -> bool:
+        """Forget a QoS 2 message that was taken; answers whether it was."""
+        session = self._session
+        if session.received.pop(packet_id, None) is None:
+            return False
+        self._repeats.pop(packet_id, None)
+        if session.is_persistent:
+            self._broker.keeper.drop_received(session.client_id, packet_id)
+        return True
+
+    # --- acknowledgements ---
+
+    def _answer(self, packet: Publish, reason: ReasonCode, *, waits: bool = False) -> None:
+        """Answer a PUBLISH, once what was said before is on disk if it has to wait for that."""
+        if not packet.qos:
+            return
+        if reason >= ReasonCode.UNSPECIFIED_ERROR and packet.qos == 2:
+            self.forget_packet_id(packet.packet_id)
+        if not waits and not self._acks:
+            self._connection.send_ack(
+                PUBACK_OCTET if packet.qos == 1 else PUBREC_OCTET, packet.packet_id, reason
+            )
+            return
+        ack = self._wait(packet)
+        ack.reason = reason
+        if not waits:
+            ack.waits_count = 0
+            return
+        self._broker.awaiting.append(ack)
+        if self._broker.keeper.is_behind:
+            self._connection.hold()  # until this is sent
+
+    def _wait(self, packet: Publish) -> Ack:
+        first = PUBACK_OCTET if packet.qos == 1 else PUBREC_OCTET
+        ack = Ack(self, self._connection, first, packet.packet_id, ReasonCode.SUCCESS)
+        self._acks.append(ack)
+        if packet.qos == 1:
+            self._unacked_count += 1
+        return ack
+
+    def put_behind_acks(
+        self, outgoing: Outgoing, qos: int, is_retain: bool, identifiers: tuple[int, ...]
+    ) -> bool:
+        """Have a message of the client's own come after its PUBREC, if that waits."""
+        if not self._acks:
+            return False
+        self._acks.append(OwnMessage(self._connection, outgoing, qos, is_retain, identifiers))
+        return True
+
+    def release_acks(self) -> None:
+        """Send those acknowledgements that wait for nothing any more, in order."""
+        acks = self._acks
+        if not self._connection.is_open:
+            return
+        while acks and acks[0].waits_count <= 0:
+            ack = acks.popleft()
+            if ack.first == PUBACK_OCTET:
+                self._unacked_count -= 1
+            ack.release()
+        if self._connection.is_held and self._unacked_count < self._broker.bounds.receive_maximum:
+            self._connection.go_on()
+
+
+def _not_told(reason: ReasonCode) -> None:
+    """Nobody hears what became of a message of QoS 0."""
