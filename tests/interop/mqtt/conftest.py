@@ -23,6 +23,15 @@ password = "a password for the lamp"
 [[mqtt.users]]
 name = "shade"
 certificates = ["CN=shade"]
+
+[[mqtt.acl]]
+topic = "shades/#"
+principals = ["shade"]
+allow = "both"
+
+[[mqtt.acl]]
+topic = "shades/#"
+deny = "both"
 """
 Open = Callable[..., Client]
 
@@ -52,6 +61,13 @@ def server(certificates: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     sets = [word for each in settings for word in ("--set", each)]
     with start_server(folder / "data", *sets) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def alice(server: LiveServer) -> str:
+    """The password of an account of that name."""
+    server.command("user", "create", "alice", "--password", "a password for alice")
+    return "a password for alice"
 
 
 @pytest.fixture(scope="session")

@@ -64,8 +64,13 @@ const verbs = {
     client.on("message", (topic, payload, packet) => say({ name, message: published(packet) }));
     client.on("connect", () => say({ name, connected: true }));
     return new Promise((resolve, reject) => {
-      client.once("connect", (connack) => resolve({ is_session_present: connack.sessionPresent }));
-      client.once("error", (error) => {
+      let isIn = false;
+      client.once("connect", (connack) => {
+        isIn = true;
+        resolve({ is_session_present: connack.sessionPresent });
+      });
+      client.on("error", (error) => {
+        if (isIn) return; // it will connect again
         client.end(true);
         reject(error);
       });
