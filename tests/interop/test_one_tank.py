@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import paho.mqtt.client as mqtt
 import pytest
 import requests
+from paho.mqtt.enums import CallbackAPIVersion
 from tests.live_server import LiveServer, start_server
 from websockets.sync.client import ClientConnection, connect
 
@@ -125,11 +127,37 @@ def wamp_writer(server: LiveServer) -> Iterator[Write]:
         ].clear()
 
 
+@contextmanager
+def mqtt_client(server: LiveServer) -> Iterator[mqtt.Client]:
+    """One with the rights of the master key, whose octets go back and forth in a thread."""
+    host, _, port = server.sockets["mqtt"].removeprefix("mqtt://").rpartition(":")
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client.username_pw_set(server.master_key())
+    came_in = threading.Event()
+    client.on_connect = lambda *args: came_in.set()
+    client.connect(host, int(port))
+    client.loop_start()
+    try:
+        assert came_in.wait(WAIT_S_MAX)
+        yield client
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+@contextmanager
+def mqtt_writer(server: LiveServer) -> Iterator[Write]:
+    topic = f"/v2/feeds/{server.feed_id}/datastreams/{CHANNEL}.csv"
+    with mqtt_client(server) as client:
+        yield lambda value: client.publish(topic, value, qos=1).wait_for_publish(WAIT_S_MAX)
+
+
 WRITERS = {
     "Xively HTTP": http_writer,
     "Xively TCP socket": tcp_writer,
     "Xively WebSocket": websocket_writer,
     "WAMP": wamp_writer,
+    "MQTT": mqtt_writer,
 }
 
 
@@ -183,6 +211,22 @@ def wamp_watcher(server: LiveServer, stack: ExitStack) -> Iterator[str]:
     return values()
 
 
+def mqtt_watcher(server: LiveServer, stack: ExitStack) -> Iterator[str]:
+    client = stack.enter_context(mqtt_client(server))
+    came: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    client.on_message = lambda _, __, message: came.put(message.payload)
+    client.subscribe(f"{server.master_key()}/v2/feeds/{server.feed_id}.json", qos=1)
+    came.get(timeout=WAIT_S_MAX)  # the state there was
+
+    def values() -> Iterator[str]:
+        while True:
+            for datastream in json.loads(came.get(timeout=WAIT_S_MAX))["datastreams"]:
+                if datastream["id"] == CHANNEL:
+                    yield datastream["current_value"]
+
+    return values()
+
+
 def page_watcher(server: LiveServer, stack: ExitStack) -> Iterator[str]:
     browser = stack.enter_context(requests.Session())
     browser.get(server.welcome_url, timeout=WAIT_S_MAX)
@@ -220,6 +264,7 @@ WATCHERS = {
     "Xively TCP socket": tcp_watcher,
     "Xively WebSocket": websocket_watcher,
     "WAMP": wamp_watcher,
+    "MQTT": mqtt_watcher,
     "workbench": page_watcher,
 }
 

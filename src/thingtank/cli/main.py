@@ -15,6 +15,7 @@ from thingtank.cli.deliveries import delivery
 from thingtank.cli.devices import device
 from thingtank.cli.feeds import feed
 from thingtank.cli.keys import key
+from thingtank.cli.mqtt import mqtt
 from thingtank.cli.options import config_option, data_option, json_option, set_option
 from thingtank.cli.process import importing, run_and_leave
 from thingtank.cli.products import product
@@ -109,7 +110,7 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
         click.echo(f"{name:<36} {json.dumps(value):<24} {source}")
 
 
-for group in (device, product, feed, trigger, delivery, key, user, archive, wamp):
+for group in (device, product, feed, trigger, delivery, key, user, archive, wamp, mqtt):
     main.add_command(group)
 
 

@@ -73,6 +73,17 @@ class NumbersCommand(click.Command):
         return super().parse_args(ctx, [*options, "--", *arguments])
 
 
+class InterruptedGroup(click.Group):
+    """Commands of which many go on until Ctrl-C: it ends them with exit code 0, not as aborted."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run one; also while it still imports what it needs."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            return None
+
+
 _DURATION = re.compile(r"(\d{1,6})([smhdwy])\Z")
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 

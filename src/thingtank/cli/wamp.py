@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from thingtank.cli.options import NumbersCommand, data_option, json_option
+from thingtank.cli.options import InterruptedGroup, NumbersCommand, data_option, json_option
 from thingtank.cli.session import Refusal
 
 SECRET_CHARS_MAX = 4096
@@ -17,7 +17,7 @@ TICKET, SECRET = "THINGTANK_WAMP_TICKET", "THINGTANK_WAMP_SECRET"  # in the envi
 _MATCHES = ("exact", "prefix", "wildcard")
 
 
-@click.group()
+@click.group(cls=InterruptedGroup)
 def wamp() -> None:
     """Talk WAMP: publish and subscribe, call and register procedures, run components."""
 

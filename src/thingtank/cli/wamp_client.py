@@ -9,7 +9,7 @@ import json
 import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from thingtank.cli.session import Refusal
@@ -57,7 +57,7 @@ def run(main: Callable[[], Awaitable[None]]) -> None:
 
     txaio.use_asyncio()
     logging.getLogger().addHandler(logging.NullHandler())  # what Autobahn notes is said in words
-    with suppress(KeyboardInterrupt), asyncio.Runner() as runner:
+    with asyncio.Runner() as runner:
         runner.run(_until_interrupted(main))
 
 

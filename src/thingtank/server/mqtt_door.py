@@ -77,7 +77,7 @@ def _make_tank_topics(
 ) -> TankTopics:
     """The tank's own topics."""
     http = XivelyHttp(tank, config.xively, web_url, door=TANK_DOOR)
-    context = TopicContext(tank, access, http, door.flush_soon)
+    context = TopicContext(tank, access, http)
     bodies = Bodies(tank, web_url or LINKS_BASE, None, config.xively.live_s)
     return TankTopics(context, door.broker, bodies)
 

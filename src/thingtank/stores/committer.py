@@ -65,7 +65,7 @@ class Committer:
         self._settling: asyncio.Task[None] | None = None
         self.written_bytes = 0
 
-    def append(self, rows: DatapointRows) -> Awaitable[None]:
+    def append(self, rows: DatapointRows) -> Acknowledgement:
         """Commit datapoints. Raise Overloaded, StorageFailed or ValidationFailed."""
         text = "".join(rows.values)
         if not text.isascii():

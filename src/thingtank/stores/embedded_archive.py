@@ -34,7 +34,7 @@ from thingtank.tank.datapoints import (
     DatapointRows,
 )
 from thingtank.tank.errors import StorageFailed
-from thingtank.tank.interfaces import Clock
+from thingtank.tank.interfaces import Clock, Pending
 from thingtank.tank.tank import SystemClock
 
 log = structlog.get_logger()
@@ -214,7 +214,7 @@ class EmbeddedArchive:
                 # A full disk, or a bug of ours: the hot tier keeps what it has.
                 log.exception("archive_compaction_failed")
 
-    def append(self, rows: DatapointRows) -> Awaitable[None]:
+    def append(self, rows: DatapointRows) -> Pending:
         """Write datapoints, all or nothing; done when synced to disk."""
         return self._committer.append(rows)
 

@@ -12,6 +12,7 @@ from thingtank.tank.datapoints import (
     DatapointRows,
     number_of,
 )
+from thingtank.tank.interfaces import Pending
 
 _PART_STREAMS = 1024
 _NEVER = CurrentValue(None, None)
@@ -24,7 +25,7 @@ class MemoryArchive:
         self._values: dict[int, dict[int, str]] = {}
         self._current: dict[int, CurrentValue] = {}
 
-    def append(self, rows: DatapointRows) -> Awaitable[None]:
+    def append(self, rows: DatapointRows) -> Pending:
         """Write datapoints; done at once."""
         for stream_id, at_us, value in zip(rows.stream_ids, rows.at_us, rows.values, strict=True):
             self._values.setdefault(stream_id, {})[at_us] = value
@@ -135,7 +136,7 @@ class MemoryArchive:
         ]
 
 
-def _done() -> Awaitable[None]:
+def _done() -> asyncio.Future[None]:
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     future.set_result(None)
     return future

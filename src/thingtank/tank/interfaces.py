@@ -1,7 +1,7 @@
 """The narrow interfaces the tank stands on: what the actions need, and several can provide."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -255,6 +255,18 @@ class Directory(Protocol):
         ...
 
 
+class Pending(Awaitable[None], Protocol):
+    """What an `asyncio.Future` is to who waits for it, or wants to be called."""
+
+    def add_done_callback(self, callback: Callable[[Any], object], /) -> None:
+        """Have `callback` called with this, from the loop, once it is done."""
+        ...
+
+    def exception(self) -> BaseException | None:
+        """Why it was refused; None when it was not."""
+        ...
+
+
 class Archive(Protocol):
     """Datapoints over time, and each datastream's current value.
 
@@ -269,7 +281,7 @@ class Archive(Protocol):
     the loop's thread.
     """
 
-    def append(self, rows: DatapointRows) -> Awaitable[None]:
+    def append(self, rows: DatapointRows) -> Pending:
         """Write datapoints, all or nothing."""
         ...
 

@@ -9,8 +9,23 @@ from tests.conformance.mqtt.counting import counted_lines
 from tests.conformance.mqtt.wire import Broker
 from tests.live_server import start_server
 
-# What Mosquitto's packet exchanges see in each CONNACK; the limits are Mosquitto's.
-SETTINGS = ("mqtt.topic_alias_max=10", "mqtt.packet_bytes_max=2000000", "mqtt.receive_maximum=20")
+# The limits are Mosquitto's, whose packet exchanges see them in each CONNACK; so is what it does
+# with user names when it has none, and with a topic of its bridges.
+SETTINGS = """
+[mqtt]
+topic_alias_max = 10
+packet_bytes_max = 2_000_000
+receive_maximum = 20
+unknown_users = "anonymous"
+
+[[mqtt.users]]
+name = "known"
+password = "right-password"
+
+[[mqtt.acl]]
+topic = "$SYS/broker/connection/+/state"
+allow = "publish"
+"""
 
 
 @pytest.fixture(scope="session")
@@ -21,8 +36,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int
         yield _host_and_port(given)
         return
     folder: Path = tmp_path_factory.mktemp("mqtt") / "data"
-    settings = [flag for setting in SETTINGS for flag in ("--set", setting)]
-    with start_server(folder, "--mqtt", "0", *settings) as server:
+    folder.mkdir(mode=0o700)
+    (folder / "thingtank.toml").write_text(SETTINGS)
+    with start_server(folder, "--mqtt", "0") as server:
         yield _host_and_port(server.sockets["mqtt"])
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.conformance.mqtt.octets import Version
-from tests.conformance.mqtt.wire import VERSIONS, Broker, Client
+from tests.conformance.mqtt.wire import VERSIONS, Broker, Client, unique
 
 EXPIRY_S = 300  # longer than any test takes
 WITH_PRESENT = (4, 5)  # MQTT 3.1 does not say whether there was a session
@@ -33,3 +33,19 @@ def begin(broker: Broker, version: Version, client_id: str | None = None, **prop
     assert client.connack is not None
     assert not client.connack.session_present
     return client
+
+
+def lose(client: Client, other: Client) -> None:
+    """Be gone without a DISCONNECT, and see to it that the broker knows before what comes now."""
+    client.lose()
+    for _ in range(2):  # the first may be answered in the turn in which the end is read
+        other.settle()
+
+
+def settle_kept(client: Client) -> None:
+    """As `settle`, where what a broker says may wait until it is on disk, and PINGRESP does not.
+
+    A message of the client's own waits as well, and after what came before it.
+    """
+    client.publish(unique("settle"), qos=2, packet_id=64_999)
+    client.settle()

@@ -6,7 +6,7 @@ purpose; what is read must be right, and fails the test if it is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
@@ -115,7 +115,7 @@ def property_octets(name: str, value: Any) -> bytes:
     if isinstance(value, list):
         return b"".join(property_octets(name, each) for each in value)
     number, kind, _ = PROPERTIES[name]
-    written = {
+    written: dict[str, Callable[[], bytes]] = {
         "byte": lambda: bytes((value,)),
         "two": lambda: two(value),
         "four": lambda: value.to_bytes(4, "big"),

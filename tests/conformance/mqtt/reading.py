@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,7 +103,7 @@ class Octets:
         """Properties that a server may send in this packet."""
         found: dict[str, Any] = {}
         part = Octets(self.take(self.varint()))
-        readers = {
+        readers: dict[str, Callable[[], Any]] = {
             "byte": lambda: part.number(1),
             "two": lambda: part.number(2),
             "four": lambda: part.number(4),

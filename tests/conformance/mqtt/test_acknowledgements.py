@@ -193,3 +193,17 @@ def test_acknowledgements_keep_within_the_clients_maximum_packet_size(broker: Br
     client.settle()
     assert client.inbox
     assert all(len(came.raw) <= 20 for came in client.inbox)
+
+
+@each_version
+@pytest.mark.parametrize("qos", [1, 2])
+def test_publish_that_is_not_allowed_is_acknowledged_or_closes(
+    broker: Broker, version: Version, qos: int
+) -> None:
+    """Before version 5 there is no way to say no but to close. Source: 3.1.1, 3.3.5."""
+    client = broker.connect(version)
+    client.send_publish("$SYS/not/for/clients", b"x", qos)
+    answer = client.read()
+    assert answer.kind == (Kind.PUBACK if qos == 1 else Kind.PUBREC)
+    assert answer.reason_code == (0x87 if version == 5 else 0)
+    client.expect_nothing()

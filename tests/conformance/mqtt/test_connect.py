@@ -306,12 +306,20 @@ def test_packets_right_after_connect_are_looked_at(broker: Broker, version: Vers
     client.expect_nothing()
 
 
-@each_version
-def test_wrong_password_is_refused(broker: Broker, version: Version) -> None:
+# Few, because who guesses too often is not let in for a while, whatever it says.
+@pytest.mark.parametrize(("version", "password"), [(3, b"wrong"), (4, b""), (5, None)])
+def test_wrong_password_is_refused(
+    broker: Broker, version: Version, password: bytes | None
+) -> None:
     client = broker.open(version)
-    client.send_connect(user_name="nobody-of-this-name", password=b"wrong")
+    client.send_connect(user_name="known", password=password)
     answer = client.expect_refused(*((0x86, 0x87) if version == 5 else (0x04, 0x05)))
     assert answer is not None
+
+
+@each_version
+def test_right_password_is_accepted(broker: Broker, version: Version) -> None:
+    broker.connect(version, user_name="known", password=b"right-password").expect_nothing()
 
 
 CONNECT_PROPERTIES_TWICE = {

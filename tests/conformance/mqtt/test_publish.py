@@ -381,6 +381,21 @@ def test_retained_message_too_large_for_a_client_is_not_sent(broker: Broker) -> 
     publisher.publish(broker.topic, b"", retain=True)
 
 
+def test_packet_as_large_as_the_broker_takes_is_taken(broker: Broker) -> None:
+    client = broker.connect(5)
+    assert client.connack is not None
+    maximum = client.connack.properties.get("maximum_packet_size", 268_435_455)
+    if maximum > 10_000_000:
+        pytest.skip("the broker takes packets of any size that a test would send")
+    client.subscribe(broker.topic)
+    head = len(octets.publish(5, broker.topic, b"x" * 200_000)) - 200_000
+    payload = b"x" * (maximum - head - 1 * (maximum >= 2_097_152))
+    data = octets.publish(5, broker.topic, payload)
+    assert len(data) == maximum
+    client.write(data)
+    assert client.take().payload == payload
+
+
 def test_packet_larger_than_the_broker_takes_closes(broker: Broker) -> None:
     client = broker.connect(5)
     assert client.connack is not None

@@ -1,5 +1,7 @@
 """MQTT 5, 1.5 and 3.1.1, 1.5: what integers and strings look like on the wire."""
 
+from typing import Any
+
 import pytest
 from tests.conformance.mqtt import octets
 from tests.conformance.mqtt.octets import Version, Will
@@ -76,12 +78,12 @@ def test_ill_formed_string_in_connect_is_refused(
     broker: Broker, version: Version, place: str, text: bytes
 ) -> None:
     client = broker.open(version)
-    fields = {
+    fields: dict[str, Any] = {
         "client id": {"client_id": text},
         "will topic": {"will": Will(text)},
         "user name": {"user_name": text},
-    }[place]
-    client.send_connect(**fields)
+    }
+    client.send_connect(**fields[place])
     # 3.1.1 wants no answer to a CONNECT that is wrong, but one with 0x02 if it is the client id.
     codes = {5: (0x81, 0x82, 0x84, 0x85, 0x90), 4: (0x02,), 3: (0x02,)}[version]
     client.expect_refused(*(codes if version == 5 or place == "client id" else ()))

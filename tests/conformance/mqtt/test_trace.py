@@ -86,9 +86,8 @@ def published(version: str) -> set[str]:
 def names_in(path: Path) -> frozenset[str]:
     """The names of a file's tests."""
     tree = ast.parse(path.read_text())
-    functions = [each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef)]
-    coroutines = [each for each in ast.walk(tree) if isinstance(each, ast.AsyncFunctionDef)]
-    names = [each.name for each in (*functions, *coroutines)]
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    names = [each.name for each in ast.walk(tree) if isinstance(each, kinds)]
     return frozenset(name for name in names if name.startswith("test_"))
 
 

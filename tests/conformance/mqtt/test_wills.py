@@ -210,6 +210,51 @@ def test_will_delay_holds_at_takeover(broker: Broker) -> None:
     watcher.expect_nothing()
 
 
+def test_will_delay_ends_at_takeover_with_a_clean_start(broker: Broker) -> None:
+    watcher = watched(broker, 5)
+    client = _delayed(broker, 300)
+    broker.connect(5, client.client_id, clean=True)
+    client.expect_closed(0x8E)
+    assert watcher.take().payload == WILL
+    watcher.expect_nothing()
+
+
+def test_will_delay_of_zero_is_none_though_the_session_is_kept(broker: Broker) -> None:
+    watcher = watched(broker, 5)
+    client = _delayed(broker, 0)
+    broker.connect(5, client.client_id, **keeping(5))
+    client.expect_closed(0x8E)
+    assert watcher.take().payload == WILL
+
+
+@each_version
+def test_will_waits_for_a_subscriber_that_is_away(broker: Broker, version: Version) -> None:
+    watcher = broker.connect(version, **keeping(version))
+    watcher.subscribe(f"{broker.topic}/#", qos=1)
+    watcher.disconnect()
+    broker.connect(version, will=will_of(broker, qos=1)).lose()
+    broker.connect(version).settle()
+    assert broker.connect(version, watcher.client_id, **keeping(version)).take().payload == WILL
+
+
+@each_version
+@pytest.mark.parametrize("size", [0, 1, 65_535])
+def test_will_has_its_payload(broker: Broker, version: Version, size: int) -> None:
+    watcher = watched(broker, version)
+    payload = bytes(at % 256 for at in range(size))
+    broker.connect(version, will=Will(f"{broker.topic}/will", payload)).lose()
+    assert watcher.take().payload == payload
+
+
+@meanwhile(5)
+def test_disconnect_with_will_message_waits_for_the_delay(broker: Broker, version: Version) -> None:
+    watcher = watched(broker, version)
+    client = _delayed(broker, 1)
+    client.disconnect(0x04)
+    watcher.expect_nothing()
+    assert watcher.take().payload == WILL
+
+
 @meanwhile(5)
 def test_will_is_published_after_its_delay(broker: Broker, version: Version) -> None:
     watcher = watched(broker, version)

@@ -88,7 +88,6 @@ INVALID_FILTERS = [
 ]
 
 INVALID_SHARED_FILTERS = [
-    ("$share", "4.8.2"),
     ("$share/", "4.8.2"),
     ("$share/group", "4.8.2"),
     ("$share/group/", "4.8.2"),

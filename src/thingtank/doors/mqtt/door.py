@@ -127,7 +127,7 @@ class MqttDoor:
             # A fault of ours in one must not cost the others anything.
             log.exception("mqtt_connection_failed", address=connection.address)
             self._cut_off(connection)
-        # At once, not at the end of the turn: the loop gathers what is written in one by itself, and
+        # At once, not at the end of the turn: the loop gathers by itself what is written in one, so
         # a lone message need not wait for the next.
         self._flush()
 

@@ -52,8 +52,11 @@ class Ack:
 
     def decide(self, reason: ReasonCode) -> None:
         """Who took the message says what became of it."""
-        self.reason = reason
-        self.settle(None)
+        if reason is ReasonCode.SERVER_BUSY:
+            self._connection.end_with(reason)  # what is not acknowledged the client sends again
+        else:
+            self.reason = reason
+            self.settle(None)
         self._connection.broker.wake()
 
 

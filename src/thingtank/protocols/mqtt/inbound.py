@@ -30,6 +30,7 @@ class Inbound:
 
     Attributes:
         routes: of topics that it may publish to, by their octets.
+        rights_epoch: of the broker, when that was asked.
     """
 
     __slots__ = (
@@ -40,6 +41,7 @@ class Inbound:
         "_repeats",
         "_session",
         "_unacked_count",
+        "rights_epoch",
         "routes",
     )
 
@@ -48,6 +50,7 @@ class Inbound:
         self._session = session
         self._broker = connection.broker
         self.routes: dict[bytes, Route] = {}
+        self.rights_epoch = self._broker.rights_epoch
         self._acks: deque[Ack | OwnMessage] = deque()
         self._aliases: dict[int, bytes] = {}
         self._repeats: dict[int, int] = {}
@@ -170,6 +173,9 @@ class Inbound:
 
     def _allowed_route(self, octets: bytes) -> "Route | None":
         broker = self._broker
+        if self.rights_epoch != broker.rights_epoch:
+            self.rights_epoch = broker.rights_epoch
+            self.routes.clear()
         route = self.routes.get(octets)
         if route is None:
             route = broker.route(octets)
@@ -196,25 +202,21 @@ class Inbound:
             intake.take(session, message, _not_told)
             return
         ack = self._wait(packet)
+        if packet.qos == 1:
+            intake.take(session, message, ack.decide)
+            return
         packet_id = packet.packet_id
-        if packet.qos == 2:
-            session.received[packet_id] = False  # as long as it is not known what becomes of it
-            if session.is_persistent:
-                ack.waits_count += 1
-                self._broker.awaiting.append(ack)
+        session.received[packet_id] = False  # as long as it is not known what becomes of it
+        if session.is_persistent:
+            ack.waits_count += 1
+            self._broker.awaiting.append(ack)
 
         def done(reason: ReasonCode) -> None:
-            if packet.qos == 2:
-                if reason >= ReasonCode.UNSPECIFIED_ERROR:
-                    self.forget_packet_id(packet_id)
-                elif packet_id in session.received:
-                    session.received[packet_id] = True
-            if reason is ReasonCode.SERVER_BUSY:
-                # What is not acknowledged the client sends again, when it is back.
-                self._connection.end_with(reason)
-                self._broker.wake()
-            else:
-                ack.decide(reason)
+            if reason >= ReasonCode.UNSPECIFIED_ERROR:
+                self.forget_packet_id(packet_id)
+            elif packet_id in session.received:
+                session.received[packet_id] = True
+            ack.decide(reason)
 
         intake.take(session, message, done)
 

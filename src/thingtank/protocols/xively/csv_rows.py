@@ -9,6 +9,8 @@ from thingtank.protocols.xively.errors import MalformedCsv
 ROWS_MAX = 50_000
 FIELDS_MAX = 1000  # a row of the API v1 has one for each datastream
 FIELD_CHARS_MAX = 4096
+_BOM = b"\xef\xbb\xbf"
+_NEEDS_READER = frozenset('"\n\r\0')
 
 
 class _Returned:
@@ -29,9 +31,12 @@ def read_rows(body: bytes) -> list[list[str]]:
         MalformedCsv: not UTF-8, quotes that do not pair, or beyond the bounds.
     """
     try:
-        text = body.decode("utf-8-sig").strip()
+        text = body.removeprefix(_BOM).decode().strip()
     except UnicodeDecodeError as error:
         raise MalformedCsv(f"CSV is invalid. Not UTF-8 at byte {error.start}") from None
+    if 0 < len(text) <= FIELD_CHARS_MAX and _NEEDS_READER.isdisjoint(text):
+        # One plain row, as from nearly every device.
+        return [_bounded(text.split(","))]
     rows: list[list[str]] = []
     reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
     try:

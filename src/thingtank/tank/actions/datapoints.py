@@ -27,6 +27,7 @@ from thingtank.tank.history import (
     sampled,
     sampled_at_steps,
 )
+from thingtank.tank.interfaces import Pending
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import TEXT_CHARS_MAX, Datastream, Device
 
@@ -137,10 +138,10 @@ async def apply_writes(
     if missing:
         await add_missing(tank, device.device_id, missing)
         known = tank.directory.datastreams(device.device_id)
-    rows, names = _rows(tank, known, writes)
-    if names:
-        await tank.archive.append(rows)
-        tank.bus.publish(DatapointsRecorded(device.device_id, names, rows))
+    recorded = _recorded(tank, device, known, writes)
+    if recorded is not None:
+        await tank.archive.append(recorded.rows)
+        tank.bus.publish(recorded)
     for write in () if is_plain else writes:
         if write.minimum is not UNSET or write.maximum is not UNSET:
             await _set_extremes(tank, known[write.name], write)
@@ -148,9 +149,30 @@ async def apply_writes(
             await apply_datastream_change(tank, device.device_id, write.name, write.change)
 
 
-def _rows(
-    tank: Tank, known: Mapping[str, Datastream], writes: Sequence[DatastreamWrite]
-) -> tuple[DatapointRows, dict[int, str]]:
+def begin_plain_writes(
+    tank: Tank, device: Device, writes: Sequence[DatastreamWrite]
+) -> tuple[Pending, DatapointsRecorded] | None:
+    """Begin to carry out checked writes that are all plain: as `apply_writes`, for less.
+
+    Returns:
+        What is done when they are on disk, and what is to be published then; None if there is
+        nothing to be written.
+
+    Raises:
+        NoSuchDatastream, Overloaded, StorageFailed, ValidationFailed.
+    """
+    known = tank.directory.datastreams(device.device_id)
+    recorded = _recorded(tank, device, known, writes)
+    return None if recorded is None else (tank.archive.append(recorded.rows), recorded)
+
+
+def _recorded(
+    tank: Tank,
+    device: Device,
+    known: Mapping[str, Datastream],
+    writes: Sequence[DatastreamWrite],
+) -> DatapointsRecorded | None:
+    """What writes record; None if that is nothing new."""
     names: dict[int, str] = {}
     stream_ids: list[int] = []
     at_us: list[int] = []
@@ -175,7 +197,9 @@ def _rows(
             at_us.append(write.at_us[0])
             values.append(write.values[0])
         names[stream_id] = write.name
-    return DatapointRows(stream_ids, at_us, values), names
+    if not names:
+        return None
+    return DatapointsRecorded(device.device_id, names, DatapointRows(stream_ids, at_us, values))
 
 
 def _is_echo(tank: Tank, stream_id: int, write: DatastreamWrite) -> bool:

@@ -194,3 +194,16 @@ def test_rows_come_back_whatever_stands_in_them(rows: list[list[str]]) -> None:
     written = join_rows(map(write_row, rows))
     assert not written.endswith(b"\n")
     assert read_rows(written) == rows
+
+
+@given(st.text(st.sampled_from('a1,.; \t"\n\r\0\x0bé'), max_size=12))
+def test_a_plain_row_is_read_as_a_row_among_others_is(text: str) -> None:
+    def read(body: str) -> list[list[str]] | str:
+        try:
+            return read_rows(body.encode())
+        except MalformedCsv as error:
+            return str(error)
+
+    alone, among = read(text), read(text + "\nz,z")
+    if text.strip() and isinstance(among, list):
+        assert alone == among[:-1]

@@ -1,7 +1,6 @@
 """What all topics of the tank share: the tank, whose rights count, and the HTTP API behind it."""
 
 import time
-from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import quote
 
@@ -30,17 +29,13 @@ class TopicContext:
 
     Attributes:
         http: answers for all resources that are not written to often.
-        wake: has what was sent to clients written, at the end of this turn.
         waiting_bytes: of messages that wait for more than the journal.
     """
 
-    def __init__(
-        self, tank: Tank, access: MqttAccess, http: HttpApi, wake: Callable[[], None]
-    ) -> None:
+    def __init__(self, tank: Tank, access: MqttAccess, http: HttpApi) -> None:
         self.tank = tank
         self.access = access
         self.http = http
-        self.wake = wake
         self.waiting_bytes = 0
 
     def caller(self, session: Session, topic: TankTopic) -> Caller:

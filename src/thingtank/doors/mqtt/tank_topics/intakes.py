@@ -10,6 +10,7 @@ Source: Xively API v2, MQTT.
 """
 
 import time
+from collections.abc import Sequence
 
 import structlog
 
@@ -37,10 +38,16 @@ from thingtank.protocols.xively.errors import BodyTooLarge, XivelyError
 from thingtank.protocols.xively.formats import FEED_CODECS
 from thingtank.protocols.xively.paths import DatastreamPath, FeedPath
 from thingtank.tank.access import Caller, check_reach
-from thingtank.tank.actions.datapoints import record_datapoints
+from thingtank.tank.actions.datapoints import (
+    begin_plain_writes,
+    check_writes,
+    record_datapoints,
+)
 from thingtank.tank.actions.feeds import write_feed
+from thingtank.tank.changes import DatastreamWrite, DeviceChange
 from thingtank.tank.errors import TankError
-from thingtank.tank.events import Asked, RequestServed
+from thingtank.tank.events import Asked, DatapointsRecorded, RequestServed
+from thingtank.tank.interfaces import Pending
 
 log = structlog.get_logger()
 
@@ -71,53 +78,83 @@ class DocumentIntake:
 
     def take(self, session: Session, message: Message, done: Done) -> None:
         """Take one."""
-        run_eagerly(self._take(session, message, done))
-
-    async def _take(self, session: Session, message: Message, done: Done) -> None:
-        started_ns = time.perf_counter_ns()
-        payload = message.payload
-        reason, status, why = ReasonCode.SUCCESS, 200, ""
+        taking = _Taking(self, session, message.payload, done)
         try:
-            if len(payload) > self._bytes_max:
-                raise BodyTooLarge(f"{len(payload)} bytes; {self._bytes_max} are allowed")
             caller = self._context.caller(session, self._topic)
-            now_us = self._tank.clock.now_us()
-            if self._name is None:
-                await self._write_feed(caller, payload, now_us)
-            else:
-                await self._write_datastream(caller, self._name, payload, now_us)
+            self._begin(caller, message.payload, self._tank.clock.now_us(), taking)
         except (TankError, XivelyError) as error:
-            reason, status = answer_of(error)
-            why = str(error)
+            taking.refused(error)
         except Exception:
             log.exception("mqtt_tank_topic_failed", feed_id=self._feed_id)
-            reason, status = ReasonCode.UNSPECIFIED_ERROR, 500
-            why = "an error of the server's own; see its log"
-        done(reason)
-        self._context.wake()
-        self._record(session, payload, status, (time.perf_counter_ns() - started_ns) // 1000, why)
+            taking.failed()
 
-    async def _write_feed(self, caller: Caller, payload: bytes, now_us: int) -> None:
-        tank, feed_id = self._tank, self._feed_id
-        tank.directory.get_device(feed_id)  # one that is not there is told first
-        document = self._codec.parse_feed(payload)
-        change = device_change(document)
-        writes = without_echoed_extremes(tank, feed_id, datastream_writes(document, now_us))
-        await write_feed(tank, caller, feed_id, change, writes)
+    def _begin(self, caller: Caller, payload: bytes, now_us: int, taking: "_Taking") -> None:
+        """Write what a message says; `taking` is told how that ends.
 
-    async def _write_datastream(
-        self, caller: Caller, name: str, payload: bytes, now_us: int
-    ) -> None:
-        tank, feed_id = self._tank, self._feed_id
+        Raises:
+            TankError, XivelyError: it is not written.
+        """
+        if len(payload) > self._bytes_max:
+            raise BodyTooLarge(f"{len(payload)} bytes; {self._bytes_max} are allowed")
+        tank, feed_id, name = self._tank, self._feed_id, self._name
         device = tank.directory.get_device(feed_id)
         check_reach(caller, "put", device, name)
-        document = self._codec.parse_datastream(payload)
-        write = datastream_write(document, now_us, name)
-        writes = without_echoed_extremes(tank, feed_id, [write])
-        is_new = name not in tank.directory.datastreams(feed_id)
-        await record_datapoints(tank, caller, feed_id, writes, creates_missing=is_new)
+        if name is None:
+            document = self._codec.parse_feed(payload)
+            change = device_change(document)
+            writes = datastream_writes(document, now_us)
+        else:
+            change = None
+            writes = [datastream_write(self._codec.parse_datastream(payload), now_us, name)]
+            if name not in tank.directory.datastreams(feed_id):
+                check_reach(caller, "put", device)  # to make one is to change the feed
+        if change is None and check_writes(tank, feed_id, writes, creates_missing=True):
+            begun = begin_plain_writes(tank, device, writes)
+            if begun is None:
+                taking.finish(ReasonCode.SUCCESS, 200)
+            else:
+                pending, taking.recorded = begun
+                pending.add_done_callback(taking.written)
+            return
+        self._context.begin_waiting(payload)
+        run_eagerly(self._write_with_care(caller, change, writes, taking))
 
-    def _record(
+    async def _write_with_care(
+        self,
+        caller: Caller,
+        change: DeviceChange | None,
+        writes: Sequence[DatastreamWrite],
+        taking: "_Taking",
+    ) -> None:
+        """What few messages do: change more than values, or make datastreams."""
+        tank, feed_id = self._tank, self._feed_id
+        try:
+            writes = without_echoed_extremes(tank, feed_id, writes)
+            if self._name is None:
+                await write_feed(tank, caller, feed_id, change, writes)
+            else:
+                await record_datapoints(
+                    tank,
+                    caller,
+                    feed_id,
+                    writes,
+                    creates_missing=self._name not in tank.directory.datastreams(feed_id),
+                )
+        except (TankError, XivelyError) as error:
+            taking.refused(error)
+        except Exception:
+            log.exception("mqtt_tank_topic_failed", feed_id=feed_id)
+            taking.failed()
+        else:
+            taking.finish(ReasonCode.SUCCESS, 200)
+        finally:
+            self._context.end_waiting(taking.payload)
+
+    def announce(self, recorded: DatapointsRecorded) -> None:
+        """Tell everybody what is on disk."""
+        self._tank.bus.publish(recorded)
+
+    def record(
         self, session: Session, payload: bytes, status: int, duration_us: int, why: str
     ) -> None:
         """Announce one request, after it was answered."""
@@ -150,6 +187,53 @@ class DocumentIntake:
         return asked
 
 
+class _Taking:
+    """One message, until it is known what becomes of it.
+
+    Attributes:
+        recorded: what is announced once it is on disk.
+    """
+
+    __slots__ = ("_done", "_intake", "_session", "_started_ns", "payload", "recorded")
+
+    def __init__(
+        self, intake: DocumentIntake, session: Session, payload: bytes, done: Done
+    ) -> None:
+        self._intake = intake
+        self._session = session
+        self._done = done
+        self._started_ns = time.perf_counter_ns()
+        self.payload = payload
+        self.recorded: DatapointsRecorded | None = None
+
+    def written(self, pending: Pending) -> None:
+        """It is on disk, or was refused."""
+        error = pending.exception()
+        if error is None:
+            assert self.recorded is not None
+            self._intake.announce(self.recorded)
+            self.finish(ReasonCode.SUCCESS, 200)
+        elif isinstance(error, TankError):
+            self.refused(error)
+        else:
+            log.error("mqtt_tank_topic_failed", exc_info=error)
+            self.failed()
+
+    def refused(self, error: TankError | XivelyError) -> None:
+        """It is not taken."""
+        self.finish(*answer_of(error), str(error))
+
+    def failed(self) -> None:
+        """It is not taken, and that is our fault."""
+        self.finish(ReasonCode.UNSPECIFIED_ERROR, 500, "an error of the server's own; see its log")
+
+    def finish(self, reason: ReasonCode, status: int, why: str = "") -> None:
+        """Say what became of it."""
+        self._done(reason)
+        duration_us = (time.perf_counter_ns() - self._started_ns) // 1000
+        self._intake.record(self._session, self.payload, status, duration_us, why)
+
+
 class HttpIntake:
     """Takes messages of all other topics: what is there is for the HTTP API to say."""
 
@@ -164,7 +248,6 @@ class HttpIntake:
         def respond(status: int, headers: Headers, body: bytes) -> None:
             context.end_waiting(payload)
             done(reason_of(status))
-            context.wake()
 
         try:
             caller = context.caller(session, self._topic)

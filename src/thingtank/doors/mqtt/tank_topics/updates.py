@@ -152,7 +152,7 @@ class Updates:
             return
         outgoing = self._outgoing(subscription.topic_filter, body, is_retain=True)
         session.deliver(outgoing, subscription.qos, True, _identifiers(subscription))
-        self._context.wake()
+        self._broker.wake()
 
     def _outgoing(self, topic: str, body: bytes, *, is_retain: bool = False) -> Outgoing:
         message = Message(topic, body, 2, is_retain)
@@ -232,7 +232,7 @@ class Updates:
                 self._waiting_bytes -= update.size_bytes
             for watch, outgoing in turn:
                 self._deliver(watch, outgoing)
-        self._context.wake()
+        self._broker.wake()
         if waiting:
             self._turn = asyncio.get_running_loop().call_soon(self._deliver_some)
 
