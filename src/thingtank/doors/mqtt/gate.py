@@ -36,18 +36,28 @@ class MqttGate:
     """The broker's gate.
 
     Attributes:
+        access: what clients may do.
         door: set once it is there.
     """
 
     def __init__(self, authenticator: MqttAuthenticator, access: MqttAccess) -> None:
         self._authenticator = authenticator
-        self._access = access
+        self.access = access
         self._tasks: dict[Connection, asyncio.Task[None]] = {}
         self._enhanced: dict[Connection, _Enhanced] = {}
+        self._expected: dict[Connection, Principal] = {}
         self.door: MqttDoor | None = None
+
+    def expect(self, connection: Connection, principal: Principal) -> None:
+        """Let a connection of this process's own in, of which it is known who it is."""
+        self._expected[connection] = principal
 
     def enter(self, connection: Connection, connect: Connect) -> None:
         """Decide about a CONNECT."""
+        expected = self._expected.pop(connection, None)
+        if expected is not None:
+            self._admit(connection, expected, NO_PROPERTIES)
+            return
         self._begin(connection, self._enter(connection, connect))
 
     def proceed(self, connection: Connection, auth: Auth) -> None:
@@ -69,6 +79,7 @@ class MqttGate:
 
     def leave(self, connection: Connection) -> None:
         """Forget a connection."""
+        self._expected.pop(connection, None)
         self._enhanced.pop(connection, None)
         task = self._tasks.pop(connection, None)
         if task is not None and task is not asyncio.current_task():
@@ -134,7 +145,7 @@ class MqttGate:
 
     def _admit(self, connection: Connection, principal: Principal, properties: Properties) -> None:
         assert self.door is not None
-        rights = self._access.rights_of(principal)
+        rights = self.access.rights_of(principal)
         self.door.entered(connection)
         self.door.broker.reception.admit(connection, principal.id, rights, properties)
 
