@@ -5,8 +5,6 @@ from tests.conformance.mqtt.keeping import each_version
 from tests.conformance.mqtt.wire import Broker, Client
 
 VERSION, UPTIME = "$SYS/broker/version", "$SYS/broker/uptime"
-# Strict, so that whoever publishes them takes this away.
-not_yet = pytest.mark.xfail(reason="nothing is published under $SYS yet", strict=True)
 NOT_AUTHORIZED, TOPIC_NAME_INVALID = 0x87, 0x90
 
 
@@ -17,7 +15,6 @@ def retained(client: Client, topic_filter: str) -> dict[str, bytes]:
     return found
 
 
-@not_yet
 @each_version
 def test_sys_topics_are_retained_and_found_by_their_own_filters(
     broker: Broker, version: int
@@ -56,7 +53,6 @@ def test_clients_cannot_change_them(broker: Broker, version: int) -> None:
     assert retained(broker.connect(version), VERSION) == before
 
 
-@not_yet
 def test_what_they_say_is_told_to_every_version_alike(broker: Broker) -> None:
     """The version that the broker says it is does not depend on the asker's."""
     seen = [retained(broker.connect(version), VERSION) for version in (3, 4, 5)]
