@@ -2,6 +2,7 @@
 
 import secrets
 from contextlib import AsyncExitStack
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from thingtank.doors.mqtt.door import MqttDoor
 from thingtank.doors.mqtt.gate import MqttGate
 from thingtank.doors.mqtt.port import MqttPort
 from thingtank.doors.mqtt.settings import MqttSettings
+from thingtank.doors.mqtt.sys_topics import SysTopics
 from thingtank.doors.mqtt.tank_topics.context import DOOR as TANK_DOOR
 from thingtank.doors.mqtt.tank_topics.context import TopicContext
 from thingtank.doors.mqtt.tank_topics.owner import TankTopics
@@ -134,6 +136,9 @@ async def open_mqtt_ports(
     """
     settings, address = config.mqtt, config.server.host
     door.start()
+    sys_topics = SysTopics(door, version("thingtank"), door.broker.now_us)
+    sys_topics.start()
+    stack.callback(sys_topics.stop)
     stack.push_async_callback(door.stop)
     host = reachable_host(address)
     opened = {}
