@@ -233,7 +233,7 @@ async def test_a_qos_2_message_is_on_disk_itself_before_it_is_recorded(
     world: World, payload: str
 ) -> None:
     session = world.session(await world.house.rights("master"), is_persistent=True)
-    world.take(session, "/v2/feeds/{feed}.csv", payload, 2)
+    world.take(session, MASTER_SECRET + "/v2/feeds/{feed}.csv", payload, 2)
     came_at_us = world.tank.clock.now_us()
     world.broker.settle()
     assert not world.archive.outstanding
@@ -241,6 +241,7 @@ async def test_a_qos_2_message_is_on_disk_itself_before_it_is_recorded(
     await world.archive.asked()
     (found,) = (await world.sessions.found()).sessions
     assert (found.session.client_id, len(found.deliveries), world.done) == (CLIENT_ID, 1, [])
+    assert MASTER_SECRET not in found.deliveries[0].message.topic
     await world.archive.settle()
     await asyncio.sleep(0)
     assert world.done == [SUCCESS]
