@@ -382,6 +382,16 @@ def test_realm_that_is_closed_to_strangers_is_closed_to_mqtt(
     assert (role.name if role is not None else None) == expected
 
 
+async def test_will_is_heard_in_wamp(world: World) -> None:
+    session, client = world.session(), world.client()
+    session.subscribed("a.will")
+    dying = Connection(world.mqtt, client, "")
+    body = b"\0\4MQTT\4\6\0\0" + _text("") + _text("a/will") + _text("gone")
+    dying.receive_data(b"\x10%c%b" % (len(body), body))
+    dying.close()
+    assert session.values() == ["gone"]
+
+
 async def test_message_that_nobody_wants_is_not_taken(world: World) -> None:
     world.to_wamp.hear(Message("a//b", b""))
     assert world.to_wamp.sent_count == 0
