@@ -102,7 +102,7 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         slow_s_max: a client that takes nothing for so long is sent away.
         keep_alive_s_max: a client of MQTT 5 that asks for a longer keep alive is told this one;
             65535 leaves the choice, and none at all, to clients.
-        sys_interval_s: how often the topics under `$SYS` are published.
+        sys_interval_s: how often the topics under `$SYS` are published; 0 for never.
         sys_readers: who may subscribe to `$SYS`, named as principals of `mqtt.acl`.
         wamp_realm: the realm whose topics and the users' own here are one: what is published to
             `com.example.lights` there arrives at `com/example/lights` here, and the other way
