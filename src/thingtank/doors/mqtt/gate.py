@@ -13,9 +13,10 @@ from thingtank.doors.mqtt.authentication.enhanced import Authenticated, Challeng
 from thingtank.doors.mqtt.authentication.principal import Principal
 from thingtank.protocols.mqtt.connection import Connection
 from thingtank.protocols.mqtt.errors import MqttError, ProtocolError
+from thingtank.protocols.mqtt.packet_types import PacketType
 from thingtank.protocols.mqtt.packets import Auth, Connect
 from thingtank.protocols.mqtt.properties import NO_PROPERTIES, Properties
-from thingtank.protocols.mqtt.reason_codes import ReasonCode
+from thingtank.protocols.mqtt.reason_codes import REASON_CODES, ReasonCode
 
 if TYPE_CHECKING:
     from thingtank.doors.mqtt.door import MqttDoor
@@ -100,6 +101,8 @@ class MqttGate:
                 address=connection.address,
                 reason=reason.name,
             )
+            if connection.is_open and reason not in REASON_CODES[PacketType.DISCONNECT]:
+                reason = ReasonCode.NOT_AUTHORIZED  # a CONNACK may say more than DISCONNECT (2.4)
             connection.fail(MqttError(str(refused), reason_code=reason))
         except MqttError as error:
             connection.fail(error)

@@ -108,8 +108,8 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             `com.example.lights` there arrives at `com/example/lights` here, and the other way
             round; blank for none.
         wamp_role: the role of that realm whose permissions say what goes from here to there
-            (`publish`) and from there to here (`subscribe`). Where it is the realm's role for
-            anonymous clients and it lets none in, nothing goes.
+            (`publish`) and from there to here (`subscribe`); blank for that of its anonymous
+            clients, and nothing goes where it lets none in.
         users: who may come in beside accounts, devices and keys, each a `[[mqtt.users]]`.
         acl: who may do what with topics, each a `[[mqtt.acl]]`; where none fits, what holds
             without settings.
@@ -146,6 +146,6 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sys_interval_s: float = 10.0
     sys_readers: tuple[str, ...] = ("admin", "local")
     wamp_realm: str = "realm1"
-    wamp_role: str = "anonymous"
+    wamp_role: str = ""
     users: tuple[UserSettings, ...] = ()
     acl: tuple[AclRule, ...] = ()
