@@ -120,7 +120,7 @@ def _snippets(request: HttpRequest, broker: MqttBroker, login: str) -> dict[str,
         for name, url in broker.addresses.items()
     }
     socket_url = addresses.get("mqtt") or addresses.get("mqtt_tls") or ""
-    url = socket_url or next(iter(addresses.values()))
+    url = next(iter(addresses.values()))
     return {
         "addresses": [(f"{name}-url", each) for name, each in addresses.items()],
         "mosquitto": mosquitto_snippet(socket_url, login) if socket_url else "",
