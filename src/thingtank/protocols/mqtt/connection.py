@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from thingtank.protocols.mqtt.broker import Broker
     from thingtank.protocols.mqtt.packets import ClientPacket, ServerPacket
 
+_CONNECT_BYTES_MAX = 2**19  # five strings of 65,535 octets, and properties
 _HELD_BYTES_MAX = 2**16  # of a client that has yet to be let in
 _US_PER_S = 1_000_000
 
@@ -174,6 +175,8 @@ class Connection:
         at, size = 0, len(data)
         broker = self.broker
         bytes_max = broker.bounds.packet_bytes_max
+        if self.state is not State.OPEN:
+            bytes_max = min(bytes_max, _CONNECT_BYTES_MAX)
         self._wanted_bytes = 2
         while size - at >= 2:
             if self.is_held or self.state is State.CLOSED:
@@ -188,7 +191,10 @@ class Connection:
                 length, body = found
             end = body + length
             if end - at > bytes_max:
-                raise PacketTooLarge(f"packet of {end - at} octets; at most {bytes_max} are taken")
+                raise PacketTooLarge(
+                    f"packet of {end - at} octets; at most {bytes_max} are taken",
+                    is_told=self.is_open,
+                )
             if end > size:
                 self._check_beginning(first)
                 self._wanted_bytes = end - at
@@ -223,11 +229,6 @@ class Connection:
         return inbound is not None and inbound.put_behind_acks(
             outgoing, qos, is_retain, identifiers
         )
-
-    def forget_rights(self) -> None:
-        """What it may publish is to be asked again."""
-        if self._inbound is not None:
-            self._inbound.routes.clear()
 
     @property
     def _of_session(self) -> Session:
@@ -275,7 +276,12 @@ class Connection:
 
     def _take_publish(self, first: int, data: bytes, at: int, body: int, end: int) -> None:
         inbound = self._inbound
-        if inbound is not None and end - body >= 4 and not inbound.is_waiting:
+        if (
+            inbound is not None
+            and end - body >= 4
+            and not inbound.is_waiting
+            and inbound.rights_epoch == self.broker.rights_epoch
+        ):
             start = body + 2
             stop = start + (data[body] << 8 | data[body + 1])
             route = inbound.routes.get(data[start:stop])
@@ -479,6 +485,7 @@ class Connection:
         if self.state is State.CLOSED:
             return
         was, self.state = self.state, State.CLOSED
+        self.connect = None
         self._rest = None
         self._inbound = None
         if not self.out:

@@ -30,6 +30,7 @@ class Inbound:
 
     Attributes:
         routes: of topics that it may publish to, by their octets.
+        rights_epoch: of the broker, when that was asked.
     """
 
     __slots__ = (
@@ -40,6 +41,7 @@ class Inbound:
         "_repeats",
         "_session",
         "_unacked_count",
+        "rights_epoch",
         "routes",
     )
 
@@ -48,6 +50,7 @@ class Inbound:
         self._session = session
         self._broker = connection.broker
         self.routes: dict[bytes, Route] = {}
+        self.rights_epoch = self._broker.rights_epoch
         self._acks: deque[Ack | OwnMessage] = deque()
         self._aliases: dict[int, bytes] = {}
         self._repeats: dict[int, int] = {}
@@ -170,6 +173,9 @@ class Inbound:
 
     def _allowed_route(self, octets: bytes) -> "Route | None":
         broker = self._broker
+        if self.rights_epoch != broker.rights_epoch:
+            self.rights_epoch = broker.rights_epoch
+            self.routes.clear()
         route = self.routes.get(octets)
         if route is None:
             route = broker.route(octets)
