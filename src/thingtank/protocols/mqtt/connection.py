@@ -35,6 +35,7 @@ from thingtank.protocols.mqtt.serializer import (
     PINGRESP_OCTETS,
     PUBACK_OCTET,
     PUBCOMP_OCTET,
+    PUBREC_OCTET,
     PUBREL_OCTET,
     serialize,
 )
@@ -78,6 +79,7 @@ class Connection:
         is_behind: whether the client reads too slowly.
         last_heard_us: when the last octets came.
         is_held: whether nothing more is taken from it for now.
+        since_us: when it began.
     """
 
     __slots__ = (
@@ -101,6 +103,7 @@ class Connection:
         "link",
         "out",
         "session",
+        "since_us",
         "state",
         "version",
     )
@@ -123,7 +126,7 @@ class Connection:
         self.lane = WITH_CARE
         self.is_behind = False
         self.is_held = False
-        self.last_heard_us = broker.now_us()
+        self.since_us = self.last_heard_us = broker.now_us()
         self.keep_alive_us = 0
         self.keep_alive_due_s = 0
         self._inbound: Inbound | None = None
@@ -138,6 +141,11 @@ class Connection:
     def is_open(self) -> bool:
         """Whether the client has come in and not gone."""
         return self.state is State.OPEN
+
+    @property
+    def waiting_octets(self) -> bytes:
+        """What has come and was not taken yet; it begins with a packet's beginning."""
+        return bytes(self._rest or b"")
 
     @property
     def is_closed(self) -> bool:
@@ -394,6 +402,15 @@ class Connection:
             self.write(b"%c\x03%c%c%c" % (first, packet_id >> 8, packet_id & 0xFF, reason))
         else:
             self.write(b"%c\x02%c%c" % (first, packet_id >> 8, packet_id & 0xFF))
+
+    def answer_again(self, packet_id: int, reason: ReasonCode) -> None:
+        """Tell what became of a QoS 2 message that came in by an earlier connection."""
+        if self.state is not State.OPEN:
+            return
+        if reason is ReasonCode.SERVER_BUSY:
+            self.end_with(reason)
+        else:
+            self.send_ack(PUBREC_OCTET, packet_id, reason)
 
     def send_once(self, outgoing: Outgoing, is_retain: bool, identifiers: tuple[int, ...]) -> bool:
         """Send a message of QoS 0; False when it is dropped, as the client reads too slowly."""
