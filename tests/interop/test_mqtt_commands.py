@@ -247,6 +247,7 @@ def test_a_name_and_a_password_let_in_from_flags_a_url_and_the_environment(
         ours("pub", *here, "--username", USERNAME, "--pw", PASSWORD),
         ours("pub", "-L", url, *message),
         ours("sub", "--url", url, "-E", "-t", "b"),
+        theirs("pub", *here, "-u", USERNAME, "-P", PASSWORD),
     ]
     assert [done.returncode for done in at_once(let_in)] == [0] * len(let_in)
     monkeypatch.setenv("THINGTANK_MQTT_USERNAME", USERNAME)
@@ -265,9 +266,11 @@ def test_tls_websockets_and_unix_sockets_are_ways_to_go(broker: Broker) -> None:
         ("-L", f"ws://127.0.0.1:{broker.websocket_port}"),
         ("--unix", str(broker.path)),
     ]
-    done = at_once([ours("pub", *way, "-t", "a", "-q", "2", "-m", "x") for way in ways])
-    assert [(each.returncode, each.stderr) for each in done] == [(0, b"")] * len(ways)
-    (mismatch,) = at_once([ours("pub", *by_address, "-t", "a", "-m", "x")])
+    message = ("-t", "a", "-q", "2", "-m", "x")
+    jobs = [ours("pub", *way, *message) for way in ways]
+    jobs += [theirs("pub", *way, *message) for way in (localhost, ("--unix", str(broker.path)))]
+    assert [(each.returncode, each.stderr) for each in at_once(jobs)] == [(0, b"")] * len(jobs)
+    (mismatch,) = at_once([ours("pub", *by_address, *message)])
     assert b"is not believed: IP address mismatch" in mismatch.stderr
     assert mismatch.returncode == 1
 
