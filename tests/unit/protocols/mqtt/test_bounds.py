@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from tests.unit.protocols.mqtt.brokers import (
     AllRights,
+    Clock,
     QuietLink,
     connect,
     make_broker,
@@ -173,6 +174,16 @@ async def test_clients_of_mqtt_5_are_told_what_is_less_than_they_asked_for() -> 
     asked = Properties(session_expiry_interval=99)
     told = come(broker, Connect(5, "short", keep_alive_s=10, properties=asked))[1].properties
     assert (told.session_expiry_interval, told.server_keep_alive) == (None, None)
+
+
+async def test_a_session_of_3_1_1_that_is_kept_ends_after_the_longest_expiry() -> None:
+    clock = Clock()
+    broker = make_broker(bounds=Bounds(session_expiry_s_max=100), now_us=clock.now_us)
+    come(broker, Connect(4, "old", clean_start=False))[0].close()
+    for after_s, is_there in ((99, True), (2, False)):
+        clock.us += after_s * 1_000_000
+        broker.tick()
+        assert ("old" in broker.sessions) is is_there
 
 
 @pytest.mark.parametrize(
