@@ -113,6 +113,19 @@ async def test_a_client_that_reads_too_slowly_loses_qos_0_and_gets_the_rest_late
     assert payloads_to(slow) == [b"kept"]
 
 
+@pytest.mark.parametrize(("asked", "sent"), [(None, 2), (1, 1), (100, 2)])
+async def test_no_more_is_on_the_way_than_the_client_and_the_broker_allow(
+    asked: int | None, sent: int
+) -> None:
+    broker = make_broker(bounds=Bounds(inflight_max=2))
+    reader = connect(broker, "reader", 5, properties=Properties(receive_maximum=asked))
+    subscribe(reader, Subscription("t", 1))
+    publisher = connect(broker, "publisher")
+    publish(publisher, *(Publish("t", b"x", 1, packet_id=number) for number in (1, 2, 3)))
+    assert len(payloads_to(reader)) == sent
+    assert broker.sessions["reader"].queued_count == 3 - sent
+
+
 async def test_one_session_too_many_is_refused() -> None:
     broker = make_broker(bounds=Bounds(sessions_max=1))
     connect(broker, "first")
