@@ -17,7 +17,7 @@ LONG_TOPIC = f"com.example.{'a-very-long-component' * 6}.{'b' * 90}"
 
 
 def row(page: Page, text: str) -> object:
-    return page.locator(".wamp-row").filter(has_text=text)
+    return page.locator(".router-row").filter(has_text=text)
 
 
 @contextmanager
@@ -42,12 +42,12 @@ def test_clients_are_seen_and_spoken_with(
     page = open_browser(storage_state=signed_in)
     page.goto(server.url)
     page.get_by_role("link", name="WAMP", exact=True).click()
-    rows = page.locator(".wamp-row")
+    rows = page.locator(".router-row")
     expect(page.get_by_role("heading", name="Nobody is connected")).to_be_visible()
     expect(page.locator("#subscriber-code")).to_contain_text(server.sockets["wamp"])
     expect(page.locator("#stream-state")).to_have_text("Live")
     expect(page.locator("#traffic canvas")).to_be_visible()
-    screenshot(page, "wamp-empty")
+    screenshot(page, "router-empty")
 
     with json_client(server.sockets["wamp"]) as client:
         expect(rows).to_have_count(1)  # on the page, without a reload
@@ -74,7 +74,7 @@ def test_clients_are_seen_and_spoken_with(
 def publish_and_hear(page: Page, client: JsonClient) -> None:
     """Topics: an event from the form arrives at the client, one of the client's on the page."""
     page.get_by_role("link", name=re.compile("^Topics")).click()
-    topic = page.locator(".wamp-row").filter(has_text=TOPIC)
+    topic = page.locator(".router-row").filter(has_text=TOPIC)
     expect(topic).to_contain_text("Last event never")
     form = page.locator('[data-try="publish"]')
     form.get_by_label("Topic").fill(TOPIC)
@@ -115,7 +115,7 @@ def call_and_be_answered(page: Page, client: JsonClient) -> None:
     form.get_by_label("Procedure").fill("nobody.has.this")
     form.get_by_role("button", name="Call").click()
     expect(form.locator(".outcome")).to_contain_text("wamp.error.no_such_procedure")
-    expect(page.locator(".wamp-row")).to_contain_text("Calls 1")
+    expect(page.locator(".router-row")).to_contain_text("Calls 1")
     page.get_by_text("own procedures").click()
     expect(page.get_by_role("button", name="Call wamp.session.count", exact=True)).to_be_visible()
 

@@ -24,11 +24,12 @@ from thingtank.server.housekeeping import Housekeeping
 from thingtank.server.http_server import HttpServer
 from thingtank.server.listening import reachable_host
 from thingtank.server.mqtt_door import make_mqtt_door, mqtt_upgrades, open_mqtt_ports
+from thingtank.server.mqtt_workbench import open_mqtt_workbench
 from thingtank.server.socket_doors import make_socket_door, open_sockets
 from thingtank.server.topic_bridge import bridge_topics
 from thingtank.server.triggers.start import start_triggers
 from thingtank.server.wamp_door import make_wamp_door, open_wamp_ports, web_upgrades
-from thingtank.server.wamp_workbench import open_workbench
+from thingtank.server.wamp_workbench import open_wamp_workbench
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Account
 from thingtank.web.pages import asgi_app
@@ -99,7 +100,8 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         sockets = await open_sockets(config, xively, stack)
         sockets |= await open_wamp_ports(config, wamp, xively, url, stack)
         sockets |= await open_mqtt_ports(config, mqtt, url, stack)
-        open_workbench(config, opened.tank, wamp, url, sockets, stack)
+        open_wamp_workbench(config, opened.tank, wamp, url, sockets, stack)
+        open_mqtt_workbench(config, mqtt, sockets, stack)
         welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""
         await _open_control(folder, opened, url, sockets, stack)
         return Instance(opened.tank, owner, url, sockets, welcome_path, stack.pop_all())

@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 from typing import Protocol
 
 from thingtank.server.cannot_start import CannotStart, why_not_listening
+from thingtank.server.config import Config
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
@@ -29,6 +30,11 @@ def reachable_host(host: str) -> str:
     if host in EVERYWHERE:
         host = "127.0.0.1"
     return f"[{host}]" if ":" in host else host
+
+
+def is_reached_by_any_name(config: Config) -> bool:
+    """Whether other machines reach the doors by each of this one's names."""
+    return config.server.host in EVERYWHERE and not config.web.public_url
 
 
 async def listen(server: Port, host: str, port: int, remedy: str, stack: AsyncExitStack) -> int:

@@ -2,6 +2,7 @@
 
 import secrets
 from contextlib import AsyncExitStack
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -13,9 +14,11 @@ from thingtank.doors.mqtt.door import MqttDoor
 from thingtank.doors.mqtt.gate import MqttGate
 from thingtank.doors.mqtt.port import MqttPort
 from thingtank.doors.mqtt.settings import MqttSettings
+from thingtank.doors.mqtt.sys_topics import SysTopics
 from thingtank.doors.mqtt.tank_topics.context import DOOR as TANK_DOOR
 from thingtank.doors.mqtt.tank_topics.context import TopicContext
 from thingtank.doors.mqtt.tank_topics.owner import TankTopics
+from thingtank.doors.mqtt.tank_topics.taken import TakenMessages
 from thingtank.doors.mqtt.websocket import websocket_route
 from thingtank.doors.xively.http import XivelyHttp
 from thingtank.net.adoption import Adopt
@@ -63,23 +66,23 @@ async def make_mqtt_door(
     stack.push_async_callback(sessions.close)
     retained = Retained(settings.retained_messages_max, settings.retained_bytes_max)
     broker = Broker(sessions, gate, _bounds(settings), retained, clock.now_us, _make_client_id)
-    broker.restore(await sessions.found(), access.exists)
+    topics = broker.owner = _make_tank_topics(config, broker, access, tank, web_url)
+    broker.restore(await topics.restore(await sessions.found()), access.exists)
     door = MqttDoor(settings, broker, lambda: access.version)
     gate.door = door
-    topics = _make_tank_topics(config, door, access, tank, web_url)
     topics.start()
     stack.callback(topics.stop)
     return door
 
 
 def _make_tank_topics(
-    config: Config, door: MqttDoor, access: MqttAccess, tank: Tank, web_url: str
+    config: Config, broker: Broker, access: MqttAccess, tank: Tank, web_url: str
 ) -> TankTopics:
     """The tank's own topics."""
     http = XivelyHttp(tank, config.xively, web_url, door=TANK_DOOR)
-    context = TopicContext(tank, access, http)
+    context = TopicContext(tank, access, http, TakenMessages(broker))
     bodies = Bodies(tank, web_url or LINKS_BASE, None, config.xively.live_s)
-    return TankTopics(context, door.broker, bodies)
+    return TankTopics(context, broker, bodies)
 
 
 def _with_own_origin(config: Config) -> MqttSettings:
@@ -133,6 +136,9 @@ async def open_mqtt_ports(
     """
     settings, address = config.mqtt, config.server.host
     door.start()
+    sys_topics = SysTopics(door, version("thingtank"), door.broker.now_us)
+    sys_topics.start()
+    stack.callback(sys_topics.stop)
     stack.push_async_callback(door.stop)
     host = reachable_host(address)
     opened = {}

@@ -13,4 +13,4 @@ def bridge_topics(config: Config, wamp: WampDoor, mqtt: MqttDoor) -> None:
     settings = next((each for each in config.wamp.realms if each.name == name), None)
     role = find_role(settings, config.mqtt.wamp_role) if settings is not None else None
     if role is not None:
-        connect(wamp.realms[name], role, mqtt.broker, random_ids().__next__)
+        connect(wamp.realms[name].broker, mqtt.broker, role, random_ids().__next__)

@@ -13,7 +13,7 @@ from thingtank.net.identity.principals import AccountPrincipal
 from thingtank.protocols.wamp.authentication import Accepted
 from thingtank.protocols.wamp.members import Member
 from thingtank.server.config import Config
-from thingtank.server.listening import EVERYWHERE
+from thingtank.server.listening import is_reached_by_any_name
 from thingtank.server.wamp_door import web_port_url
 from thingtank.tank.errors import Unauthenticated
 from thingtank.tank.tank import Tank
@@ -57,7 +57,7 @@ class AccountAdmission:
         return account.account_id if account is not None else None
 
 
-def open_workbench(
+def open_wamp_workbench(
     config: Config,
     tank: Tank,
     door: WampDoor,
@@ -79,8 +79,9 @@ def open_workbench(
     stack.callback(meter.stop)
     principals = Principals(tank.directory, tank.clock.now_us)
     admission = AccountAdmission(config.wamp.realms, principals)
-    is_everywhere = config.server.host in EVERYWHERE and not config.web.public_url
-    workbench = WampWorkbench(door, admission, meter, url, is_everywhere=is_everywhere)
+    workbench = WampWorkbench(
+        door, admission, meter, url, is_everywhere=is_reached_by_any_name(config)
+    )
     wamp_router.attach(workbench)
     stack.callback(wamp_router.attach, None)
 

@@ -1,4 +1,7 @@
-"""The broker under test: a server of ours, or what MQTT_UNDER_TEST=host:port names."""
+"""The broker under test: a server of ours, or what MQTT_UNDER_TEST=host:port names.
+
+MQTT_WEBSOCKET_UNDER_TEST is the URL of its WebSockets, if it has any.
+"""
 
 import os
 from collections.abc import Iterator
@@ -29,17 +32,31 @@ allow = "publish"
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
-    """Host and port of one broker for all tests, who do not use each other's names."""
+def sockets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Addresses of one broker for all tests, who do not use each other's names."""
     given = os.environ.get("MQTT_UNDER_TEST")
     if given:
-        yield _host_and_port(given)
+        yield {"mqtt": given, "mqtt_websocket": os.environ.get("MQTT_WEBSOCKET_UNDER_TEST", "")}
         return
     folder: Path = tmp_path_factory.mktemp("mqtt") / "data"
     folder.mkdir(mode=0o700)
     (folder / "thingtank.toml").write_text(SETTINGS)
     with start_server(folder, "--mqtt", "0") as server:
-        yield _host_and_port(server.sockets["mqtt"])
+        yield server.sockets
+
+
+@pytest.fixture(scope="session")
+def address(sockets: dict[str, str]) -> tuple[str, int]:
+    """Host and port of the broker."""
+    return _host_and_port(sockets["mqtt"])
+
+
+@pytest.fixture(scope="session")
+def websocket_url(sockets: dict[str, str]) -> str:
+    """Where the broker takes WebSockets."""
+    if not sockets["mqtt_websocket"]:
+        pytest.skip("MQTT_WEBSOCKET_UNDER_TEST is not set")
+    return sockets["mqtt_websocket"]
 
 
 def _host_and_port(address: str) -> tuple[str, int]:

@@ -214,8 +214,8 @@ def test_session_is_there_until_it_expires(broker: Broker, version: Version) -> 
 
 @meanwhile(5)
 def test_expiry_counts_from_the_end_of_the_connection(broker: Broker, version: Version) -> None:
-    first = begin(broker, version, session_expiry_interval=1)
-    time.sleep(1.6)
+    first = begin(broker, version, session_expiry_interval=2)
+    time.sleep(2.6)
     first.lose()
     time.sleep(0.2)
     assert broker.open(version, first.client_id).connect(clean=False).session_present
@@ -240,4 +240,4 @@ def test_what_waits_for_the_disk_waits_for_nothing_else(broker: Broker, version:
         begun_s = time.monotonic()
         publisher.publish(broker.topic, b"kept", 1)
         took_s.append(time.monotonic() - begun_s)
-    assert min(took_s) < 0.4
+    assert sorted(took_s)[2] < 0.7

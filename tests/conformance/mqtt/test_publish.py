@@ -175,6 +175,14 @@ def test_properties_of_retained_messages_are_kept(broker: Broker, sent: dict[str
     client.publish(broker.topic, b"", retain=True)
 
 
+def test_a_thousand_user_properties_keep_their_order(broker: Broker) -> None:
+    client = broker.connect(5)
+    client.subscribe(broker.topic)
+    pairs = [(f"name {at % 7}", f"value {at}") for at in range(1000)]
+    client.publish(broker.topic, props={"user_property": pairs})
+    assert client.take().properties["user_property"] == pairs
+
+
 @pytest.mark.parametrize("version", [3, 4])
 def test_properties_are_left_out_before_version_5(broker: Broker, version: Version) -> None:
     subscriber, publisher = broker.connect(version), broker.connect(5)

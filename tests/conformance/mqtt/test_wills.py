@@ -249,7 +249,7 @@ def test_will_has_its_payload(broker: Broker, version: Version, size: int) -> No
 @meanwhile(5)
 def test_disconnect_with_will_message_waits_for_the_delay(broker: Broker, version: Version) -> None:
     watcher = watched(broker, version)
-    client = _delayed(broker, 1)
+    client = _delayed(broker, 2)
     client.disconnect(0x04)
     watcher.expect_nothing()
     assert watcher.take().payload == WILL
@@ -278,10 +278,10 @@ def test_will_of_a_short_session_does_not_wait_longer(broker: Broker, version: V
 @meanwhile(5)
 def test_will_that_was_called_off_does_not_come_later(broker: Broker, version: Version) -> None:
     watcher = watched(broker, version)
-    client = _delayed(broker, 1)
+    client = _delayed(broker, 2)
     client.lose()
     again = broker.connect(5, client.client_id, **keeping(5))
-    time.sleep(2)
+    time.sleep(3.2)
     watcher.expect_nothing()
     again.expect_nothing()
 

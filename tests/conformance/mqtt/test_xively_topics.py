@@ -203,7 +203,7 @@ REFUSED = {
         "temperature,1",
         "NOT_AUTHORIZED",
     ),
-    "a feed that is not there": ("owner", "/v2/feeds/987654.csv", "t,1", "NOT_AUTHORIZED"),
+    "a feed that is not there": ("owner", "/v2/feeds/987654.csv", "t,1", "TOPIC_NAME_INVALID"),
     "a key that nobody knows": (
         "owner",
         "NobodyKnowsThisKeyThatIsNone/v2/feeds/{feed}.csv",

@@ -7,6 +7,7 @@ from typing import Protocol
 import structlog
 
 from thingtank.doors.mqtt.access.rights import Rights
+from thingtank.doors.mqtt.packet_tap import PacketTap, TappedLink
 from thingtank.doors.mqtt.settings import MqttSettings
 from thingtank.net.identity.sweeper import Sweeper
 from thingtank.protocols.mqtt.broker import Broker
@@ -58,13 +59,17 @@ class Link(Protocol):
         """End the connection at once."""
 
 
-def _write(link: Link, out: list[bytes]) -> None:
+def _write(link: Link, out: list[bytes]) -> int:
+    """Write pieces; answers how many bytes they are."""
     if len(out) == 1:
-        link.write(out[0])
+        data = out[0]
     elif len(out) <= _FEW_PIECES and max(map(len, out)) >= _LARGE_BYTES:
         link.write_all(out)  # a large payload is one object for all who get it
+        return sum(map(len, out))
     else:
-        link.write(b"".join(out))
+        data = b"".join(out)
+    link.write(data)
+    return len(data)
 
 
 class MqttDoor:
@@ -72,6 +77,8 @@ class MqttDoor:
 
     Attributes:
         links: of all connections there are.
+        opened_count: of connections, since the start.
+        received_bytes, sent_bytes: since the start.
     """
 
     def __init__(
@@ -88,6 +95,10 @@ class MqttDoor:
         self._rights_version = rights_version
         self._seen_rights_version = rights_version()
         self.links: dict[Connection, Link] = {}
+        self.opened_count = 0
+        self.received_bytes = 0
+        self.sent_bytes = 0
+        self._tapped: dict[Connection, TappedLink] = {}
         self._entering: dict[Connection, float] = {}  # until when; the first first
         self._slow: dict[Connection, asyncio.TimerHandle] = {}
         self._closing: dict[Connection, asyncio.TimerHandle] = {}
@@ -107,17 +118,26 @@ class MqttDoor:
         """Whether there are as many connections as there may be."""
         return len(self.links) >= self.settings.connections_max
 
+    @property
+    def connected_count(self) -> int:
+        """Clients that have come in and not gone."""
+        return len(self.links) - len(self._entering) - len(self._closing)
+
     # --- connections ---
 
     def open(self, link: Link, address: str) -> Connection:
         """Have one more."""
         connection = Connection(self.broker, link, address)
         self.links[connection] = link
+        self.opened_count += 1
         self._entering[connection] = self._loop.time() + self.settings.connect_s_max
         return connection
 
     def receive(self, connection: Connection, data: bytes) -> None:
         """Take what a client has sent."""
+        self.received_bytes += len(data)
+        if self._tapped and (tapped := self._tapped.get(connection)) is not None:
+            tapped.data_received(data)
         if self._rights_version() != self._seen_rights_version:
             self._seen_rights_version = self._rights_version()
             self.broker.change_rights()
@@ -153,7 +173,7 @@ class MqttDoor:
                 out.clear()
                 continue
             if out:
-                _write(link, out)
+                self.sent_bytes += _write(link, out)
                 out.clear()
             if connection.is_closed:
                 self._let_go(connection, link)
@@ -207,6 +227,7 @@ class MqttDoor:
         """A connection is gone."""
         connection.close()
         self.links.pop(connection, None)
+        self._tapped.pop(connection, None)
         for timers in (self._slow, self._closing):
             timer = timers.pop(connection, None)
             if timer is not None:
@@ -221,6 +242,26 @@ class MqttDoor:
         link = self.links.get(connection)
         if link is not None:
             link.abort()
+
+    # --- for who looks ---
+
+    def tap(self, connection: Connection, tap: PacketTap) -> None:
+        """Let somebody see what goes both ways on a connection, until `untap`."""
+        tapped = self._tapped.get(connection)
+        if tapped is None:
+            tapped = TappedLink(self.links[connection])
+            self._tapped[connection] = self.links[connection] = tapped
+        tapped.taps.append(tap)
+
+    def untap(self, connection: Connection, tap: PacketTap) -> None:
+        """Let them see no more; of a connection that is gone already, too."""
+        tapped = self._tapped.get(connection)
+        if tapped is None or tap not in tapped.taps:
+            return
+        tapped.taps.remove(tap)
+        if not tapped.taps:
+            del self._tapped[connection]
+            self.links[connection] = tapped.link
 
     # --- time ---
 

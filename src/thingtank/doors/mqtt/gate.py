@@ -13,9 +13,10 @@ from thingtank.doors.mqtt.authentication.enhanced import Authenticated, Challeng
 from thingtank.doors.mqtt.authentication.principal import Principal
 from thingtank.protocols.mqtt.connection import Connection
 from thingtank.protocols.mqtt.errors import MqttError, ProtocolError
+from thingtank.protocols.mqtt.packet_types import PacketType
 from thingtank.protocols.mqtt.packets import Auth, Connect
 from thingtank.protocols.mqtt.properties import NO_PROPERTIES, Properties
-from thingtank.protocols.mqtt.reason_codes import ReasonCode
+from thingtank.protocols.mqtt.reason_codes import REASON_CODES, ReasonCode
 
 if TYPE_CHECKING:
     from thingtank.doors.mqtt.door import MqttDoor
@@ -35,18 +36,28 @@ class MqttGate:
     """The broker's gate.
 
     Attributes:
+        access: what clients may do.
         door: set once it is there.
     """
 
     def __init__(self, authenticator: MqttAuthenticator, access: MqttAccess) -> None:
         self._authenticator = authenticator
-        self._access = access
+        self.access = access
         self._tasks: dict[Connection, asyncio.Task[None]] = {}
         self._enhanced: dict[Connection, _Enhanced] = {}
+        self._expected: dict[Connection, Principal] = {}
         self.door: MqttDoor | None = None
+
+    def expect(self, connection: Connection, principal: Principal) -> None:
+        """Let a connection of this process's own in, of which it is known who it is."""
+        self._expected[connection] = principal
 
     def enter(self, connection: Connection, connect: Connect) -> None:
         """Decide about a CONNECT."""
+        expected = self._expected.pop(connection, None)
+        if expected is not None:
+            self._admit(connection, expected, NO_PROPERTIES)
+            return
         self._begin(connection, self._enter(connection, connect))
 
     def proceed(self, connection: Connection, auth: Auth) -> None:
@@ -68,6 +79,7 @@ class MqttGate:
 
     def leave(self, connection: Connection) -> None:
         """Forget a connection."""
+        self._expected.pop(connection, None)
         self._enhanced.pop(connection, None)
         task = self._tasks.pop(connection, None)
         if task is not None and task is not asyncio.current_task():
@@ -89,6 +101,8 @@ class MqttGate:
                 address=connection.address,
                 reason=reason.name,
             )
+            if connection.is_open and reason not in REASON_CODES[PacketType.DISCONNECT]:
+                reason = ReasonCode.NOT_AUTHORIZED  # a CONNACK may say more than DISCONNECT (2.4)
             connection.fail(MqttError(str(refused), reason_code=reason))
         except MqttError as error:
             connection.fail(error)
@@ -131,7 +145,7 @@ class MqttGate:
 
     def _admit(self, connection: Connection, principal: Principal, properties: Properties) -> None:
         assert self.door is not None
-        rights = self._access.rights_of(principal)
+        rights = self.access.rights_of(principal)
         self.door.entered(connection)
         self.door.broker.reception.admit(connection, principal.id, rights, properties)
 

@@ -102,14 +102,14 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         slow_s_max: a client that takes nothing for so long is sent away.
         keep_alive_s_max: a client of MQTT 5 that asks for a longer keep alive is told this one;
             65535 leaves the choice, and none at all, to clients.
-        sys_interval_s: how often the topics under `$SYS` are published.
+        sys_interval_s: how often the topics under `$SYS` are published; 0 for never.
         sys_readers: who may subscribe to `$SYS`, named as principals of `mqtt.acl`.
         wamp_realm: the realm whose topics and the users' own here are one: what is published to
             `com.example.lights` there arrives at `com/example/lights` here, and the other way
             round; blank for none.
         wamp_role: the role of that realm whose permissions say what goes from here to there
-            (`publish`) and from there to here (`subscribe`). Where it is the realm's role for
-            anonymous clients and it lets none in, nothing goes.
+            (`publish`) and from there to here (`subscribe`); blank for that of its anonymous
+            clients, and nothing goes where it lets none in.
         users: who may come in beside accounts, devices and keys, each a `[[mqtt.users]]`.
         acl: who may do what with topics, each a `[[mqtt.acl]]`; where none fits, what holds
             without settings.
@@ -146,6 +146,6 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sys_interval_s: float = 10.0
     sys_readers: tuple[str, ...] = ("admin", "local")
     wamp_realm: str = "realm1"
-    wamp_role: str = "anonymous"
+    wamp_role: str = ""
     users: tuple[UserSettings, ...] = ()
     acl: tuple[AclRule, ...] = ()

@@ -43,6 +43,8 @@ def _problems(settings: MqttSettings, environment: Mapping[str, str]) -> Iterato
         value = getattr(settings, name)
         if not least <= value <= most:
             yield f"{name} must be {least} to {most}, and is {value}"
+    if settings.sys_interval_s < 0:
+        yield "sys_interval_s: less than 0"
     yield from (f"sys_readers: {text}" for text in _pattern_problems(settings.sys_readers))
     yield from (f"users: {text}" for text in _twice("user", (u.name for u in settings.users)))
     certificates = (name for user in settings.users for name in user.certificates)

@@ -11,13 +11,12 @@ from typing import Any, TypeVar
 from thingtank.doors.wamp.connection import Connection
 from thingtank.doors.wamp.meter import LOOKED_AT_MAX, Gauge, Meter
 from thingtank.doors.wamp.visits import KIND
+from thingtank.protocols.overviews import ListPage, ListQuery
 from thingtank.protocols.wamp.members import Member
 from thingtank.protocols.wamp.options import Match
 from thingtank.protocols.wamp.registrations import Registration
 from thingtank.protocols.wamp.router import Realm
 from thingtank.protocols.wamp.router_facts import (
-    ListPage,
-    ListQuery,
     ProcedureFacts,
     RealmFacts,
     SessionFacts,

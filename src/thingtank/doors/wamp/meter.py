@@ -5,19 +5,17 @@ each second, those of topics and procedures each second while somebody looks at 
 otherwise, for there may be many.
 """
 
-import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Protocol, TypeVar
 
+from thingtank.net.traffic import Ticker, TrafficLog
+from thingtank.protocols.overviews import Traffic
 from thingtank.protocols.wamp.router import Realm
-from thingtank.protocols.wamp.router_facts import Traffic
 
 TICK_S = 1.0
 TICKS_UNWATCHED = 10  # between looks at topics and procedures, while nobody does
 WATCHED_S = 3.0  # after the last question
-HISTORY_S = 180
 WINDOW_S = 5.0  # a rate is of the last one or two of these
 LOOKED_AT_MAX = 20_000  # topics of a realm, and procedures; as many take some 5 ms
 
@@ -87,9 +85,7 @@ class RealmMeter:
         self._realm = realm
         self._swept_us = 0
         self._watched_until_us = 0
-        self._ticked_us = now_us
-        self._counts = realm.received_count, realm.sent_count
-        self._traffic: deque[tuple[float, float, float]] = deque(maxlen=HISTORY_S)
+        self._traffic = TrafficLog(self._counts(), now_us)
 
     def watch(self, now_us: int) -> None:
         """Somebody looks: look more often for a while, and now if it has been long."""
@@ -99,19 +95,17 @@ class RealmMeter:
 
     def tick(self, now_us: int) -> None:
         """Look at the realm's counts; also at the others' if it is time."""
-        counts = self._realm.received_count, self._realm.sent_count
-        elapsed_s = max(now_us - self._ticked_us, 1) / _US_PER_S
-        received, sent = (new - old for new, old in zip(counts, self._counts, strict=True))
-        self._traffic.append((now_us / _US_PER_S, received / elapsed_s, sent / elapsed_s))
-        self._counts, self._ticked_us = counts, now_us
+        self._traffic.take(self._counts(), now_us)
         since_us = now_us - self._swept_us
         if now_us < self._watched_until_us or since_us > TICKS_UNWATCHED * TICK_S * _US_PER_S:
             self._sweep(now_us)
 
     def traffic(self) -> Traffic:
         """Messages in each of the last seconds."""
-        at_s, received, sent = zip(*self._traffic, strict=True) if self._traffic else ((), (), ())
-        return Traffic(at_s, [round(x, 1) for x in received], [round(x, 1) for x in sent])
+        return self._traffic.traffic()
+
+    def _counts(self) -> tuple[int, int]:
+        return self._realm.received_count, self._realm.sent_count
 
     def _sweep(self, now_us: int) -> None:
         self._swept_us = now_us
@@ -144,16 +138,15 @@ class Meter:
         """Look from `start` on."""
         self._now_us = now_us
         self._meters = {name: RealmMeter(realm, now_us()) for name, realm in realms.items()}
-        self._timer: asyncio.TimerHandle | None = None
+        self._ticker = Ticker(TICK_S, self._tick)
 
     def start(self) -> None:
         """Look each second; in the running loop."""
-        self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
+        self._ticker.start()
 
     def stop(self) -> None:
         """Look no more."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._ticker.stop()
 
     def watched(self, realm: str) -> RealmMeter:
         """A realm's, for somebody who looks at it now."""
@@ -162,7 +155,6 @@ class Meter:
         return meter
 
     def _tick(self) -> None:
-        self.start()
         now_us = self._now_us()
         for meter in self._meters.values():
             meter.tick(now_us)

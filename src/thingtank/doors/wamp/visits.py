@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from thingtank.doors.wamp.connection import Connection
+from thingtank.net.visits import Newest
 from thingtank.protocols.wamp.authentication import Accepted, Attempt, TransportFacts
 from thingtank.protocols.wamp.cbor_serializer import CBOR
 from thingtank.protocols.wamp.errors import ProtocolViolation
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 KIND = "workbench"
 MESSAGE_BYTES_MAX = 2**20  # longer ones do not come; a call is answered that its result is too long
-EVENTS_MAX = 100  # that wait to be taken, the newest
-EVENTS_BYTES_MAX = 2**18  # but for the newest alone
 PROGRESS_MAX = 100  # results before the last that are kept, the newest
 
 _FEATURES: dict[str, tuple[str, ...]] = {
@@ -100,7 +99,6 @@ class Visit:
         account_id: on whose behalf.
         connection: to the router.
         session_id: 0 until it is open.
-        heard_count: events that came in all.
         is_over: it has ended, on whichever side.
     """
 
@@ -113,15 +111,13 @@ class Visit:
         """
         self.account_id = account_id
         self.session_id = 0
-        self.heard_count = 0
         self.is_over = False
         self._door = door
         self._loop = asyncio.get_running_loop()
         self._opening: asyncio.Future[Welcome] = self._loop.create_future()
         self._awaited: dict[int, asyncio.Future[Answered]] = {}
         self._progress: deque[Result] = deque(maxlen=PROGRESS_MAX)
-        self._events: deque[bytes] = deque()
-        self._events_bytes = 0
+        self._events = Newest()
         self._request_id_last = 0
         self._farewell: Abort | Goodbye | None = None
         self.connection = Connection(
@@ -184,9 +180,13 @@ class Visit:
 
     def take_events(self, count_max: int) -> list[Event]:
         """Events since the last time, oldest first; of more than so many the newest."""
-        taken, self._events = list(self._events)[-count_max:], deque()
-        self._events_bytes = 0
+        taken = self._events.take(count_max)
         return [event for data in taken if isinstance(event := CBOR.decode(data), Event)]
+
+    @property
+    def heard_count(self) -> int:
+        """Events that came in all."""
+        return self._events.count
 
     def close(self) -> None:
         """End it; its subscriptions and calls go with it."""
@@ -213,7 +213,7 @@ class Visit:
     def _take(self, data: bytes) -> None:
         """Take what the router sends."""
         if data[1:3] == _EVENT_BEGINS:
-            self._keep_event(data)
+            self._events.add(data)
             return
         try:
             message = CBOR.decode(data)
@@ -232,16 +232,6 @@ class Visit:
             future = self._awaited.get(message.request_id)
             if future is not None and not future.done():
                 future.set_result(message)
-
-    def _keep_event(self, data: bytes) -> None:
-        self.heard_count += 1
-        events = self._events
-        events.append(data)
-        self._events_bytes += len(data)
-        while len(events) > EVENTS_MAX or (
-            self._events_bytes > EVENTS_BYTES_MAX and len(events) > 1
-        ):
-            self._events_bytes -= len(events.popleft())
 
     def _end_soon(self) -> None:
         # Not now: the connection is in the middle of writing.

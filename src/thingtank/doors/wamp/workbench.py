@@ -6,7 +6,6 @@ that listens to a topic keeps one open; what the same page publishes goes throug
 """
 
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ from thingtank.doors.wamp.door import WampDoor
 from thingtank.doors.wamp.inspection import RealmView
 from thingtank.doors.wamp.meter import Meter
 from thingtank.doors.wamp.visits import Answered, Visit, VisitEnded
+from thingtank.net.visits import VISITS_MAX, Asking, account_of
 from thingtank.protocols.wamp.authentication import Accepted
 from thingtank.protocols.wamp.errors import NoSuchRealm, UnconvertiblePayload
 from thingtank.protocols.wamp.members import Member, Transport
@@ -37,14 +37,12 @@ from thingtank.protocols.wamp.options import CallOptions, PublishOptions, Subscr
 from thingtank.protocols.wamp.payloads import Payload
 from thingtank.protocols.wamp.router_facts import NO_VALUES, HeardEvent, Outcome, Payloaded
 from thingtank.tank.access import Caller
-from thingtank.tank.errors import LimitReached, Unauthenticated
+from thingtank.tank.errors import LimitReached
 from thingtank.tank.things import Account
 
 KILLED = "wamp.close.killed"
 ANSWER_S_MAX = 12.0  # for what has no time of its own
 GRACE_S = 1.0  # beyond a call's own time, for the router to say so first
-VISITS_MAX = 100
-ASKED_AT_ONCE_MAX = 4  # of one account: a page waits for each, and there are only so many pages
 OWNERS_MAX = 100_000
 SHOWN_BYTES_MAX = 32_768  # of an event's payload; to read longer ones would hold the router up
 
@@ -124,12 +122,12 @@ class WampWorkbench:
         self._admission = admission
         self._meter = meter
         self._visits: dict[Transport, Visit] = {}
-        self._asking: Counter[int] = Counter()  # requests under way, by account
+        self._asking = Asking()
         self._owners: dict[int, int | None] = {}  # account by session id; it stays the same
 
     def realms(self, caller: Caller) -> Sequence[str]:
         """Names of those that an account may look at or come into, as the settings list them."""
-        account = _account(caller)
+        account = account_of(caller)
         return [
             name
             for name in self._door.realms
@@ -148,7 +146,9 @@ class WampWorkbench:
         """
         if realm not in self._door.realms:
             raise NoSuchRealm.of(realm)
-        return RealmView(self._door.realms[realm], self._meter, _account(caller), self._account_of)
+        return RealmView(
+            self._door.realms[realm], self._meter, account_of(caller), self._account_of
+        )
 
     def close_session(self, realm: str, caller: Caller, session_id: int, text: str) -> bool:
         """End a session that the account may see; whether there was one.
@@ -189,7 +189,7 @@ class WampWorkbench:
         def ask(visit: Visit) -> Awaitable[Outcome]:
             return _asked(visit, make, is_answered=options.acknowledge)
 
-        account_id = _account(caller).account_id
+        account_id = account_of(caller).account_id
         for visit in self._visits.values():
             if visit.session_id == session_id != 0 and visit.account_id == account_id:
                 return await ask(visit)
@@ -230,21 +230,13 @@ class WampWorkbench:
     async def _visiting(
         self, realm: str, caller: Caller, work: Callable[[Visit], Awaitable[Outcome]]
     ) -> Outcome:
-        account_id = _account(caller).account_id
-        if self._asking[account_id] >= ASKED_AT_ONCE_MAX:
-            raise LimitReached(f"{ASKED_AT_ONCE_MAX} of your requests wait for an answer already")
-        self._asking[account_id] += 1
-        try:
-            with self._visit(realm, caller) as visit:
-                return await self._opened(visit, realm) or await work(visit)
-        finally:
-            self._asking[account_id] -= 1
-            if not self._asking[account_id]:
-                del self._asking[account_id]
+        account_id = account_of(caller).account_id
+        with self._asking.one(account_id), self._visit(realm, caller) as visit:
+            return await self._opened(visit, realm) or await work(visit)
 
     @contextmanager
     def _visit(self, realm: str, caller: Caller) -> Iterator[Visit]:
-        account = _account(caller)
+        account = account_of(caller)
         if len(self._visits) >= VISITS_MAX:
             raise LimitReached("too many people try things out at once")
         if realm not in self._door.realms:
@@ -282,12 +274,6 @@ class WampWorkbench:
                 visit.account_id if visit is not None else self._admission.account_of(member)
             )
         return owners[session_id]
-
-
-def _account(caller: Caller) -> Account:
-    if caller.account is None:
-        raise Unauthenticated("a sign-in is needed")
-    return caller.account
 
 
 async def _asked(

@@ -53,7 +53,8 @@ class Ack:
     def decide(self, reason: ReasonCode) -> None:
         """Who took the message says what became of it."""
         if reason is ReasonCode.SERVER_BUSY:
-            self._connection.end_with(reason)  # what is not acknowledged the client sends again
+            # What is not acknowledged the client sends again, when it is back.
+            self._connection.end_with(reason)
         else:
             self.reason = reason
             self.settle(None)

@@ -24,7 +24,7 @@ from thingtank.protocols.mqtt.replays import Replay
 from thingtank.protocols.mqtt.retained import Retained
 from thingtank.protocols.mqtt.routes import ROUTES_MAX, Route, target_of
 from thingtank.protocols.mqtt.session import Session
-from thingtank.protocols.mqtt.subscriptions import Subscriptions
+from thingtank.protocols.mqtt.subscriptions import Group, Subscriptions
 from thingtank.protocols.mqtt.timers import Timers
 from thingtank.protocols.mqtt.topics import check_topic_name
 
@@ -46,6 +46,7 @@ class Broker:
     Attributes:
         version: rises when a route that was found before may have changed.
         epoch: rises when it has, though those who have subscribed are the same.
+        rights_epoch: rises when what clients may do has.
         dirty: connections that have something in `out`, or have ended.
         awaiting: what is told by the next `settle`.
         wake: has a turn ended soon, so that what is on `dirty` is written; for what does not come
@@ -85,6 +86,7 @@ class Broker:
         self.listener: Listener | None = None
         self.version = 1
         self.epoch = 1
+        self.rights_epoch = 1
         self.dirty: list[Connection] = []
         self.awaiting: list[Settling] = []
         self.received_count = 0
@@ -156,9 +158,7 @@ class Broker:
     def change_rights(self) -> None:
         """What anybody may do is to be asked anew."""
         self.change_routes()
-        for session in self.sessions.values():
-            if session.connection is not None:
-                session.connection.forget_rights()
+        self.rights_epoch += 1
 
     def may_publish(self, session: Session, topic: str) -> bool:
         """Whether a client may."""
@@ -211,12 +211,21 @@ class Broker:
         for session, _, _, subscriptions in route.direct:
             is_kept |= self._send(outgoing, session, subscriptions, source)
         for group in route.groups:
-            chosen = group.choose(self._is_ready)
-            if chosen is not None and self.may_receive(chosen[0], route.topic):
+            chosen = self._choose(group, route.topic)
+            if chosen is not None:
                 is_kept |= self._send(outgoing, chosen[0], (chosen[1],), source)
         if route.is_overheard and self.listener is not None:
             self.listener.hear(message)
         return is_kept
+
+    def _choose(self, group: Group[Session], topic: str) -> tuple[Session, Subscription] | None:
+        """Who of those who share a subscription gets a message; who is there first."""
+        chosen = group.choose(
+            lambda session: _is_ready(session) and self.may_receive(session, topic)
+        )
+        if chosen is None or self.may_receive(chosen[0], topic):
+            return chosen
+        return next((each for each in group.members if self.may_receive(each[0], topic)), None)
 
     def deliver_one(
         self,
@@ -265,11 +274,6 @@ class Broker:
             ):
                 return False
         return session.deliver(outgoing, qos, is_retain, identifiers)
-
-    @staticmethod
-    def _is_ready(session: Session) -> bool:
-        connection = session.connection
-        return connection is not None and not connection.is_behind and session.quota > 0
 
     def retain(self, message: Message) -> ReasonCode:
         """Keep a message as its topic's, or forget that if it is empty (MQTT 5, 3.3.1.3)."""
@@ -372,6 +376,11 @@ class Broker:
                 self.reception.restore(each)
             else:
                 self.keeper.drop_session(each.session.client_id)
+
+
+def _is_ready(session: Session) -> bool:
+    connection = session.connection
+    return connection is not None and not connection.is_behind and session.quota > 0
 
 
 def _not_told(reason: ReasonCode) -> None:

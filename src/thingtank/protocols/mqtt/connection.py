@@ -35,6 +35,7 @@ from thingtank.protocols.mqtt.serializer import (
     PINGRESP_OCTETS,
     PUBACK_OCTET,
     PUBCOMP_OCTET,
+    PUBREC_OCTET,
     PUBREL_OCTET,
     serialize,
 )
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from thingtank.protocols.mqtt.broker import Broker
     from thingtank.protocols.mqtt.packets import ClientPacket, ServerPacket
 
+_CONNECT_BYTES_MAX = 2**19  # five strings of 65,535 octets, and properties
 _HELD_BYTES_MAX = 2**16  # of a client that has yet to be let in
 _US_PER_S = 1_000_000
 
@@ -77,6 +79,7 @@ class Connection:
         is_behind: whether the client reads too slowly.
         last_heard_us: when the last octets came.
         is_held: whether nothing more is taken from it for now.
+        since_us: when it began.
     """
 
     __slots__ = (
@@ -100,6 +103,7 @@ class Connection:
         "link",
         "out",
         "session",
+        "since_us",
         "state",
         "version",
     )
@@ -122,7 +126,7 @@ class Connection:
         self.lane = WITH_CARE
         self.is_behind = False
         self.is_held = False
-        self.last_heard_us = broker.now_us()
+        self.since_us = self.last_heard_us = broker.now_us()
         self.keep_alive_us = 0
         self.keep_alive_due_s = 0
         self._inbound: Inbound | None = None
@@ -137,6 +141,11 @@ class Connection:
     def is_open(self) -> bool:
         """Whether the client has come in and not gone."""
         return self.state is State.OPEN
+
+    @property
+    def waiting_octets(self) -> bytes:
+        """What has come and was not taken yet; it begins with a packet's beginning."""
+        return bytes(self._rest or b"")
 
     @property
     def is_closed(self) -> bool:
@@ -174,6 +183,8 @@ class Connection:
         at, size = 0, len(data)
         broker = self.broker
         bytes_max = broker.bounds.packet_bytes_max
+        if self.state is not State.OPEN:
+            bytes_max = min(bytes_max, _CONNECT_BYTES_MAX)
         self._wanted_bytes = 2
         while size - at >= 2:
             if self.is_held or self.state is State.CLOSED:
@@ -188,7 +199,10 @@ class Connection:
                 length, body = found
             end = body + length
             if end - at > bytes_max:
-                raise PacketTooLarge(f"packet of {end - at} octets; at most {bytes_max} are taken")
+                raise PacketTooLarge(
+                    f"packet of {end - at} octets; at most {bytes_max} are taken",
+                    is_told=self.is_open,
+                )
             if end > size:
                 self._check_beginning(first)
                 self._wanted_bytes = end - at
@@ -223,11 +237,6 @@ class Connection:
         return inbound is not None and inbound.put_behind_acks(
             outgoing, qos, is_retain, identifiers
         )
-
-    def forget_rights(self) -> None:
-        """What it may publish is to be asked again."""
-        if self._inbound is not None:
-            self._inbound.routes.clear()
 
     @property
     def _of_session(self) -> Session:
@@ -275,7 +284,12 @@ class Connection:
 
     def _take_publish(self, first: int, data: bytes, at: int, body: int, end: int) -> None:
         inbound = self._inbound
-        if inbound is not None and end - body >= 4 and not inbound.is_waiting:
+        if (
+            inbound is not None
+            and end - body >= 4
+            and not inbound.is_waiting
+            and inbound.rights_epoch == self.broker.rights_epoch
+        ):
             start = body + 2
             stop = start + (data[body] << 8 | data[body + 1])
             route = inbound.routes.get(data[start:stop])
@@ -389,6 +403,15 @@ class Connection:
         else:
             self.write(b"%c\x02%c%c" % (first, packet_id >> 8, packet_id & 0xFF))
 
+    def answer_again(self, packet_id: int, reason: ReasonCode) -> None:
+        """Tell what became of a QoS 2 message that came in by an earlier connection."""
+        if self.state is not State.OPEN:
+            return
+        if reason is ReasonCode.SERVER_BUSY:
+            self.end_with(reason)
+        else:
+            self.send_ack(PUBREC_OCTET, packet_id, reason)
+
     def send_once(self, outgoing: Outgoing, is_retain: bool, identifiers: tuple[int, ...]) -> bool:
         """Send a message of QoS 0; False when it is dropped, as the client reads too slowly."""
         if self.is_behind:
@@ -479,6 +502,7 @@ class Connection:
         if self.state is State.CLOSED:
             return
         was, self.state = self.state, State.CLOSED
+        self.connect = None
         self._rest = None
         self._inbound = None
         if not self.out:

@@ -30,6 +30,7 @@ class Inbound:
 
     Attributes:
         routes: of topics that it may publish to, by their octets.
+        rights_epoch: of the broker, when that was asked.
     """
 
     __slots__ = (
@@ -40,6 +41,7 @@ class Inbound:
         "_repeats",
         "_session",
         "_unacked_count",
+        "rights_epoch",
         "routes",
     )
 
@@ -48,6 +50,7 @@ class Inbound:
         self._session = session
         self._broker = connection.broker
         self.routes: dict[bytes, Route] = {}
+        self.rights_epoch = self._broker.rights_epoch
         self._acks: deque[Ack | OwnMessage] = deque()
         self._aliases: dict[int, bytes] = {}
         self._repeats: dict[int, int] = {}
@@ -95,7 +98,7 @@ class Inbound:
         )
         if packet.qos == 2:
             session.received[packet_id] = True
-            if session.is_persistent:
+            if session.is_persistent and (route.intake is None or route.intake.keeps_messages):
                 broker.keeper.keep_received(session.client_id, packet_id)
         if route.intake is not None:
             self._hand_in(route, packet, message)
@@ -170,16 +173,17 @@ class Inbound:
 
     def _allowed_route(self, octets: bytes) -> "Route | None":
         broker = self._broker
+        if self.rights_epoch != broker.rights_epoch:
+            self.rights_epoch = broker.rights_epoch
+            self.routes.clear()
         route = self.routes.get(octets)
         if route is None:
             route = broker.route(octets)
-            session = self._session
-            if not broker.may_publish(session, route.topic):
-                return None
             if route.version != broker.version:
                 broker.find_receivers(route)
-            if route.intake is not None:
-                return route  # whether it may is asked each time: keys expire
+            # Who owns a topic asks for each message: keys expire.
+            if route.intake is None and not broker.may_publish(self._session, route.topic):
+                return None
             if len(self.routes) >= _ROUTES_MAX:
                 self.routes.clear()
             self.routes[octets] = route
@@ -201,7 +205,7 @@ class Inbound:
             return
         packet_id = packet.packet_id
         session.received[packet_id] = False  # as long as it is not known what becomes of it
-        if session.is_persistent:
+        if session.is_persistent and intake.keeps_messages:
             ack.waits_count += 1
             self._broker.awaiting.append(ack)
 
@@ -210,7 +214,15 @@ class Inbound:
                 self.forget_packet_id(packet_id)
             elif packet_id in session.received:
                 session.received[packet_id] = True
+                if session.is_persistent and not intake.keeps_messages:
+                    self._broker.keeper.keep_received(session.client_id, packet_id)
+                    ack.waits_count += 1
+                    self._broker.awaiting.append(ack)
             ack.decide(reason)
+            current = session.connection
+            if current is not None and current is not self._connection:
+                # The client has come back meanwhile, and sent it again: nothing was said to that.
+                current.answer_again(packet_id, reason)
 
         intake.take(session, message, done)
 

@@ -15,6 +15,14 @@ Done = Callable[[ReasonCode], None]
 class Intake(Protocol):
     """Takes the messages of one topic."""
 
+    @property
+    def keeps_messages(self) -> bool:
+        """Whether it keeps a QoS 2 message of a persistent session at once, by the same keeper.
+
+        Then the packet id is kept at once, too, so that neither is on disk without the other; else
+        when the message is done with. What is taken twice then, after a crash, must do no harm.
+        """
+
     def take(self, session: "Session", message: Message, done: Done) -> None:
         """Take one, and say what became of it: only then is it acknowledged.
 

@@ -25,9 +25,14 @@ _RECEIVE_MAXIMUM = 65_535
 
 
 class Reception:
-    """Lets clients in, and sees to what they leave behind."""
+    """Lets clients in, and sees to what they leave behind.
+
+    Attributes:
+        expired_count: sessions whose clients have not come back in time.
+    """
 
     def __init__(self, broker: "Broker") -> None:
+        self.expired_count = 0
         self._broker = broker
         self._ends: dict[str, Timer] = {}
         self._wills: dict[str, Timer] = {}
@@ -243,8 +248,12 @@ class Reception:
             else:
                 self._publish_will(session)
         if session.expires_at_us:
-            call = partial(self.end, session)
+            call = partial(self._expire, session)
             self._ends[session.client_id] = timers.call_at(session.expires_at_us, call)
+
+    def _expire(self, session: Session) -> None:
+        self.expired_count += 1
+        self.end(session)
 
     def end(self, session: Session) -> None:
         """End a session: nothing is known of it any more (4.1)."""

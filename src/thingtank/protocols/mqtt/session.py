@@ -319,9 +319,12 @@ class Session:
         if connection.is_too_small_for(delivery, outgoing):
             del self.inflight[delivery.packet_id]
             self._broker.keeper.drop_delivery(self.client_id, delivery.number)
-        else:
-            self.quota -= 1
+            return
+        self.quota -= 1
+        if delivery.qos == 1:
             connection.send_delivery(delivery, outgoing, is_dup=True)
+        else:  # it may be on its way to the disk yet, if the client was away for a moment only
+            self._broker.awaiting.append(_Sending(connection, delivery, outgoing, is_dup=True))
 
     def take_puback(self, packet_id: int) -> None:
         """The client has a QoS 1 message."""
@@ -396,7 +399,7 @@ class Session:
         again = []
         for packet_id, delivery in self.inflight.items():
             if delivery.state is DeliveryState.RELEASED:
-                connection.send_ack(PUBREL_OCTET, packet_id)
+                self._broker.awaiting.append(_Releasing(connection, packet_id))
             else:
                 again.append(delivery)
         self._queue = deque([*again, *unsent]) or None
@@ -410,19 +413,27 @@ class Session:
 class _Sending:
     """A QoS 2 message that is sent once it is on disk."""
 
-    __slots__ = ("_connection", "_delivery", "_outgoing")
+    __slots__ = ("_connection", "_delivery", "_is_dup", "_outgoing")
 
-    def __init__(self, connection: "Connection", delivery: Delivery, outgoing: Outgoing) -> None:
+    def __init__(
+        self,
+        connection: "Connection",
+        delivery: Delivery,
+        outgoing: Outgoing,
+        *,
+        is_dup: bool = False,
+    ) -> None:
         self._connection = connection
         self._delivery = delivery
         self._outgoing = outgoing
+        self._is_dup = is_dup
 
     def settle(self, error: Exception | None) -> None:
         """It is on disk, or cannot be."""
         if error is not None:
             self._connection.fail_for(error)
         elif self._connection.is_open:
-            self._connection.send_delivery(self._delivery, self._outgoing, is_dup=False)
+            self._connection.send_delivery(self._delivery, self._outgoing, is_dup=self._is_dup)
 
 
 class _Releasing:

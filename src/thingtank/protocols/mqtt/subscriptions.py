@@ -193,18 +193,20 @@ class Subscriptions(Generic[Subscriber]):
                 self._remember(topic, matched)
         return matched
 
-    def page(self, after: str, count_max: int) -> list[FilterCount]:
+    def page(self, after: str, count_max: int, prefix: str = "") -> list[FilterCount]:
         """Some topic filters in order, with how many have subscribed by each.
 
         Args:
             after: the last filter of the page before; blank for the first page.
+            prefix: what they begin with.
 
         Returns:
             Fewer than `count_max` when there are no more.
         """
-        start = after + "\0" if after else ""
+        start = prefix if after < prefix else after + "\0"
+        filters = self._filters.page(start, count_max)
         return [
-            FilterCount(each, self._count_of(each)) for each in self._filters.page(start, count_max)
+            FilterCount(each, self._count_of(each)) for each in filters if each.startswith(prefix)
         ]
 
     @property

@@ -4,10 +4,11 @@ Doors fill them in, and pages show them, which know nothing of doors.
 """
 
 from collections.abc import Sequence
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal
 
 from msgspec import Struct
 
+from thingtank.protocols.overviews import Traffic
 from thingtank.protocols.wamp.options import Invoke, Match
 
 Listing = Literal["sessions", "topics", "procedures"]
@@ -17,20 +18,6 @@ SORTS: dict[Listing, tuple[str, ...]] = {
     "procedures": ("rate", "uri", "callees", "newest"),
 }
 """In which orders they are listed, the usual one first. `behind` are those who read too slowly."""
-
-
-class ListQuery(Struct, frozen=True):
-    """Which rows of a list.
-
-    Attributes:
-        words: that stand in a row's names; blank for all.
-        sort: one of SORTS.
-        page: from 1 on.
-    """
-
-    words: str = ""
-    sort: str = ""
-    page: int = 1
 
 
 class SessionFacts(Struct, frozen=True):
@@ -87,34 +74,6 @@ class ProcedureFacts(Struct, frozen=True):
     calls_per_s: float
     last_us: int | None
     created_us: int
-
-
-Row = TypeVar("Row", SessionFacts, TopicFacts, ProcedureFacts)
-
-
-class ListPage(Struct, Generic[Row], frozen=True):
-    """Rows of a list.
-
-    Attributes:
-        found_count: how many there are on all pages.
-        is_cut: there are more than are looked at.
-    """
-
-    rows: Sequence[Row]
-    found_count: int
-    is_cut: bool
-
-
-class Traffic(Struct, frozen=True):
-    """Messages of a realm.
-
-    Attributes:
-        received_per_s, sent_per_s: in each of the last seconds, oldest first.
-    """
-
-    at_s: Sequence[float]
-    received_per_s: Sequence[float]
-    sent_per_s: Sequence[float]
 
 
 class RealmFacts(Struct, frozen=True):

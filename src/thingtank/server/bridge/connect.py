@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from thingtank.doors.wamp.realm_settings import RoleSettings
-from thingtank.protocols.mqtt.broker import Broker
+from thingtank.protocols.mqtt.broker import Broker as MqttBroker
+from thingtank.protocols.wamp.broker import Broker as WampBroker
 from thingtank.protocols.wamp.options import Match
-from thingtank.protocols.wamp.router import Realm
 from thingtank.server.bridge.names import topic_of
 from thingtank.server.bridge.rights import BridgeRights
 from thingtank.server.bridge.to_mqtt import ToMqtt
@@ -15,19 +15,21 @@ _NEVER_CROSS = ("tank.", "wamp.")
 
 
 def connect(
-    realm: Realm,
+    wamp: WampBroker,
+    mqtt: MqttBroker,
     role: RoleSettings,
-    mqtt: Broker,
     make_id: Callable[[], int],
 ) -> tuple[ToMqtt, ToWamp]:
     """Make the users' topics of both sides one.
 
     Args:
+        wamp: of the realm.
+        role: of the realm, that the bridge has there.
         make_id: of publications: random, 1 to 2^53.
     """
     rights = BridgeRights(role)
     to_mqtt = ToMqtt(mqtt, rights, make_id)
-    to_wamp = ToWamp(realm, rights, to_mqtt)
+    to_wamp = ToWamp(wamp, rights, to_mqtt)
 
     def changed(uri: str, match: Match) -> None:
         """Have MQTT ask anew what is wanted."""
@@ -38,8 +40,8 @@ def connect(
         elif not uri.startswith(_NEVER_CROSS):
             mqtt.change_routes()
 
-    realm.broker.outlet = to_mqtt
-    realm.broker.subscriptions.on_change = changed
+    wamp.outlet = to_mqtt
+    wamp.subscriptions.on_change = changed
     mqtt.listener = to_wamp
     mqtt.change_routes()
     return to_mqtt, to_wamp

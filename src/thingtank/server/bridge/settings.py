@@ -7,10 +7,14 @@ from thingtank.doors.wamp.realm_settings import RealmSettings, RoleSettings
 def find_role(realm: RealmSettings, name: str) -> RoleSettings | None:
     """The role of a realm that the bridge has; None where the realm is closed to it.
 
-    Who keeps strangers out of a realm does not mean to let them in by MQTT.
+    Args:
+        name: blank for that of anonymous clients. Who keeps those out of a realm does not mean
+            to let them in by MQTT.
     """
-    if name == realm.anonymous_role and realm.anonymous_rule == "off":
-        return None
+    if not name:
+        if realm.anonymous_rule == "off":
+            return None
+        name = realm.anonymous_role
     return realm.roles_by_name.get(name)
 
 
@@ -21,6 +25,6 @@ def bridge_problems(settings: MqttSettings, realms: tuple[RealmSettings, ...]) -
         if settings.wamp_realm in ("", MqttSettings().wamp_realm):
             return []
         return [f"mqtt.wamp_realm: there is no realm {settings.wamp_realm!r} in wamp.realms"]
-    if settings.wamp_role not in realm.roles_by_name:
+    if settings.wamp_role and settings.wamp_role not in realm.roles_by_name:
         return [f"mqtt.wamp_role: {realm.name} has no role {settings.wamp_role!r}"]
     return []

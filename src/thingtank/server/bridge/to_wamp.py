@@ -1,12 +1,12 @@
 """Messages of MQTT on their way to the subscribers of a realm."""
 
 from thingtank.protocols.mqtt.messages import Message
+from thingtank.protocols.wamp.broker import Broker
 from thingtank.protocols.wamp.errors import UnconvertiblePayload
 from thingtank.protocols.wamp.json_serializer import JSON
 from thingtank.protocols.wamp.options import EventDetails
 from thingtank.protocols.wamp.payloads import NO_PAYLOAD
 from thingtank.protocols.wamp.publications import Publication
-from thingtank.protocols.wamp.router import Realm
 from thingtank.protocols.wamp.serializer import Serializer
 from thingtank.server.bridge.names import uri_of
 from thingtank.server.bridge.payloads import payload_from
@@ -21,13 +21,13 @@ class ToWamp:
         sent_count: messages that went.
     """
 
-    def __init__(self, realm: Realm, rights: BridgeRights, to_mqtt: ToMqtt) -> None:
+    def __init__(self, broker: Broker, rights: BridgeRights, to_mqtt: ToMqtt) -> None:
         """Hear nothing yet.
 
         Args:
             to_mqtt: what comes through it is not heard.
         """
-        self._realm = realm
+        self._broker = broker
         self._rights = rights
         self._to_mqtt = to_mqtt
         self.sent_count = 0
@@ -35,7 +35,7 @@ class ToWamp:
     def wants(self, topic: str) -> bool:
         """Whether somebody in the realm would get messages of this topic."""
         uri = self._uri_of(topic)
-        return uri is not None and self._realm.broker.is_awaited(uri)
+        return uri is not None and self._broker.is_awaited(uri)
 
     def hear(self, message: Message) -> None:
         """Publish one in the realm."""
@@ -48,16 +48,16 @@ class ToWamp:
             self._to_mqtt.unconvertible_count += 1
             return
         self.sent_count += 1
-        self._realm.broker.announce(uri, payload)
+        self._broker.announce(uri, payload)
 
     def retained(self, message: Message) -> None:
         """Forget what the realm has retained of its topic: this is newer, and found from there."""
-        if self._to_mqtt.is_relaying or not len(self._realm.broker.retained):
+        if self._to_mqtt.is_relaying or not len(self._broker.retained):
             return
         uri = self._uri_of(message.topic)
         if uri is not None:
             nothing = Publication(0, 0, uri, None, True, EventDetails(), NO_PAYLOAD)
-            self._realm.broker.retained.put(nothing)
+            self._broker.retained.put(nothing)
 
     def _uri_of(self, topic: str) -> str | None:
         uri = uri_of(topic)
@@ -65,7 +65,7 @@ class ToWamp:
 
     def _commonest(self, uri: str) -> Serializer:
         """A serializer that need not be converted for the first receivers; often for none."""
-        for subscription in self._realm.broker.subscriptions.matching(uri):
+        for subscription in self._broker.subscriptions.matching(uri):
             if subscription.groups:
                 return subscription.groups[0][0]
         return JSON

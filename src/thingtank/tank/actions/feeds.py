@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from thingtank.tank.access import OPERATOR, Caller, check_reach
 from thingtank.tank.actions.datapoints import apply_writes, check_writes
-from thingtank.tank.actions.datastreams import draft
+from thingtank.tank.actions.datastreams import delete_datastream, draft
 from thingtank.tank.actions.devices import (
     apply_device_change,
     checked_device_change,
@@ -69,3 +69,17 @@ async def write_feed(
         await apply_writes(tank, device, writes, is_plain)
     if change is not None:
         await apply_device_change(tank, device_id, change)
+
+
+async def delete_other_datastreams(
+    tank: Tank, caller: Caller, device_id: int, writes: Sequence[DatastreamWrite]
+) -> None:
+    """Delete a device's datastreams but for those that are written to.
+
+    Raises:
+        NoSuchDevice, NotAllowed, Unauthenticated.
+    """
+    named = {write.name for write in writes}
+    for name in list(tank.directory.datastreams(device_id)):
+        if name not in named:
+            await delete_datastream(tank, caller, device_id, name)

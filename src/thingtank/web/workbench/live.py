@@ -35,8 +35,9 @@ from thingtank.tank.events import (
 from thingtank.tank.tank import Tank
 from thingtank.web import tank_access
 from thingtank.web.workbench.bounds import VisitLimits
+from thingtank.web.workbench.live_mqtt import MQTT_PREFIX, mqtt_streams
 from thingtank.web.workbench.live_triggers import TriggerWatch, fired_rows
-from thingtank.web.workbench.live_wamp import WAMP_PREFIX, WampStreams
+from thingtank.web.workbench.live_wamp import WAMP_PREFIX, wamp_streams
 from thingtank.web.workbench.long_answers import may_see, refuse, unseen
 from thingtank.web.workbench.panels import read_channels, request_row
 from thingtank.web.workbench.streams import HEARTBEAT, HEARTBEAT_S, RETRY, Streams, message
@@ -63,18 +64,20 @@ class LiveStreams:
     def __init__(self, tank: Tank) -> None:
         self._tank = tank
         self._streams = Streams(LIMITS)
-        self._wamp = WampStreams(tank)
+        self._routers = {WAMP_PREFIX: wamp_streams(tank), MQTT_PREFIX: mqtt_streams(tank)}
 
     def stop(self) -> None:
         """End every stream soon, so that a server can stop; from the loop's thread."""
         self._streams.stop()
-        self._wamp.stop()
+        for streams in self._routers.values():
+            streams.stop()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request with a stream, or with why there is none."""
-        if scope["path"].startswith(WAMP_PREFIX):
-            await self._wamp(scope, receive, send)
-            return
+        for prefix, streams in self._routers.items():
+            if scope["path"].startswith(prefix):
+                await streams(scope, receive, send)
+                return
         matched = _PATH.fullmatch(scope["path"])
         if matched is None:
             await refuse(send, HTTPStatus.NOT_FOUND, "No such stream.")

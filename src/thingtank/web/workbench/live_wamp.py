@@ -14,145 +14,93 @@ and one for each topic or pattern that it listens to, in a session of the accoun
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator
 from functools import partial
-from http import HTTPStatus
 from typing import Any, get_args
-from urllib.parse import parse_qsl
 
 from thingtank.protocols.wamp.errors import NoSuchRealm
 from thingtank.protocols.wamp.options import Match, SubscribeOptions
 from thingtank.tank.access import Caller
-from thingtank.tank.errors import LimitReached, NotFound
+from thingtank.tank.errors import LimitReached
 from thingtank.tank.tank import Tank
-from thingtank.web import tank_access
 from thingtank.web.workbench import wamp_router
-from thingtank.web.workbench.bounds import VisitLimits
-from thingtank.web.workbench.long_answers import address_of, refuse
-from thingtank.web.workbench.streams import (
-    HEARTBEAT,
-    HEARTBEAT_S,
-    RETRY,
-    Streams,
-    message,
-    pause,
+from thingtank.web.workbench.router_lists import live_rows
+from thingtank.web.workbench.router_streams import (
+    RouterStreams,
+    Terms,
+    as_now,
+    each_second,
+    heard_until_the_end,
+    is_as_before,
+    traffic_body,
 )
-from thingtank.web.workbench.wamp_lists import Shown, asked_of, live_rows, shown_of
-from thingtank.web.workbench.wamp_panels import shown_event, shown_outcome
-from thingtank.web.workbench.wamp_router import WampRouter
+from thingtank.web.workbench.streams import RETRY, message
+from thingtank.web.workbench.wamp_lists import Shown, asked_of, shown_of
+from thingtank.web.workbench.wamp_panels import ShownEvent, shown_event, shown_outcome
+from thingtank.web.workbench.wamp_router import WampListening, WampRouter
 
 WAMP_PREFIX = "/live/wamp/"
-LOOK_S = 1.0
-HEAR_S = 0.25
-EVENTS_SHOWN_MAX = 20  # in one message, the newest
-QUERY_BYTES_MAX = 8192
-TRAFFIC_NEWS = 3  # seconds that a message repeats, so that none is missed
-
-OVERVIEW_LIMITS = VisitLimits(total_max=100, strangers_max=0, per_account_max=20, per_address_max=0)
-EVENTS_LIMITS = VisitLimits(total_max=50, strangers_max=0, per_account_max=10, per_address_max=0)
-
-Terms = Mapping[str, str]
 
 
-class WampStreams:
+def wamp_streams(tank: Tank) -> RouterStreams:
     """The ASGI app that serves both kinds."""
-
-    def __init__(self, tank: Tank) -> None:
-        self._tank = tank
-        self._overviews = Streams(OVERVIEW_LIMITS)
-        self._listenings = Streams(EVENTS_LIMITS)
-
-    def stop(self) -> None:
-        """End every stream soon, so that a server can stop; from the loop's thread."""
-        self._overviews.stop()
-        self._listenings.stop()
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request with a stream, or with why there is none."""
-        name = scope["path"].removeprefix(WAMP_PREFIX)
-        if name not in ("overview", "events"):
-            await refuse(send, HTTPStatus.NOT_FOUND, "No such stream.")
-            return
-        if scope["method"] != "GET":
-            await refuse(send, HTTPStatus.METHOD_NOT_ALLOWED, "A stream can only be read.")
-            return
-        caller = await tank_access.caller_of_headers(scope["headers"])
-        if caller.account is None:
-            await refuse(send, HTTPStatus.UNAUTHORIZED, "Sign in first.")
-            return
-        caller = Caller(caller.account, address=address_of(scope))
-        router = wamp_router.router()
-        terms = _terms(scope["query_string"])
-        if router is None or not router.realms(caller):
-            await refuse(send, HTTPStatus.NOT_FOUND, "No such realm.")
-            return
-        if name == "overview":
-            make = partial(overview, self._tank, router, caller, terms)
-            await self._overviews.serve(caller, make, scope, receive, send)
-        else:
-            make = partial(listening, self._tank, router, caller, terms)
-            await self._listenings.serve(caller, make, scope, receive, send)
+    return RouterStreams(
+        WAMP_PREFIX,
+        _is_open_to,
+        lambda *asked: overview(tank, _router(), *asked),
+        {"events": lambda *asked: listening(tank, _router(), *asked)},
+    )
 
 
-def _terms(query: bytes) -> Terms:
-    try:
-        return dict(parse_qsl(query[:QUERY_BYTES_MAX].decode("latin-1"), max_num_fields=20))
-    except ValueError:
-        return {}
+def _router() -> WampRouter:
+    router = wamp_router.router()
+    assert router is not None, "it was there when the stream began"
+    return router
 
 
-def as_now(tank: Tank, caller: Caller) -> Caller | None:
-    """The account as it is now; None where it is gone or disabled."""
-    assert caller.account is not None
-    try:
-        account = tank.directory.get_account(caller.account.account_id)
-    except NotFound:
-        return None
-    return Caller(account, address=caller.address) if account.is_active else None
+def _is_open_to(caller: Caller) -> bool:
+    router = wamp_router.router()
+    return router is not None and bool(router.realms(caller))
 
 
-async def overview(
+def overview(
     tank: Tank, router: WampRouter, caller: Caller, terms: Terms, stopping: asyncio.Event
 ) -> AsyncGenerator[bytes, None]:
     """The messages of one list, until `stopping` is set."""
-    shown_before: Shown | None = None
-    while not stopping.is_set():
+    before: Shown | None = None
+
+    def look(is_first: bool) -> dict[str, Any] | None:
+        nonlocal before
         now = as_now(tank, caller)
         realms = router.realms(now) if now is not None else ()
         if now is None or not realms:
-            yield message("gone", {})
-            return
+            return None
         asked = asked_of(terms, realms)
         shown = shown_of(router.view(asked.realm, now), asked)
-        if shown_before is None:
-            yield RETRY + message("hello", _body(shown, None, seconds=None))
-        else:
-            yield message("overview", _body(shown, shown_before, seconds=TRAFFIC_NEWS))
-        shown_before = shown
-        await pause(stopping, LOOK_S)
+        body = _body(shown, before)
+        before = shown
+        return body
+
+    return each_second(look, stopping)
 
 
-def _body(shown: Shown, before: Shown | None, seconds: int | None) -> dict[str, Any]:
+def _body(shown: Shown, before: Shown | None) -> dict[str, Any]:
     """A message's.
 
     Args:
         before: what the tab knows already.
-        seconds: of traffic; None for all.
     """
-    facts, traffic = shown.facts, shown.facts.traffic
-    start = 0 if seconds is None else -seconds
+    facts = shown.facts
     return {
-        "sessions": facts.session_count,
-        "topics": facts.topic_count,
-        "procedures": facts.procedure_count,
-        "dropped": facts.dropped_count,
-        "traffic": traffic
-        and {
-            "at_s": traffic.at_s[start:],
-            "received": traffic.received_per_s[start:],
-            "sent": traffic.sent_per_s[start:],
+        "counts": {
+            "sessions": facts.session_count,
+            "topics": facts.topic_count,
+            "procedures": facts.procedure_count,
         },
+        "dropped": facts.dropped_count,
+        "traffic": traffic_body(facts.traffic, is_first=before is None),
         "found": shown.page.found_count,
+        "next": "",
         "rows": None if before and before.page == shown.page else live_rows(shown.page),
     }
 
@@ -172,7 +120,8 @@ async def listening(
             if not outcome.is_good:
                 yield message("gone", {"outcome": outcome})
                 return
-            async for chunk in _heard(heard, lambda: as_now(tank, caller) == caller, stopping):
+            same = partial(is_as_before, tank, caller)
+            async for chunk in heard_until_the_end(_Events(heard), same, stopping):
                 yield chunk
     except NoSuchRealm:
         yield message("gone", {"reason": "There is no such realm for you."})
@@ -180,33 +129,20 @@ async def listening(
         yield message("gone", {"reason": str(error)})
 
 
-async def _heard(
-    heard: wamp_router.WampListening, is_same: Callable[[], bool], stopping: asyncio.Event
-) -> AsyncGenerator[bytes, None]:
-    """Events and the end.
+class _Events:
+    """What is heard, for the page."""
 
-    Args:
-        is_same: whether the account still has the rights that the session was opened with.
-    """
-    told_count, silent_s = 0, 0.0
-    while not stopping.is_set():
-        if not is_same():
-            yield message("gone", {"reason": "Your account has changed. Listen again."})
-            return
-        events = heard.take(EVENTS_SHOWN_MAX)
-        if events:
-            shown = [shown_event(event) for event in events]
-            skipped_count = heard.heard_count - told_count - len(shown)
-            yield message(
-                "events", {"rows": shown, "skipped": skipped_count, "heard": heard.heard_count}
-            )
-            told_count = heard.heard_count
-            silent_s = 0.0
-        if heard.farewell is not None:
-            yield message("gone", {"outcome": shown_outcome(heard.farewell, "")})
-            return
-        silent_s += HEAR_S
-        if silent_s >= HEARTBEAT_S:
-            silent_s = 0.0
-            yield HEARTBEAT
-        await pause(stopping, HEAR_S)
+    def __init__(self, heard: WampListening) -> None:
+        self._heard = heard
+
+    @property
+    def count(self) -> int:
+        return self._heard.heard_count
+
+    @property
+    def end(self) -> dict[str, Any] | None:
+        farewell = self._heard.farewell
+        return None if farewell is None else {"outcome": shown_outcome(farewell, "")}
+
+    def take(self, count_max: int) -> list[ShownEvent]:
+        return [shown_event(event) for event in self._heard.take(count_max)]

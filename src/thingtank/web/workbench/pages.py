@@ -72,6 +72,10 @@ NOTICES = {
     "serial-deleted": "Serial deleted.",
     "session-closed": "Session closed. Its client was told why.",
     "session-gone": "Nothing to do: the session had ended meanwhile.",
+    "client-closed": "Done. A client that was connected was told; most come back by themselves.",
+    "client-gone": "Nothing to do: the client had gone meanwhile.",
+    "retained-deleted": "Retained message deleted. Subscribers got an empty one.",
+    "retained-kept": "Nothing deleted: it was gone already, or your account may not publish there.",
     "deactivated": "Deactivated. Its key is dead; the activation code lets it in again.",
 }
 

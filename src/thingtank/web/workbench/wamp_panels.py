@@ -9,34 +9,13 @@ from typing import Any
 import msgspec
 
 from thingtank.protocols.wamp.router_facts import HeardEvent, Outcome, Payloaded
+from thingtank.web.workbench.outcomes import ShownOutcome, took
 
 SHOWN_CHARS_MAX = 100_000  # of an answer
 EVENT_CHARS_MAX = 4_000  # of an event, of which there may be many
 LINE_CHARS_MAX = 72  # what is not longer stands on one line
 
 _NUMBERS_BEYOND_JSON = {math.inf: "Infinity", -math.inf: "-Infinity"}
-
-
-class ShownOutcome(msgspec.Struct, frozen=True):
-    """What became of a request, in the protocol's words.
-
-    Attributes:
-        uri: of the error or reason.
-        words: where the protocol has none.
-        facts: ids in the answer.
-        args, kwargs: JSON; blank for none.
-        progress: results before the last.
-    """
-
-    name: str
-    is_good: bool
-    uri: str
-    words: str
-    facts: str
-    args: str
-    kwargs: str
-    progress: list[str]
-    took: str
 
 
 class ShownEvent(msgspec.Struct, frozen=True):
@@ -64,10 +43,10 @@ def shown_outcome(outcome: Outcome, unanswered: str) -> ShownOutcome:
         outcome.uri,
         "Nothing came back in time." if outcome.is_late else words,
         ", ".join(f"{name} {number}" for name, number in outcome.ids.items()),
+        took(outcome.duration_us),
         args,
         kwargs,
         [one_text(payload, EVENT_CHARS_MAX) for payload in outcome.progress],
-        took(outcome.duration_us),
     )
 
 
@@ -104,22 +83,6 @@ def pretty(value: Any) -> str:
     plain = _plain(value)
     line = json.dumps(plain, ensure_ascii=False)
     return line if len(line) <= LINE_CHARS_MAX else json.dumps(plain, ensure_ascii=False, indent=2)
-
-
-def took(duration_us: int) -> str:
-    """A short time in few digits."""
-    if duration_us < 100_000:
-        return f"{duration_us / 1000:.1f} ms"
-    return f"{duration_us / 1000:.0f} ms" if duration_us < 1e6 else f"{duration_us / 1e6:.1f} s"
-
-
-def rate_text(per_s: float) -> str:
-    """How often something happens in a second, in few digits; the page's script does the same."""
-    if per_s == 0:
-        return "0"
-    if per_s < 0.05:
-        return "< 0.1"
-    return f"{per_s:.1f}" if per_s < 10 else f"{per_s:.0f}"
 
 
 def _cut(text: str, chars_max: int) -> str:

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from thingtank.protocols.overviews import ListPage, ListQuery
 from thingtank.protocols.wamp.options import CallOptions, Match, PublishOptions, SubscribeOptions
 from thingtank.protocols.wamp.payloads import Payload
 from thingtank.protocols.wamp.router_facts import (
     HeardEvent,
-    ListPage,
-    ListQuery,
     Outcome,
     ProcedureFacts,
     RealmFacts,

@@ -5,7 +5,8 @@ import random
 import pytest
 
 from thingtank.doors.wamp.door import random_ids
-from thingtank.doors.wamp.meter import HISTORY_S, TICKS_UNWATCHED, Gauge, RealmMeter
+from thingtank.doors.wamp.meter import TICKS_UNWATCHED, Gauge, RealmMeter
+from thingtank.net.traffic import HISTORY_S
 from thingtank.protocols.wamp.router import Randomness, Realm
 
 S = 1_000_000

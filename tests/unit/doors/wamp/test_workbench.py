@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from thingtank.doors.wamp import visits as visits_module
 from thingtank.doors.wamp import workbench as module
 from thingtank.doors.wamp.connection import Connection
 from thingtank.doors.wamp.door import WampDoor, random_ids
 from thingtank.doors.wamp.meter import Meter
 from thingtank.doors.wamp.settings import WampSettings
 from thingtank.doors.wamp.workbench import WampWorkbench
+from thingtank.net import visits as visits_module
+from thingtank.protocols.overviews import ListQuery
 from thingtank.protocols.wamp.authentication import (
     Accepted,
     AnonymousAuthenticator,
@@ -34,7 +35,6 @@ from thingtank.protocols.wamp.payloads import NO_PAYLOAD, payload_of
 from thingtank.protocols.wamp.peers import Peer
 from thingtank.protocols.wamp.procedures import RouterCall
 from thingtank.protocols.wamp.router import Randomness, Realm
-from thingtank.protocols.wamp.router_facts import ListQuery
 from thingtank.protocols.wamp.serializers import MSGPACK
 from thingtank.server.steady_clock import SteadyClock
 from thingtank.tank.access import Caller
@@ -276,13 +276,13 @@ async def test_of_very_many_events_the_newest_are_kept(tried: Tried) -> None:
         await turn()
         assert heard.heard_count == 500
         (visit,) = tried.workbench._visits.values()
-        assert len(visit._events) == visits_module.EVENTS_MAX
+        assert len(visit._events) == visits_module.NEWEST_MAX
         assert [event.payload.args[0] for event in heard.take(3)] == [497, 498, 499]
         assert heard.take(3) == []
         for number in range(8):
             client.send([16, 501 + number, {}, "busy", ["x" * 100_000]])
         await turn()
-        assert sum(map(len, visit._events)) <= visits_module.EVENTS_BYTES_MAX
+        assert visit._events.bytes <= visits_module.NEWEST_BYTES_MAX
         assert [event.left_out_bytes > 100_000 for event in heard.take(20)] == [True, True]
 
 
@@ -312,14 +312,14 @@ async def test_one_account_waits_for_few_answers_at_once(tried: Tried) -> None:
     def call(caller: Caller, procedure: str = "tank.slow") -> Any:
         return tried.workbench.call("realm1", caller, procedure, NO_PAYLOAD, options)
 
-    waiting = [asyncio.ensure_future(call(ANN)) for _ in range(module.ASKED_AT_ONCE_MAX)]
+    waiting = [asyncio.ensure_future(call(ANN)) for _ in range(visits_module.ASKED_AT_ONCE_MAX)]
     await turn()
     with pytest.raises(LimitReached):
         await call(ANN)
     assert (await call(BERT, "wamp.session.count")).name == "RESULT"
     assert {(await each).uri for each in waiting} == {"wamp.error.timeout"}
     assert (await call(ANN, "wamp.session.count")).name == "RESULT"
-    assert tried.workbench._asking == {}
+    assert tried.workbench._asking.waiting_count == 0
 
 
 async def test_the_session_meta_api_does_not_know_visits(tried: Tried) -> None:

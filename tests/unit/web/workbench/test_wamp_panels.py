@@ -5,22 +5,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from thingtank.protocols.wamp.router_facts import (
-    HeardEvent,
-    ListPage,
-    ListQuery,
-    Outcome,
-    Payloaded,
-    TopicFacts,
-)
-from thingtank.web.workbench.wamp_lists import asked_of, live_rows
+from thingtank.protocols.overviews import ListPage, ListQuery
+from thingtank.protocols.wamp.router_facts import HeardEvent, Outcome, Payloaded, TopicFacts
+from thingtank.web.workbench.outcomes import rate_text, took
+from thingtank.web.workbench.router_lists import live_rows
+from thingtank.web.workbench.wamp_lists import asked_of
 from thingtank.web.workbench.wamp_panels import (
     EVENT_CHARS_MAX,
     pretty,
-    rate_text,
     shown_event,
     shown_outcome,
-    took,
 )
 
 VALUES = {

@@ -15,6 +15,7 @@ Source: Xively API v2, MQTT.
 
 import re
 from functools import lru_cache
+from urllib.parse import unquote
 
 from msgspec import Struct
 
@@ -39,7 +40,7 @@ class TankTopic(Struct, frozen=True):
         key: the secret that stands in front; blank for none.
         path: from `/v2` or `/v1` on, as the topic has it.
         feed_id: 0 where it is no feed.
-        datastream: blank for the feed itself.
+        datastream: percent-decoded; blank for the feed itself.
         format: `json`, `csv` or `xml`; blank where it names none.
     """
 
@@ -84,7 +85,7 @@ def _read(key: str, api: str, rest: str) -> TankTopic:
         case ["feeds", number] if _NUMBER.match(number):
             return TankTopic(key, path, int(number), "", format)
         case ["feeds", number, "datastreams", name] if _NUMBER.match(number) and name:
-            return TankTopic(key, path, int(number), name, format)
+            return TankTopic(key, path, int(number), unquote(name, errors="replace"), format)
     return TankTopic(key, path, format=format)
 
 

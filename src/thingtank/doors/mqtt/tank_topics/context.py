@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from thingtank.doors.mqtt.access.rights import MqttAccess, Rights
 from thingtank.doors.mqtt.access.tank_topics import TankTopic
+from thingtank.doors.mqtt.tank_topics.taken import TakenMessages
 from thingtank.net.http_request import RequestHead, Respond
 from thingtank.protocols.mqtt.session import Session
 from thingtank.tank.access import Caller
@@ -29,13 +30,15 @@ class TopicContext:
 
     Attributes:
         http: answers for all resources that are not written to often.
+        taken: QoS 2 messages that must not be forgotten before they are recorded.
         waiting_bytes: of messages that wait for more than the journal.
     """
 
-    def __init__(self, tank: Tank, access: MqttAccess, http: HttpApi) -> None:
+    def __init__(self, tank: Tank, access: MqttAccess, http: HttpApi, taken: TakenMessages) -> None:
         self.tank = tank
         self.access = access
         self.http = http
+        self.taken = taken
         self.waiting_bytes = 0
 
     def caller(self, session: Session, topic: TankTopic) -> Caller:

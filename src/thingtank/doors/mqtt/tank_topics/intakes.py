@@ -12,6 +12,7 @@ Source: Xively API v2, MQTT.
 import time
 from collections.abc import Sequence
 
+import msgspec
 import structlog
 
 from thingtank.documents.feeds import (
@@ -37,17 +38,18 @@ from thingtank.protocols.mqtt.session import Session
 from thingtank.protocols.xively.errors import BodyTooLarge, XivelyError
 from thingtank.protocols.xively.formats import FEED_CODECS
 from thingtank.protocols.xively.paths import DatastreamPath, FeedPath
-from thingtank.tank.access import Caller, check_reach
+from thingtank.tank.access import OPERATOR, Caller, check_reach
 from thingtank.tank.actions.datapoints import (
     begin_plain_writes,
     check_writes,
     record_datapoints,
 )
-from thingtank.tank.actions.feeds import write_feed
+from thingtank.tank.actions.feeds import delete_other_datastreams, write_feed
 from thingtank.tank.changes import DatastreamWrite, DeviceChange
-from thingtank.tank.errors import TankError
+from thingtank.tank.errors import StorageFailed, TankError
 from thingtank.tank.events import Asked, DatapointsRecorded, RequestServed
 from thingtank.tank.interfaces import Pending
+from thingtank.tank.things import Device
 
 log = structlog.get_logger()
 
@@ -58,6 +60,8 @@ _NAME_BYTES_MAX = 200
 
 class DocumentIntake:
     """Takes messages of a feed's topic, or of a datastream's."""
+
+    keeps_messages = True
 
     def __init__(
         self,
@@ -73,6 +77,8 @@ class DocumentIntake:
         self._feed_id = path.feed_id
         self._name = path.datastream_id if isinstance(path, DatastreamPath) else None
         self._codec = FEED_CODECS[version, format]
+        # API v1: the datastreams of a feed's PUT replace those there were.
+        self._replaces = version == 1 and isinstance(path, FeedPath)
         self._bytes_max = context.tank.limits.request_bytes_max
         self._asked: dict[tuple[str, str], Asked] = {}
 
@@ -81,74 +87,115 @@ class DocumentIntake:
         taking = _Taking(self, session, message.payload, done)
         try:
             caller = self._context.caller(session, self._topic)
-            self._begin(caller, message.payload, self._tank.clock.now_us(), taking)
+            now_us = self._tank.clock.now_us()
+            writing = self._read(caller, message.payload, now_us)
+            if message.qos == 2 and session.is_persistent:
+                self._keep(caller, message, now_us, taking)
+            else:
+                self._write(caller, writing, taking)
         except (TankError, XivelyError) as error:
             taking.refused(error)
         except Exception:
             log.exception("mqtt_tank_topic_failed", feed_id=self._feed_id)
             taking.failed()
 
-    def _begin(self, caller: Caller, payload: bytes, now_us: int, taking: "_Taking") -> None:
-        """Write what a message says; `taking` is told how that ends.
+    def _keep(self, caller: Caller, message: Message, now_us: int, taking: "_Taking") -> None:
+        """Have a message outlive the process before it is written; see `taken`."""
+
+        def kept(error: Exception | None) -> None:
+            try:
+                if error is not None:
+                    raise StorageFailed(f"the message could not be kept: {error}")
+                self._write(caller, self._read(caller, message.payload, now_us), taking)
+            except (TankError, XivelyError) as refusal:
+                taking.refused(refusal)
+            except Exception:
+                log.exception("mqtt_tank_topic_failed", feed_id=self._feed_id)
+                taking.failed()
+
+        self._context.begin_waiting(message.payload)
+        taking.kept_number = self._context.taken.keep(message, now_us, kept)
+
+    async def take_again(self, payload: bytes, at_us: int) -> None:
+        """Write what the last process took; it was allowed to then.
 
         Raises:
-            TankError, XivelyError: it is not written.
+            TankError, XivelyError: it cannot be written any more.
+        """
+        writing = self._read(OPERATOR, payload, at_us)
+        await self._carry_out(OPERATOR, writing)
+
+    def _read(self, caller: Caller, payload: bytes, now_us: int) -> "_Writing":
+        """What a message says; it is allowed and valid.
+
+        Raises:
+            TankError, XivelyError: it is not.
         """
         if len(payload) > self._bytes_max:
             raise BodyTooLarge(f"{len(payload)} bytes; {self._bytes_max} are allowed")
         tank, feed_id, name = self._tank, self._feed_id, self._name
         device = tank.directory.get_device(feed_id)
         check_reach(caller, "put", device, name)
+        change = None
         if name is None:
             document = self._codec.parse_feed(payload)
             change = device_change(document)
             writes = datastream_writes(document, now_us)
         else:
-            change = None
             writes = [datastream_write(self._codec.parse_datastream(payload), now_us, name)]
             if name not in tank.directory.datastreams(feed_id):
                 check_reach(caller, "put", device)  # to make one is to change the feed
-        if change is None and check_writes(tank, feed_id, writes, creates_missing=True):
-            begun = begin_plain_writes(tank, device, writes)
-            if begun is None:
-                taking.finish(ReasonCode.SUCCESS, 200)
-            else:
-                pending, taking.recorded = begun
-                pending.add_done_callback(taking.written)
+        is_plain = check_writes(tank, feed_id, writes, creates_missing=True)
+        return _Writing(device, change, writes, is_plain and change is None and not self._replaces)
+
+    def _write(self, caller: Caller, writing: "_Writing", taking: "_Taking") -> None:
+        """Write what a message says; `taking` is told how that ends.
+
+        Raises:
+            TankError: it is not written.
+        """
+        if not writing.is_plain:
+            self._context.begin_waiting(taking.payload)
+            run_eagerly(self._write_with_care(caller, writing, taking))
             return
-        self._context.begin_waiting(payload)
-        run_eagerly(self._write_with_care(caller, change, writes, taking))
+        begun = begin_plain_writes(self._tank, writing.device, writing.writes)
+        if begun is None:
+            taking.finish(ReasonCode.SUCCESS, 200)
+        else:
+            pending, taking.recorded = begun
+            pending.add_done_callback(taking.written)
 
     async def _write_with_care(
-        self,
-        caller: Caller,
-        change: DeviceChange | None,
-        writes: Sequence[DatastreamWrite],
-        taking: "_Taking",
+        self, caller: Caller, writing: "_Writing", taking: "_Taking"
     ) -> None:
         """What few messages do: change more than values, or make datastreams."""
-        tank, feed_id = self._tank, self._feed_id
         try:
-            writes = without_echoed_extremes(tank, feed_id, writes)
-            if self._name is None:
-                await write_feed(tank, caller, feed_id, change, writes)
-            else:
-                await record_datapoints(
-                    tank,
-                    caller,
-                    feed_id,
-                    writes,
-                    creates_missing=self._name not in tank.directory.datastreams(feed_id),
-                )
+            await self._carry_out(caller, writing)
         except (TankError, XivelyError) as error:
             taking.refused(error)
         except Exception:
-            log.exception("mqtt_tank_topic_failed", feed_id=feed_id)
+            log.exception("mqtt_tank_topic_failed", feed_id=self._feed_id)
             taking.failed()
         else:
             taking.finish(ReasonCode.SUCCESS, 200)
         finally:
             self._context.end_waiting(taking.payload)
+
+    async def _carry_out(self, caller: Caller, writing: "_Writing") -> None:
+        tank, feed_id, name = self._tank, self._feed_id, self._name
+        writes = without_echoed_extremes(tank, feed_id, writing.writes)
+        if name is None:
+            await write_feed(tank, caller, feed_id, writing.change, writes)
+            if self._replaces and writes:
+                await delete_other_datastreams(tank, caller, feed_id, writes)
+        else:
+            is_new = name not in tank.directory.datastreams(feed_id)
+            await record_datapoints(tank, caller, feed_id, writes, creates_missing=is_new)
+
+    def let_go(self, kept_number: int, payload: bytes) -> None:
+        """Keep a message no more: it is written, or refused."""
+        self._context.end_waiting(payload)
+        self._context.taken.drop(kept_number)
 
     def announce(self, recorded: DatapointsRecorded) -> None:
         """Tell everybody what is on disk."""
@@ -187,14 +234,36 @@ class DocumentIntake:
         return asked
 
 
+class _Writing(msgspec.Struct, frozen=True, gc=False):
+    """What a message says.
+
+    Attributes:
+        is_plain: whether it is nothing but values of datastreams that are there.
+    """
+
+    device: Device
+    change: DeviceChange | None
+    writes: Sequence[DatastreamWrite]
+    is_plain: bool
+
+
 class _Taking:
     """One message, until it is known what becomes of it.
 
     Attributes:
         recorded: what is announced once it is on disk.
+        kept_number: by which it is kept until then; 0 if it is not.
     """
 
-    __slots__ = ("_done", "_intake", "_session", "_started_ns", "payload", "recorded")
+    __slots__ = (
+        "_done",
+        "_intake",
+        "_session",
+        "_started_ns",
+        "kept_number",
+        "payload",
+        "recorded",
+    )
 
     def __init__(
         self, intake: DocumentIntake, session: Session, payload: bytes, done: Done
@@ -205,6 +274,7 @@ class _Taking:
         self._started_ns = time.perf_counter_ns()
         self.payload = payload
         self.recorded: DatapointsRecorded | None = None
+        self.kept_number = 0
 
     def written(self, pending: Pending) -> None:
         """It is on disk, or was refused."""
@@ -229,6 +299,8 @@ class _Taking:
 
     def finish(self, reason: ReasonCode, status: int, why: str = "") -> None:
         """Say what became of it."""
+        if self.kept_number:
+            self._intake.let_go(self.kept_number, self.payload)
         self._done(reason)
         duration_us = (time.perf_counter_ns() - self._started_ns) // 1000
         self._intake.record(self._session, self.payload, status, duration_us, why)
@@ -236,6 +308,8 @@ class _Taking:
 
 class HttpIntake:
     """Takes messages of all other topics: what is there is for the HTTP API to say."""
+
+    keeps_messages = False  # a PUT to these, made twice, is as one
 
     def __init__(self, context: TopicContext, topic: TankTopic) -> None:
         self._context = context

@@ -3,27 +3,37 @@
 Source: Xively API v2, MQTT.
 """
 
+import structlog
+
 from thingtank.documents.feeds import Bodies
 from thingtank.doors.mqtt.access.tank_topics import TankTopic, has_wildcard, tank_topic_of
 from thingtank.doors.mqtt.tank_topics.context import TopicContext, quoted
 from thingtank.doors.mqtt.tank_topics.intakes import DocumentIntake, HttpIntake
+from thingtank.doors.mqtt.tank_topics.taken import TakenMessage
 from thingtank.doors.mqtt.tank_topics.updates import Content, Updates, wants_state
 from thingtank.protocols.mqtt.broker import Broker
 from thingtank.protocols.mqtt.intake import Intake
+from thingtank.protocols.mqtt.keeping import Found
 from thingtank.protocols.mqtt.messages import Subscription
 from thingtank.protocols.mqtt.session import Session
-from thingtank.protocols.xively.errors import NotAcceptable
+from thingtank.protocols.xively.errors import NotAcceptable, XivelyError
 from thingtank.protocols.xively.formats import FEED_FORMATS, default_format, select_format
 from thingtank.protocols.xively.paths import ActivationPath, DatastreamPath, FeedPath, parse_path
+from thingtank.tank.errors import TankError, Unavailable
+
+log = structlog.get_logger()
 
 INTAKES_MAX = 100_000  # that are remembered
 
 
 class TankTopics:
-    """The broker's owner of topics; starts when sessions are restored and no port is open."""
+    """The broker's owner of topics: from before its sessions are restored, for their wills.
+
+    `restore`, then the broker's own; `start`, then ports are opened.
+    """
 
     def __init__(self, context: TopicContext, broker: Broker, bodies: Bodies) -> None:
-        """Own nothing yet.
+        """Tell nobody of anything yet.
 
         Args:
             bodies: makes what updates show.
@@ -33,10 +43,33 @@ class TankTopics:
         self._updates = Updates(context, broker, bodies)
         self._intakes: dict[str, Intake] = {}
 
+    async def restore(self, found: Found) -> Found:
+        """Record what the last process took and may not have recorded.
+
+        Returns:
+            What else it left.
+        """
+        others, taken = self._context.taken.restore(found)
+        for each in taken:
+            if await self._take_again(each):
+                self._context.taken.drop(each.number)
+        return others
+
+    async def _take_again(self, message: TakenMessage) -> bool:
+        """Record a message; False if it should be tried again at the next start."""
+        intake = self.find_intake(message.topic)
+        try:
+            if isinstance(intake, DocumentIntake):
+                await intake.take_again(message.payload, message.at_us)
+        except Unavailable as error:
+            log.error("mqtt_message_not_recorded", why=str(error))
+            return False
+        except (TankError, XivelyError) as error:  # its feed may be gone
+            log.warning("mqtt_message_not_recorded", why=str(error))
+        return True
+
     def start(self) -> None:
-        """Own the tank's topics, and tell those of updates whose sessions the broker has."""
-        self._broker.owner = self
-        self._broker.change_routes()
+        """Tell of updates, also those whose sessions the broker has restored."""
         self._updates.start()
         for session in self._broker.sessions.values():
             for subscription in session.subscriptions.values():
@@ -68,8 +101,7 @@ class TankTopics:
             return HttpIntake(self._context, topic)
         target = parse_path(quoted(topic.path))
         path, version = target.path, target.version
-        # In the API v1, a feed's PUT also deletes.
-        if isinstance(path, DatastreamPath) or (isinstance(path, FeedPath) and version == 2):
+        if isinstance(path, DatastreamPath | FeedPath):
             format = _format_of(target.extension, version)
             if format:
                 return DocumentIntake(self._context, topic, path, version, format)

@@ -3,8 +3,6 @@
 Source: Xively API v2, feeds; v1, where a PUT replaces the datastreams.
 """
 
-from collections.abc import Sequence
-
 from thingtank.documents.feeds import (
     add_waypoints,
     datastream_writes,
@@ -19,10 +17,9 @@ from thingtank.protocols.xively import query
 from thingtank.protocols.xively.documents import FeedsBody
 from thingtank.protocols.xively.paths import DatastreamsPath, FeedPath
 from thingtank.tank.access import check_reach
-from thingtank.tank.actions.datastreams import delete_datastream
 from thingtank.tank.actions.devices import delete_device
-from thingtank.tank.actions.feeds import create_feed, write_feed
-from thingtank.tank.changes import DatastreamWrite, DeviceChange
+from thingtank.tank.actions.feeds import create_feed, delete_other_datastreams, write_feed
+from thingtank.tank.changes import DeviceChange
 
 
 async def list_all(context: Context, request: Request) -> Reply:
@@ -109,18 +106,9 @@ async def update(context: Context, request: Request) -> Reply:
     )
     await write_feed(context.tank, request.caller, path.feed_id, change, writes)
     if request.target.version == 1 and writes:
-        await _drop_others(context, request, path.feed_id, writes)
+        # API v1: the datastreams of a PUT replace those there were.
+        await delete_other_datastreams(context.tank, request.caller, path.feed_id, writes)
     return DONE
-
-
-async def _drop_others(
-    context: Context, request: Request, feed_id: int, writes: Sequence[DatastreamWrite]
-) -> None:
-    # API v1: the datastreams of a PUT replace those there were.
-    named = {write.name for write in writes}
-    for name in list(context.tank.directory.datastreams(feed_id)):
-        if name not in named:
-            await delete_datastream(context.tank, request.caller, feed_id, name)
 
 
 async def delete(context: Context, request: Request) -> Reply:

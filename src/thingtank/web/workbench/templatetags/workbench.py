@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from thingtank.tank.things import Device
 from thingtank.web.web_settings import web_settings
-from thingtank.web.workbench import delivery_panels, wamp_panels
+from thingtank.web.workbench import delivery_panels, outcomes
 
 register = template.Library()
 
@@ -105,7 +105,7 @@ def query(current: QueryDict, **changes: object) -> str:
 @register.filter
 def per_second(per_s: float) -> str:
     """How often something happens in a second, in few digits."""
-    return wamp_panels.rate_text(per_s)
+    return outcomes.rate_text(per_s)
 
 
 @register.filter

@@ -1,9 +1,8 @@
 """The page of the WAMP router: who is there, what they hear and offer, and a place to try it."""
 
 from collections.abc import Callable, Coroutine
-from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -14,20 +13,20 @@ from thingtank.protocols.wamp.errors import NoSuchRealm, UnconvertiblePayload
 from thingtank.protocols.wamp.options import Match
 from thingtank.protocols.wamp.router_facts import SORTS, Outcome, SessionFacts
 from thingtank.tank.access import Caller
-from thingtank.tank.errors import LimitReached
 from thingtank.web import tank_access
 from thingtank.web.workbench import wamp_router
 from thingtank.web.workbench.live_wamp import WAMP_PREFIX
+from thingtank.web.workbench.outcomes import ShownOutcome
 from thingtank.web.workbench.pages import (
     back_to,
     form_page,
-    json_answer,
     notice_of,
     page,
     page_count,
     require_form,
-    wants_json,
 )
+from thingtank.web.workbench.router_lists import ROWS_PER_PAGE, live_rows
+from thingtank.web.workbench.trying import seen_from, tried
 from thingtank.web.workbench.wamp_forms import (
     CallForm,
     CloseForm,
@@ -37,18 +36,21 @@ from thingtank.web.workbench.wamp_forms import (
 )
 from thingtank.web.workbench.wamp_lists import (
     LISTINGS,
-    ROWS_PER_PAGE,
     Asked,
     Shown,
     asked_of,
-    live_rows,
     shown_of,
 )
-from thingtank.web.workbench.wamp_panels import ShownOutcome, shown_outcome
+from thingtank.web.workbench.wamp_panels import shown_outcome
 from thingtank.web.workbench.wamp_router import WampRouter
 from thingtank.web.workbench.wamp_snippets import publisher_snippet, subscriber_snippet
 
 NAMES = {"sessions": "Sessions", "topics": "Topics", "procedures": "Procedures"}
+PLACEHOLDERS = {
+    "sessions": "authid, role, address or session id",
+    "topics": "Part of a URI",
+    "procedures": "Part of a URI",
+}
 SORT_NAMES = {
     "newest": "Newest first",
     "authid": "By authid",
@@ -128,6 +130,7 @@ def _list_context(asked: Asked, shown: Shown) -> dict[str, object]:
         "page_number": query.page,
         "page_count": page_count(shown.page.found_count, ROWS_PER_PAGE),
         "choices": [(name, NAMES[name], counts[name]) for name in LISTINGS],
+        "placeholder": PLACEHOLDERS[asked.show],
         "sorts": [(name, SORT_NAMES[name]) for name in SORTS[asked.show]],
         "row_template": f"workbench/parts/wamp_{asked.show}_row.html",
         "live_url": f"{WAMP_PREFIX}overview?{urlencode(terms)}",
@@ -137,12 +140,7 @@ def _list_context(asked: Asked, shown: Shown) -> dict[str, object]:
 def _snippets(
     request: HttpRequest, router: WampRouter, realm: str, login: str
 ) -> dict[str, object]:
-    url = router.url
-    if router.is_everywhere:  # as this browser reaches the machine
-        parts = urlsplit(url)
-        host = urlsplit(f"//{request.get_host()}").hostname or parts.hostname or ""
-        netloc = f"[{host}]" if ":" in host else host
-        url = parts._replace(netloc=f"{netloc}:{parts.port}").geturl()
+    url = seen_from(request, router.url) if router.is_everywhere else router.url
     return {
         "wamp_url": url,
         "subscriber": subscriber_snippet(url, realm, login),
@@ -192,28 +190,22 @@ def _tried(
     start: Callable[[WampRouter, Caller], Coroutine[Any, Any, Outcome]],
     unanswered: str,
 ) -> HttpResponse:
-    """Answer with the outcome: as JSON to the page's script, else as a page."""
-    outcome: ShownOutcome | None = None
     router = wamp_router.router()
     if router is None:
         raise Http404("the WAMP door is shut")
-    if form.is_valid():
+
+    def ask() -> ShownOutcome | None:
         try:
             found = tank_access.run(start(router, tank_access.caller(request)))
-            outcome = shown_outcome(found, unanswered)
+            return shown_outcome(found, unanswered)
         except NoSuchRealm:
             form.add_error(None, "There is no such realm for you.")
         except UnconvertiblePayload as error:
             form.add_error(None, f"This cannot be sent: {error}.")
-        except LimitReached as error:
-            form.add_error(None, f"{error}.")
-    status = HTTPStatus.OK if outcome is not None else HTTPStatus.BAD_REQUEST
-    if wants_json(request):
-        problems = {name: " ".join(map(str, errors)) for name, errors in form.errors.items()}
-        return json_answer({"outcome": outcome, "problems": problems}, status)
+        return None
+
     back_url = f"{reverse('workbench:wamp')}?{urlencode({'realm': form['realm'].value() or ''})}"
-    context = {"form": form, "outcome": outcome, "back_url": back_url, "back_name": "WAMP"}
-    return render(request, "workbench/wamp_tried.html", context, status=status)
+    return tried(request, form, ask, back_url, "WAMP")
 
 
 @page

@@ -1,6 +1,5 @@
-// Trying WAMP out: publish, call, and listen to a topic. Everything that comes is shown as text.
+// Trying a door out: forms that send, and lists of what comes. All that comes is shown as text.
 import { stampOf } from "./moments.js";
-import { say } from "./notices.js";
 import { Stream } from "./stream.js";
 
 const EVENTS_SHOWN_MAX = 100;
@@ -9,7 +8,8 @@ const panel = document.getElementById("try");
 const outcomeTemplate = document.getElementById("outcome-template");
 const heardTemplate = document.getElementById("heard-template");
 
-function choose(name) {
+/** Show one of the forms. */
+export function choose(name) {
   panel.querySelector(`input[name="try"][value="${name}"]`).checked = true;
   panel.scrollIntoView({ block: "nearest" });
   return panel.querySelector(`[data-try="${name}"] form`);
@@ -19,7 +19,7 @@ function outcomeOf(outcome) {
   const element = outcomeTemplate.content.firstElementChild.cloneNode(true);
   element.classList.toggle("outcome--bad", !outcome.is_good);
   for (const part of element.querySelectorAll("[data-part]")) {
-    const value = outcome[part.dataset.part];
+    const value = outcome[part.dataset.part] ?? "";
     part.hidden = value.length === 0;
     if (Array.isArray(value)) part.replaceChildren(...value.map(progressOf));
     else part.textContent = value;
@@ -85,17 +85,30 @@ async function send(form, button) {
   }
 }
 
-class Listening {
-  #form = panel.querySelector("form[data-listens]");
-  #stop = panel.querySelector("[data-stop]");
-  #head = panel.querySelector("[data-heard-head]");
-  #count = panel.querySelector("[data-heard-count]");
-  #heard = panel.querySelector("[data-heard]");
-  #session = panel.querySelector('input[name="session"]');
-  #state = document.getElementById("heard-state");
+/** Something that a form asks for and that then comes, until it is stopped: the newest first. */
+export class Heard {
+  #form;
+  #stop;
+  #head;
+  #count;
+  #heard;
+  #state;
   #stream = null;
+  #hooks;
 
-  constructor() {
+  /**
+   * @param name of the form.
+   * @param hooks `problemsOf(terms)`, by field; `hello(body)`; `end()`. Each may be left out.
+   */
+  constructor(name, hooks = {}) {
+    const place = panel.querySelector(`[data-try="${name}"]`);
+    this.#form = place.querySelector("form");
+    this.#stop = place.querySelector("[data-stop]");
+    this.#head = place.querySelector("[data-heard-head]");
+    this.#count = place.querySelector("[data-heard-count]");
+    this.#heard = place.querySelector("[data-heard]");
+    this.#state = place.querySelector("[data-state]");
+    this.#hooks = hooks;
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.start();
@@ -106,25 +119,25 @@ class Listening {
     });
   }
 
-  /** Listen to what the form says. */
+  /** Ask for what the form says. */
   start() {
     this.end();
     const terms = new URLSearchParams(new FormData(this.#form));
-    const isBlank = terms.get("topic").trim() === "" && terms.get("match") === "exact";
-    showProblems(this.#form, isBlank ? { topic: "Say which topic, or choose another match." } : {});
+    const problems = this.#hooks.problemsOf?.(terms) ?? {};
+    showProblems(this.#form, problems);
     answerOf(this.#form).replaceChildren();
-    if (isBlank) return;
-    terms.set("topic", terms.get("topic").trim());
+    if (Object.keys(problems).length > 0) return;
     this.#heard.replaceChildren();
+    this.#heard.hidden = true;
     this.#count.textContent = "";
     this.#stop.hidden = this.#head.hidden = false;
     this.#stream = new Stream(
-      `${panel.dataset.eventsUrl}?${terms}`,
+      `${this.#form.getAttribute("action")}?${terms}`,
       this.#state,
       {
         hello: (body) => {
-          this.#session.value = body.session;
-          answerOf(this.#form).replaceChildren(outcomeOf(body.outcome));
+          this.#hooks.hello?.(body);
+          if (body.outcome) answerOf(this.#form).replaceChildren(outcomeOf(body.outcome));
         },
         events: (body) => this.#take(body),
         gone: (body) => this.#gone(body),
@@ -137,7 +150,7 @@ class Listening {
   end() {
     this.#stream?.stop();
     this.#stream = null;
-    this.#session.value = "";
+    this.#hooks.end?.();
     this.#stop.hidden = this.#head.hidden = true;
   }
 
@@ -148,48 +161,27 @@ class Listening {
   }
 
   #take({ rows, skipped, heard }) {
-    const items = rows.map((row) => {
-      const item = heardTemplate.content.firstElementChild.cloneNode(true);
-      item.querySelector('[data-part="topic"]').textContent = row.topic;
-      item.querySelector('[data-part="at"]').textContent = stampOf(row.at_ms);
-      item.querySelector('[data-part="text"]').textContent = row.details ? `${row.text}\n${row.details}` : row.text;
-      return item;
-    });
     this.#heard.hidden = false;
-    this.#heard.prepend(...items.reverse());
+    this.#heard.prepend(...rows.map(heardItem).reverse());
     while (this.#heard.children.length > EVENTS_SHOWN_MAX) this.#heard.lastElementChild.remove();
     const words = skipped ? `, ${skipped} of the last ones not shown` : "";
     this.#count.textContent = `${heard} heard${words}`;
   }
 }
 
-/**
- * Have forms send, and buttons of rows fill them in.
- * @param rowOf what the router says of the row that a button is in.
- */
-export function startTrying(rowOf) {
-  const listening = new Listening();
-  document.addEventListener("submit", (event) => {
-    const form = event.target.closest("form[data-tries]");
-    if (!form) return;
-    event.preventDefault();
-    send(form, event.submitter ?? form.querySelector("button"));
-  });
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-listen], [data-call]");
-    if (!button) return;
-    const uri = button.dataset.call || rowOf(button)?.uri;
-    if (uri === undefined) {
-      say("It has ended meanwhile.");
-    } else if ("listen" in button.dataset) {
-      const form = choose("listen");
-      form.elements.topic.value = uri;
-      form.elements.match.value = rowOf(button).match;
-      listening.start();
-    } else {
-      const form = choose("call");
-      form.elements.procedure.value = uri;
-      form.elements.args.focus();
-    }
-  });
+function heardItem(row) {
+  const item = heardTemplate.content.firstElementChild.cloneNode(true);
+  const texts = { ...row, at: stampOf(row.at_ms) };
+  for (const part of item.querySelectorAll("[data-part]")) {
+    part.textContent = texts[part.dataset.part] ?? "";
+    part.hidden = part.textContent === "";
+  }
+  return item;
 }
+
+document.addEventListener("submit", (event) => {
+  const form = event.target.closest("form[data-tries]");
+  if (!form) return;
+  event.preventDefault();
+  send(form, event.submitter ?? form.querySelector("button"));
+});

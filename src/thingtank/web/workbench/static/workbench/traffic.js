@@ -1,4 +1,5 @@
-// The chart of a realm's messages per second: two lines over the last three minutes.
+// The chart of messages per second over the last three minutes: received, sent and, where that is
+// counted each second, dropped.
 import { numberLabels, timeLabel } from "./labels.js";
 import { style } from "./plots.js";
 
@@ -15,7 +16,7 @@ export function rateText(perS) {
 export class Traffic {
   #element;
   #plot = null;
-  #data = [[], [], []]; // at, received, sent
+  #data = [[], [], [], []]; // at, received, sent, dropped
 
   constructor(element) {
     this.#element = element;
@@ -25,14 +26,15 @@ export class Traffic {
   }
 
   /** Add seconds, some of which may be there already. */
-  take({ at_s: at, received, sent }, isWhole) {
-    if (isWhole) this.#data = [[], [], []];
+  take({ at_s: at, received, sent, dropped }, isWhole) {
+    if (isWhole) this.#data = [[], [], [], []];
     const lastS = this.#data[0].at(-1) ?? 0;
     at.forEach((atS, index) => {
       if (atS <= lastS) return;
       this.#data[0].push(atS);
       this.#data[1].push(received[index]);
       this.#data[2].push(sent[index]);
+      this.#data[3].push(dropped[index] ?? null);
     });
     const extra = this.#data[0].length - SHOWN_S;
     if (extra > 0) for (const column of this.#data) column.splice(0, extra);
@@ -80,7 +82,7 @@ export class Traffic {
         { ...axis, size: 26, gap: 8, space: 64, values: (_, splits, __, ___, step) => splits.map((at) => timeLabel(at, step)) },
         { ...axis, size: 46, gap: 6, space: 30, values: (_, splits) => numberLabels(splits) },
       ],
-      series: [{}, line("--chart-line"), line("--chart-mark")],
+      series: [{}, line("--chart-line"), line("--chart-mark"), line("--bad")],
     };
   }
 }
