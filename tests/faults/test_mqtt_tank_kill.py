@@ -82,7 +82,7 @@ def test_no_acknowledged_value_is_lost_and_none_of_qos_2_is_there_twice(tmp_path
     folder = tmp_path / "data"
     began_at = datetime.now(UTC)
     key = ""
-    for _ in range(rounds(4)):
+    for _ in range(rounds(3)):
         with start_server(folder) as server:
             key = key or server.api_key
             threads = [

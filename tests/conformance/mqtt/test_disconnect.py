@@ -263,3 +263,22 @@ def test_one_clients_error_leaves_others_alone(broker: Broker, version: int) -> 
     gone(client)
     broker.connect(version).publish(broker.topic, b"x", qos=1)
     assert other.take().payload == b"x"
+
+
+@pytest.mark.parametrize(("asks", "count"), [(1, 1), (0, 0), (None, 0)])
+def test_who_states_that_it_wants_words_is_told_in_words(
+    broker: Broker, asks: int | None, count: int
+) -> None:
+    """3.1.2.11.7: a server may always send them; without being asked this one sends the code."""
+    props = {} if asks is None else {"request_problem_information": asks}
+    client = broker.connect(props=props)
+    client.write(b"\x00\x00")
+    answer = client.read()
+    assert (answer.kind, answer.reason_code) == (Kind.DISCONNECT, PROTOCOL_ERROR)
+    assert len(answer.properties) == count
+
+
+def test_who_is_not_let_in_is_told_why(broker: Broker) -> None:
+    client = broker.open(5)
+    answer = client.connect(0x86, user_name="k" * 48)  # as keys look
+    assert answer.properties["reason_string"]

@@ -56,7 +56,10 @@ def test_a_filter_does_not_match(
 
 @each_version
 def test_what_is_retained_is_found_by_the_same_rules(broker: Broker, version: int) -> None:
-    """Chapter 4.7 for [MQTT-3.3.1-9]: every filter of the tables below a level of its own."""
+    """Chapter 4.7 for [MQTT-3.3.1-9]: every filter of the tables below a level of its own.
+
+    3.1.1: 4.7.1-2, 4.7.1-3.
+    """
     publisher, client = broker.connect(version), broker.connect(version)
     rows = [(row, True) for row in MATCHES] + [(row, False) for row in MISMATCHES]
     for (topic_filter, topic, _), does_match in rows:

@@ -1,5 +1,7 @@
-"""Debian's mosquitto_pub and mosquitto_sub: a process for all that is subscribed to, and one for
-each message that is published."""
+"""Debian's mosquitto_pub and mosquitto_sub.
+
+A process for all that is subscribed to, and one for each message that is published.
+"""
 
 import queue
 import subprocess

@@ -155,3 +155,13 @@ def test_a_tile_server_is_one_address_with_the_numbers_of_a_tile(written: str) -
 def test_an_address_that_is_no_tile_server_is_refused(written: str) -> None:
     with pytest.raises(BadSettings, match=r"web\.map_tiles_url must be like https://tiles"):
         load_config(None, {}, [f"web.map_tiles_url={written}"])
+
+
+def test_realm_and_role_of_the_bridge_are_there(tmp_path: Path) -> None:
+    file = tmp_path / "thingtank.toml"
+    file.write_text('[mqtt]\nwamp_realm = "realm2"\n[[wamp.realms]]\nname = "realm2"\n')
+    assert load_config(file).config.mqtt.wamp_realm == "realm2"
+    with pytest.raises(BadSettings, match=r"mqtt\.wamp_realm: there is no realm 'realm3'"):
+        load_config(file, sets=["mqtt.wamp_realm=realm3"])
+    with pytest.raises(BadSettings, match=r"mqtt\.wamp_role: realm2 has no role 'clerk'"):
+        load_config(file, sets=["mqtt.wamp_role=clerk"])

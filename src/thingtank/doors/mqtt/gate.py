@@ -103,7 +103,8 @@ class MqttGate:
             )
             if connection.is_open and reason not in REASON_CODES[PacketType.DISCONNECT]:
                 reason = ReasonCode.NOT_AUTHORIZED  # a CONNACK may say more than DISCONNECT (2.4)
-            connection.fail(MqttError(str(refused), reason_code=reason))
+            is_explained = reason is not ReasonCode.BAD_AUTHENTICATION_METHOD
+            connection.fail(MqttError(str(refused), reason_code=reason, is_explained=is_explained))
         except MqttError as error:
             connection.fail(error)
         except Exception:

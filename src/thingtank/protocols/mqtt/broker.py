@@ -46,7 +46,7 @@ class Broker:
     Attributes:
         version: rises when a route that was found before may have changed.
         epoch: rises when it has, though those who have subscribed are the same.
-        rights_epoch: rises when what clients may do has.
+        rights_epoch: rises when what clients may do may have changed: they forget their routes.
         dirty: connections that have something in `out`, or have ended.
         awaiting: what is told by the next `settle`.
         wake: has a turn ended soon, so that what is on `dirty` is written; for what does not come
@@ -95,7 +95,6 @@ class Broker:
         self.sent_count_max = SENT_A_TURN_MAX
         self.resuming: list[Connection] = []
         self._routes: dict[bytes, Route] = {}
-        self._has_lost_routes = False  # so connections may have some that are not here
         self._replays: deque[Replay] = deque()
 
     # --- routes ---
@@ -113,7 +112,7 @@ class Broker:
             check_topic_name(topic, self.bounds.topic_levels_max)
             if len(self._routes) >= ROUTES_MAX:
                 self._routes.clear()
-                self._has_lost_routes = True
+                self.rights_epoch += 1  # so that clients have none that are not here
             route = self._routes[octets] = Route(topic, octets)
         return route
 
@@ -148,9 +147,6 @@ class Broker:
 
     def change_route(self, topic: str) -> None:
         """That of a topic is to be found anew, and no other."""
-        if self._has_lost_routes:
-            self.change_routes()
-            return
         route = self._routes.get(topic.encode())
         if route is not None:
             route.version = route.epoch = 0

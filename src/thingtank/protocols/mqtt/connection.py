@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from thingtank.protocols.mqtt.errors import MqttError, PacketTooLarge, ProtocolError
 from thingtank.protocols.mqtt.inbound import Inbound
 from thingtank.protocols.mqtt.outgoing import DUP, PUBLISH, RETAIN, Outgoing
+from thingtank.protocols.mqtt.packet_types import PacketType
 from thingtank.protocols.mqtt.packets import (
     Auth,
     Connack,
@@ -28,8 +29,8 @@ from thingtank.protocols.mqtt.packets import (
     Unsubscribe,
 )
 from thingtank.protocols.mqtt.parser import check_first_octet, parse, parse_connect, read_length
-from thingtank.protocols.mqtt.properties import Properties
-from thingtank.protocols.mqtt.reason_codes import ReasonCode, connack_return_code
+from thingtank.protocols.mqtt.properties import NO_PROPERTIES, Properties
+from thingtank.protocols.mqtt.reason_codes import ReasonCode, allowed_reason, connack_return_code
 from thingtank.protocols.mqtt.relaying import PLAIN, PLAIN_5, WITH_CARE, relay
 from thingtank.protocols.mqtt.serializer import (
     PINGRESP_OCTETS,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from thingtank.protocols.mqtt.broker import Broker
     from thingtank.protocols.mqtt.packets import ClientPacket, ServerPacket
 
+_REASON_CHARS_MAX = 500
 _CONNECT_BYTES_MAX = 2**19  # five strings of 65,535 octets, and properties
 _HELD_BYTES_MAX = 2**16  # of a client that has yet to be let in
 _US_PER_S = 1_000_000
@@ -88,8 +90,8 @@ class Connection:
         "_rest",
         "_sent_aliases",
         "_sent_aliases_max",
-        "_tells_reasons",
         "_wanted_bytes",
+        "_wants_words",
         "address",
         "broker",
         "client_id",
@@ -135,7 +137,7 @@ class Connection:
         self._sent_aliases: dict[bytes, int] | None = None
         self._sent_aliases_max = 0
         self._packet_bytes_max = 0
-        self._tells_reasons = True
+        self._wants_words = False
 
     @property
     def is_open(self) -> bool:
@@ -253,7 +255,7 @@ class Connection:
             self._check_beginning(first)
             self.connect = connect = parse_connect(first & 0x0F, body)
             self.version = connect.protocol_version
-            self._tells_reasons = connect.properties.request_problem_information != 0
+            self._wants_words = connect.properties.request_problem_information == 1
             self.state = State.ENTERING
             self.is_held = True
             self.broker.reception.enter(self, connect)
@@ -479,17 +481,26 @@ class Connection:
         """End the connection for what the client did, and tell it why where it can be told."""
         if self.state is State.CLOSED:
             return
-        reason = error.reason_code
         if error.is_told:
-            if self.state is State.OPEN:
-                if self.version == 5:
-                    self.send(Disconnect(reason))
-            else:
-                if self.state is State.NEW:
-                    self.version = error.version
-                if self.version == 5 or connack_return_code(reason) is not None:
-                    self.send(Connack(False, reason))
+            self._tell(error)
         self.close()
+
+    def _tell(self, error: MqttError) -> None:
+        properties = NO_PROPERTIES
+        if self._wants_words or error.is_explained:
+            properties = Properties(reason_string=str(error)[:_REASON_CHARS_MAX])
+        if self.state is State.OPEN:
+            if self.version == 5:
+                reason = allowed_reason(PacketType.DISCONNECT, error.reason_code)
+                self.send(Disconnect(reason, properties))
+            return
+        if self.state is State.NEW:
+            self.version = error.version
+        if self.version == 5:
+            reason = allowed_reason(PacketType.CONNACK, error.reason_code)
+            self.send(Connack(False, reason, properties))
+        elif connack_return_code(error.reason_code) is not None:
+            self.send(Connack(False, error.reason_code))
 
     def fail_for(self, error: Exception) -> None:
         """End the connection because of a fault of ours: the client keeps what is not on disk."""

@@ -28,6 +28,8 @@ class MqttError(Exception):
         reason_code: for CONNACK or DISCONNECT.
         is_told: whether it is sent; without, the connection is just closed, which the standard
             always allows (MQTT 5, 4.13.1).
+        is_explained: whether its text is sent as well to clients of MQTT 5 that have not asked for
+            words (3.1.2.11.7).
         version: of the protocol that CONNACK is to be written in, for errors of CONNECT.
     """
 
@@ -39,6 +41,7 @@ class MqttError(Exception):
         *,
         reason_code: ReasonCode | None = None,
         is_told: bool = True,
+        is_explained: bool = False,
         version: int = 5,
     ) -> None:
         """See the attributes."""
@@ -46,6 +49,7 @@ class MqttError(Exception):
         if reason_code is not None:
             self.reason_code = reason_code
         self.is_told = is_told
+        self.is_explained = is_explained
         self.version = version
 
 

@@ -100,6 +100,12 @@ _CONNACK_RETURN_CODES = {
 }
 
 
+def allowed_reason(packet_type: PacketType, reason_code: ReasonCode) -> ReasonCode:
+    """Say a reason code as a packet may carry it: an unspecified error where it may not."""
+    is_allowed = reason_code in REASON_CODES[packet_type]
+    return reason_code if is_allowed else ReasonCode.UNSPECIFIED_ERROR
+
+
 def connack_return_code(reason_code: ReasonCode) -> int | None:
     """Say what CONNACK of 3.1 and 3.1.1 has for a reason code.
 

@@ -49,6 +49,9 @@ def parse_datastreams(body: bytes) -> list[DatastreamDocument]:
     rows = read_rows(body)
     if not rows:
         raise MalformedCsv(EMPTY)
+    if len(rows) == 1 and 2 <= len(rows[0]) <= 3:  # as from nearly every device, for less
+        name, *fields = rows[0]
+        return [DatastreamDocument(name, *_value(fields))]
     values_of_id: dict[str, list[list[str]]] = {}
     for row in rows:
         if not 2 <= len(row) <= 3:

@@ -2,6 +2,7 @@
 
 from thingtank.protocols.mqtt.messages import Message
 from thingtank.protocols.wamp.broker import Broker
+from thingtank.protocols.wamp.cbor_serializer import CBOR
 from thingtank.protocols.wamp.errors import UnconvertiblePayload
 from thingtank.protocols.wamp.json_serializer import JSON
 from thingtank.protocols.wamp.options import EventDetails
@@ -44,9 +45,8 @@ class ToWamp:
             return
         try:
             payload = payload_from(message, self._commonest(uri))
-        except UnconvertiblePayload:
-            self._to_mqtt.unconvertible_count += 1
-            return
+        except UnconvertiblePayload:  # a large number in MessagePack, which others can have
+            payload = payload_from(message, CBOR)
         self.sent_count += 1
         self._broker.announce(uri, payload)
 

@@ -22,7 +22,7 @@ from thingtank.protocols.mqtt.packets import Auth, Connect
 from thingtank.protocols.mqtt.retained import Retained
 from thingtank.protocols.wamp.messages import Published
 from thingtank.protocols.wamp.payloads import opaque_payload, payload_of
-from thingtank.protocols.wamp.serializers import CBOR
+from thingtank.protocols.wamp.serializers import CBOR, JSON, MSGPACK
 from thingtank.server.bridge.connect import connect
 from thingtank.server.bridge.settings import bridge_problems, find_role
 from thingtank.stores.memory_mqtt_sessions import MemoryMqttSessions
@@ -380,6 +380,25 @@ def test_realm_that_is_closed_to_strangers_is_closed_to_mqtt(
 ) -> None:
     role = find_role(RealmSettings("realm1", **realm, roles=(RoleSettings("guest"),)), name)
     assert (role.name if role is not None else None) == expected
+
+
+async def test_number_that_the_first_receiver_cannot_have_reaches_the_others(world: World) -> None:
+    client = world.client()
+    sessions = [world.realm.join(serializer) for serializer in (MSGPACK, JSON, CBOR)]
+    for each in sessions:
+        each.subscribed("a.b")
+    client.publish("a/b", b"9" * 30)
+    assert [each.values() for each in sessions] == [[], [int("9" * 30)], [int("9" * 30)]]
+
+
+async def test_will_is_heard_in_wamp(world: World) -> None:
+    session, client = world.session(), world.client()
+    session.subscribed("a.will")
+    dying = Connection(world.mqtt, client, "")
+    body = b"\0\4MQTT\4\6\0\0" + _text("") + _text("a/will") + _text("gone")
+    dying.receive_data(b"\x10%c%b" % (len(body), body))
+    dying.close()
+    assert session.values() == ["gone"]
 
 
 async def test_message_that_nobody_wants_is_not_taken(world: World) -> None:

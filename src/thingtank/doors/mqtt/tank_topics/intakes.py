@@ -1,7 +1,6 @@
-"""PUBLISH to a topic of the tank: HTTP's PUT of that path, with the payload as its body.
+"""PUBLISH to a feed's topic, or a datastream's: HTTP's PUT, with the payload as its body.
 
-A message is acknowledged when what it says is on disk. Feeds and datastreams are written here, as
-a device does little else; for all other resources the HTTP API itself answers.
+A message is acknowledged when what it says is on disk.
 
 A datastream that is not there is made, also by a message to its own topic: over MQTT there is no
 other way to make it.
@@ -26,11 +25,10 @@ from thingtank.doors.mqtt.tank_topics.context import (
     DOOR,
     TopicContext,
     address_of,
-    head_of,
 )
-from thingtank.doors.mqtt.tank_topics.error_table import answer_of, reason_of
+from thingtank.doors.mqtt.tank_topics.error_table import answer_of
 from thingtank.net.eager import run_eagerly
-from thingtank.net.http_request import Headers
+from thingtank.protocols.mqtt.access import Rights
 from thingtank.protocols.mqtt.intake import Done
 from thingtank.protocols.mqtt.messages import Message
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
@@ -56,6 +54,7 @@ log = structlog.get_logger()
 BODY_BYTES_MAX = 2048  # of a message, in the request log
 _PATH_CHARS_MAX = 1024
 _NAME_BYTES_MAX = 200
+_ASKED_MAX = 4  # clients that publish to one topic, and are remembered: nearly always there is one
 
 
 class DocumentIntake:
@@ -80,7 +79,7 @@ class DocumentIntake:
         # API v1: the datastreams of a feed's PUT replace those there were.
         self._replaces = version == 1 and isinstance(path, FeedPath)
         self._bytes_max = context.tank.limits.request_bytes_max
-        self._asked: dict[tuple[str, str], Asked] = {}
+        self._asked: dict[tuple[str, Rights | None], Asked] = {}
 
     def take(self, session: Session, message: Message, done: Done) -> None:
         """Take one."""
@@ -114,7 +113,9 @@ class DocumentIntake:
                 taking.failed()
 
         self._context.begin_waiting(message.payload)
-        taking.kept_number = self._context.taken.keep(message, now_us, kept)
+        # Without the key that may stand in front: whether it may has been decided.
+        path = self._topic.path
+        taking.kept_number = self._context.taken.keep(path, message.payload, now_us, kept)
 
     async def take_again(self, payload: bytes, at_us: int) -> None:
         """Write what the last process took; it was allowed to then.
@@ -208,7 +209,7 @@ class DocumentIntake:
         tank = self._tank
         if status >= 400 and not self._exists():
             return
-        asked = self._asked.get((session.client_id, session.principal))
+        asked = self._asked.get((session.client_id, session.rights))
         if asked is None:
             asked = self._remember_asked(session)
         tank.bus.publish(
@@ -228,9 +229,9 @@ class DocumentIntake:
         path = self._topic.path[:_PATH_CHARS_MAX]
         name = session.client_id.encode()[:_NAME_BYTES_MAX]
         asked = Asked(self._feed_id, DOOR, "PUT", path, address_of(session), name)
-        if len(self._asked) >= 4:
+        if len(self._asked) >= _ASKED_MAX:
             self._asked.clear()
-        self._asked[session.client_id, session.principal] = asked
+        self._asked[session.client_id, session.rights] = asked
         return asked
 
 
@@ -304,30 +305,3 @@ class _Taking:
         self._done(reason)
         duration_us = (time.perf_counter_ns() - self._started_ns) // 1000
         self._intake.record(self._session, self.payload, status, duration_us, why)
-
-
-class HttpIntake:
-    """Takes messages of all other topics: what is there is for the HTTP API to say."""
-
-    keeps_messages = False  # a PUT to these, made twice, is as one
-
-    def __init__(self, context: TopicContext, topic: TankTopic) -> None:
-        self._context = context
-        self._topic = topic
-
-    def take(self, session: Session, message: Message, done: Done) -> None:
-        """Take one."""
-        context, payload = self._context, message.payload
-
-        def respond(status: int, headers: Headers, body: bytes) -> None:
-            context.end_waiting(payload)
-            done(reason_of(status))
-
-        try:
-            caller = context.caller(session, self._topic)
-            context.begin_waiting(payload)
-        except TankError as error:
-            done(answer_of(error)[0])
-            return
-        head = head_of("PUT", self._topic, address_of(session))
-        context.http.answer_for(caller, head, payload, respond)

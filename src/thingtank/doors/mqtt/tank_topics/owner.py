@@ -8,7 +8,8 @@ import structlog
 from thingtank.documents.feeds import Bodies
 from thingtank.doors.mqtt.access.tank_topics import TankTopic, has_wildcard, tank_topic_of
 from thingtank.doors.mqtt.tank_topics.context import TopicContext, quoted
-from thingtank.doors.mqtt.tank_topics.intakes import DocumentIntake, HttpIntake
+from thingtank.doors.mqtt.tank_topics.http_intake import HttpIntake
+from thingtank.doors.mqtt.tank_topics.intakes import DocumentIntake
 from thingtank.doors.mqtt.tank_topics.taken import TakenMessage
 from thingtank.doors.mqtt.tank_topics.updates import Content, Updates, wants_state
 from thingtank.protocols.mqtt.broker import Broker

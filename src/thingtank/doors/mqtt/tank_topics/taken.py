@@ -58,7 +58,7 @@ class TakenMessages:
             self._last_number = taken[-1].number
         return msgspec.structs.replace(found, sessions=others), taken
 
-    def keep(self, message: Message, at_us: int, kept: Kept) -> int:
+    def keep(self, topic: str, payload: bytes, at_us: int, kept: Kept) -> int:
         """Keep a message; `kept` is called with None once it is on disk, or with why it is not.
 
         Returns:
@@ -72,8 +72,8 @@ class TakenMessages:
             )
         self._last_number += 1
         instant = at_us.to_bytes(_INSTANT_BYTES, "big", signed=True)
-        own = Message(message.topic, message.payload, 2, properties=instant)
-        keeper.keep_delivery(CLIENT_ID, KeptDelivery(self._last_number, own, 2))
+        message = Message(topic, payload, 2, properties=instant)
+        keeper.keep_delivery(CLIENT_ID, KeptDelivery(self._last_number, message, 2))
         self._broker.awaiting.append(_Keeping(kept))
         return self._last_number
 

@@ -27,6 +27,8 @@ WITHOUT_PROCEDURE = {
     "devices.device_key": _PART,
     "devices.checked_device_change": _PART,
     "devices.apply_device_change": _PART,
+    "datapoints.begin_plain_writes": _PART,
+    "feeds.delete_other_datastreams": "what a PUT of Xively's v1 does; here each is deleted by name",
     "triggers.drafted": _PART,
     "keys.key_of_secret": "finds the key that a path of HTTP names by its secret; here keys have numbers",
     "retention.apply_retention": "housekeeping of the instance itself; only its operator may",
