@@ -340,7 +340,7 @@ class Broker:
     @property
     def has_more(self) -> bool:
         """Whether another turn should follow soon, though nothing comes in."""
-        return bool(self._replays or self.resuming)
+        return bool(self.resuming) or any(not each.is_stuck for each in self._replays)
 
     def resume(self) -> None:
         """Begin another turn with those who had to wait for it."""
@@ -372,6 +372,7 @@ class Broker:
                 self.reception.restore(each)
             else:
                 self.keeper.drop_session(each.session.client_id)
+        self.reception.go_on()
 
 
 def _is_ready(session: Session) -> bool:

@@ -361,8 +361,10 @@ class Connection:
 
     def _take_pubrel(self, packet: Pubrel) -> None:
         session = self._of_session
-        if self.inbound.forget_packet_id(packet.packet_id) and session.is_persistent:
-            # The client uses the packet id again after PUBCOMP; it must not be known then.
+        self.inbound.forget_packet_id(packet.packet_id)
+        if session.is_persistent:
+            # The client uses the packet id again after PUBCOMP; it must not be known then. It may
+            # be on disk yet although it was forgotten before, on the client's last connection.
             self.broker.awaiting.append(_Completing(self, packet.packet_id))
         else:
             self.send_ack(PUBCOMP_OCTET, packet.packet_id)

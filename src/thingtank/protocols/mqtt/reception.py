@@ -308,13 +308,21 @@ class Reception:
         for subscription in found.subscriptions:
             session.subscriptions[subscription.topic_filter] = subscription
             broker.subscriptions.add(session, subscription)
-        broker.change_routes()
-        now_us = broker.now_us()
         if kept.is_connected and kept.expiry_interval_s != NEVER_EXPIRES:
-            session.expires_at_us = now_us + kept.expiry_interval_s * _US_PER_S
-        self._wait_for(session, now_us)
+            session.expires_at_us = broker.now_us() + kept.expiry_interval_s * _US_PER_S
         if kept.is_connected:
             broker.keeper.keep_session(session.kept())
+
+    def go_on(self) -> None:
+        """Have all restored sessions' wills published and ends come, when their time has come.
+
+        Some at once: so this is after all have been restored, and can get them.
+        """
+        broker = self._broker
+        broker.change_routes()
+        now_us = broker.now_us()
+        for session in list(broker.sessions.values()):
+            self._wait_for(session, now_us)
 
 
 def _will_of(connect: Connect, client_id: str, now_us: int) -> Will | None:

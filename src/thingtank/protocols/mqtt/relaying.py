@@ -131,7 +131,7 @@ def _relay_tracked(
             is_special
             or sub_qos < qos
             or receiver.lane != is_5
-            or session.quota == 0
+            or session.quota <= 0
             or session.is_waiting
         ):
             source = connection.session

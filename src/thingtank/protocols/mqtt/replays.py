@@ -16,14 +16,19 @@ REPLAYS_MAX = 100  # that go on for one session; of more filters than that the f
 
 
 class Replay:
-    """One of them."""
+    """One of them.
 
-    __slots__ = ("_broker", "_search", "_session", "_subscription")
+    Attributes:
+        is_stuck: its client must first take or acknowledge what it was sent.
+    """
+
+    __slots__ = ("_broker", "_search", "_session", "_subscription", "is_stuck")
 
     def __init__(self, broker: "Broker", session: "Session", subscription: Subscription) -> None:
         self._broker = broker
         self._session = session
         self._subscription = subscription
+        self.is_stuck = False
         self._search: Search = broker.retained.search(subscription.topic_filter)
 
     def go_on(self) -> bool:
@@ -34,11 +39,13 @@ class Replay:
             return False
         if session.subscriptions.get(subscription.topic_filter) != subscription:
             return False
+        self.is_stuck = connection.is_behind
         if connection.is_behind or len(connection.out) > _OUT_MAX:
             return True
         # What would have to queue is left where it is: a queue is shorter than what is retained.
         room = _PIECE_MAX if not subscription.qos else min(_PIECE_MAX, session.quota)
         if room <= 0 or session.is_waiting:
+            self.is_stuck = True
             return True
         now_us = self._broker.now_us()
         identifiers = (subscription.identifier,) if subscription.identifier else ()

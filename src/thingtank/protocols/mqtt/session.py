@@ -86,7 +86,8 @@ class Session:
         inflight: what was sent and not acknowledged, by packet id, in the order of sending.
         received: packet ids of QoS 2 messages that were taken and not released yet; True unless it
             is not known what becomes of one.
-        quota: how many more messages may be sent before one is acknowledged (MQTT 5, 4.9).
+        quota: how many more messages may be sent before one is acknowledged (MQTT 5, 4.9); may be
+            negative.
         expires_at_us: while it has no connection; 0 for never.
         will: until it is published or dropped.
         dropped_count: messages lost because the client was slow or its queue full.
@@ -399,6 +400,9 @@ class Session:
         again = []
         for packet_id, delivery in self.inflight.items():
             if delivery.state is DeliveryState.RELEASED:
+                # [MQTT-3.3.4-9]: the client has yet to end it, so it counts among what it takes at
+                # once. There may be more of those than it takes now.
+                self.quota -= 1
                 self._broker.awaiting.append(_Releasing(connection, packet_id))
             else:
                 again.append(delivery)

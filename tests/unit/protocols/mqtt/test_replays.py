@@ -1,0 +1,38 @@
+"""What is retained waits for its client without work for anybody."""
+
+from tests.unit.protocols.mqtt.brokers import connect, make_broker, subscribe, taken
+
+from thingtank.protocols.mqtt.messages import Message, Subscription
+from thingtank.protocols.mqtt.packets import Puback
+from thingtank.protocols.mqtt.properties import Properties
+from thingtank.protocols.mqtt.serializer import serialize
+
+
+async def test_client_that_acknowledges_nothing_keeps_no_turn_going() -> None:
+    broker = make_broker()
+    for number in range(4):
+        broker.retain(Message(f"a/{number}", b"x", 1, True))
+    client = connect(broker, "c", 5, properties=Properties(receive_maximum=2))
+    subscribe(client, Subscription("a/#", 1))
+    assert not broker.has_more
+    client.receive_data(serialize(Puback(1), 5))
+    assert b"a/2" in taken(client)
+    assert taken(client) == b""  # the next turn finds that it has to wait
+    assert not broker.has_more
+    for packet_id in (2, 3, 4):
+        client.receive_data(serialize(Puback(packet_id), 5))
+        taken(client)
+    assert not broker.has_more
+
+
+async def test_client_that_reads_too_slowly_keeps_no_turn_going() -> None:
+    broker = make_broker()
+    for number in range(300):
+        broker.retain(Message(f"a/{number:03}", b"x", 0, True))
+    client = connect(broker, "c", 5)
+    client.catch_up(is_behind=True)
+    subscribe(client, Subscription("a/#", 0))
+    assert not broker.has_more
+    client.catch_up(is_behind=False)
+    assert b"a/099" in taken(client)
+    assert broker.has_more
