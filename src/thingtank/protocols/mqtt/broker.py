@@ -5,7 +5,6 @@ It holds what all connections share. A connection that has octets for its client
 door calls `settle`, and then writes what is on `dirty`.
 """
 
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -20,7 +19,7 @@ from thingtank.protocols.mqtt.octets import text_of
 from thingtank.protocols.mqtt.outgoing import Outgoing
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
 from thingtank.protocols.mqtt.reception import Reception
-from thingtank.protocols.mqtt.replays import Replay
+from thingtank.protocols.mqtt.replays import Replays
 from thingtank.protocols.mqtt.retained import Retained
 from thingtank.protocols.mqtt.routes import ROUTES_MAX, Route, target_of
 from thingtank.protocols.mqtt.session import Session
@@ -95,7 +94,7 @@ class Broker:
         self.sent_count_max = SENT_A_TURN_MAX
         self.resuming: list[Connection] = []
         self._routes: dict[bytes, Route] = {}
-        self._replays: deque[Replay] = deque()
+        self.replays = Replays(self)
 
     # --- routes ---
 
@@ -310,22 +309,13 @@ class Broker:
             self.owner.unsubscribed(session, subscription)
         return True
 
-    def replay(self, session: Session, subscription: Subscription) -> None:
-        """Send what is retained."""
-        if len(self.retained):
-            replay = Replay(self, session, subscription)
-            if replay.go_on():
-                self._replays.append(replay)
-
     # --- turns ---
 
     def settle(self) -> None:
         """End a turn: have what waits for the disk told when it may go on."""
         self.sent_count_max = self.sent_count + SENT_A_TURN_MAX
-        for _ in range(len(self._replays)):
-            replay = self._replays.popleft()
-            if replay.go_on():
-                self._replays.append(replay)
+        if self.replays:
+            self.replays.go_on()
         awaiting = self.awaiting
         if awaiting:
             self.awaiting = []
@@ -340,7 +330,7 @@ class Broker:
     @property
     def has_more(self) -> bool:
         """Whether another turn should follow soon, though nothing comes in."""
-        return bool(self.resuming) or any(not each.is_stuck for each in self._replays)
+        return bool(self.resuming or self.replays)
 
     def resume(self) -> None:
         """Begin another turn with those who had to wait for it."""

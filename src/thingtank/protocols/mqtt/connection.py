@@ -476,6 +476,7 @@ class Connection:
         self._set_lane()
         if not is_behind and self.session is not None and self.state is State.OPEN:
             self.session.send_waiting()
+            self.broker.replays.wake(self.session)
 
     def fail(self, error: MqttError) -> None:
         """End the connection for what the client did, and tell it why where it can be told."""

@@ -1,5 +1,10 @@
-"""What is retained, on its way to who has just subscribed: in pieces, as fast as it is taken."""
+"""What is retained, on its way to who has just subscribed: in pieces, as fast as it is taken.
 
+A client that has yet to take or acknowledge what it was sent costs nothing meanwhile: its session
+wakes what waits.
+"""
+
+from collections import deque
 from typing import TYPE_CHECKING
 
 from thingtank.protocols.mqtt.messages import Subscription
@@ -11,46 +16,90 @@ if TYPE_CHECKING:
     from thingtank.protocols.mqtt.session import Session
 
 _PIECE_MAX = 100  # messages to one session in a turn
+_SESSIONS_MAX = 10  # in a turn
 _OUT_MAX = 1_000  # pieces of packets not handed to the door yet
-REPLAYS_MAX = 100  # that go on for one session; of more filters than that the first are begun
 
 
 class Replay:
-    """One of them.
+    """The messages of one topic filter."""
 
-    Attributes:
-        is_stuck: its client must first take or acknowledge what it was sent.
-    """
+    __slots__ = ("_search", "subscription")
 
-    __slots__ = ("_broker", "_search", "_session", "_subscription", "is_stuck")
+    def __init__(self, subscription: Subscription, search: Search) -> None:
+        self.subscription = subscription
+        self._search = search
 
-    def __init__(self, broker: "Broker", session: "Session", subscription: Subscription) -> None:
-        self._broker = broker
-        self._session = session
-        self._subscription = subscription
-        self.is_stuck = False
-        self._search: Search = broker.retained.search(subscription.topic_filter)
-
-    def go_on(self) -> bool:
-        """Send some; False when that was all, or nobody is there any more."""
-        session, subscription = self._session, self._subscription
-        connection = session.connection
-        if connection is None or not connection.is_open:
-            return False
+    def send_some(self, broker: "Broker", session: "Session", count_max: int) -> bool:
+        """Send some; False when that was all."""
+        subscription = self.subscription
         if session.subscriptions.get(subscription.topic_filter) != subscription:
             return False
-        self.is_stuck = connection.is_behind
-        if connection.is_behind or len(connection.out) > _OUT_MAX:
-            return True
-        # What would have to queue is left where it is: a queue is shorter than what is retained.
-        room = _PIECE_MAX if not subscription.qos else min(_PIECE_MAX, session.quota)
-        if room <= 0 or session.is_waiting:
-            self.is_stuck = True
-            return True
-        now_us = self._broker.now_us()
+        now_us = broker.now_us()
         identifiers = (subscription.identifier,) if subscription.identifier else ()
-        for message in self._search.take(now_us, room):
-            if self._broker.may_receive(session, message.topic):
+        for message in self._search.take(now_us, count_max):
+            if broker.may_receive(session, message.topic):
                 outgoing = Outgoing(message, message.topic.encode(), now_us)
                 session.deliver(outgoing, min(message.qos, subscription.qos), True, identifiers)
         return not self._search.is_done
+
+
+class Replays:
+    """All of them; those of one session one after the other."""
+
+    def __init__(self, broker: "Broker") -> None:
+        self._broker = broker
+        self._going: deque[Session] = deque()
+
+    def __bool__(self) -> bool:
+        """Whether any goes on in the next turn."""
+        return bool(self._going)
+
+    def add(self, session: "Session", subscription: Subscription) -> None:
+        """Begin one."""
+        retained = self._broker.retained
+        if not len(retained):
+            return
+        if session.replays is None:
+            session.replays = deque()
+        session.replays.append(Replay(subscription, retained.search(subscription.topic_filter)))
+        self.wake(session)
+
+    def wake(self, session: "Session") -> None:
+        """Go on with a session's, which may have waited for its client."""
+        if session.replays and not session.is_replaying:
+            session.is_replaying = True
+            self._going.append(session)
+
+    def go_on(self) -> None:
+        """Send some of what goes on."""
+        for _ in range(min(len(self._going), _SESSIONS_MAX)):
+            session = self._going.popleft()
+            if self._go_on_with(session):
+                self._going.append(session)
+            else:
+                session.is_replaying = False
+
+    def _go_on_with(self, session: "Session") -> bool:
+        """Whether there is more to be sent, and the client can take it."""
+        connection, replays = session.connection, session.replays
+        if connection is None or not connection.is_open or not replays:
+            session.replays = None
+            return False
+        if connection.is_behind:
+            return False
+        if len(connection.out) > _OUT_MAX:
+            return True
+        room = _room_of(session, replays[0].subscription)
+        if room > 0 and not replays[0].send_some(self._broker, session, room):
+            replays.popleft()
+        return bool(replays) and _room_of(session, replays[0].subscription) > 0
+
+
+def _room_of(session: "Session", subscription: Subscription) -> int:
+    """How many messages may be sent now.
+
+    What would have to queue is left where it is: a queue is shorter than what is retained.
+    """
+    if not subscription.qos:
+        return _PIECE_MAX
+    return 0 if session.is_waiting else min(_PIECE_MAX, session.quota)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from thingtank.protocols.mqtt.access import Rights
     from thingtank.protocols.mqtt.broker import Broker
     from thingtank.protocols.mqtt.connection import Connection
+    from thingtank.protocols.mqtt.replays import Replay
 
 PACKET_ID_MAX = 65_535
 NEVER_EXPIRES = 0xFFFF_FFFF
@@ -89,6 +90,8 @@ class Session:
         quota: how many more messages may be sent before one is acknowledged (MQTT 5, 4.9); may be
             negative.
         expires_at_us: while it has no connection; 0 for never.
+        replays: what is retained and yet to be sent; None for nothing.
+        is_replaying: whether that goes on, or waits for the client.
         will: until it is published or dropped.
         dropped_count: messages lost because the client was slow or its queue full.
     """
@@ -106,10 +109,12 @@ class Session:
         "expiry_interval_s",
         "inflight",
         "is_ended",
+        "is_replaying",
         "last_packet_id",
         "principal",
         "quota",
         "received",
+        "replays",
         "rights",
         "subscriptions",
         "version",
@@ -135,6 +140,8 @@ class Session:
         self.will: Will | None = None
         self.dropped_count = 0
         self.is_ended = False
+        self.replays: deque[Replay] | None = None
+        self.is_replaying = False
         self._quota_max = 0
         self._queue: deque[Delivery] | None = None
         self._queue_bytes = 0
@@ -383,6 +390,8 @@ class Session:
             self._broker.keeper.drop_delivery(self.client_id, delivery.number)
         if self._queue:
             self.send_waiting()
+        if self.replays:
+            self._broker.replays.wake(self)
 
     # --- connections ---
 
@@ -412,6 +421,7 @@ class Session:
     def detach(self) -> None:
         """The client is away."""
         self.connection = None
+        self.replays = None
 
 
 class _Sending:

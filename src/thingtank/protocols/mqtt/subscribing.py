@@ -38,7 +38,7 @@ def subscribe(broker: "Broker", connection: "Connection", packet: Subscribe) -> 
         connection.send(suback)
     for subscription, is_new in was_new:
         if _wants_retained(subscription, is_new=is_new):
-            broker.replay(session, subscription)
+            broker.replays.add(session, subscription)
         if broker.owner is not None:
             broker.owner.subscribed(session, subscription)
 

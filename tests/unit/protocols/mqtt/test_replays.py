@@ -36,3 +36,19 @@ async def test_client_that_reads_too_slowly_keeps_no_turn_going() -> None:
     client.catch_up(is_behind=False)
     assert b"a/099" in taken(client)
     assert broker.has_more
+
+
+async def test_many_who_wait_cost_the_others_nothing() -> None:
+    broker = make_broker()
+    broker.retain(Message("a", b"x", 1, True))
+    broker.retain(Message("b", b"x", 1, True))
+    silent = [
+        connect(broker, f"c-{number}", 5, properties=Properties(receive_maximum=1))
+        for number in range(50)
+    ]
+    for client in silent:
+        subscribe(client, Subscription("+", 1))
+    for _ in range(10):
+        broker.settle()
+    assert not broker.replays
+    assert all(client.session and client.session.replays for client in silent)
