@@ -80,7 +80,7 @@ async def lose_some(chance: random.Random, port: int, clients: list[LedgerClient
 
 async def until_all_are_gone(clients: list[LedgerClient]) -> None:
     async with asyncio.timeout(FINISH_S_MAX):
-        while any(client.transport for client in clients):
+        while any(client.transport for client in clients):  # noqa: ASYNC110 # they tell nobody
             await asyncio.sleep(0.002)
 
 
