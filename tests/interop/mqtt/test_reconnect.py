@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.interop.mqtt.client import WAIT_S_MAX, Publication
 from tests.interop.mqtt.ways import Way
 from tests.live_server import start_server
