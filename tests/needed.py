@@ -10,8 +10,8 @@ NODE = Path(__file__).parent / "interop" / "node"
 
 
 def needed_program(name: str) -> str:
-    """Where a program is."""
-    found = shutil.which(name)
+    """Where a program is; Debian has servers where only root's PATH goes."""
+    found = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
     if found is None:
         _miss(f"{name} is not installed")
     assert found is not None, "missing it does not return"

@@ -73,7 +73,8 @@ if [ "$lock" = requirements-dev.lock ]; then
     command -v curl >/dev/null || missing="$missing curl"
     command -v node >/dev/null || missing="$missing nodejs"
     command -v npm >/dev/null || missing="$missing npm"
-    command -v mosquitto >/dev/null || missing="$missing mosquitto"
+    # Debian has mosquitto where only root's PATH goes.
+    PATH="$PATH:/usr/sbin" command -v mosquitto >/dev/null || missing="$missing mosquitto"
     command -v mosquitto_pub >/dev/null || missing="$missing mosquitto-clients"
     command -v zbarimg >/dev/null || missing="$missing zbar-tools"
     command -v pdftoppm >/dev/null || missing="$missing poppler-utils"

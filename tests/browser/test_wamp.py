@@ -47,7 +47,7 @@ def test_clients_are_seen_and_spoken_with(
     expect(page.locator("#subscriber-code")).to_contain_text(server.sockets["wamp"])
     expect(page.locator("#stream-state")).to_have_text("Live")
     expect(page.locator("#traffic canvas")).to_be_visible()
-    screenshot(page, "router-empty")
+    screenshot(page, "wamp-empty")
 
     with json_client(server.sockets["wamp"]) as client:
         expect(rows).to_have_count(1)  # on the page, without a reload

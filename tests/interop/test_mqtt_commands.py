@@ -123,7 +123,6 @@ PRINTED = {
     "-c": ("-t", "kept/a", "-C", "1", "-c", "-i", "persistent"),
     "-x": ("-t", "kept/a", "-C", "1", "-x", "∞", "-i", "lasting"),
     "-A": ("-t", "kept/a", "-C", "1", "-A", "127.0.0.1"),
-    "denied": ("-t", "denied/a", "-V", "5", "-W", "1"),
 }  # fmt: skip
 
 
@@ -224,35 +223,33 @@ def wait_until_printed(printed: IO[bytes], publish: list[str]) -> None:
 def test_a_refused_connection_ends_with_the_code_that_mosquitto_ends_with(
     broker: Broker, version: str
 ) -> None:
-    here = ("-p", str(broker.guarded_port), "-V", version)
-    pub, sub = (*here, "-t", "a", "-m", "x"), (*here, "-t", "a", "-W", "1")
-    wrong = ("-u", USERNAME, "-P", "wrong")
-    jobs = [
-        make(word, *flags, *who)
-        for word, flags in (("pub", pub), ("sub", sub))
-        for who in ((), wrong)
-        for make in (ours, theirs)
-    ]
+    here = ("-p", str(broker.port), "-V", version, "-t", "a")
+    pub, sub = ("pub", *here, "-m", "x"), ("sub", *here)
+    unknown, wrong = ("-u", "cellar", "-P", PASSWORD), ("-u", USERNAME, "-P", "wrong")
+    jobs = [make(*flags) for flags in ((*pub, *unknown), (*sub, *wrong)) for make in (ours, theirs)]
     done = at_once(jobs)
     for mine, other in zip(done[::2], done[1::2], strict=True):
         assert mine.returncode == other.returncode
-        assert mine.stderr == b"Error: connection refused: not authorised\n"
-    quiet = run(ours("pub", *pub, "--quiet"))
+        said, _, words = mine.stderr.decode().partition(" (")
+        assert said.strip() == "Error: connection refused: bad user name or password"
+        assert bool(words) is (version == "mqttv5"), "the server's words"
+    quiet = run(ours(*pub, *unknown, "--quiet"))
     assert (quiet.returncode, quiet.stderr) == (done[0].returncode, b"")
 
 
 def test_a_name_and_a_password_let_in_from_flags_a_url_and_the_environment(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = f"127.0.0.1:{broker.guarded_port}"
+    place = f"127.0.0.1:{broker.port}"
     message = ("-m", "x", "-q", "1")
-    here = ("-p", str(broker.guarded_port), "-t", "a", *message)
+    here = ("-p", str(broker.port), "-t", "a", *message)
     url = f"mqtt://{USERNAME}:{PASSWORD.replace(' ', '%20')}@{place}/a"
     let_in = [
         ours("pub", *here, "-u", USERNAME, "-P", PASSWORD),
         ours("pub", *here, "--username", USERNAME, "--pw", PASSWORD),
         ours("pub", "-L", url, *message),
         ours("sub", "--url", url, "-E", "-t", "b"),
+        theirs("pub", *here, "-u", USERNAME, "-P", PASSWORD),
     ]
     assert [done.returncode for done in at_once(let_in)] == [0] * len(let_in)
     monkeypatch.setenv("THINGTANK_MQTT_USERNAME", USERNAME)
@@ -271,9 +268,11 @@ def test_tls_websockets_and_unix_sockets_are_ways_to_go(broker: Broker) -> None:
         ("-L", f"ws://127.0.0.1:{broker.websocket_port}"),
         ("--unix", str(broker.path)),
     ]
-    done = at_once([ours("pub", *way, "-t", "a", "-q", "2", "-m", "x") for way in ways])
-    assert [(each.returncode, each.stderr) for each in done] == [(0, b"")] * len(ways)
-    (mismatch,) = at_once([ours("pub", *by_address, "-t", "a", "-m", "x")])
+    message = ("-t", "a", "-q", "2", "-m", "x")
+    jobs = [ours("pub", *way, *message) for way in ways]
+    jobs += [theirs("pub", *way, *message) for way in (localhost, ("--unix", str(broker.path)))]
+    assert [(each.returncode, each.stderr) for each in at_once(jobs)] == [(0, b"")] * len(jobs)
+    (mismatch,) = at_once([ours("pub", *by_address, *message)])
     assert b"is not believed: IP address mismatch" in mismatch.stderr
     assert mismatch.returncode == 1
 
@@ -288,6 +287,8 @@ def test_what_cannot_be_done_is_said_in_words(broker: Broker) -> None:
             ),
             "nowhere.invalid: ": ("pub", "-h", "nowhere.invalid", *message),
             "denied/a: not authorised": ("pub", *here, *message, "-V", "5", "-q", "1"),
+            "subscription refused: denied/a: ": ("sub", *here, "-t", "denied/a"),
+            "refused: denied/b: not authorised": ("sub", *here, "-t", "denied/b", "-V", "5"),
             "no-such-file: No such file": ("pub", *here, "-t", "a", "-f", "no-such-file"),
             "no TLS at mqtts://127.0.0.1:": ("pub", *here, "--tls-use-os-certs", *message),
             f"no MQTT at mqtt://127.0.0.1:{http}": ("pub", "-p", str(http), *message),
@@ -528,7 +529,7 @@ def test_a_refusal_is_told_and_the_exit_code_says_so(said: str) -> None:
 
 
 def test_debugging_tells_of_packets_and_of_no_password(broker: Broker) -> None:
-    here = ("-p", str(broker.guarded_port), "-u", USERNAME, "-P", PASSWORD)
+    here = ("-p", str(broker.port), "-u", USERNAME, "-P", PASSWORD)
     done = run(ours("pub", *here, "-t", "a", "-m", "x", "-d", "-q", "1"))
     assert b"CONNECT" in done.stderr
     assert b"PUBACK" in done.stderr

@@ -1,6 +1,5 @@
 """How a command reaches its instance: through its server, or by opening the folder itself."""
 
-import asyncio
 import logging
 import socket
 import time
@@ -147,6 +146,8 @@ class InFolder:
     """The data folder, opened by this process as a server would, without its doors."""
 
     def __init__(self, folder: Path) -> None:
+        import asyncio  # a quarter of what a command costs that does not come here
+
         self._runner = asyncio.Runner()
         self._stack = AsyncExitStack()
         try:

@@ -21,7 +21,9 @@ def open_mqtt_workbench(
     Args:
         sockets: addresses of the socket doors by name.
     """
-    addresses = {name: sockets[name] for name in _PORTS if name in sockets}
+    # Behind a proxy it is the web port that others reach.
+    names = reversed(_PORTS) if config.web.public_url else _PORTS
+    addresses = {name: sockets[name] for name in names if name in sockets}
     if not addresses:
         return
     gate = door.broker.gate

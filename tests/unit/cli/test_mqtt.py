@@ -190,8 +190,9 @@ def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch)
     assert threading.active_count() == 1
 
 
-def test_other_commands_do_without_the_library() -> None:
-    code = "import sys, thingtank.cli.main; print('paho' in sys.modules)"
+@pytest.mark.parametrize("library", ["paho", "asyncio"])
+def test_commands_do_without_libraries_that_are_for_others(library: str) -> None:
+    code = f"import sys, thingtank.cli.main; print({library!r} in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60)
     assert done.stdout == b"False\n"
 

@@ -69,11 +69,13 @@ class BrokerView:
         """The broker in numbers."""
         broker, sessions = self._broker, self._sessions
         if self._sees_all:
+            sys_count = len(broker.retained.page("", TOPICS_LOOKED_AT_MAX, SYS))
             return BrokerFacts(
                 len(broker.sessions),
                 self._door.connected_count,
                 broker.subscriptions.filters_count,
-                len(broker.retained),
+                len(broker.retained) - sys_count,
+                sys_count,
                 broker.dropped_count,
                 self._traffic(),
             )
@@ -81,6 +83,7 @@ class BrokerView:
             len(sessions),
             sum(each.connection is not None for each in sessions),
             len(self._own_filters()),
+            None,
             None,
             sum(each.dropped_count for each in sessions),
             None,

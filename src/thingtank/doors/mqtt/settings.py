@@ -80,8 +80,8 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         packet_bytes_max: of a packet that a client sends; a longer one ends its connection.
         receive_maximum: messages of QoS 1 and 2 that a client may have on the way to here
             unacknowledged; 1 to 65535.
-        inflight_max: messages of QoS 1 and 2 on the way to a client that states no receive
-            maximum; 1 to 65535.
+        inflight_max: messages of QoS 1 and 2 on the way to a client, fewer where it states a lower
+            receive maximum; 1 to 65535.
         queue_messages_max: messages of QoS 1 and 2 that wait for one client, connected or not.
         queue_bytes_max: bytes of them.
         queue_overflow: what goes when more would wait: `drop_oldest` or `drop_newest`.

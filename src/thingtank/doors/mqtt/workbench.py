@@ -12,7 +12,7 @@ from thingtank.doors.mqtt.access.rights import MqttAccess
 from thingtank.doors.mqtt.authentication.principal import Principal
 from thingtank.doors.mqtt.door import MqttDoor
 from thingtank.doors.mqtt.gate import MqttGate
-from thingtank.doors.mqtt.inspection import BrokerView
+from thingtank.doors.mqtt.inspection import SYS, BrokerView
 from thingtank.doors.mqtt.owners import Owners
 from thingtank.doors.mqtt.packet_tap import PacketTap
 from thingtank.doors.mqtt.visits import PACKET_ID, Visit, VisitEnded
@@ -92,11 +92,6 @@ class Watching:
         """Packets, whether they were taken or not."""
         return self._count_before + (self._tap.count if self._tap is not None else 0)
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether the client is there."""
-        return self._connection is not None and not self._connection.is_closed
-
     def take(self, count_max: int) -> list[SeenPacket]:
         """Packets since the last time, oldest first; of more than so many the newest."""
         taken = self._tap.take(count_max) if self._tap is not None else []
@@ -165,8 +160,9 @@ class MqttWorkbench:
 
     @property
     def lets_anonymous_in(self) -> bool:
-        """Whether programs may come in without saying who they are, from this machine at least."""
-        return self._door.settings.anonymous in ("loopback", "everyone")
+        """Whether programs that use these addresses may come in without saying who they are."""
+        rule = self._door.settings.anonymous
+        return rule == "everyone" or (rule == "loopback" and not self.is_everywhere)
 
     def view(self, caller: Caller) -> BrokerView:
         """The broker as an account may see it, now."""
@@ -189,7 +185,7 @@ class MqttWorkbench:
     def delete_retained(self, caller: Caller, topic: str) -> bool:
         """Forget a retained message, as an empty one for its topic does; whether there was one."""
         account = account_of(caller)
-        if self.view(caller).find_retained(topic) is None:
+        if topic.startswith(SYS) or self.view(caller).find_retained(topic) is None:
             return False
         rights = self._access.rights_of(_principal(account, "", caller.address))
         if not account.is_admin and not rights.may_publish(topic):

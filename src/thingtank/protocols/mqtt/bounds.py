@@ -11,7 +11,7 @@ class Bounds(msgspec.Struct, frozen=True):
     Attributes:
         packet_bytes_max: of a packet that a client sends; 5.0 clients are told.
         receive_maximum: QoS 1 and 2 messages that a client may have on the way to the broker.
-        inflight_max: QoS 1 and 2 messages on the way to a client that names no receive maximum.
+        inflight_max: QoS 1 and 2 messages on the way to a client, which may want fewer.
         queue_messages_max: QoS 1 and 2 messages that wait for one client.
         queue_bytes_max: of their topics, properties and payloads.
         drops_oldest: whether a full queue loses its oldest message, or does not take the new one.

@@ -85,7 +85,8 @@ class BrokerFacts(Struct, frozen=True):
     """The broker in numbers, of what may be seen of it.
 
     Attributes:
-        retained_count: None for who sees no more than their own.
+        retained_count, sys_count: messages that are retained, those below `$SYS` apart; None for
+            who sees no more than their own.
         traffic: the last minutes; None likewise.
     """
 
@@ -93,6 +94,7 @@ class BrokerFacts(Struct, frozen=True):
     connected_count: int
     filter_count: int
     retained_count: int | None
+    sys_count: int | None
     dropped_count: int
     traffic: Traffic | None
 

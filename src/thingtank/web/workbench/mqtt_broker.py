@@ -73,14 +73,10 @@ class MqttWatching(Protocol):
 
     Attributes:
         seen_count: packets, whether they were taken or not.
-        is_connected: whether the client is there.
     """
 
     @property
     def seen_count(self) -> int: ...
-
-    @property
-    def is_connected(self) -> bool: ...
 
     def take(self, count_max: int) -> Sequence[SeenPacket]:
         """Packets since the last time, oldest first; of more than so many the newest."""
@@ -92,8 +88,8 @@ class MqttBroker(Protocol):
     Attributes:
         addresses: of its ports, as this machine reaches them, by name.
         is_everywhere: other machines reach them by this one's names as well.
-        lets_anonymous_in: programs may come in without saying who they are, from this machine at
-            least.
+        lets_anonymous_in: programs that use these addresses may come in without saying who they
+            are.
     """
 
     addresses: Mapping[str, str]

@@ -34,7 +34,7 @@ class Shown(msgspec.Struct, frozen=True):
             "clients": facts.client_count,
             "filters": facts.filter_count,
             "retained": facts.retained_count,
-            "sys": None,
+            "sys": facts.sys_count,
         }
 
 

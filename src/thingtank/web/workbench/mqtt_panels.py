@@ -57,16 +57,18 @@ def shown_answer(answer: Answer, unanswered: str) -> ShownOutcome:
     return ShownOutcome(
         name,
         not (is_bad or answer.is_late or answer.is_over),
-        ", ".join(f"0x{code:02X} {reason_text(code)}" for code in codes),
+        ", ".join(f"0x{code:02X} {reason_text(code, answer.name)}" for code in codes),
         words,
         "",
         took(answer.duration_us),
     )
 
 
-def reason_text(code: ReasonCode) -> str:
-    """A reason code's name in the standard: SUCCESS is `Success`."""
-    return code.name.replace("_", " ").capitalize()
+def reason_text(code: ReasonCode, packet_name: str) -> str:
+    """A reason code's name in the standard: SUCCESS is `Success`, in SUBACK `Granted QoS 0`."""
+    if packet_name == "SUBACK" and code is ReasonCode.SUCCESS:
+        return "Granted QoS 0"
+    return code.name.replace("_", " ").capitalize().replace("qos", "QoS")
 
 
 def shown_message(message: HeardMessage) -> ShownHeard:

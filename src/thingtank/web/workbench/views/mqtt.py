@@ -109,12 +109,9 @@ def _list_context(asked: Asked, shown: Shown) -> dict[str, object]:
         "choices": [(name, NAMES[name], counts[name]) for name in LISTINGS],
         "sorts": [(name, SORT_NAMES[name]) for name in SORTS[asked.show]],
         "placeholder": PLACEHOLDERS[asked.show],
-        "row_template": f"workbench/parts/mqtt_{_ROWS[asked.show]}_row.html",
+        "row_template": f"workbench/parts/mqtt_{asked.show}_row.html",
         "live_url": f"{MQTT_PREFIX}overview?{urlencode(terms)}",
     }
-
-
-_ROWS = {"clients": "clients", "filters": "filters", "retained": "retained", "sys": "retained"}
 
 
 def _snippets(request: HttpRequest, broker: MqttBroker, login: str) -> dict[str, object]:
@@ -123,9 +120,9 @@ def _snippets(request: HttpRequest, broker: MqttBroker, login: str) -> dict[str,
         for name, url in broker.addresses.items()
     }
     socket_url = addresses.get("mqtt") or addresses.get("mqtt_tls") or ""
-    url = socket_url or next(iter(addresses.values()))
+    url = next(iter(addresses.values()))
     return {
-        "addresses": list(addresses.values()),
+        "addresses": [(f"{name}-url", each) for name, each in addresses.items()],
         "mosquitto": mosquitto_snippet(socket_url, login) if socket_url else "",
         "thingtank": thingtank_snippet(url, login),
         "paho": paho_snippet(url, login),

@@ -34,7 +34,7 @@ export class Traffic {
       this.#data[0].push(atS);
       this.#data[1].push(received[index]);
       this.#data[2].push(sent[index]);
-      this.#data[3].push(dropped[index] ?? null);
+      this.#data[3].push(dropped[index] || null);
     });
     const extra = this.#data[0].length - SHOWN_S;
     if (extra > 0) for (const column of this.#data) column.splice(0, extra);

@@ -165,7 +165,7 @@ export class Heard {
     this.#heard.prepend(...rows.map(heardItem).reverse());
     while (this.#heard.children.length > EVENTS_SHOWN_MAX) this.#heard.lastElementChild.remove();
     const words = skipped ? `, ${skipped} of the last ones not shown` : "";
-    this.#count.textContent = `${heard} heard${words}`;
+    this.#count.textContent = `${heard} ${this.#head.dataset.word}${words}`;
   }
 }
 
