@@ -111,11 +111,8 @@ def mqtt_upgrades(config: Config, door: MqttDoor, stack: AsyncExitStack) -> dict
     """Who takes over WebSockets on the web port, by path; `stack` closes them."""
     if not config.mqtt.on_web_port:
         return {}
-    websockets = WebSockets(
-        {PATH: websocket_route(door)},
-        config.wamp.silence_s,
-        client_of(config.web.trusted_proxies),
-    )
+    find_client = client_of(config.web.trusted_proxies)
+    websockets = WebSockets({PATH: websocket_route(door)}, find_client=find_client)
     stack.callback(websockets.close_all)
     return {PATH.encode(): websockets.adopt}
 
