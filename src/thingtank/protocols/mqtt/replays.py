@@ -55,14 +55,16 @@ class Replays:
         return bool(self._going)
 
     def add(self, session: "Session", subscription: Subscription) -> None:
-        """Begin one."""
+        """Begin to send what a topic filter finds."""
         retained = self._broker.retained
         if not len(retained):
             return
         if session.replays is None:
             session.replays = deque()
         session.replays.append(Replay(subscription, retained.search(subscription.topic_filter)))
-        self.wake(session)
+        # A first piece at once: most often it is all, and comes before whatever is answered next.
+        if not session.is_replaying and self._go_on_with(session):
+            self.wake(session)
 
     def wake(self, session: "Session") -> None:
         """Go on with a session's, which may have waited for its client."""
