@@ -302,6 +302,8 @@ class Broker:
         if subscription is None:
             return False
         self.subscriptions.remove(session, topic_filter)
+        if session.replays:
+            session.replays.pop(topic_filter, None)
         self.version += 1
         if session.is_persistent:
             self.keeper.drop_subscription(session.client_id, topic_filter)

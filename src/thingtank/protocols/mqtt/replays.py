@@ -60,8 +60,11 @@ class Replays:
         if not len(retained):
             return
         if session.replays is None:
-            session.replays = deque()
-        session.replays.append(Replay(subscription, retained.search(subscription.topic_filter)))
+            session.replays = {}
+        # Who subscribes again gets all of it again, and no more waits than there are subscriptions.
+        topic_filter = subscription.topic_filter
+        session.replays.pop(topic_filter, None)
+        session.replays[topic_filter] = Replay(subscription, retained.search(topic_filter))
         self.wake(session)
 
     def wake(self, session: "Session") -> None:
@@ -89,10 +92,12 @@ class Replays:
             return False
         if len(connection.out) > _OUT_MAX:
             return True
-        room = _room_of(session, replays[0].subscription)
-        if room > 0 and not replays[0].send_some(self._broker, session, room):
-            replays.popleft()
-        return bool(replays) and _room_of(session, replays[0].subscription) > 0
+        topic_filter, replay = next(iter(replays.items()))
+        room = _room_of(session, replay.subscription)
+        if room > 0 and not replay.send_some(self._broker, session, room):
+            del replays[topic_filter]
+        first = next(iter(replays.values()), None)
+        return first is not None and _room_of(session, first.subscription) > 0
 
 
 def _room_of(session: "Session", subscription: Subscription) -> int:

@@ -90,7 +90,7 @@ class Session:
         quota: how many more messages may be sent before one is acknowledged (MQTT 5, 4.9); may be
             negative.
         expires_at_us: while it has no connection; 0 for never.
-        replays: what is retained and yet to be sent; None for nothing.
+        replays: what is retained and yet to be sent, by topic filter; None for nothing.
         is_replaying: whether that goes on, or waits for the client.
         will: until it is published or dropped.
         dropped_count: messages lost because the client was slow or its queue full.
@@ -140,7 +140,7 @@ class Session:
         self.will: Will | None = None
         self.dropped_count = 0
         self.is_ended = False
-        self.replays: deque[Replay] | None = None
+        self.replays: dict[str, Replay] | None = None
         self.is_replaying = False
         self._quota_max = 0
         self._queue: deque[Delivery] | None = None

@@ -3,7 +3,7 @@
 from tests.unit.protocols.mqtt.brokers import connect, make_broker, subscribe, taken
 
 from thingtank.protocols.mqtt.messages import Message, Subscription
-from thingtank.protocols.mqtt.packets import Puback
+from thingtank.protocols.mqtt.packets import Puback, Unsubscribe
 from thingtank.protocols.mqtt.properties import Properties
 from thingtank.protocols.mqtt.serializer import serialize
 
@@ -52,3 +52,17 @@ async def test_many_who_wait_cost_the_others_nothing() -> None:
         broker.settle()
     assert not broker.replays
     assert all(client.session and client.session.replays for client in silent)
+
+
+async def test_who_subscribes_again_and_again_has_no_more_waiting_for_it() -> None:
+    broker = make_broker()
+    broker.retain(Message("a", b"x", 1, True))
+    broker.retain(Message("b", b"x", 1, True))
+    client = connect(broker, "c", 5, properties=Properties(receive_maximum=1))
+    for _ in range(10):
+        subscribe(client, Subscription("+", 1), Subscription("#", 1))
+        subscribe(client, Subscription("a/#", 1))
+        client.receive_data(serialize(Unsubscribe(2, ("a/#",)), 5))
+    assert client.session is not None
+    assert client.session.replays is not None
+    assert len(client.session.replays) == 2
