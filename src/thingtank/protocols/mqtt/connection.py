@@ -322,8 +322,8 @@ class Connection:
             properties.topic_alias_maximum or 0, self.broker.bounds.topic_alias_max
         )
         self._set_lane()
+        session.attach(self, receive_maximum)  # first: `send` ends it when CONNACK is too large
         self.send(connack)
-        session.attach(self, receive_maximum)
 
     def _set_lane(self) -> None:
         if self.is_behind or self._packet_bytes_max or self._sent_aliases_max:

@@ -80,7 +80,7 @@ class Reception:
             self._broker.sessions[client_id] = session
         session.rights = rights
         self._agree(connection, connect, session, properties, is_present=is_present)
-        if is_present:
+        if is_present and connection.is_open:
             self._check_rights(session)
             session.resume()
         connection.go_on()
@@ -153,13 +153,15 @@ class Reception:
         connection.admitted(session, connack, keep_alive_s, receive_maximum)
         if was_persistent != session.is_persistent:
             broker.change_routes()
+        if was_persistent and not session.is_persistent:
+            broker.keeper.drop_session(session.client_id)
+        if connection.is_closed:  # it does not take a packet as large as CONNACK
+            return
         if session.is_persistent:
             broker.keeper.keep_session(session.kept())
             if not was_persistent:
                 for subscription in session.subscriptions.values():
                     broker.keeper.keep_subscription(session.client_id, subscription)
-        elif was_persistent:
-            broker.keeper.drop_session(session.client_id)
         if connection.keep_alive_us:
             broker.keep_alive.add(connection)
 

@@ -290,3 +290,17 @@ def test_expiry_comes_before_what_is_passed_on_and_identifiers_and_alias_behind_
 
 def serialize_properties(**properties: Any) -> bytes:
     return forwarded_properties(Properties(**properties))
+
+
+@pytest.mark.parametrize("expiry_s", [0, 60])
+async def test_client_that_takes_no_connack_leaves_no_connected_session(expiry_s: int) -> None:
+    broker = make_broker()
+    for name in ("first", "second", "second"):  # which finds its session, where it is kept
+        connection = Connection(broker, QuietLink(), "127.0.0.1")
+        properties = Properties(maximum_packet_size=2, session_expiry_interval=expiry_s)
+        packet = Connect(5, name, clean_start=False, keep_alive_s=10, properties=properties)
+        connection.receive_data(serialize(packet, 5))
+        assert connection.is_closed
+        assert taken(connection) == b""
+    assert all(each.connection is None for each in broker.sessions.values())
+    assert len(broker.sessions) == (2 if expiry_s else 0)
