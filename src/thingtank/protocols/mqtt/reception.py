@@ -3,11 +3,17 @@
 Source: MQTT 5, 3.1, 3.2, 3.14 and 4.1.
 """
 
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
 from thingtank.protocols.mqtt.access import Rights
-from thingtank.protocols.mqtt.errors import ClientIdentifierNotValid, MqttError, ProtocolError
+from thingtank.protocols.mqtt.errors import (
+    ClientIdentifierNotValid,
+    MqttError,
+    ProtocolError,
+    TopicNameInvalid,
+)
 from thingtank.protocols.mqtt.keeping import FoundSession
 from thingtank.protocols.mqtt.messages import Message, Will
 from thingtank.protocols.mqtt.packets import Auth, Connack, Connect, Disconnect
@@ -15,6 +21,7 @@ from thingtank.protocols.mqtt.properties import NO_PROPERTIES, Properties, forwa
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
 from thingtank.protocols.mqtt.session import NEVER_EXPIRES, Session
 from thingtank.protocols.mqtt.timers import Timer
+from thingtank.protocols.mqtt.topics import check_topic_name
 
 if TYPE_CHECKING:
     from thingtank.protocols.mqtt.broker import Broker
@@ -45,6 +52,8 @@ class Reception:
             raise ClientIdentifierNotValid("no client id, and a session to be kept [MQTT-3.1.3-8]")
         if len(connect.client_id.encode()) > self._broker.bounds.client_id_bytes_max:
             raise ClientIdentifierNotValid("the client id is too long")
+        if connect.will is not None:  # when it is published nobody is there to be told
+            check_topic_name(connect.will.topic, self._broker.bounds.topic_levels_max)
         connection.client_id = connect.client_id or self._broker.make_client_id()
         self._broker.gate.enter(connection, connect)
 
@@ -296,7 +305,9 @@ class Reception:
                 expires_at_us,
                 message.client_id,
             )
-        broker.publish(message, session)
+        # Since the last process took it, topics may have been allowed fewer levels.
+        with contextlib.suppress(TopicNameInvalid):
+            broker.publish(message, session)
 
     # --- after a restart ---
 

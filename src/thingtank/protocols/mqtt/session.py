@@ -163,7 +163,13 @@ class Session:
         return len(self._queue) if self._queue else 0
 
     def kept(self) -> KeptSession:
-        """As it is kept."""
+        """As it is kept.
+
+        A will that the client may not publish is not: after a restart nobody can be asked.
+        """
+        will = self.will
+        if will is not None and not self._broker.may_publish(self, will.message.topic):
+            will = None
         return KeptSession(
             self.client_id,
             self.principal,
@@ -171,7 +177,7 @@ class Session:
             self.expiry_interval_s,
             self.connection is not None,
             self.expires_at_us,
-            self.will,
+            will,
         )
 
     def restore(self, found: FoundSession) -> None:
