@@ -228,6 +228,8 @@ class Session:
         return self.is_persistent
 
     def _enqueue(self, delivery: Delivery) -> bool:
+        if self.is_ended:  # what is kept by its client id is another session's
+            return False
         bounds = self._broker.bounds
         queue = self._queue
         if queue is None:
@@ -303,7 +305,10 @@ class Session:
             message = delivery.message
             outgoing = Outgoing(message, message.topic.encode(), broker.now_us())
             if delivery.packet_id:
-                self._send_again(connection, delivery, outgoing)
+                # The client may have answered what it was sent by its last connection.
+                is_open = self.inflight.get(delivery.packet_id) is delivery
+                if is_open and delivery.state is DeliveryState.SENT:
+                    self._send_again(connection, delivery, outgoing)
                 continue
             self._queue_bytes -= delivery.size_bytes
             if message.expires_at_us and message.expires_at_us <= broker.now_us():

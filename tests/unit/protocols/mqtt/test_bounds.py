@@ -304,3 +304,22 @@ async def test_client_that_takes_no_connack_leaves_no_connected_session(expiry_s
         assert taken(connection) == b""
     assert all(each.connection is None for each in broker.sessions.values())
     assert len(broker.sessions) == (2 if expiry_s else 0)
+
+
+async def test_message_that_is_acknowledged_before_it_is_sent_again_is_not_sent_again() -> None:
+    broker = make_broker()
+    source = connect(broker, "source")
+    client = connect(broker, "c", 5, properties=KEPT)
+    subscribe(client, Subscription("a", 1))
+    publish(source, *(Publish("a", b"%d" % each, 1, packet_id=each) for each in (1, 2)))
+    assert payloads_to(client) == [b"1", b"2"]
+    client.close()
+    properties = Properties(session_expiry_interval=60, receive_maximum=1)
+    client = Connection(broker, QuietLink(), "127.0.0.1")
+    client.receive_data(serialize(Connect(5, "c", False, properties=properties), 5))
+    assert payloads_to(client) == [b"1"]
+    client.receive_data(serialize(Puback(2), 5))
+    client.receive_data(serialize(Puback(1), 5))
+    assert payloads_to(client) == []
+    publish(source, Publish("a", b"3", 1, packet_id=3))
+    assert payloads_to(client) == [b"3"]
