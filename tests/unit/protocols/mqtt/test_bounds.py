@@ -323,3 +323,17 @@ async def test_message_that_is_acknowledged_before_it_is_sent_again_is_not_sent_
     assert payloads_to(client) == []
     publish(source, Publish("a", b"3", 1, packet_id=3))
     assert payloads_to(client) == [b"3"]
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+async def test_message_that_is_too_large_for_a_client_sets_no_topic_alias(qos: int) -> None:
+    broker = make_broker()
+    source = connect(broker, "source")
+    properties = Properties(maximum_packet_size=100, topic_alias_maximum=5)
+    client = connect(broker, "c", 5, properties=properties)
+    subscribe(client, Subscription("a", qos))
+    publish(source, Publish("a", bytes(100), qos, packet_id=qos))
+    assert packets_to(client) == []
+    publish(source, Publish("a", b"x", qos, packet_id=qos))
+    (came,) = packets_to(client)
+    assert (came.topic, came.properties.topic_alias) == ("a", 1)
