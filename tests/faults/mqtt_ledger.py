@@ -45,6 +45,8 @@ class LedgerClient(asyncio.Protocol):
         self._incoming: dict[int, bytes] = {}
         self._data = bytearray()
         self.transport: asyncio.Transport | None = None
+        self.is_gone = asyncio.Event()
+        self.is_gone.set()
 
     # --- connections ---
 
@@ -55,12 +57,14 @@ class LedgerClient(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        self.is_gone.clear()
         self._data.clear()
         expiry = {"session_expiry_interval": 3600} if self.version == 5 else {}
         transport.write(octets.connect(self.name, self.version, clean=False, props=expiry))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
+        self.is_gone.set()
         self.is_in = False
 
     def drop(self) -> None:

@@ -79,9 +79,9 @@ async def lose_some(chance: random.Random, port: int, clients: list[LedgerClient
 
 
 async def until_all_are_gone(clients: list[LedgerClient]) -> None:
-    async with asyncio.timeout(FINISH_S_MAX):
-        while any(client.transport for client in clients):  # noqa: ASYNC110 # they tell nobody
-            await asyncio.sleep(0.002)
+    await asyncio.wait_for(
+        asyncio.gather(*(client.is_gone.wait() for client in clients)), FINISH_S_MAX
+    )
 
 
 async def finish(port: int, clients: list[LedgerClient]) -> None:

@@ -1,10 +1,11 @@
 """Opens a port, or says why it cannot be opened."""
 
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Protocol
 
-from thingtank.server.cannot_start import CannotStart, why_not_listening
-from thingtank.server.config import Config
+from thingtank.server.cannot_start import CannotStart, why_not_listening, why_not_used
+from thingtank.server.config import Config, WebDoorSettings
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
@@ -23,6 +24,13 @@ class Port(Protocol):
 
     async def stop(self) -> None:
         """Listen no more."""
+
+
+class UnixPort(Port, Protocol):
+    """Something that listens at a path as well."""
+
+    async def start_unix(self, path: Path) -> None:
+        """Listen on a Unix socket; raises OSError."""
 
 
 def reachable_host(host: str) -> str:
@@ -55,3 +63,24 @@ async def listen(server: Port, host: str, port: int, remedy: str, stack: AsyncEx
     except (OSError, UnicodeError) as error:
         raise CannotStart(why_not_listening(remedy, host, port, error)) from error
     return server.port
+
+
+async def listen_unix(server: UnixPort, path: Path, setting: str, stack: AsyncExitStack) -> None:
+    """Open a Unix socket; `stack` closes it.
+
+    Args:
+        setting: that names the path.
+
+    Raises:
+        CannotStart: it cannot be made, or something else is there.
+    """
+    stack.push_async_callback(server.stop)
+    try:
+        await server.start_unix(path)
+    except OSError as error:
+        raise CannotStart(why_not_used(setting, str(path), error)) from error
+
+
+def with_own_origin(allowed: tuple[str, ...], web: WebDoorSettings) -> tuple[str, ...]:
+    """Origins that may connect, with that of this server's pages as proxies show them."""
+    return (*allowed, web.public_url) if web.public_url else allowed

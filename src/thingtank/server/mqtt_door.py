@@ -28,10 +28,9 @@ from thingtank.net.websocket import WebSockets
 from thingtank.protocols.mqtt.bounds import Bounds
 from thingtank.protocols.mqtt.broker import Broker
 from thingtank.protocols.mqtt.retained import Retained
-from thingtank.server.cannot_start import CannotStart, why_not_used
 from thingtank.server.config import Config
 from thingtank.server.data_folder import OpenFolder
-from thingtank.server.listening import listen, reachable_host
+from thingtank.server.listening import listen, listen_unix, reachable_host, with_own_origin
 from thingtank.server.steady_clock import SteadyClock
 from thingtank.server.tls import tls_context
 from thingtank.stores.mqtt_sessions import MqttSessions
@@ -53,7 +52,9 @@ async def make_mqtt_door(
     Raises:
         CANNOT_OPEN: the file of sessions cannot be used, or is not ours.
     """
-    settings, tank, clock = _with_own_origin(config), opened.tank, SteadyClock()
+    origins = with_own_origin(config.mqtt.allowed_origins, config.web)
+    settings = msgspec.structs.replace(config.mqtt, allowed_origins=origins)
+    tank, clock = opened.tank, SteadyClock()
     keyless = config.xively.public_reads_keyless
     # Keys expire by the clock on the wall; nothing else here is to follow it when it is set.
     callers = Callers(tank.directory, tank.clock.now_us, strangers_read_public=keyless)
@@ -85,14 +86,6 @@ def _make_tank_topics(
     return TankTopics(context, broker, bodies)
 
 
-def _with_own_origin(config: Config) -> MqttSettings:
-    """The settings, with the pages of this server as proxies show them among the origins."""
-    if not config.web.public_url:
-        return config.mqtt
-    origins = (*config.mqtt.allowed_origins, config.web.public_url)
-    return msgspec.structs.replace(config.mqtt, allowed_origins=origins)
-
-
 def _make_client_id() -> str:
     """For a client that leaves it to the server; it works in MQTT 3.1 too (23 characters)."""
     return f"auto-{secrets.token_hex(9)}"
@@ -111,11 +104,8 @@ def mqtt_upgrades(config: Config, door: MqttDoor, stack: AsyncExitStack) -> dict
     """Who takes over WebSockets on the web port, by path; `stack` closes them."""
     if not config.mqtt.on_web_port:
         return {}
-    websockets = WebSockets(
-        {PATH: websocket_route(door)},
-        config.wamp.silence_s,
-        client_of(config.web.trusted_proxies),
-    )
+    find_client = client_of(config.web.trusted_proxies)
+    websockets = WebSockets({PATH: websocket_route(door)}, find_client=find_client)
     stack.callback(websockets.close_all)
     return {PATH.encode(): websockets.adopt}
 
@@ -153,11 +143,6 @@ async def open_mqtt_ports(
         opened["mqtt_tls"] = f"mqtts://{host}:{port}"
     if settings.unix_socket:
         path = Path(settings.unix_socket)
-        unix = MqttPort(door)
-        stack.push_async_callback(unix.stop)
-        try:
-            await unix.start_unix(path)
-        except OSError as error:
-            raise CannotStart(why_not_used("mqtt.unix_socket", str(path), error)) from error
+        await listen_unix(MqttPort(door), path, "mqtt.unix_socket", stack)
         opened["mqtt_unix"] = str(path)
     return opened

@@ -25,9 +25,8 @@ from thingtank.net.identity.password_store import PasswordStore
 from thingtank.net.shared_port import SharedPort
 from thingtank.net.websocket import WebSockets
 from thingtank.protocols.wamp.router import Randomness, Realm
-from thingtank.server.cannot_start import CannotStart, why_not_used
 from thingtank.server.config import Config
-from thingtank.server.listening import listen, reachable_host
+from thingtank.server.listening import listen, listen_unix, reachable_host, with_own_origin
 from thingtank.server.steady_clock import SteadyClock
 from thingtank.server.tls import tls_context
 from thingtank.stores.wamp_events import WampEvents
@@ -65,7 +64,9 @@ async def make_wamp_door(
     Raises:
         CANNOT_OPEN: the file of kept events cannot be used, or is not ours.
     """
-    settings, tank, clock = _with_own_origin(config), opened.tank, SteadyClock()
+    origins = with_own_origin(config.wamp.allowed_origins, config.web)
+    settings = msgspec.structs.replace(config.wamp, allowed_origins=origins)
+    tank, clock = opened.tank, SteadyClock()
     loop = asyncio.get_running_loop()
     keyless = config.xively.public_reads_keyless
     # Keys expire by the clock on the wall; nothing else here is to follow it when it is set.
@@ -86,14 +87,6 @@ async def make_wamp_door(
     stack.push_async_callback(peer.stop)
     cookies = authenticator.cookies.headers_for
     return WampDoor(settings, realms, authenticator, clock.now_us, AGENT, cookies)
-
-
-def _with_own_origin(config: Config) -> WampSettings:
-    """The settings, with the pages of this server as proxies show them among the origins."""
-    if not config.web.public_url:
-        return config.wamp
-    origins = (*config.wamp.allowed_origins, config.web.public_url)
-    return msgspec.structs.replace(config.wamp, allowed_origins=origins)
 
 
 async def _open_realms(
@@ -174,11 +167,6 @@ async def open_wamp_ports(
         opened["wamp_tls"] = f"wss://{host}:{port}{PATH}"
     if settings.unix_socket:
         path = Path(settings.unix_socket)
-        unix = shared_port()
-        stack.push_async_callback(unix.stop)
-        try:
-            await unix.start_unix(path)
-        except OSError as error:
-            raise CannotStart(why_not_used("wamp.unix_socket", str(path), error)) from error
+        await listen_unix(shared_port(), path, "wamp.unix_socket", stack)
         opened["wamp_unix"] = str(path)
     return opened

@@ -3,6 +3,7 @@
 A client's own message of QoS 2, which it has subscribed to, does not come before its PUBREC.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
@@ -11,6 +12,23 @@ if TYPE_CHECKING:
     from thingtank.protocols.mqtt.connection import Connection
     from thingtank.protocols.mqtt.inbound import Inbound
     from thingtank.protocols.mqtt.outgoing import Outgoing
+
+
+class WhenKept:
+    """Something to be said to a client once what was said so far is on disk."""
+
+    __slots__ = ("_connection", "_say")
+
+    def __init__(self, connection: "Connection", say: Callable[[], None]) -> None:
+        self._connection = connection
+        self._say = say
+
+    def settle(self, error: Exception | None) -> None:
+        """It is on disk, or cannot be."""
+        if error is not None:
+            self._connection.fail_for(error)
+        elif self._connection.is_open:
+            self._say()
 
 
 class Ack:

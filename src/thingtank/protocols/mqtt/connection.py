@@ -8,8 +8,10 @@ Source: MQTT 5 and MQTT 3.1.1, 3 and 4.
 
 from collections.abc import Callable
 from enum import IntEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from thingtank.protocols.mqtt.acks import WhenKept
 from thingtank.protocols.mqtt.errors import MqttError, PacketTooLarge, ProtocolError
 from thingtank.protocols.mqtt.inbound import Inbound
 from thingtank.protocols.mqtt.outgoing import DUP, PUBLISH, RETAIN, Outgoing
@@ -365,7 +367,8 @@ class Connection:
         if session.is_persistent:
             # The client uses the packet id again after PUBCOMP; it must not be known then. It may
             # be on disk yet although it was forgotten before, on the client's last connection.
-            self.broker.awaiting.append(_Completing(self, packet.packet_id))
+            say = partial(self.send_ack, PUBCOMP_OCTET, packet.packet_id)
+            self.broker.awaiting.append(WhenKept(self, say))
         else:
             self.send_ack(PUBCOMP_OCTET, packet.packet_id)
 
@@ -526,23 +529,6 @@ class Connection:
         if not self.out:
             self.broker.dirty.append(self)  # so that the door hears of it
         self.broker.reception.leave(self, was_open=was is State.OPEN, drops_will=drops_will)
-
-
-class _Completing:
-    """A PUBCOMP that is sent once the packet id is forgotten on disk."""
-
-    __slots__ = ("_connection", "_packet_id")
-
-    def __init__(self, connection: Connection, packet_id: int) -> None:
-        self._connection = connection
-        self._packet_id = packet_id
-
-    def settle(self, error: Exception | None) -> None:
-        """It is, or cannot be."""
-        if error is not None:
-            self._connection.fail_for(error)
-        elif self._connection.is_open:
-            self._connection.send_ack(PUBCOMP_OCTET, self._packet_id)
 
 
 def _first_octet(delivery: Delivery, *, is_dup: bool) -> int:

@@ -6,8 +6,10 @@ Control.
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
+from thingtank.protocols.mqtt.acks import WhenKept
 from thingtank.protocols.mqtt.errors import ProtocolError
 from thingtank.protocols.mqtt.keeping import DeliveryState, FoundSession, KeptDelivery, KeptSession
 from thingtank.protocols.mqtt.messages import Message, Subscription, Will
@@ -292,7 +294,8 @@ class Session:
             connection.send_delivery(delivery, outgoing, is_dup=False)
         else:
             # Sent before it is on disk, it could be sent a second time with another packet id.
-            self._broker.awaiting.append(_Sending(connection, delivery, outgoing))
+            say = partial(connection.send_delivery, delivery, outgoing, is_dup=False)
+            self._broker.awaiting.append(WhenKept(connection, say))
 
     def send_waiting(self) -> None:
         """Send what waits, as far as the client allows."""
@@ -343,7 +346,8 @@ class Session:
         if delivery.qos == 1:
             connection.send_delivery(delivery, outgoing, is_dup=True)
         else:  # it may be on its way to the disk yet, if the client was away for a moment only
-            self._broker.awaiting.append(_Sending(connection, delivery, outgoing, is_dup=True))
+            say = partial(connection.send_delivery, delivery, outgoing, is_dup=True)
+            self._broker.awaiting.append(WhenKept(connection, say))
 
     def take_puback(self, packet_id: int) -> None:
         """The client has a QoS 1 message."""
@@ -379,10 +383,14 @@ class Session:
                     )
                 # After PUBREL the client forgets the packet id. What was not on disk then would be
                 # sent anew after a crash, and taken for another message.
-                self._broker.awaiting.append(_Releasing(connection, packet_id))
+                self._release_when_kept(connection, packet_id)
                 return True
         connection.send_ack(PUBREL_OCTET, packet_id)
         return True
+
+    def _release_when_kept(self, connection: "Connection", packet_id: int) -> None:
+        say = partial(connection.send_ack, PUBREL_OCTET, packet_id)
+        self._broker.awaiting.append(WhenKept(connection, say))
 
     def take_pubcomp(self, packet_id: int) -> None:
         """The client has forgotten the packet id of a QoS 2 message."""
@@ -423,7 +431,7 @@ class Session:
                 # [MQTT-3.3.4-9]: the client has yet to end it, so it counts among what it takes at
                 # once. There may be more of those than it takes now.
                 self.quota -= 1
-                self._broker.awaiting.append(_Releasing(connection, packet_id))
+                self._release_when_kept(connection, packet_id)
             else:
                 again.append(delivery)
         self._queue = deque([*again, *unsent]) or None
@@ -433,46 +441,3 @@ class Session:
         """The client is away."""
         self.connection = None
         self.replays = None
-
-
-class _Sending:
-    """A QoS 2 message that is sent once it is on disk."""
-
-    __slots__ = ("_connection", "_delivery", "_is_dup", "_outgoing")
-
-    def __init__(
-        self,
-        connection: "Connection",
-        delivery: Delivery,
-        outgoing: Outgoing,
-        *,
-        is_dup: bool = False,
-    ) -> None:
-        self._connection = connection
-        self._delivery = delivery
-        self._outgoing = outgoing
-        self._is_dup = is_dup
-
-    def settle(self, error: Exception | None) -> None:
-        """It is on disk, or cannot be."""
-        if error is not None:
-            self._connection.fail_for(error)
-        elif self._connection.is_open:
-            self._connection.send_delivery(self._delivery, self._outgoing, is_dup=self._is_dup)
-
-
-class _Releasing:
-    """A PUBREL that is sent once the PUBREC is on disk."""
-
-    __slots__ = ("_connection", "_packet_id")
-
-    def __init__(self, connection: "Connection", packet_id: int) -> None:
-        self._connection = connection
-        self._packet_id = packet_id
-
-    def settle(self, error: Exception | None) -> None:
-        """It is on disk, or cannot be."""
-        if error is not None:
-            self._connection.fail_for(error)
-        elif self._connection.is_open:
-            self._connection.send_ack(PUBREL_OCTET, self._packet_id)

@@ -1,7 +1,9 @@
 """SUBSCRIBE and UNSUBSCRIBE (MQTT 5, 3.8 to 3.11)."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from thingtank.protocols.mqtt.acks import WhenKept
 from thingtank.protocols.mqtt.messages import RetainHandling, Subscription
 from thingtank.protocols.mqtt.packets import Suback, Subscribe, Unsuback, Unsubscribe
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
@@ -33,7 +35,7 @@ def subscribe(broker: "Broker", connection: "Connection", packet: Subscribe) -> 
         reasons.append(reason)
     suback = Suback(packet.packet_id, tuple(reasons))
     if session.is_persistent:
-        broker.awaiting.append(_Answering(connection, suback))
+        broker.awaiting.append(WhenKept(connection, partial(connection.send, suback)))
     else:
         connection.send(suback)
     for subscription, is_new in was_new:
@@ -77,23 +79,6 @@ def unsubscribe(broker: "Broker", connection: "Connection", packet: Unsubscribe)
         reasons.append(ReasonCode.SUCCESS if was_there else ReasonCode.NO_SUBSCRIPTION_EXISTED)
     unsuback = Unsuback(packet.packet_id, tuple(reasons))
     if session.is_persistent:
-        broker.awaiting.append(_Answering(connection, unsuback))
+        broker.awaiting.append(WhenKept(connection, partial(connection.send, unsuback)))
     else:
         connection.send(unsuback)
-
-
-class _Answering:
-    """An answer that is sent once what it says is on disk."""
-
-    __slots__ = ("_connection", "_packet")
-
-    def __init__(self, connection: "Connection", packet: Suback | Unsuback) -> None:
-        self._connection = connection
-        self._packet = packet
-
-    def settle(self, error: Exception | None) -> None:
-        """It is, or cannot be."""
-        if error is not None:
-            self._connection.fail_for(error)
-        elif self._connection.is_open:
-            self._connection.send(self._packet)

@@ -16,7 +16,8 @@ from thingtank.protocols.mqtt.relaying import relay
 from thingtank.protocols.mqtt.serializer import serialize
 
 VERSIONS = st.sampled_from([3, 4, 5])
-TOPICS = st.sampled_from(["a", "a/b", "ü", "b" * 200])
+# Each topic's first message goes the long way, so most are of one.
+TOPICS = st.sampled_from(["a", "a", "a", "a", "ü", "b" * 200])
 
 
 class Reader(NamedTuple):
@@ -35,8 +36,8 @@ READERS = st.builds(
     VERSIONS,
     st.integers(0, 2),
     st.booleans(),
-    st.sampled_from([0, 0, 7, 300]),
-    st.sampled_from([65_535, 65_535, 1, 2]),
+    st.sampled_from([0, 7, 300]),
+    st.sampled_from([65_535, 1, 2]),
     st.sampled_from([0, 0, 40]),
     st.sampled_from([0, 0, 2]),
     st.sampled_from(["a", "a/#", "#", "+"]),
@@ -47,12 +48,13 @@ PACKETS = st.lists(
         TOPICS,
         st.binary(max_size=20),
         st.integers(0, 2),
-        st.sampled_from([False, False, False, True]),
+        st.sampled_from([False] * 9 + [True]),
         st.just(False),
-        st.integers(1, 4),
-        st.sampled_from([NO_PROPERTIES, NO_PROPERTIES, Properties(content_type="text/plain")]),
+        st.integers(1, 6),
+        st.sampled_from([NO_PROPERTIES] * 5 + [Properties(content_type="text/plain")]),
     ),
-    max_size=12,
+    min_size=8,
+    max_size=24,
 )
 
 
@@ -104,7 +106,10 @@ async def played(version: int, readers: list[Reader], packets: list[Publish]) ->
             heard[number] += taken(client)
             if not client.is_open:
                 continue
-            for packet_id in list(client.session.inflight)[:1] if client.session else ():
+            acknowledged = (
+                list(client.session.inflight)[: packet.packet_id % 2] if client.session else []
+            )
+            for packet_id in acknowledged:
                 if client.session and client.session.inflight[packet_id].qos == 1:
                     client.receive_data(serialize(Puback(packet_id), client.version))
         if packet.qos == 2 and packet.packet_id % 2 and clients[0].is_open:
@@ -112,7 +117,7 @@ async def played(version: int, readers: list[Reader], packets: list[Publish]) ->
     return [old + taken(client) for old, client in zip(heard, clients, strict=True)]
 
 
-@given(VERSIONS, st.lists(READERS, max_size=4), PACKETS)
+@given(VERSIONS, st.lists(READERS, min_size=1, max_size=3), PACKETS)
 def test_both_ways_send_the_same(
     version: int, readers: list[Reader], packets: list[Publish]
 ) -> None:
