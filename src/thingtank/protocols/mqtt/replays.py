@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _PIECE_MAX = 100  # messages to one session in a turn
 _SESSIONS_MAX = 10  # in a turn
+_FILTERS_MAX = 10  # of a session in a turn
 _OUT_MAX = 1_000  # pieces of packets not handed to the door yet
 
 
@@ -92,12 +93,17 @@ class Replays:
             return False
         if len(connection.out) > _OUT_MAX:
             return True
-        topic_filter, replay = next(iter(replays.items()))
-        room = _room_of(session, replay.subscription)
-        if room > 0 and not replay.send_some(self._broker, session, room):
+        for _ in range(_FILTERS_MAX):
+            topic_filter, replay = next(iter(replays.items()))
+            room = _room_of(session, replay.subscription)
+            if room <= 0:
+                return False
+            if replay.send_some(self._broker, session, room):
+                return _room_of(session, replay.subscription) > 0
             del replays[topic_filter]
-        first = next(iter(replays.values()), None)
-        return first is not None and _room_of(session, first.subscription) > 0
+            if not replays:
+                return False
+        return True
 
 
 def _room_of(session: "Session", subscription: Subscription) -> int:

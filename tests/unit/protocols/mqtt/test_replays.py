@@ -3,7 +3,7 @@
 from tests.unit.protocols.mqtt.brokers import connect, make_broker, subscribe, taken
 
 from thingtank.protocols.mqtt.messages import Message, Subscription
-from thingtank.protocols.mqtt.packets import Puback, Unsubscribe
+from thingtank.protocols.mqtt.packets import Puback, Subscribe, Unsubscribe
 from thingtank.protocols.mqtt.properties import Properties
 from thingtank.protocols.mqtt.serializer import serialize
 
@@ -36,6 +36,18 @@ async def test_client_that_reads_too_slowly_keeps_no_turn_going() -> None:
     client.catch_up(is_behind=False)
     assert b"a/099" in taken(client)
     assert broker.has_more
+
+
+async def test_few_filters_are_answered_in_the_turn_in_which_they_come() -> None:
+    broker = make_broker()
+    for topic in ("a", "b"):
+        broker.retain(Message(topic, topic.encode(), 1, True))
+    client = connect(broker, "c")
+    filters = tuple(Subscription(each) for each in ("a", "b", "+", "none"))
+    client.receive_data(serialize(Subscribe(1, filters), 4))
+    octets = taken(client)
+    assert (octets.count(b"\x00\x01aa"), octets.count(b"\x00\x01bb")) == (2, 2)
+    assert not broker.has_more
 
 
 async def test_many_who_wait_cost_the_others_nothing() -> None:
