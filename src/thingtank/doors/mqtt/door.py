@@ -159,8 +159,10 @@ class MqttDoor:
 
     def _take_turn(self) -> None:
         self._is_flushing = False
-        self.broker.resume()
-        self._flush()
+        try:
+            self.broker.resume()
+        finally:
+            self._flush()
 
     def _flush(self) -> None:
         broker = self.broker
@@ -173,7 +175,14 @@ class MqttDoor:
                 out.clear()
                 continue
             if out:
-                self.sent_bytes += _write(link, out)
+                try:
+                    self.sent_bytes += _write(link, out)
+                except Exception:
+                    # Nobody else is to be left unwritten to.
+                    log.exception("mqtt_write_failed", address=connection.address)
+                    out.clear()
+                    self._cut_off(connection)
+                    continue
                 out.clear()
             if connection.is_closed:
                 self._let_go(connection, link)
@@ -225,7 +234,7 @@ class MqttDoor:
 
     def lose(self, connection: Connection) -> None:
         """A connection is gone."""
-        connection.close()
+        self._close(connection)
         self.links.pop(connection, None)
         self._tapped.pop(connection, None)
         for timers in (self._slow, self._closing):
@@ -238,10 +247,16 @@ class MqttDoor:
             self._all_gone.set()
 
     def _cut_off(self, connection: Connection) -> None:
-        connection.close()
+        self._close(connection)
         link = self.links.get(connection)
         if link is not None:
             link.abort()
+
+    def _close(self, connection: Connection) -> None:
+        try:
+            connection.close()
+        except Exception:  # in what it leaves behind, such as its will
+            log.exception("mqtt_connection_failed", address=connection.address)
 
     # --- for who looks ---
 

@@ -56,13 +56,14 @@ class BrokerView:
         self._broker = door.broker
         self._rights = rights
         self._owners = owners
+        self._account = account
         self._traffic = traffic
         self._sees_all = account.is_admin
         sessions = self._broker.sessions.values()
         self._sessions: Sequence[Session] = (
             list(islice(sessions, LOOKED_AT_MAX + 1))
             if account.is_admin
-            else [each for each in sessions if owners.find(each.principal) == account.account_id]
+            else [each for each in sessions if owners.may_see(account, each.principal)]
         )
 
     def facts(self) -> BrokerFacts:
@@ -127,9 +128,9 @@ class BrokerView:
     def find(self, client_id: str) -> Session | None:
         """A client that may be seen."""
         session = self._broker.sessions.get(client_id)
-        if session is None or self._sees_all:
-            return session
-        return session if session in self._sessions else None
+        if session is None or not self._owners.may_see(self._account, session.principal):
+            return None
+        return session
 
     def client(self, client_id: str) -> ClientFacts | None:
         """One client, if it may be seen."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from thingtank.doors.mqtt.settings import UserSettings
 from thingtank.tank.errors import NotFound
 from thingtank.tank.interfaces import Directory
+from thingtank.tank.things import Account
 
 REMEMBERED_MAX = 100_000
 
@@ -26,6 +27,10 @@ class Owners:
         if principal_id not in self._found:
             self._found[principal_id] = self._find(principal_id)
         return self._found[principal_id]
+
+    def may_see(self, account: Account, principal_id: str) -> bool:
+        """Whether a client is one that an account sees: its own or, for an admin, anybody's."""
+        return account.is_admin or self.find(principal_id) == account.account_id
 
     def shown(self, principal_id: str) -> str:
         """A principal for people: an account by its login."""

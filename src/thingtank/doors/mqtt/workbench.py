@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
 from thingtank.doors.mqtt.access.rights import MqttAccess
 from thingtank.doors.mqtt.authentication.principal import Principal
@@ -79,9 +80,15 @@ class Listening:
 class Watching:
     """A client whose packets a page looks at, also when it comes back."""
 
-    def __init__(self, door: MqttDoor, client_id: str) -> None:
+    def __init__(self, door: MqttDoor, client_id: str, may_see: Callable[[str], bool]) -> None:
+        """Look.
+
+        Args:
+            may_see: whether clients of a principal may be looked at.
+        """
         self._door = door
         self._client_id = client_id
+        self._may_see = may_see
         self._connection: Connection | None = None
         self._tap: PacketTap | None = None
         self._count_before = 0
@@ -102,7 +109,9 @@ class Watching:
         """Find the client's connection, which may be another one by now."""
         session = self._door.broker.sessions.get(self._client_id)
         connection = session.connection if session is not None else None
-        if connection is self._connection or connection is None:
+        if session is None or connection is self._connection or connection is None:
+            return
+        if not self._may_see(session.principal):  # by now the client id is somebody else's
             return
         if connection not in self._door.links:
             return
@@ -222,7 +231,8 @@ class MqttWorkbench:
         if self.view(caller).find(client_id) is None:
             yield None
             return
-        watching = Watching(self._door, client_id)
+        may_see = partial(self._owners.may_see, account_of(caller))
+        watching = Watching(self._door, client_id, may_see)
         try:
             yield watching
         finally:

@@ -5,7 +5,8 @@ It holds what all connections share. A connection that has octets for its client
 door calls `settle`, and then writes what is on `dirty`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Protocol
 
 from thingtank.protocols.mqtt.access import Gate
@@ -302,6 +303,8 @@ class Broker:
         if subscription is None:
             return False
         self.subscriptions.remove(session, topic_filter)
+        if session.replays:
+            session.replays.pop(topic_filter, None)
         self.version += 1
         if session.is_persistent:
             self.keeper.drop_subscription(session.client_id, topic_filter)
@@ -321,9 +324,10 @@ class Broker:
             self.awaiting = []
 
             def settle_all(error: Exception | None) -> None:
-                for each in awaiting:
-                    each.settle(error)
-                self.wake()
+                try:
+                    _call_all(partial(each.settle, error) for each in awaiting)
+                finally:
+                    self.wake()
 
             self.keeper.when_kept(settle_all)
 
@@ -335,14 +339,13 @@ class Broker:
     def resume(self) -> None:
         """Begin another turn with those who had to wait for it."""
         resuming, self.resuming = self.resuming, []
-        for connection in resuming:
-            connection.go_on()
+        _call_all(connection.go_on for connection in resuming)
 
     def tick(self) -> None:
         """Do what time makes due; about once a second."""
         now_us = self.now_us()
-        for connection in self.keep_alive.take_silent(now_us):
-            connection.end_with(ReasonCode.KEEP_ALIVE_TIMEOUT)
+        silent = self.keep_alive.take_silent(now_us)
+        _call_all(partial(each.end_with, ReasonCode.KEEP_ALIVE_TIMEOUT) for each in silent)
         self.timers.take_due(now_us)
         for topic in self.retained.expire(now_us, _EXPIRED_AT_ONCE):
             self.keeper.drop_retained(topic)
@@ -368,6 +371,18 @@ class Broker:
 def _is_ready(session: Session) -> bool:
     connection = session.connection
     return connection is not None and not connection.is_behind and session.quota > 0
+
+
+def _call_all(calls: Iterable[Callable[[], None]]) -> None:
+    """Call all: a fault of ours in what is done for one client must not cost others theirs."""
+    faults = []
+    for call in calls:
+        try:
+            call()
+        except Exception as fault:  # noqa: BLE001 - raised when all were called
+            faults.append(fault)
+    if faults:
+        raise faults[0]
 
 
 def _not_told(reason: ReasonCode) -> None:

@@ -324,8 +324,8 @@ class Connection:
             properties.topic_alias_maximum or 0, self.broker.bounds.topic_alias_max
         )
         self._set_lane()
+        session.attach(self, receive_maximum)  # first: `send` ends it when CONNACK is too large
         self.send(connack)
-        session.attach(self, receive_maximum)
 
     def _set_lane(self) -> None:
         if self.is_behind or self._packet_bytes_max or self._sent_aliases_max:
@@ -424,9 +424,9 @@ class Connection:
         if self.is_behind:
             return False
         first = PUBLISH | RETAIN if is_retain else PUBLISH
-        head, tail = self._pieces(outgoing, first, identifiers)
-        if self._packet_bytes_max and len(head) + len(tail) > self._packet_bytes_max:
+        if self._packet_bytes_max and self._is_too_large(outgoing, first, identifiers):
             return True  # MQTT 5, 3.1.2.11.4: as if it had been sent
+        head, tail = self._pieces(outgoing, first, identifiers)
         self.broker.sent_count += 1
         if not self.out:
             self.broker.dirty.append(self)
@@ -447,10 +447,14 @@ class Connection:
         if not self._packet_bytes_max:
             return False
         first = _first_octet(delivery, is_dup=False)
-        identifiers = delivery.identifiers if self.version == 5 else None
-        head, tail = outgoing.pieces(first, identifiers)
+        return self._is_too_large(outgoing, first, delivery.identifiers)
+
+    def _is_too_large(self, outgoing: Outgoing, first: int, identifiers: tuple[int, ...]) -> bool:
+        """Ask without a topic alias: one that is set by what is not sent stands for nothing."""
+        head, tail = outgoing.pieces(first, identifiers if self.version == 5 else None)
+        packet_id_bytes = 2 if first & 0x06 else 0
         alias_bytes = 3 if self._sent_aliases_max else 0
-        return len(head) + 2 + len(tail) + alias_bytes > self._packet_bytes_max
+        return len(head) + packet_id_bytes + len(tail) + alias_bytes > self._packet_bytes_max
 
     def _pieces(
         self, outgoing: Outgoing, first: int, identifiers: tuple[int, ...]

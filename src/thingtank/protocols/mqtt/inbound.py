@@ -210,6 +210,8 @@ class Inbound:
             self._broker.awaiting.append(ack)
 
         def done(reason: ReasonCode) -> None:
+            if session.is_ended:  # what is kept by that client id is another session's
+                return
             if reason >= ReasonCode.UNSPECIFIED_ERROR:
                 self.forget_packet_id(packet_id)
             elif packet_id in session.received:

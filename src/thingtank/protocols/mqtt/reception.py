@@ -3,11 +3,17 @@
 Source: MQTT 5, 3.1, 3.2, 3.14 and 4.1.
 """
 
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
 from thingtank.protocols.mqtt.access import Rights
-from thingtank.protocols.mqtt.errors import ClientIdentifierNotValid, MqttError, ProtocolError
+from thingtank.protocols.mqtt.errors import (
+    ClientIdentifierNotValid,
+    MqttError,
+    ProtocolError,
+    TopicNameInvalid,
+)
 from thingtank.protocols.mqtt.keeping import FoundSession
 from thingtank.protocols.mqtt.messages import Message, Will
 from thingtank.protocols.mqtt.packets import Auth, Connack, Connect, Disconnect
@@ -15,6 +21,7 @@ from thingtank.protocols.mqtt.properties import NO_PROPERTIES, Properties, forwa
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
 from thingtank.protocols.mqtt.session import NEVER_EXPIRES, Session
 from thingtank.protocols.mqtt.timers import Timer
+from thingtank.protocols.mqtt.topics import check_topic_name
 
 if TYPE_CHECKING:
     from thingtank.protocols.mqtt.broker import Broker
@@ -45,6 +52,8 @@ class Reception:
             raise ClientIdentifierNotValid("no client id, and a session to be kept [MQTT-3.1.3-8]")
         if len(connect.client_id.encode()) > self._broker.bounds.client_id_bytes_max:
             raise ClientIdentifierNotValid("the client id is too long")
+        if connect.will is not None:  # when it is published nobody is there to be told
+            check_topic_name(connect.will.topic, self._broker.bounds.topic_levels_max)
         connection.client_id = connect.client_id or self._broker.make_client_id()
         self._broker.gate.enter(connection, connect)
 
@@ -80,7 +89,7 @@ class Reception:
             self._broker.sessions[client_id] = session
         session.rights = rights
         self._agree(connection, connect, session, properties, is_present=is_present)
-        if is_present:
+        if is_present and connection.is_open:
             self._check_rights(session)
             session.resume()
         connection.go_on()
@@ -153,13 +162,15 @@ class Reception:
         connection.admitted(session, connack, keep_alive_s, receive_maximum)
         if was_persistent != session.is_persistent:
             broker.change_routes()
+        if was_persistent and not session.is_persistent:
+            broker.keeper.drop_session(session.client_id)
+        if connection.is_closed:  # it does not take a packet as large as CONNACK
+            return
         if session.is_persistent:
             broker.keeper.keep_session(session.kept())
             if not was_persistent:
                 for subscription in session.subscriptions.values():
                     broker.keeper.keep_subscription(session.client_id, subscription)
-        elif was_persistent:
-            broker.keeper.drop_session(session.client_id)
         if connection.keep_alive_us:
             broker.keep_alive.add(connection)
 
@@ -294,7 +305,9 @@ class Reception:
                 expires_at_us,
                 message.client_id,
             )
-        broker.publish(message, session)
+        # Since the last process took it, topics may have been allowed fewer levels.
+        with contextlib.suppress(TopicNameInvalid):
+            broker.publish(message, session)
 
     # --- after a restart ---
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _PIECE_MAX = 100  # messages to one session in a turn
 _SESSIONS_MAX = 10  # in a turn
+_FILTERS_MAX = 10  # of a session in a turn
 _OUT_MAX = 1_000  # pieces of packets not handed to the door yet
 
 
@@ -60,8 +61,11 @@ class Replays:
         if not len(retained):
             return
         if session.replays is None:
-            session.replays = deque()
-        session.replays.append(Replay(subscription, retained.search(subscription.topic_filter)))
+            session.replays = {}
+        # Who subscribes again gets all of it again, and no more waits than there are subscriptions.
+        topic_filter = subscription.topic_filter
+        session.replays.pop(topic_filter, None)
+        session.replays[topic_filter] = Replay(subscription, retained.search(topic_filter))
         # A first piece at once: most often it is all, and comes before whatever is answered next.
         if not session.is_replaying and self._go_on_with(session):
             self.wake(session)
@@ -91,10 +95,17 @@ class Replays:
             return False
         if len(connection.out) > _OUT_MAX:
             return True
-        room = _room_of(session, replays[0].subscription)
-        if room > 0 and not replays[0].send_some(self._broker, session, room):
-            replays.popleft()
-        return bool(replays) and _room_of(session, replays[0].subscription) > 0
+        for _ in range(_FILTERS_MAX):
+            topic_filter, replay = next(iter(replays.items()))
+            room = _room_of(session, replay.subscription)
+            if room <= 0:
+                return False
+            if replay.send_some(self._broker, session, room):
+                return _room_of(session, replay.subscription) > 0
+            del replays[topic_filter]
+            if not replays:
+                return False
+        return True
 
 
 def _room_of(session: "Session", subscription: Subscription) -> int:

@@ -92,7 +92,7 @@ class Session:
         quota: how many more messages may be sent before one is acknowledged (MQTT 5, 4.9); may be
             negative.
         expires_at_us: while it has no connection; 0 for never.
-        replays: what is retained and yet to be sent; None for nothing.
+        replays: what is retained and yet to be sent, by topic filter; None for nothing.
         is_replaying: whether that goes on, or waits for the client.
         will: until it is published or dropped.
         dropped_count: messages lost because the client was slow or its queue full.
@@ -142,7 +142,7 @@ class Session:
         self.will: Will | None = None
         self.dropped_count = 0
         self.is_ended = False
-        self.replays: deque[Replay] | None = None
+        self.replays: dict[str, Replay] | None = None
         self.is_replaying = False
         self._quota_max = 0
         self._queue: deque[Delivery] | None = None
@@ -165,7 +165,13 @@ class Session:
         return len(self._queue) if self._queue else 0
 
     def kept(self) -> KeptSession:
-        """As it is kept."""
+        """As it is kept.
+
+        A will that the client may not publish is not: after a restart nobody can be asked.
+        """
+        will = self.will
+        if will is not None and not self._broker.may_publish(self, will.message.topic):
+            will = None
         return KeptSession(
             self.client_id,
             self.principal,
@@ -173,7 +179,7 @@ class Session:
             self.expiry_interval_s,
             self.connection is not None,
             self.expires_at_us,
-            self.will,
+            will,
         )
 
     def restore(self, found: FoundSession) -> None:
@@ -224,6 +230,8 @@ class Session:
         return self.is_persistent
 
     def _enqueue(self, delivery: Delivery) -> bool:
+        if self.is_ended:  # what is kept by its client id is another session's
+            return False
         bounds = self._broker.bounds
         queue = self._queue
         if queue is None:
@@ -300,7 +308,10 @@ class Session:
             message = delivery.message
             outgoing = Outgoing(message, message.topic.encode(), broker.now_us())
             if delivery.packet_id:
-                self._send_again(connection, delivery, outgoing)
+                # The client may have answered what it was sent by its last connection.
+                is_open = self.inflight.get(delivery.packet_id) is delivery
+                if is_open and delivery.state is DeliveryState.SENT:
+                    self._send_again(connection, delivery, outgoing)
                 continue
             self._queue_bytes -= delivery.size_bytes
             if message.expires_at_us and message.expires_at_us <= broker.now_us():

@@ -187,6 +187,24 @@ async def test_packets_are_seen_while_somebody_looks_also_when_the_client_comes_
     assert opened.door._tapped == {}
 
 
+async def test_packets_are_not_seen_of_another_who_has_taken_the_client_id(
+    opened: OpenDoor,
+) -> None:
+    client = client_of_alice(opened)
+    with (
+        opened.workbench.watch(opened.alice, "alices") as watched,
+        opened.workbench.watch(opened.root, "alices") as other,
+    ):
+        assert watched is not None
+        assert other is not None
+        client.close()
+        stranger = Client(opened, "alices")
+        assert watched.take(10) == other.take(10) == []
+        stranger.send(Pingreq())
+        assert watched.take(10) == []
+        assert [each.name for each in other.take(10)] == ["PINGREQ", "PINGRESP"]
+
+
 async def test_there_is_room_for_so_many_visits(
     opened: OpenDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

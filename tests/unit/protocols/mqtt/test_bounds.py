@@ -290,3 +290,50 @@ def test_expiry_comes_before_what_is_passed_on_and_identifiers_and_alias_behind_
 
 def serialize_properties(**properties: Any) -> bytes:
     return forwarded_properties(Properties(**properties))
+
+
+@pytest.mark.parametrize("expiry_s", [0, 60])
+async def test_client_that_takes_no_connack_leaves_no_connected_session(expiry_s: int) -> None:
+    broker = make_broker()
+    for name in ("first", "second", "second"):  # which finds its session, where it is kept
+        connection = Connection(broker, QuietLink(), "127.0.0.1")
+        properties = Properties(maximum_packet_size=2, session_expiry_interval=expiry_s)
+        packet = Connect(5, name, clean_start=False, keep_alive_s=10, properties=properties)
+        connection.receive_data(serialize(packet, 5))
+        assert connection.is_closed
+        assert taken(connection) == b""
+    assert all(each.connection is None for each in broker.sessions.values())
+    assert len(broker.sessions) == (2 if expiry_s else 0)
+
+
+async def test_message_that_is_acknowledged_before_it_is_sent_again_is_not_sent_again() -> None:
+    broker = make_broker()
+    source = connect(broker, "source")
+    client = connect(broker, "c", 5, properties=KEPT)
+    subscribe(client, Subscription("a", 1))
+    publish(source, *(Publish("a", b"%d" % each, 1, packet_id=each) for each in (1, 2)))
+    assert payloads_to(client) == [b"1", b"2"]
+    client.close()
+    properties = Properties(session_expiry_interval=60, receive_maximum=1)
+    client = Connection(broker, QuietLink(), "127.0.0.1")
+    client.receive_data(serialize(Connect(5, "c", False, properties=properties), 5))
+    assert payloads_to(client) == [b"1"]
+    client.receive_data(serialize(Puback(2), 5))
+    client.receive_data(serialize(Puback(1), 5))
+    assert payloads_to(client) == []
+    publish(source, Publish("a", b"3", 1, packet_id=3))
+    assert payloads_to(client) == [b"3"]
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+async def test_message_that_is_too_large_for_a_client_sets_no_topic_alias(qos: int) -> None:
+    broker = make_broker()
+    source = connect(broker, "source")
+    properties = Properties(maximum_packet_size=100, topic_alias_maximum=5)
+    client = connect(broker, "c", 5, properties=properties)
+    subscribe(client, Subscription("a", qos))
+    publish(source, Publish("a", bytes(100), qos, packet_id=qos))
+    assert packets_to(client) == []
+    publish(source, Publish("a", b"x", qos, packet_id=qos))
+    (came,) = packets_to(client)
+    assert (came.topic, came.properties.topic_alias) == ("a", 1)

@@ -12,6 +12,7 @@ from thingtank.protocols.mqtt.broker import Broker
 from thingtank.protocols.mqtt.connection import Connection
 from thingtank.protocols.mqtt.intake import Done
 from thingtank.protocols.mqtt.messages import Message, Subscription
+from thingtank.protocols.mqtt.outgoing import Outgoing
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
 from thingtank.protocols.mqtt.retained import Retained
 from thingtank.protocols.mqtt.session import Session
@@ -195,6 +196,37 @@ async def test_a_packet_id_is_kept_with_the_message_or_when_that_is_done(
     kept = [list(each.received) for each in (await broker.keeper.found()).sessions]
     assert kept == [[7]]
     assert client.told() == [(Kind.PUBREC, 7, 0)]
+
+
+@pytest.mark.parametrize("reason", [ReasonCode.SUCCESS, ReasonCode.NOT_AUTHORIZED])
+async def test_message_of_a_session_that_has_ended_changes_nothing_of_the_next(
+    broker: Broker, reason: ReasonCode
+) -> None:
+    assert isinstance(broker.owner, Owner)
+    assert isinstance(broker.keeper, Keeper)
+    broker.owner.keeps_messages = False
+    props = {"session_expiry_interval": 100}
+    Client(broker, 5, "c", clean=False, props=props).publish(b"old", 2, 7)
+    again = Client(broker, 5, "c", clean=True, props=props)
+    again.publish(b"new", 2, 8)
+    (_, old), (_, new) = taken(broker)
+    new(ReasonCode.SUCCESS)
+    old(reason)
+    assert again.told() == [(Kind.PUBREC, 8, 0)]
+    kept = [list(each.received) for each in (await broker.keeper.found()).sessions]
+    assert kept == [[8]]
+
+
+async def test_update_for_a_session_that_has_ended_is_not_kept_for_the_next(
+    broker: Broker,
+) -> None:
+    assert isinstance(broker.keeper, Keeper)
+    props = {"session_expiry_interval": 100}
+    ended = Client(broker, 5, "c", clean=False, props=props).connection.session
+    assert ended is not None
+    Client(broker, 5, "c", clean=True, props=props)
+    ended.deliver(Outgoing(Message("a", b"x", 1), b"a", 0), 1, False, ())
+    assert [list(each.deliveries) for each in (await broker.keeper.found()).sessions] == [[]]
 
 
 async def test_what_is_owned_is_neither_passed_on_nor_retained(broker: Broker) -> None:

@@ -3,7 +3,7 @@
 from tests.unit.protocols.mqtt.brokers import connect, make_broker, subscribe, taken
 
 from thingtank.protocols.mqtt.messages import Message, Subscription
-from thingtank.protocols.mqtt.packets import Pingreq, Puback, Subscribe
+from thingtank.protocols.mqtt.packets import Pingreq, Puback, Subscribe, Unsubscribe
 from thingtank.protocols.mqtt.properties import Properties
 from thingtank.protocols.mqtt.serializer import serialize
 
@@ -38,6 +38,18 @@ async def test_client_that_reads_too_slowly_keeps_no_turn_going() -> None:
     assert broker.has_more
 
 
+async def test_few_filters_are_answered_in_the_turn_in_which_they_come() -> None:
+    broker = make_broker()
+    for topic in ("a", "b"):
+        broker.retain(Message(topic, topic.encode(), 1, True))
+    client = connect(broker, "c")
+    filters = tuple(Subscription(each) for each in ("a", "b", "+", "none"))
+    client.receive_data(serialize(Subscribe(1, filters), 4))
+    octets = taken(client)
+    assert (octets.count(b"\x00\x01aa"), octets.count(b"\x00\x01bb")) == (2, 2)
+    assert not broker.has_more
+
+
 async def test_many_who_wait_cost_the_others_nothing() -> None:
     broker = make_broker()
     broker.retain(Message("a", b"x", 1, True))
@@ -64,3 +76,17 @@ async def test_retained_messages_come_before_the_answer_to_a_later_packet() -> N
     answers = taken(client)
     assert answers.count(b"\x31\x04\x00\x01") == 2
     assert answers.endswith(b"\xd0\x00")
+
+
+async def test_who_subscribes_again_and_again_has_no_more_waiting_for_it() -> None:
+    broker = make_broker()
+    broker.retain(Message("a", b"x", 1, True))
+    broker.retain(Message("b", b"x", 1, True))
+    client = connect(broker, "c", 5, properties=Properties(receive_maximum=1))
+    for _ in range(10):
+        subscribe(client, Subscription("+", 1), Subscription("#", 1))
+        subscribe(client, Subscription("a/#", 1))
+        client.receive_data(serialize(Unsubscribe(2, ("a/#",)), 5))
+    assert client.session is not None
+    assert client.session.replays is not None
+    assert len(client.session.replays) == 2

@@ -156,3 +156,18 @@ async def test_what_cannot_be_kept_is_not_acknowledged_and_the_connection_ends(
     house.sync(OSError("no space"))
     assert kinds_to(house.publisher) == [DISCONNECT]
     assert house.publisher.is_closed
+
+
+class Faulty:
+    """Waits for the disk as a client does whose code is wrong."""
+
+    def settle(self, error: Exception | None) -> None:
+        raise ZeroDivisionError
+
+
+async def test_fault_in_what_one_client_waits_for_costs_the_others_nothing(house: House) -> None:
+    house.broker.awaiting.append(Faulty())
+    send(house.publisher, Publish("for-kept", b"x", 1, packet_id=1))
+    with pytest.raises(ZeroDivisionError):
+        house.sync()
+    assert kinds_to(house.publisher) == [PUBACK]
