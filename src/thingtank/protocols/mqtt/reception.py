@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from thingtank.protocols.mqtt.access import Rights
+from thingtank.protocols.mqtt.acks import WhenKept
 from thingtank.protocols.mqtt.errors import (
     ClientIdentifierNotValid,
     MqttError,
@@ -77,7 +78,9 @@ class Reception:
         connect = connection.connect
         if connect is None or connection.is_closed:
             return
-        client_id = connection.client_id
+        broker, client_id = self._broker, connection.client_id
+        present = broker.sessions.get(client_id)
+        had_kept = present is not None and present.is_persistent
         try:
             session = self._take_over(connect, client_id, principal)
         except MqttError as error:
@@ -85,11 +88,23 @@ class Reception:
             return
         is_present = session is not None
         if session is None:
-            session = Session(self._broker, client_id, principal, rights)
-            self._broker.sessions[client_id] = session
+            session = Session(broker, client_id, principal, rights)
+            broker.sessions[client_id] = session
         session.rights = rights
-        self._agree(connection, connect, session, properties, is_present=is_present)
-        if is_present and connection.is_open:
+        had_kept = had_kept and not (is_present and _is_to_be_kept(connect))
+        connack = self._agree(connection, connect, session, properties, is_present=is_present)
+        if had_kept:
+            # After a crash the client would find the session that it was told is no more.
+            say = partial(self._greet, connection, connack)
+            broker.awaiting.append(WhenKept(connection, say))
+        else:
+            self._greet(connection, connack)
+
+    def _greet(self, connection: "Connection", connack: Connack) -> None:
+        session = connection.session
+        assert session is not None
+        connection.greet(connack)
+        if connack.session_present and connection.is_open:
             self._check_rights(session)
             session.resume()
         connection.go_on()
@@ -137,8 +152,8 @@ class Reception:
         properties: Properties,
         *,
         is_present: bool,
-    ) -> None:
-        """Settle what holds for this connection, and say so."""
+    ) -> Connack:
+        """Settle what holds for this connection; answers how that is said."""
         broker, bounds, asked = self._broker, self._broker.bounds, connect.properties
         was_persistent = session.is_persistent
         session.version = connect.protocol_version
@@ -158,21 +173,19 @@ class Reception:
         else:
             receive_maximum = _RECEIVE_MAXIMUM
         receive_maximum = min(receive_maximum, bounds.inflight_max)
-        connack = Connack(is_present, ReasonCode.SUCCESS, properties)
-        connection.admitted(session, connack, keep_alive_s, receive_maximum)
+        connection.admitted(session, keep_alive_s, receive_maximum)
         if was_persistent != session.is_persistent:
             broker.change_routes()
-        if was_persistent and not session.is_persistent:
-            broker.keeper.drop_session(session.client_id)
-        if connection.is_closed:  # it does not take a packet as large as CONNACK
-            return
         if session.is_persistent:
             broker.keeper.keep_session(session.kept())
             if not was_persistent:
                 for subscription in session.subscriptions.values():
                     broker.keeper.keep_subscription(session.client_id, subscription)
+        elif was_persistent:
+            broker.keeper.drop_session(session.client_id)
         if connection.keep_alive_us:
             broker.keep_alive.add(connection)
+        return Connack(is_present, ReasonCode.SUCCESS, properties)
 
     def _connack_properties(
         self,
@@ -336,6 +349,13 @@ class Reception:
         now_us = broker.now_us()
         for session in list(broker.sessions.values()):
             self._wait_for(session, now_us)
+
+
+def _is_to_be_kept(connect: Connect) -> bool:
+    """Whether a client wants its session to outlive the connection."""
+    if connect.protocol_version < 5:
+        return not connect.clean_start
+    return bool(connect.properties.session_expiry_interval)
 
 
 def _will_of(connect: Connect, client_id: str, now_us: int) -> Will | None:
