@@ -29,6 +29,7 @@ from thingtank.protocols.mqtt.timers import Timers
 from thingtank.protocols.mqtt.topics import check_topic_name
 
 _EXPIRED_AT_ONCE = 1_000
+_DUE_AT_ONCE = 1_000
 _SYS = "$SYS/"
 SENT_A_TURN_MAX = 50_000  # messages: some 20 ms
 
@@ -96,6 +97,7 @@ class Broker:
         self.dropped_count = 0
         self.sent_count_max = SENT_A_TURN_MAX
         self.resuming: list[Connection] = []
+        self._held: list[Connection] = []
         self._routes: dict[bytes, Route] = {}
         self.replays = Replays(self)
 
@@ -333,6 +335,18 @@ class Broker:
 
             self.keeper.when_kept(settle_all)
 
+    def slow_down(self, connection: Connection) -> None:
+        """Take nothing more from a client until the disk has caught up."""
+        connection.hold()
+        if not self._held:
+            self.keeper.when_caught_up(self._catch_up)
+        self._held.append(connection)
+
+    def _catch_up(self) -> None:
+        held, self._held = self._held, []
+        self.resuming += held
+        self.wake()
+
     @property
     def has_more(self) -> bool:
         """Whether another turn should follow soon, though nothing comes in."""
@@ -348,7 +362,7 @@ class Broker:
         now_us = self.now_us()
         silent = self.keep_alive.take_silent(now_us)
         _call_all(partial(each.end_with, ReasonCode.KEEP_ALIVE_TIMEOUT) for each in silent)
-        self.timers.take_due(now_us)
+        self.timers.take_due(now_us, _DUE_AT_ONCE)
         for topic in self.retained.expire(now_us, _EXPIRED_AT_ONCE):
             self.keeper.drop_retained(topic)
 

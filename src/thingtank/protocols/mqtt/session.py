@@ -449,8 +449,8 @@ class Session:
                 again.append(delivery)
         self._queue = deque([*again, *unsent]) or None
         self.send_waiting()
+        self._broker.replays.wake(self)
 
     def detach(self) -> None:
-        """The client is away."""
+        """The client is away; what is retained and was not sent yet is, when it comes back."""
         self.connection = None
-        self.replays = None
