@@ -4,6 +4,7 @@ Source: MQTT 5, 3.1, 3.2, 3.14 and 4.1.
 """
 
 import contextlib
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -78,10 +79,16 @@ class Reception:
         if connect is None or connection.is_closed:
             return
         client_id = connection.client_id
+        before = self._broker.sessions.get(client_id)
         try:
             session = self._take_over(connect, client_id, principal)
         except MqttError as error:
             connection.fail(error)
+            return
+        if session is None and before is not None and before.is_persistent:
+            # After a crash the client would find the session again that it was told is gone.
+            again = partial(self.admit, connection, principal, rights, properties)
+            self._broker.awaiting.append(_Admitting(connection, again))
             return
         is_present = session is not None
         if session is None:
@@ -336,6 +343,23 @@ class Reception:
         now_us = broker.now_us()
         for session in list(broker.sessions.values()):
             self._wait_for(session, now_us)
+
+
+class _Admitting:
+    """A client that is let in once its last session is gone from the disk."""
+
+    __slots__ = ("_admit", "_connection")
+
+    def __init__(self, connection: "Connection", admit: Callable[[], None]) -> None:
+        self._connection = connection
+        self._admit = admit
+
+    def settle(self, error: Exception | None) -> None:
+        """It is, or cannot be."""
+        if error is not None:
+            self._connection.fail_for(error)
+        else:
+            self._admit()
 
 
 def _will_of(connect: Connect, client_id: str, now_us: int) -> Will | None:

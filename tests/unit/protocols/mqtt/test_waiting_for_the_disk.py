@@ -171,3 +171,17 @@ async def test_fault_in_what_one_client_waits_for_costs_the_others_nothing(house
     with pytest.raises(ZeroDivisionError):
         house.sync()
     assert kinds_to(house.publisher) == [PUBACK]
+
+
+@pytest.mark.parametrize("error", [None, OSError("full")])
+async def test_client_is_let_in_anew_once_its_last_session_is_gone_from_the_disk(
+    house: House, error: Exception | None
+) -> None:
+    again = Connection(house.broker, QuietLink(), "127.0.0.1")
+    send(again, Connect(5, "kept", properties=KEPT), Pingreq())
+    assert kinds_to(again) == []
+    assert house.kept.is_closed
+    house.disk.sync(error)
+    assert kinds_to(again) == ([CONNACK] if error else [CONNACK, PINGRESP])
+    assert again.is_closed is (error is not None)
+    assert ("kept" in house.broker.sessions) is (error is None)
