@@ -56,7 +56,7 @@ class Replays:
         return bool(self._going)
 
     def add(self, session: "Session", subscription: Subscription) -> None:
-        """Begin one."""
+        """Begin to send what a topic filter finds."""
         retained = self._broker.retained
         if not len(retained):
             return
@@ -66,7 +66,9 @@ class Replays:
         topic_filter = subscription.topic_filter
         session.replays.pop(topic_filter, None)
         session.replays[topic_filter] = Replay(subscription, retained.search(topic_filter))
-        self.wake(session)
+        # A first piece at once: most often it is all, and comes before whatever is answered next.
+        if not session.is_replaying and self._go_on_with(session):
+            self.wake(session)
 
     def wake(self, session: "Session") -> None:
         """Go on with a session's, which may have waited for its client."""

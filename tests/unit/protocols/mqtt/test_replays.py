@@ -3,7 +3,7 @@
 from tests.unit.protocols.mqtt.brokers import connect, make_broker, subscribe, taken
 
 from thingtank.protocols.mqtt.messages import Message, Subscription
-from thingtank.protocols.mqtt.packets import Puback, Subscribe, Unsubscribe
+from thingtank.protocols.mqtt.packets import Pingreq, Puback, Subscribe, Unsubscribe
 from thingtank.protocols.mqtt.properties import Properties
 from thingtank.protocols.mqtt.serializer import serialize
 
@@ -64,6 +64,18 @@ async def test_many_who_wait_cost_the_others_nothing() -> None:
         broker.settle()
     assert not broker.replays
     assert all(client.session and client.session.replays for client in silent)
+
+
+async def test_retained_messages_come_before_the_answer_to_a_later_packet() -> None:
+    broker = make_broker()
+    for topic in ("a", "b"):
+        broker.retain(Message(topic, b"x", 0, True))
+    client = connect(broker, "c", 4)
+    filters = (Subscription("a", 0), Subscription("b", 0))
+    client.receive_data(serialize(Subscribe(1, filters), 4) + serialize(Pingreq(), 4))
+    answers = taken(client)
+    assert answers.count(b"\x31\x04\x00\x01") == 2
+    assert answers.endswith(b"\xd0\x00")
 
 
 async def test_who_subscribes_again_and_again_has_no_more_waiting_for_it() -> None:
