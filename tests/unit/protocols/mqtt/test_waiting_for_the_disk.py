@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from tests.unit.protocols.mqtt.brokers import QuietLink, connect, make_broker, subscribe, taken
 
+from thingtank.protocols.mqtt.acks import WAITING_MAX
 from thingtank.protocols.mqtt.broker import Broker
 from thingtank.protocols.mqtt.connection import Connection
 from thingtank.protocols.mqtt.messages import Subscription
@@ -185,3 +186,14 @@ async def test_client_is_let_in_anew_once_its_last_session_is_gone_from_the_disk
     assert kinds_to(again) == ([CONNACK] if error else [CONNACK, PINGRESP])
     assert again.is_closed is (error is not None)
     assert ("kept" in house.broker.sessions) is (error is None)
+
+
+async def test_no_more_answers_wait_than_there_may(house: House) -> None:
+    count = 2 * WAITING_MAX + 500
+    send(house.kept, *(Pubrel(1) for _ in range(count)))
+    assert len(house.broker.awaiting) == WAITING_MAX
+    answered = []
+    for _ in range(3):
+        house.sync()
+        answered.append(kinds_to(house.kept).count(PUBCOMP))
+    assert answered == [WAITING_MAX, WAITING_MAX, 500]
