@@ -194,6 +194,7 @@ class MqttDoor:
             self.flush_soon()
 
     def _let_go(self, connection: Connection, link: Link) -> None:
+        self._entering.pop(connection, None)
         if connection not in self._closing:
             self._closing[connection] = self._loop.call_later(CLOSE_S_MAX, link.abort)
             link.close()
@@ -233,7 +234,7 @@ class MqttDoor:
         self.flush_soon()
 
     def entered(self, connection: Connection) -> None:
-        """A client has come in, or was told no."""
+        """It has been decided who a client is."""
         self._entering.pop(connection, None)
 
     def lose(self, connection: Connection) -> None:

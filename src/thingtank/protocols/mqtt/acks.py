@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from thingtank.protocols.mqtt.outgoing import Outgoing
 
 
+WAITING_MAX = 1_000  # answers of one connection that wait for the disk; then nothing more is taken
+
+
 class WhenKept:
     """Something to be said to a client once what was said so far is on disk."""
 
@@ -22,13 +25,20 @@ class WhenKept:
     def __init__(self, connection: "Connection", say: Callable[[], None]) -> None:
         self._connection = connection
         self._say = say
+        connection.waiting_count += 1
+        if connection.waiting_count >= WAITING_MAX:
+            connection.hold()
 
     def settle(self, error: Exception | None) -> None:
         """It is on disk, or cannot be."""
+        connection = self._connection
+        connection.waiting_count -= 1
         if error is not None:
-            self._connection.fail_for(error)
-        elif self._connection.is_open:
+            connection.fail_for(error)
+        elif connection.is_open:
             self._say()
+            if connection.is_held and not connection.waiting_count:
+                connection.go_on()
 
 
 class Ack:

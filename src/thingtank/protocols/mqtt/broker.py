@@ -321,8 +321,7 @@ class Broker:
     def settle(self) -> None:
         """End a turn: have what waits for the disk told when it may go on."""
         self.sent_count_max = self.sent_count + SENT_A_TURN_MAX
-        if self.replays:
-            self.replays.go_on()
+        self.replays.go_on()
         awaiting = self.awaiting
         if awaiting:
             self.awaiting = []

@@ -84,6 +84,7 @@ class Connection:
         last_heard_us: when the last octets came.
         is_held: whether nothing more is taken from it for now.
         since_us: when it began.
+        waiting_count: answers to it that wait for the disk.
     """
 
     __slots__ = (
@@ -110,6 +111,7 @@ class Connection:
         "since_us",
         "state",
         "version",
+        "waiting_count",
     )
 
     def __init__(self, broker: "Broker", link: Link, address: str) -> None:
@@ -133,6 +135,7 @@ class Connection:
         self.since_us = self.last_heard_us = broker.now_us()
         self.keep_alive_us = 0
         self.keep_alive_due_s = 0
+        self.waiting_count = 0
         self._inbound: Inbound | None = None
         self._rest: bytearray | None = None
         self._wanted_bytes = 0

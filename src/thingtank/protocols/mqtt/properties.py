@@ -270,30 +270,6 @@ def parse_forwarded_properties(octets: bytes) -> Properties:
     return _parse_fields(octets, 0, len(octets), PacketType.PUBLISH)
 
 
-def serialize_publish_properties(
-    forwarded: bytes,
-    expiry_interval_s: int | None = None,
-    identifiers: tuple[int, ...] = (),
-    topic_alias: int | None = None,
-) -> bytes:
-    """Write the properties of one PUBLISH to a client, without their length.
-
-    Args:
-        forwarded: as `forwarded_properties` wrote them.
-        expiry_interval_s: what is left of it.
-        identifiers: of the subscriptions that it is sent for.
-        topic_alias: 1 to 65,535.
-    """
-    head = b""
-    if topic_alias is not None:
-        head = b"\x23" + topic_alias.to_bytes(2, "big")
-    if expiry_interval_s is not None:
-        head += b"\x02" + expiry_interval_s.to_bytes(4, "big")
-    for identifier in identifiers:
-        head += b"\x0b" + serialize_variable(identifier)
-    return head + forwarded if head else forwarded
-
-
 def _serialized(
     properties: Properties, which: tuple[_Property, ...], packet: PacketType
 ) -> list[bytes]:

@@ -4,6 +4,7 @@ Source: MQTT 5, 3.1, 3.2, 3.14 and 4.1.
 """
 
 import contextlib
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -79,22 +80,26 @@ class Reception:
         if connect is None or connection.is_closed:
             return
         broker, client_id = self._broker, connection.client_id
-        present = broker.sessions.get(client_id)
-        had_kept = present is not None and present.is_persistent
+        before = broker.sessions.get(client_id)
+        was_kept = before is not None and before.is_persistent
         try:
             session = self._take_over(connect, client_id, principal)
         except MqttError as error:
             connection.fail(error)
+            return
+        if session is None and was_kept:
+            # After a crash the client would find the session again that it was told is gone.
+            again = partial(self.admit, connection, principal, rights, properties)
+            broker.awaiting.append(_Admitting(connection, again))
             return
         is_present = session is not None
         if session is None:
             session = Session(broker, client_id, principal, rights)
             broker.sessions[client_id] = session
         session.rights = rights
-        had_kept = had_kept and not (is_present and _is_to_be_kept(connect))
         connack = self._agree(connection, connect, session, properties, is_present=is_present)
-        if had_kept:
-            # After a crash the client would find the session that it was told is no more.
+        if was_kept and not session.is_persistent:
+            # After a crash it would outlive this connection.
             say = partial(self._greet, connection, connack)
             broker.awaiting.append(WhenKept(connection, say))
         else:
@@ -351,11 +356,25 @@ class Reception:
             self._wait_for(session, now_us)
 
 
-def _is_to_be_kept(connect: Connect) -> bool:
-    """Whether a client wants its session to outlive the connection."""
-    if connect.protocol_version < 5:
-        return not connect.clean_start
-    return bool(connect.properties.session_expiry_interval)
+class _Admitting:
+    """A client that is let in once its last session is gone from the disk."""
+
+    __slots__ = ("_admit", "_connection")
+
+    def __init__(self, connection: "Connection", admit: Callable[[], None]) -> None:
+        self._connection = connection
+        self._admit = admit
+
+    def settle(self, error: Exception | None) -> None:
+        """It is, or cannot be."""
+        connection = self._connection
+        if error is not None:
+            connection.fail_for(error)
+        elif connection.client_id in connection.broker.sessions:
+            busy = ReasonCode.SERVER_BUSY
+            connection.fail(MqttError("this client has come in since", reason_code=busy))
+        else:
+            self._admit()
 
 
 def _will_of(connect: Connect, client_id: str, now_us: int) -> Will | None:

@@ -7,6 +7,7 @@ wakes what waits.
 from collections import deque
 from typing import TYPE_CHECKING
 
+from thingtank.protocols.mqtt.filter_tree import is_wild
 from thingtank.protocols.mqtt.messages import Subscription
 from thingtank.protocols.mqtt.outgoing import Outgoing
 from thingtank.protocols.mqtt.retained import Search
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from thingtank.protocols.mqtt.session import Session
 
 _PIECE_MAX = 100  # messages to one session in a turn
-_SESSIONS_MAX = 10  # in a turn
-_FILTERS_MAX = 10  # of a session in a turn
+_PLAIN_COST, _WILD_COST = 1, 10  # of a piece: one topic is looked at, or many
+_COST_MAX = 200  # of all sessions in a turn: some 20 ms
 _OUT_MAX = 1_000  # pieces of packets not handed to the door yet
 
 
@@ -50,6 +51,7 @@ class Replays:
     def __init__(self, broker: "Broker") -> None:
         self._broker = broker
         self._going: deque[Session] = deque()
+        self._left = _COST_MAX  # of this turn
 
     def __bool__(self) -> bool:
         """Whether any goes on in the next turn."""
@@ -67,7 +69,7 @@ class Replays:
         session.replays.pop(topic_filter, None)
         session.replays[topic_filter] = Replay(subscription, retained.search(topic_filter))
         # A first piece at once: most often it is all, and comes before whatever is answered next.
-        if not session.is_replaying and self._go_on_with(session):
+        if not session.is_replaying and (self._left <= 0 or self._go_on_with(session)):
             self.wake(session)
 
     def wake(self, session: "Session") -> None:
@@ -77,8 +79,11 @@ class Replays:
             self._going.append(session)
 
     def go_on(self) -> None:
-        """Send some of what goes on."""
-        for _ in range(min(len(self._going), _SESSIONS_MAX)):
+        """Begin a turn: send some of what goes on."""
+        self._left = _COST_MAX
+        for _ in range(len(self._going)):
+            if self._left <= 0:
+                return
             session = self._going.popleft()
             if self._go_on_with(session):
                 self._going.append(session)
@@ -95,11 +100,12 @@ class Replays:
             return False
         if len(connection.out) > _OUT_MAX:
             return True
-        for _ in range(_FILTERS_MAX):
+        while self._left > 0:
             topic_filter, replay = next(iter(replays.items()))
             room = _room_of(session, replay.subscription)
             if room <= 0:
                 return False
+            self._left -= _WILD_COST if is_wild(topic_filter) else _PLAIN_COST
             if replay.send_some(self._broker, session, room):
                 return _room_of(session, replay.subscription) > 0
             del replays[topic_filter]

@@ -35,3 +35,19 @@ async def test_link_that_cannot_be_written_to_costs_the_others_nothing(opened: O
     assert [each.payload for each in sound.packets if isinstance(each, Publish)] == [b"1", b"2"]
     assert broken.is_closed
     assert list(opened.door.links.values()) == [sound]
+
+
+class Lingering(Client):
+    """Its end is not heard of at once."""
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+async def test_who_is_not_let_in_is_never_among_the_connected(opened: OpenDoor) -> None:
+    Client(opened, "in")
+    refused = Lingering(opened, "x" * 2000)
+    assert refused.is_closed
+    assert opened.door.connected_count == 1
+    opened.door.lose(refused.connection)
+    assert opened.door.connected_count == 1

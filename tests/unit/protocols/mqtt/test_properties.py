@@ -20,7 +20,6 @@ from thingtank.protocols.mqtt.properties import (
     parse_forwarded_properties,
     parse_properties,
     serialize_properties,
-    serialize_publish_properties,
 )
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
 
@@ -221,18 +220,6 @@ def test_nothing_to_forward_is_no_octets() -> None:
     assert forwarded_properties(NO_PROPERTIES) == b""
     assert forwarded_properties(Properties(topic_alias=1)) == b""
     assert parse_forwarded_properties(b"") is NO_PROPERTIES
-
-
-def test_properties_of_one_delivery_are_put_before_those_forwarded() -> None:
-    octets = serialize_publish_properties(
-        forwarded_properties(EVERY_KIND), expiry_interval_s=9, identifiers=(1, 200), topic_alias=2
-    )
-    found, _ = parse_properties(with_length(octets), 0, PacketType.PUBLISH)
-    assert found.message_expiry_interval == 9
-    assert found.subscription_identifiers == (1, 200)
-    assert found.topic_alias == 2
-    assert found.user_properties == EVERY_KIND.user_properties
-    assert serialize_publish_properties(b"") == b""
 
 
 def test_property_out_of_range_is_not_written() -> None:

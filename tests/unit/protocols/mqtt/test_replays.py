@@ -50,6 +50,26 @@ async def test_few_filters_are_answered_in_the_turn_in_which_they_come() -> None
     assert not broker.has_more
 
 
+async def test_many_filters_are_looked_at_in_many_turns() -> None:
+    broker = make_broker()
+    broker.retain(Message("a/b", b"x", 0, True))
+    client = connect(broker, "c")
+    nothing = tuple(Subscription(f"+/{number}") for number in range(100))
+    filters = (*nothing, Subscription("+/b"), Subscription("+/b/#"))
+    client.receive_data(serialize(Subscribe(1, filters), 4))
+    session = client.session
+    assert session is not None
+    turns = 0
+    while broker.has_more:
+        assert session.replays is not None
+        before = len(session.replays)
+        broker.settle()
+        assert before - len(session.replays or ()) <= 20
+        turns += 1
+    assert turns >= 4
+    assert taken(client).count(b"\x00\x03a/bx") == 2
+
+
 async def test_many_who_wait_cost_the_others_nothing() -> None:
     broker = make_broker()
     broker.retain(Message("a", b"x", 1, True))

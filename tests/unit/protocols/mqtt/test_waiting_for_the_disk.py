@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from tests.unit.protocols.mqtt.brokers import QuietLink, connect, make_broker, subscribe, taken
 
+from thingtank.protocols.mqtt.acks import WAITING_MAX
 from thingtank.protocols.mqtt.broker import Broker
 from thingtank.protocols.mqtt.connection import Connection
 from thingtank.protocols.mqtt.messages import Subscription
@@ -171,3 +172,28 @@ async def test_fault_in_what_one_client_waits_for_costs_the_others_nothing(house
     with pytest.raises(ZeroDivisionError):
         house.sync()
     assert kinds_to(house.publisher) == [PUBACK]
+
+
+@pytest.mark.parametrize("error", [None, OSError("full")])
+async def test_client_is_let_in_anew_once_its_last_session_is_gone_from_the_disk(
+    house: House, error: Exception | None
+) -> None:
+    again = Connection(house.broker, QuietLink(), "127.0.0.1")
+    send(again, Connect(5, "kept", properties=KEPT), Pingreq())
+    assert kinds_to(again) == []
+    assert house.kept.is_closed
+    house.disk.sync(error)
+    assert kinds_to(again) == ([CONNACK] if error else [CONNACK, PINGRESP])
+    assert again.is_closed is (error is not None)
+    assert ("kept" in house.broker.sessions) is (error is None)
+
+
+async def test_no_more_answers_wait_than_there_may(house: House) -> None:
+    count = 2 * WAITING_MAX + 500
+    send(house.kept, *(Pubrel(1) for _ in range(count)))
+    assert len(house.broker.awaiting) == WAITING_MAX
+    answered = []
+    for _ in range(3):
+        house.sync()
+        answered.append(kinds_to(house.kept).count(PUBCOMP))
+    assert answered == [WAITING_MAX, WAITING_MAX, 500]

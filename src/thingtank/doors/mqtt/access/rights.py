@@ -241,7 +241,7 @@ class Rights:
         levels = topic.split("/")
         first = levels[0]
         if first == _SYS and action == "subscribe":
-            return action == "subscribe" and self._reads_sys
+            return self._reads_sys
         device = self._access.device_of(first)
         for rule in self._rules:
             if rule.is_about(action) and covers(rule.levels, levels):

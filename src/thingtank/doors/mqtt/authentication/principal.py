@@ -36,16 +36,7 @@ class Principal(Struct, frozen=True):
     only_with_key: bool = False
     client_id_patterns: tuple[str, ...] = ()
 
-    @property
-    def is_anonymous(self) -> bool:
-        """Whether it has not said who it is."""
-        return self.id in (ANONYMOUS, LOCAL)
-
     def may_be_client_id(self, client_id: str) -> bool:
         """Whether it may use a client id at all, whoever has a session of that id."""
         patterns = self.client_id_patterns
         return not patterns or any(fits(client_id, pattern) for pattern in patterns)
-
-    def owns(self, owner_id: str) -> bool:
-        """Whether a session that belongs to `owner_id` is its own, to resume or to take over."""
-        return self.id == owner_id
