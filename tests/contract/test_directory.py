@@ -641,6 +641,14 @@ async def test_only_the_newest_waypoints_are_kept(opened: Opened, directory: Dir
     assert await directory.read_waypoints(device.device_id) == []
 
 
+async def test_a_device_has_its_token_and_no_other(opened: Opened, directory: Directory) -> None:
+    device = Device(0, str(uuid.uuid4()), opened.alice.account_id, "a lamp")
+    stored = await directory.insert_device(device, (), "the token", None)
+    assert await directory.has_token(stored.device_id, "the token")
+    assert not await directory.has_token(stored.device_id, "another")
+    assert not await directory.has_token(stored.device_id + 1, "the token")
+
+
 async def test_devices_are_counted_by_owner(opened: Opened, directory: Directory) -> None:
     alice, bob = opened.alice.account_id, opened.bob.account_id
     owned = [DeviceQuery(account_id=account_id) for account_id in (alice, bob)]

@@ -188,8 +188,9 @@ _SHARED = (
         help=f"Password; other users of this machine can see it, unlike one in {PASSWORD}.",
     ),
     click.option(
-        "-V", "--protocol-version", type=click.Choice(_VERSIONS), default="mqttv311",
-        show_default=True, help="Version of MQTT.",
+        "-V", "--protocol-version", type=click.Choice(_VERSIONS),
+        help="Version of MQTT; for pub mqttv5 unless told otherwise, as others cannot say that a"
+        " message is refused; for sub, and with -c, mqttv311.",
     ),
     click.option(
         "-c", "--disable-clean-session", "is_persistent", is_flag=True,
@@ -240,6 +241,10 @@ def connection_options(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def with_connection(**given: Any) -> None:
         shared = {name: given.pop(name) for name in names}
+        # Only publishers say how many messages may be on the way.
+        tells_refusals = "inflight_max" in given and not shared["is_persistent"]
+        if shared["protocol_version"] is None:
+            shared["protocol_version"] = "mqttv5" if tells_refusals else "mqttv311"
         connection = _connection_of(inflight_max=given.pop("inflight_max", 20), **shared)
         command(connection=connection, url_topic=connection.address.topic, **given)
 

@@ -113,6 +113,10 @@ class MemoryDirectory:
         """Have `notify` called as soon as a device is gone, or the datastream of it named."""
         self._notify_gone = notify
 
+    async def has_token(self, device_id: int, token: str) -> bool:
+        """Whether a device has this token."""
+        return self._tokens.get(device_id) == token
+
     async def read_waypoints(self, device_id: int) -> Sequence[Waypoint]:
         """Where a mobile device was before, oldest first."""
         return list(self._waypoints.get(device_id, ()))

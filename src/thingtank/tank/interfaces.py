@@ -206,6 +206,10 @@ class Directory(Protocol):
         """Store a device with datastreams, token and first key (and secret), all or nothing."""
         ...
 
+    async def has_token(self, device_id: int, token: str) -> bool:
+        """Whether a device has this token; from the database."""
+        ...
+
     async def update_device(self, device_id: int, change: Callable[[Device], Device]) -> Device:
         """Store `change` of a device, and the place a mobile device leaves by it."""
         ...

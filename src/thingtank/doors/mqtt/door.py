@@ -18,6 +18,7 @@ log = structlog.get_logger()
 
 TICK_S = 1.0
 CLOSE_S_MAX = 5.0  # until a client that is to go must have taken what was written to it
+_STALLED_US = 30_000_000  # within a packet, as on slow lines; between packets there is keep alive
 _FEW_PIECES, _LARGE_BYTES = 32, 16_384
 STOP_S_MAX = 1.0  # for clients to take their DISCONNECT
 
@@ -72,6 +73,18 @@ def _write(link: Link, out: list[bytes]) -> int:
     return len(data)
 
 
+def _log_end(connection: Connection) -> None:
+    """Say for what a client was sent away that was in; those that never were fill no log."""
+    error = connection.error
+    if error is not None and connection.session is not None:
+        log.info(
+            "mqtt_client_sent_away",
+            client_id=connection.client_id,
+            address=connection.address,
+            reason=error.reason_code.name,
+        )
+
+
 class MqttDoor:
     """Where MQTT clients come in, by whichever transport.
 
@@ -105,7 +118,7 @@ class MqttDoor:
         self._loop = asyncio.get_running_loop()
         self._is_flushing = False
         self._timer: asyncio.TimerHandle | None = None
-        self._sweeper = Sweeper(lambda: list(self.links), self._look_at_rights, self._loop)
+        self._sweeper = Sweeper(lambda: list(self.links), self._look_at, self._loop)
         self._all_gone: asyncio.Event | None = None  # while it stops
 
     def start(self) -> None:
@@ -196,6 +209,7 @@ class MqttDoor:
     def _let_go(self, connection: Connection, link: Link) -> None:
         self._entering.pop(connection, None)
         if connection not in self._closing:
+            _log_end(connection)
             self._closing[connection] = self._loop.call_later(CLOSE_S_MAX, link.abort)
             link.close()
 
@@ -300,8 +314,11 @@ class MqttDoor:
         self.broker.tick()
         self.flush_soon()
 
-    def _look_at_rights(self, connection: Connection) -> None:
-        """Send a client away whose key was deleted, or has expired."""
+    def _look_at(self, connection: Connection) -> None:
+        """Send a client away whose key is gone or has expired, or whose packet stands still."""
+        if connection.is_stalled(self.broker.now_us(), _STALLED_US):
+            self._cut_off(connection)
+            return
         session = connection.session
         rights = session.rights if session is not None else None
         if isinstance(rights, Rights) and connection.is_open and not rights.is_alive():

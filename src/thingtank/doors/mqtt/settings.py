@@ -89,6 +89,8 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             that wants longer is told so.
         sessions_max: sessions that are kept, with those that are connected; who would be one more
             is refused.
+        sessions_per_principal_max: of those, of one account, key, device or user; who comes in
+            anonymously is one with all others from this machine, or from elsewhere.
         subscriptions_per_session_max: more are refused.
         subscriptions_max: of all sessions together.
         topic_levels_max: of a topic or filter; deeper ones are refused.
@@ -133,6 +135,7 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     queue_overflow: QueueOverflow = "drop_oldest"
     session_expiry_s_max: int = 2_592_000
     sessions_max: int = 100_000
+    sessions_per_principal_max: int = 50_000
     subscriptions_per_session_max: int = 10_000
     subscriptions_max: int = 2_000_000
     topic_levels_max: int = 200

@@ -17,6 +17,7 @@ class Bounds(msgspec.Struct, frozen=True):
         drops_oldest: whether a full queue loses its oldest message, or does not take the new one.
         session_expiry_s_max: how long a session may outlive its connection.
         sessions_max: that outlive their connections, or have one.
+        sessions_per_principal_max: of those, of one principal.
         subscriptions_per_session_max: topic filters of one session.
         subscriptions_max: of all sessions.
         topic_levels_max: of a topic name or filter.
@@ -33,6 +34,7 @@ class Bounds(msgspec.Struct, frozen=True):
     drops_oldest: bool = True
     session_expiry_s_max: int = 30 * 86_400
     sessions_max: int = 100_000
+    sessions_per_principal_max: int = 50_000
     subscriptions_per_session_max: int = 10_000
     subscriptions_max: int = 2_000_000
     topic_levels_max: int = 200

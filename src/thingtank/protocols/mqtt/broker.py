@@ -362,6 +362,7 @@ class Broker:
         silent = self.keep_alive.take_silent(now_us)
         _call_all(partial(each.end_with, ReasonCode.KEEP_ALIVE_TIMEOUT) for each in silent)
         self.timers.take_due(now_us, _DUE_AT_ONCE)
+        self.reception.end_gone(_DUE_AT_ONCE)
         for topic in self.retained.expire(now_us, _EXPIRED_AT_ONCE):
             self.keeper.drop_retained(topic)
 

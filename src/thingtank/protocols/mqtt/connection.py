@@ -80,6 +80,7 @@ class Connection:
     Attributes:
         out: octets to be sent, in pieces; the broker's `dirty` lists who has any.
         lane: PLAIN and PLAIN_5 for clients whose packets need no care of their own.
+        error: for which it ended.
         is_behind: whether the client reads too slowly.
         last_heard_us: when the last octets came.
         is_held: whether nothing more is taken from it for now.
@@ -99,6 +100,7 @@ class Connection:
         "broker",
         "client_id",
         "connect",
+        "error",
         "is_behind",
         "is_held",
         "keep_alive_due_s",
@@ -128,6 +130,7 @@ class Connection:
         self.version = 4
         self.session: Session | None = None
         self.connect: Connect | None = None
+        self.error: MqttError | None = None
         self.out: list[bytes] = []
         self.lane = WITH_CARE
         self.is_behind = False
@@ -158,6 +161,12 @@ class Connection:
     def is_closed(self) -> bool:
         """Whether nothing more comes or goes but what is in `out`."""
         return self.state is State.CLOSED
+
+    def is_stalled(self, now_us: int, silence_us: int) -> bool:
+        """Whether a packet that has begun does not go on: what has come of it is kept."""
+        return (
+            self._rest is not None and not self.is_held and now_us - self.last_heard_us > silence_us
+        )
 
     # --- octets in ---
 
@@ -498,6 +507,7 @@ class Connection:
         """End the connection for what the client did, and tell it why where it can be told."""
         if self.state is State.CLOSED:
             return
+        self.error = error
         if error.is_told:
             self._tell(error)
         self.close()

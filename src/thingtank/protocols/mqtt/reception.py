@@ -45,6 +45,9 @@ class Reception:
         self._broker = broker
         self._ends: dict[str, Timer] = {}
         self._wills: dict[str, Timer] = {}
+        self._owned: dict[str, int] = {}
+        self._to_look_at: list[str] = []
+        self._seen_rights_epoch = 0
 
     # --- coming ---
 
@@ -96,6 +99,7 @@ class Reception:
         if session is None:
             session = Session(broker, client_id, principal, rights)
             broker.sessions[client_id] = session
+            self.own(principal, 1)
         session.rights = rights
         connack = self._agree(connection, connect, session, properties, is_present=is_present)
         if was_kept and not session.is_persistent:
@@ -124,13 +128,17 @@ class Reception:
         session = broker.sessions.get(client_id)
         if session is None:
             if len(broker.sessions) >= broker.bounds.sessions_max:
-                raise MqttError("too many sessions", reason_code=ReasonCode.QUOTA_EXCEEDED)
+                raise _too_many("there are as many sessions as there may be")
+            self._check_share(principal)
             return None
-        if session.principal != principal:
+        if session.principal != principal and not self._end_if_gone(session):
             raise MqttError(
                 f"the session {client_id} is somebody else's",
                 reason_code=ReasonCode.CLIENT_IDENTIFIER_NOT_VALID,
+                is_explained=True,
             )
+        if session.is_ended:
+            return None
         if session.connection is not None:  # [MQTT-3.1.4-3]
             session.connection.end_with(ReasonCode.SESSION_TAKEN_OVER)
         if not connect.clean_start:
@@ -142,6 +150,43 @@ class Reception:
         if not session.is_ended:
             self.end(session)
         return None
+
+    def _check_share(self, principal: str) -> None:
+        """Keep one principal's sessions from being all that there may be."""
+        broker = self._broker
+        if self._owned.get(principal, 0) >= broker.bounds.sessions_per_principal_max:
+            raise _too_many("you have as many sessions as you may")
+
+    def own(self, principal: str, count: int) -> None:
+        """Somebody has one session more, or one less."""
+        owned = self._owned.get(principal, 0) + count
+        if owned > 0:
+            self._owned[principal] = owned
+        else:
+            self._owned.pop(principal, None)
+
+    def _end_if_gone(self, session: Session) -> bool:
+        """End a session whose owner is gone: a key that was deleted must not block a client id."""
+        kept_principals = self._broker.kept_principals
+        if kept_principals is None or kept_principals.exists(session.principal):
+            return False
+        if session.connection is not None:
+            session.connection.end_with(ReasonCode.NOT_AUTHORIZED)
+        if not session.is_ended:
+            self.end(session)
+        return True
+
+    def end_gone(self, count_max: int) -> None:
+        """Look at some sessions that are away, whether their owners are gone; all in some calls."""
+        broker = self._broker
+        if not self._to_look_at and self._seen_rights_epoch != broker.rights_epoch:
+            self._seen_rights_epoch = broker.rights_epoch
+            self._to_look_at = list(broker.sessions)
+        for client_id in self._to_look_at[-count_max:]:
+            session = broker.sessions.get(client_id)
+            if session is not None and session.connection is None:
+                self._end_if_gone(session)
+        del self._to_look_at[-count_max:]
 
     def _call_off(self, session: Session) -> None:
         for timers in (self._ends, self._wills):
@@ -301,6 +346,7 @@ class Reception:
             broker.keeper.drop_session(session.client_id)
         if broker.sessions.get(session.client_id) is session:
             del broker.sessions[session.client_id]
+            self.own(session.principal, -1)
 
     def _publish_will(self, session: Session) -> None:
         will, session.will = session.will, None
@@ -336,6 +382,7 @@ class Reception:
         session = Session(broker, kept.client_id, kept.principal, None)
         session.restore(found)
         broker.sessions[kept.client_id] = session
+        self.own(kept.principal, 1)
         for subscription in found.subscriptions:
             session.subscriptions[subscription.topic_filter] = subscription
             broker.subscriptions.add(session, subscription)
@@ -375,6 +422,10 @@ class _Admitting:
             connection.fail(MqttError("this client has come in since", reason_code=busy))
         else:
             self._admit()
+
+
+def _too_many(text: str) -> MqttError:
+    return MqttError(text, reason_code=ReasonCode.QUOTA_EXCEEDED, is_explained=True)
 
 
 def _will_of(connect: Connect, client_id: str, now_us: int) -> Will | None:

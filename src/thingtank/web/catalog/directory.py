@@ -6,6 +6,7 @@ even when whoever asked gives up: else the database would say one thing and the 
 """
 
 import asyncio
+import hmac
 import sqlite3
 import sys
 import threading
@@ -179,6 +180,13 @@ class DjangoDirectory:
             return [Waypoint(*row) for row in rows.values_list(*columns)[:WAYPOINTS_MAX]][::-1]
 
         return await run_in(self._reader, read, "read")
+
+    async def has_token(self, device_id: int, token: str) -> bool:
+        """Whether a device has this token; from the database."""
+        digest = self._sealer.digest(token)
+        rows = models.Device.objects.filter(pk=device_id).values_list("token_digest", flat=True)
+        stored = await run_in(self._reader, rows.first, "read")
+        return stored is not None and hmac.compare_digest(bytes(stored), digest)
 
     def devices_with_retention(self) -> Sequence[Device]:
         """The devices whose `retention_s` is set."""

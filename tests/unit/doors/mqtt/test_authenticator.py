@@ -50,6 +50,7 @@ BY_SECRET = [
     ("no device by a key that only reads", (UUID, READER_SECRET), BAD),
     ("no device by a key of its datastream", (UUID, STREAM_SECRET), BAD),
     ("no device by another's key", (OTHER_UUID, DEVICE_SECRET), BAD),
+    ("a device by its token", (UUID, "token"), f"device:{UUID}"),
     ("no device by a wrong key", (UUID, "wrong"), BAD),
     ("no device without one", (UUID, None), BAD),
     ("no device that is not there", (NO_UUID, MASTER_SECRET), BAD),
@@ -325,3 +326,21 @@ async def test_no_secret_is_shown() -> None:
         shown.append(str(raised.value))
     secrets = (MASTER_SECRET, DEVICE_SECRET, PASSWORD, USER_PASSWORD, "wrong-secret", "k" * 48)
     assert [each for each in shown if any(secret in each for secret in secrets)] == []
+
+
+async def test_a_device_that_came_by_its_token_may_what_devices_may() -> None:
+    house = await House.build(users=USERS)
+    rights = house.access.rights_of(await house.come(UUID, "token"))
+    assert rights.may_publish(f"/v2/feeds/{house.device.device_id}.csv")
+    assert not rights.may_publish(f"/v2/feeds/{house.other.device_id}.csv")
+
+
+async def test_wrong_tokens_of_a_device_are_counted() -> None:
+    house = await House.build(users=USERS)
+    for _ in range(FAILURES_MAX):
+        with pytest.raises(Refused) as raised:
+            await house.come(UUID, "wrong")
+        assert raised.value.reason_code == BAD
+    with pytest.raises(Refused) as raised:
+        await house.come(UUID, "token")
+    assert raised.value.reason_code != BAD

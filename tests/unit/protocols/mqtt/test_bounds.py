@@ -337,3 +337,34 @@ async def test_message_that_is_too_large_for_a_client_sets_no_topic_alias(qos: i
     publish(source, Publish("a", b"x", qos, packet_id=qos))
     (came,) = packets_to(client)
     assert (came.topic, came.properties.topic_alias) == ("a", 1)
+
+
+async def test_one_principal_cannot_have_all_sessions_that_there_may_be() -> None:
+    broker = make_broker(bounds=Bounds(sessions_per_principal_max=2))
+    for client_id, name, is_let_in in (
+        ("a", "key:1", True), ("b", "key:1", True), ("c", "key:1", False), ("c", "key:2", True),
+    ):  # fmt: skip
+        connection = Connection(broker, QuietLink(), "127.0.0.1")
+        connection.receive_data(serialize(Connect(5, client_id, user_name=name), 5))
+        assert connection.is_open is is_let_in, client_id
+    broker.sessions["a"].connection.close()
+    connection = Connection(broker, QuietLink(), "127.0.0.1")
+    connection.receive_data(serialize(Connect(5, "d", user_name="key:1"), 5))
+    assert connection.is_open
+
+
+async def test_a_packet_that_stands_still_is_told_from_one_that_goes_on() -> None:
+    clock = Clock()
+    broker = make_broker(now_us=clock.now_us)
+    client = connect(broker, "c")
+    client.receive_data(b"\x30\x7f\x00")
+    clock.us += 9
+    assert not client.is_stalled(clock.us, 10)
+    client.receive_data(b"\x01")
+    clock.us += 9
+    assert not client.is_stalled(clock.us, 10)
+    clock.us += 9
+    assert client.is_stalled(clock.us, 10)
+    idle = connect(broker, "idle")
+    clock.us += 1000
+    assert not idle.is_stalled(clock.us, 10)

@@ -1,5 +1,6 @@
 """What a client is told of its session when it comes, and what rights it has while it is away."""
 
+import asyncio
 from collections.abc import Callable
 
 from tests.unit.protocols.mqtt.brokers import (
@@ -114,3 +115,42 @@ async def test_who_is_away_has_the_rights_that_it_has_now() -> None:
     here = connect(broker, "here", 5)
     subscribe(here, Subscription("$share/g/+", 0))
     here.close()
+
+
+class Some(Everybody):
+    """Some of whom are gone."""
+
+    def __init__(self, gone: str) -> None:
+        self.gone = gone
+
+    def exists(self, principal: str) -> bool:
+        return principal != self.gone
+
+
+async def test_a_session_whose_owner_is_gone_keeps_no_client_id_from_others() -> None:
+    broker = make_broker()
+    broker.kept_principals = Some("key:1")
+    first = Connection(broker, QuietLink(), "127.0.0.1")
+    first.receive_data(serialize(Connect(5, "c", user_name="key:1", properties=LASTING), 5))
+    assert first.is_open
+    second = Connection(broker, QuietLink(), "127.0.0.1")
+    second.receive_data(serialize(Connect(5, "c", user_name="key:2"), 5))
+    taken(second)
+    await asyncio.sleep(0)
+    assert first.is_closed
+    assert second.is_open
+    assert broker.sessions["c"].principal == "key:2"
+
+
+async def test_sessions_whose_owners_are_gone_end_when_rights_have_changed() -> None:
+    broker = make_broker()
+    broker.kept_principals = Some("local")
+    connect(broker, "c", 5, properties=LASTING).close()
+    broker.tick()
+    assert "c" not in broker.sessions
+    connect(broker, "d", 5, properties=LASTING).close()
+    broker.tick()
+    assert "d" in broker.sessions  # nothing has changed since
+    broker.change_rights()
+    broker.tick()
+    assert "d" not in broker.sessions

@@ -3,7 +3,7 @@
 | topic | what |
 | --- | --- |
 | `/v2/feeds/504.json`, `v2/feeds/504.json` | a feed, with the rights of who is connected |
-| `KEY/v2/feeds/504.json` | the same, with the rights of the key |
+| `KEY/v2/feeds/504.json`, `/KEY/v2/feeds/504.json` | the same, with the rights of the key |
 | `/v2/feeds/504/datastreams/temperature.csv` | a datastream |
 | all else below `v1`, `v2` | as the HTTP API has it, or nothing |
 
@@ -66,6 +66,8 @@ def _parse(topic: str) -> TankTopic | None:
     if first in _API:
         return _read("", first, rest)
     second, _, rest = rest.partition("/")
+    if not first and second not in _API:  # a slash in front of a key: it is told to nobody either
+        first, (second, _, rest) = second, rest.partition("/")
     if second not in _API or (first and not _RESOURCE.match(rest)):
         return None
     # A wildcard is no key: `+/v2/feeds/1` is a filter for topics of other people.

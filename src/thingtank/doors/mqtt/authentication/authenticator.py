@@ -19,6 +19,8 @@ import os
 import re
 from collections.abc import Callable, Mapping
 
+from msgspec.structs import replace
+
 from thingtank.doors.mqtt.access.rights import MqttAccess
 from thingtank.doors.mqtt.authentication.attempt import ConnectAttempt, Refusal, Refused
 from thingtank.doors.mqtt.authentication.enhanced import Exchange
@@ -158,7 +160,7 @@ class MqttAuthenticator:
             return await self._by_password(attempt, user, password)
         text = _text(password)
         if _UUID.fullmatch(name.lower()):
-            return self._device(attempt, name.lower(), text)
+            return await self._device(attempt, name.lower(), text)
         for secret in (name, text):
             key = self._directory.find_key(secret) if secret else None
             if key is not None:
@@ -202,7 +204,8 @@ class MqttAuthenticator:
             only_with_key=rule == "with_key" and not is_here,
         )
 
-    def _device(self, attempt: ConnectAttempt, uuid: str, secret: str) -> Principal:
+    async def _device(self, attempt: ConnectAttempt, uuid: str, secret: str) -> Principal:
+        """By a key that may put to it, or by its token."""
         device = self._directory.find_device_by_uuid(uuid)
         found = Principal(
             f"device:{uuid}",
@@ -212,9 +215,16 @@ class MqttAuthenticator:
             address=address_of(attempt.peer),
         )
         caller = self._access.rights_of(found).find_caller()
-        if device is None or caller is None or not may_reach(caller, "put", device):
+        if device is not None and caller is not None and may_reach(caller, "put", device):
+            return found
+        address = address_of(attempt.peer)
+        if device is None or not secret or self._directory.find_key(secret) is not None:
             raise Refused(_BAD, WRONG)
-        return found
+        self._gate.check_open(address, uuid)
+        if not await self._directory.has_token(device.device_id, secret):
+            raise self._gate.refuse(address, uuid)
+        self._gate.accept(address, uuid)
+        return replace(found, who=DevicePrincipal(uuid))
 
     def _key(self, attempt: ConnectAttempt, key: ApiKey, secret: str) -> Principal:
         found = Principal(

@@ -10,8 +10,10 @@ from thingtank.doors.mqtt.access.tank_topics import TankTopic, has_wildcard, tan
 from thingtank.doors.mqtt.tank_topics.context import TopicContext, quoted
 from thingtank.doors.mqtt.tank_topics.http_intake import HttpIntake
 from thingtank.doors.mqtt.tank_topics.intakes import DocumentIntake
+from thingtank.doors.mqtt.tank_topics.states import States
 from thingtank.doors.mqtt.tank_topics.taken import TakenMessage
-from thingtank.doors.mqtt.tank_topics.updates import Content, Updates, wants_state
+from thingtank.doors.mqtt.tank_topics.updates import Updates
+from thingtank.doors.mqtt.tank_topics.watches import Content, wants_state
 from thingtank.protocols.mqtt.broker import Broker
 from thingtank.protocols.mqtt.intake import Intake
 from thingtank.protocols.mqtt.keeping import Found
@@ -42,6 +44,7 @@ class TankTopics:
         self._context = context
         self._broker = broker
         self._updates = Updates(context, broker, bodies)
+        self._states = States(context, broker)
         self._intakes: dict[str, Intake] = {}
 
     async def restore(self, found: Found) -> Found:
@@ -80,6 +83,7 @@ class TankTopics:
 
     def stop(self) -> None:
         """Tell of nothing more."""
+        self._states.stop()
         self._updates.stop()
 
     # --- as the broker's ---
@@ -121,7 +125,7 @@ class TankTopics:
         elif isinstance(parse_path(quoted(topic.path.partition("?")[0])).path, ActivationPath):
             return  # a GET that changes something
         if wants_state(subscription, is_new=is_new):
-            self._updates.tell_state(session, subscription, topic, watch)
+            self._states.ask(session, subscription, topic, watch)
 
     def unsubscribed(self, session: Session, subscription: Subscription) -> None:
         """Tell of no more updates."""

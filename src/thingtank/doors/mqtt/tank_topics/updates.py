@@ -1,4 +1,4 @@
-"""SUBSCRIBE to a topic of the tank: its state at once, and a feed's or datastream's every update.
+"""SUBSCRIBE to a feed's or datastream's topic: every update that follows.
 
 An update holds what a GET would have answered when the write was acknowledged, in the format of the
 topic. It is made once for all who asked for the same, then handed to their sessions in turns, whose
@@ -9,17 +9,15 @@ Source: Xively API v2, MQTT.
 
 import asyncio
 from collections import deque
-from functools import partial
 
 import msgspec
 import structlog
 
 from thingtank.documents.feeds import Bodies
-from thingtank.doors.mqtt.access.tank_topics import TankTopic
-from thingtank.doors.mqtt.tank_topics.context import TopicContext, address_of, head_of
-from thingtank.net.http_request import Headers
+from thingtank.doors.mqtt.tank_topics.context import TopicContext
+from thingtank.doors.mqtt.tank_topics.watches import Content, Watch, identifiers_of, outgoing_of
 from thingtank.protocols.mqtt.broker import Broker
-from thingtank.protocols.mqtt.messages import Message, RetainHandling, Subscription
+from thingtank.protocols.mqtt.messages import Subscription
 from thingtank.protocols.mqtt.outgoing import Outgoing
 from thingtank.protocols.mqtt.session import Session
 from thingtank.protocols.xively.formats import FEED_CODECS
@@ -32,36 +30,6 @@ DELIVERIES_PER_TURN = 200
 UPDATES_MAX = 10_000  # not delivered yet; beyond either the oldest are dropped, and counted
 UPDATES_BYTES_MAX = 64 * 2**20
 _DELIVERY_BYTES = 16
-
-
-class Content(msgspec.Struct, frozen=True):
-    """What a topic shows of the tank.
-
-    Attributes:
-        datastream: None for the whole feed.
-        version: of the API.
-    """
-
-    feed_id: int
-    datastream: str | None
-    version: int
-    format: str
-
-
-class Watch:
-    """One client's subscription to a topic.
-
-    Attributes:
-        is_told: whether it has had an update.
-    """
-
-    __slots__ = ("content", "is_told", "session", "subscription")
-
-    def __init__(self, session: Session, subscription: Subscription, content: Content) -> None:
-        self.session = session
-        self.subscription = subscription
-        self.content = content
-        self.is_told = False
 
 
 class _Update(msgspec.Struct):
@@ -124,40 +92,6 @@ class Updates:
             if not watches:
                 del self._of_feed[content.feed_id]
 
-    def tell_state(
-        self, session: Session, subscription: Subscription, topic: TankTopic, watch: Watch | None
-    ) -> None:
-        """Send what a GET answers, as a retained message; nothing if it is refused."""
-        context = self._context
-        try:
-            caller = context.caller(session, topic)
-        except TankError:
-            return
-        head = head_of("GET", topic, address_of(session))
-        respond = partial(self._tell_state, session, subscription, watch)
-        context.http.answer_for(caller, head, b"", respond)
-
-    def _tell_state(
-        self,
-        session: Session,
-        subscription: Subscription,
-        watch: Watch | None,
-        status: int,
-        headers: Headers,
-        body: bytes,
-    ) -> None:
-        if status != 200 or session.subscriptions.get(subscription.topic_filter) != subscription:
-            return
-        if watch is not None and watch.is_told:  # an update was faster, and is newer
-            return
-        outgoing = self._outgoing(subscription.topic_filter, body, is_retain=True)
-        session.deliver(outgoing, subscription.qos, True, _identifiers(subscription))
-        self._broker.wake()
-
-    def _outgoing(self, topic: str, body: bytes, *, is_retain: bool = False) -> Outgoing:
-        message = Message(topic, body, 2, is_retain)
-        return Outgoing(message, topic.encode(), self._broker.now_us())
-
     # --- what happens ---
 
     def _deleted(self, event: DeviceDeleted) -> None:
@@ -181,7 +115,7 @@ class Updates:
                     body = bodies.get(content)
                     if body is None:
                         body = bodies[content] = self._body(content)
-                    outgoing = by_topic[topic] = self._outgoing(topic, body)
+                    outgoing = by_topic[topic] = outgoing_of(topic, body, self._broker.now_us())
                 deliveries.append((watch, outgoing))
         except TankError:  # deleted in the same turn
             return
@@ -243,15 +177,4 @@ class Updates:
             return  # unsubscribed, or gone, meanwhile
         if self._broker.may_receive(session, subscription.topic_filter):
             watch.is_told = True
-            session.deliver(outgoing, subscription.qos, False, _identifiers(subscription))
-
-
-def wants_state(subscription: Subscription, *, is_new: bool) -> bool:
-    """Whether a subscription is answered with the state, as with a retained message (3.8.3.1)."""
-    if subscription.retain_handling is RetainHandling.SEND_IF_NEW:
-        return is_new
-    return subscription.retain_handling is RetainHandling.SEND
-
-
-def _identifiers(subscription: Subscription) -> tuple[int, ...]:
-    return (subscription.identifier,) if subscription.identifier else ()
+            session.deliver(outgoing, subscription.qos, False, identifiers_of(subscription))

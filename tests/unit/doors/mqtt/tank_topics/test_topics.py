@@ -374,6 +374,15 @@ def subscribe(world: World, session: Session, topic: str) -> Subscription:
     return subscription
 
 
+async def states_are_told(sessions: list[Hearing]) -> None:
+    """Wait for what each is sent when it has subscribed, and forget it."""
+    async with asyncio.timeout(5):
+        while not all(session.heard for session in sessions):  # noqa: ASYNC110 # they only note it
+            await asyncio.sleep(0)
+    for session in sessions:
+        session.heard.clear()
+
+
 async def test_an_update_is_made_once_for_all_and_handed_out_in_turns(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -382,7 +391,7 @@ async def test_an_update_is_made_once_for_all_and_handed_out_in_turns(
     sessions = [Hearing(world.broker, f"c{number}", rights) for number in range(10)]
     for number, session in enumerate(sessions):
         subscribe(world, session, f"{'/' * (number % 2)}v2/feeds/{world.feed}.json")
-        session.heard.clear()
+    await states_are_told(sessions)
     world.made.clear()
     world.tank.bus.publish(recorded(world))
     assert len(world.made) == 1
@@ -399,7 +408,7 @@ async def test_updates_that_wait_are_bounded_and_those_lost_are_counted(
     monkeypatch.setattr(updates_module, "UPDATES_MAX", 3)
     session = Hearing(world.broker, "c", await world.house.rights("master"))
     subscribe(world, session, f"/v2/feeds/{world.feed}.csv")
-    session.heard.clear()
+    await states_are_told([session])
     for number in range(5):
         world.archive._values.clear()
         MemoryArchive.append(world.archive, recorded(world, str(number)).rows)
