@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.unit.protocols.mqtt.brokers import OpenGate
+from tests.unit.protocols.mqtt.brokers import Everybody, OpenGate
 
 from thingtank.doors.mqtt.door import MqttDoor
 from thingtank.doors.mqtt.port import MqttPort
@@ -46,7 +46,8 @@ async def open_door(folder: Path, bounds: Bounds | None = None) -> tuple[MqttDoo
         SteadyClock().now_us,
         lambda: f"made-{os.urandom(4).hex()}",
     )
-    gate.broker.restore(await sessions.found(), lambda principal: True)
+    gate.broker.kept_principals = Everybody()
+    gate.broker.restore(await sessions.found())
     gate.door = MqttDoor(MqttSettings(), gate.broker, lambda: 0)
     gate.door.start()
     return gate.door, sessions

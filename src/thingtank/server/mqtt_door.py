@@ -67,8 +67,9 @@ async def make_mqtt_door(
     stack.push_async_callback(sessions.close)
     retained = Retained(settings.retained_messages_max, settings.retained_bytes_max)
     broker = Broker(sessions, gate, _bounds(settings), retained, clock.now_us, _make_client_id)
+    broker.kept_principals = access
     topics = broker.owner = _make_tank_topics(config, broker, access, tank, web_url)
-    broker.restore(await topics.restore(await sessions.found()), access.exists)
+    broker.restore(await topics.restore(await sessions.found()))
     door = MqttDoor(settings, broker, lambda: access.version)
     gate.door = door
     topics.start()

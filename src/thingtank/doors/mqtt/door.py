@@ -121,7 +121,7 @@ class MqttDoor:
     @property
     def connected_count(self) -> int:
         """Clients that have come in and not gone."""
-        return len(self.links) - len(self._entering) - len(self._closing)
+        return sum(connection.is_open for connection in self.links)
 
     # --- connections ---
 
@@ -138,9 +138,7 @@ class MqttDoor:
         self.received_bytes += len(data)
         if self._tapped and (tapped := self._tapped.get(connection)) is not None:
             tapped.data_received(data)
-        if self._rights_version() != self._seen_rights_version:
-            self._seen_rights_version = self._rights_version()
-            self.broker.change_rights()
+        self._look_at_rights_version()
         try:
             connection.receive_data(data)
         except Exception:
@@ -150,6 +148,12 @@ class MqttDoor:
         # At once, not at the end of the turn: the loop gathers by itself what is written in one, so
         # a lone message need not wait for the next.
         self._flush()
+
+    def _look_at_rights_version(self) -> None:
+        version = self._rights_version()
+        if version != self._seen_rights_version:
+            self._seen_rights_version = version
+            self.broker.change_rights()
 
     def flush_soon(self) -> None:
         """Have written what there is to be written, at the end of this turn."""
@@ -292,6 +296,7 @@ class MqttDoor:
         for connection in late:
             del self._entering[connection]
             self._cut_off(connection)
+        self._look_at_rights_version()
         self.broker.tick()
         self.flush_soon()
 

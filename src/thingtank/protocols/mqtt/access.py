@@ -20,6 +20,16 @@ class Rights(Protocol):
         """Whether it may have messages of a topic that its topic filter matches."""
 
 
+class KeptPrincipals(Protocol):
+    """Whose sessions the last process has left, by `KeptSession.principal`."""
+
+    def exists(self, principal: str) -> bool:
+        """Whether there still is such a one; else nobody will come back to the session."""
+
+    def rights_of_kept(self, principal: str, client_id: str) -> Rights:
+        """What it may do, as far as that can be said while it is away."""
+
+
 class Gate(Protocol):
     """Lets clients in. It may take its time, and answers by `admit`, `refuse` or `challenge`."""
 

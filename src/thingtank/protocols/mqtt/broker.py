@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
 
-from thingtank.protocols.mqtt.access import Gate
+from thingtank.protocols.mqtt.access import Gate, KeptPrincipals
 from thingtank.protocols.mqtt.bounds import Bounds
 from thingtank.protocols.mqtt.connection import Connection
 from thingtank.protocols.mqtt.intake import Listener, TopicOwner
@@ -29,6 +29,7 @@ from thingtank.protocols.mqtt.timers import Timers
 from thingtank.protocols.mqtt.topics import check_topic_name
 
 _EXPIRED_AT_ONCE = 1_000
+_DUE_AT_ONCE = 1_000
 _SYS = "$SYS/"
 SENT_A_TURN_MAX = 50_000  # messages: some 20 ms
 
@@ -51,6 +52,7 @@ class Broker:
         awaiting: what is told by the next `settle`.
         wake: has a turn ended soon, so that what is on `dirty` is written; for what does not come
             of octets of a client, such as what waited for the disk.
+        kept_principals: who the sessions belong to that the last process has left.
         owner: whose topics are not the users' own.
         listener: hears what is published to the users' own topics.
         received_count: messages that clients have published, since the start.
@@ -81,6 +83,7 @@ class Broker:
         self.timers = Timers()
         self.keep_alive = KeepAlive(now_us())
         self.reception = Reception(self)
+        self.kept_principals: KeptPrincipals | None = None
         self.wake: Callable[[], None] = _nobody_listens
         self.owner: TopicOwner | None = None
         self.listener: Listener | None = None
@@ -94,6 +97,7 @@ class Broker:
         self.dropped_count = 0
         self.sent_count_max = SENT_A_TURN_MAX
         self.resuming: list[Connection] = []
+        self._held: list[Connection] = []
         self._routes: dict[bytes, Route] = {}
         self.replays = Replays(self)
 
@@ -158,15 +162,15 @@ class Broker:
 
     def may_publish(self, session: Session, topic: str) -> bool:
         """Whether a client may."""
-        return session.rights is None or session.rights.may_publish(topic)
+        return session.rights.may_publish(topic)
 
     def may_subscribe(self, session: Session, topic_filter: str) -> bool:
         """Whether a client may."""
-        return session.rights is None or session.rights.may_subscribe(topic_filter)
+        return session.rights.may_subscribe(topic_filter)
 
     def may_receive(self, session: Session, topic: str) -> bool:
-        """Whether a client may; what waits for one that is away is looked at when it is back."""
-        return session.rights is None or session.rights.may_receive(topic)
+        """Whether a client may."""
+        return session.rights.may_receive(topic)
 
     # --- messages ---
 
@@ -330,6 +334,18 @@ class Broker:
 
             self.keeper.when_kept(settle_all)
 
+    def slow_down(self, connection: Connection) -> None:
+        """Take nothing more from a client until the disk has caught up."""
+        connection.hold()
+        if not self._held:
+            self.keeper.when_caught_up(self._catch_up)
+        self._held.append(connection)
+
+    def _catch_up(self) -> None:
+        held, self._held = self._held, []
+        self.resuming += held
+        self.wake()
+
     @property
     def has_more(self) -> bool:
         """Whether another turn should follow soon, though nothing comes in."""
@@ -345,22 +361,20 @@ class Broker:
         now_us = self.now_us()
         silent = self.keep_alive.take_silent(now_us)
         _call_all(partial(each.end_with, ReasonCode.KEEP_ALIVE_TIMEOUT) for each in silent)
-        self.timers.take_due(now_us)
+        self.timers.take_due(now_us, _DUE_AT_ONCE)
         for topic in self.retained.expire(now_us, _EXPIRED_AT_ONCE):
             self.keeper.drop_retained(topic)
 
     # --- starts and ends ---
 
-    def restore(self, found: Found, exists: Callable[[str], bool]) -> None:
-        """Take up what the last process left.
-
-        Args:
-            exists: whether a principal does; the sessions of those who do not are dropped.
-        """
+    def restore(self, found: Found) -> None:
+        """Take up what the last process left; sessions whose owner is there no more are dropped."""
+        kept_principals = self.kept_principals
+        assert kept_principals is not None, "it is said who they are first"
         for message in found.retained.values():
             self.retained.keep(message)
         for each in found.sessions:
-            if exists(each.session.principal):
+            if kept_principals.exists(each.session.principal):
                 self.reception.restore(each)
             else:
                 self.keeper.drop_session(each.session.client_id)

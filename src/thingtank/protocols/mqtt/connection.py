@@ -182,6 +182,8 @@ class Connection:
         except MqttError as error:
             self.fail(error)
             return
+        if self.broker.keeper.is_behind and self.is_open and not self.is_held:
+            self.broker.slow_down(self)
         if at < len(data) and not self.is_closed:
             self._rest = bytearray(data[at:] if at else data)
 
@@ -311,10 +313,8 @@ class Connection:
 
     # --- letting in ---
 
-    def admitted(
-        self, session: Session, connack: Connack, keep_alive_s: int, receive_maximum: int
-    ) -> None:
-        """It is in: the broker has found or made its session."""
+    def admitted(self, session: Session, keep_alive_s: int, receive_maximum: int) -> None:
+        """It is in: the broker has found or made its session. Nothing is sent before CONNACK."""
         connect = self.connect
         assert connect is not None
         self.connect = None  # with its password; nothing of it is needed any more
@@ -326,8 +326,14 @@ class Connection:
         self._sent_aliases_max = min(
             properties.topic_alias_maximum or 0, self.broker.bounds.topic_alias_max
         )
+        self.is_behind = True  # so that messages wait
         self._set_lane()
-        session.attach(self, receive_maximum)  # first: `send` ends it when CONNACK is too large
+        session.attach(self, receive_maximum)
+
+    def greet(self, connack: Connack) -> None:
+        """Say that it is in; where CONNACK is too large for it, that ends it."""
+        self.is_behind = False
+        self._set_lane()
         self.send(connack)
 
     def _set_lane(self) -> None:

@@ -257,8 +257,6 @@ class Inbound:
             ack.waits_count = 0
             return
         self._broker.awaiting.append(ack)
-        if self._broker.keeper.is_behind:
-            self._connection.hold()  # until this is sent
 
     def _wait(self, packet: Publish) -> Ack:
         first = PUBACK_OCTET if packet.qos == 1 else PUBREC_OCTET

@@ -90,6 +90,9 @@ class SessionKeeper(Protocol):
     def is_behind(self) -> bool:
         """Whether so much waits to be written that clients are to be slowed down."""
 
+    def when_caught_up(self, call: Callable[[], None]) -> None:
+        """Call once that is over, from the loop."""
+
     def keep_session(self, session: KeptSession) -> None:
         """Make it, or change what is said of it, and leave what belongs to it."""
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from thingtank.protocols.mqtt.access import Rights
+from thingtank.protocols.mqtt.acks import WhenKept
 from thingtank.protocols.mqtt.errors import (
     ClientIdentifierNotValid,
     MqttError,
@@ -78,25 +79,37 @@ class Reception:
         connect = connection.connect
         if connect is None or connection.is_closed:
             return
-        client_id = connection.client_id
-        before = self._broker.sessions.get(client_id)
+        broker, client_id = self._broker, connection.client_id
+        before = broker.sessions.get(client_id)
+        was_kept = before is not None and before.is_persistent
         try:
             session = self._take_over(connect, client_id, principal)
         except MqttError as error:
             connection.fail(error)
             return
-        if session is None and before is not None and before.is_persistent:
+        if session is None and was_kept:
             # After a crash the client would find the session again that it was told is gone.
             again = partial(self.admit, connection, principal, rights, properties)
-            self._broker.awaiting.append(_Admitting(connection, again))
+            broker.awaiting.append(_Admitting(connection, again))
             return
         is_present = session is not None
         if session is None:
-            session = Session(self._broker, client_id, principal, rights)
-            self._broker.sessions[client_id] = session
+            session = Session(broker, client_id, principal, rights)
+            broker.sessions[client_id] = session
         session.rights = rights
-        self._agree(connection, connect, session, properties, is_present=is_present)
-        if is_present and connection.is_open:
+        connack = self._agree(connection, connect, session, properties, is_present=is_present)
+        if was_kept and not session.is_persistent:
+            # After a crash it would outlive this connection.
+            say = partial(self._greet, connection, connack)
+            broker.awaiting.append(WhenKept(connection, say))
+        else:
+            self._greet(connection, connack)
+
+    def _greet(self, connection: "Connection", connack: Connack) -> None:
+        session = connection.session
+        assert session is not None
+        connection.greet(connack)
+        if connack.session_present and connection.is_open:
             self._check_rights(session)
             session.resume()
         connection.go_on()
@@ -144,8 +157,8 @@ class Reception:
         properties: Properties,
         *,
         is_present: bool,
-    ) -> None:
-        """Settle what holds for this connection, and say so."""
+    ) -> Connack:
+        """Settle what holds for this connection; answers how that is said."""
         broker, bounds, asked = self._broker, self._broker.bounds, connect.properties
         was_persistent = session.is_persistent
         session.version = connect.protocol_version
@@ -165,21 +178,19 @@ class Reception:
         else:
             receive_maximum = _RECEIVE_MAXIMUM
         receive_maximum = min(receive_maximum, bounds.inflight_max)
-        connack = Connack(is_present, ReasonCode.SUCCESS, properties)
-        connection.admitted(session, connack, keep_alive_s, receive_maximum)
+        connection.admitted(session, keep_alive_s, receive_maximum)
         if was_persistent != session.is_persistent:
             broker.change_routes()
-        if was_persistent and not session.is_persistent:
-            broker.keeper.drop_session(session.client_id)
-        if connection.is_closed:  # it does not take a packet as large as CONNACK
-            return
         if session.is_persistent:
             broker.keeper.keep_session(session.kept())
             if not was_persistent:
                 for subscription in session.subscriptions.values():
                     broker.keeper.keep_subscription(session.client_id, subscription)
+        elif was_persistent:
+            broker.keeper.drop_session(session.client_id)
         if connection.keep_alive_us:
             broker.keep_alive.add(connection)
+        return Connack(is_present, ReasonCode.SUCCESS, properties)
 
     def _connack_properties(
         self,
@@ -358,8 +369,12 @@ class _Admitting:
 
     def settle(self, error: Exception | None) -> None:
         """It is, or cannot be."""
+        connection = self._connection
         if error is not None:
-            self._connection.fail_for(error)
+            connection.fail_for(error)
+        elif connection.client_id in connection.broker.sessions:
+            busy = ReasonCode.SERVER_BUSY
+            connection.fail(MqttError("this client has come in since", reason_code=busy))
         else:
             self._admit()
 

@@ -93,10 +93,10 @@ class Replays:
     def _go_on_with(self, session: "Session") -> bool:
         """Whether there is more to be sent, and the client can take it."""
         connection, replays = session.connection, session.replays
-        if connection is None or not connection.is_open or not replays:
+        if not replays:
             session.replays = None
             return False
-        if connection.is_behind:
+        if connection is None or not connection.is_open or connection.is_behind:
             return False
         if len(connection.out) > _OUT_MAX:
             return True

@@ -84,7 +84,6 @@ class Session:
     Attributes:
         connection: that the client has; None while it is away.
         principal: who it belongs to, as in `KeptSession`.
-        rights: of the client that is there, or was last; None since the process began.
         subscriptions: by topic filter.
         inflight: what was sent and not acknowledged, by packet id, in the order of sending.
         received: packet ids of QoS 2 messages that were taken and not released yet; True unless it
@@ -104,6 +103,7 @@ class Session:
         "_queue",
         "_queue_bytes",
         "_quota_max",
+        "_rights",
         "client_id",
         "connection",
         "dropped_count",
@@ -117,7 +117,6 @@ class Session:
         "quota",
         "received",
         "replays",
-        "rights",
         "subscriptions",
         "version",
         "will",
@@ -129,7 +128,7 @@ class Session:
         self._broker = broker
         self.client_id = client_id
         self.principal = principal
-        self.rights = rights
+        self._rights = rights
         self.version = 4
         self.connection: Connection | None = None
         self.subscriptions: dict[str, Subscription] = {}
@@ -148,6 +147,20 @@ class Session:
         self._queue: deque[Delivery] | None = None
         self._queue_bytes = 0
         self._last_number = 0
+
+    @property
+    def rights(self) -> "Rights":
+        """Of the client that is there, or was last."""
+        rights = self._rights
+        if rights is None:  # nobody has come back to it since the process began
+            kept = self._broker.kept_principals
+            assert kept is not None, "it is said who they are first"
+            rights = self._rights = kept.rights_of_kept(self.principal, self.client_id)
+        return rights
+
+    @rights.setter
+    def rights(self, rights: "Rights") -> None:
+        self._rights = rights
 
     @property
     def is_persistent(self) -> bool:
@@ -436,8 +449,8 @@ class Session:
                 again.append(delivery)
         self._queue = deque([*again, *unsent]) or None
         self.send_waiting()
+        self._broker.replays.wake(self)
 
     def detach(self) -> None:
-        """The client is away."""
+        """The client is away; what is retained and was not sent yet is, when it comes back."""
         self.connection = None
-        self.replays = None

@@ -36,10 +36,12 @@ class Timers:
         self._forget_cancelled()
         return timer
 
-    def take_due(self, now_us: int) -> None:
-        """Do what is due."""
+    def take_due(self, now_us: int, count_max: int) -> None:
+        """Do what is due; no more of it than that, as what is left is due the next time as well."""
         heap = self._heap
-        while heap and heap[0][0] <= now_us:
+        for _ in range(count_max):
+            if not heap or heap[0][0] > now_us:
+                return
             timer = heapq.heappop(heap)[2]
             call, timer.call = timer.call, None
             if call is not None:

@@ -41,6 +41,16 @@ class AllRights:
         return True
 
 
+class Everybody:
+    """All are still there, and may do everything."""
+
+    def exists(self, principal: str) -> bool:
+        return True
+
+    def rights_of_kept(self, principal: str, client_id: str) -> AllRights:
+        return AllRights()
+
+
 class OpenGate:
     """Lets everybody in at once."""
 
@@ -83,6 +93,7 @@ def make_broker(
         now_us or Clock().now_us,
         lambda: f"made-{next(numbers)}",
     )
+    gate.broker.kept_principals = Everybody()
     return gate.broker
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from tests.conformance.mqtt.octets import Kind, Version
 from tests.conformance.mqtt.reading import Packet, read_packet
-from tests.unit.protocols.mqtt.brokers import Clock, OpenGate, QuietLink
+from tests.unit.protocols.mqtt.brokers import Clock, Everybody, OpenGate, QuietLink
 
 from thingtank.protocols.mqtt.bounds import Bounds
 from thingtank.protocols.mqtt.broker import Broker
@@ -105,7 +105,8 @@ class World:
             client.has_session = client.has_session_on_disk
         self.disk.crash()
         self.broker = self._make_broker()
-        self.broker.restore(self.disk.content, lambda principal: True)
+        self.broker.kept_principals = Everybody()
+        self.broker.restore(self.disk.content)
         self.turn()
 
 

@@ -100,7 +100,7 @@ async def test_client_that_is_back_gets_nothing_by_routes_found_before_its_right
     broker = make_broker()
     session = KeptSession("c", "local", 5, 60, True, 0, None)
     found = FoundSession(session, [Subscription("#", 1)], [], [])
-    broker.restore(Found([found], {}), lambda principal: True)
+    broker.restore(Found([found], {}))
     source = connect(broker, "source")
     publish = Publish("secret", b"x", 1, packet_id=1)
     source.receive_data(serialize(publish, 4))

@@ -36,7 +36,7 @@ def heard_after_a_restart(found: Found, bounds: Bounds | None = None) -> bytes:
     broker = make_broker(bounds=bounds)
     watcher = connect(broker, "watcher")
     subscribe(watcher, Subscription("#", 0))
-    broker.restore(found, lambda principal: True)
+    broker.restore(found)
     broker.tick()
     return taken(watcher)
 

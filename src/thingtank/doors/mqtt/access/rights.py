@@ -46,6 +46,7 @@ from thingtank.tank.interfaces import Directory
 from thingtank.tank.things import Device
 
 _SYS = "$SYS"
+_GONE = KeyPrincipal("")  # a key that nobody has: it may do nothing
 _UUID_CHARS = 36
 
 
@@ -96,35 +97,39 @@ class MqttAccess:
             return False
         return True
 
-    def caller_of_kept(self, principal_id: str, topic: TankTopic) -> Caller | None:
-        """On whose behalf the will of a session acts that nobody has come back to since a restart.
+    def rights_of_kept(self, principal: str, client_id: str) -> "Rights":
+        """What a session's owner may do that has not come back since a restart.
 
-        Of a key that is a key's right from any address; None for nobody's.
+        Of a key that is the key's right from any address, and of a device by a certificate all that
+        devices may: by what it came in is not kept.
         """
-        directory = self.directory
+        kind, _, name = principal.partition(":")
         try:
-            if topic.key:
-                return caller_of_key(directory, topic.key, self.now_us())
-            who = self._kept_principal(principal_id)
-            return self.callers.caller(who, "") if who is not None else None
-        except TankError:
-            return None
+            who, user_name = self._who(kind, name)
+        except (NotFound, ValueError):
+            who, user_name = _GONE, ""
+        found = Principal(
+            principal,
+            client_id,
+            who,
+            user_name,
+            device_uuid=name if kind == "device" else "",
+        )
+        return Rights(self, found)
 
-    def _kept_principal(self, principal_id: str) -> TankPrincipal | None:
-        """Who a kept session belongs to, as far as its id says; raises NotFound."""
-        kind, _, name = principal_id.partition(":")
+    def _who(self, kind: str, name: str) -> tuple[TankPrincipal, str]:
+        """With whose rights, and what `%u` stands for; raises NotFound."""
         match kind:
             case "key":
-                return KeyPrincipal(self.directory.reveal_key(int(name)))
+                return KeyPrincipal(self.directory.reveal_key(int(name))), ""
             case "account":
-                return AccountPrincipal(int(name))
+                return AccountPrincipal(int(name)), self.directory.get_account(int(name)).login
             case "device":
-                return DevicePrincipal(name)
+                return DevicePrincipal(name), ""
             case "user":
                 users = {user.name: user for user in self.settings.users}
-                user = users.get(name)
-                return NamedPrincipal(user.account) if user is not None else None
-        return None
+                return (NamedPrincipal(users[name].account), name) if name in users else (_GONE, "")
+        return Nobody(), ""
 
     def device_of(self, name: str) -> Device | None:
         """The device that a topic's first level names, if it does."""

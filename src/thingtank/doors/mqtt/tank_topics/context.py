@@ -49,11 +49,7 @@ class TopicContext:
             RateExceeded: this request is one too many.
         """
         rights, rates = session.rights, self.tank.request_rates
-        caller = None
-        if isinstance(rights, Rights):
-            caller = rights.caller_at(topic)
-        elif rights is None:
-            caller = self.access.caller_of_kept(session.principal, topic)
+        caller = rights.caller_at(topic) if isinstance(rights, Rights) else None
         if caller is None or (caller.key is None and caller.account is None):
             address = rights.principal.address if isinstance(rights, Rights) else ""
             rates.count_stranger(address, time.monotonic_ns())

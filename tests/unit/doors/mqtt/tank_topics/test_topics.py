@@ -116,6 +116,7 @@ class World:
         self.broker = Broker(
             self.sessions, None, Bounds(), Retained(10, 10_000), lambda: NOW_US, lambda: "auto"
         )
+        self.broker.kept_principals = house.access
         self.feed = house.device.device_id
         self.made: list[Any] = []
         self.topics = self.new_topics()
