@@ -642,8 +642,7 @@ async def test_only_the_newest_waypoints_are_kept(opened: Opened, directory: Dir
 
 
 async def test_a_device_has_its_token_and_no_other(opened: Opened, directory: Directory) -> None:
-    device = Device(0, str(uuid.uuid4()), opened.alice.account_id, "a lamp")
-    stored = await directory.insert_device(device, (), "the token", None)
+    stored = await directory.insert_device(draft(opened), (), "the token", None)
     assert await directory.has_token(stored.device_id, "the token")
     assert not await directory.has_token(stored.device_id, "another")
     assert not await directory.has_token(stored.device_id + 1, "the token")

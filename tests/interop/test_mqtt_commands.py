@@ -512,10 +512,13 @@ REFUSALS = {
         ("pub", "-t", "a", "-m", "x", "-q", "1", "-V", "5"), ("2003000000", "4003000197"), 1,
     ),
     "connection refused: the server is unavailable": (
-        ("pub", "-t", "a", "-m", "x"), ("20020003",), 3,
+        ("pub", "-t", "a", "-m", "x", "-V", "311"), ("20020003",), 3,
     ),
     "connection refused: banned": (("pub", "-t", "a", "-m", "x", "-V", "5"), ("2003008a00",), 138),
-    "or not of this version, which -V chooses": (("pub", "-t", "a", "-m", "x"), ("20020001",), 1),
+    "or not of this version, which -V chooses": (
+        ("pub", "-t", "a", "-m", "x", "-V", "311"), ("20020001",), 1,
+    ),
+    "the server does not speak this version of MQTT; -V names another": (("pub", "-t", "a", "-m", "x"), ("2003018400",), 132),
 }  # fmt: skip
 
 

@@ -265,6 +265,8 @@ class Reception:
         for topic_filter in list(session.subscriptions):
             if not broker.may_subscribe(session, topic_filter):
                 broker.remove_subscription(session, topic_filter)
+        if session.subscriptions:
+            broker.change_routes()  # those were found with its rights of before
         session.drop_waiting(lambda topic: not broker.may_receive(session, topic))
 
     # --- going ---

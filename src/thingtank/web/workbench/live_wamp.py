@@ -126,7 +126,7 @@ async def listening(
     except NoSuchRealm:
         yield message("gone", {"reason": "There is no such realm for you."})
     except LimitReached as error:
-        yield message("gone", {"reason": str(error)})
+        yield message("gone", {"reason": f"{error}."})
 
 
 class _Events:

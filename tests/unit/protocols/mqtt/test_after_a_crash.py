@@ -1,12 +1,22 @@
 """What a broker does that begins with what another has left on disk."""
 
 from tests.conformance.mqtt.octets import Kind
-from tests.unit.protocols.mqtt.brokers import QuietLink
+from tests.unit.protocols.mqtt.brokers import (
+    AllRights,
+    OpenGate,
+    QuietLink,
+    connect,
+    make_broker,
+    taken,
+)
 from tests.unit.protocols.mqtt.model_client import Client, Sent, World
 
 from thingtank.protocols.mqtt.connection import Connection
-from thingtank.protocols.mqtt.packets import Connect, ConnectWill, Pubrel
+from thingtank.protocols.mqtt.keeping import Found, FoundSession, KeptSession
+from thingtank.protocols.mqtt.messages import Subscription
+from thingtank.protocols.mqtt.packets import Connect, ConnectWill, Publish, Pubrel
 from thingtank.protocols.mqtt.properties import Properties
+from thingtank.protocols.mqtt.serializer import serialize
 
 
 def test_will_of_a_lost_client_reaches_those_whose_sessions_were_restored_after_its() -> None:
@@ -67,6 +77,43 @@ def test_released_messages_count_among_those_that_a_client_takes_at_once() -> No
         world.sync()
         read_all(client)
     assert [number for number, _ in client.got] == list(range(6))
+
+
+class NoSecrets(AllRights):
+    """Of somebody who may have all messages but those of one topic."""
+
+    def may_receive(self, topic: str) -> bool:
+        return topic != "secret"
+
+
+class StrictGate(OpenGate):
+    """Lets everybody in with fewer rights."""
+
+    def enter(self, connection: Connection, connect: Connect) -> None:
+        assert self.broker is not None
+        self.broker.reception.admit(connection, "local", NoSecrets())
+
+
+async def test_client_that_is_back_gets_nothing_by_routes_found_before_its_rights_were_known() -> (
+    None
+):
+    broker = make_broker()
+    session = KeptSession("c", "local", 5, 60, True, 0, None)
+    found = FoundSession(session, [Subscription("#", 1)], [], [])
+    broker.restore(Found([found], {}))
+    source = connect(broker, "source")
+    publish = Publish("secret", b"x", 1, packet_id=1)
+    source.receive_data(serialize(publish, 4))
+    broker.gate = gate = StrictGate()
+    gate.broker = broker
+    properties = Properties(session_expiry_interval=60)
+    client = connect(broker, "c", 5, clean_start=False, properties=properties)
+    assert client.session is not None
+    source.receive_data(serialize(publish, 4))
+    source.receive_data(serialize(Publish("open", b"x", 1, packet_id=2), 4))
+    octets = taken(client)
+    assert b"open" in octets
+    assert b"secret" not in octets
 
 
 def read_all(client: Client) -> None:

@@ -66,7 +66,9 @@ def _parse(topic: str) -> TankTopic | None:
     if first in _API:
         return _read("", first, rest)
     second, _, rest = rest.partition("/")
-    if not first and second not in _API:  # a slash in front of a key: it is told to nobody either
+    if (
+        not first and second and second not in _API
+    ):  # a slash in front of a key: it is told to nobody either
         first, (second, _, rest) = second, rest.partition("/")
     if second not in _API or (first and not _RESOURCE.match(rest)):
         return None

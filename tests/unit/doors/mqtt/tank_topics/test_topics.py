@@ -460,3 +460,17 @@ def test_a_datastreams_name_is_decoded(topic: str, datastream: str) -> None:
     read = tank_topic_of(topic)
     assert read is not None
     assert read.datastream == datastream
+
+
+@pytest.mark.parametrize("topic", ["KEY/v2/feeds/7.csv", "/KEY/v2/feeds/7.csv"])
+def test_a_key_may_stand_in_front(topic: str) -> None:
+    read = tank_topic_of(topic)
+    assert read is not None
+    assert (read.key, read.path) == ("KEY", "/v2/feeds/7.csv")
+
+
+@pytest.mark.parametrize(
+    "topic", ["a/b/v2/feeds/7.csv", "/a/b/v2/feeds/7.csv", "//v2/x", "/a/v2/x"]
+)
+def test_other_topics_are_the_users_own(topic: str) -> None:
+    assert tank_topic_of(topic) is None
