@@ -110,3 +110,21 @@ async def test_who_subscribes_again_and_again_has_no_more_waiting_for_it() -> No
     assert client.session is not None
     assert client.session.replays is not None
     assert len(client.session.replays) == 2
+
+
+async def test_a_kept_session_gets_the_rest_when_it_is_back() -> None:
+    broker = make_broker()
+    for topic in ("a", "b", "c"):
+        broker.retain(Message(topic, b"x", 1, True))
+    kept = Properties(session_expiry_interval=60, receive_maximum=1)
+    client = connect(broker, "c", 5, properties=kept)
+    client.receive_data(serialize(Subscribe(1, (Subscription("+", 1),)), 5))
+    client.close()
+    client = connect(broker, "c", 5, clean_start=False, properties=kept)
+    heard = b""
+    for packet_id in (1, 2, 3):
+        heard += taken(client)
+        client.receive_data(serialize(Puback(packet_id), 5))
+    heard += taken(client)
+    assert b"\x01b" in heard
+    assert b"\x01c" in heard
