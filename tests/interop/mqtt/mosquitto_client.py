@@ -14,6 +14,8 @@ MARK = "message|"
 FORMAT = MARK + "|".join(f"%{letter}" for letter in "tqrxPCRD")
 VERSIONS = {3: "mqttv31", 4: "mqttv311", 5: "mqttv5"}
 
+LEAVE_S_MAX = 3.0
+
 
 class MosquittoClient:
     """Implements `client.Client`."""
@@ -99,6 +101,10 @@ class MosquittoClient:
         self.is_over = True
         if self._process is not None:
             self._process.terminate()
+            try:
+                self._process.wait(LEAVE_S_MAX)
+            except subprocess.TimeoutExpired:  # it says goodbye in its signal's handler: not always
+                self._process.kill()
             self._end()
 
     def drop(self) -> None:
