@@ -24,6 +24,12 @@ from thingtank.server.steady_clock import SteadyClock
 from thingtank.stores.mqtt_sessions import MqttSessions
 
 
+class Directory:
+    """Whose rights never change."""
+
+    rights_version = 0
+
+
 class ChildGate(OpenGate):
     """Tells the door who has come in."""
 
@@ -48,7 +54,7 @@ async def open_door(folder: Path, bounds: Bounds | None = None) -> tuple[MqttDoo
     )
     gate.broker.kept_principals = Everybody()
     gate.broker.restore(await sessions.found())
-    gate.door = MqttDoor(MqttSettings(), gate.broker, lambda: 0)
+    gate.door = MqttDoor(MqttSettings(), gate.broker, Directory())
     gate.door.start()
     return gate.door, sessions
 

@@ -70,7 +70,7 @@ async def make_mqtt_door(
     broker.kept_principals = access
     topics = broker.owner = _make_tank_topics(config, broker, access, tank, web_url)
     broker.restore(await topics.restore(await sessions.found()))
-    door = MqttDoor(settings, broker, lambda: access.version)
+    door = MqttDoor(settings, broker, tank.directory)
     gate.door = door
     topics.start()
     stack.callback(topics.stop)

@@ -1,7 +1,7 @@
 """The MQTT door: its broker, all connections to it, and what is done at the end of each turn."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 import structlog
@@ -11,7 +11,7 @@ from thingtank.doors.mqtt.packet_tap import PacketTap, TappedLink
 from thingtank.doors.mqtt.settings import MqttSettings
 from thingtank.net.identity.sweeper import Sweeper
 from thingtank.protocols.mqtt.broker import Broker
-from thingtank.protocols.mqtt.connection import Connection
+from thingtank.protocols.mqtt.connection import Connection, State
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
 
 log = structlog.get_logger()
@@ -61,16 +61,21 @@ class Link(Protocol):
 
 
 def _write(link: Link, out: list[bytes]) -> int:
-    """Write pieces; answers how many bytes they are."""
-    if len(out) == 1:
-        data = out[0]
-    elif len(out) <= _FEW_PIECES and max(map(len, out)) >= _LARGE_BYTES:
+    """Write several pieces; answers how many bytes they are."""
+    if len(out) <= _FEW_PIECES and max(map(len, out)) >= _LARGE_BYTES:
         link.write_all(out)  # a large payload is one object for all who get it
         return sum(map(len, out))
-    else:
-        data = b"".join(out)
+    data = b"".join(out)
     link.write(data)
     return len(data)
+
+
+class Versioned(Protocol):
+    """Knows who may do what: a directory."""
+
+    @property
+    def rights_version(self) -> int:
+        """Rises when that has changed."""
 
 
 def _log_end(connection: Connection) -> None:
@@ -94,19 +99,17 @@ class MqttDoor:
         received_bytes, sent_bytes: since the start.
     """
 
-    def __init__(
-        self, settings: MqttSettings, broker: Broker, rights_version: Callable[[], int]
-    ) -> None:
+    def __init__(self, settings: MqttSettings, broker: Broker, versioned: "Versioned") -> None:
         """Let nobody in yet.
 
         Args:
-            rights_version: rises when what clients may do may have changed.
+            versioned: what says when what clients may do may have changed.
         """
         self.settings = settings
         self.broker = broker
         broker.wake = self.flush_soon
-        self._rights_version = rights_version
-        self._seen_rights_version = rights_version()
+        self._versioned = versioned
+        self._seen_rights_version = versioned.rights_version
         self.links: dict[Connection, Link] = {}
         self.opened_count = 0
         self.received_bytes = 0
@@ -151,7 +154,8 @@ class MqttDoor:
         self.received_bytes += len(data)
         if self._tapped and (tapped := self._tapped.get(connection)) is not None:
             tapped.data_received(data)
-        self._look_at_rights_version()
+        if self._versioned.rights_version != self._seen_rights_version:
+            self._look_at_rights_version()
         try:
             connection.receive_data(data)
         except Exception:
@@ -163,7 +167,7 @@ class MqttDoor:
         self._flush()
 
     def _look_at_rights_version(self) -> None:
-        version = self._rights_version()
+        version = self._versioned.rights_version
         if version != self._seen_rights_version:
             self._seen_rights_version = version
             self.broker.change_rights()
@@ -182,18 +186,22 @@ class MqttDoor:
             self._flush()
 
     def _flush(self) -> None:
-        broker = self.broker
+        broker, links = self.broker, self.links
         broker.settle()
         dirty, broker.dirty = broker.dirty, []
         for connection in dirty:
             out = connection.out
-            link = self.links.get(connection)
+            link = links.get(connection)
             if link is None:
                 out.clear()
                 continue
             if out:
                 try:
-                    self.sent_bytes += _write(link, out)
+                    if len(out) == 1:
+                        self.sent_bytes += len(out[0])
+                        link.write(out[0])
+                    else:
+                        self.sent_bytes += _write(link, out)
                 except Exception:
                     # Nobody else is to be left unwritten to.
                     log.exception("mqtt_write_failed", address=connection.address)
@@ -201,9 +209,9 @@ class MqttDoor:
                     self._cut_off(connection)
                     continue
                 out.clear()
-            if connection.is_closed:
+            if connection.state is State.CLOSED:
                 self._let_go(connection, link)
-        if broker.has_more:
+        if broker.resuming or broker.replays.going:
             self.flush_soon()
 
     def _let_go(self, connection: Connection, link: Link) -> None:

@@ -1,7 +1,7 @@
 """MQTT over TCP, TLS and Unix sockets."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
@@ -17,7 +17,9 @@ _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 class MqttSocket(asyncio.Protocol):
     """One connection; its own link."""
 
-    __slots__ = ("_connection", "_door", "_transport")
+    __slots__ = ("_connection", "_door", "_transport", "write")
+
+    write: Callable[[bytes], None]
 
     headers = _NO_HEADERS
 
@@ -31,6 +33,7 @@ class MqttSocket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for CONNECT, if there is room for one more."""
         self._transport = cast("asyncio.Transport", transport)
+        self.write = self._transport.write  # at once: half of what is written is a lone message
         door = self._door
         if door.is_full:
             self._transport.abort()
@@ -84,10 +87,6 @@ class MqttSocket(asyncio.Protocol):
     def _made(self) -> asyncio.Transport:
         assert self._transport is not None, "it was made first"
         return self._transport
-
-    def write(self, data: bytes) -> None:
-        """Write octets."""
-        self._made.write(data)
 
     def write_all(self, pieces: list[bytes]) -> None:
         """Write octets without copying them."""

@@ -20,6 +20,7 @@ from thingtank.protocols.mqtt.octets import text_of
 from thingtank.protocols.mqtt.outgoing import Outgoing
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
 from thingtank.protocols.mqtt.reception import Reception
+from thingtank.protocols.mqtt.replays import COST_MAX as REPLAY_COST_MAX
 from thingtank.protocols.mqtt.replays import Replays
 from thingtank.protocols.mqtt.retained import Retained
 from thingtank.protocols.mqtt.routes import ROUTES_MAX, Route, target_of
@@ -321,7 +322,9 @@ class Broker:
     def settle(self) -> None:
         """End a turn: have what waits for the disk told when it may go on."""
         self.sent_count_max = self.sent_count + SENT_A_TURN_MAX
-        self.replays.go_on()
+        self.replays.left = REPLAY_COST_MAX
+        if self.replays.going:
+            self.replays.go_on()
         awaiting = self.awaiting
         if awaiting:
             self.awaiting = []
@@ -349,7 +352,7 @@ class Broker:
     @property
     def has_more(self) -> bool:
         """Whether another turn should follow soon, though nothing comes in."""
-        return bool(self.resuming or self.replays)
+        return bool(self.resuming or self.replays.going)
 
     def resume(self) -> None:
         """Begin another turn with those who had to wait for it."""

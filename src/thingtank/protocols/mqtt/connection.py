@@ -191,8 +191,9 @@ class Connection:
         except MqttError as error:
             self.fail(error)
             return
-        if self.broker.keeper.is_behind and self.is_open and not self.is_held:
-            self.broker.slow_down(self)
+        broker = self.broker
+        if broker.awaiting and broker.keeper.is_behind and self.is_open and not self.is_held:
+            broker.slow_down(self)
         if at < len(data) and not self.is_closed:
             self._rest = bytearray(data[at:] if at else data)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _PIECE_MAX = 100  # messages to one session in a turn
 _PLAIN_COST, _WILD_COST = 1, 10  # of a piece: one topic is looked at, or many
-_COST_MAX = 200  # of all sessions in a turn: some 20 ms
+COST_MAX = 200  # of all sessions in a turn: some 20 ms
 _OUT_MAX = 1_000  # pieces of packets not handed to the door yet
 
 
@@ -46,16 +46,17 @@ class Replay:
 
 
 class Replays:
-    """All of them; those of one session one after the other."""
+    """All of them; those of one session one after the other.
+
+    Attributes:
+        going: sessions that are sent some in the next turn.
+        left: of the cost of this turn.
+    """
 
     def __init__(self, broker: "Broker") -> None:
         self._broker = broker
-        self._going: deque[Session] = deque()
-        self._left = _COST_MAX  # of this turn
-
-    def __bool__(self) -> bool:
-        """Whether any goes on in the next turn."""
-        return bool(self._going)
+        self.going: deque[Session] = deque()
+        self.left = COST_MAX
 
     def add(self, session: "Session", subscription: Subscription) -> None:
         """Begin to send what a topic filter finds."""
@@ -69,24 +70,23 @@ class Replays:
         session.replays.pop(topic_filter, None)
         session.replays[topic_filter] = Replay(subscription, retained.search(topic_filter))
         # A first piece at once: most often it is all, and comes before whatever is answered next.
-        if not session.is_replaying and (self._left <= 0 or self._go_on_with(session)):
+        if not session.is_replaying and (self.left <= 0 or self._go_on_with(session)):
             self.wake(session)
 
     def wake(self, session: "Session") -> None:
         """Go on with a session's, which may have waited for its client."""
         if session.replays and not session.is_replaying:
             session.is_replaying = True
-            self._going.append(session)
+            self.going.append(session)
 
     def go_on(self) -> None:
-        """Begin a turn: send some of what goes on."""
-        self._left = _COST_MAX
-        for _ in range(len(self._going)):
-            if self._left <= 0:
+        """Send some of what goes on."""
+        for _ in range(len(self.going)):
+            if self.left <= 0:
                 return
-            session = self._going.popleft()
+            session = self.going.popleft()
             if self._go_on_with(session):
-                self._going.append(session)
+                self.going.append(session)
             else:
                 session.is_replaying = False
 
@@ -100,12 +100,12 @@ class Replays:
             return False
         if len(connection.out) > _OUT_MAX:
             return True
-        while self._left > 0:
+        while self.left > 0:
             topic_filter, replay = next(iter(replays.items()))
             room = _room_of(session, replay.subscription)
             if room <= 0:
                 return False
-            self._left -= _WILD_COST if is_wild(topic_filter) else _PLAIN_COST
+            self.left -= _WILD_COST if is_wild(topic_filter) else _PLAIN_COST
             if replay.send_some(self._broker, session, room):
                 return _room_of(session, replay.subscription) > 0
             del replays[topic_filter]

@@ -37,7 +37,7 @@ class OpenDoor:
             lambda: house.now_us,
             lambda: "made-up",
         )
-        self.door = MqttDoor(house.settings, self.broker, lambda: house.access.version)
+        self.door = MqttDoor(house.settings, self.broker, house.directory)
         self.gate.door = self.door
         addresses = {"mqtt": "mqtt://127.0.0.1:1883"}
         self.workbench = MqttWorkbench(
