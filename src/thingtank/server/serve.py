@@ -1,6 +1,7 @@
 """`thingtank serve`: run an instance until it is told to stop."""
 
 import asyncio
+import gc
 import resource
 import signal
 import sys
@@ -56,6 +57,9 @@ async def _serve(config: Config, folder: Path, ready_file: Path | None) -> int:
         instance = await _start(config, folder)
         try:
             await _announce(instance, config, draft)
+            # What is there by now stays: no collection is to look at it while clients wait.
+            gc.collect()
+            gc.freeze()
             await stopping.wait()
         finally:
             await instance.stop()

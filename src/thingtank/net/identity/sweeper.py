@@ -5,7 +5,6 @@ from typing import Generic, Protocol, TypeVar
 
 SWEEP_S = 2.0  # so long may a session outlive its key
 TICKS = 20  # in which a sweep is done: 10,000 sessions take some 30 ms, which nobody is to wait for
-TICK_SESSIONS_MIN = 50
 
 Session = TypeVar("Session")
 
@@ -47,7 +46,7 @@ class Sweeper(Generic[Session]):
         self._scheduler = scheduler
         self._timer: Timer | None = None
         self._left: list[Session] = []  # of this sweep
-        self._tick_sessions = TICK_SESSIONS_MIN
+        self._tick_sessions = 1
 
     def start(self) -> None:
         """Begin to look, at some of them at a time."""
@@ -64,7 +63,8 @@ class Sweeper(Generic[Session]):
         self.start()
         if not self._left:
             self._left = list(self._sessions())
-            self._tick_sessions = max(TICK_SESSIONS_MIN, len(self._left) // TICKS)
+            # Spread over the sweep: what many take at once, a message waits for.
+            self._tick_sessions = max(1, -(-len(self._left) // TICKS))
         looked_at = self._left[-self._tick_sessions :]
         del self._left[-self._tick_sessions :]
         for session in looked_at:
