@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 from typing import Generic, Protocol, TypeVar
 
 SWEEP_S = 2.0  # so long may a session outlive its key
-TICKS = 20  # in which a sweep is done: 10,000 sessions take some 30 ms, which nobody is to wait for
+TICKS_MAX = 20  # of a sweep: 10,000 sessions take some 30 ms, which nobody is to wait for
+TICK_SESSIONS = 50  # while so many do; each tick has a cost of its own, whatever it looks at
 
 Session = TypeVar("Session")
 
@@ -46,11 +47,12 @@ class Sweeper(Generic[Session]):
         self._scheduler = scheduler
         self._timer: Timer | None = None
         self._left: list[Session] = []  # of this sweep
+        self._ticks = 1
         self._tick_sessions = 1
 
     def start(self) -> None:
         """Begin to look, at some of them at a time."""
-        self._timer = self._scheduler.call_later(SWEEP_S / TICKS, self._tick)
+        self._timer = self._scheduler.call_later(SWEEP_S / self._ticks, self._tick)
 
     def stop(self) -> None:
         """Look no more."""
@@ -60,11 +62,12 @@ class Sweeper(Generic[Session]):
             self._timer = None
 
     def _tick(self) -> None:
-        self.start()
         if not self._left:
             self._left = list(self._sessions())
-            # Spread over the sweep: what many take at once, a message waits for.
-            self._tick_sessions = max(1, -(-len(self._left) // TICKS))
+            count = len(self._left)
+            self._ticks = min(max(1, -(-count // TICK_SESSIONS)), TICKS_MAX)
+            self._tick_sessions = max(1, -(-count // self._ticks))
+        self.start()
         looked_at = self._left[-self._tick_sessions :]
         del self._left[-self._tick_sessions :]
         for session in looked_at:

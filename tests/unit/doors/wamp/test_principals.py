@@ -45,7 +45,7 @@ class Scheduler:
 
     def tick(self) -> None:
         ((seconds, call),) = self.later
-        assert seconds == 0.1
+        assert 0.1 <= seconds <= 2
         self.later.clear()
         call()
 
@@ -187,15 +187,15 @@ async def test_a_sweep_looks_at_all_sessions_and_never_at_many_at_once() -> None
     scheduler = Scheduler()
     SessionSweeper(house.principals, [house.world.realm], scheduler).start()
     counts = []
-    for _ in range(19):
+    for _ in range(3):
         before = len(looked_at)
         scheduler.tick()
         counts.append(len(looked_at) - before)
-    assert counts == [7] * 18 + [4]
+    assert counts == [44, 44, 42]
     assert sorted(looked_at) == sorted(house.world.realm.members)
     clients[0].session.lose()
     scheduler.tick()
-    assert len(looked_at) == 137
+    assert len(looked_at) == 130 + 43
 
 
 async def test_a_transport_that_has_another_session_now_is_left_alone() -> None:
