@@ -13,6 +13,7 @@ from thingtank.net.direct_http import DirectRoute, direct_http
 from thingtank.server.app import AsgiApp
 
 STOP_S_MAX = 2
+DATE_S = 1.0  # between two looks at the clock
 
 
 class HttpServer:
@@ -71,7 +72,7 @@ class HttpServer:
 
     async def stop(self) -> None:
         """Finish what is under way, for a short while, then close."""
-        self._server.should_exit = True
+        self._server.leave()
         if self._serving is not None:
             await self._serving
 
@@ -81,7 +82,22 @@ class HttpServer:
 
 
 class _Uvicorn(uvicorn.Server):
-    """uvicorn without its signal handlers: the process belongs to the tank."""
+    """uvicorn without its signal handlers and its ten looks a second: the process is the tank's."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._leaving = asyncio.Event()
+
+    def leave(self) -> None:
+        """End its loop."""
+        self.should_exit = True
+        self._leaving.set()
+
+    async def main_loop(self) -> None:
+        """Keep the date of answers, once a second, until it is to leave."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._leaving.wait(), DATE_S)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -187,7 +187,10 @@ class MqttDoor:
 
     def _flush(self) -> None:
         broker, links = self.broker, self.links
-        broker.settle()
+        if broker.awaiting or broker.replays.going:
+            broker.settle()
+        else:
+            broker.begin_turn()
         dirty, broker.dirty = broker.dirty, []
         for connection in dirty:
             out = connection.out

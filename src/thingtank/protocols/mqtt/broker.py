@@ -321,8 +321,7 @@ class Broker:
 
     def settle(self) -> None:
         """End a turn: have what waits for the disk told when it may go on."""
-        self.sent_count_max = self.sent_count + SENT_A_TURN_MAX
-        self.replays.left = REPLAY_COST_MAX
+        self.begin_turn()
         if self.replays.going:
             self.replays.go_on()
         awaiting = self.awaiting
@@ -336,6 +335,11 @@ class Broker:
                     self.wake()
 
             self.keeper.when_kept(settle_all)
+
+    def begin_turn(self) -> None:
+        """Allow as much as a turn may have."""
+        self.sent_count_max = self.sent_count + SENT_A_TURN_MAX
+        self.replays.left = REPLAY_COST_MAX
 
     def slow_down(self, connection: Connection) -> None:
         """Take nothing more from a client until the disk has caught up."""
