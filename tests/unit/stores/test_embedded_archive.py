@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests.abandoned import abandon_journal
 from tests.unit.stores.memory_history import MemoryHistory
 
 from thingtank.stores import fall_back
@@ -67,7 +68,7 @@ def crash(archive: EmbeddedArchive) -> None:
     """Leave the archive as a killed process would: nothing is moved, trimmed or saved any more."""
     assert archive._mover._task is not None
     archive._mover._task.cancel()
-    archive._journal.close()
+    abandon_journal(archive)
 
 
 def break_journal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from tests.abandoned import abandon_journal
 from tests.unit.stores.memory_history import MemoryHistory
 
 from thingtank.stores import journal as journal_module
@@ -46,7 +47,7 @@ class Folder:
         archive._mover._task.cancel()
         assert archive._compacting is not None
         archive._compacting.cancel()
-        archive._journal.close()
+        abandon_journal(archive)
 
     async def close(self) -> None:
         await self._opened.pop().close()

@@ -17,6 +17,7 @@ from tests.unit.server.triggers.trigger_bench import QUICK, START_US, Bench, S, 
 from thingtank.server.triggers import engine as engine_module
 from thingtank.server.triggers import watches as watches_module
 from thingtank.server.triggers.runs import Run
+from thingtank.stores import committer as committer_module
 from thingtank.stores import journal_readers
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.datapoints import record_datapoints
@@ -550,6 +551,7 @@ async def test_a_long_batch_gives_others_their_turn(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_module, "_STEPS_A_TURN", 10)
+    monkeypatch.setattr(committer_module, "GATHER_S_MAX", 10.0)  # one batch, however slow this is
     trigger = await bench.make("gt", "20")
     turns = 0
 

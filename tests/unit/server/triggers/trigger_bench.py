@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.abandoned import abandon_journal
 from tests.unit.stores.memory_history import MemoryHistory
 
 from thingtank.server.triggers.engine import TriggerEngine
@@ -87,7 +88,7 @@ class Bench:
         for task in (self.engine._task, self.archive._mover._task, self.archive._compacting):
             assert task is not None
             task.cancel()
-        self.archive._journal.close()
+        abandon_journal(self.archive)
 
     async def make(self, kind: str, threshold: str = "", name: str = "t", **fields: Any) -> Trigger:
         fields.setdefault("url", f"http://hook.example/{kind}")
