@@ -10,15 +10,15 @@ time wins and of equal times the later write wins.
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from thingtank.stores.changes import Change, decode_changes, encode_changes
 from thingtank.stores.folders import sync_folder
-from thingtank.stores.sqlite_files import FileFormat, open_file
-from thingtank.tank.errors import StorageFailed
+from thingtank.stores.recovering_file import RecoveringFile
+from thingtank.stores.sqlite_files import FileFormat
 
 FILE_NAME = "journal.sqlite3"
 _FORM = FileFormat("a journal", 0x5454_4A4C, 1)  # "TTJL"
@@ -57,13 +57,14 @@ class SavedValue(NamedTuple):
     maximum: float | None
 
 
-class Journal:
+class Journal(RecoveringFile):
     """Blocking access to the journal file."""
 
+    form, pragmas, schema = _FORM, _PRAGMAS, _SCHEMA
+    content = "the journal"
+
     def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE_NAME
-        self._connection: sqlite3.Connection | None = None
-        self._has_failed = False
+        super().__init__(folder / FILE_NAME)
         self._last_seq = 0
         self.trimmed_seq = 0
         self.dropped_seq = 0
@@ -200,45 +201,8 @@ class Journal:
         self.dropped_seq = drop_seq
         return drop_seq >= until_seq
 
-    def close(self) -> None:
-        """Close the file; it can be opened again."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _connected(self) -> sqlite3.Connection:
-        if self._connection is None:
-            connection = open_file(self._path, _FORM, _PRAGMAS, _SCHEMA)
-            try:
-                if self._has_failed:
-                    # A batch whose sync failed may yet stand in the log; it was refused: it must
-                    # go. While the disk is too full even for that, the file is not used.
-                    connection.execute("DELETE FROM journal WHERE seq > ?", (self._last_seq,))
-            except BaseException:
-                connection.close()
-                raise
-            self._has_failed = False
-            self._connection = connection
-        return self._connection
-
-    def _trying(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        try:
-            work(self._connected())
-        except sqlite3.Error as error:
-            self._recover(error)
-            raise StorageFailed(f"the journal could not be written: {error}") from error
-
-    def _recover(self, error: sqlite3.Error) -> None:
-        """Start the next attempt afresh, unless the disk is merely full."""
-        connection = self._connection
-        if connection is None:
-            return
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            if connection.in_transaction:
-                connection.rollback()
-            return
-        self._has_failed = True
-        self.close()
+    def _remove_refused(self, connection: sqlite3.Connection) -> None:
+        connection.execute("DELETE FROM journal WHERE seq > ?", (self._last_seq,))
 
 
 def _save(values: Iterable[SavedValue], connection: sqlite3.Connection) -> None:

@@ -6,9 +6,8 @@ would let few through.
 """
 
 import json
-import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -33,8 +32,8 @@ from thingtank.stores.mqtt_rows import (
     subscription_of,
 )
 from thingtank.stores.mqtt_session_index import Last, MqttSessionIndex, Plan
-from thingtank.stores.sqlite_files import FileFormat, FileMismatch, open_file
-from thingtank.tank.errors import StorageFailed
+from thingtank.stores.recovering_file import RecoveringFile
+from thingtank.stores.sqlite_files import FileFormat, FileMismatch
 
 Result = TypeVar("Result")
 
@@ -97,13 +96,15 @@ _SET_STATES = (
 )
 
 
-class MqttSessionFile:
+class MqttSessionFile(RecoveringFile):
     """Blocking access."""
 
+    form, pragmas, schema = _FORM, _PRAGMAS, _SCHEMA
+    content = "MQTT's sessions"
+    is_private = True  # messages are for those who may subscribe
+
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
-        self._has_failed = False
+        super().__init__(path)
         self._index = MqttSessionIndex()
 
     @classmethod
@@ -154,12 +155,6 @@ class MqttSessionFile:
         self._trying(write)
         self._index.apply(plan)
 
-    def close(self) -> None:
-        """Close the file; it can be used again."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
     @contextmanager
     def _sound(self) -> Iterator[None]:
         try:
@@ -169,41 +164,9 @@ class MqttSessionFile:
                 raise
             raise FileMismatch(f"{self._path} is damaged: {error!r}") from error
 
-    def _connected(self) -> sqlite3.Connection:
-        if self._connection is None:
-            # Messages are for those who may subscribe: nobody else on the machine reads them.
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-            connection = open_file(self._path, _FORM, _PRAGMAS, _SCHEMA)
-            try:
-                if self._has_failed:
-                    # What was refused as its sync failed may yet stand in the log. What it did to
-                    # older rows is done again; rows that were new may not come again, and must go.
-                    _remove_after(connection, self._index.last)
-            except BaseException:
-                connection.close()
-                raise
-            self._has_failed = False
-            self._connection = connection
-        return self._connection
-
-    def _trying(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        try:
-            return work(self._connected())
-        except (sqlite3.Error, OSError) as error:
-            self._recover(error)
-            raise StorageFailed(f"MQTT's sessions could not be written: {error}") from error
-
-    def _recover(self, error: Exception) -> None:
-        """Start the next attempt afresh, unless the disk is merely full."""
-        connection = self._connection
-        if connection is None:
-            return
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            if connection.in_transaction:
-                connection.rollback()
-            return
-        self._has_failed = True
-        self.close()
+    def _remove_refused(self, connection: sqlite3.Connection) -> None:
+        # What it did to older rows is done again; rows that were new may not come again.
+        _remove_after(connection, self._index.last)
 
 
 def _remove(connection: sqlite3.Connection, plan: Plan) -> None:

@@ -9,9 +9,8 @@ and has to wait until the loop gives it back; row by row, a busy loop would let 
 """
 
 import json
-import os
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -20,7 +19,8 @@ from typing import Any, TypeAlias, TypeVar
 from thingtank.protocols.wamp.history import HistoryRule
 from thingtank.protocols.wamp.publications import Publication
 from thingtank.stores.folders import sync_folder
-from thingtank.stores.sqlite_files import FileFormat, open_file
+from thingtank.stores.recovering_file import RecoveringFile
+from thingtank.stores.sqlite_files import FileFormat
 from thingtank.stores.wamp_event_rows import (
     COLUMN_COUNT,
     COLUMN_TYPES,
@@ -29,7 +29,6 @@ from thingtank.stores.wamp_event_rows import (
     disk_bytes,
     publication_of,
 )
-from thingtank.tank.errors import StorageFailed
 
 Result = TypeVar("Result")
 RetainedKey: TypeAlias = tuple[str, int]
@@ -93,13 +92,15 @@ class _Size:
     bytes: int = 0
 
 
-class WampEventFile:
+class WampEventFile(RecoveringFile):
     """Blocking access, to write."""
 
+    form, pragmas, schema = _FORM, _PRAGMAS, _SCHEMA
+    content = "WAMP's events"
+    is_private = True  # messages are for those who may subscribe
+
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
-        self._has_failed = False
+        super().__init__(path)
         self._event_last = 0
         self._retained_last = 0
         self._sizes: dict[int, _Size] = {}
@@ -227,12 +228,6 @@ class WampEventFile:
                 return False
         return True
 
-    def close(self) -> None:
-        """Close the file; it can be opened again."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
     def _forget_expired(self, stream_id: int, oldest_us: int, count_max: int) -> int:
         if stream_id not in self._unswept:
             return self._forget(stream_id, _OLDEST_EXPIRED, (stream_id, count_max, oldest_us))
@@ -263,41 +258,8 @@ class WampEventFile:
     def _size(self, stream_id: int) -> "_Size":
         return self._sizes.setdefault(stream_id, _Size())
 
-    def _connected(self) -> sqlite3.Connection:
-        if self._connection is None:
-            # Events are for those who may subscribe: nobody else on the machine reads them.
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-            connection = open_file(self._path, _FORM, _PRAGMAS, _SCHEMA)
-            try:
-                if self._has_failed:
-                    # What was refused as its sync failed may yet stand in the log: it must go.
-                    # While the disk is too full even for that, the file is not used.
-                    _remove_after(connection, self._event_last, self._retained_last)
-            except BaseException:
-                connection.close()
-                raise
-            self._has_failed = False
-            self._connection = connection
-        return self._connection
-
-    def _trying(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        try:
-            return work(self._connected())
-        except (sqlite3.Error, OSError) as error:
-            self._recover(error)
-            raise StorageFailed(f"WAMP's events could not be written: {error}") from error
-
-    def _recover(self, error: Exception) -> None:
-        """Start the next attempt afresh, unless the disk is merely full."""
-        connection = self._connection
-        if connection is None:
-            return
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            if connection.in_transaction:
-                connection.rollback()
-            return
-        self._has_failed = True
-        self.close()
+    def _remove_refused(self, connection: sqlite3.Connection) -> None:
+        _remove_after(connection, self._event_last, self._retained_last)
 
 
 def _remove_after(connection: sqlite3.Connection, event_last: int, retained_last: int) -> None:

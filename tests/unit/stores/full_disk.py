@@ -2,25 +2,26 @@
 
 import sqlite3
 from contextlib import AbstractContextManager
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from thingtank.stores import recovering_file
+from thingtank.stores.sqlite_files import open_file
+
 
 class DiskTooFullToDelete(AbstractContextManager[None]):
-    """While it lasts, connections that a module of a store opens cannot delete rows."""
+    """While it lasts, connections that files open anew cannot delete rows."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, store: ModuleType) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
-        self._store = store
-        self._open_file = store.open_file
+        self._open_file = open_file
 
     def __enter__(self) -> None:
-        self._monkeypatch.setattr(self._store, "open_file", self._open)
+        self._monkeypatch.setattr(recovering_file, "open_file", self._open)
 
     def __exit__(self, *_: object) -> None:
-        self._monkeypatch.setattr(self._store, "open_file", self._open_file)
+        self._monkeypatch.setattr(recovering_file, "open_file", self._open_file)
 
     def _open(self, *args: Any) -> Any:
         return _Connection(self._open_file(*args))

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from tests.unit.stores.full_disk import DiskTooFullToDelete
 
-from thingtank.stores import journal as journal_module
 from thingtank.stores.changes import Change, Extremes
 from thingtank.stores.journal import FILE_NAME, Journal, SavedValue
 from thingtank.stores.rows import Deletion
@@ -141,7 +140,7 @@ def test_refused_batch_is_removed_though_the_disk_was_too_full_for_that_at_first
     journal._connected().execute("INSERT INTO journal VALUES (2, x'90')")
     journal._recover(sqlite3.OperationalError("disk I/O error"))
     with (
-        DiskTooFullToDelete(monkeypatch, journal_module),
+        DiskTooFullToDelete(monkeypatch),
         pytest.raises(StorageFailed, match="full"),
     ):
         journal.commit([rows("2")])

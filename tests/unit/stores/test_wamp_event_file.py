@@ -15,7 +15,6 @@ from thingtank.protocols.wamp.payloads import NO_PAYLOAD, opaque_payload, payloa
 from thingtank.protocols.wamp.publications import Publication
 from thingtank.protocols.wamp.receivers import Receivers
 from thingtank.protocols.wamp.serializers import CBOR, JSON, MSGPACK
-from thingtank.stores import wamp_event_file as wamp_event_file_module
 from thingtank.stores.sqlite_files import FileMismatch
 from thingtank.stores.wamp_event_file import FILE_NAME, TRIM_EVENTS, WampEventFile
 from thingtank.stores.wamp_event_reader import WampEventReader
@@ -227,7 +226,7 @@ def test_what_was_refused_goes_though_the_disk_was_too_full_for_that_at_first(
     file.commit([(stream_id, row_of(event(1)))], [(("realm1", 1), row_of(event(1)))])
     file._event_last, file._retained_last = before
     file._recover(sqlite3.OperationalError("disk I/O error"))
-    with DiskTooFullToDelete(monkeypatch, wamp_event_file_module), pytest.raises(StorageFailed):
+    with DiskTooFullToDelete(monkeypatch), pytest.raises(StorageFailed):
         append(file, stream_id, event(2))
     append(file, stream_id, event(3))
     assert kept(file, stream_id) == [3]
