@@ -163,7 +163,7 @@ class MqttClient:
             self.on_lost()
             return None
 
-        self.paho.loop_forever = turn_until_lost  # type: ignore[method-assign]
+        self.paho.loop_forever = turn_until_lost  # type: ignore[method-assign] # what its thread runs
         self.paho.loop_start()
 
     def stop_thread(self) -> None:

@@ -214,7 +214,7 @@ class MqttDoor:
                 out.clear()
             if connection.state is State.CLOSED:
                 self._let_go(connection, link)
-        if broker.resuming or broker.replays.going:
+        if broker.has_more:
             self.flush_soon()
 
     def _let_go(self, connection: Connection, link: Link) -> None:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from thingtank.doors.mqtt.access.rights import Rights
-from thingtank.doors.mqtt.access.tank_topics import tank_topic_of
+from thingtank.doors.mqtt.access.tank_topic import tank_topic_of
 from thingtank.doors.mqtt.door import MqttDoor
 from thingtank.doors.mqtt.owners import Owners
 from thingtank.doors.mqtt.visits import KIND

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from thingtank.doors.mqtt.access.tank_topics import tank_topic_of
+from thingtank.doors.mqtt.access.tank_topic import tank_topic_of
 from thingtank.protocols.mqtt.broker_facts import SeenPacket, payload_text
 from thingtank.protocols.mqtt.client_parser import parse_from_server
 from thingtank.protocols.mqtt.errors import MqttError

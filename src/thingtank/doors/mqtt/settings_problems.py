@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from thingtank.doors.mqtt.access.tank_topics import tank_topic_of
+from thingtank.doors.mqtt.access.tank_topic import tank_topic_of
 from thingtank.doors.mqtt.authentication.principal import ADMIN, ANONYMOUS, LOCAL
 from thingtank.doors.mqtt.settings import AclRule, MqttSettings, UserSettings
 from thingtank.net.identity.certificates import is_certificate_name

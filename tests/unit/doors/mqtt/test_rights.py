@@ -20,7 +20,7 @@ from tests.unit.doors.mqtt.houses import (
 )
 
 from thingtank.doors.mqtt.access.rights import Rights
-from thingtank.doors.mqtt.access.tank_topics import TankTopic, tank_topic_of
+from thingtank.doors.mqtt.access.tank_topic import TankTopic, tank_topic_of
 from thingtank.tank.errors import Unauthenticated
 
 # FEED is the device's, OTHER the other device's, NONE nobody's. p: publish, s: subscribe, -: neither.

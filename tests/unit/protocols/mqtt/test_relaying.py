@@ -135,7 +135,7 @@ async def test_plain_messages_go_the_short_way(monkeypatch: pytest.MonkeyPatch) 
     ways: list[bool] = []
 
     def noted(*args: object) -> bool:
-        ways.append(relay(*args))  # type: ignore[arg-type]
+        ways.append(relay(*args))  # type: ignore[arg-type] # as they came
         return ways[-1]
 
     monkeypatch.setattr(connection_module, "relay", noted)

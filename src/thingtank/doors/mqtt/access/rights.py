@@ -22,7 +22,7 @@ from thingtank.doors.mqtt.access.rules import (
     plain_filter,
     rules_for,
 )
-from thingtank.doors.mqtt.access.tank_topics import (
+from thingtank.doors.mqtt.access.tank_topic import (
     TankTopic,
     has_wildcard,
     may_read,

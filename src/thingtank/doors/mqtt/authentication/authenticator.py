@@ -24,9 +24,10 @@ from msgspec.structs import replace
 from thingtank.doors.mqtt.access.rights import MqttAccess
 from thingtank.doors.mqtt.authentication.attempt import ConnectAttempt, Refusal, Refused
 from thingtank.doors.mqtt.authentication.enhanced import Exchange
-from thingtank.doors.mqtt.authentication.gate import WRONG, Gate, User, is_same, users_of
 from thingtank.doors.mqtt.authentication.principal import ANONYMOUS, LOCAL, Principal
 from thingtank.doors.mqtt.authentication.scram import ScramExchange, ScramSecrets
+from thingtank.doors.mqtt.authentication.throttle import WRONG, Throttle
+from thingtank.doors.mqtt.authentication.users import User, is_same, users_of
 from thingtank.doors.mqtt.settings import MqttSettings
 from thingtank.net.identity.certificates import common_name_of, names_of, settled_name
 from thingtank.net.identity.client_address import address_of, is_local
@@ -83,9 +84,9 @@ class MqttAuthenticator:
             for user in settings.users
             for name in user.certificates
         }
-        self._gate = Gate(now_us)
+        self._throttle = Throttle(now_us)
         own_secret = hmac.digest(secret, b"thingtank mqtt authentication", "sha256")
-        self._scram = ScramSecrets(self._users, passwords, self._gate, own_secret, token_bytes)
+        self._scram = ScramSecrets(self._users, passwords, self._throttle, own_secret, token_bytes)
 
     async def authenticate(self, attempt: ConnectAttempt) -> Principal:
         """Find out who somebody is.
@@ -220,10 +221,11 @@ class MqttAuthenticator:
         address = address_of(attempt.peer)
         if device is None or not secret or self._directory.find_key(secret) is not None:
             raise Refused(_BAD, WRONG)
-        self._gate.check_open(address, uuid)
-        if not await self._directory.has_token(device.device_id, secret):
-            raise self._gate.refuse(address, uuid)
-        self._gate.accept(address, uuid)
+        async with self._throttle.turn(address, uuid):
+            is_right = await self._directory.has_token(device.device_id, secret)
+        if not is_right:
+            raise self._throttle.refuse(address, uuid)
+        self._throttle.accept(address, uuid)
         return replace(found, who=DevicePrincipal(uuid))
 
     def _key(self, attempt: ConnectAttempt, key: ApiKey, secret: str) -> Principal:
@@ -239,14 +241,14 @@ class MqttAuthenticator:
 
     async def _by_password(self, attempt: ConnectAttempt, user: User, password: bytes) -> Principal:
         address = address_of(attempt.peer)
-        self._gate.check_open(address, user.name)
+        self._throttle.check_open(address, user.name)
         if user.password and is_same(password, user.password):
-            self._gate.accept(address, user.name)
+            self._throttle.accept(address, user.name)
             return self.of_user(attempt, user)
         if password and self._passwords is not None:
-            async with self._gate.turn(address, user.name):  # as long as for any other name
+            async with self._throttle.turn(address, user.name):  # as long as for any other name
                 await self._passwords.check_password("", _text(password) or "?")
-        raise self._gate.refuse(address, user.name)
+        raise self._throttle.refuse(address, user.name)
 
     async def _account(self, attempt: ConnectAttempt, login: str, password: str) -> Principal:
         address = address_of(attempt.peer)
@@ -257,13 +259,13 @@ class MqttAuthenticator:
             return self._anonymous(attempt)
         if is_key or not login or not password or self._passwords is None:
             raise Refused(_BAD, WRONG)
-        self._gate.check_open(address, login)
-        async with self._gate.turn(address, login):
+        self._throttle.check_open(address, login)
+        async with self._throttle.turn(address, login):
             is_right = await self._passwords.check_password(login, password)
         if not is_right:
-            raise self._gate.refuse(address, login)
+            raise self._throttle.refuse(address, login)
         found = self.of_login(attempt, login)
-        self._gate.accept(address, login)
+        self._throttle.accept(address, login)
         return found
 
 

@@ -25,8 +25,9 @@ from msgspec import Struct
 
 from thingtank.doors.mqtt.authentication.attempt import ConnectAttempt, Refusal, Refused
 from thingtank.doors.mqtt.authentication.enhanced import Authenticated, Challenge
-from thingtank.doors.mqtt.authentication.gate import Gate, User
 from thingtank.doors.mqtt.authentication.principal import Principal
+from thingtank.doors.mqtt.authentication.throttle import Throttle
+from thingtank.doors.mqtt.authentication.users import User
 from thingtank.net.identity.client_address import address_of
 from thingtank.net.identity.password_store import PasswordStore, salted_password_of
 from thingtank.net.identity.scram import server_signature
@@ -76,7 +77,7 @@ class ScramSecrets:
         self,
         users: Mapping[str, User],
         passwords: PasswordStore | None,
-        gate: Gate,
+        throttle: Throttle,
         secret: bytes,
         token_bytes: Callable[[int], bytes],
     ) -> None:
@@ -85,7 +86,7 @@ class ScramSecrets:
         Args:
             secret: from which follows what nobody has.
         """
-        self.gate = gate
+        self.throttle = throttle
         self.token_bytes = token_bytes
         self._users = {name: user for name, user in users.items() if user.password}
         self._passwords = passwords
@@ -172,7 +173,7 @@ class ScramExchange:
             raise self._malformed()
         if self._attempt.user_name not in (None, "", name):
             raise Refused(Refusal.BAD_USER_NAME_OR_PASSWORD, "two names say who you are")
-        self._secrets.gate.check_open(self._address, name)
+        self._secrets.throttle.check_open(self._address, name)
         self._name = name
         try:
             self._expected = await self._secrets.find(name)
@@ -195,7 +196,7 @@ class ScramExchange:
         if expected is None:
             raise self._malformed()
         # Again, for many may have been challenged at once.
-        self._secrets.gate.check_open(self._address, self._name)
+        self._secrets.throttle.check_open(self._address, self._name)
         matched = _FINAL.fullmatch(_text(data))
         gs2, bare, server_first = self._said
         if matched is None:
@@ -210,9 +211,9 @@ class ScramExchange:
             and expected.is_of_somebody
         )
         if not is_right or signature is None:
-            raise self._secrets.gate.refuse(self._address, self._name)
+            raise self._secrets.throttle.refuse(self._address, self._name)
         principal = self._principal(expected)
-        self._secrets.gate.accept(self._address, self._name)
+        self._secrets.throttle.accept(self._address, self._name)
         return Authenticated(principal, b"v=" + base64.b64encode(signature))
 
     def _principal(self, expected: Salted) -> Principal:

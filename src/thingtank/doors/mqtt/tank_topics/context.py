@@ -5,7 +5,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 from thingtank.doors.mqtt.access.rights import MqttAccess, Rights
-from thingtank.doors.mqtt.access.tank_topics import TankTopic
+from thingtank.doors.mqtt.access.tank_topic import TankTopic
 from thingtank.doors.mqtt.tank_topics.taken import TakenMessages
 from thingtank.net.http_request import RequestHead, Respond
 from thingtank.protocols.mqtt.session import Session

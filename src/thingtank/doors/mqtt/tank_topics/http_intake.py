@@ -3,7 +3,7 @@
 Source: Xively API v2, MQTT.
 """
 
-from thingtank.doors.mqtt.access.tank_topics import TankTopic
+from thingtank.doors.mqtt.access.tank_topic import TankTopic
 from thingtank.doors.mqtt.tank_topics.context import TopicContext, address_of, head_of
 from thingtank.doors.mqtt.tank_topics.error_table import answer_of, reason_of
 from thingtank.net.http_request import Headers

@@ -20,7 +20,7 @@ from thingtank.documents.feeds import (
     device_change,
     without_echoed_extremes,
 )
-from thingtank.doors.mqtt.access.tank_topics import TankTopic
+from thingtank.doors.mqtt.access.tank_topic import TankTopic
 from thingtank.doors.mqtt.tank_topics.context import (
     DOOR,
     TopicContext,

@@ -6,7 +6,7 @@ Source: Xively API v2, MQTT.
 import structlog
 
 from thingtank.documents.feeds import Bodies
-from thingtank.doors.mqtt.access.tank_topics import TankTopic, has_wildcard, tank_topic_of
+from thingtank.doors.mqtt.access.tank_topic import TankTopic, has_wildcard, tank_topic_of
 from thingtank.doors.mqtt.tank_topics.context import TopicContext, quoted
 from thingtank.doors.mqtt.tank_topics.http_intake import HttpIntake
 from thingtank.doors.mqtt.tank_topics.intakes import DocumentIntake

@@ -12,7 +12,7 @@ from functools import partial
 
 import msgspec
 
-from thingtank.doors.mqtt.access.tank_topics import TankTopic
+from thingtank.doors.mqtt.access.tank_topic import TankTopic
 from thingtank.doors.mqtt.tank_topics.context import TopicContext, address_of, head_of
 from thingtank.doors.mqtt.tank_topics.watches import Watch, identifiers_of, outgoing_of
 from thingtank.net.http_request import Headers

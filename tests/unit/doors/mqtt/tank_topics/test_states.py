@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from thingtank.doors.mqtt.access.tank_topics import TankTopic, tank_topic_of
+from thingtank.doors.mqtt.access.tank_topic import TankTopic, tank_topic_of
 from thingtank.doors.mqtt.tank_topics.states import UNDER_WAY_MAX, States
 from thingtank.protocols.mqtt.messages import Subscription
 
@@ -57,7 +57,7 @@ def ask(states: States, session: Hearing, topic: str) -> None:
     found = tank_topic_of(topic)
     assert found is not None
     subscription = session.subscriptions[topic] = Subscription(topic)
-    states.ask(session, subscription, found, None)  # type: ignore[arg-type]
+    states.ask(session, subscription, found, None)  # type: ignore[arg-type] # a double
 
 
 async def turns(count: int = 3) -> None:
@@ -67,7 +67,7 @@ async def turns(count: int = 3) -> None:
 
 async def test_few_are_under_way_and_clients_take_turns() -> None:
     tank = Asking()
-    states = States(tank, Waking())  # type: ignore[arg-type]
+    states = States(tank, Waking())  # type: ignore[arg-type] # doubles
     greedy, modest = Hearing("greedy"), Hearing("modest")
     for number in range(50):
         ask(states, greedy, f"/v2/feeds/7.json?duration={number}hours")
@@ -85,7 +85,7 @@ async def test_few_are_under_way_and_clients_take_turns() -> None:
 
 async def test_nothing_is_asked_for_who_is_gone_and_at_the_end() -> None:
     tank = Asking()
-    states = States(tank, Waking())  # type: ignore[arg-type]
+    states = States(tank, Waking())  # type: ignore[arg-type] # doubles
     session = Hearing("c")
     for number in range(50):
         ask(states, session, f"/v2/feeds/7.json?duration={number}hours")

@@ -15,7 +15,7 @@ from tests.unit.doors.mqtt.houses import (
 )
 
 from thingtank.documents.feeds import Bodies
-from thingtank.doors.mqtt.access.tank_topics import tank_topic_of
+from thingtank.doors.mqtt.access.tank_topic import tank_topic_of
 from thingtank.doors.mqtt.tank_topics import context as context_module
 from thingtank.doors.mqtt.tank_topics import updates as updates_module
 from thingtank.doors.mqtt.tank_topics.context import MESSAGE_BYTES, TopicContext

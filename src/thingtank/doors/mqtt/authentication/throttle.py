@@ -1,15 +1,10 @@
-"""The gate: who was wrong too often waits outside, and what takes long is done in turn."""
+"""Who was wrong too often waits, and what takes long is done in turn."""
 
-import hmac
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from msgspec import Struct
-
 from thingtank.doors.mqtt.authentication.attempt import Refusal, Refused
-from thingtank.doors.mqtt.settings import MqttSettings
 from thingtank.net.identity.attempts import Attempts
-from thingtank.net.identity.secret_sources import SecretSource
 from thingtank.net.identity.slow_work import SlowWork, TooBusy
 from thingtank.tank.errors import TankError
 
@@ -17,33 +12,7 @@ WRONG = "user name and password do not go together"
 _LOCKED = "too many wrong passwords came from your address; try again in 15 minutes"
 
 
-class User(Struct, frozen=True):
-    """A user of the settings file, its password read; blank where it has none."""
-
-    name: str
-    password: str
-    account: str
-    client_ids: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        return f"User({self.name!r})"
-
-
-def users_of(settings: MqttSettings, environment: Mapping[str, str]) -> dict[str, User]:
-    """Users by name.
-
-    Raises:
-        UnreadableSecret.
-    """
-    found = {}
-    for each in settings.users:
-        source = each.password
-        password = source.read(environment) if isinstance(source, SecretSource) else ""
-        found[each.name] = User(each.name, password, each.account, each.client_ids)
-    return found
-
-
-class Gate:
+class Throttle:
     """What all ways of saying who one is share.
 
     Attributes:
@@ -93,8 +62,3 @@ class Gate:
             raise Refused(Refusal.SERVER_BUSY, str(error)) from None
         except TankError as error:
             raise Refused(Refusal.SERVER_UNAVAILABLE, str(error)) from error
-
-
-def is_same(presented: bytes, expected: str) -> bool:
-    """Compare secrets, which takes the same time for all that have the same length."""
-    return hmac.compare_digest(presented, expected.encode("utf-8", "surrogatepass"))
