@@ -141,7 +141,7 @@ class DjangoDirectory:
 
     @property
     def rights_version(self) -> int:
-        """Rises when an account, a device as far as rights go, or a key changes; when a token goes."""
+        """Rises when an account, a device's owner or privacy, or a key changes."""
         return self._snapshot.rights_version
 
     def close(self) -> None:
