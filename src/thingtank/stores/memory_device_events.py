@@ -1,7 +1,6 @@
 """The event log of devices without a disk: forgotten with the process."""
 
 from bisect import insort
-from collections.abc import Callable
 from itertools import count
 
 from thingtank.stores.device_event_settings import DeviceEventSettings
@@ -11,8 +10,10 @@ from thingtank.tank.device_events import (
     StoredEvent,
     make_event_id,
 )
+from thingtank.tank.interfaces import Clock
 from thingtank.tank.tank import SystemClock
 
+SYSTEM_CLOCK = SystemClock()
 _US_PER_S = 1_000_000
 
 
@@ -22,7 +23,7 @@ class MemoryDeviceEvents:
     def __init__(
         self,
         settings: DeviceEventSettings | None = None,
-        now_us: Callable[[], int] = SystemClock().now_us,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """An empty log.
 
@@ -30,7 +31,7 @@ class MemoryDeviceEvents:
             settings: None for the defaults.
         """
         self._settings = settings or DeviceEventSettings()
-        self._now_us = now_us
+        self._clock = clock
         self._numbers = count(1)
         self._lists: dict[int, list[tuple[int, int, StoredEvent]]] = {}  # oldest first
         self._devices: dict[str, tuple[int, ...]] = {}  # of events whose id was given
@@ -77,7 +78,7 @@ class MemoryDeviceEvents:
         """There is nothing to write."""
 
     def _trim(self, kept: list[tuple[int, int, StoredEvent]]) -> None:
-        oldest_us = self._now_us() - self._settings.keep_s * _US_PER_S
+        oldest_us = self._clock.now_us() - self._settings.keep_s * _US_PER_S
         excess = len(kept) - self._settings.events_per_device_max
         while kept and (excess > 0 or kept[0][0] < oldest_us):
             self._free(kept.pop(0)[2].event_id)
