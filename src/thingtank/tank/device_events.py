@@ -87,3 +87,23 @@ def make_event_id(at_us: int, number: int) -> str:
         number: 0 <= number < 2**64, used once.
     """
     return f"{at_us // 1_000_000 & _ID_SECONDS_MASK:08x}{number:016x}"
+
+
+class NoDeviceEvents:
+    """Implements `DeviceEvents` where nothing is logged."""
+
+    @property
+    def dropped_count(self) -> int:
+        """Nothing was to be logged."""
+        return 0
+
+    def append(self, event: LoggedEvent) -> None:
+        """As `DeviceEvents` says; so are the others."""
+
+    async def read(
+        self, device_id: int, limit: int = 10, before: str | None = None
+    ) -> list[StoredEvent]:
+        return []
+
+    def forget(self, device_id: int) -> None:
+        pass

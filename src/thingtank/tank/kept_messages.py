@@ -1,10 +1,12 @@
 """Messages kept for devices that are away, until they come back or the messages expire."""
 
-from asyncio import Future
+from asyncio import Future, get_running_loop
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import msgspec
+
+from thingtank.tank.errors import LimitReached
 
 
 class KeptMessage(msgspec.Struct, frozen=True):
@@ -33,7 +35,7 @@ class KeptMessages(Protocol):
         Raises:
             LimitReached: the device has as many, or as many bytes, as it may have.
             Overloaded: too much waits for the disk.
-            StorageFailed: the disk does not take it (then the future raises); or it is closed.
+            StorageFailed: the disk does not take it; this the future raises.
         """
         ...
 
@@ -53,8 +55,8 @@ class KeptMessages(Protocol):
         They are not taken again in any case, until the next start at least.
 
         Raises:
-            StorageFailed: the disk does not take it yet (then the future raises); it is tried
-                again by itself.
+            StorageFailed: the disk does not take it yet; this the future raises. It is tried again
+                by itself.
         """
         ...
 
@@ -69,3 +71,28 @@ class KeptMessages(Protocol):
     def forget(self, device_id: int) -> None:
         """Drop all that is kept for a deleted device, soon; it is not taken any more."""
         ...
+
+
+class NoKeptMessages:
+    """Implements `KeptMessages` where nothing is kept."""
+
+    def keep(self, device_id: int, body: bytes, at_us: int, expires_us: int) -> Future[int]:
+        """As `KeptMessages` says; so are the others."""
+        raise LimitReached("messages are not kept here; 0 may wait")
+
+    async def take(self, device_id: int, now_us: int, limit: int) -> list[KeptMessage]:
+        return []
+
+    def remove(self, device_id: int, kept_ids: Sequence[int]) -> Future[None]:
+        future: Future[None] = get_running_loop().create_future()
+        future.set_result(None)
+        return future
+
+    def count(self, device_id: int) -> int:
+        return 0
+
+    def device_ids(self) -> Collection[int]:
+        return ()
+
+    def forget(self, device_id: int) -> None:
+        pass
