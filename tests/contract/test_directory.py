@@ -643,9 +643,9 @@ async def test_only_the_newest_waypoints_are_kept(opened: Opened, directory: Dir
 
 async def test_a_device_has_its_token_and_no_other(opened: Opened, directory: Directory) -> None:
     stored = await directory.insert_device(draft(opened), (), "the token", None)
-    assert await directory.has_token(stored.device_id, "the token")
-    assert not await directory.has_token(stored.device_id, "another")
-    assert not await directory.has_token(stored.device_id + 1, "the token")
+    assert directory.has_token(stored.device_id, "the token")
+    assert not directory.has_token(stored.device_id, "another")
+    assert not directory.has_token(stored.device_id + 1, "the token")
 
 
 async def test_devices_are_counted_by_owner(opened: Opened, directory: Directory) -> None:
@@ -834,7 +834,7 @@ async def test_a_database_that_refuses_changes_nothing_in_memory(database: Path)
     with _blocking_calls_allowed():
         opened = OnDatabase()
         device = await made(opened)
-        with pytest.raises(StorageFailed):  # the uuid is taken
-            await made(opened)
+        with pytest.raises(StorageFailed):
+            await made(opened, "Other", account_id=999_999)
         assert opened.directory.list_devices(DeviceQuery(**ALL)).devices == [device]
         opened.directory.close()

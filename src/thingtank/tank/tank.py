@@ -2,6 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from thingtank.tank.accounts import Accounts
 from thingtank.tank.bus import Bus
@@ -13,12 +16,15 @@ from thingtank.tank.limits import Limits
 from thingtank.tank.products_interface import Products
 from thingtank.tank.request_log import RequestLog
 from thingtank.tank.request_rates import RequestRates
+from thingtank.tank.things import Device
 from thingtank.tank.trigger_interfaces import (
     NoTriggers,
     NoTriggerService,
     Triggers,
     TriggerService,
 )
+
+Found = TypeVar("Found")
 
 BACKTESTS_AT_ONCE_MAX = 2  # each keeps a processor busy
 SEARCHES_WAITING_MAX = 100
@@ -103,11 +109,25 @@ class Tank:
         """
         if not query.is_long:
             return self.directory.list_devices(query)
+        return await self._in_turn(partial(self.directory.list_devices, query))
+
+    async def find_devices(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:
+        """The newest devices that fit, at most `limit`, newest first; the loop serves others.
+
+        Args:
+            matches: is called in a thread, for one device after the other; it must not take long.
+
+        Raises:
+            Overloaded: SEARCHES_WAITING_MAX searches wait already.
+        """
+        return await self._in_turn(partial(self.directory.devices_matching, matches, limit))
+
+    async def _in_turn(self, search: Callable[[], Found]) -> Found:
         if self._searches_waiting_count >= SEARCHES_WAITING_MAX:
             raise Overloaded(f"{SEARCHES_WAITING_MAX} searches wait already; try again later")
         self._searches_waiting_count += 1
         try:
             async with self._search_turn:
-                return await asyncio.to_thread(self.directory.list_devices, query)
+                return await asyncio.to_thread(search)
         finally:
             self._searches_waiting_count -= 1

@@ -27,7 +27,6 @@ from thingtank.doors.mqtt.authentication.attempt import ConnectAttempt, Refusal,
 from thingtank.net.forwarded import UNIX
 from thingtank.net.identity.attempts import FAILURES_MAX, FORGET_US
 from thingtank.net.identity.slow_work import WAITING_OF_ONE_NETWORK_MAX
-from thingtank.tank.errors import StorageFailed
 
 BAD, NOT = Refusal.BAD_USER_NAME_OR_PASSWORD, Refusal.NOT_AUTHORIZED
 GATE = {"name": "gate", "password": {"environment": "GATE_PASSWORD"}}
@@ -345,17 +344,3 @@ async def test_wrong_tokens_of_a_device_are_counted() -> None:
     with pytest.raises(Refused) as raised:
         await house.come(UUID, "token")
     assert raised.value.reason_code != BAD
-
-
-async def test_a_database_that_does_not_answer_is_no_wrong_token(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    house = await House.build(users=USERS)
-
-    async def has_token(device_id: int, token: str) -> bool:
-        raise StorageFailed("the disk is full")
-
-    monkeypatch.setattr(house.directory, "has_token", has_token)
-    with pytest.raises(Refused) as raised:
-        await house.come(UUID, "token")
-    assert raised.value.reason_code == Refusal.SERVER_UNAVAILABLE

@@ -17,7 +17,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from thingtank.doors.wamp.tank_peer.topics import EVERYTHING, Scope, is_of_tank, scope_of
+from thingtank.doors.wamp.tank_peer.topics import (
+    EVERYTHING,
+    Scope,
+    is_of_tank,
+    scope_of,
+    unescaped,
+)
 from thingtank.protocols.wamp.authorization import ALLOWED, DENIED, Action, Decision
 from thingtank.protocols.wamp.options import Match
 from thingtank.protocols.wamp.peers import Peer
@@ -111,7 +117,7 @@ class TankAccess:
                 device = directory.get_device(trigger.device_id)
                 return Needed(READ_AND_UPDATE, device, trigger.name)
             case "devices":
-                found = directory.find_device_by_uuid(scope.name)
+                found = directory.find_device_by_uuid(unescaped(scope.name))
                 if found is None:
                     raise NotFound("no such device")
                 return Needed(READ_AND_UPDATE if scope.word is None else READ, found)

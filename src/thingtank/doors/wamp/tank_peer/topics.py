@@ -10,8 +10,9 @@
 
 All have four components, so that `tank.feeds..temperature` (wildcard) is that datastream of any
 feed, and `tank.feeds.7.` (prefix) all of feed 7. Names of datastreams may hold dots, which would be
-further components or empty ones; in a topic each is written `%2E`, as in a URL. There is nothing
-else to escape: names have letters, digits and `_ - + .` only, and no `%`. In a realm of strict URIs
+further components or empty ones; in a topic each is written `%2E`, as in a URL, and so in uuids
+that clients choose. There is nothing else to escape: names have letters, digits and `_ - + .` only,
+uuids `: @` as well, and neither `%`. In a realm of strict URIs
 a name of other than `a` to `z`, digits and `_` can be heard only by a pattern.
 """
 
@@ -63,19 +64,19 @@ def datastream_topic(feed_id: int, datastream: str) -> str:
     return f"tank.feeds.{feed_id}.{escaped(datastream)}"
 
 
-def escaped(datastream: str) -> str:
-    """A datastream's name as one component."""
-    return datastream.replace(".", "%2E")
+def escaped(name: str) -> str:
+    """A datastream's name or a device's uuid as one component."""
+    return name.replace(".", "%2E")
 
 
 def unescaped(component: str) -> str:
-    """The datastream's name that `escaped` was given."""
+    """The name that `escaped` was given."""
     return component.replace("%2E", ".")
 
 
 def device_topic(uuid: str, word: str) -> str:
     """Where it is told what became of a device."""
-    return f"tank.devices.{uuid}.{word}"
+    return f"tank.devices.{escaped(uuid)}.{word}"
 
 
 def trigger_topic(trigger_id: int, word: str) -> str:
