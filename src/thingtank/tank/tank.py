@@ -9,10 +9,14 @@ from typing import TypeVar
 from thingtank.tank.accounts import Accounts
 from thingtank.tank.bus import Bus
 from thingtank.tank.deliveries import DeliveryLog
+from thingtank.tank.device_events import DeviceEvents
 from thingtank.tank.errors import Overloaded
 from thingtank.tank.events import RequestServed, TriggerChanged
 from thingtank.tank.interfaces import Archive, Clock, DevicePage, DeviceQuery, Directory
+from thingtank.tank.kept_messages import KeptMessages
 from thingtank.tank.limits import Limits
+from thingtank.tank.messaging.hub import Messaging
+from thingtank.tank.messaging.permissions import CLOSED, Policy
 from thingtank.tank.products_interface import Products
 from thingtank.tank.request_log import RequestLog
 from thingtank.tank.request_rates import RequestRates
@@ -47,6 +51,7 @@ class Tank:
         trigger_service: triggers at work; set by who starts them.
         backtests: turns of those who try a trigger on history.
         request_rates: who asks how often.
+        messaging: messages between devices, and which of them are there.
     """
 
     def __init__(
@@ -61,6 +66,9 @@ class Tank:
         accounts: Accounts | None = None,
         triggers: Triggers | None = None,
         sends_email: bool = True,
+        policy: Policy = CLOSED,
+        device_events: DeviceEvents | None = None,
+        kept_messages: KeptMessages | None = None,
     ) -> None:
         self.directory = directory
         self.archive = archive
@@ -76,6 +84,9 @@ class Tank:
         self.backtests = asyncio.Semaphore(BACKTESTS_AT_ONCE_MAX)
         self.request_rates = RequestRates(self.limits)
         self.request_log = RequestLog()
+        self.messaging = Messaging(
+            self.bus, directory, self.clock, policy, device_events, kept_messages
+        )
         self.bus.react(RequestServed, self.request_log.remember)
         directory.follow(archive.current_at_us, self.clock.now_us)
         directory.on_gone(self._forget_triggers)

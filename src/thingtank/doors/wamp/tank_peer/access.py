@@ -4,7 +4,8 @@
 | --- | --- |
 | a datastream | `get` on it |
 | all of a feed | `get` on the feed |
-| what becomes of a device | `get` on it; all of the device's topics: `put` as well |
+| what becomes of a device, what it broadcasts | `get` on it |
+| messages to a device, and all of its topics | `get` and `put` on it |
 | a trigger | `get` and `put` on its datastream, as to read it: it says where it sends to |
 | requests of a feed | all four methods on it |
 | what reaches more than one thing | a person who is an admin, or the operator |
@@ -120,7 +121,8 @@ class TankAccess:
                 found = directory.find_device_by_uuid(unescaped(scope.name))
                 if found is None:
                     raise NotFound("no such device")
-                return Needed(READ_AND_UPDATE if scope.word is None else READ, found)
+                is_its_own = scope.word in (None, "message")
+                return Needed(READ_AND_UPDATE if is_its_own else READ, found)
         raise AssertionError(f"{scope.group} is no group of topics")
 
 

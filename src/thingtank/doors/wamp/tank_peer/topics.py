@@ -4,6 +4,9 @@
 | --- | --- | --- |
 | `tank.feeds.FEED.DATASTREAM` | values were recorded | value, at; `datapoints` |
 | `tank.devices.UUID.created`, `.updated`, `.deleted` | so was the device | a device |
+| `tank.devices.UUID.presence` | it came or went | whether it is there |
+| `tank.devices.UUID.message` | a message to it was sent | the message |
+| `tank.devices.UUID.broadcast` | it sent a message to whoever listens | the message |
 | `tank.triggers.TRIGGER.fired` | its condition became true | a firing |
 | `tank.triggers.TRIGGER.changed`, `.deleted` | so was the trigger; also made | a trigger |
 | `tank.requests.FEED.served` | a request that touched the feed was answered | a request |
@@ -31,7 +34,7 @@ _REMEMBERED_SCOPES_MAX = 1000
 Group = Literal["feeds", "devices", "triggers", "requests"]
 WORDS: dict[str, frozenset[str] | None] = {
     "feeds": None,  # any: names of datastreams
-    "devices": frozenset({"created", "updated", "deleted"}),
+    "devices": frozenset({"created", "updated", "deleted", "presence", "message", "broadcast"}),
     "triggers": frozenset({"fired", "changed", "deleted"}),
     "requests": frozenset({"served"}),
 }
