@@ -28,6 +28,7 @@ from thingtank.net.forwarded import UNIX
 from thingtank.net.identity.attempts import FAILURES_MAX, FORGET_US
 from thingtank.net.identity.slow_work import WAITING_OF_ONE_NETWORK_MAX
 
+TOKEN = "a-token-that-nobody-is-to-see"
 BAD, NOT = Refusal.BAD_USER_NAME_OR_PASSWORD, Refusal.NOT_AUTHORIZED
 GATE = {"name": "gate", "password": {"environment": "GATE_PASSWORD"}}
 VALVE = {"name": "valve", "certificates": ["CN=valve 7,O=Example"]}
@@ -316,15 +317,29 @@ async def test_a_session_is_its_owners_alone() -> None:
 
 async def test_no_secret_is_shown() -> None:
     house = await House.build(users=USERS)
+    await house.directory.replace_root_token(house.device.device_id, TOKEN)
     attempt = ConnectAttempt("c1", MASTER_SECRET, PASSWORD.encode(), ELSEWHERE)
     shown = [repr(attempt)]
-    for who in ((MASTER_SECRET, None), (UUID, DEVICE_SECRET), ("lamp", USER_PASSWORD)):
+    for who in (
+        (MASTER_SECRET, None),
+        (UUID, DEVICE_SECRET),
+        (UUID, TOKEN),
+        ("lamp", USER_PASSWORD),
+    ):
         shown.append(repr(await house.come(*who)))
     for name, secret in ((UUID, "wrong-secret"), ("lamp", "wrong-secret"), ("k" * 48, None)):
         with pytest.raises(Refused) as raised:
             await house.come(name, secret)
         shown.append(str(raised.value))
-    secrets = (MASTER_SECRET, DEVICE_SECRET, PASSWORD, USER_PASSWORD, "wrong-secret", "k" * 48)
+    secrets = (
+        MASTER_SECRET,
+        DEVICE_SECRET,
+        TOKEN,
+        PASSWORD,
+        USER_PASSWORD,
+        "wrong-secret",
+        "k" * 48,
+    )
     assert [each for each in shown if any(secret in each for secret in secrets)] == []
 
 
