@@ -3,12 +3,15 @@
 Source: Meshblu's events with their codes; the log says what happened and acknowledges nothing.
 """
 
+import re
 from typing import Protocol
 
 import msgspec
 
 EVENTS_READ_MAX = 1000
 _ID_SECONDS_MASK = 0xFFFF_FFFF
+_MADE_ID = re.compile("[0-9a-f]{24}")
+_NUMBER_MAX = 2**63 - 1
 
 
 class LoggedEvent(msgspec.Struct, frozen=True):
@@ -84,9 +87,17 @@ def make_event_id(at_us: int, number: int) -> str:
     """An id that rises with time and number, in an ObjectId's form.
 
     Args:
-        number: 0 <= number < 2**64, used once.
+        number: 0 <= number < 2**63, used once.
     """
     return f"{at_us // 1_000_000 & _ID_SECONDS_MASK:08x}{number:016x}"
+
+
+def number_of_event_id(event_id: str) -> int | None:
+    """The number that `make_event_id` was given; None where it has not made this one."""
+    if not _MADE_ID.fullmatch(event_id):
+        return None
+    number = int(event_id[8:], 16)
+    return number if number <= _NUMBER_MAX else None
 
 
 class NoDeviceEvents:

@@ -12,6 +12,7 @@ import msgspec
 from thingtank.tank.errors import LimitReached, Overloaded
 from thingtank.tank.events import MessageSent
 from thingtank.tank.interfaces import DeviceQuery
+from thingtank.tank.kept_messages import kept_s
 from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.messages import BROADCAST, TAG, Message, message_of, targets_of
 from thingtank.tank.messaging.permissions import Party, may
@@ -20,9 +21,6 @@ from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
 
 GROUP_MAX = 10_000  # members that a message to a tag reaches
-KEPT_S_DEFAULT = 7 * 86_400
-KEPT_S_MAX = 30 * 86_400
-KEEPS_NAME = "keepMessages"  # the property: true, or for how many seconds
 
 Outcome = Literal["delivered", "kept", "away", "undeliverable"]
 
@@ -164,13 +162,3 @@ class _Sending:
             return "away"
         self.pending.append(pending)
         return "kept"
-
-
-def kept_s(device: Device) -> int:
-    """For how long a device has messages kept that come while it is away; 0 for not at all."""
-    setting = device.properties.get(KEEPS_NAME)
-    if setting is True:
-        return KEPT_S_DEFAULT
-    if isinstance(setting, int | float) and not isinstance(setting, bool) and setting > 0:
-        return int(min(setting, KEPT_S_MAX))
-    return 0

@@ -6,19 +6,12 @@ import msgspec
 
 from thingtank.tank.actions.devices import checked_device_change
 from thingtank.tank.changes import DeviceChange
-from thingtank.tank.errors import NotAllowed
 from thingtank.tank.events import DeviceUpdated
-from thingtank.tank.messaging.permissions import Party, may
+from thingtank.tank.messaging.permissions import Party, check_configure
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
 
 ChangeOf = Callable[[Device], DeviceChange]
-
-
-def check_configure(tank: Tank, party: Party, device: Device) -> None:
-    """Raise NotAllowed unless somebody may change a device."""
-    if not may(party, "configure", device, tank.messaging.policy):
-        raise NotAllowed(f"{party.uuid or 'the caller'} may not configure device {device.uuid}")
 
 
 async def change_properties(
@@ -32,7 +25,7 @@ async def change_properties(
     Raises:
         NoSuchDevice, NotAllowed, ValidationFailed, and what `change_of` raises.
     """
-    check_configure(tank, party, tank.directory.get_device(device_id))
+    check_configure(party, tank.directory.get_device(device_id), tank.messaging.policy)
     now_us = tank.clock.now_us()
 
     def change_newest(newest: Device) -> Device:

@@ -24,7 +24,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from thingtank.tank.access import Caller, may_reach
-from thingtank.tank.errors import NoSuchDevice
+from thingtank.tank.errors import NoSuchDevice, NotAllowed
 from thingtank.tank.interfaces import Directory
 from thingtank.tank.things import Device
 
@@ -133,6 +133,12 @@ def may(party: Party, area: Area, device: Device, policy: Policy, *, in_name: bo
     if in_name or area == "configure" or device.private:
         return False
     return policy.is_open or area != "send"
+
+
+def check_configure(party: Party, device: Device, policy: Policy) -> None:
+    """Raise NotAllowed unless somebody may change a device."""
+    if not may(party, "configure", device, policy):
+        raise NotAllowed(f"{party.uuid or 'the caller'} may not configure device {device.uuid}")
 
 
 def still_holds(party: Party, directory: Directory) -> bool:

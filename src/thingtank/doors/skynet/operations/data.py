@@ -9,12 +9,11 @@ from thingtank.doors.skynet.door import SkynetDoor
 from thingtank.doors.skynet.operations.devices import visible
 from thingtank.doors.skynet.records import iso_time
 from thingtank.tank.actions.datapoints import apply_writes, check_writes
-from thingtank.tank.actions.properties import check_configure
 from thingtank.tank.changes import DatastreamWrite
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, text_of
 from thingtank.tank.errors import NotAllowed, ValidationFailed
 from thingtank.tank.messaging.event_codes import EventCode
-from thingtank.tank.messaging.permissions import Party, may
+from thingtank.tank.messaging.permissions import Party, check_configure, may
 
 RECORDS_DEFAULT = 10
 RECORDS_MAX = 1000
@@ -42,7 +41,7 @@ async def write(door: SkynetDoor, party: Party, uuid: str, asked: Mapping[str, A
     await door.rates.count("data", party)
     tank = door.tank
     device = visible(door, party, uuid)
-    check_configure(tank, party, device)
+    check_configure(party, device, tank.messaging.policy)
     values = dict(_values(asked, "", 0))
     if not values:
         raise ValidationFailed([("data", "has no values")])

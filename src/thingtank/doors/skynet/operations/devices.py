@@ -11,11 +11,11 @@ from thingtank.doors.skynet.records import DERIVED, legacy_record, row_id
 from thingtank.protocols.skynet.update_operators import BadUpdate, apply_operator, apply_update
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.devices import create_device, delete_device
-from thingtank.tank.actions.properties import change_properties, check_configure
+from thingtank.tank.actions.properties import change_properties
 from thingtank.tank.changes import DeviceChange
 from thingtank.tank.errors import NoSuchDevice, NotAllowed, Unauthenticated, ValidationFailed
 from thingtank.tank.messaging.event_codes import EventCode
-from thingtank.tank.messaging.permissions import Party, may, owner_of
+from thingtank.tank.messaging.permissions import Party, check_configure, may, owner_of
 from thingtank.tank.things import Device
 
 _NOT_FREE = DERIVED | {"action"}
@@ -177,7 +177,7 @@ async def update(door: SkynetDoor, party: Party, uuid: str, asked: Mapping[str, 
     """
     await door.rates.count("queries", party)
     device = visible(door, party, uuid)
-    check_configure(door.tank, party, device)
+    check_configure(party, device, door.tank.messaging.policy)
     fields = {name: value for name, value in asked.items() if name not in _NOT_FREE}
     action = asked.get("action")
 
@@ -206,7 +206,7 @@ async def update_by_document(
     """
     await door.rates.count("queries", party)
     device = visible(door, party, uuid)
-    check_configure(door.tank, party, device)
+    check_configure(party, device, door.tank.messaging.policy)
 
     def change_of(newest: Device) -> DeviceChange:
         before: dict[str, Any] = {**newest.properties, "tags": list(newest.tags)}
@@ -312,7 +312,7 @@ async def unregister(door: SkynetDoor, party: Party, uuid: str) -> Device:
     """
     await door.rates.count("queries", party)
     device = visible(door, party, uuid)
-    check_configure(door.tank, party, device)
+    check_configure(party, device, door.tank.messaging.policy)
     await delete_device(door.tank, OPERATOR, device.device_id)
     if party.device is not None and party.device_id != device.device_id:
         door.tank.messaging.log(EventCode.UNREGISTERED, (party.device_id,), {"uuid": device.uuid})

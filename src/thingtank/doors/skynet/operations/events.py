@@ -7,8 +7,7 @@ import msgspec
 from thingtank.doors.skynet.door import SkynetDoor
 from thingtank.doors.skynet.operations.devices import visible
 from thingtank.doors.skynet.records import iso_time
-from thingtank.tank.actions.properties import check_configure
-from thingtank.tank.messaging.permissions import Party
+from thingtank.tank.messaging.permissions import Party, check_configure
 
 EVENTS_DEFAULT = 10
 EVENTS_MAX = 100
@@ -35,7 +34,7 @@ async def read(
     """
     await door.rates.count("queries", party)
     device = visible(door, party, uuid)
-    check_configure(door.tank, party, device)
+    check_configure(party, device, door.tank.messaging.policy)
     limit = min(max(limit, 1), EVENTS_MAX)
     events = await door.tank.messaging.events.read(device.device_id, limit, before or None)
     shown = []

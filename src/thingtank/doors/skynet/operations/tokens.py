@@ -4,8 +4,7 @@ from thingtank.doors.skynet.door import SkynetDoor
 from thingtank.doors.skynet.operations.devices import visible
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions import tokens as actions
-from thingtank.tank.actions.properties import check_configure
-from thingtank.tank.messaging.permissions import Party
+from thingtank.tank.messaging.permissions import Party, check_configure
 from thingtank.tank.things import Device
 
 
@@ -53,5 +52,5 @@ async def revoke_by_tag(door: SkynetDoor, party: Party, uuid: str, tag: str) -> 
 async def _configurable(door: SkynetDoor, party: Party, uuid: str) -> Device:
     await door.rates.count("queries", party)
     device = visible(door, party, uuid)
-    check_configure(door.tank, party, device)
+    check_configure(party, device, door.tank.messaging.policy)
     return device

@@ -26,11 +26,14 @@ from thingtank.tank.events import (
     DeviceCreated,
     DeviceDeleted,
     DeviceUpdated,
+    MessageSent,
+    PresenceChanged,
     RequestServed,
     TriggerChanged,
     TriggerFired,
 )
 from thingtank.tank.keys import Resource
+from thingtank.tank.messaging.messages import Message
 from thingtank.tank.things import Device
 from thingtank.tank.trigger_rules import Firing
 from thingtank.tank.triggers import Trigger, TriggerChange
@@ -202,6 +205,9 @@ def test_every_topic_is_a_uri_of_four_components() -> None:
         DeviceUpdated(device),
         DeviceDeleted(device),
         DatapointsRecorded(7, {1: "a.b", 2: "c"}, DatapointRows([1, 2], [NOW, NOW], ["1", "2"])),
+        PresenceChanged(device, is_online=True),
+        MessageSent(device, Message("", 0, NOW, {})),
+        MessageSent(device, Message("", 0, NOW, {}), is_broadcast=True),
         TriggerChanged(trigger),
         TriggerChanged(trigger, is_deleted=True),
         TriggerFired(trigger, Firing(NOW, None, None)),
