@@ -45,6 +45,8 @@ from thingtank.protocols.engineio.errors import (
     PayloadTooLong,
     Refusal,
 )
+from thingtank.protocols.engineio.heartbeats import Step, next_step
+from thingtank.protocols.engineio.outgoing import Outgoing
 from thingtank.protocols.engineio.packets import (
     REVISIONS,
     Packet,
@@ -124,7 +126,6 @@ class Session:
         "_upgrade",
         "_upgrade_due_us",
         "_waiting",
-        "_waiting_bytes",
         "heard_us",
         "is_closed",
         "revision",
@@ -165,8 +166,8 @@ class Session:
         self._upgrade_due_us = 0
         self._pinged_us = now_us
         self._events: list[Message | Closed] = []
-        self._waiting = [self._open_packet()]
-        self._waiting_bytes = len(self._waiting[0])
+        self._waiting = Outgoing(bounds.queue_bytes_max)
+        self._waiting.put(self._open_packet())
         self._probe_frames: list[bytes] = []
         self._due_us = now_us + self._heartbeat_us
 
@@ -221,7 +222,7 @@ class Session:
             return refusal
         if self._is_polled:
             self.drop(CloseReason.OVERLAP)
-            self._put(_CLOSE)
+            self._waiting.put(_CLOSE)
             return BAD_REQUEST
         self._is_polled = True
         return None
@@ -248,7 +249,7 @@ class Session:
         """Its WebSocket has ended. One that has not replaced polling yet is no loss."""
         if self.transport is Transport.WEBSOCKET:
             self.drop(CloseReason.TRANSPORT_LOST)
-            self._take_waiting()
+            self._waiting.take()
         else:
             self._upgrade = _Upgrade.NONE
             self._probe_frames.clear()
@@ -263,23 +264,23 @@ class Session:
         """Send a text packet as a frame holds it. A queue that is full ends the session."""
         if self.is_closed:
             return
-        if self._waiting_bytes + len(packet) > self._bounds.queue_bytes_max:
-            self.drop(CloseReason.QUEUE_FULL)
-            self._put(_CLOSE)
+        if self._waiting.has_room(packet):
+            self._waiting.put(packet)
         else:
-            self._put(packet)
+            self.drop(CloseReason.QUEUE_FULL)
+            self._waiting.put(_CLOSE)
 
     def close(self, reason: CloseReason = CloseReason.SERVER) -> None:
         """End it; what waits, and a close packet, are still to be sent."""
         if self.is_closed:
             return
         self._close(reason)
-        self._put(_CLOSE)
+        self._waiting.put(_CLOSE)
 
     def drop(self, reason: CloseReason) -> None:
         """End it without a word, for what the client has done; what waits is forgotten."""
         if not self.is_closed:
-            self._take_waiting()
+            self._waiting.take()
             self._close(reason)
 
     # What the driver asks.
@@ -323,7 +324,7 @@ class Session:
         """Text frames for the WebSocket, once."""
         frames, self._probe_frames = self._probe_frames, []
         if self.transport is Transport.WEBSOCKET and self._waiting:
-            frames += self._take_waiting()
+            frames += self._waiting.take()
         return frames
 
     def take_payload(self) -> bytes | None:
@@ -417,26 +418,12 @@ class Session:
             # time. python socketIO_client 0.7 forgets what comes behind it.
             if self._is_opening and self.revision < 4 and len(self._waiting) > 1:
                 self._is_opening = False
-                return [self._take_first()]
+                return [self._waiting.take_first()]
             self._is_opening = False
-            return self._take_waiting()
+            return self._waiting.take()
         if self.is_closed or self._upgrade is _Upgrade.PROBED:
             return [_NOOP]
         return [_NOOP] if self.transport is Transport.WEBSOCKET else []
-
-    def _take_first(self) -> bytes:
-        packet = self._waiting.pop(0)
-        self._waiting_bytes -= len(packet)
-        return packet
-
-    def _take_waiting(self) -> list[bytes]:
-        waiting, self._waiting = self._waiting, []
-        self._waiting_bytes = 0
-        return waiting
-
-    def _put(self, packet: bytes) -> None:
-        self._waiting.append(packet)
-        self._waiting_bytes += len(packet)
 
     def _close(self, reason: CloseReason) -> None:
         self.is_closed = True
@@ -448,7 +435,7 @@ class Session:
     def _linger(self, now_us: int) -> None:
         """Let the last words wait for a poll for a while."""
         if self._is_lingering:
-            self._take_waiting()
+            self._waiting.take()
             self._is_polled = False
         self._is_lingering = True
         self._due_us = now_us + self._bounds.linger_s_max * _US_PER_S
@@ -459,19 +446,16 @@ class Session:
             self.drop(CloseReason.TIMEOUT)
 
     def _watch_pongs(self, now_us: int) -> None:
-        # Anything of the client counts as a pong. It is pinged as often all the same, as it takes
-        # the server for lost otherwise.
-        if self.heard_us < self._pinged_us:
-            self._due_us = self._pinged_us + self._bounds.ping_timeout_ms * _US_PER_MS
-            if now_us >= self._due_us:
-                self.drop(CloseReason.TIMEOUT)
-            return
-        self._due_us = self._pinged_us + self._bounds.ping_interval_ms * _US_PER_MS
-        if now_us >= self._due_us:
+        interval_us = self._bounds.ping_interval_ms * _US_PER_MS
+        timeout_us = self._bounds.ping_timeout_ms * _US_PER_MS
+        step, self._due_us = next_step(
+            now_us, self.heard_us, self._pinged_us, interval_us, timeout_us
+        )
+        if step is Step.BEAT:
             self._pinged_us = now_us
-            wait_ms = min(self._bounds.ping_interval_ms, self._bounds.ping_timeout_ms)
-            self._due_us = now_us + wait_ms * _US_PER_MS
             self.send_packet(_PING)
+        elif step is Step.GIVE_UP:
+            self.drop(CloseReason.TIMEOUT)
 
     @property
     def _heartbeat_us(self) -> int:

@@ -24,6 +24,8 @@ import msgspec
 
 from thingtank.protocols.engineio.close_reasons import CloseReason
 from thingtank.protocols.engineio.errors import LocalProtocolError
+from thingtank.protocols.engineio.heartbeats import Step, next_step
+from thingtank.protocols.engineio.outgoing import Outgoing
 from thingtank.protocols.engineio.session import Transport
 from thingtank.protocols.socketio.events import (
     AckId,
@@ -80,7 +82,6 @@ class Session:
         "_is_lingering",
         "_is_polled",
         "_waiting",
-        "_waiting_bytes",
         "is_closed",
         "is_open",
         "sid",
@@ -107,8 +108,7 @@ class Session:
         self._is_lingering = False
         self._heard_us = self._beaten_us = now_us
         self._events: list[SocketEvent] = []
-        self._waiting: list[bytes] = []
-        self._waiting_bytes = 0
+        self._waiting = Outgoing(bounds.queue_bytes_max)
         self._due_us = now_us + bounds.close_timeout_s * _US_PER_S
 
     # What the client does.
@@ -198,7 +198,7 @@ class Session:
         """Its WebSocket has ended."""
         if self.transport is Transport.WEBSOCKET:
             self._drop(CloseReason.TRANSPORT_LOST)
-            self._take_waiting()
+            self._waiting.take()
 
     # What the server does.
 
@@ -229,7 +229,7 @@ class Session:
         if self.is_closed:
             return
         if self.is_open and not may_return:
-            self._put(frames.DISCONNECT)
+            self._waiting.put(frames.DISCONNECT)
         self._close(reason)
 
     # What the driver asks.
@@ -256,7 +256,7 @@ class Session:
 
     def data_to_send(self) -> list[bytes]:
         """Text frames for the WebSocket, once."""
-        return self._take_waiting() if self.transport is Transport.WEBSOCKET else []
+        return self._waiting.take() if self.transport is Transport.WEBSOCKET else []
 
     def take_payload(self) -> bytes | None:
         """The body that answers the poll that is held; None if none is, or nothing waits.
@@ -265,7 +265,7 @@ class Session:
         """
         if not self._is_polled:
             return None
-        packets = self._take_waiting()
+        packets = self._waiting.take()
         if not packets:
             if not self.is_closed:
                 return None
@@ -297,7 +297,7 @@ class Session:
     def _open(self, transport: Transport) -> None:
         self.transport = transport
         self.is_open = True
-        self._put(frames.CONNECT)
+        self._waiting.put(frames.CONNECT)
         self._events.append(Opened())
 
     def _take_plain_event(self, frame: bytes) -> None:
@@ -348,30 +348,21 @@ class Session:
         if not self.is_closed:
             self._drop(CloseReason.CLIENT_LEFT)
             if self.transport is not None:
-                self._put(frames.DISCONNECT)
+                self._waiting.put(frames.DISCONNECT)
 
     def _send(self, packet: bytes) -> None:
         if self.is_closed:
             return
-        if self._waiting_bytes + len(packet) > self._bounds.queue_bytes_max:
-            self._drop(CloseReason.QUEUE_FULL)
-            self._put(frames.DISCONNECT)
+        if self._waiting.has_room(packet):
+            self._waiting.put(packet)
         else:
-            self._put(packet)
-
-    def _put(self, packet: bytes) -> None:
-        self._waiting.append(packet)
-        self._waiting_bytes += len(packet)
-
-    def _take_waiting(self) -> list[bytes]:
-        waiting, self._waiting = self._waiting, []
-        self._waiting_bytes = 0
-        return waiting
+            self._drop(CloseReason.QUEUE_FULL)
+            self._waiting.put(frames.DISCONNECT)
 
     def _drop(self, reason: CloseReason) -> None:
         """End it, and forget what waits."""
         if not self.is_closed:
-            self._take_waiting()
+            self._waiting.take()
             self._close(reason)
 
     def _close(self, reason: CloseReason) -> None:
@@ -383,7 +374,7 @@ class Session:
     def _linger(self, now_us: int) -> None:
         """Let the last words wait for a poll for a while."""
         if self._is_lingering:
-            self._take_waiting()
+            self._waiting.take()
             self._is_polled = False
         self._is_lingering = True
         self._due_us = now_us + self._bounds.linger_s_max * _US_PER_S
@@ -391,24 +382,22 @@ class Session:
     def _await_poll(self, now_us: int) -> None:
         """From here on the client has the close timeout to poll again."""
         if self._is_polled:
-            self._put(frames.NOOP)
+            self._waiting.put(frames.NOOP)
         self._is_away = True
         self._due_us = now_us + self._bounds.close_timeout_s * _US_PER_S
 
     def _beat(self, now_us: int) -> None:
-        # Anything of the client counts as its heartbeat: Python's socketIO_client sends its own
-        # every 30 s, and does not answer.
-        if self._heard_us < self._beaten_us:
-            self._due_us = self._beaten_us + self._bounds.heartbeat_timeout_s * _US_PER_S
-            if now_us >= self._due_us:
-                self._drop(CloseReason.TIMEOUT)
-            return
-        self._due_us = self._beaten_us + self._bounds.heartbeat_interval_s * _US_PER_S
-        if now_us >= self._due_us:
+        # Python's socketIO_client sends its own every 30 s, and does not answer.
+        interval_us = self._bounds.heartbeat_interval_s * _US_PER_S
+        timeout_us = self._bounds.heartbeat_timeout_s * _US_PER_S
+        step, self._due_us = next_step(
+            now_us, self._heard_us, self._beaten_us, interval_us, timeout_us
+        )
+        if step is Step.BEAT:
             self._beaten_us = now_us
-            wait_s = min(self._bounds.heartbeat_interval_s, self._bounds.heartbeat_timeout_s)
-            self._due_us = now_us + wait_s * _US_PER_S
             self._send(frames.HEARTBEAT)
+        elif step is Step.GIVE_UP:
+            self._drop(CloseReason.TIMEOUT)
 
 
 def _event(data_json: bytes, ack: AckId | None) -> Event:
