@@ -60,4 +60,4 @@ def read_request(
     revision = _REVISION_OF.get(query.get("EIO", ""))
     if revision is None:
         return UNSUPPORTED_REVISION
-    return Handshake(revision, transport, query.get("b64", "") not in ("", "0", "false"))
+    return Handshake(revision, transport, bool(query.get("b64")))
