@@ -218,7 +218,8 @@ def test_text_encoded_twice_is_read_as_socket_io_1_writes_it(texts: list[str]) -
 @given(st.lists(NASTY, min_size=1, max_size=5))
 def test_binary_bodies_are_read_as_javascript_writes_them(texts: list[str]) -> None:
     body = b""
-    for part in (f"4{text}".encode() for text in texts):
+    for content in texts:
+        part = f"4{content}".encode()
         body += b"\0" + bytes(int(digit) for digit in str(len(part))) + b"\xff" + part
     assert [p.data.decode() for p in parsed(body, 3, is_binary=True)] == texts
 

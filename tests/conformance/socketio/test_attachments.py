@@ -70,7 +70,7 @@ def test_plain_events_go_on_behind_a_binary_one() -> None:
 @pytest.mark.parametrize("number", ["1", "-1", "null", '"0"', "0.0", "true", "1e3"])
 def test_a_placeholder_of_no_attachment_ends_the_session(number: str) -> None:
     session = opened(4)
-    received(session, '451-["a",{"_placeholder":true,"num":%s}]' % number)
+    received(session, f'451-["a",{{"_placeholder":true,"num":{number}}}]')
     assert attached(session, b"x") == MALFORMED
 
 
