@@ -7,6 +7,11 @@ from typing import Protocol
 import msgspec
 
 from thingtank.tank.errors import LimitReached
+from thingtank.tank.things import Device
+
+KEPT_S_DEFAULT = 7 * 86_400
+KEPT_S_MAX = 30 * 86_400
+KEEPS_NAME = "keepMessages"  # the property: true, or for how many seconds
 
 
 class KeptMessage(msgspec.Struct, frozen=True):
@@ -96,3 +101,13 @@ class NoKeptMessages:
 
     def forget(self, device_id: int) -> None:
         pass
+
+
+def kept_s(device: Device) -> int:
+    """For how long a device has messages kept that come while it is away; 0 for not at all."""
+    setting = device.properties.get(KEEPS_NAME)
+    if setting is True:
+        return KEPT_S_DEFAULT
+    if isinstance(setting, int | float) and not isinstance(setting, bool) and setting > 0:
+        return int(min(setting, KEPT_S_MAX))
+    return 0
