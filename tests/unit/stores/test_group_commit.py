@@ -93,7 +93,9 @@ async def test_so_many_do_not_linger(disk: Disk, worker: Worker) -> None:
     commits = GroupCommit(worker, disk.write, disk.written, linger_s=3600, linger_items_max=4)
     for number in range(6):
         commits.add(number)
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(WAIT_S_MAX):
+        while not disk.told:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.005)
     assert disk.batches == [[0, 1, 2, 3]]
     await settled(commits)
     assert disk.batches == [[0, 1, 2, 3], [4, 5]]
