@@ -38,6 +38,7 @@ MOSQUITTO_QUEUED_MAX = 10_000_000
 OUR_QUEUED_MAX = 100_000
 OUR_FLAGS = (
     *("--mqtt", "0"),
+    *("--skynet", "0"),
     *("--set", f"mqtt.inflight_max={INFLIGHT_MAX}"),
     *("--set", f"mqtt.queue_messages_max={OUR_QUEUED_MAX}"),
 )
