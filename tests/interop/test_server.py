@@ -132,6 +132,8 @@ DOORS = [
     ("--wamp", "--wamp PORT"),
     ("--socket", "--socket PORT"),
     ("--set=socket.sockjs_port", "--set socket.sockjs_port=PORT"),
+    ("--mqtt", "--mqtt PORT"),
+    ("--skynet", "--skynet PORT"),
 ]
 
 
