@@ -38,6 +38,7 @@ from tests.bench.skynet_cases import (
     CASES,
     EVERY_CASE,
     RATED_CASES,
+    SUBSCRIBERS,
     WIRE_NAMES,
     Case,
 )
@@ -95,9 +96,14 @@ class Wish(NamedTuple):
     def has(self, key: str) -> bool:
         return not self.keys or key in self.keys
 
-    def of(self, cases: tuple[Case, ...]) -> list[Case]:
-        """Those that are wanted."""
-        return [case for case in cases if self.has(case.key)]
+    def of(self, cases: tuple[Case, ...], pace: Pace) -> list[Case]:
+        """Those that are wanted, with fewer subscribers when it has to be quick."""
+        few = QUICK_SUBSCRIBERS if pace.is_quick else SUBSCRIBERS
+        return [
+            case._replace(work=case.work._replace(receivers=min(case.work.receivers, few)))
+            for case in cases
+            if self.has(case.key)
+        ]
 
 
 def run(quick: bool) -> list[Result]:
@@ -116,8 +122,8 @@ def _run(pace: Pace, wish: Wish) -> list[Result]:
                 print(server.name, *server.pids(), file=sys.stderr)
         # First, as memory that was used before would be used again.
         idle = list(_idle(servers, folder, pace)) if wish.has("idle") else []
-        rounds = [(case, _measure(case, servers, pace)) for case in wish.of(CASES)]
-        rated = [(case, _measure(case, servers, pace)) for case in wish.of(RATED_CASES)]
+        rounds = [(case, _measure(case, servers, pace)) for case in wish.of(CASES, pace)]
+        rated = [(case, _measure(case, servers, pace)) for case in wish.of(RATED_CASES, pace)]
         kept = [_kept(servers[0], of) for case, of in rounds if case.work.target == "data"]
     results = [_rates(*each) for each in rounds]
     results += [*kept, *(_rated(*each) for each in rated), *idle]
@@ -139,7 +145,7 @@ def _start_all(
 
 def _measure(case: Case, servers: list[Server], pace: Pace) -> CaseRounds:
     def load(server: Server) -> SkynetLoad | None:
-        work = _work_of(server, case.work, pace)
+        work = _work_of(server, case.work)
         if work is None:
             return None
         devices = server.devices(work.devices)
@@ -150,14 +156,12 @@ def _measure(case: Case, servers: list[Server], pace: Pace) -> CaseRounds:
     return in_turn(case.name, servers, load, pace)
 
 
-def _work_of(server: Server, work: Work, pace: Pace) -> Work | None:
+def _work_of(server: Server, work: Work) -> Work | None:
     """What a server can be asked to do of it; None when nothing."""
     if work.mode == "http":
         has_sockets = bool(server.wires)
         asked = work._replace(receivers=work.receivers if has_sockets else 0)
         return asked if work.target in server.targets else None
-    if pace.is_quick:
-        work = work._replace(receivers=min(work.receivers, QUICK_SUBSCRIBERS))
     return work if work.wire in server.wires else None
 
 
