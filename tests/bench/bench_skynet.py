@@ -65,10 +65,11 @@ from tests.bench.skynet_servers import (
     thing_tank,
 )
 
-IDLE_SOCKETS, PEER_IDLE_SOCKETS = 10_000, 2_000
+IDLE_SOCKETS, PEER_IDLE_SOCKETS, QUICK_SOCKETS = 10_000, 2_000, 200
 SOCKET_KB_MAX = 15
-IDLE_S = 30.0  # longer than from one heartbeat to the next
+IDLE_S, PEER_IDLE_S = 30.0, 1.0  # of ours, longer than from one heartbeat to the next
 KEPT_SHARE_MIN = 0.97  # of a rate; a machine that others use is late by itself
+BROADCAST_ROUNDS_MAX = 2  # thousands of sockets are opened for each
 QUICK_SUBSCRIBERS = 200
 PEERS = {
     BARE: bare,
@@ -153,7 +154,8 @@ def _measure(case: Case, servers: list[Server], pace: Pace) -> CaseRounds:
             server.port, work, devices, server.pids, warm_s=pace.warm_s, run_s=pace.run_s
         )
 
-    return in_turn(case.name, servers, load, pace)
+    rounds_max = BROADCAST_ROUNDS_MAX if case.work.topology == "out" else pace.rounds
+    return in_turn(case.name, servers, load, pace._replace(rounds=min(rounds_max, pace.rounds)))
 
 
 def _work_of(server: Server, work: Work) -> Work | None:
@@ -257,13 +259,11 @@ def _idle(servers: list[Server], folder: Path, pace: Pace) -> Iterator[Result]:
 
 def _idle_sockets(server: Server, wire: str, pace: Pace) -> Result:
     is_ours = server.name == OURS
-    count = IDLE_SOCKETS if is_ours else PEER_IDLE_SOCKETS
-    if pace.is_quick:
-        count = 200
+    count = QUICK_SOCKETS if pace.is_quick else IDLE_SOCKETS if is_ours else PEER_IDLE_SOCKETS
     devices = server.devices(count)
     case = f"{count:,} idle sockets of {server.name}, {WIRE_NAMES[wire]}"
+    hold_s = 0.5 if pace.is_quick else IDLE_S if is_ours else PEER_IDLE_S
     try:
-        hold_s = 0.5 if pace.is_quick else IDLE_S
         held = hold_sockets(server.port, wire, devices, server.pids, hold_s=hold_s)
     except LoadRefused as error:
         if is_ours:
