@@ -31,6 +31,7 @@ Slots = NDArray[np.intp]
 _WORD_SCORE_MAX = 2 * WEIGHT_TITLE + 1
 _SCORE_SHIFT = 52  # above any time in microseconds until the year 2112
 _TIME_MAX = (1 << _SCORE_SHIFT) - 1
+_SCAN_ROWS = 1024  # devices that are looked at before more are asked for
 _NO_DATASTREAMS: Mapping[str, Datastream] = {}
 
 
@@ -147,6 +148,24 @@ class DeviceIndex:
     def count(self, query: DeviceQuery) -> int:
         """How many devices a query matches."""
         return len(self._find(query).slots)
+
+    def matching(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:
+        """The newest devices that fit, at most `limit`, newest first."""
+        columns = self._columns
+        count = columns.count
+        ids = columns.device_ids[:count]
+        # Devices come about in this order already, which makes it cheap.
+        order = np.lexsort((ids, columns.created_us[:count]))[::-1]
+        order = order[columns.is_there[order]]
+        found: list[Device] = []
+        for start in range(0, len(order), _SCAN_ROWS):
+            for device_id in ids[order[start : start + _SCAN_ROWS]].tolist():
+                device = self._devices.get(device_id)
+                if len(found) >= limit:
+                    return found
+                if device is not None and matches(device):
+                    found.append(device)
+        return found
 
     def find(self, query: DeviceQuery) -> DevicePage:
         """One page of the devices that a query matches."""

@@ -13,12 +13,13 @@ from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
 from thingtank.tank.keys import ApiKey
 from thingtank.tank.search.device_index import DeviceIndex
 from thingtank.tank.things import Account, Datastream, Device
+from thingtank.tank.tokens import uuid_key
 
 _NO_DATASTREAMS: Mapping[str, Datastream] = MappingProxyType({})
 
 
 class Snapshot:
-    """Accounts, devices, datastreams and keys by their ids.
+    """Accounts, devices with their tokens, datastreams and keys by their ids.
 
     Attributes:
         retaining: the devices whose `retention_s` is set.
@@ -34,6 +35,7 @@ class Snapshot:
         self.keys: dict[int, ApiKey] = {}
         self.digests: dict[int, bytes] = {}
         self._device_ids_by_uuid: dict[str, int] = {}
+        self._token_digests: dict[int, bytes] = {}
         self._datastreams: dict[int, dict[str, Datastream]] = {}
         self._key_ids_by_digest: dict[bytes, int] = {}
         self._index = DeviceIndex(
@@ -70,7 +72,7 @@ class Snapshot:
         if before is None or _owner_of(before) != _owner_of(device):
             self._things_version += 1
         self.devices[device.device_id] = device
-        self._device_ids_by_uuid[device.uuid] = device.device_id
+        self._device_ids_by_uuid[uuid_key(device.uuid)] = device.device_id
         if device.retention_s is None:
             self.retaining.pop(device.device_id, None)
         else:
@@ -81,8 +83,19 @@ class Snapshot:
         self._things_version += 1
         device = self.devices.pop(device_id)
         self.retaining.pop(device_id, None)
-        del self._device_ids_by_uuid[device.uuid]
+        self._token_digests.pop(device_id, None)
+        del self._device_ids_by_uuid[uuid_key(device.uuid)]
         self._index.drop(device, self._datastreams.pop(device_id, {}))
+
+    def token_digests(self, device_id: int) -> bytes:
+        """Digests of a device's tokens, the root token's first, one behind the other."""
+        return self._token_digests.get(device_id, b"")
+
+    def put_token_digests(self, device_id: int, digests: bytes) -> None:
+        """Replace the digests of a device's tokens."""
+        if not digests.startswith(self.token_digests(device_id)):
+            self._things_version += 1  # one of them is gone
+        self._token_digests[device_id] = digests
 
     def put_datastreams(self, device_id: int, datastreams: Sequence[Datastream]) -> None:
         """Add or replace datastreams of one device."""
@@ -133,8 +146,8 @@ class Snapshot:
         return device
 
     def device_of_uuid(self, uuid: str) -> Device | None:
-        """The device with that uuid."""
-        device_id = self._device_ids_by_uuid.get(uuid)
+        """The device with that uuid, in any case."""
+        device_id = self._device_ids_by_uuid.get(uuid_key(uuid))
         return None if device_id is None else self.devices.get(device_id)
 
     def datastreams(self, device_id: int) -> Mapping[str, Datastream]:
@@ -175,6 +188,10 @@ class Snapshot:
     def list_devices(self, query: DeviceQuery) -> DevicePage:
         """One page of devices."""
         return self._index.find(query)
+
+    def devices_matching(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:
+        """The newest devices that fit."""
+        return self._index.matching(matches, limit)
 
     def count_devices(self, query: DeviceQuery) -> int:
         """How many devices there are on all pages."""
