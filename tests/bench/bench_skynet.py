@@ -10,6 +10,7 @@ What the historic servers did (skynet_history.py) is printed beside.
 import contextlib
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -121,11 +122,16 @@ def _run(pace: Pace, wish: Wish) -> list[Result]:
         if wish.shows_pids:
             for server in servers:
                 print(server.name, *server.pids(), file=sys.stderr)
+        began_us = time.time_ns() // 1000
         # First, as memory that was used before would be used again.
         idle = list(_idle(servers, folder, pace)) if wish.has("idle") else []
         rounds = [(case, _measure(case, servers, pace)) for case in wish.of(CASES, pace)]
         rated = [(case, _measure(case, servers, pace)) for case in wish.of(RATED_CASES, pace)]
-        kept = [_kept(servers[0], of) for case, of in rounds if case.work.target == "data"]
+        kept = [
+            _kept(servers[0], case.work.senders, of, began_us)
+            for case, of in rounds
+            if case.work.target == "data"
+        ]
     results = [_rates(*each) for each in rounds]
     results += [*kept, *(_rated(*each) for each in rated), *idle]
     measured = [of for _, of in rounds + rated]
@@ -207,10 +213,10 @@ def _p99_ms(load: SkynetLoad) -> float:
     return load.p99_us / 1000
 
 
-def _kept(server: Server, rounds: CaseRounds) -> Result:
+def _kept(server: Server, senders: int, rounds: CaseRounds, since_us: int) -> Result:
     """Whether all sensor data that was acknowledged is there."""
     sent = sum(load.total for load in rounds.every_load(OURS))
-    stored = sum(stored_data(server, device) for device in server.registered)
+    stored = stored_data(server, server.devices(senders), since_us)
     return Result(
         "sensor data read back once all is over",
         "as many as were acknowledged",

@@ -16,10 +16,15 @@ WIRE_0_9, WIRE_4 = "0.9", "4"
 
 
 class Device(NamedTuple):
-    """Who speaks to a server."""
+    """Who speaks to a server.
+
+    Attributes:
+        feed_id: where its data is; 0 of other servers.
+    """
 
     uuid: str
     token: str
+    feed_id: int = 0
 
 
 class Work(NamedTuple):

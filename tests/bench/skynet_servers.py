@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from tests.bench.bench_http_server import Candidate, candidate_process
+from tests.bench.mqtt_feeds import count_datapoints
 from tests.bench.peers import (
     PEERS,
     PeerMissing,
@@ -37,7 +38,11 @@ _PACKAGES = {SOCKET_IO_0_9: "socket.io@0.9.19", SOCKET_IO_4: "socket.io@4.8.4"}
 _FOLDER = Path(__file__).parent
 _BARE_APP = Candidate("uvicorn-bounded", "uvloop", "bare-alone")
 _REGISTERING = 8  # connections
-OUR_FLAGS = ("--skynet", "0", "--set", "skynet.rate_message_s=0")
+_LIMITS = {
+    **dict.fromkeys(("rate_messages_s", "rate_data_s", "rate_queries_s", "rate_connections_s"), 0),
+    **dict.fromkeys(("connections_max", "connections_per_address_max"), 20_000),
+}
+OUR_FLAGS = ("--skynet", "0", *(f"--set=skynet.{name}={most}" for name, most in _LIMITS.items()))
 
 
 class Server(NamedTuple):
@@ -99,18 +104,25 @@ def _one(client: httpx.Client) -> Device:
     answer = client.post("/devices", json={"type": "bench"})
     answer.raise_for_status()
     record = answer.json()
-    return Device(record["uuid"], record["token"])
+    # The last 16 digits of a record's id are the device's number, and that is its feed's.
+    return Device(record["uuid"], record["token"], int(record["_id"][-16:], 16))
 
 
-def stored_data(server: Server, device: Device) -> int:
-    """How many readings of a device the server gives back."""
-    headers = {"meshblu_auth_uuid": device.uuid, "meshblu_auth_token": device.token}
-    url = f"http://127.0.0.1:{server.port}/data/{device.uuid}"
-    answer = httpx.get(url, params={"limit": 0}, headers=headers, timeout=60)
-    if answer.status_code == httpx.codes.NOT_FOUND:
-        return 0
-    answer.raise_for_status()
-    return len(answer.json()["data"])
+def stored_data(server: Server, devices: Sequence[Device], since_us: int) -> int:
+    """How many readings of some devices ours gives back, by their feeds."""
+    assert server.live is not None
+    with (
+        httpx.Client(
+            base_url=server.live.url, headers={"X-ApiKey": server.live.master_key()}, timeout=30
+        ) as client,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        return sum(
+            pool.map(
+                lambda device: count_datapoints(client, device.feed_id, since_us),
+                devices,
+            )
+        )
 
 
 def _unknown_device(number: int) -> Device:
