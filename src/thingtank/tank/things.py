@@ -154,8 +154,12 @@ def is_datastream_name(name: str) -> bool:
     return is_short and name not in _PATH_STEPS and _NAME_PATTERN.match(name) is not None
 
 
-def device_problems(device: Device) -> list[tuple[str, str]]:
-    """What is wrong with a device's own content, in Xively's words: (field, message) pairs."""
+def device_problems(device: Device, before: Device | None = None) -> list[tuple[str, str]]:
+    """What is wrong with a device's own content, in Xively's words: (field, message) pairs.
+
+    Args:
+        before: the device as it is stored; properties that stay are not looked at anew.
+    """
     problems = []
     if not device.title.strip():
         problems.append(("title", "can't be blank"))
@@ -171,7 +175,8 @@ def device_problems(device: Device) -> list[tuple[str, str]]:
     problems += text_problems({"description": device.description}, DESCRIPTION_CHARS_MAX)
     if device.retention_s is not None and device.retention_s < RETENTION_S_MIN:
         problems.append(("retention", f"must be at least {RETENTION_S_MIN} seconds"))
-    problems += properties_problems(device.properties)
+    if before is None or device.properties is not before.properties:
+        problems += properties_problems(device.properties)
     return problems + _location_problems(device.location)
 
 

@@ -33,6 +33,7 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ("as long a key as allowed", {"k" * PROPERTY_KEY_CHARS_MAX: 1}),
     ("as deep as allowed", {"a": nested(PROPERTIES_DEPTH_MAX - 1, 1)}),
     ("as large as allowed", {"a": "x" * (PROPERTIES_BYTES_MAX - len('{"a":""}'))}),
+    ("what looks like NUL", {"a": r"\u0000", "b": "1" * 30}),
     ("64 bits", {"a": [2**63 - 1, -(2**63)]}),
     ("many below the first level", {"a": {str(k): k for k in range(PROPERTIES_COUNT_MAX + 1)}}),
 ]

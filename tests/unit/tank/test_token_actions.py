@@ -1,6 +1,7 @@
 """Tokens are made, replaced and revoked by who may update the device; each change is announced."""
 
 import string
+from collections.abc import Callable
 
 import pytest
 
@@ -34,7 +35,7 @@ from thingtank.tank.keys import ApiKey, Permission, Resource
 from thingtank.tank.limits import Limits
 from thingtank.tank.properties import NO_PROPERTIES
 from thingtank.tank.tank import Tank
-from thingtank.tank.things import Account
+from thingtank.tank.things import Account, Device
 
 NOW = 1_700_000_000_000_000
 
@@ -222,6 +223,22 @@ async def test_properties_are_replaced_as_a_whole_or_stay(
     assert tank.directory.get_device(device_id).properties == {"b": 3}
     await change(DeviceChange(properties={}))
     assert tank.directory.get_device(device_id).properties is NO_PROPERTIES
+
+
+async def test_an_update_that_was_overtaken_keeps_what_the_other_changed(
+    tank: Tank, alice: Account, made: CreatedDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device_id = made.device.device_id
+    update = tank.directory.update_device
+
+    async def overtaken(device_id: int, change: Callable[[Device], Device]) -> Device:
+        monkeypatch.setattr(tank.directory, "update_device", update)
+        await update_device(tank, Caller(alice), device_id, DeviceChange(properties={"a": 1}))
+        return await update(device_id, change)
+
+    monkeypatch.setattr(tank.directory, "update_device", overtaken)
+    device = await update_device(tank, Caller(alice), device_id, DeviceChange(title="Z"))
+    assert (device.title, device.properties) == ("Z", {"a": 1})
 
 
 async def test_a_search_by_properties_runs_beside_the_loop(tank: Tank, alice: Account) -> None:

@@ -34,7 +34,8 @@ class SkynetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         heartbeat_timeout_s: without an answer to one.
         poll_s: for how long a poll waits while there is nothing.
         abandoned_s: after how long a session that nobody polls is over.
-        allowed_origins: pages of which other sites may connect; `*` for all.
+        allowed_origins: pages of which other sites may come as strangers while strangers are let
+            in; `*` for all. Who shows a token may come from anywhere.
     """
 
     port: int | Literal["off"] = 3000
@@ -56,4 +57,4 @@ class SkynetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     heartbeat_timeout_s: float = 60.0
     poll_s: float = 20.0
     abandoned_s: float = 60.0
-    allowed_origins: tuple[str, ...] = ("*",)
+    allowed_origins: tuple[str, ...] = ()

@@ -152,7 +152,7 @@ async def update_device(tank: Tank, caller: Caller, device_id: int, change: Devi
 def checked_device_change(device: Device, change: DeviceChange) -> Device:
     """`device` with `change`; raises ValidationFailed if that would break a rule."""
     kept = kept_device(changed_device(device, change))
-    problems = device_problems(kept)
+    problems = device_problems(kept, device)
     if problems:
         raise ValidationFailed(problems)
     return kept
@@ -161,12 +161,14 @@ def checked_device_change(device: Device, change: DeviceChange) -> Device:
 async def apply_device_change(tank: Tank, device_id: int, change: DeviceChange) -> Device:
     """Store and announce a checked change; one that changes nothing is not stored."""
     before = tank.directory.get_device(device_id)
-    if checked_device_change(before, change) == before:
+    checked = checked_device_change(before, change)
+    if checked == before:
         return before
     now_us = tank.clock.now_us()
 
     def change_newest(newest: Device) -> Device:
-        after = with_location_time(newest, checked_device_change(newest, change), now_us)
+        after = checked if newest is before else checked_device_change(newest, change)
+        after = with_location_time(newest, after, now_us)
         return msgspec.structs.replace(after, updated_us=max(now_us, newest.updated_us))
 
     device = await tank.directory.update_device(device_id, change_newest)

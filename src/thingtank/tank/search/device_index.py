@@ -5,6 +5,7 @@ Queries may come from any thread.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -157,15 +158,12 @@ class DeviceIndex:
         # Devices come about in this order already, which makes it cheap.
         order = np.lexsort((ids, columns.created_us[:count]))[::-1]
         order = order[columns.is_there[order]]
-        found: list[Device] = []
-        for start in range(0, len(order), _SCAN_ROWS):
-            for device_id in ids[order[start : start + _SCAN_ROWS]].tolist():
-                device = self._devices.get(device_id)
-                if len(found) >= limit:
-                    return found
-                if device is not None and matches(device):
-                    found.append(device)
-        return found
+        parts = (
+            ids[order[start : start + _SCAN_ROWS]].tolist()
+            for start in range(0, len(order), _SCAN_ROWS)
+        )
+        devices = filter(None, map(self._devices.get, chain.from_iterable(parts)))
+        return list(islice(filter(matches, devices), limit))
 
     def find(self, query: DeviceQuery) -> DevicePage:
         """One page of the devices that a query matches."""

@@ -142,7 +142,8 @@ class DjangoDirectory:
     @property
     def rights_version(self) -> int:
         """Rises when an account, a device's owner or privacy, or a key changes."""
-        return self._snapshot.rights_version
+        snapshot = self._snapshot  # asked for with every packet: no call more than this one
+        return snapshot.things_version + snapshot.accounts_version
 
     def close(self) -> None:
         """End the threads."""

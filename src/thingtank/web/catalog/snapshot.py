@@ -24,12 +24,13 @@ class Snapshot:
     Attributes:
         retaining: the devices whose `retention_s` is set.
         accounts_version: rises after `accounts` has been replaced.
+        things_version: rises with all else that rights depend on; another thread's.
     """
 
     def __init__(self) -> None:
         self.accounts: dict[int, Account] = {}
         self.accounts_version = 0
-        self._things_version = 0
+        self.things_version = 0
         self.devices: dict[int, Device] = {}
         self.retaining: dict[int, Device] = {}
         self.keys: dict[int, ApiKey] = {}
@@ -41,11 +42,6 @@ class Snapshot:
         self._index = DeviceIndex(
             self.devices, self.datastreams, lambda: list(self.accounts.values())
         )
-
-    @property
-    def rights_version(self) -> int:
-        """Rises with all that rights depend on. Two counts, for each is another thread's."""
-        return self._things_version + self.accounts_version
 
     def load_devices(self, devices: Iterable[Device]) -> None:
         """Take over the first devices; `index_all` must follow."""
@@ -70,7 +66,7 @@ class Snapshot:
     def _put_device(self, device: Device) -> None:
         before = self.devices.get(device.device_id)
         if before is None or _owner_of(before) != _owner_of(device):
-            self._things_version += 1
+            self.things_version += 1
         self.devices[device.device_id] = device
         self._device_ids_by_uuid[uuid_key(device.uuid)] = device.device_id
         if device.retention_s is None:
@@ -80,7 +76,7 @@ class Snapshot:
 
     def drop_device(self, device_id: int) -> None:
         """Forget a device and its datastreams."""
-        self._things_version += 1
+        self.things_version += 1
         device = self.devices.pop(device_id)
         self.retaining.pop(device_id, None)
         self._token_digests.pop(device_id, None)
@@ -117,7 +113,7 @@ class Snapshot:
 
     def put_key(self, key: ApiKey, digest: bytes) -> None:
         """Add or replace a key; another digest replaces the one before."""
-        self._things_version += 1
+        self.things_version += 1
         before = self.digests.get(key.key_id)
         if before is not None and before != digest:
             del self._key_ids_by_digest[before]
@@ -127,7 +123,7 @@ class Snapshot:
 
     def drop_key(self, key_id: int) -> None:
         """Forget a key."""
-        self._things_version += 1
+        self.things_version += 1
         del self.keys[key_id]
         del self._key_ids_by_digest[self.digests.pop(key_id)]
 
