@@ -72,6 +72,7 @@ IDLE_S, PEER_IDLE_S = 30.0, 1.0  # of ours, longer than from one heartbeat to th
 KEPT_SHARE_MIN = 0.97  # of a rate; a machine that others use is late by itself
 BROADCAST_ROUNDS_MAX = 2  # thousands of sockets are opened for each
 QUICK_SUBSCRIBERS = 200
+SLOW_RECEIVERS_MAX = 1_000  # python-socketio takes most of a minute to let thousands go
 PEERS = {
     BARE: bare,
     PYTHON_SOCKETIO: python_socketio,
@@ -170,6 +171,8 @@ def _work_of(server: Server, work: Work) -> Work | None:
         has_sockets = bool(server.wires)
         asked = work._replace(receivers=work.receivers if has_sockets else 0)
         return asked if work.target in server.targets else None
+    if work.receivers > SLOW_RECEIVERS_MAX and server.name == PYTHON_SOCKETIO:
+        return None
     return work if work.wire in server.wires else None
 
 
