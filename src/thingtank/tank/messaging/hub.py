@@ -5,7 +5,7 @@ Lives in the loop's thread.
 
 import contextlib
 from asyncio import Future
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -142,12 +142,20 @@ class Messaging:
         content = {"devices": "*", "topic": topic, "payload": payload, "fromUuid": device.uuid}
         return Message(device.uuid, device.device_id, self._clock.now_us(), content)
 
-    async def give_kept(self, device: Device, listener: Listener) -> None:
+    async def give_kept(
+        self,
+        device: Device,
+        listener: Listener,
+        is_there: Callable[[], bool] = lambda: True,
+    ) -> None:
         """Give a device the messages that came while it was away, oldest first.
 
         Before it is made to listen, so that new ones do not overtake them. A message is forgotten
         after it was handed to the connection: a crash between the two gives it twice, and never
         loses it. `kept.id` in it is the same then.
+
+        Args:
+            is_there: whether the listener has not left meanwhile.
 
         Raises:
             StorageFailed: they cannot be read, and stay.
@@ -156,6 +164,8 @@ class Messaging:
             if not self.kept.count(device.device_id):
                 return
             found = await self.kept.take(device.device_id, self._clock.now_us(), KEPT_PER_ROUND)
+            if not is_there():
+                return
             for message in found:
                 content = msgspec.json.decode(message.body)
                 content["kept"] = {"id": str(message.kept_id), "at": message.at_us // 1000}
