@@ -26,9 +26,10 @@ from tests.bench.peers import (
     process_tree,
     running,
 )
+from tests.bench.side_by_side import OURS
 from tests.live_server import LiveServer, start_server
 
-OURS, MOSQUITTO, AMQTT = "Thing Tank", "Mosquitto", "amqtt"
+MOSQUITTO, AMQTT = "Mosquitto", "amqtt"
 AMQTT_VERSION = "amqtt==0.12.1"
 INFLIGHT_MAX = 1_000
 # Mosquitto 2.0.11 never takes off its count some messages that had to wait and then went out. With a
