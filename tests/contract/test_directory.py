@@ -4,15 +4,22 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.contract.directories import (
+    OnDatabase,
+    Opened,
+    blocking_calls_allowed,
+    draft,
+    made,
+    opened_directory,
+)
 from tests.contract.naive_search import naive_search
 
-from thingtank.stores.memory_directory import MemoryDirectory
 from thingtank.tank.errors import (
     NoSuchAccount,
     NoSuchDatastream,
@@ -26,94 +33,19 @@ from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission, Resource
 from thingtank.tank.things import Account, Datastream, Device, Location, Unit, Waypoint
 from thingtank.tank.waypoints import WAYPOINTS_MAX
 
-SECRET = bytes(range(32))
 WAIT_S = 10
-
-
-class Opened(Protocol):
-    """A directory under test with two accounts."""
-
-    directory: Any
-    alice: Account
-    bob: Account
-
-
-class InMemory:
-    def __init__(self) -> None:
-        self.directory = MemoryDirectory()
-        self.alice = self.directory.add_account("alice")
-        self.bob = self.directory.add_account("bob")
-
-
-class OnDatabase:
-    def __init__(self) -> None:
-        from thingtank.web.accounts.models import Account as AccountRow
-        from thingtank.web.catalog import models
-        from thingtank.web.catalog.directory import DjangoDirectory
-
-        models.ApiKey.objects.all().delete()
-        models.Device.objects.all().delete()
-        AccountRow.objects.all().delete()
-        for login in ("alice", "bob"):
-            AccountRow.objects.create_user(login)
-        self.directory = DjangoDirectory(SECRET)
-        self.directory.load()
-        found = [self.directory.find_account(login) for login in ("alice", "bob")]
-        assert found[0] is not None
-        assert found[1] is not None
-        self.alice, self.bob = found[0], found[1]
-
-    def reopened(self) -> Directory:
-        from thingtank.web.catalog.directory import DjangoDirectory
-
-        self.directory.close()
-        self.directory = DjangoDirectory(SECRET)
-        self.directory.load()
-        return self.directory
 
 
 @pytest.fixture(params=["memory", "database"])
 async def opened(request: pytest.FixtureRequest, database: Path) -> AsyncIterator[Opened]:
-    if request.param == "memory":
-        yield InMemory()
-        return
-    with _blocking_calls_allowed():
-        made = OnDatabase()
+    async with opened_directory(request.param) as made:
         yield made
-        made.directory.close()
-
-
-class _blocking_calls_allowed:
-    """Lets a test read Django's tables in the loop's thread, which Django refuses by default."""
-
-    def __enter__(self) -> None:
-        self.patch = pytest.MonkeyPatch()
-        self.patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-
-    def __exit__(self, *_: object) -> None:
-        from django.db import connection
-
-        connection.close()
-        self.patch.undo()
 
 
 @pytest.fixture
 def directory(opened: Opened) -> Directory:
     found: Directory = opened.directory
     return found
-
-
-def draft(opened: Opened, title: str = "Roof", **fields: Any) -> Device:
-    fields.setdefault("account_id", opened.alice.account_id)
-    fields.setdefault("uuid", f"uuid-{title}")
-    return Device(0, title=title, created_us=1, updated_us=2, **fields)
-
-
-async def made(opened: Opened, title: str = "Roof", **fields: Any) -> Device:
-    device: Device = await opened.directory.insert_device(
-        draft(opened, title, **fields), [], "t", None
-    )
-    return device
 
 
 FULL = {
@@ -582,7 +514,7 @@ async def test_the_index_agrees_with_a_plain_search_after_any_changes(
 
 
 async def test_a_loaded_index_finds_what_the_changed_one_found(database: Path) -> None:
-    with _blocking_calls_allowed():
+    with blocking_calls_allowed():
         opened = OnDatabase()
         for number in range(30):
             device = await made(opened, f"Node {number}", description="on the roof", **FULL_TAGS)
@@ -643,9 +575,9 @@ async def test_only_the_newest_waypoints_are_kept(opened: Opened, directory: Dir
 
 async def test_a_device_has_its_token_and_no_other(opened: Opened, directory: Directory) -> None:
     stored = await directory.insert_device(draft(opened), (), "the token", None)
-    assert await directory.has_token(stored.device_id, "the token")
-    assert not await directory.has_token(stored.device_id, "another")
-    assert not await directory.has_token(stored.device_id + 1, "the token")
+    assert directory.has_token(stored.device_id, "the token")
+    assert not directory.has_token(stored.device_id, "another")
+    assert not directory.has_token(stored.device_id + 1, "the token")
 
 
 async def test_devices_are_counted_by_owner(opened: Opened, directory: Directory) -> None:
@@ -736,7 +668,7 @@ def test_an_account_is_not_lost_when_two_threads_read_accounts_at_once(
 
 
 async def test_what_was_stored_is_there_after_a_restart(database: Path) -> None:
-    with _blocking_calls_allowed():
+    with blocking_calls_allowed():
         opened = OnDatabase()
         device = await made(opened, **FULL, retention_s=60)
         await opened.directory.insert_datastreams(
@@ -762,7 +694,7 @@ async def test_what_was_stored_is_there_after_a_restart(database: Path) -> None:
 async def test_a_secret_sealed_by_another_instance_is_told_as_such(database: Path) -> None:
     from thingtank.web.catalog.directory import DjangoDirectory
 
-    with _blocking_calls_allowed():
+    with blocking_calls_allowed():
         opened = OnDatabase()
         draft_key = ApiKey(0, opened.alice.account_id, "k", (Permission(("get",)),))
         key = await opened.directory.insert_key(draft_key, "sesame")
@@ -777,7 +709,7 @@ async def test_a_secret_sealed_by_another_instance_is_told_as_such(database: Pat
 
 
 async def test_secrets_are_told_while_a_long_write_is_under_way(database: Path) -> None:
-    with _blocking_calls_allowed():
+    with blocking_calls_allowed():
         opened = OnDatabase()
         draft_key = ApiKey(0, opened.alice.account_id, "k", (Permission(("get",)),))
         key = await opened.directory.insert_key(draft_key, "sesame")
@@ -804,7 +736,7 @@ async def test_secrets_that_cannot_be_read_are_told_as_such(
     def fail(*_: object, **__: object) -> None:
         raise DatabaseError("disk I/O error")
 
-    with _blocking_calls_allowed():
+    with blocking_calls_allowed():
         opened = OnDatabase()
         draft_key = ApiKey(0, opened.alice.account_id, "k", (Permission(("get",)),))
         key = await opened.directory.insert_key(draft_key, "sesame")
@@ -817,7 +749,7 @@ async def test_secrets_that_cannot_be_read_are_told_as_such(
 
 
 async def test_no_secret_stands_in_the_database(database: Path) -> None:
-    with _blocking_calls_allowed():
+    with blocking_calls_allowed():
         opened = OnDatabase()
         secret, token = "a-secret-that-is-easy-to-find", "a-token-that-is-easy-to-find"
         await opened.directory.insert_device(draft(opened), [], token, None)
@@ -831,10 +763,10 @@ async def test_no_secret_stands_in_the_database(database: Path) -> None:
 
 
 async def test_a_database_that_refuses_changes_nothing_in_memory(database: Path) -> None:
-    with _blocking_calls_allowed():
+    with blocking_calls_allowed():
         opened = OnDatabase()
         device = await made(opened)
-        with pytest.raises(StorageFailed):  # the uuid is taken
-            await made(opened)
+        with pytest.raises(StorageFailed):
+            await made(opened, "Other", account_id=999_999)
         assert opened.directory.list_devices(DeviceQuery(**ALL)).devices == [device]
         opened.directory.close()

@@ -40,11 +40,14 @@ class DirectRoute(NamedTuple):
     Attributes:
         prefixes: of their paths.
         skips_forwarded: leave what a proxy forwards to ASGI, where somebody reads for whom it does.
+        skips: tells by the target of a request (path and query) that it is one for ASGI all the
+            same, such as one whose answer never ends.
     """
 
     prefixes: tuple[bytes, ...]
     app: DirectApp
     skips_forwarded: bool = False
+    skips: Callable[[bytes], bool] | None = None
 
 
 class DirectHttp(BoundedHttp):
@@ -141,6 +144,7 @@ class DirectHttp(BoundedHttp):
             and b"expect" not in fields
             and b"upgrade" not in fields
             and not (self.route.skips_forwarded and not _FORWARDED.isdisjoint(fields))
+            and not (self.route.skips is not None and self.route.skips(self.url))
             and len(length) < 8
             and int(length) <= BODY_BYTES_MAX  # the parser has refused what is no number
         )

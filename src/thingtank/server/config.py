@@ -17,6 +17,7 @@ from typing import Literal, cast
 import msgspec
 
 from thingtank.doors.mqtt.settings import MqttSettings
+from thingtank.doors.skynet.settings import SkynetSettings
 from thingtank.doors.wamp.realm_settings import RealmSettings
 from thingtank.doors.wamp.settings import WampSettings
 from thingtank.doors.xively.settings import SocketSettings, XivelySettings
@@ -25,6 +26,8 @@ from thingtank.server.bridge.settings import bridge_problems
 from thingtank.server.triggers.settings import TriggerSettings
 from thingtank.sinks.settings import DeliverySettings, EmailSettings, WebhookSettings
 from thingtank.stores.archive_settings import ArchiveSettings
+from thingtank.stores.device_event_settings import DeviceEventSettings
+from thingtank.stores.kept_message_settings import KeptMessageSettings
 from thingtank.stores.outbox_settings import OutboxSettings
 from thingtank.tank.limits import Limits
 
@@ -83,12 +86,6 @@ class WebDoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     map_tiles_attribution: str = ""
 
 
-class DoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A door's port, or `off`."""
-
-    port: Port = "off"
-
-
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of an instance, by section."""
 
@@ -97,7 +94,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wamp: WampSettings = WampSettings()
     socket: SocketSettings = SocketSettings()
     mqtt: MqttSettings = MqttSettings()
-    skynet: DoorSettings = DoorSettings()
+    skynet: SkynetSettings = SkynetSettings()
     http: HttpLimits = HttpLimits()
     limits: Limits = Limits()
     xively: XivelySettings = XivelySettings()
@@ -107,6 +104,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     webhooks: WebhookSettings = WebhookSettings()
     email: EmailSettings = EmailSettings()
     triggers: TriggerSettings = TriggerSettings()
+    device_events: DeviceEventSettings = DeviceEventSettings()
+    kept_messages: KeptMessageSettings = KeptMessageSettings()
 
 
 class BadSettings(Exception):
@@ -300,7 +299,7 @@ def _is_tiles_url(value: str) -> bool:
 
 def _problem_of(key: str, value: object) -> str:
     """What is wrong with a value that its type allows; blank for nothing."""
-    if key in ("trusted_proxies", "allowed_networks"):
+    if key in ("trusted_proxies", "allowed_networks", "unthrottled_networks"):
         return _problem_of_networks(cast("tuple[str, ...]", value))
     if key == "public_url" and value and not _origin_of(cast("str", value)):
         return f"must be scheme, host and port such as https://tank.example, not `{value}`"

@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from thingtank.net.identity.password_store import PasswordStore
+from thingtank.net.origins import is_loopback
 from thingtank.server.cannot_start import CannotStart, why_not_made
 from thingtank.server.config import Config
 from thingtank.server.first_start import ensure_owner_account
 from thingtank.server.folder_lock import FolderLock
 from thingtank.server.secret import load_secret
+from thingtank.stores.device_events import DeviceEventLog
 from thingtank.stores.embedded_archive import EmbeddedArchive
+from thingtank.stores.kept_messages import SqliteKeptMessages
 from thingtank.stores.sqlite_outbox import SqliteOutbox
+from thingtank.tank.messaging.permissions import Policy
 from thingtank.tank.tank import SystemClock, Tank
 from thingtank.web import setup as web_setup
 from thingtank.web.derived_keys import derive_key
@@ -67,6 +71,10 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
     products = DjangoProducts(directory, secret)
     stack.callback(products.close)
     outbox = await open_outbox(config, folder, secret, stack)
+    events = await DeviceEventLog.open(folder, config.device_events)
+    stack.push_async_callback(events.close)
+    kept_messages = await SqliteKeptMessages.open(folder, config.kept_messages)
+    stack.push_async_callback(kept_messages.close)
     tank = Tank(
         directory,
         archive,
@@ -76,11 +84,20 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
         accounts=DjangoAccounts(directory),
         triggers=await asyncio.to_thread(_load_triggers, directory),
         sends_email=bool(config.email.host),
+        policy=Policy(is_open=is_open(config)),
+        device_events=events,
+        kept_messages=kept_messages,
     )
     tank_access.attach(tank, directory.refresh_accounts)
     passwords = DjangoPasswords(directory)
     stack.callback(passwords.close)
     return OpenFolder(tank, directory, archive, outbox, passwords, secret)
+
+
+def is_open(config: Config) -> bool:
+    """Whether devices may be registered, found and written to without a token, as in 2014."""
+    access, host = config.skynet.open_access, config.server.host
+    return access == "always" or (access == "loopback" and is_loopback(host))
 
 
 async def open_outbox(

@@ -7,16 +7,24 @@ contract tests run over both.
 import hashlib
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
 
-from thingtank.tank.errors import NoSuchAccount, NoSuchDatastream, NoSuchDevice, NoSuchKey
+from thingtank.stores.memory_tokens import MemoryTokens
+from thingtank.tank.errors import (
+    NoSuchAccount,
+    NoSuchDatastream,
+    NoSuchDevice,
+    NoSuchKey,
+    UuidTaken,
+)
 from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
 from thingtank.tank.keys import ApiKey, Permission
 from thingtank.tank.search.device_index import DeviceIndex
 from thingtank.tank.things import Account, Datastream, Device, Waypoint
+from thingtank.tank.tokens import DeviceToken, uuid_key
 from thingtank.tank.waypoints import WAYPOINTS_MAX, forgets_waypoints, waypoint_left
 
 FIRST_DEVICE_ID = 1001  # Xively's feed ids had at least three digits; clients expect no more
@@ -26,14 +34,15 @@ class MemoryDirectory:
     """Accounts, devices, datastreams and keys in dictionaries. Implements `Directory`.
 
     Attributes:
-        rights_version: rises when an account, a device or a key changes.
+        rights_version: rises when an account, a device or a key changes, or a token is gone.
     """
 
     def __init__(self) -> None:
         self.rights_version = 0
         self._accounts: dict[int, Account] = {}
         self._devices: dict[int, Device] = {}
-        self._tokens: dict[int, str] = {}
+        self._device_ids_by_uuid: dict[str, int] = {}
+        self._tokens = MemoryTokens()
         self._datastreams: dict[int, dict[str, Datastream]] = {}
         self._waypoints: dict[int, deque[Waypoint]] = {}
         self._keys: dict[int, ApiKey] = {}
@@ -90,8 +99,9 @@ class MemoryDirectory:
         return device
 
     def find_device_by_uuid(self, uuid: str) -> Device | None:
-        """The device with that uuid, lower case."""
-        return next((device for device in self._devices.values() if device.uuid == uuid), None)
+        """The device with that uuid, in any case."""
+        device_id = self._device_ids_by_uuid.get(uuid_key(uuid))
+        return None if device_id is None else self._devices[device_id]
 
     def datastreams(self, device_id: int) -> Mapping[str, Datastream]:
         """A device's datastreams by name, in order of name."""
@@ -100,6 +110,10 @@ class MemoryDirectory:
     def list_devices(self, query: DeviceQuery) -> DevicePage:
         """One page of devices."""
         return self._index.find(query)
+
+    def devices_matching(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:
+        """The newest devices that fit, at most `limit`, newest first."""
+        return self._index.matching(matches, limit)
 
     def count_devices(self, query: DeviceQuery) -> int:
         """How many devices there are on all pages."""
@@ -113,9 +127,44 @@ class MemoryDirectory:
         """Have `notify` called as soon as a device is gone, or the datastream of it named."""
         self._notify_gone = notify
 
-    async def has_token(self, device_id: int, token: str) -> bool:
+    def has_token(self, device_id: int, token: str) -> bool:
         """Whether a device has this token."""
-        return self._tokens.get(device_id) == token
+        return self._tokens.has(device_id, token)
+
+    def count_tokens(self, device_id: int) -> int:
+        """How many tokens a device has besides its root token."""
+        return len(self._tokens.of(device_id))
+
+    async def tokens_of(self, device_id: int) -> Sequence[DeviceToken]:
+        """A device's tokens besides its root token, oldest first."""
+        return self._tokens.of(device_id)
+
+    async def insert_token(
+        self, device_id: int, token: str, tag: str, created_us: int, *, tokens_max: int
+    ) -> DeviceToken:
+        """Give a device one more token."""
+        self.get_device(device_id)
+        return self._tokens.insert(device_id, token, tag, created_us, tokens_max)
+
+    async def replace_root_token(self, device_id: int, token: str) -> None:
+        """Give a device another root token; the old one is dead at once."""
+        self.get_device(device_id)
+        self._tokens.put_root(device_id, token)
+        self.rights_version += 1
+
+    async def delete_token(self, device_id: int, token: str) -> bool:
+        """Remove a token by its secret, but not the root token; answer whether there was one."""
+        self.get_device(device_id)
+        self.rights_version += 1
+        return self._tokens.delete_secret(device_id, token) > 0
+
+    async def delete_tokens(
+        self, device_id: int, *, token_ids: Collection[int] | None = None, tag: str | None = None
+    ) -> int:
+        """Remove those of some numbers and of a tag; answer how many. None for any: all go."""
+        self.get_device(device_id)
+        self.rights_version += 1
+        return self._tokens.delete(device_id, token_ids, tag)
 
     async def read_waypoints(self, device_id: int) -> Sequence[Waypoint]:
         """Where a mobile device was before, oldest first."""
@@ -158,11 +207,14 @@ class MemoryDirectory:
         key_for: Callable[[Device], tuple[ApiKey, str]] | None,
     ) -> Device:
         """Store a device with datastreams, token and first key."""
+        if self.find_device_by_uuid(device.uuid) is not None:
+            raise UuidTaken.of(device.uuid)
         stored = msgspec.structs.replace(device, device_id=next(self._device_ids))
         self._devices[stored.device_id] = stored
         self.rights_version += 1
         self._index.change(None, stored, {}, {})
-        self._tokens[stored.device_id] = token
+        self._device_ids_by_uuid[uuid_key(stored.uuid)] = stored.device_id
+        self._tokens.put_root(stored.device_id, token)
         await self.insert_datastreams(stored.device_id, datastreams)
         if key_for is not None:
             await self.insert_key(*key_for(stored))
@@ -188,7 +240,8 @@ class MemoryDirectory:
         device = self.get_device(device_id)
         del self._devices[device_id]
         self.rights_version += 1
-        del self._tokens[device_id]
+        del self._device_ids_by_uuid[uuid_key(device.uuid)]
+        self._tokens.drop(device_id)
         self._index.drop(device, self._datastreams.pop(device_id, {}))
         self._waypoints.pop(device_id, None)
         for key in list(self._keys.values()):

@@ -1,15 +1,12 @@
 """The SQLite file of MQTT's sessions and retained messages.
 
-Used from one thread at a time. Rows are written many in a statement. Each step of a statement gives
-the interpreter to the loop and has to wait until the loop gives it back; row by row, a busy loop
-would let few through.
+Used from one thread at a time.
 """
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +21,7 @@ from thingtank.protocols.mqtt.keeping import (
 )
 from thingtank.protocols.mqtt.messages import Message, Subscription
 from thingtank.stores.folders import sync_folder
+from thingtank.stores.many_rows import execute_rows
 from thingtank.stores.mqtt_changes import MqttChanges
 from thingtank.stores.mqtt_rows import (
     decoded_identifiers,
@@ -87,7 +85,6 @@ CREATE TABLE IF NOT EXISTS received (
 CREATE TABLE IF NOT EXISTS retained (topic TEXT PRIMARY KEY, message BLOB NOT NULL);
 COMMIT;
 """
-_ROWS_AT_ONCE = (256, 16, 1)
 _OF_IDS = "IN (SELECT value FROM json_each(?))"
 _SET_STATES = (
     "UPDATE delivery SET packet_id = json_extract(value, '$[1]'),"
@@ -179,7 +176,7 @@ def _remove(connection: sqlite3.Connection, plan: Plan) -> None:
     ):
         if ids:
             connection.execute(f"DELETE FROM {table} WHERE {column} {_OF_IDS}", (json.dumps(ids),))  # noqa: S608 - names of ours
-    _execute(
+    execute_rows(
         connection,
         "DELETE FROM subscription WHERE {}",
         plan.dropped_subscriptions,
@@ -187,16 +184,18 @@ def _remove(connection: sqlite3.Connection, plan: Plan) -> None:
         row="(session_id = ? AND topic_filter = ?)",
         between=" OR ",
     )
-    _execute(connection, "DELETE FROM retained WHERE topic IN (VALUES {})", plan.dropped_retained)
+    execute_rows(
+        connection, "DELETE FROM retained WHERE topic IN (VALUES {})", plan.dropped_retained
+    )
 
 
 def _add(connection: sqlite3.Connection, plan: Plan) -> None:
-    _execute(connection, "REPLACE INTO session VALUES {}", plan.sessions)
-    _execute(connection, "REPLACE INTO subscription VALUES {}", plan.subscriptions)
-    _execute(connection, "INSERT INTO message VALUES {}", plan.messages)
-    _execute(connection, "INSERT INTO delivery VALUES {}", plan.deliveries)
-    _execute(connection, "INSERT INTO received VALUES {}", plan.received)
-    _execute(
+    execute_rows(connection, "REPLACE INTO session VALUES {}", plan.sessions)
+    execute_rows(connection, "REPLACE INTO subscription VALUES {}", plan.subscriptions)
+    execute_rows(connection, "INSERT INTO message VALUES {}", plan.messages)
+    execute_rows(connection, "INSERT INTO delivery VALUES {}", plan.deliveries)
+    execute_rows(connection, "INSERT INTO received VALUES {}", plan.received)
+    execute_rows(
         connection,
         "INSERT INTO retained VALUES {} ON CONFLICT DO UPDATE SET message = excluded.message",
         plan.retained,
@@ -216,31 +215,6 @@ def _remove_after(connection: sqlite3.Connection, last: Last) -> None:
             ("received", "received_id", last.received_id),
         ):
             connection.execute(f"DELETE FROM {table} WHERE {column} > ?", (value,))  # noqa: S608 - names of ours
-
-
-def _execute(
-    connection: sqlite3.Connection,
-    text: str,
-    rows: Sequence[tuple[Any, ...]],
-    *,
-    row: str = "",
-    between: str = ", ",
-) -> None:
-    """Execute a statement with rows in the place of `{}`.
-
-    Args:
-        row: the text of one; blank for `(?, …)`.
-    """
-    done = 0
-    for at_once in _ROWS_AT_ONCE:
-        if len(rows) - done < at_once:
-            continue
-        each = row or "(" + ", ".join("?" * len(rows[0])) + ")"
-        statement = text.format(between.join([each] * at_once))
-        while len(rows) - done >= at_once:
-            values = list(chain.from_iterable(rows[done : done + at_once]))
-            connection.execute(statement, values)
-            done += at_once
 
 
 def _load_index(connection: sqlite3.Connection) -> MqttSessionIndex:

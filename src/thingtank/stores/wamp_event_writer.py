@@ -15,6 +15,7 @@ import structlog
 from thingtank.protocols.wamp.answers import UNAVAILABLE, Refused
 from thingtank.protocols.wamp.keeping import Keeping
 from thingtank.stores.committer import GATHER_S_MAX
+from thingtank.stores.losses import Losses, LossWords
 from thingtank.stores.wamp_event_file import RetainedKey, WampEventFile
 from thingtank.stores.wamp_event_rows import Row, disk_bytes
 from thingtank.stores.worker import Worker
@@ -23,9 +24,9 @@ log = structlog.get_logger()
 
 PENDING_BYTES_MAX = 32 * 2**20
 TRIM_INTERVAL_S = 5.0
-LOG_INTERVAL_S = 60.0
 _ROW_BYTES = 300  # about what an event takes in memory beside its texts
 
+_WORDS = LossWords("wamp_event_writes_fail", "wamp_event_writes_recovered", "wamp_events_lost")
 _FULL = "this event was published, but is not kept: too many others wait for the disk"
 _FAILED = "this event was published, but is not kept: the disk is full, or fails"
 _CLOSED = "this event was published, but is not kept: the router stops"
@@ -63,7 +64,7 @@ class WampEventWriter:
         self._is_gathering = False
         self._is_trimming = False
         self._is_closed = False
-        self._losses = _Losses(self._loop.time)
+        self._losses = Losses(_WORDS, self._loop.time)
         self._timer = self._loop.call_later(trim_interval_s, self._tick)
 
     @property
@@ -193,49 +194,6 @@ class WampEventWriter:
             self._losses.fail(result)
         elif not result and not self._is_closed:
             self._trim()
-
-
-class _Losses:
-    """Counts what was not kept, and logs it: at once, then once in a while."""
-
-    def __init__(self, time_s: Callable[[], float]) -> None:
-        self._time_s = time_s
-        self._logged_count = 0
-        self._next_log_s = 0.0
-        self._why = ""
-        self._is_failing = False
-        self.count = 0
-
-    def add(self, count: int, why: str) -> None:
-        self.count += count
-        self._why = why
-        if count and self._time_s() >= self._next_log_s:
-            self._log()
-
-    def log_rest(self) -> None:
-        if self.count > self._logged_count and self._time_s() >= self._next_log_s:
-            self._log()
-
-    def close(self) -> None:
-        """Log what is left, and what comes yet at once."""
-        if self.count > self._logged_count:
-            self._log()
-        self._next_log_s = 0.0
-
-    def fail(self, error: Exception) -> None:
-        if not self._is_failing:
-            self._is_failing = True
-            log.error("wamp_event_writes_fail", why=str(error))
-
-    def recover(self) -> None:
-        if self._is_failing:
-            self._is_failing = False
-            log.warning("wamp_event_writes_recovered", lost_count=self.count)
-
-    def _log(self) -> None:
-        log.error("wamp_events_lost", count=self.count - self._logged_count, why=self._why)
-        self._logged_count = self.count
-        self._next_log_s = self._time_s() + LOG_INTERVAL_S
 
 
 def _settle(keeping: Keeping, refused: Refused | None) -> None:

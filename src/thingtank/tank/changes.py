@@ -1,7 +1,7 @@
 """What a request wants changed: only the fields it named. UNSET fields stay as they are."""
 
-from collections.abc import Sequence
-from typing import Literal, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -26,7 +26,10 @@ class LocationChange(msgspec.Struct, frozen=True):
 
 
 class DeviceChange(msgspec.Struct, frozen=True):
-    """New values for a device's metadata. A whole location replaces the one there is."""
+    """New values for a device's metadata. A whole location replaces the one there is.
+
+    So do properties: what is not among the new ones is gone.
+    """
 
     title: str | UnsetType = UNSET
     private: bool | UnsetType = UNSET
@@ -37,6 +40,7 @@ class DeviceChange(msgspec.Struct, frozen=True):
     icon: str | UnsetType = UNSET
     location: LocationChange | Location | UnsetType | None = UNSET
     retention_s: int | UnsetType | None = UNSET
+    properties: Mapping[str, Any] | UnsetType = UNSET
 
 
 class DatastreamChange(msgspec.Struct, frozen=True):

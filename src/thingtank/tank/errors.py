@@ -9,6 +9,7 @@ TankError
 ├── NotAllowed           known, but may not do this
 │   └── AlreadyActivated a provisioned device is active, and the caller may not see its key
 ├── ValidationFailed     the request's content breaks rules; lists each problem
+├── UuidTaken            another device has this uuid already
 ├── LimitReached         more than the settings allow (datapoints a write, length of a range)
 ├── RateExceeded         more often than the settings allow: try again after `retry_after_s`
 └── Unavailable          not now: try again after `retry_after_s`
@@ -108,6 +109,15 @@ class ValidationFailed(TankError):
     def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
         self.problems = tuple(problems)
         super().__init__("; ".join(f"{field} {message}" for field, message in self.problems))
+
+
+class UuidTaken(TankError):
+    """Another device has this uuid already, or one that differs in case only."""
+
+    @classmethod
+    def of(cls, uuid: str) -> "UuidTaken":
+        """A uuid that a client chose."""
+        return cls(f"there is a device with the uuid {uuid} already")
 
 
 class LimitReached(TankError):

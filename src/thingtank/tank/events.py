@@ -3,6 +3,7 @@
 import msgspec
 
 from thingtank.tank.datapoints import DatapointRows
+from thingtank.tank.messaging.messages import Message
 from thingtank.tank.things import Device
 from thingtank.tank.trigger_rules import Firing
 from thingtank.tank.triggers import Trigger
@@ -72,6 +73,25 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     user_agent: bytes = b""
 
 
+class MessageSent(msgspec.Struct, frozen=True, gc=False):
+    """A message was given to a device's listeners, or is kept for it.
+
+    Attributes:
+        device: who it is for; of a broadcast, who it is from.
+    """
+
+    device: Device
+    message: Message
+    is_broadcast: bool = False
+
+
+class PresenceChanged(msgspec.Struct, frozen=True, gc=False):
+    """A device has come by its first connection, or left by its last."""
+
+    device: Device
+    is_online: bool
+
+
 class RequestServed(msgspec.Struct, frozen=True, gc=False):
     """A request that touched a device was answered.
 
@@ -103,6 +123,8 @@ Event = (
     | DatapointsRecorded
     | TriggerChanged
     | TriggerFired
+    | MessageSent
+    | PresenceChanged
     | RequestServed
 )
 
@@ -111,6 +133,8 @@ def device_id_of(event: Event) -> int:
     """The device an event is about."""
     match event:
         case DeviceCreated() | DeviceUpdated() | DeviceDeleted():
+            return event.device.device_id
+        case MessageSent() | PresenceChanged():
             return event.device.device_id
         case DatapointsRecorded() | RequestServed():
             return event.device_id

@@ -1,6 +1,14 @@
 """The narrow interfaces the tank stands on: what the actions need, and several can provide."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -9,6 +17,7 @@ from thingtank.tank.datapoints import Bucket, CurrentValue, Datapoint, Datapoint
 from thingtank.tank.errors import ValidationFailed
 from thingtank.tank.keys import ApiKey
 from thingtank.tank.things import Account, Datastream, Device, Waypoint
+from thingtank.tank.tokens import DeviceToken
 
 SEARCH_CHARS_MAX = 255
 PAGE_MAX = 1_000_000
@@ -123,7 +132,7 @@ class Directory(Protocol):
 
     @property
     def rights_version(self) -> int:
-        """Rises when an account, a device's owner or privacy, or a key changes.
+        """Rises when an account, a device's owner or privacy, or a key changes, or a token is gone.
 
         While it stays, so does all that `tank.access` answers, but for keys that expire.
         """
@@ -142,7 +151,7 @@ class Directory(Protocol):
         ...
 
     def find_device_by_uuid(self, uuid: str) -> Device | None:
-        """The device with that uuid, lower case."""
+        """The device with that uuid, in any case."""
         ...
 
     def datastreams(self, device_id: int) -> Mapping[str, Datastream]:
@@ -155,6 +164,17 @@ class Directory(Protocol):
 
     def count_devices(self, query: DeviceQuery) -> int:
         """How many devices there are on all pages."""
+        ...
+
+    def devices_matching(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:
+        """The newest devices that fit, at most `limit`, newest first.
+
+        Looks at one after the other until it has enough, so it may take long; the event loop asks
+        `Tank.find_devices`, which never blocks it.
+
+        Args:
+            matches: called in the thread that asks.
+        """
         ...
 
     def follow(self, current_at_us: CurrentTimes, now_us: Callable[[], int]) -> None:
@@ -203,11 +223,51 @@ class Directory(Protocol):
         token: str,
         key_for: Callable[[Device], tuple[ApiKey, str]] | None,
     ) -> Device:
-        """Store a device with datastreams, token and first key (and secret), all or nothing."""
+        """Store a device with datastreams, token and first key (and secret), all or nothing.
+
+        Raises:
+            UuidTaken: another device has its uuid, or one that differs in case only.
+        """
         ...
 
-    async def has_token(self, device_id: int, token: str) -> bool:
-        """Whether a device has this token; from the database."""
+    def has_token(self, device_id: int, token: str) -> bool:
+        """Whether a device has this token. Takes the same time for any wrong one."""
+        ...
+
+    def count_tokens(self, device_id: int) -> int:
+        """How many tokens a device has besides its root token."""
+        ...
+
+    async def tokens_of(self, device_id: int) -> Sequence[DeviceToken]:
+        """A device's tokens besides its root token, oldest first."""
+        ...
+
+    async def insert_token(
+        self, device_id: int, token: str, tag: str, created_us: int, *, tokens_max: int
+    ) -> DeviceToken:
+        """Give a device one more token.
+
+        Raises:
+            NoSuchDevice.
+            LimitReached: it would have more than `tokens_max`, its root token aside.
+        """
+        ...
+
+    async def replace_root_token(self, device_id: int, token: str) -> None:
+        """Give a device another root token; the old one is dead when this returns."""
+        ...
+
+    async def delete_token(self, device_id: int, token: str) -> bool:
+        """Remove a token by its secret, but not the root token; answer whether there was one."""
+        ...
+
+    async def delete_tokens(
+        self, device_id: int, *, token_ids: Collection[int] | None = None, tag: str | None = None
+    ) -> int:
+        """Remove those of some numbers and of a tag; answer how many. None for any: all go.
+
+        The root token stays.
+        """
         ...
 
     async def update_device(self, device_id: int, change: Callable[[Device], Device]) -> Device:

@@ -14,6 +14,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         products_per_account_max: more are refused; each device added in the workbench is one.
         devices_per_product_max: more serials are refused.
         serials_per_upload_max: a longer list of serials is refused whole.
+        tokens_per_device_max: more are refused, besides the token that every device has.
         triggers_per_account_max, triggers_per_device_max: more are refused.
         backtest_datapoints_max: a back-test looks at so many datapoints at most.
         datapoints_per_read_max: Xively's own limit; reads are clipped to it.
@@ -36,6 +37,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     products_per_account_max: int = 200_000
     devices_per_product_max: int = 1_000_000
     serials_per_upload_max: int = 100_000
+    tokens_per_device_max: int = 100
     triggers_per_account_max: int = 10_000
     triggers_per_device_max: int = 200
     backtest_datapoints_max: int = 1_000_000

@@ -2,23 +2,33 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from thingtank.tank.accounts import Accounts
 from thingtank.tank.bus import Bus
 from thingtank.tank.deliveries import DeliveryLog
+from thingtank.tank.device_events import DeviceEvents
 from thingtank.tank.errors import Overloaded
 from thingtank.tank.events import RequestServed, TriggerChanged
 from thingtank.tank.interfaces import Archive, Clock, DevicePage, DeviceQuery, Directory
+from thingtank.tank.kept_messages import KeptMessages
 from thingtank.tank.limits import Limits
+from thingtank.tank.messaging.hub import Messaging
+from thingtank.tank.messaging.permissions import CLOSED, Policy
 from thingtank.tank.products_interface import Products
 from thingtank.tank.request_log import RequestLog
 from thingtank.tank.request_rates import RequestRates
+from thingtank.tank.things import Device
 from thingtank.tank.trigger_interfaces import (
     NoTriggers,
     NoTriggerService,
     Triggers,
     TriggerService,
 )
+
+Found = TypeVar("Found")
 
 BACKTESTS_AT_ONCE_MAX = 2  # each keeps a processor busy
 SEARCHES_WAITING_MAX = 100
@@ -41,6 +51,7 @@ class Tank:
         trigger_service: triggers at work; set by who starts them.
         backtests: turns of those who try a trigger on history.
         request_rates: who asks how often.
+        messaging: messages between devices, and which of them are there.
     """
 
     def __init__(
@@ -55,6 +66,9 @@ class Tank:
         accounts: Accounts | None = None,
         triggers: Triggers | None = None,
         sends_email: bool = True,
+        policy: Policy = CLOSED,
+        device_events: DeviceEvents | None = None,
+        kept_messages: KeptMessages | None = None,
     ) -> None:
         self.directory = directory
         self.archive = archive
@@ -70,6 +84,9 @@ class Tank:
         self.backtests = asyncio.Semaphore(BACKTESTS_AT_ONCE_MAX)
         self.request_rates = RequestRates(self.limits)
         self.request_log = RequestLog()
+        self.messaging = Messaging(
+            self.bus, directory, self.clock, policy, device_events, kept_messages
+        )
         self.bus.react(RequestServed, self.request_log.remember)
         directory.follow(archive.current_at_us, self.clock.now_us)
         directory.on_gone(self._forget_triggers)
@@ -103,11 +120,25 @@ class Tank:
         """
         if not query.is_long:
             return self.directory.list_devices(query)
+        return await self._in_turn(partial(self.directory.list_devices, query))
+
+    async def find_devices(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:
+        """The newest devices that fit, at most `limit`, newest first; the loop serves others.
+
+        Args:
+            matches: is called in a thread, for one device after the other; it must not take long.
+
+        Raises:
+            Overloaded: SEARCHES_WAITING_MAX searches wait already.
+        """
+        return await self._in_turn(partial(self.directory.devices_matching, matches, limit))
+
+    async def _in_turn(self, search: Callable[[], Found]) -> Found:
         if self._searches_waiting_count >= SEARCHES_WAITING_MAX:
             raise Overloaded(f"{SEARCHES_WAITING_MAX} searches wait already; try again later")
         self._searches_waiting_count += 1
         try:
             async with self._search_turn:
-                return await asyncio.to_thread(self.directory.list_devices, query)
+                return await asyncio.to_thread(search)
         finally:
             self._searches_waiting_count -= 1

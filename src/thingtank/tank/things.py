@@ -7,9 +7,11 @@ id, its `uuid` SkyNet's.
 
 import re
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
+
+from thingtank.tank.properties import NO_PROPERTIES, properties_problems
 
 TEXT_CHARS_MAX = 255  # Xively: titles, tags and values up to 255 characters
 DESCRIPTION_CHARS_MAX = 10_000
@@ -77,7 +79,8 @@ class Device(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         device_id: also the Xively feed id; 0 before it is stored.
-        uuid: 36 characters, lower case.
+        uuid: 36 characters, lower case, unless a client chose another; see `tank.tokens`. No two
+            differ in case only.
         account_id: its owner.
         private: only its owner and keys with private access see it.
         tags: sorted without regard to case.
@@ -88,6 +91,8 @@ class Device(msgspec.Struct, frozen=True, gc=False):
         product_id, device_serial: what it was made from by an activation; blank for others.
         located_us: when its latitude, longitude or elevation last changed; None when they never
             did, or before this was noted.
+        properties: what SkyNet's programs keep with it, a JSON object; never changed, only replaced
+            as a whole. `dict(…)` of it can be encoded.
     """
 
     device_id: int
@@ -107,6 +112,7 @@ class Device(msgspec.Struct, frozen=True, gc=False):
     product_id: str = ""
     device_serial: str = ""
     located_us: int | None = None
+    properties: Mapping[str, Any] = NO_PROPERTIES
 
 
 def is_live(newest_us: int | None, now_us: int, live_s: int) -> bool:
@@ -148,8 +154,12 @@ def is_datastream_name(name: str) -> bool:
     return is_short and name not in _PATH_STEPS and _NAME_PATTERN.match(name) is not None
 
 
-def device_problems(device: Device) -> list[tuple[str, str]]:
-    """What is wrong with a device's own content, in Xively's words: (field, message) pairs."""
+def device_problems(device: Device, before: Device | None = None) -> list[tuple[str, str]]:
+    """What is wrong with a device's own content, in Xively's words: (field, message) pairs.
+
+    Args:
+        before: the device as it is stored; properties that stay are not looked at anew.
+    """
     problems = []
     if not device.title.strip():
         problems.append(("title", "can't be blank"))
@@ -165,6 +175,8 @@ def device_problems(device: Device) -> list[tuple[str, str]]:
     problems += text_problems({"description": device.description}, DESCRIPTION_CHARS_MAX)
     if device.retention_s is not None and device.retention_s < RETENTION_S_MIN:
         problems.append(("retention", f"must be at least {RETENTION_S_MIN} seconds"))
+    if before is None or device.properties is not before.properties:
+        problems += properties_problems(device.properties)
     return problems + _location_problems(device.location)
 
 

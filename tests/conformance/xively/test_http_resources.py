@@ -9,6 +9,10 @@ import pytest
 from defusedxml.ElementTree import fromstring
 from tests.conformance.xively.conftest import Xively
 
+from thingtank.tank.access import Caller
+from thingtank.tank.actions.devices import update_device
+from thingtank.tank.changes import DeviceChange
+
 READ_ONLY: dict[str, Any] = {"label": "reader", "permissions": [{"access_methods": ["get"]}]}
 
 
@@ -388,3 +392,20 @@ async def test_8_1_users_are_for_admins_and_a_persons_own(xively: Xively) -> Non
 async def test_10_a_picture_cannot_be_written(xively: Xively) -> None:
     path = f"{xively.feed}/datastreams/temp.png"
     assert (await xively.ask("PUT", path, content=b"1")).status_code == 406
+
+
+@pytest.mark.parametrize("path", ["/{id}.json", "/{id}.xml", "/{id}.csv", ".json", ".xml"])
+async def test_what_skynets_programs_keep_with_a_device_is_not_shown_and_stays(
+    xively: Xively, path: str
+) -> None:
+    device_id = xively.made.device.device_id
+    change = DeviceChange(properties={"colour-of-it": "viridian"})
+    await update_device(xively.tank, Caller(xively.alice), device_id, change)
+    shown = await xively.ask("GET", f"/v2/feeds{path.format(id=device_id)}", "master")
+    assert shown.status_code == 200
+    assert "viridian" not in shown.text
+    assert "propert" not in shown.text
+    body = {"title": "Loft", "properties": {"a": 1}}
+    assert (await xively.ask("PUT", xively.feed, json=body)).status_code == 200
+    kept = xively.directory.get_device(device_id)
+    assert (kept.title, kept.properties) == ("Loft", {"colour-of-it": "viridian"})

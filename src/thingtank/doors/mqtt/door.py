@@ -11,7 +11,7 @@ from thingtank.doors.mqtt.packet_tap import PacketTap, TappedLink
 from thingtank.doors.mqtt.settings import MqttSettings
 from thingtank.net.identity.sweeper import Sweeper
 from thingtank.protocols.mqtt.broker import Broker
-from thingtank.protocols.mqtt.connection import Connection, State
+from thingtank.protocols.mqtt.connection import CLOSED, Connection
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
 
 log = structlog.get_logger()
@@ -212,9 +212,9 @@ class MqttDoor:
                     self._cut_off(connection)
                     continue
                 out.clear()
-            if connection.state is State.CLOSED:
+            if connection.state is CLOSED:
                 self._let_go(connection, link)
-        if broker.has_more:
+        if broker.resuming or broker.replays.going:  # `has_more`, without a call
             self.flush_soon()
 
     def _let_go(self, connection: Connection, link: Link) -> None:

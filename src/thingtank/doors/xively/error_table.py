@@ -13,6 +13,7 @@ from thingtank.tank.errors import (
     TankError,
     Unauthenticated,
     Unavailable,
+    UuidTaken,
     ValidationFailed,
 )
 
@@ -26,6 +27,7 @@ ROWS: tuple[tuple[type[TankError], int, str], ...] = (
     (NotAllowed, 403, "Forbidden"),
     (RateExceeded, 403, "Rate limit exceeded"),
     (ValidationFailed, 422, "Unprocessable Entity"),
+    (UuidTaken, 409, "Conflict"),
     (LimitReached, 422, "Limit reached"),
     (Unavailable, 503, "Service Unavailable"),
 )

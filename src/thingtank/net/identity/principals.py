@@ -46,6 +46,20 @@ class DevicePrincipal(Struct, frozen=True):
     uuid: str
 
 
+class TokenPrincipal(Struct, frozen=True):
+    """A device that has shown one of its tokens, which is looked up again: it may be revoked.
+
+    Attributes:
+        uuid: in any case.
+    """
+
+    secret: str
+    uuid: str
+
+    def __repr__(self) -> str:
+        return f"TokenPrincipal(uuid={self.uuid!r})"
+
+
 class NamedPrincipal(Struct, frozen=True):
     """A principal of the settings file.
 
@@ -61,7 +75,7 @@ class Nobody(Struct, frozen=True):
 
 
 TankPrincipal: TypeAlias = (
-    AccountPrincipal | KeyPrincipal | DevicePrincipal | NamedPrincipal | Nobody
+    AccountPrincipal | KeyPrincipal | DevicePrincipal | TokenPrincipal | NamedPrincipal | Nobody
 )
 
 
@@ -102,7 +116,7 @@ class Callers:
             except NotFound:
                 raise Unauthenticated("the account is gone") from None
             return _account_caller(Caller(account, address=address))
-        if isinstance(principal, DevicePrincipal):
+        if isinstance(principal, DevicePrincipal | TokenPrincipal):
             return self._device_caller(principal, address)
         if isinstance(principal, NamedPrincipal) and principal.account:
             found = self._directory.find_account(principal.account)
@@ -121,15 +135,19 @@ class Callers:
                 raise Unauthenticated("the key does not reach the device any more")
         return caller
 
-    def _device_caller(self, principal: DevicePrincipal, address: str) -> Caller:
+    def _device_caller(self, principal: DevicePrincipal | TokenPrincipal, address: str) -> Caller:
         device = self._directory.find_device_by_uuid(principal.uuid)
         if device is None:
             raise Unauthenticated("the device is gone")
+        if isinstance(principal, TokenPrincipal) and not self._directory.has_token(
+            device.device_id, principal.secret
+        ):
+            raise Unauthenticated("the token is not valid any more")
         try:
             account = self._directory.get_account(device.account_id)
         except NotFound:
             raise Unauthenticated("the device's account is gone") from None
-        # What the key may do that is made with a device; this one has no secret to be used by.
+        # What the key may do that is made with a device; this one is nobody's to use.
         permission = Permission(ACCESS_METHODS, (Resource(device.device_id),))
         key = ApiKey(0, account.account_id, device.title, (permission,))
         return _account_caller(Caller(account, key, address))

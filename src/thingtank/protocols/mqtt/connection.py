@@ -33,7 +33,14 @@ from thingtank.protocols.mqtt.packets import (
 from thingtank.protocols.mqtt.parser import check_first_octet, parse, parse_connect, read_length
 from thingtank.protocols.mqtt.properties import NO_PROPERTIES, Properties
 from thingtank.protocols.mqtt.reason_codes import ReasonCode, allowed_reason, connack_return_code
-from thingtank.protocols.mqtt.relaying import PLAIN, PLAIN_5, WITH_CARE, relay
+from thingtank.protocols.mqtt.relaying import (
+    PLAIN,
+    PLAIN_5,
+    PUBLISH_0,
+    WITH_CARE,
+    relay_once,
+    relay_tracked,
+)
 from thingtank.protocols.mqtt.serializer import (
     PINGRESP_OCTETS,
     PUBACK_OCTET,
@@ -62,6 +69,9 @@ class State(IntEnum):
     ENTERING = 1  # it is being decided whether it may come in
     OPEN = 2
     CLOSED = 3
+
+
+_OPEN, CLOSED = State.OPEN, State.CLOSED  # a class of values is slow to ask, for every packet
 
 
 class Link(Protocol):
@@ -184,7 +194,7 @@ class Connection:
                 return
             data = bytes(rest)
             self._rest = None
-        if self.state is State.CLOSED:
+        if self.state is CLOSED:
             return
         try:
             at = self._take_packets(data)
@@ -202,11 +212,11 @@ class Connection:
         at, size = 0, len(data)
         broker = self.broker
         bytes_max = broker.bounds.packet_bytes_max
-        if self.state is not State.OPEN:
+        if self.state is not _OPEN:
             bytes_max = min(bytes_max, _CONNECT_BYTES_MAX)
         self._wanted_bytes = 2
         while size - at >= 2:
-            if self.is_held or self.state is State.CLOSED:
+            if self.is_held or self.state is CLOSED:
                 break
             first, length, body = data[at], data[at + 1], at + 2
             if length >= 0x80:
@@ -226,7 +236,7 @@ class Connection:
                 self._check_beginning(first)
                 self._wanted_bytes = end - at
                 break
-            if self.state is not State.OPEN:
+            if self.state is not _OPEN:
                 self._take_first(first, data[body:end])
             elif first & 0xF0 == PUBLISH:
                 self._take_publish(first, data, at, body, end)
@@ -306,7 +316,7 @@ class Connection:
         if (
             inbound is not None
             and end - body >= 4
-            and not inbound.is_waiting
+            and not inbound.waiting
             and inbound.rights_epoch == self.broker.rights_epoch
         ):
             start = body + 2
@@ -315,6 +325,7 @@ class Connection:
             if route is not None:
                 if route.version != self.broker.version:
                     self.broker.find_receivers(route)
+                relay = relay_once if first == PUBLISH_0 else relay_tracked
                 if relay(self, route, data, at, stop, end):
                     return
         packet = parse(first, data[body:end], self.version)

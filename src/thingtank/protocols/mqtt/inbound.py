@@ -31,10 +31,10 @@ class Inbound:
     Attributes:
         routes: of topics that it may publish to, by their octets.
         rights_epoch: of the broker, when that was asked.
+        waiting: acknowledgements, the first first; others must not come before them.
     """
 
     __slots__ = (
-        "_acks",
         "_aliases",
         "_broker",
         "_connection",
@@ -43,6 +43,7 @@ class Inbound:
         "_unacked_count",
         "rights_epoch",
         "routes",
+        "waiting",
     )
 
     def __init__(self, connection: "Connection", session: "Session") -> None:
@@ -51,15 +52,10 @@ class Inbound:
         self._broker = connection.broker
         self.routes: dict[bytes, Route] = {}
         self.rights_epoch = self._broker.rights_epoch
-        self._acks: deque[Ack | OwnMessage] = deque()
+        self.waiting: deque[Ack | OwnMessage] = deque()
         self._aliases: dict[int, bytes] = {}
         self._repeats: dict[int, int] = {}
         self._unacked_count = 0  # messages of QoS 1 whose PUBACK waits
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether acknowledgements wait: others must not come before them."""
-        return bool(self._acks)
 
     def take_packet_id(self, packet_id: int) -> bool:
         """Have a plain QoS 2 message's packet id in use; False where there is more to it."""
@@ -246,7 +242,7 @@ class Inbound:
             return
         if reason >= ReasonCode.UNSPECIFIED_ERROR and packet.qos == 2:
             self.forget_packet_id(packet.packet_id)
-        if not waits and not self._acks:
+        if not waits and not self.waiting:
             self._connection.send_ack(
                 PUBACK_OCTET if packet.qos == 1 else PUBREC_OCTET, packet.packet_id, reason
             )
@@ -261,7 +257,7 @@ class Inbound:
     def _wait(self, packet: Publish) -> Ack:
         first = PUBACK_OCTET if packet.qos == 1 else PUBREC_OCTET
         ack = Ack(self, self._connection, first, packet.packet_id, ReasonCode.SUCCESS)
-        self._acks.append(ack)
+        self.waiting.append(ack)
         if packet.qos == 1:
             self._unacked_count += 1
         return ack
@@ -270,14 +266,14 @@ class Inbound:
         self, outgoing: Outgoing, qos: int, is_retain: bool, identifiers: tuple[int, ...]
     ) -> bool:
         """Have a message of the client's own come after its PUBREC, if that waits."""
-        if not self._acks:
+        if not self.waiting:
             return False
-        self._acks.append(OwnMessage(self._connection, outgoing, qos, is_retain, identifiers))
+        self.waiting.append(OwnMessage(self._connection, outgoing, qos, is_retain, identifiers))
         return True
 
     def release_acks(self) -> None:
         """Send those acknowledgements that wait for nothing any more, in order."""
-        acks = self._acks
+        acks = self.waiting
         if not self._connection.is_open:
             return
         while acks and acks[0].waits_count <= 0:

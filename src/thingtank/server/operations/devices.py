@@ -126,7 +126,7 @@ def find_device(context: Context, name: str) -> Device:
     directory = context.tank.directory
     if name.isascii() and name.isdigit() and len(name) < 19:
         return directory.get_device(int(name))
-    device = directory.find_device_by_uuid(name.lower())
+    device = directory.find_device_by_uuid(name)
     if device is None:
         raise NoSuchDevice(f"there is no device {name}; give a feed id or a uuid")
     return device

@@ -2,8 +2,8 @@
 
 import contextlib
 import secrets
-import uuid
 from collections.abc import Sequence
+from uuid import uuid4
 
 import msgspec
 
@@ -14,8 +14,10 @@ from thingtank.tank.errors import LimitReached, NotFound, Unavailable, Validatio
 from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated
 from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission, Resource
+from thingtank.tank.properties import kept_properties
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Datastream, Device, datastream_problems, device_problems
+from thingtank.tank.tokens import token_problems, uuid_problems
 from thingtank.tank.waypoints import with_location_time
 
 
@@ -43,6 +45,9 @@ async def create_device(
     draft: DeviceChange,
     datastreams: Sequence[Datastream] = (),
     account_id: int | None = None,
+    *,
+    uuid: str | None = None,
+    token: str | None = None,
 ) -> CreatedDevice:
     """Make a device, its datastreams, and a key that may do everything on its feed.
 
@@ -50,20 +55,23 @@ async def create_device(
         draft: its metadata; a title is required.
         datastreams: drafts, with `stream_id` and `device_id` 0.
         account_id: who will own it, when the operator makes it; else the caller does.
+        uuid, token: chosen by who makes it; None for random ones. Its spelling is kept.
 
     Raises:
         ValidationFailed, NotAllowed, Unauthenticated, LimitReached.
+        UuidTaken: another device has this uuid, or one that differs in case only.
     """
     account = check_create(caller)
     owner_id = account.account_id if account else account_id
     if owner_id is None:
         raise ValidationFailed([("user", "can't be blank")])
+    check_chosen(uuid, token)
     now_us = tank.clock.now_us()
     device = kept_device(
         changed_device(
             Device(
                 device_id=0,
-                uuid=str(uuid.uuid4()),
+                uuid=str(uuid4()) if uuid is None else uuid,
                 account_id=owner_id,
                 title="",
                 created_us=now_us,
@@ -74,7 +82,7 @@ async def create_device(
     )
     device = with_location_time(None, device, now_us)
     check_new(tank, device, datastreams)
-    token, api_key = new_secret(), new_secret()
+    token, api_key = token or new_secret(), new_secret()
 
     def key_for(stored: Device) -> tuple[ApiKey, str]:
         return device_key(stored, now_us), api_key
@@ -84,9 +92,21 @@ async def create_device(
     return CreatedDevice(stored, token, api_key)
 
 
+def check_chosen(uuid: str | None, token: str | None) -> None:
+    """Raise ValidationFailed if a uuid or a token may not be chosen for a device."""
+    problems = [] if uuid is None else uuid_problems(uuid)
+    problems += [] if token is None else token_problems(token)
+    if problems:
+        raise ValidationFailed(problems)
+
+
 def kept_device(device: Device) -> Device:
     """A device as it is stored: its tags in order."""
-    return msgspec.structs.replace(device, tags=ordered_tags(device.tags))
+    return msgspec.structs.replace(
+        device,
+        tags=ordered_tags(device.tags),
+        properties=kept_properties(device.properties),
+    )
 
 
 def check_new(tank: Tank, device: Device, datastreams: Sequence[Datastream]) -> None:
@@ -132,7 +152,7 @@ async def update_device(tank: Tank, caller: Caller, device_id: int, change: Devi
 def checked_device_change(device: Device, change: DeviceChange) -> Device:
     """`device` with `change`; raises ValidationFailed if that would break a rule."""
     kept = kept_device(changed_device(device, change))
-    problems = device_problems(kept)
+    problems = device_problems(kept, device)
     if problems:
         raise ValidationFailed(problems)
     return kept
@@ -141,12 +161,14 @@ def checked_device_change(device: Device, change: DeviceChange) -> Device:
 async def apply_device_change(tank: Tank, device_id: int, change: DeviceChange) -> Device:
     """Store and announce a checked change; one that changes nothing is not stored."""
     before = tank.directory.get_device(device_id)
-    if checked_device_change(before, change) == before:
+    checked = checked_device_change(before, change)
+    if checked == before:
         return before
     now_us = tank.clock.now_us()
 
     def change_newest(newest: Device) -> Device:
-        after = with_location_time(newest, checked_device_change(newest, change), now_us)
+        after = checked if newest is before else checked_device_change(newest, change)
+        after = with_location_time(newest, after, now_us)
         return msgspec.structs.replace(after, updated_us=max(now_us, newest.updated_us))
 
     device = await tank.directory.update_device(device_id, change_newest)

@@ -5,6 +5,7 @@ Queries may come from any thread.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,7 @@ Slots = NDArray[np.intp]
 _WORD_SCORE_MAX = 2 * WEIGHT_TITLE + 1
 _SCORE_SHIFT = 52  # above any time in microseconds until the year 2112
 _TIME_MAX = (1 << _SCORE_SHIFT) - 1
+_SCAN_ROWS = 1024  # devices that are looked at before more are asked for
 _NO_DATASTREAMS: Mapping[str, Datastream] = {}
 
 
@@ -147,6 +149,21 @@ class DeviceIndex:
     def count(self, query: DeviceQuery) -> int:
         """How many devices a query matches."""
         return len(self._find(query).slots)
+
+    def matching(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:
+        """The newest devices that fit, at most `limit`, newest first."""
+        columns = self._columns
+        count = columns.count
+        ids = columns.device_ids[:count]
+        # Devices come about in this order already, which makes it cheap.
+        order = np.lexsort((ids, columns.created_us[:count]))[::-1]
+        order = order[columns.is_there[order]]
+        parts = (
+            ids[order[start : start + _SCAN_ROWS]].tolist()
+            for start in range(0, len(order), _SCAN_ROWS)
+        )
+        devices = filter(None, map(self._devices.get, chain.from_iterable(parts)))
+        return list(islice(filter(matches, devices), limit))
 
     def find(self, query: DeviceQuery) -> DevicePage:
         """One page of the devices that a query matches."""

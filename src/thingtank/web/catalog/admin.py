@@ -65,7 +65,7 @@ class DeviceAdmin(LookOnlyAdmin):
     list_filter = ("private",)
     list_select_related = ("account",)
     search_fields = ("title", "uuid")
-    exclude = ("token_digest", "created_us", "updated_us", "retention_s")
+    exclude = ("token_digest", "properties", "created_us", "updated_us", "retention_s")
     readonly_fields = ("created", "updated", "retention")
 
     @admin.display(description="Created", ordering="created_us")

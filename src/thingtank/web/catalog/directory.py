@@ -6,11 +6,10 @@ even when whoever asked gives up: else the database would say one thing and the 
 """
 
 import asyncio
-import hmac
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial, wraps
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
@@ -19,13 +18,14 @@ import msgspec
 import structlog
 from django.db import DatabaseError, OperationalError, connection, transaction
 
-from thingtank.tank.errors import NoSuchKey, StorageFailed
+from thingtank.tank.errors import LimitReached, NoSuchKey, StorageFailed, UuidTaken
 from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
 from thingtank.tank.keys import ApiKey, Permission
 from thingtank.tank.things import Account, Datastream, Device, Unit, Waypoint
+from thingtank.tank.tokens import DIGEST_BYTES, DeviceToken, is_among
 from thingtank.tank.waypoints import WAYPOINTS_MAX, forgets_waypoints, waypoint_left
 from thingtank.web.accounts.models import Account as AccountRow
-from thingtank.web.catalog import models
+from thingtank.web.catalog import models, tokens
 from thingtank.web.catalog.sealing import Sealer
 from thingtank.web.catalog.snapshot import Snapshot
 
@@ -40,7 +40,7 @@ _DEVICE_COLUMNS = (
     "id", "uuid", "account_id", "title", "private", "description", "tags",
     "website", "email", "icon", "location", "created_us", "updated_us", "retention_s",
     "product_id", "device_serial",
-    "located_us",
+    "located_us", "properties",
 )  # fmt: skip
 _KEY_COLUMNS = (
     "id", "account_id", "label", "permissions", "private_access", "expires_us", "created_us",
@@ -54,6 +54,7 @@ class StoredDevice(msgspec.Struct, frozen=True):
     """A device that is in the database, and not yet in the snapshot."""
 
     device: Device
+    root_digest: bytes
     streams: list[Datastream]
     key: tuple[ApiKey, bytes] | None
 
@@ -95,6 +96,7 @@ class DjangoDirectory:
             self.refresh_accounts()
             rows = models.Device.objects.values_list(*_DEVICE_COLUMNS).iterator(_LOAD_ROWS)
             self._snapshot.load_devices(map(_device, rows))
+            self._load_tokens()
             self._load_datastreams()
             self._snapshot.index_all()
             for *row, digest in models.ApiKey.objects.values_list(*_KEY_COLUMNS).iterator(
@@ -103,6 +105,14 @@ class DjangoDirectory:
                 self._snapshot.put_key(_key(row), bytes(digest))
         finally:
             connection.close()
+
+    def _load_tokens(self) -> None:
+        put = self._snapshot.put_token_digests
+        roots = models.Device.objects.values_list("id", "token_digest")
+        for device_id, digest in roots.iterator(_LOAD_ROWS):
+            put(device_id, bytes(digest))
+        for device_id, digest in tokens.load_digests():
+            put(device_id, self._snapshot.token_digests(device_id) + digest)
 
     def _load_datastreams(self) -> None:
         columns = ("id", "device_id", "name", "tags", "unit")
@@ -132,7 +142,8 @@ class DjangoDirectory:
     @property
     def rights_version(self) -> int:
         """Rises when an account, a device's owner or privacy, or a key changes."""
-        return self._snapshot.rights_version
+        snapshot = self._snapshot  # asked for with every packet: no call more than this one
+        return snapshot.things_version + snapshot.accounts_version
 
     def close(self) -> None:
         """End the threads."""
@@ -152,12 +163,16 @@ class DjangoDirectory:
         return min(admins, key=lambda account: account.account_id, default=None)
 
     def find_device_by_uuid(self, uuid: str) -> Device | None:
-        """The device with that uuid."""
+        """The device with that uuid, in any case."""
         return self._snapshot.device_of_uuid(uuid)
 
     def list_devices(self, query: DeviceQuery) -> DevicePage:
         """One page of devices."""
         return self._snapshot.list_devices(query)
+
+    def devices_matching(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:
+        """The newest devices that fit, at most `limit`, newest first."""
+        return self._snapshot.devices_matching(matches, limit)
 
     def count_devices(self, query: DeviceQuery) -> int:
         """How many devices there are on all pages."""
@@ -181,12 +196,60 @@ class DjangoDirectory:
 
         return await run_in(self._reader, read, "read")
 
-    async def has_token(self, device_id: int, token: str) -> bool:
-        """Whether a device has this token; from the database."""
-        digest = self._sealer.digest(token)
-        rows = models.Device.objects.filter(pk=device_id).values_list("token_digest", flat=True)
-        stored = await run_in(self._reader, rows.first, "read")
-        return stored is not None and hmac.compare_digest(bytes(stored), digest)
+    def has_token(self, device_id: int, token: str) -> bool:
+        """Whether a device has this token. Takes the same time for any wrong one."""
+        return is_among(self._snapshot.token_digests(device_id), self._digest(token))
+
+    def count_tokens(self, device_id: int) -> int:
+        """How many tokens a device has besides its root token."""
+        return max(0, len(self._snapshot.token_digests(device_id)) // DIGEST_BYTES - 1)
+
+    async def tokens_of(self, device_id: int) -> Sequence[DeviceToken]:
+        """A device's tokens besides its root token, oldest first; from the database."""
+        return await run_in(self._reader, partial(tokens.read_tokens, device_id), "read")
+
+    async def insert_token(
+        self, device_id: int, token: str, tag: str, created_us: int, *, tokens_max: int
+    ) -> DeviceToken:
+        """Give a device one more token."""
+        digest = self._digest(token)
+
+        def write() -> DeviceToken:
+            if self.count_tokens(device_id) >= tokens_max:
+                raise LimitReached(f"a device may have {tokens_max} tokens besides its root token")
+            return tokens.store_token(device_id, digest, tag, created_us)
+
+        return await self._change_tokens(device_id, write)
+
+    async def replace_root_token(self, device_id: int, token: str) -> None:
+        """Give a device another root token; the old one is dead when this returns."""
+        write = partial(tokens.store_root_token, device_id, self._digest(token))
+        await self._change_tokens(device_id, write)
+
+    async def delete_token(self, device_id: int, token: str) -> bool:
+        """Remove a token by its secret, but not the root token; answer whether there was one."""
+        write = partial(tokens.delete_digest, device_id, self._digest(token))
+        return await self._change_tokens(device_id, write) > 0
+
+    async def delete_tokens(
+        self, device_id: int, *, token_ids: Collection[int] | None = None, tag: str | None = None
+    ) -> int:
+        """Remove those of some numbers and of a tag; answer how many. None for any: all go."""
+        write = partial(tokens.delete_tokens, device_id, token_ids, tag)
+        return await self._change_tokens(device_id, write)
+
+    async def _change_tokens(self, device_id: int, write: Callable[[], Result]) -> Result:
+        """Write to a device's tokens; raises NoSuchDevice."""
+
+        def write_all() -> tuple[Result, bytes]:
+            self._snapshot.device(device_id)
+            return write(), tokens.digests_of(device_id)
+
+        def show(written: tuple[Result, bytes]) -> None:
+            self._snapshot.put_token_digests(device_id, written[1])
+
+        result, _ = await self.transact(write_all, show)
+        return result
 
     def devices_with_retention(self) -> Sequence[Device]:
         """The devices whose `retention_s` is set."""
@@ -280,18 +343,24 @@ class DjangoDirectory:
         token: str,
         key_for: Callable[[Device], tuple[ApiKey, str]] | None,
     ) -> StoredDevice:
-        """Write a device with datastreams, token and first key; within a transaction."""
-        row = models.Device.objects.create(
-            **_device_values(device), token_digest=self._sealer.digest(token)
-        )
+        """Write a device with datastreams, token and first key; within a transaction.
+
+        Raises:
+            UuidTaken.
+        """
+        if self._snapshot.device_of_uuid(device.uuid) is not None:
+            raise UuidTaken.of(device.uuid)
+        digest = self._sealer.digest(token)
+        row = models.Device.objects.create(**_device_values(device), token_digest=digest)
         stored = msgspec.structs.replace(device, device_id=row.pk)
         streams = _insert_datastreams(row.pk, drafts)
         key = self._insert_key(*key_for(stored)) if key_for is not None else None
-        return StoredDevice(stored, streams, key)
+        return StoredDevice(stored, digest, streams, key)
 
     def show_device(self, stored: StoredDevice) -> None:
         """Let the doors know of a device, after its transaction holds."""
         self._snapshot.put_device(stored.device)
+        self._snapshot.put_token_digests(stored.device.device_id, stored.root_digest)
         if stored.streams:
             self._snapshot.put_datastreams(stored.device.device_id, stored.streams)
         if stored.key is not None:
@@ -518,12 +587,15 @@ def _device_values(device: Device) -> dict[str, object]:
     del values["device_id"]
     values["tags"] = list(device.tags)
     values["location"] = None if device.location is None else msgspec.to_builtins(device.location)
+    values["properties"] = dict(device.properties)
     return values
 
 
 def _device(row: tuple[object, ...]) -> Device:
     values = dict(zip(_DEVICE_COLUMNS, row, strict=True))
     values["device_id"] = values.pop("id")
+    if not values["properties"]:
+        del values["properties"]  # so that all devices without any share the default
     values["product_id"] = sys.intern(str(values["product_id"]))  # many devices, few products
     return msgspec.convert(values, Device, strict=True)
 

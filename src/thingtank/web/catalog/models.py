@@ -10,7 +10,7 @@ from django.db import models
 class Device(models.Model):
     """A thing, and its feed."""
 
-    uuid = models.CharField(max_length=36, unique=True)
+    uuid = models.CharField(max_length=64, unique=True)
     account = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="devices"
     )
@@ -29,10 +29,23 @@ class Device(models.Model):
     product_id = models.CharField(max_length=20, blank=True, default="")
     device_serial = models.CharField(max_length=255, blank=True, default="")
     located_us = models.BigIntegerField(null=True, blank=True)
+    properties = models.JSONField(default=dict, blank=True)
     token_digest = models.BinaryField(max_length=32)
 
     def __str__(self) -> str:
         return self.title
+
+
+class DeviceToken(models.Model):
+    """One of a device's tokens besides its root token: only a digest of it."""
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="tokens")
+    digest = models.BinaryField(max_length=32)
+    tag = models.CharField(max_length=255, blank=True)
+    created_us = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return self.tag or f"token {self.pk}"
 
 
 class Datastream(models.Model):

@@ -13,37 +13,35 @@ from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
 from thingtank.tank.keys import ApiKey
 from thingtank.tank.search.device_index import DeviceIndex
 from thingtank.tank.things import Account, Datastream, Device
+from thingtank.tank.tokens import uuid_key
 
 _NO_DATASTREAMS: Mapping[str, Datastream] = MappingProxyType({})
 
 
 class Snapshot:
-    """Accounts, devices, datastreams and keys by their ids.
+    """Accounts, devices with their tokens, datastreams and keys by their ids.
 
     Attributes:
         retaining: the devices whose `retention_s` is set.
         accounts_version: rises after `accounts` has been replaced.
+        things_version: rises with all else that rights depend on; another thread's.
     """
 
     def __init__(self) -> None:
         self.accounts: dict[int, Account] = {}
         self.accounts_version = 0
-        self._things_version = 0
+        self.things_version = 0
         self.devices: dict[int, Device] = {}
         self.retaining: dict[int, Device] = {}
         self.keys: dict[int, ApiKey] = {}
         self.digests: dict[int, bytes] = {}
         self._device_ids_by_uuid: dict[str, int] = {}
+        self._token_digests: dict[int, bytes] = {}
         self._datastreams: dict[int, dict[str, Datastream]] = {}
         self._key_ids_by_digest: dict[bytes, int] = {}
         self._index = DeviceIndex(
             self.devices, self.datastreams, lambda: list(self.accounts.values())
         )
-
-    @property
-    def rights_version(self) -> int:
-        """Rises with all that rights depend on. Two counts, for each is another thread's."""
-        return self._things_version + self.accounts_version
 
     def load_devices(self, devices: Iterable[Device]) -> None:
         """Take over the first devices; `index_all` must follow."""
@@ -68,9 +66,9 @@ class Snapshot:
     def _put_device(self, device: Device) -> None:
         before = self.devices.get(device.device_id)
         if before is None or _owner_of(before) != _owner_of(device):
-            self._things_version += 1
+            self.things_version += 1
         self.devices[device.device_id] = device
-        self._device_ids_by_uuid[device.uuid] = device.device_id
+        self._device_ids_by_uuid[uuid_key(device.uuid)] = device.device_id
         if device.retention_s is None:
             self.retaining.pop(device.device_id, None)
         else:
@@ -78,11 +76,22 @@ class Snapshot:
 
     def drop_device(self, device_id: int) -> None:
         """Forget a device and its datastreams."""
-        self._things_version += 1
+        self.things_version += 1
         device = self.devices.pop(device_id)
         self.retaining.pop(device_id, None)
-        del self._device_ids_by_uuid[device.uuid]
+        self._token_digests.pop(device_id, None)
+        del self._device_ids_by_uuid[uuid_key(device.uuid)]
         self._index.drop(device, self._datastreams.pop(device_id, {}))
+
+    def token_digests(self, device_id: int) -> bytes:
+        """Digests of a device's tokens, the root token's first, one behind the other."""
+        return self._token_digests.get(device_id, b"")
+
+    def put_token_digests(self, device_id: int, digests: bytes) -> None:
+        """Replace the digests of a device's tokens."""
+        if not digests.startswith(self.token_digests(device_id)):
+            self._things_version += 1  # one of them is gone
+        self._token_digests[device_id] = digests
 
     def put_datastreams(self, device_id: int, datastreams: Sequence[Datastream]) -> None:
         """Add or replace datastreams of one device."""
@@ -104,7 +113,7 @@ class Snapshot:
 
     def put_key(self, key: ApiKey, digest: bytes) -> None:
         """Add or replace a key; another digest replaces the one before."""
-        self._things_version += 1
+        self.things_version += 1
         before = self.digests.get(key.key_id)
         if before is not None and before != digest:
             del self._key_ids_by_digest[before]
@@ -114,7 +123,7 @@ class Snapshot:
 
     def drop_key(self, key_id: int) -> None:
         """Forget a key."""
-        self._things_version += 1
+        self.things_version += 1
         del self.keys[key_id]
         del self._key_ids_by_digest[self.digests.pop(key_id)]
 
@@ -133,8 +142,8 @@ class Snapshot:
         return device
 
     def device_of_uuid(self, uuid: str) -> Device | None:
-        """The device with that uuid."""
-        device_id = self._device_ids_by_uuid.get(uuid)
+        """The device with that uuid, in any case."""
+        device_id = self._device_ids_by_uuid.get(uuid_key(uuid))
         return None if device_id is None else self.devices.get(device_id)
 
     def datastreams(self, device_id: int) -> Mapping[str, Datastream]:
@@ -175,6 +184,10 @@ class Snapshot:
     def list_devices(self, query: DeviceQuery) -> DevicePage:
         """One page of devices."""
         return self._index.find(query)
+
+    def devices_matching(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:
+        """The newest devices that fit."""
+        return self._index.matching(matches, limit)
 
     def count_devices(self, query: DeviceQuery) -> int:
         """How many devices there are on all pages."""

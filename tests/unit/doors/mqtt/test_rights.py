@@ -190,6 +190,25 @@ async def test_a_renewed_key_ends_what_it_opened_and_the_answers() -> None:
         rights.caller()
 
 
+async def test_a_token_that_is_revoked_ends_what_it_opened_and_no_other_does() -> None:
+    house = await House.build()
+    device_id = house.device.device_id
+    await house.directory.insert_token(device_id, "second", "", 0, tokens_max=2)
+    by_root, by_second = [
+        house.access.rights_of(await house.come(UUID, token)) for token in ("token", "second")
+    ]
+    version = house.access.version
+    await house.directory.delete_token(device_id, "second")
+    assert house.access.version > version
+    assert (by_root.is_alive(), by_second.is_alive()) == (True, False)
+    assert by_root.may_publish(f"{UUID}/x")
+    assert not by_second.may_publish(f"{UUID}/x")
+    with pytest.raises(Unauthenticated):
+        by_second.caller()
+    await house.directory.replace_root_token(device_id, "new")
+    assert not by_root.is_alive()
+
+
 async def test_a_key_ends_when_it_expires_though_nothing_changes() -> None:
     house = await House.build()
     rights = house.access.rights_of(await house.come(EXPIRING_SECRET))

@@ -1,6 +1,8 @@
 """The short way for plain messages and the long way for all others come to the same."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import pytest
@@ -9,12 +11,13 @@ from hypothesis import strategies as st
 from tests.unit.protocols.mqtt.brokers import connect, make_broker, subscribe, taken
 
 from thingtank.protocols.mqtt import connection as connection_module
+from thingtank.protocols.mqtt import relaying
 from thingtank.protocols.mqtt.messages import Subscription
 from thingtank.protocols.mqtt.packets import Puback, Publish, Pubrel
 from thingtank.protocols.mqtt.properties import NO_PROPERTIES, Properties
-from thingtank.protocols.mqtt.relaying import relay
 from thingtank.protocols.mqtt.serializer import serialize
 
+WAYS = ("relay_once", "relay_tracked")
 VERSIONS = st.sampled_from([3, 4, 5])
 # Each topic's first message goes the long way, so most are of one.
 TOPICS = st.sampled_from(["a", "a", "a", "a", "ü", "b" * 200])
@@ -124,7 +127,8 @@ def test_both_ways_send_the_same(
     async def play() -> tuple[list[bytes], list[bytes]]:
         short = await played(version, readers, packets)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(connection_module, "relay", lambda *_: False)
+            for way in WAYS:
+                patch.setattr(connection_module, way, lambda *_: False)
             return short, await played(version, readers, packets)
 
     short, long = asyncio.run(play())
@@ -134,11 +138,12 @@ def test_both_ways_send_the_same(
 async def test_plain_messages_go_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
     ways: list[bool] = []
 
-    def noted(*args: object) -> bool:
-        ways.append(relay(*args))  # type: ignore[arg-type] # as they came
+    def noted(relay: Callable[..., bool], *args: object) -> bool:
+        ways.append(relay(*args))
         return ways[-1]
 
-    monkeypatch.setattr(connection_module, "relay", noted)
+    for way in WAYS:
+        monkeypatch.setattr(connection_module, way, partial(noted, getattr(relaying, way)))
     for version in (4, 5):
         broker = make_broker()
         publisher, reader = connect(broker, "publisher", version), connect(broker, "r", version)

@@ -3,7 +3,7 @@
 | user name | password | who |
 | --- | --- | --- |
 | of a user of the settings | its password, or a certificate of its | the user |
-| a uuid | a key that may `put` to the device, or a certificate with that common name | the device |
+| a uuid | a key that may `put` to it, its token, a certificate with that common name | the device |
 | an API key | any, or none | the key |
 | any, or none | an API key | the key |
 | a login | the account's password | the account |
@@ -38,6 +38,7 @@ from thingtank.net.identity.principals import (
     KeyPrincipal,
     NamedPrincipal,
     Nobody,
+    TokenPrincipal,
 )
 from thingtank.tank.access import may_reach
 from thingtank.tank.keys import ApiKey
@@ -222,11 +223,11 @@ class MqttAuthenticator:
         if device is None or not secret or self._directory.find_key(secret) is not None:
             raise Refused(_BAD, WRONG)
         async with self._throttle.turn(address, uuid):
-            is_right = await self._directory.has_token(device.device_id, secret)
+            is_right = self._directory.has_token(device.device_id, secret)
         if not is_right:
             raise self._throttle.refuse(address, uuid)
         self._throttle.accept(address, uuid)
-        return replace(found, who=DevicePrincipal(uuid))
+        return replace(found, who=TokenPrincipal(secret, uuid))
 
     def _key(self, attempt: ConnectAttempt, key: ApiKey, secret: str) -> Principal:
         found = Principal(

@@ -16,6 +16,7 @@ from thingtank.tank.errors import (
     TankError,
     Unauthenticated,
     Unavailable,
+    UuidTaken,
     ValidationFailed,
 )
 
@@ -26,6 +27,7 @@ ROWS: tuple[tuple[type[TankError | XivelyError], ReasonCode, int], ...] = (
     (NotAllowed, ReasonCode.NOT_AUTHORIZED, 403),
     (RateExceeded, ReasonCode.QUOTA_EXCEEDED, 403),
     (ValidationFailed, ReasonCode.PAYLOAD_FORMAT_INVALID, 422),
+    (UuidTaken, ReasonCode.PAYLOAD_FORMAT_INVALID, 409),
     (LimitReached, ReasonCode.QUOTA_EXCEEDED, 422),
     (Unavailable, ReasonCode.SERVER_BUSY, 503),
     (NotRouted, ReasonCode.TOPIC_NAME_INVALID, 404),

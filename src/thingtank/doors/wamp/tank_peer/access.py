@@ -4,7 +4,8 @@
 | --- | --- |
 | a datastream | `get` on it |
 | all of a feed | `get` on the feed |
-| what becomes of a device | `get` on it; all of the device's topics: `put` as well |
+| what becomes of a device, what it broadcasts | `get` on it |
+| messages to a device, and all of its topics | `get` and `put` on it |
 | a trigger | `get` and `put` on its datastream, as to read it: it says where it sends to |
 | requests of a feed | all four methods on it |
 | what reaches more than one thing | a person who is an admin, or the operator |
@@ -17,7 +18,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from thingtank.doors.wamp.tank_peer.topics import EVERYTHING, Scope, is_of_tank, scope_of
+from thingtank.doors.wamp.tank_peer.topics import (
+    EVERYTHING,
+    Scope,
+    is_of_tank,
+    scope_of,
+    unescaped,
+)
 from thingtank.protocols.wamp.authorization import ALLOWED, DENIED, Action, Decision
 from thingtank.protocols.wamp.options import Match
 from thingtank.protocols.wamp.peers import Peer
@@ -111,10 +118,11 @@ class TankAccess:
                 device = directory.get_device(trigger.device_id)
                 return Needed(READ_AND_UPDATE, device, trigger.name)
             case "devices":
-                found = directory.find_device_by_uuid(scope.name)
+                found = directory.find_device_by_uuid(unescaped(scope.name))
                 if found is None:
                     raise NotFound("no such device")
-                return Needed(READ_AND_UPDATE if scope.word is None else READ, found)
+                is_its_own = scope.word in (None, "message")
+                return Needed(READ_AND_UPDATE if is_its_own else READ, found)
         raise AssertionError(f"{scope.group} is no group of topics")
 
 

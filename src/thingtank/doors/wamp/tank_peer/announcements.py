@@ -49,6 +49,8 @@ from thingtank.tank.events import (
     DeviceDeleted,
     DeviceUpdated,
     Event,
+    MessageSent,
+    PresenceChanged,
     RequestServed,
     TriggerChanged,
     TriggerFired,
@@ -235,6 +237,11 @@ def topics_of(event: Event) -> Sequence[str]:
             return (device_topic(event.device.uuid, "updated"),)
         case DeviceDeleted():
             return (device_topic(event.device.uuid, "deleted"),)
+        case PresenceChanged():
+            return (device_topic(event.device.uuid, "presence"),)
+        case MessageSent():
+            word = "broadcast" if event.is_broadcast else "message"
+            return (device_topic(event.device.uuid, word),)
         case TriggerFired():
             return (trigger_topic(event.trigger.trigger_id, "fired"),)
         case TriggerChanged():
@@ -258,6 +265,17 @@ def _announced(tank: Tank, event: Event) -> Iterator[_Told]:
             device = event.device
             for topic in topics_of(event):
                 yield _Told(topic, Needed(READ, device), lambda: [([_device(device)], {})])
+        case PresenceChanged():
+            device = event.device
+            for topic in topics_of(event):
+                yield _Told(topic, Needed(READ, device), lambda: [([event.is_online], {})])
+        case MessageSent():
+            # Messages to a device are its own; what it broadcasts is for who may read it.
+            methods = READ if event.is_broadcast else READ_AND_UPDATE
+            for topic in topics_of(event):
+                yield _Told(
+                    topic, Needed(methods, event.device), lambda: [([event.message.content], {})]
+                )
         case TriggerChanged() | TriggerFired():
             device = tank.directory.get_device(event.trigger.device_id)
             needed = Needed(READ_AND_UPDATE, device, event.trigger.name)

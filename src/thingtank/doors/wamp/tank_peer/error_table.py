@@ -32,6 +32,7 @@ from thingtank.tank.errors import (
     TankError,
     Unauthenticated,
     Unavailable,
+    UuidTaken,
     ValidationFailed,
 )
 
@@ -52,6 +53,7 @@ ROWS: tuple[tuple[type[TankError], str, int], ...] = (
     (NotAllowed, NOT_AUTHORIZED, 403),
     (RateExceeded, "tank.error.rate_exceeded", 429),
     (ValidationFailed, INVALID_ARGUMENT, 422),
+    (UuidTaken, "tank.error.uuid_taken", 409),
     (LimitReached, LIMIT_REACHED, 422),
     (Overloaded, "tank.error.overloaded", 503),
     (StorageFailed, "tank.error.storage_failed", 503),

@@ -15,7 +15,9 @@ from thingtank.doors.wamp.tank_peer.resources import (
     devices,
     feeds,
     keys,
+    messages,
     products,
+    tokens,
     triggers,
     users,
 )
@@ -26,7 +28,10 @@ from thingtank.tank.actions import deliveries as delivery_actions
 from thingtank.tank.actions import devices as device_actions
 from thingtank.tank.actions import feeds as feed_actions
 from thingtank.tank.actions import keys as key_actions
+from thingtank.tank.actions import messages as message_actions
 from thingtank.tank.actions import products as product_actions
+from thingtank.tank.actions import properties as property_actions
+from thingtank.tank.actions import tokens as token_actions
 from thingtank.tank.actions import triggers as trigger_actions
 from thingtank.tank.actions import users as user_actions
 
@@ -148,6 +153,14 @@ PROCEDURES: tuple[Procedure, ...] = (
     Procedure("tank.devices.develop", devices.develop, product_actions.develop_device),
     Procedure("tank.devices.activate", devices.activate, product_actions.activate_device),
     Procedure("tank.devices.find", devices.find, product_actions.find_code_holder),
+    Procedure("tank.messages.send", messages.send, message_actions.send_message),
+    Procedure("tank.devices.properties", devices.properties, None),
+    Procedure("tank.devices.change", devices.change, property_actions.change_properties),
+    Procedure("tank.tokens.list", tokens.list_all, token_actions.list_tokens),
+    Procedure("tank.tokens.create", tokens.create, token_actions.create_token),
+    Procedure("tank.tokens.reset", tokens.reset, token_actions.reset_token),
+    Procedure("tank.tokens.revoke", tokens.revoke, token_actions.revoke_token),
+    Procedure("tank.tokens.revoke_some", tokens.revoke_some, token_actions.revoke_tokens),
     Procedure("tank.users.list", users.list_all, user_actions.list_users),
     Procedure("tank.users.get", users.read, user_actions.get_user),
     Procedure("tank.users.create", users.create, user_actions.create_user),

@@ -4,14 +4,18 @@
 | --- | --- | --- |
 | `tank.feeds.FEED.DATASTREAM` | values were recorded | value, at; `datapoints` |
 | `tank.devices.UUID.created`, `.updated`, `.deleted` | so was the device | a device |
+| `tank.devices.UUID.presence` | it came or went | whether it is there |
+| `tank.devices.UUID.message` | a message to it was sent | the message |
+| `tank.devices.UUID.broadcast` | it sent a message to whoever listens | the message |
 | `tank.triggers.TRIGGER.fired` | its condition became true | a firing |
 | `tank.triggers.TRIGGER.changed`, `.deleted` | so was the trigger; also made | a trigger |
 | `tank.requests.FEED.served` | a request that touched the feed was answered | a request |
 
 All have four components, so that `tank.feeds..temperature` (wildcard) is that datastream of any
 feed, and `tank.feeds.7.` (prefix) all of feed 7. Names of datastreams may hold dots, which would be
-further components or empty ones; in a topic each is written `%2E`, as in a URL. There is nothing
-else to escape: names have letters, digits and `_ - + .` only, and no `%`. In a realm of strict URIs
+further components or empty ones; in a topic each is written `%2E`, as in a URL, and so in uuids
+that clients choose. There is nothing else to escape: names have letters, digits and `_ - + .` only,
+uuids `: @` as well, and neither `%`. In a realm of strict URIs
 a name of other than `a` to `z`, digits and `_` can be heard only by a pattern.
 """
 
@@ -30,7 +34,7 @@ _REMEMBERED_SCOPES_MAX = 1000
 Group = Literal["feeds", "devices", "triggers", "requests"]
 WORDS: dict[str, frozenset[str] | None] = {
     "feeds": None,  # any: names of datastreams
-    "devices": frozenset({"created", "updated", "deleted"}),
+    "devices": frozenset({"created", "updated", "deleted", "presence", "message", "broadcast"}),
     "triggers": frozenset({"fired", "changed", "deleted"}),
     "requests": frozenset({"served"}),
 }
@@ -63,19 +67,19 @@ def datastream_topic(feed_id: int, datastream: str) -> str:
     return f"tank.feeds.{feed_id}.{escaped(datastream)}"
 
 
-def escaped(datastream: str) -> str:
-    """A datastream's name as one component."""
-    return datastream.replace(".", "%2E")
+def escaped(name: str) -> str:
+    """A datastream's name or a device's uuid as one component."""
+    return name.replace(".", "%2E")
 
 
 def unescaped(component: str) -> str:
-    """The datastream's name that `escaped` was given."""
+    """The name that `escaped` was given."""
     return component.replace("%2E", ".")
 
 
 def device_topic(uuid: str, word: str) -> str:
     """Where it is told what became of a device."""
-    return f"tank.devices.{uuid}.{word}"
+    return f"tank.devices.{escaped(uuid)}.{word}"
 
 
 def trigger_topic(trigger_id: int, word: str) -> str:

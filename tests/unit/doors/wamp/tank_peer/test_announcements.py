@@ -26,11 +26,14 @@ from thingtank.tank.events import (
     DeviceCreated,
     DeviceDeleted,
     DeviceUpdated,
+    MessageSent,
+    PresenceChanged,
     RequestServed,
     TriggerChanged,
     TriggerFired,
 )
 from thingtank.tank.keys import Resource
+from thingtank.tank.messaging.messages import Message
 from thingtank.tank.things import Device
 from thingtank.tank.trigger_rules import Firing
 from thingtank.tank.triggers import Trigger, TriggerChange
@@ -136,6 +139,22 @@ async def test_what_becomes_of_a_device_is_told(world: TankWorld, roof: Device) 
     assert [args[0]["uuid"] for args, _ in await root.heard()] == [made.uuid]
 
 
+async def test_a_uuid_with_dots_is_one_component_and_only_its_owner_hears_of_it(
+    world: TankWorld, roof: Device
+) -> None:
+    owner = Caller(world.alice)
+    made = await device_actions.create_device(
+        world.tank, owner, DeviceChange(title="Lamp"), uuid="my.lamp"
+    )
+    alice, bob = world.join("alice"), world.join("bob")
+    topic = "tank.devices.my%2Elamp.updated"
+    assert alice.subscribe(topic)
+    assert not bob.subscribe(topic)
+    change = DeviceChange(title="Loft")
+    await device_actions.update_device(world.tank, owner, made.device.device_id, change)
+    assert [args[0]["uuid"] for args, _ in await alice.heard()] == ["my.lamp"]
+
+
 async def test_triggers_are_told_of_when_they_change_and_fire(
     world: TankWorld, roof: Device
 ) -> None:
@@ -186,6 +205,9 @@ def test_every_topic_is_a_uri_of_four_components() -> None:
         DeviceUpdated(device),
         DeviceDeleted(device),
         DatapointsRecorded(7, {1: "a.b", 2: "c"}, DatapointRows([1, 2], [NOW, NOW], ["1", "2"])),
+        PresenceChanged(device, is_online=True),
+        MessageSent(device, Message("", 0, NOW, {})),
+        MessageSent(device, Message("", 0, NOW, {}), is_broadcast=True),
         TriggerChanged(trigger),
         TriggerChanged(trigger, is_deleted=True),
         TriggerFired(trigger, Firing(NOW, None, None)),

@@ -534,6 +534,34 @@ async def test_nothing_more_of_an_export_is_sent_to_who_canceled_it(
     assert kinds == [50, 8]
 
 
+async def test_a_devices_tokens_are_made_listed_replaced_and_revoked(
+    world: TankWorld, alice: TankClient
+) -> None:
+    device = await world.make_device()
+    made = await alice.value_of("tank.tokens.create", device.uuid, tag="phone")
+    other = await alice.value_of("tank.tokens.create", device.device_id)
+    token, has = made.pop("token"), world.directory.has_token
+    assert has(device.device_id, token)
+    assert made == {"token_id": made["token_id"], "tag": "phone", "created_us": NOW}
+    listed = await alice.value_of("tank.tokens.list", device.device_id)
+    assert [each["token_id"] for each in listed] == [made["token_id"], other["token_id"]]
+    assert listed[0] == made
+    root = await alice.value_of("tank.tokens.reset", device.device_id)
+    assert has(device.device_id, root)
+    assert await alice.value_of("tank.tokens.revoke", device.device_id, token) is True
+    assert await alice.value_of("tank.tokens.revoke", device.device_id, token) is False
+    revoke_some = "tank.tokens.revoke_some"
+    assert await alice.value_of(revoke_some, device.device_id, tag="phone") == 0
+    ids = [other["token_id"], 999]
+    assert await alice.value_of(revoke_some, device.device_id, token_ids=ids) == 1
+    assert await alice.value_of("tank.tokens.list", device.device_id) == []
+    bob = world.join("bob")
+    for procedure in ("list", "create", "reset", revoke_some.rpartition(".")[2]):
+        error = await bob.error_of(f"tank.tokens.{procedure}", device.device_id)
+        assert error == "wamp.error.not_authorized"
+    assert has(device.device_id, root)
+
+
 # --- the request log -----------------------------------------------------------------------------
 
 

@@ -45,6 +45,13 @@ def test_dots_are_escaped_and_nothing_else(name: str, topic: str) -> None:
     assert topics.datastream_topic(7, name) == topic
 
 
+def test_a_uuid_that_a_client_chose_is_one_component() -> None:
+    topic = topics.device_topic("my.lamp:1@home", "updated")
+    assert topic == "tank.devices.my%2Elamp:1@home.updated"
+    assert is_uri(topic)
+    assert scope_of(topic, "exact") == Scope("devices", "my%2Elamp:1@home", "updated")
+
+
 def test_the_longest_name_of_dots_is_still_a_uri() -> None:
     assert is_uri(topics.datastream_topic(10**17, "." * 255))
 
@@ -61,7 +68,8 @@ FEED = Scope("feeds", "7")
         ("tank", "exact", NOTHING),
         ("tank.other.7.x", "exact", NOTHING),
         ("tank.devices." + UUID + ".created", "exact", Scope("devices", UUID, "created")),
-        ("tank.devices." + UUID + ".message", "exact", NOTHING),
+        ("tank.devices." + UUID + ".message", "exact", Scope("devices", UUID, "message")),
+        ("tank.devices." + UUID + ".unheard_of", "exact", NOTHING),
         ("tank.triggers.5.fired", "exact", Scope("triggers", "5", "fired")),
         ("tank.requests.7.served", "exact", Scope("requests", "7", "served")),
         ("tanker.feeds.7.x", "exact", None),

@@ -18,9 +18,11 @@ from thingtank.tank.actions import products as product_actions
 from thingtank.tank.actions.datastreams import draft
 from thingtank.tank.actions.devices import CreatedDevice
 from thingtank.tank.actions.products import ProductDeviceRow
+from thingtank.tank.actions.properties import change_properties
 from thingtank.tank.changes import DeviceChange
 from thingtank.tank.errors import TankError, ValidationFailed
-from thingtank.tank.things import Datastream
+from thingtank.tank.messaging.permissions import Party
+from thingtank.tank.things import Datastream, Device
 
 
 async def read(context: Context, device: FeedName) -> Any:
@@ -47,6 +49,49 @@ async def read(context: Context, device: FeedName) -> Any:
         "product_id": found.product_id,
         "device_serial": found.device_serial,
     }
+
+
+async def properties(context: Context, device: FeedName) -> Any:
+    """Read a device's free properties.
+
+    Args:
+        device: its uuid, or its feed's number.
+
+    Returns:
+        An object, with `name` and `tags` besides, as SkyNet's clients see it.
+
+    Raises:
+        NoSuchDevice, NotAllowed, Unauthenticated.
+    """
+    found = context.find_device(device)
+    check_reach(context.caller, "put", found)
+    return {**found.properties, "name": found.title, "tags": list(found.tags)}
+
+
+async def change(context: Context, device: FeedName, properties: dict[str, Any]) -> Any:
+    """Set some of a device's free properties; null removes one.
+
+    Args:
+        device: its uuid, or its feed's number.
+        properties: name to value.
+
+    Returns:
+        All of them, then.
+
+    Raises:
+        NoSuchDevice, NotAllowed, ValidationFailed.
+    """
+    found = context.find_device(device)
+
+    def change_of(newest: Device) -> DeviceChange:
+        kept = {**newest.properties, **properties}
+        return DeviceChange(
+            properties={name: value for name, value in kept.items() if value is not None}
+        )
+
+    party = Party(context.caller)
+    changed = await change_properties(context.tank, party, found.device_id, change_of)
+    return dict(changed.properties)
 
 
 async def create(context: Context, document: Document, *, user: str = "") -> Any:

@@ -84,7 +84,7 @@ class Context:
         elif feed.isascii() and feed.isdigit() and len(feed) <= _NUMBER_CHARS_MAX:
             self.device = directory.get_device(int(feed))
         else:
-            self.device = directory.find_device_by_uuid(feed.lower())
+            self.device = directory.find_device_by_uuid(feed)
         if self.device is None:
             raise NoSuchDevice("there is no such feed")
         return self.device

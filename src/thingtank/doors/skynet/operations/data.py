@@ -1,0 +1,121 @@
+"""Sensor data: its values are datapoints of the device's feed, each name a datastream."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from thingtank.doors.skynet.door import SkynetDoor
+from thingtank.doors.skynet.operations.devices import visible
+from thingtank.doors.skynet.records import iso_time
+from thingtank.tank.actions.datapoints import apply_writes, check_writes
+from thingtank.tank.changes import DatastreamWrite
+from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, text_of
+from thingtank.tank.errors import NotAllowed, ValidationFailed
+from thingtank.tank.messaging.event_codes import EventCode
+from thingtank.tank.messaging.permissions import Party, check_configure, may
+
+RECORDS_DEFAULT = 10
+RECORDS_MAX = 1000
+DEPTH_MAX = 8
+_NO_VALUES = frozenset({"uuid", "token", "ipAddress", "timestamp", "eventCode", "id", "_id"})
+
+
+class DataRecord(msgspec.Struct, frozen=True):
+    """Values that a device wrote at one time, as text."""
+
+    at_us: int
+    values: dict[str, str]
+
+
+async def write(door: SkynetDoor, party: Party, uuid: str, asked: Mapping[str, Any]) -> DataRecord:
+    """Record a device's values now; returns when they are on disk.
+
+    Args:
+        asked: name → number, text or truth value; objects within are `name.inner`.
+
+    Raises:
+        NoSuchDevice, NotAllowed, ValidationFailed, LimitReached, Overloaded, StorageFailed,
+        RateLimited.
+    """
+    await door.rates.count("data", party)
+    tank = door.tank
+    device = visible(door, party, uuid)
+    check_configure(party, device, tank.messaging.policy)
+    values = dict(_values(asked, "", 0))
+    if not values:
+        raise ValidationFailed([("data", "has no values")])
+    at_us = tank.clock.now_us()
+    writes = [DatastreamWrite(name, [at_us], [text]) for name, text in values.items()]
+    is_plain = check_writes(tank, device.device_id, writes, creates_missing=True)
+    await apply_writes(tank, device, writes, is_plain)
+    body = {**values, "uuid": device.uuid}
+    tank.messaging.log(EventCode.DATA_WRITTEN, (device.device_id,), body, at_us=at_us)
+    return DataRecord(at_us, values)
+
+
+def _values(asked: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tuple[str, str]]:
+    if depth > DEPTH_MAX:
+        raise ValidationFailed([("data", f"is too deep (maximum is {DEPTH_MAX} levels)")])
+    for name, value in asked.items():
+        if not prefix and name in _NO_VALUES:
+            continue
+        match value:
+            case bool():
+                yield prefix + name, "true" if value else "false"
+            case int():
+                yield prefix + name, str(value)
+            case float():
+                yield prefix + name, text_of(value)
+            case str():
+                yield prefix + name, value
+            case dict():
+                yield from _values(value, f"{prefix}{name}.", depth + 1)
+            case list():
+                numbered = {str(number): item for number, item in enumerate(value)}
+                yield from _values(numbered, f"{prefix}{name}.", depth + 1)
+
+
+async def read(
+    door: SkynetDoor,
+    party: Party,
+    uuid: str,
+    *,
+    start_us: int | None = None,
+    end_us: int | None = None,
+    limit: int = RECORDS_DEFAULT,
+) -> list[DataRecord]:
+    """What a device recorded, newest first; values of one time are one record.
+
+    Args:
+        start_us: from then on; end_us: before then.
+        limit: at most RECORDS_MAX; 0 for so many.
+
+    Raises:
+        NoSuchDevice, NotAllowed, RateLimited.
+    """
+    await door.rates.count("queries", party)
+    tank = door.tank
+    device = visible(door, party, uuid)
+    if not may(party, "receive", device, tank.messaging.policy):
+        raise NotAllowed(f"{party.uuid or 'the caller'} may not receive of device {device.uuid}")
+    limit = min(limit, RECORDS_MAX) if limit > 0 else RECORDS_MAX
+    names = {s.stream_id: s.name for s in tank.directory.datastreams(device.device_id).values()}
+    found = await tank.archive.read(
+        list(names),
+        AT_US_MIN if start_us is None else start_us,
+        AT_US_MAX + 1 if end_us is None else end_us,
+        limit,
+        newest_first=True,
+    )
+    by_time: dict[int, dict[str, str]] = {}
+    for stream_id, datapoints in found.items():
+        for datapoint in datapoints:
+            by_time.setdefault(datapoint.at_us, {})[names[stream_id]] = datapoint.value
+    tank.messaging.log(EventCode.DATA_READ, (device.device_id,), {"uuid": device.uuid})
+    return [DataRecord(at_us, by_time[at_us]) for at_us in sorted(by_time, reverse=True)[:limit]]
+
+
+def shown_record(uuid: str, record: DataRecord) -> dict[str, Any]:
+    """A record as clients see it."""
+    return {"timestamp": iso_time(record.at_us), "uuid": uuid, **record.values}

@@ -1,0 +1,79 @@
+"""Who comes to the SkyNet door, and with what they prove it."""
+
+from collections.abc import Callable
+
+from thingtank.net.identity.attempts import Attempts
+from thingtank.net.identity.principals import Callers, DevicePrincipal, KeyPrincipal
+from thingtank.tank.access import Caller
+from thingtank.tank.errors import Unauthenticated
+from thingtank.tank.interfaces import Directory
+from thingtank.tank.messaging.permissions import Party
+from thingtank.tank.things import Device
+
+_WRONG = "unauthorized"
+
+
+class Parties:
+    """Finds out who somebody is. Whoever is wrong too often is not looked at for a while."""
+
+    def __init__(self, directory: Directory, callers: Callers, now_us: Callable[[], int]) -> None:
+        """Take a directory.
+
+        Args:
+            now_us: of a clock that does not jump.
+        """
+        self._directory = directory
+        self._callers = callers
+        self._attempts = Attempts(now_us)
+
+    def stranger(self, address: str) -> Party:
+        """Who has shown nothing."""
+        return Party(Caller(address=address))
+
+    def device(self, uuid: str, token: str, address: str) -> Party:
+        """A device, by its token or by a key that reaches it.
+
+        Raises:
+            Unauthenticated: there is no such device, or that is not its token; which of them is
+                not told.
+        """
+        uuid, token = uuid.strip(), token.strip()
+        attempts = self._attempts
+        if attempts.is_name_locked(address, uuid) or attempts.is_address_locked(address):
+            raise Unauthenticated("too many wrong tokens; try again in 15 minutes")
+        device = self._directory.find_device_by_uuid(uuid)
+        # The digest is made in either case, so that the time does not tell which.
+        is_right = self._directory.has_token(0 if device is None else device.device_id, token)
+        if device is not None and is_right:
+            caller = self._callers.caller(DevicePrincipal(device.uuid), address)
+            return Party(caller, device, token=token)
+        if device is not None and token:
+            party = self._by_key(device, token, address)
+            if party is not None:
+                return party
+        attempts.fail(address, uuid)
+        raise Unauthenticated(_WRONG)
+
+    def _by_key(self, device: Device, secret: str, address: str) -> Party | None:
+        try:
+            caller = self._callers.caller(KeyPrincipal(secret, device.uuid), address)
+        except Unauthenticated:
+            return None
+        return Party(caller, device)
+
+    def key(self, secret: str, address: str) -> Party:
+        """A program with an API key.
+
+        Raises:
+            Unauthenticated.
+        """
+        return Party(self._callers.caller(KeyPrincipal(secret), address))
+
+    def opening(self, party: Party, device: Device, token: str) -> Party:
+        """Somebody who has shown another device's token besides.
+
+        Raises:
+            Unauthenticated: it is not its token.
+        """
+        other = self.device(device.uuid, token, party.caller.address)
+        return Party(party.caller, party.device, opens_id=device.device_id, token=other.token)

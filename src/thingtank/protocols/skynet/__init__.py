@@ -1,0 +1,1 @@
+"""What SkyNet's and Meshblu's words mean, of all generations. No I/O."""

@@ -1,0 +1,156 @@
+"""The messaging of a tank: all that is shared by the doors that devices talk to each other by.
+
+Lives in the loop's thread.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from thingtank.tank.bus import Bus
+from thingtank.tank.device_events import DeviceEvents, LoggedEvent, NoDeviceEvents
+from thingtank.tank.events import (
+    DatapointsRecorded,
+    DeviceDeleted,
+    DeviceUpdated,
+    MessageSent,
+    PresenceChanged,
+)
+from thingtank.tank.interfaces import Clock, Directory
+from thingtank.tank.kept_messages import KeptMessages, NoKeptMessages
+from thingtank.tank.messaging.data import newest_values
+from thingtank.tank.messaging.event_codes import EventCode
+from thingtank.tank.messaging.messages import DATA_TOPIC, STATUS_TOPIC, Message
+from thingtank.tank.messaging.permissions import Policy
+from thingtank.tank.messaging.presence import Connection, Presence
+from thingtank.tank.messaging.switchboard import Delivery, Listener, Switchboard
+from thingtank.tank.things import Device
+
+KEPT_ROUNDS_MAX = 20  # of kept messages that a device is given before it hears new ones
+KEPT_PER_ROUND = 100
+
+
+class Messaging:
+    """Switchboard, presence, event log and kept messages of one tank.
+
+    Attributes:
+        policy: how open it is.
+        events: the event log of devices.
+        kept: messages for devices that are away.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        directory: Directory,
+        clock: Clock,
+        policy: Policy,
+        events: DeviceEvents | None = None,
+        kept: KeptMessages | None = None,
+    ) -> None:
+        """Nobody listens yet."""
+        self._bus = bus
+        self._directory = directory
+        self._clock = clock
+        self.policy = policy
+        self.events: DeviceEvents = events or NoDeviceEvents()
+        self.kept: KeptMessages = kept or NoKeptMessages()
+        self.switchboard = Switchboard(policy, directory)
+        self.presence = Presence(clock.now_us, self._presence_changed)
+        bus.react(DatapointsRecorded, self._tell_data)
+        bus.react(DeviceUpdated, self._tell_record)
+        bus.react(DeviceDeleted, self._tell_end)
+
+    # --- messages ---
+
+    def broadcast(self, device: Device, message: Message) -> int:
+        """Give a message to all who listen to what a device broadcasts; how many they are."""
+        told: dict[Listener, None] = {}
+        self.switchboard.deliver(Delivery("broadcast", device, message), told)
+        self.switchboard.deliver(Delivery("sent", device, message), told)
+        self._bus.publish(MessageSent(device, message, is_broadcast=True))
+        return len(told)
+
+    def make_broadcast(self, device: Device, payload: Any, topic: str) -> Message:
+        """A message of a device to whoever listens."""
+        content = {"devices": "*", "topic": topic, "payload": payload, "fromUuid": device.uuid}
+        return Message(device.uuid, device.device_id, self._clock.now_us(), content)
+
+    async def give_kept(self, device: Device, listener: Listener) -> None:
+        """Give a device the messages that came while it was away, oldest first.
+
+        Before it is made to listen, so that new ones do not overtake them. A message is forgotten
+        after it was handed to the connection: a crash between the two gives it twice, and never
+        loses it. `kept.id` in it is the same then.
+        """
+        for _ in range(KEPT_ROUNDS_MAX):
+            if not self.kept.count(device.device_id):
+                return
+            found = await self.kept.take(device.device_id, self._clock.now_us(), KEPT_PER_ROUND)
+            for message in found:
+                content = msgspec.json.decode(message.body)
+                content["kept"] = {"id": str(message.kept_id), "at": message.at_us // 1000}
+                from_uuid = content.get("fromUuid", "")
+                again = Message(from_uuid, 0, message.at_us, content)
+                listener.deliver(Delivery("received", device, again))
+            await self.kept.remove(device.device_id, [message.kept_id for message in found])
+            if not found:
+                return
+
+    # --- the event log ---
+
+    def log(
+        self,
+        code: EventCode,
+        device_ids: tuple[int, ...],
+        body: Mapping[str, Any] | bytes,
+        *,
+        event_id: str = "",
+        at_us: int | None = None,
+    ) -> None:
+        """Note what happened with devices.
+
+        Args:
+            body: what the log shows, a JSON object; encoded if it is bytes. No secrets.
+            event_id: of an event that replaces the one with the same id.
+        """
+        encoded = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        at_us = self._clock.now_us() if at_us is None else at_us
+        self.events.append(
+            LoggedEvent(at_us, code, device_ids, encoded, event_id, replaces=bool(event_id))
+        )
+
+    # --- what the tank tells ---
+
+    def _presence_changed(
+        self, device: Device, is_online: bool, connection: Connection | None
+    ) -> None:
+        status = self.make_broadcast(device, {"online": is_online}, STATUS_TOPIC)
+        if self.switchboard.has_listeners("broadcast", device.device_id):
+            self.switchboard.deliver(Delivery("broadcast", device, status))
+        self._bus.publish(PresenceChanged(device, is_online))
+
+    def _tell_data(self, event: DatapointsRecorded) -> None:
+        device_id, board = event.device_id, self.switchboard
+        is_broadcast = board.has_listeners("broadcast", device_id)
+        if not is_broadcast and not board.has_listeners("data", device_id):
+            return
+        device = self._directory.get_device(device_id)
+        values = newest_values(event)
+        told: dict[Listener, None] = {}
+        board.deliver(Delivery("data", device, None, values), told)
+        if is_broadcast:
+            message = self.make_broadcast(device, values, DATA_TOPIC)
+            board.deliver(Delivery("broadcast", device, message), told)
+
+    def _tell_record(self, event: DeviceUpdated) -> None:
+        if self.switchboard.has_listeners("config", event.device.device_id):
+            self.switchboard.deliver(Delivery("config", event.device, None))
+
+    def _tell_end(self, event: DeviceDeleted) -> None:
+        device = event.device
+        self.switchboard.deliver(Delivery("unregistered", device, None))
+        self.presence.forget(device.device_id)
+        self.events.forget(device.device_id)
+        self.kept.forget(device.device_id)

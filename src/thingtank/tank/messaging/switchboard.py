@@ -1,0 +1,185 @@
+"""Who listens to which device, whatever the wire.
+
+Lives in the loop's thread. What a listener is given it must take at once and keep bounded itself.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, Protocol, TypeAlias
+
+from msgspec import Struct
+
+from thingtank.tank.interfaces import Directory
+from thingtank.tank.messaging.messages import Message
+from thingtank.tank.messaging.permissions import Area, Party, Policy, may, still_holds
+from thingtank.tank.messaging.topic_filter import TopicFilter
+from thingtank.tank.things import Device
+
+# What of a device: messages to it, what it broadcasts, messages that it sends, its record when it
+# changes, its sensor data, its end.
+Kind = Literal["received", "broadcast", "sent", "config", "data", "unregistered"]
+KINDS: tuple[Kind, ...] = ("received", "broadcast", "sent", "config", "data", "unregistered")
+
+# The right that each kind needs of who is not the device itself; received and sent in its name.
+_NEEDED: dict[Kind, tuple[Area, bool]] = {
+    "received": ("receive", True),
+    "broadcast": ("receive", False),
+    "sent": ("receive", True),
+    "config": ("discover", False),
+    "data": ("receive", False),
+    "unregistered": ("discover", False),
+}
+
+Replied: TypeAlias = Callable[[Any], None]
+
+
+class Delivery:
+    """What a listener is given.
+
+    Attributes:
+        kind: as what it gets it.
+        device: that is listened to.
+        message: None unless it is a message.
+        record: the device's record, or its sensor data, as others may see it; None for messages.
+        reply: takes the recipient's own answer, where the wire of the sender asked for one; None
+            otherwise.
+    """
+
+    __slots__ = ("device", "encoded_record", "kind", "message", "record", "reply")
+
+    def __init__(
+        self,
+        kind: Kind,
+        device: Device,
+        message: Message | None,
+        record: Any = None,
+        reply: Replied | None = None,
+    ) -> None:
+        self.kind = kind
+        self.device = device
+        self.message = message
+        self.record = record
+        self.reply = reply
+        self.encoded_record: bytes | None = None  # by the first who needs it
+
+
+class Listener(Protocol):
+    """Takes deliveries."""
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Take one; at once, and without raising."""
+
+
+class Subscription(Struct, eq=False):
+    """One listener's interest in one kind of one device.
+
+    Attributes:
+        party: on whose behalf it listens.
+        topics: of the messages that it wants; None for all.
+        device, rights_version: as of when it was last found allowed.
+    """
+
+    listener: Listener
+    party: Party
+    topics: TopicFilter | None = None
+    device: Device | None = None
+    rights_version: int = -1
+
+
+class Switchboard:
+    """All listeners."""
+
+    def __init__(self, policy: Policy, directory: Directory) -> None:
+        self._policy = policy
+        self._directory = directory
+        self._by_kind: dict[Kind, dict[int, dict[Listener, Subscription]]] = {
+            kind: {} for kind in KINDS
+        }
+        self._everywhere: dict[Listener, None] = {}
+
+    def add(
+        self,
+        listener: Listener,
+        party: Party,
+        device: Device,
+        kinds: Iterable[Kind],
+        topics: TopicFilter | None = None,
+    ) -> None:
+        """Have a listener hear some kinds of a device, in place of what it heard of them before.
+
+        Its rights are looked at with each delivery: who may not hear it hears nothing.
+        """
+        for kind in kinds:
+            listeners = self._by_kind[kind].setdefault(device.device_id, {})
+            listeners[listener] = Subscription(listener, party, topics)
+
+    def remove(self, listener: Listener, device_id: int, kinds: Iterable[Kind] = KINDS) -> None:
+        """Have it hear some kinds no more; one that does not is fine."""
+        for kind in kinds:
+            of_kind = self._by_kind[kind]
+            listeners = of_kind.get(device_id)
+            if (
+                listeners is not None
+                and listeners.pop(listener, None) is not None
+                and not listeners
+            ):
+                del of_kind[device_id]
+
+    def add_everywhere(self, listener: Listener) -> None:
+        """Have a listener hear every message, such as a page of the operator."""
+        self._everywhere[listener] = None
+
+    def remove_everywhere(self, listener: Listener) -> None:
+        """Have it hear them no more."""
+        self._everywhere.pop(listener, None)
+
+    def has_listeners(self, kind: Kind, device_id: int) -> bool:
+        """Whether anybody hears a kind of a device."""
+        return device_id in self._by_kind[kind]
+
+    def listens(self, listener: Listener, kind: Kind, device_id: int) -> bool:
+        """Whether this one does."""
+        return listener in self._by_kind[kind].get(device_id, ())
+
+    def may_hear(self, party: Party, kind: Kind, device: Device) -> bool:
+        """Whether somebody may hear a kind of a device now."""
+        area, in_name = _NEEDED[kind]
+        return still_holds(party, self._directory) and may(
+            party, area, device, self._policy, in_name=in_name
+        )
+
+    def deliver(self, delivery: Delivery, told: dict[Listener, None] | None = None) -> int:
+        """Give something to all who listen to it and may.
+
+        Args:
+            told: who had it already, and is left out; who gets it now is added.
+
+        Returns:
+            To how many connections of the device itself.
+        """
+        listeners = self._by_kind[delivery.kind].get(delivery.device.device_id)
+        if not listeners:
+            return 0
+        device, message = delivery.device, delivery.message
+        rights_version = self._directory.rights_version
+        own_count = 0
+        # A copy, because who is told may leave, or have others leave.
+        for listener, subscription in list(listeners.items()):
+            if told is not None and listener in told:
+                continue
+            if subscription.device is not device or subscription.rights_version != rights_version:
+                if not self.may_hear(subscription.party, delivery.kind, device):
+                    continue
+                subscription.device, subscription.rights_version = device, rights_version
+            topics = subscription.topics
+            if topics is not None and message is not None and not topics.wants(message.topic):
+                continue
+            if told is not None:
+                told[listener] = None
+            own_count += subscription.party.is_of(device.device_id)
+            listener.deliver(delivery)
+        return own_count
+
+    def show(self, delivery: Delivery) -> None:
+        """Give something to those who hear everything."""
+        for listener in list(self._everywhere):
+            listener.deliver(delivery)
