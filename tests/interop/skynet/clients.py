@@ -20,7 +20,7 @@ EVERYTHING = frozenset(
     {
         "be_made",  # by the server, when it identifies without a uuid
         "register", "devices", "status", "hear", "data", "getdata", "unregister", "config",
-        "unregistered", "presence",
+        "unregistered", "presence", "question",
     }
 )  # fmt: skip
 
@@ -69,7 +69,10 @@ CLIENTS = {
     "meshblu-mqtt": Client(
         "meshblu-mqtt", "MQTT",
         cannot=frozenset(
-            {"be_made", "register", "devices", "status", "data", "getdata", "unregister", "unregistered"}
+            {
+                "be_made", "register", "devices", "status", "data", "getdata", "unregister",
+                "unregistered", "question",
+            }
         ),
         is_new=True,
     ),
@@ -80,7 +83,7 @@ CLIENTS = {
     ),
     "meshblu-websocket": Client(
         "meshblu-websocket", "WebSocket",
-        cannot=frozenset({"be_made", "data", "getdata", "unregistered"}),
+        cannot=frozenset({"be_made", "data", "getdata", "unregistered", "question"}),
         is_new=True,
     ),
     "socket.io-client": Client(

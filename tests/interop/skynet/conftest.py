@@ -15,7 +15,9 @@ Register = Callable[..., dict[str, Any]]
 
 @pytest.fixture(scope="session")
 def skynet_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    with start_server(tmp_path_factory.mktemp("skynet"), "--skynet", "0") as server:
+    rates = ("messages", "data", "queries", "connections")  # tests are in a hurry
+    sets = [word for each in rates for word in ("--set", f"skynet.rate_{each}_s=0")]
+    with start_server(tmp_path_factory.mktemp("skynet"), "--skynet", "0", *sets) as server:
         yield server
 
 

@@ -8,6 +8,7 @@ from tests.interop.skynet.clients import REFERENCE, WAYS, Device, Failed, Way, c
 
 OpenDevice = Callable[..., Device]
 Register = Callable[..., dict[str, Any]]
+RED = "rot, 赤, 😀, \u2028"
 CONTENT = {
     "text": "zwei, 二, 😀, \u2028",
     "numbers": [1, -2.5, True, None],
@@ -24,10 +25,10 @@ def ways_that(*words: str) -> pytest.MarkDecorator:
 def test_device_identifies_and_knows_itself(
     way: Way, open_device: OpenDevice, register: Register, unused: str
 ) -> None:
-    made = register(name=unused, colour="rot, 赤, 😀")
+    made = register(name=unused, colour=RED)
     device = open_device(way, made)
     me = device.do("whoami")
-    assert (me["uuid"], me["name"], me["colour"]) == (made["uuid"], unused, "rot, 赤, 😀")
+    assert (me["uuid"], me["name"], me["colour"]) == (made["uuid"], unused, RED)
 
 
 @ways_that()

@@ -48,6 +48,14 @@ class ConnectionSession extends Session {
     this.connection.message(message);
   }
 
+  question({ message }) {
+    return answered((done) => this.connection.message(message, done));
+  }
+
+  call({ method, parameters }) {
+    return this.#ask(method, parameters);
+  }
+
   subscribe({ uuid }) {
     return this.#ask("subscribe", { uuid });
   }

@@ -36,6 +36,11 @@ class HttpSession extends Session {
     return succeeded((done) => this.client.unregister({ uuid: this.uuid }, done));
   }
 
+  // Any of its other functions; each takes a callback last.
+  call({ method, parameters }) {
+    return succeeded((done) => this.client[method](...parameters, done));
+  }
+
   close() {}
 }
 

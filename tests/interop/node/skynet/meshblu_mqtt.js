@@ -22,6 +22,10 @@ class MeshbluMqttSession extends Session {
     return succeeded((done) => this.client.update({ uuid: this.uuid, ...properties }, done));
   }
 
+  call({ method, parameters }) {
+    return succeeded((done) => this.client[method](parameters, done));
+  }
+
   message({ message }) {
     this.client.message(message);
   }

@@ -7,9 +7,14 @@ const WAIT_MS_MAX = 5000;
 class Session {
   inbox = new Inbox();
 
-  // Keeps what the client emits until a command asks for it.
+  // Keeps what the client emits until a command asks for it; answers what wants an answer.
   keep(emitter, ...names) {
-    for (const name of names) emitter.on(name, (item) => this.inbox.put(name, item));
+    for (const name of names) {
+      emitter.on(name, (item, answer) => {
+        this.inbox.put(name, item);
+        if (typeof answer === "function") answer({ heard: item.payload });
+      });
+    }
   }
 }
 

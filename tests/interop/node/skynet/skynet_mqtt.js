@@ -25,6 +25,10 @@ class SkynetMqttSession extends Session {
     this.connection.message(message);
   }
 
+  question({ message }) {
+    return answered((done) => this.connection.message(message, done));
+  }
+
   async subscribe({ uuid }) {
     this.connection.subscribe(uuid);
     await this.whoami(); // so it has been carried out

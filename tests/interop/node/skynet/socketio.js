@@ -6,10 +6,16 @@ const { Session, ready } = require("./session.js");
 const WAIT_MS_MAX = 5000;
 
 class SocketSession extends Session {
+  questions = 0;
+
   async open({ url, transports, uuid, token }) {
     this.socket = io(url, { forceNew: true, ...(transports.length && { transports }) });
     this.socket.on("identify", () => this.socket.emit("identity", { uuid, token }));
     this.keep(this.socket, "message", "config", "unregistered", "data");
+    this.socket.on("message", ({ ack, fromUuid, payload }) => {
+      if (ack === undefined) return;
+      this.socket.emit("messageAck", { devices: fromUuid, ack, payload: { heard: payload } });
+    });
     const answer = await ready(this.socket);
     this.credentials = { uuid: answer.uuid, token: answer.token };
     return answer;
@@ -37,6 +43,15 @@ class SocketSession extends Session {
 
   message({ message }) {
     this.socket.emit("message", message);
+  }
+
+  async question({ message }) {
+    const ack = ++this.questions;
+    const said = ready(this.socket, "messageAck");
+    this.socket.emit("message", { ...message, ack });
+    const answer = await said;
+    if (answer.ack !== ack) throw new Error(JSON.stringify(answer));
+    return answer.payload;
   }
 
   subscribe({ uuid }) {
