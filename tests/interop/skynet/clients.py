@@ -20,7 +20,7 @@ EVERYTHING = frozenset(
     {
         "be_made",  # by the server, when it identifies without a uuid
         "register", "devices", "status", "hear", "data", "getdata", "unregister", "config",
-        "unregistered", "presence", "question",
+        "unregistered", "presence",
     }
 )  # fmt: skip
 
@@ -71,7 +71,7 @@ CLIENTS = {
         cannot=frozenset(
             {
                 "be_made", "register", "devices", "status", "data", "getdata", "unregister",
-                "unregistered", "question",
+                "unregistered",
             }
         ),
         is_new=True,
@@ -83,7 +83,7 @@ CLIENTS = {
     ),
     "meshblu-websocket": Client(
         "meshblu-websocket", "WebSocket",
-        cannot=frozenset({"be_made", "data", "getdata", "unregistered", "question"}),
+        cannot=frozenset({"be_made", "data", "getdata", "unregistered"}),
         is_new=True,
     ),
     "socket.io-client": Client(
@@ -165,6 +165,11 @@ class Device:
     def send(self, devices: str | list[str], content: Any, **members: Any) -> None:
         message = {"devices": devices, CLIENTS[self.way.client].content: content, **members}
         self.do("message", message=message)
+
+    def question(self, device: str, content: Any) -> Any:
+        """Send a message that the other program answers."""
+        message = {"devices": device, CLIENTS[self.way.client].content: content}
+        return self.do("question", message=message)
 
     def heard(self, name: str = "message") -> Any:
         """Wait for the next event."""

@@ -8,16 +8,21 @@ from tests.interop.skynet.clients import Device, Way
 
 OpenDevice = Callable[..., Device]
 BY_NUMBER = (Way("meshblu"), Way("skynet-mqtt"), Way("socket.io-client"))
+BY_ACKNOWLEDGEMENT = [
+    (Way("socketio-client-0.5", "websocket"), Way("skynet")),
+    (Way("skynet"), Way("skynet")),
+]
 
 
 @pytest.mark.parametrize(
-    ("asker", "answerer"), list(itertools.product(BY_NUMBER, BY_NUMBER)), ids=str
+    ("asker", "answerer"),
+    [*itertools.product(BY_NUMBER, BY_NUMBER), *BY_ACKNOWLEDGEMENT],
+    ids=str,
 )
 def test_question_is_answered_by_the_other_program(
     asker: Way, answerer: Way, open_device: OpenDevice
 ) -> None:
     asking, answering = open_device(asker), open_device(answerer)
     for number in range(2):
-        message = {"devices": answering.uuid, "payload": {"number": number}}
-        assert asking.do("question", message=message) == {"heard": {"number": number}}
+        assert asking.question(answering.uuid, number) == {"heard": number}
         assert answering.heard()["fromUuid"] == asking.uuid

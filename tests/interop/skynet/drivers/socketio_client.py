@@ -146,6 +146,9 @@ class Session:
     def message(self, message: Any) -> None:
         self._socket.send("message", message)
 
+    def question(self, message: Any) -> Any:
+        return self._socket.call("message", message)
+
     def subscribe(self, uuid: str) -> Any:
         return self._socket.call("subscribe", {"uuid": uuid})
 
