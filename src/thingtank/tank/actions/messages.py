@@ -3,7 +3,7 @@
 Source: Meshblu, messages, 2013 to 2018.
 """
 
-from asyncio import Future
+from asyncio import Future, gather
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -79,9 +79,16 @@ async def send_message(
     body = message.encoded("modern") if logged is None else msgspec.json.encode(logged)
     if ids:
         tank.messaging.log(EventCode.MESSAGE, tuple(ids), body, at_us=message.at_us)
-    for pending in sending.pending:
-        await pending
+    if sending.pending:
+        await _all(sending.pending)
     return Sent(message, tuple(sending.receipts))
+
+
+async def _all(pending: list[Future[int]]) -> None:
+    """Wait for all; then raise what the first raised that was refused."""
+    for outcome in await gather(*pending, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 class _Sending:

@@ -3,6 +3,7 @@
 Lives in the loop's thread.
 """
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 
 from thingtank.tank.bus import Bus
 from thingtank.tank.device_events import DeviceEvents, LoggedEvent, NoDeviceEvents
+from thingtank.tank.errors import StorageFailed
 from thingtank.tank.events import (
     DatapointsRecorded,
     DeviceDeleted,
@@ -29,6 +31,7 @@ from thingtank.tank.things import Device
 
 KEPT_ROUNDS_MAX = 20  # of kept messages that a device is given before it hears new ones
 KEPT_PER_ROUND = 100
+LOGGED_BYTES_MAX = 8192  # of one event's body
 
 
 class Messaging:
@@ -83,6 +86,9 @@ class Messaging:
         Before it is made to listen, so that new ones do not overtake them. A message is forgotten
         after it was handed to the connection: a crash between the two gives it twice, and never
         loses it. `kept.id` in it is the same then.
+
+        Raises:
+            StorageFailed: they cannot be read, and stay.
         """
         for _ in range(KEPT_ROUNDS_MAX):
             if not self.kept.count(device.device_id):
@@ -94,7 +100,8 @@ class Messaging:
                 from_uuid = content.get("fromUuid", "")
                 again = Message(from_uuid, 0, message.at_us, content)
                 listener.deliver(Delivery("received", device, again))
-            await self.kept.remove(device.device_id, [message.kept_id for message in found])
+            with contextlib.suppress(StorageFailed):  # they have it; the store tries again
+                await self.kept.remove(device.device_id, [message.kept_id for message in found])
             if not found:
                 return
 
@@ -112,10 +119,13 @@ class Messaging:
         """Note what happened with devices.
 
         Args:
-            body: what the log shows, a JSON object; encoded if it is bytes. No secrets.
+            body: what the log shows, a JSON object; encoded if it is bytes. No secrets. Of one that
+                is longer than LOGGED_BYTES_MAX the log shows how long it was.
             event_id: of an event that replaces the one with the same id.
         """
         encoded = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        if len(encoded) > LOGGED_BYTES_MAX:
+            encoded = msgspec.json.encode({"omitted": f"{len(encoded)} bytes"})
         at_us = self._clock.now_us() if at_us is None else at_us
         self.events.append(
             LoggedEvent(at_us, code, device_ids, encoded, event_id, replaces=bool(event_id))
