@@ -117,6 +117,20 @@ def test_device_hears_what_it_sends_itself(way: Way, open_device: OpenDevice) ->
     assert (content_of(message), message["fromUuid"]) == (CONTENT, device.uuid)
 
 
+@ways_that("hear")
+def test_messages_for_a_device_that_is_away_are_kept_where_it_wants_them(
+    way: Way, open_device: OpenDevice, register: Register
+) -> None:
+    made, other = register(keepMessages=True), open_device(REFERENCE)
+    for number in range(3):
+        other.send(made["uuid"], number)
+    other.do("whoami")  # so they have been taken
+    device = open_device(way, made)
+    other.send(device.uuid, 3)
+    messages = device.do("events", name="message", count=4)
+    assert [content_of(message) for message in messages] == [0, 1, 2, 3]
+
+
 @ways_that()
 def test_broadcast_reaches_its_subscribers(way: Way, open_device: OpenDevice) -> None:
     device, subscriber, other = (open_device(each) for each in (way, REFERENCE, REFERENCE))
