@@ -92,9 +92,9 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         # Triggers from before the first value until after the last, so inside of all doors.
         await start_triggers(config, opened.tank, opened.archive, opened.outbox, url, stack)
         wamp = await make_wamp_door(config, folder, opened, url, stack)
-        mqtt = await make_mqtt_door(config, folder, opened, url, stack)
-        bridge_topics(config, wamp, mqtt)
         skynet = make_skynet_door(config, opened, account)
+        mqtt = await make_mqtt_door(config, folder, opened, url, stack, skynet)
+        bridge_topics(config, wamp, mqtt)
         upgrades |= web_upgrades(config, wamp, stack) | mqtt_upgrades(config, mqtt, stack)
         if web:
             await web.open(stack)
