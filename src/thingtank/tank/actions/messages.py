@@ -3,7 +3,7 @@
 Source: Meshblu, messages, 2013 to 2018.
 """
 
-from asyncio import Future
+from asyncio import Future, gather
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -12,7 +12,15 @@ import msgspec
 from thingtank.tank.events import MessageSent
 from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.messaging.event_codes import EventCode
-from thingtank.tank.messaging.messages import BROADCAST, TAG, Message, message_of, targets_of
+from thingtank.tank.messaging.messages import (
+    BROADCAST,
+    TAG,
+    EventName,
+    Message,
+    is_for_many,
+    message_of,
+    targets_of,
+)
 from thingtank.tank.messaging.permissions import Party, may
 from thingtank.tank.messaging.switchboard import Delivery, Listener, Replied
 from thingtank.tank.tank import Tank
@@ -53,6 +61,7 @@ async def send_message(
     *,
     reply: Replied | None = None,
     logged: dict[str, Any] | None = None,
+    event: EventName = "message",
 ) -> Sent:
     """Send a message; returns when those who are away have it on disk, if they keep messages.
 
@@ -60,15 +69,16 @@ async def send_message(
         asked: `devices`, `payload` (or `message`), and what else is to be delivered.
         reply: takes the answer of the one recipient that is there, if it gives one.
         logged: what the event log is to show; the message by default.
+        event: what it is. Only messages are kept for who is away, and logged.
 
     Raises:
         ValidationFailed: it is no message.
         Overloaded, StorageFailed: some who are away would not have it; those who are there do.
     """
     device = party.device
-    message = message_of(asked, party.uuid, party.device_id, tank.clock.now_us())
+    message = message_of(asked, party.uuid, party.device_id, tank.clock.now_us(), event)
     targets = targets_of(message.content["devices"])
-    if len(targets) > 1:
+    if len(targets) > 1 or is_for_many(targets[0]):
         reply = None
     sending = _Sending(tank, party, message, reply)
     for target in targets:
@@ -76,12 +86,19 @@ async def send_message(
     if not tank.messaging.stored.is_empty:
         sending.tell_subscribers()
     ids = sending.device_ids if device is None else {device.device_id: None, **sending.device_ids}
-    body = message.encoded("modern") if logged is None else msgspec.json.encode(logged)
-    if ids:
+    if ids and event == "message":
+        body = message.encoded("modern") if logged is None else msgspec.json.encode(logged)
         tank.messaging.log(EventCode.MESSAGE, tuple(ids), body, at_us=message.at_us)
-    for pending in sending.pending:
-        await pending
+    if sending.pending:
+        await _all(sending.pending)
     return Sent(message, tuple(sending.receipts))
+
+
+async def _all(pending: list[Future[int]]) -> None:
+    """Wait for all; then raise what the first raised that was refused."""
+    for outcome in await gather(*pending, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 class _Sending:
@@ -140,6 +157,8 @@ class _Sending:
         self.device_ids[device.device_id] = None
         delivery = Delivery("received", device, message, reply=self._reply)
         is_there = messaging.switchboard.deliver(delivery, self._told) > 0
+        if message.event != "message":
+            return "delivered" if is_there else "away"
         own = self._party.device
         if own is not None and messaging.switchboard.has_listeners("sent", own.device_id):
             messaging.switchboard.deliver(Delivery("sent", own, message), self._told)

@@ -3,8 +3,9 @@
 Lives in the loop's thread.
 """
 
+import contextlib
 from asyncio import Future
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from thingtank.tank.access import STRANGER
 from thingtank.tank.bus import Bus
 from thingtank.tank.device_events import DeviceEvents, LoggedEvent, NoDeviceEvents
-from thingtank.tank.errors import LimitReached, Overloaded
+from thingtank.tank.errors import LimitReached, Overloaded, StorageFailed
 from thingtank.tank.events import (
     DatapointsRecorded,
     DeviceDeleted,
@@ -33,6 +34,7 @@ from thingtank.tank.things import Device
 
 KEPT_ROUNDS_MAX = 20  # of kept messages that a device is given before it hears new ones
 KEPT_PER_ROUND = 100
+LOGGED_BYTES_MAX = 8192  # of one event's body
 CONFIG_TOPIC = "config"
 UNREGISTERED_TOPIC = "unregistered"
 
@@ -140,24 +142,38 @@ class Messaging:
         content = {"devices": "*", "topic": topic, "payload": payload, "fromUuid": device.uuid}
         return Message(device.uuid, device.device_id, self._clock.now_us(), content)
 
-    async def give_kept(self, device: Device, listener: Listener) -> None:
+    async def give_kept(
+        self,
+        device: Device,
+        listener: Listener,
+        is_there: Callable[[], bool] = lambda: True,
+    ) -> None:
         """Give a device the messages that came while it was away, oldest first.
 
         Before it is made to listen, so that new ones do not overtake them. A message is forgotten
         after it was handed to the connection: a crash between the two gives it twice, and never
         loses it. `kept.id` in it is the same then.
+
+        Args:
+            is_there: whether the listener has not left meanwhile.
+
+        Raises:
+            StorageFailed: they cannot be read, and stay.
         """
         for _ in range(KEPT_ROUNDS_MAX):
             if not self.kept.count(device.device_id):
                 return
             found = await self.kept.take(device.device_id, self._clock.now_us(), KEPT_PER_ROUND)
+            if not is_there():
+                return
             for message in found:
                 content = msgspec.json.decode(message.body)
                 content["kept"] = {"id": str(message.kept_id), "at": message.at_us // 1000}
                 from_uuid = content.get("fromUuid", "")
                 again = Message(from_uuid, 0, message.at_us, content)
                 listener.deliver(Delivery("received", device, again))
-            await self.kept.remove(device.device_id, [message.kept_id for message in found])
+            with contextlib.suppress(StorageFailed):  # they have it; the store tries again
+                await self.kept.remove(device.device_id, [message.kept_id for message in found])
             if not found:
                 return
 
@@ -175,10 +191,13 @@ class Messaging:
         """Note what happened with devices.
 
         Args:
-            body: what the log shows, a JSON object; encoded if it is bytes. No secrets.
+            body: what the log shows, a JSON object; encoded if it is bytes. No secrets. Of one that
+                is longer than LOGGED_BYTES_MAX the log shows how long it was.
             event_id: of an event that replaces the one with the same id.
         """
         encoded = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        if len(encoded) > LOGGED_BYTES_MAX:
+            encoded = msgspec.json.encode({"omitted": f"{len(encoded)} bytes"})
         at_us = self._clock.now_us() if at_us is None else at_us
         self.events.append(
             LoggedEvent(at_us, code, device_ids, encoded, event_id, replaces=bool(event_id))

@@ -124,6 +124,15 @@ class Switchboard:
             ):
                 del of_kind[device_id]
 
+    def renew(self, listener: Listener, device_ids: Iterable[int], old: Party, new: Party) -> None:
+        """Have a listener hear on another's behalf what it heard of some devices on one's."""
+        for device_id in device_ids:
+            for of_kind in self._by_kind.values():
+                subscription = of_kind.get(device_id, {}).get(listener)
+                if subscription is not None and subscription.party is old:
+                    subscription.party = new
+                    subscription.rights_version = -1
+
     def add_everywhere(self, listener: Listener) -> None:
         """Have a listener hear every message, such as a page of the operator."""
         self._everywhere[listener] = None
