@@ -188,7 +188,7 @@ async def test_what_may_not_be_discovered_looks_as_if_it_were_not_there(
     closed: SkyNet, method: str, path: str, status: int, body: Any
 ) -> None:
     auth = await closed.made()
-    hidden, token = await closed.made(discoverWhitelist=[], secret="x", color="nope")
+    hidden, _token = await closed.made(discoverWhitelist=[], secret="x", color="nope")
     for form in ({"a": 1}, {"a": 1, "token": "bad"}):
         answers = [
             await closed.ask(method, path.replace("nope", uuid), auth=auth, json=form)
@@ -272,7 +272,7 @@ async def test_find_and_update_answers_what_it_made(skynet: SkyNet) -> None:
 
 
 async def test_tokens(skynet: SkyNet) -> None:
-    auth = uuid, token = await skynet.made()
+    auth = uuid, _token = await skynet.made()
     path = f"/devices/{uuid}/tokens"
     plain = (await skynet.ask("POST", path, auth=auth)).json()
     assert set(plain) == {"uuid", "token"}
