@@ -197,9 +197,7 @@ class TestOnBothGenerations:
         assert ["kept" in message for message in heard] == [True] * 30 + [False]
         assert not world.tank.messaging.kept.device_ids()
 
-    async def test_clients_of_a_deleted_device_are_sent_away(
-        self, world: World, wire: str
-    ) -> None:
+    async def test_clients_of_a_deleted_device_are_sent_away(self, world: World, wire: str) -> None:
         client, device = await WIRES[wire](world).open(), await world.device()
         await client.identify(device)
         found = await device_of(world, device["uuid"])
@@ -247,9 +245,7 @@ class TestOnBothGenerations:
         assert 0 < refused["error"]["retryAfter"] <= 0.5
         await eventually(lambda: len(world.sockets.clients) == 2)
 
-    async def test_closed_tank_lets_no_strangers_in(
-        self, make_world: MakeWorld, wire: str
-    ) -> None:
+    async def test_closed_tank_lets_no_strangers_in(self, make_world: MakeWorld, wire: str) -> None:
         world = await make_world(is_open=False)
         device = await world.device(name="lamp")
         client = await WIRES[wire](world).open()
