@@ -151,6 +151,10 @@ class Client:
         self._ack_count += 1
         number = self._ack_count
         await self.send_packet(self.event(name, args, number))
+        return await self.acknowledged(number)
+
+    async def acknowledged(self, number: int) -> Any:
+        """The values of an acknowledgement."""
         return await self._until(lambda: self._acks.pop(number, None))
 
     async def heard(self, name: str) -> list[Any]:
