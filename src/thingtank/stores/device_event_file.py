@@ -29,6 +29,7 @@ _PRAGMAS = (
     ("journal_mode", "WAL"),
     ("synchronous", "NORMAL"),  # a log acknowledges nothing
     ("wal_autocheckpoint", 8000),  # pages; lists of many devices touch many
+    ("cache_size", -16_384),  # KB; a trimmed list's events stand all over the file
     ("secure_delete", "OFF"),
     ("journal_size_limit", 64 * 1024 * 1024),
 )

@@ -124,6 +124,7 @@ class DeviceEventLog:
         """Write what there is; drop what comes from now on; close the file."""
         if self._is_closed:
             return
+        self._forget_again()
         self._is_closed = True
         self._timer.cancel()
         await self._commits.settled()
@@ -142,11 +143,14 @@ class DeviceEventLog:
     def _tick(self) -> None:
         self._timer = self._loop.call_later(self._trim_interval_s, self._tick)
         self._losses.log_rest()
+        self._forget_again()
+        if not self._is_trimming:
+            self._trim()
+
+    def _forget_again(self) -> None:
         unforgotten, self._unforgotten = self._unforgotten, []
         for each in unforgotten:
             self._commits.add(each)
-        if not self._is_trimming:
-            self._trim()
 
     def _trim(self) -> None:
         self._is_trimming = True

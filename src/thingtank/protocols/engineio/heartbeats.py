@@ -26,7 +26,9 @@ def next_step(
     """
     if heard_us < beaten_us:
         due_us = beaten_us + timeout_us
-        return (Step.GIVE_UP if now_us >= due_us else Step.WAIT), due_us
+        if now_us >= due_us:
+            return Step.GIVE_UP, due_us
+        return Step.WAIT, min(due_us, now_us + interval_us)
     due_us = beaten_us + interval_us
     if now_us < due_us:
         return Step.WAIT, due_us

@@ -60,7 +60,7 @@ SocketEvent = Opened | Event | AckReceived | Closed
 class FrameEvent(Protocol):
     """Makes the frame of an event, for all who read this wire."""
 
-    def __call__(self, name: bytes, args_json: bytes) -> bytes:
+    def __call__(self, name: bytes, args_json: bytes, /) -> bytes:
         """Make it.
 
         Args:
@@ -70,29 +70,52 @@ class FrameEvent(Protocol):
 
 
 class SocketSession(Protocol):
-    """What every session of a wire can be told and asked, besides its transports."""
+    """What every session of a wire can be told and asked; how transports open differs.
+
+    Times are microseconds of any steady clock. How it is driven: `engineio.session`.
+    """
 
     @property
     def frame_event(self) -> FrameEvent:
         """Frames events for all sessions that have the same function here."""
 
     @property
+    def socket_id(self) -> str:
+        """What `identify` calls it; no secret."""
+
+    @property
     def is_open(self) -> bool:
-        """Whether events can be sent."""
+        """Whether events can be sent: from Opened to Closed."""
 
     @property
     def is_direct(self) -> bool:
         """Whether frames may go to its WebSocket past `send_frame`: none waits before them."""
 
     @property
+    def has_websocket(self) -> bool:
+        """Whether its WebSocket, if there is one, is to stay open."""
+
+    @property
     def is_over(self) -> bool:
         """Whether it can be forgotten."""
+
+    def receive_text(self, frame: bytes, now_us: int) -> None:
+        """Take a text frame of its WebSocket."""
+
+    def receive_binary(self, frame: bytes, now_us: int) -> None:
+        """Take a binary frame of its WebSocket."""
+
+    def lose_websocket(self) -> None:
+        """Its WebSocket has ended."""
+
+    def lose_poll(self) -> None:
+        """The connection of the poll that is held was lost."""
 
     def send_event(self, name: bytes, args_json: bytes, ack: AckId | None = None) -> None:
         """Send one event, with `ack` if it is to be acknowledged; for the rest see FrameEvent."""
 
     def send_frame(self, frame: bytes) -> None:
-        """Send an event that `frame_event` has made."""
+        """Send an event that `frame_event` has made. It is lost if the session has ended."""
 
     def send_ack(self, ack: AckId, args_json: bytes) -> None:
         """Acknowledge an event of the client, with n >= 0 values in JSON."""

@@ -3,16 +3,14 @@
 Source: Meshblu, messages, 2013 to 2018.
 """
 
-from asyncio import Future
+from asyncio import Future, gather
 from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
 
-from thingtank.tank.errors import LimitReached, Overloaded
 from thingtank.tank.events import MessageSent
 from thingtank.tank.interfaces import DeviceQuery
-from thingtank.tank.kept_messages import kept_s
 from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.messages import (
     BROADCAST,
@@ -85,13 +83,22 @@ async def send_message(
     sending = _Sending(tank, party, message, reply)
     for target in targets:
         sending.send(target)
+    if not tank.messaging.stored.is_empty:
+        sending.tell_subscribers()
     ids = sending.device_ids if device is None else {device.device_id: None, **sending.device_ids}
     if ids and event == "message":
         body = message.encoded("modern") if logged is None else msgspec.json.encode(logged)
         tank.messaging.log(EventCode.MESSAGE, tuple(ids), body, at_us=message.at_us)
-    for pending in sending.pending:
-        await pending
+    if sending.pending:
+        await _all(sending.pending)
     return Sent(message, tuple(sending.receipts))
+
+
+async def _all(pending: list[Future[int]]) -> None:
+    """Wait for all; then raise what the first raised that was refused."""
+    for outcome in await gather(*pending, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 class _Sending:
@@ -161,16 +168,24 @@ class _Sending:
         return self._keep(device, message)
 
     def _keep(self, device: Device, message: Message) -> Outcome:
-        seconds = kept_s(device)
-        if not seconds:
-            return "away"
-        expires_us = message.at_us + seconds * 1_000_000
-        body = message.encoded("modern")
-        try:
-            pending = self._tank.messaging.kept.keep(
-                device.device_id, body, message.at_us, expires_us
-            )
-        except (LimitReached, Overloaded):
+        pending = self._tank.messaging.keep(device, message)
+        if pending is None:
             return "away"
         self.pending.append(pending)
         return "kept"
+
+    def tell_subscribers(self) -> None:
+        """Give it to those that are subscribed for good to who received it, or who sent it."""
+        messaging, own = self._tank.messaging, self._party.device
+        reached = set(self.device_ids)
+        if own is not None:
+            reached.add(own.device_id)
+        for device_id in self.device_ids:
+            device = self._tank.directory.get_device(device_id)
+            self.pending += messaging.tell_subscribers(
+                device, "received", self._message, self._told, reached
+            )
+        if own is not None and self.device_ids:
+            self.pending += messaging.tell_subscribers(
+                own, "sent", self._message, self._told, reached
+            )

@@ -163,7 +163,7 @@ class Switchboard:
             told: who had it already, and is left out; who gets it now is added.
 
         Returns:
-            To how many connections of the device itself.
+            How many connections of the device itself have it now, those that had it included.
         """
         listeners = self._by_kind[delivery.kind].get(delivery.device.device_id)
         if not listeners:
@@ -174,6 +174,7 @@ class Switchboard:
         # A copy, because who is told may leave, or have others leave.
         for listener, subscription in list(listeners.items()):
             if told is not None and listener in told:
+                own_count += subscription.party.is_of(device.device_id)
                 continue
             if subscription.device is not device or subscription.rights_version != rights_version:
                 if not self.may_hear(subscription.party, delivery.kind, device):

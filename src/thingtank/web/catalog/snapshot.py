@@ -90,7 +90,7 @@ class Snapshot:
     def put_token_digests(self, device_id: int, digests: bytes) -> None:
         """Replace the digests of a device's tokens."""
         if not digests.startswith(self.token_digests(device_id)):
-            self._things_version += 1  # one of them is gone
+            self.things_version += 1  # one of them is gone
         self._token_digests[device_id] = digests
 
     def put_datastreams(self, device_id: int, datastreams: Sequence[Datastream]) -> None:
