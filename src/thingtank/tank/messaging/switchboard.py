@@ -151,6 +151,8 @@ class Switchboard:
 
     def may_hear(self, party: Party, kind: Kind, device: Device) -> bool:
         """Whether somebody may hear a kind of a device now."""
+        if kind == "unregistered" and party.is_of(device.device_id):
+            return True  # its token is gone with it
         area, in_name = _NEEDED[kind]
         return still_holds(party, self._directory) and may(
             party, area, device, self._policy, in_name=in_name

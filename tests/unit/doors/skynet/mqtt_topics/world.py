@@ -201,6 +201,11 @@ class Client:
         """What has come to its own topic: names of events, and their data."""
         return [(content["topic"], content["data"]) for _, content in self.heard()]
 
+    def acknowledge(self) -> None:
+        """Acknowledge what was sent in QoS 1 so far."""
+        for packet_id in range(1, self.connection.session.last_packet_id + 1):
+            self.send(octets.acknowledgement(Kind.PUBACK, self.version, packet_id))
+
     def disconnect(self) -> None:
         self.send(octets.disconnect(self.version))
 
