@@ -13,7 +13,7 @@ import msgspec
 from thingtank.tank.access import STRANGER
 from thingtank.tank.bus import Bus
 from thingtank.tank.device_events import DeviceEvents, LoggedEvent, NoDeviceEvents
-from thingtank.tank.errors import LimitReached, Overloaded, StorageFailed
+from thingtank.tank.errors import LimitReached, NoSuchDevice, Overloaded, StorageFailed
 from thingtank.tank.events import (
     DatapointsRecorded,
     DeviceDeleted,
@@ -208,6 +208,11 @@ class Messaging:
     def _presence_changed(
         self, device: Device, is_online: bool, connection: Connection | None
     ) -> None:
+        try:
+            # Its lists may be others than when it came.
+            device = self._directory.get_device(device.device_id)
+        except NoSuchDevice:
+            return
         status = self.make_broadcast(device, {"online": is_online}, STATUS_TOPIC)
         told: dict[Listener, None] = {}
         if self.switchboard.has_listeners("broadcast", device.device_id):
@@ -221,7 +226,10 @@ class Messaging:
         is_stored = not self.stored.is_empty
         if not is_broadcast and not is_stored and not board.has_listeners("data", device_id):
             return
-        device = self._directory.get_device(device_id)
+        try:
+            device = self._directory.get_device(device_id)
+        except NoSuchDevice:  # deleted while they were written
+            return
         is_broadcast = is_broadcast or bool(self.stored.subscribers(device, "broadcast"))
         values = newest_values(event)
         told: dict[Listener, None] = {}

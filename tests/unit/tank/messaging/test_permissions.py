@@ -105,7 +105,7 @@ def test_a_whitelist_lets_those_that_it_names_and_no_one_else(area: Area, in_nam
                 name: may(party, area, device, policy, in_name=in_name)
                 for name, party in {**ALWAYS, **OTHERS}.items()
             }
-            expected = {name: True for name in ALWAYS} | {"me": me_named, "a stranger": all_named}
+            expected = dict.fromkeys(ALWAYS, True) | {"me": me_named, "a stranger": all_named}
             if found != expected:
                 wrong.append((label, properties, is_open, private, found))
     assert wrong == []
@@ -127,7 +127,7 @@ def test_a_blacklist_keeps_out_those_that_it_names_and_all_strangers(
                 name: may(party, area, device, Policy(is_open=is_open), in_name=in_name)
                 for name, party in {**ALWAYS, **OTHERS}.items()
             }
-            expected = {name: True for name in ALWAYS} | {
+            expected = dict.fromkeys(ALWAYS, True) | {
                 "me": usual and not me_named,
                 "a stranger": False,
             }
