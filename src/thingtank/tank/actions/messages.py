@@ -4,7 +4,7 @@ Source: Meshblu, messages, 2013 to 2018.
 """
 
 from asyncio import Future, gather
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -56,7 +56,10 @@ async def send_message(
     reply: Replied | None = None,
     logged: dict[str, Any] | None = None,
 ) -> Sent:
-    """Send a message; returns when those who are away have it on disk, if they keep messages.
+    """Send a message.
+
+    Returns when it is on disk for those who are away, if they keep messages, and for those who have
+    messages sent on.
 
     Args:
         asked: `devices`, `payload` (or `message`), and what else is to be delivered.
@@ -65,8 +68,10 @@ async def send_message(
 
     Raises:
         ValidationFailed: it is no message.
-        Overloaded, StorageFailed: some who are away would not have it; those who are there do.
+        Overloaded, StorageFailed: it is on disk for some at most; those who are there have it.
     """
+    to_store = tank.messaging.to_store
+    to_store.clear()
     device = party.device
     message = message_of(asked, party.uuid, party.device_id, tank.clock.now_us())
     targets = targets_of(message.content["devices"])
@@ -79,12 +84,12 @@ async def send_message(
     body = message.encoded("modern") if logged is None else msgspec.json.encode(logged)
     if ids:
         tank.messaging.log(EventCode.MESSAGE, tuple(ids), body, at_us=message.at_us)
-    if sending.pending:
-        await _all(sending.pending)
+    if sending.pending or to_store:
+        await _all([*sending.pending, *to_store])
     return Sent(message, tuple(sending.receipts))
 
 
-async def _all(pending: list[Future[int]]) -> None:
+async def _all(pending: Sequence[Future[Any]]) -> None:
     """Wait for all; then raise what the first raised that was refused."""
     for outcome in await gather(*pending, return_exceptions=True):
         if isinstance(outcome, BaseException):

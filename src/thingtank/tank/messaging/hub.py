@@ -4,14 +4,15 @@ Lives in the loop's thread.
 """
 
 import contextlib
-from collections.abc import Mapping
+from asyncio import Future
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from thingtank.tank.bus import Bus
 from thingtank.tank.device_events import DeviceEvents, LoggedEvent, NoDeviceEvents
-from thingtank.tank.errors import StorageFailed
+from thingtank.tank.errors import StorageFailed, Unavailable
 from thingtank.tank.events import (
     DatapointsRecorded,
     DeviceDeleted,
@@ -29,9 +30,15 @@ from thingtank.tank.messaging.presence import Connection, Presence
 from thingtank.tank.messaging.switchboard import Delivery, Listener, Switchboard
 from thingtank.tank.things import Device
 
+PublicKey = Callable[[], Awaitable[str]]
+
 KEPT_ROUNDS_MAX = 20  # of kept messages that a device is given before it hears new ones
 KEPT_PER_ROUND = 100
 LOGGED_BYTES_MAX = 8192  # of one event's body
+
+
+async def _no_public_key() -> str:
+    raise Unavailable("this instance signs nothing")
 
 
 class Messaging:
@@ -41,6 +48,10 @@ class Messaging:
         policy: how open it is.
         events: the event log of devices.
         kept: messages for devices that are away.
+        to_store: what must be on disk before the sender of the message at hand is told that it is
+            sent; whoever reacts to `MessageSent` may add to it.
+        public_key: tells the key, in PEM, that signatures of hooks are verified with; set by who
+            signs.
     """
 
     def __init__(
@@ -59,6 +70,8 @@ class Messaging:
         self.policy = policy
         self.events: DeviceEvents = events or NoDeviceEvents()
         self.kept: KeptMessages = kept or NoKeptMessages()
+        self.to_store: list[Future[None]] = []
+        self.public_key: PublicKey = _no_public_key
         self.switchboard = Switchboard(policy, directory)
         self.presence = Presence(clock.now_us, self._presence_changed)
         bus.react(DatapointsRecorded, self._tell_data)
@@ -155,7 +168,8 @@ class Messaging:
             board.deliver(Delivery("broadcast", device, message), told)
 
     def _tell_record(self, event: DeviceUpdated) -> None:
-        if self.switchboard.has_listeners("config", event.device.device_id):
+        has_listeners = self.switchboard.has_listeners("config", event.device.device_id)
+        if event.is_record and has_listeners:
             self.switchboard.deliver(Delivery("config", event.device, None))
 
     def _tell_end(self, event: DeviceDeleted) -> None:
