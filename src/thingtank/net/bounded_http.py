@@ -17,6 +17,7 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from thingtank.net.adoption import Adopt
+from thingtank.net.paths import find_path
 
 _OFFERS = frozenset({b"upgrade", b"http2-settings"})  # headers, and options of `Connection`
 
@@ -45,7 +46,8 @@ class BoundedHttp(HttpToolsProtocol):
     """One connection. Attributes of the class are settings, as uvicorn makes the instances.
 
     Attributes:
-        upgrades: who takes over connections that ask for a WebSocket at a path.
+        upgrades: who takes over connections that ask for a WebSocket at a path; see
+            `paths.find_path`.
     """
 
     limits: ClassVar[HttpLimits] = HttpLimits()
@@ -117,7 +119,19 @@ class BoundedHttp(HttpToolsProtocol):
         )
 
     def _adopter(self) -> Adopt | None:
-        return self.upgrades.get(self.url.partition(b"?")[0])
+        path = find_path(self.upgrades, self.url.partition(b"?")[0])
+        return None if path is None else self.upgrades[path]
+
+    def _get_upgrade(self) -> bytes | None:
+        # uvicorn looks at the last `Connection` alone; clients of 2014 send two of them.
+        options: list[bytes] = []
+        upgrade = None
+        for name, value in self.headers:
+            if name == b"connection":
+                options += [option.strip().lower() for option in value.split(b",")]
+            elif name == b"upgrade":
+                upgrade = value.lower()
+        return upgrade if b"upgrade" in options else None
 
     def _hand_on(self, data: bytes) -> None:
         """Give the connection to who speaks what was asked for."""

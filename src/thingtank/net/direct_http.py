@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from thingtank.net import small_answers
 from thingtank.net.adoption import Adopt
 from thingtank.net.bounded_http import BoundedHttp, HttpLimits
+from thingtank.net.hanging_up import has_hung_up
 from thingtank.net.http_request import DirectApp, Headers, RequestHead
 from thingtank.net.small_answers import SmallAnswers
 
@@ -106,9 +107,18 @@ class DirectHttp(BoundedHttp):
         super()._say_last(words)
 
     def eof_received(self) -> bool:  # type: ignore[override] # as asyncio has it
-        """Let a peer that has said all still read its answers."""
+        """Let a peer that has said all still read its answers; but for one that may take long."""
         self.answers.write_all()
+        cycle = self._direct_cycle
+        if cycle is not None and cycle.lose():
+            return False
         return super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection, and who waits on it for an answer."""
+        super().connection_lost(exc)
+        if self._direct_cycle is not None:
+            self._direct_cycle.lose()
 
     def on_response_complete(self) -> None:
         """Go on with what is pipelined, or end; nothing overtakes a gathered answer."""
@@ -197,22 +207,23 @@ class DirectHttp(BoundedHttp):
         cycle.begin(head.method == "HEAD", keep_alive)
         self.cycle = cast("RequestResponseCycle", cycle)
         try:
-            self.route.app(head, body, cycle.respond)
+            self.route.app(head, body, cycle)
         except Exception:
             log.exception("http_request_failed", method=head.method)
             if not cycle.response_complete:
                 cycle.keep_alive = False
-                cycle.respond(500, _NO_BODY, b"")
+                cycle(500, _NO_BODY, b"")
 
 
 class DirectCycle:
-    """The short way of one connection's requests, one at a time.
+    """The short way of one connection's requests, one at a time; a `LongRespond`.
 
     Has what uvicorn's connection asks of its own cycles, which it makes for each request.
     """
 
     __slots__ = (
         "_is_head",
+        "_on_gone",
         "_protocol",
         "disconnected",
         "keep_alive",
@@ -224,6 +235,7 @@ class DirectCycle:
     def __init__(self, protocol: DirectHttp) -> None:
         self._protocol = protocol
         self._is_head = False
+        self._on_gone: Callable[[], None] | None = None
         self.keep_alive = True
         self.response_started = self.response_complete = True
         self.disconnected = False
@@ -235,8 +247,26 @@ class DirectCycle:
         self.keep_alive = keep_alive
         self.response_started = self.response_complete = False
 
-    def respond(self, status: int, headers: Headers, body: bytes) -> None:
+    def hold(self, on_gone: Callable[[], None]) -> None:
+        """Have the answer come later."""
+        self._on_gone = on_gone
+
+    def lose(self) -> bool:
+        """The peer has gone away; whether somebody wanted to know."""
+        on_gone, self._on_gone = self._on_gone, None
+        if on_gone is None:
+            return False
+        self.disconnected = True
+        on_gone()
+        return True
+
+    def is_gone(self) -> bool:
+        """Whether the peer has gone away, told or not."""
+        return self.disconnected or has_hung_up(self._protocol.transport)
+
+    def __call__(self, status: int, headers: Headers, body: bytes) -> None:
         """Write the answer, all of it at once."""
+        self._on_gone = None
         if self.disconnected:
             return
         protocol = self._protocol

@@ -1,12 +1,26 @@
 """One HTTP request that has arrived, and how it is answered: what doors and servers agree on."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 # Answers one request: status, headers (with a content-length), body.
 Respond: TypeAlias = Callable[[int, Headers, bytes], None]
+
+
+@runtime_checkable
+class LongRespond(Protocol):
+    """A `Respond` that may take long: who waits for it may go away meanwhile."""
+
+    def __call__(self, status: int, headers: Headers, body: bytes, /) -> None:
+        """Answer; nobody minds if it is too late."""
+
+    def hold(self, on_gone: Callable[[], None]) -> None:
+        """Have the answer come later, and be told if the peer goes away before."""
+
+    def is_gone(self) -> bool:
+        """Whether the peer has gone away by now, told or not."""
 
 
 class RequestHead:

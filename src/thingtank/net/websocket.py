@@ -30,6 +30,7 @@ from picows.picows import (  # type: ignore[attr-defined] # what its server make
 from thingtank.net.deflate import COMPRESSED_BYTES_MIN, Deflate, agree
 from thingtank.net.forwarded import SIGNS, UNIX, ClientOf, client_of
 from thingtank.net.keep_alive import KeepAlive
+from thingtank.net.paths import find_path
 from thingtank.net.picows_transport import Gathering, PicowsLog, feed
 from thingtank.net.websocket_errors import BrokenWebSocket, CloseCode
 from thingtank.net.websocket_messages import FrameType, MessageReader
@@ -78,6 +79,8 @@ class WebSocketHead(msgspec.Struct, frozen=True):
         protocols: the subprotocols that it offers, in its order.
         headers: those of KEPT_HEADERS; of several with one name, joined by commas.
         address: the client's, as far as proxies are believed; UNIX, or words, if it is none.
+        query: as sent, without the question mark.
+        route_path: of the route that answers it.
     """
 
     path: str
@@ -85,6 +88,8 @@ class WebSocketHead(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     address: str
     is_secure: bool
+    query: str = ""
+    route_path: str = ""
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -129,6 +134,11 @@ class WebSocketPeer:
             frames.send(kind, self._deflate.compress(message), True, True)
         else:
             frames.send(kind, message)
+
+    def write_frames(self, frames: bytes) -> None:
+        """Write what `text_frame` has made; only where the route does not compress."""
+        if self._frames is not None:
+            self.transport.write(frames)
 
     def send_all(self, messages: list[bytes], *, is_text: bool) -> None:
         """Write several messages at once."""
@@ -193,6 +203,19 @@ class WebSocketPeer:
             self._end_timer.cancel()
 
 
+def text_frame(message: bytes) -> bytes:
+    """A text message as one frame of a server, for many clients at once.
+
+    Source: RFC 6455, 5.2.
+    """
+    size = len(message)
+    if size < 126:
+        return bytes((0x81, size)) + message
+    if size < 65_536:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + message
+    return b"\x81\x7f" + size.to_bytes(8, "big") + message
+
+
 class WebSocketRoute(msgspec.Struct, frozen=True):
     """Who answers a path.
 
@@ -204,6 +227,7 @@ class WebSocketRoute(msgspec.Struct, frozen=True):
             spoken. Blank for none.
         check: answers who may not come in.
         make_headers: further headers of the answer to a client that comes in.
+        compresses: where the client offers to.
     """
 
     begin: Callable[[WebSocketPeer, str], Conversation]
@@ -212,6 +236,7 @@ class WebSocketRoute(msgspec.Struct, frozen=True):
     protocols: Sequence[str] = ()
     check: Callable[[WebSocketHead], Refused | None] | None = None
     make_headers: Callable[[WebSocketHead], Sequence[tuple[str, str]]] | None = None
+    compresses: bool = True
 
 
 class _Connection(WSListener):
@@ -243,7 +268,7 @@ class _Connection(WSListener):
         # picows would keep what was said for as long as the connection is there.
         transport.request.headers = transport.response.headers = _NO_HEADERS
         self._peer.open(transport)
-        self._server.add(self, self._peer.head.path)
+        self._server.add(self, self._peer.head.route_path)
         self._conversation = self._route.begin(self._peer, self._protocol)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -337,7 +362,7 @@ class _Connection(WSListener):
         """Forget the connection."""
         self._stop_timer()
         self._peer.forget()
-        self._server.remove(self, self._peer.head.path)
+        self._server.remove(self, self._peer.head.route_path)
         conversation, self._conversation = self._conversation, None
         if conversation is not None:
             conversation.end()
@@ -365,7 +390,7 @@ class WebSockets:
         silence_s: float = SILENCE_S,
         find_client: ClientOf | None = None,
     ) -> None:
-        """Take routes by path, without query; `/` is one too."""
+        """Take routes by path, without query; `/` is one too; see `paths.find_path`."""
         self.routes = routes
         self._find_client = find_client or client_of(())
         self._connections: dict[str, set[_Connection]] = {path: set() for path in routes}
@@ -429,11 +454,12 @@ class WebSockets:
         if "upgrade" in _words(request.headers.getall("Connection", [])):
             request.headers["Connection"] = "upgrade"  # picows takes no list; Firefox sends one
         head = _head_of(request, transport, self._find_client)
-        route = self.routes.get(head.path)
-        if route is None:
+        path = find_path(self.routes, head.path)
+        if path is None:
             return _refusal(Refused(HTTPStatus.NOT_FOUND, "There is no WebSocket here."))
-        if len(self._connections[head.path]) >= route.connections_max:
-            log.warning("websocket_connections_full", path=head.path)
+        route = self.routes[path]
+        if len(self._connections[path]) >= route.connections_max:
+            log.warning("websocket_connections_full", path=path)
             return _refusal(_FULL)
         protocol = next((name for name in head.protocols if name in route.protocols), "")
         if route.protocols and not protocol:
@@ -449,13 +475,16 @@ class WebSockets:
         headers = list(route.make_headers(head)) if route.make_headers is not None else []
         if protocol:
             headers.append(("Sec-WebSocket-Protocol", protocol))
-        agreed = agree(request.headers.getall("Sec-WebSocket-Extensions", []))
+        offers = request.headers.getall("Sec-WebSocket-Extensions", []) if route.compresses else []
+        agreed = agree(offers)
         if agreed is not None:
             headers.append(("Sec-WebSocket-Extensions", agreed[1]))
         deflate = agreed[0] if agreed is not None else None
         self._handshakes.discard(handshake)
         # What was offered is told, and a path is the same for many: nothing to keep of each.
-        head = msgspec.structs.replace(head, path=sys.intern(head.path), protocols=())
+        head = msgspec.structs.replace(
+            head, path=sys.intern(head.path), protocols=(), route_path=sys.intern(path)
+        )
         peer = WebSocketPeer(head, transport, deflate)
         connection = _Connection(self, route, peer, protocol, deflate)
         return WSUpgradeResponseWithListener(
@@ -506,10 +535,12 @@ def _head_of(
     offered = request.headers.getall("Sec-WebSocket-Protocol", [])
     peer = transport.get_extra_info("peername")
     address = find_client(peer[0], headers) if isinstance(peer, tuple) else UNIX
+    path, _, query = request.path.decode("latin-1").partition("?")
     return WebSocketHead(
-        path=request.path.decode("latin-1").partition("?")[0],
+        path=path,
         protocols=[word.strip() for word in ",".join(offered).split(",")[:PROTOCOLS_MAX]],
         headers=headers,
         address=address,
         is_secure=transport.get_extra_info("ssl_object") is not None,
+        query=query,
     )

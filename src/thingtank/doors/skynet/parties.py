@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from thingtank.net.identity.attempts import Attempts
+from thingtank.doors.skynet.errors import TooManyWrongTokens
+from thingtank.net.identity.attempts import FORGET_US, Attempts
 from thingtank.net.identity.principals import Callers, DevicePrincipal, KeyPrincipal
 from thingtank.tank.access import Caller
 from thingtank.tank.errors import Unauthenticated
@@ -36,11 +37,12 @@ class Parties:
         Raises:
             Unauthenticated: there is no such device, or that is not its token; which of them is
                 not told.
+            TooManyWrongTokens.
         """
         uuid, token = uuid.strip(), token.strip()
         attempts = self._attempts
         if attempts.is_name_locked(address, uuid) or attempts.is_address_locked(address):
-            raise Unauthenticated("too many wrong tokens; try again in 15 minutes")
+            raise TooManyWrongTokens(FORGET_US // 1_000_000)
         device = self._directory.find_device_by_uuid(uuid)
         # The digest is made in either case, so that the time does not tell which.
         is_right = self._directory.has_token(0 if device is None else device.device_id, token)

@@ -82,7 +82,9 @@ class Hooks:
         hooks = hooks_of(device, kind)
         if hooks and may_send_on(content, device.uuid):
             bodies = [_body(hook, content) for hook in hooks]
-            self._tank.messaging.to_store.append(self._queue(device, hooks, bodies, message.at_us))
+            recorded = self._queue(device, hooks, bodies, message.at_us)
+            if (to_store := self._tank.messaging.to_store) is not None:
+                to_store.append(recorded)
 
     def _take_record(self, event: DeviceUpdated) -> None:
         device = event.device

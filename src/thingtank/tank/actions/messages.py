@@ -9,12 +9,18 @@ from typing import Any, Literal
 
 import msgspec
 
-from thingtank.tank.errors import LimitReached, Overloaded
 from thingtank.tank.events import MessageSent
 from thingtank.tank.interfaces import DeviceQuery
-from thingtank.tank.kept_messages import kept_s
 from thingtank.tank.messaging.event_codes import EventCode
-from thingtank.tank.messaging.messages import BROADCAST, TAG, Message, message_of, targets_of
+from thingtank.tank.messaging.messages import (
+    BROADCAST,
+    TAG,
+    EventName,
+    Message,
+    is_for_many,
+    message_of,
+    targets_of,
+)
 from thingtank.tank.messaging.permissions import Party, may
 from thingtank.tank.messaging.switchboard import Delivery, Listener, Replied
 from thingtank.tank.tank import Tank
@@ -55,6 +61,7 @@ async def send_message(
     *,
     reply: Replied | None = None,
     logged: dict[str, Any] | None = None,
+    event: EventName = "message",
 ) -> Sent:
     """Send a message.
 
@@ -65,24 +72,28 @@ async def send_message(
         asked: `devices`, `payload` (or `message`), and what else is to be delivered.
         reply: takes the answer of the one recipient that is there, if it gives one.
         logged: what the event log is to show; the message by default.
+        event: what it is. Only messages are kept for who is away, and logged.
 
     Raises:
         ValidationFailed: it is no message.
         Overloaded, StorageFailed: it is on disk for some at most; those who are there have it.
     """
-    to_store = tank.messaging.to_store
-    to_store.clear()
+    to_store: list[Future[Any]] = []
+    tank.messaging.to_store = to_store
     device = party.device
-    message = message_of(asked, party.uuid, party.device_id, tank.clock.now_us())
+    message = message_of(asked, party.uuid, party.device_id, tank.clock.now_us(), event)
     targets = targets_of(message.content["devices"])
-    if len(targets) > 1:
+    if len(targets) > 1 or is_for_many(targets[0]):
         reply = None
     sending = _Sending(tank, party, message, reply)
     for target in targets:
         sending.send(target)
+    if not tank.messaging.stored.is_empty:
+        sending.tell_subscribers()
+    tank.messaging.to_store = None
     ids = sending.device_ids if device is None else {device.device_id: None, **sending.device_ids}
-    body = message.encoded("modern") if logged is None else msgspec.json.encode(logged)
-    if ids:
+    if ids and event == "message":
+        body = message.encoded("modern") if logged is None else msgspec.json.encode(logged)
         tank.messaging.log(EventCode.MESSAGE, tuple(ids), body, at_us=message.at_us)
     if sending.pending or to_store:
         await _all([*sending.pending, *to_store])
@@ -152,6 +163,8 @@ class _Sending:
         self.device_ids[device.device_id] = None
         delivery = Delivery("received", device, message, reply=self._reply)
         is_there = messaging.switchboard.deliver(delivery, self._told) > 0
+        if message.event != "message":
+            return "delivered" if is_there else "away"
         own = self._party.device
         if own is not None and messaging.switchboard.has_listeners("sent", own.device_id):
             messaging.switchboard.deliver(Delivery("sent", own, message), self._told)
@@ -161,16 +174,24 @@ class _Sending:
         return self._keep(device, message)
 
     def _keep(self, device: Device, message: Message) -> Outcome:
-        seconds = kept_s(device)
-        if not seconds:
-            return "away"
-        expires_us = message.at_us + seconds * 1_000_000
-        body = message.encoded("modern")
-        try:
-            pending = self._tank.messaging.kept.keep(
-                device.device_id, body, message.at_us, expires_us
-            )
-        except (LimitReached, Overloaded):
+        pending = self._tank.messaging.keep(device, message)
+        if pending is None:
             return "away"
         self.pending.append(pending)
         return "kept"
+
+    def tell_subscribers(self) -> None:
+        """Give it to those that are subscribed for good to who received it, or who sent it."""
+        messaging, own = self._tank.messaging, self._party.device
+        reached = set(self.device_ids)
+        if own is not None:
+            reached.add(own.device_id)
+        for device_id in self.device_ids:
+            device = self._tank.directory.get_device(device_id)
+            self.pending += messaging.tell_subscribers(
+                device, "received", self._message, self._told, reached
+            )
+        if own is not None and self.device_ids:
+            self.pending += messaging.tell_subscribers(
+                own, "sent", self._message, self._told, reached
+            )

@@ -1,6 +1,6 @@
 """A message of a device, as it is delivered."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -13,12 +13,16 @@ TAG = "tag:"
 STATUS_TOPIC = "device-status"
 DATA_TOPIC = "data"
 
-# What a message never brings along: secrets, and what only the tank says.
-_NOT_TAKEN = frozenset({"token", "fromUuid", "api", "eventCode", "timestamp"})
+# What a message never brings along: secrets, what only the tank says, and how it came.
+_NOT_TAKEN = frozenset({"token", "fromUuid", "api", "eventCode", "timestamp", "protocol"})
 
 _encode = msgspec.json.encode
 
 Shape = Literal["modern", "legacy"]
+
+# What a message is: one for people and programs, the recipient's answer to one that asked for it,
+# a request to configure what a gateway stands for, a text.
+EventName = Literal["message", "messageAck", "config", "tb"]
 
 
 class Message:
@@ -29,15 +33,24 @@ class Message:
         from_id: its number; 0 likewise.
         at_us: when it was sent.
         content: as it was sent (`devices`, `payload` or `message`, `topic`, …) and `fromUuid`.
+        event: what it is.
     """
 
-    __slots__ = ("_encoded", "at_us", "content", "from_id", "from_uuid")
+    __slots__ = ("_encoded", "at_us", "content", "event", "from_id", "from_uuid")
 
-    def __init__(self, from_uuid: str, from_id: int, at_us: int, content: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        from_uuid: str,
+        from_id: int,
+        at_us: int,
+        content: dict[str, Any],
+        event: EventName = "message",
+    ) -> None:
         self.from_uuid = from_uuid
         self.from_id = from_id
         self.at_us = at_us
         self.content = content
+        self.event: EventName = event
         self._encoded: dict[str, bytes] = {}
 
     @property
@@ -64,8 +77,21 @@ class Message:
             found = self._encoded[shape] = _encode(self._shaped(shape))
         return found
 
+    def framed(self, wire: str, frame: Callable[["Message"], bytes]) -> bytes:
+        """The message as a wire carries it, made by the first who needs it.
+
+        Args:
+            wire: names the frame; no shape's name.
+        """
+        found = self._encoded.get(wire)
+        if found is None:
+            found = self._encoded[wire] = frame(self)
+        return found
+
     def _shaped(self, shape: Shape) -> dict[str, Any]:
         content = self.content
+        if self.event != "message":
+            return content
         if shape == "modern":
             if "payload" in content or "message" not in content:
                 return content
@@ -87,11 +113,15 @@ class Message:
     def addressed(self, devices: Any) -> "Message":
         """The same message with other recipients in it."""
         content = {**self.content, "devices": devices}
-        return Message(self.from_uuid, self.from_id, self.at_us, content)
+        return Message(self.from_uuid, self.from_id, self.at_us, content, self.event)
 
 
-def message_of(asked: Any, from_uuid: str, from_id: int, at_us: int) -> Message:
+def message_of(
+    asked: Any, from_uuid: str, from_id: int, at_us: int, event: EventName = "message"
+) -> Message:
     """A message that somebody asks to be sent.
+
+    Who asks for an answer, by a number as `ack`, asks one recipient; of several none is asked.
 
     Raises:
         ValidationFailed: it is none.
@@ -100,11 +130,18 @@ def message_of(asked: Any, from_uuid: str, from_id: int, at_us: int) -> Message:
     """
     if not isinstance(asked, dict):
         raise ValidationFailed([("message", "is not a JSON object")])
-    targets_of(asked.get("devices"))
+    targets = targets_of(asked.get("devices"))
     content = {name: value for name, value in asked.items() if name not in _NOT_TAKEN}
+    if "ack" in content and (len(targets) > 1 or is_for_many(targets[0])):
+        del content["ack"]
     if from_uuid:
         content["fromUuid"] = from_uuid
-    return Message(from_uuid, from_id, at_us, content)
+    return Message(from_uuid, from_id, at_us, content, event)
+
+
+def is_for_many(target: str) -> bool:
+    """Whether a target is no single device."""
+    return target in BROADCAST or target.startswith(TAG)
 
 
 def targets_of(devices: Any) -> Sequence[str]:

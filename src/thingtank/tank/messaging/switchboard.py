@@ -124,6 +124,15 @@ class Switchboard:
             ):
                 del of_kind[device_id]
 
+    def renew(self, listener: Listener, device_ids: Iterable[int], old: Party, new: Party) -> None:
+        """Have a listener hear on another's behalf what it heard of some devices on one's."""
+        for device_id in device_ids:
+            for of_kind in self._by_kind.values():
+                subscription = of_kind.get(device_id, {}).get(listener)
+                if subscription is not None and subscription.party is old:
+                    subscription.party = new
+                    subscription.rights_version = -1
+
     def add_everywhere(self, listener: Listener) -> None:
         """Have a listener hear every message, such as a page of the operator."""
         self._everywhere[listener] = None
@@ -154,7 +163,7 @@ class Switchboard:
             told: who had it already, and is left out; who gets it now is added.
 
         Returns:
-            To how many connections of the device itself.
+            How many connections of the device itself have it now, those that had it included.
         """
         listeners = self._by_kind[delivery.kind].get(delivery.device.device_id)
         if not listeners:
@@ -165,6 +174,7 @@ class Switchboard:
         # A copy, because who is told may leave, or have others leave.
         for listener, subscription in list(listeners.items()):
             if told is not None and listener in told:
+                own_count += subscription.party.is_of(device.device_id)
                 continue
             if subscription.device is not device or subscription.rights_version != rights_version:
                 if not self.may_hear(subscription.party, delivery.kind, device):

@@ -191,6 +191,19 @@ async def test_messages_that_are_sent_and_broadcast_have_hooks_too_and_each_is_s
     assert types == [("broadcast", 2), ("sent", 1), ("sent", 2)]
 
 
+async def test_what_a_device_is_subscribed_to_for_good_goes_to_its_hook_as_well(
+    world: World,
+) -> None:
+    subscriptions = [{"emitterUuid": "button", "type": "broadcast"}]
+    lamp = {"messageHooks": [{"url": "https://a.invalid/"}], "subscriptions": subscriptions}
+    lamp_id = (await world.device("lamp", meshblu=lamp)).device_id
+    button = await world.device("button")
+    await world.send(button, "*", "hello")
+    world.tank.messaging.presence.claim(button, is_online=True)
+    (delivery,) = await world.deliveries()
+    assert (delivery.device_id, b"hello" in delivery.body) == (lamp_id, True)
+
+
 async def test_a_changed_record_is_posted_but_not_a_token_or_a_datastream(world: World) -> None:
     async with receiver(answering()) as there:
         lamp = await world.device(

@@ -93,6 +93,11 @@ class Subscribed:
         body = {"uuid": party.uuid, "unsubscribed": device.uuid}
         self._door.tank.messaging.log(EventCode.UNSUBSCRIBED, (device.device_id,), body)
 
+    def renew(self, old: Party, new: Party) -> None:
+        """Listen as another from now on: the same device with another token."""
+        board = self._door.tank.messaging.switchboard
+        board.renew(self._listener, self._device_ids, old, new)
+
     def clear(self) -> None:
         """Listen to nothing more."""
         for device_id in self._device_ids:

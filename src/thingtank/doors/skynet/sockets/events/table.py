@@ -1,0 +1,54 @@
+"""Every event that clients of socket.io emit, by name."""
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from thingtank.doors.skynet.errors import RateLimited, SkynetError
+from thingtank.doors.skynet.sockets.events import (
+    devices,
+    identities,
+    messages,
+    records,
+    subscriptions,
+    tokens,
+)
+from thingtank.doors.skynet.sockets.events.asking import Answer, Asking, EventSpec
+from thingtank.doors.skynet.sockets.refusals import INTERNAL, Refusal, refusal_of
+from thingtank.protocols.socketio.events import Event
+from thingtank.tank.errors import TankError
+
+if TYPE_CHECKING:
+    from thingtank.doors.skynet.sockets.socketio_client import SocketioClient
+
+log = structlog.get_logger()
+
+EVENTS: dict[str, EventSpec] = {
+    **identities.SPECS,
+    **devices.SPECS,
+    **messages.SPECS,
+    **subscriptions.SPECS,
+    **records.SPECS,
+    **tokens.SPECS,
+}
+_UNKNOWN = Refusal(404, "there is no such event")
+
+
+async def answer_event(client: "SocketioClient", event: Event) -> Answer:
+    """Do what a client asks; what it is to be acknowledged by, if it asked for that."""
+    if not client.holds():
+        return None
+    spec = EVENTS.get(event.name)
+    if spec is None:
+        return ({"error": _UNKNOWN.error()},)
+    asking = Asking(client, event.args, event.ack)
+    try:
+        return await spec.handle(asking)
+    except (TankError, SkynetError) as error:
+        if isinstance(error, RateLimited) and event.ack is None:
+            client.warn_of_rate(error)
+        return spec.refuse(asking, refusal_of(error))
+    except Exception:
+        # The edge of the door: the client gets no details, the log all of them.
+        log.exception("skynet_event_failed", socket_event=event.name[:40])
+        return spec.refuse(asking, INTERNAL)

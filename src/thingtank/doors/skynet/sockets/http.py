@@ -1,0 +1,359 @@
+"""Everything under `/socket.io` that is plain HTTP: handshakes and long polling of all ages.
+
+Source: socket.io 0.9, `manager.js` and its transports; Engine.IO, HTTP long-polling.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from thingtank.doors.skynet.sockets.door import SkynetSockets
+from thingtank.doors.skynet.sockets.origins import may_come_from
+from thingtank.doors.skynet.sockets.socketio_client import EngineClient, LegacyClient
+from thingtank.net.http_request import Headers, LongRespond, RequestHead, Respond
+from thingtank.protocols.engineio.errors import (
+    FORBIDDEN,
+    SESSION_UNKNOWN,
+    Refusal,
+)
+from thingtank.protocols.engineio.payloads import BINARY_TYPE
+from thingtank.protocols.engineio.requests import Handshake, read_request
+from thingtank.protocols.socketio.legacy.frames import NOOP, NOT_HANDSHAKEN
+from thingtank.protocols.socketio.legacy.packets import MalformedPacket
+from thingtank.protocols.socketio.legacy.payloads import (
+    HANDSHAKE_TYPE,
+    JSONP_HANDSHAKE_TYPE,
+    JSONP_TYPE,
+    POLLING_TYPE,
+    TAKEN,
+    VERSION_NOT_SUPPORTED,
+    WELCOME,
+    handshake_body,
+    parse_jsonp_post,
+    wrap_jsonp,
+)
+
+PREFIX = "/socket.io"
+_PROTOCOL = "1"  # of socket.io 0.9
+_TRANSPORTS = ("websocket", "xhr-polling", "jsonp-polling")
+_QUERY_FIELDS_MAX = 50
+_JSON_TYPE, _TEXT_TYPE = "application/json", "text/plain; charset=UTF-8"
+_NO_SCRIPT = b"There is no script here: take the socket.io client that your program was made for."
+_OPTIONS = (
+    (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+    (b"access-control-allow-headers", b"Content-Type"),
+    (b"access-control-max-age", b"86400"),
+)
+
+
+class SocketHttp:
+    """Answers requests."""
+
+    def __init__(self, sockets: SkynetSockets) -> None:
+        self._sockets = sockets
+        self._settings = sockets.door.settings
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request whose body is still to be read."""
+        head = RequestHead.of_scope(scope)
+        body = await _read_body(receive, self._settings.message_bytes_max)
+        respond = _LateRespond(send)
+        if body is None:
+            _Exchange(head, respond).answer(413, _TEXT_TYPE, b"The body is too long.")
+        else:
+            self.answer(head, body, respond)
+        await respond.finish(receive)
+
+    def answer(self, head: RequestHead, body: bytes, respond: Respond) -> None:
+        """Answer one request that is here, its body too; polls are answered later."""
+        exchange = _Exchange(head, respond)
+        if head.method == "OPTIONS":
+            exchange.answer(200, _TEXT_TYPE, b"", _OPTIONS)
+            return
+        if not may_come_from(exchange.origin, exchange.host, self._settings.allowed_origins):
+            exchange.refuse(FORBIDDEN)
+            return
+        steps = head.raw_path.removeprefix(PREFIX).strip("/").split("/")
+        match steps:
+            case [""]:
+                self._answer_engine(exchange, body)
+            case ["1"]:
+                self._shake_hands(exchange)
+            case ["1", "xhr-polling" | "jsonp-polling" as transport, sid]:
+                self._answer_legacy(exchange, body, sid, is_jsonp=transport == "jsonp-polling")
+            case ["1", _, sid] if "disconnect" in exchange.query:
+                self._leave(exchange, self._sockets.find_legacy(sid))
+            case ["socket.io.js"]:
+                exchange.answer(404, _TEXT_TYPE, _NO_SCRIPT)
+            case [number, *_] if number != _PROTOCOL and number.isdigit():
+                exchange.answer(500, HANDSHAKE_TYPE, VERSION_NOT_SUPPORTED)
+            case _:
+                exchange.answer(404, _TEXT_TYPE, b"There is nothing here.")
+
+    # --- Engine.IO ---
+
+    def _answer_engine(self, exchange: "_Exchange", body: bytes) -> None:
+        query = exchange.query
+        if not {"EIO", "transport", "sid"} & query.keys():
+            exchange.answer(200, HANDSHAKE_TYPE, WELCOME)
+            return
+        asked = read_request(query, exchange.head.method, is_websocket=False)
+        if isinstance(asked, Refusal):
+            exchange.refuse(asked)
+        elif isinstance(asked, Handshake):
+            if self._has_room(exchange):
+                client = self._sockets.open_engine(
+                    asked, exchange.head.address, is_secure=exchange.is_secure
+                )
+                self._poll_engine(exchange, client)
+        else:
+            found = self._sockets.find_engine(asked.sid)
+            if found is None:
+                exchange.refuse(SESSION_UNKNOWN)
+            elif exchange.head.method == "GET":
+                self._poll_engine(exchange, found)
+            else:
+                self._take_engine(exchange, found, body)
+
+    def _poll_engine(self, exchange: "_Exchange", client: EngineClient) -> None:
+        _ = client.held_poll  # one whose peer has gone is no second poll
+        refusal = client.session.open_poll()
+        if refusal is not None:
+            exchange.refuse(refusal)
+            client.pump()
+            return
+        content_type = client.session.payload_type
+        poll = _Poll(exchange, lambda payload: exchange.answer(200, content_type, payload))
+        poll.hold(client)
+
+    def _take_engine(self, exchange: "_Exchange", client: EngineClient, body: bytes) -> None:
+        kind = exchange.head.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        is_binary = kind == BINARY_TYPE.encode()
+        now_us = self._sockets.door.now_us()
+        refusal = client.session.receive_payload(body, now_us, is_binary=is_binary)
+        if refusal is None:
+            exchange.answer(200, "text/html", b"ok")
+        else:
+            exchange.refuse(refusal)
+        client.pump()
+
+    # --- socket.io 0.9 ---
+
+    def _shake_hands(self, exchange: "_Exchange") -> None:
+        if not self._has_room(exchange):
+            return
+        is_secure = exchange.is_secure
+        client = self._sockets.open_legacy(exchange.head.address, is_secure=is_secure)
+        body = handshake_body(client.session.sid, _TRANSPORTS, self._sockets.legacy_bounds)
+        index = exchange.query.get("jsonp")
+        if index is None:
+            exchange.answer(200, HANDSHAKE_TYPE, body)
+        else:
+            exchange.answer(200, JSONP_HANDSHAKE_TYPE, wrap_jsonp(body, index))
+
+    def _answer_legacy(
+        self, exchange: "_Exchange", body: bytes, sid: str, *, is_jsonp: bool
+    ) -> None:
+        client = self._sockets.find_legacy(sid)
+        if "disconnect" in exchange.query:
+            self._leave(exchange, client)
+        elif exchange.head.method == "POST":
+            self._take_legacy(exchange, client, body, is_jsonp=is_jsonp)
+        else:
+            self._poll_legacy(exchange, client, is_jsonp=is_jsonp)
+
+    def _poll_legacy(
+        self, exchange: "_Exchange", client: LegacyClient | None, *, is_jsonp: bool
+    ) -> None:
+        index = exchange.query.get("i", "0")
+
+        def answer(payload: bytes) -> None:
+            if is_jsonp:
+                exchange.answer(200, JSONP_TYPE, wrap_jsonp(payload, index), _NO_SNIFFING)
+            else:
+                exchange.answer(200, POLLING_TYPE, payload)
+
+        older = None if client is None else client.held_poll
+        if client is None or not client.session.open_poll(self._sockets.door.now_us()):
+            answer(NOT_HANDSHAKEN)
+            return
+        if older is not None:
+            older.answer(NOOP)
+        _Poll(exchange, answer).hold(client)
+        self._sockets.deadlines.watch(client)
+
+    def _take_legacy(
+        self, exchange: "_Exchange", client: LegacyClient | None, body: bytes, *, is_jsonp: bool
+    ) -> None:
+        is_taken = client is not None
+        if client is not None:
+            try:
+                payload = parse_jsonp_post(body) if is_jsonp else body
+            except MalformedPacket:
+                client.session.refuse_packet()
+            else:
+                now_us = self._sockets.door.now_us()
+                is_taken = client.session.receive_payload(payload, now_us)
+        exchange.answer(200, POLLING_TYPE, TAKEN if is_taken else NOT_HANDSHAKEN)
+        if client is not None:
+            client.pump()
+
+    def _leave(self, exchange: "_Exchange", client: LegacyClient | None) -> None:
+        exchange.answer(200, _TEXT_TYPE, b"")
+        if client is not None:
+            client.session.receive_disconnect()
+            client.pump()
+
+    def _has_room(self, exchange: "_Exchange") -> bool:
+        refused = self._sockets.refusal_of(exchange.head.address)
+        if refused is not None:
+            exchange.answer(refused.status.value, _TEXT_TYPE, refused.text.encode())
+        return refused is None
+
+
+# Old browsers would guess that it is a page.
+_NO_SNIFFING = ((b"x-content-type-options", b"nosniff"), (b"x-xss-protection", b"0"))
+
+
+class _Exchange:
+    """One request and the way to answer it."""
+
+    __slots__ = ("head", "query", "respond")
+
+    def __init__(self, head: RequestHead, respond: Respond) -> None:
+        self.head = head
+        self.respond = respond
+        self.query = read_query(head.query.decode("latin-1"))
+
+    @property
+    def origin(self) -> str:
+        return self.head.headers.get(b"origin", b"").decode("latin-1")
+
+    @property
+    def host(self) -> str:
+        return self.head.headers.get(b"host", b"").decode("latin-1")
+
+    @property
+    def is_secure(self) -> bool:
+        return self.head.scheme == "https"
+
+    def refuse(self, refusal: Refusal) -> None:
+        self.answer(refusal.status, _JSON_TYPE, refusal.body)
+
+    def answer(
+        self,
+        status: int,
+        content_type: str,
+        body: bytes,
+        more: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        headers: Headers = [
+            (b"content-type", content_type.encode()),
+            (b"content-length", b"%d" % len(body)),
+            *self._cors(),
+            *more,
+        ]
+        self.respond(status, headers, b"" if self.head.method == "HEAD" else body)
+
+    def _cors(self) -> tuple[tuple[bytes, bytes], ...]:
+        """As the originals answered browsers; cookies mean nothing here."""
+        origin = self.head.headers.get(b"origin")
+        if origin is None or b"\n" in origin or b"\r" in origin:
+            return ((b"access-control-allow-origin", b"*"),)
+        return (
+            (b"access-control-allow-origin", origin),
+            (b"access-control-allow-credentials", b"true"),
+        )
+
+
+class _Poll:
+    """A GET that waits."""
+
+    __slots__ = ("_answer", "_respond")
+
+    def __init__(self, exchange: _Exchange, answer: Callable[[bytes], None]) -> None:
+        self._answer = answer
+        self._respond = exchange.respond
+
+    def hold(self, client: EngineClient | LegacyClient) -> None:
+        """Have a client answer it."""
+        respond = self._respond
+        if isinstance(respond, LongRespond):
+            respond.hold(lambda: client.lose_poll(self))
+        client.hold_poll(self)
+
+    def answer(self, body: bytes) -> None:
+        self._answer(body)
+
+    def is_gone(self) -> bool:
+        respond = self._respond
+        return isinstance(respond, LongRespond) and respond.is_gone()
+
+
+def read_query(query: str) -> Mapping[str, str]:
+    """The last value of each name; nothing of a query that has too many."""
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_QUERY_FIELDS_MAX)
+    except ValueError:
+        return {}
+    return dict(pairs)
+
+
+class _LateRespond:
+    """An answer through ASGI; a `LongRespond`."""
+
+    def __init__(self, send: Any) -> None:
+        self._send = send
+        self._answered: asyncio.Future[tuple[int, Headers, bytes]]
+        self._answered = asyncio.get_running_loop().create_future()
+        self._on_gone: Callable[[], None] | None = None
+        self._is_gone = False
+
+    def __call__(self, status: int, headers: Headers, body: bytes) -> None:
+        if not self._answered.done():
+            self._answered.set_result((status, headers, body))
+
+    def hold(self, on_gone: Callable[[], None]) -> None:
+        self._on_gone = on_gone
+
+    def is_gone(self) -> bool:
+        return self._is_gone
+
+    async def finish(self, receive: Any) -> None:
+        """Send the answer when it is there; the client may go away before."""
+        leaving = asyncio.ensure_future(_wait_for_end(receive))
+        try:
+            await asyncio.wait((leaving, self._answered), return_when=asyncio.FIRST_COMPLETED)
+            if not self._answered.done():
+                self._is_gone = True
+                if self._on_gone is not None:
+                    self._on_gone()
+                return
+        finally:
+            leaving.cancel()
+        status, headers, body = self._answered.result()
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+
+async def _wait_for_end(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _read_body(receive: Any, bytes_max: int) -> bytes | None:
+    """A whole body; None of one that is too long, or whose sender has left."""
+    parts: list[bytes] = []
+    size_bytes = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        part = message.get("body", b"")
+        size_bytes += len(part)
+        if size_bytes > bytes_max:
+            return None
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts)

@@ -1,0 +1,379 @@
+"""A client of socket.io: drives one session over a WebSocket, polls, or polls and then a WebSocket.
+
+Frames for many clients are made once, down to the WebSocket's own header, and written once a turn
+of the loop with what else is for the same client.
+"""
+
+import math
+from abc import abstractmethod
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import msgspec
+
+from thingtank.doors.skynet.errors import RateLimited
+from thingtank.doors.skynet.sockets.client import Client
+from thingtank.doors.skynet.sockets.events.table import answer_event
+from thingtank.doors.skynet.sockets.relays import RELAYS_MAX, Relay
+from thingtank.net.websocket import WebSocketPeer, text_frame
+from thingtank.net.websocket_errors import CloseCode
+from thingtank.protocols.engineio.close_reasons import CloseReason
+from thingtank.protocols.socketio import frames
+from thingtank.protocols.socketio import session as socketio
+from thingtank.protocols.socketio.events import (
+    AckId,
+    AckReceived,
+    Closed,
+    Event,
+    FrameEvent,
+    Opened,
+    SocketEvent,
+    SocketSession,
+)
+from thingtank.protocols.socketio.legacy import frames as legacy_frames
+from thingtank.protocols.socketio.legacy import session as legacy
+from thingtank.tank.messaging.messages import Message
+from thingtank.tank.messaging.switchboard import Delivery, Replied
+
+if TYPE_CHECKING:
+    from thingtank.doors.skynet.sockets.door import SkynetSockets
+
+_encode = msgspec.json.encode
+
+
+class Poll(Protocol):
+    """A GET that waits for its answer."""
+
+    def answer(self, body: bytes) -> None:
+        """Answer it."""
+
+    def is_gone(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+
+
+class _Session(SocketSession, Protocol):
+    """What is asked of a session whatever its wire."""
+
+    @property
+    def has_websocket(self) -> bool:
+        """Whether its WebSocket, if there is one, is to stay open."""
+
+    def receive_text(self, frame: bytes, now_us: int) -> None:
+        """Take a text frame of its WebSocket."""
+
+    def receive_binary(self, frame: bytes, now_us: int) -> None:
+        """Take a binary frame."""
+
+    def lose_poll(self) -> None:
+        """The connection of the poll that is held was lost."""
+
+    def lose_websocket(self) -> None:
+        """Its WebSocket has ended."""
+
+
+class _Wire(msgspec.Struct, frozen=True):
+    """How messages are framed for all clients of one wire.
+
+    Attributes:
+        text, direct: names of what is made for sessions, and with the header of a WebSocket.
+    """
+
+    text: str
+    direct: str
+    is_legacy: bool
+    frame_event: FrameEvent
+
+    def text_of(self, message: Message) -> bytes:
+        """A message for `send_frame`."""
+        encoded = message.encoded("legacy" if self.is_legacy else "modern")
+        return self.frame_event(b"message", encoded)
+
+    def direct_of(self, message: Message) -> bytes:
+        """A message for a WebSocket, past the session."""
+        return text_frame(message.framed(self.text, self.text_of))
+
+
+class SocketioClient(Client):
+    """One client.
+
+    Attributes:
+        session: its own, of whichever wire.
+    """
+
+    __slots__ = ("_ack_count", "_out", "_peer", "_poll", "_relays", "_warned_us", "session")
+
+    wire: ClassVar[_Wire]
+    session: _Session
+
+    def __init__(
+        self, sockets: "SkynetSockets", socket_id: str, address: str, *, is_secure: bool
+    ) -> None:
+        super().__init__(sockets, socket_id, address, is_secure=is_secure)
+        self._peer: WebSocketPeer | None = None
+        self._poll: Poll | None = None
+        self._out: list[bytes] = []
+        self._relays: OrderedDict[AckId, Replied] | None = None
+        self._ack_count = 0
+        self._warned_us = 0
+
+    # --- its transports ---
+
+    def open_peer(self, peer: WebSocketPeer) -> None:
+        """A WebSocket has come for it, and was found right."""
+        self._peer = peer
+
+    def lose_peer(self, peer: WebSocketPeer) -> None:
+        """A WebSocket has ended."""
+        if self._peer is peer:
+            self._peer = None
+            self._out.clear()
+            self.session.lose_websocket()
+            self.pump()
+
+    def receive_frame(self, frame: bytes, is_text: bool) -> None:
+        """Its WebSocket has brought something."""
+        session = self.session
+        if is_text:
+            session.receive_text(frame, self.door.now_us())
+        else:
+            session.receive_binary(frame, self.door.now_us())
+        self.pump()
+
+    def hold_poll(self, poll: Poll) -> None:
+        """Answer a poll as soon as there is something; the session knows of it."""
+        self._poll = poll
+        self.pump()
+
+    def lose_poll(self, poll: Poll | None = None) -> None:
+        """Nobody waits any more for the answer of a poll, or of the one that is held."""
+        if self._poll is not None and (poll is None or self._poll is poll):
+            self._poll = None
+            self.session.lose_poll()
+
+    @property
+    def held_poll(self) -> Poll | None:
+        """The poll that waits for an answer; not one whose peer has gone."""
+        if self._poll is not None and self._poll.is_gone():
+            self.lose_poll()
+        return self._poll
+
+    @property
+    @abstractmethod
+    def sid(self) -> str:
+        """The session's id, which only its client knows."""
+
+    def pump(self) -> None:
+        """Take from the session what has come, and send what it has to say."""
+        session = self.session
+        for event in session.events_received():
+            self._take_event(event)
+        if self._poll is None and session.is_direct:
+            return
+        peer = self._peer
+        if peer is not None:
+            for frame in session.data_to_send():
+                self._write(text_frame(frame))
+            if not session.has_websocket:
+                self._close_peer(peer)
+        if self._poll is not None:
+            self._answer_poll()
+        if session.is_over:
+            self.sockets.drop(self)
+
+    def _answer_poll(self) -> None:
+        poll = self.held_poll
+        if poll is not None:
+            body = self.session.take_payload()
+            if body is not None:
+                self._poll = None
+                poll.answer(body)
+
+    def _take_event(self, event: SocketEvent) -> None:
+        if type(event) is Event or isinstance(event, Opened):
+            self.take(event)
+        elif isinstance(event, AckReceived):
+            relay = None if self._relays is None else self._relays.pop(event.ack, None)
+            if relay is not None:
+                relay(event.args[0] if event.args else None)
+        else:
+            assert isinstance(event, Closed)
+            self.leave()
+            self.sockets.deadlines.watch(self)
+
+    # --- what it is sent ---
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Take what the switchboard has for it."""
+        message = delivery.message
+        if self.is_over:
+            return
+        if message is None:
+            self.emit_record(delivery)
+        elif delivery.reply is not None and self.is_legacy:
+            self._ask_for_reply(message, delivery.reply)
+        elif message.event != "message":
+            self.emit_message(message)
+        elif self.wants_payload_only(delivery):
+            self.emit_json(b"message", message.encoded_payload())
+        elif self.session.is_direct:
+            wire = self.wire
+            self._write(message.framed(wire.direct, wire.direct_of))
+        else:
+            self.session.send_frame(message.framed(self.wire.text, self.wire.text_of))
+            self.pump()
+
+    def _ask_for_reply(self, message: Message, reply: Replied) -> None:
+        if self._relays is None:
+            self._relays = OrderedDict()
+        self._ack_count += 1
+        ack = AckId(self._ack_count)
+        self._relays[ack] = reply
+        if len(self._relays) > RELAYS_MAX:
+            self._relays.popitem(last=False)
+        if isinstance(reply, Relay):
+            reply.is_taken = True
+        self.session.send_event(message.event.encode(), self.message_json(message), ack)
+        self.pump()
+
+    def emit_json(self, name: bytes, args_json: bytes) -> None:
+        """Send one event."""
+        if self.session.is_open:
+            self.session.send_event(name, args_json)
+            self.pump()
+
+    def acknowledge(self, ack: AckId, args: tuple[Any, ...]) -> None:
+        """Acknowledge an event, with values."""
+        if self.session.is_open:
+            self.session.send_ack(ack, self._ack_json(b",".join([_encode(arg) for arg in args])))
+            self.pump()
+
+    def _ack_json(self, args_json: bytes) -> bytes:
+        return args_json
+
+    def _write(self, frame: bytes) -> None:
+        if not self._out:
+            self.sockets.flush_soon(self)
+        self._out.append(frame)
+
+    def flush(self) -> None:
+        """Write what there is for its WebSocket."""
+        out, peer = self._out, self._peer
+        if peer is None or not out:
+            return
+        if peer.unread_bytes() > self.door.settings.unread_bytes_max:
+            self.sockets.cut_off(self, peer)
+            return
+        peer.write_frames(out[0] if len(out) == 1 else b"".join(out))
+        out.clear()
+
+    def _close_peer(self, peer: WebSocketPeer) -> None:
+        self.flush()
+        self._peer = None
+        peer.close(CloseCode.NORMAL)
+
+    # --- as a client ---
+
+    def finish(self) -> None:
+        """End the connection, what was sent first; the client is not to come back by itself."""
+        self.session.close(CloseReason.SERVER)
+        self.pump()
+
+    def let_go(self) -> None:
+        """End the connection, what was sent first; the client may come back by itself."""
+        self.session.close(CloseReason.SERVER, may_return=True)
+        self.pump()
+
+    def pause(self) -> None:
+        """Read no more for now; of who polls, what came is bounded."""
+        if self._peer is not None:
+            self._peer.pause()
+
+    def read_on(self) -> None:
+        """Read on."""
+        if self._peer is not None:
+            self._peer.resume()
+
+    def next_due_us(self) -> int | None:
+        """When `take_due` is to be called."""
+        return self.session.next_due_us()
+
+    def take_due(self, now_us: int) -> None:
+        """Send heartbeats, end what has been waited for long enough."""
+        self.session.take_due(now_us)
+        self.pump()
+
+    # --- what it asks ---
+
+    async def _answer(self, asked: Any) -> None:
+        if isinstance(asked, Opened):
+            await self._greet()
+            return
+        args = await answer_event(self, asked)
+        if asked.ack is not None and args is not None:
+            self.acknowledge(asked.ack, args)
+
+    async def _greet(self) -> None:
+        try:
+            await self.door.rates.count("connections", self.party)
+        except RateLimited as error:
+            self.emit("notReady", too_many_connections(error))
+            self.finish()
+        else:
+            self.emit("identify", {"socketid": self.socket_id})
+
+    def warn_of_rate(self, error: RateLimited) -> None:
+        """Tell who asks for no acknowledgement that it asks too often; once a second."""
+        now_us = self.door.now_us()
+        if now_us >= self._warned_us + 1_000_000:
+            self._warned_us = now_us
+            told = {"code": 429, "message": "Too Many Requests", "retryAfter": error.retry_after_s}
+            self.emit("ratelimited", told)
+
+
+def too_many_connections(error: RateLimited) -> dict[str, Any]:
+    """What who connects too often is told; Meshblu's client looks at the code."""
+    return {
+        "api": "connect",
+        "status": 429,
+        "error": {
+            "message": "Rate Limit Exceeded",
+            "code": 429,
+            "retryAfter": math.ceil(error.retry_after_s * 1000) / 1000,
+        },
+    }
+
+
+class EngineClient(SocketioClient):
+    """A client of socket.io 1.0 and later, over Engine.IO."""
+
+    __slots__ = ()
+
+    wire = _Wire("socket.io", "socket.io in a frame", False, frames.frame_event)
+    session: socketio.Session
+
+    @property
+    def sid(self) -> str:
+        """The session's id."""
+        return self.session.engine.sid
+
+
+class LegacyClient(SocketioClient):
+    """A client of socket.io 0.9."""
+
+    __slots__ = ()
+
+    is_legacy = True
+    wire = _Wire("socket.io 0.9", "socket.io 0.9 in a frame", True, legacy_frames.frame_event)
+    session: legacy.Session
+
+    @property
+    def sid(self) -> str:
+        """The session's id."""
+        return self.session.sid
+
+    def _ack_json(self, args_json: bytes) -> bytes:
+        # Its JavaScript client reads acknowledgements by a pattern that ends at these two.
+        if b"\xe2\x80" in args_json:
+            args_json = args_json.replace(b"\xe2\x80\xa8", rb"\u2028")
+            args_json = args_json.replace(b"\xe2\x80\xa9", rb"\u2029")
+        return args_json
