@@ -43,9 +43,7 @@ class Rates:
             "connections": settings.rate_connections_s,
         }
         self._buckets = {
-            kind: TokenBuckets(rate, max(1, round(rate)))
-            for kind, rate in self._rates.items()
-            if rate
+            kind: TokenBuckets(rate, burst_of(rate)) for kind, rate in self._rates.items() if rate
         }
         self._unthrottled = [ipaddress.ip_network(text) for text in settings.unthrottled_networks]
         self._shared = shared
@@ -76,6 +74,11 @@ class Rates:
         except ValueError:
             return False
         return any(parsed in network for network in self._unthrottled)
+
+
+def burst_of(rate: float) -> int:
+    """How many may come at once, after a rest, of who may ask so often a second."""
+    return max(1, round(rate))
 
 
 def user_of(party: Party) -> str:
