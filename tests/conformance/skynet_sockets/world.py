@@ -32,7 +32,9 @@ from thingtank.tank.messaging.permissions import Policy
 from thingtank.tank.tank import Tank
 
 WAIT_S_MAX = 5.0
-UNLIMITED = SkynetSettings(rate_messages_s=0, rate_data_s=0, rate_queries_s=0, rate_connections_s=0)
+UNLIMITED = SkynetSettings(
+    rate_messages_s=0, rate_data_s=0, rate_queries_s=0, rate_connections_s=0
+)
 
 
 class World:

@@ -5,6 +5,7 @@ from thingtank.doors.skynet.rest.resources import (
     data,
     devices,
     events,
+    gateways,
     general,
     messages,
     subscriptions,
@@ -14,6 +15,7 @@ from thingtank.doors.skynet.rest.resources import (
 
 _V2 = versioned.WORDS
 _STREAM = Route(None)
+_GATEWAY_CONFIG = Route(gateways.post_config, gateways.WORDS, area="send")
 
 ROUTES: dict[tuple[str, str], Route] = {
     ("/", "GET"): Route(general.status, is_public=True),
@@ -22,7 +24,10 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("/healthcheck", "GET"): Route(general.health, is_public=True),
     ("/authenticate/:uuid", "GET"): Route(general.authenticate, is_public=True, takes_token=False),
     ("/authenticate", "POST"): Route(general.authenticate_by_headers),
-    ("/gateway/:uuid", "GET"): Route(general.gateway),
+    # gateways
+    ("/gateway/:uuid", "GET"): Route(gateways.get_gateway),
+    ("/gatewayConfig", "POST"): _GATEWAY_CONFIG,
+    ("/gatewayconfig", "POST"): _GATEWAY_CONFIG,
     # devices
     ("/devices", "GET"): Route(
         devices.get_devices, devices.QUERY_WORDS, takes_token=False, area="discover"

@@ -76,6 +76,8 @@ class Stream:
 
     def deliver(self, delivery: Delivery) -> None:
         """Take one; a peer that leaves too much unread is dropped."""
+        if delivery.message is not None and delivery.message.event != "message":
+            return  # what asks for an answer cannot be answered here
         content = self._content(delivery)
         self._waiting.append(content)
         self._waiting_bytes += len(content)
