@@ -116,6 +116,7 @@ ROUTES: dict[tuple[str, str], Route] = {
 
 
 def methods_of(pattern: str) -> list[str]:
-    """The methods of a path, `HEAD` with every `GET`."""
+    """The methods of a path, `HEAD` with every `GET` that ends."""
     methods = [method for found, method in ROUTES if found == pattern]
-    return [*methods, "HEAD"] if "GET" in methods else methods
+    reads = ROUTES.get((pattern, "GET"))
+    return [*methods, "HEAD"] if reads is not None and reads.handler is not None else methods
