@@ -135,7 +135,7 @@ def start_server(
     run_folder = Path(tempfile.mkdtemp(prefix="thingtank-live-"))
     ready_file, log = run_folder / "ready.json", run_folder / "output.log"
     command = [sys.executable, "-m", "thingtank.cli.main", "serve", "--data", str(folder)]
-    command += ["--web", "0", "--wamp", "0", "--socket", "0", "--mqtt", "0"]
+    command += ["--web", "0", "--wamp", "0", "--socket", "0", "--mqtt", "0", "--skynet", "0"]
     command += ["--ready-file", str(ready_file), *flags]
     started_s = time.monotonic()
     with log.open("wb") as output:

@@ -52,7 +52,7 @@ def main() -> None:
     help="Xively's TCP socket; with 0 or off the same for its SockJS, unless that is set.",
 )
 @click.option("--mqtt", metavar="PORT", help="MQTT: a port, 0 for any free one, or off.")
-@click.option("--skynet", metavar="PORT", help="Not in this version; accepted.")
+@click.option("--skynet", metavar="PORT", help="SkyNet: REST, socket.io and WebSocket.")
 @click.option(
     "--ready-file",
     type=click.Path(path_type=Path, dir_okay=False),

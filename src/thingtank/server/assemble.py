@@ -25,6 +25,7 @@ from thingtank.server.http_server import HttpServer
 from thingtank.server.listening import reachable_host
 from thingtank.server.mqtt_door import make_mqtt_door, mqtt_upgrades, open_mqtt_ports
 from thingtank.server.mqtt_workbench import open_mqtt_workbench
+from thingtank.server.skynet_door import make_skynet_door, open_skynet_port
 from thingtank.server.socket_doors import make_socket_door, open_sockets
 from thingtank.server.topic_bridge import bridge_topics
 from thingtank.server.triggers.start import start_triggers
@@ -91,7 +92,8 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         # Triggers from before the first value until after the last, so inside of all doors.
         await start_triggers(config, opened.tank, opened.archive, opened.outbox, url, stack)
         wamp = await make_wamp_door(config, folder, opened, url, stack)
-        mqtt = await make_mqtt_door(config, folder, opened, url, stack)
+        skynet = make_skynet_door(config, opened, account)
+        mqtt = await make_mqtt_door(config, folder, opened, url, stack, skynet)
         bridge_topics(config, wamp, mqtt)
         upgrades |= web_upgrades(config, wamp, stack) | mqtt_upgrades(config, mqtt, stack)
         if web:
@@ -100,6 +102,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         sockets = await open_sockets(config, xively, stack)
         sockets |= await open_wamp_ports(config, wamp, xively, url, stack)
         sockets |= await open_mqtt_ports(config, mqtt, url, stack)
+        sockets |= await open_skynet_port(config, skynet, stack)
         open_wamp_workbench(config, opened.tank, wamp, url, sockets, stack)
         open_mqtt_workbench(config, mqtt, sockets, stack)
         welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""

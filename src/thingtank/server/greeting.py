@@ -6,13 +6,11 @@ import sys
 import click
 
 from thingtank.server.assemble import Instance
-from thingtank.server.config import Config
 
 _ONLY_IF_OPEN = frozenset({"wamp_tls", "wamp_unix", "mqtt_tls", "mqtt_unix"})
 
 Greeting = dict[str, str | int | dict[str, str] | None]
 
-DOORS_TO_COME = ("skynet",)
 _SOCKETS = {
     "wamp": "WAMP",
     "wamp_tls": "WAMP with TLS",
@@ -23,6 +21,7 @@ _SOCKETS = {
     "mqtt": "MQTT",
     "mqtt_tls": "MQTT with TLS",
     "mqtt_unix": "MQTT, Unix socket",
+    "skynet": "SkyNet",
 }
 
 
@@ -50,7 +49,7 @@ def first_value_line(greeting: Greeting) -> str:
     )
 
 
-def print_greeting(greeting: Greeting, config: Config, *, with_link: bool) -> None:
+def print_greeting(greeting: Greeting, *, with_link: bool) -> None:
     """Print it for people, on standard output; it holds secrets and so never goes to the log.
 
     Args:
@@ -64,9 +63,6 @@ def print_greeting(greeting: Greeting, config: Config, *, with_link: bool) -> No
     for name, label in _SOCKETS.items():
         if name in sockets or name not in _ONLY_IF_OPEN:
             click.echo(f"  {label:<20} {sockets.get(name, 'off')}")
-    for name in DOORS_TO_COME:
-        if getattr(config, name).port != "off":
-            click.echo(f"  {name:<20} this version has no such door; the setting does nothing")
     if greeting["welcome_url"] and not with_link:
         click.echo(f"\nSign in: {greeting['url']}/sign-in")
         click.echo("  or by a link that works once: thingtank user link NAME")

@@ -56,7 +56,7 @@ async def _serve(config: Config, folder: Path, ready_file: Path | None) -> int:
         draft = ReadyFile(ready_file) if ready_file is not None else None
         instance = await _start(config, folder)
         try:
-            await _announce(instance, config, draft)
+            await _announce(instance, draft)
             # What is there by now stays: no collection is to look at it while clients wait.
             gc.collect()
             gc.freeze()
@@ -80,10 +80,10 @@ async def _start(config: Config, folder: Path) -> Instance:
         raise CannotStart(why_not_opened(folder, error)) from error
 
 
-async def _announce(instance: Instance, config: Config, ready_file: ReadyFile | None) -> None:
+async def _announce(instance: Instance, ready_file: ReadyFile | None) -> None:
     greeting = greeting_of(instance)
     needs_link = not await asyncio.to_thread(_leads_to_password, instance.welcome_path)
-    print_greeting(greeting, config, with_link=needs_link or sys.stdout.isatty())
+    print_greeting(greeting, with_link=needs_link or sys.stdout.isatty())
     if ready_file is not None:
         ready_file.write(greeting)
     log.info("server_ready", url=greeting["url"])

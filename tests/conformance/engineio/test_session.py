@@ -210,7 +210,9 @@ def test_client_leaves_by_polling_and_its_poll_gets_a_noop(revision: int) -> Non
     body = b"1" if revision == 4 else b"1:1"
     assert session.receive_payload(body, 0, is_binary=False) is None
     assert closing(session) is CloseReason.CLIENT_LEFT
+    assert not session.is_over
     assert packets(session, session.take_payload()) == [b"6"]
+    assert session.is_over
     assert session.open_poll() == SESSION_UNKNOWN
 
 
@@ -251,6 +253,13 @@ def test_server_closes_a_websocket_behind_its_last_frames() -> None:
     session.close()
     session.send_message(b"b")
     assert session.data_to_send() == session.events_received() == []
+
+
+def test_last_words_for_a_websocket_that_is_lost_are_forgotten() -> None:
+    session = on_websocket(4)
+    session.close()
+    session.lose_websocket()
+    assert session.is_over
 
 
 def test_last_words_wait_for_a_poll_for_a_while() -> None:

@@ -47,6 +47,7 @@ GARBAGE = [
     ("length-without-end", f"{MARK}3"),
     ("too-short", f"{MARK}4{MARK}2::"),
     ("something-behind", f"{MARK}3{MARK}2::x"),
+    ("something-for-a-mark", f"{MARK}3{MARK}2::x3{MARK}2::"),
     ("something-between", f"{MARK}3{MARK}2::x{MARK}3{MARK}2::"),
 ]
 NASTY = st.text(

@@ -253,6 +253,13 @@ def test_server_closes_for_good_or_lets_clients_return() -> None:
         assert session.events_received() == session.data_to_send() == []
 
 
+def test_last_words_for_a_websocket_that_is_lost_are_forgotten() -> None:
+    session = legacy()
+    session.close()
+    session.lose_websocket()
+    assert session.is_over
+
+
 def test_polls_of_a_closed_session_get_its_last_words_and_then_nothing() -> None:
     session = legacy(POLLING)
     session.send_event(b"a", b"")
@@ -267,6 +274,7 @@ def test_a_poll_that_is_held_when_clients_may_return_gets_a_noop() -> None:
     session = legacy(POLLING)
     assert session.open_poll(0)
     session.close(may_return=True)
+    assert not session.is_over
     assert session.take_payload() == b"8::"
     assert session.is_over
 

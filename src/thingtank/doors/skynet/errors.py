@@ -4,8 +4,12 @@
 SkynetError
 ├── RateLimited     too often; says when to try again
 └── NotReady        the connection has not said yet who it is
+Unauthenticated (of the tank)
+└── TooManyWrongTokens   no more tokens are looked at for a while
 ```
 """
+
+from thingtank.tank.errors import Unauthenticated
 
 
 class SkynetError(Exception):
@@ -31,3 +35,15 @@ class NotReady(SkynetError):
 
     def __init__(self) -> None:
         super().__init__("identify first")
+
+
+class TooManyWrongTokens(Unauthenticated):
+    """An address has shown so many wrong tokens that no more are looked at.
+
+    Attributes:
+        retry_after_s: when they are again.
+    """
+
+    def __init__(self, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(f"too many wrong tokens; try again in {retry_after_s // 60} minutes")

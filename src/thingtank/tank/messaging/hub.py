@@ -4,14 +4,16 @@ Lives in the loop's thread.
 """
 
 import contextlib
+from asyncio import Future, get_running_loop
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
+from thingtank.tank.access import STRANGER
 from thingtank.tank.bus import Bus
 from thingtank.tank.device_events import DeviceEvents, LoggedEvent, NoDeviceEvents
-from thingtank.tank.errors import StorageFailed
+from thingtank.tank.errors import LimitReached, NoSuchDevice, Overloaded, StorageFailed
 from thingtank.tank.events import (
     DatapointsRecorded,
     DeviceDeleted,
@@ -20,18 +22,23 @@ from thingtank.tank.events import (
     PresenceChanged,
 )
 from thingtank.tank.interfaces import Clock, Directory
-from thingtank.tank.kept_messages import KeptMessages, NoKeptMessages
+from thingtank.tank.kept_messages import KeptMessages, NoKeptMessages, kept_s
 from thingtank.tank.messaging.data import newest_values
 from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.messages import DATA_TOPIC, STATUS_TOPIC, Message
-from thingtank.tank.messaging.permissions import Policy
+from thingtank.tank.messaging.permissions import LIST_NAMES, Party, Policy
 from thingtank.tank.messaging.presence import Connection, Presence
-from thingtank.tank.messaging.switchboard import Delivery, Listener, Switchboard
+from thingtank.tank.messaging.stored_subscriptions import StoredSubscriptions
+from thingtank.tank.messaging.switchboard import Delivery, Kind, Listener, Switchboard
 from thingtank.tank.things import Device
 
 KEPT_ROUNDS_MAX = 20  # of kept messages that a device is given before it hears new ones
 KEPT_PER_ROUND = 100
 LOGGED_BYTES_MAX = 8192  # of one event's body
+CONFIG_TOPIC = "config"
+UNREGISTERED_TOPIC = "unregistered"
+
+_NOT_TOLD = LIST_NAMES | {"owner", "meshblu", "keepMessages"}
 
 
 class Messaging:
@@ -41,6 +48,7 @@ class Messaging:
         policy: how open it is.
         events: the event log of devices.
         kept: messages for devices that are away.
+        stored: subscriptions that devices keep.
     """
 
     def __init__(
@@ -61,19 +69,84 @@ class Messaging:
         self.kept: KeptMessages = kept or NoKeptMessages()
         self.switchboard = Switchboard(policy, directory)
         self.presence = Presence(clock.now_us, self._presence_changed)
+        self.stored = StoredSubscriptions(bus, directory)
         bus.react(DatapointsRecorded, self._tell_data)
         bus.react(DeviceUpdated, self._tell_record)
         bus.react(DeviceDeleted, self._tell_end)
 
     # --- messages ---
 
-    def broadcast(self, device: Device, message: Message) -> int:
-        """Give a message to all who listen to what a device broadcasts; how many they are."""
-        told: dict[Listener, None] = {}
+    def broadcast(self, device: Device, message: Message, told: dict[Listener, None]) -> int:
+        """Give a message to all who listen to what a device broadcasts.
+
+        Args:
+            told: who had it already, and is left out; who gets it now is added.
+
+        Returns:
+            How many get it now.
+        """
+        told_count = len(told)
         self.switchboard.deliver(Delivery("broadcast", device, message), told)
         self.switchboard.deliver(Delivery("sent", device, message), told)
+        self.tell_subscribers(device, "broadcast", message, told, {device.device_id})
         self._bus.publish(MessageSent(device, message, is_broadcast=True))
-        return len(told)
+        return len(told) - told_count
+
+    def tell_subscribers(
+        self,
+        emitter: Device,
+        kind: Kind,
+        message: Message,
+        told: dict[Listener, None],
+        reached: set[int],
+        *,
+        keeps: bool = True,
+    ) -> list[Future[int]]:
+        """Give a message to the devices that are subscribed to a kind of a device for good.
+
+        Args:
+            reached: the devices that have it already; those that get it now are added.
+            keeps: whether those that are away have it kept.
+
+        Returns:
+            What is done when it is kept on disk.
+        """
+        pending = []
+        for subscriber in self.stored.subscribers(emitter, kind):
+            if subscriber.device_id in reached:
+                continue
+            if not self.switchboard.may_hear(Party(STRANGER, subscriber), kind, emitter):
+                continue
+            reached.add(subscriber.device_id)
+            is_there = self.switchboard.deliver(Delivery("received", subscriber, message), told)
+            future = None if is_there or not keeps else self.keep(subscriber, message)
+            if future is not None:
+                pending.append(future)
+        return pending
+
+    def keep(self, device: Device, message: Message) -> Future[int] | None:
+        """Keep a message for a device that is away, if it has that done and there is room.
+
+        Returns:
+            What is done when it is on disk, or raises Overloaded or StorageFailed; None when it is
+            not to be kept.
+        """
+        seconds = kept_s(device)
+        if not seconds:
+            return None
+        expires_us = message.at_us + seconds * 1_000_000
+        try:
+            pending = self.kept.keep(
+                device.device_id, message.encoded("modern"), message.at_us, expires_us
+            )
+        except LimitReached:
+            return None
+        except Overloaded as error:
+            pending = get_running_loop().create_future()
+            pending.set_exception(error)
+        # Nobody need wait for it: what is never asked for is not to be complained of.
+        pending.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return pending
 
     def make_broadcast(self, device: Device, payload: Any, topic: str) -> Message:
         """A message of a device to whoever listens."""
@@ -146,31 +219,57 @@ class Messaging:
     def _presence_changed(
         self, device: Device, is_online: bool, connection: Connection | None
     ) -> None:
+        try:
+            # Its lists may be others than when it came.
+            device = self._directory.get_device(device.device_id)
+        except NoSuchDevice:
+            return
         status = self.make_broadcast(device, {"online": is_online}, STATUS_TOPIC)
+        told: dict[Listener, None] = {}
         if self.switchboard.has_listeners("broadcast", device.device_id):
-            self.switchboard.deliver(Delivery("broadcast", device, status))
+            self.switchboard.deliver(Delivery("broadcast", device, status), told)
+        self.tell_subscribers(device, "broadcast", status, told, set(), keeps=False)
         self._bus.publish(PresenceChanged(device, is_online))
 
     def _tell_data(self, event: DatapointsRecorded) -> None:
         device_id, board = event.device_id, self.switchboard
         is_broadcast = board.has_listeners("broadcast", device_id)
-        if not is_broadcast and not board.has_listeners("data", device_id):
+        is_stored = not self.stored.is_empty
+        if not is_broadcast and not is_stored and not board.has_listeners("data", device_id):
             return
-        device = self._directory.get_device(device_id)
+        try:
+            device = self._directory.get_device(device_id)
+        except NoSuchDevice:  # deleted while they were written
+            return
+        is_broadcast = is_broadcast or bool(self.stored.subscribers(device, "broadcast"))
         values = newest_values(event)
         told: dict[Listener, None] = {}
         board.deliver(Delivery("data", device, None, values), told)
         if is_broadcast:
             message = self.make_broadcast(device, values, DATA_TOPIC)
             board.deliver(Delivery("broadcast", device, message), told)
+            self.tell_subscribers(device, "broadcast", message, told, set(), keeps=False)
 
     def _tell_record(self, event: DeviceUpdated) -> None:
-        if self.switchboard.has_listeners("config", event.device.device_id):
-            self.switchboard.deliver(Delivery("config", event.device, None))
+        device = event.device
+        if self.switchboard.has_listeners("config", device.device_id):
+            self.switchboard.deliver(Delivery("config", device, None))
+        self._tell_of_record(device, "config", CONFIG_TOPIC)
+
+    def _tell_of_record(self, device: Device, kind: Kind, topic: str) -> None:
+        """Tell who is subscribed for good what a device is now, or was."""
+        if self.stored.is_empty:
+            return
+        properties = device.properties
+        record = {name: properties[name] for name in properties if name not in _NOT_TOLD}
+        record |= {"uuid": device.uuid, "name": device.title, "tags": list(device.tags)}
+        message = self.make_broadcast(device, record, topic)
+        self.tell_subscribers(device, kind, message, {}, set())
 
     def _tell_end(self, event: DeviceDeleted) -> None:
         device = event.device
         self.switchboard.deliver(Delivery("unregistered", device, None))
+        self._tell_of_record(device, "unregistered", UNREGISTERED_TOPIC)
         self.presence.forget(device.device_id)
         self.events.forget(device.device_id)
         self.kept.forget(device.device_id)

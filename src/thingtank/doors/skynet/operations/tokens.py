@@ -1,7 +1,10 @@
 """Give devices tokens, and take them away."""
 
+from typing import Any
+
 from thingtank.doors.skynet.door import SkynetDoor
 from thingtank.doors.skynet.operations.devices import visible
+from thingtank.doors.skynet.records import iso_time
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions import tokens as actions
 from thingtank.tank.messaging.permissions import Party, check_configure
@@ -47,6 +50,20 @@ async def revoke_by_tag(door: SkynetDoor, party: Party, uuid: str, tag: str) -> 
     """
     device = await _configurable(door, party, uuid)
     return await actions.revoke_tokens(door.tank, OPERATOR, device.device_id, tag=tag)
+
+
+async def listing(door: SkynetDoor, party: Party, uuid: str) -> list[dict[str, Any]]:
+    """What is known of a device's tokens besides its root token, oldest first; no secrets.
+
+    Raises:
+        NoSuchDevice, NotAllowed, RateLimited.
+    """
+    device = await _configurable(door, party, uuid)
+    found = await actions.list_tokens(door.tank, OPERATOR, device.device_id)
+    return [
+        {"uuid": device.uuid, "tag": token.tag, "createdAt": iso_time(token.created_us)}
+        for token in found
+    ]
 
 
 async def _configurable(door: SkynetDoor, party: Party, uuid: str) -> Device:
