@@ -94,7 +94,7 @@ async def send_message(
     return Sent(message, tuple(sending.receipts))
 
 
-async def _all(pending: list[Future[int]]) -> None:
+async def _all(pending: list[Future[Any]]) -> None:
     """Wait for all; then raise what the first raised that was refused."""
     for outcome in await gather(*pending, return_exceptions=True):
         if isinstance(outcome, BaseException):
@@ -111,7 +111,7 @@ class _Sending:
         self._reply = reply
         self._told: dict[Listener, None] = {}
         self.receipts: list[Receipt] = []
-        self.pending: list[Future[int]] = []
+        self.pending: list[Future[Any]] = []
         self.device_ids: dict[int, None] = {}
 
     def send(self, target: str) -> None:
@@ -157,6 +157,8 @@ class _Sending:
         self.device_ids[device.device_id] = None
         delivery = Delivery("received", device, message, reply=self._reply)
         is_there = messaging.switchboard.deliver(delivery, self._told) > 0
+        if delivery.keeping is not None:
+            self.pending += delivery.keeping
         if message.event != "message":
             return "delivered" if is_there else "away"
         own = self._party.device

@@ -1,5 +1,6 @@
 """Owns the topics of messages between devices, for the broker."""
 
+from asyncio import Future, get_running_loop
 from typing import Protocol
 
 import structlog
@@ -17,7 +18,7 @@ from thingtank.protocols.mqtt.messages import Message as Publication
 from thingtank.protocols.mqtt.messages import Subscription
 from thingtank.protocols.mqtt.outgoing import Outgoing
 from thingtank.protocols.mqtt.session import Session
-from thingtank.tank.errors import Unavailable
+from thingtank.tank.errors import StorageFailed, Unavailable
 from thingtank.tank.events import DeviceCreated, DeviceDeleted
 from thingtank.tank.messaging.messages import Message
 from thingtank.tank.messaging.permissions import Party
@@ -197,10 +198,28 @@ class SkynetTopics:
 
     # --- towards the client ---
 
-    def send(self, hearing: Hearing, payload: bytes, qos: int) -> None:
-        """Publish something to one client, by its subscription."""
+    def send(self, hearing: Hearing, payload: bytes, qos: int) -> bool:
+        """Publish something to one client, by its subscription; whether its session keeps it."""
         topic = hearing.subscription.topic_filter
-        self._deliver(hearing.session, hearing.subscription, self._outgoing(topic, payload), qos)
+        outgoing = self._outgoing(topic, payload)
+        return self._deliver(hearing.session, hearing.subscription, outgoing, qos)
+
+    def when_kept(self) -> Future[None]:
+        """What is done when all is on disk that sessions keep so far."""
+        future: Future[None] = get_running_loop().create_future()
+        # Nobody need wait for it: what is never asked for is not to be complained of.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+        def settle(error: Exception | None) -> None:
+            if future.done():
+                return
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(StorageFailed(f"the message could not be kept: {error}"))
+
+        self._broker.keeper.when_kept(settle)
+        return future
 
     def send_broadcast(self, hearing: Hearing, message: Message, qos: int) -> None:
         """The same of a message that many get, encoded once."""
@@ -225,10 +244,11 @@ class SkynetTopics:
 
     def _deliver(
         self, session: Session, subscription: Subscription, outgoing: Outgoing, qos: int
-    ) -> None:
+    ) -> bool:
         identifier = subscription.identifier
-        session.deliver(outgoing, qos, False, (identifier,) if identifier else ())
+        is_kept = session.deliver(outgoing, qos, False, (identifier,) if identifier else ())
         self._broker.wake()
+        return is_kept
 
     # --- what it asks ---
 
