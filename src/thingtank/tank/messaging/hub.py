@@ -163,7 +163,8 @@ class Messaging:
 
         Before it is made to listen, so that new ones do not overtake them. A message is forgotten
         after it was handed to the connection, and is on disk if the listener keeps it for its
-        client: a crash between the two gives it twice, and never loses it. `kept.id` in it is the same then.
+        client: a crash between the two gives it twice, and never loses it. `kept.id` in it is the
+        same then.
 
         Args:
             is_there: whether the listener has not left meanwhile.

@@ -6,9 +6,9 @@ from typing import Protocol
 import structlog
 
 from thingtank.doors.skynet.door import SkynetDoor
-from thingtank.doors.skynet.mqtt_topics.asking import Asking, RequestIntake
+from thingtank.doors.skynet.mqtt_topics.asking import Asking, ClosedIntake, RequestIntake
 from thingtank.doors.skynet.mqtt_topics.hearing import KINDS, Hearing
-from thingtank.doors.skynet.mqtt_topics.names import REQUESTS, heard_of
+from thingtank.doors.skynet.mqtt_topics.names import REQUESTS, UUID_CHARS, MessageNames, heard_of
 from thingtank.doors.skynet.mqtt_topics.visits import Visits
 from thingtank.net.eager import run_eagerly
 from thingtank.protocols.mqtt.broker import Broker
@@ -58,6 +58,8 @@ class SkynetTopics:
         self._asking: dict[Session, Asking] = {}
         self._hearings: dict[Session, dict[str, Hearing]] = {}
         self._by_uuid: dict[str, dict[Hearing, None]] = {}
+        self._names = MessageNames()
+        self._closed = ClosedIntake()
         self._last: tuple[Message, str, Outgoing] | None = None
 
     def start(self) -> None:
@@ -81,8 +83,15 @@ class SkynetTopics:
     # --- as the broker's ---
 
     def find_intake(self, topic: str) -> Intake | None:
-        """None: for all but devices these topics are like others."""
-        return None
+        """Who takes what is published where only the tank tells of a device: nobody.
+
+        Not even another door then passes on what is not from the device. Where the uuid has 36
+        characters, who may update the device may publish to it as before.
+        """
+        if "/" in topic or len(topic) == UUID_CHARS:
+            return None
+        is_device = self.door.tank.directory.find_device_by_uuid(topic) is not None
+        return self._closed if is_device or self._names.is_broadcast(topic) else None
 
     def find_intake_of(self, session: Session, topic: str) -> Intake | None:
         """Who takes what a device asks for."""
