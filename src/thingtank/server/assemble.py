@@ -96,7 +96,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         await start_triggers(config, tank, opened.archive, outbox, url, stack, hooks)
         start_hooks(tank, outbox, stack)
         wamp = await make_wamp_door(config, folder, opened, url, stack)
-        skynet = make_skynet_door(config, opened, account)
+        skynet = make_skynet_door(config, opened, account, stack)
         mqtt = await make_mqtt_door(config, folder, opened, url, stack, skynet)
         bridge_topics(config, wamp, mqtt)
         upgrades |= web_upgrades(config, wamp, stack) | mqtt_upgrades(config, mqtt, stack)

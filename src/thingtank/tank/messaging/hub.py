@@ -4,7 +4,7 @@ Lives in the loop's thread.
 """
 
 import contextlib
-from asyncio import Future
+from asyncio import Future, get_running_loop
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -13,7 +13,13 @@ import msgspec
 from thingtank.tank.access import STRANGER
 from thingtank.tank.bus import Bus
 from thingtank.tank.device_events import DeviceEvents, LoggedEvent, NoDeviceEvents
-from thingtank.tank.errors import LimitReached, Overloaded, StorageFailed, Unavailable
+from thingtank.tank.errors import (
+    LimitReached,
+    NoSuchDevice,
+    Overloaded,
+    StorageFailed,
+    Unavailable,
+)
 from thingtank.tank.events import (
     DatapointsRecorded,
     DeviceDeleted,
@@ -88,16 +94,23 @@ class Messaging:
 
     # --- messages ---
 
-    def broadcast(self, device: Device, message: Message) -> int:
-        """Give a message to all who listen to what a device broadcasts; how many they are."""
-        told: dict[Listener, None] = {}
+    def broadcast(self, device: Device, message: Message, told: dict[Listener, None]) -> int:
+        """Give a message to all who listen to what a device broadcasts.
+
+        Args:
+            told: who had it already, and is left out; who gets it now is added.
+
+        Returns:
+            How many get it now.
+        """
+        told_count = len(told)
         self.switchboard.deliver(Delivery("broadcast", device, message), told)
         self.switchboard.deliver(Delivery("sent", device, message), told)
         pending = self.tell_subscribers(device, "broadcast", message, told, {device.device_id})
         if self.to_store is not None:
             self.to_store += pending
         self._bus.publish(MessageSent(device, message, is_broadcast=True))
-        return len(told)
+        return len(told) - told_count
 
     def tell_subscribers(
         self,
@@ -138,7 +151,8 @@ class Messaging:
         """Keep a message for a device that is away, if it has that done and there is room.
 
         Returns:
-            What is done when it is on disk; None when it is not kept.
+            What is done when it is on disk, or raises Overloaded or StorageFailed; None when it is
+            not to be kept.
         """
         seconds = kept_s(device)
         if not seconds:
@@ -148,8 +162,11 @@ class Messaging:
             pending = self.kept.keep(
                 device.device_id, message.encoded("modern"), message.at_us, expires_us
             )
-        except (LimitReached, Overloaded):
+        except LimitReached:
             return None
+        except Overloaded as error:
+            pending = get_running_loop().create_future()
+            pending.set_exception(error)
         # Nobody need wait for it: what is never asked for is not to be complained of.
         pending.add_done_callback(lambda done: done.cancelled() or done.exception())
         return pending
@@ -225,6 +242,11 @@ class Messaging:
     def _presence_changed(
         self, device: Device, is_online: bool, connection: Connection | None
     ) -> None:
+        try:
+            # Its lists may be others than when it came.
+            device = self._directory.get_device(device.device_id)
+        except NoSuchDevice:
+            return
         status = self.make_broadcast(device, {"online": is_online}, STATUS_TOPIC)
         told: dict[Listener, None] = {}
         if self.switchboard.has_listeners("broadcast", device.device_id):
@@ -238,7 +260,10 @@ class Messaging:
         is_stored = not self.stored.is_empty
         if not is_broadcast and not is_stored and not board.has_listeners("data", device_id):
             return
-        device = self._directory.get_device(device_id)
+        try:
+            device = self._directory.get_device(device_id)
+        except NoSuchDevice:  # deleted while they were written
+            return
         is_broadcast = is_broadcast or bool(self.stored.subscribers(device, "broadcast"))
         values = newest_values(event)
         told: dict[Listener, None] = {}
