@@ -31,7 +31,7 @@ def make_skynet_door(
         owner: whose the instance is; owns what strangers register, unless a setting names another.
 
     Raises:
-        CannotStart: the setting names nobody, or `skynet.redis_url` no server.
+        CannotStart: a setting names nobody, or no Redis server.
     """
     settings, tank = config.skynet, opened.tank
     account = tank.directory.find_account(settings.account) if settings.account else owner

@@ -3,10 +3,11 @@
 A user is a device, else a key or an account, else an address.
 """
 
+import asyncio
 import ipaddress
 import time
-from collections.abc import Awaitable
-from typing import Literal, Protocol
+from collections.abc import Coroutine
+from typing import Any, Literal, Protocol
 
 from thingtank.doors.skynet.errors import RateLimited
 from thingtank.doors.skynet.settings import SkynetSettings
@@ -23,7 +24,7 @@ _SECOND_NS = 1_000_000_000
 class SharedCounter(Protocol):
     """Counts for several servers together."""
 
-    def take(self, name: str, rate: float) -> Awaitable[float]:
+    def take(self, name: str, rate: float) -> Coroutine[Any, Any, float]:
         """Take one token; 0.0, or the seconds until there will be one."""
 
 
@@ -62,7 +63,9 @@ class Rates:
             return
         name = user_of(party)
         if self._shared is not None:
-            retry_after_s = await self._shared.take(f"{kind}:{name}", self._rates[kind])
+            # A task of its own: requests run without one, and its deadline needs one.
+            taking = self._shared.take(f"{kind}:{name}", self._rates[kind])
+            retry_after_s = await asyncio.create_task(taking)
         else:
             retry_after_s = buckets.take(name, time.monotonic_ns()) / _SECOND_NS
         if retry_after_s:

@@ -81,19 +81,20 @@ async def send_message(
         Overloaded, StorageFailed: it is on disk for some at most; those who are there have it.
     """
     party = _as_now(tank, party)
-    to_store: list[Future[Any]] = []
     device = party.device
     message = message_of(asked, party.uuid, party.device_id, tank.clock.now_us(), event)
     targets = targets_of(message.content["devices"])
     if len(targets) > 1 or is_for_many(targets[0]):
         reply = None
     sending = _Sending(tank, party, message, reply)
-    tank.messaging.to_store = to_store
-    for target in targets:
-        sending.send(target)
-    if not tank.messaging.stored.is_empty:
-        sending.tell_subscribers()
-    tank.messaging.to_store = None
+    to_store = tank.messaging.to_store = []
+    try:
+        for target in targets:
+            sending.send(target)
+        if not tank.messaging.stored.is_empty:
+            sending.tell_subscribers()
+    finally:
+        tank.messaging.to_store = None
     ids = sending.device_ids if device is None else {device.device_id: None, **sending.device_ids}
     if ids and event == "message":
         body = message.encoded("modern") if logged is None else msgspec.json.encode(logged)
