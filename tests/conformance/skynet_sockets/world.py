@@ -28,13 +28,12 @@ from thingtank.stores.memory_archive import MemoryArchive
 from thingtank.stores.memory_device_events import MemoryDeviceEvents
 from thingtank.stores.memory_directory import MemoryDirectory
 from thingtank.stores.memory_kept_messages import MemoryKeptMessages
-from thingtank.tank.messaging.permissions import Policy
+from thingtank.tank.access import Caller
+from thingtank.tank.messaging.permissions import Party, Policy
 from thingtank.tank.tank import Tank
 
 WAIT_S_MAX = 5.0
-UNLIMITED = SkynetSettings(
-    rate_messages_s=0, rate_data_s=0, rate_queries_s=0, rate_connections_s=0
-)
+UNLIMITED = SkynetSettings(rate_messages_s=0, rate_data_s=0, rate_queries_s=0, rate_connections_s=0)
 
 
 class World:
@@ -89,13 +88,10 @@ class World:
         await self._server.stop()
 
     async def device(self, **properties: Any) -> dict[str, str]:
-        """A new device's uuid and token."""
-        stranger = self.door.parties.stranger("127.0.0.1")
-        if not self.door.is_open:
-            account = self.tank.directory.get_account(self.door.account_id)
-            caller = msgspec.structs.replace(stranger.caller, account=account)
-            stranger = msgspec.structs.replace(stranger, caller=caller)
-        made = await devices.register(self.door, stranger, properties, is_legacy=False)
+        """A new device's uuid and token; made by a person, whose rate is nobody's here."""
+        account = self.tank.directory.get_account(self.door.account_id)
+        person = Party(Caller(account, address="127.0.0.1"))
+        made = await devices.register(self.door, person, properties, is_legacy=False)
         return {"uuid": made.device.uuid, "token": made.token}
 
     def url(self, path: str, scheme: str = "ws") -> str:
@@ -155,6 +151,10 @@ class Client:
         self._ack_count += 1
         number = self._ack_count
         await self.send_packet(self.event(name, args, number))
+        return await self.acknowledged(number)
+
+    async def acknowledged(self, number: int) -> Any:
+        """The values of an acknowledgement."""
         return await self._until(lambda: self._acks.pop(number, None))
 
     async def heard(self, name: str) -> list[Any]:
@@ -171,6 +171,10 @@ class Client:
 
     async def heard_to_acknowledge(self) -> tuple[int, str, list[Any]]:
         return await self._until(lambda: self._asks.pop(0) if self._asks else None)
+
+    def acks_left(self) -> list[int]:
+        """Ids of acknowledgements that came and were not asked for."""
+        return list(self._acks)
 
     async def hears_nothing(self) -> None:
         """Whatever is under way has come when a question is answered; and it was nothing."""

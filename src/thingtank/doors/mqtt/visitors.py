@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from thingtank.doors.mqtt.access.rights import MqttAccess, Rights
 from thingtank.net.identity.principals import TokenPrincipal
 from thingtank.protocols.mqtt.session import Session
@@ -43,6 +45,15 @@ class Visitors:
             return None
         who = principal.who
         return Party(caller, device, token=who.secret if isinstance(who, TokenPrincipal) else "")
+
+    def renew(self, session: Session, token: str) -> None:
+        """Let a device that has replaced the token that it came in by stay by the new one."""
+        rights = session.rights
+        assert isinstance(rights, Rights), "it is a device's"
+        principal = rights.principal
+        if isinstance(principal.who, TokenPrincipal):
+            who = TokenPrincipal(token, principal.who.uuid)
+            session.rights = self._access.rights_of(replace(principal, who=who))
 
     def is_secure(self, session: Session) -> bool:
         """Whether its connection is encrypted, as far as this process sees it."""

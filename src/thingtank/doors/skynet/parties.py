@@ -52,9 +52,9 @@ class Parties:
         if device is not None and is_right:
             caller = self._callers.caller(DevicePrincipal(device.uuid), address)
             return Party(caller, device, token=token)
-        by_key = self._key_caller(uuid, token, address)
-        if device is not None and by_key is not None and _does_all(by_key, device):
-            return Party(by_key, device)
+        holder = self._key_caller(uuid, token, address)
+        if device is not None and holder is not None and _does_all(holder, device):
+            return Party(holder, device)
         attempts.fail(address, name)
         raise Unauthenticated(_WRONG)
 

@@ -20,7 +20,8 @@ DERIVED = frozenset(
         "socketid", "socketId", "protocol", "secure", "eventCode", "fromUuid", "api",
     }
 )  # fmt: skip
-_PRIVATE = LIST_NAMES | {"owner", "meshblu", "keepMessages"}
+# What is shown to the device and its owner alone.
+PRIVATE = LIST_NAMES | {"owner", "meshblu", "keepMessages"}
 _MACHINE = "0000000000"
 
 
@@ -108,4 +109,4 @@ def sees_all(party: Party, device: Device) -> bool:
 
 
 def _without_private(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name not in _PRIVATE}
+    return {name: value for name, value in record.items() if name not in PRIVATE}

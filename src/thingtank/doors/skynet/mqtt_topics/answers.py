@@ -12,6 +12,7 @@ from thingtank.tank.errors import NoSuchDevice
 from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.messages import EventName
 from thingtank.tank.messaging.permissions import Party
+from thingtank.tank.tokens import uuid_key
 
 _ADDRESS = frozenset({"uuid", "token"})
 _OF_ANSWERS = frozenset({"devices", "ack", "payload", "qos"})
@@ -24,12 +25,14 @@ class Answer(NamedTuple):
         topic: of the event.
         acked: what skynet-mqtt gets, where that is not the same as `data`.
         is_told_always: also who has not asked for an answer by a number.
+        own_token: of who asks, where it is another one now.
     """
 
     topic: str
     data: Any
     acked: Any = None
     is_told_always: bool = False
+    own_token: str = ""
 
 
 Answering = Callable[[SkynetDoor, Party, Request], Awaitable[Answer | None]]
@@ -94,7 +97,9 @@ async def _whoami(door: SkynetDoor, party: Party, request: Request) -> Answer:
 async def _reset_token(door: SkynetDoor, party: Party, request: Request) -> Answer:
     uuid = _uuid(party, request)
     token = await tokens.reset(door, _opening(door, party, request), uuid)
-    return Answer("token", {"uuid": uuid, "token": token}, is_told_always=True)
+    shown = {"uuid": uuid, "token": token}
+    is_own = uuid_key(uuid) == uuid_key(party.uuid)
+    return Answer("token", shown, is_told_always=True, own_token=token if is_own else "")
 
 
 async def _create_token(door: SkynetDoor, party: Party, request: Request) -> Answer:
@@ -140,7 +145,7 @@ def _opening(door: SkynetDoor, party: Party, request: Request) -> Party:
         Unauthenticated: it is wrong, or there is no such device.
     """
     uuid, token = _uuid(party, request), request.text("token")
-    if not token or uuid == party.uuid:
+    if not token or uuid_key(uuid) == uuid_key(party.uuid):
         return party
     other = door.parties.device(uuid, token, party.caller.address)
     return Party(party.caller, party.device, opens_id=other.device_id, token=other.token)

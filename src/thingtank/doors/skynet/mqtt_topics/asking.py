@@ -104,6 +104,8 @@ class Asking:
                 self._refuse(request, refusal, message.qos)
             return refusal.reason
         if answer is not None:
+            if answer.own_token:
+                topics.renew(session, answer.own_token)
             self._tell(request, answer, message.qos)
         return ReasonCode.SUCCESS
 

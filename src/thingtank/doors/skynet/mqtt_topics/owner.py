@@ -37,6 +37,9 @@ class Visitors(Protocol):
     def find_party(self, session: Session) -> Party | None:
         """Who acts through a session; None if its rights are gone."""
 
+    def renew(self, session: Session, token: str) -> None:
+        """Let a device that has replaced the token that it came in by stay by the new one."""
+
     def is_secure(self, session: Session) -> bool:
         """Whether its connection is encrypted."""
 
@@ -228,6 +231,12 @@ class SkynetTopics:
         self._broker.wake()
 
     # --- what it asks ---
+
+    def renew(self, session: Session, token: str) -> None:
+        """A device has another root token by what it asked: it stays, and hears on."""
+        self._visitors.renew(session, token)
+        for hearing in self._hearings.get(session, {}).values():
+            self._listen(hearing)
 
     def asking_of(self, session: Session) -> Asking:
         """What a client asks."""

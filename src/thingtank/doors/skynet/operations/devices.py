@@ -7,7 +7,7 @@ from uuid import uuid4
 from msgspec import UNSET, UnsetType
 
 from thingtank.doors.skynet.door import SkynetDoor
-from thingtank.doors.skynet.records import DERIVED, legacy_record, row_id
+from thingtank.doors.skynet.records import DERIVED, PRIVATE, legacy_record, row_id, sees_all
 from thingtank.protocols.skynet.update_operators import BadUpdate, apply_operator, apply_update
 from thingtank.tank.access import OPERATOR, check_create
 from thingtank.tank.actions.devices import create_device, delete_device
@@ -114,14 +114,15 @@ async def query(
 
     Args:
         filters: name → value, equal to what stands there or to its text. `online` is about
-            presence; `null` and blank mean that there is no such property.
+            presence; `null` and blank mean that there is no such property. What the party is not
+            shown of a device is not there, or it would learn it by asking.
         owner: uuid of whose devices alone; blank for anybody's.
 
     Raises:
         RateLimited, Overloaded.
     """
     await door.rates.count("queries", party)
-    tests = [_test_of(door, name, value) for name, value in filters.items()]
+    tests = [_test_of(door, party, name, value) for name, value in filters.items()]
     policy = door.tank.messaging.policy
 
     def matches(device: Device) -> bool:
@@ -138,18 +139,20 @@ async def query(
     return found
 
 
-def _test_of(door: SkynetDoor, name: str, wanted: Any) -> Callable[[Device], bool]:
+def _test_of(door: SkynetDoor, party: Party, name: str, wanted: Any) -> Callable[[Device], bool]:
     if name == "online":
         is_online = wanted in (True, "true")
         presence = door.tank.messaging.presence
         return lambda device: presence.is_online(device.device_id) == is_online
     if wanted in (None, "", "null"):
-        return lambda device: _value(device, name) is None
+        return lambda device: _value(party, device, name) is None
     text = _as_text(wanted)
-    return lambda device: _fits(_value(device, name), wanted, text)
+    return lambda device: _fits(_value(party, device, name), wanted, text)
 
 
-def _value(device: Device, name: str) -> Any:
+def _value(party: Party, device: Device, name: str) -> Any:
+    if name in PRIVATE and not sees_all(party, device):
+        return None
     if name == "uuid":
         return device.uuid
     if name == "name":
