@@ -82,7 +82,8 @@ class Messaging:
         self.switchboard.deliver(Delivery("broadcast", device, message), told)
         self.switchboard.deliver(Delivery("sent", device, message), told)
         self.tell_subscribers(device, "broadcast", message, told, {device.device_id})
-        self._bus.publish(MessageSent(device, message, is_broadcast=True))
+        outcome = "delivered" if told else "away"
+        self._bus.publish(MessageSent(device, message, is_broadcast=True, outcome=outcome))
         return len(told)
 
     def tell_subscribers(

@@ -34,11 +34,14 @@ from thingtank.tank.events import (
 )
 from thingtank.tank.tank import Tank
 from thingtank.web import tank_access
+from thingtank.web.workbench import message_tail
 from thingtank.web.workbench.bounds import VisitLimits
+from thingtank.web.workbench.live_messages import MESSAGES_PREFIX, message_streams
 from thingtank.web.workbench.live_mqtt import MQTT_PREFIX, mqtt_streams
 from thingtank.web.workbench.live_triggers import TriggerWatch, fired_rows
 from thingtank.web.workbench.live_wamp import WAMP_PREFIX, wamp_streams
 from thingtank.web.workbench.long_answers import may_see, refuse, unseen
+from thingtank.web.workbench.message_tail import MessageTail
 from thingtank.web.workbench.panels import read_channels, request_row
 from thingtank.web.workbench.streams import HEARTBEAT, HEARTBEAT_S, RETRY, Streams, message
 
@@ -64,7 +67,12 @@ class LiveStreams:
     def __init__(self, tank: Tank) -> None:
         self._tank = tank
         self._streams = Streams(LIMITS)
-        self._routers = {WAMP_PREFIX: wamp_streams(tank), MQTT_PREFIX: mqtt_streams(tank)}
+        self._routers = {
+            WAMP_PREFIX: wamp_streams(tank),
+            MQTT_PREFIX: mqtt_streams(tank),
+            MESSAGES_PREFIX: message_streams(tank),
+        }
+        message_tail.attach(MessageTail(tank))
 
     def stop(self) -> None:
         """End every stream soon, so that a server can stop; from the loop's thread."""
