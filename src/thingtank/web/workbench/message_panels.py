@@ -228,7 +228,7 @@ def receipt_words(tank: Tank, caller: Caller, receipt: Receipt) -> str:
     if target in BROADCAST:
         if receipt.outcome == "away":
             return "Nobody listens to what this device broadcasts."
-        return f"Delivered to {receipt.count} who listen."
+        return f"Delivered to {receipt.count} who listen{'s' if receipt.count == 1 else ''}."
     if target.startswith(TAG):
         if receipt.outcome == "undeliverable":
             return f"{target}: no device with this tag is there and lets you send to it."
