@@ -27,11 +27,12 @@ as_root_install() {
 }
 
 install_node_clients() {
-    # Clients from npm that the tests run, exactly as the lock file names them.
+    # Clients from npm that the tests run, exactly as the lock file names them. What the old ones
+    # would compile as they are installed no longer compiles; they do without.
     clients=tests/interop/node
     cmp -s $clients/package-lock.json $clients/node_modules/.installed-lock && return
     say "Installing npm packages from $clients/package-lock.json"
-    (cd $clients && npm ci --silent --no-audit --no-fund) || return 1
+    (cd $clients && npm ci --ignore-scripts --silent --no-audit --no-fund) || return 1
     cp $clients/package-lock.json $clients/node_modules/.installed-lock
 }
 
@@ -46,6 +47,20 @@ install_eeml_client() {
     $install -r $clients/build.txt || return 1
     $install --no-deps --no-build-isolation -r $clients/requirements.txt || return 1
     cp $clients/requirements.txt .venv-eeml/.installed
+}
+
+install_socketio_clients() {
+    # Two versions of one client, each in a folder of its own beside the environment.
+    clients=tests/interop/skynet
+    for version in 0.5 0.7; do
+        folder=.venv-socketio/$version
+        cmp -s $clients/socketio-client-$version.txt $folder/.installed && continue
+        say "Installing Python packages from $clients/socketio-client-$version.txt"
+        rm -rf "$folder"
+        .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+            --no-build-isolation --target "$folder" -r $clients/socketio-client-$version.txt || return 1
+        cp $clients/socketio-client-$version.txt "$folder/.installed"
+    done
 }
 
 if ! [ -x .venv/bin/pip ]; then
@@ -76,10 +91,12 @@ if [ "$lock" = requirements-dev.lock ]; then
     # Debian has mosquitto where only root's PATH goes.
     PATH="$PATH:/usr/sbin" command -v mosquitto >/dev/null || missing="$missing mosquitto"
     command -v mosquitto_pub >/dev/null || missing="$missing mosquitto-clients"
+    command -v redis-server >/dev/null || missing="$missing redis-server"
     command -v zbarimg >/dev/null || missing="$missing zbar-tools"
     command -v pdftoppm >/dev/null || missing="$missing poppler-utils"
     # shellcheck disable=SC2086 # a list of words on purpose
     [ -z "$missing" ] || as_root_install $missing || [ "${CI:-}" != true ]
     install_node_clients || [ "${CI:-}" != true ]
     install_eeml_client || [ "${CI:-}" != true ]
+    install_socketio_clients || [ "${CI:-}" != true ]
 fi

@@ -12,7 +12,6 @@ import resource
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +20,6 @@ from tests.bench.c_program import LoadRefused
 from tests.bench.mqtt_brokers import (
     AMQTT,
     MOSQUITTO,
-    OURS,
     Broker,
     amqtt,
     mosquitto,
@@ -41,8 +39,21 @@ from tests.bench.mqtt_load import (
 from tests.bench.peers import PeerMissing
 from tests.bench.report import Result, Spread, number, print_results
 from tests.bench.rounds import Rounds
+from tests.bench.side_by_side import (
+    OURS,
+    Pace,
+    cases_in_words,
+    complaints,
+    failures,
+    figures,
+    generator_result,
+    in_turn,
+    many_files,
+    per_cpu_second,
+    per_second,
+    rate_notes,
+)
 
-GENERATOR_SHARE_MAX = 0.85
 CONNECTIONS, AMQTT_CONNECTIONS = 20_000, 2_000
 KEPT_SHARE_MIN = 0.97  # of a rate; a machine that others use is late by itself
 SPARE_FILES = 200  # that a broker and the generator need besides connections
@@ -54,15 +65,6 @@ ONLINE = Work("in", FAN_IN, 1, 1, is_persistent=True)
 ABSENT = Work("in", FAN_IN, 1, 1)
 
 CaseRounds = Rounds[MqttLoad]
-
-
-class Pace(NamedTuple):
-    """How long each run lasts, and how many rounds are wanted."""
-
-    warm_s: float
-    run_s: float
-    rounds: int
-    is_quick: bool
 
 
 class Wish(NamedTuple):
@@ -101,7 +103,7 @@ def _run(pace: Pace, wish: Wish) -> list[Result]:
     compiled()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        stack.enter_context(_many_files())
+        stack.enter_context(many_files())
         brokers, missing = _start_all(stack, folder, wish)
         if wish.shows_pids:
             for broker in brokers:
@@ -119,7 +121,7 @@ def _run(pace: Pace, wish: Wish) -> list[Result]:
         results += _latencies(*each)
     results += [*idle, *own]
     measured = [of for _, of in rounds + steady]
-    return results + ([_generator(measured)] if measured else []) + missing
+    return results + ([generator_result(measured)] if measured else []) + missing
 
 
 def _start_all(
@@ -135,48 +137,25 @@ def _start_all(
     return brokers, missing
 
 
-@contextlib.contextmanager
-def _many_files() -> Iterator[None]:
-    """As many open files as the system lets, for the brokers that are started meanwhile."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
 def _measure(case: Case, brokers: list[Broker], pace: Pace) -> CaseRounds:
-    """Rounds in turn from first to last and back, so that nobody always follows the same one."""
-    orders = cycle([brokers, brokers[::-1]])
-    return Rounds.of(lambda: dict(_loads(case, next(orders), pace)), pace.rounds)
+    def load(broker: Broker) -> MqttLoad | None:
+        speaks = case.work.version in broker.versions
+        return _load(broker, case.work, pace) if speaks else None
 
-
-def _loads(case: Case, brokers: list[Broker], pace: Pace) -> Iterator[tuple[str, MqttLoad]]:
-    for broker in brokers:
-        if case.work.version not in broker.versions:
-            continue
-        try:
-            yield broker.name, _load(broker, case.work, pace)
-        except LoadRefused as error:
-            if broker.name == OURS:
-                raise
-            print(f"{broker.name}, {case.name}: {error}", file=sys.stderr)
+    return in_turn(case.name, brokers, load, pace)
 
 
 def _load(broker: Broker, work: Work, pace: Pace) -> MqttLoad:
     return run_load(broker.line, work, broker.pids, warm_s=pace.warm_s, run_s=pace.run_s)
 
 
-def _per_cpu_second(load: MqttLoad) -> float:
-    return load.per_cpu_second
-
-
 def _rates(case: Case, rounds: CaseRounds) -> Result:
-    speed = rounds.spread(OURS, _per_cpu_second)
+    speed = rounds.spread(OURS, per_cpu_second)
     assert speed is not None
-    ratio = rounds.ratio(OURS, MOSQUITTO, _per_cpu_second)
+    ratio = rounds.ratio(OURS, MOSQUITTO, per_cpu_second)
     is_met = None
     if case.times_mosquitto and ratio is not None:
-        is_met = ratio.median >= case.times_mosquitto and not _failures(rounds, OURS)
+        is_met = ratio.median >= case.times_mosquitto and not failures(rounds, OURS)
     return Result(
         case.name,
         case.target,
@@ -184,45 +163,8 @@ def _rates(case: Case, rounds: CaseRounds) -> Result:
         "deliveries/CPU-s",
         ratio.median if ratio else None,
         is_met,
-        "; ".join([*_rate_notes(rounds), rounds.quietness, *_complaints(rounds)]),
+        "; ".join([*rate_notes(rounds, PEERS), rounds.quietness, *complaints(rounds, PEERS)]),
     )
-
-
-def _rate_notes(rounds: CaseRounds) -> Iterator[str]:
-    for name in (OURS, *PEERS):
-        cpu, clock = (rounds.spread(name, of) for of in (_per_cpu_second, _per_second))
-        if cpu is None or clock is None:
-            continue
-        if name == OURS:
-            yield f"{number(clock.median)}/s by the clock"
-            continue
-        ratio = rounds.ratio(OURS, name, _per_cpu_second)
-        compared = f", ratio {_figures(ratio)}" if ratio else ""
-        yield f"{name} {number(cpu.median)}/CPU-s, {number(clock.median)}/s{compared}"
-    share = max(load.generator_share for load in rounds.every_load())
-    too_much = ", THE BOTTLENECK" if share > GENERATOR_SHARE_MAX else ""
-    yield f"generator {share:.2f} of a core{too_much}"
-
-
-def _per_second(load: MqttLoad) -> float:
-    return load.per_second
-
-
-def _figures(of: Spread) -> str:
-    return f"{number(of.median)} ({number(of.lowest)} to {number(of.highest)})"
-
-
-def _failures(rounds: CaseRounds, name: str) -> int:
-    return sum(load.failures for load in rounds.every_load(name))
-
-
-def _complaints(rounds: CaseRounds) -> Iterator[str]:
-    for name in (OURS, *PEERS):
-        if _failures(rounds, name):
-            loads = list(rounds.every_load(name))
-            lost, bad = sum(load.lost for load in loads), sum(load.bad for load in loads)
-            stuck = sum(load.done == 0 for load in loads)
-            yield f"{name} LOST {lost:,}, {bad:,} out of order or changed, {stuck} rounds of nothing"
 
 
 def _latencies(case: Case, rounds: CaseRounds) -> Iterator[Result]:
@@ -236,7 +178,7 @@ def _latencies(case: Case, rounds: CaseRounds) -> Iterator[Result]:
         assert ours is not None
         ratio = rounds.ratio(OURS, MOSQUITTO, figure_ms)
         spreads = {name: rounds.spread(name, figure_ms) for name in (OURS, *PEERS)}
-        notes = [f"{name} {_figures(of)} ms" for name, of in spreads.items() if of]
+        notes = [f"{name} {figures(of)} ms" for name, of in spreads.items() if of]
         notes += _late(case, rounds)
         yield Result(
             f"{case.name}: {percentile}",
@@ -244,15 +186,15 @@ def _latencies(case: Case, rounds: CaseRounds) -> Iterator[Result]:
             ours.median,
             "ms",
             ratio.median if ratio else None,
-            ratio.median <= 1 and not _failures(rounds, OURS) if is_asked and ratio else None,
-            "; ".join([*notes, rounds.quietness, *_complaints(rounds)]),
+            ratio.median <= 1 and not failures(rounds, OURS) if is_asked and ratio else None,
+            "; ".join([*notes, rounds.quietness, *complaints(rounds, PEERS)]),
         )
 
 
 def _late(case: Case, rounds: CaseRounds) -> Iterator[str]:
     """Who does not keep up: its latency says how much it lets wait, no more."""
     for name in (OURS, *PEERS):
-        speed = rounds.spread(name, _per_second)
+        speed = rounds.spread(name, per_second)
         if speed is not None and speed.median < KEPT_SHARE_MIN * case.work.rate:
             yield f"{name} DOES NOT KEEP UP: {number(speed.median)} a second"
 
@@ -340,21 +282,6 @@ def _durable_result(case: str, loads: list[MqttLoad], unit: str) -> Result:
     return Result(case, "nothing lost", cpu.median, unit, None, not failures, note)
 
 
-def _generator(measured: list[CaseRounds]) -> Result:
-    loads = [load for rounds in measured for load in rounds.every_load()]
-    share = max(load.generator_share for load in loads)
-    done = max(load.done / load.cpu_s for load in loads if load.cpu_s)
-    return Result(
-        "the load generator",
-        "never the bottleneck",
-        share,
-        "of a core at most",
-        None,
-        share <= GENERATOR_SHARE_MAX,
-        f"took up to {number(done)} messages for each second of its own processor time",
-    )
-
-
 _KEYS: Mapping[str, str] = {
     **{key: case.name for key, case in EVERY_CASE.items()},
     "idle": "idle connections",
@@ -363,7 +290,7 @@ _KEYS: Mapping[str, str] = {
 }
 
 
-@click.command(epilog="Cases: " + "; ".join(f"{key}: {name}" for key, name in _KEYS.items()))
+@click.command(epilog=cases_in_words(_KEYS))
 @click.argument("keys", nargs=-1, type=click.Choice(list(_KEYS)), metavar="[CASE]…")
 @click.option("--quick", is_flag=True, help="Short runs, one round.")
 @click.option("--mqtt5", is_flag=True, help="MQTT 5 in all cases.")

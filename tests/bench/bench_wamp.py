@@ -6,14 +6,24 @@ is a C program (wamp_load.c) whose share of a processor is printed: it is never 
 """
 
 import contextlib
-import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 
 from tests.bench.report import Result, Spread, number
+from tests.bench.rounds import Rounds
+from tests.bench.side_by_side import (
+    OURS,
+    Pace,
+    complaints,
+    failures,
+    figures,
+    generator_result,
+    in_turn,
+    per_cpu_second,
+    rate_notes,
+)
 from tests.bench.wamp_load import (
     LoadRefused,
     WampLoad,
@@ -24,9 +34,7 @@ from tests.bench.wamp_load import (
 )
 from tests.bench.wamp_routers import PeerMissing, Router, crossbar, fox_wamp, thing_tank
 
-OURS, CROSSBAR, FOX_WAMP = "Thing Tank", "Crossbar.io", "fox-wamp"
-OTHERS_SHARE_MAX = 0.15  # of a processor, that others may use in a round that counts
-GENERATOR_SHARE_MAX = 0.85
+CROSSBAR, FOX_WAMP = PEERS = ("Crossbar.io", "fox-wamp")
 SESSIONS, PEER_SESSIONS = 10_000, 2_000
 SESSION_KB_MAX = 12
 IDLE_CALL_MS_MAX = 0.2
@@ -88,20 +96,12 @@ CASES = (
 _CALLS_CASE = CASES[-1]
 _IDLE_CASE = Case("call of an idle router", IDLE_CALLS, unit="calls")
 
-Round = dict[str, WampLoad]  # by router; one without a load was refused or does not speak so
-
-
-class Pace(NamedTuple):
-    """How long each run lasts, and how many rounds are wanted."""
-
-    warm_s: float
-    run_s: float
-    rounds: int
+CaseRounds = Rounds[WampLoad]
 
 
 def run(quick: bool) -> list[Result]:
     """Measure all routers that can be had."""
-    pace = Pace(0.1, 0.4, 1) if quick else Pace(0.3, 1.0, 4)
+    pace = Pace(0.1, 0.4, 1, True) if quick else Pace(0.3, 1.0, 4, False)
     compiled()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -110,10 +110,13 @@ def run(quick: bool) -> list[Result]:
         rounds = {case: _measure(case, routers, pace) for case in CASES}
         idle = _measure(_IDLE_CASE, routers, pace)
         half = _half_of(CROSSBAR, rounds[_CALLS_CASE])
-        steady = _measure(_steady_case(half), routers, pace) if half else []
+        steady = _measure(_steady_case(half), routers, pace) if half else None
     results = [_rates(case, rounds[case]) for case in CASES]
-    results += [_idle_latency(idle), *_steady_latency(steady, half), *sessions]
-    results.append(_generator([*rounds.values(), idle, steady]))
+    results.append(_idle_latency(idle))
+    if steady is not None:
+        results.append(_steady_latency(steady, half))
+    measured = [*rounds.values(), idle, *([steady] if steady else [])]
+    results += [*sessions, generator_result(measured)]
     return results + missing
 
 
@@ -127,86 +130,41 @@ def _start_all(stack: contextlib.ExitStack, folder: Path) -> tuple[list[Router],
     return routers, missing
 
 
-def _measure(case: Case, routers: list[Router], pace: Pace) -> list[Round]:
-    """Rounds until as many as are wanted were undisturbed, at most half as many more."""
-    rounds: list[Round] = []
-    for _ in range(pace.rounds + pace.rounds // 2):
-        rounds.append(dict(_loads(case, routers, pace)))
-        if len(_undisturbed(rounds)) == pace.rounds:
-            break
-    return rounds
-
-
-def _loads(case: Case, routers: list[Router], pace: Pace) -> Iterator[tuple[str, WampLoad]]:
+def _measure(case: Case, routers: list[Router], pace: Pace) -> CaseRounds:
     encoding, _, batched = case.serializer.partition(".")
-    for router in routers:
+
+    def load(router: Router) -> WampLoad | None:
         line = router.line(case.transport, encoding, bool(batched))
         if line is None:
-            continue
-        try:
-            load = run_load(line, case.work, router.pids, warm_s=pace.warm_s, run_s=pace.run_s)
-        except LoadRefused as error:
-            if router.name == OURS:
-                raise
-            print(f"{router.name}, {case.name}: {error}", file=sys.stderr)
-            continue
-        yield router.name, load
+            return None
+        return run_load(line, case.work, router.pids, warm_s=pace.warm_s, run_s=pace.run_s)
+
+    return in_turn(case.name, routers, load, pace)
 
 
-def _undisturbed(rounds: list[Round]) -> list[Round]:
-    """Those in which nobody else was at work: router and generator need both cores."""
-    return [each for each in rounds if all(_is_quiet(load) for load in each.values())]
-
-
-def _is_quiet(load: WampLoad) -> bool:
-    return load.others_share < OTHERS_SHARE_MAX
-
-
-def _counted(rounds: list[Round]) -> list[Round]:
-    """The undisturbed rounds; if there are none, the half that was disturbed least."""
-    return _undisturbed(rounds) or sorted(rounds, key=_disturbance)[: (len(rounds) + 1) // 2]
-
-
-def _disturbance(of: Round) -> float:
-    return max((load.others_share for load in of.values()), default=0.0)
-
-
-def _of(rounds: list[Round], name: str) -> list[WampLoad]:
-    return [each[name] for each in rounds if name in each]
-
-
-def _ratio(rounds: list[Round], name: str) -> Spread | None:
-    ratios = [
-        each[OURS].per_cpu_second / each[name].per_cpu_second
-        for each in rounds
-        if name in each and each[name].per_cpu_second
-    ]
-    return Spread.of(ratios) if ratios else None
-
-
-def _rates(case: Case, rounds: list[Round]) -> Result:
-    counted = _counted(rounds)
-    speed = Spread.of([load.per_cpu_second for load in _of(counted, OURS)])
-    ratios = {name: _ratio(counted, name) for name in (CROSSBAR, FOX_WAMP)}
+def _rates(case: Case, rounds: CaseRounds) -> Result:
+    speed = rounds.spread(OURS, per_cpu_second)
+    assert speed is not None
+    ratios = {name: rounds.ratio(OURS, name, per_cpu_second) for name in PEERS}
+    crossbar_ratio = ratios[CROSSBAR]
+    notes = [*rate_notes(rounds, PEERS), rounds.quietness, *complaints(rounds, PEERS)]
     return Result(
         case.name,
         case.target,
         speed.median,
         f"{case.unit}/CPU-s",
-        ratios[CROSSBAR].median if ratios[CROSSBAR] else None,
-        _is_met(case, speed.median, ratios, _failures(rounds)),
-        "; ".join([*_notes(counted, ratios), _quietness(rounds), *_complaints(rounds)]),
+        crossbar_ratio.median if crossbar_ratio else None,
+        _is_met(case, speed.median, ratios, failures(rounds, OURS)),
+        "; ".join(notes),
     )
 
 
-def _is_met(
-    case: Case, speed: float, ratios: dict[str, Spread | None], failures: int
-) -> bool | None:
+def _is_met(case: Case, speed: float, ratios: dict[str, Spread | None], failed: int) -> bool | None:
     wanted = {CROSSBAR: case.times_crossbar, FOX_WAMP: case.times_fox}
     asked = {name: times for name, times in wanted.items() if times}
     if not asked and not case.at_least:
         return None
-    reached = [speed >= case.at_least, failures == 0]
+    reached = [speed >= case.at_least, failed == 0]
     for name, times in asked.items():
         ratio = ratios[name]
         if ratio is None:
@@ -215,101 +173,55 @@ def _is_met(
     return all(reached)
 
 
-def _notes(counted: list[Round], ratios: dict[str, Spread | None]) -> Iterator[str]:
-    wall = median(load.per_second for load in _of(counted, OURS))
-    yield f"{number(wall)}/s by the clock"
-    for name, ratio in ratios.items():
-        loads = _of(counted, name)
-        if ratio is not None:
-            cpu = median(load.per_cpu_second for load in loads)
-            clock = median(load.per_second for load in loads)
-            yield (
-                f"{name} {number(cpu)}/CPU-s, {number(clock)}/s, ratio {number(ratio.median)} "
-                f"({number(ratio.lowest)} to {number(ratio.highest)})"
-            )
-    share = max(load.generator_share for each in counted for load in each.values())
-    yield f"generator {share:.2f} of a core" + (
-        ", THE BOTTLENECK" if share > GENERATOR_SHARE_MAX else ""
-    )
-
-
-def _quietness(rounds: list[Round]) -> str:
-    quiet = len(_undisturbed(rounds))
-    chosen = "" if quiet else ", the quieter half counts"
-    return f"{quiet} of {len(rounds)} rounds undisturbed{chosen}"
-
-
-def _failures(rounds: list[Round]) -> int:
-    return sum(abs(load.lost) + load.bad for load in _of(rounds, OURS))
-
-
-def _complaints(rounds: list[Round]) -> Iterator[str]:
-    for name in (OURS, CROSSBAR, FOX_WAMP):
-        loads = _of(rounds, name)
-        lost, bad = sum(load.lost for load in loads), sum(load.bad for load in loads)
-        if lost or bad:
-            yield f"{name} LOST {lost:,}, {bad:,} out of order or changed"
-
-
-def _half_of(name: str, rounds: list[Round]) -> int:
-    loads = _of(rounds, name)
-    return int(max(load.per_second for load in loads) / 2) if loads else 0
+def _half_of(name: str, rounds: CaseRounds) -> int:
+    return int(max((load.per_second for load in rounds.every_load(name)), default=0.0) / 2)
 
 
 def _steady_case(rate: int) -> Case:
     return Case(f"{rate:,} calls a second", Work("call", window=1, rate=rate), unit="calls")
 
 
-def _idle_latency(rounds: list[Round]) -> Result:
-    counted = _counted(rounds)
-    p50_ms = Spread.of([load.p50_us / 1000 for load in _of(counted, OURS)])
+def _p50_ms(load: WampLoad) -> float:
+    return load.p50_us / 1000
+
+
+def _p99_ms(load: WampLoad) -> float:
+    return load.p99_us / 1000
+
+
+def _idle_latency(rounds: CaseRounds) -> Result:
+    p50_ms, ratio = rounds.spread(OURS, _p50_ms), rounds.ratio(OURS, CROSSBAR, _p50_ms)
+    assert p50_ms is not None
     return Result(
         f"{_IDLE_CASE.name}, one after the other: p50",
         f"≤ {IDLE_CALL_MS_MAX} ms",
         p50_ms.median,
         "ms",
-        _latency_ratio(counted, "p50_us"),
-        p50_ms.median <= IDLE_CALL_MS_MAX and not _failures(rounds),
-        "; ".join([*_latencies(counted, "p50_us"), _quietness(rounds)]),
+        ratio.median if ratio else None,
+        p50_ms.median <= IDLE_CALL_MS_MAX and not failures(rounds, OURS),
+        "; ".join([*_latencies(rounds, _p50_ms), rounds.quietness]),
     )
 
 
-def _steady_latency(rounds: list[Round], rate: int) -> list[Result]:
-    if not rounds:
-        return []
-    counted = _counted(rounds)
-    ratio = _latency_ratio(counted, "p99_us")
-    return [
-        Result(
-            f"{rate:,} calls a second, half of {CROSSBAR}'s most: p99",
-            f"≤ 1/3 of {CROSSBAR}'s",
-            median(load.p99_us / 1000 for load in _of(counted, OURS)),
-            "ms",
-            ratio,
-            None if ratio is None else ratio <= 1 / 3 and not _failures(rounds),
-            "; ".join([*_latencies(counted, "p99_us"), _quietness(rounds)]),
-        )
-    ]
+def _steady_latency(rounds: CaseRounds, rate: int) -> Result:
+    p99_ms, ratio = rounds.spread(OURS, _p99_ms), rounds.ratio(OURS, CROSSBAR, _p99_ms)
+    assert p99_ms is not None
+    return Result(
+        f"{rate:,} calls a second, half of {CROSSBAR}'s most: p99",
+        f"≤ 1/3 of {CROSSBAR}'s",
+        p99_ms.median,
+        "ms",
+        ratio.median if ratio else None,
+        ratio.median <= 1 / 3 and not failures(rounds, OURS) if ratio else None,
+        "; ".join([*_latencies(rounds, _p99_ms), rounds.quietness]),
+    )
 
 
-def _latency_ratio(counted: list[Round], percentile: str) -> float | None:
-    ratios = [
-        getattr(each[OURS], percentile) / getattr(each[CROSSBAR], percentile)
-        for each in counted
-        if CROSSBAR in each
-    ]
-    return median(ratios) if ratios else None
-
-
-def _latencies(counted: list[Round], percentile: str) -> Iterator[str]:
-    for name in (OURS, CROSSBAR, FOX_WAMP):
-        found = [getattr(load, percentile) / 1000 for load in _of(counted, name)]
-        if found:
-            spread = Spread.of(found)
-            yield (
-                f"{name} {number(spread.median)} ms "
-                f"({number(spread.lowest)} to {number(spread.highest)})"
-            )
+def _latencies(rounds: CaseRounds, percentile: Callable[[WampLoad], float]) -> Iterator[str]:
+    for name in (OURS, *PEERS):
+        spread = rounds.spread(name, percentile)
+        if spread is not None:
+            yield f"{name} {figures(spread)} ms"
 
 
 def _idle_sessions(router: Router, quick: bool) -> Result:
@@ -333,19 +245,4 @@ def _idle_sessions(router: Router, quick: bool) -> Result:
         None,
         kb_each <= SESSION_KB_MAX if is_ours else None,
         f"keep-alives on; {number(held.opened_a_second)} opened a second, one after the other",
-    )
-
-
-def _generator(measured: list[list[Round]]) -> Result:
-    loads = [load for rounds in measured for each in rounds for load in each.values()]
-    share = max(load.generator_share for load in loads)
-    done = max(load.done / load.cpu_s for load in loads if load.cpu_s)
-    return Result(
-        "the load generator",
-        "never the bottleneck",
-        share,
-        "of a core at most",
-        None,
-        share <= GENERATOR_SHARE_MAX,
-        f"took up to {number(done)} messages for each second of its own processor time",
     )

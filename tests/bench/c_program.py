@@ -17,6 +17,7 @@ from typing import IO
 from tests.bench.load import cpu_s
 
 BUILD = Path(__file__).parents[2] / "build" / "bench"
+SHARED = Path(__file__).with_name("load_common.h")
 _SETTLE_S_MAX = 120.0
 
 
@@ -29,12 +30,12 @@ class LoadRefused(RuntimeError):
 
 
 def compiled(source: Path) -> Path:
-    """A program, compiled again when its source has changed.
+    """A program, compiled again when its source or what it shares has changed.
 
     Raises:
         CompilerMissing: install a C compiler.
     """
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+    digest = hashlib.sha256(source.read_bytes() + SHARED.read_bytes()).hexdigest()[:16]
     program = BUILD / f"{source.stem}-{digest}"
     if program.exists():
         return program

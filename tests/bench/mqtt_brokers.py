@@ -26,9 +26,10 @@ from tests.bench.peers import (
     process_tree,
     running,
 )
+from tests.bench.side_by_side import OURS
 from tests.live_server import LiveServer, start_server
 
-OURS, MOSQUITTO, AMQTT = "Thing Tank", "Mosquitto", "amqtt"
+MOSQUITTO, AMQTT = "Mosquitto", "amqtt"
 AMQTT_VERSION = "amqtt==0.12.1"
 INFLIGHT_MAX = 1_000
 # Mosquitto 2.0.11 never takes off its count some messages that had to wait and then went out. With a
@@ -38,6 +39,7 @@ MOSQUITTO_QUEUED_MAX = 10_000_000
 OUR_QUEUED_MAX = 100_000
 OUR_FLAGS = (
     *("--mqtt", "0"),
+    *("--skynet", "0"),
     *("--set", f"mqtt.inflight_max={INFLIGHT_MAX}"),
     *("--set", f"mqtt.queue_messages_max={OUR_QUEUED_MAX}"),
 )

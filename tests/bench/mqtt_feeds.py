@@ -87,15 +87,19 @@ def _stored(broker: Broker, devices: list[Device], since_us: int) -> int:
         ) as client,
         ThreadPoolExecutor(4) as pool,
     ):
-        return sum(pool.map(lambda device: _count(client, device.feed_id, since_us), devices))
+        return sum(
+            pool.map(lambda device: count_datapoints(client, device.feed_id, since_us), devices)
+        )
 
 
-def _count(client: httpx.Client, feed_id: int, start_us: int) -> int:
-    """All datapoints of a range, page by page; each once."""
+def count_datapoints(client: httpx.Client, feed_id: int, start_us: int) -> int:
+    """All datapoints of DATASTREAM since then, page by page; each once."""
     counted, end = 0, _text(start_us + 6 * 3600 * 1_000_000)
     while True:
         query = {"start": _text(start_us), "end": end, "interval": 0, "limit": PAGE}
         answer = client.get(f"/v2/feeds/{feed_id}/datastreams/{DATASTREAM}.json", params=query)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return 0  # nothing was ever written
         answer.raise_for_status()
         page = answer.json().get("datapoints", [])
         counted += len(page)

@@ -10,34 +10,16 @@
  * On its output: `begin` and `end` around the measured span, then one line of JSON. Exit status 1 and
  * a sentence on the error output when the broker misbehaves.
  */
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/timerfd.h>
-#include <time.h>
-#include <unistd.h>
+#include "load_common.h"
 
-enum { READ_BYTES = 1 << 18, WRITE_BYTES = 1 << 16, PAYLOAD_BYTES_MAX = 1 << 17, SAMPLED_EVERY = 64 };
-enum { STAMP_BYTES = 20, LATENCIES_MAX = 1 << 22, IDS = 1 << 16, CONNECTIONS_AN_ADDRESS = 10000 };
+enum { PAYLOAD_BYTES_MAX = 1 << 17, SAMPLED_EVERY = 64, STAMP_BYTES = 20, IDS = 1 << 16 };
 enum { CONNACK = 2, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK = 9, PINGRESP = 13, DISCONNECT };
 enum { FREE, SENT, RELEASED };
 
 typedef struct {
-  int fd, number, is_publisher, waits_to_write;
+  IS_STREAM;
+  int number, is_publisher;
   char topic[128], user[256];
-  uint8_t *in; size_t in_size, in_room;    /* what has come of a packet that is not whole yet */
-  uint8_t *out; size_t out_size, out_room; /* what could not be written yet */
   /* of a publisher */
   uint64_t sent, acknowledged, arrived;    /* `arrived` at all its receivers */
   uint16_t *arrivals, next_id;             /* by sequence: at how many receivers it has arrived */
@@ -56,34 +38,9 @@ static struct {
            .window = 20, .batch = 1, .payload_bytes = 64, .keep_alive_s = 60, .settle_s = 3};
 
 static peer *peers, *publishers, *subscribers;
-static int peer_count, epoll_fd, timer_fd = -1, receivers, arrival_mask, is_measured;
-static uint8_t *read_buffer, filler[PAYLOAD_BYTES_MAX];
+static int peer_count, receivers, arrival_mask, is_measured;
+static uint8_t filler[PAYLOAD_BYTES_MAX];
 static uint64_t sent, acknowledged, delivered, bad;
-static double *latencies_us; static size_t latency_count;
-static double started_s;
-
-static _Noreturn void fail(const char *form, ...) {
-  va_list words;
-  va_start(words, form);
-  vfprintf(stderr, form, words);
-  fputc('\n', stderr);
-  exit(1);
-}
-
-static double clock_s(clockid_t clock) {
-  struct timespec now;
-  clock_gettime(clock, &now);
-  return now.tv_sec + now.tv_nsec / 1e9;
-}
-
-static double now_s(void) { return clock_s(CLOCK_MONOTONIC); }
-static double own_cpu_s(void) { return clock_s(CLOCK_PROCESS_CPUTIME_ID); }
-
-static void *made(size_t count, size_t size) {
-  void *memory = calloc(count, size);
-  if (!memory) fail("no memory");
-  return memory;
-}
 
 /* Options */
 
@@ -102,12 +59,6 @@ static void read_option(char *option) {
 }
 
 /* Writing */
-
-static void reserve(uint8_t **buffer, size_t *room, size_t needed) {
-  if (needed <= *room) return;
-  while (*room < needed) *room = *room ? *room * 2 : 256;
-  if (!(*buffer = realloc(*buffer, *room))) fail("no memory");
-}
 
 static uint8_t *put_length(uint8_t *at, size_t length) {
   do { *at = length & 127; length >>= 7; if (length) *at |= 128; at++; } while (length);
@@ -159,24 +110,6 @@ static void put_subscribe(peer *to, const char *filter) {
   at = put_text(at, filter);
   *at++ = given.qos;
   put_packet(to, 0x82, body, at - body);
-}
-
-static void watch(peer *of, int to_write) {
-  struct epoll_event wish = {.events = EPOLLIN | (to_write ? EPOLLOUT : 0), .data.ptr = of};
-  epoll_ctl(epoll_fd, EPOLL_CTL_MOD, of->fd, &wish);
-  of->waits_to_write = to_write;
-}
-
-static void flush_to(peer *to) {
-  size_t done = 0;
-  while (done < to->out_size) {
-    ssize_t count = send(to->fd, to->out + done, to->out_size - done, MSG_NOSIGNAL);
-    if (count < 0 && errno == EAGAIN) break;
-    if (count < 0) fail("the broker closed a connection: %s", strerror(errno));
-    done += count;
-  }
-  memmove(to->out, to->out + done, to->out_size -= done);
-  if (epoll_fd && to->waits_to_write != (to->out_size > 0)) watch(to, to->out_size > 0);
 }
 
 static int free_id(peer *of) {
@@ -244,8 +177,7 @@ static void receive_payload(peer *by, const uint8_t *payload) {
   by->next_sequences[number] = sequence + 1;
   if (sequence >= publishers[number].arrived && sequence < publishers[number].sent)
     count_arrival(&publishers[number], sequence);
-  if (given.rate && is_measured && latency_count < LATENCIES_MAX)
-    latencies_us[latency_count++] = (now_s() - due_s) * 1e6;
+  if (given.rate && is_measured) add_latency((now_s() - due_s) * 1e6);
 }
 
 static void receive_publish(peer *by, int flags, const uint8_t *body, size_t size) {
@@ -330,21 +262,9 @@ static size_t take_packets(peer *by, const uint8_t *data, size_t size, int *last
   return taken;
 }
 
-static void read_from(peer *from) {
-  for (;;) {
-    memcpy(read_buffer, from->in, from->in_size);
-    ssize_t count = recv(from->fd, read_buffer + from->in_size, READ_BYTES, MSG_DONTWAIT);
-    if (count < 0 && errno == EAGAIN) return;
-    if (count <= 0) fail("the broker closed a connection%s%s", count ? ": " : "", count ? strerror(errno) : "");
-    size_t size = from->in_size + count;
-    int type;
-    size_t taken = take_packets(from, read_buffer, size, &type, 0);
-    from->in_size = size - taken;
-    if (from->in_size > READ_BYTES) fail("a packet is longer than any of ours");
-    reserve(&from->in, &from->in_room, from->in_size + 1);
-    memcpy(from->in, read_buffer + taken, from->in_size);
-    if (count < READ_BYTES) return;
-  }
+static size_t take(stream *from, uint8_t *data, size_t size) {
+  int type;
+  return take_packets((peer *)from, data, size, &type, 0);
 }
 
 /* Opening: one connection after the other, waiting */
@@ -353,46 +273,22 @@ static void expect(peer *from, int type) {
   int last_type = 0;
   for (;;) {
     size_t taken = take_packets(from, from->in, from->in_size, &last_type, 1);
-    memmove(from->in, from->in + taken, from->in_size -= taken);
+    forget_taken(&from->stream, taken);
     if (taken && last_type == type) return;
-    if (taken) continue; /* what a session had queued may come before */
-    reserve(&from->in, &from->in_room, from->in_size + 2048);
-    ssize_t count = recv(from->fd, from->in + from->in_size, 2048, 0);
-    if (count <= 0) fail("the broker closed a connection while it was opened: %s", count ? strerror(errno) : "EOF");
-    from->in_size += count;
+    if (!taken) receive_some(&from->stream); /* what a session had queued may come before */
   }
 }
 
 /* What came together with the answer that was expected */
 static void take_rest(peer *from) {
-  int type;
-  size_t taken = take_packets(from, from->in, from->in_size, &type, 0);
-  memmove(from->in, from->in + taken, from->in_size -= taken);
-}
-
-static void connect_peer(peer *of) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(given.port)}, own = {.sin_family = AF_INET};
-  struct timeval wait = {10, 0};
-  int yes = 1;
-  inet_pton(AF_INET, given.host, &address.sin_addr);
-  of->fd = socket(AF_INET, SOCK_STREAM, 0);
-  if (of->fd < 0) fail("no socket: %s", strerror(errno));
-  setsockopt(of->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
-  setsockopt(of->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-  if (address.sin_addr.s_addr == htonl(INADDR_LOOPBACK)) {
-    /* Ports of one address are not enough for many. */
-    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK + of->number / CONNECTIONS_AN_ADDRESS);
-    setsockopt(of->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes);
-    if (bind(of->fd, (struct sockaddr *)&own, sizeof own)) fail("no address: %s", strerror(errno));
-  }
-  if (connect(of->fd, (struct sockaddr *)&address, sizeof address)) fail("no connection: %s", strerror(errno));
+  forget_taken(&from->stream, take(&from->stream, from->in, from->in_size));
 }
 
 static void open_peer(peer *of, int is_clean, const char *filter) {
-  connect_peer(of);
+  connect_stream(&of->stream, given.host, given.port, of->number);
   put_connect(of, is_clean);
   if (filter) put_subscribe(of, filter);
-  flush_to(of);
+  flush_to(&of->stream);
   expect(of, CONNACK);
   if (filter) expect(of, SUBACK);
 }
@@ -444,13 +340,6 @@ static void open_subscriber(peer *of) {
   open_peer(of, !given.persistent, is_in ? "bench/+/up" : is_pairs ? of->topic : publishers[0].topic);
 }
 
-static void listen_to(peer *of) {
-  struct epoll_event wish = {.events = EPOLLIN, .data.ptr = of};
-  fcntl(of->fd, F_SETFL, O_NONBLOCK);
-  epoll_ctl(epoll_fd, EPOLL_CTL_ADD, of->fd, &wish);
-  of->waits_to_write = 0;
-}
-
 /* Ends what a persistent session keeps, so that each run begins alike. */
 static void forget_session(peer *of) {
   close(of->fd);
@@ -478,9 +367,6 @@ static void send_more(peer *from) {
   while (under_way++ < (uint64_t)from->window && from->out_size < WRITE_BYTES && !is_enough()) send_one(from, 0);
 }
 
-/* A tick comes a little before its message is due, as it counts whole nanoseconds. */
-static const double TICK_EARLY_S = 20e-6;
-
 /* What is due by the clock, each publisher in turn; latency counts from when it was due, sent late or not. */
 static void send_due(void) {
   double due_s;
@@ -488,7 +374,7 @@ static void send_due(void) {
     peer *from = &publishers[sent % given.publishers];
     if (outstanding(from) >= (uint64_t)from->window) return;
     send_one(from, due_s);
-    if (!from->waits_to_write) flush_to(from);
+    if (!from->waits_to_write) flush_to(&from->stream);
   }
 }
 
@@ -497,38 +383,8 @@ static void send_all(void) {
   for (int i = 0; i < given.publishers; i++) {
     peer *from = &publishers[i];
     send_more(from);
-    if (from->out_size && !from->waits_to_write) flush_to(from);
+    if (from->out_size && !from->waits_to_write) flush_to(&from->stream);
   }
-}
-
-static void start_timer(void) {
-  long interval_ns = 1000000000l / given.rate;
-  long start_ns = (started_s - (long)started_s) * 1e9;
-  struct itimerspec every = {{0, interval_ns}, {(long)started_s, start_ns}};
-  struct epoll_event wish = {.events = EPOLLIN, .data.ptr = NULL};
-  timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
-  timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &every, NULL);
-  epoll_ctl(epoll_fd, EPOLL_CTL_ADD, timer_fd, &wish);
-}
-
-static void turn(int wait_ms) {
-  struct epoll_event ready[256];
-  int count = epoll_wait(epoll_fd, ready, 256, wait_ms);
-  for (int i = 0; i < count; i++) {
-    peer *of = ready[i].data.ptr;
-    if (!of) { uint64_t ticks; if (read(timer_fd, &ticks, 8) < 0) ticks = 0; continue; }
-    if (ready[i].events & ~EPOLLOUT) read_from(of);
-    if (of->out_size) flush_to(of);
-  }
-}
-
-static int ascending(const void *one, const void *other) {
-  double difference = *(double *)one - *(double *)other;
-  return (difference > 0) - (difference < 0);
-}
-
-static double percentile(double share) {
-  return latency_count ? latencies_us[(size_t)(share * (latency_count - 1))] : 0;
 }
 
 static void run_until(double end_s) {
@@ -555,7 +411,7 @@ static void settle(void) {
 
 static void report(double took_s, double cpu_s, const uint64_t before[3], const uint64_t after[3], double drain_s) {
   long lost = (long)(sent * receivers - delivered) + (given.qos ? (long)(sent - acknowledged) : 0);
-  qsort(latencies_us, latency_count, sizeof *latencies_us, ascending);
+  sort_latencies();
   printf("{\"took_s\":%.6f,\"cpu_s\":%.6f,\"sent\":%lu,\"delivered\":%lu,\"acknowledged\":%lu,\"total\":%lu,"
          "\"lost\":%ld,\"bad\":%lu,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"drain_s\":%.6f}\n",
          took_s, cpu_s, after[0] - before[0], after[1] - before[1], after[2] - before[2], sent,
@@ -567,9 +423,9 @@ static void measure(void) {
   for (int i = 0; i < given.subscribers; i++) open_subscriber(&subscribers[i]);
   for (int i = 0; i < given.publishers; i++) open_peer(&publishers[i], 1, NULL);
   epoll_fd = epoll_create1(0);
-  for (int i = 0; i < peer_count; i++) listen_to(&peers[i]);
+  for (int i = 0; i < peer_count; i++) listen_to(&peers[i].stream);
   started_s = now_s();
-  if (given.rate) start_timer();
+  if (given.rate) start_timer(given.rate);
   run_until(started_s + given.warm_s);
   uint64_t before[] = {sent, delivered, acknowledged};
   double before_cpu_s = own_cpu_s(), begun_s = now_s();
@@ -592,7 +448,7 @@ static void publish_to_absent(void) {
   for (int i = 0; i < given.subscribers; i++) { open_subscriber(&subscribers[i]); close_peer(&subscribers[i]); }
   for (int i = 0; i < given.publishers; i++) open_peer(&publishers[i], 1, NULL);
   epoll_fd = epoll_create1(0);
-  for (int i = 0; i < given.publishers; i++) listen_to(&publishers[i]);
+  for (int i = 0; i < given.publishers; i++) listen_to(&publishers[i].stream);
   uint64_t before[3] = {0, 0, 0};
   int receivers_once_back = receivers;
   receivers = 0;
@@ -607,9 +463,9 @@ static void publish_to_absent(void) {
   double back_s = now_s();
   for (int i = 0; i < given.subscribers; i++) {
     open_peer(&subscribers[i], 0, NULL);
-    listen_to(&subscribers[i]);
+    listen_to(&subscribers[i].stream);
     take_rest(&subscribers[i]);
-    if (subscribers[i].out_size) flush_to(&subscribers[i]);
+    if (subscribers[i].out_size) flush_to(&subscribers[i].stream);
   }
   double last_s = now_s();
   for (uint64_t seen = 0; delivered < sent * receivers && now_s() - last_s < given.settle_s;) {
@@ -635,7 +491,7 @@ static void hold_connections(void) {
   }
   double took_s = now_s() - started;
   epoll_fd = epoll_create1(0);
-  for (int i = 0; i < peer_count; i++) listen_to(&peers[i]);
+  for (int i = 0; i < peer_count; i++) listen_to(&peers[i].stream);
   run_until(now_s() + given.hold_s);
   puts("end");
   getchar(); /* until the one who measures has looked */
@@ -643,18 +499,12 @@ static void hold_connections(void) {
 }
 
 int main(int count, char **options) {
-  setvbuf(stdout, NULL, _IOLBF, 0);
+  prepare();
   for (int i = 1; i < count; i++) read_option(options[i]);
   if (given.payload_bytes < STAMP_BYTES || given.payload_bytes > PAYLOAD_BYTES_MAX) fail("payloads have 20 to 131072 octets");
   if (given.window < 1 || given.window >= IDS / 2) fail("the window is 1 to 32767");
   given.feeds = given.datastream[0] != 0;
   for (int i = 0; i < PAYLOAD_BYTES_MAX; i++) filler[i] = "the rest of a payload "[i % 22];
-  struct rlimit files;
-  getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &files);
-  read_buffer = made(2, READ_BYTES);
-  latencies_us = made(LATENCIES_MAX, sizeof *latencies_us);
   if (!strcmp(given.mode, "idle")) hold_connections();
   else if (!strcmp(given.mode, "absent")) publish_to_absent();
   else measure();

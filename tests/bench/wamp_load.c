@@ -9,26 +9,9 @@
  * garbles cannot win. On its output: `begin` and `end` around the measured span, then one line of
  * JSON. Exit status 1 and a sentence on the error output when the router misbehaves.
  */
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/timerfd.h>
-#include <time.h>
-#include <unistd.h>
+#include "load_common.h"
 
-enum { READ_BYTES = 1 << 18, WRITE_BYTES = 1 << 16, SAMPLED_EVERY = 64, SEQUENCE_DIGITS = 16 };
-enum { LATENCIES_MAX = 1 << 22, SENT_SLOTS = 1 << 16 };
+enum { SAMPLED_EVERY = 64, SEQUENCE_DIGITS = 16, SENT_SLOTS = 1 << 16 };
 enum { ABORT = 3, ERROR = 8, WELCOME = 2, PUBLISHED = 17, SUBSCRIBED = 33, EVENT = 36 };
 enum { RESULT = 50, REGISTERED = 65, INVOCATION = 68 };
 enum { JSON, MSGPACK, CBOR };
@@ -36,10 +19,7 @@ enum { JSON, MSGPACK, CBOR };
 typedef struct { uint8_t *at; size_t size; } octets;
 
 typedef struct {
-  int fd;
-  uint8_t *in; size_t in_size, in_room;    /* what has come of a frame that is not whole yet */
-  uint8_t *out; size_t out_size, out_room; /* what could not be written yet */
-  int waits_to_write;
+  IS_STREAM;
   uint64_t event_count, next_sequence;
 } peer;
 
@@ -51,32 +31,10 @@ static struct {
 } given;
 
 static peer *peers;
-static int peer_count, epoll_fd, timer_fd = -1;
-static uint8_t *read_buffer;
+static int peer_count;
 static uint64_t sent, acknowledgements, events, results, bad, next_id = 1, pings;
-static double *latencies_us; static size_t latency_count;
 static double sent_at_s[SENT_SLOTS];
 static int is_measured;
-
-static void fail(const char *form, ...) {
-  va_list words;
-  va_start(words, form);
-  vfprintf(stderr, form, words);
-  fputc('\n', stderr);
-  exit(1);
-}
-
-static double now_s(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec + now.tv_nsec / 1e9;
-}
-
-static double own_cpu_s(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return now.tv_sec + now.tv_nsec / 1e9;
-}
 
 /* Options */
 
@@ -149,27 +107,16 @@ static const uint8_t *get_integer(const uint8_t *at, uint64_t *value) {
 
 /* Writing */
 
-static void reserve(uint8_t **buffer, size_t *room, size_t needed) {
-  if (needed <= *room) return;
-  while (*room < needed) *room = *room ? *room * 2 : 512;
-  if (!(*buffer = realloc(*buffer, *room))) fail("no memory");
-}
-
 static void put_frame(peer *to, int opcode, const octets *parts, int part_count) {
   size_t size = 0;
   for (int i = 0; i < part_count; i++) size += parts[i].size;
   int is_data = opcode < 8, in_batch = given.batched && is_data;
   size_t payload_size = size + 4 * in_batch;
-  if (payload_size > 65535) fail("a message of ours is too long");
+  if (payload_size > WS_FRAME_BYTES_MAX) fail("a message of ours is too long");
   reserve(&to->out, &to->out_room, to->out_size + size + 32);
   uint8_t *start = to->out + to->out_size, *at = start, *payload;
   if (given.is_ws) {
-    *at++ = 0x80 | opcode;
-    if (payload_size < 126) *at++ = 0x80 | payload_size;
-    else { *at++ = 0x80 | 126; *at++ = payload_size >> 8; *at++ = payload_size; }
-    static const uint8_t mask[4] = {0x37, 0xfa, 0x21, 0x3d};
-    memcpy(at, mask, 4);
-    at += 4;
+    at = put_ws_head(at, opcode, payload_size);
   } else {
     *at++ = is_data ? 0 : opcode == 9 ? 1 : 2;
     *at++ = size >> 16; *at++ = size >> 8; *at++ = size;
@@ -177,16 +124,7 @@ static void put_frame(peer *to, int opcode, const octets *parts, int part_count)
   payload = at;
   if (in_batch) { *at++ = 0; *at++ = size >> 16; *at++ = size >> 8; *at++ = size; }
   for (int i = 0; i < part_count; at += parts[i++].size) memcpy(at, parts[i].at, parts[i].size);
-  if (given.is_ws) {
-    uint64_t mask, word;
-    memcpy(&mask, "\x37\xfa\x21\x3d\x37\xfa\x21\x3d", 8);
-    memset(at, 0, 8);
-    for (uint8_t *word_at = payload; word_at < at; word_at += 8) {
-      memcpy(&word, word_at, 8);
-      word ^= mask;
-      memcpy(word_at, &word, 8);
-    }
-  }
+  if (given.is_ws) mask_ws(payload, at);
   to->out_size += at - start;
 }
 
@@ -194,24 +132,6 @@ static int data_opcode(void) { return given.encoding == JSON ? 1 : 2; }
 
 static void put_message(peer *to, const octets *parts, int part_count) {
   put_frame(to, data_opcode(), parts, part_count);
-}
-
-static void watch(peer *of, int to_write) {
-  struct epoll_event wish = {.events = EPOLLIN | (to_write ? EPOLLOUT : 0), .data.ptr = of};
-  epoll_ctl(epoll_fd, EPOLL_CTL_MOD, of->fd, &wish);
-  of->waits_to_write = to_write;
-}
-
-static void flush_to(peer *to) {
-  size_t done = 0;
-  while (done < to->out_size) {
-    ssize_t count = send(to->fd, to->out + done, to->out_size - done, MSG_NOSIGNAL);
-    if (count < 0 && errno == EAGAIN) break;
-    if (count < 0) fail("the router closed a connection: %s", strerror(errno));
-    done += count;
-  }
-  memmove(to->out, to->out + done, to->out_size -= done);
-  if (epoll_fd && to->waits_to_write != (to->out_size > 0)) watch(to, to->out_size > 0);
 }
 
 /* A message of ours with a request id and a sequence number in its payload */
@@ -253,8 +173,7 @@ static void receive_event(peer *from, const uint8_t *message, size_t size) {
 
 static void receive_result(uint64_t id, const uint8_t *message, size_t size) {
   if (results++ % SAMPLED_EVERY == 0 && !memmem(message, size, given.filler.at, given.filler.size)) bad++;
-  if (is_measured && latency_count < LATENCIES_MAX)
-    latencies_us[latency_count++] = (now_s() - sent_at_s[id % SENT_SLOTS]) * 1e6;
+  if (is_measured) add_latency((now_s() - sent_at_s[id % SENT_SLOTS]) * 1e6);
 }
 
 static int type_of(const uint8_t *message, uint64_t *second) {
@@ -291,15 +210,9 @@ static size_t take_frames(peer *from, uint8_t *data, size_t size, int *last_type
     size_t left = size - taken, head, length;
     int opcode;
     if (given.is_ws) {
-      if (left < 2) break;
-      head = 2; length = at[1] & 127; opcode = at[0] & 15;
-      if (at[0] < 0x80 || at[1] & 0x80) fail("a frame is in fragments or masked: 0x%02x 0x%02x", at[0], at[1]);
-      if (length == 126) { if (left < 4) break; head = 4; length = at[2] << 8 | at[3]; }
-      else if (length == 127) {
-        if (left < 10) break;
-        head = 10; length = 0;
-        for (int i = 2; i < 10; i++) length = length << 8 | at[i];
-      }
+      ws_frame frame = ws_frame_at(at, left);
+      if (!(head = frame.head)) break;
+      length = frame.length; opcode = frame.opcode;
     } else {
       if (left < 4) break;
       head = 4; length = (at[0] & 8) << 21 | at[1] << 16 | at[2] << 8 | at[3];
@@ -323,88 +236,43 @@ static size_t take_frames(peer *from, uint8_t *data, size_t size, int *last_type
   return taken;
 }
 
-static void read_from(peer *from) {
-  for (;;) {
-    memcpy(read_buffer, from->in, from->in_size);
-    ssize_t count = recv(from->fd, read_buffer + from->in_size, READ_BYTES, MSG_DONTWAIT);
-    if (count < 0 && errno == EAGAIN) return;
-    if (count <= 0) fail("the router closed a connection%s%s", count ? ": " : "", count ? strerror(errno) : "");
-    size_t size = from->in_size + count;
-    int type = 0;
-    size_t taken = take_frames(from, read_buffer, size, &type, 0);
-    from->in_size = size - taken;
-    reserve(&from->in, &from->in_room, from->in_size + 1);
-    memcpy(from->in, read_buffer + taken, from->in_size);
-    if (from->in_size > READ_BYTES) fail("a message is longer than any of ours");
-    if (count < READ_BYTES) return;
-  }
+static size_t take(stream *from, uint8_t *data, size_t size) {
+  int type = 0;
+  return take_frames((peer *)from, data, size, &type, 0);
 }
 
 /* Opening: one connection after the other, waiting */
-
-static void receive_some(peer *from) {
-  reserve(&from->in, &from->in_room, from->in_size + 2048);
-  ssize_t count = recv(from->fd, from->in + from->in_size, 2047, 0);
-  if (count <= 0) fail("the router closed a connection while it was opened: %s", count ? strerror(errno) : "EOF");
-  from->in_size += count;
-}
 
 static void expect(peer *from, int type) {
   int last_type = 0;
   while (last_type != type) {
     size_t taken = take_frames(from, from->in, from->in_size, &last_type, 1);
-    memmove(from->in, from->in + taken, from->in_size -= taken);
-    if (!taken) receive_some(from);
+    forget_taken(&from->stream, taken);
+    if (!taken) receive_some(&from->stream);
     else if (last_type && last_type != type) fail("message of type %d where %d is expected", last_type, type);
   }
-}
-
-static void upgrade(peer *with) {
-  char text[512];
-  int size = snprintf(text, sizeof text,
-    "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-    "Sec-WebSocket-Protocol: %s\r\n\r\n", given.path, given.port, given.subprotocol);
-  if (send(with->fd, text, size, MSG_NOSIGNAL) != size) fail("the handshake could not be sent");
-  uint8_t *end = NULL;
-  while (!end) {
-    receive_some(with);
-    end = memmem(with->in, with->in_size, "\r\n\r\n", 4);
-  }
-  with->in[with->in_size] = 0;
-  if (!memmem(with->in, end - with->in, " 101 ", 5) || !strcasestr((char *)with->in, given.subprotocol))
-    fail("no upgrade to %s: %.200s", given.subprotocol, with->in);
-  size_t taken = end + 4 - with->in;
-  memmove(with->in, with->in + taken, with->in_size -= taken);
 }
 
 static void shake_hands(peer *with) {
   uint8_t ask[4] = {0x7f, 0xf0 | (given.encoding + 1), 0, 0};
   if (send(with->fd, ask, 4, MSG_NOSIGNAL) != 4) fail("the handshake could not be sent");
-  while (with->in_size < 4) receive_some(with);
+  while (with->in_size < 4) receive_some(&with->stream);
   if (with->in[0] != 0x7f || (with->in[1] & 15) != given.encoding + 1) fail("RawSocket was refused: 0x%02x", with->in[1]);
-  memmove(with->in, with->in + 4, with->in_size -= 4);
+  forget_taken(&with->stream, 4);
 }
 
 static peer *open_peer(const octets *then, int then_type) {
   peer *made = &peers[peer_count++];
   memset(made, 0, sizeof *made);
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(given.port),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  struct timeval wait = {10, 0};
-  int yes = 1;
-  made->fd = socket(AF_INET, SOCK_STREAM, 0);
-  if (made->fd < 0) fail("no socket: %s", strerror(errno));
-  setsockopt(made->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
-  setsockopt(made->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-  if (connect(made->fd, (struct sockaddr *)&address, sizeof address)) fail("no connection: %s", strerror(errno));
-  if (given.is_ws) upgrade(made); else shake_hands(made);
+  connect_stream(&made->stream, "127.0.0.1", given.port, 0);
+  if (given.is_ws) upgrade_to_ws(&made->stream, given.port, given.path, given.subprotocol);
+  else shake_hands(made);
   put_message(made, &given.hello, 1);
-  flush_to(made);
+  flush_to(&made->stream);
   expect(made, WELCOME);
   if (then) {
     put_message(made, then, 1);
-    flush_to(made);
+    flush_to(&made->stream);
     expect(made, then_type);
   }
   return made;
@@ -412,11 +280,7 @@ static peer *open_peer(const octets *then, int then_type) {
 
 static void open_loop(void) {
   epoll_fd = epoll_create1(0);
-  for (int i = 0; i < peer_count; i++) {
-    struct epoll_event wish = {.events = EPOLLIN, .data.ptr = &peers[i]};
-    fcntl(peers[i].fd, F_SETFL, O_NONBLOCK);
-    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, peers[i].fd, &wish);
-  }
+  for (int i = 0; i < peer_count; i++) listen_to(&peers[i].stream);
 }
 
 /* Sending as fast as the window lets, or at a fixed rate */
@@ -441,11 +305,6 @@ static void send_more(peer *from) {
   while (outstanding() < (uint64_t)given.window && from->out_size < WRITE_BYTES) send_one(from, at_s);
 }
 
-static double started_s;
-
-/* A tick comes a little before its call is due, as it counts whole nanoseconds. */
-static const double TICK_EARLY_S = 20e-6;
-
 /* What is due by the clock; a call's latency counts from when it was due, sent late or not. */
 static void send_due(peer *from) {
   double at_s;
@@ -453,42 +312,12 @@ static void send_due(peer *from) {
     send_one(from, at_s);
 }
 
-static void start_timer(void) {
-  long interval_ns = 1000000000l / given.rate;
-  long start_ns = (started_s - (long)started_s) * 1e9;
-  struct itimerspec every = {{0, interval_ns}, {(long)started_s, start_ns}};
-  struct epoll_event wish = {.events = EPOLLIN, .data.ptr = NULL};
-  timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
-  timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &every, NULL);
-  epoll_ctl(epoll_fd, EPOLL_CTL_ADD, timer_fd, &wish);
-}
-
-static void turn(int wait_ms) {
-  struct epoll_event ready[256];
-  int count = epoll_wait(epoll_fd, ready, 256, wait_ms);
-  for (int i = 0; i < count; i++) {
-    peer *of = ready[i].data.ptr;
-    if (!of) { uint64_t ticks; if (read(timer_fd, &ticks, 8) < 0) ticks = 0; continue; }
-    if (ready[i].events & ~EPOLLOUT) read_from(of);
-    if (of->out_size) flush_to(of);
-  }
-}
-
-static int ascending(const void *one, const void *other) {
-  double difference = *(double *)one - *(double *)other;
-  return (difference > 0) - (difference < 0);
-}
-
-static double percentile(double share) {
-  return latency_count ? latencies_us[(size_t)(share * (latency_count - 1))] : 0;
-}
-
 static void run_until(double end_s, peer *sender) {
   double now;
   while ((now = now_s()) < end_s) {
     if (sender) {
       if (given.rate) send_due(sender); else send_more(sender);
-      if (sender->out_size && !sender->waits_to_write) flush_to(sender);
+      if (sender->out_size && !sender->waits_to_write) flush_to(&sender->stream);
     }
     turn((int)((end_s - now) * 1000) + 1);
   }
@@ -502,7 +331,7 @@ static void measure(void) {
   peer *sender = open_peer(NULL, 0);
   open_loop();
   started_s = now_s();
-  if (given.rate) start_timer();
+  if (given.rate) start_timer(given.rate);
   run_until(started_s + given.warm_s, sender);
   uint64_t before[] = {sent, events, acknowledgements, results};
   double before_cpu_s = own_cpu_s(), begun_s = now_s();
@@ -515,14 +344,14 @@ static void measure(void) {
   uint64_t after[] = {sent, events, acknowledgements, results};
   double quiet_since_s = now_s();
   for (uint64_t seen = 0; outstanding() && now_s() - quiet_since_s < given.settle_s;) { /* what is under way */
-    if (sender->out_size) flush_to(sender);
+    if (sender->out_size) flush_to(&sender->stream);
     turn(20);
     uint64_t now = events + acknowledgements + results;
     if (now != seen) quiet_since_s = now_s();
     seen = now;
   }
   uint64_t lost = given.mode == 'c' ? sent - results : sent * receivers - events + (given.acknowledged ? sent - acknowledgements : 0);
-  qsort(latencies_us, latency_count, sizeof *latencies_us, ascending);
+  sort_latencies();
   printf("{\"took_s\":%.6f,\"cpu_s\":%.6f,\"sent\":%lu,\"events\":%lu,\"acknowledged\":%lu,\"results\":%lu,"
          "\"lost\":%ld,\"bad\":%lu,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f}\n",
          took_s, cpu_s, after[0] - before[0], after[1] - before[1], after[2] - before[2], after[3] - before[3],
@@ -542,16 +371,9 @@ static void hold_sessions(void) {
 }
 
 int main(int count, char **options) {
-  setvbuf(stdout, NULL, _IOLBF, 0);
+  prepare();
   for (int i = 1; i < count; i++) read_option(options[i]);
-  struct rlimit files;
-  getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &files);
-  peers = calloc((given.sessions > given.receivers ? given.sessions : given.receivers) + 2, sizeof *peers);
-  read_buffer = malloc(2 * READ_BYTES);
-  latencies_us = malloc(LATENCIES_MAX * sizeof *latencies_us);
-  if (!peers || !read_buffer || !latencies_us) fail("no memory");
+  peers = made((given.sessions > given.receivers ? given.sessions : given.receivers) + 2, sizeof *peers);
   if (given.mode == 'i') hold_sessions(); else measure();
   return 0;
 }

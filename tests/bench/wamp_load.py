@@ -111,6 +111,11 @@ class WampLoad(msgspec.Struct, frozen=True):
         return self.done / self.router_cpu_s if self.router_cpu_s else 0.0
 
     @property
+    def failures(self) -> int:
+        """What was lost, repeated or changed, or that nothing was done; such a run is not fast."""
+        return abs(self.lost) + self.bad + (self.done == 0)
+
+    @property
     def generator_share(self) -> float:
         """How much of a processor the load generator used."""
         return self.cpu_s / self.took_s

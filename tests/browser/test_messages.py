@@ -162,14 +162,14 @@ def test_a_device_is_given_tokens_properties_and_permissions(
     expect(page.get_by_role("dialog")).to_contain_text("Name at least one uuid")
     page.get_by_label("UUIDs").fill(switch.uuid)
     press(page, "Save")
-    expect(row).to_contain_text(f"Only {switch.uuid}")
+    expect(row).to_contain_text("Only Hall switch")
 
     page.get_by_role("link", name="Change for how long messages are kept").click()
     page.get_by_label("For 7 d").check()
     press(page, "Save")
     switch.send(lamp.uuid, {"kept": True})
     expect(page.locator("#messaging")).to_contain_text("1 waits for it")  # without a reload
-    expect(page.locator("#event-log")).to_contain_text(f"from {switch.uuid}")
+    expect(page.locator("#event-log")).to_contain_text("from Hall switch")
     lamp.come()
     expect(page.locator("#messaging")).to_contain_text("Online by websocket")
     expect(page.locator("#messaging")).to_contain_text("none wait")

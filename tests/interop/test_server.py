@@ -132,6 +132,8 @@ DOORS = [
     ("--wamp", "--wamp PORT"),
     ("--socket", "--socket PORT"),
     ("--set=socket.sockjs_port", "--set socket.sockjs_port=PORT"),
+    ("--mqtt", "--mqtt PORT"),
+    ("--skynet", "--skynet PORT"),
 ]
 
 
@@ -139,7 +141,14 @@ DOORS = [
 def test_a_port_in_use_is_said_with_the_flag_that_chooses_another(
     tmp_path: Path, flag: str, remedy: str
 ) -> None:
-    names = ["web.port", "wamp.port", "socket.port", "socket.sockjs_port", "mqtt.port"]
+    names = [
+        "web.port",
+        "wamp.port",
+        "socket.port",
+        "socket.sockjs_port",
+        "mqtt.port",
+        "skynet.port",
+    ]
     free = [f"--set={name}=0" for name in names]
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -159,7 +168,14 @@ def test_a_setting_of_deliveries_that_is_no_good_is_said_by_its_name(
     tmp_path: Path, setting: str, words: str
 ) -> None:
     (tmp_path / "empty.pem").touch()
-    free = ["--web=0", "--wamp=0", "--socket=0", "--mqtt=0", "--set=email.host=mail.example"]
+    free = [
+        "--web=0",
+        "--wamp=0",
+        "--socket=0",
+        "--mqtt=0",
+        "--skynet=0",
+        "--set=email.host=mail.example",
+    ]
     said = refused_start(tmp_path / "data", *free, f"--set={setting.format(tmp_path)}")
     check_sentence(said, words.format(tmp_path))
     assert "cannot be opened" not in said
@@ -210,13 +226,6 @@ def test_a_terminal_is_told_the_same_sentence(tmp_path: Path) -> None:
     os.close(outer)
     assert done.returncode == 1
     check_sentence(said, "192.0.2.1 is no address of this machine")
-
-
-def test_doors_of_later_versions_are_accepted_and_not_announced(tmp_path: Path) -> None:
-    with start_new(tmp_path, "--skynet", "0") as server:
-        output = server.output()
-        assert output.count("this version has no such door") == 1
-        assert requests.get(f"{server.url}/healthz", timeout=10).json() == {"status": "ok"}
 
 
 def test_no_secret_reaches_the_log(tmp_path: Path) -> None:

@@ -19,7 +19,11 @@ from thingtank.doors.mqtt.tank_topics.context import DOOR as TANK_DOOR
 from thingtank.doors.mqtt.tank_topics.context import TopicContext
 from thingtank.doors.mqtt.tank_topics.owner import TankTopics
 from thingtank.doors.mqtt.tank_topics.taken import TakenMessages
+from thingtank.doors.mqtt.visitors import Visitors
 from thingtank.doors.mqtt.websocket import websocket_route
+from thingtank.doors.skynet.door import SkynetDoor
+from thingtank.doors.skynet.mqtt_topics.names import MessageNames
+from thingtank.doors.skynet.mqtt_topics.owner import SkynetTopics
 from thingtank.doors.xively.http import XivelyHttp
 from thingtank.net.adoption import Adopt
 from thingtank.net.forwarded import client_of
@@ -28,6 +32,7 @@ from thingtank.net.websocket import WebSockets
 from thingtank.protocols.mqtt.bounds import Bounds
 from thingtank.protocols.mqtt.broker import Broker
 from thingtank.protocols.mqtt.retained import Retained
+from thingtank.protocols.mqtt.topic_owners import TopicOwners
 from thingtank.server.config import Config
 from thingtank.server.data_folder import OpenFolder
 from thingtank.server.listening import listen, listen_unix, reachable_host, with_own_origin
@@ -41,11 +46,17 @@ LINKS_BASE = "http://localhost"  # of links in feeds, where no web port is open
 
 
 async def make_mqtt_door(
-    config: Config, folder: Path, opened: OpenFolder, web_url: str, stack: AsyncExitStack
+    config: Config,
+    folder: Path,
+    opened: OpenFolder,
+    web_url: str,
+    stack: AsyncExitStack,
+    skynet: SkynetDoor | None = None,
 ) -> MqttDoor:
     """The door, with the sessions and retained messages that the last process left.
 
     Args:
+        skynet: whose devices message each other over MQTT too; None where they do not.
         web_url: what links in feeds begin with.
         stack: closes what it needs; the door itself `open_mqtt_ports` has closed before.
 
@@ -68,11 +79,16 @@ async def make_mqtt_door(
     retained = Retained(settings.retained_messages_max, settings.retained_bytes_max)
     broker = Broker(sessions, gate, _bounds(settings), retained, clock.now_us, _make_client_id)
     broker.kept_principals = access
-    topics = broker.owner = _make_tank_topics(config, broker, access, tank, web_url)
+    topics = _make_tank_topics(config, broker, access, tank, web_url)
+    visitors = Visitors(access)
+    messages = _make_message_topics(skynet, broker, access, visitors)
+    broker.owner = TopicOwners((topics, messages)) if messages is not None else topics
     broker.restore(await topics.restore(await sessions.found()))
     door = MqttDoor(settings, broker, tank.directory)
-    gate.door = door
+    gate.door = visitors.door = door
     topics.start()
+    if messages is not None:
+        messages.start()
     stack.callback(topics.stop)
     return door
 
@@ -85,6 +101,16 @@ def _make_tank_topics(
     context = TopicContext(tank, access, http, TakenMessages(broker))
     bodies = Bodies(tank, web_url or LINKS_BASE, None, config.xively.live_s)
     return TankTopics(context, broker, bodies)
+
+
+def _make_message_topics(
+    skynet: SkynetDoor | None, broker: Broker, access: MqttAccess, visitors: Visitors
+) -> SkynetTopics | None:
+    """The topics of messages between devices."""
+    if skynet is None:
+        return None
+    access.message_topics = MessageNames()
+    return SkynetTopics(skynet, broker, visitors)
 
 
 def _make_client_id() -> str:

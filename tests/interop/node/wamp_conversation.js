@@ -2,51 +2,17 @@
 // out, as tests/interop/wamp/drivers/conversation.py describes them.
 "use strict";
 const readline = require("readline");
+const { Inbox } = require("./inbox.js");
 
 // Before Node 22 there is no WebSocket of Node's own.
 globalThis.WebSocket ??= require("ws").WebSocket;
 
-const EVENTS_MS_MAX = 5000;
 const FAILURE_URI = "com.example.error.failed";
 
 class Refused extends Error {
   constructor(uri, args, kwargs) {
     super(uri);
     this.answer = { uri, args: args ?? [], kwargs: kwargs ?? {} };
-  }
-}
-
-class Inbox {
-  #items = new Map();
-  #waiting = new Map();
-
-  put(name, item) {
-    const waiting = this.#list(this.#waiting, name);
-    if (waiting.length) waiting.shift()(item);
-    else this.#list(this.#items, name).push(item);
-  }
-
-  async take(name, count) {
-    const found = [];
-    while (found.length < count) found.push(await this.#next(name));
-    return found;
-  }
-
-  #next(name) {
-    const items = this.#list(this.#items, name);
-    if (items.length) return items.shift();
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no event on ${name}`)), EVENTS_MS_MAX);
-      this.#list(this.#waiting, name).push((item) => {
-        clearTimeout(timer);
-        resolve(item);
-      });
-    });
-  }
-
-  #list(map, name) {
-    if (!map.has(name)) map.set(name, []);
-    return map.get(name);
   }
 }
 

@@ -5,17 +5,14 @@ All are unmodified, each in a process of its own that takes commands as JSON lin
 """
 
 import itertools
-import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.interop.driven_program import DrivenProgram
 from tests.needed import NODE, needed_program, node_package
 
 DRIVERS = Path(__file__).parent / "drivers"
-ANSWER_S_MAX = 30.0  # for one command; two busy cores
-STOP_S_MAX = 10.0
 ALL = ("json", "msgpack", "cbor")
 
 
@@ -137,14 +134,11 @@ class Failed(Exception):
         self.uri, self.values, self.kwargs = uri, args, kwargs
 
 
-class ClientProcess:
+class ClientProcess(DrivenProgram):
     """A client's program while it runs."""
 
     def __init__(self, client: Client) -> None:
-        self._process = subprocess.Popen(
-            client.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self._numbers = itertools.count(1)
+        super().__init__(client.command)
         self._sessions = itertools.count(1)
 
     def join(
@@ -156,37 +150,8 @@ class ClientProcess:
         session.welcome = session.do("join", **parameters)
         return session
 
-    def ask(self, **command: Any) -> Any:
-        """Have one command carried out; raises Failed."""
-        number = next(self._numbers)
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        line = json.dumps(
-            {"id": number, **command}, default=lambda octets: {"$bytes": octets.hex()}
-        )
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-        for answered in self._process.stdout:
-            if not answered.startswith("{"):  # what the library prints itself
-                continue
-            answer = json.loads(answered, object_hook=_octets)
-            if answer["id"] == number:
-                if "error" in answer:
-                    raise Failed(*answer["error"].values())
-                return answer["result"]
-        raise AssertionError(f"the client ended with {self._process.wait(STOP_S_MAX)}")
-
-    def close(self) -> None:
-        """End the program."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        assert self._process.stdout is not None
-        try:
-            self._process.wait(STOP_S_MAX)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
+    def failure(self, error: dict[str, Any]) -> Exception:
+        return Failed(*error.values())
 
 
 class ClientSession:
@@ -228,7 +193,3 @@ class ClientSession:
     def cancel(self, procedure: str, mode: str | None) -> None:
         """Call, cancel at once, and wait for the end; raises Failed."""
         self.do("cancel", procedure=procedure, mode=mode)
-
-
-def _octets(value: dict[str, Any]) -> Any:
-    return bytes.fromhex(value["$bytes"]) if "$bytes" in value else value

@@ -32,7 +32,14 @@ PARTS = [
     ControlSocket,
     SqliteOutbox,
 ]
-PORTS = ["web.port=0", "wamp.port=0", "socket.port=0", "socket.sockjs_port=0", "mqtt.port=0"]
+PORTS = [
+    "web.port=0",
+    "wamp.port=0",
+    "socket.port=0",
+    "socket.sockjs_port=0",
+    "mqtt.port=0",
+    "skynet.port=0",
+]
 
 
 def noted(method: Callable[..., Any], noted_in: list[str], name: str) -> Callable[..., Any]:

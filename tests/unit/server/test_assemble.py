@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 CHILD = Path(__file__).with_name("order_child.py")
-DOORS = ["HttpServer", "TcpSocket", "SockJsPort", "SharedPort", "ControlSocket"]
+DOORS = ["HttpServer", "TcpSocket", "SockJsPort", "SharedPort", "HttpServer", "ControlSocket"]
 
 
 def test_triggers_work_before_the_first_door_opens_and_until_the_last_is_closed(

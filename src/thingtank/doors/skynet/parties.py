@@ -5,11 +5,13 @@ from collections.abc import Callable
 from thingtank.doors.skynet.errors import TooManyWrongTokens
 from thingtank.net.identity.attempts import FORGET_US, Attempts
 from thingtank.net.identity.principals import Callers, DevicePrincipal, KeyPrincipal
-from thingtank.tank.access import Caller
+from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.errors import Unauthenticated
 from thingtank.tank.interfaces import Directory
+from thingtank.tank.keys import ACCESS_METHODS
 from thingtank.tank.messaging.permissions import Party
 from thingtank.tank.things import Device
+from thingtank.tank.tokens import uuid_key
 
 _WRONG = "unauthorized"
 
@@ -32,7 +34,7 @@ class Parties:
         return Party(Caller(address=address))
 
     def device(self, uuid: str, token: str, address: str) -> Party:
-        """A device, by its token or by a key that reaches it.
+        """A device, by its token or by a key that may do everything with it.
 
         Raises:
             Unauthenticated: there is no such device, or that is not its token; which of them is
@@ -41,27 +43,26 @@ class Parties:
         """
         uuid, token = uuid.strip(), token.strip()
         attempts = self._attempts
-        if attempts.is_name_locked(address, uuid) or attempts.is_address_locked(address):
+        name = uuid_key(uuid)
+        if attempts.is_name_locked(address, name) or attempts.is_address_locked(address):
             raise TooManyWrongTokens(FORGET_US // 1_000_000)
         device = self._directory.find_device_by_uuid(uuid)
-        # The digest is made in either case, so that the time does not tell which.
+        # All is looked up in either case, so that the time does not tell which.
         is_right = self._directory.has_token(0 if device is None else device.device_id, token)
         if device is not None and is_right:
             caller = self._callers.caller(DevicePrincipal(device.uuid), address)
             return Party(caller, device, token=token)
-        if device is not None and token:
-            party = self._by_key(device, token, address)
-            if party is not None:
-                return party
-        attempts.fail(address, uuid)
+        holder = self._key_caller(uuid, token, address)
+        if device is not None and holder is not None and _does_all(holder, device):
+            return Party(holder, device)
+        attempts.fail(address, name)
         raise Unauthenticated(_WRONG)
 
-    def _by_key(self, device: Device, secret: str, address: str) -> Party | None:
+    def _key_caller(self, uuid: str, secret: str, address: str) -> Caller | None:
         try:
-            caller = self._callers.caller(KeyPrincipal(secret, device.uuid), address)
+            return self._callers.caller(KeyPrincipal(secret, uuid_key(uuid)), address)
         except Unauthenticated:
             return None
-        return Party(caller, device)
 
     def key(self, secret: str, address: str) -> Party:
         """A program with an API key.
@@ -79,3 +80,8 @@ class Parties:
         """
         other = self.device(device.uuid, token, party.caller.address)
         return Party(party.caller, party.device, opens_id=device.device_id, token=other.token)
+
+
+def _does_all(caller: Caller, device: Device) -> bool:
+    """Whether a key may all that a device may with itself."""
+    return all(may_reach(caller, method, device) for method in ACCESS_METHODS)

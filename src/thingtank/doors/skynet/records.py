@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from thingtank.tank.messaging.permissions import LIST_NAMES, Party, owner_of
+from thingtank.tank.access import may_reach
+from thingtank.tank.messaging.permissions import LIST_NAMES, Party, owns
 from thingtank.tank.messaging.presence import Presence
 from thingtank.tank.things import Device
 
@@ -19,7 +20,8 @@ DERIVED = frozenset(
         "socketid", "socketId", "protocol", "secure", "eventCode", "fromUuid", "api",
     }
 )  # fmt: skip
-_PRIVATE = LIST_NAMES | {"owner", "meshblu", "keepMessages"}
+# What is shown to the device and its owner alone.
+PRIVATE = LIST_NAMES | {"owner", "meshblu", "keepMessages"}
 _MACHINE = "0000000000"
 
 
@@ -47,6 +49,7 @@ def _plain(device: Device, presence: Presence) -> dict[str, Any]:
     if name:
         record["name"] = name
     record |= device.properties
+    record.pop("token", None)
     if device.tags:
         record["tags"] = list(device.tags)
     record["uuid"] = device.uuid
@@ -94,17 +97,16 @@ def modern_record(device: Device, presence: Presence, party: Party) -> dict[str,
 
 
 def sees_all(party: Party, device: Device) -> bool:
-    """Whether somebody sees the whole record: the device, its owner, who has its token or key."""
+    """Whether somebody sees the whole record: the device, its owner, who has its token.
+
+    And whose key or account may change it.
+    """
     if party.is_of(device.device_id):
         return True
     if party.device is not None:
-        return owner_of(device) == party.uuid
-    caller = party.caller
-    if caller.is_operator:
-        return True
-    account = caller.account
-    return account is not None and (account.account_id == device.account_id or account.is_admin)
+        return owns(party, device)
+    return may_reach(party.caller, "put", device)
 
 
 def _without_private(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name not in _PRIVATE}
+    return {name: value for name, value in record.items() if name not in PRIVATE}

@@ -123,6 +123,9 @@ class Broker:
 
     def find_receivers(self, route: Route) -> None:
         """Bring a route up to date."""
+        if route.is_of_one:
+            route.version = self.version
+            return
         topic = route.topic
         matched = self.subscriptions.match(topic)
         route.version = self.version
@@ -191,9 +194,12 @@ class Broker:
         route = self.route(message.topic.encode())
         if route.version != self.version:
             self.find_receivers(route)
-        if route.intake is not None:
+        intake = route.intake
+        if session is not None and self.owner is not None:
+            intake = self.owner.find_intake_of(session, route.topic) or intake
+        if intake is not None:
             if session is not None:  # other doors have their own ways to whom it belongs
-                route.intake.take(session, message, _not_told)
+                intake.take(session, message, _not_told)
             return False
         is_kept = message.is_retain and self.retain(message) is ReasonCode.SUCCESS
         return self.distribute(route, message, None) or is_kept

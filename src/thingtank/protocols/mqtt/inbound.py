@@ -14,6 +14,7 @@ from thingtank.protocols.mqtt.outgoing import Outgoing
 from thingtank.protocols.mqtt.packets import Publish
 from thingtank.protocols.mqtt.properties import NO_PROPERTIES, forwarded_properties
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
+from thingtank.protocols.mqtt.routes import route_of_one
 from thingtank.protocols.mqtt.serializer import PUBACK_OCTET, PUBREC_OCTET
 
 if TYPE_CHECKING:
@@ -174,15 +175,25 @@ class Inbound:
             self.routes.clear()
         route = self.routes.get(octets)
         if route is None:
-            route = broker.route(octets)
-            if route.version != broker.version:
-                broker.find_receivers(route)
+            route = self._find_route(octets)
             # Who owns a topic asks for each message: keys expire.
-            if route.intake is None and not broker.may_publish(self._session, route.topic):
+            is_asked = route.intake is None or route.is_of_one
+            if is_asked and not broker.may_publish(self._session, route.topic):
                 return None
             if len(self.routes) >= _ROUTES_MAX:
                 self.routes.clear()
             self.routes[octets] = route
+        if route.version != broker.version:
+            broker.find_receivers(route)
+        return route
+
+    def _find_route(self, octets: bytes) -> "Route":
+        broker = self._broker
+        route = broker.route(octets)
+        if broker.owner is not None:
+            intake = broker.owner.find_intake_of(self._session, route.topic)
+            if intake is not None:
+                route = route_of_one(route, intake)
         if route.version != broker.version:
             broker.find_receivers(route)
         return route

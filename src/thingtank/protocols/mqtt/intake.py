@@ -37,6 +37,18 @@ class TopicOwner(Protocol):
     def find_intake(self, topic: str) -> Intake | None:
         """Who takes messages of this topic; None if it is one like others."""
 
+    def find_intake_of(self, session: "Session", topic: str) -> Intake | None:
+        """Who takes those of one client, of a topic that is like others for everybody else.
+
+        Asked once for each topic that a connection publishes to, until what it may do changes.
+        """
+
+    def connected(self, session: "Session") -> None:
+        """A client has come, and has been greeted; what waited for it has been sent."""
+
+    def disconnected(self, session: "Session") -> None:
+        """It has gone; its session may go on."""
+
     def subscribed(self, session: "Session", subscription: Subscription) -> None:
         """A client has subscribed; what is known now may be sent to it."""
 

@@ -113,9 +113,12 @@ class Reception:
         session = connection.session
         assert session is not None
         connection.greet(connack)
-        if connack.session_present and connection.is_open:
-            self._check_rights(session)
-            session.resume()
+        if connection.is_open:
+            if connack.session_present:
+                self._check_rights(session)
+                session.resume()
+            if self._broker.owner is not None:
+                self._broker.owner.connected(session)
         connection.go_on()
 
     def _take_over(self, connect: Connect, client_id: str, principal: str) -> Session | None:
@@ -301,6 +304,8 @@ class Reception:
         if session.connection is not connection:
             return
         session.detach()
+        if broker.owner is not None:
+            broker.owner.disconnected(session)
         if drops_will:
             session.will = None
         if not session.is_persistent:

@@ -38,6 +38,7 @@ class Route:
         matched: what `direct` and `groups` were made of.
         epoch: of the broker, when they were.
         may_keep: whether somebody may get its messages who is owed them after a restart.
+        is_of_one: one client's, whose messages alone the intake takes; not the broker's.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class Route:
         "epoch",
         "groups",
         "intake",
+        "is_of_one",
         "is_overheard",
         "matched",
         "may_keep",
@@ -68,11 +70,19 @@ class Route:
         self.relays_once = False
         self.relays = False
         self.may_keep = False
+        self.is_of_one = False
 
     @property
     def is_empty(self) -> bool:
         """Whether nobody gets its messages."""
         return not (self.direct or self.groups or self.intake or self.is_overheard)
+
+
+def route_of_one(route: Route, intake: "Intake") -> Route:
+    """The same topic for one client, whose messages somebody takes."""
+    own = Route(route.topic, route.octets)
+    own.intake, own.is_of_one = intake, True
+    return own
 
 
 def target_of(session: "Session", subscriptions: tuple[Subscription, ...]) -> Target:

@@ -69,6 +69,9 @@ class RestPath(msgspec.Struct, frozen=True, gc=False):
     pattern: str
     names: Mapping[str, str]
 
+    def __repr__(self) -> str:
+        return f"RestPath(pattern={self.pattern!r}, uuid={self.uuid!r})"
+
     @property
     def uuid(self) -> str:
         """Of the device that it names; blank for none."""

@@ -30,7 +30,8 @@ def apply_update(properties: Mapping[str, Any], document: Mapping[str, Any]) -> 
         BadUpdate.
     """
     changed = copy.deepcopy(dict(properties))
-    for operator, fields in document.items():
+    # Copied as well: what one operator sets, another may change.
+    for operator, fields in copy.deepcopy(dict(document)).items():
         if not operator.startswith("$"):
             _at(changed, operator, _set(fields))
             continue
@@ -80,7 +81,7 @@ def _add_to_set(value: Any) -> _Change:
     def change(old: Any) -> Any:
         items = list(_list(old, "$addToSet"))
         for item in _each(value):
-            if item not in items:
+            if not _is_among(item, items):
                 items.append(item)
         return items
 
@@ -88,13 +89,13 @@ def _add_to_set(value: Any) -> _Change:
 
 
 def _pull(value: Any) -> _Change:
-    return lambda old: [item for item in _list(old, "$pull") if item != value]
+    return lambda old: [item for item in _list(old, "$pull") if not _is_same(item, value)]
 
 
 def _pull_all(value: Any) -> _Change:
     if not isinstance(value, list):
         raise BadUpdate("$pullAll needs a list")
-    return lambda old: [item for item in _list(old, "$pullAll") if item not in value]
+    return lambda old: [item for item in _list(old, "$pullAll") if not _is_among(item, value)]
 
 
 _CHANGES: dict[str, Callable[[Any], _Change]] = {
@@ -105,6 +106,15 @@ _CHANGES: dict[str, Callable[[Any], _Change]] = {
     "$pull": _pull,
     "$pullAll": _pull_all,
 }
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two values are equal as JSON, where true is not 1."""
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def _is_among(item: Any, items: list[Any]) -> bool:
+    return any(_is_same(item, each) for each in items)
 
 
 def _list(old: Any, operator: str) -> list[Any]:

@@ -4,13 +4,14 @@ Source: Meshblu, messages, 2013 to 2018.
 """
 
 from asyncio import Future, gather
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
 
+from thingtank.tank.errors import NoSuchDevice, Unauthenticated
 from thingtank.tank.events import MessageSent
-from thingtank.tank.interfaces import DeviceQuery
+from thingtank.tank.interfaces import SEARCH_CHARS_MAX, DeviceQuery
 from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.messages import (
     BROADCAST,
@@ -63,7 +64,10 @@ async def send_message(
     logged: dict[str, Any] | None = None,
     event: EventName = "message",
 ) -> Sent:
-    """Send a message; returns when those who are away have it on disk, if they keep messages.
+    """Send a message.
+
+    Returns when it is on disk for those who are away, if they keep messages, and for those who have
+    messages sent on.
 
     Args:
         asked: `devices`, `payload` (or `message`), and what else is to be delivered.
@@ -73,28 +77,48 @@ async def send_message(
 
     Raises:
         ValidationFailed: it is no message.
-        Overloaded, StorageFailed: some who are away would not have it; those who are there do.
+        Unauthenticated: the device that sends is gone.
+        Overloaded, StorageFailed: it is on disk for some at most; those who are there have it.
     """
+    party = _as_now(tank, party)
     device = party.device
     message = message_of(asked, party.uuid, party.device_id, tank.clock.now_us(), event)
     targets = targets_of(message.content["devices"])
     if len(targets) > 1 or is_for_many(targets[0]):
         reply = None
     sending = _Sending(tank, party, message, reply)
-    for target in targets:
-        sending.send(target)
-    if not tank.messaging.stored.is_empty:
-        sending.tell_subscribers()
+    to_store = tank.messaging.to_store = []
+    try:
+        for target in targets:
+            sending.send(target)
+        if not tank.messaging.stored.is_empty:
+            sending.tell_subscribers()
+    finally:
+        tank.messaging.to_store = None
     ids = sending.device_ids if device is None else {device.device_id: None, **sending.device_ids}
     if ids and event == "message":
         body = message.encoded("modern") if logged is None else msgspec.json.encode(logged)
         tank.messaging.log(EventCode.MESSAGE, tuple(ids), body, at_us=message.at_us)
-    if sending.pending:
-        await _all(sending.pending)
+    if sending.pending or to_store:
+        await _all([*sending.pending, *to_store])
     return Sent(message, tuple(sending.receipts))
 
 
-async def _all(pending: list[Future[int]]) -> None:
+def _as_now(tank: Tank, party: Party) -> Party:
+    """A sender with its device as it is now, whose lists say who hears what it broadcasts."""
+    device = party.device
+    if device is None:
+        return party
+    try:
+        newest = tank.directory.get_device(device.device_id)
+    except NoSuchDevice:
+        raise Unauthenticated("the device is gone") from None
+    if newest is device:
+        return party
+    return Party(party.caller, newest, party.opens_id, party.token)
+
+
+async def _all(pending: Sequence[Future[Any]]) -> None:
     """Wait for all; then raise what the first raised that was refused."""
     for outcome in await gather(*pending, return_exceptions=True):
         if isinstance(outcome, BaseException):
@@ -110,6 +134,9 @@ class _Sending:
         self._message = message
         self._reply = reply
         self._told: dict[Listener, None] = {}
+        # What is passed on to several behind one device is a message for each.
+        self._told_of_rest: dict[str, dict[Listener, None]] = {}
+        self._outcomes: dict[tuple[int, str | None], Outcome] = {}
         self.receipts: list[Receipt] = []
         self.pending: list[Future[int]] = []
         self.device_ids: dict[int, None] = {}
@@ -124,13 +151,28 @@ class _Sending:
             # `uuid/rest`: the device passes it on to what `rest` names.
             name, slash, rest = target.partition("/")
             device = self._tank.directory.find_device_by_uuid(name)
-            message = self._message.addressed(rest) if slash else self._message
-            outcome = "undeliverable" if device is None else self._send_to(device, message)
+            outcome: Outcome = "undeliverable"
+            if device is not None:
+                outcome = self._send_once(device, rest if slash else None)
             self.receipts.append(Receipt(target, outcome))
 
+    def _send_once(self, device: Device, rest: str | None = None) -> Outcome:
+        """Send it to a device, if it was not sent there as a member of a group or by name."""
+        sent = device.device_id, rest
+        outcome = self._outcomes.get(sent)
+        if outcome is None:
+            if rest is None:
+                outcome = self._send_to(device, self._message, self._told)
+            else:
+                told = self._told_of_rest.setdefault(rest, {})
+                outcome = self._send_to(device, self._message.addressed(rest), told)
+            self._outcomes[sent] = outcome
+        return outcome
+
     def _broadcast(self, target: str) -> None:
-        device = self._party.device
-        count = 0 if device is None else self._tank.messaging.broadcast(device, self._message)
+        device, count = self._party.device, 0
+        if device is not None:
+            count = self._tank.messaging.broadcast(device, self._message, self._told)
         self.receipts.append(Receipt(target, "delivered" if count else "away", count))
 
     def _send_to_group(self, target: str) -> None:
@@ -138,30 +180,32 @@ class _Sending:
         count = 0
         for device in self._members(target.removeprefix(TAG)):
             if device.device_id != self._party.device_id:
-                outcome = self._send_to(device, self._message)
+                outcome = self._send_once(device)
                 count += outcome in ("delivered", "kept")
         self.receipts.append(Receipt(target, "delivered" if count else "undeliverable", count))
 
     def _members(self, tag: str) -> Iterator[Device]:
+        if not tag.strip() or len(tag) > SEARCH_CHARS_MAX:
+            return
         for page in range(1, GROUP_MAX // 1000 + 1):
-            query = DeviceQuery(everybody=True, tag=tag[:255], page=page, per_page=1000)
+            query = DeviceQuery(everybody=True, tag=tag, page=page, per_page=1000)
             devices = self._tank.directory.list_devices(query).devices
             yield from devices
             if len(devices) < 1000:
                 return
 
-    def _send_to(self, device: Device, message: Message) -> Outcome:
+    def _send_to(self, device: Device, message: Message, told: dict[Listener, None]) -> Outcome:
         messaging = self._tank.messaging
         if not may(self._party, "send", device, messaging.policy):
             return "undeliverable"
         self.device_ids[device.device_id] = None
         delivery = Delivery("received", device, message, reply=self._reply)
-        is_there = messaging.switchboard.deliver(delivery, self._told) > 0
+        is_there = messaging.switchboard.deliver(delivery, told) > 0
         if message.event != "message":
             return "delivered" if is_there else "away"
         own = self._party.device
         if own is not None and messaging.switchboard.has_listeners("sent", own.device_id):
-            messaging.switchboard.deliver(Delivery("sent", own, message), self._told)
+            messaging.switchboard.deliver(Delivery("sent", own, message), told)
         outcome: Outcome = "delivered" if is_there else self._keep(device, message)
         self._tank.bus.publish(MessageSent(device, message, outcome=outcome))
         return outcome

@@ -4,8 +4,8 @@ Lives in the loop's thread.
 """
 
 import contextlib
-from asyncio import Future
-from collections.abc import Callable, Mapping
+from asyncio import Future, get_running_loop
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,7 +13,13 @@ import msgspec
 from thingtank.tank.access import STRANGER
 from thingtank.tank.bus import Bus
 from thingtank.tank.device_events import DeviceEvents, LoggedEvent, NoDeviceEvents
-from thingtank.tank.errors import LimitReached, Overloaded, StorageFailed
+from thingtank.tank.errors import (
+    LimitReached,
+    NoSuchDevice,
+    Overloaded,
+    StorageFailed,
+    Unavailable,
+)
 from thingtank.tank.events import (
     DatapointsRecorded,
     DeviceDeleted,
@@ -32,6 +38,8 @@ from thingtank.tank.messaging.stored_subscriptions import StoredSubscriptions
 from thingtank.tank.messaging.switchboard import Delivery, Kind, Listener, Switchboard
 from thingtank.tank.things import Device
 
+PublicKey = Callable[[], Awaitable[str]]
+
 KEPT_ROUNDS_MAX = 20  # of kept messages that a device is given before it hears new ones
 KEPT_PER_ROUND = 100
 LOGGED_BYTES_MAX = 8192  # of one event's body
@@ -39,6 +47,10 @@ CONFIG_TOPIC = "config"
 UNREGISTERED_TOPIC = "unregistered"
 
 _NOT_TOLD = LIST_NAMES | {"owner", "meshblu", "keepMessages"}
+
+
+async def _no_public_key() -> str:
+    raise Unavailable("this instance signs nothing")
 
 
 class Messaging:
@@ -49,6 +61,10 @@ class Messaging:
         events: the event log of devices.
         kept: messages for devices that are away.
         stored: subscriptions that devices keep.
+        to_store: what must be on disk before the sender of the message at hand is told that it is
+            sent; whoever reacts to `MessageSent` may add to it. None while nobody sends.
+        public_key: tells the key, in PEM, that signatures of hooks are verified with; set by who
+            signs.
     """
 
     def __init__(
@@ -67,6 +83,8 @@ class Messaging:
         self.policy = policy
         self.events: DeviceEvents = events or NoDeviceEvents()
         self.kept: KeptMessages = kept or NoKeptMessages()
+        self.to_store: list[Future[Any]] | None = None
+        self.public_key: PublicKey = _no_public_key
         self.switchboard = Switchboard(policy, directory)
         self.presence = Presence(clock.now_us, self._presence_changed)
         self.stored = StoredSubscriptions(bus, directory)
@@ -76,15 +94,25 @@ class Messaging:
 
     # --- messages ---
 
-    def broadcast(self, device: Device, message: Message) -> int:
-        """Give a message to all who listen to what a device broadcasts; how many they are."""
-        told: dict[Listener, None] = {}
+    def broadcast(self, device: Device, message: Message, told: dict[Listener, None]) -> int:
+        """Give a message to all who listen to what a device broadcasts.
+
+        Args:
+            told: who had it already, and is left out; who gets it now is added.
+
+        Returns:
+            How many get it now.
+        """
+        told_count = len(told)
         self.switchboard.deliver(Delivery("broadcast", device, message), told)
         self.switchboard.deliver(Delivery("sent", device, message), told)
-        self.tell_subscribers(device, "broadcast", message, told, {device.device_id})
-        outcome = "delivered" if told else "away"
+        pending = self.tell_subscribers(device, "broadcast", message, told, {device.device_id})
+        if self.to_store is not None:
+            self.to_store += pending
+        count = len(told) - told_count
+        outcome = "delivered" if count else "away"
         self._bus.publish(MessageSent(device, message, is_broadcast=True, outcome=outcome))
-        return len(told)
+        return count
 
     def tell_subscribers(
         self,
@@ -100,7 +128,7 @@ class Messaging:
 
         Args:
             reached: the devices that have it already; those that get it now are added.
-            keeps: whether those that are away have it kept.
+            keeps: whether it is a message like others: kept for those that are away, and sent on.
 
         Returns:
             What is done when it is kept on disk.
@@ -113,7 +141,10 @@ class Messaging:
                 continue
             reached.add(subscriber.device_id)
             is_there = self.switchboard.deliver(Delivery("received", subscriber, message), told)
-            future = None if is_there or not keeps else self.keep(subscriber, message)
+            if not keeps:
+                continue
+            self._bus.publish(MessageSent(subscriber, message))
+            future = None if is_there else self.keep(subscriber, message)
             if future is not None:
                 pending.append(future)
         return pending
@@ -122,7 +153,8 @@ class Messaging:
         """Keep a message for a device that is away, if it has that done and there is room.
 
         Returns:
-            What is done when it is on disk; None when it is not kept.
+            What is done when it is on disk, or raises Overloaded or StorageFailed; None when it is
+            not to be kept.
         """
         seconds = kept_s(device)
         if not seconds:
@@ -132,8 +164,11 @@ class Messaging:
             pending = self.kept.keep(
                 device.device_id, message.encoded("modern"), message.at_us, expires_us
             )
-        except (LimitReached, Overloaded):
+        except LimitReached:
             return None
+        except Overloaded as error:
+            pending = get_running_loop().create_future()
+            pending.set_exception(error)
         # Nobody need wait for it: what is never asked for is not to be complained of.
         pending.add_done_callback(lambda done: done.cancelled() or done.exception())
         return pending
@@ -209,6 +244,11 @@ class Messaging:
     def _presence_changed(
         self, device: Device, is_online: bool, connection: Connection | None
     ) -> None:
+        try:
+            # Its lists may be others than when it came.
+            device = self._directory.get_device(device.device_id)
+        except NoSuchDevice:
+            return
         status = self.make_broadcast(device, {"online": is_online}, STATUS_TOPIC)
         told: dict[Listener, None] = {}
         if self.switchboard.has_listeners("broadcast", device.device_id):
@@ -222,7 +262,10 @@ class Messaging:
         is_stored = not self.stored.is_empty
         if not is_broadcast and not is_stored and not board.has_listeners("data", device_id):
             return
-        device = self._directory.get_device(device_id)
+        try:
+            device = self._directory.get_device(device_id)
+        except NoSuchDevice:  # deleted while they were written
+            return
         is_broadcast = is_broadcast or bool(self.stored.subscribers(device, "broadcast"))
         values = newest_values(event)
         told: dict[Listener, None] = {}
@@ -233,6 +276,8 @@ class Messaging:
             self.tell_subscribers(device, "broadcast", message, told, set(), keeps=False)
 
     def _tell_record(self, event: DeviceUpdated) -> None:
+        if not event.is_record:
+            return
         device = event.device
         if self.switchboard.has_listeners("config", device.device_id):
             self.switchboard.deliver(Delivery("config", device, None))

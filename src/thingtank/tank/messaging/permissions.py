@@ -10,7 +10,7 @@ several, the first of these counts:
 | 2014 | viewWhitelist | updateWhitelist | readWhitelist | sendWhitelist |
 
 and so with `…Blacklist`, and with `…As…`, which is to do it in the device's name. A list names
-uuids, or `*` for everybody; one that is there and is no list lets nobody.
+uuids, in any case, or `*` for everybody; one that is there and is no list lets nobody.
 
 A device and its owner may everything. Without a list, others may discover and receive what is not
 private, send to it if the tank is open (`Policy`), and never configure it or act in its name.
@@ -24,9 +24,10 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from thingtank.tank.access import Caller, may_reach
-from thingtank.tank.errors import NoSuchDevice, NotAllowed
+from thingtank.tank.errors import NoSuchAccount, NoSuchDevice, NoSuchKey, NotAllowed
 from thingtank.tank.interfaces import Directory
 from thingtank.tank.things import Device
+from thingtank.tank.tokens import uuid_key
 
 Area = Literal["discover", "configure", "receive", "send"]
 AREAS: tuple[Area, ...] = ("discover", "configure", "receive", "send")
@@ -116,14 +117,14 @@ def may(party: Party, area: Area, device: Device, policy: Policy, *, in_name: bo
     Args:
         in_name: in its name, as `discoverAs`, `configureAs`, `receiveAs`, `sendAs`.
     """
-    if party.is_of(device.device_id) or _owns(party, device):
+    if party.is_of(device.device_id) or owns(party, device):
         return True
     caller = party.caller
     if party.device is None and (caller.is_operator or caller.account is not None):
         return may_reach(caller, "put" if in_name else _METHODS[area], device)
     properties = device.properties
     if properties:
-        uuid = party.uuid
+        uuid = uuid_key(party.uuid)
         allowed = whitelist(properties, area, in_name=in_name)
         if allowed is not None:
             return EVERYBODY in allowed or (bool(uuid) and uuid in allowed)
@@ -142,10 +143,9 @@ def check_configure(party: Party, device: Device, policy: Policy) -> None:
 
 
 def still_holds(party: Party, directory: Directory) -> bool:
-    """Whether what somebody has shown still opens what it did: neither device nor token is gone.
-
-    What a key or an account may do is looked at with each use.
-    """
+    """Whether what somebody has shown still opens what it did: device, token, key and account."""
+    if not _account_holds(party.caller, directory):
+        return False
     device_id = party.opens_id or party.device_id
     if not device_id:
         return True
@@ -156,15 +156,37 @@ def still_holds(party: Party, directory: Directory) -> bool:
     return not party.token or directory.has_token(device_id, party.token)
 
 
-def _owns(party: Party, device: Device) -> bool:
+def _account_holds(caller: Caller, directory: Directory) -> bool:
+    """Whether a caller's account is active, and its key as it was."""
+    account, key = caller.account, caller.key
+    if account is None:
+        return True
+    try:
+        if not directory.get_account(account.account_id).is_active:
+            return False
+        if key is None or not key.key_id:  # a device's own, which is stored nowhere
+            return True
+        now = directory.get_key(key.key_id)
+    except (NoSuchAccount, NoSuchKey):
+        return False
+    return (now.permissions, now.private_access) == (key.permissions, key.private_access)
+
+
+def owns(party: Party, device: Device) -> bool:
+    """Whether somebody is the device that owns a device."""
     own = party.device
-    return own is not None and owner_of(device) == own.uuid
+    if own is None or "owner" not in device.properties:
+        return False
+    return uuid_key(owner_of(device)) == uuid_key(own.uuid)
 
 
 def whitelist(
     properties: Mapping[str, Any], area: Area, *, in_name: bool = False
 ) -> frozenset[str] | None:
-    """Who alone may do something with a device of these properties; None where no list says."""
+    """Who alone may do something with a device of these properties, as `uuid_key` has them.
+
+    None where no list says.
+    """
     if "meshblu" in properties:
         found = _version_2_list(properties["meshblu"], area, in_name=in_name)
         if found is not None:
@@ -204,6 +226,9 @@ def _list(properties: Mapping[str, Any], area: Area, suffix: str) -> frozenset[s
     for name in list_names(area, suffix):
         given = properties.get(name)
         if given is not None:
+            is_list = isinstance(given, list | tuple) or given == EVERYBODY
+            if suffix.endswith("Blacklist") and not is_list:
+                return frozenset({EVERYBODY})
             return _uuids(given)
     return None
 
@@ -225,4 +250,4 @@ def _uuids(given: Any) -> frozenset[str]:
         return frozenset({EVERYBODY})
     if not isinstance(given, list | tuple):
         return frozenset()
-    return frozenset(uuid for uuid in given if isinstance(uuid, str))
+    return frozenset(uuid_key(uuid) for uuid in given if isinstance(uuid, str))

@@ -84,13 +84,11 @@ class Presence:
 
     def connect(self, device: Device, connection: Connection) -> None:
         """A device has come by one connection (more)."""
-        visit = self._visits.pop(device.device_id, None) or Visit([])
-        self._visits[device.device_id] = visit  # the last to be forgotten
-        if len(self._visits) > KEPT_MAX:
-            self._forget_oldest()
+        visit = self._newest_visit(device)
         was_online = visit.is_online
         visit.connections.append(connection)
         visit.claimed_online = None
+        self._forget_oldest()
         if not was_online:
             visit.online_since_us = self._now_us()
             self._changed(device, True, connection)
@@ -110,9 +108,10 @@ class Presence:
 
     def claim(self, device: Device, *, is_online: bool) -> None:
         """A device says of itself that it is there, or not, until it comes or goes."""
-        visit = self._visits.setdefault(device.device_id, Visit([]))
+        visit = self._newest_visit(device)
         was_online = visit.is_online
         visit.claimed_online = is_online
+        self._forget_oldest()
         if was_online != is_online:
             if is_online:
                 visit.online_since_us = self._now_us()
@@ -124,7 +123,16 @@ class Presence:
         """A device is gone for good."""
         self._visits.pop(device_id, None)
 
+    def _newest_visit(self, device: Device) -> Visit:
+        """The device's visit, which is now the last to be forgotten."""
+        visit = self._visits.pop(device.device_id, None) or Visit([])
+        self._visits[device.device_id] = visit
+        return visit
+
     def _forget_oldest(self) -> None:
+        """Forget one that is away, if there are too many."""
+        if len(self._visits) <= KEPT_MAX:
+            return
         for device_id, visit in self._visits.items():
             if not visit.is_online:
                 del self._visits[device_id]

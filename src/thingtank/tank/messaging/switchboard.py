@@ -151,6 +151,8 @@ class Switchboard:
 
     def may_hear(self, party: Party, kind: Kind, device: Device) -> bool:
         """Whether somebody may hear a kind of a device now."""
+        if kind == "unregistered" and party.is_of(device.device_id):
+            return True  # its tokens are gone with it
         area, in_name = _NEEDED[kind]
         return still_holds(party, self._directory) and may(
             party, area, device, self._policy, in_name=in_name
@@ -173,13 +175,13 @@ class Switchboard:
         own_count = 0
         # A copy, because who is told may leave, or have others leave.
         for listener, subscription in list(listeners.items()):
-            if told is not None and listener in told:
-                own_count += subscription.party.is_of(device.device_id)
-                continue
             if subscription.device is not device or subscription.rights_version != rights_version:
                 if not self.may_hear(subscription.party, delivery.kind, device):
                     continue
                 subscription.device, subscription.rights_version = device, rights_version
+            if told is not None and listener in told:
+                own_count += subscription.party.is_of(device.device_id)
+                continue
             topics = subscription.topics
             if topics is not None and message is not None and not topics.wants(message.topic):
                 continue

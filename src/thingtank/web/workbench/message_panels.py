@@ -133,6 +133,17 @@ def name_for(caller: Caller, device: Device) -> str:
     return device.title if may_reach(caller, "get", device) else device.uuid
 
 
+def title_of(tank: Tank, caller: Caller, uuid: str) -> str:
+    """The name of the device with a uuid, where somebody may see it; else the uuid as it came.
+
+    So it does not tell a device that may not be seen from none.
+    """
+    device = tank.directory.find_device_by_uuid(uuid)
+    if device is None or not may_reach(caller, "get", device):
+        return uuid
+    return device.title
+
+
 def _url(caller: Caller, device: Device | None) -> str:
     if device is None or not may_reach(caller, "get", device):
         return ""
@@ -233,8 +244,7 @@ def receipt_words(tank: Tank, caller: Caller, receipt: Receipt) -> str:
         if receipt.outcome == "undeliverable":
             return f"{target}: no device with this tag is there and lets you send to it."
         return f"{target}: {receipt.count} of this tag got it."
-    device = tank.directory.find_device_by_uuid(target.partition("/")[0])
-    name = target if device is None else name_for(caller, device)
+    name = title_of(tank, caller, target.partition("/")[0])
     match receipt.outcome:
         case "delivered":
             return f"{name} has it."

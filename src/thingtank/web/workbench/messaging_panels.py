@@ -13,7 +13,7 @@ from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
 from thingtank.tank.tokens import DeviceToken
 from thingtank.web.workbench.event_words import ShownEvent, shown_event
-from thingtank.web.workbench.message_panels import json_text
+from thingtank.web.workbench.message_panels import json_text, title_of
 from thingtank.web.workbench.messaging_forms import keep_words
 from thingtank.web.workbench.permission_words import (
     ShownPermission,
@@ -98,15 +98,19 @@ async def read_messaging(tank: Tank, caller: Caller, device: Device) -> DeviceMe
         kept_count=tank.messaging.kept.count(device.device_id),
         keeps=keep_words(seconds).lower(),
         is_keeping=seconds > 0,
-        permissions=shown_permissions(device, tank.messaging.policy),
+        permissions=shown_permissions(
+            device, tank.messaging.policy, lambda uuid: title_of(tank, caller, uuid)
+        ),
         always=always_words(device),
         property_count=len(free),
         properties=json_text(free, PROPERTIES_CHARS_MAX) if free else "",
-        log=await read_events(tank, device, EVENTS_ON_PAGE),
+        log=await read_events(tank, caller, device, EVENTS_ON_PAGE),
     )
 
 
-async def read_events(tank: Tank, device: Device, count: int, before: str = "") -> EventPage:
+async def read_events(
+    tank: Tank, caller: Caller, device: Device, count: int, before: str = ""
+) -> EventPage:
     """The newest events of a device, or those that come after one of them.
 
     Args:
@@ -116,6 +120,10 @@ async def read_events(tank: Tank, device: Device, count: int, before: str = "") 
         found = await tank.messaging.events.read(device.device_id, count + 1, before or None)
     except Unavailable as error:
         return EventPage(problem=str(error))
-    shown = [shown_event(event, device.uuid) for event in found[:count]]
+
+    def name_of(uuid: str) -> str:
+        return title_of(tank, caller, uuid)
+
+    shown = [shown_event(event, device.uuid, name_of) for event in found[:count]]
     is_more = len(found) > count
     return EventPage(shown, shown[-1].event_id if is_more and shown else "")

@@ -1,5 +1,7 @@
 """Who may do what with a device, in words for people."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from thingtank.tank.messaging.permission_lists import AreaList, read_list
@@ -7,6 +9,9 @@ from thingtank.tank.messaging.permissions import AREAS, Area, Policy, is_version
 from thingtank.tank.things import Device
 
 UUIDS_SHOWN_MAX = 3
+
+NameOf = Callable[[str], str]
+"""What to call the device with a uuid."""
 
 # What each list is about: its heading, and what it allows.
 AREA_WORDS: dict[Area, tuple[str, str]] = {
@@ -29,8 +34,8 @@ class ShownPermission(msgspec.Struct, frozen=True):
     """One of a device's lists.
 
     Attributes:
-        who: in force now.
-        why: where it comes from: `usual`, or a list.
+        who: may, as it is in force now.
+        is_list: because a list says so.
     """
 
     area: Area
@@ -39,18 +44,18 @@ class ShownPermission(msgspec.Struct, frozen=True):
     is_list: bool
 
 
-def shown_permissions(device: Device, policy: Policy) -> list[ShownPermission]:
+def shown_permissions(device: Device, policy: Policy, name_of: NameOf) -> list[ShownPermission]:
     """All lists of a device, as they are in force."""
-    return [_shown(device, area, policy) for area in AREAS]
+    return [_shown(device, area, policy, name_of) for area in AREAS]
 
 
-def _shown(device: Device, area: Area, policy: Policy) -> ShownPermission:
+def _shown(device: Device, area: Area, policy: Policy, name_of: NameOf) -> ShownPermission:
     found = read_list(device.properties, area)
-    who = who_words(found, usual_words(device, area, policy))
+    who = who_words(found, usual_words(device, area, policy), name_of)
     return ShownPermission(area, AREA_WORDS[area][0], who, found.choice != "usual")
 
 
-def who_words(found: AreaList, usual: str) -> str:
+def who_words(found: AreaList, usual: str, name_of: NameOf) -> str:
     """Who may by a list."""
     match found.choice:
         case "usual":
@@ -60,14 +65,14 @@ def who_words(found: AreaList, usual: str) -> str:
         case "nobody":
             return "Nobody else"
         case "only":
-            return f"Only {_uuids(found.uuids)}"
+            return f"Only {_names(found.uuids, name_of)}"
         case "but":
-            without = _uuids(found.uuids) if found.uuids else "those that show no uuid"
+            without = _names(found.uuids, name_of) or "those that show no uuid"
             return f"{usual}, but not {without}"
 
 
-def _uuids(uuids: tuple[str, ...]) -> str:
-    shown = ", ".join(uuids[:UUIDS_SHOWN_MAX])
+def _names(uuids: tuple[str, ...], name_of: NameOf) -> str:
+    shown = ", ".join(map(name_of, uuids[:UUIDS_SHOWN_MAX]))
     more = len(uuids) - UUIDS_SHOWN_MAX
     return f"{shown} and {more} more" if more > 0 else shown
 

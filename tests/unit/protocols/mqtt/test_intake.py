@@ -16,6 +16,7 @@ from thingtank.protocols.mqtt.outgoing import Outgoing
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
 from thingtank.protocols.mqtt.retained import Retained
 from thingtank.protocols.mqtt.session import Session
+from thingtank.protocols.mqtt.topic_owners import TopicOwners
 from thingtank.stores.memory_mqtt_sessions import MemoryMqttSessions
 
 OWNED = "owned/a"
@@ -50,9 +51,19 @@ class Owner:
         self.taken: list[tuple[bytes, Done]] = []
         self.keeps_messages = True
         self.subscriptions: list[tuple[str, str]] = []
+        self.visits: list[str] = []
 
     def find_intake(self, topic: str) -> "Owner | None":
         return self if topic.startswith("owned") else None
+
+    def find_intake_of(self, session: Session, topic: str) -> "Owner | None":
+        return self if topic == f"of/{session.client_id}" else None
+
+    def connected(self, session: Session) -> None:
+        self.visits.append(f"+{session.client_id}")
+
+    def disconnected(self, session: Session) -> None:
+        self.visits.append(f"-{session.client_id}")
 
     def take(self, session: Session, message: Message, done: Done) -> None:
         self.taken.append((message.payload, done))
@@ -259,3 +270,56 @@ async def test_the_owner_hears_of_subscriptions(broker: Broker) -> None:
         ("-", OWNED),
         ("-", "other"),
     ]
+
+
+@pytest.mark.parametrize("version", [3, 4, 5])
+async def test_a_topic_may_be_owned_for_one_client_and_like_others_for_the_rest(
+    broker: Broker, version: Version
+) -> None:
+    client, other = Client(broker, version, "c"), Client(broker, version, "other")
+    other.send(octets.subscribe(version, 1, [("of/c", 0)]))
+    other.read()
+    for number in range(2):
+        client.send(octets.publish(version, "of/c", b"taken %d" % number))
+        other.send(octets.publish(version, "of/c", b"passed on %d" % number))
+        # All routes are found anew; what is taken must still be.
+        other.send(octets.subscribe(version, 2, [(f"more/{number}", 0)]))
+    assert [payload for payload, _ in taken(broker)] == [b"taken 0", b"taken 1"]
+    got = [each.payload for each in other.read() if each.kind == Kind.PUBLISH]
+    assert got == [b"passed on 0", b"passed on 1"]
+
+
+async def test_a_will_is_taken_for_the_client_whose_it_is(broker: Broker) -> None:
+    for client_id in ("c", "other"):
+        will = Will("of/c", client_id.encode())
+        Client(broker, 4, client_id, will=will).connection.close()
+    assert [payload for payload, _ in taken(broker)] == [b"c"]
+
+
+@pytest.mark.parametrize("clean", [True, False])
+async def test_the_owner_hears_who_comes_and_goes(broker: Broker, clean: bool) -> None:
+    assert isinstance(broker.owner, Owner)
+    visits = broker.owner.visits
+    client = Client(broker, 4, "c", clean=clean)
+    assert visits == ["+c"]
+    Client(broker, 4, "c", clean=clean)  # takes the session over
+    assert visits == ["+c", "-c", "+c"]
+    assert client.connection.is_closed
+    broker.sessions["c"].connection.close()  # type: ignore[union-attr] # it has one
+    assert visits == ["+c", "-c", "+c", "-c"]
+
+
+async def test_several_owners_are_asked_in_turn(broker: Broker) -> None:
+    first, second = Owner(), Owner()
+    broker.owner = TopicOwners((first, second))
+    client = Client(broker, 4, "c")
+    client.send(octets.subscribe(4, 1, [("x", 0)]))
+    client.publish(b"1", 0, 0)
+    client.send(octets.publish(4, "of/c", b"2"))
+    assert [payload for payload, _ in first.taken] == [b"1", b"2"]
+    assert second.taken == []
+    client.connection.close()
+    for owner in (first, second):
+        assert owner.subscriptions == [("+", "x"), ("-", "x")]
+        assert owner.visits == ["+c", "-c"]
+    assert TopicOwners(()).find_intake("owned") is None

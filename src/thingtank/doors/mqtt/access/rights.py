@@ -5,6 +5,8 @@
 | `v1`, `v2` and below, also with a key in front | whose key or account may `get` or `put` there |
 | `$SYS` and below | subscribe: `mqtt.sys_readers` |
 | a device's uuid and below | the device; who may `put` to it; whom a rule allows that names it |
+| what a device asks the tank (`MessageTopics`) | publish: devices; others as all else |
+| what a device broadcasts | subscribe: devices, and who may all else; nobody publishes there |
 | others with `$` | whom a rule allows |
 | all else | as rules say; without one: accounts, users, master keys, anonymous clients |
 
@@ -13,6 +15,7 @@ aside: they are left out when messages are delivered.
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 from thingtank.doors.mqtt.access.rules import (
     Action,
@@ -50,8 +53,22 @@ _GONE = KeyPrincipal("")  # a key that nobody has: it may do nothing
 _UUID_CHARS = 36
 
 
+class MessageTopics(Protocol):
+    """Topics by which devices message each other, where they do; all are of one level."""
+
+    def is_request(self, topic: str) -> bool:
+        """Whether a device asks the tank for something there."""
+
+    def is_broadcast(self, topic: str) -> bool:
+        """Whether it is what a device broadcasts, or would; a device need not be there."""
+
+
 class MqttAccess:
-    """Rights of all clients of the door. In the loop's thread; nothing here waits."""
+    """Rights of all clients of the door. In the loop's thread; nothing here waits.
+
+    Attributes:
+        message_topics: of messages between devices; None where there are none.
+    """
 
     def __init__(
         self,
@@ -69,6 +86,7 @@ class MqttAccess:
         self.directory = directory
         self.callers = callers
         self.now_us = now_us
+        self.message_topics: MessageTopics | None = None
         self._users = frozenset(user.name for user in settings.users)
 
     @property
@@ -131,9 +149,16 @@ class MqttAccess:
                 return (NamedPrincipal(users[name].account), name) if name in users else (_GONE, "")
         return Nobody(), ""
 
-    def device_of(self, name: str) -> Device | None:
-        """The device that a topic's first level names, if it does."""
-        return self.directory.find_device_by_uuid(name) if len(name) == _UUID_CHARS else None
+    def device_of(self, name: str, *, is_whole: bool = False) -> Device | None:
+        """The device that a topic's first level names, if it does.
+
+        Args:
+            is_whole: it is the only level. Then it may be a uuid that a client chose, which is
+                any word; what lies below such words stays the users' own.
+        """
+        if len(name) == _UUID_CHARS or (is_whole and self.message_topics is not None):
+            return self.directory.find_device_by_uuid(name)
+        return None
 
 
 class Rights:
@@ -242,15 +267,27 @@ class Rights:
         first = levels[0]
         if first == _SYS and action == "subscribe":
             return self._reads_sys
-        device = self._access.device_of(first)
+        is_whole = len(levels) == 1
+        device = self._access.device_of(first, is_whole=is_whole)
+        messages = self._access.message_topics if is_whole else None
+        is_broadcast = messages is not None and messages.is_broadcast(topic)
         for rule in self._rules:
             if rule.is_about(action) and covers(rule.levels, levels):
-                if rule.is_allowing and device is not None and rule.begins_wild:
+                if rule.is_allowing and rule.begins_wild and (device is not None or is_broadcast):
                     continue  # it was not made for devices' topics
                 return rule.is_allowing
+        if is_broadcast:
+            return action == "subscribe" and (self._is_device or self._has_user_topics)
+        asks = messages is not None and action == "publish" and messages.is_request(topic)
+        if asks and self._is_device:
+            return True
         if device is not None:
             return self._may_update(device)
         return self._has_user_topics and not first.startswith("$")
+
+    @property
+    def _is_device(self) -> bool:
+        return bool(self.principal.device_uuid)
 
     def _may_update(self, device: Device) -> bool:
         caller = self.find_caller()

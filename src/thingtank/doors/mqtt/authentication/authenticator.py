@@ -4,6 +4,7 @@
 | --- | --- | --- |
 | of a user of the settings | its password, or a certificate of its | the user |
 | a uuid | a key that may `put` to it, its token, a certificate with that common name | the device |
+| a uuid that a client chose, and no login | the same, but for certificates | the device |
 | an API key | any, or none | the key |
 | any, or none | an API key | the key |
 | a login | the account's password | the account |
@@ -18,8 +19,6 @@ import hmac
 import os
 import re
 from collections.abc import Callable, Mapping
-
-from msgspec.structs import replace
 
 from thingtank.doors.mqtt.access.rights import MqttAccess
 from thingtank.doors.mqtt.authentication.attempt import ConnectAttempt, Refusal, Refused
@@ -38,10 +37,12 @@ from thingtank.net.identity.principals import (
     KeyPrincipal,
     NamedPrincipal,
     Nobody,
+    TankPrincipal,
     TokenPrincipal,
 )
 from thingtank.tank.access import may_reach
 from thingtank.tank.keys import ApiKey
+from thingtank.tank.things import Device
 
 NAME_CHARS_MAX = 1024
 PASSWORD_BYTES_MAX = 4096
@@ -163,6 +164,9 @@ class MqttAuthenticator:
         text = _text(password)
         if _UUID.fullmatch(name.lower()):
             return await self._device(attempt, name.lower(), text)
+        chosen = self._chosen_device(attempt, name, text)
+        if chosen is not None:
+            return chosen
         for secret in (name, text):
             key = self._directory.find_key(secret) if secret else None
             if key is not None:
@@ -184,13 +188,7 @@ class MqttAuthenticator:
         uuid = name.lower()
         if not _UUID.fullmatch(uuid) or self._directory.find_device_by_uuid(uuid) is None:
             return None
-        return Principal(
-            f"device:{uuid}",
-            attempt.client_id,
-            DevicePrincipal(uuid),
-            device_uuid=uuid,
-            address=address_of(attempt.peer),
-        )
+        return _of_device(attempt, uuid, DevicePrincipal(uuid))
 
     def _anonymous(self, attempt: ConnectAttempt) -> Principal:
         rule = self._settings.anonymous
@@ -207,27 +205,48 @@ class MqttAuthenticator:
         )
 
     async def _device(self, attempt: ConnectAttempt, uuid: str, secret: str) -> Principal:
-        """By a key that may put to it, or by its token."""
+        """By a key that may put to it, or by its token.
+
+        Raises:
+            Refused: as soon, and as often, whether there is such a device or not.
+        """
         device = self._directory.find_device_by_uuid(uuid)
-        found = Principal(
-            f"device:{uuid}",
-            attempt.client_id,
-            KeyPrincipal(secret, uuid),
-            device_uuid=uuid,
-            address=address_of(attempt.peer),
-        )
-        caller = self._access.rights_of(found).find_caller()
-        if device is not None and caller is not None and may_reach(caller, "put", device):
+        found = self._of_device_key(attempt, device, uuid, secret)
+        if found is not None:
             return found
         address = address_of(attempt.peer)
-        if device is None or not secret or self._directory.find_key(secret) is not None:
+        if not secret or self._directory.find_key(secret) is not None:
             raise Refused(_BAD, WRONG)
         async with self._throttle.turn(address, uuid):
-            is_right = self._directory.has_token(device.device_id, secret)
-        if not is_right:
+            is_right = self._directory.has_token(0 if device is None else device.device_id, secret)
+        if device is None or not is_right:
             raise self._throttle.refuse(address, uuid)
         self._throttle.accept(address, uuid)
-        return replace(found, who=TokenPrincipal(secret, uuid))
+        return _of_device(attempt, uuid, TokenPrincipal(secret, uuid))
+
+    def _chosen_device(self, attempt: ConnectAttempt, name: str, secret: str) -> Principal | None:
+        """By a uuid that its maker chose, which is any word; None where it may be a login.
+
+        Who is wrong is refused as somebody with a login is.
+        """
+        device = self._directory.find_device_by_uuid(name)
+        if device is None or not secret or self._directory.find_account(name) is not None:
+            return None
+        address, uuid = address_of(attempt.peer), device.uuid
+        self._throttle.check_open(address, name)
+        found = self._of_device_key(attempt, device, uuid, secret)
+        if found is None and self._directory.has_token(device.device_id, secret):
+            self._throttle.accept(address, name)
+            found = _of_device(attempt, uuid, TokenPrincipal(secret, uuid))
+        return found
+
+    def _of_device_key(
+        self, attempt: ConnectAttempt, device: Device | None, uuid: str, secret: str
+    ) -> Principal | None:
+        found = _of_device(attempt, uuid, KeyPrincipal(secret, uuid))
+        caller = self._access.rights_of(found).find_caller()
+        is_its = device is not None and caller is not None and may_reach(caller, "put", device)
+        return found if is_its else None
 
     def _key(self, attempt: ConnectAttempt, key: ApiKey, secret: str) -> Principal:
         found = Principal(
@@ -268,6 +287,16 @@ class MqttAuthenticator:
         found = self.of_login(attempt, login)
         self._throttle.accept(address, login)
         return found
+
+
+def _of_device(attempt: ConnectAttempt, uuid: str, who: TankPrincipal) -> Principal:
+    return Principal(
+        f"device:{uuid}",
+        attempt.client_id,
+        who,
+        device_uuid=uuid,
+        address=address_of(attempt.peer),
+    )
 
 
 def _text(password: bytes) -> str:

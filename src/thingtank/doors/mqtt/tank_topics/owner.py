@@ -112,6 +112,16 @@ class TankTopics:
                 return DocumentIntake(self._context, topic, path, version, format)
         return HttpIntake(self._context, topic)
 
+    def find_intake_of(self, session: Session, topic: str) -> Intake | None:
+        """None: these topics are the tank's for everybody."""
+        return None
+
+    def connected(self, session: Session) -> None:
+        """Nothing: what it has subscribed to is known."""
+
+    def disconnected(self, session: Session) -> None:
+        """Nothing: its updates wait, if its session does."""
+
     def subscribed(self, session: Session, subscription: Subscription) -> None:
         """Send the state, and tell of updates."""
         topic = tank_topic_of(subscription.topic_filter)

@@ -7,9 +7,9 @@ from uuid import uuid4
 from msgspec import UNSET, UnsetType
 
 from thingtank.doors.skynet.door import SkynetDoor
-from thingtank.doors.skynet.records import DERIVED, legacy_record, row_id
+from thingtank.doors.skynet.records import DERIVED, PRIVATE, legacy_record, row_id, sees_all
 from thingtank.protocols.skynet.update_operators import BadUpdate, apply_operator, apply_update
-from thingtank.tank.access import OPERATOR
+from thingtank.tank.access import OPERATOR, check_create
 from thingtank.tank.actions.devices import create_device, delete_device
 from thingtank.tank.actions.properties import change_properties
 from thingtank.tank.changes import DeviceChange
@@ -19,6 +19,7 @@ from thingtank.tank.messaging.permissions import Party, check_configure, may, ow
 from thingtank.tank.things import Device
 
 _NOT_FREE = DERIVED | {"action"}
+_NO_CLAIM = "not authorized to claim this device"
 
 
 class Registered(NamedTuple):
@@ -39,12 +40,15 @@ async def register(
 
     Raises:
         Unauthenticated: strangers may not register here.
+        NotAllowed: the key may not make devices.
         ValidationFailed, LimitReached, UuidTaken, RateLimited.
     """
     await door.rates.count("queries", party)
     account = party.caller.account
     if account is None and not door.is_open:
         raise Unauthenticated("to register needs a device's uuid and token, or an API key")
+    if party.device is None and account is not None:
+        check_create(party.caller)
     uuid = _text(asked, "uuid") or str(uuid4())
     properties = {name: value for name, value in asked.items() if name not in _NOT_FREE}
     if party.caller.address:
@@ -110,14 +114,15 @@ async def query(
 
     Args:
         filters: name → value, equal to what stands there or to its text. `online` is about
-            presence; `null` and blank mean that there is no such property.
+            presence; `null` and blank mean that there is no such property. What the party is not
+            shown of a device is not there, or it would learn it by asking.
         owner: uuid of whose devices alone; blank for anybody's.
 
     Raises:
         RateLimited, Overloaded.
     """
     await door.rates.count("queries", party)
-    tests = [_test_of(door, name, value) for name, value in filters.items()]
+    tests = [_test_of(door, party, name, value) for name, value in filters.items()]
     policy = door.tank.messaging.policy
 
     def matches(device: Device) -> bool:
@@ -134,18 +139,20 @@ async def query(
     return found
 
 
-def _test_of(door: SkynetDoor, name: str, wanted: Any) -> Callable[[Device], bool]:
+def _test_of(door: SkynetDoor, party: Party, name: str, wanted: Any) -> Callable[[Device], bool]:
     if name == "online":
         is_online = wanted in (True, "true")
         presence = door.tank.messaging.presence
         return lambda device: presence.is_online(device.device_id) == is_online
     if wanted in (None, "", "null"):
-        return lambda device: _value(device, name) is None
+        return lambda device: _value(party, device, name) is None
     text = _as_text(wanted)
-    return lambda device: _fits(_value(device, name), wanted, text)
+    return lambda device: _fits(_value(party, device, name), wanted, text)
 
 
-def _value(device: Device, name: str) -> Any:
+def _value(party: Party, device: Device, name: str) -> Any:
+    if name in PRIVATE and not sees_all(party, device):
+        return None
     if name == "uuid":
         return device.uuid
     if name == "name":
@@ -265,15 +272,17 @@ async def claim(door: SkynetDoor, party: Party, uuid: str, name: Any = None) -> 
     if party.device is None:
         raise NotAllowed("only a device can claim another")
     device = visible(door, party, uuid)
+    claimer = party
     if not may(party, "configure", device, door.tank.messaging.policy):
         if not may_claim(door, party, device):
-            raise NotAllowed("not authorized to claim this device")
+            raise NotAllowed(_NO_CLAIM)
         party = Party(party.caller, party.device, opens_id=device.device_id)
     asked = {"name": name} if isinstance(name, str) and name else {}
 
     def change_of(newest: Device) -> DeviceChange:
-        if owner_of(newest) not in ("", party.uuid) and not party.is_of(newest.device_id):
-            raise NotAllowed("not authorized to claim this device")
+        # Another may have claimed it meanwhile.
+        if not may(claimer, "configure", newest, door.tank.messaging.policy) and owner_of(newest):
+            raise NotAllowed(_NO_CLAIM)
         return _change(newest, {**newest.properties, "owner": party.uuid}, asked)
 
     changed = await change_properties(door.tank, party, device.device_id, change_of)

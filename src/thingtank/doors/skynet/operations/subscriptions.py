@@ -5,9 +5,10 @@ from typing import Any
 
 from thingtank.doors.skynet.door import SkynetDoor
 from thingtank.doors.skynet.operations.devices import visible
-from thingtank.tank.errors import LimitReached, NotAllowed, ValidationFailed
+from thingtank.tank.errors import LimitReached, NoSuchDevice, NotAllowed, ValidationFailed
 from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.permissions import Party
+from thingtank.tank.messaging.switchboard import KINDS as ALL_KINDS
 from thingtank.tank.messaging.switchboard import Kind, Listener
 from thingtank.tank.messaging.topic_filter import TopicFilter
 from thingtank.tank.things import Device
@@ -71,11 +72,26 @@ class Subscribed:
             LimitReached: this connection listens to too many devices.
         """
         maximum = self._door.settings.subscriptions_max
-        if device.device_id not in self._device_ids and len(self._device_ids) >= maximum:
+        if device.device_id not in self._device_ids and self._count() >= maximum:
             raise LimitReached(f"a connection may subscribe to {maximum} devices")
         self._device_ids.add(device.device_id)
         board = self._door.tank.messaging.switchboard
         board.add(self._listener, party, device, kinds, topics)
+
+    def _count(self) -> int:
+        """How many devices it listens to; those that are gone are dropped where it matters."""
+        if len(self._device_ids) >= self._door.settings.subscriptions_max:
+            for device_id in [each for each in self._device_ids if self._is_gone(each)]:
+                self._door.tank.messaging.switchboard.remove(self._listener, device_id)
+                self._device_ids.discard(device_id)
+        return len(self._device_ids)
+
+    def _is_gone(self, device_id: int) -> bool:
+        try:
+            self._door.tank.directory.get_device(device_id)
+        except NoSuchDevice:
+            return True
+        return False
 
     async def remove(self, party: Party, uuid: str, kinds: Sequence[Kind]) -> None:
         """Listen to some kinds of a device no more; but for what a device hears of itself.
@@ -89,7 +105,10 @@ class Subscribed:
             return
         if device.device_id == party.device_id:
             kinds = [kind for kind in kinds if kind not in OWN_KINDS]
-        self._door.tank.messaging.switchboard.remove(self._listener, device.device_id, kinds)
+        board = self._door.tank.messaging.switchboard
+        board.remove(self._listener, device.device_id, kinds)
+        if not any(board.listens(self._listener, kind, device.device_id) for kind in ALL_KINDS):
+            self._device_ids.discard(device.device_id)
         body = {"uuid": party.uuid, "unsubscribed": device.uuid}
         self._door.tank.messaging.log(EventCode.UNSUBSCRIBED, (device.device_id,), body)
 

@@ -11,7 +11,6 @@ from thingtank.protocols.skynet.parameters import (
     EMPTY,
     BadParameters,
     Body,
-    is_json,
     read_body,
     read_query,
 )
@@ -48,8 +47,6 @@ def read_head(door: SkynetDoor, head: RequestHead) -> Reading:
     headers = head.headers
     content_type = headers.get(b"content-type", b"")
     credentials = credentials_of(headers)
-    # Who registers by JSON came after 2014; a form is what the book's programs send.
-    is_late = path.pattern == "/devices" and method == "POST" and is_json(content_type)
     acts_as = headers.get(b"x-meshblu-as", b"")[:SECRET_CHARS_MAX]
     return Reading(
         path,
@@ -59,7 +56,7 @@ def read_head(door: SkynetDoor, head: RequestHead) -> Reading:
         content_type,
         acts_as.decode("latin-1").strip(),
         door.lets_in({n.decode("latin-1"): v.decode("latin-1") for n, v in headers.items()}),
-        is_legacy=credentials is None and not route.is_modern and not is_late,
+        is_legacy=credentials is None and not route.is_modern,
     )
 
 

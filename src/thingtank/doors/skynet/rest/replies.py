@@ -12,7 +12,6 @@ JSON_TYPE = b"application/json"
 TEXT_TYPE = b"text/plain; charset=utf-8"
 CORS = (b"access-control-allow-origin", b"*")
 PREFLIGHT_HEADERS: Headers = [
-    (b"content-length", b"0"),
     CORS,
     (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE, OPTIONS"),
     (

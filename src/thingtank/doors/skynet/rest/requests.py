@@ -52,6 +52,9 @@ class Request(msgspec.Struct, gc=False):
     sent: bytes
     is_legacy: bool
 
+    def __repr__(self) -> str:
+        return f"Request(path={self.path!r}, party={self.party!r})"
+
     @property
     def uuid(self) -> str:
         """Of the device that the path names."""
@@ -110,3 +113,6 @@ class Reading(msgspec.Struct, gc=False):
     party: Party | None = None
     rights_version: int = -1
     asked: Asked | None = None
+
+    def __repr__(self) -> str:
+        return f"Reading(path={self.path!r}, credentials={self.credentials!r})"

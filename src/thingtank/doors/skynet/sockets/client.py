@@ -15,12 +15,14 @@ import structlog
 from thingtank.doors.skynet.operations.subscriptions import OWN_KINDS, Subscribed
 from thingtank.doors.skynet.records import legacy_record, modern_record, sees_all
 from thingtank.net.eager import run_eagerly
+from thingtank.net.websocket import WebSocketPeer
+from thingtank.net.websocket_errors import CloseCode
 from thingtank.tank.errors import Unavailable
 from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.messages import Message
 from thingtank.tank.messaging.permissions import Party, still_holds
 from thingtank.tank.messaging.presence import Connection
-from thingtank.tank.messaging.switchboard import Delivery
+from thingtank.tank.messaging.switchboard import Delivery, Kind
 from thingtank.tank.things import Device
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Client(ABC):
 
     Attributes:
         is_legacy: it is of early 2014 and wants answers as they were then.
+        own_kinds: what it hears of itself without asking.
         socket_id: what `identify` calls it.
         address: of the peer.
         party: who it is; a stranger at first.
@@ -47,6 +50,8 @@ class Client(ABC):
 
     __slots__ = (
         "_is_busy",
+        "_out",
+        "_peer",
         "_rights_version",
         "_subscribed",
         "_visits",
@@ -62,6 +67,7 @@ class Client(ABC):
     )
 
     is_legacy: ClassVar[bool] = False
+    own_kinds: ClassVar[tuple[Kind, ...]] = OWN_KINDS
 
     def __init__(
         self, sockets: "SkynetSockets", socket_id: str, address: str, *, is_secure: bool
@@ -74,6 +80,8 @@ class Client(ABC):
         self.party = sockets.door.parties.stranger(address)
         self.is_over = False
         self.due_tick = 0
+        self._peer: WebSocketPeer | None = None
+        self._out: list[bytes] = []
         self._rights_version = -1
         self._visits: tuple[tuple[Device, Connection], ...] = ()
         self._subscribed: Subscribed | None = None
@@ -107,20 +115,52 @@ class Client(ABC):
         """End the connection, what was sent first; the server stops."""
 
     @abstractmethod
-    def pause(self) -> None:
-        """Read no more for now."""
-
-    @abstractmethod
-    def read_on(self) -> None:
-        """Read on."""
-
-    @abstractmethod
     def next_due_us(self) -> int | None:
         """When `take_due` is to be called; None for never."""
 
     @abstractmethod
     def take_due(self, now_us: int) -> None:
         """Send heartbeats, end what has been waited for long enough."""
+
+    # --- its WebSocket, if it has one ---
+
+    def write(self, frame: bytes) -> None:
+        """Write a frame, at the end of the loop's turn."""
+        if not self._out:
+            self.sockets.flush_soon(self)
+        self._out.append(frame)
+
+    def flush(self) -> None:
+        """Write what there is."""
+        out, peer = self._out, self._peer
+        if peer is None or not out:
+            return
+        if peer.unread_bytes() > self.door.settings.unread_bytes_max:
+            self._cut_off(peer)
+            return
+        peer.write_frames(out[0] if len(out) == 1 else b"".join(out))
+        out.clear()
+
+    def _cut_off(self, peer: WebSocketPeer) -> None:
+        log.warning("skynet_client_cut_off", address=self.address, unread=peer.unread_bytes())
+        self._out.clear()
+        peer.abort()
+
+    def _close_peer(self, code: CloseCode = CloseCode.NORMAL, text: str = "") -> None:
+        """Close it, what there is first."""
+        self.flush()
+        peer, self._peer = self._peer, None
+        if peer is not None:
+            peer.close(code, text)
+
+    def _pause(self) -> None:
+        """Read no more for now; of who polls, what came is bounded."""
+        if self._peer is not None:
+            self._peer.pause()
+
+    def _read_on(self) -> None:
+        if self._peer is not None:
+            self._peer.resume()
 
     # --- what it asks ---
 
@@ -131,7 +171,7 @@ class Client(ABC):
             run_eagerly(self._work_off(asked))
         elif self._waiting is None:
             self._waiting = deque((asked,))
-            self.pause()
+            self._pause()
         elif len(self._waiting) < WAITING_MAX:
             self._waiting.append(asked)
         else:
@@ -150,7 +190,7 @@ class Client(ABC):
         self._is_busy = False
         if self._waiting is not None:
             self._waiting = None
-            self.read_on()
+            self._read_on()
 
     # --- who it is ---
 
@@ -190,7 +230,7 @@ class Client(ABC):
         await self._take_kept(device)
         if self.is_over:
             return
-        self.subscribed.listen(party, device, OWN_KINDS)
+        self.subscribed.listen(party, device, self.own_kinds)
         if shows_presence:
             connection = Connection("websocket", self.socket_id, self.address, self.is_secure)
             self._visits = (*self._visits, (device, connection))

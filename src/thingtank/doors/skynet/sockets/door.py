@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from secrets import token_urlsafe
 
-import structlog
-
 from thingtank.doors.skynet.door import SkynetDoor
 from thingtank.doors.skynet.settings import SkynetSettings
 from thingtank.doors.skynet.sockets.client import Client
@@ -20,7 +18,7 @@ from thingtank.doors.skynet.sockets.socketio_client import (
 from thingtank.net.adoption import Adopt
 from thingtank.net.forwarded import ClientOf
 from thingtank.net.identity.sweeper import Sweeper
-from thingtank.net.websocket import Refused, WebSocketPeer, WebSocketRoute, WebSockets
+from thingtank.net.websocket import Refused, WebSocketRoute, WebSockets
 from thingtank.protocols.engineio import session as engineio
 from thingtank.protocols.engineio.bounds import Bounds as EngineBounds
 from thingtank.protocols.engineio.requests import Handshake
@@ -29,8 +27,6 @@ from thingtank.protocols.socketio.bounds import Bounds as SocketioBounds
 from thingtank.protocols.socketio.legacy import session as legacy
 from thingtank.protocols.socketio.legacy.bounds import Bounds as LegacyBounds
 from thingtank.tank.networks import network_of
-
-log = structlog.get_logger()
 
 FULL = Refused(HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections.")
 FULL_OF_ADDRESS = Refused(
@@ -55,7 +51,7 @@ class SkynetSockets:
         self.deadlines = Deadlines(door.now_us)
         self._by_sid: dict[str, SocketioClient] = {}
         self._of_network: Counter[str] = Counter()
-        self._dirty: list[SocketioClient] = []
+        self._dirty: list[Client] = []
         self._loop = asyncio.get_running_loop()
         self._sweeper: Sweeper[Client] = Sweeper(
             lambda: self.clients, Client.look_at_rights, self._loop
@@ -161,14 +157,9 @@ class SkynetSockets:
         self._by_sid.pop(client.sid, None)
         self.deadlines.forget(client)
 
-    def cut_off(self, client: Client, peer: WebSocketPeer) -> None:
-        """A client leaves too much unread."""
-        log.warning("skynet_client_cut_off", address=client.address, unread=peer.unread_bytes())
-        peer.abort()
-
     # --- what is written ---
 
-    def flush_soon(self, client: SocketioClient) -> None:
+    def flush_soon(self, client: Client) -> None:
         """Have a client's `flush` called at the end of the turn."""
         if not self._dirty:
             self._loop.call_soon(self._flush)

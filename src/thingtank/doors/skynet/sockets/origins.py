@@ -1,6 +1,9 @@
 """Which browsers' pages may use the sockets."""
 
+from http import HTTPStatus
+
 from thingtank.net.origins import is_own
+from thingtank.net.websocket import Refused, WebSocketHead
 
 
 def may_come_from(origin: str, host: str, allowed: tuple[str, ...]) -> bool:
@@ -12,3 +15,14 @@ def may_come_from(origin: str, host: str, allowed: tuple[str, ...]) -> bool:
     """
     is_page = "://" in origin or origin == "null"
     return not is_page or is_own(origin, host, allowed)
+
+
+def refuse_page(head: WebSocketHead, allowed: tuple[str, ...]) -> Refused | None:
+    """What a page that may not come in is told; None for all others."""
+    origin = head.headers.get("origin", "")
+    if may_come_from(origin, head.headers.get("host", ""), allowed):
+        return None
+    return Refused(
+        HTTPStatus.FORBIDDEN,
+        f"Pages of {origin[:200]} may not connect; skynet.allowed_origins lists those that may.",
+    )

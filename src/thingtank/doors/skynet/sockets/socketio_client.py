@@ -16,7 +16,6 @@ from thingtank.doors.skynet.sockets.client import Client
 from thingtank.doors.skynet.sockets.events.table import answer_event
 from thingtank.doors.skynet.sockets.relays import RELAYS_MAX, Relay
 from thingtank.net.websocket import WebSocketPeer, text_frame
-from thingtank.net.websocket_errors import CloseCode
 from thingtank.protocols.engineio.close_reasons import CloseReason
 from thingtank.protocols.socketio import frames
 from thingtank.protocols.socketio import session as socketio
@@ -100,7 +99,7 @@ class SocketioClient(Client):
         session: its own, of whichever wire.
     """
 
-    __slots__ = ("_ack_count", "_out", "_peer", "_poll", "_relays", "_warned_us", "session")
+    __slots__ = ("_ack_count", "_poll", "_relays", "_warned_us", "session")
 
     wire: ClassVar[_Wire]
     session: _Session
@@ -109,9 +108,7 @@ class SocketioClient(Client):
         self, sockets: "SkynetSockets", socket_id: str, address: str, *, is_secure: bool
     ) -> None:
         super().__init__(sockets, socket_id, address, is_secure=is_secure)
-        self._peer: WebSocketPeer | None = None
         self._poll: Poll | None = None
-        self._out: list[bytes] = []
         self._relays: OrderedDict[AckId, Replied] | None = None
         self._ack_count = 0
         self._warned_us = 0
@@ -169,12 +166,11 @@ class SocketioClient(Client):
             self._take_event(event)
         if self._poll is None and session.is_direct:
             return
-        peer = self._peer
-        if peer is not None:
+        if self._peer is not None:
             for frame in session.data_to_send():
-                self._write(text_frame(frame))
+                self.write(text_frame(frame))
             if not session.has_websocket:
-                self._close_peer(peer)
+                self._close_peer()
         if self._poll is not None:
             self._answer_poll()
         if session.is_over:
@@ -217,7 +213,7 @@ class SocketioClient(Client):
             self.emit_json(b"message", message.encoded_payload())
         elif self.session.is_direct:
             wire = self.wire
-            self._write(message.framed(wire.direct, wire.direct_of))
+            self.write(message.framed(wire.direct, wire.direct_of))
         else:
             self.session.send_frame(message.framed(self.wire.text, self.wire.text_of))
             self.pump()
@@ -250,27 +246,6 @@ class SocketioClient(Client):
     def _ack_json(self, args_json: bytes) -> bytes:
         return args_json
 
-    def _write(self, frame: bytes) -> None:
-        if not self._out:
-            self.sockets.flush_soon(self)
-        self._out.append(frame)
-
-    def flush(self) -> None:
-        """Write what there is for its WebSocket."""
-        out, peer = self._out, self._peer
-        if peer is None or not out:
-            return
-        if peer.unread_bytes() > self.door.settings.unread_bytes_max:
-            self.sockets.cut_off(self, peer)
-            return
-        peer.write_frames(out[0] if len(out) == 1 else b"".join(out))
-        out.clear()
-
-    def _close_peer(self, peer: WebSocketPeer) -> None:
-        self.flush()
-        self._peer = None
-        peer.close(CloseCode.NORMAL)
-
     # --- as a client ---
 
     def finish(self) -> None:
@@ -282,16 +257,6 @@ class SocketioClient(Client):
         """End the connection, what was sent first; the client may come back by itself."""
         self.session.close(CloseReason.SERVER, may_return=True)
         self.pump()
-
-    def pause(self) -> None:
-        """Read no more for now; of who polls, what came is bounded."""
-        if self._peer is not None:
-            self._peer.pause()
-
-    def read_on(self) -> None:
-        """Read on."""
-        if self._peer is not None:
-            self._peer.resume()
 
     def next_due_us(self) -> int | None:
         """When `take_due` is to be called."""

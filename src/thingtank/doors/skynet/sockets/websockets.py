@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from thingtank.doors.skynet.sockets.door import SkynetSockets
 from thingtank.doors.skynet.sockets.http import PREFIX, read_query
-from thingtank.doors.skynet.sockets.origins import may_come_from
+from thingtank.doors.skynet.sockets.origins import refuse_page
 from thingtank.doors.skynet.sockets.socketio_client import SocketioClient
 from thingtank.net.websocket import Refused, WebSocketHead, WebSocketPeer, WebSocketRoute
 from thingtank.net.websocket_errors import CloseCode
@@ -76,26 +76,18 @@ class SocketioWebSockets:
         # A client that sends too much is told so by its session.
         bounds = settings.connections_max, settings.message_bytes_max + 1024
         legacy = WebSocketRoute(
-            self._begin_legacy, *bounds, check=self._check_origin, compresses=False
+            self._begin_legacy, *bounds, check=self._check_legacy, compresses=False
         )
         engine = WebSocketRoute(
             self._begin_engine, *bounds, check=self._check_engine, compresses=False
         )
         return {LEGACY_PATH: legacy, **dict.fromkeys(ENGINE_PATHS, engine)}
 
-    def _check_origin(self, head: WebSocketHead) -> Refused | None:
-        origin, host = head.headers.get("origin", ""), head.headers.get("host", "")
-        allowed = self._sockets.door.settings.allowed_origins
-        if may_come_from(origin, host, allowed):
-            return None
-        return Refused(
-            HTTPStatus.FORBIDDEN,
-            f"Pages of {origin[:200]} may not connect; "
-            "skynet.allowed_origins lists those that may.",
-        )
+    def _check_legacy(self, head: WebSocketHead) -> Refused | None:
+        return refuse_page(head, self._sockets.door.settings.allowed_origins)
 
     def _check_engine(self, head: WebSocketHead) -> Refused | None:
-        refused = self._check_origin(head)
+        refused = self._check_legacy(head)
         if refused is not None:
             return refused
         asked = _read(head)

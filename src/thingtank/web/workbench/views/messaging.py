@@ -143,6 +143,7 @@ def permission(request: HttpRequest, feed_id: int, area: str) -> HttpResponse:
         "permission.html",
         form,
         device=device,
+        area=found,
         area_heading=heading,
         area_words=words,
         usual=usual_words(device, found, policy),
@@ -165,8 +166,8 @@ def keep(request: HttpRequest, feed_id: int) -> HttpResponse:
 @require_safe
 def events(request: HttpRequest, feed_id: int) -> HttpResponse:
     """Show a device's event log, page by page."""
-    _, device = owned_device(request, feed_id)
+    caller, device = owned_device(request, feed_id)
     before = request.GET.get("before", "")[:EVENT_ID_CHARS_MAX]
-    log = tank_access.run(read_events(tank_access.tank(), device, EVENTS_PER_PAGE, before))
+    log = tank_access.run(read_events(tank_access.tank(), caller, device, EVENTS_PER_PAGE, before))
     context = {"device": device, "log": log, "before": before}
     return render(request, "workbench/events.html", context)

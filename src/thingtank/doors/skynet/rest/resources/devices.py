@@ -83,7 +83,7 @@ async def put_device(door: SkynetDoor, request: Request) -> Reply:
     if request.body.is_form or not request.body.values:
         asked = {name: _value(value) for name, value in asked.items()}
     if "online" in asked:
-        asked["online"] = asked["online"] in (True, "true")
+        asked["online"] = asked["online"] is True or asked["online"] == "true"
     changed = await devices.update(door, request.party, request.uuid, asked)
     if not request.is_legacy:
         return answer(modern_record(changed, door.tank.messaging.presence, request.party))

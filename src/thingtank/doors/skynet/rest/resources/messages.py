@@ -11,13 +11,14 @@ from thingtank.doors.skynet.rest.error_table import RestRefusal, legacy_error
 from thingtank.doors.skynet.rest.replies import NO_CONTENT, Reply, answer
 from thingtank.doors.skynet.rest.requests import Request, Words
 from thingtank.protocols.skynet.parameters import decoded
-from thingtank.tank.actions.messages import Sent
 from thingtank.tank.errors import Unauthenticated, ValidationFailed
 from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.messages import targets_of
 
 WORDS = Words("Message not sent", int(EventCode.MESSAGE))
 
+# Asked for by this, in the query or beside the payload; it is not delivered.
+RECEIPTS = "receipts"
 # What the sender shows, and is no part of the message.
 _NOT_SENT = ("token", "uuid")
 
@@ -28,9 +29,9 @@ async def post_message(door: SkynetDoor, request: Request) -> Reply:
         return await _post_legacy(door, request)
     asked = request.parameters
     _check_devices(asked)
-    sent = await send(door, request.party, asked)
-    if "receipts" in request.head.query.decode("latin-1"):
-        return _with_receipts(request, sent)
+    if RECEIPTS in asked:
+        return await _post_for_receipts(door, request)
+    await send(door, request.party, asked)
     body = request.sent
     # What was sent is the answer; but `error` in an answer says that it failed, and a secret is
     # not sent back.
@@ -58,10 +59,13 @@ def _echo(asked: Any) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if name not in ("error", "token")}
 
 
-def _with_receipts(request: Request, sent: Sent) -> Reply:
-    echo = _echo(request.parameters)
-    echo.pop("receipts", None)
-    return answer({**echo, "receipts": [msgspec.to_builtins(each) for each in sent.receipts]})
+async def _post_for_receipts(door: SkynetDoor, request: Request) -> Reply:
+    """Answered by what became of the message as well, target by target."""
+    asked = dict(request.parameters)
+    is_wanted = asked.pop(RECEIPTS) not in (False, None, "false", "")
+    sent = await send(door, request.party, asked)
+    receipts = [msgspec.to_builtins(each) for each in sent.receipts]
+    return answer({**_echo(asked), RECEIPTS: receipts} if is_wanted else _echo(asked))
 
 
 async def _post_legacy(door: SkynetDoor, request: Request) -> Reply:

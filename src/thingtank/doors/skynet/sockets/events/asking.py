@@ -14,6 +14,7 @@ from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.permissions import Party
 
 if TYPE_CHECKING:
+    from thingtank.doors.skynet.sockets.client import Client
     from thingtank.doors.skynet.sockets.socketio_client import SocketioClient
 
 Answer: TypeAlias = tuple[Any, ...] | None
@@ -87,9 +88,12 @@ def acting(asking: Asking) -> Party:
     Raises:
         Unauthenticated: the token is wrong, or strangers are not let in.
     """
-    client = asking.client
+    return acting_by(asking.client, asking.body)
+
+
+def acting_by(client: "Client", body: Mapping[str, Any]) -> Party:
+    """As `acting`, by the body of what is asked."""
     party = client.party
-    body = asking.body
     uuid, token = text_of(body, "uuid"), text_of(body, "token")
     if uuid and token:
         if uuid == party.uuid and token == party.token:
@@ -100,7 +104,7 @@ def acting(asking: Asking) -> Party:
     return party
 
 
-def check_is_known(client: "SocketioClient") -> None:
+def check_is_known(client: "Client") -> None:
     """Keep strangers out where the tank is not open.
 
     Raises:

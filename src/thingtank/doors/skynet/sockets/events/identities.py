@@ -29,13 +29,12 @@ _NO_PROPERTIES = frozenset(
 async def _identity(asking: Asking) -> Answer:
     client, body = asking.client, asking.body
     party, token = await identified(client, body)
-    shows_presence = body.get("auto_set_online") not in (False, "false")
-    _log(client, party, EventCode.IDENTIFIED)
+    log_identity(client, party, EventCode.IDENTIFIED)
 
     def ready() -> None:
         client.emit("ready", _ready(client, party.uuid, token))
 
-    await client.become(party, ready, shows_presence=shows_presence)
+    await client.become(party, ready, shows_presence=not stays_unseen(body))
     return ()
 
 
@@ -92,7 +91,7 @@ async def _authenticate(asking: Asking) -> Answer:
     client, body = asking.client, asking.body
     uuid, token = text_of(body, "uuid"), text_of(body, "token")
     party = client.door.parties.device(uuid, token, client.address)
-    _log(client, party, EventCode.AUTHENTICATED)
+    log_identity(client, party, EventCode.AUTHENTICATED)
 
     def ready() -> None:
         client.emit("ready", _ready(client, party.uuid))
@@ -116,7 +115,13 @@ def _refuse_authenticate(asking: Asking, refusal: "Refusal") -> Answer:
     return (told if refusal.code == 401 else {**told, "error": refusal.error()},)
 
 
-def _log(client: "Client", party: Party, code: EventCode) -> None:
+def stays_unseen(body: dict[str, Any]) -> bool:
+    """Whether a device wants not to count as being there."""
+    return body.get("auto_set_online") in (False, "false")
+
+
+def log_identity(client: "Client", party: Party, code: EventCode) -> None:
+    """Note that a device has come."""
     body = {
         "uuid": party.uuid,
         "socketid": client.socket_id,

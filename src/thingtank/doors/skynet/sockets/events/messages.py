@@ -13,11 +13,12 @@ from thingtank.doors.skynet.sockets.events.asking import (
 from thingtank.doors.skynet.sockets.refusals import Refusal
 from thingtank.doors.skynet.sockets.relays import Relay
 from thingtank.tank.actions.messages import Sent
-from thingtank.tank.errors import NoSuchDevice, ValidationFailed
+from thingtank.tank.errors import ValidationFailed
 from thingtank.tank.messaging.messages import EventName
 
 WANTS_RECEIPTS = "receipt"  # a member of messages whose sender wants to know what became of them
 _MOST_MEMBERS = 50  # of a gateway's request
+_NO_GATEWAY = "Gateway not found"
 _ARRIVED = ("delivered", "kept")
 _OF_ANSWERS = ("devices", "ack", "payload")
 
@@ -80,7 +81,8 @@ async def _gateway_config(asking: Asking) -> Answer:
     sent = await _relay(asking, content, "config", relay)
     outcome = sent.receipts[0].outcome
     if outcome != "delivered":
-        raise NoSuchDevice("Gateway offline" if outcome == "away" else "Gateway not found")
+        words = "Gateway offline" if outcome == "away" else _NO_GATEWAY
+        return ({"error": Refusal(404, words).error()},)
     if relay is not None and relay.is_taken:
         client.sockets.deadlines.watch(relay)
         return None
@@ -88,9 +90,9 @@ async def _gateway_config(asking: Asking) -> Answer:
 
 
 def _refuse_gateway_config(asking: Asking, refusal: Refusal) -> Answer:
-    words = "Gateway not found" if refusal.code in (401, 404) else refusal.message
-    code = 404 if refusal.code in (401, 404) else refusal.code
-    return ({"error": Refusal(code, words, refusal.retry_after_s).error()},)
+    if refusal.code in (401, 404):
+        refusal = Refusal(404, _NO_GATEWAY)
+    return ({"error": refusal.error()},)
 
 
 async def _text(asking: Asking) -> Answer:

@@ -1,0 +1,132 @@
+"""What one client asks, in order: while something has to wait, what it asks next waits too."""
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import structlog
+
+from thingtank.doors.skynet.errors import SkynetError
+from thingtank.doors.skynet.mqtt_topics.answers import ANSWERING, Answer
+from thingtank.doors.skynet.mqtt_topics.frames import ack_frame, answer_frame, event_frame
+from thingtank.doors.skynet.mqtt_topics.refusals import (
+    INTERNAL,
+    NOT_A_DEVICE,
+    Refusal,
+    refusal_of,
+)
+from thingtank.doors.skynet.mqtt_topics.requests import Request, parse_request
+from thingtank.net.eager import run_eagerly
+from thingtank.protocols.mqtt.intake import Done
+from thingtank.protocols.mqtt.messages import Message
+from thingtank.protocols.mqtt.reason_codes import ReasonCode
+from thingtank.protocols.mqtt.session import Session
+from thingtank.tank.errors import TankError
+
+if TYPE_CHECKING:
+    from thingtank.doors.skynet.mqtt_topics.owner import SkynetTopics
+
+log = structlog.get_logger()
+
+WAITING_MAX = 1000  # requests of one client, while something before them waits
+
+
+class RequestIntake:
+    """Takes what devices publish to one topic."""
+
+    keeps_messages = False
+
+    def __init__(self, topics: "SkynetTopics", topic: str) -> None:
+        self._topics = topics
+        self._topic = topic
+
+    def take(self, session: Session, message: Message, done: Done) -> None:
+        """Take one request."""
+        self._topics.asking_of(session).take(self._topic, message, done)
+
+
+class Asking:
+    """What one client asks.
+
+    Attributes:
+        is_busy: whether something waits, such as for the disk.
+    """
+
+    __slots__ = ("_session", "_topics", "_waiting", "is_busy")
+
+    def __init__(self, topics: "SkynetTopics", session: Session) -> None:
+        self._topics = topics
+        self._session = session
+        self._waiting: deque[tuple[str, Message, Done]] = deque()
+        self.is_busy = False
+
+    def take(self, topic: str, message: Message, done: Done) -> None:
+        """It asks something: do it, or as soon as what it asked before is done."""
+        if self.is_busy:
+            if len(self._waiting) >= WAITING_MAX:
+                done(ReasonCode.QUOTA_EXCEEDED)
+                return
+            self._waiting.append((topic, message, done))
+            return
+        self.is_busy = True
+        run_eagerly(self._work_off(topic, message, done))
+        if self.is_busy and self._session.connection is not None:
+            self._session.connection.hold()
+
+    async def _work_off(self, topic: str, message: Message, done: Done) -> None:
+        while True:
+            try:
+                reason = await self._answer(topic, message)
+            except Exception:
+                log.exception("skynet_mqtt_request_failed", topic=topic)
+                reason = INTERNAL.reason
+            done(reason)
+            if not self._waiting:
+                break
+            topic, message, done = self._waiting.popleft()
+        self.is_busy = False
+        connection = self._session.connection
+        if connection is not None and connection.is_held:
+            self._topics.read_on(connection)
+
+    async def _answer(self, topic: str, message: Message) -> ReasonCode:
+        """Do what is asked and say what there is to say; what becomes of the message."""
+        topics, session = self._topics, self._session
+        request = None
+        try:
+            party = topics.find_party(session)
+            if party is None or party.device is None:
+                return NOT_A_DEVICE.reason
+            request = parse_request(topic, message.payload, topics.door.settings.message_bytes_max)
+            answer = await ANSWERING[topic](topics.door, party, request)
+        except (TankError, SkynetError) as error:
+            refusal = refusal_of(error)
+            if request is not None:
+                self._refuse(request, refusal, message.qos)
+            return refusal.reason
+        if answer is not None:
+            if answer.own_token:
+                topics.renew(session, answer.own_token)
+            self._tell(request, answer, message.qos)
+        return ReasonCode.SUCCESS
+
+    def _tell(self, request: Request, answer: Answer, qos: int) -> None:
+        if request.callback_id:
+            payload = answer_frame(answer.topic, answer.data, request.callback_id)
+        elif request.ack:
+            acked = answer.data if answer.acked is None else answer.acked
+            payload = ack_frame(request.ack, acked)
+        elif answer.is_told_always:
+            payload = event_frame(answer.topic, answer.data)
+        else:
+            return
+        self._topics.answer(self._session, payload, qos)
+
+    def _refuse(self, request: Request, refusal: Refusal, qos: int) -> None:
+        """Tell who has asked for an answer; for others an event `error` could end the program."""
+        if request.callback_id:
+            payload = answer_frame("error", refusal.shown(), request.callback_id)
+        elif request.ack:
+            payload = ack_frame(request.ack, {"error": refusal.shown()})
+        else:
+            return
+        self._topics.answer(self._session, payload, qos)

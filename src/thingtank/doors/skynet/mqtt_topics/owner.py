@@ -1,0 +1,253 @@
+"""Owns the topics of messages between devices, for the broker."""
+
+from typing import Protocol
+
+import structlog
+
+from thingtank.doors.skynet.door import SkynetDoor
+from thingtank.doors.skynet.mqtt_topics.asking import Asking, RequestIntake
+from thingtank.doors.skynet.mqtt_topics.hearing import KINDS, Hearing
+from thingtank.doors.skynet.mqtt_topics.names import REQUESTS, heard_of
+from thingtank.doors.skynet.mqtt_topics.visits import Visits
+from thingtank.net.eager import run_eagerly
+from thingtank.protocols.mqtt.broker import Broker
+from thingtank.protocols.mqtt.connection import Connection
+from thingtank.protocols.mqtt.intake import Intake
+from thingtank.protocols.mqtt.messages import Message as Publication
+from thingtank.protocols.mqtt.messages import Subscription
+from thingtank.protocols.mqtt.outgoing import Outgoing
+from thingtank.protocols.mqtt.session import Session
+from thingtank.tank.errors import Unavailable
+from thingtank.tank.events import DeviceCreated, DeviceDeleted
+from thingtank.tank.messaging.messages import Message
+from thingtank.tank.messaging.permissions import Party
+from thingtank.tank.messaging.presence import Presence
+from thingtank.tank.things import Device
+from thingtank.tank.tokens import uuid_key
+
+log = structlog.get_logger()
+
+
+class Visitors(Protocol):
+    """Who the broker's sessions belong to: the MQTT door knows."""
+
+    def is_device(self, session: Session) -> bool:
+        """Whether it is one of a client that came in as a device."""
+
+    def find_party(self, session: Session) -> Party | None:
+        """Who acts through a session; None if its rights are gone."""
+
+    def renew(self, session: Session, token: str) -> None:
+        """Let a device that has replaced the token that it came in by stay by the new one."""
+
+    def is_secure(self, session: Session) -> bool:
+        """Whether its connection is encrypted."""
+
+
+class SkynetTopics:
+    """One of the broker's owners of topics; `start`, when its sessions are restored."""
+
+    def __init__(self, door: SkynetDoor, broker: Broker, visitors: Visitors) -> None:
+        """Tell nobody of anything yet."""
+        self.door = door
+        self._broker = broker
+        self._visitors = visitors
+        self._visits = Visits(door, visitors)
+        self._intakes: dict[str, Intake] = {topic: RequestIntake(self, topic) for topic in REQUESTS}
+        self._asking: dict[Session, Asking] = {}
+        self._hearings: dict[Session, dict[str, Hearing]] = {}
+        self._by_uuid: dict[str, dict[Hearing, None]] = {}
+        self._last: tuple[Message, str, Outgoing] | None = None
+
+    def start(self) -> None:
+        """Listen on behalf of sessions that the broker has restored."""
+        bus = self.door.tank.bus
+        bus.react(DeviceCreated, self._device_created)
+        bus.react(DeviceDeleted, self._device_deleted)
+        for session in self._broker.sessions.values():
+            for subscription in session.subscriptions.values():
+                self.subscribed(session, subscription)
+
+    @property
+    def presence(self) -> Presence:
+        """Which devices are there."""
+        return self.door.tank.messaging.presence
+
+    def find_party(self, session: Session) -> Party | None:
+        """Who acts through a session; None if its rights are gone."""
+        return self._visitors.find_party(session)
+
+    # --- as the broker's ---
+
+    def find_intake(self, topic: str) -> Intake | None:
+        """None: for all but devices these topics are like others."""
+        return None
+
+    def find_intake_of(self, session: Session, topic: str) -> Intake | None:
+        """Who takes what a device asks for."""
+        intake = self._intakes.get(topic)
+        if intake is None or not self._visitors.is_device(session):
+            return None
+        return intake
+
+    def connected(self, session: Session) -> None:
+        """A client is there: give it what was kept, and show that it is."""
+        self._visits.begin(session)
+        for hearing in self._hearings.get(session, {}).values():
+            self._listen(hearing)
+
+    def disconnected(self, session: Session) -> None:
+        """It is gone: only what waits in its session is heard on."""
+        for hearing in self._hearings.get(session, {}).values():
+            self._hear_no_more(hearing)
+            if hearing.is_heard_while_away:
+                self._listen(hearing)
+        self._asking.pop(session, None)
+        self._visits.end(session)
+
+    def subscribed(self, session: Session, subscription: Subscription) -> None:
+        """Have it hear a device, if that is what the topic filter is about."""
+        heard = heard_of(subscription.topic_filter)
+        if heard is None:
+            return
+        hearings = self._hearings.setdefault(session, {})
+        before = hearings.get(subscription.topic_filter)
+        if before is not None:
+            self._forget(before)
+        hearing = Hearing(self, session, subscription, *heard)
+        hearings[subscription.topic_filter] = hearing
+        self._by_uuid.setdefault(uuid_key(heard.uuid), {})[hearing] = None
+        if session.connection is not None or hearing.is_heard_while_away:
+            self._listen(hearing)
+
+    def unsubscribed(self, session: Session, subscription: Subscription) -> None:
+        """Have it hear that no more."""
+        hearings = self._hearings.get(session)
+        hearing = hearings.pop(subscription.topic_filter, None) if hearings else None
+        if hearing is None:
+            return
+        self._forget(hearing)
+        if not hearings:
+            self._hearings.pop(session, None)
+
+    # --- listening ---
+
+    def _listen(self, hearing: Hearing) -> None:
+        """Have it hear its device from now on, if there is one; rights are the switchboard's."""
+        device = self.door.tank.directory.find_device_by_uuid(hearing.uuid)
+        party = self.find_party(hearing.session)
+        if device is None or party is None:
+            return
+        is_there = hearing.session.connection is not None
+        if party.device is not None and not is_there:
+            # The session is the device's, by whichever of its tokens it comes back.
+            party = Party(party.caller, party.device)
+        hearing.device_id, hearing.party = device.device_id, party
+        if is_there and hearing.what == "own" and party.device_id == device.device_id:
+            run_eagerly(self._hear_after_kept(hearing, party, device))
+        else:
+            self._add(hearing, party, device)
+
+    def _add(self, hearing: Hearing, party: Party, device: Device) -> None:
+        board = self.door.tank.messaging.switchboard
+        board.add(hearing, party, device, KINDS[hearing.what])
+
+    async def _hear_after_kept(self, hearing: Hearing, party: Party, device: Device) -> None:
+        """Hear new messages after those that were kept."""
+
+        def is_there() -> bool:
+            return hearing.party is party
+
+        messaging = self.door.tank.messaging
+        try:
+            await messaging.give_kept(device, hearing, is_there)
+        except Unavailable as error:
+            # They stay where they are, for the next time.
+            log.warning("skynet_kept_messages_not_given", device=device.device_id, why=str(error))
+        except Exception:
+            log.exception("skynet_kept_messages_not_given", device=device.device_id)
+        if is_there():
+            self._add(hearing, party, device)
+
+    def _hear_no_more(self, hearing: Hearing) -> None:
+        hearing.party = None
+        if hearing.device_id:
+            board = self.door.tank.messaging.switchboard
+            board.remove(hearing, hearing.device_id, KINDS[hearing.what])
+
+    def _forget(self, hearing: Hearing) -> None:
+        self._hear_no_more(hearing)
+        key = uuid_key(hearing.uuid)
+        hearings = self._by_uuid.get(key, {})
+        hearings.pop(hearing, None)
+        if not hearings:
+            self._by_uuid.pop(key, None)
+
+    def _device_created(self, event: DeviceCreated) -> None:
+        """There is a device that some listen to already."""
+        for hearing in list(self._by_uuid.get(uuid_key(event.device.uuid), ())):
+            if hearing.session.connection is not None or hearing.is_heard_while_away:
+                self._listen(hearing)
+
+    def _device_deleted(self, event: DeviceDeleted) -> None:
+        for hearing in list(self._by_uuid.get(uuid_key(event.device.uuid), ())):
+            if hearing.device_id == event.device.device_id:
+                self._hear_no_more(hearing)
+                hearing.device_id = 0
+
+    # --- towards the client ---
+
+    def send(self, hearing: Hearing, payload: bytes, qos: int) -> None:
+        """Publish something to one client, by its subscription."""
+        topic = hearing.subscription.topic_filter
+        self._deliver(hearing.session, hearing.subscription, self._outgoing(topic, payload), qos)
+
+    def send_broadcast(self, hearing: Hearing, message: Message, qos: int) -> None:
+        """The same of a message that many get, encoded once."""
+        topic, last = hearing.subscription.topic_filter, self._last
+        if last is not None and last[0] is message and last[1] == topic:
+            outgoing = last[2]
+        else:
+            outgoing = self._outgoing(topic, hearing.broadcast_payload(message))
+            self._last = (message, topic, outgoing)
+        self._deliver(hearing.session, hearing.subscription, outgoing, qos)
+
+    def answer(self, session: Session, payload: bytes, qos: int) -> None:
+        """Publish an answer to who has asked, on its device's topic, if it listens there."""
+        for hearing in self._hearings.get(session, {}).values():
+            party = hearing.party
+            if hearing.what == "own" and party is not None and party.is_of(hearing.device_id):
+                self.send(hearing, payload, min(qos, hearing.subscription.qos))
+                return
+
+    def _outgoing(self, topic: str, payload: bytes) -> Outgoing:
+        return Outgoing(Publication(topic, payload, 2), topic.encode(), self._broker.now_us())
+
+    def _deliver(
+        self, session: Session, subscription: Subscription, outgoing: Outgoing, qos: int
+    ) -> None:
+        identifier = subscription.identifier
+        session.deliver(outgoing, qos, False, (identifier,) if identifier else ())
+        self._broker.wake()
+
+    # --- what it asks ---
+
+    def renew(self, session: Session, token: str) -> None:
+        """A device has another root token by what it asked: it stays, and hears on."""
+        self._visitors.renew(session, token)
+        for hearing in self._hearings.get(session, {}).values():
+            self._listen(hearing)
+
+    def asking_of(self, session: Session) -> Asking:
+        """What a client asks."""
+        asking = self._asking.get(session)
+        if asking is None:
+            asking = Asking(self, session)
+            if session.connection is not None:  # else it is a will
+                self._asking[session] = asking
+        return asking
+
+    def read_on(self, connection: Connection) -> None:
+        """Take more of a client, at the end of this turn."""
+        self._broker.resuming.append(connection)
+        self._broker.wake()
