@@ -91,6 +91,7 @@ if [ "$lock" = requirements-dev.lock ]; then
     # Debian has mosquitto where only root's PATH goes.
     PATH="$PATH:/usr/sbin" command -v mosquitto >/dev/null || missing="$missing mosquitto"
     command -v mosquitto_pub >/dev/null || missing="$missing mosquitto-clients"
+    command -v redis-server >/dev/null || missing="$missing redis-server"
     command -v zbarimg >/dev/null || missing="$missing zbar-tools"
     command -v pdftoppm >/dev/null || missing="$missing poppler-utils"
     # shellcheck disable=SC2086 # a list of words on purpose

@@ -43,7 +43,7 @@ def list_all(data: Path, as_json: bool, **asked: Any) -> None:
                 row["delivery_id"],
                 time_of(row["created_us"]),
                 f"{row['state']} (test)" if row["is_test"] else row["state"],
-                row["trigger_id"],
+                row["trigger_id"] or row["channel"],
                 row["target"],
                 row["attempt_count"],
                 row["error"] or row["status"],

@@ -13,6 +13,7 @@ class DeliveryRow(msgspec.Struct, frozen=True):
     """A delivery in a list.
 
     Attributes:
+        trigger_id: 0 for a device's hook.
         owner: blank when the account is gone.
         status: the last answer's; None when there was none.
         error: why the last attempt failed, blank when it did not.

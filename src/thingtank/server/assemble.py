@@ -20,6 +20,7 @@ from thingtank.server.config import Config
 from thingtank.server.control import ControlSocket
 from thingtank.server.data_folder import OpenFolder, open_folder
 from thingtank.server.first_start import Owner, ensure_owner
+from thingtank.server.hooks.start import make_hook_parts, start_hooks
 from thingtank.server.housekeeping import Housekeeping
 from thingtank.server.http_server import HttpServer
 from thingtank.server.listening import reachable_host
@@ -90,9 +91,12 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         web = _bind_web(config, opened, upgrades, stack)
         url = base_url(config, web.server.port) if web else ""
         # Triggers from before the first value until after the last, so inside of all doors.
-        await start_triggers(config, opened.tank, opened.archive, opened.outbox, url, stack)
+        tank, outbox = opened.tank, opened.outbox
+        hooks = make_hook_parts(tank, folder)
+        await start_triggers(config, tank, opened.archive, outbox, url, stack, hooks)
+        start_hooks(tank, outbox, stack)
         wamp = await make_wamp_door(config, folder, opened, url, stack)
-        skynet = make_skynet_door(config, opened, account)
+        skynet = make_skynet_door(config, opened, account, stack)
         mqtt = await make_mqtt_door(config, folder, opened, url, stack, skynet)
         bridge_topics(config, wamp, mqtt)
         upgrades |= web_upgrades(config, wamp, stack) | mqtt_upgrades(config, mqtt, stack)
@@ -107,7 +111,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         open_mqtt_workbench(config, mqtt, sockets, stack)
         welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""
         await _open_control(folder, opened, url, sockets, stack)
-        return Instance(opened.tank, owner, url, sockets, welcome_path, stack.pop_all())
+        return Instance(tank, owner, url, sockets, welcome_path, stack.pop_all())
     raise AssertionError("the stack swallows nothing")
 
 

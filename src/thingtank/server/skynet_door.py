@@ -7,6 +7,7 @@ from thingtank.doors.skynet.door import SkynetDoor
 from thingtank.doors.skynet.parties import Parties
 from thingtank.doors.skynet.port import SkynetApp
 from thingtank.doors.skynet.rates import Rates
+from thingtank.doors.skynet.redis_rates import RedisCounter
 from thingtank.net.direct_http import DirectRoute
 from thingtank.net.forwarded import client_of
 from thingtank.net.identity.principals import Callers
@@ -21,14 +22,16 @@ from thingtank.tank.things import Account
 REMEDY = "--skynet PORT"
 
 
-def make_skynet_door(config: Config, opened: OpenFolder, owner: Account | None) -> SkynetDoor:
+def make_skynet_door(
+    config: Config, opened: OpenFolder, owner: Account | None, stack: AsyncExitStack
+) -> SkynetDoor:
     """The door, which nobody can reach yet.
 
     Args:
         owner: whose the instance is; owns what strangers register, unless a setting names another.
 
     Raises:
-        CannotStart: the setting names nobody.
+        CannotStart: a setting names nobody, or no Redis server.
     """
     settings, tank = config.skynet, opened.tank
     account = tank.directory.find_account(settings.account) if settings.account else owner
@@ -38,7 +41,19 @@ def make_skynet_door(config: Config, opened: OpenFolder, owner: Account | None) 
     clock = SteadyClock()
     parties = Parties(tank.directory, callers, clock.now_us)
     account_id = account.account_id if account is not None else 0
-    return SkynetDoor(settings, tank, parties, Rates(settings), account_id, clock.now_us)
+    rates = Rates(settings, _shared_counter(settings.redis_url, stack))
+    return SkynetDoor(settings, tank, parties, rates, account_id, clock.now_us)
+
+
+def _shared_counter(url: str, stack: AsyncExitStack) -> RedisCounter | None:
+    if not url:
+        return None
+    try:
+        counter = RedisCounter(url)
+    except ValueError as error:
+        raise CannotStart(str(error)) from error
+    stack.push_async_callback(counter.close)
+    return counter
 
 
 async def open_skynet_port(

@@ -23,7 +23,6 @@ from thingtank.tank.deliveries import (
     DeliveryQueue,
     DeliveryState,
     Settlement,
-    lane_of,
     receiver_of,
 )
 from thingtank.tank.errors import StorageFailed
@@ -162,7 +161,7 @@ class Dispatcher:
         return Busy(
             [host for host, count in hosts.items() if count >= self._settings.per_host_max],
             [id_ for id_, count in accounts.items() if count >= self._settings.per_account_max],
-            {lane_of(delivery.trigger_id, delivery.channel) for delivery in running},
+            {delivery.lane for delivery in running},
             [receiver for receiver in receivers if self._circuits.is_on_trial(receiver)],
         )
 
@@ -171,7 +170,7 @@ class Dispatcher:
         return (
             delivery.host in busy.hosts
             or delivery.account_id in busy.account_ids
-            or lane_of(delivery.trigger_id, delivery.channel) in busy.lanes
+            or delivery.lane in busy.lanes
             or receiver_of(delivery.account_id, delivery.host) in busy.receivers
         )
 

@@ -109,7 +109,7 @@ class _Room:
 
 
 def _insert(connection: sqlite3.Connection, new: NewDelivery, problem: str) -> None:
-    lane = lane_of(new.trigger_id, new.channel)
+    lane = lane_of(new.trigger_id, new.channel, new.device_id, new.target)
     is_first = new.is_test or connection.execute(_OLDEST_OF_LANE, (lane,)).fetchone() is None
     state = DeliveryState.DEAD if problem else DeliveryState.WAITING
     connection.execute(

@@ -26,7 +26,9 @@ class Delivery(msgspec.Struct, frozen=True):
 
     Attributes:
         message_id: the same at each attempt, so that a receiver can tell a repetition.
-        channel: `webhook` or `email`. target: URL or address.
+        trigger_id: 0 for a device's hook.
+        channel: `webhook` or `email` of a trigger; `hook` or `forward` of a device.
+        target: URL or address; of a forward the uuid of a device, or `*` for a broadcast.
         host: whom it depends on (`tank.targets.host_of`).
         created_us: when it was fired. due_us: when it is tried next; None while an earlier one of
             its trigger and channel waits, and once it is settled. done_us: when it was settled.
@@ -56,6 +58,11 @@ class Delivery(msgspec.Struct, frozen=True):
     status: int | None
     error: str
     is_asked: bool = False
+
+    @property
+    def lane(self) -> str:
+        """What it is delivered in order with."""
+        return lane_of(self.trigger_id, self.channel, self.device_id, self.target)
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -200,9 +207,12 @@ def receiver_of(account_id: int, host: str) -> str:
     return f"{account_id} {host}"
 
 
-def lane_of(trigger_id: int, channel: str) -> str:
-    """What is delivered in order: a trigger's notifications by one channel."""
-    return f"{channel}:{trigger_id}"
+def lane_of(trigger_id: int, channel: str, device_id: int = 0, target: str = "") -> str:
+    """What is delivered in order: a trigger's notifications by one channel.
+
+    Of a device's hooks, which have no trigger, what goes to one target.
+    """
+    return f"{channel}:{trigger_id}" if trigger_id else f"{channel}:{device_id}:{target}"
 
 
 class DeliveryQueue(Protocol):

@@ -16,9 +16,15 @@ class DeviceCreated(msgspec.Struct, frozen=True, gc=False):
 
 
 class DeviceUpdated(msgspec.Struct, frozen=True, gc=False):
-    """A device's metadata, datastreams or keys changed."""
+    """A device's metadata, datastreams, keys or tokens changed.
+
+    Attributes:
+        is_record: whether it is what the device says of itself: its name, tags, properties and
+            other metadata.
+    """
 
     device: Device
+    is_record: bool = True
 
 
 class DeviceDeleted(msgspec.Struct, frozen=True, gc=False):

@@ -1,4 +1,4 @@
-"""What must be delivered, recorded before it is tried: the triggers' side of the outbox."""
+"""What must be delivered, recorded before it is tried: the side of triggers and hooks."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -10,9 +10,11 @@ class NewDelivery(msgspec.Struct, frozen=True):
     """What must be delivered, before it is tried.
 
     Attributes:
-        channel: `webhook` or `email`.
-        target: URL or address.
-        body: the JSON document of a trigger's notification, without the form encoding.
+        trigger_id: 0 for a device's hook.
+        channel: `webhook` or `email` of a trigger; `hook` or `forward` of a device.
+        target: URL or address; of a forward the uuid of a device, or `*` for a broadcast.
+        body: the JSON document of a trigger's notification, without the form encoding; of a hook,
+            a `tank.messaging.hooks.SentOn`.
         created_us: when it fired, microseconds since the epoch, UTC.
         is_test: sent from the page: tried at once and only once, past what waits before it.
     """

@@ -96,9 +96,11 @@ def parse_address(address: str) -> str:
 
 
 def host_of(channel: str, target: str) -> str:
-    """Which peer a delivery depends on: a webhook's origin; all e-mail leaves by one server."""
+    """Which peer a delivery depends on: a URL's origin; all e-mail leaves by one server."""
     if channel == "email":
         return "email"
+    if channel == "forward":
+        return "tank"
     try:
         return parse_url(target).origin
     except BadTarget:

@@ -13,10 +13,11 @@ from tests.certificates import make_certificate
 from tests.deliveries import NOW, Receiver, S, answering, delivery_to, receiver
 
 from thingtank.sinks import resolver as module
+from thingtank.sinks.http_attempts import _retry_after_s
 from thingtank.sinks.outcome import Outcome, Verdict
 from thingtank.sinks.resolver import ResolveFailed, SystemResolver
 from thingtank.sinks.settings import WebhookSettings
-from thingtank.sinks.webhooks import WebhookSink, _retry_after_s
+from thingtank.sinks.webhooks import WebhookSink
 from thingtank.tank.tank import SystemClock
 
 LOOPBACK = WebhookSettings(allowed_networks=("127.0.0.1/32",), attempt_s_max=5)

@@ -74,7 +74,7 @@ async def test_a_new_token_opens_the_device_beside_the_others(
     device_id = made.device.device_id
     with tank.bus.listen(DeviceUpdated) as listener:
         created = await create_token(tank, Caller(alice), device_id, "phone")
-        assert listener.take_all() == [DeviceUpdated(made.device)]
+        assert listener.take_all() == [DeviceUpdated(made.device, is_record=False)]
     assert len(created.token) == 40
     assert set(created.token) <= set(string.hexdigits.lower())
     assert created.token not in repr(created)
@@ -112,7 +112,7 @@ async def test_a_reset_replaces_the_root_token(
     other = await create_token(tank, Caller(alice), device_id)
     with tank.bus.listen(DeviceUpdated) as listener:
         token = await reset_token(tank, Caller(alice), device_id)
-        assert listener.take_all() == [DeviceUpdated(made.device)]
+        assert listener.take_all() == [DeviceUpdated(made.device, is_record=False)]
     assert len(token) == 40
     found = [tank.directory.has_token(device_id, t) for t in (made.token, token, other.token)]
     assert found == [False, True, True]
@@ -131,7 +131,7 @@ async def test_a_revoked_token_opens_nothing_and_only_what_changed_is_announced(
         assert listener.take_all() == []
         assert await revoke_token(tank, caller, device_id, one.token)
         assert await revoke_tokens(tank, caller, device_id, tag="b") == 1
-        assert listener.take_all() == [DeviceUpdated(made.device)] * 2
+        assert listener.take_all() == [DeviceUpdated(made.device, is_record=False)] * 2
     for token in (one.token, two.token):
         assert not tank.directory.has_token(device_id, token)
     assert tank.directory.has_token(device_id, made.token)

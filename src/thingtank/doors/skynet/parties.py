@@ -52,9 +52,9 @@ class Parties:
         if device is not None and is_right:
             caller = self._callers.caller(DevicePrincipal(device.uuid), address)
             return Party(caller, device, token=token)
-        caller = self._key_caller(uuid, token, address)
-        if device is not None and caller is not None and _does_all(caller, device):
-            return Party(caller, device)
+        holder = self._key_caller(uuid, token, address)
+        if device is not None and holder is not None and _does_all(holder, device):
+            return Party(holder, device)
         attempts.fail(address, name)
         raise Unauthenticated(_WRONG)
 

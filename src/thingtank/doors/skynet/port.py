@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from thingtank.doors.skynet.door import SkynetDoor
+from thingtank.doors.skynet.raw_websocket import raw_websocket_route
 from thingtank.doors.skynet.rest.rest import SkynetRest
 from thingtank.doors.skynet.sockets.door import SkynetSockets
 from thingtank.doors.skynet.sockets.http import PREFIX, SocketHttp
@@ -29,7 +30,7 @@ class SkynetApp:
         self._rest = SkynetRest(door)
         self._sockets = SkynetSockets(door)
         self._socket_http = SocketHttp(self._sockets)
-        routes = SocketioWebSockets(self._sockets).routes()
+        routes = SocketioWebSockets(self._sockets).routes() | raw_websocket_route(self._sockets)
         self.upgrades: Mapping[bytes, Adopt] = self._sockets.upgrades(routes, find_client)
 
     def start(self) -> None:

@@ -3,10 +3,11 @@
 A user is a device, else a key or an account, else an address.
 """
 
+import asyncio
 import ipaddress
 import time
-from collections.abc import Awaitable
-from typing import Literal, Protocol
+from collections.abc import Coroutine
+from typing import Any, Literal, Protocol
 
 from thingtank.doors.skynet.errors import RateLimited
 from thingtank.doors.skynet.settings import SkynetSettings
@@ -23,7 +24,7 @@ _SECOND_NS = 1_000_000_000
 class SharedCounter(Protocol):
     """Counts for several servers together."""
 
-    def take(self, name: str, rate: float) -> Awaitable[float]:
+    def take(self, name: str, rate: float) -> Coroutine[Any, Any, float]:
         """Take one token; 0.0, or the seconds until there will be one."""
 
 
@@ -43,9 +44,7 @@ class Rates:
             "connections": settings.rate_connections_s,
         }
         self._buckets = {
-            kind: TokenBuckets(rate, max(1, round(rate)))
-            for kind, rate in self._rates.items()
-            if rate
+            kind: TokenBuckets(rate, burst_of(rate)) for kind, rate in self._rates.items() if rate
         }
         self._unthrottled = [ipaddress.ip_network(text) for text in settings.unthrottled_networks]
         self._shared = shared
@@ -64,7 +63,9 @@ class Rates:
             return
         name = user_of(party)
         if self._shared is not None:
-            retry_after_s = await self._shared.take(f"{kind}:{name}", self._rates[kind])
+            # A task of its own: requests run without one, and its deadline needs one.
+            taking = self._shared.take(f"{kind}:{name}", self._rates[kind])
+            retry_after_s = await asyncio.create_task(taking)
         else:
             retry_after_s = buckets.take(name, time.monotonic_ns()) / _SECOND_NS
         if retry_after_s:
@@ -76,6 +77,11 @@ class Rates:
         except ValueError:
             return False
         return any(parsed in network for network in self._unthrottled)
+
+
+def burst_of(rate: float) -> int:
+    """How many may come at once, after a rest, of who may ask so often a second."""
+    return max(1, round(rate))
 
 
 def user_of(party: Party) -> str:

@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 
 from thingtank.server.config import Config
-from thingtank.server.deliveries import start_dispatcher
+from thingtank.server.deliveries import HookParts, start_dispatcher
 from thingtank.server.triggers.engine import JournalSource, TriggerEngine
 from thingtank.stores.sqlite_outbox import SqliteOutbox
 from thingtank.tank.access import OPERATOR
@@ -29,11 +29,13 @@ async def start_triggers(
     outbox: SqliteOutbox,
     base_url: str,
     stack: AsyncExitStack,
+    hooks: HookParts | None = None,
 ) -> None:
     """Begin to watch and to deliver; `stack` ends both.
 
     Args:
         base_url: what links in notices begin with.
+        hooks: as of `start_dispatcher`.
 
     Raises:
         StorageFailed: the outbox or the journal cannot be used.
@@ -50,7 +52,7 @@ async def start_triggers(
         with contextlib.suppress(NoSuchTrigger):  # deleted meanwhile
             await enable_trigger(tank, OPERATOR, delivery.trigger_id, False)
 
-    start_dispatcher(config, outbox, tank.clock, disable, stack)
+    start_dispatcher(config, outbox, tank.clock, disable, stack, hooks)
 
 
 class _Keeper(Protocol):

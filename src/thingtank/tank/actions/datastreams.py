@@ -66,7 +66,7 @@ async def add_missing(
             f"{count} datastreams; a device may have {tank.limits.datastreams_per_device_max}"
         )
     stored = await tank.directory.insert_datastreams(device_id, drafts)
-    tank.bus.publish(DeviceUpdated(tank.directory.get_device(device_id)))
+    tank.bus.publish(DeviceUpdated(tank.directory.get_device(device_id), is_record=False))
     return stored
 
 
@@ -80,7 +80,7 @@ async def apply_datastream_change(
     datastream = await tank.directory.update_datastream(
         device_id, name, lambda newest: checked_datastream_change(newest, change)
     )
-    tank.bus.publish(DeviceUpdated(tank.directory.get_device(device_id)))
+    tank.bus.publish(DeviceUpdated(tank.directory.get_device(device_id), is_record=False))
     return datastream
 
 
@@ -94,6 +94,6 @@ async def delete_datastream(tank: Tank, caller: Caller, device_id: int, name: st
     check_reach(caller, "delete", device, name)
     existing(tank, device_id, name)
     datastream = await tank.directory.delete_datastream(device_id, name)
-    tank.bus.publish(DeviceUpdated(device))
+    tank.bus.publish(DeviceUpdated(device, is_record=False))
     with contextlib.suppress(Unavailable):
         await tank.archive.delete([datastream.stream_id], AT_US_MIN, AT_US_MAX + 1)

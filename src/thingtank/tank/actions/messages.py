@@ -4,7 +4,7 @@ Source: Meshblu, messages, 2013 to 2018.
 """
 
 from asyncio import Future, gather
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -64,7 +64,10 @@ async def send_message(
     logged: dict[str, Any] | None = None,
     event: EventName = "message",
 ) -> Sent:
-    """Send a message; returns when those who are away have it on disk, if they keep messages.
+    """Send a message.
+
+    Returns when it is on disk for those who are away, if they keep messages, and for those who have
+    messages sent on.
 
     Args:
         asked: `devices`, `payload` (or `message`), and what else is to be delivered.
@@ -75,7 +78,7 @@ async def send_message(
     Raises:
         ValidationFailed: it is no message.
         Unauthenticated: the device that sends is gone.
-        Overloaded, StorageFailed: some who are away would not have it; those who are there do.
+        Overloaded, StorageFailed: it is on disk for some at most; those who are there have it.
     """
     party = _as_now(tank, party)
     device = party.device
@@ -84,16 +87,20 @@ async def send_message(
     if len(targets) > 1 or is_for_many(targets[0]):
         reply = None
     sending = _Sending(tank, party, message, reply)
-    for target in targets:
-        sending.send(target)
-    if not tank.messaging.stored.is_empty:
-        sending.tell_subscribers()
+    to_store = tank.messaging.to_store = []
+    try:
+        for target in targets:
+            sending.send(target)
+        if not tank.messaging.stored.is_empty:
+            sending.tell_subscribers()
+    finally:
+        tank.messaging.to_store = None
     ids = sending.device_ids if device is None else {device.device_id: None, **sending.device_ids}
     if ids and event == "message":
         body = message.encoded("modern") if logged is None else msgspec.json.encode(logged)
         tank.messaging.log(EventCode.MESSAGE, tuple(ids), body, at_us=message.at_us)
-    if sending.pending:
-        await _all(sending.pending)
+    if sending.pending or to_store:
+        await _all([*sending.pending, *to_store])
     return Sent(message, tuple(sending.receipts))
 
 
@@ -111,7 +118,7 @@ def _as_now(tank: Tank, party: Party) -> Party:
     return Party(party.caller, newest, party.opens_id, party.token)
 
 
-async def _all(pending: list[Future[int]]) -> None:
+async def _all(pending: Sequence[Future[Any]]) -> None:
     """Wait for all; then raise what the first raised that was refused."""
     for outcome in await gather(*pending, return_exceptions=True):
         if isinstance(outcome, BaseException):

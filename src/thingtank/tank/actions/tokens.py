@@ -128,6 +128,34 @@ async def revoke_tokens(
     return count
 
 
+async def lend_token(tank: Tank, device_id: int, tag: str) -> str:
+    """Give a device a token for one request that is made in its name; it is not announced.
+
+    Tokens of the same tag, which a crash has left, are taken away before.
+
+    Raises:
+        NoSuchDevice, LimitReached, StorageFailed.
+    """
+    directory = tank.directory
+    if directory.count_tokens(device_id):
+        await directory.delete_tokens(device_id, tag=tag)
+    token = new_token()
+    tokens_max = tank.limits.tokens_per_device_max
+    now_us = tank.clock.now_us()
+    await directory.insert_token(device_id, token, tag, now_us, tokens_max=tokens_max)
+    return token
+
+
+async def take_back_token(tank: Tank, device_id: int, token: str) -> None:
+    """Take a lent token away; a device that is gone has none.
+
+    Raises:
+        StorageFailed.
+    """
+    with contextlib.suppress(NoSuchDevice):
+        await tank.directory.delete_token(device_id, token)
+
+
 def _check_update(tank: Tank, caller: Caller, device_id: int) -> None:
     check_reach(caller, "put", tank.directory.get_device(device_id))
 
@@ -135,4 +163,5 @@ def _check_update(tank: Tank, caller: Caller, device_id: int) -> None:
 def _announce(tank: Tank, device_id: int) -> None:
     """Publish that a device has changed, as it is now; one that is gone was announced already."""
     with contextlib.suppress(NoSuchDevice):
-        tank.bus.publish(DeviceUpdated(tank.directory.get_device(device_id)))
+        device = tank.directory.get_device(device_id)
+        tank.bus.publish(DeviceUpdated(device, is_record=False))

@@ -5,7 +5,7 @@ Lives in the loop's thread.
 
 import contextlib
 from asyncio import Future, get_running_loop
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,7 +13,13 @@ import msgspec
 from thingtank.tank.access import STRANGER
 from thingtank.tank.bus import Bus
 from thingtank.tank.device_events import DeviceEvents, LoggedEvent, NoDeviceEvents
-from thingtank.tank.errors import LimitReached, NoSuchDevice, Overloaded, StorageFailed
+from thingtank.tank.errors import (
+    LimitReached,
+    NoSuchDevice,
+    Overloaded,
+    StorageFailed,
+    Unavailable,
+)
 from thingtank.tank.events import (
     DatapointsRecorded,
     DeviceDeleted,
@@ -32,6 +38,8 @@ from thingtank.tank.messaging.stored_subscriptions import StoredSubscriptions
 from thingtank.tank.messaging.switchboard import Delivery, Kind, Listener, Switchboard
 from thingtank.tank.things import Device
 
+PublicKey = Callable[[], Awaitable[str]]
+
 KEPT_ROUNDS_MAX = 20  # of kept messages that a device is given before it hears new ones
 KEPT_PER_ROUND = 100
 LOGGED_BYTES_MAX = 8192  # of one event's body
@@ -39,6 +47,10 @@ CONFIG_TOPIC = "config"
 UNREGISTERED_TOPIC = "unregistered"
 
 _NOT_TOLD = LIST_NAMES | {"owner", "meshblu", "keepMessages"}
+
+
+async def _no_public_key() -> str:
+    raise Unavailable("this instance signs nothing")
 
 
 class Messaging:
@@ -49,6 +61,10 @@ class Messaging:
         events: the event log of devices.
         kept: messages for devices that are away.
         stored: subscriptions that devices keep.
+        to_store: what must be on disk before the sender of the message at hand is told that it is
+            sent; whoever reacts to `MessageSent` may add to it. None while nobody sends.
+        public_key: tells the key, in PEM, that signatures of hooks are verified with; set by who
+            signs.
     """
 
     def __init__(
@@ -67,6 +83,8 @@ class Messaging:
         self.policy = policy
         self.events: DeviceEvents = events or NoDeviceEvents()
         self.kept: KeptMessages = kept or NoKeptMessages()
+        self.to_store: list[Future[Any]] | None = None
+        self.public_key: PublicKey = _no_public_key
         self.switchboard = Switchboard(policy, directory)
         self.presence = Presence(clock.now_us, self._presence_changed)
         self.stored = StoredSubscriptions(bus, directory)
@@ -88,7 +106,9 @@ class Messaging:
         told_count = len(told)
         self.switchboard.deliver(Delivery("broadcast", device, message), told)
         self.switchboard.deliver(Delivery("sent", device, message), told)
-        self.tell_subscribers(device, "broadcast", message, told, {device.device_id})
+        pending = self.tell_subscribers(device, "broadcast", message, told, {device.device_id})
+        if self.to_store is not None:
+            self.to_store += pending
         self._bus.publish(MessageSent(device, message, is_broadcast=True))
         return len(told) - told_count
 
@@ -106,7 +126,7 @@ class Messaging:
 
         Args:
             reached: the devices that have it already; those that get it now are added.
-            keeps: whether those that are away have it kept.
+            keeps: whether it is a message like others: kept for those that are away, and sent on.
 
         Returns:
             What is done when it is kept on disk.
@@ -119,7 +139,10 @@ class Messaging:
                 continue
             reached.add(subscriber.device_id)
             is_there = self.switchboard.deliver(Delivery("received", subscriber, message), told)
-            future = None if is_there or not keeps else self.keep(subscriber, message)
+            if not keeps:
+                continue
+            self._bus.publish(MessageSent(subscriber, message))
+            future = None if is_there else self.keep(subscriber, message)
             if future is not None:
                 pending.append(future)
         return pending
@@ -251,6 +274,8 @@ class Messaging:
             self.tell_subscribers(device, "broadcast", message, told, set(), keeps=False)
 
     def _tell_record(self, event: DeviceUpdated) -> None:
+        if not event.is_record:
+            return
         device = event.device
         if self.switchboard.has_listeners("config", device.device_id):
             self.switchboard.deliver(Delivery("config", device, None))

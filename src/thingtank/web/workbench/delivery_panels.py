@@ -8,6 +8,7 @@ import msgspec
 
 from thingtank.tank.deliveries import Attempt, Delivery, DeliveryState
 from thingtank.tank.errors import NotFound
+from thingtank.tank.messaging.hooks import SentOn
 from thingtank.tank.tank import Tank
 from thingtank.web.workbench.trigger_panels import unit_of
 from thingtank.web.workbench.trigger_words import words_of
@@ -18,7 +19,20 @@ STATE_LABELS = {
     DeliveryState.DEAD: "Dead letter",
     DeliveryState.CANCELLED: "Cancelled",
 }
-CHANNEL_LABELS = {"webhook": "Webhook", "email": "E-mail"}
+CHANNEL_LABELS = {
+    "webhook": "Webhook",
+    "email": "E-mail",
+    "hook": "Hook",
+    "forward": "Forward",
+}
+_HOOK_SENTENCES = {
+    "received": "Message received, sent on",
+    "sent": "Message sent, sent on",
+    "broadcast": "Broadcast, sent on",
+    "broadcast.sent": "Broadcast, sent on",
+    "config": "Change of the device, sent on",
+    "configure.sent": "Change of the device, sent on",
+}
 ANSWER_CHARS_SHOWN = 240  # in a list; the delivery's own page shows all that was kept
 
 
@@ -49,7 +63,8 @@ class DeliveryRow(msgspec.Struct, frozen=True):
     """A delivery as a list shows it.
 
     Attributes:
-        sentence: its trigger's, or that it is gone. device_title: blank when that is gone.
+        sentence: its trigger's, or that it is gone; of a hook what it sends on.
+        device_title: blank when that is gone.
         value: the one that made it fire, as the document says; blank when there was none.
         target: without a password that it may hold.
         due_us: when it is tried next, if it has a turn.
@@ -77,11 +92,6 @@ class DeliveryRow(msgspec.Struct, frozen=True):
 def delivery_row(tank: Tank, delivery: Delivery, attempts: Sequence[Attempt] = ()) -> DeliveryRow:
     """A row; `attempts` are its last ones, oldest first, where their answers are to be shown."""
     try:
-        trigger = tank.triggers.get(delivery.trigger_id)
-        sentence = words_of(trigger, unit_of(tank, trigger)).sentence
-    except NotFound:
-        sentence = f"Trigger {delivery.trigger_id}, deleted since"
-    try:
         title = tank.directory.get_device(delivery.device_id).title
     except NotFound:
         title = ""
@@ -91,7 +101,7 @@ def delivery_row(tank: Tank, delivery: Delivery, attempts: Sequence[Attempt] = (
         STATE_LABELS[state],
         CHANNEL_LABELS.get(delivery.channel, delivery.channel),
         shown_target(delivery.target),
-        sentence,
+        _sentence(tank, delivery),
         _value_of(delivery.body),
         title,
         delivery.due_us if state is DeliveryState.WAITING else None,
@@ -99,6 +109,24 @@ def delivery_row(tank: Tank, delivery: Delivery, attempts: Sequence[Attempt] = (
         state in (DeliveryState.DEAD, DeliveryState.CANCELLED, DeliveryState.WAITING),
         state is DeliveryState.WAITING,
     )
+
+
+def _sentence(tank: Tank, delivery: Delivery) -> str:
+    if not delivery.trigger_id:
+        return _hook_sentence(delivery.body)
+    try:
+        trigger = tank.triggers.get(delivery.trigger_id)
+        return words_of(trigger, unit_of(tank, trigger)).sentence
+    except NotFound:
+        return f"Trigger {delivery.trigger_id}, deleted since"
+
+
+def _hook_sentence(body: bytes) -> str:
+    try:
+        kind = msgspec.json.decode(body, type=SentOn).type
+    except msgspec.DecodeError:  # of another version
+        kind = ""
+    return _HOOK_SENTENCES.get(kind.removeprefix("message."), _HOOK_SENTENCES["received"])
 
 
 def _value_of(document: bytes) -> str:

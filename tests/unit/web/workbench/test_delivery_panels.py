@@ -40,6 +40,34 @@ def test_a_row_survives_its_trigger_and_its_device() -> None:
     assert (row.may_retry, row.may_cancel) == (True, False)
 
 
+HOOKS = [
+    ("received", "Message received, sent on"),
+    ("message.sent", "Message sent, sent on"),
+    ("broadcast.sent", "Broadcast, sent on"),
+    ("config", "Change of the device, sent on"),
+    ("of another version", "Message received, sent on"),
+]
+
+
+@pytest.mark.parametrize(("kind", "sentence"), HOOKS)
+def test_a_hooks_delivery_tells_what_is_sent_on_and_names_no_trigger(
+    kind: str, sentence: str
+) -> None:
+    tank = Tank(MemoryDirectory(), MemoryArchive())
+    body = msgspec.json.encode({"list_name": "x", "type": kind, "content": {"payload": 1}})
+    delivery = delivery_to("u-8", body, "forward")
+    row = delivery_row(tank, msgspec.structs.replace(delivery, trigger_id=0))
+    assert (row.sentence, row.channel, row.target, row.value) == (sentence, "Forward", "u-8", "")
+
+
+def test_a_hooks_delivery_of_another_version_is_shown_all_the_same() -> None:
+    tank = Tank(MemoryDirectory(), MemoryArchive())
+    delivery = msgspec.structs.replace(
+        delivery_to("http://a.example/", b"{}", "hook"), trigger_id=0
+    )
+    assert delivery_row(tank, delivery).sentence == "Message received, sent on"
+
+
 DOCUMENTS = [
     (b'{"triggering_datastream":{"value":{"value":"31.5"}}}', "31.5"),
     (b'{"triggering_datastream":{"value":{}}}', ""),

@@ -20,6 +20,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("/status", "GET"): Route(general.status, is_public=True),
     ("/ipaddress", "GET"): Route(general.ip_address, is_public=True),
     ("/healthcheck", "GET"): Route(general.health, is_public=True),
+    ("/publickey", "GET"): Route(general.public_key, is_public=True),
     ("/authenticate/:uuid", "GET"): Route(general.authenticate, is_public=True, takes_token=False),
     ("/authenticate", "POST"): Route(general.authenticate_by_headers),
     ("/gateway/:uuid", "GET"): Route(general.gateway),

@@ -31,6 +31,8 @@ WITHOUT_PROCEDURE = {
     "datapoints.begin_plain_writes": _PART,
     "feeds.delete_other_datastreams": "what a PUT of Xively's v1 does; here each is deleted by name",
     "tokens.new_token": _PART,
+    "tokens.lend_token": "what a hook's request does by itself",
+    "tokens.take_back_token": "what a hook's request does by itself",
     "triggers.drafted": _PART,
     "keys.key_of_secret": "finds the key that a path of HTTP names by its secret; here keys have numbers",
     "retention.apply_retention": "housekeeping of the instance itself; only its operator may",

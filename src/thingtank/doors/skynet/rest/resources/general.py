@@ -31,6 +31,11 @@ async def health(_door: SkynetDoor, request: Request) -> Reply:
     return answer({"online": True})
 
 
+async def public_key(door: SkynetDoor, request: Request) -> Reply:
+    """`GET /publickey`: what signatures of hooks are verified with."""
+    return answer({"publicKey": await door.tank.messaging.public_key()})
+
+
 async def authenticate(door: SkynetDoor, request: Request) -> Reply:
     """`GET /authenticate/:uuid?token=…`: whether that is the device's token."""
     try:

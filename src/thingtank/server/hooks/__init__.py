@@ -1,0 +1,1 @@
+"""Hooks and forwards of devices at work: from what happened to deliveries in the outbox."""
