@@ -44,6 +44,16 @@ class RequestIntake:
         self._topics.asking_of(session).take(self._topic, message, done)
 
 
+class ClosedIntake:
+    """Takes nothing."""
+
+    keeps_messages = False
+
+    def take(self, session: Session, message: Message, done: Done) -> None:
+        """Refuse one."""
+        done(ReasonCode.NOT_AUTHORIZED)
+
+
 class Asking:
     """What one client asks.
 

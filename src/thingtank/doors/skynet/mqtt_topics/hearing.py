@@ -65,7 +65,8 @@ class Hearing:
             return
         if self.what == "own":
             payload = self._own_frame(delivery, message)
-            self._topics.send(self, payload, self._qos_of(message))
+            if self._topics.send(self, payload, self._qos_of(message)):
+                delivery.wait_for(self._topics.when_kept())
         elif (message.event == "tb") == (self.what == "texts"):
             self._topics.send_broadcast(self, message, self._qos_of(message))
 
