@@ -15,6 +15,8 @@ CONTENT = {
     "deep": {"er": "\ufffd"},
 }
 
+LONG = "zwei, 二, 😀 " * 1500  # several reads, whatever the wire makes of it
+
 
 def ways_that(*words: str) -> pytest.MarkDecorator:
     """A test with each way by which something can be done."""
@@ -107,6 +109,15 @@ def test_messages_are_heard_whole_and_in_order(way: Way, open_device: OpenDevice
     assert [content_of(message) for message in messages] == [CONTENT, 0, 1, 2]
     assert {message["fromUuid"] for message in messages} == {other.uuid}
     assert [content_of(third.heard()) for _ in range(3)] == [0, 1, 2]
+
+
+@ways_that("hear")
+def test_long_message_arrives_whole(way: Way, open_device: OpenDevice) -> None:
+    device, other = open_device(way), open_device(REFERENCE)
+    device.send(other.uuid, LONG)
+    assert content_of(other.heard()) == LONG
+    other.send(device.uuid, LONG)
+    assert content_of(device.heard()) == LONG
 
 
 @ways_that("hear")
