@@ -51,7 +51,7 @@ def _shared_counter(url: str, stack: AsyncExitStack) -> RedisCounter | None:
     try:
         counter = RedisCounter(url)
     except ValueError as error:
-        raise CannotStart(str(error)) from error
+        raise CannotStart(f"skynet.redis_url: {error}") from None
     stack.push_async_callback(counter.close)
     return counter
 

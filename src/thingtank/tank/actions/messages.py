@@ -208,10 +208,9 @@ class _Sending:
         own = self._party.device
         if own is not None and messaging.switchboard.has_listeners("sent", own.device_id):
             messaging.switchboard.deliver(Delivery("sent", own, message), told)
-        self._tank.bus.publish(MessageSent(device, message))
-        if is_there:
-            return "delivered"
-        return self._keep(device, message)
+        outcome: Outcome = "delivered" if is_there else self._keep(device, message)
+        self._tank.bus.publish(MessageSent(device, message, outcome=outcome))
+        return outcome
 
     def _keep(self, device: Device, message: Message) -> Outcome:
         pending = self._tank.messaging.keep(device, message)

@@ -109,8 +109,10 @@ class Messaging:
         pending = self.tell_subscribers(device, "broadcast", message, told, {device.device_id})
         if self.to_store is not None:
             self.to_store += pending
-        self._bus.publish(MessageSent(device, message, is_broadcast=True))
-        return len(told) - told_count
+        count = len(told) - told_count
+        outcome = "delivered" if count else "away"
+        self._bus.publish(MessageSent(device, message, is_broadcast=True, outcome=outcome))
+        return count
 
     def tell_subscribers(
         self,

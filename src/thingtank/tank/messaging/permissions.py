@@ -127,10 +127,10 @@ def may(party: Party, area: Area, device: Device, policy: Policy, *, in_name: bo
     properties = device.properties
     if properties:
         uuid = uuid_key(party.uuid)
-        allowed = _list(properties, area, "Whitelist", in_name=in_name)
+        allowed = whitelist(properties, area, in_name=in_name)
         if allowed is not None:
             return EVERYBODY in allowed or (bool(uuid) and uuid in allowed)
-        denied = _list(properties, area, "Blacklist", in_name=in_name)
+        denied = blacklist(properties, area, in_name=in_name)
         if denied is not None and (not uuid or uuid in denied or EVERYBODY in denied):
             return False
     if in_name or area == "configure" or device.private:
@@ -192,20 +192,54 @@ def owns(party: Party, device: Device) -> bool:
     return uuid_key(owner_of(device)) == uuid_key(own.uuid)
 
 
-def _list(
-    properties: Mapping[str, Any], area: Area, kind: str, *, in_name: bool
+def whitelist(
+    properties: Mapping[str, Any], area: Area, *, in_name: bool = False
 ) -> frozenset[str] | None:
-    """A list of a device, as `uuid_key` has its uuids; None where there is none."""
-    if kind == "Whitelist" and "meshblu" in properties:
+    """Who alone may do something with a device of these properties, as `uuid_key` has them.
+
+    None where no list says.
+    """
+    if "meshblu" in properties:
         found = _version_2_list(properties["meshblu"], area, in_name=in_name)
         if found is not None:
             return found
-    suffix = f"As{kind}" if in_name else kind
-    for name in (area, _ALIASES[area]):
-        given = properties.get(name + suffix)
+    return _list(properties, area, "AsWhitelist" if in_name else "Whitelist")
+
+
+def blacklist(
+    properties: Mapping[str, Any], area: Area, *, in_name: bool = False
+) -> frozenset[str] | None:
+    """Who may not; None where no list says. Counts where there is no whitelist."""
+    return _list(properties, area, "AsBlacklist" if in_name else "Blacklist")
+
+
+def list_names(area: Area, suffix: str) -> tuple[str, str]:
+    """The names that a list goes by, the one that counts first.
+
+    Args:
+        suffix: such as `Whitelist`.
+    """
+    return area + suffix, _ALIASES[area] + suffix
+
+
+def version_2_path(area: Area) -> tuple[str, str]:
+    """Where a whitelist stands in `meshblu.whitelists` of a device of version 2."""
+    return _VERSION_2[area]
+
+
+def is_version_2(properties: Mapping[str, Any]) -> bool:
+    """Whether a device has its whitelists in `meshblu.whitelists`."""
+    meshblu = properties.get("meshblu")
+    return isinstance(meshblu, dict) and meshblu.get("version") == "2.0.0"
+
+
+def _list(properties: Mapping[str, Any], area: Area, suffix: str) -> frozenset[str] | None:
+    """A list of a device; None where there is none."""
+    for name in list_names(area, suffix):
+        given = properties.get(name)
         if given is not None:
             is_list = isinstance(given, list | tuple) or given == EVERYBODY
-            if kind == "Blacklist" and not is_list:
+            if suffix.endswith("Blacklist") and not is_list:
                 return frozenset({EVERYBODY})
             return _uuids(given)
     return None

@@ -8,13 +8,15 @@ the device's events from a bounded listener and sends:
     requests rows of the request log (only for who may change the device)
     fired    triggers that have fired, at once (likewise)
     triggers what the triggers are doing, where that has changed (likewise)
-    device   channels or metadata changed: fetch the page anew
+    device   channels or metadata changed, or it came or went: fetch the page anew
+    noted    something new is in its event log (only for who may change the device): likewise
     reload   events were dropped because the tab is slow: fetch the page anew
     gone     the device was deleted, or may no longer be seen; the stream ends
 """
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from functools import partial
 from http import HTTPStatus
@@ -28,23 +30,29 @@ from thingtank.tank.events import (
     DeviceDeleted,
     DeviceUpdated,
     Event,
+    MessageSent,
+    PresenceChanged,
     RequestServed,
     TriggerChanged,
     TriggerFired,
 )
 from thingtank.tank.tank import Tank
 from thingtank.web import tank_access
+from thingtank.web.workbench import message_tail
 from thingtank.web.workbench.bounds import VisitLimits
+from thingtank.web.workbench.live_messages import MESSAGES_PREFIX, message_streams
 from thingtank.web.workbench.live_mqtt import MQTT_PREFIX, mqtt_streams
 from thingtank.web.workbench.live_triggers import TriggerWatch, fired_rows
 from thingtank.web.workbench.live_wamp import WAMP_PREFIX, wamp_streams
 from thingtank.web.workbench.long_answers import may_see, refuse, unseen
+from thingtank.web.workbench.message_tail import MessageTail
 from thingtank.web.workbench.panels import read_channels, request_row
 from thingtank.web.workbench.streams import HEARTBEAT, HEARTBEAT_S, RETRY, Streams, message
 
 PREFIX = "/live/"
 COALESCE_S = 0.1
 EVENTS_MAX = 1000
+LOG_S = 2.0  # between two words of what is new in the event log
 POINTS_PER_UPDATE_MAX = 40  # of one channel; a chart has no more pixels for a tenth of a second
 
 # Each holds a connection and a listener; a browser shows few pages at once.
@@ -64,7 +72,12 @@ class LiveStreams:
     def __init__(self, tank: Tank) -> None:
         self._tank = tank
         self._streams = Streams(LIMITS)
-        self._routers = {WAMP_PREFIX: wamp_streams(tank), MQTT_PREFIX: mqtt_streams(tank)}
+        self._routers = {
+            WAMP_PREFIX: wamp_streams(tank),
+            MQTT_PREFIX: mqtt_streams(tank),
+            MESSAGES_PREFIX: message_streams(tank),
+        }
+        message_tail.attach(MessageTail(tank))
 
     def stop(self) -> None:
         """End every stream soon, so that a server can stop; from the loop's thread."""
@@ -98,16 +111,23 @@ async def stream(
     tank: Tank, caller: Caller, device_id: int, stopping: asyncio.Event
 ) -> AsyncGenerator[bytes, None]:
     """The messages of one stream, until `stopping` is set or the device is gone."""
-    kinds: list[type[Event]] = [DatapointsRecorded, DeviceUpdated, DeviceDeleted]
+    kinds: list[type[Event]] = [
+        DatapointsRecorded,
+        DeviceUpdated,
+        DeviceDeleted,
+        PresenceChanged,
+    ]
     watch = None
     if may_reach(caller, "put", tank.directory.get_device(device_id)):
-        kinds += [RequestServed, TriggerChanged, TriggerFired]
+        kinds += [RequestServed, TriggerChanged, TriggerFired, MessageSent]
         watch = TriggerWatch(tank, device_id)
+    log_watch = LogWatch()
     with tank.bus.listen(*kinds, device_id=device_id, events_max=EVENTS_MAX) as listener:
         yield await _hello(tank, device_id, watch)
         told_count = 0
         while not stopping.is_set():
             wait_s = watch.wait_s(HEARTBEAT_S) if watch else HEARTBEAT_S
+            wait_s = log_watch.wait_s(wait_s)
             events = await _next_events(listener, stopping, wait_s)
             if not may_see(tank, caller, device_id):
                 yield message("gone", {})
@@ -122,8 +142,37 @@ async def stream(
                 watch.note(events)
                 if changed := await watch.take():
                     yield message("triggers", changed)
+            log_watch.note(events)
+            if log_watch.take():
+                yield message("noted", {})
             if not events:
                 yield HEARTBEAT
+
+
+class LogWatch:
+    """Whether the event log has something new; messages may be far more than a page can follow."""
+
+    def __init__(self) -> None:
+        self._is_new = False
+        self._told_s = -LOG_S
+
+    def note(self, events: Sequence[Event]) -> None:
+        """Look for what is logged."""
+        self._is_new = self._is_new or any(isinstance(event, MessageSent) for event in events)
+
+    def wait_s(self, most_s: float) -> float:
+        """For how long to wait for events at most."""
+        if not self._is_new:
+            return most_s
+        return min(most_s, max(0.0, self._told_s + LOG_S - time.monotonic()))
+
+    def take(self) -> bool:
+        """Whether to tell now."""
+        now_s = time.monotonic()
+        if not self._is_new or now_s < self._told_s + LOG_S:
+            return False
+        self._is_new, self._told_s = False, now_s
+        return True
 
 
 async def _hello(tank: Tank, device_id: int, watch: TriggerWatch | None) -> bytes:
@@ -170,8 +219,8 @@ def messages_of(events: Sequence[Event]) -> Iterator[bytes]:
                 _add_values(values, event)
             case RequestServed():
                 rows.append(request_row(event))
-            case TriggerFired():
-                pass  # below
+            case TriggerFired() | MessageSent():
+                pass  # below, and in the log
             case _:
                 is_changed = True
     if is_changed:
