@@ -1,6 +1,10 @@
 """Messages between devices: seen as they come, sent from the page, and a device's side of them."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 import threading
 
 import requests
@@ -34,6 +38,10 @@ class Thing:
 
     def record(self, token: str = "") -> requests.Response:
         return requests.get(f"{self.url}/v2/whoami", headers=self.headers(token), timeout=10)
+
+    def change(self, **properties: object) -> requests.Response:
+        url = f"{self.url}/v2/devices/{self.uuid}"
+        return requests.patch(url, json=properties, headers=self.headers(), timeout=10)
 
     def come(self) -> None:
         """Hold a connection."""
@@ -77,6 +85,10 @@ def test_messages_are_seen_as_they_come_and_sent_from_the_page(
     expect(rows).to_contain_text("<b>on</b>")  # as text
     expect(rows.locator('[data-part="outcome"]')).to_have_text("Delivered")
     send_from_the_page(page, lamp, switch)
+    rows.last.get_by_role("link", name="Lamp").click()
+    expect(page.get_by_role("heading", name="Lamp", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Send and watch").click()
+    expect(page.locator("[name=devices]")).to_have_value(lamp.uuid)
     filter_and_pause(page, lamp, switch)
     look(server, open_browser, signed_in)
     lamp.leave()
@@ -218,6 +230,44 @@ def edit_properties(page: Page, lamp: Thing) -> None:
     press(page, "Save properties")
     expect(page.locator("#properties")).to_contain_text('"color": "red"')
     assert lamp.record().json()["color"] == "red"
+    page.get_by_role("link", name="Edit properties").click()
+    expect(field).to_be_visible()
+    assert lamp.change(color="green").ok
+    press(page, "Save properties")
+    expect(page.get_by_role("dialog")).to_contain_text("have changed since you opened this form")
+    page.get_by_role("dialog").get_by_role("link", name="Cancel").click()
+    expect(page.locator("#properties")).to_contain_text('"color": "green"')
+
+
+def test_programs_of_a_device_page_run_as_they_stand(
+    server: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object]
+) -> None:
+    lamp = Thing(server, name="Porch lamp")
+    page = open_browser(storage_state=signed_in)
+    page.goto(server.url)
+    page.get_by_role("link", name="Porch lamp").click()
+    page.get_by_text("Connect as this device").click()
+    program = page.locator("#skynet-python").inner_text()
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"}, start_new_session=True,
+    ) as running:  # fmt: skip
+        assert running.stdin is not None
+        assert running.stdout is not None
+        try:
+            running.stdin.write(f"{lamp.token}\n")
+            running.stdin.flush()
+            assert f"ready as {lamp.uuid}" in running.stdout.readline()
+            lines = page.locator("#skynet-curl").inner_text().replace("TOKEN", lamp.token)
+            sending = lines[lines.index("curl -X POST") :]
+            done = subprocess.run(
+                ["sh", "-c", sending], capture_output=True, timeout=20, check=True
+            )
+            assert json.loads(done.stdout)["payload"] == {"on": True}
+            assert "message: {" in running.stdout.readline()
+        finally:
+            running.kill()
 
 
 def look_at_device(page: Page, open_browser: OpenBrowser, signed_in: dict[str, object]) -> None:

@@ -15,6 +15,7 @@ the device's events from a bounded listener and sends:
 """
 
 import asyncio
+import contextlib
 import re
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -52,7 +53,7 @@ from thingtank.web.workbench.streams import HEARTBEAT, HEARTBEAT_S, RETRY, Strea
 PREFIX = "/live/"
 COALESCE_S = 0.1
 EVENTS_MAX = 1000
-LOG_S = 2.0  # between two words of what is new in the event log
+LOG_S = 1.0  # between something new in the event log and the word of it
 POINTS_PER_UPDATE_MAX = 40  # of one channel; a chart has no more pixels for a tenth of a second
 
 # Each holds a connection and a listener; a browser shows few pages at once.
@@ -117,17 +118,22 @@ async def stream(
         DeviceDeleted,
         PresenceChanged,
     ]
-    watch = None
+    watch = log_watch = None
     if may_reach(caller, "put", tank.directory.get_device(device_id)):
-        kinds += [RequestServed, TriggerChanged, TriggerFired, MessageSent]
-        watch = TriggerWatch(tank, device_id)
-    log_watch = LogWatch()
-    with tank.bus.listen(*kinds, device_id=device_id, events_max=EVENTS_MAX) as listener:
+        kinds += [RequestServed, TriggerChanged, TriggerFired]
+        watch, log_watch = TriggerWatch(tank, device_id), LogWatch(tank, device_id)
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(
+            tank.bus.listen(*kinds, device_id=device_id, events_max=EVENTS_MAX)
+        )
+        if log_watch is not None:
+            stack.callback(log_watch.close)
         yield await _hello(tank, device_id, watch)
-        told_count = 0
+        told_count, silent_since_s = 0, time.monotonic()
         while not stopping.is_set():
-            wait_s = watch.wait_s(HEARTBEAT_S) if watch else HEARTBEAT_S
-            wait_s = log_watch.wait_s(wait_s)
+            wait_s = max(0.0, silent_since_s + HEARTBEAT_S - time.monotonic())
+            wait_s = min(wait_s, LOG_S) if log_watch else wait_s
+            wait_s = watch.wait_s(wait_s) if watch else wait_s
             events = await _next_events(listener, stopping, wait_s)
             if not may_see(tank, caller, device_id):
                 yield message("gone", {})
@@ -142,36 +148,40 @@ async def stream(
                 watch.note(events)
                 if changed := await watch.take():
                     yield message("triggers", changed)
-            log_watch.note(events)
-            if log_watch.take():
+            if log_watch is not None and log_watch.take(events):
                 yield message("noted", {})
-            if not events:
+            if events:
+                silent_since_s = time.monotonic()
+            elif time.monotonic() >= silent_since_s + HEARTBEAT_S:
+                silent_since_s = time.monotonic()
                 yield HEARTBEAT
 
 
 class LogWatch:
-    """Whether the event log has something new; messages may be far more than a page can follow."""
+    """Whether the event log, or what is kept for the device, has something new.
 
-    def __init__(self) -> None:
-        self._is_new = False
-        self._told_s = -LOG_S
+    It says so a while after: messages may be far more than a page can follow, and what was kept is
+    given to a device after it has come.
+    """
 
-    def note(self, events: Sequence[Event]) -> None:
-        """Look for what is logged."""
-        self._is_new = self._is_new or any(isinstance(event, MessageSent) for event in events)
+    def __init__(self, tank: Tank, device_id: int) -> None:
+        # One is enough to know of; it does not wake the stream.
+        self._messages = tank.bus.listen(MessageSent, device_id=device_id, events_max=1)
+        self._due_s: float | None = None
 
-    def wait_s(self, most_s: float) -> float:
-        """For how long to wait for events at most."""
-        if not self._is_new:
-            return most_s
-        return min(most_s, max(0.0, self._told_s + LOG_S - time.monotonic()))
+    def close(self) -> None:
+        """Listen no more."""
+        self._messages.close()
 
-    def take(self) -> bool:
-        """Whether to tell now."""
+    def take(self, events: Sequence[Event]) -> bool:
+        """Whether to tell now; `events` are what else has happened."""
         now_s = time.monotonic()
-        if not self._is_new or now_s < self._told_s + LOG_S:
+        has_moved = any(isinstance(event, PresenceChanged) for event in events)
+        if (self._messages.take_all() or has_moved) and self._due_s is None:
+            self._due_s = now_s + LOG_S
+        if self._due_s is None or now_s < self._due_s:
             return False
-        self._is_new, self._told_s = False, now_s
+        self._due_s = None
         return True
 
 
@@ -219,8 +229,8 @@ def messages_of(events: Sequence[Event]) -> Iterator[bytes]:
                 _add_values(values, event)
             case RequestServed():
                 rows.append(request_row(event))
-            case TriggerFired() | MessageSent():
-                pass  # below, and in the log
+            case TriggerFired():
+                pass  # below
             case _:
                 is_changed = True
     if is_changed:

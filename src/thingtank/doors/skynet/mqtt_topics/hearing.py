@@ -59,6 +59,8 @@ class Hearing:
 
     def deliver(self, delivery: Delivery) -> None:
         """Have the client sent one."""
+        if delivery.kind != "unregistered" and not self._topics.may_be_sent(self.session):
+            return
         message = delivery.message
         if message is None:
             self._topics.send(self, self._record_frame(delivery), self.subscription.qos)

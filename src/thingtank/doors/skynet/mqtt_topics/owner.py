@@ -38,6 +38,12 @@ class Visitors(Protocol):
     def find_party(self, session: Session) -> Party | None:
         """Who acts through a session; None if its rights are gone."""
 
+    def find_owner(self, session: Session) -> Party | None:
+        """Who a session belongs to that is away; None if there is no such one any more."""
+
+    def is_alive(self, session: Session) -> bool:
+        """Whether its client still has what it came in by."""
+
     def renew(self, session: Session, token: str) -> None:
         """Let a device that has replaced the token that it came in by stay by the new one."""
 
@@ -144,14 +150,12 @@ class SkynetTopics:
 
     def _listen(self, hearing: Hearing) -> None:
         """Have it hear its device from now on, if there is one; rights are the switchboard's."""
+        session, visitors = hearing.session, self._visitors
+        is_there = session.connection is not None
         device = self.door.tank.directory.find_device_by_uuid(hearing.uuid)
-        party = self.find_party(hearing.session)
+        party = visitors.find_party(session) if is_there else visitors.find_owner(session)
         if device is None or party is None:
             return
-        is_there = hearing.session.connection is not None
-        if party.device is not None and not is_there:
-            # The session is the device's, by whichever of its tokens it comes back.
-            party = Party(party.caller, party.device)
         hearing.device_id, hearing.party = device.device_id, party
         if is_there and hearing.what == "own" and party.device_id == device.device_id:
             run_eagerly(self._hear_after_kept(hearing, party, device))
@@ -206,6 +210,10 @@ class SkynetTopics:
                 hearing.device_id = 0
 
     # --- towards the client ---
+
+    def may_be_sent(self, session: Session) -> bool:
+        """Whether a client that is there has lost no rights that nobody has told it of yet."""
+        return session.connection is None or self._visitors.is_alive(session)
 
     def send(self, hearing: Hearing, payload: bytes, qos: int) -> bool:
         """Publish something to one client, by its subscription; whether its session keeps it."""

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.actions.messages import send_message
-from thingtank.tank.errors import ValidationFailed
+from thingtank.tank.errors import Unavailable, ValidationFailed
 from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.messaging.permissions import Party
 from thingtank.tank.tank import Tank
@@ -108,6 +108,9 @@ def send(request: HttpRequest) -> HttpResponse:
             sent = tank_access.run(send_message(tank, party, form.message()))
         except ValidationFailed as error:
             form.add_problems(error.problems)
+            return None
+        except Unavailable as error:
+            form.add_error(None, f"Who is there has it; not all is kept for who is away: {error}.")
             return None
         return shown_receipts(tank, caller, sent, (time.monotonic_ns() - started_ns) // 1000)
 

@@ -9,6 +9,9 @@ from tests.conformance.mqtt.octets import Kind, Version, Will
 from tests.unit.doors.skynet.mqtt_topics.world import Client, World
 
 from thingtank.protocols.mqtt.messages import Message as Publication
+from thingtank.tank.access import Caller
+from thingtank.tank.actions.keys import create_key
+from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission, Resource
 
 
 @pytest.fixture
@@ -257,6 +260,53 @@ async def test_these_topics_are_like_others_for_who_is_no_device(world: World) -
     assert hearing.heard() == []
     (await world.client(device, client_id="another")).publish("whoami", {}, retain=True)
     assert user.heard() == []
+
+
+async def test_an_account_that_may_update_a_device_hears_along_and_others_do_not(
+    world: World,
+) -> None:
+    device = await world.device()
+    stranger = world.directory.add_account("bob")
+    heard = []
+    for account in (world.account, stranger):
+        draft = ApiKey(0, account.account_id, "all", (Permission(ACCESS_METHODS),))
+        _, secret = await create_key(world.tank, Caller(account), draft)
+        client = await world.client({"uuid": "", "token": secret}, client_id=account.login)
+        client.subscribe(device["uuid"])
+        heard.append(client)
+    sent = await world.send(device["uuid"], device["uuid"], payload=1)
+    assert sent.receipts[0].outcome == "away"  # it is not the device that listens
+    assert [event for event, _ in heard[0].events()] == ["message"]
+    assert heard[1].heard() == []
+
+
+async def test_a_key_that_only_updates_a_device_is_not_the_device(world: World) -> None:
+    device = await world.device()
+    device_id = world.found(device["uuid"]).device_id
+    permission = Permission(("get", "put"), (Resource(device_id),))
+    draft = ApiKey(0, world.account.account_id, "some", (permission,))
+    _, secret = await create_key(world.tank, Caller(world.account), draft)
+    client = await world.client({**device, "token": secret}, version=5)
+    assert not world.tank.messaging.presence.is_online(device_id)
+    user = await world.client(client_id="user")
+    user.subscribe("message", device["uuid"])
+    client.publish("message", {"devices": device["uuid"], "payload": 1}, qos=1)
+    assert client.packets.pop().reason_code == 0x87
+    assert user.heard() == []
+    assert client.subscribe(device["uuid"], "other_bc") == (0, 0x87)
+    await world.send(device["uuid"], device["uuid"], payload=2)
+    assert [data["payload"] for _, data in client.events()] == [2]  # it may hear along
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+async def test_a_stranger_hears_what_anybody_may(is_open: bool) -> None:
+    world = World(is_open=is_open)
+    device = await world.device()
+    stranger = await world.client(client_id="stranger")
+    stranger.subscribe(device["uuid"], f"{device['uuid']}_bc")
+    await world.send(device["uuid"], device["uuid"], payload="to itself")
+    await world.send(device["uuid"], "*", payload="to all")
+    assert [topic for topic, _ in stranger.heard()] == [f"{device['uuid']}_bc"] * is_open
 
 
 async def test_nothing_is_retained(world: World) -> None:
