@@ -162,7 +162,10 @@ static void receive_message(peer *by, const uint8_t *text, size_t size) {
 /* Any event; where its name stands depends on the wire, but always near the beginning. */
 static void receive_event(peer *by, const uint8_t *text, size_t size) {
   size_t near = size < NAME_WITHIN ? size : NAME_WITHIN;
-  if (memmem(text, near, "\"message\"", 9)) receive_message(by, text, size);
+  if (memmem(text, near, "\"message\"", 9)) {
+    /* Subscribers are told as well when the sender comes. */
+    if (!memmem(text, size, "\"device-status\"", 15)) receive_message(by, text, size);
+  }
   else if (memmem(text, near, "\"ready\"", 7)) by->is_ready = 1;
   else if (memmem(text, near, "\"notReady\"", 10)) fail("the server refused a device: %.*s", (int)size, text);
 }

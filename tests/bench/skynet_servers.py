@@ -42,7 +42,7 @@ _LIMITS = {
     **dict.fromkeys(("rate_messages_s", "rate_data_s", "rate_queries_s", "rate_connections_s"), 0),
     **dict.fromkeys(("connections_max", "connections_per_address_max"), 20_000),
 }
-OUR_FLAGS = ("--skynet", "0", *(f"--set=skynet.{name}={most}" for name, most in _LIMITS.items()))
+OUR_FLAGS = tuple(f"--set=skynet.{name}={most}" for name, most in _LIMITS.items())
 
 
 class Server(NamedTuple):

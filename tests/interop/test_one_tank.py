@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -128,11 +128,13 @@ def wamp_writer(server: LiveServer) -> Iterator[Write]:
 
 
 @contextmanager
-def mqtt_client(server: LiveServer) -> Iterator[mqtt.Client]:
-    """One with the rights of the master key, whose octets go back and forth in a thread."""
+def mqtt_client(
+    server: LiveServer, user_name: str = "", password: str | None = None
+) -> Iterator[mqtt.Client]:
+    """One with the rights of the master key, or of somebody, in a thread of its own."""
     host, _, port = server.sockets["mqtt"].removeprefix("mqtt://").rpartition(":")
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
-    client.username_pw_set(server.master_key())
+    client.username_pw_set(user_name or server.master_key(), password)
     came_in = threading.Event()
     client.on_connect = lambda *args: came_in.set()
     client.connect(host, int(port))
@@ -295,6 +297,160 @@ def test_a_value_that_comes_in_through_any_door_is_seen_through_every_other(
                     wait_for(value, seen)
                 except (AssertionError, queue.Empty):
                     pytest.fail(f"{value}, written over {door}, was not seen over {name}")
+
+
+# --- messages between devices: each door's way to send one, and to hear what is for a device ---
+
+
+class SkynetDevice(NamedTuple):
+    """A device that was registered at SkyNet's door."""
+
+    uuid: str
+    token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"meshblu_auth_uuid": self.uuid, "meshblu_auth_token": self.token}
+
+
+Send = Callable[[str], None]
+
+
+def register_device(server: LiveServer, **properties: Any) -> SkynetDevice:
+    reply = requests.post(
+        f"{server.sockets['skynet']}/devices", json=properties, timeout=WAIT_S_MAX
+    )
+    return SkynetDevice(reply.json()["uuid"], reply.json()["token"])
+
+
+def message_to(device: SkynetDevice, payload: str) -> dict[str, Any]:
+    return {"devices": [device.uuid], "payload": payload}
+
+
+@contextmanager
+def raw_websocket(server: LiveServer, device: SkynetDevice) -> Iterator[ClientConnection]:
+    with connect(server.sockets["skynet"].replace("http", "ws", 1) + "/ws/v2") as connection:
+        connection.send(json.dumps(["identity", {"uuid": device.uuid, "token": device.token}]))
+        assert json.loads(connection.recv(WAIT_S_MAX))[0] == "ready"
+        yield connection
+
+
+@contextmanager
+def device_client(server: LiveServer, device: SkynetDevice) -> Iterator[mqtt.Client]:
+    with mqtt_client(server, device.uuid, device.token) as client:
+        yield client
+
+
+@contextmanager
+def rest_sender(server: LiveServer, sender: SkynetDevice, to: SkynetDevice) -> Iterator[Send]:
+    url = f"{server.sockets['skynet']}/messages"
+    yield lambda payload: requests.post(
+        url, headers=sender.headers, json=message_to(to, payload), timeout=WAIT_S_MAX
+    ).raise_for_status()
+
+
+@contextmanager
+def socket_sender(server: LiveServer, sender: SkynetDevice, to: SkynetDevice) -> Iterator[Send]:
+    with raw_websocket(server, sender) as connection:
+        yield lambda payload: connection.send(json.dumps(["message", message_to(to, payload)]))
+
+
+@contextmanager
+def mqtt_sender(server: LiveServer, sender: SkynetDevice, to: SkynetDevice) -> Iterator[Send]:
+    with device_client(server, sender) as client:
+        yield lambda payload: client.publish(
+            "message", json.dumps(message_to(to, payload)), qos=1
+        ).wait_for_publish(WAIT_S_MAX)
+
+
+@contextmanager
+def wamp_sender(server: LiveServer, sender: SkynetDevice, to: SkynetDevice) -> Iterator[Send]:
+    with connect(server.sockets["wamp"], subprotocols=["wamp.2.json"]) as connection:
+        session = WampSession(connection, server.master_key())
+        yield lambda payload: [
+            session.request(48, "tank.messages.send", [to.uuid, payload], {"sender": sender.uuid})
+        ].clear()
+
+
+SENDERS = {
+    "SkyNet REST": rest_sender,
+    "Meshblu's WebSocket": socket_sender,
+    "MQTT": mqtt_sender,
+    "WAMP": wamp_sender,
+}
+
+
+def rest_hearer(server: LiveServer, device: SkynetDevice, stack: ExitStack) -> Iterator[str]:
+    reply = stack.enter_context(
+        requests.get(
+            f"{server.sockets['skynet']}/subscribe",
+            headers=device.headers,
+            stream=True,
+            timeout=WAIT_S_MAX,
+        )
+    )
+    lines = (line.strip(" ,") for line in reply.iter_lines(chunk_size=1, decode_unicode=True))
+    return (json.loads(line)["payload"] for line in lines if line.startswith("{"))
+
+
+def socket_hearer(server: LiveServer, device: SkynetDevice, stack: ExitStack) -> Iterator[str]:
+    connection = stack.enter_context(raw_websocket(server, device))
+    frames = (json.loads(frame) for frame in connection)
+    return (data["payload"] for event, data in frames if event == "message")
+
+
+def mqtt_hearer(server: LiveServer, device: SkynetDevice, stack: ExitStack) -> Iterator[str]:
+    client = stack.enter_context(device_client(server, device))
+    came: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    subscribed = threading.Event()
+    client.on_message = lambda _, __, message: came.put(message.payload)
+    client.on_subscribe = lambda *args: subscribed.set()
+    client.subscribe(device.uuid)
+    assert subscribed.wait(WAIT_S_MAX)
+
+    def payloads() -> Iterator[str]:
+        while True:
+            yield json.loads(came.get(timeout=WAIT_S_MAX))["data"].get("payload", "")
+
+    return payloads()
+
+
+def wamp_hearer(server: LiveServer, device: SkynetDevice, stack: ExitStack) -> Iterator[str]:
+    url = server.sockets["wamp"]
+    connection = stack.enter_context(connect(url, subprotocols=["wamp.2.json"]))
+    session = WampSession(connection, server.master_key())
+    session.request(32, f"tank.devices.{device.uuid}.message")
+
+    def payloads() -> Iterator[str]:
+        while True:
+            yield session.next_event()[4][0]["payload"]
+
+    return payloads()
+
+
+HEARERS = {
+    "SkyNet REST": rest_hearer,
+    "Meshblu's WebSocket": socket_hearer,
+    "MQTT": mqtt_hearer,
+    "WAMP": wamp_hearer,
+}
+
+
+def test_a_message_that_is_sent_through_any_door_is_heard_through_every_other(
+    server: LiveServer,
+) -> None:
+    sender, receiver = register_device(server), register_device(server)
+    with ExitStack() as stack:
+        hearers = {name: make(server, receiver, stack) for name, make in HEARERS.items()}
+        for door, make in SENDERS.items():
+            payload = f"over {door}"
+            with make(server, sender, receiver) as send:
+                send(payload)
+                for name, heard in hearers.items():
+                    try:
+                        wait_for(payload, heard)
+                    except (AssertionError, queue.Empty):
+                        pytest.fail(f"what was sent over {door} was not heard over {name}")
 
 
 def test_a_device_made_over_wamp_is_a_feed_and_the_other_way_round(server: LiveServer) -> None:

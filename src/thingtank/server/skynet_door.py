@@ -51,7 +51,7 @@ def _shared_counter(url: str, stack: AsyncExitStack) -> RedisCounter | None:
     try:
         counter = RedisCounter(url)
     except ValueError as error:
-        raise CannotStart(str(error)) from error
+        raise CannotStart(f"skynet.redis_url: {error}") from None
     stack.push_async_callback(counter.close)
     return counter
 
@@ -71,8 +71,6 @@ async def open_skynet_port(
     if port == "off":
         return {}
     app = SkynetApp(door, client_of(config.web.trusted_proxies))
-    app.start()
-    stack.push_async_callback(app.stop)
     direct = DirectRoute((b"/",), app.answer, skips=app.skips)
     try:
         server = HttpServer(
@@ -81,6 +79,9 @@ async def open_skynet_port(
     except (OSError, UnicodeError) as error:
         raise CannotStart(why_not_listening(REMEDY, host, port, error)) from error
     stack.callback(server.close)
+    app.start()
     await server.start()
     stack.push_async_callback(server.stop)
+    # Before that: streams and held polls would keep the server waiting, and then be cut off.
+    stack.push_async_callback(app.stop)
     return {"skynet": f"http://{reachable_host(host)}:{server.port}"}

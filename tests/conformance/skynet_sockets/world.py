@@ -238,7 +238,7 @@ class Legacy(Client):
         elif kind in "012":
             self._came.append((packet, []))
         else:
-            assert kind == "8", packet
+            assert kind in "78", packet
 
     async def handshake(self) -> str:
         """The id of a new session."""

@@ -171,6 +171,14 @@ class Device:
         message = {"devices": device, CLIENTS[self.way.client].content: content}
         return self.do("question", message=message)
 
+    def call(self, method: str, *parameters: Any) -> Any:
+        """Call another function of the client, which has an answer."""
+        return self.do("call", method=method, parameters=parameters)
+
+    def say(self, method: str, *parameters: Any) -> None:
+        """Call another function, which has none."""
+        self.do("say", method=method, parameters=parameters)
+
     def heard(self, name: str = "message") -> Any:
         """Wait for the next event."""
         (event,) = self.do("events", name=name, count=1)

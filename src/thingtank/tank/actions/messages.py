@@ -138,7 +138,7 @@ class _Sending:
         self._told_of_rest: dict[str, dict[Listener, None]] = {}
         self._outcomes: dict[tuple[int, str | None], Outcome] = {}
         self.receipts: list[Receipt] = []
-        self.pending: list[Future[int]] = []
+        self.pending: list[Future[Any]] = []
         self.device_ids: dict[int, None] = {}
 
     def send(self, target: str) -> None:
@@ -201,6 +201,8 @@ class _Sending:
         self.device_ids[device.device_id] = None
         delivery = Delivery("received", device, message, reply=self._reply)
         is_there = messaging.switchboard.deliver(delivery, told) > 0
+        if delivery.keeping is not None:
+            self.pending += delivery.keeping
         if message.event != "message":
             return "delivered" if is_there else "away"
         own = self._party.device

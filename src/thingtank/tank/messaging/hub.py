@@ -187,14 +187,15 @@ class Messaging:
         """Give a device the messages that came while it was away, oldest first.
 
         Before it is made to listen, so that new ones do not overtake them. A message is forgotten
-        after it was handed to the connection: a crash between the two gives it twice, and never
-        loses it. `kept.id` in it is the same then.
+        after it was handed to the connection, and is on disk if the listener keeps it for its
+        client: a crash between the two gives it twice, and never loses it. `kept.id` in it is the
+        same then.
 
         Args:
             is_there: whether the listener has not left meanwhile.
 
         Raises:
-            StorageFailed: they cannot be read, and stay.
+            StorageFailed: they cannot be read, or kept by the listener, and stay.
         """
         for _ in range(KEPT_ROUNDS_MAX):
             if not self.kept.count(device.device_id):
@@ -202,12 +203,17 @@ class Messaging:
             found = await self.kept.take(device.device_id, self._clock.now_us(), KEPT_PER_ROUND)
             if not is_there():
                 return
+            pending: list[Future[Any]] = []
             for message in found:
                 content = msgspec.json.decode(message.body)
                 content["kept"] = {"id": str(message.kept_id), "at": message.at_us // 1000}
                 from_uuid = content.get("fromUuid", "")
                 again = Message(from_uuid, 0, message.at_us, content)
-                listener.deliver(Delivery("received", device, again))
+                delivery = Delivery("received", device, again)
+                listener.deliver(delivery)
+                pending += delivery.keeping or ()
+            for each in pending:
+                await each
             with contextlib.suppress(StorageFailed):  # they have it; the store tries again
                 await self.kept.remove(device.device_id, [message.kept_id for message in found])
             if not found:

@@ -3,6 +3,7 @@
 Lives in the loop's thread. What a listener is given it must take at once and keep bounded itself.
 """
 
+from asyncio import Future
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -42,9 +43,11 @@ class Delivery:
         record: the device's record, or its sensor data, as others may see it; None for messages.
         reply: takes the recipient's own answer, where the wire of the sender asked for one; None
             otherwise.
+        keeping: what is done when a listener that keeps it for its client has it on disk; None for
+            nothing.
     """
 
-    __slots__ = ("device", "encoded_record", "kind", "message", "record", "reply")
+    __slots__ = ("device", "encoded_record", "keeping", "kind", "message", "record", "reply")
 
     def __init__(
         self,
@@ -60,6 +63,13 @@ class Delivery:
         self.record = record
         self.reply = reply
         self.encoded_record: bytes | None = None  # by the first who needs it
+        self.keeping: list[Future[Any]] | None = None
+
+    def wait_for(self, kept: Future[Any]) -> None:
+        """Have who sends it wait until it is kept."""
+        if self.keeping is None:
+            self.keeping = []
+        self.keeping.append(kept)
 
 
 class Listener(Protocol):

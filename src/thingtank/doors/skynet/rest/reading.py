@@ -40,7 +40,7 @@ def read_head(door: SkynetDoor, head: RequestHead) -> Reading:
         raise _not_found(head)
     method = "GET" if head.method == "HEAD" else head.method
     route = ROUTES.get((path.pattern, method))
-    if route is None:
+    if route is None or (route.handler is None and head.method == "HEAD"):
         raise _not_allowed(head, path.pattern)
     if len(head.query) > QUERY_BYTES_MAX:
         raise BadParameters(f"the query has more than {QUERY_BYTES_MAX} bytes")

@@ -76,6 +76,8 @@ class Stream:
 
     def deliver(self, delivery: Delivery) -> None:
         """Take one; a peer that leaves too much unread is dropped."""
+        if delivery.message is not None and delivery.message.event != "message":
+            return  # what asks for an answer cannot be answered here
         content = self._content(delivery)
         self._waiting.append(content)
         self._waiting_bytes += len(content)
@@ -134,9 +136,11 @@ class Streams:
     def __init__(self, door: SkynetDoor) -> None:
         self._door = door
         self._open: dict[Stream, str] = {}  # with the network of its peer
+        self._is_stopping = False
 
     def stop(self) -> None:
-        """End them all soon."""
+        """End them all soon, and begin no more."""
+        self._is_stopping = True
         for stream in self._open:
             stream.end()
 
@@ -180,6 +184,8 @@ class Streams:
         tank.messaging.log(EventCode.SUBSCRIBED, (device.device_id,), body)
 
     def _check_room(self, request: Request) -> None:
+        if self._is_stopping:
+            raise Overloaded("the server stops", retry_after_s=10)
         settings = self._door.settings
         network = network_of(request.head.address)
         same_count = sum(open_network == network for open_network in self._open.values())
