@@ -142,9 +142,10 @@ def may(party: Party, area: Area, device: Device, policy: Policy, *, in_name: bo
 
 def has_list(device: Device, area: Area) -> bool:
     """Whether a device says by a list who may do something with it."""
-    return any(
-        _list(device.properties, area, kind, in_name=False) is not None
-        for kind in ("Whitelist", "Blacklist")
+    properties = device.properties
+    return (
+        whitelist(properties, area, in_name=False) is not None
+        or blacklist(properties, area, in_name=False) is not None
     )
 
 
