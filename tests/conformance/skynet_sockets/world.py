@@ -21,6 +21,7 @@ from thingtank.doors.skynet.sockets.http import SocketHttp
 from thingtank.doors.skynet.sockets.websockets import SocketioWebSockets
 from thingtank.net.bounded_http import HttpLimits
 from thingtank.net.direct_http import DirectRoute
+from thingtank.net.forwarded import client_of
 from thingtank.net.identity.principals import Callers
 from thingtank.server.http_server import HttpServer
 from thingtank.server.steady_clock import SteadyClock
@@ -43,7 +44,9 @@ class World:
         port: of the server.
     """
 
-    def __init__(self, *, is_open: bool = True, **settings: Any) -> None:
+    def __init__(
+        self, *, is_open: bool = True, trusted_proxies: tuple[str, ...] = (), **settings: Any
+    ) -> None:
         directory = MemoryDirectory()
         self.tank = Tank(
             directory,
@@ -61,15 +64,17 @@ class World:
         self.sockets = SkynetSockets(self.door)
         self.websockets: list[ClientConnection] = []
         self.writers: list[asyncio.StreamWriter] = []
-        http = SocketHttp(self.sockets)
+        find_client = client_of(trusted_proxies)
+        http = SocketHttp(self.sockets, find_client)
         routes = SocketioWebSockets(self.sockets).routes() | raw_websocket_route(self.sockets)
         self._server = HttpServer(
             http,
-            DirectRoute((b"/socket.io",), http.answer),
+            DirectRoute((b"/socket.io",), http.answer, finds_clients=(b"/socket.io",)),
             "127.0.0.1",
             0,
             HttpLimits(),
-            upgrades=self.sockets.upgrades(routes),
+            trusted_proxies,
+            upgrades=self.sockets.upgrades(routes, find_client),
         )
         self.port = self._server.port
 
