@@ -183,6 +183,7 @@ class Messaging:
         device: Device,
         listener: Listener,
         is_there: Callable[[], bool] = lambda: True,
+        has_taken: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         """Give a device the messages that came while it was away, oldest first.
 
@@ -193,6 +194,8 @@ class Messaging:
 
         Args:
             is_there: whether the listener has not left meanwhile.
+            has_taken: waits until it has fetched what it was given; False if it left before, so
+                that they stay. None where they are handed over at once.
 
         Raises:
             StorageFailed: they cannot be read, or kept by the listener, and stay.
@@ -214,6 +217,8 @@ class Messaging:
                 pending += delivery.keeping or ()
             for each in pending:
                 await each
+            if has_taken is not None and not await has_taken():
+                return
             with contextlib.suppress(StorageFailed):  # they have it; the store tries again
                 await self.kept.remove(device.device_id, [message.kept_id for message in found])
             if not found:

@@ -243,12 +243,16 @@ class Client(ABC):
         if not messaging.kept.count(device.device_id):
             return
         try:
-            await messaging.give_kept(device, self, is_there=self._is_there)
+            await messaging.give_kept(device, self, self._is_there, self.has_taken)
         except Unavailable as error:
             # They stay where they are, for the next time.
             log.warning("skynet_kept_messages_not_given", device=device.device_id, why=str(error))
 
     def _is_there(self) -> bool:
+        return not self.is_over
+
+    async def has_taken(self) -> bool:
+        """Wait until what it was sent is on its way to it; False if it left before."""
         return not self.is_over
 
     def renew(self, token: str) -> None:
