@@ -143,7 +143,10 @@ def may(party: Party, area: Area, device: Device, policy: Policy, *, in_name: bo
 def has_list(device: Device, area: Area) -> bool:
     """Whether a device says by a list who may do something with it."""
     properties = device.properties
-    return whitelist(properties, area) is not None or blacklist(properties, area) is not None
+    return (
+        whitelist(properties, area, in_name=False) is not None
+        or blacklist(properties, area, in_name=False) is not None
+    )
 
 
 def check_configure(party: Party, device: Device, policy: Policy) -> None:
