@@ -5,10 +5,12 @@ A door is added here by a writer, and by a watcher that says which values it has
 
 import json
 import queue
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import cache
 from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
@@ -293,9 +295,22 @@ def mqtt_watcher(server: LiveServer, stack: ExitStack) -> Iterator[str]:
     return values()
 
 
+def owner_s_browser(server: LiveServer) -> requests.Session:
+    browser = requests.Session()
+    browser.cookies.update(owner_s_cookies(server))
+    return browser
+
+
+@cache
+def owner_s_cookies(server: LiveServer) -> dict[str, str]:
+    """Of the link that signs the owner in, once."""
+    with requests.Session() as browser:
+        browser.get(server.welcome_url, timeout=WAIT_S_MAX)
+        return dict(browser.cookies)
+
+
 def page_watcher(server: LiveServer, stack: ExitStack) -> Iterator[str]:
-    browser = stack.enter_context(requests.Session())
-    browser.get(server.welcome_url, timeout=WAIT_S_MAX)
+    browser = stack.enter_context(owner_s_browser(server))
     url = f"{server.url}/live/feeds/{server.feed_id}"
     stream = stack.enter_context(browser.get(url, stream=True, timeout=WAIT_S_MAX))
     assert stream.status_code == 200, stream.text
@@ -490,11 +505,44 @@ def wamp_sender(server: LiveServer, sender: SkynetDevice, to: SkynetDevice) -> I
         ].clear()
 
 
+def socketio_sender(age: str) -> Callable[..., Any]:
+    @contextmanager
+    def sender_of(server: LiveServer, sender: SkynetDevice, to: SkynetDevice) -> Iterator[Send]:
+        with closing(SocketioWire(server.sockets["skynet"], sender, age)) as wire:
+            yield lambda payload: [wire.ask("message", message_to(to, payload))].clear()
+
+    return sender_of
+
+
+@contextmanager
+def page_sender(server: LiveServer, sender: SkynetDevice, to: SkynetDevice) -> Iterator[Send]:
+    with owner_s_browser(server) as browser:
+        url = f"{server.url}/messages/"
+        page = browser.get(url, timeout=WAIT_S_MAX).text
+        form = {"sender": sender.uuid, "devices": to.uuid}
+        (token,) = set(re.findall('name="csrfmiddlewaretoken" value="([^"]+)"', page))
+
+        def send(payload: str) -> None:
+            reply = browser.post(
+                f"{url}send",
+                {**form, "payload": json.dumps(payload), "csrfmiddlewaretoken": token},
+                headers={"Referer": url},
+                timeout=WAIT_S_MAX,
+            )
+            assert reply.status_code == 200, reply.text
+
+        yield send
+
+
 SENDERS = {
     "SkyNet REST": rest_sender,
     "Meshblu's WebSocket": socket_sender,
     "MQTT": mqtt_sender,
     "WAMP": wamp_sender,
+    "socket.io 0.9": socketio_sender("0.9"),
+    "socket.io 2": socketio_sender("3"),
+    "socket.io 4": socketio_sender("4"),
+    "workbench": page_sender,
 }
 
 
@@ -546,11 +594,47 @@ def wamp_hearer(server: LiveServer, device: SkynetDevice, stack: ExitStack) -> I
     return payloads()
 
 
+def socketio_hearer(age: str) -> Callable[..., Iterator[str]]:
+    def hearer(server: LiveServer, device: SkynetDevice, stack: ExitStack) -> Iterator[str]:
+        wire = stack.enter_context(closing(SocketioWire(server.sockets["skynet"], device, age)))
+
+        def payloads() -> Iterator[str]:
+            while True:
+                name, body = wire.next_push()
+                if name == "message":
+                    yield body["payload"]
+
+        return payloads()
+
+    return hearer
+
+
+def page_hearer(server: LiveServer, device: SkynetDevice, stack: ExitStack) -> Iterator[str]:
+    browser = stack.enter_context(owner_s_browser(server))
+    url = f"{server.url}/live/messages/overview"
+    stream = stack.enter_context(browser.get(url, stream=True, timeout=WAIT_S_MAX))
+    assert stream.status_code == 200, stream.text
+    lines = stream.iter_lines(chunk_size=1, decode_unicode=True)
+    next(line for line in lines if line.startswith("data:"))  # hello
+
+    def payloads() -> Iterator[str]:
+        for line in lines:
+            if line.startswith("data:"):
+                for row in json.loads(line.removeprefix("data:")).get("rows", ()):
+                    yield row.get("text", "").strip('"')  # or who is there
+
+    return payloads()
+
+
 HEARERS = {
     "SkyNet REST": rest_hearer,
     "Meshblu's WebSocket": socket_hearer,
     "MQTT": mqtt_hearer,
     "WAMP": wamp_hearer,
+    "socket.io 0.9": socketio_hearer("0.9"),
+    "socket.io 2": socketio_hearer("3"),
+    "socket.io 4": socketio_hearer("4"),
+    "workbench": page_hearer,
 }
 
 
