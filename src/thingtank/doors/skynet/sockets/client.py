@@ -241,12 +241,16 @@ class Client(ABC):
 
     async def _take_kept(self, device: Device, give: GiveKept) -> None:
         try:
-            await give(device, self, self._is_there)
+            await give(device, self, self._is_there, self.has_taken)
         except Unavailable as error:
             # They stay where they are, for the next time.
             log.warning("skynet_kept_messages_not_given", device=device.device_id, why=str(error))
 
     def _is_there(self) -> bool:
+        return not self.is_over
+
+    async def has_taken(self) -> bool:
+        """Wait until what it was sent is on its way to it; False if it left before."""
         return not self.is_over
 
     def renew(self, token: str) -> None:
