@@ -29,7 +29,7 @@ def test_every_feature_choice_and_limit_names_a_test() -> None:
 
 
 @pytest.mark.parametrize(
-    "heading", ["Wires", "A session", "Events that a client hears", "Refusals", "Heartbeats",
+    "heading", ["Wires", "A session", "Events that a client hears", "Meshblu's WebSocket", "Refusals", "Heartbeats",
                 "Long polling", "Upgrades from polling to a WebSocket"]
 )  # fmt: skip
 def test_every_row_about_sockets_names_a_test(heading: str) -> None:
