@@ -105,9 +105,15 @@ class SocketioClient(Client):
     session: _Session
 
     def __init__(
-        self, sockets: "SkynetSockets", socket_id: str, address: str, *, is_secure: bool
+        self,
+        sockets: "SkynetSockets",
+        socket_id: str,
+        address: str,
+        *,
+        is_secure: bool,
+        is_let_in: bool,
     ) -> None:
-        super().__init__(sockets, socket_id, address, is_secure=is_secure)
+        super().__init__(sockets, socket_id, address, is_secure=is_secure, is_let_in=is_let_in)
         self._poll: Poll | None = None
         self._relays: OrderedDict[AckId, Replied] | None = None
         self._ack_count = 0
