@@ -42,6 +42,8 @@ class World:
 
     Attributes:
         port: of the server.
+        host: the name by which clients ask for it.
+        sent: further headers of all that they ask.
     """
 
     def __init__(
@@ -77,6 +79,8 @@ class World:
             upgrades=self.sockets.upgrades(routes, find_client),
         )
         self.port = self._server.port
+        self.host = "127.0.0.1"
+        self.sent: dict[str, str] = {}
 
     async def start(self) -> None:
         await self._server.start()
@@ -100,10 +104,11 @@ class World:
         return {"uuid": made.device.uuid, "token": made.token}
 
     def url(self, path: str, scheme: str = "ws") -> str:
-        return f"{scheme}://127.0.0.1:{self.port}{path}"
+        return f"{scheme}://{self.host}:{self.port}{path}"
 
     async def websocket(self, path: str, **options: Any) -> ClientConnection:
-        opened = await connect(self.url(path), **{"compression": None, **options})
+        usual = {"compression": None, "host": "127.0.0.1", "additional_headers": self.sent}
+        opened = await connect(self.url(path), **{**usual, **options})
         self.websockets.append(opened)
         return opened
 
@@ -501,7 +506,8 @@ class Http:
         if self.writer is None:
             self._reader, self.writer = await asyncio.open_connection("127.0.0.1", self._world.port)
             self._world.writers.append(self.writer)
-        lines = [f"{method} {path} HTTP/1.1", "Host: x", *headers]
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self._world.host}", *headers]
+        lines += [f"{name}: {value}" for name, value in self._world.sent.items()]
         if body:
             lines.append(f"Content-Length: {len(body)}")
         if kind:

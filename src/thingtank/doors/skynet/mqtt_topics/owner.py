@@ -184,7 +184,7 @@ class SkynetTopics:
         self, give: GiveKept, hearing: Hearing, device: Device, is_there: Callable[[], bool]
     ) -> None:
         try:
-            await give(device, hearing, is_there)
+            await give(device, hearing, is_there, None)
         except Unavailable as error:
             # They stay where they are, for the next time.
             log.warning("skynet_kept_messages_not_given", device=device.device_id, why=str(error))
