@@ -45,7 +45,6 @@ class Client(ABC):
         socket_id: what `identify` calls it.
         address: of the peer.
         party: who it is; a stranger at first.
-        is_let_in: strangers are let in who come as it did; whoever says who it is, is in any case.
         is_over: it is gone, or has been sent away.
         due_tick: see `deadlines.Due`.
     """
@@ -61,7 +60,6 @@ class Client(ABC):
         "address",
         "door",
         "due_tick",
-        "is_let_in",
         "is_over",
         "is_secure",
         "party",
@@ -73,20 +71,13 @@ class Client(ABC):
     own_kinds: ClassVar[tuple[Kind, ...]] = OWN_KINDS
 
     def __init__(
-        self,
-        sockets: "SkynetSockets",
-        socket_id: str,
-        address: str,
-        *,
-        is_secure: bool,
-        is_let_in: bool,
+        self, sockets: "SkynetSockets", socket_id: str, address: str, *, is_secure: bool
     ) -> None:
         self.sockets = sockets
         self.door = sockets.door
         self.socket_id = socket_id
         self.address = address
         self.is_secure = is_secure
-        self.is_let_in = is_let_in
         self.party = sockets.door.parties.stranger(address)
         self.is_over = False
         self.due_tick = 0

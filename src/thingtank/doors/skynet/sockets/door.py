@@ -100,16 +100,9 @@ class SkynetSockets:
             return FULL_OF_ADDRESS
         return None
 
-    def open_engine(
-        self, handshake: Handshake, address: str, headers: Mapping[str, str], *, is_secure: bool
-    ) -> EngineClient:
-        """A client of socket.io 1.0 or later has come.
-
-        Args:
-            headers: of its request, names in lower case.
-        """
-        is_let_in = self.door.lets_in(headers)
-        client = EngineClient(self, new_id(), address, is_secure=is_secure, is_let_in=is_let_in)
+    def open_engine(self, handshake: Handshake, address: str, *, is_secure: bool) -> EngineClient:
+        """A client of socket.io 1.0 or later has come."""
+        client = EngineClient(self, new_id(), address, is_secure=is_secure)
         now_us = self.door.now_us()
         engine = engineio.Session(
             new_id(),
@@ -124,12 +117,9 @@ class SkynetSockets:
         self.remember(client)
         return client
 
-    def open_legacy(
-        self, address: str, headers: Mapping[str, str], *, is_secure: bool
-    ) -> LegacyClient:
-        """A client of socket.io 0.9 shakes hands; see `open_engine`."""
-        is_let_in = self.door.lets_in(headers)
-        client = LegacyClient(self, new_id(), address, is_secure=is_secure, is_let_in=is_let_in)
+    def open_legacy(self, address: str, *, is_secure: bool) -> LegacyClient:
+        """A client of socket.io 0.9 shakes hands."""
+        client = LegacyClient(self, new_id(), address, is_secure=is_secure)
         now_us = self.door.now_us()
         client.session = legacy.Session(new_id(), client.socket_id, now_us, self.legacy_bounds)
         self._by_sid[client.session.sid] = client

@@ -124,7 +124,7 @@ class SocketHttp:
         elif isinstance(asked, Handshake):
             if self._has_room(exchange):
                 client = self._sockets.open_engine(
-                    asked, exchange.address, exchange.headers, is_secure=exchange.is_secure
+                    asked, exchange.address, is_secure=exchange.is_secure
                 )
                 self._poll_engine(exchange, client)
         else:
@@ -164,7 +164,7 @@ class SocketHttp:
         if not self._has_room(exchange):
             return
         is_secure = exchange.is_secure
-        client = self._sockets.open_legacy(exchange.address, exchange.headers, is_secure=is_secure)
+        client = self._sockets.open_legacy(exchange.address, is_secure=is_secure)
         body = handshake_body(client.session.sid, _TRANSPORTS, self._sockets.legacy_bounds)
         index = exchange.query.get("jsonp")
         if index is None:
@@ -254,13 +254,6 @@ class _Exchange:
     @property
     def host(self) -> str:
         return self.head.headers.get(b"host", b"").decode("latin-1")
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {
-            name.decode("latin-1"): value.decode("latin-1")
-            for name, value in self.head.headers.items()
-        }
 
     @property
     def is_secure(self) -> bool:

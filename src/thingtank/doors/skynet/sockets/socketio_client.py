@@ -118,15 +118,9 @@ class SocketioClient(Client):
     session: _Session
 
     def __init__(
-        self,
-        sockets: "SkynetSockets",
-        socket_id: str,
-        address: str,
-        *,
-        is_secure: bool,
-        is_let_in: bool,
+        self, sockets: "SkynetSockets", socket_id: str, address: str, *, is_secure: bool
     ) -> None:
-        super().__init__(sockets, socket_id, address, is_secure=is_secure, is_let_in=is_let_in)
+        super().__init__(sockets, socket_id, address, is_secure=is_secure)
         self._poll: Poll | None = None
         self._taken: asyncio.Future[bool] | None = None
         self._is_handed = False

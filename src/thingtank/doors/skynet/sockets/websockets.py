@@ -106,10 +106,8 @@ class SocketioWebSockets:
     def _begin_engine(self, peer: WebSocketPeer, protocol: str) -> _Conversation | _Refusing:
         asked = _read(peer.head)
         if isinstance(asked, Handshake):
-            head = peer.head
-            client = self._sockets.open_engine(
-                asked, peer.address, head.headers, is_secure=head.is_secure
-            )
+            is_secure = peer.head.is_secure
+            client = self._sockets.open_engine(asked, peer.address, is_secure=is_secure)
             return _Conversation(client, peer)
         assert isinstance(asked, Continuation), "it was checked before"
         found = self._sockets.find_engine(asked.sid)

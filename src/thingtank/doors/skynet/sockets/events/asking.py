@@ -105,12 +105,12 @@ def acting_by(client: "Client", body: Mapping[str, Any]) -> Party:
 
 
 def check_is_known(client: "Client") -> None:
-    """Keep strangers out who are not let in.
+    """Keep strangers out where the tank is not open.
 
     Raises:
         Unauthenticated.
     """
-    if not (client.has_identified or client.is_let_in):
+    if not (client.has_identified or client.door.is_open):
         raise Unauthenticated("identify first")
 
 

@@ -9,7 +9,6 @@ from thingtank.doors.skynet.sockets.events.asking import (
     Asking,
     EventSpec,
     acting,
-    check_is_known,
     refuse_as,
     refuse_plainly,
     stamped,
@@ -36,7 +35,6 @@ def record_of(asking: Asking, device: Device, party: Party) -> dict[str, Any]:
 
 async def _register(asking: Asking) -> Answer:
     client = asking.client
-    check_is_known(client)
     registered = await devices.register(
         client.door, client.party, asking.body, is_legacy=client.is_legacy
     )

@@ -11,7 +11,7 @@ from thingtank.doors.skynet.sockets.events.asking import (
     stamped,
     text_of,
 )
-from thingtank.tank.errors import Unauthenticated, ValidationFailed
+from thingtank.tank.errors import ValidationFailed
 from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.permissions import Party
 
@@ -50,8 +50,6 @@ async def identified(client: "Client", body: dict[str, Any]) -> tuple[Party, str
         party = client.door.parties.device(uuid, token, client.address)
         await _store(client, party, asked)
         return party, token
-    if not client.is_let_in:
-        raise Unauthenticated("to register needs a device's uuid and token, or an API key")
     stranger = client.door.parties.stranger(client.address)
     made = await devices.register(
         client.door, stranger, {**asked, "autoRegister": True}, is_legacy=client.is_legacy
