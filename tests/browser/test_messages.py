@@ -85,7 +85,7 @@ def test_messages_are_seen_as_they_come_and_sent_from_the_page(
     expect(rows).to_contain_text("<b>on</b>")  # as text
     expect(rows.locator('[data-part="outcome"]')).to_have_text("Delivered")
     send_from_the_page(page, lamp, switch)
-    rows.last.get_by_role("link", name="Lamp").click()
+    rows.last.get_by_role("link", name="Lamp", exact=True).click()
     expect(page.get_by_role("heading", name="Lamp", exact=True)).to_be_visible()
     page.get_by_role("link", name="Send and watch").click()
     expect(page.locator("[name=devices]")).to_have_value(lamp.uuid)
@@ -179,6 +179,7 @@ def test_a_device_is_given_tokens_properties_and_permissions(
     page.get_by_role("link", name="Change for how long messages are kept").click()
     page.get_by_label("For 7 d").check()
     press(page, "Save")
+    expect(page.locator("#messaging")).to_contain_text("kept for 7 d")
     switch.send(lamp.uuid, {"kept": True})
     expect(page.locator("#messaging")).to_contain_text("1 waits for it")  # without a reload
     expect(page.locator("#event-log")).to_contain_text("from Hall switch")

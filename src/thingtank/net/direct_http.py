@@ -114,6 +114,10 @@ class DirectHttp(BoundedHttp):
             return False
         return super().eof_received()
 
+    def _let_go(self) -> None:
+        self._direct_cycle = None
+        super()._let_go()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection, and who waits on it for an answer."""
         super().connection_lost(exc)

@@ -22,6 +22,8 @@ from tests.conformance.skynet_sockets.world import (
     legacy_packets,
 )
 
+from thingtank.doors.skynet.sockets.http import SocketHttp
+from thingtank.net.http_request import RequestHead
 from thingtank.tank.messaging.messages import message_of
 from thingtank.tank.messaging.switchboard import Delivery
 
@@ -92,6 +94,38 @@ async def test_hanging_up_is_seen_even_before_the_loop_is_told(world: World) -> 
     message = message_of({"devices": device["uuid"], "payload": "kept"}, "", 0, 0)
     world.tank.messaging.switchboard.deliver(Delivery("received", found, message))
     assert (await client.heard("message"))[0]["payload"] == "kept"
+
+
+class Waiting:
+    """A `LongRespond` whose peer goes away without anybody being told."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+        self.has_left = False
+
+    def __call__(self, status: int, headers: object, body: bytes) -> None:
+        self.statuses.append(status)
+
+    def hold(self, on_gone: object) -> None:
+        pass
+
+    def is_gone(self) -> bool:
+        return self.has_left
+
+
+async def test_poll_after_one_that_was_hung_up_on_is_no_second_one(
+    engine: Any, world: World
+) -> None:
+    http, (path, _, query) = SocketHttp(world.sockets), engine.path.partition("?")
+    head = RequestHead("GET", path, query.encode(), {}, "http", "127.0.0.1")
+    older, newer = Waiting(), Waiting()
+    http.answer(head, b"", older)
+    older.has_left = True
+    http.answer(head, b"", newer)
+    assert (older.statuses, newer.statuses) == ([], [])
+    await engine.emit("status")
+    http.answer(head, b"", Waiting())  # while `newer` still waits
+    assert newer.statuses == [200]
 
 
 class TestEarlyPolls:

@@ -197,6 +197,31 @@ class TestOnBothGenerations:
         assert ["kept" in message for message in heard] == [True] * 30 + [False]
         assert not world.tank.messaging.kept.device_ids()
 
+    async def test_kept_messages_of_who_leaves_too_early_stay(
+        self, world: World, wire: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        device, sender = await world.device(keepMessages=True), await WIRES[wire](world).open()
+        await sender.ask("message", {"devices": device["uuid"], "payload": 1})
+        kept, may_go_on = world.tank.messaging.kept, asyncio.Event()
+        take = kept.take
+
+        async def take_slowly(*args: Any) -> Any:
+            await may_go_on.wait()
+            return await take(*args)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(kept, "take", take_slowly)
+            early = await WIRES[wire](world).open()
+            await early.identify(device)
+            await early.emit("status")  # waits, and is nobody's in the end
+            await early.close()
+            await eventually(lambda: len(world.sockets.clients) == 1)
+            may_go_on.set()
+            await sender.ask("status")
+        client = await WIRES[wire](world).open()
+        await client.identify(device)
+        assert (await client.heard("message"))[0]["payload"] == 1
+
     async def test_clients_of_a_deleted_device_are_sent_away(self, world: World, wire: str) -> None:
         client, device = await WIRES[wire](world).open(), await world.device()
         await client.identify(device)

@@ -2,15 +2,20 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 
 import pytest
+import uvloop
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from thingtank.net import websocket
+from thingtank.net.bounded_http import BoundedHttp, HttpLimits
+from thingtank.net.direct_http import DirectRoute
 from thingtank.net.shared_port import SharedPort
-from thingtank.net.websocket import WebSocketPeer, WebSocketRoute, WebSockets
+from thingtank.net.websocket import WebSocketPeer, WebSocketRoute, WebSockets, text_frame
+from thingtank.server.http_server import HttpServer
 
 WAIT_S_MAX = 10.0
 
@@ -140,3 +145,59 @@ async def test_upgrade_may_stand_among_other_options(connection: str, status: in
     writer.close()
     await writer.wait_closed()
     await server.stop()
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536, 200_000])
+async def test_text_frame_is_read_as_the_text(size: int) -> None:
+    class Framed(Talk):
+        def receive_message(self, message: bytes, is_text: bool) -> None:
+            self.peer.write_frames(text_frame(message) + text_frame(b"behind"))
+
+    server = await listen({"/": WebSocketRoute(Framed, 1, 2**20, compresses=False)})
+    async with connect(f"ws://127.0.0.1:{server.port}/") as client:
+        assert "Sec-WebSocket-Extensions" not in client.response.headers  # type: ignore[union-attr] # it is open
+        await client.send("x" * size)
+        assert await client.recv() == "x" * size
+        assert await client.recv() == "behind"
+    await server.stop()
+
+
+async def test_route_may_own_what_lies_below_and_see_the_query() -> None:
+    talks.clear()
+    server = await listen({"/a/*": WebSocketRoute(Talk, 2, 1000)})
+    for name in ("one", "two"):
+        async with connect(f"ws://127.0.0.1:{server.port}/a/{name}?b={name}"):
+            pass
+        await wait_for_end(talks[-1])
+        head = talks[-1].peer.head
+        assert (head.path, head.query, head.route_path) == (f"/a/{name}", f"b={name}", "/a/*")
+    with pytest.raises(InvalidStatus):
+        await connect(f"ws://127.0.0.1:{server.port}/a/b/c")
+    await server.stop()
+
+
+def test_http_side_of_a_websocket_is_not_kept() -> None:
+    """By uvloop, which servers run on, and without the garbage collector."""
+
+    async def count_http_sides() -> int:
+        websockets = WebSockets({"/a": WebSocketRoute(Talk, 10, 1000)})
+        route = DirectRoute((b"/",), lambda head, body, respond: None)
+        server = HttpServer(
+            _no_app, route, "127.0.0.1", 0, HttpLimits(), upgrades={b"/a": websockets.adopt}
+        )
+        await server.start()
+        gc.collect()
+        gc.disable()
+        try:
+            async with connect(f"ws://127.0.0.1:{server.port}/a"):
+                return sum(isinstance(each, BoundedHttp) for each in gc.get_objects())
+        finally:
+            gc.enable()
+            await server.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(count_http_sides()) == 0
+
+
+async def _no_app(scope: object, receive: object, send: object) -> None:
+    raise AssertionError("nobody asks")

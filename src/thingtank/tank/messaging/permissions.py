@@ -13,7 +13,9 @@ and so with `…Blacklist`, and with `…As…`, which is to do it in the device
 uuids, in any case, or `*` for everybody; one that is there and is no list lets nobody.
 
 A device and its owner may everything. Without a list, others may discover and receive what is not
-private, send to it if the tank is open (`Policy`), and never configure it or act in its name.
+private, send to it if the tank is open (`Policy`), and never configure it or act in its name. Whom
+its lists keep from discovering it may not do more without being named for that: they would learn
+that it is there.
 
 Source: Meshblu, security (`lib/getAuthorizedDevice`, simple-auth), versions 1.0 to 1.18 and 2.0.
 """
@@ -133,7 +135,18 @@ def may(party: Party, area: Area, device: Device, policy: Policy, *, in_name: bo
             return False
     if in_name or area == "configure" or device.private:
         return False
-    return policy.is_open or area != "send"
+    if area == "send" and not policy.is_open:
+        return False
+    return area == "discover" or not properties or may(party, "discover", device, policy)
+
+
+def has_list(device: Device, area: Area) -> bool:
+    """Whether a device says by a list who may do something with it."""
+    properties = device.properties
+    return (
+        whitelist(properties, area, in_name=False) is not None
+        or blacklist(properties, area, in_name=False) is not None
+    )
 
 
 def check_configure(party: Party, device: Device, policy: Policy) -> None:

@@ -160,12 +160,15 @@ class Switchboard:
         return listener in self._by_kind[kind].get(device_id, ())
 
     def may_hear(self, party: Party, kind: Kind, device: Device) -> bool:
-        """Whether somebody may hear a kind of a device now."""
+        """Whether somebody may hear a kind of a device now; only of one that it may discover."""
         if kind == "unregistered" and party.is_of(device.device_id):
             return True  # its tokens are gone with it
         area, in_name = _NEEDED[kind]
-        return still_holds(party, self._directory) and may(
-            party, area, device, self._policy, in_name=in_name
+        policy = self._policy
+        return (
+            still_holds(party, self._directory)
+            and may(party, area, device, policy, in_name=in_name)
+            and (area == "discover" or may(party, "discover", device, policy))
         )
 
     def deliver(self, delivery: Delivery, told: dict[Listener, None] | None = None) -> int:

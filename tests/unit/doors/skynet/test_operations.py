@@ -178,6 +178,8 @@ async def test_of_two_who_claim_a_device_at_a_time_one_has_it() -> None:
         (True, {"ipAddress": ADDRESS}, "10.0.0.2", False),
         (True, {"ipAddress": ADDRESS, "owner": "other"}, ADDRESS, False),
         (True, {"ipAddress": ADDRESS, "discoverWhitelist": []}, ADDRESS, None),
+        (True, {"ipAddress": ADDRESS, "configureWhitelist": []}, ADDRESS, False),
+        (True, {"ipAddress": ADDRESS, "updateBlacklist": ["me"]}, ADDRESS, False),
         (True, {}, "", False),
         (True, {"ipAddress": ""}, "", False),
         (False, {"ipAddress": ADDRESS}, ADDRESS, False),

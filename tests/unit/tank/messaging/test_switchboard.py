@@ -58,6 +58,8 @@ async def test_each_kind_needs_its_own_right(bench: Bench, kind: Kind) -> None:
                 for suffix in ("", "As")
             }
             lists = {**everybody_else, f"{name}Whitelist": ["me"], "owner": "owner"}
+            if NEEDED[kind] != "discover":
+                lists["discoverWhitelist"] = ["me"]
             await bench.change("lamp", **lists)
             for ear in (own, owner, me, stranger):
                 ear.heard()  # that it has changed
@@ -77,6 +79,18 @@ async def test_a_right_that_is_taken_away_or_given_counts_from_the_next_delivery
         for _ in range(2):  # the second without a new look
             deliver(bench, kind)
             assert ear.heard() == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_nobody_hears_a_device_that_it_may_not_discover(bench: Bench, kind: Kind) -> None:
+    everything = {f"{name}Whitelist": ["*"] for name in ("receive", "receiveAs", "discoverAs")}
+    ears = [bench.ear("lamp", kind, by=who) for who in ("me", "")]
+    for expected, discovering in (([1], ["*"]), ([], [])):
+        await bench.change("lamp", discoverWhitelist=discovering, **everything)
+        for ear in ears:
+            ear.heard()
+        deliver(bench, kind)
+        assert [ear.heard() for ear in ears] == [expected, expected]
 
 
 async def test_a_revoked_token_and_a_deleted_device_hear_nothing_more(bench: Bench) -> None:

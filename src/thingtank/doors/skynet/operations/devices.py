@@ -15,7 +15,7 @@ from thingtank.tank.actions.properties import change_properties
 from thingtank.tank.changes import DeviceChange
 from thingtank.tank.errors import NoSuchDevice, NotAllowed, Unauthenticated, ValidationFailed
 from thingtank.tank.messaging.event_codes import EventCode
-from thingtank.tank.messaging.permissions import Party, check_configure, may, owner_of
+from thingtank.tank.messaging.permissions import Party, check_configure, has_list, may, owner_of
 from thingtank.tank.things import Device
 from thingtank.tank.tokens import uuid_key
 
@@ -301,11 +301,12 @@ async def claim(door: SkynetDoor, party: Party, uuid: str, name: Any = None) -> 
 
 
 def may_claim(door: SkynetDoor, party: Party, device: Device) -> bool:
-    """Whether a device is nobody's, and at the very address of who wants it."""
+    """Whether a device is nobody's, names nobody, and is at the very address of who wants it."""
     address = party.caller.address
     return (
         door.is_open
         and not owner_of(device)
+        and not has_list(device, "configure")
         and bool(address)
         and device.properties.get("ipAddress") == address
         and may(party, "discover", device, door.tank.messaging.policy)
