@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+from thingtank.doors.skynet.origins import may_come_from
+from thingtank.doors.skynet.sockets.client import Arrival
 from thingtank.doors.skynet.sockets.door import SkynetSockets
-from thingtank.doors.skynet.sockets.origins import may_come_from
 from thingtank.doors.skynet.sockets.socketio_client import EngineClient, LegacyClient
 from thingtank.net.http_request import Headers, LongRespond, RequestHead, Respond
 from thingtank.protocols.engineio.errors import (
@@ -103,9 +104,7 @@ class SocketHttp:
             exchange.refuse(asked)
         elif isinstance(asked, Handshake):
             if self._has_room(exchange):
-                client = self._sockets.open_engine(
-                    asked, exchange.head.address, is_secure=exchange.is_secure
-                )
+                client = self._sockets.open_engine(asked, self._arrival_of(exchange.head))
                 self._poll_engine(exchange, client)
         else:
             found = self._sockets.find_engine(asked.sid)
@@ -143,8 +142,7 @@ class SocketHttp:
     def _shake_hands(self, exchange: "_Exchange") -> None:
         if not self._has_room(exchange):
             return
-        is_secure = exchange.is_secure
-        client = self._sockets.open_legacy(exchange.head.address, is_secure=is_secure)
+        client = self._sockets.open_legacy(self._arrival_of(exchange.head))
         body = handshake_body(client.session.sid, _TRANSPORTS, self._sockets.legacy_bounds)
         index = exchange.query.get("jsonp")
         if index is None:
@@ -205,6 +203,10 @@ class SocketHttp:
             client.session.receive_disconnect()
             client.pump()
 
+    def _arrival_of(self, head: RequestHead) -> Arrival:
+        is_let_in = self._sockets.door.lets_in(head.texts())
+        return Arrival(head.address, head.scheme == "https", is_let_in)
+
     def _has_room(self, exchange: "_Exchange") -> bool:
         refused = self._sockets.refusal_of(exchange.head.address)
         if refused is not None:
@@ -233,10 +235,6 @@ class _Exchange:
     @property
     def host(self) -> str:
         return self.head.headers.get(b"host", b"").decode("latin-1")
-
-    @property
-    def is_secure(self) -> bool:
-        return self.head.scheme == "https"
 
     def refuse(self, refusal: Refusal) -> None:
         self.answer(refusal.status, _JSON_TYPE, refusal.body)

@@ -104,12 +104,12 @@ def acting_by(client: "Client", body: Mapping[str, Any]) -> Party:
 
 
 def check_is_known(client: "Client") -> None:
-    """Keep strangers out where the tank is not open.
+    """Keep strangers out where they are not let in.
 
     Raises:
         Unauthenticated.
     """
-    if not (client.has_identified or client.door.is_open):
+    if not (client.has_identified or client.arrival.is_let_in):
         raise Unauthenticated("identify first")
 
 
