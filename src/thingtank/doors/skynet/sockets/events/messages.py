@@ -27,6 +27,7 @@ _OF_ANSWERS = ("devices", "ack", "payload")
 async def _message(asking: Asking) -> Answer:
     """Early: acknowledged by the recipient. Later: once it is accepted."""
     client = asking.client
+    check_is_known(client)
     body, wants_receipts = _without_wish(asking.body)
     if not client.is_legacy or asking.ack is None:
         sent = await messages.send(client.door, client.party, body)
