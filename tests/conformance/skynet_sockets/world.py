@@ -43,6 +43,7 @@ class World:
 
     Attributes:
         port: of the server.
+        headers: that all requests have, a line each, as a proxy adds them.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class World:
         self.sockets = SkynetSockets(self.door)
         self.websockets: list[ClientConnection] = []
         self.writers: list[asyncio.StreamWriter] = []
+        self.headers: tuple[str, ...] = ()
         find_client = client_of(trusted_proxies)
         http = SocketHttp(self.sockets, find_client)
         routes = SocketioWebSockets(self.sockets).routes() | raw_websocket_route(self.sockets)
@@ -114,7 +116,9 @@ class World:
         return f"{scheme}://127.0.0.1:{self.port}{path}"
 
     async def websocket(self, path: str, **options: Any) -> ClientConnection:
-        opened = await connect(self.url(path), **{"compression": None, **options})
+        added = [tuple(line.split(": ")) for line in self.headers]
+        headers = {"additional_headers": added} if added else {}
+        opened = await connect(self.url(path), **{"compression": None, **headers, **options})
         self.websockets.append(opened)
         return opened
 
@@ -512,7 +516,7 @@ class Http:
         if self.writer is None:
             self._reader, self.writer = await asyncio.open_connection("127.0.0.1", self._world.port)
             self._world.writers.append(self.writer)
-        lines = [f"{method} {path} HTTP/1.1", "Host: x", *headers]
+        lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *self._world.headers, *headers]
         if body:
             lines.append(f"Content-Length: {len(body)}")
         if kind:

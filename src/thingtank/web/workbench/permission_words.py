@@ -90,7 +90,7 @@ def always_words(device: Device) -> str:
     """Who may everything whatever the lists say."""
     owner = owner_of(device)
     by_owner = f", the device {owner} that owns it," if owner else ""
-    return f"The device itself{by_owner} and your account may everything."
+    return f"The device itself{by_owner} and the account that it belongs to may do everything."
 
 
 def may_be_usual(device: Device) -> bool:

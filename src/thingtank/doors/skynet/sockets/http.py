@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+from thingtank.doors.skynet.origins import may_come_from
+from thingtank.doors.skynet.sockets.client import Arrival
 from thingtank.doors.skynet.sockets.door import SkynetSockets
-from thingtank.doors.skynet.sockets.origins import may_come_from
 from thingtank.doors.skynet.sockets.socketio_client import EngineClient, LegacyClient
 from thingtank.net.asgi_answers import LateRespond, read_body
 from thingtank.net.forwarded import SIGNS, ClientOf, client_of
@@ -123,9 +124,7 @@ class SocketHttp:
             exchange.refuse(asked)
         elif isinstance(asked, Handshake):
             if self._has_room(exchange):
-                client = self._sockets.open_engine(
-                    asked, exchange.address, is_secure=exchange.is_secure
-                )
+                client = self._sockets.open_engine(asked, self._arrival_of(exchange))
                 self._poll_engine(exchange, client)
         else:
             found = self._sockets.find_engine(asked.sid)
@@ -163,8 +162,7 @@ class SocketHttp:
     def _shake_hands(self, exchange: "_Exchange") -> None:
         if not self._has_room(exchange):
             return
-        is_secure = exchange.is_secure
-        client = self._sockets.open_legacy(exchange.address, is_secure=is_secure)
+        client = self._sockets.open_legacy(self._arrival_of(exchange))
         body = handshake_body(client.session.sid, _TRANSPORTS, self._sockets.legacy_bounds)
         index = exchange.query.get("jsonp")
         if index is None:
@@ -225,6 +223,10 @@ class SocketHttp:
             client.session.receive_disconnect()
             client.pump()
 
+    def _arrival_of(self, exchange: "_Exchange") -> Arrival:
+        is_let_in = self._sockets.door.lets_in(exchange.head.texts())
+        return Arrival(exchange.address, exchange.is_secure, is_let_in)
+
     def _has_room(self, exchange: "_Exchange") -> bool:
         refused = self._sockets.refusal_of(exchange.address)
         if refused is not None:
@@ -254,10 +256,6 @@ class _Exchange:
     @property
     def host(self) -> str:
         return self.head.headers.get(b"host", b"").decode("latin-1")
-
-    @property
-    def is_secure(self) -> bool:
-        return self.head.scheme == "https"
 
     def refuse(self, refusal: Refusal) -> None:
         self.answer(refusal.status, _JSON_TYPE, refusal.body)
