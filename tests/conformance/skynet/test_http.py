@@ -297,3 +297,27 @@ async def test_curl_without_a_body_or_a_type(skynet: SkyNet) -> None:
         answer = await client.request("POST", "/devices", content=b"")
     assert answer.status_code == 200
     assert answer.json()["channel"] == "main"
+
+
+@pytest.mark.parametrize(
+    "method_and_path", ["POST /messages", "PUT /v2/devices/:uuid", "POST /devices"]
+)
+@pytest.mark.parametrize("depth", [100, 400, 900])
+async def test_json_that_is_too_deep_is_refused_before_anything_walks_it(
+    skynet: SkyNet, method_and_path: str, depth: int
+) -> None:
+    auth = await skynet.made()
+    method, path = method_and_path.replace(":uuid", auth[0]).split()
+    deep = "[" * depth + "]" * depth
+    sent = f'{{"devices": "*", "payload": {deep}, "$set": {{"x": {deep}}}}}'
+    headers = {"Content-Type": "application/json"}
+    answer = await skynet.ask(method, path, auth=auth, content=sent, headers=headers)
+    assert answer.status_code == 400
+    assert "nested deeper than 64" in answer.json()["error"]
+
+
+async def test_a_field_that_is_too_deep_stays_text(skynet: SkyNet) -> None:
+    uuid, token = await skynet.made()
+    deep = "[" * 400 + "]" * 400
+    answer = await skynet.ask("PUT", f"/devices/{uuid}", form=f"token={token}&x={deep}")
+    assert (answer.status_code, answer.json()["x"]) == (200, deep)

@@ -19,6 +19,10 @@ MakeWorld = Callable[..., Awaitable[World]]
 BOTH = ["0.9 websocket", "4 websocket"]
 
 
+# A closed tank lets in nobody; an open one nobody whom a proxy has brought.
+FOREIGN = [(False, ()), (True, ("X-Forwarded-For: 192.0.2.1",))]
+
+
 async def device_of(world: World, uuid: str) -> Any:
     return world.tank.directory.find_device_by_uuid(uuid)
 
@@ -270,8 +274,12 @@ class TestOnBothGenerations:
         assert 0 < refused["error"]["retryAfter"] <= 0.5
         await eventually(lambda: len(world.sockets.clients) == 2)
 
-    async def test_closed_tank_lets_no_strangers_in(self, make_world: MakeWorld, wire: str) -> None:
-        world = await make_world(is_open=False)
+    @pytest.mark.parametrize(("is_open", "headers"), FOREIGN)
+    async def test_no_strangers_are_let_in_that_are_not_of_this_machine(
+        self, make_world: MakeWorld, wire: str, is_open: bool, headers: tuple[str, ...]
+    ) -> None:
+        world = await make_world(is_open=is_open)
+        world.headers = headers
         device = await world.device(name="lamp")
         client = await WIRES[wire](world).open()
         await client.emit("identity", {})

@@ -6,7 +6,7 @@ Lives in the loop's thread.
 import contextlib
 from asyncio import Future, get_running_loop
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -39,6 +39,11 @@ from thingtank.tank.messaging.switchboard import Delivery, Kind, Listener, Switc
 from thingtank.tank.things import Device
 
 PublicKey = Callable[[], Awaitable[str]]
+# `give_kept` or `give_rest`.
+HasTaken: TypeAlias = Callable[[], Awaitable[bool]]
+GiveKept: TypeAlias = Callable[
+    [Device, Listener, Callable[[], bool], HasTaken | None], Awaitable[None]
+]
 
 KEPT_ROUNDS_MAX = 20  # of kept messages that a device is given before it hears new ones
 KEPT_PER_ROUND = 100
@@ -186,7 +191,7 @@ class Messaging:
         device: Device,
         listener: Listener,
         is_there: Callable[[], bool] = lambda: True,
-        has_taken: Callable[[], Awaitable[bool]] | None = None,
+        has_taken: HasTaken | None = None,
     ) -> None:
         """Give a device the messages that came while it was away, oldest first.
 
@@ -226,6 +231,22 @@ class Messaging:
                 await self.kept.remove(device.device_id, [message.kept_id for message in found])
             if not found:
                 return
+
+    async def give_rest(
+        self,
+        device: Device,
+        listener: Listener,
+        is_there: Callable[[], bool] = lambda: True,
+        has_taken: HasTaken | None = None,
+    ) -> None:
+        """Give a device what was kept while it was given the rest; see `give_kept`.
+
+        Right after it was made to listen, since when nothing more is kept for it. New messages wait
+        until it has those.
+        """
+        if self.kept.count(device.device_id):
+            with self.switchboard.holding(listener, device.device_id):
+                await self.give_kept(device, listener, is_there, has_taken)
 
     # --- the event log ---
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import msgspec
 
 from thingtank.doors.skynet.errors import RateLimited
-from thingtank.doors.skynet.sockets.client import Client
+from thingtank.doors.skynet.sockets.client import Arrival, Client
 from thingtank.doors.skynet.sockets.events.table import answer_event
 from thingtank.doors.skynet.sockets.relays import RELAYS_MAX, Relay
 from thingtank.net.websocket import WebSocketPeer, text_frame
@@ -117,10 +117,8 @@ class SocketioClient(Client):
     wire: ClassVar[_Wire]
     session: _Session
 
-    def __init__(
-        self, sockets: "SkynetSockets", socket_id: str, address: str, *, is_secure: bool
-    ) -> None:
-        super().__init__(sockets, socket_id, address, is_secure=is_secure)
+    def __init__(self, sockets: "SkynetSockets", socket_id: str, arrival: Arrival) -> None:
+        super().__init__(sockets, socket_id, arrival)
         self._poll: Poll | None = None
         self._taken: asyncio.Future[bool] | None = None
         self._is_handed = False
