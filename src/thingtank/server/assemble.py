@@ -33,6 +33,7 @@ from thingtank.server.topic_bridge import bridge_topics
 from thingtank.server.triggers.start import start_triggers
 from thingtank.server.wamp_door import make_wamp_door, open_wamp_ports, web_upgrades
 from thingtank.server.wamp_workbench import open_wamp_workbench
+from thingtank.server.weather_station import start_weather
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Account
 from thingtank.web.pages import asgi_app
@@ -96,6 +97,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         hooks = make_hook_parts(tank, folder)
         await start_triggers(config, tank, opened.archive, outbox, url, stack, hooks)
         start_hooks(tank, outbox, stack)
+        await start_weather(opened, stack)
         wamp = await make_wamp_door(config, folder, opened, url, stack)
         skynet = make_skynet_door(config, opened, account, stack)
         mqtt = await make_mqtt_door(config, folder, opened, url, stack, skynet)

@@ -30,6 +30,7 @@ from thingtank.stores.device_event_settings import DeviceEventSettings
 from thingtank.stores.kept_message_settings import KeptMessageSettings
 from thingtank.stores.outbox_settings import OutboxSettings
 from thingtank.tank.limits import Limits
+from thingtank.web.weather.settings import WeatherSettings, weather_problem
 
 FILE_NAME = "thingtank.toml"
 ENVIRONMENT_PREFIX = "THINGTANK_"
@@ -110,6 +111,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     triggers: TriggerSettings = TriggerSettings()
     device_events: DeviceEventSettings = DeviceEventSettings()
     kept_messages: KeptMessageSettings = KeptMessageSettings()
+    weather: WeatherSettings = WeatherSettings()
 
 
 class BadSettings(Exception):
@@ -150,6 +152,8 @@ def load_config(
         _decode({section: {key: value}}, source)
     config = _decode(values, "the settings")
     for problem in bridge_problems(config.mqtt, config.wamp.realms):
+        raise BadSettings(f"the settings: {problem}")
+    if problem := weather_problem(config.weather):
         raise BadSettings(f"the settings: {problem}")
     return Loaded(config, sources)
 

@@ -124,6 +124,7 @@ def _open_directory(config: Config, folder: Path, secret: bytes) -> "DjangoDirec
         config.xively.live_s,
         config.web.map_tiles_url,
         config.web.map_tiles_attribution,
+        config.weather,
     )
     web_setup.configure(settings, folder, secret)
     web_setup.migrate()

@@ -31,6 +31,8 @@ _APPS = (
     "thingtank.web.accounts",
     "thingtank.web.catalog",
     "thingtank.web.workbench",
+    "thingtank.web.weather",
+    "rest_framework",  # after the weather station, whose template of its pages comes first
 )
 
 _MIDDLEWARE = (
@@ -62,6 +64,20 @@ _PASSWORD_VALIDATORS = (
     "CommonPasswordValidator",
     "NumericPasswordValidator",
 )
+
+
+STATIONS_PER_PAGE = 10
+
+# As in the book's box 8.21. Basic comes first: a program without a password is answered 401.
+_REST_FRAMEWORK = {
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
+    "PAGE_SIZE": STATIONS_PER_PAGE,
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.BasicAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+}
 
 
 def _content_security_policy(map_tiles_url: str) -> dict[str, Any]:
@@ -106,6 +122,7 @@ def django_settings_of(settings: WebSettings, folder: Path, secret: bytes) -> di
         "USE_I18N": False,
         **_accounts(),
         **_SECURITY,
+        "REST_FRAMEWORK": _REST_FRAMEWORK,
         "CONTENT_SECURITY_POLICY": _content_security_policy(settings.map_tiles_url),
     }
 

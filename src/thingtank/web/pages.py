@@ -12,7 +12,7 @@ from thingtank.web.django_settings import UPLOAD_BYTES_MAX
 # Each page that is being made has a thread and a connection to the database.
 PAGES_AT_ONCE_MAX = 16
 STRANGERS_PAGES_AT_ONCE_MAX = 10  # of them, so that strangers leave some to who is signed in
-PUBLIC_PATHS = ("/directory", "/feeds/")
+PUBLIC_PATHS = ("/directory", "/feeds/", "/weather", "/station")
 BODY_BYTES_MAX = UPLOAD_BYTES_MAX + 1_000_000  # so that a form can say that a file is too large
 TURN_S_MAX = 20.0  # longer, and people have pressed reload
 _BUSY = "Too many pages are being made at the moment. Try again in a few seconds.\n"

@@ -19,7 +19,11 @@ _COMPRESSED_FROM_BYTES = 1400  # what one packet carries anyway
 
 PREFIX = "/static/"
 CACHE_FOR = b"public, max-age=31536000, immutable"
-_PACKAGES = (("thingtank.web.workbench", "static"), ("django.contrib.admin", "static"))
+_PACKAGES = (
+    ("thingtank.web.workbench", "static"),
+    ("thingtank.web.weather", "static"),
+    ("django.contrib.admin", "static"),
+)
 
 
 @cache

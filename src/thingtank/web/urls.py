@@ -5,7 +5,8 @@ from django.templatetags.static import static
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from thingtank.web.accounts.views import admin_sign_in
+from thingtank.web.accounts.views import SignOut, admin_sign_in, api_sign_in
+from thingtank.web.lazy_urls import lazy_include
 
 handler400 = "thingtank.web.failures.bad_request"
 handler500 = "thingtank.web.failures.server_error"
@@ -16,5 +17,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/login/", admin_sign_in),
     path("admin/", admin.site.urls),
     path("", include("thingtank.web.accounts.urls")),
+    path("weather/", include("thingtank.web.weather.urls")),
+    # Where the book's programs and REST framework's users look for a sign-in (box 8.20).
+    path("api-auth/login/", api_sign_in),
+    path("api-auth/logout/", SignOut.as_view()),
+    lazy_include(("station/", "station.", "home/"), "thingtank.web.weather.rest_urls", "rest"),
+    path("weather", RedirectView.as_view(pattern_name="weather:home", query_string=True)),
     path("", include("thingtank.web.workbench.urls")),
 ]

@@ -3,6 +3,8 @@
 import msgspec
 from django.conf import settings
 
+from thingtank.web.weather.settings import WeatherSettings
+
 
 class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How pages are reached, and what they go by.
@@ -14,6 +16,7 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         live_s: a device is called live while its newest value is younger.
         map_tiles_url: a tile server's address with {z}, {x} and {y}; blank for the maps' own world.
         map_tiles_attribution: what has to be said of it on the maps.
+        weather: what the weather station's page reads.
     """
 
     public_url: str = ""
@@ -21,6 +24,7 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     live_s: int = 900
     map_tiles_url: str = ""
     map_tiles_attribution: str = ""
+    weather: WeatherSettings = WeatherSettings()
 
 
 def web_settings() -> WebSettings:

@@ -100,6 +100,11 @@ def admin_sign_in(request: HttpRequest) -> HttpResponse:
     return redirect_to_login(request.GET.get("next", "/admin/"))
 
 
+def api_sign_in(request: HttpRequest) -> HttpResponse:
+    """Send who wants into the browsable REST API to the one sign-in page, with its lock-out."""
+    return redirect_to_login(request.GET.get("next", "/station/"))
+
+
 def locked_out(request: HttpRequest, *_: object, **__: object) -> HttpResponse:
     """Answer to who has guessed a password too often."""
     return render(request, "accounts/locked_out.html", status=429)

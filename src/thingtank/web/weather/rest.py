@@ -1,0 +1,76 @@
+"""The Station REST API's views (box 8.18), which load Django REST framework.
+
+REST framework takes 8 MB and a tenth of a second, so `lazy_urls` imports this when one of its pages
+is asked for.
+"""
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+from rest_framework import viewsets
+from rest_framework.response import Response
+
+from thingtank.web.django_settings import STATIONS_PER_PAGE
+from thingtank.web.weather.models import Station
+from thingtank.web.weather.panels import Reading, Source
+from thingtank.web.weather.readings import at_us_of, parse_timestamp
+from thingtank.web.weather.serializers import StationSerializer
+from thingtank.web.workbench.pages import page
+
+if TYPE_CHECKING:
+    StationModelViewSet = viewsets.ModelViewSet[Station]
+else:  # generic for type checkers only
+    StationModelViewSet = viewsets.ModelViewSet
+
+
+class StationViewSet(StationModelViewSet):
+    """Stations: list, create, read, update, patch and delete them. For admins."""
+
+    queryset = Station.objects.order_by("id")
+    serializer_class = StationSerializer
+    lookup_value_regex = "[0-9]{1,18}"
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer as REST framework does, but have no browser ask for a password in its own words.
+
+        The page leads to the sign-in.
+        """
+        response = super().handle_exception(exc)
+        renderer = getattr(self.request, "accepted_renderer", None)
+        if renderer is not None and renderer.format == "api":
+            response.headers.pop("WWW-Authenticate", None)
+        return response
+
+
+@page
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """Show the last station, read from the REST API as whoever asks (box 8.18)."""
+    first = _read_page(request, 1)
+    last_number = max(1, -(-first["count"] // STATIONS_PER_PAGE))
+    last = first if last_number == 1 else _read_page(request, last_number)
+    source = _source(last["results"][-1]) if last["results"] else None
+    context: dict[str, object] = {"source": source, "sources": [], "is_rest": True}
+    return render(request, "weather/index.html", context)
+
+
+def _read_page(request: HttpRequest, number: int) -> Any:
+    """One page of the list, by the API's own view, without a way around through the network."""
+    asked = copy.copy(request)
+    asked.method = "GET"
+    asked.GET = QueryDict(f"page={number}")
+    asked.META = {**request.META, "HTTP_ACCEPT": "application/json"}
+    answer = StationViewSet.as_view({"get": "list"})(asked)
+    if answer.status_code != 200:
+        raise PermissionDenied("only admins may read the stations")
+    return answer.data
+
+
+def _source(station: Any) -> Source:
+    at_us = at_us_of(parse_timestamp(station["timestamp"]))
+    lat, lon = float(station["lat"]), float(station["lon"])
+    return Source(0, station["name"], Reading(station["temperature"], "°", at_us, lat, lon))

@@ -1,0 +1,15 @@
+"""Which of the Station REST API's views answers which path (box 8.20)."""
+
+from django.urls import include, path
+from rest_framework.routers import DefaultRouter
+
+from thingtank.web.weather import rest
+
+router = DefaultRouter()
+router.include_root_view = False  # the workbench is at the root
+router.register("station", rest.StationViewSet)
+
+urlpatterns = [
+    path("", include(router.urls)),
+    path("home/", rest.home, name="home"),
+]
