@@ -74,7 +74,7 @@ _REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
     "PAGE_SIZE": STATIONS_PER_PAGE,
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.BasicAuthentication",
+        "thingtank.web.weather.authentication.PasswordAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
 }

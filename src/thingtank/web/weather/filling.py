@@ -51,6 +51,7 @@ class _Feed:
         self.listener = listener
         self.heard: list[DatapointsRecorded] = []
         self.task: asyncio.Task[None] | None = None
+        self.has_caught_up = False
 
     def take(self) -> list[DatapointsRecorded]:
         """All that was heard and is not written yet."""
@@ -77,7 +78,7 @@ class StationFilling:
         self._tank.bus.react(DeviceDeleted, self._forget)
         rows = await self._write(lambda: list(BoundFeed.objects.values_list("device_id", "id")))
         for device_id, bound_id in rows:
-            self._listen(device_id, bound_id)
+            self._follow(device_id, self._listen(device_id, bound_id))
 
     async def stop(self) -> None:
         """Write what was heard, and end."""
@@ -104,7 +105,10 @@ class StationFilling:
             bound_id = await self._write(
                 lambda: int(BoundFeed.objects.get_or_create(device_id=device_id)[0].pk)
             )
-            self._listen(device_id, bound_id)
+            feed = self._listen(device_id, bound_id)
+            with suppress(TankError):  # it is tried again
+                await self._catch_up(device_id, feed)
+            self._follow(device_id, feed)
 
     async def unbind(self, caller: Caller, device_id: int) -> None:
         """Let a feed go, with what the station has of it; the feed itself keeps everything.
@@ -125,33 +129,36 @@ class StationFilling:
             raise NotAllowed(f"feed {device_id} belongs to somebody else")
         return device
 
-    def _listen(self, device_id: int, bound_id: int) -> None:
+    def _listen(self, device_id: int, bound_id: int) -> _Feed:
         listener = self._tank.bus.listen(DatapointsRecorded, device_id=device_id)
         feed = self._feeds[device_id] = _Feed(bound_id, listener)
-        feed.task = asyncio.get_running_loop().create_task(self._follow(device_id, feed))
+        return feed
+
+    def _follow(self, device_id: int, feed: _Feed) -> None:
+        feed.task = asyncio.get_running_loop().create_task(self._run(device_id, feed))
 
     def _forget(self, event: DeviceDeleted) -> None:
         feed = self._feeds.pop(event.device.device_id, None)
-        if feed is not None and feed.task is not None:
+        if feed is not None:
             feed.listener.close()
-            feed.task.cancel()
+            if feed.task is not None:
+                feed.task.cancel()
 
     async def _end(self, feed: _Feed) -> None:
         feed.listener.close()
-        assert feed.task is not None, "every feed that listens has one"
+        if feed.task is None:
+            return  # it is being bound
         feed.task.cancel()
         with suppress(asyncio.CancelledError):
             await feed.task
 
-    async def _follow(self, device_id: int, feed: _Feed) -> None:
+    async def _run(self, device_id: int, feed: _Feed) -> None:
         """Write what a feed has, then what it says, until cancelled."""
-        has_caught_up = False
         while True:
             try:
-                if not has_caught_up:
-                    await self._catch_up(device_id, feed)
-                    has_caught_up = True
-                feed.heard.append(await feed.listener.next())  # type: ignore[arg-type] # as above
+                await self._catch_up(device_id, feed)
+                if not feed.heard:  # else what could not be written is still there
+                    feed.heard.append(await feed.listener.next())  # type: ignore[arg-type] # as above
                 await asyncio.sleep(FILL_EVERY_S)
                 await self._fill(device_id, feed)
             except TankError as error:
@@ -159,9 +166,12 @@ class StationFilling:
                 await asyncio.sleep(RETRY_S)
 
     async def _catch_up(self, device_id: int, feed: _Feed) -> None:
-        """Write what the archive has and the station has not."""
+        """Write what the archive has and the station has not; once."""
+        if feed.has_caught_up:
+            return
         datastream = self._tank.directory.datastreams(device_id).get(CHANNEL)
         if datastream is None:
+            feed.has_caught_up = True
             return
         newest = await self._write(lambda: _newest_us(feed.bound_id))
         start_us = 0 if newest is None else newest + 1
@@ -170,6 +180,7 @@ class StationFilling:
             [datastream.stream_id], start_us, end_us, BATCH_MAX, newest_first=True
         )
         await self._store(device_id, feed, found.get(datastream.stream_id, []))
+        feed.has_caught_up = True
 
     async def _fill(self, device_id: int, feed: _Feed) -> None:
         events = feed.take()

@@ -5,11 +5,14 @@ is asked for.
 """
 
 import copy
+import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 from rest_framework import viewsets
 from rest_framework.response import Response
@@ -27,12 +30,25 @@ else:  # generic for type checkers only
     StationModelViewSet = viewsets.ModelViewSet
 
 
+_INDENTED = re.compile(r"application/json; indent=[0-9]{1,2}")
+
+
 class StationViewSet(StationModelViewSet):
     """Stations: list, create, read, update, patch and delete them. For admins."""
 
     queryset = Station.objects.order_by("id")
     serializer_class = StationSerializer
     lookup_value_regex = "[0-9]{1,18}"
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Say of what the answer depends; of indented JSON also that it is, as in the book."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        patch_vary_headers(answer, ["Accept", "Cookie"])
+        answer["Cache-Control"] = "private, no-store"
+        asked = getattr(request, "accepted_media_type", None) or ""
+        if _INDENTED.fullmatch(asked) and answer.status_code != HTTPStatus.NO_CONTENT:
+            answer.content_type = asked
+        return answer
 
     def handle_exception(self, exc: Exception) -> Response:
         """Answer as REST framework does, but have no browser ask for a password in its own words.

@@ -8,7 +8,7 @@ app_name = "weather"
 
 urlpatterns = [
     path("", views.home, name="home"),
-    path("chart", views.chart, name="chart"),
+    path("chart/<int:feed_id>", views.chart, name="chart"),
     path("bind", views.bind, name="bind"),
     path("unbind/<int:feed_id>", views.unbind, name="unbind"),
 ]

@@ -31,6 +31,7 @@ from thingtank.web.workbench.charts import (
     range_us,
     step_s_of,
 )
+from thingtank.web.workbench.live import live_url
 from thingtank.web.workbench.pages import (
     address_of,
     attempt,
@@ -70,10 +71,11 @@ def home_from_table(request: HttpRequest) -> HttpResponse:
     if source is not None and source.feed_id != TYPED_IN:
         device = tank_access.tank().directory.get_device(source.feed_id)
         context["may_change"] = may_reach(caller, "put", device)
+        context["live_url"] = live_url(source.feed_id)
     if source is not None and source.latest is not None:
         rows = readings_of(bound.get(source.feed_id))
         context["latest"] = latest_readings(rows, source.latest.unit)
-        context["chart_url"] = f"{reverse('weather:chart')}?feed={source.feed_id}"
+        context["chart_url"] = reverse("weather:chart", args=[source.feed_id])
     elif source is not None:
         context["endpoint"] = address_of(request, f"/v2/feeds/{source.feed_id}")
     return render(request, INDEX, context)
@@ -88,6 +90,7 @@ def home_from_feed(request: HttpRequest) -> HttpResponse:
         "sources": [source],
         "source": source,
         "is_feed": True,
+        "live_url": live_url(feed_id),
         "ranges": RANGE_LABELS.items(),
         "chart_url": reverse("workbench:chart", args=[feed_id, "temperature"]),
         "endpoint": address_of(request, f"/v2/feeds/{feed_id}"),
@@ -97,14 +100,12 @@ def home_from_feed(request: HttpRequest) -> HttpResponse:
 
 @public_page
 @require_safe
-def chart(request: HttpRequest) -> HttpResponse:
-    """A source's readings over a range as JSON: `?feed=7&range=1h&width=600`."""
+def chart(request: HttpRequest, feed_id: int) -> HttpResponse:
+    """A source's readings over a range as JSON: `?range=1h&width=600`; 0 for those typed in."""
     caller, bound = tank_access.caller(request), station_filling().bound
-    tank, feed_id = tank_access.tank(), _feed_asked(request)
+    tank = tank_access.tank()
     is_typed = feed_id == TYPED_IN and caller.account is not None
-    if not is_typed and not (
-        feed_id in bound and visible_devices(tank, caller, [feed_id] if feed_id else [])
-    ):
+    if not is_typed and not (feed_id in bound and visible_devices(tank, caller, [feed_id])):
         raise Http404("no such readings")
     range_name = request.GET.get("range", "1h")
     width = _number(request.GET.get("width", "600"))
@@ -113,7 +114,7 @@ def chart(request: HttpRequest) -> HttpResponse:
     except ValidationFailed as error:
         return json_answer({"errors": dict(error.problems)}, HTTPStatus.BAD_REQUEST)
     step_s = step_s_of(RANGES_S[range_name], min(max(width or 0, WIDTH_MIN), WIDTH_MAX))
-    rows = readings_of(bound.get(feed_id or TYPED_IN))
+    rows = readings_of(bound.get(feed_id))
     return json_answer(read_chart(rows, start_us, end_us, step_s))
 
 

@@ -24,16 +24,14 @@ async function send(form, method) {
   const headers = { Accept: "text/html", [api.dataset.csrfHeader]: api.dataset.csrfToken };
   if (type) headers["Content-Type"] = type;
   const answer = await fetch(form.action, { method, body, headers, credentials: "same-origin" });
+  if (method === "DELETE" && answer.ok) {
+    location.assign(new URL("../", form.action)); // the list that it was in
+    return;
+  }
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const shown = page.getElementById("api");
   if (shown) take(shown);
-  else if (answer.ok) location.assign(parent(form.action)); // deleted: what it was in is left
   else say(`The server answered ${answer.status}.`);
-}
-
-/** The list that a resource is in. */
-function parent(address) {
-  return new URL("../", address).href;
 }
 
 function take(shown) {
