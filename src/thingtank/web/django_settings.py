@@ -32,7 +32,6 @@ _APPS = (
     "thingtank.web.catalog",
     "thingtank.web.workbench",
     "thingtank.web.weather",
-    "rest_framework",  # after the weather station, whose template of its pages comes first
 )
 
 _MIDDLEWARE = (
@@ -71,8 +70,12 @@ STATIONS_PER_PAGE = 10
 # As in the book's box 8.21. Basic comes first: a program without a password is answered 401.
 _REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
+    "DEFAULT_PAGINATION_CLASS": "thingtank.web.weather.rest_pages.Pages",
     "PAGE_SIZE": STATIONS_PER_PAGE,
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "thingtank.web.weather.rest_pages.PageRenderer",
+    ],
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "thingtank.web.weather.authentication.PasswordAuthentication",
         "rest_framework.authentication.SessionAuthentication",
