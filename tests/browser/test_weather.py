@@ -76,8 +76,7 @@ def test_from_the_empty_station_to_a_live_temperature(
     assert [url for url in asked if not url.startswith((server.url, "data:"))] == []
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("theme", "size"), [("light", "desktop"), ("dark", "phone")])
 def test_its_pages_are_readable_and_fit(
     server: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object], theme: str, size: str
 ) -> None:  # fmt: skip

@@ -2,7 +2,12 @@
 
 from typing import Any
 
+from axes.handlers.proxy import AxesProxyHandler
 from rest_framework.authentication import BasicAuthentication
+
+from thingtank.web.accounts.known_passwords import KnownPasswords
+
+_known = KnownPasswords()
 
 
 class PasswordAuthentication(BasicAuthentication):
@@ -12,4 +17,10 @@ class PasswordAuthentication(BasicAuthentication):
 
     def authenticate_credentials(self, userid: str, password: str, request: Any = None) -> Any:
         """The account; the request itself is what a lock-out is noted at."""
-        return super().authenticate_credentials(userid, password, request._request)
+        asked = request._request
+        account = _known.find_account(userid, password)
+        if account is not None and AxesProxyHandler.is_allowed(asked, {"username": userid}):
+            return account, None
+        account, _ = super().authenticate_credentials(userid, password, asked)
+        _known.remember(account, password)
+        return account, None
