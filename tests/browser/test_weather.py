@@ -2,8 +2,8 @@
 
 import math
 import time
+from itertools import product
 
-import pytest
 import requests
 from playwright.sync_api import Page, expect
 from tests.browser.conftest import OpenBrowser, screenshot
@@ -45,6 +45,19 @@ def write(server: LiveServer, value: str | None = None) -> None:
         assert requests.post(address, json=body, headers=headers, timeout=20).ok
 
 
+def look_at(page: Page, name: str) -> None:
+    """In both themes, on a desk and on a phone; axe reads it once in each theme and each size."""
+    for theme, size in product(("dark", "light"), SIZES):
+        width, height = SIZES[size]
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+        check_fits(page)
+        if (theme, size) in (("dark", "phone"), ("light", "desktop")):
+            check_readable(page)
+        screenshot(page, f"{name}-{theme}-{size}")
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
 def opened(server: LiveServer, open_browser: OpenBrowser, state: object, path: str) -> Page:
     page = open_browser(storage_state=state)
     page.goto(server.url + path)
@@ -58,7 +71,6 @@ def test_from_the_empty_station_to_a_live_temperature(
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     expect(page.get_by_role("heading", name="No readings yet")).to_be_visible()
-    check_readable(page)
     screenshot(page, "weather-empty")
     write(server)
     page.get_by_role("link", name="Bind a feed").first.click()
@@ -73,26 +85,8 @@ def test_from_the_empty_station_to_a_live_temperature(
     expect(page.locator("#stream-state")).to_have_text("Live")
     write(server, "-7.5")
     expect(page.locator("#temperature")).to_contain_text("-7.5°C")  # without a reload by hand
+    look_at(page, "weather")
     assert [url for url in asked if not url.startswith((server.url, "data:"))] == []
-
-
-@pytest.mark.parametrize(("theme", "size"), [("light", "desktop"), ("dark", "phone")])
-def test_its_pages_are_readable_and_fit(
-    server: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object], theme: str, size: str
-) -> None:  # fmt: skip
-    page = open_browser(*SIZES[size], color_scheme=theme, storage_state=signed_in)
-    page.goto(f"{server.url}/weather/")
-    expect(page.locator("#weather-chart canvas")).to_be_visible()
-    expect(page.locator("place-map .pin")).to_be_visible()
-    page.wait_for_timeout(300)  # the map's land is drawn
-    check_fits(page)
-    check_readable(page)
-    screenshot(page, f"weather-{theme}-{size}")
-    page.goto(f"{server.url}/station/")
-    expect(page.get_by_role("heading", name="Station List")).to_be_visible()
-    check_fits(page)
-    check_readable(page)
-    screenshot(page, f"station-list-{theme}-{size}")
 
 
 def test_stations_are_added_changed_and_deleted_in_the_browser(
@@ -107,6 +101,7 @@ def test_stations_are_added_changed_and_deleted_in_the_browser(
     add.get_by_label("Temperature").fill("warm")
     add.get_by_role("button", name="POST").click()
     expect(add.get_by_text("It must be a number.")).to_be_visible()
+    look_at(page, "station-wrong")
     add.get_by_label("Temperature").fill("28")
     add.get_by_role("button", name="POST").click()
     expect(page.get_by_text("HTTP 201 Created")).to_be_visible()
@@ -123,7 +118,6 @@ def test_stations_are_added_changed_and_deleted_in_the_browser(
     page.get_by_label("Content", exact=True).fill('{"temperature": "30"}')
     page.get_by_role("button", name="PATCH").click()
     expect(page.locator(".api__response")).to_contain_text('"temperature": "30"')
-    check_readable(page)
     page.get_by_role("button", name="OPTIONS").click()
     expect(page.locator(".api__response")).to_contain_text('"renders"')
     page.goto(f"{server.url}/home/")

@@ -195,3 +195,34 @@ async def test_only_who_may_change_a_feed_binds_it_and_not_too_many(
         await station.filling.bind(station.alice, second.device_id)
     with pytest.raises(NotAllowed):
         await station.filling.unbind(bob, device.device_id)
+
+
+async def test_the_page_shows_one_feed_instead_where_it_is_set(station: Station) -> None:
+    from django.test import Client, override_settings
+
+    from thingtank.web import tank_access
+    from thingtank.web.accounts.models import Account as AccountRow
+    from thingtank.web.weather.settings import WeatherSettings
+    from thingtank.web.web_settings import WebSettings
+
+    device = await station.add_device()
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setattr(tank_access, "_attached", None)
+    tank_access.attach(station.tank, lambda: None)
+    settings = WebSettings(weather=WeatherSettings("feed", device.device_id))
+    alice, stranger = Client(), Client()
+    alice.force_login(AccountRow.objects.get(username="alice"), "django.contrib.auth.backends.ModelBackend")  # fmt: skip
+
+    async def shown(client: Client) -> Any:
+        return await asyncio.to_thread(client.get, "/weather/")
+
+    with override_settings(THINGTANK=settings, ALLOWED_HOSTS=["testserver"]):
+        waiting = await shown(alice)
+        assert "Waiting for a first temperature" in waiting.content.decode()
+        await station.record(device, (1, "24"))
+        page = (await shown(alice)).content.decode()
+        assert 'id="temperature">24<' in page
+        chart = f'data-chart="/feeds/{device.device_id}/channel-temperature/chart"'
+        assert chart in page
+        assert (await shown(stranger))["Location"].startswith("/sign-in")
+    monkeypatch.undo()

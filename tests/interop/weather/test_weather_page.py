@@ -3,11 +3,9 @@
 import re
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import requests
 from tests.interop.weather.conftest import PASSWORD, Weather, csrf_of, signed_in
-from tests.live_server import start_server
 
 
 def made_feed(weather: Weather, title: str, *, private: bool = True) -> tuple[int, dict[str, str]]:
@@ -123,24 +121,3 @@ def test_a_chart_of_nonsense_is_refused(weather: Weather) -> None:
         answer = weather.admin.get(f"{weather.url}/weather/chart/{path}", timeout=20)
         assert answer.status_code == status, path
     assert weather.admin.post(f"{weather.url}/weather/", timeout=20).status_code == 403
-
-
-def test_the_page_shows_one_feed_instead_where_it_is_set(tmp_path: Path) -> None:
-    flags = ("--set", "weather.source=feed", "--set", "weather.feed_id=1")
-    with start_server(tmp_path, *flags) as server:
-        owner = requests.Session()
-        owner.get(server.welcome_url, timeout=20)
-        address = f"{server.url}/weather/"
-        assert "Waiting for a first temperature" in owner.get(address, timeout=20).text
-        body = {
-            "location": {"lat": 30.733315, "lon": 76.779418},
-            "datastreams": [{"id": "temperature", "current_value": "24"}],
-        }
-        headers = {"X-ApiKey": server.api_key}
-        url = f"{server.url}/v2/feeds/1.json"
-        assert requests.put(url, json=body, headers=headers, timeout=20).ok
-        page = owner.get(address, timeout=20).text
-        assert temperature_in(page) == "24"
-        assert 'data-chart="/feeds/1/channel-temperature/chart"' in page
-        stranger = requests.get(address, timeout=20)
-        assert stranger.url.startswith(f"{server.url}/sign-in")
