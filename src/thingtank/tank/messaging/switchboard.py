@@ -3,8 +3,9 @@
 Lives in the loop's thread. What a listener is given it must take at once and keep bounded itself.
 """
 
-from asyncio import Future
-from collections.abc import Callable, Iterable
+from asyncio import Future, gather, get_running_loop
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -29,6 +30,8 @@ _NEEDED: dict[Kind, tuple[Area, bool]] = {
     "data": ("receive", False),
     "unregistered": ("discover", False),
 }
+
+HELD_MAX = 1000  # messages that wait for one listener
 
 Replied: TypeAlias = Callable[[Any], None]
 
@@ -86,6 +89,7 @@ class Subscription(Struct, eq=False):
         party: on whose behalf it listens.
         topics: of the messages that it wants; None for all.
         device, rights_version: as of when it was last found allowed.
+        held: what waits behind older messages; None when nothing has to.
     """
 
     listener: Listener
@@ -93,6 +97,38 @@ class Subscription(Struct, eq=False):
     topics: TopicFilter | None = None
     device: Device | None = None
     rights_version: int = -1
+    held: "list[_Held] | None" = None
+
+
+class _Held:
+    """A delivery that waits, and whose sender does too if it is to be on disk."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = Delivery(
+            delivery.kind, delivery.device, delivery.message, delivery.record, delivery.reply
+        )
+        self._kept: Future[None] = get_running_loop().create_future()
+        delivery.wait_for(self._kept)
+
+    def deliver(self, listener: Listener) -> None:
+        listener.deliver(self._delivery)
+        keeping = self._delivery.keeping
+        if keeping is None:
+            self.drop()
+        else:
+            gather(*keeping).add_done_callback(self._pass_on)
+
+    def drop(self) -> None:
+        """There is nobody any more who would take it."""
+        if not self._kept.done():
+            self._kept.set_result(None)
+
+    def _pass_on(self, keeping: Future[Any]) -> None:
+        error = None if keeping.cancelled() else keeping.exception()
+        if error is None or self._kept.done():
+            self.drop()
+        else:
+            self._kept.set_exception(error)
 
 
 class Switchboard:
@@ -201,8 +237,34 @@ class Switchboard:
             if told is not None:
                 told[listener] = None
             own_count += subscription.party.is_of(device.device_id)
-            listener.deliver(delivery)
+            if subscription.held is None or len(subscription.held) >= HELD_MAX:
+                listener.deliver(delivery)
+            else:
+                subscription.held.append(_Held(delivery))
         return own_count
+
+    @contextmanager
+    def holding(self, listener: Listener, device_id: int) -> Iterator[None]:
+        """Have messages to a device wait that a listener would hear, which hears them afterwards.
+
+        So older ones that it is given meanwhile come first.
+        """
+        subscription = self._by_kind["received"].get(device_id, {}).get(listener)
+        if subscription is None:
+            yield
+            return
+        held: list[_Held] = []
+        subscription.held = held
+        try:
+            yield
+        finally:
+            subscription.held = None
+            is_there = self._by_kind["received"].get(device_id, {}).get(listener) is subscription
+            for each in held:
+                if is_there:
+                    each.deliver(listener)
+                else:
+                    each.drop()
 
     def show(self, delivery: Delivery) -> None:
         """Give something to those who hear everything."""

@@ -294,3 +294,11 @@ async def test_a_subscription_hears_the_kinds_that_it_may(bench: DoorBench) -> N
     assert found == ["broadcast"]
     with pytest.raises(NotAllowed):
         await listens.add(bench.shown("friend"), "lamp", subscriptions.kinds_of("received,sent"))
+
+
+async def test_a_query_shows_so_many_devices_the_newest_first(bench: DoorBench) -> None:
+    bench.door.settings = msgspec.structs.replace(bench.door.settings, results_max=2)
+    for uuid in ("one", "two", "three"):
+        await bench.make(uuid, color="blue")
+    found = await devices.query(bench.door, bench.parties.stranger(ADDRESS), {"color": "blue"})
+    assert [device.uuid for device in found] == ["three", "two"]

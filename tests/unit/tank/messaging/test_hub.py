@@ -1,6 +1,7 @@
 """What is kept reaches its device in order and once; presence, data and changes those who listen."""
 
 import asyncio
+import itertools
 import random
 from typing import Any
 
@@ -77,6 +78,33 @@ async def keep_beyond(bench: Bench, device_id: int, body: bytes, number: int) ->
 
     message = KeptMessage(number + 1, NOW_US, body)
     bench.kept._kept[device_id][number + 1] = _Kept(message, NOW_US + 60_000_000)
+
+
+async def test_new_messages_wait_behind_kept_ones_that_do_not_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever the device has what was kept, somebody has sent one more."""
+    lamp, ear, take = bench.device("lamp"), Ear(), bench.kept.take
+    numbers = itertools.count()
+
+    async def take_while_one_more_is_sent(*asked: int) -> Any:
+        found = await take(*asked)
+        sending = asyncio.create_task(send(bench, next(numbers)))
+        await asyncio.sleep(0.001)
+        senders.append(sending)
+        return found
+
+    senders: list[asyncio.Task[None]] = []
+    monkeypatch.setattr(bench.kept, "take", take_while_one_more_is_sent)
+    await send(bench, next(numbers))
+    await bench.tank.messaging.give_kept(lamp, ear)
+    assert bench.kept.count(lamp.device_id) == 1
+    bench.board.add(ear, bench.party("lamp"), lamp, ("received",))
+    await bench.tank.messaging.give_rest(lamp, ear)
+    await send(bench, next(numbers))
+    await asyncio.gather(*senders)
+    assert bench.kept.count(lamp.device_id) == 0
+    assert ear.heard() == list(range(next(numbers)))
 
 
 async def test_what_has_expired_does_not_come(bench: Bench) -> None:

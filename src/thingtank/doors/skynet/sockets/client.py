@@ -19,6 +19,7 @@ from thingtank.net.websocket import WebSocketPeer
 from thingtank.net.websocket_errors import CloseCode
 from thingtank.tank.errors import Unavailable
 from thingtank.tank.messaging.event_codes import EventCode
+from thingtank.tank.messaging.hub import GiveKept
 from thingtank.tank.messaging.messages import Message
 from thingtank.tank.messaging.permissions import Party, still_holds
 from thingtank.tank.messaging.presence import Connection
@@ -242,28 +243,29 @@ class Client(ABC):
         device = party.device
         assert device is not None, "it was found by its token"
         ready()
-        await self._take_kept(device)
+        messaging = self.door.tank.messaging
+        await self._take_kept(device, messaging.give_kept)
         if self.is_over:
             return
         self.subscribed.listen(party, device, self.own_kinds)
         if shows_presence:
             connection = Connection("websocket", self.socket_id, *self.arrival[:2])
             self._visits = (*self._visits, (device, connection))
-            self.door.tank.messaging.presence.connect(device, connection)
-        # What was kept between the last look and now.
-        await self._take_kept(device)
+            messaging.presence.connect(device, connection)
+        await self._take_kept(device, messaging.give_rest)
 
-    async def _take_kept(self, device: Device) -> None:
-        messaging = self.door.tank.messaging
-        if not messaging.kept.count(device.device_id):
-            return
+    async def _take_kept(self, device: Device, give: GiveKept) -> None:
         try:
-            await messaging.give_kept(device, self, is_there=self._is_there)
+            await give(device, self, self._is_there, self.has_taken)
         except Unavailable as error:
             # They stay where they are, for the next time.
             log.warning("skynet_kept_messages_not_given", device=device.device_id, why=str(error))
 
     def _is_there(self) -> bool:
+        return not self.is_over
+
+    async def has_taken(self) -> bool:
+        """Wait until what it was sent is on its way to it; False if it left before."""
         return not self.is_over
 
     def renew(self, token: str) -> None:
