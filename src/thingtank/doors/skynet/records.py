@@ -22,7 +22,6 @@ DERIVED = frozenset(
 )  # fmt: skip
 # What is shown to the device and its owner alone.
 PRIVATE = LIST_NAMES | {"owner", "meshblu", "keepMessages"}
-_MACHINE = "0000000000"
 
 
 def row_id(device: Device) -> str:

@@ -139,8 +139,7 @@ async def test_whose_a_device_is_learns_only_who_is_shown_it(bench: DoorBench) -
     assert await owned(bench.shown("owner")) == ["lamp", "owner"]
     assert await owned(bench.shown("friend")) == ["owner"]
     # Who shows the owner's token asks for the owner.
-    friend, owner = bench.shown("friend"), bench.device("owner")
-    opened = bench.parties.opening(friend, owner, bench.tokens["owner"])
+    opened = bench.parties.opening(bench.shown("friend"), "owner", bench.tokens["owner"])
     assert await owned(opened) == ["lamp", "owner"]
 
 
