@@ -301,3 +301,16 @@ async def test_a_query_shows_so_many_devices_the_newest_first(bench: DoorBench) 
         await bench.make(uuid, color="blue")
     found = await devices.query(bench.door, bench.parties.stranger(ADDRESS), {"color": "blue"})
     assert [device.uuid for device in found] == ["three", "two"]
+
+
+async def test_of_very_many_datastreams_fewer_records_are_read_at_once(
+    bench: DoorBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "VALUES_MAX", 12)
+    me = bench.shown("me")
+    for value in range(5):
+        bench.clock.at_us += 1000
+        await data.write(bench.door, me, "me", {name: value for name in "abcd"})
+    for limit, count in ((0, 3), (10, 3), (2, 2)):
+        found = await data.read(bench.door, me, "me", limit=limit)
+        assert [each.values["a"] for each in found] == ["4", "3", "2"][:count]
