@@ -24,7 +24,9 @@ from thingtank.tank.targets import URL_CHARS_MAX
 from thingtank.tank.things import Device
 
 HOOKS_MAX = 10  # of one device, for one kind
-CHAIN_MAX = 10  # devices that have forwarded a message
+# Devices that have forwarded a message. Each may forward it to HOOKS_MAX others, so with every one
+# more there are up to that many times as many copies.
+CHAIN_MAX = 4
 CONTENT_BYTES_MAX = 131_072
 HEADERS_MAX = 20
 HEADER_CHARS_MAX = 4096
