@@ -153,6 +153,7 @@ async def test_wrong_tokens_are_not_looked_at_for_ever(closed: SkyNet) -> None:
         legacy = await closed.ask("GET", f"/events/{uuid}?token=bad")
         assert legacy.status_code == 429
         assert "too many wrong tokens" in legacy.json()["error"]["message"].lower()
+        assert (await closed.ask("GET", f"/authenticate/{uuid}?token=bad")).status_code == 429
 
 
 @pytest.mark.parametrize("way", ["direct", "asgi"])

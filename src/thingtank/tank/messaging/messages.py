@@ -8,6 +8,7 @@ import msgspec
 from thingtank.tank.errors import ValidationFailed
 
 TARGETS_MAX = 1000
+MESSAGE_BYTES_MAX = 131_072  # where the wire has no bound of its own that is lower
 GROUPS_MAX = 10  # among them: each may have thousands of members
 BROADCAST = frozenset({"*", "all"})
 TAG = "tag:"
