@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
+import weakref
 
 import pytest
+import uvloop
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -140,3 +143,43 @@ async def test_upgrade_may_stand_among_other_options(connection: str, status: in
     writer.close()
     await writer.wait_closed()
     await server.stop()
+
+
+class ReadsHead(asyncio.Protocol):
+    """Gives its connection away at once, as the HTTP server does with an upgrade."""
+
+    def __init__(self, websockets: WebSockets) -> None:
+        self.websockets = websockets
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # of TCP
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.websockets.adopt(self.transport, data)
+
+
+def test_a_websocket_keeps_nothing_of_the_protocol_that_read_its_head() -> None:
+    readers: list[weakref.ref[ReadsHead]] = []
+    left: list[bool] = []
+    received: list[int] = []
+    websockets = WebSockets({"/": WebSocketRoute(Talk, 1, 1000)})
+
+    def make_reader() -> ReadsHead:
+        reader = ReadsHead(websockets)
+        readers.append(weakref.ref(reader))
+        return reader
+
+    async def check() -> None:
+        server = await asyncio.get_running_loop().create_server(make_reader, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with connect(f"ws://127.0.0.1:{port}/") as client:
+            gc.collect()
+            left.extend(reader() is not None for reader in readers)
+            await client.send("x")
+            received.append(len(await client.recv()))
+        await wait_for_end(talks[-1])
+        server.close()
+        await server.wait_closed()
+
+    uvloop.run(asyncio.wait_for(check(), WAIT_S_MAX))
+    assert (left, received) == ([False], [1_000_000])
