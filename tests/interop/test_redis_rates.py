@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from thingtank.doors.skynet.errors import RateLimited
 from thingtank.doors.skynet.rates import Rates
 from thingtank.doors.skynet.redis_rates import WAIT_S_MAX, RedisCounter
 from thingtank.doors.skynet.settings import SkynetSettings
+from thingtank.server.cannot_start import CannotStart
+from thingtank.server.skynet_door import _shared_counter
 from thingtank.tank.access import Caller
 from thingtank.tank.messaging.permissions import Party
 
@@ -145,3 +148,13 @@ async def test_a_server_that_is_away_is_told_once_and_used_again_when_it_is_back
 def test_an_address_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="URL"):
         RedisCounter("redis.example:6379")
+
+
+async def test_the_settings_name_the_server_or_the_start_is_refused(server: Server) -> None:
+    async with AsyncExitStack() as stack:
+        assert _shared_counter("", stack) is None
+        counter = _shared_counter(server.url, stack)
+        assert counter is not None
+        assert await counter.take("messages:device 7", 1.0) == 0.0
+        with pytest.raises(CannotStart, match=r"skynet\.redis_url"):
+            _shared_counter("nonsense", stack)

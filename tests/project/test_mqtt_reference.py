@@ -5,43 +5,34 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from tests.project.reference_pages import ReferencePage, unknown
 
 from thingtank.doors.mqtt.settings import MqttSettings
 
-ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs/reference/mqtt.md"
-TEXT = PAGE.read_text()
-CONFORMANCE = ROOT / "tests/conformance/mqtt"
-NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::(\w+)`", TEXT)))
+CONFORMANCE = Path(__file__).parents[1] / "conformance/mqtt"
+PAGE = ReferencePage("mqtt.md", "tests/conformance/mqtt")
+TEXT = PAGE.text
+SETTINGS = MqttSettings.__struct_fields__
 LIMIT = re.compile(r"_max$|^receive_maximum$")
 
 
-def path_of(file: str) -> Path:
-    return ROOT / file if "/" in file else CONFORMANCE / file
-
-
-@pytest.mark.parametrize(("file", "name"), NAMED, ids=str)
+@pytest.mark.parametrize(("file", "name"), PAGE.named, ids=str)
 def test_tests_of_the_page_exist(file: str, name: str) -> None:
-    assert re.search(rf"^(?:async )?def {name}\(", path_of(file).read_text(), re.M)
+    assert PAGE.has_test(file, name)
 
 
 def test_every_row_names_a_test() -> None:
-    rows = [line for line in TEXT.split("\n## Features")[1].splitlines() if line.startswith("| ")]
-    heads = ("| section |", "| what |", "| setting |", "| ---")
-    unshown = [row for row in rows if "::" not in row and not row.startswith(heads)]
-    assert rows
-    assert unshown == []
+    assert PAGE.rows("## Features")
+    assert PAGE.rows_without_test("## Features") == []
 
 
 def test_settings_of_the_page_exist() -> None:
-    named = set(re.findall(r"`mqtt\.(\w+)`", TEXT))
-    assert named <= set(MqttSettings.__struct_fields__)
+    assert unknown(PAGE.settings("mqtt"), SETTINGS) == []
 
 
 def test_every_limit_is_told() -> None:
-    limits = {name for name in MqttSettings.__struct_fields__ if LIMIT.search(name)}
-    told = set(re.findall(r"`mqtt\.(\w+)`", TEXT.split("\n## Limits")[1].split("\n## ")[0]))
-    assert limits - told == set()
+    limits = {name for name in SETTINGS if LIMIT.search(name)}
+    assert unknown(limits, PAGE.settings_told("mqtt", "Limits")) == []
 
 
 def test_features_come_in_the_order_of_the_standard() -> None:

@@ -1,18 +1,15 @@
 """The page about WAMP says what is: its tests exist, and its features are what clients are told."""
 
-import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from tests.project.reference_pages import ReferencePage
 
 from thingtank.protocols.wamp.history import EventHistory
 from thingtank.protocols.wamp.router import Randomness, Realm
 
-ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs/reference/wamp.md"
-TEXT = PAGE.read_text()
-NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::(\w+)`", TEXT)))
+PAGE = ReferencePage("wamp.md", "tests/conformance/wamp")
+TEXT = PAGE.text
 RULES_COUNT = 33  # where routers usually go wrong
 
 
@@ -44,24 +41,14 @@ def test_features_of_the_page_are_those_that_are_announced() -> None:
     assert with_history - set(announced(None)) == {("broker", "event_history")}
 
 
-@pytest.mark.parametrize(("file", "name"), NAMED, ids=str)
+@pytest.mark.parametrize(("file", "name"), PAGE.named, ids=str)
 def test_tests_of_the_page_exist(file: str, name: str) -> None:
-    path = ROOT / file if "/" in file else ROOT / "tests/conformance/wamp" / file
-    assert re.search(rf"^(?:(?:async def|def) {name}\(|{name} = )", path.read_text(), re.M)
+    assert PAGE.has_test(file, name)
 
 
 def test_every_row_names_a_test() -> None:
-    lines = [line for line in TEXT.splitlines() if line.startswith("| ")]
-    tables = TEXT.split("## Features")[1]
-    unshown = [
-        line
-        for line in lines
-        if line in tables
-        and "::" not in line
-        and not re.match(r"\| (what|rule|role) ", line)
-        and not line.startswith("| ---")
-    ]
-    assert unshown == []
+    assert PAGE.rows("## Features")
+    assert PAGE.rows_without_test("## Features") == []
 
 
 def test_rules_that_are_often_broken_each_have_a_test() -> None:

@@ -19,6 +19,7 @@ from thingtank.cli.mqtt import mqtt
 from thingtank.cli.options import config_option, data_option, json_option, set_option
 from thingtank.cli.process import importing, run_and_leave
 from thingtank.cli.products import product
+from thingtank.cli.skynet import skynet
 from thingtank.cli.triggers import trigger
 from thingtank.cli.users import user
 from thingtank.cli.wamp import wamp
@@ -110,7 +111,7 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
         click.echo(f"{name:<36} {json.dumps(value):<24} {source}")
 
 
-for group in (device, product, feed, trigger, delivery, key, user, archive, wamp, mqtt):
+for group in (device, product, feed, trigger, delivery, key, user, archive, wamp, mqtt, skynet):
     main.add_command(group)
 
 

@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from thingtank.net.adoption import Adopt
 from thingtank.net.paths import find_path
 
+_NOBODY = asyncio.Protocol()
 _OFFERS = frozenset({b"upgrade", b"http2-settings"})  # headers, and options of `Connection`
 
 
@@ -141,7 +142,15 @@ class BoundedHttp(HttpToolsProtocol):
         self._end_timers()
         lines = [b"%b: %b\r\n" % header for header in self.headers]
         head = b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
+        # uvloop would keep a method of this protocol, and so all of it, beside one with buffers.
+        self.transport.set_protocol(_NOBODY)
         adopt(self.transport, head + b"".join(lines) + b"\r\n" + data)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Break the cycles of a connection that is another's, rather than leave that to gc."""
+        self.parser = None  # type: ignore[assignment] # as uvicorn does in the end
+        self.cycle = None  # type: ignore[assignment] # as it was at first
 
     def _ignores_offer(self) -> bool:
         """Whether the head that has just been read comes again, without its offer to upgrade.

@@ -8,6 +8,7 @@ from thingtank.doors.skynet.parties import Parties
 from thingtank.doors.skynet.port import SkynetApp
 from thingtank.doors.skynet.rates import Rates
 from thingtank.doors.skynet.redis_rates import RedisCounter
+from thingtank.doors.skynet.sockets.http import PREFIX
 from thingtank.net.direct_http import DirectRoute
 from thingtank.net.forwarded import client_of
 from thingtank.net.identity.principals import Callers
@@ -51,7 +52,7 @@ def _shared_counter(url: str, stack: AsyncExitStack) -> RedisCounter | None:
     try:
         counter = RedisCounter(url)
     except ValueError as error:
-        raise CannotStart(str(error)) from error
+        raise CannotStart(f"skynet.redis_url: {error}") from None
     stack.push_async_callback(counter.close)
     return counter
 
@@ -71,9 +72,7 @@ async def open_skynet_port(
     if port == "off":
         return {}
     app = SkynetApp(door, client_of(config.web.trusted_proxies))
-    app.start()
-    stack.push_async_callback(app.stop)
-    direct = DirectRoute((b"/",), app.answer, skips=app.skips)
+    direct = DirectRoute((b"/",), app.answer, skips=app.skips, finds_clients=(PREFIX.encode(),))
     try:
         server = HttpServer(
             app, direct, host, port, config.http, config.web.trusted_proxies, app.upgrades
@@ -81,6 +80,9 @@ async def open_skynet_port(
     except (OSError, UnicodeError) as error:
         raise CannotStart(why_not_listening(REMEDY, host, port, error)) from error
     stack.callback(server.close)
+    app.start()
     await server.start()
     stack.push_async_callback(server.stop)
+    # Before that: streams and held polls would keep the server waiting, and then be cut off.
+    stack.push_async_callback(app.stop)
     return {"skynet": f"http://{reachable_host(host)}:{server.port}"}

@@ -80,15 +80,17 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
 
 
 class MessageSent(msgspec.Struct, frozen=True, gc=False):
-    """A message was given to a device's listeners, or is kept for it.
+    """A message to a device was given to its listeners, or kept for it, or found nobody.
 
     Attributes:
         device: who it is for; of a broadcast, who it is from.
+        outcome: what became of it: `delivered`, `kept` or `away`.
     """
 
     device: Device
     message: Message
     is_broadcast: bool = False
+    outcome: str = "delivered"
 
 
 class PresenceChanged(msgspec.Struct, frozen=True, gc=False):

@@ -99,7 +99,7 @@ def test_other_protocol_level_is_refused(broker: Broker, version: Version, level
     assert version == 5 or answer is not None, "MQTT-3.1.2-2 of 3.1.1: a return code comes"
 
 
-@pytest.mark.parametrize(("name", "level"), [("MQTT", 3), ("MQIsdp", 5)])
+@pytest.mark.parametrize(("name", "level"), [("MQTT", 3), ("MQIsdp", 4), ("MQIsdp", 5)])
 def test_protocol_level_of_another_name_is_refused(
     broker: Broker, name: str, level: Version
 ) -> None:

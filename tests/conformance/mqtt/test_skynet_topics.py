@@ -164,30 +164,33 @@ def test_a_device_may_subscribe_to_its_own_topics_and_to_broadcasts(
         assert suback.reason_codes == [reason]
 
 
-@pytest.mark.parametrize("qos", [0, 1], ids=["kept by the tank", "queued in the session"])
-def test_what_came_while_a_device_was_away_comes_once_after_a_kill(
-    tmp_path: Path, qos: int
-) -> None:
+def test_what_came_while_devices_were_away_comes_once_after_a_kill(tmp_path: Path) -> None:
+    """Of QoS 0 the tank keeps it, as the devices want; of QoS 1 the session."""
     folder = tmp_path / "data"
+    away = []
     with start_server(folder) as server:
         house = House(server)
-        device, sender = house.device(keepMessages=True), house.device()
-        client = house.come(device, client_id="away", clean=False)
-        client.subscribe(device["uuid"], qos=qos)
-        client.lose()
+        for qos in (0, 1):
+            device = house.device(keepMessages=True)
+            client = house.come(device, client_id=f"away-{qos}", clean=False)
+            client.subscribe(device["uuid"], qos=qos)
+            client.lose()
+            away.append(device)
+        devices = [device["uuid"] for device in away]
+        sender = house.device()
         client = house.come(sender)
-        for number in range(3):  # the last is on disk when it is acknowledged
-            content = {"devices": device["uuid"], "payload": number}
+        house.send(sender, devices, 0)
+        for number in (1, 2):  # on disk when they are acknowledged
+            content = {"devices": devices, "payload": number}
             client.publish("message", json.dumps(content).encode(), qos=1)
-        house.close()
         server.kill()
+        house.close()
     with start_server(folder) as server:
         house = House(server)
-        client = house.come(device, client_id="away", clean=False)
-        payloads = [event(client)[1]["payload"] for _ in range(3)]
-        assert payloads == [0, 1, 2]
-        client.expect_nothing()
-        client.lose()
-        client = house.come(device, client_id="away", clean=False)
-        client.expect_nothing()
+        for qos, device in enumerate(away):
+            client = house.come(device, client_id=f"away-{qos}", clean=False)
+            assert [event(client)[1]["payload"] for _ in range(3)] == [0, 1, 2]
+            client.expect_nothing()
+            client.lose()
+            house.come(device, client_id=f"away-{qos}", clean=False).expect_nothing()
         house.close()

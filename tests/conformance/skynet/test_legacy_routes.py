@@ -3,10 +3,16 @@
 Source: the service's `server.js`, February to April 2014, and what it was seen to answer.
 """
 
+import asyncio
 from typing import Any
 
 import pytest
 from tests.conformance.skynet.conftest import SkyNet
+
+from thingtank.doors.skynet.sockets.relays import Relay
+from thingtank.tank.access import Caller
+from thingtank.tank.messaging.permissions import Party
+from thingtank.tank.messaging.switchboard import Delivery
 
 WRONG = {"error": {"message": "Device not found or token not valid", "code": 404}}
 
@@ -287,6 +293,14 @@ async def test_a_text_message_reaches_the_device_with_the_number(skynet: SkyNet)
     assert ear.messages[0]["message"] == "on"
 
 
+@pytest.mark.parametrize("number", ["", "null", "%20"])
+async def test_a_text_message_to_no_number_reaches_nobody(skynet: SkyNet, number: str) -> None:
+    ear = skynet.hear(await register(skynet))
+    answer = await skynet.ask("GET", f"/inboundsms?To={number}&From=1480&Text=on")
+    assert answer.status_code == 400
+    assert ear.messages == []
+
+
 @pytest.mark.parametrize(
     ("properties", "location"),
     [
@@ -306,6 +320,53 @@ async def test_a_gateway_leads_to_itself_on_a_private_network(
     uuid = await register(skynet, f"token=t&type=gateway&{properties}")
     answer = await skynet.ask("GET", f"/gateway/{uuid}")
     assert (answer.status_code, answer.headers["location"]) == (302, location)
+
+
+class Answering:
+    """A gateway on a wire that lets it answer."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.asked: list[Any] = []
+
+    def deliver(self, delivery: Delivery) -> None:
+        assert delivery.message is not None
+        self.asked.append((delivery.message.event, delivery.message.content))
+        if self.answer is not None:
+            assert isinstance(delivery.reply, Relay)
+            delivery.reply.is_taken = True
+            asyncio.get_running_loop().call_soon(delivery.reply, self.answer)
+
+
+@pytest.mark.parametrize(("answer", "shown"), [({"result": "ok"}, {"result": "ok"}), (None, None)])
+async def test_a_gateway_is_asked_to_configure(skynet: SkyNet, answer: Any, shown: Any) -> None:
+    uuid = await register(skynet, "token=t&type=gateway")
+    device = skynet.directory.find_device_by_uuid(uuid)
+    assert device is not None
+    gateway = Answering(answer)
+    party = Party(Caller(), device)
+    skynet.tank.messaging.switchboard.add(gateway, party, device, ("received",))
+    body = {"uuid": uuid, "token": "t", "method": "createSubdevice", "options": {"a": 1}}
+    for path in ("/gatewayConfig", "/gatewayconfig"):
+        told = await skynet.ask("POST", path, json=body)
+        assert (told.status_code, told.json()) == (200, shown or {"uuid": uuid})
+    event, content = gateway.asked[0]
+    assert event == "config"
+    assert (content["method"], content["options"], content["devices"]) == (
+        "createSubdevice",
+        {"a": 1},
+        uuid,
+    )
+    assert "token" not in content
+
+
+async def test_a_gateway_that_is_not_there(skynet: SkyNet) -> None:
+    uuid = await register(skynet, "token=t&type=gateway")
+    away = await skynet.ask("POST", "/gatewayConfig", json={"uuid": uuid, "token": "t"})
+    assert away.json() == {"error": {"message": "Gateway offline", "code": 404}}
+    wrong = await skynet.ask("POST", "/gatewayConfig", json={"uuid": uuid, "token": "bad"})
+    assert wrong.json()["error"] == {"message": "Gateway not found", "code": 404}
+    assert (await skynet.ask("POST", "/gatewayConfig", json={})).status_code == 400
 
 
 async def test_a_chosen_uuid_is_kept_and_one_that_is_taken_refused(skynet: SkyNet) -> None:

@@ -255,10 +255,22 @@ async def test_streams_are_counted_and_end_when_the_server_stops() -> None:
         skynet.rest.stop()
         await second.ended()
         await fourth.ended()
+    async with Client(skynet, "/subscribe", auth) as late:
+        assert late.status == 503
     assert not skynet.tank.messaging.switchboard.has_listeners(
         "received",
         skynet.directory.find_device_by_uuid(auth[0]).device_id,  # type: ignore[union-attr]
     )
+
+
+async def test_the_request_log_shows_streams(skynet: SkyNet) -> None:
+    uuid, token = await skynet.made()
+    async with Client(skynet, f"/subscribe/{uuid}?token={token}"):
+        pass
+    async with Client(skynet, f"/subscribe/{uuid}?token=bad"):
+        pass
+    told = [(each.asked.path, each.status) for each in skynet.served]
+    assert told == [(f"/subscribe/{uuid}?token=…", 200), (f"/subscribe/{uuid}?token=…", 404)]
 
 
 async def test_nobody_streams_in_anothers_name(skynet: SkyNet) -> None:

@@ -19,6 +19,10 @@ MakeWorld = Callable[..., Awaitable[World]]
 BOTH = ["0.9 websocket", "4 websocket"]
 
 
+# A closed tank lets in nobody; an open one nobody whom a proxy has brought.
+FOREIGN = [(False, ()), (True, ("X-Forwarded-For: 192.0.2.1",))]
+
+
 async def device_of(world: World, uuid: str) -> Any:
     return world.tank.directory.find_device_by_uuid(uuid)
 
@@ -197,6 +201,31 @@ class TestOnBothGenerations:
         assert ["kept" in message for message in heard] == [True] * 30 + [False]
         assert not world.tank.messaging.kept.device_ids()
 
+    async def test_kept_messages_of_who_leaves_too_early_stay(
+        self, world: World, wire: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        device, sender = await world.device(keepMessages=True), await WIRES[wire](world).open()
+        await sender.ask("message", {"devices": device["uuid"], "payload": 1})
+        kept, may_go_on = world.tank.messaging.kept, asyncio.Event()
+        take = kept.take
+
+        async def take_slowly(*args: Any) -> Any:
+            await may_go_on.wait()
+            return await take(*args)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(kept, "take", take_slowly)
+            early = await WIRES[wire](world).open()
+            await early.identify(device)
+            await early.emit("status")  # waits, and is nobody's in the end
+            await early.close()
+            await eventually(lambda: len(world.sockets.clients) == 1)
+            may_go_on.set()
+            await sender.ask("status")
+        client = await WIRES[wire](world).open()
+        await client.identify(device)
+        assert (await client.heard("message"))[0]["payload"] == 1
+
     async def test_clients_of_a_deleted_device_are_sent_away(self, world: World, wire: str) -> None:
         client, device = await WIRES[wire](world).open(), await world.device()
         await client.identify(device)
@@ -245,8 +274,12 @@ class TestOnBothGenerations:
         assert 0 < refused["error"]["retryAfter"] <= 0.5
         await eventually(lambda: len(world.sockets.clients) == 2)
 
-    async def test_closed_tank_lets_no_strangers_in(self, make_world: MakeWorld, wire: str) -> None:
-        world = await make_world(is_open=False)
+    @pytest.mark.parametrize(("is_open", "headers"), FOREIGN)
+    async def test_no_strangers_are_let_in_that_are_not_of_this_machine(
+        self, make_world: MakeWorld, wire: str, is_open: bool, headers: tuple[str, ...]
+    ) -> None:
+        world = await make_world(is_open=is_open)
+        world.headers = headers
         device = await world.device(name="lamp")
         client = await WIRES[wire](world).open()
         await client.emit("identity", {})

@@ -21,6 +21,7 @@ from thingtank.doors.skynet.sockets.http import SocketHttp
 from thingtank.doors.skynet.sockets.websockets import SocketioWebSockets
 from thingtank.net.bounded_http import HttpLimits
 from thingtank.net.direct_http import DirectRoute
+from thingtank.net.forwarded import client_of
 from thingtank.net.identity.principals import Callers
 from thingtank.server.http_server import HttpServer
 from thingtank.server.steady_clock import SteadyClock
@@ -41,9 +42,12 @@ class World:
 
     Attributes:
         port: of the server.
+        headers: that all requests have, a line each, as a proxy adds them.
     """
 
-    def __init__(self, *, is_open: bool = True, **settings: Any) -> None:
+    def __init__(
+        self, *, is_open: bool = True, trusted_proxies: tuple[str, ...] = (), **settings: Any
+    ) -> None:
         directory = MemoryDirectory()
         self.tank = Tank(
             directory,
@@ -61,15 +65,18 @@ class World:
         self.sockets = SkynetSockets(self.door)
         self.websockets: list[ClientConnection] = []
         self.writers: list[asyncio.StreamWriter] = []
-        http = SocketHttp(self.sockets)
+        self.headers: tuple[str, ...] = ()
+        find_client = client_of(trusted_proxies)
+        http = SocketHttp(self.sockets, find_client)
         routes = SocketioWebSockets(self.sockets).routes() | raw_websocket_route(self.sockets)
         self._server = HttpServer(
             http,
-            DirectRoute((b"/socket.io",), http.answer),
+            DirectRoute((b"/socket.io",), http.answer, finds_clients=(b"/socket.io",)),
             "127.0.0.1",
             0,
             HttpLimits(),
-            upgrades=self.sockets.upgrades(routes),
+            trusted_proxies,
+            upgrades=self.sockets.upgrades(routes, find_client),
         )
         self.port = self._server.port
 
@@ -98,7 +105,9 @@ class World:
         return f"{scheme}://127.0.0.1:{self.port}{path}"
 
     async def websocket(self, path: str, **options: Any) -> ClientConnection:
-        opened = await connect(self.url(path), **{"compression": None, **options})
+        added = [tuple(line.split(": ")) for line in self.headers]
+        headers = {"additional_headers": added} if added else {}
+        opened = await connect(self.url(path), **{"compression": None, **headers, **options})
         self.websockets.append(opened)
         return opened
 
@@ -238,7 +247,7 @@ class Legacy(Client):
         elif kind in "012":
             self._came.append((packet, []))
         else:
-            assert kind == "8", packet
+            assert kind in "78", packet
 
     async def handshake(self) -> str:
         """The id of a new session."""
@@ -496,7 +505,7 @@ class Http:
         if self.writer is None:
             self._reader, self.writer = await asyncio.open_connection("127.0.0.1", self._world.port)
             self._world.writers.append(self.writer)
-        lines = [f"{method} {path} HTTP/1.1", "Host: x", *headers]
+        lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *self._world.headers, *headers]
         if body:
             lines.append(f"Content-Length: {len(body)}")
         if kind:

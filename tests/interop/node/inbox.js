@@ -22,12 +22,17 @@ class Inbox {
   #next(name) {
     const items = this.#list(this.#items, name);
     if (items.length) return items.shift();
+    const waiting = this.#list(this.#waiting, name);
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no event on ${name}`)), EVENTS_MS_MAX);
-      this.#list(this.#waiting, name).push((item) => {
+      const arrived = (item) => {
         clearTimeout(timer);
         resolve(item);
-      });
+      };
+      const timer = setTimeout(() => {
+        waiting.splice(waiting.indexOf(arrived), 1);
+        reject(new Error(`no event on ${name}`));
+      }, EVENTS_MS_MAX);
+      waiting.push(arrived);
     });
   }
 

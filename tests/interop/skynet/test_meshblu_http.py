@@ -21,7 +21,7 @@ def device(open_device: OpenDevice) -> Device:
 @pytest.fixture
 def call(device: Device) -> Call:
     """Calls a function on the device's connection."""
-    return lambda method, *parameters: device.do("call", method=method, parameters=parameters)
+    return device.call
 
 
 def test_own_record_is_read_and_searched(device: Device, call: Call, unused: str) -> None:

@@ -17,7 +17,7 @@ from thingtank.net.direct_http import (
     DirectRoute,
     direct_http,
 )
-from thingtank.net.http_request import Headers, RequestHead, Respond
+from thingtank.net.http_request import Headers, LongRespond, RequestHead, Respond
 
 WAIT_S_MAX = 10.0
 MEGABYTE = 1_000_000
@@ -466,3 +466,51 @@ async def test_what_cannot_be_read_is_refused_behind_the_answers_to_what_came_be
     answer = await asking
     assert re.findall(rb"HTTP/1.1 (\d+) ", answer) == [b"200"] * len(paths) + [status]
     assert answer.find(b"waited") < answer.find(b"HTTP/1.1 " + status)
+
+
+async def test_who_holds_an_answer_is_told_that_nobody_waits(server: Server) -> None:
+    """Once, and at once; even by a peer that has ended but its own side."""
+    for hang_up in ("close", "write_eof"):
+        gone: list[str] = []
+        _, writer = await asyncio.open_connection(*server.address)
+        writer.write(put("/wait"))
+        await eventually(lambda: bool(server.waiting))
+        respond = server.waiting.pop()
+        assert isinstance(respond, LongRespond)
+        respond.hold(lambda gone=gone: gone.append("gone"))
+        assert not respond.is_gone()
+        getattr(writer, hang_up)()
+        await eventually(lambda gone=gone: gone == ["gone"])
+        assert respond.is_gone()
+        respond(200, length_of(b""), b"")
+        writer.close()
+        await asyncio.sleep(0.02)
+        assert gone == ["gone"]
+
+
+async def test_answer_that_is_held_may_come(server: Server) -> None:
+    gone: list[str] = []
+    reader, writer = await asyncio.open_connection(*server.address)
+    for _ in range(2):
+        writer.write(put("/wait"))
+        await eventually(lambda: bool(server.waiting))
+        respond = server.waiting.pop()
+        assert isinstance(respond, LongRespond)
+        respond.hold(lambda: gone.append("gone"))
+        respond(200, length_of(b"late"), b"late")
+        assert (await reader.readuntil(b"late")).startswith(b"HTTP/1.1 200")
+    writer.close()
+    await asyncio.sleep(0.02)
+    assert gone == []
+
+
+async def test_hanging_up_is_seen_before_the_loop_is_told(server: Server) -> None:
+    raw = socket.create_connection(server.address)
+    raw.sendall(put("/wait"))
+    await eventually(lambda: bool(server.waiting))
+    respond = server.waiting.pop()
+    assert isinstance(respond, LongRespond)
+    respond.hold(lambda: None)
+    assert not respond.is_gone()
+    raw.close()
+    assert respond.is_gone()  # nothing has been awaited since

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gc
 import socket
-import weakref
 
 import pytest
 import uvloop
@@ -12,8 +11,11 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from thingtank.net import websocket
+from thingtank.net.bounded_http import BoundedHttp, HttpLimits
+from thingtank.net.direct_http import DirectRoute
 from thingtank.net.shared_port import SharedPort
-from thingtank.net.websocket import WebSocketPeer, WebSocketRoute, WebSockets
+from thingtank.net.websocket import WebSocketPeer, WebSocketRoute, WebSockets, text_frame
+from thingtank.server.http_server import HttpServer
 
 WAIT_S_MAX = 10.0
 
@@ -145,41 +147,57 @@ async def test_upgrade_may_stand_among_other_options(connection: str, status: in
     await server.stop()
 
 
-class ReadsHead(asyncio.Protocol):
-    """Gives its connection away at once, as the HTTP server does with an upgrade."""
+@pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536, 200_000])
+async def test_text_frame_is_read_as_the_text(size: int) -> None:
+    class Framed(Talk):
+        def receive_message(self, message: bytes, is_text: bool) -> None:
+            self.peer.write_frames(text_frame(message) + text_frame(b"behind"))
 
-    def __init__(self, websockets: WebSockets) -> None:
-        self.websockets = websockets
+    server = await listen({"/": WebSocketRoute(Framed, 1, 2**20, compresses=False)})
+    async with connect(f"ws://127.0.0.1:{server.port}/") as client:
+        assert "Sec-WebSocket-Extensions" not in client.response.headers  # type: ignore[union-attr] # it is open
+        await client.send("x" * size)
+        assert await client.recv() == "x" * size
+        assert await client.recv() == "behind"
+    await server.stop()
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # of TCP
-        self.transport = transport
 
-    def data_received(self, data: bytes) -> None:
-        self.websockets.adopt(self.transport, data)
-
-
-def test_a_websocket_keeps_nothing_of_the_protocol_that_read_its_head() -> None:
-    readers: list[weakref.ref[ReadsHead]] = []
-    left: list[bool] = []
-    received: list[int] = []
-    websockets = WebSockets({"/": WebSocketRoute(Talk, 1, 1000)})
-
-    def make_reader() -> ReadsHead:
-        reader = ReadsHead(websockets)
-        readers.append(weakref.ref(reader))
-        return reader
-
-    async def check() -> None:
-        server = await asyncio.get_running_loop().create_server(make_reader, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        async with connect(f"ws://127.0.0.1:{port}/") as client:
-            gc.collect()
-            left.extend(reader() is not None for reader in readers)
-            await client.send("x")
-            received.append(len(await client.recv()))
+async def test_route_may_own_what_lies_below_and_see_the_query() -> None:
+    talks.clear()
+    server = await listen({"/a/*": WebSocketRoute(Talk, 2, 1000)})
+    for name in ("one", "two"):
+        async with connect(f"ws://127.0.0.1:{server.port}/a/{name}?b={name}"):
+            pass
         await wait_for_end(talks[-1])
-        server.close()
-        await server.wait_closed()
+        head = talks[-1].peer.head
+        assert (head.path, head.query, head.route_path) == (f"/a/{name}", f"b={name}", "/a/*")
+    with pytest.raises(InvalidStatus):
+        await connect(f"ws://127.0.0.1:{server.port}/a/b/c")
+    await server.stop()
 
-    uvloop.run(asyncio.wait_for(check(), WAIT_S_MAX))
-    assert (left, received) == ([False], [1_000_000])
+
+def test_http_side_of_a_websocket_is_not_kept() -> None:
+    """By uvloop, which servers run on, and without the garbage collector."""
+
+    async def count_http_sides() -> int:
+        websockets = WebSockets({"/a": WebSocketRoute(Talk, 10, 1000)})
+        route = DirectRoute((b"/",), lambda head, body, respond: None)
+        server = HttpServer(
+            _no_app, route, "127.0.0.1", 0, HttpLimits(), upgrades={b"/a": websockets.adopt}
+        )
+        await server.start()
+        gc.collect()
+        gc.disable()
+        try:
+            async with connect(f"ws://127.0.0.1:{server.port}/a"):
+                return sum(isinstance(each, BoundedHttp) for each in gc.get_objects())
+        finally:
+            gc.enable()
+            await server.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(count_http_sides()) == 0
+
+
+async def _no_app(scope: object, receive: object, send: object) -> None:
+    raise AssertionError("nobody asks")

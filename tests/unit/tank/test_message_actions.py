@@ -351,3 +351,19 @@ async def test_others_may_hear_what_a_device_receives_and_sends_only_in_its_name
         ("received", "lamp"),
         ("sent", "me"),
     ]
+
+
+async def test_the_bus_is_told_what_became_of_each_message(bench: Bench) -> None:
+    bench.ear("lamp")
+    await bench.change("door", keepMessages=True)
+    await bench.make("away")
+    with bench.tank.bus.listen(MessageSent) as listener:
+        await send(bench, ["lamp", "door", "away"])
+        await send(bench, "*")
+        told = [event for event in listener.take_all() if isinstance(event, MessageSent)]
+    assert [(each.device.uuid, each.outcome, each.is_broadcast) for each in told] == [
+        ("lamp", "delivered", False),
+        ("door", "kept", False),
+        ("away", "away", False),
+        ("me", "away", True),
+    ]

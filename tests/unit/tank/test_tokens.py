@@ -30,6 +30,7 @@ BAD = [
     ("All", "is reserved"),
     ("lamp_bc", "is reserved"),
     ("Lamp_BC", "is reserved"),
+    ("lamp_tb", "is reserved"),
 ]
 
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from thingtank.doors.mqtt.access.rights import MqttAccess, Rights
-from thingtank.net.identity.principals import TokenPrincipal
+from thingtank.net.identity.principals import DevicePrincipal, TokenPrincipal
 from thingtank.protocols.mqtt.session import Session
+from thingtank.tank.errors import Unauthenticated
 from thingtank.tank.messaging.permissions import Party
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Visitors:
     def is_device(self, session: Session) -> bool:
         """Whether it is one of a client that came in as a device."""
         rights = session.rights
-        return isinstance(rights, Rights) and bool(rights.principal.device_uuid)
+        return isinstance(rights, Rights) and rights.is_device()
 
     def find_party(self, session: Session) -> Party | None:
         """Who acts through a session; None if its rights are gone, or it has none but by keys."""
@@ -38,13 +39,36 @@ class Visitors:
         if caller is None:
             return None
         principal = rights.principal
-        if not principal.device_uuid:
+        if not rights.is_device():
             return Party(caller)
         device = self._access.directory.find_device_by_uuid(principal.device_uuid)
         if device is None:
             return None
         who = principal.who
         return Party(caller, device, token=who.secret if isinstance(who, TokenPrincipal) else "")
+
+    def find_owner(self, session: Session) -> Party | None:
+        """Who a session belongs to that is away; None if there is no such one any more.
+
+        A device's is the device's, by whichever of its tokens it comes back.
+        """
+        rights = session.rights
+        if not isinstance(rights, Rights) or not rights.principal.device_uuid:
+            return self.find_party(session)
+        uuid = rights.principal.device_uuid
+        device = self._access.directory.find_device_by_uuid(uuid)
+        if device is None:
+            return None
+        try:
+            caller = self._access.callers.caller(DevicePrincipal(uuid), rights.principal.address)
+        except Unauthenticated:
+            return None
+        return Party(caller, device)
+
+    def is_alive(self, session: Session) -> bool:
+        """Whether its client still has what it came in by."""
+        rights = session.rights
+        return isinstance(rights, Rights) and rights.is_alive()
 
     def renew(self, session: Session, token: str) -> None:
         """Let a device that has replaced the token that it came in by stay by the new one."""

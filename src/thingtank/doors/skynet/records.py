@@ -44,12 +44,12 @@ def iso_time(at_us: int) -> str:
 
 
 def _plain(device: Device, presence: Presence) -> dict[str, Any]:
-    record: dict[str, Any] = {}
+    record: dict[str, Any] = dict(device.properties)
+    for made_up in DERIVED & record.keys():  # by a door that knows nothing of them
+        del record[made_up]
     name = name_of(device)
     if name:
-        record["name"] = name
-    record |= device.properties
-    record.pop("token", None)
+        record = {"name": name, **record}
     if device.tags:
         record["tags"] = list(device.tags)
     record["uuid"] = device.uuid

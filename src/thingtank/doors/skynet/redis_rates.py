@@ -53,7 +53,7 @@ class RedisCounter:
             from redis import exceptions
         except ImportError:
             raise ValueError(
-                "skynet.redis_url needs the package redis; run: pip install 'thingtank[redis]'"
+                "the package redis is not installed; run: pip install 'thingtank[redis]'"
             ) from None
         pool: Any = redis.BlockingConnectionPool.from_url(
             url,

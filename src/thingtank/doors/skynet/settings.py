@@ -34,8 +34,8 @@ class SkynetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         heartbeat_timeout_s: without an answer to one.
         poll_s: for how long a poll waits while there is nothing.
         abandoned_s: after how long a session that nobody polls is over.
-        allowed_origins: pages of which other sites may come as strangers while strangers are let
-            in; `*` for all. Who shows a token may come from anywhere.
+        allowed_origins: pages of which other sites may open sockets, and come as strangers while
+            strangers are let in; `*` for all. Over REST a page of any site may come with a token.
     """
 
     port: int | Literal["off"] = 3000

@@ -29,7 +29,8 @@ from thingtank.protocols.mqtt.properties import NO_PROPERTIES, parse_properties
 from thingtank.protocols.mqtt.topics import check_topic_name
 
 _NAMES = {3: "MQIsdp", 4: "MQTT", 5: "MQTT"}
-# meshblu-mqtt: 3.1.1 with the name of 3.1. [MQTT-3.1.2-1]: the server may go on all the same.
+# meshblu-mqtt: 3.1.1 with the name of 3.1, and always a user name. [MQTT-3.1.2-1]: the server may
+# go on all the same. Without a user name it is refused, as by Mosquitto.
 _ALSO = ("MQIsdp", 4)
 
 # The connect flags (3.1.2.3).
@@ -80,7 +81,9 @@ def _read_version(body: bytes) -> tuple[int, int]:
         raise
     if name not in _NAMES.values():
         raise ProtocolError(f"protocol name {name[:20]!r} [MQTT-3.1.2-1]", is_told=False)
-    if _NAMES.get(version) == name or (name, version) == _ALSO:
+    if _NAMES.get(version) == name:
+        return version, at
+    if (name, version) == _ALSO and body[at : at + 1] and body[at] & _USER_NAME:
         return version, at
     # Bridges of Mosquitto ask for 0x83 and 0x84 first, and for 3 and 4 once told return code 1.
     spoken = version & 0x7F

@@ -46,6 +46,8 @@ PATTERNS = (
     "/authenticate",
     "/authenticate/:uuid",
     "/gateway/:uuid",
+    "/gatewayConfig",
+    "/gatewayconfig",
     "/search/devices",
     "/search/tokens",
     "/v2/whoami",

@@ -16,7 +16,7 @@ import structlog
 from thingtank.doors.skynet.records import modern_record
 from thingtank.sinks.hooks import FORWARD, FORWARD_TOPIC, HOOK
 from thingtank.tank.access import STRANGER
-from thingtank.tank.errors import Overloaded, StorageFailed
+from thingtank.tank.errors import NotFound, Overloaded, StorageFailed
 from thingtank.tank.events import DeviceUpdated, MessageSent
 from thingtank.tank.messaging.hooks import (
     CONTENT_BYTES_MAX,
@@ -79,7 +79,7 @@ class Hooks:
 
     def _take(self, device: Device, kind: HookKind, message: Message) -> None:
         content = message.content
-        hooks = hooks_of(device, kind)
+        hooks = self._hooks_of(device, kind)
         if hooks and may_send_on(content, device.uuid):
             bodies = [_body(hook, content) for hook in hooks]
             recorded = self._queue(device, hooks, bodies, message.at_us)
@@ -88,14 +88,24 @@ class Hooks:
 
     def _take_record(self, event: DeviceUpdated) -> None:
         device = event.device
-        hooks = hooks_of(device, "config") if event.is_record and has_hooks(device) else []
+        hooks = self._hooks_of(device, "config") if event.is_record and has_hooks(device) else []
         if hooks:
             presence = self._tank.messaging.presence
             own = modern_record(device, presence, Party(STRANGER, device))
+            own.pop("meshblu", None)  # one hook's secrets are not for another's receiver
             shown = modern_record(device, presence, Party(STRANGER))
             told = {"topic": FORWARD_TOPIC, "payload": shown}
             bodies = [_body(hook, told if hook.is_forward else own) for hook in hooks]
             self._queue(device, hooks, bodies, self._tank.clock.now_us())
+
+    def _hooks_of(self, device: Device, kind: HookKind) -> list[Hook]:
+        """Those that are at work: none of an account that is switched off."""
+        hooks = hooks_of(device, kind)
+        try:
+            is_active = self._tank.directory.get_account(device.account_id).is_active
+        except NotFound:  # deleted at this moment
+            is_active = False
+        return hooks if is_active else []
 
     def _queue(
         self, device: Device, hooks: list[Hook], bodies: list[bytes], at_us: int

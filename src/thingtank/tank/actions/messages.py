@@ -138,7 +138,7 @@ class _Sending:
         self._told_of_rest: dict[str, dict[Listener, None]] = {}
         self._outcomes: dict[tuple[int, str | None], Outcome] = {}
         self.receipts: list[Receipt] = []
-        self.pending: list[Future[int]] = []
+        self.pending: list[Future[Any]] = []
         self.device_ids: dict[int, None] = {}
 
     def send(self, target: str) -> None:
@@ -201,15 +201,16 @@ class _Sending:
         self.device_ids[device.device_id] = None
         delivery = Delivery("received", device, message, reply=self._reply)
         is_there = messaging.switchboard.deliver(delivery, told) > 0
+        if delivery.keeping is not None:
+            self.pending += delivery.keeping
         if message.event != "message":
             return "delivered" if is_there else "away"
         own = self._party.device
         if own is not None and messaging.switchboard.has_listeners("sent", own.device_id):
             messaging.switchboard.deliver(Delivery("sent", own, message), told)
-        self._tank.bus.publish(MessageSent(device, message))
-        if is_there:
-            return "delivered"
-        return self._keep(device, message)
+        outcome: Outcome = "delivered" if is_there else self._keep(device, message)
+        self._tank.bus.publish(MessageSent(device, message, outcome=outcome))
+        return outcome
 
     def _keep(self, device: Device, message: Message) -> Outcome:
         pending = self._tank.messaging.keep(device, message)

@@ -16,10 +16,11 @@ Source: Meshblu 1.18, `lib/MessageWebhook` and forwarding; meshblu-core 1 for th
 import base64
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from msgspec import Struct
 
+from thingtank.tank.targets import URL_CHARS_MAX
 from thingtank.tank.things import Device
 
 HOOKS_MAX = 10  # of one device, for one kind
@@ -150,7 +151,7 @@ def _all_of(meshblu: Mapping[str, Any], kind: HookKind) -> Iterator[Hook]:
             yield from _web_hook(hooks_name, type_, options)
         for given in _list(meshblu.get(forwards_name)):
             uuid = given.get("uuid") if isinstance(given, dict) else given
-            if isinstance(uuid, str) and uuid:
+            if _is_target(uuid):
                 yield Hook(forwards_name, type_, uuid, is_forward=True)
     for name in _TYPES[kind]:
         for options in _list(_forwarders(meshblu.get("forwarders"), name)):
@@ -176,7 +177,7 @@ def _forwarder(list_name: str, type_: str, options: Any) -> Iterator[Hook]:
         yield from _web_hook(list_name, type_, options)
     elif options["type"] == "meshblu":
         uuid = options.get("uuid", "*")
-        if isinstance(uuid, str) and uuid:
+        if _is_target(uuid):
             yield Hook(list_name, type_, uuid, is_forward=True)
 
 
@@ -184,7 +185,7 @@ def _web_hook(list_name: str, type_: str, options: Any) -> Iterator[Hook]:
     if not isinstance(options, dict):
         return
     url, method = options.get("url"), str(options.get("method", "POST")).upper()
-    if isinstance(url, str) and url and method in METHODS:
+    if _is_target(url) and method in METHODS:
         yield Hook(
             list_name,
             type_,
@@ -195,6 +196,17 @@ def _web_hook(list_name: str, type_: str, options: Any) -> Iterator[Hook]:
             lends_token=options.get("generateAndForwardMeshbluCredentials") is True,
             signs=options.get("signRequest") is True,
         )
+
+
+def _is_target(given: Any) -> TypeGuard[str]:
+    """Whether it is a text that can be written down."""
+    if not isinstance(given, str) or not 0 < len(given) <= URL_CHARS_MAX:
+        return False
+    try:
+        given.encode()
+    except UnicodeEncodeError:  # half a character
+        return False
+    return True
 
 
 def _headers(given: Any) -> dict[str, str]:
@@ -233,7 +245,8 @@ def basic_authorization(user: str, password: str) -> str:
 
     Source: RFC 7617.
     """
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    pair = f"{user}:{password}".encode(errors="replace")
+    return "Basic " + base64.b64encode(pair).decode()
 
 
 def _list(given: Any) -> list[Any]:

@@ -6,7 +6,7 @@ Lives in the loop's thread.
 import contextlib
 from asyncio import Future, get_running_loop
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -39,6 +39,11 @@ from thingtank.tank.messaging.switchboard import Delivery, Kind, Listener, Switc
 from thingtank.tank.things import Device
 
 PublicKey = Callable[[], Awaitable[str]]
+# `give_kept` or `give_rest`.
+HasTaken: TypeAlias = Callable[[], Awaitable[bool]]
+GiveKept: TypeAlias = Callable[
+    [Device, Listener, Callable[[], bool], HasTaken | None], Awaitable[None]
+]
 
 KEPT_ROUNDS_MAX = 20  # of kept messages that a device is given before it hears new ones
 KEPT_PER_ROUND = 100
@@ -109,8 +114,10 @@ class Messaging:
         pending = self.tell_subscribers(device, "broadcast", message, told, {device.device_id})
         if self.to_store is not None:
             self.to_store += pending
-        self._bus.publish(MessageSent(device, message, is_broadcast=True))
-        return len(told) - told_count
+        count = len(told) - told_count
+        outcome = "delivered" if count else "away"
+        self._bus.publish(MessageSent(device, message, is_broadcast=True, outcome=outcome))
+        return count
 
     def tell_subscribers(
         self,
@@ -181,18 +188,22 @@ class Messaging:
         device: Device,
         listener: Listener,
         is_there: Callable[[], bool] = lambda: True,
+        has_taken: HasTaken | None = None,
     ) -> None:
         """Give a device the messages that came while it was away, oldest first.
 
         Before it is made to listen, so that new ones do not overtake them. A message is forgotten
-        after it was handed to the connection: a crash between the two gives it twice, and never
-        loses it. `kept.id` in it is the same then.
+        after it was handed to the connection, and is on disk if the listener keeps it for its
+        client: a crash between the two gives it twice, and never loses it. `kept.id` in it is the
+        same then.
 
         Args:
             is_there: whether the listener has not left meanwhile.
+            has_taken: waits until it has fetched what it was given; False if it left before, so
+                that they stay. None where they are handed over at once.
 
         Raises:
-            StorageFailed: they cannot be read, and stay.
+            StorageFailed: they cannot be read, or kept by the listener, and stay.
         """
         for _ in range(KEPT_ROUNDS_MAX):
             if not self.kept.count(device.device_id):
@@ -200,16 +211,39 @@ class Messaging:
             found = await self.kept.take(device.device_id, self._clock.now_us(), KEPT_PER_ROUND)
             if not is_there():
                 return
+            pending: list[Future[Any]] = []
             for message in found:
                 content = msgspec.json.decode(message.body)
                 content["kept"] = {"id": str(message.kept_id), "at": message.at_us // 1000}
                 from_uuid = content.get("fromUuid", "")
                 again = Message(from_uuid, 0, message.at_us, content)
-                listener.deliver(Delivery("received", device, again))
+                delivery = Delivery("received", device, again)
+                listener.deliver(delivery)
+                pending += delivery.keeping or ()
+            for each in pending:
+                await each
+            if has_taken is not None and not await has_taken():
+                return
             with contextlib.suppress(StorageFailed):  # they have it; the store tries again
                 await self.kept.remove(device.device_id, [message.kept_id for message in found])
             if not found:
                 return
+
+    async def give_rest(
+        self,
+        device: Device,
+        listener: Listener,
+        is_there: Callable[[], bool] = lambda: True,
+        has_taken: HasTaken | None = None,
+    ) -> None:
+        """Give a device what was kept while it was given the rest; see `give_kept`.
+
+        Right after it was made to listen, since when nothing more is kept for it. New messages wait
+        until it has those.
+        """
+        if self.kept.count(device.device_id):
+            with self.switchboard.holding(listener, device.device_id):
+                await self.give_kept(device, listener, is_there, has_taken)
 
     # --- the event log ---
 

@@ -13,7 +13,9 @@ and so with `…Blacklist`, and with `…As…`, which is to do it in the device
 uuids, in any case, or `*` for everybody; one that is there and is no list lets nobody.
 
 A device and its owner may everything. Without a list, others may discover and receive what is not
-private, send to it if the tank is open (`Policy`), and never configure it or act in its name.
+private, send to it if the tank is open (`Policy`), and never configure it or act in its name. Whom
+its lists keep from discovering it may not do more without being named for that: they would learn
+that it is there.
 
 Source: Meshblu, security (`lib/getAuthorizedDevice`, simple-auth), versions 1.0 to 1.18 and 2.0.
 """
@@ -125,15 +127,26 @@ def may(party: Party, area: Area, device: Device, policy: Policy, *, in_name: bo
     properties = device.properties
     if properties:
         uuid = uuid_key(party.uuid)
-        allowed = _list(properties, area, "Whitelist", in_name=in_name)
+        allowed = whitelist(properties, area, in_name=in_name)
         if allowed is not None:
             return EVERYBODY in allowed or (bool(uuid) and uuid in allowed)
-        denied = _list(properties, area, "Blacklist", in_name=in_name)
+        denied = blacklist(properties, area, in_name=in_name)
         if denied is not None and (not uuid or uuid in denied or EVERYBODY in denied):
             return False
     if in_name or area == "configure" or device.private:
         return False
-    return policy.is_open or area != "send"
+    if area == "send" and not policy.is_open:
+        return False
+    return area == "discover" or not properties or may(party, "discover", device, policy)
+
+
+def has_list(device: Device, area: Area) -> bool:
+    """Whether a device says by a list who may do something with it."""
+    properties = device.properties
+    return (
+        whitelist(properties, area, in_name=False) is not None
+        or blacklist(properties, area, in_name=False) is not None
+    )
 
 
 def check_configure(party: Party, device: Device, policy: Policy) -> None:
@@ -180,20 +193,54 @@ def owns(party: Party, device: Device) -> bool:
     return uuid_key(owner_of(device)) == uuid_key(own.uuid)
 
 
-def _list(
-    properties: Mapping[str, Any], area: Area, kind: str, *, in_name: bool
+def whitelist(
+    properties: Mapping[str, Any], area: Area, *, in_name: bool = False
 ) -> frozenset[str] | None:
-    """A list of a device, as `uuid_key` has its uuids; None where there is none."""
-    if kind == "Whitelist" and "meshblu" in properties:
+    """Who alone may do something with a device of these properties, as `uuid_key` has them.
+
+    None where no list says.
+    """
+    if "meshblu" in properties:
         found = _version_2_list(properties["meshblu"], area, in_name=in_name)
         if found is not None:
             return found
-    suffix = f"As{kind}" if in_name else kind
-    for name in (area, _ALIASES[area]):
-        given = properties.get(name + suffix)
+    return _list(properties, area, "AsWhitelist" if in_name else "Whitelist")
+
+
+def blacklist(
+    properties: Mapping[str, Any], area: Area, *, in_name: bool = False
+) -> frozenset[str] | None:
+    """Who may not; None where no list says. Counts where there is no whitelist."""
+    return _list(properties, area, "AsBlacklist" if in_name else "Blacklist")
+
+
+def list_names(area: Area, suffix: str) -> tuple[str, str]:
+    """The names that a list goes by, the one that counts first.
+
+    Args:
+        suffix: such as `Whitelist`.
+    """
+    return area + suffix, _ALIASES[area] + suffix
+
+
+def version_2_path(area: Area) -> tuple[str, str]:
+    """Where a whitelist stands in `meshblu.whitelists` of a device of version 2."""
+    return _VERSION_2[area]
+
+
+def is_version_2(properties: Mapping[str, Any]) -> bool:
+    """Whether a device has its whitelists in `meshblu.whitelists`."""
+    meshblu = properties.get("meshblu")
+    return isinstance(meshblu, dict) and meshblu.get("version") == "2.0.0"
+
+
+def _list(properties: Mapping[str, Any], area: Area, suffix: str) -> frozenset[str] | None:
+    """A list of a device; None where there is none."""
+    for name in list_names(area, suffix):
+        given = properties.get(name)
         if given is not None:
             is_list = isinstance(given, list | tuple) or given == EVERYBODY
-            if kind == "Blacklist" and not is_list:
+            if suffix.endswith("Blacklist") and not is_list:
                 return frozenset({EVERYBODY})
             return _uuids(given)
     return None

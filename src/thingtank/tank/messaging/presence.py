@@ -1,6 +1,7 @@
 """Which devices are connected now, by whatever door. Lives in the loop's thread."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 from msgspec import Struct
 
@@ -70,6 +71,16 @@ class Presence:
         """Whether a device is there."""
         visit = self._visits.get(device_id)
         return visit is not None and visit.is_online
+
+    def newest_online(self, looked_at_max: int) -> Iterator[int]:
+        """The devices that are there, who came last first.
+
+        Args:
+            looked_at_max: of so many that are remembered.
+        """
+        for device_id in islice(reversed(self._visits), looked_at_max):
+            if self._visits[device_id].is_online:
+                yield device_id
 
     def connect(self, device: Device, connection: Connection) -> None:
         """A device has come by one connection (more)."""

@@ -60,7 +60,9 @@ def _readable(given: list[Any]) -> Iterator[StoredSubscription]:
         if not isinstance(each, dict):
             continue
         emitter, type_ = each.get("emitterUuid"), each.get("type")
-        if isinstance(emitter, str) and len(emitter) <= UUID_CHARS_MAX and type_ in TYPES:
+        if not isinstance(emitter, str) or not isinstance(type_, str):
+            continue
+        if len(emitter) <= UUID_CHARS_MAX and type_ in TYPES:
             yield StoredSubscription(emitter, type_)
 
 

@@ -3,7 +3,9 @@
 Lives in the loop's thread. What a listener is given it must take at once and keep bounded itself.
 """
 
-from collections.abc import Callable, Iterable
+from asyncio import Future, gather, get_running_loop
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -29,6 +31,8 @@ _NEEDED: dict[Kind, tuple[Area, bool]] = {
     "unregistered": ("discover", False),
 }
 
+HELD_MAX = 1000  # messages that wait for one listener
+
 Replied: TypeAlias = Callable[[Any], None]
 
 
@@ -42,9 +46,11 @@ class Delivery:
         record: the device's record, or its sensor data, as others may see it; None for messages.
         reply: takes the recipient's own answer, where the wire of the sender asked for one; None
             otherwise.
+        keeping: what is done when a listener that keeps it for its client has it on disk; None for
+            nothing.
     """
 
-    __slots__ = ("device", "encoded_record", "kind", "message", "record", "reply")
+    __slots__ = ("device", "encoded_record", "keeping", "kind", "message", "record", "reply")
 
     def __init__(
         self,
@@ -60,6 +66,13 @@ class Delivery:
         self.record = record
         self.reply = reply
         self.encoded_record: bytes | None = None  # by the first who needs it
+        self.keeping: list[Future[Any]] | None = None
+
+    def wait_for(self, kept: Future[Any]) -> None:
+        """Have who sends it wait until it is kept."""
+        if self.keeping is None:
+            self.keeping = []
+        self.keeping.append(kept)
 
 
 class Listener(Protocol):
@@ -76,6 +89,7 @@ class Subscription(Struct, eq=False):
         party: on whose behalf it listens.
         topics: of the messages that it wants; None for all.
         device, rights_version: as of when it was last found allowed.
+        held: what waits behind older messages; None when nothing has to.
     """
 
     listener: Listener
@@ -83,6 +97,38 @@ class Subscription(Struct, eq=False):
     topics: TopicFilter | None = None
     device: Device | None = None
     rights_version: int = -1
+    held: "list[_Held] | None" = None
+
+
+class _Held:
+    """A delivery that waits, and whose sender does too if it is to be on disk."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = Delivery(
+            delivery.kind, delivery.device, delivery.message, delivery.record, delivery.reply
+        )
+        self._kept: Future[None] = get_running_loop().create_future()
+        delivery.wait_for(self._kept)
+
+    def deliver(self, listener: Listener) -> None:
+        listener.deliver(self._delivery)
+        keeping = self._delivery.keeping
+        if keeping is None:
+            self.drop()
+        else:
+            gather(*keeping).add_done_callback(self._pass_on)
+
+    def drop(self) -> None:
+        """There is nobody any more who would take it."""
+        if not self._kept.done():
+            self._kept.set_result(None)
+
+    def _pass_on(self, keeping: Future[Any]) -> None:
+        error = None if keeping.cancelled() else keeping.exception()
+        if error is None or self._kept.done():
+            self.drop()
+        else:
+            self._kept.set_exception(error)
 
 
 class Switchboard:
@@ -150,12 +196,15 @@ class Switchboard:
         return listener in self._by_kind[kind].get(device_id, ())
 
     def may_hear(self, party: Party, kind: Kind, device: Device) -> bool:
-        """Whether somebody may hear a kind of a device now."""
+        """Whether somebody may hear a kind of a device now; only of one that it may discover."""
         if kind == "unregistered" and party.is_of(device.device_id):
             return True  # its tokens are gone with it
         area, in_name = _NEEDED[kind]
-        return still_holds(party, self._directory) and may(
-            party, area, device, self._policy, in_name=in_name
+        policy = self._policy
+        return (
+            still_holds(party, self._directory)
+            and may(party, area, device, policy, in_name=in_name)
+            and (area == "discover" or may(party, "discover", device, policy))
         )
 
     def deliver(self, delivery: Delivery, told: dict[Listener, None] | None = None) -> int:
@@ -188,8 +237,34 @@ class Switchboard:
             if told is not None:
                 told[listener] = None
             own_count += subscription.party.is_of(device.device_id)
-            listener.deliver(delivery)
+            if subscription.held is None or len(subscription.held) >= HELD_MAX:
+                listener.deliver(delivery)
+            else:
+                subscription.held.append(_Held(delivery))
         return own_count
+
+    @contextmanager
+    def holding(self, listener: Listener, device_id: int) -> Iterator[None]:
+        """Have messages to a device wait that a listener would hear, which hears them afterwards.
+
+        So older ones that it is given meanwhile come first.
+        """
+        subscription = self._by_kind["received"].get(device_id, {}).get(listener)
+        if subscription is None:
+            yield
+            return
+        held: list[_Held] = []
+        subscription.held = held
+        try:
+            yield
+        finally:
+            subscription.held = None
+            is_there = self._by_kind["received"].get(device_id, {}).get(listener) is subscription
+            for each in held:
+                if is_there:
+                    each.deliver(listener)
+                else:
+                    each.drop()
 
     def show(self, delivery: Delivery) -> None:
         """Give something to those who hear everything."""

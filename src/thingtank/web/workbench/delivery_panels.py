@@ -44,6 +44,10 @@ class _Datastream(msgspec.Struct):
     value: _Value
 
 
+class _SentOn(msgspec.Struct):
+    content: msgspec.Raw
+
+
 class _Document(msgspec.Struct):
     triggering_datastream: _Datastream
 
@@ -164,6 +168,16 @@ def shown_target(target: str) -> str:
 def text_of(answer: bytes) -> str:
     """The first bytes of an answer as text, whatever they are."""
     return answer.decode("utf-8", "replace").strip()
+
+
+def document_of(delivery: Delivery) -> bytes:
+    """What is sent: of a hook without what the outbox notes beside it."""
+    if delivery.trigger_id:
+        return delivery.body
+    try:
+        return bytes(msgspec.json.decode(delivery.body, type=_SentOn).content)
+    except msgspec.DecodeError:  # of another version
+        return delivery.body
 
 
 def pretty(document: bytes) -> str:

@@ -8,13 +8,16 @@ the device's events from a bounded listener and sends:
     requests rows of the request log (only for who may change the device)
     fired    triggers that have fired, at once (likewise)
     triggers what the triggers are doing, where that has changed (likewise)
-    device   channels or metadata changed: fetch the page anew
+    device   channels or metadata changed, or it came or went: fetch the page anew
+    noted    something new is in its event log (only for who may change the device): likewise
     reload   events were dropped because the tab is slow: fetch the page anew
     gone     the device was deleted, or may no longer be seen; the stream ends
 """
 
 import asyncio
+import contextlib
 import re
+import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from functools import partial
 from http import HTTPStatus
@@ -28,23 +31,29 @@ from thingtank.tank.events import (
     DeviceDeleted,
     DeviceUpdated,
     Event,
+    MessageSent,
+    PresenceChanged,
     RequestServed,
     TriggerChanged,
     TriggerFired,
 )
 from thingtank.tank.tank import Tank
 from thingtank.web import tank_access
+from thingtank.web.workbench import message_tail
 from thingtank.web.workbench.bounds import VisitLimits
+from thingtank.web.workbench.live_messages import MESSAGES_PREFIX, message_streams
 from thingtank.web.workbench.live_mqtt import MQTT_PREFIX, mqtt_streams
 from thingtank.web.workbench.live_triggers import TriggerWatch, fired_rows
 from thingtank.web.workbench.live_wamp import WAMP_PREFIX, wamp_streams
 from thingtank.web.workbench.long_answers import may_see, refuse, unseen
+from thingtank.web.workbench.message_tail import MessageTail
 from thingtank.web.workbench.panels import read_channels, request_row
 from thingtank.web.workbench.streams import HEARTBEAT, HEARTBEAT_S, RETRY, Streams, message
 
 PREFIX = "/live/"
 COALESCE_S = 0.1
 EVENTS_MAX = 1000
+LOG_S = 1.0  # between something new in the event log and the word of it
 POINTS_PER_UPDATE_MAX = 40  # of one channel; a chart has no more pixels for a tenth of a second
 
 # Each holds a connection and a listener; a browser shows few pages at once.
@@ -64,7 +73,12 @@ class LiveStreams:
     def __init__(self, tank: Tank) -> None:
         self._tank = tank
         self._streams = Streams(LIMITS)
-        self._routers = {WAMP_PREFIX: wamp_streams(tank), MQTT_PREFIX: mqtt_streams(tank)}
+        self._routers = {
+            WAMP_PREFIX: wamp_streams(tank),
+            MQTT_PREFIX: mqtt_streams(tank),
+            MESSAGES_PREFIX: message_streams(tank),
+        }
+        message_tail.attach(MessageTail(tank))
 
     def stop(self) -> None:
         """End every stream soon, so that a server can stop; from the loop's thread."""
@@ -98,16 +112,28 @@ async def stream(
     tank: Tank, caller: Caller, device_id: int, stopping: asyncio.Event
 ) -> AsyncGenerator[bytes, None]:
     """The messages of one stream, until `stopping` is set or the device is gone."""
-    kinds: list[type[Event]] = [DatapointsRecorded, DeviceUpdated, DeviceDeleted]
-    watch = None
+    kinds: list[type[Event]] = [
+        DatapointsRecorded,
+        DeviceUpdated,
+        DeviceDeleted,
+        PresenceChanged,
+    ]
+    watch = log_watch = None
     if may_reach(caller, "put", tank.directory.get_device(device_id)):
         kinds += [RequestServed, TriggerChanged, TriggerFired]
-        watch = TriggerWatch(tank, device_id)
-    with tank.bus.listen(*kinds, device_id=device_id, events_max=EVENTS_MAX) as listener:
+        watch, log_watch = TriggerWatch(tank, device_id), LogWatch(tank, device_id)
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(
+            tank.bus.listen(*kinds, device_id=device_id, events_max=EVENTS_MAX)
+        )
+        if log_watch is not None:
+            stack.callback(log_watch.close)
         yield await _hello(tank, device_id, watch)
-        told_count = 0
+        told_count, silent_since_s = 0, time.monotonic()
         while not stopping.is_set():
-            wait_s = watch.wait_s(HEARTBEAT_S) if watch else HEARTBEAT_S
+            wait_s = max(0.0, silent_since_s + HEARTBEAT_S - time.monotonic())
+            wait_s = min(wait_s, LOG_S) if log_watch else wait_s
+            wait_s = watch.wait_s(wait_s) if watch else wait_s
             events = await _next_events(listener, stopping, wait_s)
             if not may_see(tank, caller, device_id):
                 yield message("gone", {})
@@ -122,8 +148,41 @@ async def stream(
                 watch.note(events)
                 if changed := await watch.take():
                     yield message("triggers", changed)
-            if not events:
+            if log_watch is not None and log_watch.take(events):
+                yield message("noted", {})
+            if events:
+                silent_since_s = time.monotonic()
+            elif time.monotonic() >= silent_since_s + HEARTBEAT_S:
+                silent_since_s = time.monotonic()
                 yield HEARTBEAT
+
+
+class LogWatch:
+    """Whether the event log, or what is kept for the device, has something new.
+
+    It says so a while after: messages may be far more than a page can follow, and what was kept is
+    given to a device after it has come.
+    """
+
+    def __init__(self, tank: Tank, device_id: int) -> None:
+        # One is enough to know of; it does not wake the stream.
+        self._messages = tank.bus.listen(MessageSent, device_id=device_id, events_max=1)
+        self._due_s: float | None = None
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._messages.close()
+
+    def take(self, events: Sequence[Event]) -> bool:
+        """Whether to tell now; `events` are what else has happened."""
+        now_s = time.monotonic()
+        has_moved = any(isinstance(event, PresenceChanged) for event in events)
+        if (self._messages.take_all() or has_moved) and self._due_s is None:
+            self._due_s = now_s + LOG_S
+        if self._due_s is None or now_s < self._due_s:
+            return False
+        self._due_s = None
+        return True
 
 
 async def _hello(tank: Tank, device_id: int, watch: TriggerWatch | None) -> bytes:

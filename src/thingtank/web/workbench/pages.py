@@ -76,6 +76,10 @@ NOTICES = {
     "client-gone": "Nothing to do: the client had gone meanwhile.",
     "retained-deleted": "Retained message deleted. Subscribers got an empty one.",
     "retained-kept": "Nothing deleted: it was gone already, or your account may not publish there.",
+    "token-revoked": "Token revoked. Who uses it is refused from now on.",
+    "properties-saved": "Properties saved. Who listens to its record has been told.",
+    "permission-saved": "Saved. It holds from now on, also for who is connected.",
+    "keep-saved": "Saved. It holds for messages from now on.",
     "deactivated": "Deactivated. Its key is dead; the activation code lets it in again.",
 }
 

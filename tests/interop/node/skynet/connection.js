@@ -16,7 +16,7 @@ class ConnectionSession extends Session {
     const options = { ...OPTIONS[client](new URL(url), transports), uuid, token };
     this.connection = require(client).createConnection(options);
     this.isMeshblu = client === "meshblu";
-    this.keep(this.connection, "message", "config", "unregistered");
+    this.keep(this.connection, "message", "config", "unregistered", "tb");
     const answer = await ready(this.connection);
     this.credentials = { uuid: answer.uuid, token: answer.token };
     return answer;
@@ -52,8 +52,14 @@ class ConnectionSession extends Session {
     return answered((done) => this.connection.message(message, done));
   }
 
+  // Any of its other functions with a callback.
   call({ method, parameters }) {
-    return this.#ask(method, parameters);
+    return this.#ask(method, ...parameters);
+  }
+
+  // Any without.
+  say({ method, parameters }) {
+    this.connection[method](...parameters);
   }
 
   subscribe({ uuid }) {
@@ -82,8 +88,8 @@ class ConnectionSession extends Session {
     return answered((done) => this.connection.once("disconnect", done).socket.disconnect());
   }
 
-  #ask(method, data) {
-    return answered((done) => this.connection[method](data, done));
+  #ask(method, ...data) {
+    return answered((done) => this.connection[method](...data, done));
   }
 }
 

@@ -22,8 +22,9 @@ class MeshbluMqttSession extends Session {
     return succeeded((done) => this.client.update({ uuid: this.uuid, ...properties }, done));
   }
 
+  // Any of its other functions with a callback.
   call({ method, parameters }) {
-    return succeeded((done) => this.client[method](parameters, done));
+    return succeeded((done) => this.client[method](...parameters, done));
   }
 
   message({ message }) {

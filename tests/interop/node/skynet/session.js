@@ -12,7 +12,7 @@ class Session {
     for (const name of names) {
       emitter.on(name, (item, answer) => {
         this.inbox.put(name, item);
-        if (typeof answer === "function") answer({ heard: item.payload ?? item.message });
+        if (typeof answer === "function") answer({ heard: item.payload ?? item.message ?? item.method });
       });
     }
   }

@@ -8,7 +8,7 @@ class SkynetMqttSession extends Session {
     const { hostname, port } = new URL(mqtt);
     this.connection = createConnection({ uuid, token, host: hostname, port: Number(port) });
     this.connection.on("error", () => {}); // one is thrown when nobody listens
-    this.keep(this.connection, "message", "config");
+    this.keep(this.connection, "message", "config", "tb");
     await ready(this.connection, "ready", "error");
     return { uuid, token };
   }
@@ -27,6 +27,12 @@ class SkynetMqttSession extends Session {
 
   question({ message }) {
     return answered((done) => this.connection.message(message, done));
+  }
+
+  // Any of its other functions.
+  async say({ method, parameters }) {
+    this.connection[method](...parameters);
+    await this.whoami();
   }
 
   async subscribe({ uuid }) {

@@ -159,6 +159,50 @@ async def test_a_name_that_nobody_has_may_count_as_none(
         await house.come(*given, peer=ELSEWHERE)
 
 
+CHOSEN = [
+    ("by its token", ("Door-7", "token"), "device:Door-7"),
+    ("in other letters", ("door-7", "token"), "device:Door-7"),
+    ("by a key that may put to it", ("Door-7", MASTER_SECRET), "device:Door-7"),
+    ("not by a wrong token", ("Door-7", "wrong"), BAD),
+    ("not without one", ("Door-7", None), BAD),
+    ("not where it may be a login", ("bob", "token"), BAD),
+    ("nor where it is a user's name", ("lamp", "token"), BAD),
+]
+
+
+@pytest.mark.parametrize(("label", "given", "expected"), CHOSEN)
+async def test_a_device_whose_uuid_a_client_chose_comes_in(
+    label: str, given: tuple[Any, Any], expected: str | Refusal
+) -> None:
+    house = await House.build(users=USERS)
+    for uuid in ("Door-7", "bob", "lamp"):
+        await house.add_device(uuid, f"the key of {uuid} which is long enough")
+    if isinstance(expected, Refusal):
+        with pytest.raises(Refused) as raised:
+            await house.come(*given)
+        assert raised.value.reason_code == expected
+    else:
+        assert (await house.come(*given)).id == expected
+
+
+@pytest.mark.parametrize("names", [(UUID, NO_UUID), ("Door-7", "Door-8")])
+async def test_a_device_that_is_not_there_is_refused_as_often_as_one_that_is(
+    names: tuple[str, str],
+) -> None:
+    house = await House.build()
+    await house.add_device("Door-7", "a key which is long enough")
+    told = []
+    for name in names:
+        refusals = []
+        for _ in range(12):
+            with pytest.raises(Refused) as raised:
+                await house.come(name, "wrong")
+            refusals.append(raised.value.reason_code)
+        told.append(refusals)
+    assert told[0] == told[1]
+    assert told[0][-1] == Refusal.BANNED
+
+
 VALVES = certificate("CN=valve 7,O=Example")
 DEVICES = certificate(f"CN={UUID}")
 CERTIFIED = [

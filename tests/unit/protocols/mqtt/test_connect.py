@@ -76,6 +76,16 @@ REFUSED = [
         (3, ReasonCode.UNSUPPORTED_PROTOCOL_VERSION),
     ),
     (
+        "3.1.2-2 MQIsdp of version 4 without a user name",
+        b"\0\6MQIsdp\4\2\0\0\0\0",
+        (4, ReasonCode.UNSUPPORTED_PROTOCOL_VERSION),
+    ),
+    (
+        "3.1.2-2 MQIsdp of version 4 cut off",
+        b"\0\6MQIsdp\4",
+        (4, ReasonCode.UNSUPPORTED_PROTOCOL_VERSION),
+    ),
+    (
         "3.1.2-2 MQIsdp of version 5",
         b"\0\6MQIsdp\5\2\0\0\0\0",
         (5, ReasonCode.UNSUPPORTED_PROTOCOL_VERSION),

@@ -55,6 +55,9 @@ class World:
 
     def __init__(self, tank: Tank, outbox: SqliteOutbox, account_id: int) -> None:
         self.tank = tank
+        directory = tank.directory
+        assert isinstance(directory, MemoryDirectory)
+        self.directory = directory
         self.outbox = outbox
         self.account_id = account_id
 
@@ -206,15 +209,16 @@ async def test_what_a_device_is_subscribed_to_for_good_goes_to_its_hook_as_well(
 
 async def test_a_changed_record_is_posted_but_not_a_token_or_a_datastream(world: World) -> None:
     async with receiver(answering()) as there:
-        lamp = await world.device(
-            "lamp", meshblu={"configHooks": [{"url": there.url}]}, owner="boss"
-        )
+        hook = {"url": there.url, "auth": {"bearer": "a-secret"}}
+        lamp = await world.device("lamp", meshblu={"configHooks": [hook]}, owner="boss")
         await world.change(lamp, color="red")
         await create_token(world.tank, OPERATOR, lamp.device_id)
         await world.settled()
         await world.change(lamp, color="blue")
-        await world.settled(2)
+        deliveries = await world.settled(2)
+    assert all(b"a-secret" not in one.body for one in deliveries)
     told = [parsed(request) for request in there.requests]
+    assert {headers["authorization"] for _, headers, _ in told} == {"Bearer a-secret"}
     assert [
         (headers["x-meshblu-message-type"], body["color"], body["owner"])
         for _, headers, body in told
@@ -387,6 +391,15 @@ async def test_private_addresses_are_refused_unless_the_settings_allow_them(tmp_
         (delivery,) = await world.settled()
     assert (delivery.state, there.requests) == (DeliveryState.DEAD, [])
     assert "loopback" in delivery.error
+
+
+async def test_hooks_of_an_account_that_is_switched_off_rest(world: World) -> None:
+    off = world.directory.add_account("off", is_active=False)
+    button = await world.device("button")
+    world.account_id = off.account_id
+    await world.device("lamp", meshblu={"messageHooks": [{"url": "https://a.invalid/"}]})
+    await world.send(button, "lamp")
+    assert not await world.deliveries()
 
 
 async def test_what_is_too_large_is_not_sent_on(

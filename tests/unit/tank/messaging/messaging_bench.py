@@ -82,7 +82,7 @@ class Bench:
         self.tokens[uuid] = made.token
         return made.device
 
-    async def change(self, uuid: str, **properties: Any) -> Device:
+    async def change(self, uuid: str, /, **properties: Any) -> Device:
         """Change a device's properties."""
         change = DeviceChange(properties={**self.device(uuid).properties, **properties})
         return await update_device(self.tank, OPERATOR, self.device(uuid).device_id, change)

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from thingtank.tank.messaging.hooks import (
     CHAIN_MAX,
@@ -53,6 +55,33 @@ def test_the_lists_of_all_generations_are_read_and_nonsense_in_them_is_not(
 ) -> None:
     found = hooks_of(device(meshblu), kind)
     assert [(hook.list_name, hook.type, hook.target, hook.is_forward) for hook in found] == wanted
+
+
+WORDS = st.sampled_from(
+    ["messageHooks", "configForward", "forwarders", "received", "message", "sent", "url", "uuid",
+     "type", "webhook", "meshblu", "method", "put", "headers", "auth", "user", "bearer", URL]
+)  # fmt: skip
+ANYTHING: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | WORDS | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(ANYTHING, st.sampled_from(["received", "sent", "broadcast", "config"]))
+def test_whatever_the_property_is_all_its_hooks_can_be_found_again(
+    meshblu: Any, kind: HookKind
+) -> None:
+    there = device(meshblu)
+    for hook in hooks_of(there, kind):
+        assert find_hook(there, hook.list_name, hook.type, hook.target) == hook
+
+
+def test_half_a_character_is_no_target_and_no_reason_to_fail() -> None:
+    hooks = [{"url": "https://a.example/\ud800"}, {**WEB, "auth": {"user": "\ud800"}}]
+    meshblu = {"messageHooks": hooks, "messageForward": ["\ud800", "u" * 3000]}
+    (hook,) = hooks_of(device(meshblu), "received")
+    assert hook.headers == {"authorization": "Basic Pzo="}
 
 
 def test_a_device_has_ten_hooks_of_a_kind_at_most() -> None:

@@ -158,6 +158,19 @@ def test_without_a_list_it_depends_on_tank_and_device(area: Area, in_name: bool)
             assert may(party, area, device, Policy(is_open=is_open), in_name=in_name)
 
 
+@pytest.mark.parametrize("area", ["receive", "send"])
+def test_who_may_not_discover_a_device_may_more_only_if_it_is_named_for_that(area: Area) -> None:
+    me, policy = OTHERS["me"], Policy(is_open=True)
+    for hidden in (
+        {"discoverWhitelist": []},
+        {"viewBlacklist": ["me"]},
+        {"meshblu": {"version": "1.0"}, "discoverWhitelist": ["other"]},
+    ):
+        assert not may(me, area, device_of(**hidden), policy)
+        assert not may(me, area, device_of(**hidden, **{f"{area}Blacklist": []}), policy)
+        assert may(me, area, device_of(**hidden, **{f"{area}Whitelist": ["me"]}), policy)
+
+
 @pytest.mark.parametrize("area", AREAS)
 def test_a_list_for_acting_in_its_name_is_another_one(area: Area) -> None:
     device = device_of(**{f"{area}AsWhitelist": ["me"], f"{area}Blacklist": ["me"]})

@@ -127,3 +127,12 @@ def test_who_went_first_is_forgotten_first_and_who_is_there_never(
     for number in (7, 8, 9):  # what is only said counts, too
         watch.presence.claim(device(number), is_online=False)
     assert sum(watch.presence.visit(number) is not None for number in range(1, 10)) <= 5
+
+
+def test_who_came_last_is_the_first_of_those_that_are_there() -> None:
+    watch = Watch()
+    for number in (1, 2, 3):
+        watch.presence.connect(device(number), Connection("mqtt"))
+    watch.presence.claim(device(2), is_online=False)
+    assert list(watch.presence.newest_online(10)) == [3, 1]
+    assert list(watch.presence.newest_online(2)) == [3]  # of the two that moved last

@@ -12,6 +12,7 @@ from thingtank.web.workbench.delivery_panels import (
     ANSWER_CHARS_SHOWN,
     attempt_row,
     delivery_row,
+    document_of,
     pretty,
     shown_target,
 )
@@ -66,6 +67,14 @@ def test_a_hooks_delivery_of_another_version_is_shown_all_the_same() -> None:
         delivery_to("http://a.example/", b"{}", "hook"), trigger_id=0
     )
     assert delivery_row(tank, delivery).sentence == "Message received, sent on"
+    assert document_of(delivery) == b"{}"
+
+
+def test_of_a_hook_only_what_is_sent_is_shown() -> None:
+    body = b'{"list_name":"x","type":"received","content":{"payload":1}}'
+    delivery = delivery_to("http://a.example/", body, "hook")
+    assert document_of(msgspec.structs.replace(delivery, trigger_id=0)) == b'{"payload":1}'
+    assert document_of(delivery) == body  # a trigger's
 
 
 DOCUMENTS = [

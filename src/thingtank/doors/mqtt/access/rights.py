@@ -46,6 +46,7 @@ from thingtank.net.identity.principals import (
 from thingtank.tank.access import Caller, caller_of_key, may_reach
 from thingtank.tank.errors import NotFound, TankError, Unauthenticated
 from thingtank.tank.interfaces import Directory
+from thingtank.tank.keys import ACCESS_METHODS
 from thingtank.tank.things import Device
 
 _SYS = "$SYS"
@@ -277,17 +278,28 @@ class Rights:
                     continue  # it was not made for devices' topics
                 return rule.is_allowing
         if is_broadcast:
-            return action == "subscribe" and (self._is_device or self._has_user_topics)
+            return action == "subscribe" and (self._has_user_topics or self.is_device())
         asks = messages is not None and action == "publish" and messages.is_request(topic)
-        if asks and self._is_device:
+        if asks and self.is_device():
             return True
         if device is not None:
             return self._may_update(device)
         return self._has_user_topics and not first.startswith("$")
 
-    @property
-    def _is_device(self) -> bool:
-        return bool(self.principal.device_uuid)
+    def is_device(self) -> bool:
+        """Whether it acts as a device: by its token, its certificate, or a key that may all of it.
+
+        Who came in by a key that may update the device has its topics, and is not the device.
+        """
+        caller, uuid = self.find_caller(), self.principal.device_uuid
+        if caller is None or not uuid:
+            return False
+        if not isinstance(self.principal.who, KeyPrincipal):
+            return True
+        device = self._access.directory.find_device_by_uuid(uuid)
+        return device is not None and all(
+            may_reach(caller, method, device) for method in ACCESS_METHODS
+        )
 
     def _may_update(self, device: Device) -> bool:
         caller = self.find_caller()

@@ -16,6 +16,7 @@ from thingtank.doors.skynet.mqtt_topics.refusals import (
 )
 from thingtank.doors.skynet.mqtt_topics.requests import Request, parse_request
 from thingtank.net.eager import run_eagerly
+from thingtank.protocols.mqtt.connection import Connection
 from thingtank.protocols.mqtt.intake import Done
 from thingtank.protocols.mqtt.messages import Message
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
@@ -44,6 +45,16 @@ class RequestIntake:
         self._topics.asking_of(session).take(self._topic, message, done)
 
 
+class ClosedIntake:
+    """Takes nothing."""
+
+    keeps_messages = False
+
+    def take(self, session: Session, message: Message, done: Done) -> None:
+        """Refuse one."""
+        done(ReasonCode.NOT_AUTHORIZED)
+
+
 class Asking:
     """What one client asks.
 
@@ -51,12 +62,13 @@ class Asking:
         is_busy: whether something waits, such as for the disk.
     """
 
-    __slots__ = ("_session", "_topics", "_waiting", "is_busy")
+    __slots__ = ("_held", "_session", "_topics", "_waiting", "is_busy")
 
     def __init__(self, topics: "SkynetTopics", session: Session) -> None:
         self._topics = topics
         self._session = session
         self._waiting: deque[tuple[str, Message, Done]] = deque()
+        self._held: Connection | None = None
         self.is_busy = False
 
     def take(self, topic: str, message: Message, done: Done) -> None:
@@ -69,8 +81,10 @@ class Asking:
             return
         self.is_busy = True
         run_eagerly(self._work_off(topic, message, done))
-        if self.is_busy and self._session.connection is not None:
-            self._session.connection.hold()
+        connection = self._session.connection
+        if self.is_busy and connection is not None:
+            self._held = connection
+            connection.hold()
 
     async def _work_off(self, topic: str, message: Message, done: Done) -> None:
         while True:
@@ -84,9 +98,9 @@ class Asking:
                 break
             topic, message, done = self._waiting.popleft()
         self.is_busy = False
-        connection = self._session.connection
-        if connection is not None and connection.is_held:
-            self._topics.read_on(connection)
+        held, self._held = self._held, None
+        if held is not None and held.is_held:
+            self._topics.read_on(held)
 
     async def _answer(self, topic: str, message: Message) -> ReasonCode:
         """Do what is asked and say what there is to say; what becomes of the message."""

@@ -59,13 +59,16 @@ class Hearing:
 
     def deliver(self, delivery: Delivery) -> None:
         """Have the client sent one."""
+        if delivery.kind != "unregistered" and not self._topics.may_be_sent(self.session):
+            return
         message = delivery.message
         if message is None:
             self._topics.send(self, self._record_frame(delivery), self.subscription.qos)
             return
         if self.what == "own":
             payload = self._own_frame(delivery, message)
-            self._topics.send(self, payload, self._qos_of(message))
+            if self._topics.send(self, payload, self._qos_of(message)):
+                delivery.wait_for(self._topics.when_kept())
         elif (message.event == "tb") == (self.what == "texts"):
             self._topics.send_broadcast(self, message, self._qos_of(message))
 

@@ -17,6 +17,7 @@ REQUESTS = frozenset(
         "resetToken", "generateAndStoreToken", "getPublicKey", "tb", "directText",
     }
 )  # fmt: skip
+UUID_CHARS = 36  # of one that no client chose
 _BROADCAST = re.compile(r"([A-Za-z0-9\-_.:@]{1,64})(_bc|_tb)")
 _UUID = re.compile(r"[A-Za-z0-9\-_.:@]{1,64}")
 

@@ -1,13 +1,15 @@
 """Owns the topics of messages between devices, for the broker."""
 
+from asyncio import Future, get_running_loop
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
 
 from thingtank.doors.skynet.door import SkynetDoor
-from thingtank.doors.skynet.mqtt_topics.asking import Asking, RequestIntake
+from thingtank.doors.skynet.mqtt_topics.asking import Asking, ClosedIntake, RequestIntake
 from thingtank.doors.skynet.mqtt_topics.hearing import KINDS, Hearing
-from thingtank.doors.skynet.mqtt_topics.names import REQUESTS, heard_of
+from thingtank.doors.skynet.mqtt_topics.names import REQUESTS, UUID_CHARS, MessageNames, heard_of
 from thingtank.doors.skynet.mqtt_topics.visits import Visits
 from thingtank.net.eager import run_eagerly
 from thingtank.protocols.mqtt.broker import Broker
@@ -17,8 +19,9 @@ from thingtank.protocols.mqtt.messages import Message as Publication
 from thingtank.protocols.mqtt.messages import Subscription
 from thingtank.protocols.mqtt.outgoing import Outgoing
 from thingtank.protocols.mqtt.session import Session
-from thingtank.tank.errors import Unavailable
+from thingtank.tank.errors import StorageFailed, Unavailable
 from thingtank.tank.events import DeviceCreated, DeviceDeleted
+from thingtank.tank.messaging.hub import GiveKept
 from thingtank.tank.messaging.messages import Message
 from thingtank.tank.messaging.permissions import Party
 from thingtank.tank.messaging.presence import Presence
@@ -36,6 +39,12 @@ class Visitors(Protocol):
 
     def find_party(self, session: Session) -> Party | None:
         """Who acts through a session; None if its rights are gone."""
+
+    def find_owner(self, session: Session) -> Party | None:
+        """Who a session belongs to that is away; None if there is no such one any more."""
+
+    def is_alive(self, session: Session) -> bool:
+        """Whether its client still has what it came in by."""
 
     def renew(self, session: Session, token: str) -> None:
         """Let a device that has replaced the token that it came in by stay by the new one."""
@@ -57,6 +66,8 @@ class SkynetTopics:
         self._asking: dict[Session, Asking] = {}
         self._hearings: dict[Session, dict[str, Hearing]] = {}
         self._by_uuid: dict[str, dict[Hearing, None]] = {}
+        self._names = MessageNames()
+        self._closed = ClosedIntake()
         self._last: tuple[Message, str, Outgoing] | None = None
 
     def start(self) -> None:
@@ -80,8 +91,15 @@ class SkynetTopics:
     # --- as the broker's ---
 
     def find_intake(self, topic: str) -> Intake | None:
-        """None: for all but devices these topics are like others."""
-        return None
+        """Who takes what is published where only the tank tells of a device: nobody.
+
+        Not even another door then passes on what is not from the device. Where the uuid has 36
+        characters, who may update the device may publish to it as before.
+        """
+        if "/" in topic or len(topic) == UUID_CHARS:
+            return None
+        is_device = self.door.tank.directory.find_device_by_uuid(topic) is not None
+        return self._closed if is_device or self._names.is_broadcast(topic) else None
 
     def find_intake_of(self, session: Session, topic: str) -> Intake | None:
         """Who takes what a device asks for."""
@@ -134,14 +152,12 @@ class SkynetTopics:
 
     def _listen(self, hearing: Hearing) -> None:
         """Have it hear its device from now on, if there is one; rights are the switchboard's."""
+        session, visitors = hearing.session, self._visitors
+        is_there = session.connection is not None
         device = self.door.tank.directory.find_device_by_uuid(hearing.uuid)
-        party = self.find_party(hearing.session)
+        party = visitors.find_party(session) if is_there else visitors.find_owner(session)
         if device is None or party is None:
             return
-        is_there = hearing.session.connection is not None
-        if party.device is not None and not is_there:
-            # The session is the device's, by whichever of its tokens it comes back.
-            party = Party(party.caller, party.device)
         hearing.device_id, hearing.party = device.device_id, party
         if is_there and hearing.what == "own" and party.device_id == device.device_id:
             run_eagerly(self._hear_after_kept(hearing, party, device))
@@ -159,15 +175,21 @@ class SkynetTopics:
             return hearing.party is party
 
         messaging = self.door.tank.messaging
+        await self._give(messaging.give_kept, hearing, device, is_there)
+        if is_there():
+            self._add(hearing, party, device)
+            await self._give(messaging.give_rest, hearing, device, is_there)
+
+    async def _give(
+        self, give: GiveKept, hearing: Hearing, device: Device, is_there: Callable[[], bool]
+    ) -> None:
         try:
-            await messaging.give_kept(device, hearing, is_there)
+            await give(device, hearing, is_there, None)
         except Unavailable as error:
             # They stay where they are, for the next time.
             log.warning("skynet_kept_messages_not_given", device=device.device_id, why=str(error))
         except Exception:
             log.exception("skynet_kept_messages_not_given", device=device.device_id)
-        if is_there():
-            self._add(hearing, party, device)
 
     def _hear_no_more(self, hearing: Hearing) -> None:
         hearing.party = None
@@ -197,10 +219,32 @@ class SkynetTopics:
 
     # --- towards the client ---
 
-    def send(self, hearing: Hearing, payload: bytes, qos: int) -> None:
-        """Publish something to one client, by its subscription."""
+    def may_be_sent(self, session: Session) -> bool:
+        """Whether a client that is there has lost no rights that nobody has told it of yet."""
+        return session.connection is None or self._visitors.is_alive(session)
+
+    def send(self, hearing: Hearing, payload: bytes, qos: int) -> bool:
+        """Publish something to one client, by its subscription; whether its session keeps it."""
         topic = hearing.subscription.topic_filter
-        self._deliver(hearing.session, hearing.subscription, self._outgoing(topic, payload), qos)
+        outgoing = self._outgoing(topic, payload)
+        return self._deliver(hearing.session, hearing.subscription, outgoing, qos)
+
+    def when_kept(self) -> Future[None]:
+        """What is done when all is on disk that sessions keep so far."""
+        future: Future[None] = get_running_loop().create_future()
+        # Nobody need wait for it: what is never asked for is not to be complained of.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+        def settle(error: Exception | None) -> None:
+            if future.done():
+                return
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(StorageFailed(f"the message could not be kept: {error}"))
+
+        self._broker.keeper.when_kept(settle)
+        return future
 
     def send_broadcast(self, hearing: Hearing, message: Message, qos: int) -> None:
         """The same of a message that many get, encoded once."""
@@ -225,10 +269,11 @@ class SkynetTopics:
 
     def _deliver(
         self, session: Session, subscription: Subscription, outgoing: Outgoing, qos: int
-    ) -> None:
+    ) -> bool:
         identifier = subscription.identifier
-        session.deliver(outgoing, qos, False, (identifier,) if identifier else ())
+        is_kept = session.deliver(outgoing, qos, False, (identifier,) if identifier else ())
         self._broker.wake()
+        return is_kept
 
     # --- what it asks ---
 

@@ -15,8 +15,9 @@ from thingtank.tank.actions.properties import change_properties
 from thingtank.tank.changes import DeviceChange
 from thingtank.tank.errors import NoSuchDevice, NotAllowed, Unauthenticated, ValidationFailed
 from thingtank.tank.messaging.event_codes import EventCode
-from thingtank.tank.messaging.permissions import Party, check_configure, may, owner_of
+from thingtank.tank.messaging.permissions import Party, check_configure, has_list, may, owner_of
 from thingtank.tank.things import Device
+from thingtank.tank.tokens import uuid_key
 
 _NOT_FREE = DERIVED | {"action"}
 _NO_CLAIM = "not authorized to claim this device"
@@ -116,27 +117,36 @@ async def query(
         filters: name → value, equal to what stands there or to its text. `online` is about
             presence; `null` and blank mean that there is no such property. What the party is not
             shown of a device is not there, or it would learn it by asking.
-        owner: uuid of whose devices alone; blank for anybody's.
+        owner: uuid of whose devices alone, itself among them; blank for anybody's. Of whom the
+            party is not, only those that it is shown whose they are.
 
     Raises:
         RateLimited, Overloaded.
     """
     await door.rates.count("queries", party)
     tests = [_test_of(door, party, name, value) for name, value in filters.items()]
+    if owner:
+        tests.append(_test_of_owner(door, party, owner))
     policy = door.tank.messaging.policy
 
     def matches(device: Device) -> bool:
-        return (
-            (not owner or owner_of(device) == owner or device.uuid == owner)
-            and all(test(device) for test in tests)
-            and may(party, "discover", device, policy)
-        )
+        return all(test(device) for test in tests) and may(party, "discover", device, policy)
 
     found = await door.tank.find_devices(matches, door.settings.results_max)
     if party.device is not None:
         uuids = [device.uuid for device in found[:100]]
         door.tank.messaging.log(EventCode.QUERIED, (party.device_id,), {"devices": uuids})
     return found
+
+
+def _test_of_owner(door: SkynetDoor, party: Party, owner: str) -> Callable[[Device], bool]:
+    key = uuid_key(owner)
+    owning = door.tank.directory.find_device_by_uuid(owner)
+    is_own = owning is not None and party.is_of(owning.device_id)
+    return lambda device: (
+        uuid_key(device.uuid) == key
+        or (uuid_key(owner_of(device)) == key and (is_own or sees_all(party, device)))
+    )
 
 
 def _test_of(door: SkynetDoor, party: Party, name: str, wanted: Any) -> Callable[[Device], bool]:
@@ -291,11 +301,12 @@ async def claim(door: SkynetDoor, party: Party, uuid: str, name: Any = None) -> 
 
 
 def may_claim(door: SkynetDoor, party: Party, device: Device) -> bool:
-    """Whether a device is nobody's, and at the very address of who wants it."""
+    """Whether a device is nobody's, names nobody, and is at the very address of who wants it."""
     address = party.caller.address
     return (
         door.is_open
         and not owner_of(device)
+        and not has_list(device, "configure")
         and bool(address)
         and device.properties.get("ipAddress") == address
         and may(party, "discover", device, door.tank.messaging.policy)
@@ -309,7 +320,8 @@ async def local(door: SkynetDoor, party: Party, *, is_unclaimed: bool) -> list[D
         RateLimited, Overloaded.
     """
     address = party.caller.address
-    found = await query(door, party, {"ipAddress": address})
+    # Of who comes from no address none is local: a blank would ask for those that have none either.
+    found = await query(door, party, {"ipAddress": address}) if address else []
     return [device for device in found if not is_unclaimed or not owner_of(device)]
 
 

@@ -40,7 +40,7 @@ def read_head(door: SkynetDoor, head: RequestHead) -> Reading:
         raise _not_found(head)
     method = "GET" if head.method == "HEAD" else head.method
     route = ROUTES.get((path.pattern, method))
-    if route is None:
+    if route is None or (route.handler is None and head.method == "HEAD"):
         raise _not_allowed(head, path.pattern)
     if len(head.query) > QUERY_BYTES_MAX:
         raise BadParameters(f"the query has more than {QUERY_BYTES_MAX} bytes")
@@ -55,7 +55,7 @@ def read_head(door: SkynetDoor, head: RequestHead) -> Reading:
         read_query(head.query),
         content_type,
         acts_as.decode("latin-1").strip(),
-        door.lets_in({n.decode("latin-1"): v.decode("latin-1") for n, v in headers.items()}),
+        door.lets_in(head.texts()),
         is_legacy=credentials is None and not route.is_modern,
     )
 

@@ -27,6 +27,7 @@ log = structlog.get_logger()
 
 _INTERNAL_ERROR = {"error": {"message": "Internal Server Error", "code": 500}}
 _NO_WORDS = Words()
+_OPENED = Reply()
 _REFUSALS = (TankError, SkynetError, RestRefusal, BadParameters, BadQuery)
 
 
@@ -105,8 +106,10 @@ class SkynetRest:
         except _REFUSALS as error:
             reply = self._refusal(error, exchange)
             respond(reply.status, headers_of(reply), reply.body)
-            return
-        await self._streams.serve(stream, receive, send)
+            self._record(exchange, reply, 0)
+        else:
+            self._record(exchange, _OPENED, 0)
+            await self._streams.serve(stream, receive, send)
 
     async def _answer(self, head: RequestHead, body: bytes, respond: Respond) -> None:
         if head.method == "OPTIONS":
@@ -128,10 +131,17 @@ class SkynetRest:
             reply = answer(_INTERNAL_ERROR, 500)
             exchange.reason = "an error of the server's own; see its log"
         respond(reply.status, headers_of(reply), b"" if head.method == "HEAD" else reply.body)
+        self._record(exchange, reply, (time.perf_counter_ns() - started_ns) // 1000)
+
+    def _record(self, exchange: Exchange, reply: Reply, duration_us: int) -> None:
         if exchange.reading is not None:
-            duration_us = (time.perf_counter_ns() - started_ns) // 1000
             self._recorder.record(
-                head, exchange.reading, exchange.request, reply, duration_us, exchange.reason
+                exchange.head,
+                exchange.reading,
+                exchange.request,
+                reply,
+                duration_us,
+                exchange.reason,
             )
 
     def _admit(self, exchange: Exchange, body: bytes) -> Request:

@@ -5,6 +5,7 @@ from thingtank.doors.skynet.rest.resources import (
     data,
     devices,
     events,
+    gateways,
     general,
     messages,
     subscriptions,
@@ -14,6 +15,7 @@ from thingtank.doors.skynet.rest.resources import (
 
 _V2 = versioned.WORDS
 _STREAM = Route(None)
+_GATEWAY_CONFIG = Route(gateways.post_config, gateways.WORDS, area="send")
 
 ROUTES: dict[tuple[str, str], Route] = {
     ("/", "GET"): Route(general.status, is_public=True),
@@ -23,7 +25,10 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("/publickey", "GET"): Route(general.public_key, is_public=True),
     ("/authenticate/:uuid", "GET"): Route(general.authenticate, is_public=True, takes_token=False),
     ("/authenticate", "POST"): Route(general.authenticate_by_headers),
-    ("/gateway/:uuid", "GET"): Route(general.gateway),
+    # gateways
+    ("/gateway/:uuid", "GET"): Route(gateways.get_gateway),
+    ("/gatewayConfig", "POST"): _GATEWAY_CONFIG,
+    ("/gatewayconfig", "POST"): _GATEWAY_CONFIG,
     # devices
     ("/devices", "GET"): Route(
         devices.get_devices, devices.QUERY_WORDS, takes_token=False, area="discover"
@@ -112,6 +117,7 @@ ROUTES: dict[tuple[str, str], Route] = {
 
 
 def methods_of(pattern: str) -> list[str]:
-    """The methods of a path, `HEAD` with every `GET`."""
+    """The methods of a path, `HEAD` with every `GET` that ends."""
     methods = [method for found, method in ROUTES if found == pattern]
-    return [*methods, "HEAD"] if "GET" in methods else methods
+    reads = ROUTES.get((pattern, "GET"))
+    return [*methods, "HEAD"] if reads is not None and reads.handler is not None else methods

@@ -7,6 +7,7 @@ Source: SkyNet, `/subscribe/:uuid`, 2014; Meshblu, `/subscribe…` and `/data/:u
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +23,7 @@ from thingtank.doors.skynet.rest.error_table import RestRefusal
 from thingtank.doors.skynet.rest.replies import CORS, JSON_TYPE, answer
 from thingtank.doors.skynet.rest.requests import Request
 from thingtank.protocols.skynet.parameters import BadParameters, read_query
-from thingtank.tank.errors import NoSuchDevice, NotAllowed, Overloaded
+from thingtank.tank.errors import NoSuchDevice, NotAllowed, Overloaded, Unavailable
 from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.permissions import Party, still_holds
 from thingtank.tank.messaging.switchboard import Delivery, Kind
@@ -76,6 +77,8 @@ class Stream:
 
     def deliver(self, delivery: Delivery) -> None:
         """Take one; a peer that leaves too much unread is dropped."""
+        if delivery.message is not None and delivery.message.event != "message":
+            return  # what asks for an answer cannot be answered here
         content = self._content(delivery)
         self._waiting.append(content)
         self._waiting_bytes += len(content)
@@ -134,9 +137,11 @@ class Streams:
     def __init__(self, door: SkynetDoor) -> None:
         self._door = door
         self._open: dict[Stream, str] = {}  # with the network of its peer
+        self._is_stopping = False
 
     def stop(self) -> None:
-        """End them all soon."""
+        """End them all soon, and begin no more."""
+        self._is_stopping = True
         for stream in self._open:
             stream.end()
 
@@ -176,10 +181,15 @@ class Streams:
         if party.is_of(device.device_id) and "received" in heard:
             await tank.messaging.give_kept(device, stream)
         stream.subscribed.listen(party, device, heard, topics)
+        if party.is_of(device.device_id) and "received" in heard:
+            with contextlib.suppress(Unavailable):  # they stay where they are, for the next time
+                await tank.messaging.give_rest(device, stream)
         body = {"uuid": party.uuid, "subscribed": device.uuid}
         tank.messaging.log(EventCode.SUBSCRIBED, (device.device_id,), body)
 
     def _check_room(self, request: Request) -> None:
+        if self._is_stopping:
+            raise Overloaded("the server stops", retry_after_s=10)
         settings = self._door.settings
         network = network_of(request.head.address)
         same_count = sum(open_network == network for open_network in self._open.values())

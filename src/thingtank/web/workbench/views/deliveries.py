@@ -36,6 +36,7 @@ from thingtank.web.workbench.delivery_panels import (
     DeliveryRow,
     attempt_row,
     delivery_row,
+    document_of,
     pretty,
 )
 from thingtank.web.workbench.forms import TankForm
@@ -165,7 +166,7 @@ def delivery(request: HttpRequest, delivery_id: int) -> HttpResponse:
         "row": delivery_row(tank, found),
         "delivery": found,
         "attempts": rows[::-1],
-        "document": pretty(found.body),
+        "document": pretty(document_of(found)),
         "notice": notice_of(request),
     }
     return render(request, "workbench/delivery.html", context)

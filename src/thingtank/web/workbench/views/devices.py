@@ -21,6 +21,7 @@ from thingtank.web.web_settings import web_settings
 from thingtank.web.workbench.charts import RANGE_LABELS
 from thingtank.web.workbench.forms import DeleteForm, DeviceForm, LocationForm, MetadataForm
 from thingtank.web.workbench.live import live_url
+from thingtank.web.workbench.messaging_panels import read_messaging, read_visit
 from thingtank.web.workbench.pages import (
     address_of,
     attempt,
@@ -47,7 +48,9 @@ from thingtank.web.workbench.panels import (
     request_row,
 )
 from thingtank.web.workbench.provisioning import read_provision
+from thingtank.web.workbench.skynet_snippets import curl_lines, node_program, python_program
 from thingtank.web.workbench.trigger_panels import read_triggers
+from thingtank.web.workbench.views.messages import skynet_url
 
 PER_PAGE = 25
 KEYS_PER_PAGE = 25
@@ -122,6 +125,7 @@ def device(request: HttpRequest, feed_id: int) -> HttpResponse:
         "live_url": live_url(feed_id),
         "ranges": RANGE_LABELS.items(),
         "waypoints": json.dumps(tank_access.run(read_waypoints(tank, found))),
+        "visit": tank_access.run(read_visit(tank, found)),
         "notice": notice_of(request),
     }
     if may_change:
@@ -130,8 +134,23 @@ def device(request: HttpRequest, feed_id: int) -> HttpResponse:
         context["provision"] = tank_access.run(read_provision(tank, caller, found))
         context["curl_line"] = curl_line(endpoint, _example_channel(channels))
         context["triggers"] = tank_access.run(read_triggers(tank, feed_id))
+        context["messaging"] = tank_access.run(read_messaging(tank, caller, found))
+        context |= _snippets(request, found)
         context["requests"] = [request_row(event) for event in tank.request_log.of_device(feed_id)]
     return render(request, "workbench/device.html", context)
+
+
+def _snippets(request: HttpRequest, found: Device) -> dict[str, object]:
+    """Programs that come in as this device by the SkyNet door."""
+    url = skynet_url(request)
+    if not url:
+        return {}
+    return {
+        "skynet_url": url,
+        "skynet_curl": curl_lines(url, found.uuid),
+        "skynet_python": python_program(url, found.uuid),
+        "skynet_node": node_program(url, found.uuid),
+    }
 
 
 def _example_channel(channels: list[ChannelPanel]) -> str:

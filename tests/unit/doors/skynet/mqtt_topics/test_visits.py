@@ -1,17 +1,43 @@
 """Who is there, and what becomes of messages to who is away."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from tests.conformance.mqtt import octets
-from tests.unit.doors.skynet.mqtt_topics.world import World, eventually
+from tests.conformance.mqtt.octets import Kind
+from tests.unit.doors.skynet.mqtt_topics.world import Keeper, World, eventually
 
-from thingtank.tank.access import OPERATOR
+from thingtank.tank.access import OPERATOR, Caller
 from thingtank.tank.actions.devices import delete_device
+from thingtank.tank.actions.keys import create_key
+from thingtank.tank.actions.tokens import reset_token
 from thingtank.tank.errors import StorageFailed
+from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission
 from thingtank.tank.messaging.event_codes import EventCode
 
 PERSISTENT = {"clean": False}
+
+
+class HeldKeeper(Keeper):
+    """Has things on disk when it is told to."""
+
+    is_held = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: list[Any] = []
+
+    def when_kept(self, call: Any) -> None:
+        if self.is_held:
+            self._calls.append(call)
+        else:
+            call(None)
+
+    def release(self) -> None:
+        self.is_held = False
+        for call in self._calls:
+            call(None)
 
 
 @pytest.fixture
@@ -146,6 +172,52 @@ async def test_a_session_goes_on_with_another_token_of_the_device(
     assert [content["data"]["payload"] for _, content in back.heard()] == [1]
     await world.send(lamp["uuid"], lamp["uuid"], payload=2)
     assert [content["data"]["payload"] for _, content in back.heard()] == [2]
+
+
+async def test_a_session_whose_token_was_revoked_is_still_the_devices(
+    world: World, lamp: dict[str, str]
+) -> None:
+    away = await world.client(lamp, **PERSISTENT)
+    away.subscribe(lamp["uuid"], qos=1)
+    device_id = world.found(lamp["uuid"]).device_id
+    new = await reset_token(world.tank, OPERATOR, device_id)
+    await world.send(lamp["uuid"], lamp["uuid"], payload="to nobody")
+    away.lose()
+    sent = await world.send(lamp["uuid"], lamp["uuid"], payload=1)
+    assert sent.receipts[0].outcome == "delivered"
+    assert [each[1]["topic"] for each in away.heard()] == []
+    back = await world.client({**lamp, "token": new}, **PERSISTENT)
+    assert [content["data"]["payload"] for _, content in back.heard()] == [1]
+
+
+async def test_a_key_that_is_gone_hears_nothing_more(world: World, lamp: dict[str, str]) -> None:
+    draft = ApiKey(0, world.account.account_id, "all", (Permission(ACCESS_METHODS),))
+    key, secret = await create_key(world.tank, Caller(world.account), draft)
+    hearing = await world.hearing({**lamp, "token": secret})
+    await world.send(lamp["uuid"], lamp["uuid"], payload=1)
+    assert len(hearing.heard()) == 1
+    await world.directory.delete_key(key.key_id)
+    await world.send(lamp["uuid"], lamp["uuid"], payload=2)
+    assert hearing.heard() == []
+
+
+async def test_what_a_session_keeps_is_on_disk_before_its_sender_is_told() -> None:
+    keeper = HeldKeeper()
+    world = World(keeper=keeper)
+    device, sender = await world.device(), await world.device()
+    away = await world.client(device, **PERSISTENT)
+    away.subscribe(device["uuid"], qos=1)
+    away.lose()
+    client = await world.client(sender)
+    keeper.is_held = True
+    client.publish("message", {"devices": device["uuid"], "payload": 1}, qos=1)
+    sending = asyncio.ensure_future(world.send(sender["uuid"], device["uuid"], payload=2))
+    await asyncio.sleep(0.01)
+    assert client.packets == []
+    assert not sending.done()
+    keeper.release()
+    await eventually(lambda: client.packets and sending.done())
+    assert [each.kind for each in client.packets] == [Kind.PUBACK]
 
 
 async def test_a_revoked_token_hears_nothing_more(world: World, lamp: dict[str, str]) -> None:

@@ -132,7 +132,7 @@ async def get_my_devices(door: SkynetDoor, request: Request) -> Reply:
 
 
 async def get_local_devices(door: SkynetDoor, request: Request) -> Reply:
-    """`GET /localdevices`: those at the caller's address that nobody owns, or the caller does."""
+    """`GET /localdevices`: those at the caller's address."""
     return await _local(door, request, is_unclaimed=False)
 
 

@@ -1,11 +1,9 @@
 """About the server, and who somebody is: status, addresses, keys, authenticate."""
 
 from thingtank.doors.skynet.door import SkynetDoor
-from thingtank.doors.skynet.operations import devices
-from thingtank.doors.skynet.rest.local_addresses import local_url
 from thingtank.doors.skynet.rest.replies import NO_CONTENT, Reply, answer
 from thingtank.doors.skynet.rest.requests import Request
-from thingtank.tank.errors import NoSuchDevice, Unauthenticated
+from thingtank.tank.errors import Unauthenticated
 from thingtank.tank.messaging.event_codes import EventCode
 
 
@@ -50,14 +48,3 @@ async def authenticate_by_headers(_door: SkynetDoor, request: Request) -> Reply:
     if request.is_legacy:
         raise Unauthenticated("unauthorized")
     return NO_CONTENT
-
-
-async def gateway(door: SkynetDoor, request: Request) -> Reply:
-    """`GET /gateway/:uuid`: where the gateway itself can be reached, on its own network."""
-    url = ""
-    try:
-        device = await devices.read(door, request.party, request.uuid, is_legacy=False)
-        url = local_url(device.properties.get("localhost"), device.properties.get("port"))
-    except NoSuchDevice:
-        pass
-    return Reply(302, location=url or "/")

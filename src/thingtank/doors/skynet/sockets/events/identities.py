@@ -7,6 +7,7 @@ from thingtank.doors.skynet.sockets.events.asking import (
     Answer,
     Asking,
     EventSpec,
+    check_is_known,
     refuse_plainly,
     stamped,
     text_of,
@@ -50,6 +51,7 @@ async def identified(client: "Client", body: dict[str, Any]) -> tuple[Party, str
         party = client.door.parties.device(uuid, token, client.address)
         await _store(client, party, asked)
         return party, token
+    check_is_known(client)
     stranger = client.door.parties.stranger(client.address)
     made = await devices.register(
         client.door, stranger, {**asked, "autoRegister": True}, is_legacy=client.is_legacy

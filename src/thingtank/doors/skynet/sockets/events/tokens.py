@@ -11,6 +11,7 @@ from thingtank.doors.skynet.sockets.events.asking import (
 )
 from thingtank.doors.skynet.sockets.refusals import Refusal
 from thingtank.tank.errors import ValidationFailed
+from thingtank.tank.tokens import uuid_key
 
 
 def _named(asking: Asking) -> Asking:
@@ -36,7 +37,7 @@ async def _reset(asking: Asking) -> Answer:
     asking = _named(asking)
     client, uuid = asking.client, asking.uuid
     token = await tokens.reset(client.door, acting(asking), uuid)
-    if uuid == client.party.uuid and client.party.token:
+    if uuid_key(uuid) == uuid_key(client.party.uuid) and client.party.token:
         client.renew(token)
     return ({"uuid": uuid, "token": token},)
 

@@ -98,6 +98,7 @@ const stream = new Stream(device.dataset.liveUrl, document.getElementById("strea
   },
   triggers: (rows) => showTriggers(rows),
   device: () => refresh(),
+  noted: () => refresh(),
   reload() {
     refresh();
     charts.reload();

@@ -1,0 +1,42 @@
+"""Hooks and forwards of a running server, whose settings let webhooks reach nothing in here."""
+
+import time
+from typing import Any
+
+import requests
+from tests.interop.skynet.conftest import Register
+from tests.live_server import LiveServer
+
+from thingtank.client.skynet import SkynetClient
+
+WAIT_S_MAX = 10.0
+
+
+def deliveries_of(server: LiveServer, count: int) -> list[Any]:
+    """So many, settled, newest first."""
+    end_s = time.monotonic() + WAIT_S_MAX
+    while True:
+        found = server.command("delivery", "list")["deliveries"]
+        assert isinstance(found, list)
+        if len(found) >= count and all(row["state"] != "waiting" for row in found):
+            return found
+        assert time.monotonic() < end_s, found
+
+
+def test_messages_are_sent_on_as_the_device_says(
+    skynet_server: LiveServer, url: str, register: Register
+) -> None:
+    with SkynetClient(url) as panel:
+        hooks = {"messageHooks": [{"url": "http://127.0.0.1:9/"}], "messageForward": [panel.uuid]}
+        lamp = register(name="hooked lamp", meshblu=hooks)
+        panel.send(lamp["uuid"], {"color": "red"})
+        message = panel.next_message(WAIT_S_MAX)
+        assert message is not None
+        assert (message.payload, message.from_uuid) == ({"color": "red"}, lamp["uuid"])
+        assert message.others["forwardedFor"] == [lamp["uuid"]]
+    forward, hook = sorted(deliveries_of(skynet_server, 2), key=lambda row: row["channel"])
+    assert (forward["channel"], forward["state"]) == ("forward", "delivered")
+    assert (hook["channel"], hook["state"]) == ("hook", "dead")
+    assert "loopback" in hook["error"]
+    pem = requests.get(f"{url}/publickey", timeout=10).json()["publicKey"]
+    assert pem.startswith("-----BEGIN PUBLIC KEY-----")
