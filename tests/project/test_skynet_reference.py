@@ -1,14 +1,16 @@
 """The pages about SkyNet say what is: tests and settings exist, every event and setting is told."""
 
 import re
+from typing import get_args
 
 import pytest
-from tests.project.reference_pages import ReferencePage, unknown
+from tests.project.reference_pages import ROOT, ReferencePage, unknown
 
 from thingtank.doors.skynet.raw_websocket import _HANDLERS, _STRANGERS
 from thingtank.doors.skynet.settings import SkynetSettings
 from thingtank.doors.skynet.sockets.events.table import EVENTS
 from thingtank.server.config import Config
+from thingtank.tank.actions.messages import Outcome
 
 FOLDER = "tests/conformance"
 PAGE = ReferencePage("skynet.md", FOLDER)
@@ -69,3 +71,13 @@ def test_each_defect_of_the_historic_servers_has_what_ours_does() -> None:
     rows = [row for row in PAGE.rows() if row in PAGE.section(heading)]
     assert len(rows) > DEFECTS_MIN
     assert all(len(row.split(" | ")) == 3 for row in rows)
+
+
+def test_every_outcome_of_a_message_is_explained() -> None:
+    text = (ROOT / "docs/explain/messages.md").read_text()
+    table = text.split("| `outcome` |")[1].split("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.M) == list(get_args(Outcome))
+    settings = re.findall(r"`(skynet|kept_messages|device_events)\.(\w+)`", text)
+    assert len(settings) > 3
+    for section, name in settings:
+        assert hasattr(getattr(Config(), section), name), name

@@ -225,7 +225,7 @@ class SocketHttp:
 
     def _arrival_of(self, exchange: "_Exchange") -> Arrival:
         is_let_in = self._sockets.door.lets_in(exchange.head.texts())
-        return Arrival(exchange.address, exchange.is_secure, is_let_in)
+        return Arrival(exchange.address, exchange.head.scheme == "https", is_let_in)
 
     def _has_room(self, exchange: "_Exchange") -> bool:
         refused = self._sockets.refusal_of(exchange.address)
