@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from thingtank.doors.skynet.errors import NotReady
 from thingtank.doors.skynet.records import iso_time
-from thingtank.doors.skynet.sockets.refusals import Refusal
+from thingtank.doors.skynet.refusals import Refusal
 from thingtank.protocols.socketio.events import AckId
 from thingtank.protocols.socketio.json_values import NotJson, decode
 from thingtank.tank.errors import Unauthenticated

@@ -17,8 +17,8 @@ from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.permissions import Party
 
 if TYPE_CHECKING:
+    from thingtank.doors.skynet.refusals import Refusal
     from thingtank.doors.skynet.sockets.client import Client
-    from thingtank.doors.skynet.sockets.refusals import Refusal
 
 # What says who one is and how, and is no property of the device.
 _NO_PROPERTIES = frozenset(
