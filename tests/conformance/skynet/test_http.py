@@ -321,3 +321,20 @@ async def test_a_field_that_is_too_deep_stays_text(skynet: SkyNet) -> None:
     deep = "[" * 400 + "]" * 400
     answer = await skynet.ask("PUT", f"/devices/{uuid}", form=f"token={token}&x={deep}")
     assert (answer.status_code, answer.json()["x"]) == (200, deep)
+
+
+async def test_passwords_of_hooks_are_in_no_log(skynet: SkyNet) -> None:
+    hook = {"url": "https://h.example", "auth": {"user": "me", "pass": "hunter2"}}
+    hooks = {"messageHooks": [hook]}
+    made = (await skynet.ask("POST", "/devices", json={"meshblu": hooks, "token": "t"})).json()
+    auth = (made["uuid"], "t")
+    await skynet.ask("PUT", f"/devices/{auth[0]}", json={"meshblu": hooks, "token": "t"})
+    await skynet.ask("PUT", f"/devices/{auth[0]}", auth=auth, json={"meshblu": hooks})
+    await skynet.ask("PUT", f"/v2/devices/{auth[0]}", auth=auth, json={"$set": {"meshblu": hooks}})
+    await skynet.ask("GET", f"/devices/{auth[0]}?token=t")
+    assert "hunter2" in (await skynet.ask("GET", "/v2/whoami", auth=auth)).text
+    assert len(skynet.served) >= 5
+    assert "hunter2" not in repr(skynet.served)
+    logged = await skynet.ask("GET", f"/events/{auth[0]}", auth=auth)
+    assert len(logged.json()["events"]) >= 4
+    assert "hunter2" not in logged.text

@@ -99,11 +99,14 @@ class Messaging:
 
     # --- messages ---
 
-    def broadcast(self, device: Device, message: Message, told: dict[Listener, None]) -> int:
+    def broadcast(
+        self, device: Device, message: Message, told: dict[Listener, None], reached: set[int]
+    ) -> int:
         """Give a message to all who listen to what a device broadcasts.
 
         Args:
             told: who had it already, and is left out; who gets it now is added.
+            reached: devices, likewise; the device itself is one.
 
         Returns:
             How many get it now.
@@ -111,7 +114,7 @@ class Messaging:
         told_count = len(told)
         self.switchboard.deliver(Delivery("broadcast", device, message), told)
         self.switchboard.deliver(Delivery("sent", device, message), told)
-        pending = self.tell_subscribers(device, "broadcast", message, told, {device.device_id})
+        pending = self.tell_subscribers(device, "broadcast", message, told, reached)
         if self.to_store is not None:
             self.to_store += pending
         count = len(told) - told_count

@@ -77,12 +77,15 @@ class Stream:
 
     def deliver(self, delivery: Delivery) -> None:
         """Take one; a peer that leaves too much unread is dropped."""
+        if self.is_over:
+            return  # it may be long until the peer takes what it was sent before
         if delivery.message is not None and delivery.message.event != "message":
             return  # what asks for an answer cannot be answered here
         content = self._content(delivery)
         self._waiting.append(content)
         self._waiting_bytes += len(content)
         if self._waiting_bytes > self._door.settings.unread_bytes_max:
+            self._waiting.clear()
             self.end()
         self._wake.set()
 

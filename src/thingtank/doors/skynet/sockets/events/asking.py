@@ -97,8 +97,7 @@ def acting_by(client: "Client", body: Mapping[str, Any]) -> Party:
     if uuid and token:
         if uuid == party.uuid and token == party.token:
             return party
-        other = client.door.parties.device(uuid, token, client.address)
-        return Party(party.caller, party.device, opens_id=other.device_id, token=other.token)
+        return client.door.parties.opening(party, uuid, token)
     check_is_known(client)
     return party
 
