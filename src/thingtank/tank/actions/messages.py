@@ -63,6 +63,7 @@ async def send_message(
     reply: Replied | None = None,
     logged: dict[str, Any] | None = None,
     event: EventName = "message",
+    origin: str = "",
 ) -> Sent:
     """Send a message.
 
@@ -74,6 +75,7 @@ async def send_message(
         reply: takes the answer of the one recipient that is there, if it gives one.
         logged: what the event log is to show; the message by default.
         event: what it is. Only messages are kept for who is away, and logged.
+        origin: of a copy that is forwarded, that of the message it is a copy of.
 
     Raises:
         ValidationFailed: it is no message.
@@ -82,7 +84,8 @@ async def send_message(
     """
     party = _as_now(tank, party)
     device = party.device
-    message = message_of(asked, party.uuid, party.device_id, tank.clock.now_us(), event)
+    now_us = tank.clock.now_us()
+    message = message_of(asked, party.uuid, party.device_id, now_us, event, origin)
     targets = targets_of(message.content["devices"])
     if len(targets) > 1 or is_for_many(targets[0]):
         reply = None
