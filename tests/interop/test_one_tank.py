@@ -5,16 +5,19 @@ A door is added here by a writer, and by a watcher that says which values it has
 
 import json
 import queue
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from functools import cache
 from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
 import pytest
 import requests
 from paho.mqtt.enums import CallbackAPIVersion
+from tests.conformance.skynet_rights.wires import SocketioWire
 from tests.live_server import LiveServer, start_server
 from websockets.sync.client import ClientConnection, connect
 
@@ -154,12 +157,75 @@ def mqtt_writer(server: LiveServer) -> Iterator[Write]:
         yield lambda value: client.publish(topic, value, qos=1).wait_for_publish(WAIT_S_MAX)
 
 
+class SkynetDevice(NamedTuple):
+    """A device as SkyNet's doors know it; a key that may do everything is as good as a token."""
+
+    uuid: str
+    token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"meshblu_auth_uuid": self.uuid, "meshblu_auth_token": self.token}
+
+
+def feed_as_device(server: LiveServer) -> SkynetDevice:
+    """The device whose feed all write to."""
+    key = {"X-ApiKey": server.master_key()}
+    url = f"{server.url}/v2/feeds/{server.feed_id}.json"
+    title = requests.get(url, headers=key, timeout=WAIT_S_MAX).json()["title"]
+    reply = requests.get(
+        f"{server.sockets['skynet']}/v2/devices",
+        params={"name": title},
+        headers=key,
+        timeout=WAIT_S_MAX,
+    )
+    (device,) = reply.json()
+    return SkynetDevice(device["uuid"], server.master_key())
+
+
+@contextmanager
+def skynet_rest_writer(server: LiveServer) -> Iterator[Write]:
+    device = feed_as_device(server)
+    url = f"{server.sockets['skynet']}/data/{device.uuid}"
+    yield lambda value: requests.post(
+        url, headers=device.headers, json={CHANNEL: value}, timeout=WAIT_S_MAX
+    ).raise_for_status()
+
+
+def socketio_writer(age: str) -> Callable[[LiveServer], Any]:
+    @contextmanager
+    def writer(server: LiveServer) -> Iterator[Write]:
+        device = feed_as_device(server)
+        with closing(SocketioWire(server.sockets["skynet"], device, age)) as wire:
+
+            def write(value: str) -> None:
+                (answer,) = wire.ask("data", {"uuid": device.uuid, CHANNEL: float(value)})
+                assert answer["eventCode"] == 700
+
+            yield write
+
+    return writer
+
+
+@contextmanager
+def meshblu_mqtt_writer(server: LiveServer) -> Iterator[Write]:
+    device = feed_as_device(server)
+    with mqtt_client(server, device.uuid, device.token) as client:
+        yield lambda value: client.publish(
+            "data", json.dumps({CHANNEL: float(value)}), qos=1
+        ).wait_for_publish(WAIT_S_MAX)
+
+
 WRITERS = {
     "Xively HTTP": http_writer,
     "Xively TCP socket": tcp_writer,
     "Xively WebSocket": websocket_writer,
     "WAMP": wamp_writer,
     "MQTT": mqtt_writer,
+    "SkyNet REST": skynet_rest_writer,
+    "socket.io 0.9": socketio_writer("0.9"),
+    "socket.io 4": socketio_writer("4"),
+    "Meshblu's MQTT topics": meshblu_mqtt_writer,
 }
 
 
@@ -229,9 +295,22 @@ def mqtt_watcher(server: LiveServer, stack: ExitStack) -> Iterator[str]:
     return values()
 
 
+def owner_s_browser(server: LiveServer) -> requests.Session:
+    browser = requests.Session()
+    browser.cookies.update(owner_s_cookies(server))
+    return browser
+
+
+@cache
+def owner_s_cookies(server: LiveServer) -> dict[str, str]:
+    """Of the link that signs the owner in, once."""
+    with requests.Session() as browser:
+        browser.get(server.welcome_url, timeout=WAIT_S_MAX)
+        return dict(browser.cookies)
+
+
 def page_watcher(server: LiveServer, stack: ExitStack) -> Iterator[str]:
-    browser = stack.enter_context(requests.Session())
-    browser.get(server.welcome_url, timeout=WAIT_S_MAX)
+    browser = stack.enter_context(owner_s_browser(server))
     url = f"{server.url}/live/feeds/{server.feed_id}"
     stream = stack.enter_context(browser.get(url, stream=True, timeout=WAIT_S_MAX))
     assert stream.status_code == 200, stream.text
@@ -261,6 +340,66 @@ def http_watcher(server: LiveServer, stack: ExitStack) -> Iterator[str]:
     return values()
 
 
+def skynet_history_watcher(server: LiveServer, stack: ExitStack) -> Iterator[str]:
+    device = feed_as_device(server)
+    url = f"{server.sockets['skynet']}/data/{device.uuid}?limit=1"
+    session = stack.enter_context(requests.Session())
+    session.headers.update(device.headers)
+
+    def values() -> Iterator[str]:
+        while True:
+            yield session.get(url, timeout=WAIT_S_MAX).json()["data"][0].get(CHANNEL, "")
+
+    return values()
+
+
+def skynet_stream_watcher(server: LiveServer, stack: ExitStack) -> Iterator[str]:
+    device = feed_as_device(server)
+    url = f"{server.sockets['skynet']}/data/{device.uuid}?stream=true"
+    reply = stack.enter_context(
+        requests.get(url, headers=device.headers, stream=True, timeout=WAIT_S_MAX)
+    )
+    lines = (line.strip(" ,") for line in reply.iter_lines(chunk_size=1, decode_unicode=True))
+    return (str(json.loads(line).get(CHANNEL)) for line in lines if line.startswith("{"))
+
+
+def socketio_watcher(age: str) -> Callable[[LiveServer, ExitStack], Iterator[str]]:
+    def watcher(server: LiveServer, stack: ExitStack) -> Iterator[str]:
+        device = feed_as_device(server)
+        wire = stack.enter_context(closing(SocketioWire(server.sockets["skynet"], device, age)))
+        wire.ask("subscribe", {"uuid": device.uuid, "types": ["data"]})
+
+        def values() -> Iterator[str]:
+            while True:
+                name, body = wire.next_push()
+                if name == "data":
+                    yield str(body.get(CHANNEL))
+
+        return values()
+
+    return watcher
+
+
+def meshblu_mqtt_watcher(server: LiveServer, stack: ExitStack) -> Iterator[str]:
+    """What a device records is broadcast, as Meshblu does."""
+    device = feed_as_device(server)
+    client = stack.enter_context(mqtt_client(server, device.uuid, device.token))
+    came: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    subscribed = threading.Event()
+    client.on_message = lambda _, __, message: came.put(message.payload)
+    client.on_subscribe = lambda *args: subscribed.set()
+    client.subscribe(f"{device.uuid}_bc")
+    assert subscribed.wait(WAIT_S_MAX)
+
+    def values() -> Iterator[str]:
+        while True:
+            said = json.loads(came.get(timeout=WAIT_S_MAX))["data"]
+            if said.get("topic") == "data":
+                yield str(said["payload"].get(CHANNEL))
+
+    return values()
+
+
 WATCHERS = {
     "Xively HTTP": http_watcher,
     "Xively TCP socket": tcp_watcher,
@@ -268,6 +407,11 @@ WATCHERS = {
     "WAMP": wamp_watcher,
     "MQTT": mqtt_watcher,
     "workbench": page_watcher,
+    "SkyNet REST": skynet_history_watcher,
+    "SkyNet's stream": skynet_stream_watcher,
+    "socket.io 0.9": socketio_watcher("0.9"),
+    "socket.io 4": socketio_watcher("4"),
+    "Meshblu's MQTT topics": meshblu_mqtt_watcher,
 }
 
 
@@ -300,17 +444,6 @@ def test_a_value_that_comes_in_through_any_door_is_seen_through_every_other(
 
 
 # --- messages between devices: each door's way to send one, and to hear what is for a device ---
-
-
-class SkynetDevice(NamedTuple):
-    """A device that was registered at SkyNet's door."""
-
-    uuid: str
-    token: str
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"meshblu_auth_uuid": self.uuid, "meshblu_auth_token": self.token}
 
 
 Send = Callable[[str], None]
@@ -372,11 +505,44 @@ def wamp_sender(server: LiveServer, sender: SkynetDevice, to: SkynetDevice) -> I
         ].clear()
 
 
+def socketio_sender(age: str) -> Callable[..., Any]:
+    @contextmanager
+    def sender_of(server: LiveServer, sender: SkynetDevice, to: SkynetDevice) -> Iterator[Send]:
+        with closing(SocketioWire(server.sockets["skynet"], sender, age)) as wire:
+            yield lambda payload: [wire.ask("message", message_to(to, payload))].clear()
+
+    return sender_of
+
+
+@contextmanager
+def page_sender(server: LiveServer, sender: SkynetDevice, to: SkynetDevice) -> Iterator[Send]:
+    with owner_s_browser(server) as browser:
+        url = f"{server.url}/messages/"
+        page = browser.get(url, timeout=WAIT_S_MAX).text
+        form = {"sender": sender.uuid, "devices": to.uuid}
+        (token,) = set(re.findall('name="csrfmiddlewaretoken" value="([^"]+)"', page))
+
+        def send(payload: str) -> None:
+            reply = browser.post(
+                f"{url}send",
+                {**form, "payload": json.dumps(payload), "csrfmiddlewaretoken": token},
+                headers={"Referer": url},
+                timeout=WAIT_S_MAX,
+            )
+            assert reply.status_code == 200, reply.text
+
+        yield send
+
+
 SENDERS = {
     "SkyNet REST": rest_sender,
     "Meshblu's WebSocket": socket_sender,
     "MQTT": mqtt_sender,
     "WAMP": wamp_sender,
+    "socket.io 0.9": socketio_sender("0.9"),
+    "socket.io 2": socketio_sender("3"),
+    "socket.io 4": socketio_sender("4"),
+    "workbench": page_sender,
 }
 
 
@@ -428,11 +594,47 @@ def wamp_hearer(server: LiveServer, device: SkynetDevice, stack: ExitStack) -> I
     return payloads()
 
 
+def socketio_hearer(age: str) -> Callable[..., Iterator[str]]:
+    def hearer(server: LiveServer, device: SkynetDevice, stack: ExitStack) -> Iterator[str]:
+        wire = stack.enter_context(closing(SocketioWire(server.sockets["skynet"], device, age)))
+
+        def payloads() -> Iterator[str]:
+            while True:
+                name, body = wire.next_push()
+                if name == "message":
+                    yield body["payload"]
+
+        return payloads()
+
+    return hearer
+
+
+def page_hearer(server: LiveServer, device: SkynetDevice, stack: ExitStack) -> Iterator[str]:
+    browser = stack.enter_context(owner_s_browser(server))
+    url = f"{server.url}/live/messages/overview"
+    stream = stack.enter_context(browser.get(url, stream=True, timeout=WAIT_S_MAX))
+    assert stream.status_code == 200, stream.text
+    lines = stream.iter_lines(chunk_size=1, decode_unicode=True)
+    next(line for line in lines if line.startswith("data:"))  # hello
+
+    def payloads() -> Iterator[str]:
+        for line in lines:
+            if line.startswith("data:"):
+                for row in json.loads(line.removeprefix("data:")).get("rows", ()):
+                    yield row.get("text", "").strip('"')  # or who is there
+
+    return payloads()
+
+
 HEARERS = {
     "SkyNet REST": rest_hearer,
     "Meshblu's WebSocket": socket_hearer,
     "MQTT": mqtt_hearer,
     "WAMP": wamp_hearer,
+    "socket.io 0.9": socketio_hearer("0.9"),
+    "socket.io 2": socketio_hearer("3"),
+    "socket.io 4": socketio_hearer("4"),
+    "workbench": page_hearer,
 }
 
 

@@ -4,9 +4,10 @@ Exit codes: 0 done, 1 it could not be done, 2 the command or a setting is wrong.
 """
 
 import json
+import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -100,7 +101,7 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
     rows = []
     for name in setting_names():
         section, _, key = name.partition(".")
-        value = to_builtins(getattr(getattr(loaded.config, section), key))
+        value = _shown(to_builtins(getattr(getattr(loaded.config, section), key)))
         rows.append((name, value, loaded.sources.get(name, "default")))
     if as_json:
         click.echo(
@@ -109,6 +110,13 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
         return
     for name, value, source in rows:
         click.echo(f"{name:<36} {json.dumps(value):<24} {source}")
+
+
+def _shown(value: Any) -> Any:
+    """A setting's value, of a URL without the password in it."""
+    if isinstance(value, str) and "@" in value:
+        return re.sub(r"(?<=://)([^/@\s]*:)[^/\s]+(?=@)", r"\1…", value)
+    return value
 
 
 for group in (device, product, feed, trigger, delivery, key, user, archive, wamp, mqtt, skynet):

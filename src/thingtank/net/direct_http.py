@@ -43,12 +43,15 @@ class DirectRoute(NamedTuple):
         skips_forwarded: leave what a proxy forwards to ASGI, where somebody reads for whom it does.
         skips: tells by the target of a request (path and query) that it is one for ASGI all the
             same, such as one whose answer never ends.
+        finds_clients: prefixes of paths that are not left, as their app finds by itself for whom a
+            proxy forwards.
     """
 
     prefixes: tuple[bytes, ...]
     app: DirectApp
     skips_forwarded: bool = False
     skips: Callable[[bytes], bool] | None = None
+    finds_clients: tuple[bytes, ...] = ()
 
 
 class DirectHttp(BoundedHttp):
@@ -157,11 +160,15 @@ class DirectHttp(BoundedHttp):
             and b"transfer-encoding" not in fields
             and b"expect" not in fields
             and b"upgrade" not in fields
-            and not (self.route.skips_forwarded and not _FORWARDED.isdisjoint(fields))
+            and not (self.route.skips_forwarded and self._is_left_to_asgi(fields))
             and not (self.route.skips is not None and self.route.skips(self.url))
             and len(length) < 8
             and int(length) <= BODY_BYTES_MAX  # the parser has refused what is no number
         )
+
+    def _is_left_to_asgi(self, fields: Mapping[bytes, bytes]) -> bool:
+        is_forwarded = not _FORWARDED.isdisjoint(fields)
+        return is_forwarded and not self.url.startswith(self.route.finds_clients)
 
     def on_body(self, body: bytes) -> None:
         """Gather the body; its announced length has been found small enough."""

@@ -56,6 +56,10 @@ class RequestHead:
         self.address = address
         self.reading: Any = None
 
+    def texts(self) -> dict[str, str]:
+        """Its headers as text."""
+        return {n.decode("latin-1"): v.decode("latin-1") for n, v in self.headers.items()}
+
     @classmethod
     def of_scope(cls, scope: Any) -> "RequestHead":
         """The head of an ASGI scope."""

@@ -40,6 +40,10 @@ _TILES_URL = re.compile(
 )
 _USUAL_PORTS = {"http": 80, "https": 443}
 
+_MORE_THAN_NOTHING = (
+    "_max", "_burst", "_interval_s", "_threads", "abandoned_s", "heartbeat_s",
+    "heartbeat_timeout_s", "poll_s", "silence_s",
+)  # fmt: skip
 _MAY_BE_NONE = frozenset({"future_s_max", "session_expiry_s_max", "topic_alias_max"})
 
 Port = int | Literal["off"]
@@ -318,10 +322,6 @@ def _problem_of(key: str, value: object) -> str:
     if value < 0:
         return f"must not be negative, and is {value}"
     # Nothing could be done within such a bound, and a pause of nothing would never end.
-    if (
-        value == 0
-        and key.endswith(("_max", "_burst", "_interval_s", "_threads", "silence_s"))
-        and key not in _MAY_BE_NONE
-    ):
+    if value == 0 and key.endswith(_MORE_THAN_NOTHING) and key not in _MAY_BE_NONE:
         return "must be more than 0"
     return ""

@@ -8,6 +8,7 @@ from thingtank.doors.skynet.parties import Parties
 from thingtank.doors.skynet.port import SkynetApp
 from thingtank.doors.skynet.rates import Rates
 from thingtank.doors.skynet.redis_rates import RedisCounter
+from thingtank.doors.skynet.sockets.http import PREFIX
 from thingtank.net.direct_http import DirectRoute
 from thingtank.net.forwarded import client_of
 from thingtank.net.identity.principals import Callers
@@ -71,7 +72,7 @@ async def open_skynet_port(
     if port == "off":
         return {}
     app = SkynetApp(door, client_of(config.web.trusted_proxies))
-    direct = DirectRoute((b"/",), app.answer, skips=app.skips)
+    direct = DirectRoute((b"/",), app.answer, skips=app.skips, finds_clients=(PREFIX.encode(),))
     try:
         server = HttpServer(
             app, direct, host, port, config.http, config.web.trusted_proxies, app.upgrades

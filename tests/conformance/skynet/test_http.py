@@ -297,3 +297,44 @@ async def test_curl_without_a_body_or_a_type(skynet: SkyNet) -> None:
         answer = await client.request("POST", "/devices", content=b"")
     assert answer.status_code == 200
     assert answer.json()["channel"] == "main"
+
+
+@pytest.mark.parametrize(
+    "method_and_path", ["POST /messages", "PUT /v2/devices/:uuid", "POST /devices"]
+)
+@pytest.mark.parametrize("depth", [100, 400, 900])
+async def test_json_that_is_too_deep_is_refused_before_anything_walks_it(
+    skynet: SkyNet, method_and_path: str, depth: int
+) -> None:
+    auth = await skynet.made()
+    method, path = method_and_path.replace(":uuid", auth[0]).split()
+    deep = "[" * depth + "]" * depth
+    sent = f'{{"devices": "*", "payload": {deep}, "$set": {{"x": {deep}}}}}'
+    headers = {"Content-Type": "application/json"}
+    answer = await skynet.ask(method, path, auth=auth, content=sent, headers=headers)
+    assert answer.status_code == 400
+    assert "nested deeper than 64" in answer.json()["error"]
+
+
+async def test_a_field_that_is_too_deep_stays_text(skynet: SkyNet) -> None:
+    uuid, token = await skynet.made()
+    deep = "[" * 400 + "]" * 400
+    answer = await skynet.ask("PUT", f"/devices/{uuid}", form=f"token={token}&x={deep}")
+    assert (answer.status_code, answer.json()["x"]) == (200, deep)
+
+
+async def test_passwords_of_hooks_are_in_no_log(skynet: SkyNet) -> None:
+    hook = {"url": "https://h.example", "auth": {"user": "me", "pass": "hunter2"}}
+    hooks = {"messageHooks": [hook]}
+    made = (await skynet.ask("POST", "/devices", json={"meshblu": hooks, "token": "t"})).json()
+    auth = (made["uuid"], "t")
+    await skynet.ask("PUT", f"/devices/{auth[0]}", json={"meshblu": hooks, "token": "t"})
+    await skynet.ask("PUT", f"/devices/{auth[0]}", auth=auth, json={"meshblu": hooks})
+    await skynet.ask("PUT", f"/v2/devices/{auth[0]}", auth=auth, json={"$set": {"meshblu": hooks}})
+    await skynet.ask("GET", f"/devices/{auth[0]}?token=t")
+    assert "hunter2" in (await skynet.ask("GET", "/v2/whoami", auth=auth)).text
+    assert len(skynet.served) >= 5
+    assert "hunter2" not in repr(skynet.served)
+    logged = await skynet.ask("GET", f"/events/{auth[0]}", auth=auth)
+    assert len(logged.json()["events"]) >= 4
+    assert "hunter2" not in logged.text

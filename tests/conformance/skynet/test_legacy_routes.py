@@ -293,6 +293,14 @@ async def test_a_text_message_reaches_the_device_with_the_number(skynet: SkyNet)
     assert ear.messages[0]["message"] == "on"
 
 
+@pytest.mark.parametrize("number", ["", "null", "%20"])
+async def test_a_text_message_to_no_number_reaches_nobody(skynet: SkyNet, number: str) -> None:
+    ear = skynet.hear(await register(skynet))
+    answer = await skynet.ask("GET", f"/inboundsms?To={number}&From=1480&Text=on")
+    assert answer.status_code == 400
+    assert ear.messages == []
+
+
 @pytest.mark.parametrize(
     ("properties", "location"),
     [

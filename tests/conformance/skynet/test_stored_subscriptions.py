@@ -186,3 +186,26 @@ async def test_those_of_devices_that_were_there_before_are_known(skynet: SkyNet)
     await skynet.ask("DELETE", f"/devices/{auth[0]}", auth=auth)
     assert later.subscribers(device, "broadcast") == []
     assert later.is_empty
+
+
+@pytest.mark.parametrize("kind", [[], {}, 5, None, "", "everything"])
+@pytest.mark.parametrize("emitter", ["x", [], None])
+async def test_what_is_none_is_left_out_now_and_at_the_next_start(
+    skynet: SkyNet, emitter: Any, kind: Any
+) -> None:
+    auth = await skynet.made()
+    given = {"meshblu": {"subscriptions": [{"emitterUuid": emitter, "type": kind}, 1]}}
+    changed = await skynet.ask("PATCH", f"/v2/devices/{auth[0]}", auth=auth, json=given)
+    assert changed.status_code == 204
+    assert StoredSubscriptions(skynet.tank.bus, skynet.directory).is_empty
+
+
+@pytest.mark.parametrize("narrowed", [{"emitterUuid": {}}, {"type": []}, {"type": ""}])
+async def test_what_cannot_be_read_does_not_end_them_all(
+    skynet: SkyNet, narrowed: dict[str, Any]
+) -> None:
+    auth = await skynet.made()
+    await subscribe(skynet, auth, "x", "sent")
+    path = f"/v2/devices/{auth[0]}/subscriptions"
+    assert (await skynet.ask("DELETE", path, auth=auth, json=narrowed)).status_code == 422
+    assert len((await skynet.ask("GET", path, auth=auth)).json()) == 1

@@ -239,6 +239,7 @@ async def test_who_takes_nothing_is_dropped() -> None:
     for _ in range(20):
         await send(skynet, auth, auth[0], "x" * 100)
     assert stream.is_over
+    assert stream.take() == b""  # nothing is kept for a peer that is to go
 
 
 async def test_streams_are_counted_and_end_when_the_server_stops() -> None:

@@ -123,6 +123,12 @@ class SocketioWire(Wire):
         self.pushes = [each for each in self.pushes if each[0] not in acks]
         return acks.get(f"ack {number}")
 
+    def next_push(self) -> tuple[str, Any]:
+        """Wait for what comes next without being asked for."""
+        while not self.pushes:
+            self._until(lambda *_: True)
+        return self.pushes.pop(0)
+
     def settle(self) -> None:
         self._answer()
 

@@ -293,6 +293,12 @@ CASES = [
     ),
     Case(
         "message",
+        [{"devices": "{other}", "payload": 1, "receipts": True}],
+        {"receipts": [{"devices": "{other}", "outcome": "away", "count": 1}]},
+        {"receipts": [{"devices": "{other}", "outcome": "away", "count": 1}]},
+    ),
+    Case(
+        "message",
         [{"payload": 1}],
         {"error": "Invalid Message Format", "problems": ["devices must be a uuid, a list of uuids or *"]},
         {"error": "Invalid Message Format", "problems": ["devices must be a uuid, a list of uuids or *"]},

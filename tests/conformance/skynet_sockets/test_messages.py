@@ -190,6 +190,14 @@ class TestAnswersOfRecipients:
             "error": "timeout 10000"
         }
 
+    async def test_the_wish_for_receipts_is_not_delivered(self, world: World) -> None:
+        client, device = await WIRES["4 websocket"](world).open(), await world.device()
+        await client.identify(device)
+        asked = {"devices": device["uuid"], "payload": 1, "receipts": True, "receipt": True}
+        assert (await client.ask("message", asked))["receipts"][0]["outcome"] == "delivered"
+        (message,) = await client.heard("message")
+        assert message == {"devices": device["uuid"], "payload": 1, "fromUuid": device["uuid"]}
+
     async def test_number_in_a_message_asks_for_an_answer(
         self, client: Client, world: World
     ) -> None:

@@ -384,6 +384,31 @@ class TestRequests:
             answer = await Http(world).ask("GET", path, b"", "", f"Origin: {come_in}")
             assert answer.status == 200
 
+    @pytest.mark.parametrize("trusted", [True, False])
+    async def test_clients_behind_a_trusted_proxy_are_told_apart(
+        self, make_world: Any, trusted: bool
+    ) -> None:
+        proxies = ("127.0.0.1",) if trusted else ()
+        world = await make_world(trusted_proxies=proxies, connections_per_address_max=1)
+        statuses = []
+        for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2"):
+            path, header = "/socket.io/1/", f"X-Forwarded-For: {address}"
+            statuses.append((await Http(world).ask("GET", path, b"", "", header)).status)
+        assert statuses == ([200, 503, 200] if trusted else [200, 503, 503])
+
+    async def test_proxy_that_hangs_up_loses_nothing(self, make_world: Any) -> None:
+        world = await make_world(trusted_proxies=("127.0.0.1",))
+        poller = await WIRES["0.9 xhr-polling"](world).open()
+        assert isinstance(poller, LegacyPolling)
+        device = await world.device()
+        await poller.identify(device)
+        abandoned = Http(world)
+        await abandoned.send("GET", poller.path, b"", "", "X-Forwarded-For: 192.0.2.1")
+        await is_held(world)
+        abandoned.hang_up()
+        await send_from_elsewhere(world, device["uuid"], 1)
+        assert (await poller.heard("message"))[0]["payload"] == 1
+
     async def test_sessions_are_bounded(self, make_world: Any) -> None:
         world = await make_world(connections_max=2)
         other = await make_world(connections_per_address_max=2)

@@ -222,8 +222,14 @@ async def test_who_asks_too_often_is_told_when_to_ask_again(make_world: Any) -> 
         await third.ws.recv()
 
 
-async def test_closed_tank_lets_no_strangers_in(make_world: Any) -> None:
-    world = await make_world(is_open=False)
+@pytest.mark.parametrize(
+    ("is_open", "headers"), [(False, ()), (True, ("Via: 1.1 example",))], ids=["closed", "proxy"]
+)
+async def test_no_strangers_are_let_in_that_are_not_of_this_machine(
+    make_world: Any, is_open: bool, headers: tuple[str, ...]
+) -> None:
+    world = await make_world(is_open=is_open)
+    world.headers = headers
     raw = await Raw(world).open()
     frame = ["register", {}]
     assert await raw.ask(*frame) == error("unauthorized", 401, *frame)

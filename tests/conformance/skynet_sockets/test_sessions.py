@@ -19,6 +19,10 @@ MakeWorld = Callable[..., Awaitable[World]]
 BOTH = ["0.9 websocket", "4 websocket"]
 
 
+# A closed tank lets in nobody; an open one nobody whom a proxy has brought.
+FOREIGN = [(False, ()), (True, ("X-Forwarded-For: 192.0.2.1",))]
+
+
 async def device_of(world: World, uuid: str) -> Any:
     return world.tank.directory.find_device_by_uuid(uuid)
 
@@ -270,8 +274,30 @@ class TestOnBothGenerations:
         assert 0 < refused["error"]["retryAfter"] <= 0.5
         await eventually(lambda: len(world.sockets.clients) == 2)
 
-    async def test_closed_tank_lets_no_strangers_in(self, make_world: MakeWorld, wire: str) -> None:
-        world = await make_world(is_open=False)
+    async def test_device_that_says_who_it_is_again_and_again_is_there_once(
+        self, make_world: MakeWorld, wire: str
+    ) -> None:
+        world = await make_world(rate_connections_s=5)
+        own, other = await world.device(), await world.device()
+        client = await WIRES[wire](world).open()
+        await client.identify(own)
+        for _ in range(5):
+            told = await client.ask("authenticate", other)
+            assert told["authentication"] is True
+            await client.heard("ready")
+        device = await device_of(world, other["uuid"])
+        visit = world.tank.messaging.presence.visit(device.device_id)
+        assert visit is not None
+        assert len(visit.connections) == 1
+        told = await client.ask("authenticate", other)
+        assert (told["authentication"], told["error"]["code"]) == (False, 429)
+
+    @pytest.mark.parametrize(("is_open", "headers"), FOREIGN)
+    async def test_no_strangers_are_let_in_that_are_not_of_this_machine(
+        self, make_world: MakeWorld, wire: str, is_open: bool, headers: tuple[str, ...]
+    ) -> None:
+        world = await make_world(is_open=is_open)
+        world.headers = headers
         device = await world.device(name="lamp")
         client = await WIRES[wire](world).open()
         await client.emit("identity", {})

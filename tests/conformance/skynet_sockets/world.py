@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
+import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
 from thingtank.doors.skynet.door import SkynetDoor
@@ -20,9 +22,9 @@ from thingtank.doors.skynet.sockets.door import SkynetSockets
 from thingtank.doors.skynet.sockets.http import SocketHttp
 from thingtank.doors.skynet.sockets.websockets import SocketioWebSockets
 from thingtank.net.bounded_http import HttpLimits
-from thingtank.net.direct_http import DirectRoute
+from thingtank.net.direct_http import DirectRoute, direct_http
+from thingtank.net.forwarded import client_of
 from thingtank.net.identity.principals import Callers
-from thingtank.server.http_server import HttpServer
 from thingtank.server.steady_clock import SteadyClock
 from thingtank.stores.memory_archive import MemoryArchive
 from thingtank.stores.memory_device_events import MemoryDeviceEvents
@@ -41,9 +43,12 @@ class World:
 
     Attributes:
         port: of the server.
+        headers: that all requests have, a line each, as a proxy adds them.
     """
 
-    def __init__(self, *, is_open: bool = True, **settings: Any) -> None:
+    def __init__(
+        self, *, is_open: bool = True, trusted_proxies: tuple[str, ...] = (), **settings: Any
+    ) -> None:
         directory = MemoryDirectory()
         self.tank = Tank(
             directory,
@@ -61,20 +66,31 @@ class World:
         self.sockets = SkynetSockets(self.door)
         self.websockets: list[ClientConnection] = []
         self.writers: list[asyncio.StreamWriter] = []
-        http = SocketHttp(self.sockets)
+        self.headers: tuple[str, ...] = ()
+        find_client = client_of(trusted_proxies)
+        http = SocketHttp(self.sockets, find_client)
         routes = SocketioWebSockets(self.sockets).routes() | raw_websocket_route(self.sockets)
-        self._server = HttpServer(
+        route = DirectRoute((b"/socket.io",), http.answer, bool(trusted_proxies))
+        route = route._replace(finds_clients=(b"/socket.io",))
+        upgrades = self.sockets.upgrades(routes, find_client)
+        config = uvicorn.Config(
             http,
-            DirectRoute((b"/socket.io",), http.answer),
-            "127.0.0.1",
-            0,
-            HttpLimits(),
-            upgrades=self.sockets.upgrades(routes),
+            http=direct_http(HttpLimits(), route, upgrades),
+            interface="asgi3",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            forwarded_allow_ips=list(trusted_proxies),
         )
-        self.port = self._server.port
+        config.load()
+        self._server = uvicorn.Server(config)
+        self._server.lifespan = config.lifespan_class(config)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
 
     async def start(self) -> None:
-        await self._server.start()
+        # Without uvicorn's loop, whose end takes a tenth of a second.
+        await self._server.startup([self._listener])
         self.sockets.start()
 
     async def stop(self) -> None:
@@ -85,7 +101,9 @@ class World:
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
-        await self._server.stop()
+        for server in self._server.servers:
+            server.close()
+        await eventually(lambda: not self._server.server_state.connections)
 
     async def device(self, **properties: Any) -> dict[str, str]:
         """A new device's uuid and token; made by a person, whose rate is nobody's here."""
@@ -98,7 +116,9 @@ class World:
         return f"{scheme}://127.0.0.1:{self.port}{path}"
 
     async def websocket(self, path: str, **options: Any) -> ClientConnection:
-        opened = await connect(self.url(path), **{"compression": None, **options})
+        added = [tuple(line.split(": ")) for line in self.headers]
+        headers = {"additional_headers": added} if added else {}
+        opened = await connect(self.url(path), **{"compression": None, **headers, **options})
         self.websockets.append(opened)
         return opened
 
@@ -496,7 +516,7 @@ class Http:
         if self.writer is None:
             self._reader, self.writer = await asyncio.open_connection("127.0.0.1", self._world.port)
             self._world.writers.append(self.writer)
-        lines = [f"{method} {path} HTTP/1.1", "Host: x", *headers]
+        lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *self._world.headers, *headers]
         if body:
             lines.append(f"Content-Length: {len(body)}")
         if kind:

@@ -4,7 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.interop.skynet.clients import REFERENCE, WAYS, Device, Failed, Way, content_of
+from tests.interop.skynet.clients import (
+    REFERENCE,
+    WAYS,
+    Device,
+    Failed,
+    Way,
+    content_of,
+    contents_of,
+)
 
 OpenDevice = Callable[..., Device]
 Register = Callable[..., dict[str, Any]]
@@ -14,6 +22,8 @@ CONTENT = {
     "numbers": [1, -2.5, True, None],
     "deep": {"er": "\ufffd"},
 }
+
+LONG = "zwei, 二, 😀 " * 1500  # several reads, whatever the wire makes of it
 
 
 def ways_that(*words: str) -> pytest.MarkDecorator:
@@ -104,9 +114,19 @@ def test_messages_are_heard_whole_and_in_order(way: Way, open_device: OpenDevice
     for number in range(3):
         other.send([third.uuid, device.uuid], number)
     messages = device.do("events", name="message", count=4)
-    assert [content_of(message) for message in messages] == [CONTENT, 0, 1, 2]
+    wanted = [CONTENT, 0, 1, 2]
+    assert contents_of(messages, device, wanted) == wanted
     assert {message["fromUuid"] for message in messages} == {other.uuid}
     assert [content_of(third.heard()) for _ in range(3)] == [0, 1, 2]
+
+
+@ways_that("hear")
+def test_long_message_arrives_whole(way: Way, open_device: OpenDevice) -> None:
+    device, other = open_device(way), open_device(REFERENCE)
+    device.send(other.uuid, LONG)
+    assert content_of(other.heard()) == LONG
+    other.send(device.uuid, LONG)
+    assert content_of(device.heard()) == LONG
 
 
 @ways_that("hear")
@@ -128,7 +148,7 @@ def test_messages_for_a_device_that_is_away_are_kept_where_it_wants_them(
     device = open_device(way, made)
     other.send(device.uuid, 3)
     messages = device.do("events", name="message", count=4)
-    assert [content_of(message) for message in messages] == [0, 1, 2, 3]
+    assert contents_of(messages, device, [0, 1, 2, 3]) == [0, 1, 2, 3]
 
 
 @ways_that()

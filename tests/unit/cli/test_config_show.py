@@ -37,3 +37,14 @@ def test_what_is_no_setting_is_not_shown_either(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["config", "show", "--data", str(tmp_path)])
     assert done.exit_code == 2
     assert "nobody-may-see-this" not in done.output
+
+
+def test_passwords_in_urls_are_not_shown(tmp_path: Path) -> None:
+    for url, shown in (
+        ("redis://:hunter2@h/0", "redis://:…@h/0"),
+        ("redis://me:hunter2@h/0", "redis://me:…@h/0"),
+        ("redis://h/0", "redis://h/0"),
+    ):
+        flags = ["--json", "--set", f"skynet.redis_url={url}"]
+        done = CliRunner().invoke(main, ["config", "show", "--data", str(tmp_path), *flags])
+        assert json.loads(done.output)["skynet.redis_url"]["value"] == shown

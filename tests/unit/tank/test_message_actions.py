@@ -77,10 +77,9 @@ async def test_who_hears_a_broadcast_and_is_named_gets_it_once_and_is_there(benc
     await bench.change("lamp", keepMessages=True)
     lamp = bench.ear("lamp", "received")
     bench.board.add(lamp, bench.party("lamp"), bench.device("me"), ("broadcast",))
-    assert await send(bench, ["*", "lamp"]) == {"*": ("delivered", 1), "lamp": ("delivered", 1)}
-    assert lamp.kinds() == ["broadcast"]
-    assert await send(bench, ["lamp", "*"]) == {"*": ("away", 0), "lamp": ("delivered", 1)}
-    assert lamp.kinds() == ["received"]
+    for devices in (["*", "lamp"], ["lamp", "*"]):
+        assert await send(bench, devices) == {"*": ("away", 0), "lamp": ("delivered", 1)}
+        assert lamp.kinds() == ["received"]
     gateway = Ear()
     for uuid in ("lamp", "door"):
         bench.board.add(gateway, bench.party(uuid), bench.device(uuid), ("received",))
@@ -90,6 +89,22 @@ async def test_who_hears_a_broadcast_and_is_named_gets_it_once_and_is_there(benc
     }
     assert gateway.heard() == [1]
     assert bench.kept.count(bench.device("lamp").device_id) == 0
+
+
+@pytest.mark.parametrize("devices", [["*", "lamp"], ["lamp", "*"], ["lamp", "door", "*"], ["*"]])
+async def test_who_is_away_and_subscribed_for_good_in_several_ways_has_it_kept_once(
+    bench: Bench, devices: list[str]
+) -> None:
+    subscriptions = [
+        {"emitterUuid": emitter, "type": kind}
+        for emitter in ("me", "door")
+        for kind in ("broadcast", "sent", "received")
+    ]
+    lamp = await bench.change("lamp", keepMessages=True, meshblu={"subscriptions": subscriptions})
+    for uuid in ("me", "door"):
+        await bench.change(uuid, receiveAsWhitelist=["lamp"])
+    await send(bench, devices)
+    assert bench.kept.count(lamp.device_id) == 1
 
 
 async def test_a_group_is_all_devices_with_a_tag_that_the_sender_may_reach(bench: Bench) -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
+from thingtank.doors.skynet.origins import may_come_from
 from thingtank.doors.skynet.parties import Parties
 from thingtank.doors.skynet.rates import Rates
 from thingtank.doors.skynet.settings import SkynetSettings
 from thingtank.net.forwarded import is_forwarded
-from thingtank.net.origins import host_of, is_loopback, is_own
+from thingtank.net.origins import host_of, is_loopback
 from thingtank.tank.tank import Tank
 
 
@@ -53,14 +54,9 @@ class SkynetDoor:
         if not self.is_open:
             return False
         settings = self.settings
-        host, origin = headers.get("host", ""), headers.get("origin")
-        if origin is not None and not _is_own(origin, host, settings.allowed_origins):
+        host = headers.get("host", "")
+        if not may_come_from(headers.get("origin", ""), host, settings.allowed_origins):
             return False
         if settings.open_access == "always":
             return True
         return not is_forwarded(headers) and (not host or is_loopback(host_of(f"//{host}")))
-
-
-def _is_own(origin: str, host: str, allowed: tuple[str, ...]) -> bool:
-    # Node's client of 2014 sends an origin without a scheme.
-    return is_own(origin if "//" in origin else f"//{origin}", host, allowed)

@@ -72,14 +72,15 @@ class Parties:
         """
         return Party(self._callers.caller(KeyPrincipal(secret), address))
 
-    def opening(self, party: Party, device: Device, token: str) -> Party:
+    def opening(self, party: Party, uuid: str, token: str) -> Party:
         """Somebody who has shown another device's token besides.
 
         Raises:
-            Unauthenticated: it is not its token.
+            Unauthenticated: there is no such device, or it is not its token.
+            TooManyWrongTokens.
         """
-        other = self.device(device.uuid, token, party.caller.address)
-        return Party(party.caller, party.device, opens_id=device.device_id, token=other.token)
+        other = self.device(uuid, token, party.caller.address)
+        return Party(party.caller, party.device, opens_id=other.device_id, token=other.token)
 
 
 def _does_all(caller: Caller, device: Device) -> bool:

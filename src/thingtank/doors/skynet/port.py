@@ -29,7 +29,7 @@ class SkynetApp:
         """
         self._rest = SkynetRest(door)
         self._sockets = SkynetSockets(door)
-        self._socket_http = SocketHttp(self._sockets)
+        self._socket_http = SocketHttp(self._sockets, find_client)
         routes = SocketioWebSockets(self._sockets).routes() | raw_websocket_route(self._sockets)
         self.upgrades: Mapping[bytes, Adopt] = self._sockets.upgrades(routes, find_client)
 

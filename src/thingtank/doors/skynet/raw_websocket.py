@@ -21,13 +21,14 @@ import structlog
 from thingtank.doors.skynet.errors import NotReady, RateLimited, SkynetError
 from thingtank.doors.skynet.operations import devices, messages
 from thingtank.doors.skynet.operations.subscriptions import OWN_KINDS, kinds_of, topics_of
+from thingtank.doors.skynet.origins import refuse_page
 from thingtank.doors.skynet.records import modern_record
 from thingtank.doors.skynet.sockets.client import Client
 from thingtank.doors.skynet.sockets.door import SkynetSockets, new_id
-from thingtank.doors.skynet.sockets.events.asking import acting_by, body_of, text_of
+from thingtank.doors.skynet.sockets.events.asking import acting_by, body_of, check_is_known, text_of
 from thingtank.doors.skynet.sockets.events.identities import identified, log_identity, stays_unseen
-from thingtank.doors.skynet.sockets.origins import refuse_page
 from thingtank.doors.skynet.sockets.refusals import INTERNAL, Refusal, refusal_of
+from thingtank.doors.skynet.sockets.websockets import arrival_of
 from thingtank.net.websocket import (
     Refused,
     WebSocketHead,
@@ -64,7 +65,7 @@ class RawClient(Client):
     own_kinds = (*OWN_KINDS, "data")
 
     def __init__(self, sockets: SkynetSockets, peer: WebSocketPeer) -> None:
-        super().__init__(sockets, new_id(), peer.address, is_secure=peer.head.is_secure)
+        super().__init__(sockets, new_id(), arrival_of(peer.head, sockets.door))
         self._peer = peer
         sockets.remember(self)
         self.take(_OPENED)
@@ -242,6 +243,7 @@ async def _identity(asking: _Asking) -> Answer:
 
 async def _register(asking: _Asking) -> Answer:
     client = asking.client
+    check_is_known(client)
     made = await devices.register(client.door, client.party, asking.body, is_legacy=False)
     record = asking.record(made.device, Party(client.party.caller, made.device))
     return "registered", {**record, "token": made.token}

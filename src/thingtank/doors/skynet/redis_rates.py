@@ -55,13 +55,17 @@ class RedisCounter:
             raise ValueError(
                 "the package redis is not installed; run: pip install 'thingtank[redis]'"
             ) from None
-        pool: Any = redis.BlockingConnectionPool.from_url(
-            url,
-            max_connections=CONNECTIONS_MAX,
-            timeout=WAIT_S_MAX,
-            socket_connect_timeout=WAIT_S_MAX,
-            socket_timeout=WAIT_S_MAX,
-        )
+        try:
+            pool: Any = redis.BlockingConnectionPool.from_url(
+                url,
+                max_connections=CONNECTIONS_MAX,
+                timeout=WAIT_S_MAX,
+                socket_connect_timeout=WAIT_S_MAX,
+                socket_timeout=WAIT_S_MAX,
+            )
+        except ValueError:
+            # Its words may quote the password.
+            raise ValueError("must be like redis://127.0.0.1:6379/0") from None
         self._failures = (exceptions.RedisError, OSError, TimeoutError)
         self._client = redis.Redis.from_pool(pool)
         self._take = self._client.register_script(_TAKE)

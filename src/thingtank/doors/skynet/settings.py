@@ -20,7 +20,8 @@ class SkynetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         rate_messages_s, rate_data_s, rate_queries_s: how many messages, sensor data and other
             requests a second of one user; as many may come at once after a rest. 0 for as many as
             it likes. A user is a device, else a key, else an address.
-        rate_connections_s: connections of one address a second.
+        rate_connections_s: connections of one address a second; and how often one device may say
+            on them who it is.
         redis_url: where to count them, so that several servers count together, such as
             `redis://127.0.0.1:6379/0`; blank for in this process.
         unthrottled_networks: addresses or networks whose users are not counted.
@@ -34,8 +35,8 @@ class SkynetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         heartbeat_timeout_s: without an answer to one.
         poll_s: for how long a poll waits while there is nothing.
         abandoned_s: after how long a session that nobody polls is over.
-        allowed_origins: pages of which other sites may come as strangers while strangers are let
-            in; `*` for all. Who shows a token may come from anywhere.
+        allowed_origins: pages of which other sites may open sockets, and come as strangers while
+            strangers are let in; `*` for all. Over REST a page of any site may come with a token.
     """
 
     port: int | Literal["off"] = 3000

@@ -306,6 +306,11 @@ class Session:
         return not self.is_closed and self.transport is Transport.WEBSOCKET and not self._waiting
 
     @property
+    def is_drained(self) -> bool:
+        """Whether all that there was to say has been taken."""
+        return not self._waiting
+
+    @property
     def is_over(self) -> bool:
         """Whether it can be forgotten: it is closed, and has nothing more to say."""
         return self.is_closed and not self._waiting and not self._is_polled

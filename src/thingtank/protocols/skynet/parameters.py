@@ -11,8 +11,12 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from thingtank.protocols.json_bounds import has_more_items, is_deeper
+
 PARAMETERS_MAX = 500
 NESTING_MAX = 8
+JSON_DEPTH_MAX = 64
+JSON_ITEMS_MAX = 100_000
 
 _decode = msgspec.json.decode
 
@@ -49,12 +53,17 @@ def read_json(body: bytes) -> dict[str, Any]:
     """The members of a JSON object.
 
     Raises:
-        BadParameters: it is none.
+        BadParameters: it is none, or is beyond the bounds.
     """
     try:
         values = _decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise BadParameters("the body is not JSON") from None
+    if _is_too_much(body):
+        raise BadParameters(
+            f"the body is nested deeper than {JSON_DEPTH_MAX}, or has more than {JSON_ITEMS_MAX} "
+            "parts"
+        )
     if not isinstance(values, dict):
         raise BadParameters("the body is not a JSON object")
     return values
@@ -93,14 +102,21 @@ def read_body(body: bytes, content_type: bytes) -> Body:
 def decoded(value: Any) -> Any:
     """A text's value, where it is JSON: `5` is a number and `null` nothing; else as it is.
 
+    So is JSON beyond the bounds of a body's.
+
     Source: SkyNet, `PUT /devices/:uuid`.
     """
     if not isinstance(value, str):
         return value
     try:
-        return _decode(value)
+        found = _decode(value)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return value
+    return value if _is_too_much(value.encode()) else found
+
+
+def _is_too_much(text: bytes) -> bool:
+    return is_deeper(text, JSON_DEPTH_MAX) or has_more_items(text, JSON_ITEMS_MAX)
 
 
 def _pairs(encoded: bytes) -> Sequence[tuple[str, str]]:

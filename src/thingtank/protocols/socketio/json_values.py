@@ -5,15 +5,14 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from thingtank.protocols.json_bounds import has_more_items, is_deeper
+
 DEPTH_MAX: Final = 64
 ITEMS_MAX: Final = 100_000
 
 T = TypeVar("T")
 
 _ANY: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder()
-_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
-_BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
-_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _ESCAPE: Final = re.compile(
     rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"  # a pair
@@ -50,8 +49,8 @@ def decode_with(decoder: "msgspec.json.Decoder[T]", text: bytes) -> T:
         if not _SURROGATE.search(text):
             raise NotJson from None
         value = _decode_mended(decoder, text)
-    if len(text) > 2 * DEPTH_MAX:  # less cannot be too deep: each level has two brackets
-        _check_bounds(text)
+    if is_deeper(text, DEPTH_MAX) or has_more_items(text, ITEMS_MAX):
+        raise NotJson
     return value
 
 
@@ -64,27 +63,3 @@ def _decode_mended(decoder: "msgspec.json.Decoder[T]", text: bytes) -> T:
 
 def _mended(found: "re.Match[bytes]") -> bytes:
     return rb"\ufffd" if found[2] else found[0]
-
-
-def _check_bounds(text: bytes) -> None:
-    """Refuse JSON that is too deep or has too many parts.
-
-    Counting what may also stand within strings tells most texts apart from those that have to be
-    looked at.
-    """
-    if text.count(b"[") + text.count(b"{") > DEPTH_MAX:
-        brackets = _STRING.sub(b"", text).translate(_BRACKETS, _NO_BRACKETS)
-        for _ in range(DEPTH_MAX):
-            brackets = brackets.replace(b"[]", b"")  # the innermost level
-        if brackets:
-            raise NotJson
-    if (
-        len(text) > ITEMS_MAX
-        and _item_count(text) > ITEMS_MAX
-        and _item_count(_STRING.sub(b"", text)) > ITEMS_MAX
-    ):
-        raise NotJson
-
-
-def _item_count(text: bytes) -> int:
-    return text.count(b",") + text.count(b"[") + text.count(b"{")

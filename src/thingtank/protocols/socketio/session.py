@@ -185,6 +185,11 @@ class Session:
         return self.engine.has_websocket
 
     @property
+    def is_drained(self) -> bool:
+        """Whether all that there was to say has been taken."""
+        return self.engine.is_drained
+
+    @property
     def is_over(self) -> bool:
         """Whether it can be forgotten."""
         return self.engine.is_over

@@ -7,13 +7,13 @@ Source: WAMP, Serializations, JSON; Binary conversion of JSON Strings.
 """
 
 import binascii
-import re
 from base64 import b64decode, b64encode
 from typing import Any, ClassVar
 
 import msgspec
 from msgspec.structs import astuple
 
+from thingtank.protocols.json_bounds import has_more_items, is_deeper
 from thingtank.protocols.wamp.errors import ProtocolViolation, UnconvertiblePayload
 from thingtank.protocols.wamp.messages import Message
 from thingtank.protocols.wamp.payloads import Payload
@@ -32,9 +32,6 @@ from thingtank.protocols.wamp.serializer import (
     too_long,
 )
 
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
-_BRACKETS = bytes.maketrans(b"{}", b"[]")
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(ANY_ON_WIRE)
 _VALUES: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[Any])
 _ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
@@ -129,27 +126,11 @@ JSON = JsonSerializer()
 
 
 def _check_bounds(data: bytes) -> None:
-    """Refuse well-formed JSON that is too deep or of too many parts.
-
-    Counting what may also stand within strings tells most messages apart from those that have to
-    be looked at.
-    """
-    if data.count(b"[") + data.count(b"{") > DEPTH_MAX:
-        brackets = _STRING.sub(b"", data).translate(_BRACKETS, _NO_BRACKETS)
-        for _ in range(DEPTH_MAX):
-            brackets = brackets.replace(b"[]", b"")  # the innermost level
-        if brackets:
-            raise out_of_bounds(DEPTH_MAX + 1)
-    if (
-        len(data) > ITEMS_MAX
-        and _item_count(data) > ITEMS_MAX
-        and _item_count(_STRING.sub(b"", data)) > ITEMS_MAX
-    ):
+    """Refuse well-formed JSON that is too deep or of too many parts."""
+    if is_deeper(data, DEPTH_MAX):
+        raise out_of_bounds(DEPTH_MAX + 1)
+    if has_more_items(data, ITEMS_MAX):
         raise out_of_bounds(0)
-
-
-def _item_count(data: bytes) -> int:
-    return data.count(b",") + data.count(b"[") + data.count(b"{")
 
 
 def _with_bytes(value: Any) -> Any:

@@ -92,7 +92,8 @@ async def send_message(
     sending = _Sending(tank, party, message, reply)
     to_store = tank.messaging.to_store = []
     try:
-        for target in targets:
+        # Who is named gets it as a message to itself, so those who hear broadcasts come last.
+        for target in sorted(targets, key=BROADCAST.__contains__):
             sending.send(target)
         if not tank.messaging.stored.is_empty:
             sending.tell_subscribers()
@@ -104,7 +105,7 @@ async def send_message(
         tank.messaging.log(EventCode.MESSAGE, tuple(ids), body, at_us=message.at_us)
     if sending.pending or to_store:
         await _all([*sending.pending, *to_store])
-    return Sent(message, tuple(sending.receipts))
+    return Sent(message, tuple([sending.receipts[target] for target in targets]))
 
 
 def _as_now(tank: Tank, party: Party) -> Party:
@@ -140,7 +141,8 @@ class _Sending:
         # What is passed on to several behind one device is a message for each.
         self._told_of_rest: dict[str, dict[Listener, None]] = {}
         self._outcomes: dict[tuple[int, str | None], Outcome] = {}
-        self.receipts: list[Receipt] = []
+        self._reached = set() if party.device is None else {party.device_id}
+        self.receipts: dict[str, Receipt] = {}
         self.pending: list[Future[Any]] = []
         self.device_ids: dict[int, None] = {}
 
@@ -157,7 +159,7 @@ class _Sending:
             outcome: Outcome = "undeliverable"
             if device is not None:
                 outcome = self._send_once(device, rest if slash else None)
-            self.receipts.append(Receipt(target, outcome))
+            self.receipts[target] = Receipt(target, outcome)
 
     def _send_once(self, device: Device, rest: str | None = None) -> Outcome:
         """Send it to a device, if it was not sent there as a member of a group or by name."""
@@ -175,17 +177,18 @@ class _Sending:
     def _broadcast(self, target: str) -> None:
         device, count = self._party.device, 0
         if device is not None:
-            count = self._tank.messaging.broadcast(device, self._message, self._told)
-        self.receipts.append(Receipt(target, "delivered" if count else "away", count))
+            messaging = self._tank.messaging
+            count = messaging.broadcast(device, self._message, self._told, self._reached)
+        self.receipts[target] = Receipt(target, "delivered" if count else "away", count)
 
     def _send_to_group(self, target: str) -> None:
         """Send it to all devices of a tag that the sender may reach."""
         count = 0
         for device in self._members(target.removeprefix(TAG)):
             if device.device_id != self._party.device_id:
-                outcome = self._send_once(device)
-                count += outcome in ("delivered", "kept")
-        self.receipts.append(Receipt(target, "delivered" if count else "undeliverable", count))
+                count += self._send_once(device) in ("delivered", "kept")
+        outcome: Outcome = "delivered" if count else "undeliverable"
+        self.receipts[target] = Receipt(target, outcome, count)
 
     def _members(self, tag: str) -> Iterator[Device]:
         if not tag.strip() or len(tag) > SEARCH_CHARS_MAX:
@@ -202,6 +205,7 @@ class _Sending:
         if not may(self._party, "send", device, messaging.policy):
             return "undeliverable"
         self.device_ids[device.device_id] = None
+        self._reached.add(device.device_id)
         delivery = Delivery("received", device, message, reply=self._reply)
         is_there = messaging.switchboard.deliver(delivery, told) > 0
         if delivery.keeping is not None:
@@ -224,10 +228,7 @@ class _Sending:
 
     def tell_subscribers(self) -> None:
         """Give it to those that are subscribed for good to who received it, or who sent it."""
-        messaging, own = self._tank.messaging, self._party.device
-        reached = set(self.device_ids)
-        if own is not None:
-            reached.add(own.device_id)
+        messaging, own, reached = self._tank.messaging, self._party.device, self._reached
         for device_id in self.device_ids:
             device = self._tank.directory.get_device(device_id)
             self.pending += messaging.tell_subscribers(

@@ -6,7 +6,7 @@ Lives in the loop's thread.
 import contextlib
 from asyncio import Future, get_running_loop
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -39,6 +39,11 @@ from thingtank.tank.messaging.switchboard import Delivery, Kind, Listener, Switc
 from thingtank.tank.things import Device
 
 PublicKey = Callable[[], Awaitable[str]]
+# `give_kept` or `give_rest`.
+HasTaken: TypeAlias = Callable[[], Awaitable[bool]]
+GiveKept: TypeAlias = Callable[
+    [Device, Listener, Callable[[], bool], HasTaken | None], Awaitable[None]
+]
 
 KEPT_ROUNDS_MAX = 20  # of kept messages that a device is given before it hears new ones
 KEPT_PER_ROUND = 100
@@ -94,11 +99,14 @@ class Messaging:
 
     # --- messages ---
 
-    def broadcast(self, device: Device, message: Message, told: dict[Listener, None]) -> int:
+    def broadcast(
+        self, device: Device, message: Message, told: dict[Listener, None], reached: set[int]
+    ) -> int:
         """Give a message to all who listen to what a device broadcasts.
 
         Args:
             told: who had it already, and is left out; who gets it now is added.
+            reached: devices, likewise; the device itself is one.
 
         Returns:
             How many get it now.
@@ -106,7 +114,7 @@ class Messaging:
         told_count = len(told)
         self.switchboard.deliver(Delivery("broadcast", device, message), told)
         self.switchboard.deliver(Delivery("sent", device, message), told)
-        pending = self.tell_subscribers(device, "broadcast", message, told, {device.device_id})
+        pending = self.tell_subscribers(device, "broadcast", message, told, reached)
         if self.to_store is not None:
             self.to_store += pending
         count = len(told) - told_count
@@ -183,6 +191,7 @@ class Messaging:
         device: Device,
         listener: Listener,
         is_there: Callable[[], bool] = lambda: True,
+        has_taken: HasTaken | None = None,
     ) -> None:
         """Give a device the messages that came while it was away, oldest first.
 
@@ -193,6 +202,8 @@ class Messaging:
 
         Args:
             is_there: whether the listener has not left meanwhile.
+            has_taken: waits until it has fetched what it was given; False if it left before, so
+                that they stay. None where they are handed over at once.
 
         Raises:
             StorageFailed: they cannot be read, or kept by the listener, and stay.
@@ -214,10 +225,28 @@ class Messaging:
                 pending += delivery.keeping or ()
             for each in pending:
                 await each
+            if has_taken is not None and not await has_taken():
+                return
             with contextlib.suppress(StorageFailed):  # they have it; the store tries again
                 await self.kept.remove(device.device_id, [message.kept_id for message in found])
             if not found:
                 return
+
+    async def give_rest(
+        self,
+        device: Device,
+        listener: Listener,
+        is_there: Callable[[], bool] = lambda: True,
+        has_taken: HasTaken | None = None,
+    ) -> None:
+        """Give a device what was kept while it was given the rest; see `give_kept`.
+
+        Right after it was made to listen, since when nothing more is kept for it. New messages wait
+        until it has those.
+        """
+        if self.kept.count(device.device_id):
+            with self.switchboard.holding(listener, device.device_id):
+                await self.give_kept(device, listener, is_there, has_taken)
 
     # --- the event log ---
 

@@ -8,6 +8,7 @@ import msgspec
 from thingtank.tank.errors import ValidationFailed
 
 TARGETS_MAX = 1000
+GROUPS_MAX = 10  # among them: each may have thousands of members
 BROADCAST = frozenset({"*", "all"})
 TAG = "tag:"
 STATUS_TOPIC = "device-status"
@@ -169,4 +170,9 @@ def targets_of(devices: Any) -> Sequence[str]:
         )
     if not all(isinstance(device, str) and device for device in devices):
         raise ValidationFailed([("devices", "must be uuids")])
-    return tuple(dict.fromkeys(devices))
+    targets = tuple(dict.fromkeys(devices))
+    groups_count = sum(target.startswith(TAG) for target in targets)
+    if groups_count > GROUPS_MAX:
+        words = f"name too many groups ({groups_count}; maximum is {GROUPS_MAX})"
+        raise ValidationFailed([("devices", words)])
+    return targets

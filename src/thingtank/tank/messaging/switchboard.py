@@ -3,8 +3,9 @@
 Lives in the loop's thread. What a listener is given it must take at once and keep bounded itself.
 """
 
-from asyncio import Future
-from collections.abc import Callable, Iterable
+from asyncio import Future, gather, get_running_loop
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -29,6 +30,8 @@ _NEEDED: dict[Kind, tuple[Area, bool]] = {
     "data": ("receive", False),
     "unregistered": ("discover", False),
 }
+
+HELD_MAX = 1000  # messages that wait for one listener
 
 Replied: TypeAlias = Callable[[Any], None]
 
@@ -86,6 +89,7 @@ class Subscription(Struct, eq=False):
         party: on whose behalf it listens.
         topics: of the messages that it wants; None for all.
         device, rights_version: as of when it was last found allowed.
+        held: what waits behind older messages; None when nothing has to.
     """
 
     listener: Listener
@@ -93,6 +97,38 @@ class Subscription(Struct, eq=False):
     topics: TopicFilter | None = None
     device: Device | None = None
     rights_version: int = -1
+    held: "list[_Held] | None" = None
+
+
+class _Held:
+    """A delivery that waits, and whose sender does too if it is to be on disk."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = Delivery(
+            delivery.kind, delivery.device, delivery.message, delivery.record, delivery.reply
+        )
+        self._kept: Future[None] = get_running_loop().create_future()
+        delivery.wait_for(self._kept)
+
+    def deliver(self, listener: Listener) -> None:
+        listener.deliver(self._delivery)
+        keeping = self._delivery.keeping
+        if keeping is None:
+            self.drop()
+        else:
+            gather(*keeping).add_done_callback(self._pass_on)
+
+    def drop(self) -> None:
+        """There is nobody any more who would take it."""
+        if not self._kept.done():
+            self._kept.set_result(None)
+
+    def _pass_on(self, keeping: Future[Any]) -> None:
+        error = None if keeping.cancelled() else keeping.exception()
+        if error is None or self._kept.done():
+            self.drop()
+        else:
+            self._kept.set_exception(error)
 
 
 class Switchboard:
@@ -104,7 +140,6 @@ class Switchboard:
         self._by_kind: dict[Kind, dict[int, dict[Listener, Subscription]]] = {
             kind: {} for kind in KINDS
         }
-        self._everywhere: dict[Listener, None] = {}
 
     def add(
         self,
@@ -142,14 +177,6 @@ class Switchboard:
                 if subscription is not None and subscription.party is old:
                     subscription.party = new
                     subscription.rights_version = -1
-
-    def add_everywhere(self, listener: Listener) -> None:
-        """Have a listener hear every message, such as a page of the operator."""
-        self._everywhere[listener] = None
-
-    def remove_everywhere(self, listener: Listener) -> None:
-        """Have it hear them no more."""
-        self._everywhere.pop(listener, None)
 
     def has_listeners(self, kind: Kind, device_id: int) -> bool:
         """Whether anybody hears a kind of a device."""
@@ -201,10 +228,31 @@ class Switchboard:
             if told is not None:
                 told[listener] = None
             own_count += subscription.party.is_of(device.device_id)
-            listener.deliver(delivery)
+            if subscription.held is None or len(subscription.held) >= HELD_MAX:
+                listener.deliver(delivery)
+            else:
+                subscription.held.append(_Held(delivery))
         return own_count
 
-    def show(self, delivery: Delivery) -> None:
-        """Give something to those who hear everything."""
-        for listener in list(self._everywhere):
-            listener.deliver(delivery)
+    @contextmanager
+    def holding(self, listener: Listener, device_id: int) -> Iterator[None]:
+        """Have messages to a device wait that a listener would hear, which hears them afterwards.
+
+        So older ones that it is given meanwhile come first.
+        """
+        subscription = self._by_kind["received"].get(device_id, {}).get(listener)
+        if subscription is None:
+            yield
+            return
+        held: list[_Held] = []
+        subscription.held = held
+        try:
+            yield
+        finally:
+            subscription.held = None
+            is_there = self._by_kind["received"].get(device_id, {}).get(listener) is subscription
+            for each in held:
+                if is_there:
+                    each.deliver(listener)
+                else:
+                    each.drop()

@@ -192,7 +192,7 @@ def _online(tank: Tank, caller: Caller) -> Iterator[Device]:
 def shown_presence(caller: Caller, device: Device, visit: Visit | None) -> ShownPresence:
     """A device that is there."""
     since_us = None if visit is None else visit.online_since_us
-    connections = [] if visit is None else visit.connections
+    connections = () if visit is None else visit.connections
     return ShownPresence(
         str(device.device_id),
         name_for(caller, device),

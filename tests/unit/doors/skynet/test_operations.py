@@ -131,6 +131,26 @@ async def test_a_query_does_not_tell_what_a_record_does_not_show(bench: DoorBenc
     assert [d.uuid for d in found] == ["lamp"]
 
 
+async def test_whose_a_device_is_learns_only_who_is_shown_it(bench: DoorBench) -> None:
+    async def owned(party: Party) -> list[str]:
+        found = await devices.query(bench.door, party, {}, owner="OWNER")
+        return sorted(device.uuid for device in found)
+
+    assert await owned(bench.shown("owner")) == ["lamp", "owner"]
+    assert await owned(bench.shown("friend")) == ["owner"]
+    # Who shows the owner's token asks for the owner.
+    opened = bench.parties.opening(bench.shown("friend"), "owner", bench.tokens["owner"])
+    assert await owned(opened) == ["lamp", "owner"]
+
+
+async def test_of_who_comes_from_no_address_no_device_is_local(bench: DoorBench) -> None:
+    await bench.change("lamp", discoverWhitelist=["*"], ipAddress=ADDRESS)
+    for address, found in (("", []), (ADDRESS, ["lamp"])):
+        party = bench.parties.device("me", bench.tokens["me"], address)
+        local = await devices.local(bench.door, party, is_unclaimed=False)
+        assert [device.uuid for device in local] == found
+
+
 # --- claims ---
 
 
@@ -273,3 +293,24 @@ async def test_a_subscription_hears_the_kinds_that_it_may(bench: DoorBench) -> N
     assert found == ["broadcast"]
     with pytest.raises(NotAllowed):
         await listens.add(bench.shown("friend"), "lamp", subscriptions.kinds_of("received,sent"))
+
+
+async def test_a_query_shows_so_many_devices_the_newest_first(bench: DoorBench) -> None:
+    bench.door.settings = msgspec.structs.replace(bench.door.settings, results_max=2)
+    for uuid in ("one", "two", "three"):
+        await bench.make(uuid, color="blue")
+    found = await devices.query(bench.door, bench.parties.stranger(ADDRESS), {"color": "blue"})
+    assert [device.uuid for device in found] == ["three", "two"]
+
+
+async def test_of_very_many_datastreams_fewer_records_are_read_at_once(
+    bench: DoorBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "VALUES_MAX", 12)
+    me = bench.shown("me")
+    for value in range(5):
+        bench.clock.at_us += 1000
+        await data.write(bench.door, me, "me", {name: value for name in "abcd"})
+    for limit, count in ((0, 3), (10, 3), (2, 2)):
+        found = await data.read(bench.door, me, "me", limit=limit)
+        assert [each.values["a"] for each in found] == ["4", "3", "2"][:count]

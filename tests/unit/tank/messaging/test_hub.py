@@ -1,6 +1,7 @@
 """What is kept reaches its device in order and once; presence, data and changes those who listen."""
 
 import asyncio
+import itertools
 import random
 from typing import Any
 
@@ -77,6 +78,33 @@ async def keep_beyond(bench: Bench, device_id: int, body: bytes, number: int) ->
 
     message = KeptMessage(number + 1, NOW_US, body)
     bench.kept._kept[device_id][number + 1] = _Kept(message, NOW_US + 60_000_000)
+
+
+async def test_new_messages_wait_behind_kept_ones_that_do_not_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever the device has what was kept, somebody has sent one more."""
+    lamp, ear, take = bench.device("lamp"), Ear(), bench.kept.take
+    numbers = itertools.count()
+
+    async def take_while_one_more_is_sent(*asked: int) -> Any:
+        found = await take(*asked)
+        sending = asyncio.create_task(send(bench, next(numbers)))
+        await asyncio.sleep(0.001)
+        senders.append(sending)
+        return found
+
+    senders: list[asyncio.Task[None]] = []
+    monkeypatch.setattr(bench.kept, "take", take_while_one_more_is_sent)
+    await send(bench, next(numbers))
+    await bench.tank.messaging.give_kept(lamp, ear)
+    assert bench.kept.count(lamp.device_id) == 1
+    bench.board.add(ear, bench.party("lamp"), lamp, ("received",))
+    await bench.tank.messaging.give_rest(lamp, ear)
+    await send(bench, next(numbers))
+    await asyncio.gather(*senders)
+    assert bench.kept.count(lamp.device_id) == 0
+    assert ear.heard() == list(range(next(numbers)))
 
 
 async def test_what_has_expired_does_not_come(bench: Bench) -> None:
@@ -234,3 +262,13 @@ async def test_the_event_log_shows_how_long_a_long_event_was(bench: Bench) -> No
     longer, fits = await bench.events.read(device_id)
     assert len(fits.body) == LOGGED_BYTES_MAX
     assert msgspec.json.decode(longer.body) == {"omitted": f"{LOGGED_BYTES_MAX + 1} bytes"}
+
+
+async def test_a_subscriber_that_is_gone_and_not_announced_yet_is_passed_over(bench: Bench) -> None:
+    subscriptions = [{"emitterUuid": "me", "type": "broadcast"}]
+    for uuid in ("going", "staying"):
+        await bench.make(uuid, meshblu={"subscriptions": subscriptions})
+    assert not bench.tank.messaging.stored.is_empty
+    await bench.directory.delete_device(bench.device("going").device_id)
+    found = bench.tank.messaging.stored.subscribers(bench.device("me"), "broadcast")
+    assert [device.uuid for device in found] == ["staying"]

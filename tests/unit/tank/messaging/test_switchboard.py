@@ -1,5 +1,6 @@
 """Who hears what, with rights looked at with each delivery, once each, until it leaves."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -8,11 +9,11 @@ from tests.unit.tank.messaging.messaging_bench import Bench, Ear
 from thingtank.tank.access import OPERATOR, STRANGER
 from thingtank.tank.actions.devices import delete_device
 from thingtank.tank.actions.tokens import create_token, revoke_token
+from thingtank.tank.errors import StorageFailed
 from thingtank.tank.messaging.messages import Message
 from thingtank.tank.messaging.permissions import Party
-from thingtank.tank.messaging.switchboard import KINDS, Delivery, Kind, Listener
+from thingtank.tank.messaging.switchboard import HELD_MAX, KINDS, Delivery, Kind, Listener
 from thingtank.tank.messaging.topic_filter import TopicFilter
-from thingtank.tank.things import Device
 
 
 @pytest.fixture
@@ -231,13 +232,79 @@ async def test_whoever_may_discover_a_device_hears_that_it_is_gone(bench: Bench)
     assert me.kinds() == ["unregistered"]
 
 
-def test_everybody_s_ear_hears_what_it_is_shown_until_it_leaves() -> None:
-    board, ear = Bench().board, Ear()
-    device = Device(1, "lamp", 1, "lamp")
-    board.add_everywhere(ear)
-    board.add_everywhere(ear)
-    board.show(Delivery("received", device, saying(1)))
-    board.remove_everywhere(ear)
-    board.remove_everywhere(ear)
-    board.show(Delivery("received", device, saying(2)))
-    assert ear.heard() == [1]
+# --- what waits behind older messages ---
+
+
+class KeepingEar(Ear):
+    """Keeps what it hears for its client, some time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def deliver(self, delivery: Delivery) -> None:
+        super().deliver(delivery)
+        delivery.wait_for(self.kept)
+
+
+def held(bench: Bench, payload: Any) -> asyncio.Future[Any]:
+    """Deliver what is held, and return what its sender waits for."""
+    delivery = Delivery("received", bench.device("lamp"), saying(payload))
+    assert bench.board.deliver(delivery) == 1
+    assert delivery.keeping is not None
+    (waiting,) = delivery.keeping
+    return waiting
+
+
+async def test_messages_wait_while_they_are_held_and_come_in_order(bench: Bench) -> None:
+    ear, lamp = bench.ear("lamp"), bench.device("lamp")
+    with bench.board.holding(ear, lamp.device_id):
+        waiting = [held(bench, number) for number in range(3)]
+        assert ear.heard() == []
+        assert not any(each.done() for each in waiting)
+    assert ear.heard() == [0, 1, 2]
+    assert all(each.done() for each in waiting)
+    deliver(bench, "received", 3)
+    assert ear.heard() == [3]
+
+
+async def test_sender_of_what_is_held_waits_until_the_listener_has_it_on_disk(
+    bench: Bench,
+) -> None:
+    ear, lamp = KeepingEar(), bench.device("lamp")
+    bench.board.add(ear, bench.party("lamp"), lamp, ("received",))
+    with bench.board.holding(ear, lamp.device_id):
+        waiting = held(bench, 1)
+    await asyncio.sleep(0)
+    assert (ear.heard(), waiting.done()) == ([1], False)
+    ear.kept.set_exception(StorageFailed("no space left"))
+    with pytest.raises(StorageFailed):
+        await waiting
+
+
+async def test_who_has_left_gets_nothing_of_what_was_held_and_nobody_waits_for_it(
+    bench: Bench,
+) -> None:
+    ear, lamp = bench.ear("lamp"), bench.device("lamp")
+    with bench.board.holding(ear, lamp.device_id):
+        waiting = held(bench, 1)
+        bench.board.remove(ear, lamp.device_id)
+    await waiting
+    assert ear.heard() == []
+
+
+async def test_only_so_many_messages_are_held(bench: Bench) -> None:
+    ear, lamp = bench.ear("lamp"), bench.device("lamp")
+    with bench.board.holding(ear, lamp.device_id):
+        for number in range(HELD_MAX):
+            held(bench, number)
+        deliver(bench, "received", "one too many")
+        assert ear.heard() == ["one too many"]
+    assert ear.heard() == list(range(HELD_MAX))
+
+
+async def test_nothing_is_held_for_who_does_not_listen(bench: Bench) -> None:
+    ear, other = Ear(), bench.ear("lamp")
+    with bench.board.holding(ear, bench.device("lamp").device_id):
+        deliver(bench, "received")
+        assert (ear.heard(), other.heard()) == ([], [1])

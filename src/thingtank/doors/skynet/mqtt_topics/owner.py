@@ -1,6 +1,7 @@
 """Owns the topics of messages between devices, for the broker."""
 
 from asyncio import Future, get_running_loop
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -20,6 +21,7 @@ from thingtank.protocols.mqtt.outgoing import Outgoing
 from thingtank.protocols.mqtt.session import Session
 from thingtank.tank.errors import StorageFailed, Unavailable
 from thingtank.tank.events import DeviceCreated, DeviceDeleted
+from thingtank.tank.messaging.hub import GiveKept
 from thingtank.tank.messaging.messages import Message
 from thingtank.tank.messaging.permissions import Party
 from thingtank.tank.messaging.presence import Presence
@@ -173,15 +175,21 @@ class SkynetTopics:
             return hearing.party is party
 
         messaging = self.door.tank.messaging
+        await self._give(messaging.give_kept, hearing, device, is_there)
+        if is_there():
+            self._add(hearing, party, device)
+            await self._give(messaging.give_rest, hearing, device, is_there)
+
+    async def _give(
+        self, give: GiveKept, hearing: Hearing, device: Device, is_there: Callable[[], bool]
+    ) -> None:
         try:
-            await messaging.give_kept(device, hearing, is_there)
+            await give(device, hearing, is_there, None)
         except Unavailable as error:
             # They stay where they are, for the next time.
             log.warning("skynet_kept_messages_not_given", device=device.device_id, why=str(error))
         except Exception:
             log.exception("skynet_kept_messages_not_given", device=device.device_id)
-        if is_there():
-            self._add(hearing, party, device)
 
     def _hear_no_more(self, hearing: Hearing) -> None:
         hearing.party = None

@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+from thingtank.protocols.json_bounds import has_more_items, is_deeper
+from thingtank.protocols.skynet.parameters import JSON_DEPTH_MAX, JSON_ITEMS_MAX
 from thingtank.tank.errors import ValidationFailed
 
 CALLBACK_ID_CHARS_MAX = 256
@@ -40,7 +42,7 @@ def parse_request(topic: str, payload: bytes, bytes_max: int) -> Request:
     """Read a request.
 
     Raises:
-        ValidationFailed: it is too large, or no JSON object.
+        ValidationFailed: it is too large or too deep, or no JSON object.
     """
     if len(payload) > bytes_max:
         words = f"is too long ({len(payload)} bytes; {bytes_max} are allowed)"
@@ -51,6 +53,8 @@ def parse_request(topic: str, payload: bytes, bytes_max: int) -> Request:
         fields = _decoder.decode(payload or b"{}")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ValidationFailed([(topic, "is not a JSON object")]) from None
+    if is_deeper(payload, JSON_DEPTH_MAX) or has_more_items(payload, JSON_ITEMS_MAX):
+        raise ValidationFailed([(topic, f"is nested deeper than {JSON_DEPTH_MAX}, or too large")])
     callback_id = fields.pop("callbackId", "")
     if not isinstance(callback_id, str) or len(callback_id) > CALLBACK_ID_CHARS_MAX:
         callback_id = ""

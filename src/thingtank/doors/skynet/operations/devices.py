@@ -17,6 +17,7 @@ from thingtank.tank.errors import NoSuchDevice, NotAllowed, Unauthenticated, Val
 from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.permissions import Party, check_configure, has_list, may, owner_of
 from thingtank.tank.things import Device
+from thingtank.tank.tokens import uuid_key
 
 _NOT_FREE = DERIVED | {"action"}
 _NO_CLAIM = "not authorized to claim this device"
@@ -71,7 +72,7 @@ async def register(
     door.tank.messaging.log(
         EventCode.REGISTERED,
         (device.device_id,),
-        legacy_record(device, door.tank.messaging.presence, own),
+        _without_secrets(legacy_record(device, door.tank.messaging.presence, own)),
         event_id=row_id(device) if is_legacy else "",
         at_us=device.updated_us,
     )
@@ -92,7 +93,7 @@ async def read(door: SkynetDoor, party: Party, uuid: str, *, is_legacy: bool) ->
         door.tank.messaging.log(
             EventCode.READ,
             (device.device_id,),
-            record,
+            _without_secrets(record),
             event_id=row_id(device),
             at_us=device.created_us,
         )
@@ -116,27 +117,36 @@ async def query(
         filters: name → value, equal to what stands there or to its text. `online` is about
             presence; `null` and blank mean that there is no such property. What the party is not
             shown of a device is not there, or it would learn it by asking.
-        owner: uuid of whose devices alone; blank for anybody's.
+        owner: uuid of whose devices alone, itself among them; blank for anybody's. Of whom the
+            party is not, only those that it is shown whose they are.
 
     Raises:
         RateLimited, Overloaded.
     """
     await door.rates.count("queries", party)
     tests = [_test_of(door, party, name, value) for name, value in filters.items()]
+    if owner:
+        tests.append(_test_of_owner(door, party, owner))
     policy = door.tank.messaging.policy
 
     def matches(device: Device) -> bool:
-        return (
-            (not owner or owner_of(device) == owner or device.uuid == owner)
-            and all(test(device) for test in tests)
-            and may(party, "discover", device, policy)
-        )
+        return all(test(device) for test in tests) and may(party, "discover", device, policy)
 
     found = await door.tank.find_devices(matches, door.settings.results_max)
     if party.device is not None:
         uuids = [device.uuid for device in found[:100]]
         door.tank.messaging.log(EventCode.QUERIED, (party.device_id,), {"devices": uuids})
     return found
+
+
+def _test_of_owner(door: SkynetDoor, party: Party, owner: str) -> Callable[[Device], bool]:
+    key = uuid_key(owner)
+    owning = door.tank.directory.find_device_by_uuid(owner)
+    is_own = owning is not None and party.is_of(owning.device_id)
+    return lambda device: (
+        uuid_key(device.uuid) == key
+        or (uuid_key(owner_of(device)) == key and (is_own or sees_all(party, device)))
+    )
 
 
 def _test_of(door: SkynetDoor, party: Party, name: str, wanted: Any) -> Callable[[Device], bool]:
@@ -255,8 +265,13 @@ def _change(newest: Device, properties: dict[str, Any], asked: Mapping[str, Any]
 
 
 def _log_update(door: SkynetDoor, device: Device, body: dict[str, Any]) -> None:
-    body.pop("token", None)
-    door.tank.messaging.log(EventCode.UPDATED, (device.device_id,), body, at_us=device.updated_us)
+    shown = _without_secrets(body)
+    door.tank.messaging.log(EventCode.UPDATED, (device.device_id,), shown, at_us=device.updated_us)
+
+
+def _without_secrets(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What the event log may show: hooks, in `meshblu`, have passwords of other servers."""
+    return {name: value for name, value in body.items() if name not in ("token", "meshblu")}
 
 
 async def claim(door: SkynetDoor, party: Party, uuid: str, name: Any = None) -> Device:
@@ -310,7 +325,8 @@ async def local(door: SkynetDoor, party: Party, *, is_unclaimed: bool) -> list[D
         RateLimited, Overloaded.
     """
     address = party.caller.address
-    found = await query(door, party, {"ipAddress": address})
+    # Of who comes from no address none is local: a blank would ask for those that have none either.
+    found = await query(door, party, {"ipAddress": address}) if address else []
     return [device for device in found if not is_unclaimed or not owner_of(device)]
 
 

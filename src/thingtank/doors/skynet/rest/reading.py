@@ -55,7 +55,7 @@ def read_head(door: SkynetDoor, head: RequestHead) -> Reading:
         read_query(head.query),
         content_type,
         acts_as.decode("latin-1").strip(),
-        door.lets_in({n.decode("latin-1"): v.decode("latin-1") for n, v in headers.items()}),
+        door.lets_in(head.texts()),
         is_legacy=credentials is None and not route.is_modern,
     )
 

@@ -11,6 +11,7 @@ from thingtank.net.http_request import RequestHead
 from thingtank.protocols.skynet.credentials import Credentials
 from thingtank.protocols.skynet.parameters import Body
 from thingtank.protocols.skynet.rest_paths import RestPath
+from thingtank.tank.errors import ValidationFailed
 from thingtank.tank.events import Asked
 from thingtank.tank.messaging.permissions import Area, Party
 
@@ -66,6 +67,17 @@ class Request(msgspec.Struct, gc=False):
         if isinstance(value, str):
             return value
         return str(value) if isinstance(value, int | float) else ""
+
+    def choice(self, name: str) -> str:
+        """The same of a parameter that narrows what is done; anything else would widen it again.
+
+        Raises:
+            ValidationFailed: it is there, and neither.
+        """
+        text = self.text(name)
+        if not text and self.parameters.get(name) is not None:
+            raise ValidationFailed([(name, "must be a text that is not blank")])
+        return text
 
 
 Handler: TypeAlias = Callable[[SkynetDoor, Request], Awaitable[Reply]]

@@ -7,6 +7,7 @@ Source: SkyNet, `/subscribe/:uuid`, 2014; Meshblu, `/subscribe…` and `/data/:u
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +23,7 @@ from thingtank.doors.skynet.rest.error_table import RestRefusal
 from thingtank.doors.skynet.rest.replies import CORS, JSON_TYPE, answer
 from thingtank.doors.skynet.rest.requests import Request
 from thingtank.protocols.skynet.parameters import BadParameters, read_query
-from thingtank.tank.errors import NoSuchDevice, NotAllowed, Overloaded
+from thingtank.tank.errors import NoSuchDevice, NotAllowed, Overloaded, Unavailable
 from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.permissions import Party, still_holds
 from thingtank.tank.messaging.switchboard import Delivery, Kind
@@ -76,12 +77,15 @@ class Stream:
 
     def deliver(self, delivery: Delivery) -> None:
         """Take one; a peer that leaves too much unread is dropped."""
+        if self.is_over:
+            return  # it may be long until the peer takes what it was sent before
         if delivery.message is not None and delivery.message.event != "message":
             return  # what asks for an answer cannot be answered here
         content = self._content(delivery)
         self._waiting.append(content)
         self._waiting_bytes += len(content)
         if self._waiting_bytes > self._door.settings.unread_bytes_max:
+            self._waiting.clear()
             self.end()
         self._wake.set()
 
@@ -180,6 +184,9 @@ class Streams:
         if party.is_of(device.device_id) and "received" in heard:
             await tank.messaging.give_kept(device, stream)
         stream.subscribed.listen(party, device, heard, topics)
+        if party.is_of(device.device_id) and "received" in heard:
+            with contextlib.suppress(Unavailable):  # they stay where they are, for the next time
+                await tank.messaging.give_rest(device, stream)
         body = {"uuid": party.uuid, "subscribed": device.uuid}
         tank.messaging.log(EventCode.SUBSCRIBED, (device.device_id,), body)
 

@@ -7,7 +7,7 @@ what it asks next waits too, and no more is read from it.
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
 import structlog
@@ -19,6 +19,7 @@ from thingtank.net.websocket import WebSocketPeer
 from thingtank.net.websocket_errors import CloseCode
 from thingtank.tank.errors import Unavailable
 from thingtank.tank.messaging.event_codes import EventCode
+from thingtank.tank.messaging.hub import GiveKept
 from thingtank.tank.messaging.messages import Message
 from thingtank.tank.messaging.permissions import Party, still_holds
 from thingtank.tank.messaging.presence import Connection
@@ -35,6 +36,20 @@ WAITING_MAX = 2000  # of what one client has asked, while something before it wa
 _encode = msgspec.json.encode
 
 
+class Arrival(NamedTuple):
+    """How a client has come.
+
+    Attributes:
+        address: of the peer.
+        is_secure: whether its connection is encrypted.
+        is_let_in: whether it is answered before it has said who it is; see `SkynetDoor.lets_in`.
+    """
+
+    address: str
+    is_secure: bool
+    is_let_in: bool
+
+
 class Client(ABC):
     """One client.
 
@@ -42,7 +57,7 @@ class Client(ABC):
         is_legacy: it is of early 2014 and wants answers as they were then.
         own_kinds: what it hears of itself without asking.
         socket_id: what `identify` calls it.
-        address: of the peer.
+        arrival: how it has come.
         party: who it is; a stranger at first.
         is_over: it is gone, or has been sent away.
         due_tick: see `deadlines.Due`.
@@ -56,11 +71,10 @@ class Client(ABC):
         "_subscribed",
         "_visits",
         "_waiting",
-        "address",
+        "arrival",
         "door",
         "due_tick",
         "is_over",
-        "is_secure",
         "party",
         "socket_id",
         "sockets",
@@ -69,15 +83,12 @@ class Client(ABC):
     is_legacy: ClassVar[bool] = False
     own_kinds: ClassVar[tuple[Kind, ...]] = OWN_KINDS
 
-    def __init__(
-        self, sockets: "SkynetSockets", socket_id: str, address: str, *, is_secure: bool
-    ) -> None:
+    def __init__(self, sockets: "SkynetSockets", socket_id: str, arrival: Arrival) -> None:
         self.sockets = sockets
         self.door = sockets.door
         self.socket_id = socket_id
-        self.address = address
-        self.is_secure = is_secure
-        self.party = sockets.door.parties.stranger(address)
+        self.arrival = arrival
+        self.party = sockets.door.parties.stranger(arrival.address)
         self.is_over = False
         self.due_tick = 0
         self._peer: WebSocketPeer | None = None
@@ -195,6 +206,11 @@ class Client(ABC):
     # --- who it is ---
 
     @property
+    def address(self) -> str:
+        """Of the peer."""
+        return self.arrival.address
+
+    @property
     def subscribed(self) -> Subscribed:
         """What it listens to."""
         if self._subscribed is None:
@@ -227,28 +243,29 @@ class Client(ABC):
         device = party.device
         assert device is not None, "it was found by its token"
         ready()
-        await self._take_kept(device)
+        messaging = self.door.tank.messaging
+        await self._take_kept(device, messaging.give_kept)
         if self.is_over:
             return
         self.subscribed.listen(party, device, self.own_kinds)
-        if shows_presence:
-            connection = Connection("websocket", self.socket_id, self.address, self.is_secure)
+        if shows_presence and all(device.device_id != each.device_id for each, _ in self._visits):
+            connection = Connection("websocket", self.socket_id, *self.arrival[:2])
             self._visits = (*self._visits, (device, connection))
-            self.door.tank.messaging.presence.connect(device, connection)
-        # What was kept between the last look and now.
-        await self._take_kept(device)
+            messaging.presence.connect(device, connection)
+        await self._take_kept(device, messaging.give_rest)
 
-    async def _take_kept(self, device: Device) -> None:
-        messaging = self.door.tank.messaging
-        if not messaging.kept.count(device.device_id):
-            return
+    async def _take_kept(self, device: Device, give: GiveKept) -> None:
         try:
-            await messaging.give_kept(device, self, is_there=self._is_there)
+            await give(device, self, self._is_there, self.has_taken)
         except Unavailable as error:
             # They stay where they are, for the next time.
             log.warning("skynet_kept_messages_not_given", device=device.device_id, why=str(error))
 
     def _is_there(self) -> bool:
+        return not self.is_over
+
+    async def has_taken(self) -> bool:
+        """Wait until what it was sent is on its way to it; False if it left before."""
         return not self.is_over
 
     def renew(self, token: str) -> None:

@@ -8,7 +8,7 @@ from secrets import token_urlsafe
 
 from thingtank.doors.skynet.door import SkynetDoor
 from thingtank.doors.skynet.settings import SkynetSettings
-from thingtank.doors.skynet.sockets.client import Client
+from thingtank.doors.skynet.sockets.client import Arrival, Client
 from thingtank.doors.skynet.sockets.deadlines import Deadlines
 from thingtank.doors.skynet.sockets.socketio_client import (
     EngineClient,
@@ -100,9 +100,9 @@ class SkynetSockets:
             return FULL_OF_ADDRESS
         return None
 
-    def open_engine(self, handshake: Handshake, address: str, *, is_secure: bool) -> EngineClient:
+    def open_engine(self, handshake: Handshake, arrival: Arrival) -> EngineClient:
         """A client of socket.io 1.0 or later has come."""
-        client = EngineClient(self, new_id(), address, is_secure=is_secure)
+        client = EngineClient(self, new_id(), arrival)
         now_us = self.door.now_us()
         engine = engineio.Session(
             new_id(),
@@ -117,9 +117,9 @@ class SkynetSockets:
         self.remember(client)
         return client
 
-    def open_legacy(self, address: str, *, is_secure: bool) -> LegacyClient:
+    def open_legacy(self, arrival: Arrival) -> LegacyClient:
         """A client of socket.io 0.9 shakes hands."""
-        client = LegacyClient(self, new_id(), address, is_secure=is_secure)
+        client = LegacyClient(self, new_id(), arrival)
         now_us = self.door.now_us()
         client.session = legacy.Session(new_id(), client.socket_id, now_us, self.legacy_bounds)
         self._by_sid[client.session.sid] = client

@@ -3,14 +3,16 @@
 Source: socket.io 0.9, `manager.js` and its transports; Engine.IO, HTTP long-polling.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+from thingtank.doors.skynet.origins import may_come_from
+from thingtank.doors.skynet.sockets.client import Arrival
 from thingtank.doors.skynet.sockets.door import SkynetSockets
-from thingtank.doors.skynet.sockets.origins import may_come_from
 from thingtank.doors.skynet.sockets.socketio_client import EngineClient, LegacyClient
+from thingtank.net.asgi_answers import LateRespond, read_body
+from thingtank.net.forwarded import SIGNS, ClientOf, client_of
 from thingtank.net.http_request import Headers, LongRespond, RequestHead, Respond
 from thingtank.protocols.engineio.errors import (
     FORBIDDEN,
@@ -39,6 +41,7 @@ _PROTOCOL = "1"  # of socket.io 0.9
 _TRANSPORTS = ("websocket", "xhr-polling", "jsonp-polling")
 _QUERY_FIELDS_MAX = 50
 _JSON_TYPE, _TEXT_TYPE = "application/json", "text/plain; charset=UTF-8"
+_SIGNS = frozenset(sign.encode() for sign in SIGNS)  # of a proxy
 _NO_SCRIPT = b"There is no script here: take the socket.io client that your program was made for."
 _OPTIONS = (
     (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
@@ -50,24 +53,42 @@ _OPTIONS = (
 class SocketHttp:
     """Answers requests."""
 
-    def __init__(self, sockets: SkynetSockets) -> None:
+    def __init__(self, sockets: SkynetSockets, find_client: ClientOf | None = None) -> None:
+        """Let clients of some sockets in.
+
+        Args:
+            find_client: believes the proxies in front.
+        """
         self._sockets = sockets
+        self._find_client = find_client or client_of(())
         self._settings = sockets.door.settings
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request whose body is still to be read."""
         head = RequestHead.of_scope(scope)
-        body = await _read_body(receive, self._settings.message_bytes_max)
-        respond = _LateRespond(send)
+        body = await read_body(receive, self._settings.message_bytes_max)
+        respond = LateRespond(send)
         if body is None:
-            _Exchange(head, respond).answer(413, _TEXT_TYPE, b"The body is too long.")
+            exchange = _Exchange(head, respond, head.address)
+            exchange.answer(413, _TEXT_TYPE, b"The body is too long.")
         else:
-            self.answer(head, body, respond)
+            # Who serves ASGI has believed the proxies already.
+            self._answer(_Exchange(head, respond, head.address), body)
         await respond.finish(receive)
 
     def answer(self, head: RequestHead, body: bytes, respond: Respond) -> None:
         """Answer one request that is here, its body too; polls are answered later."""
-        exchange = _Exchange(head, respond)
+        address = head.address
+        if not _SIGNS.isdisjoint(head.headers):
+            texts = {
+                name.decode("latin-1"): value.decode("latin-1")
+                for name, value in head.headers.items()
+            }
+            address = self._find_client(address, texts)
+        self._answer(_Exchange(head, respond, address), body)
+
+    def _answer(self, exchange: "_Exchange", body: bytes) -> None:
+        head = exchange.head
         if head.method == "OPTIONS":
             exchange.answer(200, _TEXT_TYPE, b"", _OPTIONS)
             return
@@ -103,9 +124,7 @@ class SocketHttp:
             exchange.refuse(asked)
         elif isinstance(asked, Handshake):
             if self._has_room(exchange):
-                client = self._sockets.open_engine(
-                    asked, exchange.head.address, is_secure=exchange.is_secure
-                )
+                client = self._sockets.open_engine(asked, self._arrival_of(exchange))
                 self._poll_engine(exchange, client)
         else:
             found = self._sockets.find_engine(asked.sid)
@@ -143,8 +162,7 @@ class SocketHttp:
     def _shake_hands(self, exchange: "_Exchange") -> None:
         if not self._has_room(exchange):
             return
-        is_secure = exchange.is_secure
-        client = self._sockets.open_legacy(exchange.head.address, is_secure=is_secure)
+        client = self._sockets.open_legacy(self._arrival_of(exchange))
         body = handshake_body(client.session.sid, _TRANSPORTS, self._sockets.legacy_bounds)
         index = exchange.query.get("jsonp")
         if index is None:
@@ -205,8 +223,12 @@ class SocketHttp:
             client.session.receive_disconnect()
             client.pump()
 
+    def _arrival_of(self, exchange: "_Exchange") -> Arrival:
+        is_let_in = self._sockets.door.lets_in(exchange.head.texts())
+        return Arrival(exchange.address, exchange.head.scheme == "https", is_let_in)
+
     def _has_room(self, exchange: "_Exchange") -> bool:
-        refused = self._sockets.refusal_of(exchange.head.address)
+        refused = self._sockets.refusal_of(exchange.address)
         if refused is not None:
             exchange.answer(refused.status.value, _TEXT_TYPE, refused.text.encode())
         return refused is None
@@ -219,10 +241,11 @@ _NO_SNIFFING = ((b"x-content-type-options", b"nosniff"), (b"x-xss-protection", b
 class _Exchange:
     """One request and the way to answer it."""
 
-    __slots__ = ("head", "query", "respond")
+    __slots__ = ("address", "head", "query", "respond")
 
-    def __init__(self, head: RequestHead, respond: Respond) -> None:
+    def __init__(self, head: RequestHead, respond: Respond, address: str) -> None:
         self.head = head
+        self.address = address
         self.respond = respond
         self.query = read_query(head.query.decode("latin-1"))
 
@@ -233,10 +256,6 @@ class _Exchange:
     @property
     def host(self) -> str:
         return self.head.headers.get(b"host", b"").decode("latin-1")
-
-    @property
-    def is_secure(self) -> bool:
-        return self.head.scheme == "https"
 
     def refuse(self, refusal: Refusal) -> None:
         self.answer(refusal.status, _JSON_TYPE, refusal.body)
@@ -298,62 +317,3 @@ def read_query(query: str) -> Mapping[str, str]:
     except ValueError:
         return {}
     return dict(pairs)
-
-
-class _LateRespond:
-    """An answer through ASGI; a `LongRespond`."""
-
-    def __init__(self, send: Any) -> None:
-        self._send = send
-        self._answered: asyncio.Future[tuple[int, Headers, bytes]]
-        self._answered = asyncio.get_running_loop().create_future()
-        self._on_gone: Callable[[], None] | None = None
-        self._is_gone = False
-
-    def __call__(self, status: int, headers: Headers, body: bytes) -> None:
-        if not self._answered.done():
-            self._answered.set_result((status, headers, body))
-
-    def hold(self, on_gone: Callable[[], None]) -> None:
-        self._on_gone = on_gone
-
-    def is_gone(self) -> bool:
-        return self._is_gone
-
-    async def finish(self, receive: Any) -> None:
-        """Send the answer when it is there; the client may go away before."""
-        leaving = asyncio.ensure_future(_wait_for_end(receive))
-        try:
-            await asyncio.wait((leaving, self._answered), return_when=asyncio.FIRST_COMPLETED)
-            if not self._answered.done():
-                self._is_gone = True
-                if self._on_gone is not None:
-                    self._on_gone()
-                return
-        finally:
-            leaving.cancel()
-        status, headers, body = self._answered.result()
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": body})
-
-
-async def _wait_for_end(receive: Any) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _read_body(receive: Any, bytes_max: int) -> bytes | None:
-    """A whole body; None of one that is too long, or whose sender has left."""
-    parts: list[bytes] = []
-    size_bytes = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        part = message.get("body", b"")
-        size_bytes += len(part)
-        if size_bytes > bytes_max:
-            return None
-        parts.append(part)
-        if not message.get("more_body"):
-            return b"".join(parts)

@@ -4,6 +4,7 @@ Frames for many clients are made once, down to the WebSocket's own header, and w
 of the loop with what else is for the same client.
 """
 
+import asyncio
 import math
 from abc import abstractmethod
 from collections import OrderedDict
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import msgspec
 
 from thingtank.doors.skynet.errors import RateLimited
-from thingtank.doors.skynet.sockets.client import Client
+from thingtank.doors.skynet.sockets.client import Arrival, Client
 from thingtank.doors.skynet.sockets.events.table import answer_event
 from thingtank.doors.skynet.sockets.relays import RELAYS_MAX, Relay
 from thingtank.net.websocket import WebSocketPeer, text_frame
@@ -57,6 +58,10 @@ class _Session(SocketSession, Protocol):
     def has_websocket(self) -> bool:
         """Whether its WebSocket, if there is one, is to stay open."""
 
+    @property
+    def is_drained(self) -> bool:
+        """Whether all that there was to say has been taken."""
+
     def receive_text(self, frame: bytes, now_us: int) -> None:
         """Take a text frame of its WebSocket."""
 
@@ -99,16 +104,24 @@ class SocketioClient(Client):
         session: its own, of whichever wire.
     """
 
-    __slots__ = ("_ack_count", "_poll", "_relays", "_warned_us", "session")
+    __slots__ = (
+        "_ack_count",
+        "_is_handed",
+        "_poll",
+        "_relays",
+        "_taken",
+        "_warned_us",
+        "session",
+    )
 
     wire: ClassVar[_Wire]
     session: _Session
 
-    def __init__(
-        self, sockets: "SkynetSockets", socket_id: str, address: str, *, is_secure: bool
-    ) -> None:
-        super().__init__(sockets, socket_id, address, is_secure=is_secure)
+    def __init__(self, sockets: "SkynetSockets", socket_id: str, arrival: Arrival) -> None:
+        super().__init__(sockets, socket_id, arrival)
         self._poll: Poll | None = None
+        self._taken: asyncio.Future[bool] | None = None
+        self._is_handed = False
         self._relays: OrderedDict[AckId, Replied] | None = None
         self._ack_count = 0
         self._warned_us = 0
@@ -138,6 +151,8 @@ class SocketioClient(Client):
 
     def hold_poll(self, poll: Poll) -> None:
         """Answer a poll as soon as there is something; the session knows of it."""
+        if self._is_handed:
+            self._tell_taken(True)  # the answer to the one before has arrived
         self._poll = poll
         self.pump()
 
@@ -165,6 +180,7 @@ class SocketioClient(Client):
         for event in session.events_received():
             self._take_event(event)
         if self._poll is None and session.is_direct:
+            self._tell_taken(True)
             return
         if self._peer is not None:
             for frame in session.data_to_send():
@@ -183,6 +199,30 @@ class SocketioClient(Client):
             if body is not None:
                 self._poll = None
                 poll.answer(body)
+                self._is_handed = self._taken is not None and self.session.is_drained
+
+    async def has_taken(self) -> bool:
+        """Wait until what it was sent is on its way to it; False if it left before.
+
+        What answers a poll has arrived when the client polls again.
+        """
+        if self.is_over or self.session.is_direct:
+            return not self.is_over
+        assert self._taken is None, "what it asks is done one after another"
+        self._taken = asyncio.get_running_loop().create_future()
+        self._is_handed = self.session.is_drained
+        return await self._taken
+
+    def _tell_taken(self, is_taken: bool) -> None:
+        taken, self._taken = self._taken, None
+        self._is_handed = False
+        if taken is not None:
+            taken.set_result(is_taken)
+
+    def leave(self) -> None:
+        """Its connection is gone."""
+        super().leave()
+        self._tell_taken(False)
 
     def _take_event(self, event: SocketEvent) -> None:
         if type(event) is Event or isinstance(event, Opened):

@@ -2,9 +2,11 @@
 
 from http import HTTPStatus
 
+from thingtank.doors.skynet.door import SkynetDoor
+from thingtank.doors.skynet.origins import refuse_page
+from thingtank.doors.skynet.sockets.client import Arrival
 from thingtank.doors.skynet.sockets.door import SkynetSockets
 from thingtank.doors.skynet.sockets.http import PREFIX, read_query
-from thingtank.doors.skynet.sockets.origins import refuse_page
 from thingtank.doors.skynet.sockets.socketio_client import SocketioClient
 from thingtank.net.websocket import Refused, WebSocketHead, WebSocketPeer, WebSocketRoute
 from thingtank.net.websocket_errors import CloseCode
@@ -106,14 +108,19 @@ class SocketioWebSockets:
     def _begin_engine(self, peer: WebSocketPeer, protocol: str) -> _Conversation | _Refusing:
         asked = _read(peer.head)
         if isinstance(asked, Handshake):
-            is_secure = peer.head.is_secure
-            client = self._sockets.open_engine(asked, peer.address, is_secure=is_secure)
+            arrival = arrival_of(peer.head, self._sockets.door)
+            client = self._sockets.open_engine(asked, arrival)
             return _Conversation(client, peer)
         assert isinstance(asked, Continuation), "it was checked before"
         found = self._sockets.find_engine(asked.sid)
         if found is None or found.session.begin_upgrade(self._sockets.door.now_us()):
             return _Refusing(peer, b"")
         return _Conversation(found, peer)
+
+
+def arrival_of(head: WebSocketHead, door: SkynetDoor) -> Arrival:
+    """How a client has come by a WebSocket of its own."""
+    return Arrival(head.address, head.is_secure, door.lets_in(head.headers))
 
 
 def _read(head: WebSocketHead) -> Handshake | Continuation | Refusal:

@@ -159,6 +159,7 @@ async def test_requests_of_one_client_are_done_in_order(client: Client) -> None:
     assert events == [("config", 1), ("whoami", 1), ("config", 2), ("whoami", 2)]
 
 
+DEEP = b"[" * 300 + b"]" * 300
 BAD = [b"\xff", b"[1]", b"text", b"{" * 500, b'"x"', b'{"a":']
 
 
@@ -181,6 +182,7 @@ async def test_what_is_no_request_is_refused_and_costs_nobody_anything(
         ("message", b"{}", ReasonCode.PAYLOAD_FORMAT_INVALID),
         ("tb", b"\xff", ReasonCode.PAYLOAD_FORMAT_INVALID),
         ("message", b" " * 200_000, ReasonCode.PAYLOAD_FORMAT_INVALID),
+        ("message", b'{"devices":"*","payload":%b}' % DEEP, ReasonCode.PAYLOAD_FORMAT_INVALID),
         ("update", b'{"uuid":"nobody"}', ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR),
         ("message", b'{"devices":"nobody","payload":1}', ReasonCode.SUCCESS),
         ("whoami", b"{}", ReasonCode.SUCCESS),

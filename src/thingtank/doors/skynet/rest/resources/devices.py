@@ -19,7 +19,6 @@ QUERY_WORDS = Words("Devices not found", int(EventCode.QUERIED))
 REGISTER_WORDS = Words("Device not registered", int(EventCode.REGISTERED))
 UPDATE_WORDS = Words(event_code=int(EventCode.UPDATED), missing="device")
 UNREGISTER_WORDS = Words(event_code=int(EventCode.UNREGISTERED), missing="unregister")
-MINE_WORDS = Words()
 
 LOGGED_QUERY_MAX = 100  # devices that a stranger's query is noted with
 
@@ -132,7 +131,7 @@ async def get_my_devices(door: SkynetDoor, request: Request) -> Reply:
 
 
 async def get_local_devices(door: SkynetDoor, request: Request) -> Reply:
-    """`GET /localdevices`: those at the caller's address that nobody owns, or the caller does."""
+    """`GET /localdevices`: those at the caller's address."""
     return await _local(door, request, is_unclaimed=False)
 
 

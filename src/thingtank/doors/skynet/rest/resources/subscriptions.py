@@ -32,6 +32,6 @@ async def delete_subscription(door: SkynetDoor, request: Request) -> Reply:
 async def delete_subscriptions(door: SkynetDoor, request: Request) -> Reply:
     """`DELETE /v2/devices/:uuid/subscriptions`: all, or those of `emitterUuid` and `type`."""
     await stored_subscriptions.remove(
-        door, request.party, request.uuid, request.text("emitterUuid"), request.text("type")
+        door, request.party, request.uuid, request.choice("emitterUuid"), request.choice("type")
     )
     return NO_CONTENT

@@ -38,7 +38,7 @@ async def revoke_tokens(door: SkynetDoor, request: Request) -> Reply:
 
 async def search_tokens(door: SkynetDoor, request: Request) -> Reply:
     """`POST /search/tokens`: what is known of tokens but themselves, of `uuid` or of the caller."""
-    uuid = request.text("uuid") or request.party.uuid
+    uuid = request.choice("uuid") or request.party.uuid
     found = await tokens.listing(door, request.party, uuid)
     tag = request.parameters.get("tag", request.parameters.get("metadata.tag"))
     return answer([shown for shown in found if tag is None or shown["tag"] == tag])

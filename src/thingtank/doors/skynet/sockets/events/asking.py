@@ -3,12 +3,11 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-import msgspec
-
 from thingtank.doors.skynet.errors import NotReady
 from thingtank.doors.skynet.records import iso_time
 from thingtank.doors.skynet.sockets.refusals import Refusal
 from thingtank.protocols.socketio.events import AckId
+from thingtank.protocols.socketio.json_values import NotJson, decode
 from thingtank.tank.errors import Unauthenticated
 from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.permissions import Party
@@ -70,8 +69,8 @@ def body_of(value: Any) -> dict[str, Any]:
     """An object, also of the text that is its JSON; an empty one of all else."""
     if isinstance(value, str) and value[:1] == "{":
         try:
-            value = msgspec.json.decode(value)
-        except (msgspec.MsgspecError, RecursionError):
+            value = decode(value.encode())
+        except (NotJson, UnicodeEncodeError):
             return {}
     return value if isinstance(value, dict) else {}
 
@@ -98,19 +97,18 @@ def acting_by(client: "Client", body: Mapping[str, Any]) -> Party:
     if uuid and token:
         if uuid == party.uuid and token == party.token:
             return party
-        other = client.door.parties.device(uuid, token, client.address)
-        return Party(party.caller, party.device, opens_id=other.device_id, token=other.token)
+        return client.door.parties.opening(party, uuid, token)
     check_is_known(client)
     return party
 
 
 def check_is_known(client: "Client") -> None:
-    """Keep strangers out where the tank is not open.
+    """Keep strangers out where they are not let in.
 
     Raises:
         Unauthenticated.
     """
-    if not (client.has_identified or client.door.is_open):
+    if not (client.has_identified or client.arrival.is_let_in):
         raise Unauthenticated("identify first")
 
 

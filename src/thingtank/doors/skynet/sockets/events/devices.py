@@ -9,6 +9,7 @@ from thingtank.doors.skynet.sockets.events.asking import (
     Asking,
     EventSpec,
     acting,
+    check_is_known,
     refuse_as,
     refuse_plainly,
     stamped,
@@ -35,6 +36,7 @@ def record_of(asking: Asking, device: Device, party: Party) -> dict[str, Any]:
 
 async def _register(asking: Asking) -> Answer:
     client = asking.client
+    check_is_known(client)
     registered = await devices.register(
         client.door, client.party, asking.body, is_legacy=client.is_legacy
     )

@@ -7,6 +7,7 @@ from thingtank.doors.skynet.sockets.events.asking import (
     Answer,
     Asking,
     EventSpec,
+    check_is_known,
     refuse_plainly,
     stamped,
     text_of,
@@ -48,8 +49,10 @@ async def identified(client: "Client", body: dict[str, Any]) -> tuple[Party, str
     asked = {name: value for name, value in body.items() if name not in _NO_PROPERTIES}
     if uuid or token:
         party = client.door.parties.device(uuid, token, client.address)
+        await client.door.rates.count("connections", party)
         await _store(client, party, asked)
         return party, token
+    check_is_known(client)
     stranger = client.door.parties.stranger(client.address)
     made = await devices.register(
         client.door, stranger, {**asked, "autoRegister": True}, is_legacy=client.is_legacy
@@ -91,6 +94,7 @@ async def _authenticate(asking: Asking) -> Answer:
     client, body = asking.client, asking.body
     uuid, token = text_of(body, "uuid"), text_of(body, "token")
     party = client.door.parties.device(uuid, token, client.address)
+    await client.door.rates.count("connections", party)
     log_identity(client, party, EventCode.AUTHENTICATED)
 
     def ready() -> None:

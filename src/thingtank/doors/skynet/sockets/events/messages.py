@@ -16,7 +16,8 @@ from thingtank.tank.actions.messages import Sent
 from thingtank.tank.errors import ValidationFailed
 from thingtank.tank.messaging.messages import EventName
 
-WANTS_RECEIPTS = "receipt"  # a member of messages whose sender wants to know what became of them
+# Members of messages whose sender wants to know what became of them; they are not delivered.
+WANT_RECEIPTS = frozenset({"receipts", "receipt"})
 _MOST_MEMBERS = 50  # of a gateway's request
 _NO_GATEWAY = "Gateway not found"
 _ARRIVED = ("delivered", "kept")
@@ -26,18 +27,27 @@ _OF_ANSWERS = ("devices", "ack", "payload")
 async def _message(asking: Asking) -> Answer:
     """Early: acknowledged by the recipient. Later: once it is accepted."""
     client = asking.client
-    body = asking.body
+    check_is_known(client)
+    body, wants_receipts = _without_wish(asking.body)
     if not client.is_legacy or asking.ack is None:
         sent = await messages.send(client.door, client.party, body)
-        return _receipts(sent) if body.get(WANTS_RECEIPTS) else ()
+        return _receipts(sent) if wants_receipts else ()
     relay = Relay(client, asking.ack, client.door.now_us())
     sent = await messages.send(client.door, client.party, body, reply=relay)
     if relay.is_taken:
         client.sockets.deadlines.watch(relay)
         return None
-    if body.get(WANTS_RECEIPTS):
+    if wants_receipts:
         return _receipts(sent)
     return ({"api": "message", "result": all(_has_arrived(sent))},)
+
+
+def _without_wish(body: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """A message, and whether its sender wants to know what became of it."""
+    if WANT_RECEIPTS.isdisjoint(body):
+        return body, False
+    message = {name: value for name, value in body.items() if name not in WANT_RECEIPTS}
+    return message, any(body.get(name) for name in WANT_RECEIPTS)
 
 
 def _has_arrived(sent: Sent) -> list[bool]:

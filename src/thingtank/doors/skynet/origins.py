@@ -1,4 +1,4 @@
-"""Which browsers' pages may use the sockets."""
+"""Which browsers' pages may use the door."""
 
 from http import HTTPStatus
 
