@@ -21,6 +21,7 @@ _UUID = re.compile(r"[A-Za-z0-9\-_.:@]+")
 _RESERVED = frozenset({".", "..", "all"})  # path steps, RFC 3986, 5.2.4; SkyNet's broadcast
 # SkyNet's topics of what a device broadcasts, and of its texts, are its uuid with these.
 _BROADCASTS_ENDS = ("_bc", "_tb")
+_GROUP_BEGINS = "tag:"  # a message to it goes to a group
 
 
 class DeviceToken(msgspec.Struct, frozen=True, gc=False):
@@ -62,7 +63,7 @@ def uuid_problems(uuid: str) -> list[tuple[str, str]]:
     if _UUID.fullmatch(uuid) is None:
         return [("uuid", "may have letters, digits and - _ . : @ only")]
     key = uuid_key(uuid)
-    if key in _RESERVED or key.endswith(_BROADCASTS_ENDS):
+    if key in _RESERVED or key.endswith(_BROADCASTS_ENDS) or key.startswith(_GROUP_BEGINS):
         return [("uuid", "is reserved")]
     return []
 

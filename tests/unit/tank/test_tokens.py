@@ -28,6 +28,8 @@ BAD = [
     ("..", "is reserved"),
     ("all", "is reserved"),
     ("All", "is reserved"),
+    ("tag:den", "is reserved"),
+    ("Tag:den", "is reserved"),
     ("lamp_bc", "is reserved"),
     ("Lamp_BC", "is reserved"),
     ("lamp_tb", "is reserved"),
