@@ -310,7 +310,7 @@ async def test_of_very_many_datastreams_fewer_records_are_read_at_once(
     me = bench.shown("me")
     for value in range(5):
         bench.clock.at_us += 1000
-        await data.write(bench.door, me, "me", {name: value for name in "abcd"})
+        await data.write(bench.door, me, "me", dict.fromkeys("abcd", value))
     for limit, count in ((0, 3), (10, 3), (2, 2)):
         found = await data.read(bench.door, me, "me", limit=limit)
         assert [each.values["a"] for each in found] == ["4", "3", "2"][:count]
