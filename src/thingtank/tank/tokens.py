@@ -19,8 +19,8 @@ UUID_CHARS_MAX = 64
 
 _UUID = re.compile(r"[A-Za-z0-9\-_.:@]+")
 _RESERVED = frozenset({".", "..", "all"})  # path steps, RFC 3986, 5.2.4; SkyNet's broadcast
-# SkyNet's topics of what a device broadcasts, and of its texts, are its uuid with these.
 _GROUPS = "tag:"  # how messages name all devices of a tag
+# SkyNet's topics of what a device broadcasts, and of its texts, are its uuid with these.
 _BROADCASTS_ENDS = ("_bc", "_tb")
 
 

@@ -120,6 +120,7 @@ async def test_strangers_are_told_nothing_by_a_closed_server(
     [
         {"Origin": "http://evil.example"},
         {"Host": "evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
         {"X-Forwarded-For": "8.8.8.8"},
         {"Via": "1.1 proxy"},
     ],

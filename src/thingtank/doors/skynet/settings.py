@@ -49,7 +49,7 @@ class SkynetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     redis_url: str = ""
     unthrottled_networks: tuple[str, ...] = ()
     connections_max: int = 20_000
-    connections_per_address_max: int = 20_000
+    connections_per_address_max: int = 5_000
     message_bytes_max: int = 131_072
     unread_bytes_max: int = 1_048_576
     subscriptions_max: int = 1000

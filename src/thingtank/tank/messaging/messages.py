@@ -36,9 +36,11 @@ class Message:
         at_us: when it was sent.
         content: as it was sent (`devices`, `payload` or `message`, `topic`, …) and `fromUuid`.
         event: what it is.
+        origin: what it and all copies that are forwarded of it have in common; blank until it is
+            forwarded. The tank's own, which no client sees or sets.
     """
 
-    __slots__ = ("_encoded", "at_us", "content", "event", "from_id", "from_uuid")
+    __slots__ = ("_encoded", "at_us", "content", "event", "from_id", "from_uuid", "origin")
 
     def __init__(
         self,
@@ -47,12 +49,14 @@ class Message:
         at_us: int,
         content: dict[str, Any],
         event: EventName = "message",
+        origin: str = "",
     ) -> None:
         self.from_uuid = from_uuid
         self.from_id = from_id
         self.at_us = at_us
         self.content = content
         self.event: EventName = event
+        self.origin = origin
         self._encoded: dict[str, bytes] = {}
 
     @property
@@ -115,11 +119,16 @@ class Message:
     def addressed(self, devices: Any) -> "Message":
         """The same message with other recipients in it."""
         content = {**self.content, "devices": devices}
-        return Message(self.from_uuid, self.from_id, self.at_us, content, self.event)
+        return Message(self.from_uuid, self.from_id, self.at_us, content, self.event, self.origin)
 
 
 def message_of(
-    asked: Any, from_uuid: str, from_id: int, at_us: int, event: EventName = "message"
+    asked: Any,
+    from_uuid: str,
+    from_id: int,
+    at_us: int,
+    event: EventName = "message",
+    origin: str = "",
 ) -> Message:
     """A message that somebody asks to be sent.
 
@@ -138,7 +147,7 @@ def message_of(
         del content["ack"]
     if from_uuid:
         content["fromUuid"] = from_uuid
-    return Message(from_uuid, from_id, at_us, content, event)
+    return Message(from_uuid, from_id, at_us, content, event, origin)
 
 
 def is_for_many(target: str) -> bool:
