@@ -18,6 +18,12 @@ def needed_program(name: str) -> str:
     return found
 
 
+def find_chromium() -> str | None:
+    """Where Chromium is: what CHROMIUM names, or without windows, which is twice as quick, or whole."""
+    names = ("chromium-headless-shell", "chromium", "chromium-browser")
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
 def needed_file(path: Path) -> Path:
     """A file that `make dev` (`tools/setup.sh`) puts where it is."""
     if not path.exists():

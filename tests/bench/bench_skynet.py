@@ -185,16 +185,18 @@ def _rates(case: Case, rounds: CaseRounds) -> Result:
     assert clock is not None
     assert cpu is not None
     ratio = rounds.ratio(OURS, _nearest(case.work), per_cpu_second)
+    # Where others use the machine, the clock says how much they left over.
+    reached = min(cpu.median, clock.median) if rounds.undisturbed else cpu.median
     is_met = None
     if case.at_least:
-        is_met = clock.median >= case.at_least and not failures(rounds, OURS)
-    notes = [f"{figures(cpu)} for each CPU-second", f"p50 {_median_p50_ms(rounds)} ms"]
+        is_met = reached >= case.at_least and not failures(rounds, OURS)
+    notes = [f"{number(cpu.lowest)} to {number(cpu.highest)}", f"p50 {_median_p50_ms(rounds)} ms"]
     notes += [*rate_notes(rounds, list(PEERS)), *_historic(case, clock.median), rounds.quietness]
     return Result(
         case.name,
         case.target,
-        clock.median,
-        f"{case.unit}/s",
+        cpu.median,
+        f"{case.unit}/CPU-s",
         ratio.median if ratio else None,
         is_met,
         "; ".join([*notes, *complaints(rounds, list(PEERS))]),

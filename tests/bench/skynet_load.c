@@ -294,7 +294,7 @@ static void shake_hands(char *path, size_t room) {
     desk.in[desk.in_size] = 0;
     got = answer_at(desk.in, desk.in_size);
   } while (!got.size);
-  if (got.status != 200) fail("the server answered a handshake with %d", got.status);
+  if (got.status != 200) fail("the server answered a handshake with %d: %.*s", got.status, (int)got.body_size, got.body);
   size_t sid_size = strcspn((char *)got.body, ":");
   if (sid_size >= got.body_size) fail("no session: %.*s", (int)got.body_size, got.body);
   snprintf(path, room, "/socket.io/1/websocket/%.*s", (int)sid_size, got.body);

@@ -1,13 +1,13 @@
 """Headless Chromium in front of a real server. Screenshots go to `build/screenshots`."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 from tests.live_server import LiveServer, start_server
+from tests.needed import find_chromium
 
 SCREENSHOTS = Path("build/screenshots")
 WAIT_MS = 15_000
@@ -17,11 +17,9 @@ OpenBrowser = Callable[..., Page]
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    program = (
-        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    )
+    program = find_chromium()
     if program is None:
-        reason = "chromium is not installed; as root: apt-get install chromium"
+        reason = "Chromium is not installed; as root: apt-get install chromium-headless-shell"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)

@@ -147,6 +147,22 @@ def test_page_is_readable_and_fits(
     screenshot(page, f"{name}-{theme}-{size}")
 
 
+def test_the_menu_fits_beside_the_account_at_every_width(
+    filled: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object]
+) -> None:
+    page = open_browser(1280, 900, storage_state=signed_in)
+    page.goto(f"{filled.url}/keys/")
+    last, account = page.locator(".topbar__nav a").last, page.locator(".topbar__end")
+    for width in (1280, 1181, 1180, 800, 641, 640):
+        page.set_viewport_size({"width": width, "height": 900})
+        check_fits(page)
+        link, end = last.bounding_box(), account.bounding_box()
+        assert link is not None
+        assert end is not None
+        is_above = end["y"] + end["height"] <= link["y"]
+        assert is_above or link["x"] + link["width"] <= end["x"], f"{width} px"
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_pages_for_strangers_are_readable_and_fit(
     server: LiveServer, provisioned: dict[str, object], open_browser: OpenBrowser, theme: str

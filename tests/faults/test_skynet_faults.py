@@ -73,7 +73,7 @@ class Polite:
         self.who = make_device(server)
         self._wire = MqttWire(server.sockets["mqtt"], self.who)
 
-    def check(self, seconds_max: float = 1.5) -> None:
+    def check(self, seconds_max: float = 3.0) -> None:
         """It is served without delay."""
         started_s = time.monotonic()
         self._wire.ask("message", {"devices": self.who[0], "payload": "polite"})
@@ -132,15 +132,12 @@ def test_who_never_answers_heartbeats_is_dropped_and_was_there_until_then(
     server: LiveServer, polite: Polite
 ) -> None:
     silent: list[tuple[socket.socket, Credentials]] = []
-    started_s = time.monotonic()
     for wire in (*AGES, "raw"):
         connection, who = open_socket(server), make_device(server)
         upgrade(connection, "/ws/v2" if wire == "raw" else socketio_path(server, wire))
         say_who_one_is(connection, wire, who)
-        silent.append((connection, who))
-    for _, who in silent:
         wait_until(lambda who=who: is_online(server, who))
-    assert time.monotonic() - started_s < 1  # else some may be gone already
+        silent.append((connection, who))
     for connection, who in silent:
         received_until_closed(connection)
         connection.close()

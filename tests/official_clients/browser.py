@@ -6,8 +6,6 @@ these ports are the server's, and that there is no other host at all.
 """
 
 import json
-import os
-import shutil
 import tempfile
 import threading
 import time
@@ -22,6 +20,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, WebSocket, sync_playwright
 from playwright.sync_api import Error as BrowserError
 from tests.live_server import start_server
+from tests.needed import find_chromium
 from tests.official_clients.checks import Mismatch, Missing, needed_files, time_limit
 from tests.official_clients.tank import Tank
 
@@ -175,10 +174,10 @@ def open_pages(path: Path) -> Iterator[Pages]:
 
 def chromium() -> str:
     """The program that the browser tests use as well."""
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")  # fmt: skip
+    found = find_chromium()
     if found is None:
         raise Missing(
-            "chromium is not installed; as root: apt-get install chromium,"
+            "Chromium is not installed; as root: apt-get install chromium-headless-shell,"
             " or give its path in the environment variable CHROMIUM"
         )
     return found

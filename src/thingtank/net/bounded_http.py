@@ -19,7 +19,6 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from thingtank.net.adoption import Adopt
 from thingtank.net.paths import find_path
 
-_NOBODY = asyncio.Protocol()
 _OFFERS = frozenset({b"upgrade", b"http2-settings"})  # headers, and options of `Connection`
 
 
@@ -142,8 +141,6 @@ class BoundedHttp(HttpToolsProtocol):
         self._end_timers()
         lines = [b"%b: %b\r\n" % header for header in self.headers]
         head = b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
-        # uvloop would keep a method of this protocol, and so all of it, beside one with buffers.
-        self.transport.set_protocol(_NOBODY)
         adopt(self.transport, head + b"".join(lines) + b"\r\n" + data)
         self._let_go()
 

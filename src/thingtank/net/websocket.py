@@ -47,6 +47,7 @@ _READ_BYTES = 2048  # at first; the buffer of who sends more grows
 KEPT_HEADERS = SIGNS | {"cookie", "host", "origin", "user-agent"}
 
 _NO_HEADERS: CIMultiDict[str] = CIMultiDict()
+_NOBODY = asyncio.Protocol()
 _LOG = PicowsLog()
 _TEXT, _BINARY = WSMsgType.TEXT, WSMsgType.BINARY
 _FRAME_TYPES = {
@@ -426,6 +427,9 @@ class WebSockets:
         self._handshakes.add(protocol)
         # uvloop chooses how a connection is read when reading begins.
         transport.pause_reading()
+        # And it keeps `data_received` of the last protocol that had one, with all that belongs to
+        # it: of HTTP 5 KB, for as long as the WebSocket lasts.
+        transport.set_protocol(_NOBODY)
         transport.set_protocol(protocol)
         protocol.connection_made(gathering)
         feed(protocol, data)

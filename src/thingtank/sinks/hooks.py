@@ -146,7 +146,8 @@ class ForwardSink:
         if not isinstance(content, dict) or not may_send_on(content, device.uuid):
             return Outcome(Verdict.REFUSED, error="it would go in circles")
         message = forwarded(content, device.uuid, hook.target)
-        sent = await send_message(self._tank, Party(STRANGER, device), message)
+        party = Party(STRANGER, device)
+        sent = await send_message(self._tank, party, message, origin=sent_on.origin)
         if any(receipt.outcome == "undeliverable" for receipt in sent.receipts):
             return Outcome(Verdict.REFUSED, error="there is no such device that it may send to")
         return Outcome(Verdict.DELIVERED)

@@ -19,6 +19,7 @@ UUID_CHARS_MAX = 64
 
 _UUID = re.compile(r"[A-Za-z0-9\-_.:@]+")
 _RESERVED = frozenset({".", "..", "all"})  # path steps, RFC 3986, 5.2.4; SkyNet's broadcast
+_GROUPS = "tag:"  # how messages name all devices of a tag
 # SkyNet's topics of what a device broadcasts, and of its texts, are its uuid with these.
 _BROADCASTS_ENDS = ("_bc", "_tb")
 
@@ -62,7 +63,7 @@ def uuid_problems(uuid: str) -> list[tuple[str, str]]:
     if _UUID.fullmatch(uuid) is None:
         return [("uuid", "may have letters, digits and - _ . : @ only")]
     key = uuid_key(uuid)
-    if key in _RESERVED or key.endswith(_BROADCASTS_ENDS):
+    if key in _RESERVED or key.startswith(_GROUPS) or key.endswith(_BROADCASTS_ENDS):
         return [("uuid", "is reserved")]
     return []
 

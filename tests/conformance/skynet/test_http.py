@@ -120,6 +120,7 @@ async def test_strangers_are_told_nothing_by_a_closed_server(
     [
         {"Origin": "http://evil.example"},
         {"Host": "evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
         {"X-Forwarded-For": "8.8.8.8"},
         {"Via": "1.1 proxy"},
     ],
@@ -153,6 +154,7 @@ async def test_wrong_tokens_are_not_looked_at_for_ever(closed: SkyNet) -> None:
         legacy = await closed.ask("GET", f"/events/{uuid}?token=bad")
         assert legacy.status_code == 429
         assert "too many wrong tokens" in legacy.json()["error"]["message"].lower()
+        assert (await closed.ask("GET", f"/authenticate/{uuid}?token=bad")).status_code == 429
 
 
 @pytest.mark.parametrize("way", ["direct", "asgi"])
@@ -321,3 +323,20 @@ async def test_a_field_that_is_too_deep_stays_text(skynet: SkyNet) -> None:
     deep = "[" * 400 + "]" * 400
     answer = await skynet.ask("PUT", f"/devices/{uuid}", form=f"token={token}&x={deep}")
     assert (answer.status_code, answer.json()["x"]) == (200, deep)
+
+
+async def test_passwords_of_hooks_are_in_no_log(skynet: SkyNet) -> None:
+    hook = {"url": "https://h.example", "auth": {"user": "me", "pass": "hunter2"}}
+    hooks = {"messageHooks": [hook]}
+    made = (await skynet.ask("POST", "/devices", json={"meshblu": hooks, "token": "t"})).json()
+    auth = (made["uuid"], "t")
+    await skynet.ask("PUT", f"/devices/{auth[0]}", json={"meshblu": hooks, "token": "t"})
+    await skynet.ask("PUT", f"/devices/{auth[0]}", auth=auth, json={"meshblu": hooks})
+    await skynet.ask("PUT", f"/v2/devices/{auth[0]}", auth=auth, json={"$set": {"meshblu": hooks}})
+    await skynet.ask("GET", f"/devices/{auth[0]}?token=t")
+    assert "hunter2" in (await skynet.ask("GET", "/v2/whoami", auth=auth)).text
+    assert len(skynet.served) >= 5
+    assert "hunter2" not in repr(skynet.served)
+    logged = await skynet.ask("GET", f"/events/{auth[0]}", auth=auth)
+    assert len(logged.json()["events"]) >= 4
+    assert "hunter2" not in logged.text

@@ -55,7 +55,7 @@ def unknown_uuid() -> str:
     return str(uuid.uuid4())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Place]]:
     sets = [word for rate in RATES for word in ("--set", f"skynet.rate_{rate}_s=0")]
     with (

@@ -22,6 +22,12 @@ HIDING: dict[str, dict[str, Any]] = {
 }
 
 
+WHERE_AND_HOW = pytest.mark.parametrize(
+    ("openness", "lists"),
+    [*(("closed", how) for how in HIDING), ("open", "an empty list"), ("open", "a blacklist")],
+)
+
+
 class Hidden:
     """A hidden device, one that is not there, and what its owner sees of it."""
 
@@ -66,8 +72,7 @@ def ask_rest(wire: RestWire, request: Any, hidden: Hidden, uuid: str) -> Any:
     return wire.ask(method, path, body)
 
 
-@pytest.mark.parametrize("lists", HIDING)
-@pytest.mark.parametrize("openness", ["open", "closed"])
+@WHERE_AND_HOW
 @pytest.mark.parametrize("age", ["REST of 2014", "REST"])
 def test_over_rest(
     places: dict[str, Place], opened: Opened, openness: str, age: str, lists: str
@@ -108,8 +113,7 @@ def test_over_rest_in_its_name(places: dict[str, Place], opened: Opened, area: s
     assert differing == []
 
 
-@pytest.mark.parametrize("lists", HIDING)
-@pytest.mark.parametrize("openness", ["open", "closed"])
+@WHERE_AND_HOW
 @pytest.mark.parametrize(
     ("name", "who"),
     [

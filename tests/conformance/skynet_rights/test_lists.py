@@ -344,8 +344,13 @@ def test_a_whitelist_lets_those_that_it_names_do_what_it_is_about_and_no_more(
         assert found == expected, uuids
 
 
-@pytest.mark.parametrize("name", [name for names in LISTS.values() for name in names])
-@pytest.mark.parametrize("openness", ["open", "closed"])
+@pytest.mark.parametrize(
+    ("openness", "name"),
+    [
+        *(("open", name) for names in LISTS.values() for name in names),
+        *(("closed", area) for area in AREAS),
+    ],
+)
 @pytest.mark.parametrize("wire", WIRES)
 def test_a_blacklist_keeps_those_that_it_names_from_what_it_is_about(
     clients: Clients, places: dict[str, Place], wire: str, openness: str, name: str

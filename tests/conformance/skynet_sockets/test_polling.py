@@ -384,6 +384,14 @@ class TestRequests:
             answer = await Http(world).ask("GET", path, b"", "", f"Origin: {come_in}")
             assert answer.status == 200
 
+    async def test_a_script_of_another_sites_page_opens_no_session(self, make_world: Any) -> None:
+        world = await make_world()
+        script = "Sec-Fetch-Site: cross-site"
+        for path in ("/socket.io/1/?jsonp=0", "/socket.io/?EIO=3&transport=polling&j=0"):
+            assert (await Http(world).ask("GET", path, b"", "", script)).status == 403
+            own = await Http(world).ask("GET", path, b"", "", "Sec-Fetch-Site: same-origin")
+            assert own.status == 200
+
     @pytest.mark.parametrize("trusted", [True, False])
     async def test_clients_behind_a_trusted_proxy_are_told_apart(
         self, make_world: Any, trusted: bool

@@ -274,6 +274,24 @@ class TestOnBothGenerations:
         assert 0 < refused["error"]["retryAfter"] <= 0.5
         await eventually(lambda: len(world.sockets.clients) == 2)
 
+    async def test_device_that_says_who_it_is_again_and_again_is_there_once(
+        self, make_world: MakeWorld, wire: str
+    ) -> None:
+        world = await make_world(rate_connections_s=5)
+        own, other = await world.device(), await world.device()
+        client = await WIRES[wire](world).open()
+        await client.identify(own)
+        for _ in range(5):
+            told = await client.ask("authenticate", other)
+            assert told["authentication"] is True
+            await client.heard("ready")
+        device = await device_of(world, other["uuid"])
+        visit = world.tank.messaging.presence.visit(device.device_id)
+        assert visit is not None
+        assert len(visit.connections) == 1
+        told = await client.ask("authenticate", other)
+        assert (told["authentication"], told["error"]["code"]) == (False, 429)
+
     @pytest.mark.parametrize(("is_open", "headers"), FOREIGN)
     async def test_no_strangers_are_let_in_that_are_not_of_this_machine(
         self, make_world: MakeWorld, wire: str, is_open: bool, headers: tuple[str, ...]

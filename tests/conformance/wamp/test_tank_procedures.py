@@ -59,6 +59,7 @@ async def test_every_procedure_does_what_it_says(serializer: str, tmp_path: Path
         await deliveries(world, alice, feed_id)
         await keys(alice, join, feed_id)
         await products_and_devices(alice, join)
+        await tokens_and_messages(alice, feed_id)
         await users(root)
         await alice("feeds.delete", feed_id)
         assert await alice.error("feeds.get", feed_id) == "tank.error.no_such_feed"
@@ -306,6 +307,25 @@ async def products_and_devices(alice: Journey, join: Callable[[str], Journey]) -
     assert developed["product"]["state"] == "develop"
 
 
+async def tokens_and_messages(alice: Journey, feed_id: int) -> None:
+    uuid = (await alice("devices.get", feed_id))["uuid"]
+    made = await alice("tokens.create", feed_id, tag="bench")
+    assert (len(made["token"]), made["tag"]) == (40, "bench")
+    shown = {name: value for name, value in made.items() if name != "token"}
+    assert await alice("tokens.list", uuid) == [shown]
+    assert await alice("tokens.revoke", feed_id, made["token"]) is True
+    assert await alice("tokens.revoke", feed_id, made["token"]) is False
+    await alice("tokens.create", feed_id, tag="bench")
+    assert await alice("tokens.revoke_some", feed_id, tag="bench") == 1
+    assert len(await alice("tokens.reset", feed_id)) == 40
+    changed = {"color": "red", "gone": None}
+    assert await alice("devices.change", feed_id, changed) == {"color": "red"}
+    assert (await alice("devices.properties", uuid))["color"] == "red"
+    sent = await alice("messages.send", uuid, {"on": True}, topic="lights", sender=uuid)
+    assert sent["receipts"] == [{"devices": uuid, "outcome": "away", "count": 1}]
+    assert await alice.error("messages.send", []) == "wamp.error.invalid_argument"
+
+
 async def users(root: Journey) -> None:
     made = await root(
         "users.create", {"login": "carol", "email": "c@example.org", "password": "long-and-secret"}
@@ -347,6 +367,13 @@ async def test_who_may_not_is_refused_by_every_procedure_that_changes_something(
         "products.create": [PRODUCT],
         "devices.create": [{"title": "x"}],
         "devices.develop": [{"title": "x"}],
+        "devices.change": [feed_id, {"color": "red"}],
+        "tokens.list": [feed_id],
+        "tokens.create": [feed_id],
+        "tokens.reset": [feed_id],
+        "tokens.revoke": [feed_id, "x"],
+        "tokens.revoke_some": [feed_id],
+        "messages.send": [device.uuid, {"on": True}],
         "users.list": [],
         "users.create": [{"login": "x"}],
         "users.update": ["alice", {"about": "x"}],

@@ -9,6 +9,7 @@ from tests.unit.tank.messaging.messaging_bench import NOW_US, Bench, Ear
 from thingtank.stores.kept_message_settings import KeptMessageSettings
 from thingtank.stores.memory_kept_messages import MemoryKeptMessages
 from thingtank.tank.access import OPERATOR, Caller
+from thingtank.tank.actions import messages
 from thingtank.tank.actions.devices import delete_device
 from thingtank.tank.actions.messages import Receipt, send_message
 from thingtank.tank.errors import (
@@ -130,6 +131,26 @@ async def test_a_group_nobody_of_which_may_be_reached_looks_like_none(bench: Ben
     await bench.make("d", tags=("secret",), sendWhitelist=[], keepMessages=True)
     assert (await send(bench, "tag:secret"))["tag:secret"] == ("undeliverable", 0)
     assert (await send(bench, "tag:nothing"))["tag:nothing"] == ("undeliverable", 0)
+
+
+async def test_a_group_all_of_which_is_away_is_away_and_may_be_sent_to(bench: Bench) -> None:
+    await bench.make("a", tags=("den",))
+    await bench.make("d", tags=("den",), sendWhitelist=[])
+    assert await send(bench, "tag:den") == {"tag:den": ("away", 0)}
+
+
+async def test_the_groups_of_one_message_have_so_many_members_together_and_no_more(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "GROUP_MAX", 3)
+    monkeypatch.setattr(messages, "GROUP_PAGE", 2)
+    for uuid in ("a", "b", "c"):
+        await bench.make(uuid, tags=("x", "y"), keepMessages=True)
+    assert await send(bench, ["tag:x", "tag:y", "a"]) == {
+        "tag:x": ("delivered", 3),
+        "tag:y": ("undeliverable", 0),
+        "a": ("kept", 1),
+    }
 
 
 async def test_a_device_that_is_named_several_ways_gets_it_once(bench: Bench) -> None:

@@ -28,6 +28,8 @@ BAD = [
     ("..", "is reserved"),
     ("all", "is reserved"),
     ("All", "is reserved"),
+    ("tag:hall", "is reserved"),
+    ("TAG:hall", "is reserved"),
     ("lamp_bc", "is reserved"),
     ("Lamp_BC", "is reserved"),
     ("lamp_tb", "is reserved"),

@@ -54,8 +54,9 @@ class SkynetDoor:
         if not self.is_open:
             return False
         settings = self.settings
-        host = headers.get("host", "")
-        if not may_come_from(headers.get("origin", ""), host, settings.allowed_origins):
+        host, origin = headers.get("host", ""), headers.get("origin", "")
+        fetch_site = headers.get("sec-fetch-site", "")
+        if not may_come_from(origin, host, settings.allowed_origins, fetch_site):
             return False
         if settings.open_access == "always":
             return True

@@ -44,6 +44,6 @@ class TooManyWrongTokens(Unauthenticated):
         retry_after_s: when they are again.
     """
 
-    def __init__(self, retry_after_s: int) -> None:
+    def __init__(self, message: str, retry_after_s: int = 60) -> None:
         self.retry_after_s = retry_after_s
-        super().__init__(f"too many wrong tokens; try again in {retry_after_s // 60} minutes")
+        super().__init__(message)

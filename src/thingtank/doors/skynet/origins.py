@@ -6,13 +6,19 @@ from thingtank.net.origins import is_own
 from thingtank.net.websocket import Refused, WebSocketHead
 
 
-def may_come_from(origin: str, host: str, allowed: tuple[str, ...]) -> bool:
+def may_come_from(origin: str, host: str, allowed: tuple[str, ...], fetch_site: str = "") -> bool:
     """Whether who says to come from an origin may come in.
 
     Args:
         origin: blank for none. npm's skynet, which is no page, sends a bare host and port.
         host: as the request's Host header says.
+        fetch_site: its header Sec-Fetch-Site, by which browsers tell what they load for a page's
+            images and scripts, without an origin.
+
+    Source: Fetch Metadata Request Headers, 2.3.
     """
+    if not origin:
+        return fetch_site != "cross-site" or "*" in allowed
     is_page = "://" in origin or origin == "null"
     return not is_page or is_own(origin, host, allowed)
 

@@ -14,6 +14,8 @@ from thingtank.tank.things import Device
 from thingtank.tank.tokens import uuid_key
 
 _WRONG = "unauthorized"
+_FORGET_S = FORGET_US // 1_000_000
+_TOO_MANY = f"too many wrong tokens; try again in {_FORGET_S // 60} minutes"
 
 
 class Parties:
@@ -45,7 +47,7 @@ class Parties:
         attempts = self._attempts
         name = uuid_key(uuid)
         if attempts.is_name_locked(address, name) or attempts.is_address_locked(address):
-            raise TooManyWrongTokens(FORGET_US // 1_000_000)
+            raise TooManyWrongTokens(_TOO_MANY, _FORGET_S)
         device = self._directory.find_device_by_uuid(uuid)
         # All is looked up in either case, so that the time does not tell which.
         is_right = self._directory.has_token(0 if device is None else device.device_id, token)
@@ -72,14 +74,15 @@ class Parties:
         """
         return Party(self._callers.caller(KeyPrincipal(secret), address))
 
-    def opening(self, party: Party, device: Device, token: str) -> Party:
+    def opening(self, party: Party, uuid: str, token: str) -> Party:
         """Somebody who has shown another device's token besides.
 
         Raises:
-            Unauthenticated: it is not its token.
+            Unauthenticated: there is no such device, or it is not its token.
+            TooManyWrongTokens.
         """
-        other = self.device(device.uuid, token, party.caller.address)
-        return Party(party.caller, party.device, opens_id=device.device_id, token=other.token)
+        other = self.device(uuid, token, party.caller.address)
+        return Party(party.caller, party.device, opens_id=other.device_id, token=other.token)
 
 
 def _does_all(caller: Caller, device: Device) -> bool:

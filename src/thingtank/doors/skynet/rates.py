@@ -76,6 +76,8 @@ class Rates:
             parsed = ipaddress.ip_address(address)
         except ValueError:
             return False
+        if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+            parsed = parsed.ipv4_mapped  # as IPv4 looks on a port of both
         return any(parsed in network for network in self._unthrottled)
 
 

@@ -23,11 +23,11 @@ from thingtank.doors.skynet.operations import devices, messages
 from thingtank.doors.skynet.operations.subscriptions import OWN_KINDS, kinds_of, topics_of
 from thingtank.doors.skynet.origins import refuse_page
 from thingtank.doors.skynet.records import modern_record
+from thingtank.doors.skynet.refusals import INTERNAL, Refusal, refusal_of
 from thingtank.doors.skynet.sockets.client import Client
 from thingtank.doors.skynet.sockets.door import SkynetSockets, new_id
 from thingtank.doors.skynet.sockets.events.asking import acting_by, body_of, check_is_known, text_of
 from thingtank.doors.skynet.sockets.events.identities import identified, log_identity, stays_unseen
-from thingtank.doors.skynet.sockets.refusals import INTERNAL, Refusal, refusal_of
 from thingtank.doors.skynet.sockets.websockets import arrival_of
 from thingtank.net.websocket import (
     Refused,

@@ -10,7 +10,7 @@ from typing import Any
 
 from thingtank.tank.access import may_reach
 from thingtank.tank.messaging.permissions import LIST_NAMES, Party, owns
-from thingtank.tank.messaging.presence import Presence
+from thingtank.tank.messaging.presence import Connection, Presence
 from thingtank.tank.things import Device
 
 # What the tank says itself; a client cannot set it.
@@ -22,7 +22,6 @@ DERIVED = frozenset(
 )  # fmt: skip
 # What is shown to the device and its owner alone.
 PRIVATE = LIST_NAMES | {"owner", "meshblu", "keepMessages"}
-_MACHINE = "0000000000"
 
 
 def row_id(device: Device) -> str:
@@ -54,15 +53,19 @@ def _plain(device: Device, presence: Presence) -> dict[str, Any]:
         record["tags"] = list(device.tags)
     record["uuid"] = device.uuid
     record["online"] = presence.is_online(device.device_id)
-    visit = presence.visit(device.device_id)
-    if visit is not None and visit.connections:
-        connection = visit.connections[-1]
+    connection = _newest_connection(device, presence)
+    if connection is not None:
         if connection.address:
             record["ipAddress"] = connection.address
         record["protocol"] = connection.protocol
         if connection.is_secure:
             record["secure"] = True
     return record
+
+
+def _newest_connection(device: Device, presence: Presence) -> Connection | None:
+    visit = presence.visit(device.device_id)
+    return None if visit is None else visit.newest
 
 
 def legacy_record(device: Device, presence: Presence, party: Party) -> dict[str, Any]:
@@ -73,9 +76,9 @@ def legacy_record(device: Device, presence: Presence, party: Party) -> dict[str,
     record["timestamp"] = device.updated_us // 1000
     record.setdefault("channel", "main")
     record["_id"] = row_id(device)
-    visit = presence.visit(device.device_id)
-    if visit is not None and visit.connections and sees_all(party, device):
-        record["socketId"] = visit.connections[-1].socket_id
+    connection = _newest_connection(device, presence)
+    if connection is not None and sees_all(party, device):
+        record["socketId"] = connection.socket_id
     return record
 
 
@@ -91,8 +94,9 @@ def modern_record(device: Device, presence: Presence, party: Party) -> dict[str,
             record["onlineSince"] = iso_time(visit.online_since_us)
         if visit.last_online_us is not None:
             record["lastOnline"] = iso_time(visit.last_online_us)
-        if visit.connections and visit.connections[-1].socket_id and sees_all(party, device):
-            record["socketid"] = visit.connections[-1].socket_id
+        connection = visit.newest
+        if connection is not None and connection.socket_id and sees_all(party, device):
+            record["socketid"] = connection.socket_id
     return record
 
 

@@ -20,7 +20,8 @@ class SkynetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         rate_messages_s, rate_data_s, rate_queries_s: how many messages, sensor data and other
             requests a second of one user; as many may come at once after a rest. 0 for as many as
             it likes. A user is a device, else a key, else an address.
-        rate_connections_s: connections of one address a second.
+        rate_connections_s: connections of one address a second; and how often one device may say
+            on them who it is.
         redis_url: where to count them, so that several servers count together, such as
             `redis://127.0.0.1:6379/0`; blank for in this process.
         unthrottled_networks: addresses or networks whose users are not counted.
@@ -48,7 +49,7 @@ class SkynetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     redis_url: str = ""
     unthrottled_networks: tuple[str, ...] = ()
     connections_max: int = 20_000
-    connections_per_address_max: int = 20_000
+    connections_per_address_max: int = 5_000
     message_bytes_max: int = 131_072
     unread_bytes_max: int = 1_048_576
     subscriptions_max: int = 1000

@@ -6,6 +6,7 @@ which the log says.
 """
 
 import asyncio
+import secrets
 from asyncio import Future
 from collections import deque
 from typing import Any
@@ -38,6 +39,9 @@ log = structlog.get_logger()
 READER = "hooks"  # they are no part of the journal; their place stays 0
 WAITING_MAX = 10_000  # deliveries that are not on disk yet
 _AT_ONCE_MAX = 500
+SENT_ON_MAX = 20_000  # of the newest messages that devices have forwarded, which are known again
+
+_SentOnce = tuple[str, int, HookKind]
 
 
 class Hooks:
@@ -50,6 +54,7 @@ class Hooks:
         self._waiting_count = 0
         self._wake = asyncio.Event()
         self._last_sent: Message | None = None
+        self._sent_on: dict[_SentOnce, None] = {}
         self._is_stopping = False
         self._task: asyncio.Task[None] | None = None
 
@@ -80,11 +85,32 @@ class Hooks:
     def _take(self, device: Device, kind: HookKind, message: Message) -> None:
         content = message.content
         hooks = self._hooks_of(device, kind)
-        if hooks and may_send_on(content, device.uuid):
-            bodies = [_body(hook, content) for hook in hooks]
-            recorded = self._queue(device, hooks, bodies, message.at_us)
-            if (to_store := self._tank.messaging.to_store) is not None:
-                to_store.append(recorded)
+        if not hooks or not may_send_on(content, device.uuid):
+            return
+        once: _SentOnce | None = None
+        if any(hook.is_forward for hook in hooks):
+            message.origin = message.origin or secrets.token_hex(8)
+            once = message.origin, device.device_id, kind
+            if once in self._sent_on:
+                return
+        bodies = [_body(hook, content, message.origin) for hook in hooks]
+        recorded = self._queue(device, hooks, bodies, message.at_us)
+        if once is not None:
+            self._remember(once, recorded)
+        if (to_store := self._tank.messaging.to_store) is not None:
+            to_store.append(recorded)
+
+    def _remember(self, once: _SentOnce, recorded: Future[None]) -> None:
+        """Know what a device has sent on, unless it is not recorded and its sender tries again."""
+
+        def forget(done: Future[None]) -> None:
+            if done.cancelled() or done.exception() is not None:
+                self._sent_on.pop(once, None)
+
+        self._sent_on[once] = None
+        if len(self._sent_on) > SENT_ON_MAX:
+            del self._sent_on[next(iter(self._sent_on))]
+        recorded.add_done_callback(forget)
 
     def _take_record(self, event: DeviceUpdated) -> None:
         device = event.device
@@ -175,8 +201,8 @@ class Hooks:
                 future.set_exception(error)
 
 
-def _body(hook: Hook, content: Any) -> bytes:
-    return msgspec.json.encode(SentOn(hook.list_name, hook.type, content))
+def _body(hook: Hook, content: Any, origin: str = "") -> bytes:
+    return msgspec.json.encode(SentOn(hook.list_name, hook.type, content, origin))
 
 
 def _look_at(recorded: Future[None]) -> None:

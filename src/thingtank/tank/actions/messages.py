@@ -4,6 +4,7 @@ Source: Meshblu, messages, 2013 to 2018.
 """
 
 from asyncio import Future, gather
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -27,7 +28,8 @@ from thingtank.tank.messaging.switchboard import Delivery, Listener, Replied
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
 
-GROUP_MAX = 10_000  # members that a message to a tag reaches
+GROUP_MAX = 10_000  # members that a message reaches of all tags that it names
+GROUP_PAGE = 1000
 
 Outcome = Literal["delivered", "kept", "away", "undeliverable"]
 
@@ -63,6 +65,7 @@ async def send_message(
     reply: Replied | None = None,
     logged: dict[str, Any] | None = None,
     event: EventName = "message",
+    origin: str = "",
 ) -> Sent:
     """Send a message.
 
@@ -74,6 +77,7 @@ async def send_message(
         reply: takes the answer of the one recipient that is there, if it gives one.
         logged: what the event log is to show; the message by default.
         event: what it is. Only messages are kept for who is away, and logged.
+        origin: of a copy that is forwarded, that of the message it is a copy of.
 
     Raises:
         ValidationFailed: it is no message.
@@ -82,7 +86,8 @@ async def send_message(
     """
     party = _as_now(tank, party)
     device = party.device
-    message = message_of(asked, party.uuid, party.device_id, tank.clock.now_us(), event)
+    now_us = tank.clock.now_us()
+    message = message_of(asked, party.uuid, party.device_id, now_us, event, origin)
     targets = targets_of(message.content["devices"])
     if len(targets) > 1 or is_for_many(targets[0]):
         reply = None
@@ -138,6 +143,7 @@ class _Sending:
         # What is passed on to several behind one device is a message for each.
         self._told_of_rest: dict[str, dict[Listener, None]] = {}
         self._outcomes: dict[tuple[int, str | None], Outcome] = {}
+        self._members_left = GROUP_MAX
         self._reached = set() if party.device is None else {party.device_id}
         self.receipts: dict[str, Receipt] = {}
         self.pending: list[Future[Any]] = []
@@ -180,21 +186,24 @@ class _Sending:
 
     def _send_to_group(self, target: str) -> None:
         """Send it to all devices of a tag that the sender may reach."""
-        count = 0
-        for device in self._members(target.removeprefix(TAG)):
-            if device.device_id != self._party.device_id:
-                count += self._send_once(device) in ("delivered", "kept")
-        outcome: Outcome = "delivered" if count else "undeliverable"
-        self.receipts[target] = Receipt(target, outcome, count)
+        outcomes: Counter[Outcome] = Counter(
+            self._send_once(device)
+            for device in self._members(target.removeprefix(TAG))
+            if device.device_id != self._party.device_id
+        )
+        count = outcomes["delivered"] + outcomes["kept"]
+        otherwise: Outcome = "away" if outcomes["away"] else "undeliverable"
+        self.receipts[target] = Receipt(target, "delivered" if count else otherwise, count)
 
     def _members(self, tag: str) -> Iterator[Device]:
         if not tag.strip() or len(tag) > SEARCH_CHARS_MAX:
             return
-        for page in range(1, GROUP_MAX // 1000 + 1):
-            query = DeviceQuery(everybody=True, tag=tag, page=page, per_page=1000)
+        for page in range(1, -(-GROUP_MAX // GROUP_PAGE) + 1):
+            query = DeviceQuery(everybody=True, tag=tag, page=page, per_page=GROUP_PAGE)
             devices = self._tank.directory.list_devices(query).devices
-            yield from devices
-            if len(devices) < 1000:
+            yield from devices[: self._members_left]
+            self._members_left = max(0, self._members_left - len(devices))
+            if len(devices) < GROUP_PAGE or not self._members_left:
                 return
 
     def _send_to(self, device: Device, message: Message, told: dict[Listener, None]) -> Outcome:

@@ -8,7 +8,9 @@ They are properties of the device, in its object `meshblu`:
 | `configHooks`, `configForward` | its record, when it changes |
 | `forwarders.<type>` | what the type names, by `{"type": "webhook"}` or `{"type": "meshblu"}` |
 
-A copy that was forwarded lists in `forwardedFor` who has forwarded it, so none goes in circles.
+A copy that was forwarded lists in `forwardedFor` who has forwarded it, so none goes in circles. A
+device that gets several copies of one message sends the first one on: devices that all forward to
+each other would make millions of copies otherwise.
 
 Source: Meshblu 1.18, `lib/MessageWebhook` and forwarding; meshblu-core 1 for the longer types.
 """
@@ -24,7 +26,9 @@ from thingtank.tank.targets import URL_CHARS_MAX
 from thingtank.tank.things import Device
 
 HOOKS_MAX = 10  # of one device, for one kind
-CHAIN_MAX = 10  # devices that have forwarded a message
+# Devices that have forwarded a message. Each may forward it to HOOKS_MAX others, so with every one
+# more there are up to that many times as many copies.
+CHAIN_MAX = 4
 CONTENT_BYTES_MAX = 131_072
 HEADERS_MAX = 20
 HEADER_CHARS_MAX = 4096
@@ -88,11 +92,13 @@ class SentOn(Struct, frozen=True):
     Attributes:
         list_name, type: as of the hook.
         content: a message, or the device's record.
+        origin: the message's; blank for a record.
     """
 
     list_name: str
     type: str
     content: Any
+    origin: str = ""
 
 
 def has_hooks(device: Device) -> bool:

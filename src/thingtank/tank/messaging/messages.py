@@ -8,6 +8,8 @@ import msgspec
 from thingtank.tank.errors import ValidationFailed
 
 TARGETS_MAX = 1000
+MESSAGE_BYTES_MAX = 131_072  # where the wire has no bound of its own that is lower
+GROUPS_MAX = 10  # among them: each may have thousands of members
 BROADCAST = frozenset({"*", "all"})
 TAG = "tag:"
 STATUS_TOPIC = "device-status"
@@ -34,9 +36,11 @@ class Message:
         at_us: when it was sent.
         content: as it was sent (`devices`, `payload` or `message`, `topic`, …) and `fromUuid`.
         event: what it is.
+        origin: what it and all copies that are forwarded of it have in common; blank until it is
+            forwarded. The tank's own, which no client sees or sets.
     """
 
-    __slots__ = ("_encoded", "at_us", "content", "event", "from_id", "from_uuid")
+    __slots__ = ("_encoded", "at_us", "content", "event", "from_id", "from_uuid", "origin")
 
     def __init__(
         self,
@@ -45,12 +49,14 @@ class Message:
         at_us: int,
         content: dict[str, Any],
         event: EventName = "message",
+        origin: str = "",
     ) -> None:
         self.from_uuid = from_uuid
         self.from_id = from_id
         self.at_us = at_us
         self.content = content
         self.event: EventName = event
+        self.origin = origin
         self._encoded: dict[str, bytes] = {}
 
     @property
@@ -113,11 +119,16 @@ class Message:
     def addressed(self, devices: Any) -> "Message":
         """The same message with other recipients in it."""
         content = {**self.content, "devices": devices}
-        return Message(self.from_uuid, self.from_id, self.at_us, content, self.event)
+        return Message(self.from_uuid, self.from_id, self.at_us, content, self.event, self.origin)
 
 
 def message_of(
-    asked: Any, from_uuid: str, from_id: int, at_us: int, event: EventName = "message"
+    asked: Any,
+    from_uuid: str,
+    from_id: int,
+    at_us: int,
+    event: EventName = "message",
+    origin: str = "",
 ) -> Message:
     """A message that somebody asks to be sent.
 
@@ -136,7 +147,7 @@ def message_of(
         del content["ack"]
     if from_uuid:
         content["fromUuid"] = from_uuid
-    return Message(from_uuid, from_id, at_us, content, event)
+    return Message(from_uuid, from_id, at_us, content, event, origin)
 
 
 def is_for_many(target: str) -> bool:
@@ -160,4 +171,9 @@ def targets_of(devices: Any) -> Sequence[str]:
         )
     if not all(isinstance(device, str) and device for device in devices):
         raise ValidationFailed([("devices", "must be uuids")])
-    return tuple(dict.fromkeys(devices))
+    targets = tuple(dict.fromkeys(devices))
+    groups_count = sum(target.startswith(TAG) for target in targets)
+    if groups_count > GROUPS_MAX:
+        words = f"name too many groups ({groups_count}; maximum is {GROUPS_MAX})"
+        raise ValidationFailed([("devices", words)])
+    return targets

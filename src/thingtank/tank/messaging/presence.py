@@ -1,4 +1,7 @@
-"""Which devices are connected now, by whatever door. Lives in the loop's thread."""
+"""Which devices are connected now, by whatever door.
+
+Changes come in the loop's thread; searches look at a device's visit from others.
+"""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -29,15 +32,21 @@ class Visit(Struct):
     """When a device came and went.
 
     Attributes:
-        connections: that are open, oldest first.
+        connections: that are open, oldest first; another tuple with every change.
         claimed_online: what the device has said of itself; None for nothing since it came or went.
         online_since_us, last_online_us: since the epoch; None for never.
     """
 
-    connections: list[Connection]
+    connections: tuple[Connection, ...] = ()
     claimed_online: bool | None = None
     online_since_us: int | None = None
     last_online_us: int | None = None
+
+    @property
+    def newest(self) -> Connection | None:
+        """The connection that was opened last, of those that are open."""
+        connections = self.connections
+        return connections[-1] if connections else None
 
     @property
     def is_online(self) -> bool:
@@ -86,7 +95,7 @@ class Presence:
         """A device has come by one connection (more)."""
         visit = self._newest_visit(device)
         was_online = visit.is_online
-        visit.connections.append(connection)
+        visit.connections = (*visit.connections, connection)
         visit.claimed_online = None
         self._forget_oldest()
         if not was_online:
@@ -99,7 +108,7 @@ class Presence:
         if visit is None or connection not in visit.connections:
             return
         was_online = visit.is_online
-        visit.connections.remove(connection)
+        visit.connections = tuple(each for each in visit.connections if each is not connection)
         if not visit.connections:
             visit.claimed_online = None
         if was_online and not visit.is_online:
@@ -125,7 +134,7 @@ class Presence:
 
     def _newest_visit(self, device: Device) -> Visit:
         """The device's visit, which is now the last to be forgotten."""
-        visit = self._visits.pop(device.device_id, None) or Visit([])
+        visit = self._visits.pop(device.device_id, None) or Visit()
         self._visits[device.device_id] = visit
         return visit
 

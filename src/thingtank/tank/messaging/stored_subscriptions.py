@@ -6,12 +6,14 @@ it is away, if it has messages kept. Rights are looked at with each delivery, as
 Source: Meshblu, subscriptions, from 1.11 on; meshblu-core, subscription types.
 """
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct
 
 from thingtank.tank.bus import Bus
+from thingtank.tank.errors import NoSuchDevice
 from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated
 from thingtank.tank.interfaces import Directory
 from thingtank.tank.messaging.switchboard import Kind
@@ -93,8 +95,14 @@ class StoredSubscriptions:
         kinds = self._by_emitter.get(uuid_key(emitter.uuid))
         if kinds is None or kind not in kinds:
             return []
-        get = self._directory.get_device
-        return [get(each) for each in kinds[kind] if each != emitter.device_id]
+        return list(self._there(kinds[kind], emitter))
+
+    def _there(self, device_ids: Iterable[int], emitter: Device) -> Iterator[Device]:
+        for device_id in device_ids:
+            # One may be gone, and its end not announced yet.
+            with contextlib.suppress(NoSuchDevice):
+                if device_id != emitter.device_id:
+                    yield self._directory.get_device(device_id)
 
     def _fill(self) -> None:
         self._is_filled = True

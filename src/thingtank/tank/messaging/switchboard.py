@@ -140,7 +140,6 @@ class Switchboard:
         self._by_kind: dict[Kind, dict[int, dict[Listener, Subscription]]] = {
             kind: {} for kind in KINDS
         }
-        self._everywhere: dict[Listener, None] = {}
 
     def add(
         self,
@@ -178,14 +177,6 @@ class Switchboard:
                 if subscription is not None and subscription.party is old:
                     subscription.party = new
                     subscription.rights_version = -1
-
-    def add_everywhere(self, listener: Listener) -> None:
-        """Have a listener hear every message, such as a page of the operator."""
-        self._everywhere[listener] = None
-
-    def remove_everywhere(self, listener: Listener) -> None:
-        """Have it hear them no more."""
-        self._everywhere.pop(listener, None)
 
     def has_listeners(self, kind: Kind, device_id: int) -> bool:
         """Whether anybody hears a kind of a device."""
@@ -265,8 +256,3 @@ class Switchboard:
                     each.deliver(listener)
                 else:
                     each.drop()
-
-    def show(self, delivery: Delivery) -> None:
-        """Give something to those who hear everything."""
-        for listener in list(self._everywhere):
-            listener.deliver(delivery)

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from thingtank.tank.errors import ValidationFailed
 
 TOPICS_MAX = 50
-TOPIC_CHARS_MAX = 255
+TOPIC_CHARS_MAX = 255  # of a message's, further ones are not looked at
+STARS_MAX = 10  # of one pattern
 
 
 class TopicFilter:
@@ -31,11 +32,14 @@ class TopicFilter:
             raise ValidationFailed(
                 [("topics", f"are too long (maximum is {TOPIC_CHARS_MAX} characters)")]
             )
+        if any(topic.count("*") > STARS_MAX for topic in topics):
+            raise ValidationFailed([("topics", f"have too many * (maximum is {STARS_MAX})")])
         self._unwanted = [_pattern(topic[1:]) for topic in topics if topic.startswith("-")]
         self._wanted = [_pattern(topic) for topic in topics if not topic.startswith("-")]
 
     def wants(self, topic: str) -> bool:
         """Whether a message of a topic, or of none, is wanted."""
+        topic = topic[:TOPIC_CHARS_MAX]
         if any(pattern.fullmatch(topic) for pattern in self._unwanted):
             return False
         return not self._wanted or any(pattern.fullmatch(topic) for pattern in self._wanted)

@@ -192,7 +192,7 @@ def _online(tank: Tank, caller: Caller) -> Iterator[Device]:
 def shown_presence(caller: Caller, device: Device, visit: Visit | None) -> ShownPresence:
     """A device that is there."""
     since_us = None if visit is None else visit.online_since_us
-    connections = [] if visit is None else visit.connections
+    connections = () if visit is None else visit.connections
     return ShownPresence(
         str(device.device_id),
         name_for(caller, device),
@@ -242,6 +242,8 @@ def receipt_words(tank: Tank, caller: Caller, receipt: Receipt) -> str:
     if target.startswith(TAG):
         if receipt.outcome == "undeliverable":
             return f"{target}: no device with this tag is there and lets you send to it."
+        if receipt.outcome == "away":
+            return f"{target}: all of this tag are away and keep no messages: none will get it."
         return f"{target}: {receipt.count} of this tag got it."
     name = title_of(tank, caller, target.partition("/")[0])
     match receipt.outcome:

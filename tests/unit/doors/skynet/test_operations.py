@@ -139,8 +139,7 @@ async def test_whose_a_device_is_learns_only_who_is_shown_it(bench: DoorBench) -
     assert await owned(bench.shown("owner")) == ["lamp", "owner"]
     assert await owned(bench.shown("friend")) == ["owner"]
     # Who shows the owner's token asks for the owner.
-    friend, owner = bench.shown("friend"), bench.device("owner")
-    opened = bench.parties.opening(friend, owner, bench.tokens["owner"])
+    opened = bench.parties.opening(bench.shown("friend"), "owner", bench.tokens["owner"])
     assert await owned(opened) == ["lamp", "owner"]
 
 
@@ -302,3 +301,16 @@ async def test_a_query_shows_so_many_devices_the_newest_first(bench: DoorBench) 
         await bench.make(uuid, color="blue")
     found = await devices.query(bench.door, bench.parties.stranger(ADDRESS), {"color": "blue"})
     assert [device.uuid for device in found] == ["three", "two"]
+
+
+async def test_of_very_many_datastreams_fewer_records_are_read_at_once(
+    bench: DoorBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "VALUES_MAX", 12)
+    me = bench.shown("me")
+    for value in range(5):
+        bench.clock.at_us += 1000
+        await data.write(bench.door, me, "me", dict.fromkeys("abcd", value))
+    for limit, count in ((0, 3), (10, 3), (2, 2)):
+        found = await data.read(bench.door, me, "me", limit=limit)
+        assert [each.values["a"] for each in found] == ["4", "3", "2"][:count]

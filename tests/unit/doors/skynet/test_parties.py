@@ -219,12 +219,12 @@ async def test_who_shows_another_s_token_besides_may_all_with_it_and_stays_who_i
     bench: DoorBench,
 ) -> None:
     lamp, door = bench.device("lamp"), bench.shown("door")
-    party = bench.parties.opening(door, lamp, bench.tokens["Lamp"])
+    party = bench.parties.opening(door, "lamp", bench.tokens["Lamp"])
     assert (party.uuid, party.opens_id) == ("door", lamp.device_id)
     for area in AREAS:
         assert may(party, area, lamp, Policy(), in_name=True)
     with pytest.raises(Unauthenticated):
-        bench.parties.opening(door, lamp, bench.tokens["door"])
+        bench.parties.opening(door, "lamp", bench.tokens["door"])
 
 
 async def test_a_stranger_is_nobody_and_its_address_is_known(bench: DoorBench) -> None:

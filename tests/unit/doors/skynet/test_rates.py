@@ -57,8 +57,9 @@ async def test_a_device_is_one_user_wherever_it_is_and_strangers_are_one_by_netw
 
 async def test_networks_that_are_named_are_not_counted_and_0_is_no_limit() -> None:
     rates = make_rates(rate_data_s=0, unthrottled_networks=("10.0.0.0/8",))
-    inside, outside = stranger("10.1.2.3"), stranger("192.0.2.1")
-    assert [await is_let_through(rates, "messages", inside) for _ in range(3)] == [True] * 3
+    outside = stranger("192.0.2.1")
+    for inside in (stranger("10.1.2.3"), stranger("::ffff:10.1.2.3")):
+        assert [await is_let_through(rates, "messages", inside) for _ in range(3)] == [True] * 3
     assert [await is_let_through(rates, "messages", outside) for _ in range(2)] == [True, False]
     assert [await is_let_through(rates, "data", outside) for _ in range(3)] == [True] * 3
 

@@ -324,6 +324,46 @@ async def test_a_message_is_forwarded_from_device_to_device_and_not_in_circles(
     assert {one.state for one in await world.deliveries()} == {DeliveryState.DELIVERED}
 
 
+async def test_devices_that_all_forward_to_each_other_send_a_message_on_once_each(
+    world: World,
+) -> None:
+    names = [f"mesh-{number}" for number in range(4)]
+    for name in names:
+        others = [other for other in names if other != name]
+        await world.device(name, meshblu={"messageForward": others})
+    button = await world.device("button")
+    await world.send(button, "mesh-0", "first")
+    assert len(await world.settled(12)) == 12
+    await world.send(button, "mesh-0", "second")
+    assert len(await world.settled(24)) == 24
+
+
+async def test_a_message_that_could_not_be_forwarded_for_want_of_disk_is_forwarded_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.device("a", meshblu={"messageForward": ["b"]})
+    await world.device("b", meshblu={"messageForward": ["c"]})
+    ear = world.ear(await world.device("c"))
+    record, failures = world.outbox.record, iter([False, True])
+
+    async def fails_once(*args: Any) -> None:
+        if next(failures, False):
+            raise StorageFailed("disk full")
+        await record(*args)
+
+    monkeypatch.setattr(world.outbox, "record", fails_once)
+    await world.send(await world.device("button"), "a", "hello")
+    first = (await world.deliveries())[0]
+
+    async def waits_again() -> bool:
+        return (await world.outbox.get(first.delivery_id)).attempt_count == 1
+
+    await eventually(waits_again)
+    await world.outbox.retry(first.delivery_id, world.tank.clock.now_us())
+    await world.settled(2)
+    assert [content["payload"] for content in ear.heard] == ["hello"]
+
+
 async def test_a_changed_record_is_forwarded_without_what_others_may_not_see(world: World) -> None:
     lamp = await world.device("lamp", owner="boss", meshblu={"configForward": [{"uuid": "panel"}]})
     ear = world.ear(await world.device("panel"))

@@ -262,3 +262,13 @@ async def test_the_event_log_shows_how_long_a_long_event_was(bench: Bench) -> No
     longer, fits = await bench.events.read(device_id)
     assert len(fits.body) == LOGGED_BYTES_MAX
     assert msgspec.json.decode(longer.body) == {"omitted": f"{LOGGED_BYTES_MAX + 1} bytes"}
+
+
+async def test_a_subscriber_that_is_gone_and_not_announced_yet_is_passed_over(bench: Bench) -> None:
+    subscriptions = [{"emitterUuid": "me", "type": "broadcast"}]
+    for uuid in ("going", "staying"):
+        await bench.make(uuid, meshblu={"subscriptions": subscriptions})
+    assert not bench.tank.messaging.stored.is_empty
+    await bench.directory.delete_device(bench.device("going").device_id)
+    found = bench.tank.messaging.stored.subscribers(bench.device("me"), "broadcast")
+    assert [device.uuid for device in found] == ["staying"]

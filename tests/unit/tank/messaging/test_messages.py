@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from thingtank.tank.messaging.messages import Message, Shape, message_of, targets_of
+from thingtank.tank.errors import ValidationFailed
+from thingtank.tank.messaging.messages import GROUPS_MAX, Message, Shape, message_of, targets_of
 
 
 def of(content: dict[str, Any]) -> Message:
@@ -79,3 +80,10 @@ def test_a_stranger_s_message_is_from_nobody_whatever_it_says() -> None:
 def test_a_target_that_is_named_twice_is_one() -> None:
     assert list(targets_of(["b", "a", "b"])) == ["b", "a"]
     assert list(targets_of("a")) == ["a"]
+
+
+def test_a_message_has_so_many_groups_and_no_more() -> None:
+    groups = [f"tag:{number}" for number in range(GROUPS_MAX + 1)]
+    assert len(targets_of([*groups[1:], "a", "b"])) == GROUPS_MAX + 2
+    with pytest.raises(ValidationFailed, match="too many groups"):
+        targets_of(groups)

@@ -52,7 +52,7 @@ def test_an_old_connection_that_ends_does_not_undo_a_new_one() -> None:
     assert watch.presence.is_online(1)
     visit = watch.presence.visit(1)
     assert visit is not None
-    assert visit.connections == [new]
+    assert visit.connections == (new,)
 
 
 def test_when_it_came_and_went() -> None:

@@ -14,7 +14,6 @@ from thingtank.tank.messaging.messages import Message
 from thingtank.tank.messaging.permissions import Party
 from thingtank.tank.messaging.switchboard import HELD_MAX, KINDS, Delivery, Kind, Listener
 from thingtank.tank.messaging.topic_filter import TopicFilter
-from thingtank.tank.things import Device
 
 
 @pytest.fixture
@@ -231,18 +230,6 @@ async def test_whoever_may_discover_a_device_hears_that_it_is_gone(bench: Bench)
     me = bench.ear("lamp", "unregistered", by="me")
     await delete_device(bench.tank, OPERATOR, bench.device("lamp").device_id)
     assert me.kinds() == ["unregistered"]
-
-
-def test_everybody_s_ear_hears_what_it_is_shown_until_it_leaves() -> None:
-    board, ear = Bench().board, Ear()
-    device = Device(1, "lamp", 1, "lamp")
-    board.add_everywhere(ear)
-    board.add_everywhere(ear)
-    board.show(Delivery("received", device, saying(1)))
-    board.remove_everywhere(ear)
-    board.remove_everywhere(ear)
-    board.show(Delivery("received", device, saying(2)))
-    assert ear.heard() == [1]
 
 
 # --- what waits behind older messages ---

@@ -122,6 +122,7 @@ RECEIPTS = [
     (Receipt("*", "delivered", 2), "Delivered to 2 who listen."),
     (Receipt("tag:hall", "delivered", 3), "tag:hall: 3 of this tag got it."),
     (Receipt("tag:hall", "undeliverable", 0), "tag:hall: no device with this tag is there and lets you send to it."),
+    (Receipt("tag:hall", "away", 0), "tag:hall: all of this tag are away and keep no messages: none will get it."),
 ]  # fmt: skip
 
 

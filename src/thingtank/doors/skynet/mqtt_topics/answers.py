@@ -147,5 +147,4 @@ def _opening(door: SkynetDoor, party: Party, request: Request) -> Party:
     uuid, token = _uuid(party, request), request.text("token")
     if not token or uuid_key(uuid) == uuid_key(party.uuid):
         return party
-    other = door.parties.device(uuid, token, party.caller.address)
-    return Party(party.caller, party.device, opens_id=other.device_id, token=other.token)
+    return door.parties.opening(party, uuid, token)

@@ -138,9 +138,9 @@ class Asking:
     def _refuse(self, request: Request, refusal: Refusal, qos: int) -> None:
         """Tell who has asked for an answer; for others an event `error` could end the program."""
         if request.callback_id:
-            payload = answer_frame("error", refusal.shown(), request.callback_id)
+            payload = answer_frame("error", refusal.told.error(), request.callback_id)
         elif request.ack:
-            payload = ack_frame(request.ack, {"error": refusal.shown()})
+            payload = ack_frame(request.ack, {"error": refusal.told.error()})
         else:
             return
         self._topics.answer(self._session, payload, qos)

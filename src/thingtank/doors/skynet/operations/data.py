@@ -17,6 +17,7 @@ from thingtank.tank.messaging.permissions import Party, check_configure, may
 
 RECORDS_DEFAULT = 10
 RECORDS_MAX = 1000
+VALUES_MAX = 100_000  # read for one answer: fewer records of who has very many datastreams
 DEPTH_MAX = 8
 _NO_VALUES = frozenset({"uuid", "token", "ipAddress", "timestamp", "eventCode", "id", "_id"})
 
@@ -89,7 +90,7 @@ async def read(
 
     Args:
         start_us: from then on; end_us: before then.
-        limit: at most RECORDS_MAX; 0 for so many.
+        limit: at most RECORDS_MAX, and about VALUES_MAX values; 0 for so many.
 
     Raises:
         NoSuchDevice, NotAllowed, RateLimited.
@@ -99,8 +100,9 @@ async def read(
     device = visible(door, party, uuid)
     if not may(party, "receive", device, tank.messaging.policy):
         raise NotAllowed(f"{party.uuid or 'the caller'} may not receive of device {device.uuid}")
-    limit = min(limit, RECORDS_MAX) if limit > 0 else RECORDS_MAX
     names = {s.stream_id: s.name for s in tank.directory.datastreams(device.device_id).values()}
+    most = min(RECORDS_MAX, max(1, VALUES_MAX // max(1, len(names))))
+    limit = min(limit, most) if limit > 0 else most
     found = await tank.archive.read(
         list(names),
         AT_US_MIN if start_us is None else start_us,

@@ -72,7 +72,7 @@ async def register(
     door.tank.messaging.log(
         EventCode.REGISTERED,
         (device.device_id,),
-        legacy_record(device, door.tank.messaging.presence, own),
+        _without_secrets(legacy_record(device, door.tank.messaging.presence, own)),
         event_id=row_id(device) if is_legacy else "",
         at_us=device.updated_us,
     )
@@ -93,7 +93,7 @@ async def read(door: SkynetDoor, party: Party, uuid: str, *, is_legacy: bool) ->
         door.tank.messaging.log(
             EventCode.READ,
             (device.device_id,),
-            record,
+            _without_secrets(record),
             event_id=row_id(device),
             at_us=device.created_us,
         )
@@ -265,8 +265,13 @@ def _change(newest: Device, properties: dict[str, Any], asked: Mapping[str, Any]
 
 
 def _log_update(door: SkynetDoor, device: Device, body: dict[str, Any]) -> None:
-    body.pop("token", None)
-    door.tank.messaging.log(EventCode.UPDATED, (device.device_id,), body, at_us=device.updated_us)
+    shown = _without_secrets(body)
+    door.tank.messaging.log(EventCode.UPDATED, (device.device_id,), shown, at_us=device.updated_us)
+
+
+def _without_secrets(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What the event log may show: hooks, in `meshblu`, have passwords of other servers."""
+    return {name: value for name, value in body.items() if name not in ("token", "meshblu")}
 
 
 async def claim(door: SkynetDoor, party: Party, uuid: str, name: Any = None) -> Device:

@@ -47,7 +47,7 @@ class RequestRecorder:
         if asked is None or asked.device_id != device_id:
             asked = reading.asked = _asked(device_id, head, reading.path)
         sent = b"" if request is None or _has_secret(request) else request.sent
-        body = b"" if b"token" in reply.body else reply.body
+        body = b"" if _names_secret(reply.body) else reply.body
         self._tank.bus.publish(
             RequestServed(
                 self._tank.clock.now_us(),
@@ -70,7 +70,12 @@ class RequestRecorder:
 
 def _has_secret(request: Request) -> bool:
     # The name of a form's field may be percent-encoded, so both are looked at.
-    return "token" in request.parameters or b"token" in request.sent
+    return "token" in request.parameters or _names_secret(request.sent)
+
+
+def _names_secret(body: bytes) -> bool:
+    """Whether a body has a token in it, or hooks, which have passwords of other servers."""
+    return b"token" in body or b"meshblu" in body
 
 
 def _asked(device_id: int, head: RequestHead, path: RestPath) -> Asked:

@@ -34,7 +34,7 @@ def sender_of(
         return door.parties.stranger(address)
     party = _by_headers(door, reading, address)
     if isinstance(token, str) and token and reading.path.uuid:
-        party = _opening(door, party, reading.path.uuid, token, address)
+        party = _opening(door, party, reading.path.uuid, token)
     return _in_name(door, party, reading) if reading.acts_as else party
 
 
@@ -80,16 +80,15 @@ def _by_headers(door: SkynetDoor, reading: Reading, address: str) -> Party:
     return party
 
 
-def _opening(door: SkynetDoor, party: Party, uuid: str, token: str, address: str) -> Party:
+def _opening(door: SkynetDoor, party: Party, uuid: str, token: str) -> Party:
     """Somebody who has shown the token of the device that it is about, besides its own.
 
     A wrong one gives no more rights, and takes none: programs send whole records back.
     """
     try:
-        other = door.parties.device(uuid, token, address)
+        return door.parties.opening(party, uuid, token)
     except Unauthenticated:
         return party
-    return Party(party.caller, party.device, opens_id=other.device_id, token=other.token)
 
 
 def _in_name(door: SkynetDoor, party: Party, reading: Reading) -> Party:

@@ -248,7 +248,7 @@ class Client(ABC):
         if self.is_over:
             return
         self.subscribed.listen(party, device, self.own_kinds)
-        if shows_presence:
+        if shows_presence and all(device.device_id != each.device_id for each, _ in self._visits):
             connection = Connection("websocket", self.socket_id, *self.arrival[:2])
             self._visits = (*self._visits, (device, connection))
             messaging.presence.connect(device, connection)

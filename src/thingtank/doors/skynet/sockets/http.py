@@ -92,7 +92,8 @@ class SocketHttp:
         if head.method == "OPTIONS":
             exchange.answer(200, _TEXT_TYPE, b"", _OPTIONS)
             return
-        if not may_come_from(exchange.origin, exchange.host, self._settings.allowed_origins):
+        allowed = self._settings.allowed_origins
+        if not may_come_from(exchange.origin, exchange.host, allowed, exchange.fetch_site):
             exchange.refuse(FORBIDDEN)
             return
         steps = head.raw_path.removeprefix(PREFIX).strip("/").split("/")
@@ -256,6 +257,10 @@ class _Exchange:
     @property
     def host(self) -> str:
         return self.head.headers.get(b"host", b"").decode("latin-1")
+
+    @property
+    def fetch_site(self) -> str:
+        return self.head.headers.get(b"sec-fetch-site", b"").decode("latin-1")
 
     def refuse(self, refusal: Refusal) -> None:
         self.answer(refusal.status, _JSON_TYPE, refusal.body)

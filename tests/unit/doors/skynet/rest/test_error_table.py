@@ -34,7 +34,7 @@ def made(kind: type[Exception]) -> Refused:
     if kind is RateLimited:
         return RateLimited("messages", 10, 0.1)
     if kind is TooManyWrongTokens:
-        return TooManyWrongTokens(900)
+        return TooManyWrongTokens("some text", 900)
     error = kind() if kind is skynet_errors.NotReady else kind("text")
     assert isinstance(error, TankError | SkynetError | BadParameters | BadQuery)
     return error

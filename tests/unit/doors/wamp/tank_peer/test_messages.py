@@ -8,6 +8,7 @@ from tests.unit.doors.wamp.tank_peer.worlds import NOW, TankWorld
 from thingtank.stores.memory_kept_messages import MemoryKeptMessages
 from thingtank.tank.access import STRANGER
 from thingtank.tank.actions.messages import send_message
+from thingtank.tank.messaging.messages import MESSAGE_BYTES_MAX
 from thingtank.tank.messaging.permissions import Party, Policy
 from thingtank.tank.messaging.presence import Connection
 from thingtank.tank.messaging.switchboard import Delivery
@@ -104,6 +105,17 @@ async def test_each_target_has_a_receipt(world: TankWorld, lamp: Device, button:
 async def test_what_names_nobody_or_too_many_is_refused(world: TankWorld, targets: Any) -> None:
     error = await world.join("alice").error_of("tank.messages.send", targets, 1)
     assert error == "wamp.error.invalid_argument"
+
+
+async def test_a_message_that_other_wires_could_not_carry_is_refused(
+    world: TankWorld, lamp: Device
+) -> None:
+    ear = listen(world, lamp)
+    client = world.join("alice")
+    await client.value_of("tank.messages.send", lamp.uuid, "x" * (MESSAGE_BYTES_MAX - 200))
+    error = await client.error_of("tank.messages.send", lamp.uuid, "x" * MESSAGE_BYTES_MAX)
+    assert error == "wamp.error.invalid_argument"
+    assert [len(each["payload"]) for each in ear.heard] == [MESSAGE_BYTES_MAX - 200]
 
 
 @pytest.mark.parametrize(

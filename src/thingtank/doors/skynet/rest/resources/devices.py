@@ -19,7 +19,6 @@ QUERY_WORDS = Words("Devices not found", int(EventCode.QUERIED))
 REGISTER_WORDS = Words("Device not registered", int(EventCode.REGISTERED))
 UPDATE_WORDS = Words(event_code=int(EventCode.UPDATED), missing="device")
 UNREGISTER_WORDS = Words(event_code=int(EventCode.UNREGISTERED), missing="unregister")
-MINE_WORDS = Words()
 
 LOGGED_QUERY_MAX = 100  # devices that a stranger's query is noted with
 

@@ -38,7 +38,8 @@ class _Answered:
         self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     def acknowledge(self, _ack: AckId, args: tuple[Any, ...]) -> None:
-        self.future.set_result(args[0])
+        if not self.future.done():  # who has asked may be gone
+            self.future.set_result(args[0])
 
 
 async def post_config(door: SkynetDoor, request: Request) -> Reply:

@@ -1,6 +1,7 @@
 """About the server, and who somebody is: status, addresses, keys, authenticate."""
 
 from thingtank.doors.skynet.door import SkynetDoor
+from thingtank.doors.skynet.errors import TooManyWrongTokens
 from thingtank.doors.skynet.rest.replies import NO_CONTENT, Reply, answer
 from thingtank.doors.skynet.rest.requests import Request
 from thingtank.tank.errors import Unauthenticated
@@ -38,6 +39,8 @@ async def authenticate(door: SkynetDoor, request: Request) -> Reply:
     """`GET /authenticate/:uuid?token=…`: whether that is the device's token."""
     try:
         door.parties.device(request.uuid, request.text("token"), request.head.address)
+    except TooManyWrongTokens:
+        raise  # the right one would be no more welcome
     except Unauthenticated:
         return answer({"uuid": request.uuid, "authentication": False}, 404)
     return answer({"uuid": request.uuid, "authentication": True})

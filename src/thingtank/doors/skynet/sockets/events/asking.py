@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from thingtank.doors.skynet.errors import NotReady
 from thingtank.doors.skynet.records import iso_time
-from thingtank.doors.skynet.sockets.refusals import Refusal
+from thingtank.doors.skynet.refusals import Refusal
 from thingtank.protocols.socketio.events import AckId
 from thingtank.protocols.socketio.json_values import NotJson, decode
 from thingtank.tank.errors import Unauthenticated
@@ -97,8 +97,7 @@ def acting_by(client: "Client", body: Mapping[str, Any]) -> Party:
     if uuid and token:
         if uuid == party.uuid and token == party.token:
             return party
-        other = client.door.parties.device(uuid, token, client.address)
-        return Party(party.caller, party.device, opens_id=other.device_id, token=other.token)
+        return client.door.parties.opening(party, uuid, token)
     check_is_known(client)
     return party
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from thingtank.doors.skynet.operations import devices
 from thingtank.doors.skynet.records import legacy_record, modern_record
+from thingtank.doors.skynet.refusals import Refusal
 from thingtank.doors.skynet.sockets.events.asking import (
     Answer,
     Asking,
@@ -15,7 +16,6 @@ from thingtank.doors.skynet.sockets.events.asking import (
     stamped,
     text_of,
 )
-from thingtank.doors.skynet.sockets.refusals import Refusal
 from thingtank.tank.errors import NoSuchDevice
 from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.permissions import Party

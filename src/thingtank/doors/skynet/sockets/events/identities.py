@@ -17,8 +17,8 @@ from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.permissions import Party
 
 if TYPE_CHECKING:
+    from thingtank.doors.skynet.refusals import Refusal
     from thingtank.doors.skynet.sockets.client import Client
-    from thingtank.doors.skynet.sockets.refusals import Refusal
 
 # What says who one is and how, and is no property of the device.
 _NO_PROPERTIES = frozenset(
@@ -49,6 +49,7 @@ async def identified(client: "Client", body: dict[str, Any]) -> tuple[Party, str
     asked = {name: value for name, value in body.items() if name not in _NO_PROPERTIES}
     if uuid or token:
         party = client.door.parties.device(uuid, token, client.address)
+        await client.door.rates.count("connections", party)
         await _store(client, party, asked)
         return party, token
     check_is_known(client)
@@ -93,6 +94,7 @@ async def _authenticate(asking: Asking) -> Answer:
     client, body = asking.client, asking.body
     uuid, token = text_of(body, "uuid"), text_of(body, "token")
     party = client.door.parties.device(uuid, token, client.address)
+    await client.door.rates.count("connections", party)
     log_identity(client, party, EventCode.AUTHENTICATED)
 
     def ready() -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from thingtank.doors.skynet.operations import messages
+from thingtank.doors.skynet.refusals import Refusal
 from thingtank.doors.skynet.sockets.events.asking import (
     Answer,
     Asking,
@@ -10,7 +11,6 @@ from thingtank.doors.skynet.sockets.events.asking import (
     check_is_known,
     refuse_plainly,
 )
-from thingtank.doors.skynet.sockets.refusals import Refusal
 from thingtank.doors.skynet.sockets.relays import Relay
 from thingtank.tank.actions.messages import Sent
 from thingtank.tank.errors import ValidationFailed

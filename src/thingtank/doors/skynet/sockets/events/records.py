@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from thingtank.doors.skynet.operations import data, events
+from thingtank.doors.skynet.refusals import Refusal
 from thingtank.doors.skynet.sockets.events.asking import (
     Answer,
     Asking,
@@ -12,7 +13,6 @@ from thingtank.doors.skynet.sockets.events.asking import (
     refuse_as,
     refuse_plainly,
 )
-from thingtank.doors.skynet.sockets.refusals import Refusal
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN
 from thingtank.tank.errors import ValidationFailed
 from thingtank.tank.messaging.event_codes import EventCode

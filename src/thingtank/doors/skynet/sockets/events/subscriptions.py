@@ -3,6 +3,7 @@
 from typing import Any
 
 from thingtank.doors.skynet.operations.subscriptions import kinds_of, topics_of
+from thingtank.doors.skynet.refusals import Refusal
 from thingtank.doors.skynet.sockets.events.asking import (
     Answer,
     Asking,
@@ -10,7 +11,6 @@ from thingtank.doors.skynet.sockets.events.asking import (
     acting,
     text_of,
 )
-from thingtank.doors.skynet.sockets.refusals import Refusal
 from thingtank.tank.errors import NoSuchDevice
 
 _UNAUTHORIZED = "unauthorized access"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from thingtank.doors.skynet.errors import RateLimited, SkynetError
+from thingtank.doors.skynet.refusals import INTERNAL, Refusal, refusal_of
 from thingtank.doors.skynet.sockets.events import (
     devices,
     identities,
@@ -14,7 +15,6 @@ from thingtank.doors.skynet.sockets.events import (
     tokens,
 )
 from thingtank.doors.skynet.sockets.events.asking import Answer, Asking, EventSpec
-from thingtank.doors.skynet.sockets.refusals import INTERNAL, Refusal, refusal_of
 from thingtank.protocols.socketio.events import Event
 from thingtank.tank.errors import TankError
 

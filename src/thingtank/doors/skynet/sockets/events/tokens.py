@@ -1,6 +1,7 @@
 """Tokens and public keys of devices, as Meshblu has them."""
 
 from thingtank.doors.skynet.operations import devices, tokens
+from thingtank.doors.skynet.refusals import Refusal
 from thingtank.doors.skynet.sockets.events.asking import (
     Answer,
     Asking,
@@ -9,7 +10,6 @@ from thingtank.doors.skynet.sockets.events.asking import (
     body_of,
     refuse_plainly,
 )
-from thingtank.doors.skynet.sockets.refusals import Refusal
 from thingtank.tank.errors import ValidationFailed
 from thingtank.tank.tokens import uuid_key
 

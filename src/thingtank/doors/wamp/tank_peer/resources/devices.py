@@ -82,6 +82,7 @@ async def change(context: Context, device: FeedName, properties: dict[str, Any])
         NoSuchDevice, NotAllowed, ValidationFailed.
     """
     found = context.find_device(device)
+    check_reach(context.caller, "put", found)
 
     def change_of(newest: Device) -> DeviceChange:
         kept = {**newest.properties, **properties}

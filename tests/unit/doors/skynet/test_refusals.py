@@ -4,7 +4,7 @@ import pytest
 
 import thingtank.tank.errors as tank_errors
 from thingtank.doors.skynet import errors as door_errors
-from thingtank.doors.skynet.sockets.refusals import ROWS, refusal_of
+from thingtank.doors.skynet.refusals import ROWS, refusal_of
 from thingtank.tank.errors import (
     NoSuchDevice,
     NotAllowed,

@@ -1,4 +1,4 @@
-"""What clients on sockets are told when something is refused: one table of codes and words.
+"""What clients on sockets and over MQTT are told when something is refused: codes and words.
 
 A device that somebody may not know of is refused as one that does not exist. Whoever is too early
 is told when to try again, as `retryAfter` in seconds.
