@@ -16,7 +16,7 @@ import structlog
 from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.bus import Listener
 from thingtank.tank.datapoints import Datapoint, number_of
-from thingtank.tank.errors import LimitReached, NotAllowed, TankError
+from thingtank.tank.errors import LimitReached, NoSuchDevice, NotAllowed, TankError
 from thingtank.tank.events import DatapointsRecorded, DeviceDeleted
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
@@ -98,9 +98,7 @@ class StationFilling:
         async with self._turn:
             if device_id in self._feeds:
                 return
-            get_device = self._tank.directory.get_device
-            owners = [get_device(other).account_id for other in self._feeds]
-            if owners.count(device.account_id) >= FEEDS_MAX:
+            if self._count_of(device.account_id) >= FEEDS_MAX:
                 raise LimitReached(f"an account may have {FEEDS_MAX} feeds at the weather station")
             bound_id = await self._write(
                 lambda: int(BoundFeed.objects.get_or_create(device_id=device_id)[0].pk)
@@ -122,6 +120,14 @@ class StationFilling:
             feed = self._feeds.pop(device_id, None)
             if feed is not None:
                 await self._end(feed)
+
+    def _count_of(self, account_id: int) -> int:
+        """How many of an account's feeds are bound."""
+        count = 0
+        for device_id in self._feeds:
+            with suppress(NoSuchDevice):  # it is being deleted
+                count += self._tank.directory.get_device(device_id).account_id == account_id
+        return count
 
     def _may_change(self, caller: Caller, device_id: int) -> Device:
         device = self._tank.directory.get_device(device_id)

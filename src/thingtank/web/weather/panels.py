@@ -1,7 +1,7 @@
 """What the weather station's page shows: the newest reading a visitor may see, and its chart."""
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from django.db.models import QuerySet
@@ -67,14 +67,19 @@ def visible_devices(tank: Tank, caller: Caller, device_ids: Iterable[int]) -> li
     return found
 
 
-def read_sources(tank: Tank, caller: Caller, bound: dict[int, int]) -> list[Source]:
+def read_sources(
+    tank: Tank, caller: Caller, bound: Mapping[int, int], asked: int | None = None
+) -> list[Source]:
     """What a visitor may see at the station, the one with the newest reading first.
 
     Args:
         bound: device → its binding.
+        asked: a feed that is among them in any case, if it may be seen.
     """
     sources = []
-    for device in visible_devices(tank, caller, bound)[:SOURCES_SHOWN_MAX]:
+    devices = visible_devices(tank, caller, bound)
+    devices.sort(key=lambda device: device.device_id != asked)
+    for device in devices[:SOURCES_SHOWN_MAX]:
         rows = readings_of(bound[device.device_id])
         sources.append(
             Source(

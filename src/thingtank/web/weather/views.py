@@ -57,9 +57,9 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def home_from_table(request: HttpRequest) -> HttpResponse:
     """Read the station's own table, as box 8.12 does; the newest source, or `?feed=`."""
-    caller, bound = tank_access.caller(request), dict(station_filling().bound)
-    sources = read_sources(tank_access.tank(), caller, bound)
-    asked = _feed_asked(request)
+    caller, bound = tank_access.caller(request), station_filling().bound
+    asked = _number(request.GET.get("feed", ""))
+    sources = read_sources(tank_access.tank(), caller, bound, asked)
     source = next((x for x in sources if asked in (None, x.feed_id)), None)
     if asked is not None and source is None:
         raise Http404(f"feed {asked} does not fill the station")
@@ -148,10 +148,6 @@ def unbind(request: HttpRequest, feed_id: int) -> HttpResponse:
     owned_device(request, feed_id)
     tank_access.run(station_filling().unbind(tank_access.caller(request), feed_id))
     return HttpResponseRedirect(reverse("weather:home"))
-
-
-def _feed_asked(request: HttpRequest) -> int | None:
-    return _number(request.GET.get("feed", ""))
 
 
 def _number(text: str) -> int | None:
