@@ -3,6 +3,7 @@
 import math
 import time
 from itertools import product
+from typing import Literal
 
 import requests
 from playwright.sync_api import Page, expect
@@ -50,7 +51,9 @@ def look_at(page: Page, name: str) -> None:
     for theme, size in product(("dark", "light"), SIZES):
         width, height = SIZES[size]
         page.set_viewport_size({"width": width, "height": height})
-        page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+        # Without motion, so that no colour is on its way from one theme to the other.
+        scheme: Literal["dark", "light"] = "dark" if theme == "dark" else "light"
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         check_fits(page)
         if (theme, size) in (("dark", "phone"), ("light", "desktop")):
             check_readable(page)

@@ -270,7 +270,7 @@ async def test_devices_from_before_there_were_properties_keep_their_token(databa
         try:
             call_command("migrate", "catalog", "0005", verbosity=0)
         finally:
-            call_command("migrate", "catalog", verbosity=0)
+            call_command("migrate", verbosity=0)  # and what stands on it
         again = opened.reopened()
         assert again.get_device(device.device_id) == device
         assert again.get_device(device.device_id).properties is NO_PROPERTIES
