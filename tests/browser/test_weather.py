@@ -11,6 +11,8 @@ from tests.browser.conftest import OpenBrowser, screenshot
 from tests.browser.test_looks import SIZES, check_fits, check_readable, iso
 from tests.live_server import LiveServer
 
+# Until all of a page has the colours of another theme.
+TWO_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 100))))"
 READING = {
     "name": "CityName",
     "timestamp": "1393926310",
@@ -54,10 +56,11 @@ def look_at(page: Page, name: str) -> None:
         # Without motion, so that no colour is on its way from one theme to the other.
         scheme: Literal["dark", "light"] = "dark" if theme == "dark" else "light"
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.evaluate(TWO_FRAMES)
         check_fits(page)
+        screenshot(page, f"{name}-{theme}-{size}")
         if (theme, size) in (("dark", "phone"), ("light", "desktop")):
             check_readable(page)
-        screenshot(page, f"{name}-{theme}-{size}")
     page.set_viewport_size({"width": 1280, "height": 900})
 
 
