@@ -94,7 +94,7 @@ def test_lines_of_the_page_do_what_it_says(server: LiveServer) -> None:
     assert {device["uuid"] for device in owned["devices"]} == {made["uuid"], other["uuid"]}
 
     _, told = shell.type_section("Groups")
-    assert told["receipts"] == [{"devices": "tag:kitchen", "outcome": "undeliverable", "count": 0}]
+    assert told["receipts"] == [{"devices": "tag:kitchen", "outcome": "away", "count": 0}]
 
     _, told = shell.type_section("Messages for devices that are away")
     assert [receipt["outcome"] for receipt in told["receipts"]] == ["kept"]
