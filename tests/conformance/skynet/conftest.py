@@ -1,18 +1,17 @@
 """The REST API over memory twins, reached both ways that requests come: ASGI, and whole."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx
 import pytest
+from tests.direct_requests import DirectTransport
 
 from thingtank.doors.skynet.door import SkynetDoor
 from thingtank.doors.skynet.parties import Parties
 from thingtank.doors.skynet.rates import Rates
 from thingtank.doors.skynet.rest.rest import SkynetRest
 from thingtank.doors.skynet.settings import SkynetSettings
-from thingtank.net.http_request import Headers, RequestHead
 from thingtank.net.identity.principals import Callers
 from thingtank.stores.memory_archive import MemoryArchive
 from thingtank.stores.memory_device_events import MemoryDeviceEvents
@@ -41,32 +40,6 @@ class SteppingClock:
     def now_us(self) -> int:
         self.at_us += 1000
         return self.at_us
-
-
-class Direct(httpx.AsyncBaseTransport):
-    """Hands requests over whole, as the HTTP server does with small ones; a repeated head is one."""
-
-    def __init__(self, rest: SkynetRest) -> None:
-        self._rest = rest
-        self._heads: dict[object, RequestHead] = {}
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        answered: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
-
-        def respond(status: int, headers: Headers, body: bytes) -> None:
-            plain = [(bytes(name), value) for name, value in headers]
-            answered.set_result(httpx.Response(status, headers=plain, content=body))
-
-        raw_path, _, query = request.url.raw_path.partition(b"?")
-        headers = {name.lower(): value for name, value in request.headers.raw}
-        said = (request.method, request.url.raw_path, tuple(headers.items()))
-        head = self._heads.get(said)
-        if head is None:
-            head = self._heads[said] = RequestHead(
-                request.method, raw_path.decode("ascii"), query, headers, "http", "127.0.0.1"
-            )
-        self._rest.answer(head, await request.aread(), respond)
-        return await answered
 
 
 class Ear:
@@ -123,7 +96,9 @@ class SkyNet:
         self.rest = SkynetRest(self.door)
         self.served: list[RequestServed] = []
         self.tank.bus.react(RequestServed, self.served.append)
-        transport = Direct(self.rest) if way == "direct" else httpx.ASGITransport(self.rest)
+        transport = (
+            DirectTransport(self.rest.answer) if way == "direct" else httpx.ASGITransport(self.rest)
+        )
         self.client = httpx.AsyncClient(
             transport=transport, base_url="http://localhost:3000", headers={"User-Agent": "curl"}
         )

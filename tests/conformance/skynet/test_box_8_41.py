@@ -28,7 +28,7 @@ class Millis:
     def __eq__(self, other: object) -> bool:
         return type(other) is int and other in TOLD_MS
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment] # how Python says that it has none
 
 
 ANY_UUID, ANY_ROW, MS = Like(UUID.pattern), Like(ROW_ID.pattern), Millis()

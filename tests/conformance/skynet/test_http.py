@@ -181,7 +181,7 @@ async def test_what_cannot_be_done_now_says_when(skynet: SkyNet, error: Exceptio
         failed.set_exception(error)
         return failed
 
-    skynet.kept.keep = refuse  # type: ignore[method-assign]
+    skynet.kept.keep = refuse  # type: ignore[method-assign] # a disk that fails
     body = {"devices": auth[0], "payload": 1}
     answer = await skynet.ask("POST", "/messages", auth=auth, json=body)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "7")
@@ -250,7 +250,7 @@ async def test_the_request_log_shows_no_secrets(skynet: SkyNet) -> None:
     assert skynet.served[-1].request_body
     assert skynet.served[-2].reason
     assert {each.asked.device_id for each in skynet.served} == {
-        skynet.directory.find_device_by_uuid(uuid).device_id  # type: ignore[union-attr]
+        skynet.directory.find_device_by_uuid(uuid).device_id  # type: ignore[union-attr] # it is there
     }
 
 

@@ -235,7 +235,7 @@ async def test_who_takes_nothing_is_dropped() -> None:
     stream = streams.Stream(
         skynet.door, Party(skynet.door.parties.stranger("").caller, device), is_legacy=False
     )
-    stream.subscribed.listen(stream.party, device, ("received",))  # type: ignore[arg-type]
+    stream.subscribed.listen(stream.party, device, ("received",))  # type: ignore[arg-type] # it is there
     for _ in range(20):
         await send(skynet, auth, auth[0], "x" * 100)
     assert stream.is_over
@@ -260,7 +260,7 @@ async def test_streams_are_counted_and_end_when_the_server_stops() -> None:
         assert late.status == 503
     assert not skynet.tank.messaging.switchboard.has_listeners(
         "received",
-        skynet.directory.find_device_by_uuid(auth[0]).device_id,  # type: ignore[union-attr]
+        skynet.directory.find_device_by_uuid(auth[0]).device_id,  # type: ignore[union-attr] # it is there
     )
 
 
@@ -277,6 +277,6 @@ async def test_the_request_log_shows_streams(skynet: SkyNet) -> None:
 async def test_nobody_streams_in_anothers_name(skynet: SkyNet) -> None:
     auth = await skynet.made()
     client = Client(skynet, "/subscribe", auth)
-    client._scope["headers"].append((b"x-meshblu-as", auth[0].encode()))  # type: ignore[union-attr]
+    client._scope["headers"].append((b"x-meshblu-as", auth[0].encode()))  # type: ignore[union-attr] # a list of headers
     await client.ended()
     assert client.status in (403, 422)

@@ -1,15 +1,14 @@
 """The Xively door over memory twins, reached both ways that requests come: ASGI, and whole."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
+from tests.direct_requests import DirectTransport
 
 from thingtank.doors.xively.http import XivelyHttp
 from thingtank.doors.xively.settings import XivelySettings
-from thingtank.net.http_request import Headers, RequestHead
 from thingtank.stores.memory_accounts import MemoryAccounts
 from thingtank.stores.memory_archive import MemoryArchive
 from thingtank.stores.memory_directory import MemoryDirectory
@@ -46,32 +45,6 @@ def on_the_wire(app: Any) -> Any:
     return call
 
 
-class Direct(httpx.AsyncBaseTransport):
-    """Hands requests over whole, as the HTTP server does with small ones; a repeated head is one."""
-
-    def __init__(self, door: XivelyHttp) -> None:
-        self._door = door
-        self._heads: dict[object, RequestHead] = {}
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        answered: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
-
-        def respond(status: int, headers: Headers, body: bytes) -> None:
-            plain = [(bytes(name), value) for name, value in headers]
-            answered.set_result(httpx.Response(status, headers=plain, content=body))
-
-        raw_path, _, query = request.url.raw_path.partition(b"?")
-        headers = {name.lower(): value for name, value in request.headers.raw}
-        said = (request.method, request.url.raw_path, tuple(headers.items()))
-        head = self._heads.get(said)
-        if head is None:
-            head = self._heads[said] = RequestHead(
-                request.method, raw_path.decode("ascii"), query, headers, "http", "127.0.0.1"
-            )
-        self._door.answer(head, await request.aread(), respond)
-        return await answered
-
-
 class Xively:
     """A tank with two accounts and one feed, and a client of it.
 
@@ -97,7 +70,9 @@ class Xively:
         self.keys: dict[str, str] = {}
         door = XivelyHttp(self.tank, XivelySettings())
         self.client = httpx.AsyncClient(
-            transport=Direct(door) if way == "direct" else httpx.ASGITransport(on_the_wire(door)),
+            transport=DirectTransport(door.answer)
+            if way == "direct"
+            else httpx.ASGITransport(on_the_wire(door)),
             base_url="http://tank.test",
         )
 

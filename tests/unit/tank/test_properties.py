@@ -82,7 +82,7 @@ def test_devices_share_that_they_have_no_properties() -> None:
     assert kept_properties({}) is NO_PROPERTIES
     assert kept_properties({"a": 1}) == {"a": 1}
     with pytest.raises(TypeError):
-        NO_PROPERTIES["a"] = 1  # type: ignore[index]
+        NO_PROPERTIES["a"] = 1  # type: ignore[index] # what is tested
 
 
 ANYTHING = st.recursive(

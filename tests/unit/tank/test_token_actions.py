@@ -203,7 +203,7 @@ async def test_not_everything_may_be_chosen(
     tank: Tank, alice: Account, chosen: dict[str, str], problems: list[str]
 ) -> None:
     with pytest.raises(ValidationFailed) as raised:
-        await create_device(tank, Caller(alice), DeviceChange(title="Lamp"), **chosen)  # type: ignore[arg-type]
+        await create_device(tank, Caller(alice), DeviceChange(title="Lamp"), **chosen)  # type: ignore[arg-type] # two texts
     assert [field for field, _ in raised.value.problems] == problems
 
 

@@ -485,7 +485,7 @@ async def test_who_sends_is_told_when_the_disk_does_not_take_it(
 ) -> None:
     directory = MemoryDirectory()
     tank = Tank(directory, MemoryArchive(), policy=OPEN)
-    world = World(tank, None, directory.add_account("alice").account_id)  # type: ignore[arg-type]
+    world = World(tank, None, directory.add_account("alice").account_id)  # type: ignore[arg-type] # no outbox
     outbox = FailingOutbox()
     hooks = Hooks(tank, outbox)
     hooks.start()

@@ -217,7 +217,7 @@ async def test_one_message_too_many_is_refused_with_when_to_try_again() -> None:
 async def test_of_requests_that_wait_there_are_so_many_and_no_more(world: World) -> None:
     device = await world.device()
     client = await world.hearing(device)
-    asking = world.topics.asking_of(client.connection.session)  # type: ignore[arg-type]
+    asking = world.topics.asking_of(client.connection.session)  # type: ignore[arg-type] # it is open
     asking.is_busy = True
     for _ in range(WAITING_MAX + 5):
         client.publish("whoami", {})
