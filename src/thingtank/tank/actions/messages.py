@@ -3,9 +3,9 @@
 Source: Meshblu, messages, 2013 to 2018.
 """
 
-from asyncio import Future, gather
+from asyncio import Future
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -14,6 +14,7 @@ from thingtank.tank.errors import NoSuchDevice, Unauthenticated
 from thingtank.tank.events import MessageSent
 from thingtank.tank.interfaces import SEARCH_CHARS_MAX, DeviceQuery
 from thingtank.tank.messaging.event_codes import EventCode
+from thingtank.tank.messaging.hub import all_of
 from thingtank.tank.messaging.messages import (
     BROADCAST,
     TAG,
@@ -106,7 +107,7 @@ async def send_message(
         body = message.encoded("modern") if logged is None else msgspec.json.encode(logged)
         tank.messaging.log(EventCode.MESSAGE, tuple(ids), body, at_us=message.at_us)
     if sending.pending or to_store:
-        await _all([*sending.pending, *to_store])
+        await all_of([*sending.pending, *to_store])
     return Sent(message, tuple([sending.receipts[target] for target in targets]))
 
 
@@ -122,13 +123,6 @@ def _as_now(tank: Tank, party: Party) -> Party:
     if newest is device:
         return party
     return Party(party.caller, newest, party.opens_id, party.token)
-
-
-async def _all(pending: Sequence[Future[Any]]) -> None:
-    """Wait for all; then raise what the first raised that was refused."""
-    for outcome in await gather(*pending, return_exceptions=True):
-        if isinstance(outcome, BaseException):
-            raise outcome
 
 
 class _Sending:

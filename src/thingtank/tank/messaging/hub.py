@@ -4,8 +4,8 @@ Lives in the loop's thread.
 """
 
 import contextlib
-from asyncio import Future, get_running_loop
-from collections.abc import Awaitable, Callable, Mapping
+from asyncio import Future, gather, get_running_loop
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -223,8 +223,7 @@ class Messaging:
                 delivery = Delivery("received", device, again)
                 listener.deliver(delivery)
                 pending += delivery.keeping or ()
-            for each in pending:
-                await each
+            await all_of(pending)
             if has_taken is not None and not await has_taken():
                 return
             with contextlib.suppress(StorageFailed):  # they have it; the store tries again
@@ -335,3 +334,10 @@ class Messaging:
         self.presence.forget(device.device_id)
         self.events.forget(device.device_id)
         self.kept.forget(device.device_id)
+
+
+async def all_of(pending: Sequence[Future[Any]]) -> None:
+    """Wait for all; then raise what the first raised that was refused."""
+    for outcome in await gather(*pending, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
