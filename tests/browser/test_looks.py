@@ -13,6 +13,9 @@ from tests.live_server import LiveServer
 
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 POINTS = 480
+NOTHING_FADES = """() => document.getAnimations().every(
+    (one) => one.playState !== "running" || one.effect.getComputedTiming().iterations === Infinity
+)"""
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +118,7 @@ def provisioned(server: LiveServer) -> dict[str, object]:
 def check_readable(page: Page) -> None:
     """No rule of WCAG 2.2 A and AA that a machine can judge is broken."""
     page.wait_for_load_state()  # without its style sheet it is not the page that people see
+    page.wait_for_function(NOTHING_FADES)  # else a colour is read on its way
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
     found = Axe().run(page, options={"runOnly": {"type": "tag", "values": tags}})
     assert found.violations_count == 0, found.generate_report()

@@ -48,7 +48,7 @@ class Thing:
         is_ready = threading.Event()
         self._client = client = socketio.Client()
         identity = {"uuid": self.uuid, "token": self.token}
-        client.on("identify", lambda *_: client.emit("identity", identity))
+        client.on("connect", lambda: client.emit("identity", identity))
         client.on("ready", lambda *_: is_ready.set())
         client.on("message", lambda message, *_: self.heard.append(message["payload"]))
         client.connect(self.url, transports=["websocket"])

@@ -51,8 +51,8 @@ token = getpass("Token: ")
 client = socketio.Client()
 
 
-@client.on("identify")
-def identify(*_):
+@client.on("connect")  # also when it has come back
+def connect():
     client.emit("identity", {{"uuid": "{uuid}", "token": token}})
 
 

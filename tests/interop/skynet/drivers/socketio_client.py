@@ -21,7 +21,13 @@ KEPT = ("message", "config", "unregistered", "data")
 
 
 class Socket(Protocol):
-    """What the programs need of a client."""
+    """What the programs need of a client.
+
+    Attributes:
+        greeting: the event upon which a program says who it is.
+    """
+
+    greeting: str
 
     def on(self, event: str, handler: Any) -> Any: ...
 
@@ -39,6 +45,8 @@ class Socket(Protocol):
 
 class OldSocket:
     """socketIO-client, which is read only while its program waits; the program has no threads."""
+
+    greeting = "identify"
 
     def __init__(self, url: str, transports: list[str]) -> None:
         from socketIO_client import BaseNamespace, SocketIO
@@ -74,7 +82,13 @@ class OldSocket:
 
 
 class NewSocket:
-    """python-socketio, which reads in threads of its own."""
+    """python-socketio, which reads in threads of its own: one for each event.
+
+    So the server's `identify` may be handled before the client knows that it is connected, and can
+    send nothing then. Its own `connect` comes after.
+    """
+
+    greeting = "connect"
 
     def __init__(self, url: str, transports: list[str]) -> None:
         import socketio
@@ -111,7 +125,9 @@ class Session:
 
     def open(self, **credentials: str) -> Any:
         """Identify; without credentials the server makes a device."""
-        self._socket.on("identify", lambda *args: self._socket.send("identity", credentials))
+        self._socket.on(
+            self._socket.greeting, lambda *args: self._socket.send("identity", credentials)
+        )
         for event in ("ready", "notReady"):
             self._socket.on(
                 event, lambda answer, is_in=event == "ready": self._enter(is_in, answer)
