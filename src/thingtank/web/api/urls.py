@@ -5,6 +5,8 @@ from typing import Any, TypeAlias
 from django.urls import include, path, re_path
 
 from thingtank.web.api import documents
+from thingtank.web.api.resources.datapoints import BulkView, DatapointsView
+from thingtank.web.api.resources.datastreams import DatastreamsView
 from thingtank.web.api.resources.devices import DevicesView
 
 app_name = "api"
@@ -27,6 +29,23 @@ _paths = [
     ),
     path("devices", DevicesView.as_view(_LIST), name="devices"),
     path("devices/<str:device>", DevicesView.as_view(_ONE), name="device"),
+    path("devices/<str:device>/datastreams", DatastreamsView.as_view(_LIST), name="datastreams"),
+    path(
+        "devices/<str:device>/datastreams/<str:datastream>",
+        DatastreamsView.as_view(_ONE),
+        name="datastream",
+    ),
+    path(
+        "devices/<str:device>/datastreams/<str:datastream>/datapoints",
+        DatapointsView.as_view({**_LIST, "delete": "destroy_range"}),
+        name="datapoints",
+    ),
+    path(
+        "devices/<str:device>/datastreams/<str:datastream>/datapoints/<str:at>",
+        DatapointsView.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
+        name="datapoint",
+    ),
+    path("datapoints", BulkView.as_view({"post": "create"}), name="bulk"),
     re_path(r"^(?P<rest>.*)$", documents.not_found),
 ]
 
