@@ -27,7 +27,7 @@ def test_an_operation_is_read_and_tried_out_by_session(
     signed_in: dict[str, object],
     open_browser: OpenBrowser,
     scheme: str,
-    width: int,  # fmt: skip
+    width: int,
 ) -> None:
     page = open_browser(width=width, storage_state=signed_in, color_scheme=scheme)
     hosts = watch_requests(page)
