@@ -85,7 +85,7 @@ def test_a_key_may_stand_in_quotes(header: str) -> None:
     assert parse_key(header) == "abc"
 
 
-@pytest.mark.parametrize("header", ["", '""', "a b", "a\tb", "ü", "x" * 256, '"a"b"'])
+@pytest.mark.parametrize("header", ["", '""', '"abc', "a b", "a\tb", "ü", "x" * 256, '"a"b"'])
 def test_what_is_no_key_is_refused(header: str) -> None:
     with pytest.raises(ProblemRaised, match="1 to 255 visible characters"):
         parse_key(header)
