@@ -206,6 +206,8 @@ def test_the_openapi_document_says_all_of_every_operation(rest: Rest) -> None:
             for status, answer in answers.items():
                 if int(status) >= 400:
                     assert set(answer["content"]) == {PROBLEM}, where
+                for content in answer.get("content", {}).values():
+                    assert content["examples"], (where, status)
             if "requestBody" in operation:
                 for content in operation["requestBody"]["content"].values():
                     assert "examples" in content, where

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import extend_schema
 from msgspec import UNSET
 from rest_framework.response import Response
 
@@ -140,7 +140,6 @@ class DevicesView(ApiView):
         operation_id="change_device",
         request=DeviceSerializer,
         responses=DeviceSerializer,
-        examples=[OpenApiExample("Show it to everybody", {"private": False}, request_only=True)],
     )
     def partial_update(self, request: Any, device: str) -> Response:
         """Change some of a device's members.
