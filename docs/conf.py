@@ -1,7 +1,7 @@
 """How Sphinx makes the site of these pages: `make docs`, then open `build/site/index.html`.
 
 The pages are plain Markdown that also reads well where it lies. Their order is that of the links in
-`index.md`: each of its headings becomes a part of the side bar, each link of its lists a page of it.
+`index.md`: each of its headings becomes a part of the side bar, each link of its lists a page.
 """
 
 import json
