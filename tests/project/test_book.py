@@ -17,6 +17,11 @@ EXAMPLES = sorted(
 )
 
 
+def linked(text: str) -> list[Path]:
+    """What links of the page lead to."""
+    return [(PAGE.parent / url).resolve() for url in re.findall(r"\]\(([^)#]+)\)", text)]
+
+
 def rows(head: str) -> dict[str, list[str]]:
     """The cells behind each number of the tables that begin with `head`."""
     found: dict[str, list[str]] = {}
@@ -44,13 +49,9 @@ def test_a_twin_is_run_by_the_test_that_the_row_names_or_says_not_yet(
     box: str, cells: list[str]
 ) -> None:
     _, here, run_by, *_ = cells
-    twins = [
-        path.resolve()
-        for path in (PAGE.parent / url for url in re.findall(r"\]\(([^)#]+)\)", here))
-        if "examples" in path.parts
-    ]
-    tests = [ROOT / name for name in re.findall(r"`(tests/\S+\.py)`", run_by)]
-    assert [test for test in tests if not test.exists()] == []
+    twins = [path for path in linked(here) if ROOT / "examples" in path.parents]
+    tests = [path for path in linked(run_by) if ROOT / "tests" in path.parents]
+    assert [path for path in twins + tests if not path.exists()] == []
     if here == "not yet":
         assert not tests
         return
@@ -63,10 +64,9 @@ def test_a_twin_is_run_by_the_test_that_the_row_names_or_says_not_yet(
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_every_example_is_on_the_page(example: Path) -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", PAGE.read_text())
-    linked = {(PAGE.parent / link).resolve() for link in links}
     project = ROOT / "examples/weather_project"
-    assert example in linked or (project in example.parents and project / "manage.py" in linked)
+    shown = project / "manage.py" if project in example.parents else example
+    assert shown in linked(PAGE.read_text())
 
 
 def test_box_8_40_is_a_file_of_settings() -> None:
