@@ -50,3 +50,10 @@ def test_every_dependency_is_explained() -> None:
 @pytest.mark.parametrize("page", sorted(ROOT.glob("docs/howto/*.md")), ids=lambda page: page.stem)
 def test_who_wants_to_do_something_need_not_read_the_source(page: Path) -> None:
     assert re.findall(r"\bsrc/thingtank\S*", page.read_text()) == []
+
+
+def test_what_is_said_of_others_has_its_source() -> None:
+    text, _, sources = (ROOT / "docs/explain/compared.md").read_text().partition("\n## Sources\n")
+    named = [int(number) for number in re.findall(r"^(\d+)\. .*<https://", sources, re.M)]
+    assert named == list(range(1, len(named) + 1))
+    assert {int(number) for number in re.findall(r"\[(\d+)\]", text)} == set(named)
