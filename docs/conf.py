@@ -6,6 +6,7 @@ The pages are plain Markdown that also reads well where it lies. Their order is 
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -59,22 +60,37 @@ _PART = re.compile(r"^## (?P<title>.+)\n(?P<text>(?:(?!## ).*\n)*)", re.MULTILIN
 _PAGE = re.compile(r"^- \[(?P<title>[^\]]+)\]\((?P<path>[^):]+)\.md\)", re.MULTILINE)
 
 
-def navigation(index: str) -> str:
+def navigation(index: str, names: Iterable[str]) -> str:
     """The side bar that follows from the first page, as directives of Sphinx.
 
     Args:
         index: the Markdown of `index.md`: headings of the second level, lists of links below them.
+        names: all pages, such as `howto/keep-less`. One that `index.md` does not name comes last in
+            the first part that has pages of its folder.
 
     Returns:
         A hidden toctree for each heading that has such a list.
     """
-    parts = []
+    parts: dict[str, list[str]] = {}
+    part_of: dict[str, str] = {}
+    left = dict.fromkeys(sorted(names))
     for part in _PART.finditer(index):
-        pages = [f"{page['title']} <{page['path']}>" for page in _PAGE.finditer(part["text"])]
-        if pages:
-            lines = ["```{toctree}", ":hidden:", f":caption: {part['title']}", "", *pages, "```"]
-            parts.append("\n".join(lines))
-    return "\n\n".join(parts)
+        for page in _PAGE.finditer(part["text"]):
+            parts.setdefault(part["title"], []).append(f"{page['title']} <{page['path']}>")
+            part_of.setdefault(_folder(page["path"]), part["title"])
+            left.pop(page["path"], None)
+    for name in left:
+        folder = _folder(name)
+        parts.setdefault(part_of.get(folder, folder.capitalize()), []).append(name)
+    trees = [
+        "\n".join(["```{toctree}", ":hidden:", f":caption: {title}", "", *pages, "```"])
+        for title, pages in parts.items()
+    ]
+    return "\n\n".join(trees)
+
+
+def _folder(name: str) -> str:
+    return name.rpartition("/")[0]
 
 
 def changelog() -> str:
@@ -95,9 +111,11 @@ def sections(page: nodes.document) -> dict[str, str]:
     return texts
 
 
-def _read_source(_: Sphinx, name: str, source: list[str]) -> None:
+def _read_source(app: Sphinx, name: str, source: list[str]) -> None:
+    assert app.env is not None
     if name == "index":
-        source[0] += "\n" + navigation(source[0]) + "\n"
+        names = app.env.found_docs - {"index"}
+        source[0] += "\n" + navigation(source[0], names) + "\n"
     elif name == "changelog":
         source[0] = changelog()
 
