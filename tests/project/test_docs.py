@@ -57,3 +57,15 @@ def test_what_is_said_of_others_has_its_source() -> None:
     named = [int(number) for number in re.findall(r"^(\d+)\. .*<https://", sources, re.M)]
     assert named == list(range(1, len(named) + 1))
     assert {int(number) for number in re.findall(r"\[(\d+)\]", text)} == set(named)
+
+
+def test_the_sources_that_docstrings_name_are_told() -> None:
+    page = (ROOT / "docs/reference/sources.md").read_text()
+    names = ("OASIS", "the WAMP", *re.findall(r"^\| ([^|]+?) \|", page, re.M)[2:])
+    told = [
+        source
+        for path in (ROOT / "src").rglob("*.py")
+        for source in re.findall(r"^ *Source: (.*)$", path.read_text(), re.M)
+    ]
+    assert len(told) > 150
+    assert [source for source in told if not source.startswith(names)] == []

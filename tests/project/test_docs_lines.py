@@ -39,7 +39,7 @@ def blocks(language: str) -> list[object]:
 
 def commands() -> list[object]:
     """Each command of ours that a page has, on a line of its own or within a sentence."""
-    line = re.compile(r"^ *(?:\.venv/bin/)?thingtank +(\S.*)$", re.M)
+    line = re.compile(r"^ *(?:(?:\.\./)?\.venv/bin/)?thingtank +(\S.*)$", re.M)
     inline = re.compile(r"`(?:\.venv/bin/)?thingtank ([^`]+)`")
     found = []
     for page in PAGES:
