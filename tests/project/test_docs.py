@@ -69,3 +69,11 @@ def test_the_sources_that_docstrings_name_are_told() -> None:
     ]
     assert len(told) > 150
     assert [source for source in told if not source.startswith(names)] == []
+
+
+def test_the_architecture_names_every_package_and_its_layers() -> None:
+    text = (ROOT / "docs/explain/architecture.md").read_text()
+    packages = {path.parent.name for path in ROOT.glob("src/thingtank/*/__init__.py")}
+    assert set(re.findall(r"^\| `(\w+)/` \|", text, re.M)) == packages
+    (layers,) = re.findall(r"^cli · client → .*$", text, re.M)
+    assert set(re.findall(r"\w+", layers)) == packages
