@@ -111,6 +111,11 @@ def sections(page: nodes.document) -> dict[str, str]:
     return texts
 
 
+def _read_anew(*_: object) -> list[str]:
+    """Pages that follow from other files than their own."""
+    return ["index", "changelog"]
+
+
 def _read_source(app: Sphinx, name: str, source: list[str]) -> None:
     assert app.env is not None
     if name == "index":
@@ -142,6 +147,7 @@ def _finish_page(app: Sphinx, page: str, _: str, context: dict[str, Any], *__: o
 
 def setup(app: Sphinx) -> None:
     """Tell Sphinx what is done to the pages before they are read, and beside them."""
+    app.connect("env-get-outdated", _read_anew)
     app.connect("source-read", _read_source)
     app.connect("html-page-context", _finish_page, priority=900)  # the theme's is before
     app.connect("build-finished", _keep_texts)
