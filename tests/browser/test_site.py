@@ -85,6 +85,7 @@ def test_it_is_read_and_searched_as_files(site: Path, open_browser: OpenBrowser)
     page.keyboard.press("Enter")
     found = page.locator("ul.search li", has=page.get_by_role("link", name="Keep less"))
     expect(found.locator("mark").first).to_have_text("retention")
+    expect(page.locator("ul.search li a").last).to_have_text("Changelog")  # what is now comes first
     screenshot(page, "docs-search")
     found.get_by_role("link").click()
     expect(page.get_by_role("heading", name="Keep less", level=1)).to_be_visible()
