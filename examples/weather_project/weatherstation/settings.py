@@ -1,6 +1,6 @@
 """The project's settings (boxes 8.7 and 8.21).
 
-SQLite needs nothing. For MySQL or MariaDB, `pip install mysqlclient`, and say where it is:
+SQLite needs nothing. For MySQL or MariaDB, `pip install pymysql`, and say where it is:
 
     export WEATHER_DATABASE=mysql DB_NAME=weatherstation DB_USER=root DB_PASSWORD=…
     python manage.py migrate
@@ -28,7 +28,12 @@ _DATABASES = {
         "PORT": os.environ.get("DB_PORT", ""),
     },
 }
-DATABASES = {"default": _DATABASES[os.environ.get("WEATHER_DATABASE", "sqlite")]}
+_CHOICE = os.environ.get("WEATHER_DATABASE", "sqlite")
+DATABASES = {"default": _DATABASES[_CHOICE]}
+if _CHOICE == "mysql":
+    import pymysql
+
+    pymysql.install_as_MySQLdb()  # Django asks for mysqlclient, which a compiler has to make
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
