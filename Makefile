@@ -30,7 +30,7 @@ browser: dev  ## Journeys in headless Chromium; screenshots in build/screenshots
 bench: dev  ## Measure and print one table: make bench ARGS="--quick archive"
 	$(BIN)/python -m tests.bench $(ARGS)
 
-docs: dev  ## Make the site of these pages: build/site/index.html
+docs: dev  ## Make the site of the pages in docs: build/site/index.html
 	$(BIN)/python tools/make_docs.py
 	$(BIN)/sphinx-build -qW --keep-going -d build/site-pages docs build/site
 
