@@ -33,6 +33,7 @@ html_title = "Thing Tank"
 html_static_path = ["_static", str(_FONTS)]
 html_css_files = ["site.css"]
 html_js_files = [("tables.js", {"defer": "defer"})]
+html_logo = "images/logo.svg"
 html_favicon = "images/logo.svg"
 html_copy_source = False
 html_show_copyright = False
