@@ -75,8 +75,6 @@ def meanings_of(struct: type) -> dict[str, str]:
     for names, text in _ATTRIBUTE.findall(inspect.getdoc(struct) or ""):
         for name in names.split(", "):
             found[name] = " ".join(text.split())
-    if "port" in getattr(struct, "__struct_fields__", ()):
-        found.setdefault("port", "A port, 0 for any free one, or off. No such door yet.")
     return found
 
 
