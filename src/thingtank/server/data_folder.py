@@ -40,6 +40,8 @@ class OpenFolder(msgspec.Struct, frozen=True):
     directory: "DjangoDirectory"
     archive: EmbeddedArchive
     outbox: SqliteOutbox
+    device_events: DeviceEventLog
+    kept_messages: SqliteKeptMessages
     passwords: PasswordStore
     secret: bytes
 
@@ -91,7 +93,7 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
     tank_access.attach(tank, directory.refresh_accounts)
     passwords = DjangoPasswords(directory)
     stack.callback(passwords.close)
-    return OpenFolder(tank, directory, archive, outbox, passwords, secret)
+    return OpenFolder(tank, directory, archive, outbox, events, kept_messages, passwords, secret)
 
 
 def is_open(config: Config) -> bool:
