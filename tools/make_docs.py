@@ -181,10 +181,10 @@ def metrics_page() -> str:
     parts = [
         "# Metrics\n",
         "Written by `make docs` from the code. `GET /metrics` of the web port answers in the text"
-        " format of Prometheus, or in OpenMetrics where the request's Accept header prefers it; how"
-        " to read it is in [Watch it](../howto/watch-it.md). Numbers are taken when they are asked for;"
-        " those that have to be read from disk are ten seconds old at most. Counters begin at 0"
-        " with the server. No label has a value that people choose.\n",
+        " format of Prometheus, or in OpenMetrics where the request's Accept header prefers that;"
+        " see [Watch it](../howto/watch-it.md). Numbers are taken when they are asked for; those"
+        " that have to be read from disk are ten seconds old at most. Counters begin at 0 with the"
+        " server. No label has a value that people choose.\n",
         "| metric | kind | labels | meaning |\n| --- | --- | --- | --- |",
     ]
     for family in FAMILIES.values():

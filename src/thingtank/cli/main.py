@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from thingtank.cli.archive import archive
+from thingtank.cli.backup import backup, restore
 from thingtank.cli.deliveries import delivery
 from thingtank.cli.devices import device
 from thingtank.cli.feeds import feed
@@ -121,6 +122,8 @@ def _shown(value: Any) -> Any:
 
 for group in (device, product, feed, trigger, delivery, key, user, archive, wamp, mqtt, skynet):
     main.add_command(group)
+for command in (backup, restore):
+    main.add_command(command)
 
 
 def _load(data: Path, file: Path | None, sets: tuple[str, ...], flags: dict[str, str]) -> "Loaded":

@@ -4,6 +4,7 @@ import logging
 import socket
 import time
 from contextlib import AsyncExitStack, ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -182,9 +183,11 @@ async def _open(folder: Path, stack: AsyncExitStack) -> "Context":
 
     set_up_logs(logging.WARNING)  # a command tells its own story
     opened = await open_folder(load_config(folder / FILE_NAME).config, folder, stack)
+    from thingtank.server.backup.copying import copy_folder
     from thingtank.server.operations.context import Context  # imports models: not before
 
-    return Context(opened.tank, opened.directory, opened.archive)
+    copy_files = partial(copy_folder, folder, opened)
+    return Context(opened.tank, opened.directory, opened.archive, copy_files)
 
 
 def _explain(folder: Path, error: BaseException) -> None:

@@ -149,10 +149,12 @@ async def _open_control(
     folder: Path, opened: OpenFolder, url: str, sockets: Mapping[str, str], stack: AsyncExitStack
 ) -> None:
     # Operations import Django's models, which there are only by now.
+    from thingtank.server.backup.copying import copy_folder
     from thingtank.server.operations.context import Context
     from thingtank.server.operations.table import run_operation
 
-    context = Context(opened.tank, opened.directory, opened.archive, url, sockets)
+    copy_files = partial(copy_folder, folder, opened)
+    context = Context(opened.tank, opened.directory, opened.archive, copy_files, url, sockets)
     control = ControlSocket(folder, partial(run_operation, context))
     await control.start()
     stack.push_async_callback(control.stop)

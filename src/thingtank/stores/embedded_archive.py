@@ -164,6 +164,26 @@ class EmbeddedArchive:
         archive._compacting = asyncio.create_task(archive._keep_compacting())
         return archive
 
+    def keeping_journal(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Have the journal keep all it holds until the end of the block; writes go on."""
+        return self._mover.untrimmed()
+
+    async def copy_to(self, folder: Path) -> None:
+        """Write history and journal to another folder, so that together they are all there is.
+
+        Within `keeping_journal`: what the journal has when it is copied, and the history had not
+        when that was, is in the journal's copy. Writes wait while the journal is copied.
+
+        Raises:
+            StorageFailed, sqlite3.Error, OSError: a copy could not be written.
+        """
+        try:
+            await self._reading(partial(self._history.copy_to, folder))
+        except asyncio.CancelledError:  # nobody waits for it any more, and closing would
+            self._history.interrupt_copy()
+            raise
+        await self._journal_worker.run(partial(self._journal.copy_to, folder))
+
     async def close(self) -> None:
         """Refuse new writes, finish those under way, move all to the history store, let go."""
         await self._committer.close()

@@ -104,6 +104,14 @@ class SqliteKeptMessages:
         file = await asyncio.to_thread(KeptMessageFile.open, folder)
         return cls(file, settings, clock, tick_s)
 
+    async def copy_to(self, folder: Path) -> None:
+        """Write what is on disk to a file of the same name in another folder.
+
+        Raises:
+            sqlite3.Error, OSError: it could not be written.
+        """
+        await self._worker.run(partial(self._file.copy_to, folder))
+
     def keep(self, device_id: int, body: bytes, at_us: int, expires_us: int) -> asyncio.Future[int]:
         """As `KeptMessages` says; so are the others."""
         size = self._size(device_id)

@@ -103,6 +103,14 @@ class MqttSessions:
         """
         return await self._worker.run(self._file.found)
 
+    async def copy_to(self, folder: Path) -> None:
+        """Write what is on disk to a file of the same name in another folder.
+
+        Raises:
+            sqlite3.Error, OSError: it could not be written.
+        """
+        await self._worker.run(partial(self._file.copy_to, folder))
+
     @property
     def waiting_bytes(self) -> int:
         """About what waits for the disk."""

@@ -1,9 +1,10 @@
 """What an operation works on."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
+from thingtank.server.backup.parts import Copied
 from thingtank.stores.embedded_archive import EmbeddedArchive
 from thingtank.tank.errors import NoSuchAccount
 from thingtank.tank.tank import Tank
@@ -17,11 +18,13 @@ class Context(msgspec.Struct, frozen=True):
     Attributes:
         url: where its web door is; blank when no server runs.
         sockets: where its other doors are, by name.
+        copy_files: writes copies of the folder's files that fit together.
     """
 
     tank: Tank
     directory: DjangoDirectory
     archive: EmbeddedArchive
+    copy_files: Callable[[], Awaitable[Copied]]
     url: str = ""
     sockets: Mapping[str, str] = {}
 

@@ -7,6 +7,7 @@ import msgspec
 
 from thingtank.server.operations import (
     archive,
+    backup,
     deliveries,
     devices,
     feeds,
@@ -63,6 +64,7 @@ OPERATIONS: dict[str, tuple[type[msgspec.Struct], Operation]] = {
     "delivery.retry": (deliveries.OneDelivery, deliveries.retry),
     "delivery.cancel": (deliveries.OneDelivery, deliveries.cancel),
     "server.addresses": (Nothing, addresses),
+    "backup.copy": (Nothing, backup.copy),
     "archive.stats": (Nothing, archive.stats),
     "archive.compact": (Nothing, archive.compact),
     "archive.retention": (archive.AskRetention, archive.retention),
