@@ -3,6 +3,8 @@
 import json
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,3 +133,23 @@ def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
     known = {f"{name}{suffix}" for name in FAMILIES for suffix in suffixes}
     assert asked
     assert asked <= known
+
+
+def test_the_doctor_looks_at_a_running_server(server: LiveServer) -> None:
+    command = [sys.executable, "-m", "thingtank.cli.main", "doctor", "--json", "--data", str(server.folder)]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    found = {each["name"]: each for each in json.loads(done.stdout)["findings"]}
+    assert found["server"]["level"] == "ok", found["server"]
+    assert "database" in found["server"]["text"]
+    assert found["ports"]["level"] == "ok", found["ports"]
+    problems = [each for each in found.values() if each["level"] == "problem"]
+    assert done.returncode == (1 if problems else 0)
+
+
+def test_the_doctor_prints_a_line_for_each_thing_and_says_by_its_exit_code(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "thingtank.cli.main", "doctor", "--data", str(tmp_path / "new")]  # fmt: skip
+    command += ["--set", "mqtt.tls_port=8883"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1, done.stdout
+    assert re.search(r"^problem +settings\.tls +\S", done.stdout, re.MULTILINE)
+    assert re.search(r"^ok +machine\.versions +Python", done.stdout, re.MULTILINE)

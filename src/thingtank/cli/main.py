@@ -15,6 +15,7 @@ from thingtank.cli.archive import archive
 from thingtank.cli.backup import backup, restore
 from thingtank.cli.deliveries import delivery
 from thingtank.cli.devices import device
+from thingtank.cli.doctor import doctor
 from thingtank.cli.feeds import feed
 from thingtank.cli.keys import key
 from thingtank.cli.mqtt import mqtt
@@ -122,7 +123,7 @@ def _shown(value: Any) -> Any:
 
 for group in (device, product, feed, trigger, delivery, key, user, archive, wamp, mqtt, skynet):
     main.add_command(group)
-for command in (backup, restore):
+for command in (backup, restore, doctor):
     main.add_command(command)
 
 

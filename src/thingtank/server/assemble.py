@@ -129,7 +129,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         open_mqtt_workbench(config, mqtt, sockets, stack)
         open_skynet_workbench(config, skynet, sockets, stack)
         welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""
-        await _open_control(folder, opened, url, sockets, stack)
+        await _open_control(folder, opened, url, sockets, monitor, stack)
         monitor.run(Doors(wamp, mqtt, monitor.connections))
         readiness, drain_s = monitor.readiness, config.server.drain_s
         return Instance(
@@ -146,7 +146,12 @@ def base_url(config: Config, port: int) -> str:
 
 
 async def _open_control(
-    folder: Path, opened: OpenFolder, url: str, sockets: Mapping[str, str], stack: AsyncExitStack
+    folder: Path,
+    opened: OpenFolder,
+    url: str,
+    sockets: Mapping[str, str],
+    monitor: Monitor,
+    stack: AsyncExitStack,
 ) -> None:
     # Operations import Django's models, which there are only by now.
     from thingtank.server.backup.copying import copy_folder
@@ -154,7 +159,10 @@ async def _open_control(
     from thingtank.server.operations.table import run_operation
 
     copy_files = partial(copy_folder, folder, opened)
-    context = Context(opened.tank, opened.directory, opened.archive, copy_files, url, sockets)
+    checks = monitor.readiness.results
+    context = Context(
+        opened.tank, opened.directory, opened.archive, copy_files, url, sockets, checks
+    )
     control = ControlSocket(folder, partial(run_operation, context))
     await control.start()
     stack.push_async_callback(control.stop)

@@ -12,12 +12,17 @@ from thingtank.tank.things import Account
 from thingtank.web.catalog.directory import DjangoDirectory
 
 
+async def _none() -> Mapping[str, bool]:
+    return {}
+
+
 class Context(msgspec.Struct, frozen=True):
     """An open instance.
 
     Attributes:
         url: where its web door is; blank when no server runs.
         sockets: where its other doors are, by name.
+        checks: of the server's readiness, by name; none without one.
         copy_files: writes copies of the folder's files that fit together.
     """
 
@@ -27,6 +32,7 @@ class Context(msgspec.Struct, frozen=True):
     copy_files: Callable[[], Awaitable[Copied]]
     url: str = ""
     sockets: Mapping[str, str] = {}
+    checks: Callable[[], Awaitable[Mapping[str, bool]]] = _none
 
     def account(self, login: str) -> Account:
         """The account of that login; a blank one means the instance's owner.
