@@ -29,6 +29,7 @@ from thingtank.server.monitoring.readiness import Phase, Readiness
 from thingtank.server.monitoring.samples import Doors
 from thingtank.server.mqtt_door import make_mqtt_door, mqtt_upgrades, open_mqtt_ports
 from thingtank.server.mqtt_workbench import open_mqtt_workbench
+from thingtank.server.request_ids import RequestIds
 from thingtank.server.skynet_door import make_skynet_door, open_skynet_port
 from thingtank.server.skynet_workbench import open_skynet_workbench
 from thingtank.server.socket_doors import make_socket_door, open_sockets
@@ -206,7 +207,7 @@ def _bind_web(
     xively = XivelyHttp(tank, config.xively, config.web.public_url, graphs=graphs)
     live, exports = LiveStreams(tank), ChannelExports(tank)
 
-    pages, static = asgi_app(), StaticApp()
+    pages, static = RequestIds(asgi_app()), StaticApp()
     app = WebApp(xively, pages, static, live, exports, monitor.app)
     direct = DirectRoute(tuple(map(str.encode, XIVELY_PATHS)), xively.answer)
     host = config.server.host

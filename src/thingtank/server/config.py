@@ -23,6 +23,7 @@ from thingtank.doors.wamp.settings import WampSettings
 from thingtank.doors.xively.settings import SocketSettings, XivelySettings
 from thingtank.net.bounded_http import HttpLimits
 from thingtank.server.bridge.settings import bridge_problems
+from thingtank.server.log_settings import LogSettings
 from thingtank.server.monitoring.settings import MetricsSettings
 from thingtank.server.triggers.settings import TriggerSettings
 from thingtank.sinks.settings import DeliverySettings, EmailSettings, WebhookSettings
@@ -117,6 +118,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kept_messages: KeptMessageSettings = KeptMessageSettings()
     weather: WeatherSettings = WeatherSettings()
     metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
 
 
 class BadSettings(Exception):

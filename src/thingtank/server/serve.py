@@ -34,7 +34,7 @@ def serve(config: Config, folder: Path, ready_file: Path | None = None) -> int:
     Returns:
         0 after a clean stop, EXIT_CANNOT_START when the folder or a port is not to be had.
     """
-    set_up_logs()
+    set_up_logs(config.log)
     _allow_many_connections()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(config, folder, ready_file))

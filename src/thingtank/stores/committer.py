@@ -204,7 +204,7 @@ class Committer:
             self._is_failing = True
             is_expected = isinstance(error, StorageFailed)
             log.error(
-                "archive_writes_fail", exc_info=None if is_expected else error, why=str(error)
+                "archive_writes_fail", exc_info=None if is_expected else error, reason=str(error)
             )
         if not isinstance(error, StorageFailed):
             error = StorageFailed(f"the journal failed: {error}")

@@ -203,7 +203,7 @@ class Mover:
                 pass
         except StorageFailed as error:
             if not self._is_trim_failing:
-                log.error("archive_trim_fails", why=str(error))
+                log.error("archive_trim_fails", reason=str(error))
             self._is_trim_failing = True
         else:
             self._is_trim_failing = False

@@ -237,7 +237,9 @@ class SqliteKeptMessages:
             self._is_failing = True
             is_expected = isinstance(error, StorageFailed)
             log.error(
-                "kept_message_writes_fail", exc_info=None if is_expected else error, why=str(error)
+                "kept_message_writes_fail",
+                exc_info=None if is_expected else error,
+                reason=str(error),
             )
         if not isinstance(error, StorageFailed):
             error = StorageFailed(f"the file of kept messages failed: {error}")

@@ -283,7 +283,7 @@ class MqttSessions:
             log.error("mqtt_session_writer_broken", exc_info=error)
             error = StorageFailed(f"MQTT's sessions could not be written: {error}")
         elif self.failure is None:
-            log.error("mqtt_session_writes_fail", why=str(error))
+            log.error("mqtt_session_writes_fail", reason=str(error))
         self.failure = error
         self._failed = batch
         self._committing_bytes = batch.size_bytes

@@ -66,5 +66,5 @@ async def _hold(name: str, check: Check) -> bool:
     except TimeoutError:
         return False
     except Exception as error:  # noqa: BLE001 - whatever it is, the server is not ready
-        log.warning("readiness_check_failed", check=name, why=str(error))
+        log.warning("readiness_check_failed", check=name, reason=str(error))
         return False

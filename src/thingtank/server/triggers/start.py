@@ -111,6 +111,6 @@ class Forgetting:
                 await self._outbox.forget_triggers(gone, self._tank.clock.now_us())
             # Either way the next start finds them again.
             except StorageFailed as error:
-                log.warning("outbox_keeps_gone_triggers", why=str(error), count=len(gone))
+                log.warning("outbox_keeps_gone_triggers", reason=str(error), count=len(gone))
             except Exception:
                 log.exception("outbox_keeps_gone_triggers", count=len(gone))
