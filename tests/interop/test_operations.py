@@ -1,8 +1,11 @@
 """A running server as its operator's programs see it: readiness and metrics."""
 
+import contextlib
 import json
+import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -112,9 +115,23 @@ def test_open_metrics_is_spoken_to_who_prefers_it(server: LiveServer) -> None:
 
 
 def test_a_server_that_stops_says_so_before_its_doors_close(tmp_path: Path) -> None:
-    with start_server(tmp_path, "--set", "server.drain_s=1") as server:
+    path = f"/tmp/thingtank-notify-{os.getpid()}"  # a socket's path may not be long
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
+        manager.bind(path)
+        manager.settimeout(10)
+        try:
+            stops_in_time(tmp_path, manager, path)
+        finally:
+            os.unlink(path)
+
+
+def stops_in_time(folder: Path, manager: socket.socket, path: str) -> None:
+    environment = {"NOTIFY_SOCKET": path}
+    with start_server(folder, "--set", "server.drain_s=1", env=environment) as server:
+        assert manager.recv(1000).decode().splitlines()[0] == "READY=1"
         assert requests.get(f"{server.url}/readyz", timeout=10).status_code == 200
         server.process.send_signal(signal.SIGTERM)
+        assert manager.recv(1000) == b"STOPPING=1"
         deadline_s = time.monotonic() + 5
         while (reply := requests.get(f"{server.url}/readyz", timeout=10)).status_code == 200:
             assert time.monotonic() < deadline_s
