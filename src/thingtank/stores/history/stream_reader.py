@@ -163,8 +163,10 @@ class StreamReader:
             return None
         if not (hot.at_us[1:] > hot.at_us[:-1]).all():
             hot = self._all_hot(start_us, end_us)
-        stored = concatenated([*parts, _outside(hot, self._overlay_deletions)])
-        return sorted_newest(concatenated([stored, _within(self._overlay_rows, start_us, end_us)]))
+        parts.append(_outside(hot, self._overlay_deletions))
+        parts.append(_within(self._overlay_rows, start_us, end_us))
+        filled = [part for part in parts if len(part.at_us)]
+        return sorted_newest(concatenated(filled)) if filled else _NO_ROWS
 
     def _cold_files(
         self, start_us: int, end_us: int

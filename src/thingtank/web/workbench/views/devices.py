@@ -18,7 +18,7 @@ from thingtank.tank.keys import ACCESS_METHODS, ApiKey
 from thingtank.tank.things import Device, is_live
 from thingtank.web import tank_access
 from thingtank.web.web_settings import web_settings
-from thingtank.web.workbench.charts import RANGE_LABELS
+from thingtank.web.workbench.charts import CHART_LABELS
 from thingtank.web.workbench.forms import DeleteForm, DeviceForm, LocationForm, MetadataForm
 from thingtank.web.workbench.live import live_url
 from thingtank.web.workbench.messaging_panels import read_messaging, read_visit
@@ -123,7 +123,7 @@ def device(request: HttpRequest, feed_id: int) -> HttpResponse:
         "feed_url": address_of(request, reverse("workbench:device", args=[feed_id])),
         "endpoint": endpoint,
         "live_url": live_url(feed_id),
-        "ranges": RANGE_LABELS.items(),
+        "ranges": CHART_LABELS.items(),
         "waypoints": json.dumps(tank_access.run(read_waypoints(tank, found))),
         "visit": tank_access.run(read_visit(tank, found)),
         "notice": notice_of(request),

@@ -7,9 +7,10 @@ import { Stream } from "./stream.js";
 import { hasOthers, showFired, showTriggers } from "./triggers.js";
 
 const ANNOUNCE_MS = 10_000; // often enough to follow, rarely enough to listen to anything else
+const FLASH_MS = 1500;
 
 const device = document.getElementById("device");
-const charts = new Charts(document.getElementById("channels"), document.getElementById("ranges"));
+const charts = new Charts(document.getElementById("channels"), document.getElementById("ranges"), document.getElementById("chart-tools"));
 const logElement = document.getElementById("request-log");
 const log = logElement ? new RequestLog(logElement) : null;
 const announcer = document.getElementById("announcer");
@@ -39,7 +40,13 @@ function isNumber(text) {
   return text.trim() !== "" && Number.isFinite(Number(text));
 }
 
+const flashedMs = new WeakMap(); // element → when last
+
 function flash(element) {
+  const nowMs = performance.now();
+  // What changes ten times a second would only blink, and each start has the page laid out anew.
+  if (nowMs - (flashedMs.get(element) ?? -Infinity) < FLASH_MS) return;
+  flashedMs.set(element, nowMs);
   element.classList.remove("is-fresh");
   void element.offsetWidth; // restarts the animation
   element.classList.add("is-fresh");
