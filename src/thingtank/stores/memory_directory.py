@@ -22,6 +22,7 @@ from thingtank.tank.errors import (
 )
 from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
 from thingtank.tank.keys import ApiKey, Permission
+from thingtank.tank.search.clusters import Places
 from thingtank.tank.search.device_index import DeviceIndex
 from thingtank.tank.things import Account, Datastream, Device, Waypoint
 from thingtank.tank.tokens import DeviceToken, uuid_key
@@ -110,6 +111,10 @@ class MemoryDirectory:
     def list_devices(self, query: DeviceQuery) -> DevicePage:
         """One page of devices."""
         return self._index.find(query)
+
+    def device_places(self, query: DeviceQuery) -> Places:
+        """Where the devices of all pages are, in no order."""
+        return self._index.places(query)
 
     def devices_matching(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:
         """The newest devices that fit, at most `limit`, newest first."""

@@ -16,6 +16,7 @@ import msgspec
 from thingtank.tank.datapoints import Bucket, CurrentValue, Datapoint, DatapointRows
 from thingtank.tank.errors import ValidationFailed
 from thingtank.tank.keys import ApiKey
+from thingtank.tank.search.clusters import Places
 from thingtank.tank.things import Account, Datastream, Device, Waypoint
 from thingtank.tank.tokens import DeviceToken
 
@@ -164,6 +165,10 @@ class Directory(Protocol):
 
     def count_devices(self, query: DeviceQuery) -> int:
         """How many devices there are on all pages."""
+        ...
+
+    def device_places(self, query: DeviceQuery) -> Places:
+        """Where the devices of all pages are, in no order; those without a place are left out."""
         ...
 
     def devices_matching(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:

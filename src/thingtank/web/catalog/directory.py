@@ -21,6 +21,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from thingtank.tank.errors import LimitReached, NoSuchKey, StorageFailed, UuidTaken
 from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
 from thingtank.tank.keys import ApiKey, Permission
+from thingtank.tank.search.clusters import Places
 from thingtank.tank.things import Account, Datastream, Device, Unit, Waypoint
 from thingtank.tank.tokens import DIGEST_BYTES, DeviceToken, is_among
 from thingtank.tank.waypoints import WAYPOINTS_MAX, forgets_waypoints, waypoint_left
@@ -169,6 +170,10 @@ class DjangoDirectory:
     def list_devices(self, query: DeviceQuery) -> DevicePage:
         """One page of devices."""
         return self._snapshot.list_devices(query)
+
+    def device_places(self, query: DeviceQuery) -> Places:
+        """Where the devices of all pages are, in no order."""
+        return self._snapshot.device_places(query)
 
     def devices_matching(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:
         """The newest devices that fit, at most `limit`, newest first."""

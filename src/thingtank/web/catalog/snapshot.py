@@ -11,6 +11,7 @@ from types import MappingProxyType
 from thingtank.tank.errors import NoSuchAccount, NoSuchDatastream, NoSuchDevice, NoSuchKey
 from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
 from thingtank.tank.keys import ApiKey
+from thingtank.tank.search.clusters import Places
 from thingtank.tank.search.device_index import DeviceIndex
 from thingtank.tank.things import Account, Datastream, Device
 from thingtank.tank.tokens import uuid_key
@@ -184,6 +185,10 @@ class Snapshot:
     def list_devices(self, query: DeviceQuery) -> DevicePage:
         """One page of devices."""
         return self._index.find(query)
+
+    def device_places(self, query: DeviceQuery) -> Places:
+        """Where the devices of all pages are, in no order."""
+        return self._index.places(query)
 
     def devices_matching(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:
         """The newest devices that fit."""

@@ -1,7 +1,7 @@
 // One channel's chart. The server summarizes a range to at most two points a pixel: each step's
 // lowest and highest are a band, its mean a line. New values are drawn as they come.
 import { Columns } from "./chart_data.js";
-import { momentOf } from "./chart_view.js";
+import { clockIn, momentOf } from "./chart_view.js";
 import { timeLabel } from "./labels.js";
 import { bandOptions } from "./plots.js";
 
@@ -202,7 +202,7 @@ export class Chart {
     const unit = this.#article.dataset.unit;
     const shown = `${number.format(mean[row])} ${unit} · ${clock(at[row])}`;
     if (highest[row] === lowest[row]) return shown;
-    const time = (atS) => timeLabel(atS, endS - startS > 3 * 86400 ? 60 : 1);
+    const time = (atS) => clockIn(atS, endS - startS);
     return `${shown} (${number.format(lowest[row])} at ${time(lowestAt[row])} to ${number.format(highest[row])} at ${time(highestAt[row])})`;
   }
 

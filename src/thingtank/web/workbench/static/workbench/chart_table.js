@@ -1,5 +1,5 @@
 // What a chart shows as a table, for who does not see it: at most ROWS_MAX steps of the same range.
-import { momentOf } from "./chart_view.js";
+import { clockIn, momentOf } from "./chart_view.js";
 
 const ROWS_MAX = 40;
 const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 6, useGrouping: false });
@@ -20,8 +20,8 @@ function rowsOf(chart, unit) {
     line.append(
       head,
       cell(valueOf(chart.mean[row])),
-      cell(`${valueOf(chart.minimum[row])}, ${momentOf(chart.minimum_at_s[row], spanS)}`),
-      cell(`${valueOf(chart.maximum[row])}, ${momentOf(chart.maximum_at_s[row], spanS)}`),
+      cell(`${valueOf(chart.minimum[row])}, ${clockIn(chart.minimum_at_s[row], spanS)}`),
+      cell(`${valueOf(chart.maximum[row])}, ${clockIn(chart.maximum_at_s[row], spanS)}`),
       cell(String(chart.count[row])),
     );
     return line;

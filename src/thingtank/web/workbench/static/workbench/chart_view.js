@@ -79,6 +79,15 @@ export class View {
   }
 }
 
+/** The same without what the reader knows of it already: the date, in a chart of a day. */
+export function clockIn(atS, spanS) {
+  if (spanS > DAY_S) {
+    const look = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
+    return new Date(atS * 1000).toLocaleString("en-GB", look);
+  }
+  return momentOf(atS, spanS).split(", ").at(-1);
+}
+
 /** A moment in the reader's zone, as finely as a span of that length needs it. */
 export function momentOf(atS, spanS) {
   if (spanS > 3 * DAY_S) return clockOf(atS * 1000);
