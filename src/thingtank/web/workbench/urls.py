@@ -19,6 +19,7 @@ from thingtank.web.workbench.views import (
     products,
     serials,
     triggers,
+    wall,
     wamp,
 )
 
@@ -34,6 +35,8 @@ urlpatterns = [
     path("map", RedirectView.as_view(pattern_name="workbench:map", query_string=True)),
     path("map/", device_map.device_map, name="map"),
     path("map/places", device_map.places, name="map_places"),
+    path("wall", RedirectView.as_view(pattern_name="workbench:wall", query_string=True)),
+    path("wall/", wall.wall, name="wall"),
     path("account", account.account, name="account"),
     path("feeds/<int:feed_id>", devices.device, name="device"),
     path("feeds/<int:feed_id>/metadata", devices.metadata, name="metadata"),

@@ -6,6 +6,7 @@ import { timeLabel } from "./labels.js";
 import { bandOptions } from "./plots.js";
 
 const HEIGHT_PX = 148;
+const HEIGHT_PX_ON_WALL = 104;
 const RELOAD_MS = 2000; // after values that came late, once
 const DESCRIBE_MS = 500; // for screen readers: not with every value
 const DRAG_PX_MIN = 5;
@@ -52,6 +53,15 @@ export class Chart {
 
   get article() {
     return this.#article;
+  }
+
+  get #height() {
+    return this.#article.matches(".channel--wall") ? HEIGHT_PX_ON_WALL : HEIGHT_PX;
+  }
+
+  /** What people call it. */
+  get name() {
+    return this.#article.dataset.name ?? this.#article.dataset.key;
   }
 
   /** Where numbers of what is shown now are, for so many pixels. */
@@ -136,7 +146,7 @@ export class Chart {
   #options() {
     return bandOptions({
       width: this.#element.clientWidth,
-      height: HEIGHT_PX,
+      height: this.#height,
       pointPx: this.#pointPx(),
       xRange: () => this.#dragged ?? this.#view.axis,
       cursor: {
@@ -254,7 +264,7 @@ export class Chart {
   #describe() {
     this.#describing = 0;
     const { highest, lowest, length } = this.#columns;
-    const name = this.#article.dataset.key;
+    const name = this.name;
     let label = `Chart of ${name}, no numbers in this range`;
     if (length) {
       const low = number.format(lowest.reduce((a, b) => Math.min(a, b)));
@@ -278,7 +288,7 @@ export class Chart {
   resize() {
     const width = this.#element.clientWidth;
     if (this.#plot && width > 0 && width !== this.#plot.width) {
-      this.#plot.setSize({ width, height: HEIGHT_PX });
+      this.#plot.setSize({ width, height: this.#height });
     }
   }
 

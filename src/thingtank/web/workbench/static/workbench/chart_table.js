@@ -69,7 +69,7 @@ async function fill(chart, button) {
     box.className = "chart-table";
     box.tabIndex = 0;
     box.setAttribute("role", "region");
-    box.setAttribute("aria-label", `Values of ${article.dataset.key}`);
+    box.setAttribute("aria-label", `Values of ${chart.name}`);
     article.querySelector(".channel__body").append(box);
   }
   try {
@@ -78,7 +78,7 @@ async function fill(chart, button) {
     const found = await answer.json();
     const isEmpty = found.at_s.length === 0;
     box.replaceChildren(
-      isEmpty ? element("p", "No numbers in this range.") : tableOf(found, article.dataset.key, article.dataset.unit),
+      isEmpty ? element("p", "No numbers in this range.") : tableOf(found, chart.name, article.dataset.unit),
     );
   } catch {
     box.replaceChildren(element("p", "The values could not be loaded. Try again."));
