@@ -11,7 +11,7 @@ from tests.live_server import LiveServer
 
 # Three cities, one device in the sea, and five at one place.
 PLACES = [
-    *[("Berlin", 52.5 + n / 100, 13.4) for n in range(6)],
+    *[("Berlin", 52.5 + n / 4, 13.4) for n in range(6)],
     *[("Bangalore", 12.97, 77.59 + n / 100) for n in range(4)],
     *[("Lima <b>", -12.05, -77.04) for _ in range(5)],
     ("Buoy", -30.0, -15.0),
