@@ -15,10 +15,11 @@ from thingtank.tank.arrays import Float64s, Int64s
 from thingtank.tank.datapoints import Bucket
 
 Texts = npt.NDArray[np.object_]
+_NEVER_US = np.iinfo(np.int64).max
 
 
 class Partials(NamedTuple):
-    """Summaries of one datastream as columns, in order of time, of parts that do not overlap.
+    """Summaries of one datastream as columns, in order of `first_us`; no datapoint is in two.
 
     Attributes:
         first_us, last_us: when the first and last datapoint of each part were.
@@ -120,15 +121,15 @@ def merged(parts: Partials, interval_us: int, origin_us: int) -> Partials:
     if not len(parts.first_us):
         return parts
     starts = _step_starts(parts.first_us, interval_us, origin_us)
-    ends = np.append(starts[1:], len(parts.first_us)) - 1
-    lengths = ends - starts + 1
-    minimum = np.fmin.reduceat(
-        parts.minimum, starts
-    )  # a NaN counts only where there is nothing else
+    lengths = np.diff(np.append(starts, len(parts.first_us)))
+    last_us = np.maximum.reduceat(parts.last_us, starts)
+    # Parts may reach over the same time, so the one that begins last need not end last.
+    ends = _first_rows(parts.last_us, last_us, lengths)
+    minimum = np.fmin.reduceat(parts.minimum, starts)  # a NaN counts only where all are
     maximum = np.fmax.reduceat(parts.maximum, starts)
     return Partials(
         parts.first_us[starts],
-        parts.last_us[ends],
+        last_us,
         np.add.reduceat(parts.counts, starts),
         np.add.reduceat(parts.number_counts, starts),
         minimum,
@@ -138,9 +139,31 @@ def merged(parts: Partials, interval_us: int, origin_us: int) -> Partials:
         parts.last_number[ends],
         parts.first_text[starts],
         parts.last_text[ends],
-        _first_at(parts.minimum, minimum, lengths, parts.minimum_us),
-        _first_at(parts.maximum, maximum, lengths, parts.maximum_us),
+        _earliest(parts.minimum, minimum, lengths, parts.minimum_us, starts),
+        _earliest(parts.maximum, maximum, lengths, parts.maximum_us, starts),
     )
+
+
+def _first_rows(
+    column: Int64s, wanted: Int64s, lengths: npt.NDArray[np.integer[Any]]
+) -> npt.NDArray[np.intp]:
+    """The first row of each step that has the wanted number; each step has one."""
+    rows = np.flatnonzero(column == np.repeat(wanted, lengths))
+    steps = np.repeat(np.arange(len(lengths)), lengths)[rows]
+    return rows[run_starts(steps)]
+
+
+def _earliest(
+    numbers: Float64s,
+    wanted: Float64s,
+    lengths: npt.NDArray[np.integer[Any]],
+    at_us: Int64s,
+    starts: npt.NDArray[np.intp],
+) -> Int64s:
+    """When each step's number was first the wanted one; anything where that is NaN."""
+    is_wanted = numbers == np.repeat(wanted, lengths)
+    earliest: Int64s = np.minimum.reduceat(np.where(is_wanted, at_us, _NEVER_US), starts)
+    return earliest
 
 
 def buckets_of(parts: Partials, interval_us: int, origin_us: int, limit: int) -> list[Bucket]:
