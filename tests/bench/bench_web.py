@@ -181,13 +181,12 @@ def live_charts(browser: Browser, seconds: int) -> list[Result]:
         page.goto(f"{server.url}/wall/?feed={server.feed_id}")
         page.wait_for_function(ALL_DRAWN, arg=LIVE_CHANNELS)
         with writing(server, names) as written:
-            found = watched(browser, page, seconds)
+            found, rate = watched(browser, page, seconds, written)
         drawn = page.evaluate("Number(document.querySelector('.chart').dataset.points)")
         page.context.close()
     name = f"web: {LIVE_CHANNELS} live charts at {LIVE_PER_S} values a second"
     half = len(found) // 2
     early, late = (mean(heap for _, heap in part) for part in (found[:half], found[half:]))
-    rate = written() / seconds
     heaps = ", ".join(f"{heap:.1f}" for _, heap in found)
     return [
         Result(f"{name}, browser", "", mean(cpu for cpu, _ in found), "% of one core", note=f"all its processes; {rate:.0f} values/s came, {drawn} points a chart at the end"),
@@ -220,12 +219,15 @@ def writing(server: LiveServer, names: list[str]) -> Iterator[Callable[[], int]]
         thread.join()
 
 
-def watched(browser: Browser, page: Page, seconds: int) -> list[tuple[float, float]]:
-    """(CPU in % of a core, JavaScript heap in MB) every SAMPLE_S, the first of a warm page."""
+def watched(
+    browser: Browser, page: Page, seconds: int, written: Callable[[], int]
+) -> tuple[list[tuple[float, float]], float]:
+    """(CPU in % of a core, JavaScript heap in MB) every SAMPLE_S of a warm page; values a second."""
     whole, own = browser.new_browser_cdp_session(), page.context.new_cdp_session(page)
     own.send("Performance.enable")
     found = []
     page.wait_for_timeout(min(seconds, 30) * 1000)
+    first_count, first_s = written(), time.monotonic()
     for _ in range(max(2, round(seconds / SAMPLE_S))):
         before_s, started_s = cpu_s(whole), time.monotonic()
         page.wait_for_timeout(SAMPLE_S * 1000)
@@ -235,7 +237,7 @@ def watched(browser: Browser, page: Page, seconds: int) -> list[tuple[float, flo
             one["name"]: one["value"] for one in own.send("Performance.getMetrics")["metrics"]
         }
         found.append((share, metrics["JSHeapUsedSize"] / 2**20))
-    return found
+    return found, (written() - first_count) / (time.monotonic() - first_s)
 
 
 def cpu_s(session: CDPSession) -> float:

@@ -209,8 +209,8 @@ class Directory(Protocol):
         """Raise NoSuchKey if there is none."""
         ...
 
-    def keys_of(self, account_id: int) -> Sequence[ApiKey]:
-        """All keys of an account, oldest first."""
+    def keys_of(self, account_id: int, feed_id: int | None = None) -> Sequence[ApiKey]:
+        """All keys of an account, oldest first; with `feed_id` those that name that feed."""
         ...
 
     def reveal_key(self, key_id: int) -> str:

@@ -268,9 +268,12 @@ class DjangoDirectory:
         """Raise NoSuchKey if there is none."""
         return self._snapshot.key(key_id)
 
-    def keys_of(self, account_id: int) -> Sequence[ApiKey]:
-        """All keys of an account, oldest first."""
-        keys = list(self._snapshot.keys.values())
+    def keys_of(self, account_id: int, feed_id: int | None = None) -> Sequence[ApiKey]:
+        """All keys of an account, oldest first; with `feed_id` those that name that feed."""
+        if feed_id is None:
+            keys = list(self._snapshot.keys.values())
+        else:
+            keys = self._snapshot.keys_naming(feed_id)
         return [key for key in keys if key.account_id == account_id]
 
     def reveal_key(self, key_id: int) -> str:
