@@ -14,7 +14,7 @@ from thingtank.stores.folders import link_or_copy
 from thingtank.stores.history.compaction import Compactor
 from thingtank.stores.history.database import Database, fetch_one
 from thingtank.stores.history.hot import delete_ranges, insert_rows
-from thingtank.stores.history.partials import Partials, buckets_of, joined, merged, partials_of
+from thingtank.stores.history.partials import Partials, buckets_of, joined, summed
 from thingtank.stores.history.segments import HOUR_US, read_segments
 from thingtank.stores.history.stream_reader import StreamReader
 from thingtank.stores.history_interface import Compacted, HistoryStats
@@ -196,5 +196,5 @@ def _parts(
         ranges = [(start_us, inner_us[0]), *rest, (inner_us[1], end_us)]
     for first_us, last_us in ranges:
         for rows in reader.chunks(first_us, last_us):
-            parts.append(merged(partials_of(rows), interval_us, origin_us))
+            parts.append(summed(rows, interval_us, origin_us))
     return parts
