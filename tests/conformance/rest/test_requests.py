@@ -113,6 +113,27 @@ def test_the_root_leads_on(rest: Rest) -> None:
             assert answer.status_code == 200, answer.text
 
 
+def test_head_is_answered_as_get_without_a_body(rest: Rest) -> None:
+    for path in ("/api/", DEVICES, f"{DEVICES}/{rest.feed_id}", "/api/openapi.json"):
+        answer = rest.ask("HEAD", path)
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["Content-Type"] == "application/json"
+
+
+def test_links_are_those_that_clients_use_behind_a_proxy(tmp_path: Path) -> None:
+    url = "https://tank.test"
+    with start_server(tmp_path, "--set", f"web.public_url={url}") as server:
+        headers = {"X-ApiKey": server.master_key(), "Host": "tank.test"}
+        body = {"title": "b"}
+        made = requests.post(f"{server.url}{DEVICES}", json=body, headers=headers, timeout=30)
+        assert made.headers["Location"] == made.json()["url"] == f"{url}{DEVICES}/2"
+        answer = requests.get(f"{server.url}{DEVICES}?page_size=1", headers=headers, timeout=30)
+        assert answer.json()["next"].startswith(f"{url}{DEVICES}?page_size=1&cursor=")
+        assert answer.links["next"]["url"] == answer.json()["next"]
+        root = requests.get(f"{server.url}/api/", headers=headers, timeout=30)
+        assert root.json()["devices"] == f"{url}{DEVICES}"
+
+
 def test_xivelys_oldest_paths_go_on_working_beside_it(rest: Rest) -> None:
     device = rest.device()
     body = {"datastreams": [{"id": "t", "current_value": "21.5"}]}

@@ -128,6 +128,8 @@ class ApiSchema(AutoSchema):
         bodies = super()._get_response_bodies(direction)
         if self._is_conditional() and self.method == "GET":
             bodies["304"] = {"description": "The client has this state already."}
+        if self._is_conditional() and self.method in ("PUT", "PATCH"):
+            bodies["204"] = {"description": "Done, by a key that may not read it."}
         for status in self._error_statuses():
             if str(status) not in bodies:
                 answer = OpenApiResponse(

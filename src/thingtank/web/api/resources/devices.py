@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema
 from msgspec import UNSET
 from rest_framework.response import Response
 
-from thingtank.tank.access import Caller, check_reach, listing_of
+from thingtank.tank.access import Caller, check_reach, listing_of, may_reach
 from thingtank.tank.actions.devices import create_device, delete_device, update_device
 from thingtank.tank.changes import DeviceChange, LocationChange
 from thingtank.tank.interfaces import DeviceQuery, Mark, Order
@@ -155,8 +155,9 @@ class DevicesView(ApiView):
         changed = tank_access.run(
             update_device(tank, self.caller, found.device_id, change, self._check)
         )
-        etag = device_etag(tank, changed)
-        return Response(self.bodies().device(changed), headers={"ETag": etag})
+        may_read = may_reach(self.caller, "get", changed)
+        body, etag = self.bodies().device(changed), device_etag(tank, changed)
+        return self.answer_changed(body, etag, may_read=may_read)
 
     @extend_schema(operation_id="delete_device", responses={204: None})
     def destroy(self, request: Any, device: str) -> Response:
