@@ -1,6 +1,7 @@
 """What holds for every operation: who asks, refusals, idempotency, limits, the OpenAPI document."""
 
 import re
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -121,16 +122,19 @@ def test_head_is_answered_as_get_without_a_body(rest: Rest) -> None:
 
 
 def test_links_are_those_that_clients_use_behind_a_proxy(tmp_path: Path) -> None:
-    url = "https://tank.test"
-    with start_server(tmp_path, "--set", f"web.public_url={url}") as server:
-        headers = {"X-ApiKey": server.master_key(), "Host": "tank.test"}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    url, behind = "https://tank.test", f"http://127.0.0.1:{port}"
+    flags = ("--web", str(port), "--set", f"web.public_url={url}")
+    with start_server(tmp_path, *flags) as server:
+        headers = {"X-ApiKey": server.master_key()}
         body = {"title": "b"}
-        made = requests.post(f"{server.url}{DEVICES}", json=body, headers=headers, timeout=30)
+        made = requests.post(behind + DEVICES, json=body, headers=headers, timeout=30)
         assert made.headers["Location"] == made.json()["url"] == f"{url}{DEVICES}/2"
-        answer = requests.get(f"{server.url}{DEVICES}?page_size=1", headers=headers, timeout=30)
+        answer = requests.get(f"{behind}{DEVICES}?page_size=1", headers=headers, timeout=30)
         assert answer.json()["next"].startswith(f"{url}{DEVICES}?page_size=1&cursor=")
         assert answer.links["next"]["url"] == answer.json()["next"]
-        root = requests.get(f"{server.url}/api/", headers=headers, timeout=30)
+        root = requests.get(f"{behind}/api/", headers=headers, timeout=30)
         assert root.json()["devices"] == f"{url}{DEVICES}"
 
 
