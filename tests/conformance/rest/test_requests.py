@@ -127,12 +127,14 @@ def test_links_are_those_that_clients_use_behind_a_proxy(tmp_path: Path) -> None
     url, behind = "https://tank.test", f"http://127.0.0.1:{port}"
     flags = ("--web", str(port), "--set", f"web.public_url={url}")
     with start_server(tmp_path, *flags) as server:
-        headers = {"X-ApiKey": server.master_key()}
-        body = {"title": "b"}
-        made = requests.post(behind + DEVICES, json=body, headers=headers, timeout=30)
-        assert made.headers["Location"] == made.json()["url"] == f"{url}{DEVICES}/2"
-        answer = requests.get(f"{behind}{DEVICES}?page_size=1", headers=headers, timeout=30)
-        assert answer.json()["next"].startswith(f"{url}{DEVICES}?page_size=1&cursor=")
+        headers = {"X-ApiKey": server.api_key}
+        streams = f"{DEVICES}/{server.feed_id}/datastreams"
+        for name in "ab":
+            body = {"name": name}
+            made = requests.post(behind + streams, json=body, headers=headers, timeout=30)
+            assert made.headers["Location"] == made.json()["url"] == f"{url}{streams}/{name}"
+        answer = requests.get(f"{behind}{streams}?page_size=1", headers=headers, timeout=30)
+        assert answer.json()["next"].startswith(f"{url}{streams}?page_size=1&cursor=")
         assert answer.links["next"]["url"] == answer.json()["next"]
         root = requests.get(f"{behind}/api/", headers=headers, timeout=30)
         assert root.json()["devices"] == f"{url}{DEVICES}"
