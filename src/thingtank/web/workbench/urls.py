@@ -9,6 +9,7 @@ from thingtank.web.workbench.views import (
     channels,
     deliveries,
     deploy,
+    device_map,
     devices,
     directory,
     keys,
@@ -18,6 +19,7 @@ from thingtank.web.workbench.views import (
     products,
     serials,
     triggers,
+    wall,
     wamp,
 )
 
@@ -30,6 +32,11 @@ urlpatterns = [
     path("directory", RedirectView.as_view(pattern_name="workbench:directory", query_string=True)),
     path("directory/", directory.directory, name="directory"),
     path("directory/places", directory.places, name="directory_places"),
+    path("map", RedirectView.as_view(pattern_name="workbench:map", query_string=True)),
+    path("map/", device_map.device_map, name="map"),
+    path("map/places", device_map.places, name="map_places"),
+    path("wall", RedirectView.as_view(pattern_name="workbench:wall", query_string=True)),
+    path("wall/", wall.wall, name="wall"),
     path("account", account.account, name="account"),
     path("feeds/<int:feed_id>", devices.device, name="device"),
     path("feeds/<int:feed_id>/metadata", devices.metadata, name="metadata"),
