@@ -64,9 +64,8 @@ def test_a_command_has_such_options_and_arguments(line: str) -> None:
     command: click.Command = thingtank
     context = click.Context(command, info_name="thingtank")
     while isinstance(command, click.Group) and words:
-        name = words.pop(0)
-        found = command.get_command(context, name)
-        assert found is not None, f"there is no command {name}"
+        name, found, words = command.resolve_command(context, words)
+        assert found is not None, "resolve_command refuses a command that there is not"
         command, context = found, click.Context(found, info_name=name, parent=context)
     _, left, _ = command.make_parser(context).parse_args(words)
     assert left == []
