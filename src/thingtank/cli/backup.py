@@ -18,6 +18,10 @@ SECRETS = "It holds all secrets of the instance in the clear: keep it as you wou
 class _FileGroup(click.Group):
     """A group whose commands may be left out: what is none of them is a file for `create`."""
 
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name; `create`, for which it is a file."""
+        return super().get_command(ctx, cmd_name) or self.commands["create"]
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find the command."""
         if args and args[0] not in self.commands:
