@@ -60,7 +60,7 @@ def create(data: Path, as_json: bool, file: Path) -> None:
     folder, are not in it.
     """
     from thingtank.cli.output import counted, print_json
-    from thingtank.server.backup.making import LastBackup, note_last
+    from thingtank.server.backup.last import LastBackup, note_last
     from thingtank.server.backup.parts import parts_of
 
     now = datetime.datetime.now(datetime.UTC)
@@ -121,7 +121,9 @@ def _pack(session: Session, data: Path, parts: Path, target: Path | None) -> tup
 
 
 def _elsewhere(database: str) -> str:
-    tool = {"postgresql": "pg_dump", "mysql": "mysqldump"}.get(database, "its own tools")
+    tool = {"postgresql": "pg_dump", "mysql": "mysqldump", "mongodb": "mongodump"}.get(
+        database, "its own tools"
+    )
     return (
         f"Accounts, devices and keys are in a {database} database, which is not in it. Back that up"
         f" now, with {tool}: a copy that is older than this backup does not fit it."
