@@ -105,7 +105,7 @@ async def wall_stream(
 
 async def _hello(tank: Tank, devices: Sequence[Device]) -> dict[str, Any]:
     shown = await read_wall(tank, devices)
-    values = {
+    values: dict[str, dict[str, Any]] = {
         each.key: {"value": each.channel.value, "at_ms": each.channel.at_us // 1000, "points": []}
         for each in shown
         if each.channel.at_us is not None
