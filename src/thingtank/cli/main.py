@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from thingtank.cli.archive import archive
+from thingtank.cli.backup import backup, restore
 from thingtank.cli.deliveries import delivery
 from thingtank.cli.devices import device
+from thingtank.cli.doctor import doctor
 from thingtank.cli.feeds import feed
 from thingtank.cli.keys import key
 from thingtank.cli.mqtt import mqtt
@@ -121,6 +123,8 @@ def _shown(value: Any) -> Any:
 
 for group in (device, product, feed, trigger, delivery, key, user, archive, wamp, mqtt, skynet):
     main.add_command(group)
+for command in (backup, restore, doctor):
+    main.add_command(command)
 
 
 def _load(data: Path, file: Path | None, sets: tuple[str, ...], flags: dict[str, str]) -> "Loaded":

@@ -80,6 +80,13 @@ class Bus:
         self._of_all: list[Listener] = []
         self._of_device: dict[int, list[Listener]] = {}
         self._reactions: dict[type, list[Callable[[Any], None]]] = {}
+        self._dropped_count = 0
+
+    @property
+    def dropped_count(self) -> int:
+        """Events that were dropped since the start, as their listener was slow."""
+        listeners = {*self._of_all, *(x for each in self._of_device.values() for x in each)}
+        return self._dropped_count + sum(listener.dropped_count for listener in listeners)
 
     def publish(self, event: Event) -> None:
         """Give an event to each listener it concerns; from the loop's thread, after the change."""
@@ -116,12 +123,16 @@ class Bus:
 
     def forget(self, listener: Listener) -> None:
         """Drop a listener; it gets nothing more."""
+        is_known = listener in self._of_all
         if listener.device_ids is None:
             self._of_all = [other for other in self._of_all if other is not listener]
-            return
-        for device_id in listener.device_ids:
-            rest = [x for x in self._of_device.get(device_id, ()) if x is not listener]
+        for device_id in listener.device_ids or ():
+            before = self._of_device.get(device_id, [])
+            is_known |= listener in before
+            rest = [other for other in before if other is not listener]
             if rest:
                 self._of_device[device_id] = rest
             else:
                 self._of_device.pop(device_id, None)
+        if is_known:  # not closed once more
+            self._dropped_count += listener.dropped_count
