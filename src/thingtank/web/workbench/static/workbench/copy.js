@@ -6,8 +6,8 @@ async function textOf(button) {
   const element = document.getElementById(button.dataset.copy);
   const keyId = button.dataset.copySecret;
   if (keyId === undefined) return element.textContent;
-  const secret = await secretOf(keyId);
-  return element.dataset.line === undefined ? secret : lineWith(element, secret);
+  const secret = await secretOf(keyId, true);
+  return "secretIn" in element.dataset ? lineWith(element, secret) : secret;
 }
 
 async function put(text) {
