@@ -84,8 +84,9 @@ run([component])
 def recording_script(url: str, realm: str, feed_id: int, channel: str) -> str:
     """The same for Node."""
     return f"""\
-// npm install autobahn
+// npm install autobahn ws
 const autobahn = require("autobahn");
+globalThis.WebSocket ??= require("ws"); // Node has one of its own from version 22 on
 
 const connection = new autobahn.Connection({{
   url: {json.dumps(url)},
