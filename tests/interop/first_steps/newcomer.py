@@ -2,13 +2,17 @@
 
 import html
 import re
+import secrets
 import subprocess
 import time
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import requests
 from tests.live_server import LiveServer
+
+from thingtank.cli.session import running_server
 
 WAIT_S_MAX = 40.0
 SECRET = "••••••••"
@@ -22,13 +26,35 @@ class Copied(NamedTuple):
     text: str
 
 
+def run_operation(server: LiveServer, name: str, /, **parameters: object) -> dict[str, Any]:
+    """What a `thingtank` command asks the server, without its process."""
+    way = running_server(server.folder)
+    assert way is not None
+    try:
+        answer: dict[str, Any] = way.call(name, parameters)
+        return answer
+    finally:
+        way.close()
+
+
 class Newcomer:
-    """A browser without scripts."""
+    """A browser without scripts, signed in to an account of its own."""
 
     def __init__(self, server: LiveServer) -> None:
         self.server = server
+        self.login = f"newcomer-{secrets.token_hex(4)}"
+        made = run_operation(server, "user.create", name=self.login)
         self.browser = requests.Session()
-        self.browser.get(server.welcome_url, timeout=20).raise_for_status()
+        self.browser.get(made["sign_in_link"], timeout=20).raise_for_status()
+
+    @cached_property
+    def master_key(self) -> str:
+        """A key that may do all that the account may."""
+        return str(run_operation(self.server, "key.create", label="k", owner=self.login)["api_key"])
+
+    def move_to(self, server: LiveServer) -> None:
+        """Go on at the same instance after a restart, which leaves sessions as they are."""
+        self.server = server
 
     def get(self, path: str) -> str:
         """A page."""
@@ -36,7 +62,9 @@ class Newcomer:
         assert reply.status_code == 200, (path, reply.status_code)
         return reply.text
 
-    def post(self, path: str, *, form_at: str, accept: str = "*/*", **fields: str) -> requests.Response:
+    def post(
+        self, path: str, *, form_at: str, accept: str = "*/*", **fields: str
+    ) -> requests.Response:
         """Send a form of a page."""
         found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get(form_at))
         assert found

@@ -12,7 +12,7 @@ import pytest
 import requests
 from tests.interop.first_steps.newcomer import Newcomer, file_of
 from tests.live_server import start_server
-from tests.needed import node_package, needed_program
+from tests.needed import needed_program, node_package
 
 STUBS = Path(__file__).parent / "esp32"
 
@@ -78,14 +78,20 @@ def test_the_lines_for_messages_hear_and_send(newcomer: Newcomer) -> None:
         hears.stdout.close()
 
 
-def test_the_sketch_compiles_and_its_requests_are_taken(
-    newcomer: Newcomer, tmp_path: Path
-) -> None:
+def test_the_sketch_compiles_and_its_requests_are_taken(newcomer: Newcomer, tmp_path: Path) -> None:
     """Not by the board's own compiler: by g++, with headers that do by sockets what the board does."""
     copied = newcomer.copy("esp32-sketch")
     sketch = file_of(tmp_path, "sketch.ino", copied.text)
     program = str(tmp_path / "sketch")
-    compiler = [needed_program("g++"), "-std=c++17", "-Wall", "-Wextra", "-Werror", "-I", str(STUBS)]
+    compiler = [
+        needed_program("g++"),
+        "-std=c++17",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-I",
+        str(STUBS),
+    ]
     built = subprocess.run(
         [*compiler, "-include", "Arduino.h", "-x", "c++", sketch, "-o", program],
         capture_output=True, text=True, timeout=60, check=False,
