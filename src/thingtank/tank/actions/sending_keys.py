@@ -4,9 +4,11 @@ It is what goes into a program or a board, where others may find it: with it nob
 was recorded, nor delete it.
 """
 
+import contextlib
+
 from thingtank.tank.access import Caller, check_manage, may_see_secret
-from thingtank.tank.actions.keys import RevealedKey, create_key, list_keys, reveal_key
-from thingtank.tank.errors import NotAllowed
+from thingtank.tank.actions.keys import RevealedKey, create_key, delete_key, list_keys, reveal_key
+from thingtank.tank.errors import NoSuchKey, NotAllowed
 from thingtank.tank.keys import ApiKey, Permission, Resource
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
@@ -43,8 +45,24 @@ def find_sending_key(tank: Tank, caller: Caller, device: Device) -> ApiKey | Non
     Raises:
         NotAllowed, Unauthenticated.
     """
+    return next(iter(_sending_keys(tank, caller, device)), None)
+
+
+async def delete_sending_keys(tank: Tank, caller: Caller, device: Device) -> None:
+    """Delete every key that may write to the device and do nothing else.
+
+    Raises:
+        NotAllowed, Unauthenticated.
+    """
+    for key in _sending_keys(tank, caller, device):
+        with contextlib.suppress(NoSuchKey):  # somebody else was quicker
+            await delete_key(tank, caller, key.key_id)
+
+
+def _sending_keys(tank: Tank, caller: Caller, device: Device) -> list[ApiKey]:
+    """Oldest first."""
     keys = list_keys(tank, caller, device.account_id, device.device_id)
-    return next((key for key in keys if _only_sends(key, device)), None)
+    return [key for key in keys if _only_sends(key, device)]
 
 
 def _only_sends(key: ApiKey, device: Device) -> bool:

@@ -83,7 +83,7 @@ NOTICES = {
     "properties-saved": "Properties saved. Who listens to its record has been told.",
     "permission-saved": "Saved. It holds from now on, also for who is connected.",
     "keep-saved": "Saved. It holds for messages from now on.",
-    "deactivated": "Deactivated. Its key is dead; the activation code lets it in again.",
+    "deactivated": "Deactivated. Its keys are dead; the activation code lets it in again.",
 }
 
 
