@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from thingtank.simulator.feed_writer import FeedWriter, WriteFailed
-from thingtank.simulator.weather import CHANNELS, DAY_S, Channel, Weather
+from thingtank.simulator.weather import CHANNELS, Channel, Weather
+from thingtank.tank.history import DAY_S, HOUR_S
 
 INTERVAL_S = 5.0
 INTERVAL_S_MIN = 1.0
@@ -17,7 +18,7 @@ HISTORY_S_MAX = DAY_S
 # A day, and its last hour more finely: 396 datapoints of a channel, which one request holds.
 STEP_S = 300
 FINE_STEP_S = 30
-FINE_S = 3600
+FINE_S = HOUR_S
 FAILURES_MAX = 20  # in a row; after some minutes nobody waits for the next one any more
 PAUSE_S_MAX = 60.0
 

@@ -10,14 +10,15 @@ import random
 
 import msgspec
 
-DAY_S = 86_400
+from thingtank.tank.history import DAY_S, HOUR_S
+
 YEAR_S = 365.2425 * DAY_S
 WARMEST_HOUR = 15  # of the sun's time
 LATITUDE, LONGITUDE = 51.4779, -0.0015  # the old observatory of Greenwich, where UTC is local time
 PLACE = "Greenwich, simulated"
 
 # Periods in seconds and how much each counts. None divides another: no two days are alike.
-_FRONTS = ((6.7 * DAY_S, 0.5), (2.9 * DAY_S, 0.35), (19 * 3600.0, 0.15))
+_FRONTS = ((6.7 * DAY_S, 0.5), (2.9 * DAY_S, 0.35), (19.0 * HOUR_S, 0.15))
 _GUSTS = ((47 * 60.0, 0.45), (13 * 60.0, 0.3), (211.0, 0.25))
 
 
@@ -83,7 +84,7 @@ def _sum_of(waves: list[tuple[float, float, float]], at_s: float) -> float:
 
 def _sun(at_s: float) -> float:
     """From -1 before dawn to 1 in the afternoon."""
-    hour = (at_s / 3600 + LONGITUDE / 15) % 24
+    hour = (at_s / HOUR_S + LONGITUDE / 15) % 24
     return math.cos(2 * math.pi * (hour - WARMEST_HOUR) / 24)
 
 

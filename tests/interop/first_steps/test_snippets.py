@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from tests.live_server import start_server
 from tests.needed import needed_program, node_package
 
 STUBS = Path(__file__).parent / "esp32"
+FIRST_VALUE = Path(__file__).parents[3] / "docs/start/first-value.md"
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,13 @@ def test_a_line_writes_a_value(newcomer: Newcomer, snippet_id: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert newcomer.value_of(copied.feed_id) == "21.5", done.stdout
+
+
+def test_the_tutorial_shows_the_line_of_the_page(newcomer: Newcomer) -> None:
+    copied = newcomer.copy("curl-line")
+    shown = copied.text.replace(newcomer.server.url, "http://127.0.0.1:8000")
+    shown = re.sub(r"feeds/\d+", "feeds/1", re.sub(r"X-ApiKey: [\w-]+", "X-ApiKey: …", shown))
+    assert f"       {shown}\n" in FIRST_VALUE.read_text()
 
 
 @pytest.mark.parametrize(

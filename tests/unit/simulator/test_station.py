@@ -13,7 +13,8 @@ from tests.unit.client.scripted_server import Said, scripted_server
 from thingtank.simulator import station
 from thingtank.simulator.feed_writer import REASON_CHARS_MAX, FeedWriter, WriteFailed
 from thingtank.simulator.station import FAILURES_MAX, Progress, Station
-from thingtank.simulator.weather import CHANNELS, DAY_S, Weather
+from thingtank.simulator.weather import CHANNELS, Weather
+from thingtank.tank.history import DAY_S
 
 NOW_S = 1_790_000_123.456
 DATAPOINTS_PER_WRITE_MAX = 500  # as `limits.datapoints_per_write_max` is without settings

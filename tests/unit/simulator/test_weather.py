@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thingtank.simulator.weather import CHANNELS, DAY_S, Weather
+from thingtank.simulator.weather import CHANNELS, Weather
+from thingtank.tank.history import DAY_S
 
 NAMES = [channel.name for channel in CHANNELS]
 JULY, JANUARY = (

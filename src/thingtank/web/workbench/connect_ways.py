@@ -1,7 +1,7 @@
 """The ways by which a device may connect, each with what to copy: real addresses, its own key."""
 
 from collections.abc import Iterator
-from typing import Literal, get_args
+from typing import Literal
 from urllib.parse import quote
 
 import msgspec
@@ -23,6 +23,7 @@ from thingtank.web.workbench.trying import seen_from
 from thingtank.web.workbench.wamp_snippets import recording_program, recording_script
 
 Secret = Literal["key", "token"]
+TOKENS = frozenset({"token"})
 WAY_NAMES = {
     "curl": "curl",
     "python": "Python",
@@ -53,7 +54,7 @@ class Snippet(msgspec.Struct, frozen=True):
     @property
     def is_token(self) -> bool:
         """Whether it is one of its tokens."""
-        return self.secret == get_args(Secret)[1]
+        return self.secret in TOKENS
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -141,8 +142,7 @@ def _wamp_way(request: HttpRequest, device: Device, channel: str) -> Iterator[Wa
     python, script = recording_program(*asked), recording_script(*asked)
     yield _way(
         "wamp",
-        "The key is a ticket; a realm of its own is not needed. The answer comes when the value is"
-        " on disk.",
+        "The key is the ticket. A call is answered when its value is on disk.",
         Snippet("autobahn-program", "Python, Autobahn", "program", python),
         Snippet("autobahn-script", "Node, Autobahn|JS", "script", script),
     )

@@ -1,5 +1,6 @@
 // Keys are hidden until their owner asks; then they live in this page's memory only.
 import { say } from "./notices.js";
+import { refresh } from "./refresh.js";
 
 const known = new Map(); // key id → secret
 const shown = new Set(); // key ids that are visible now
@@ -23,7 +24,9 @@ export async function secretOf(keyId, isNewest = false) {
   });
   if (!answer.ok) throw new Error(`the key was not shown: ${answer.status}`);
   const { secret } = await answer.json();
+  const isNew = known.get(keyId) !== secret;
   known.set(keyId, secret);
+  if (isNew && "makes" in form.dataset) refresh(); // it may be among the page's keys or tokens now
   return secret;
 }
 
