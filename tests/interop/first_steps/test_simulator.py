@@ -16,12 +16,6 @@ from tests.live_server import LiveServer, start_server
 CHANNELS = {"temperature", "humidity", "pressure", "wind_speed", "wind_direction"}
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    with start_server(tmp_path_factory.mktemp("simulator") / "data") as server:
-        yield server
-
-
 @pytest.fixture
 def newcomer(server: LiveServer) -> Iterator[Newcomer]:
     newcomer = Newcomer(server)

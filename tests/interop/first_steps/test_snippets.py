@@ -6,13 +6,12 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 from tests.interop.first_steps.newcomer import Newcomer, file_of
-from tests.live_server import start_server
+from tests.live_server import LiveServer
 from tests.needed import needed_program, node_package
 
 STUBS = Path(__file__).parent / "esp32"
@@ -20,9 +19,8 @@ FIRST_VALUE = Path(__file__).parents[3] / "docs/start/first-value.md"
 
 
 @pytest.fixture(scope="module")
-def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
-    with start_server(tmp_path_factory.mktemp("first") / "data") as server:
-        yield Newcomer(server)
+def newcomer(server: LiveServer) -> Newcomer:
+    return Newcomer(server)
 
 
 @pytest.mark.parametrize("snippet_id", ["curl-line", "mosquitto-line", "skynet-data"])

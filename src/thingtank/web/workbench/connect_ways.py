@@ -80,7 +80,7 @@ class Way(msgspec.Struct, frozen=True):
 
 
 def ways_of(request: HttpRequest, device: Device, channel: str) -> list[Way]:
-    """The ways whose doors are open, in the order of WAY_NAMES.
+    """The ways whose doors are open, in the order of WAY_NAMES; those by HTTP always are.
 
     Args:
         channel: that the examples write to.

@@ -176,10 +176,10 @@ def _connect_context(
     request: HttpRequest, found: Device, channels: list[ChannelPanel]
 ) -> dict[str, object]:
     """How programs and boards connect as this device."""
-    asked = request.GET.get("with", "")
+    asked, ways = request.GET.get("with", ""), ways_of(request, found, _example_channel(channels))
     return {
-        "ways": ways_of(request, found, _example_channel(channels)),
-        "way_name": asked if asked in WAY_NAMES else next(iter(WAY_NAMES)),
+        "ways": ways,
+        "way_name": asked if any(way.name == asked for way in ways) else ways[0].name,
         # Who has just made it is about to use its key, and has seen none yet.
         "shows_key": request.GET.get("done") == "device-added",
     }

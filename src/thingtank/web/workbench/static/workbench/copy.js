@@ -27,8 +27,15 @@ export function startCopying() {
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
+    let text;
     try {
-      await put(await textOf(button));
+      text = await textOf(button);
+    } catch (error) {
+      say(error instanceof TypeError ? "The server cannot be reached." : error.message);
+      return;
+    }
+    try {
+      await put(text);
     } catch {
       say("The browser did not let the page copy. Select the text and copy it yourself.");
       return;

@@ -5,6 +5,7 @@ import { refresh } from "./refresh.js";
 const known = new Map(); // key id → secret
 const shown = new Set(); // key ids that are visible now
 
+const NOT_SHOWN = "The key could not be shown. Reload the page and try again.";
 const HIDDEN = "••••••••••••••••";
 const IN_LINE = "••••••••";
 
@@ -22,7 +23,10 @@ export async function secretOf(keyId, isNewest = false) {
     headers: { Accept: "application/json" },
     credentials: "same-origin",
   });
-  if (!answer.ok) throw new Error(`the key was not shown: ${answer.status}`);
+  if (!answer.ok) {
+    const body = await answer.json().catch(() => ({}));
+    throw new Error(body.problem ? `There is none: ${body.problem}.` : NOT_SHOWN);
+  }
   const { secret } = await answer.json();
   const isNew = known.get(keyId) !== secret;
   known.set(keyId, secret);
@@ -66,8 +70,8 @@ export function startSecrets() {
     } else {
       try {
         await secretOf(keyId);
-      } catch {
-        say("The key could not be shown. Reload the page and try again.");
+      } catch (error) {
+        say(error instanceof TypeError ? NOT_SHOWN : error.message); // the former is the network's
         return;
       }
       shown.add(keyId);
