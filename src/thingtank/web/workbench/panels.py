@@ -95,16 +95,6 @@ class RequestRow(msgspec.Struct, frozen=True):
     request_body: str
     response_body: str
 
-    @property
-    def at_us(self) -> int:
-        """Microseconds since the epoch, UTC, to the millisecond."""
-        return self.at_ms * 1000
-
-    @property
-    def facts(self) -> str:
-        """How it was asked and answered, in a few words."""
-        return f"({self.method} by {self.door}, {self.status})"
-
 
 async def read_channels(tank: Tank, device_id: int) -> list[ChannelPanel]:
     """A device's channels in order of name."""

@@ -1,7 +1,6 @@
 """Pages of devices: the list, one device, and the forms that make, change and delete one."""
 
 import json
-from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -47,7 +46,6 @@ from thingtank.web.workbench.pages import (
 from thingtank.web.workbench.panels import (
     ChannelPanel,
     DeviceRow,
-    RequestRow,
     key_row,
     newest_us,
     owner_of,
@@ -57,6 +55,7 @@ from thingtank.web.workbench.panels import (
     request_row,
 )
 from thingtank.web.workbench.provisioning import read_provision
+from thingtank.web.workbench.refusals import newest_refused
 from thingtank.web.workbench.trigger_panels import read_triggers
 
 PER_PAGE = 25
@@ -166,7 +165,7 @@ def device(request: HttpRequest, feed_id: int) -> HttpResponse:
         context["messaging"] = tank_access.run(read_messaging(tank, caller, found))
         context |= _connect_context(request, found, channels)
         rows = [request_row(event) for event in tank.request_log.of_device(feed_id)]
-        context |= {"requests": rows, "refused": _refused(rows)}
+        context |= {"requests": rows, "refused": newest_refused(rows)}
         if is_simulated(found.properties):
             context |= simulator_context(caller)
     return render(request, "workbench/device.html", context)
@@ -183,11 +182,6 @@ def _connect_context(
         # Who has just made it is about to use its key, and has seen none yet.
         "shows_key": request.GET.get("done") == "device-added",
     }
-
-
-def _refused(requests: Sequence[RequestRow]) -> RequestRow | None:
-    """The newest of a device's requests that was refused."""
-    return next((row for row in requests if row.reason), None)
 
 
 def _example_channel(channels: list[ChannelPanel]) -> str:
