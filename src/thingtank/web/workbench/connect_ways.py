@@ -7,10 +7,14 @@ from urllib.parse import quote
 import msgspec
 from django.http import HttpRequest
 
-from thingtank.net.origins import host_of, is_loopback
 from thingtank.tank.things import Device
 from thingtank.web.workbench import mqtt_broker, skynet_address, wamp_router
-from thingtank.web.workbench.http_snippets import curl_line, esp32_sketch, requests_program
+from thingtank.web.workbench.http_snippets import (
+    curl_line,
+    esp32_sketch,
+    local_host_of,
+    requests_program,
+)
 from thingtank.web.workbench.mqtt_snippets import mosquitto_value_line, paho_value_program
 from thingtank.web.workbench.pages import address_of
 from thingtank.web.workbench.skynet_snippets import (
@@ -32,7 +36,6 @@ WAY_NAMES = {
     "wamp": "WAMP",
     "skynet": "SkyNet",
 }
-EXAMPLE_CHANNEL = "temperature"
 
 
 class Snippet(msgspec.Struct, frozen=True):
@@ -103,12 +106,6 @@ def _http_ways(endpoint: str, channel: str) -> Iterator[Way]:
     sketch = Snippet("esp32-sketch", "Sketch", "sketch", esp32_sketch(endpoint, channel))
     words = "Paste it into a new sketch, put in your Wi-Fi, and upload it to the board."
     yield _way("esp32", words, sketch, local_host=local_host_of(endpoint))
-
-
-def local_host_of(url: str) -> str:
-    """The host of a URL, if it is an address or name that means the machine itself."""
-    host = host_of(url)
-    return host if is_loopback(host) else ""
 
 
 def _mqtt_way(request: HttpRequest, device: Device, channel: str) -> Iterator[Way]:

@@ -4,7 +4,11 @@ Where a key belongs, SECRET stands; the page's script puts the key there.
 """
 
 import json
+import shlex
 
+from thingtank.net.origins import host_of, is_loopback
+
+EXAMPLE_CHANNEL = "temperature"
 SECRET = "••••••••"  # noqa: S105 # stands where a secret goes
 INTERVAL_S = 5
 
@@ -15,10 +19,10 @@ def curl_line(endpoint: str, channel: str) -> str:
     Args:
         endpoint: the feed's address in the API, without a format.
     """
-    body = {"version": "1.0.0", "datastreams": [{"id": channel, "current_value": "21.5"}]}
-    # Escaped JSON and percent-encoded hosts leave nothing that a shell's single quotes let out.
+    body = {"datastreams": [{"id": channel, "current_value": "21.5"}]}
     text = json.dumps(body, separators=(",", ":"))
-    return f"curl -X PUT '{endpoint}.json' -H 'X-ApiKey: {SECRET}' --data-binary '{text}'"
+    words = ["curl", "-X", "PUT", f"{endpoint}.json", "-H", f"X-ApiKey: {SECRET}", "-d", text]
+    return shlex.join(words)
 
 
 def requests_program(endpoint: str, channel: str) -> str:
@@ -94,3 +98,9 @@ void loop() {{
   delay({INTERVAL_S * 1000});
 }}
 '''
+
+
+def local_host_of(url: str) -> str:
+    """The host of a URL, if it is an address or name that means the machine itself."""
+    host = host_of(url)
+    return host if is_loopback(host) else ""

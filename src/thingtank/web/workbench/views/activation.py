@@ -23,8 +23,7 @@ from thingtank.tank.errors import (
     ValidationFailed,
 )
 from thingtank.web import tank_access
-from thingtank.web.workbench.connect_ways import EXAMPLE_CHANNEL
-from thingtank.web.workbench.http_snippets import SECRET, curl_line
+from thingtank.web.workbench.http_snippets import EXAMPLE_CHANNEL, SECRET, curl_line
 from thingtank.web.workbench.pages import address_of, public_page, require_form
 from thingtank.web.workbench.product_forms import CodeForm
 

@@ -19,7 +19,7 @@ from thingtank.tank.things import Device, is_live
 from thingtank.web import tank_access
 from thingtank.web.web_settings import web_settings
 from thingtank.web.workbench.charts import RANGE_LABELS
-from thingtank.web.workbench.connect_ways import EXAMPLE_CHANNEL, WAY_NAMES, ways_of
+from thingtank.web.workbench.connect_ways import WAY_NAMES, ways_of
 from thingtank.web.workbench.forms import DeleteForm, DeviceForm, LocationForm, MetadataForm
 from thingtank.web.workbench.getting_started import (
     DEVICES_MAX,
@@ -27,6 +27,7 @@ from thingtank.web.workbench.getting_started import (
     simulator_context,
     start_context,
 )
+from thingtank.web.workbench.http_snippets import EXAMPLE_CHANNEL
 from thingtank.web.workbench.live import live_url
 from thingtank.web.workbench.messaging_panels import read_messaging, read_visit
 from thingtank.web.workbench.pages import (
