@@ -28,8 +28,10 @@ def add_device(page: Page, name: str, *, public: bool = False) -> None:
     page.wait_for_url(re.compile(r"/feeds/\d+"))
 
 
-def shown_line(page: Page) -> str:
-    """The line of a device that has just been added: its key is shown at once."""
+def shown_line(page: Page, *, is_new: bool = True) -> str:
+    """The line of a device's page with its key, which is shown at once when it was just added."""
+    if not is_new:
+        page.get_by_role("button", name="Show key", exact=True).click()
     line = page.locator("#curl-line")
     expect(line).not_to_contain_text("•")
     return line.inner_text()
