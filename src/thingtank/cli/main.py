@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from thingtank.cli.archive import archive
+from thingtank.cli.backup import backup, restore
 from thingtank.cli.deliveries import delivery
 from thingtank.cli.devices import device
+from thingtank.cli.doctor import doctor
 from thingtank.cli.feeds import feed
 from thingtank.cli.keys import key
 from thingtank.cli.mqtt import mqtt
@@ -122,6 +124,7 @@ def _shown(value: Any) -> Any:
 
 for command in (
     device, product, feed, trigger, delivery, key, user, archive, wamp, mqtt, skynet, simulate,
+    backup, restore, doctor,
 ):  # fmt: skip
     main.add_command(command)
 

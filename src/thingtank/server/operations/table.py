@@ -7,9 +7,11 @@ import msgspec
 
 from thingtank.server.operations import (
     archive,
+    backup,
     deliveries,
     devices,
     feeds,
+    health,
     keys,
     products,
     simulator,
@@ -65,6 +67,8 @@ OPERATIONS: dict[str, tuple[type[msgspec.Struct], Operation]] = {
     "delivery.cancel": (deliveries.OneDelivery, deliveries.cancel),
     "simulator.prepare": (simulator.PrepareSimulator, simulator.prepare),
     "server.addresses": (Nothing, addresses),
+    "server.health": (Nothing, health.health),
+    "backup.copy": (Nothing, backup.copy),
     "archive.stats": (Nothing, archive.stats),
     "archive.compact": (Nothing, archive.compact),
     "archive.retention": (archive.AskRetention, archive.retention),

@@ -149,6 +149,30 @@ class Database:
                 except duckdb.Error as error:
                     raise StorageFailed(f"the archive could not be opened: {error}") from error
 
+    @contextmanager
+    def copying(self, path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read transaction, as `snapshot`; at its end all of that instant is copied to a file.
+
+        Others read and write meanwhile.
+
+        Raises:
+            StorageFailed: it could not be read, or the copy not be written.
+        """
+        name = self._path.stem.replace('"', '""')
+        target = str(path).replace("'", "''")
+        connection = self._root.cursor()
+        try:
+            connection.execute(f"ATTACH '{target}' AS copied").fetchall()
+            connection.begin()
+            yield connection
+            connection.execute(f'COPY FROM DATABASE "{name}" TO copied').fetchall()
+            connection.commit()
+            connection.execute("DETACH copied").fetchall()
+        except duckdb.Error as error:
+            raise StorageFailed(f"the archive could not be copied: {error}") from error
+        finally:
+            connection.close()
+
     def size_bytes(self) -> int:
         """What the file and its log take on disk."""
         log_path = self._path.with_name(self._path.name + ".wal")

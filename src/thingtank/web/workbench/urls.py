@@ -10,6 +10,7 @@ from thingtank.web.workbench.views import (
     connect,
     deliveries,
     deploy,
+    device_map,
     devices,
     directory,
     keys,
@@ -20,6 +21,7 @@ from thingtank.web.workbench.views import (
     serials,
     start,
     triggers,
+    wall,
     wamp,
 )
 
@@ -36,6 +38,11 @@ urlpatterns = [
     path("directory", RedirectView.as_view(pattern_name="workbench:directory", query_string=True)),
     path("directory/", directory.directory, name="directory"),
     path("directory/places", directory.places, name="directory_places"),
+    path("map", RedirectView.as_view(pattern_name="workbench:map", query_string=True)),
+    path("map/", device_map.device_map, name="map"),
+    path("map/places", device_map.places, name="map_places"),
+    path("wall", RedirectView.as_view(pattern_name="workbench:wall", query_string=True)),
+    path("wall/", wall.wall, name="wall"),
     path("account", account.account, name="account"),
     path("feeds/<int:feed_id>", devices.device, name="device"),
     path("feeds/<int:feed_id>/metadata", devices.metadata, name="metadata"),

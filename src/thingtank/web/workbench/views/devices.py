@@ -18,7 +18,7 @@ from thingtank.tank.interfaces import PAGE_MAX, DeviceQuery
 from thingtank.tank.things import Device, is_live
 from thingtank.web import tank_access
 from thingtank.web.web_settings import web_settings
-from thingtank.web.workbench.charts import RANGE_LABELS
+from thingtank.web.workbench.charts import CHART_LABELS
 from thingtank.web.workbench.connect_ways import WAY_NAMES, ways_of
 from thingtank.web.workbench.forms import DeleteForm, DeviceForm, LocationForm, MetadataForm
 from thingtank.web.workbench.getting_started import (
@@ -63,35 +63,42 @@ PER_PAGE = 25
 KEYS_PER_PAGE = 25
 
 
-@page
-@require_safe
-def devices(request: HttpRequest) -> HttpResponse:
-    """List the account's devices, and with `scope=all` everything it may see."""
+def asked_devices(request: HttpRequest) -> tuple[Caller, DeviceQuery]:
+    """Who asks, and for which devices: the account's, or with `scope=all` all that it may see.
+
+    Raises:
+        Unauthenticated: nobody is signed in.
+    """
     caller = tank_access.caller(request)
     account = caller.account
     if account is None:
         raise Unauthenticated("a sign-in is needed")
-    text = request.GET.get("q", "").strip()[:200]
-    scope = "all" if request.GET.get("scope") == "all" else "mine"
-    number = min(page_number(request, "page"), PAGE_MAX)
-    query = DeviceQuery(
+    is_all = request.GET.get("scope") == "all"
+    return caller, DeviceQuery(
         account_id=account.account_id,
-        everybody=scope == "all" and account.is_admin,
-        with_public=scope == "all",
-        text=text,
-        page=number,
+        everybody=is_all and account.is_admin,
+        with_public=is_all,
+        text=request.GET.get("q", "").strip()[:200],
+        page=min(page_number(request, "page"), PAGE_MAX),
         per_page=PER_PAGE,
     )
+
+
+@page
+@require_safe
+def devices(request: HttpRequest) -> HttpResponse:
+    """List the account's devices, and with `scope=all` everything it may see."""
+    caller, query = asked_devices(request)
     tank = tank_access.tank()
     found = tank.directory.list_devices(query)
     rows = tank_access.run(read_rows(tank, caller, found.devices, web_settings().live_s))
-    is_first = scope == "mine" and not text and number == 1
+    is_first = not query.with_public and not query.text and query.page == 1
     context = {
         "rows": rows,
         "total_count": found.total_count,
-        "text": text,
-        "scope": scope,
-        "page_number": number,
+        "text": query.text,
+        "scope": "all" if query.with_public else "mine",
+        "page_number": query.page,
         "page_count": page_count(found.total_count, PER_PAGE),
         "notice": notice_of(request),
         **(_start(request, caller, rows, found.total_count) if is_first else {}),
@@ -153,7 +160,7 @@ def device(request: HttpRequest, feed_id: int) -> HttpResponse:
         "feed_url": address_of(request, reverse("workbench:device", args=[feed_id])),
         "endpoint": endpoint,
         "live_url": live_url(feed_id),
-        "ranges": RANGE_LABELS.items(),
+        "ranges": CHART_LABELS.items(),
         "waypoints": json.dumps(tank_access.run(read_waypoints(tank, found))),
         "visit": tank_access.run(read_visit(tank, found)),
         "notice": notice_of(request),

@@ -1,7 +1,7 @@
 // A device's page: the stream of what happens feeds values, charts and the request log.
+import { articleOf, isBehind, showValue } from "./channel_values.js";
 import { Charts } from "./charts.js";
 import { isWaiting, showRefused, startConnecting } from "./connect.js";
-import { setMoment } from "./moments.js";
 import { say } from "./notices.js";
 import { refresh } from "./refresh.js";
 import { RequestLog } from "./request_log.js";
@@ -9,43 +9,12 @@ import { Stream } from "./stream.js";
 import { hasOthers, showFired, showTriggers } from "./triggers.js";
 
 const ANNOUNCE_MS = 10_000; // often enough to follow, rarely enough to listen to anything else
-
 const device = document.getElementById("device");
-const charts = new Charts(document.getElementById("channels"), document.getElementById("ranges"));
+const charts = new Charts(document.getElementById("channels"), document.getElementById("ranges"), document.getElementById("chart-tools"));
 const logElement = document.getElementById("request-log");
 const log = logElement ? new RequestLog(logElement) : null;
 const announcer = document.getElementById("announcer");
 let announcedMs = Date.now(); // what the page says at the start needs no second word
-
-function articleOf(name) {
-  return document.querySelector(`#channels > [data-key="${CSS.escape(name)}"]`);
-}
-
-function showValue(article, update, isNews) {
-  const value = article.querySelector("[data-value]");
-  const age = article.querySelector("[data-age]");
-  let time = age.querySelector("time");
-  if (time && Number(time.dataset.atMs) > update.at_ms) return;
-  if (!time) {
-    time = document.createElement("time");
-    time.dataset.moment = "age";
-    age.replaceChildren(time);
-  }
-  setMoment(time, update.at_ms);
-  value.textContent = update.value;
-  value.parentElement.classList.toggle("channel__value--text", !isNumber(update.value));
-  if (isNews) flash(value);
-}
-
-function isNumber(text) {
-  return text.trim() !== "" && Number.isFinite(Number(text));
-}
-
-function flash(element) {
-  element.classList.remove("is-fresh");
-  void element.offsetWidth; // restarts the animation
-  element.classList.add("is-fresh");
-}
 
 function announce(values) {
   if (Date.now() - announcedMs < ANNOUNCE_MS) return;
@@ -76,13 +45,6 @@ function showLive() {
   const badge = document.querySelector("[data-state].badge");
   badge.textContent = "Live";
   badge.classList.replace("badge--frozen", "badge--live");
-}
-
-/** Whether the page has not yet heard of channels that came or went before its stream began. */
-function isBehind(names) {
-  const shown = [...document.querySelectorAll("#channels > [data-key]")];
-  const known = new Set(names);
-  return shown.length !== known.size || shown.some((article) => !known.has(article.dataset.key));
 }
 
 const stream = new Stream(device.dataset.liveUrl, document.getElementById("stream-state"), {
