@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 import structlog
 from django.http import HttpRequest, HttpResponse
@@ -28,7 +29,7 @@ from thingtank.web.api.errors import framework_problem, query_problem
 from thingtank.web.api.fields import ApiSerializer
 from thingtank.web.api.formats import JsonParser, JsonRenderer
 from thingtank.web.api.idempotency import Answer, answers, parse_key
-from thingtank.web.api.paging import Page, page_links
+from thingtank.web.api.paging import Cursor, Page, cursor_text
 from thingtank.web.api.parameters import Parameter, Terms, read_parameters
 from thingtank.web.problems import (
     INTERNAL,
@@ -36,6 +37,7 @@ from thingtank.web.problems import (
     problem_of,
     problem_response,
 )
+from thingtank.web.workbench.pages import address_of
 
 log = structlog.get_logger()
 
@@ -159,7 +161,7 @@ class ApiView(ViewSet):
 
     def answer_page(self, page: Page[Any], documents: Sequence[Any]) -> Response:
         """A page of a list, with the addresses of its neighbours, in its body and a header."""
-        links = page_links(self.request._request, page)
+        links = _page_links(self.request._request, page)
         said = [f'<{url}>; rel="{name[:4]}"' for name, url in links.items() if url is not None]
         headers = {"Link": ", ".join(said)} if said else {}
         return Response({**links, "results": list(documents)}, headers=headers)
@@ -209,3 +211,16 @@ class ApiView(ViewSet):
 def _replay(answer: Answer) -> HttpResponse:
     headers = {**dict(answer.headers), "Idempotency-Replayed": "true"}
     return HttpResponse(answer.body, status=answer.status, headers=headers)
+
+
+def _page_links(request: HttpRequest, page: Page[Any]) -> dict[str, str | None]:
+    """The addresses of a page's neighbours."""
+
+    def link(cursor: Cursor | None) -> str | None:
+        if cursor is None:
+            return None
+        terms = {name: request.GET[name] for name in request.GET if name != "cursor"}
+        query = urlencode({**terms, "cursor": cursor_text(cursor)})
+        return address_of(request, f"{request.path}?{query}")
+
+    return {"next": link(page.next), "previous": link(page.previous)}
