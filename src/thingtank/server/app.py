@@ -75,6 +75,7 @@ async def _answer_health(send: Any, is_failing: bool) -> None:
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),
         (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
     ]
     status = 503 if is_failing else 200
     await send({"type": "http.response.start", "status": status, "headers": headers})
