@@ -235,9 +235,13 @@ class MemoryDirectory:
             self._waypoints.pop(device_id, None)
         return device
 
-    async def delete_device(self, device_id: int) -> None:
+    async def delete_device(
+        self, device_id: int, check: Callable[[Device], None] | None = None
+    ) -> None:
         """Remove a device, its datastreams, and keys that reach nothing else."""
         device = self.get_device(device_id)
+        if check is not None:
+            check(device)
         del self._devices[device_id]
         self.rights_version += 1
         del self._device_ids_by_uuid[uuid_key(device.uuid)]
@@ -273,9 +277,13 @@ class MemoryDirectory:
         self._replace_datastreams(device_id, {**self._datastreams[device_id], name: datastream})
         return datastream
 
-    async def delete_datastream(self, device_id: int, name: str) -> Datastream:
+    async def delete_datastream(
+        self, device_id: int, name: str, check: Callable[[Datastream], None] | None = None
+    ) -> Datastream:
         """Remove a datastream; return what it was."""
         datastream = self._existing(device_id, name)
+        if check is not None:
+            check(datastream)
         rest = {**self._datastreams[device_id]}
         del rest[name]
         self._replace_datastreams(device_id, rest)

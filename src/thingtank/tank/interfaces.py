@@ -26,7 +26,18 @@ LIVE_S = 15 * 60  # Xively calls a feed live while its newest value is younger
 
 CurrentTimes = Callable[[int], int | None]  # stream_id → the time of its current value
 Status = Literal["all", "live", "frozen"]
-Order = Literal["created_at", "retrieved_at", "relevance", "title"]
+Order = Literal["created_at", "updated_at", "retrieved_at", "relevance", "title"]
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Where a device stands in an order, so that a list can go on from there.
+
+    Attributes:
+        key: what the order compares first: a time, a score, or a title without regard to case.
+    """
+
+    key: int | str
+    device_id: int
 
 
 class Clock(Protocol):
@@ -53,9 +64,15 @@ class DeviceQuery(msgspec.Struct, frozen=True):
         user: the owner's login; blank for any.
         device_ids: only these; None for any.
         status: `live` when a datastream has a value younger than `live_s`, else `frozen`.
+        updated_since_us: only devices whose metadata changed then or later; None for any.
+        product_id: only devices that were made from this product; blank for any.
         lat, lon: degrees, both or neither; only devices at most `distance_m` from there.
-        order: `created_at` and `retrieved_at` (metadata or values last changed) newest first;
-            `relevance` best first, without text as `created_at`; `title` alphabetical.
+        order: `created_at`, `updated_at` (metadata last changed) and `retrieved_at` (metadata or
+            values last changed) newest first; `relevance` best first, without text as
+            `created_at`; `title` alphabetical.
+        is_reversed: the order the other way round.
+        after: only devices that come after this place in the order, which need not be taken any
+            more; pages by it neither repeat nor leave out a device when others come and go.
         page: from 1 to PAGE_MAX. per_page: 1 to PER_PAGE_MAX.
 
     Raises:
@@ -76,7 +93,11 @@ class DeviceQuery(msgspec.Struct, frozen=True):
     lat: float | None = None
     lon: float | None = None
     distance_m: float = 0
+    updated_since_us: int | None = None
+    product_id: str = ""
     order: Order = "created_at"
+    is_reversed: bool = False
+    after: Mark | None = None
     page: int = 1
     per_page: int = 50
 
@@ -84,7 +105,7 @@ class DeviceQuery(msgspec.Struct, frozen=True):
         """Check the bounds."""
         problems = [
             (field, f"is too long (maximum is {SEARCH_CHARS_MAX} characters)")
-            for field in ("text", "tag", "units", "user")
+            for field in ("text", "tag", "units", "user", "product_id")
             if len(getattr(self, field)) > SEARCH_CHARS_MAX
         ]
         if not 1 <= self.page <= PAGE_MAX:
@@ -99,6 +120,8 @@ class DeviceQuery(msgspec.Struct, frozen=True):
             problems.append(("lon", "must be between -180 and 180"))
         if not self.distance_m >= 0:
             problems.append(("distance", "must not be negative"))
+        if self.after is not None and isinstance(self.after.key, str) != (self.order == "title"):
+            problems.append(("after", "is no place in this order"))
         if problems:
             raise ValidationFailed(problems)
 
@@ -114,11 +137,13 @@ class DevicePage(msgspec.Struct, frozen=True):
     Attributes:
         total_count: how many there are on all pages.
         relevances: how well each device fits the text, up to 1; 0 where none was asked for.
+        marks: where each device stands in the order.
     """
 
     devices: Sequence[Device]
     total_count: int
     relevances: Sequence[float]
+    marks: Sequence[Mark]
 
 
 class Directory(Protocol):
@@ -274,8 +299,15 @@ class Directory(Protocol):
         """Store `change` of a device, and the place a mobile device leaves by it."""
         ...
 
-    async def delete_device(self, device_id: int) -> None:
-        """Remove a device, its datastreams, and keys that reach nothing else."""
+    async def delete_device(
+        self, device_id: int, check: Callable[[Device], None] | None = None
+    ) -> None:
+        """Remove a device, its datastreams, and keys that reach nothing else.
+
+        Args:
+            check: is given the newest state within the turn of all writes; nothing is removed when
+                it raises.
+        """
         ...
 
     async def insert_datastreams(
@@ -290,8 +322,14 @@ class Directory(Protocol):
         """Store `change` of a datastream."""
         ...
 
-    async def delete_datastream(self, device_id: int, name: str) -> Datastream:
-        """Remove a datastream; return what it was."""
+    async def delete_datastream(
+        self, device_id: int, name: str, check: Callable[[Datastream], None] | None = None
+    ) -> Datastream:
+        """Remove a datastream; return what it was.
+
+        Args:
+            check: as of `delete_device`.
+        """
         ...
 
     async def missing_streams(self, stream_ids: Sequence[int]) -> Sequence[int]:

@@ -82,6 +82,8 @@ _REST_FRAMEWORK = {
         "thingtank.web.weather.authentication.PasswordAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
+    # Of the tank's own API; imported only with it.
+    "DEFAULT_SCHEMA_CLASS": "thingtank.web.api.schema.ApiSchema",
 }
 
 

@@ -397,10 +397,14 @@ class DjangoDirectory:
         return device
 
     @_carried_through
-    async def delete_device(self, device_id: int) -> None:
+    async def delete_device(
+        self, device_id: int, check: Callable[[Device], None] | None = None
+    ) -> None:
         """Remove a device, its datastreams, and keys that reach nothing else."""
         async with self._turn:
-            self._snapshot.device(device_id)
+            device = self._snapshot.device(device_id)
+            if check is not None:
+                check(device)
             key_ids = self._snapshot.keys_only_for(device_id)
 
             def write() -> None:
@@ -443,10 +447,14 @@ class DjangoDirectory:
         return datastream
 
     @_carried_through
-    async def delete_datastream(self, device_id: int, name: str) -> Datastream:
+    async def delete_datastream(
+        self, device_id: int, name: str, check: Callable[[Datastream], None] | None = None
+    ) -> Datastream:
         """Remove a datastream; return what it was."""
         async with self._turn:
             datastream = self._snapshot.datastream(device_id, name)
+            if check is not None:
+                check(datastream)
             rows = models.Datastream.objects.filter(id=datastream.stream_id)
             await self._write(rows.delete)
             self._snapshot.drop_datastream(device_id, name)

@@ -1,0 +1,115 @@
+"""Fields that take JSON's own types and guess nothing: "5" is no number, 1 is no truth.
+
+What a serializer does not know is refused; what is only for reading may be sent back, and is not
+looked at. So an object that was read can be sent back changed.
+"""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from rest_framework import serializers
+
+if TYPE_CHECKING:
+    AnySerializer = serializers.Serializer[Any]
+    AnyDictField = serializers.DictField
+else:  # generic for type checkers only
+    AnySerializer = serializers.Serializer
+    AnyDictField = serializers.DictField
+
+
+class ApiSerializer(AnySerializer):
+    """An object's shape."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The members that may be written."""
+        if isinstance(data, dict):
+            unknown = [name for name in data if name not in self.fields]
+            if unknown:
+                known = ", ".join(n for n, f in self.fields.items() if not f.read_only)
+                words = f"is not known; valid here: {known}"
+                raise serializers.ValidationError({name: [words] for name in unknown[:20]})
+        return super().to_internal_value(data)
+
+
+class Text(serializers.CharField):
+    """A string, as it is."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("allow_blank", True)
+        super().__init__(trim_whitespace=False, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        """The string."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
+
+
+class Truth(serializers.BooleanField):
+    """True or false."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """The truth."""
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class Whole(serializers.IntegerField):
+    """A whole number."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """The number."""
+        is_number = isinstance(data, int | float) and not isinstance(data, bool)
+        if not is_number or data != data // 1 or abs(data) > 2**53:
+            self.fail("invalid")
+        return int(data)
+
+
+class Number(serializers.FloatField):
+    """A number."""
+
+    def to_internal_value(self, data: Any) -> float:
+        """The number."""
+        if not isinstance(data, int | float) or isinstance(data, bool):
+            self.fail("invalid")
+        try:
+            found = float(data)
+        except OverflowError:
+            found = math.inf
+        if not math.isfinite(found):
+            self.fail("invalid")
+        return found
+
+
+class Choice(serializers.ChoiceField):
+    """One of some words."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """The word."""
+        if not isinstance(data, str) or data not in self.choices:
+            self.fail("invalid_choice", input=str(data)[:80])
+        return data
+
+
+class Texts(serializers.ListField):
+    """A list of strings."""
+
+    child = Text()
+
+
+class JsonObject(AnyDictField):
+    """A JSON object of anything."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """The object."""
+        if not isinstance(data, dict):
+            self.fail("not_a_dict", input_type=type(data).__name__)
+        return data
+
+
+def read_only(
+    field: type[serializers.Field[Any, Any, Any, Any]], help_text: str, **options: Any
+) -> Any:
+    """A field that answers have and requests need not have."""
+    return field(read_only=True, help_text=help_text, **options)

@@ -1,0 +1,33 @@
+"""Which view of the REST API answers which path; no path but the API's own ends in a slash."""
+
+from typing import Any, TypeAlias
+
+from django.urls import include, path, re_path
+
+from thingtank.web.api import documents
+from thingtank.web.api.resources.devices import DevicesView
+
+app_name = "api"
+
+Actions: TypeAlias = dict[str, Any]
+
+_LIST: Actions = {"get": "list", "post": "create"}
+_ONE: Actions = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
+
+_paths = [
+    path("", documents.RootView.as_view({"get": "retrieve"}), name="root"),
+    path("openapi.json", documents.openapi_json, name="openapi"),
+    path("openapi.yaml", documents.openapi_yaml, name="openapi_yaml"),
+    path("docs/", documents.docs, name="docs"),
+    path("problems/", documents.ProblemTypesView.as_view({"get": "list"}), name="problems"),
+    path(
+        "problems/<str:name>",
+        documents.ProblemTypesView.as_view({"get": "retrieve"}),
+        name="problem",
+    ),
+    path("devices", DevicesView.as_view(_LIST), name="devices"),
+    path("devices/<str:device>", DevicesView.as_view(_ONE), name="device"),
+    re_path(r"^(?P<rest>.*)$", documents.not_found),
+]
+
+urlpatterns = [path("api/", include(_paths))]

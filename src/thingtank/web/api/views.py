@@ -1,0 +1,215 @@
+"""What every operation of the API does: who asks, how often, with which parameters; and refusals.
+
+A view has an action for each method, named as REST framework names them. It reads the tank's
+directory from memory, runs the tank's actions, and answers with `Response`. A resource is added as
+`resources/devices.py` shows.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
+from rest_framework.exceptions import NotAuthenticated
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from thingtank.tank.access import Caller
+from thingtank.tank.errors import LimitReached, ValidationFailed
+from thingtank.tank.request_rates import Allowance
+from thingtank.web import tank_access
+from thingtank.web.api.authentication import (
+    Admitted,
+    KeyAuthentication,
+    SessionAuthentication,
+    count_stranger,
+)
+from thingtank.web.api.conditions import Conditions, conditions_of
+from thingtank.web.api.errors import framework_problem, query_problem
+from thingtank.web.api.fields import ApiSerializer
+from thingtank.web.api.formats import JsonParser, JsonRenderer
+from thingtank.web.api.idempotency import Answer, answers, parse_key
+from thingtank.web.api.paging import Page, page_links
+from thingtank.web.api.parameters import Parameter, Terms, read_parameters
+from thingtank.web.problems import (
+    INTERNAL,
+    Problem,
+    problem_of,
+    problem_response,
+)
+
+log = structlog.get_logger()
+
+_REPLAYED = ("Location", "ETag", "Content-Type")
+_CHANGES = ("POST", "PUT", "PATCH")
+
+
+class _Replayed(Exception):
+    def __init__(self, answer: Answer) -> None:
+        super().__init__("answered before")
+        self.answer = answer
+
+
+class ApiView(ViewSet):
+    """Base of all views.
+
+    Attributes:
+        parameters: by action, the parameters of the query that it takes.
+        pointers: where the fields that the tank's ValidationFailed names stand in the body, if not
+            at `/field`.
+        is_public: strangers may ask as well; they are counted by address.
+        is_idempotent: POST takes an Idempotency-Key.
+        caller: who asks.
+        terms: the query's parameters by name, defaults included.
+        conditions: what the request says of the state it is for.
+    """
+
+    authentication_classes = (KeyAuthentication, SessionAuthentication)
+    permission_classes = ()
+    throttle_classes = ()
+    parser_classes = (JsonParser,)
+    renderer_classes = (JsonRenderer,)
+    http_method_names = ["get", "post", "put", "patch", "delete", "head"]  # noqa: RUF012 - as Django declares it
+    metadata_class = None
+
+    parameters: ClassVar[Mapping[str, Sequence[Parameter]]] = {}
+    pointers: ClassVar[Mapping[str, str]] = {}
+    is_public: ClassVar[bool] = False
+    is_idempotent: ClassVar[bool] = True
+
+    caller: Caller
+    terms: Terms
+    conditions: Conditions
+    _allowance: Allowance | None = None
+    _once: tuple[Any, bytes] | None = None
+
+    def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        """Find out who asks for what, before the action runs."""
+        super().initial(request, *args, **kwargs)
+        self._admit(request)
+        asked: HttpRequest = request._request
+        self.conditions = conditions_of(asked)
+        if self.action is not None:  # else the method is not allowed here
+            self.terms = read_parameters(asked.GET, self.parameters.get(self.action, ()))
+            self._begin_once(asked)
+
+    def _admit(self, request: Any) -> None:
+        admitted: Admitted | None = request.auth
+        if admitted is not None:
+            self.caller, self._allowance = admitted.caller, admitted.allowance
+            return
+        address = request._request.META.get("REMOTE_ADDR") or ""
+        self._allowance = tank_access.run(count_stranger(tank_access.tank(), address))
+        if not self.is_public:
+            raise NotAuthenticated("an API key or a sign-in is needed")
+        self.caller = Caller(address=address)
+
+    def _begin_once(self, asked: HttpRequest) -> None:
+        header = asked.META.get("HTTP_IDEMPOTENCY_KEY")
+        if header is None or asked.method != "POST" or not self.is_idempotent:
+            return
+        caller = self.caller
+        who = (
+            ("key", caller.key.key_id)
+            if caller.key is not None
+            else ("account", caller.account.account_id if caller.account else 0)
+        )
+        name = (who, asked.path, parse_key(header))
+        said = (asked.META.get("QUERY_STRING", ""), asked.META.get("CONTENT_TYPE", ""))
+        fingerprint = hashlib.blake2b(repr(said).encode() + asked.body, digest_size=16).digest()
+        answer = answers.begin(name, fingerprint)
+        if answer is not None:
+            raise _Replayed(answer)
+        self._once = name, fingerprint
+
+    # --- what actions use ------------------------------------------------------------------------
+
+    def read_body(self, shape: type[ApiSerializer], *, partial: bool = False) -> dict[str, Any]:
+        """The members of the body that may be written, checked for their types.
+
+        Args:
+            partial: members may be left out, as in PATCH.
+
+        Raises:
+            rest_framework.exceptions.ValidationError, ParseError, UnsupportedMediaType.
+        """
+        serializer = shape(data=self.request.data, partial=partial)
+        serializer.is_valid(raise_exception=True)
+        found: dict[str, Any] = serializer.validated_data
+        return found
+
+    def answer_one(self, document: Mapping[str, Any], etag: str) -> Response:
+        """An object that is read: 304 where the client has this state already, else all of it."""
+        self.conditions.check(etag)
+        if self.conditions.is_unchanged(etag):
+            return Response(None, HTTPStatus.NOT_MODIFIED, headers={"ETag": etag})
+        return Response(document, headers={"ETag": etag, "Cache-Control": "private, no-cache"})
+
+    def answer_created(self, document: Mapping[str, Any], etag: str = "") -> Response:
+        """An object that was made, with its address."""
+        headers = {"Location": str(document["url"])}
+        if etag:
+            headers["ETag"] = etag
+        return Response(document, HTTPStatus.CREATED, headers=headers)
+
+    def answer_page(self, page: Page[Any], documents: Sequence[Any]) -> Response:
+        """A page of a list, with the addresses of its neighbours, in its body and a header."""
+        links = page_links(self.request._request, page)
+        said = [f'<{url}>; rel="{name[:4]}"' for name, url in links.items() if url is not None]
+        headers = {"Link": ", ".join(said)} if said else {}
+        return Response({**links, "results": list(documents)}, headers=headers)
+
+    # --- the ends --------------------------------------------------------------------------------
+
+    def handle_exception(self, exc: Exception) -> Any:
+        """Answer a refusal as problem details; what is a bug is logged and told nothing of."""
+        if isinstance(exc, _Replayed):
+            return _replay(exc.answer)
+        has_body = self.request.method in _CHANGES
+        if isinstance(exc, ValidationFailed | LimitReached) and not has_body:
+            problem: Problem | None = query_problem(exc)
+        else:
+            problem = problem_of(exc, self.pointers) or framework_problem(exc)
+        if problem is None:
+            log.exception("api_request_failed", method=self.request.method)
+            problem = Problem(INTERNAL)
+        return problem_response(problem, self.request.path)
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Say of what the answer depends, and how much may still be asked."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        patch_vary_headers(answer, ["Accept", "Authorization", "X-ApiKey", "Cookie"])
+        answer.headers.setdefault("Cache-Control", "private, no-store")
+        answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+        if self._allowance is not None:
+            _say_allowance(answer, self._allowance)
+        if self._once is not None:
+            self._end_once(answer)
+        return answer
+
+    def _end_once(self, answer: Any) -> None:
+        assert self._once is not None, "asked by who calls"
+        name, fingerprint = self._once
+        self._once = None
+        if not 200 <= answer.status_code < 300:
+            answers.give_up(name)
+            return
+        if hasattr(answer, "render"):
+            answer.render()
+        kept = tuple((each, answer.headers[each]) for each in _REPLAYED if each in answer.headers)
+        answers.finish(name, fingerprint, Answer(answer.status_code, kept, answer.content))
+
+
+def _replay(answer: Answer) -> HttpResponse:
+    headers = {**dict(answer.headers), "Idempotency-Replayed": "true"}
+    return HttpResponse(answer.body, status=answer.status, headers=headers)
+
+
+def _say_allowance(answer: Any, allowance: Allowance) -> None:
+    """Source: IETF draft-ietf-httpapi-ratelimit-headers."""
+    policy = f'"requests";q={allowance.burst};w={allowance.burst_s}'
+    answer.headers["RateLimit-Policy"] = policy
+    answer.headers["RateLimit"] = f'"requests";r={allowance.left};t={allowance.full_s}'
