@@ -20,18 +20,16 @@ LOGINS = ("olga", "oscar", "petra")
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     with start_server(tmp_path_factory.mktemp("data")) as server:
-        operator = Operator(server)
-        for login in LOGINS:
-            operator("user.create", name=login, password=PASSWORD)
-        operator.close()
+        with Operator(server) as operator:
+            for login in LOGINS:
+                operator("user.create", name=login, password=PASSWORD)
         yield server
 
 
 @pytest.fixture
 def operator(server: LiveServer) -> Iterator[Operator]:
-    operator = Operator(server)
-    yield operator
-    operator.close()
+    with Operator(server) as operator:
+        yield operator
 
 
 def link_for(server: LiveServer, operator: Operator, login: str) -> str:

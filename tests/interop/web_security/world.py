@@ -27,7 +27,10 @@ class Operator:
     def __call__(self, operation: str, **parameters: object) -> Any:
         return self._way.call(operation, parameters)
 
-    def close(self) -> None:
+    def __enter__(self) -> "Operator":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._way.close()
 
 
