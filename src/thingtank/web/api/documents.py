@@ -48,6 +48,13 @@ _SETTINGS: dict[str, Any] = {
         {"name": "devices", "description": "Things, each of which is a Xively feed as well."},
         {"name": "datastreams", "description": "The series of a device, with their newest values."},
         {"name": "datapoints", "description": "Values in time: written in bulk, read as history."},
+        {"name": "triggers", "description": "What is watched, and who is told."},
+        {
+            "name": "deliveries",
+            "description": "What triggers and hooks sent, and what became of it.",
+        },
+        {"name": "keys", "description": "API keys: who may do what."},
+        {"name": "messages", "description": "From device to device, with receipts."},
         {"name": "api", "description": "What there is, and what refusals mean."},
     ],
 }
@@ -139,7 +146,16 @@ class RootView(ApiView):
         asked: HttpRequest = request._request
         if "text/html" in asked.META.get("HTTP_ACCEPT", ""):
             return HttpResponseRedirect(reverse("api:docs"))
-        names = ("devices", "openapi", "docs", "problems")
+        names = (
+            "devices",
+            "triggers",
+            "deliveries",
+            "keys",
+            "messages",
+            "openapi",
+            "docs",
+            "problems",
+        )
         return Response({name: address_of(asked, reverse(f"api:{name}")) for name in names})
 
 
