@@ -8,6 +8,7 @@ import msgspec
 from thingtank.protocols.xively.paths import parse_path
 
 XIVELY_PATHS = ("/v2/", "/v1/")
+BULK_PATH = "/api/datapoints"  # of the REST API; many values at once are not Django's to write
 _LEGACY_PATHS = ("/api", "/feeds/")
 _FAILING = "the archive or the outbox cannot use its files; what comes waits, and the log says why"
 
@@ -34,6 +35,7 @@ class WebApp:
         static: AsgiApp,
         live: AsgiApp,
         exports: AsgiApp,
+        bulk: AsgiApp,
         is_failing: Callable[[], bool],
     ) -> None:
         self._xively = xively
@@ -41,6 +43,7 @@ class WebApp:
         self._static = static
         self._live = live
         self._exports = exports
+        self._bulk = bulk
         self._is_failing = is_failing
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -59,6 +62,8 @@ class WebApp:
             await self._live(scope, receive, send)
         elif path.startswith("/export/"):
             await self._exports(scope, receive, send)
+        elif path == BULK_PATH and scope["method"] == "POST":
+            await self._bulk(scope, receive, send)
         else:
             await self._pages(scope, receive, send)
 

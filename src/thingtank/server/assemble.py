@@ -162,6 +162,7 @@ def _bind_web(
     if port == "off":
         return None
     # Django's models can be imported only after it is configured.
+    from thingtank.web.api.bulk import BulkWrites
     from thingtank.web.static_files import StaticApp
     from thingtank.web.workbench.exports import ChannelExports
     from thingtank.web.workbench.live import LiveStreams
@@ -177,7 +178,7 @@ def _bind_web(
         return opened.archive.is_failing or tank.trigger_service.is_failing
 
     pages, static = asgi_app(), StaticApp()
-    app = WebApp(xively, pages, static, live, exports, is_failing)
+    app = WebApp(xively, pages, static, live, exports, BulkWrites(tank), is_failing)
     direct = DirectRoute(tuple(map(str.encode, XIVELY_PATHS)), xively.answer)
     host = config.server.host
     try:

@@ -16,7 +16,7 @@ async def unused(scope: Any, receive: Any, send: Any) -> None:
     ("is_failing", "status", "word"), [(False, 200, "ok"), (True, 503, "failing")]
 )
 async def test_health_is_told_without_details(is_failing: bool, status: int, word: str) -> None:
-    app = WebApp(unused, unused, unused, unused, unused, lambda: is_failing)
+    app = WebApp(unused, unused, unused, unused, unused, unused, lambda: is_failing)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://tank.test"
     ) as client:

@@ -51,7 +51,7 @@ _SETTINGS: dict[str, Any] = {
         {"name": "triggers", "description": "What is watched, and who is told."},
         {
             "name": "deliveries",
-            "description": "What triggers and hooks sent, and what became of it.",
+            "description": "What triggers and hooks sent.",
         },
         {"name": "keys", "description": "API keys: who may do what."},
         {"name": "messages", "description": "From device to device, with receipts."},
@@ -123,6 +123,11 @@ def docs(request: HttpRequest) -> HttpResponse:
     return render(request, "api/docs.html")
 
 
+# What the root leads to.
+_LISTS = ("devices", "triggers", "deliveries", "keys", "messages")
+_NAMES = (*_LISTS, "openapi", "docs", "problems")
+
+
 class RootView(ApiView):
     """`/api/`."""
 
@@ -146,17 +151,7 @@ class RootView(ApiView):
         asked: HttpRequest = request._request
         if "text/html" in asked.META.get("HTTP_ACCEPT", ""):
             return HttpResponseRedirect(reverse("api:docs"))
-        names = (
-            "devices",
-            "triggers",
-            "deliveries",
-            "keys",
-            "messages",
-            "openapi",
-            "docs",
-            "problems",
-        )
-        return Response({name: address_of(asked, reverse(f"api:{name}")) for name in names})
+        return Response({name: address_of(asked, reverse(f"api:{name}")) for name in _NAMES})
 
 
 class ProblemTypesView(ApiView):

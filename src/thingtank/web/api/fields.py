@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from rest_framework import serializers
 
+from thingtank.protocols.xively.times import MalformedTime, parse_time
+from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, text_of
+from thingtank.tank.things import TEXT_CHARS_MAX
+
 if TYPE_CHECKING:
     AnySerializer = serializers.Serializer[Any]
     AnyDictField = serializers.DictField
+    AnyField = serializers.Field[Any, Any, Any, Any]
 else:  # generic for type checkers only
     AnySerializer = serializers.Serializer
     AnyDictField = serializers.DictField
+    AnyField = serializers.Field
 
 
 class ApiSerializer(AnySerializer):
@@ -108,8 +114,54 @@ class JsonObject(AnyDictField):
         return data
 
 
-def read_only(
-    field: type[serializers.Field[Any, Any, Any, Any]], help_text: str, **options: Any
-) -> Any:
-    """A field that answers have and requests need not have."""
-    return field(read_only=True, help_text=help_text, **options)
+class Value(AnyField):
+    """What a datapoint says: text, a number, or true or false; kept as text."""
+
+    default_error_messages = {  # noqa: RUF012 - as REST framework declares it
+        "invalid": "Not a string, a number, true or false.",
+        "max_length": "Ensure this field has no more than {max_length} characters.",
+    }
+
+    def to_internal_value(self, data: Any) -> str:
+        """Its text."""
+        if not isinstance(data, str | int | float):
+            self.fail("invalid")
+        text = value_text(data)
+        if len(text) > TEXT_CHARS_MAX:
+            self.fail("max_length", max_length=TEXT_CHARS_MAX)
+        return text
+
+    def to_representation(self, value: Any) -> Any:
+        """As `bodies` has made it."""
+        return value
+
+
+class ReadValue(Value):
+    """A datapoint's value in answers: a number where it reads as one, else text; null for none."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(read_only=True, allow_null=True, **options)
+
+
+def value_text(value: str | float | bool) -> str:
+    """The text that a value of JSON is kept as."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return text_of(value) if isinstance(value, float) else str(value)
+
+
+class Instant(serializers.CharField):
+    """A time, ISO 8601; its value is in microseconds since the epoch."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The microseconds."""
+        try:
+            at_us = parse_time(data) if isinstance(data, str) else None
+        except (MalformedTime, OverflowError):
+            at_us = None
+        if at_us is None or not AT_US_MIN <= at_us <= AT_US_MAX:
+            words = "Not an ISO 8601 time such as 2026-11-27T08:00:00Z."
+            raise serializers.ValidationError(words)
+        return at_us

@@ -84,7 +84,7 @@ class PermissionSerializer(ApiSerializer):
     access_methods = serializers.ListField(
         child=Choice(ACCESS_METHODS), allow_empty=False, max_length=20
     )
-    resources = ResourceSerializer(
+    resources = ResourceSerializer(  # type: ignore[call-arg] # of many
         many=True, required=False, default=list, max_length=RESOURCES_MAX,
         help_text="None for all that the owner can reach.",
     )  # fmt: skip
@@ -100,7 +100,9 @@ class PermissionSerializer(ApiSerializer):
         required=False, default=0, min_value=0, max_value=MINIMUM_INTERVAL_S_MAX,
         help_text="The finest history it may read, in seconds; 0 for any.",
     )  # fmt: skip
-    label = Text(required=False, default="", max_length=TEXT_CHARS_MAX)
+    label = Text(  # type: ignore[assignment] # a field
+        required=False, default="", max_length=TEXT_CHARS_MAX
+    )
 
 
 @extend_schema_serializer(
@@ -114,8 +116,12 @@ class KeySerializer(ApiSerializer):
 
     id = serializers.IntegerField(read_only=True)
     url = serializers.URLField(read_only=True)
-    label = Text(allow_blank=False, max_length=TEXT_CHARS_MAX, help_text="What uses it.")
-    permissions = PermissionSerializer(many=True, allow_empty=False, max_length=PERMISSIONS_MAX)
+    label = Text(  # type: ignore[assignment] # a field
+        allow_blank=False, max_length=TEXT_CHARS_MAX, help_text="What uses it."
+    )
+    permissions = PermissionSerializer(  # type: ignore[call-arg] # of many
+        many=True, allow_empty=False, max_length=PERMISSIONS_MAX
+    )
     private_access = Truth(
         required=False, default=True, help_text="It may see private devices of its owner."
     )
@@ -195,7 +201,8 @@ def key_draft(members: dict[str, Any], account_id: int) -> ApiKey:
 
 def key_change(members: dict[str, Any]) -> KeyChange:
     """What the members of a body change; those that are not there stay."""
-    change = {name: members[name] for name in ("label", "private_access") if name in members}
+    names = ("label", "private_access")
+    change: dict[str, Any] = {name: members[name] for name in names if name in members}
     if "permissions" in members:
         change["permissions"] = tuple(_permission(each) for each in members["permissions"])
     if "expires_at" in members:

@@ -165,8 +165,16 @@ class CursorPages:
             "type": "object",
             "required": ["next", "previous", "results"],
             "properties": {
-                "next": {**link, "description": "The next page's address; null on the last."},
-                "previous": {**link, "description": "The page before; null on the first."},
+                "next": {
+                    **link,
+                    "description": "The next page's address; null on the last.",
+                    "example": "https://tank.example/api/devices?cursor=WyJjcm",
+                },
+                "previous": {
+                    **link,
+                    "description": "The page before; null on the first.",
+                    "example": None,
+                },
                 "results": schema,
             },
         }

@@ -182,3 +182,10 @@ def time_text(at_us: int | None) -> str | None:
 
 def _with_default(schema: Schema, default: Any) -> Schema:
     return schema if default is None else {**schema, "default": default}
+
+
+EXACT = truth(
+    "exact",
+    "Values as text, letter for letter as they were written; else what reads as a number is one.",
+    False,
+)

@@ -10,11 +10,15 @@ from typing import Any
 
 from django.conf import settings
 from drf_spectacular.authentication import SessionScheme
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import (
+    OpenApiAuthenticationExtension,
+    OpenApiSerializerFieldExtension,
+)
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
+from thingtank.tank.things import TEXT_CHARS_MAX
 from thingtank.web.api.fields import ApiSerializer
 from thingtank.web.api.parameters import Parameter
 from thingtank.web.problems import CONTENT_TYPE
@@ -149,6 +153,36 @@ class ApiSchema(AutoSchema):
 def _header(name: str, description: str, more: dict[str, Any] | None = None) -> OpenApiParameter:
     schema = {"type": "string", **(more or {})}
     return OpenApiParameter(name, schema, OpenApiParameter.HEADER, description=description)
+
+
+class ValueField(OpenApiSerializerFieldExtension):
+    """Text, a number, or true or false."""
+
+    target_class = "thingtank.web.api.fields.Value"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Any:
+        """As JSON schema."""
+        return {"type": ["string", "number", "boolean"], "maxLength": TEXT_CHARS_MAX}
+
+
+class ReadValueField(OpenApiSerializerFieldExtension):
+    """A number, text or null."""
+
+    target_class = "thingtank.web.api.fields.ReadValue"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Any:
+        """As JSON schema."""
+        return {"type": ["number", "string", "null"]}
+
+
+class InstantField(OpenApiSerializerFieldExtension):
+    """A time."""
+
+    target_class = "thingtank.web.api.fields.Instant"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Any:
+        """As JSON schema."""
+        return {"type": "string", "format": "date-time"}
 
 
 class KeyScheme(OpenApiAuthenticationExtension):

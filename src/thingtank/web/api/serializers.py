@@ -3,15 +3,23 @@
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from thingtank.tank.things import DESCRIPTION_CHARS_MAX, RETENTION_S_MIN, TEXT_CHARS_MAX
+from thingtank.tank.things import (
+    DESCRIPTION_CHARS_MAX,
+    RETENTION_S_MIN,
+    TEXT_CHARS_MAX,
+    UNIT_TYPES,
+)
 from thingtank.web.api.fields import (
     ApiSerializer,
     Choice,
+    Instant,
     JsonObject,
     Number,
+    ReadValue,
     Text,
     Texts,
     Truth,
+    Value,
     Whole,
 )
 
@@ -129,3 +137,101 @@ class CreatedDeviceSerializer(DeviceSerializer):
     token = serializers.CharField(
         read_only=True, help_text="The token by which it comes to SkyNet; told only this once."
     )
+
+
+_DATASTREAM = {"tags": ["air"], "unit": {"type": "", "symbol": "°C", "label": "Celsius"}}
+_ROOF = "https://tank.example/api/devices/7"
+_READ_DATASTREAM = {
+    "name": "temperature",
+    "url": f"{_ROOF}/datastreams/temperature",
+    "device": 7,
+    "device_url": _ROOF,
+    "datapoints_url": f"{_ROOF}/datastreams/temperature/datapoints",
+    **_DATASTREAM,
+    "value": 21.5,
+    "at": "2026-11-27T08:00:00.000000Z",
+    "minimum": -3.0,
+    "maximum": 31.5,
+}
+_POINT = {"at": "2026-11-27T08:00:00.000000Z", "value": 21.5}
+
+
+class UnitSerializer(ApiSerializer):
+    """What a datastream's numbers measure."""
+
+    type = Choice(["", *UNIT_TYPES], required=False, default="", help_text="As Xively has it.")
+    symbol = Text(required=False, default="", max_length=TEXT_CHARS_MAX)
+    label = Text(  # type: ignore[assignment] # a field, where REST framework has a word of its own
+        required=False, default="", max_length=TEXT_CHARS_MAX
+    )
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("Degrees", _DATASTREAM, request_only=True),
+        OpenApiExample("Temperature", _READ_DATASTREAM, response_only=True),
+    ]
+)
+class DatastreamSerializer(ApiSerializer):
+    """A series of a device; Xively's datastream or channel."""
+
+    name = serializers.CharField(read_only=True, help_text="Unique within its device.")
+    url = serializers.URLField(read_only=True)
+    device = serializers.IntegerField(read_only=True, help_text="The device's number.")
+    device_url = serializers.URLField(read_only=True)
+    datapoints_url = serializers.URLField(read_only=True)
+    tags = Texts(required=False, default=list)
+    unit = UnitSerializer(required=False, allow_null=True, default=None)
+    value = ReadValue(help_text="The newest datapoint's value; null before the first.")
+    at = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="When it is from; null before the first."
+    )
+    minimum = serializers.FloatField(
+        read_only=True, allow_null=True, help_text="The lowest number since it was reset."
+    )
+    maximum = serializers.FloatField(read_only=True, allow_null=True)
+
+
+@extend_schema_serializer(
+    examples=[OpenApiExample("Degrees", {"name": "temperature", **_DATASTREAM}, request_only=True)]
+)
+class NewDatastreamSerializer(DatastreamSerializer):
+    """A datastream that is to be made."""
+
+    name = Text(
+        allow_blank=False, max_length=TEXT_CHARS_MAX,
+        help_text="Letters of any script, digits, and `_ - + .`.",
+    )  # fmt: skip
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("Now", {"value": 21.5}, request_only=True),
+        OpenApiExample("A datapoint", _POINT, response_only=True),
+    ]
+)
+class DatapointSerializer(ApiSerializer):
+    """A value in time."""
+
+    at = Instant(required=False, help_text="When it is from, ISO 8601; now if it is left out.")
+    value = Value(help_text="Up to 255 characters; kept as text, letter for letter.")
+
+
+@extend_schema_serializer(
+    examples=[OpenApiExample("A correction", {"value": 21.5}, request_only=True)]
+)
+class DatapointValueSerializer(ApiSerializer):
+    """The value at an instant that the address names."""
+
+    at = serializers.CharField(read_only=True)
+    value = Value(help_text="Up to 255 characters; kept as text, letter for letter.")
+
+
+@extend_schema_serializer(examples=[OpenApiExample("A datapoint", _POINT, response_only=True)])
+class ReadDatapointSerializer(ApiSerializer):
+    """A datapoint, or what a function made of an interval."""
+
+    at = serializers.DateTimeField(
+        read_only=True, help_text="When it is from; of an interval, its beginning."
+    )
+    value = ReadValue(help_text="A number where it reads as one, else text.")

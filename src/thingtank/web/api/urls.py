@@ -5,6 +5,8 @@ from typing import Any, TypeAlias
 from django.urls import include, path, re_path
 
 from thingtank.web.api import documents
+from thingtank.web.api.resources.datapoints import BulkView, DatapointsView
+from thingtank.web.api.resources.datastreams import DatastreamsView
 from thingtank.web.api.resources.deliveries import DeliveriesView
 from thingtank.web.api.resources.devices import DevicesView
 from thingtank.web.api.resources.keys import KeysView
@@ -33,6 +35,23 @@ _paths = [
     ),
     path("devices", DevicesView.as_view(_LIST), name="devices"),
     path("devices/<str:device>", DevicesView.as_view(_ONE), name="device"),
+    path("devices/<str:device>/datastreams", DatastreamsView.as_view(_LIST), name="datastreams"),
+    path(
+        "devices/<str:device>/datastreams/<str:datastream>",
+        DatastreamsView.as_view(_ONE),
+        name="datastream",
+    ),
+    path(
+        "devices/<str:device>/datastreams/<str:datastream>/datapoints",
+        DatapointsView.as_view({**_LIST, "delete": "destroy_range"}),
+        name="datapoints",
+    ),
+    path(
+        "devices/<str:device>/datastreams/<str:datastream>/datapoints/<str:at>",
+        DatapointsView.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
+        name="datapoint",
+    ),
+    path("datapoints", BulkView.as_view({"post": "create"}), name="bulk"),
     path("devices/<str:device>/events", EventsView.as_view(_LISTED), name="events"),
     path("devices/<str:device>/messages", KeptMessagesView.as_view(_LISTED), name="kept_messages"),
     path("triggers", TriggersView.as_view(_LIST), name="triggers"),

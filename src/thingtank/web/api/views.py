@@ -21,12 +21,8 @@ from thingtank.tank.access import Caller
 from thingtank.tank.errors import LimitReached, ValidationFailed
 from thingtank.tank.request_rates import Allowance
 from thingtank.web import tank_access
-from thingtank.web.api.authentication import (
-    Admitted,
-    KeyAuthentication,
-    SessionAuthentication,
-    count_stranger,
-)
+from thingtank.web.api.admission import Admitted, allowance_headers, count_stranger
+from thingtank.web.api.authentication import KeyAuthentication, SessionAuthentication
 from thingtank.web.api.conditions import Conditions, conditions_of
 from thingtank.web.api.errors import framework_problem, query_problem
 from thingtank.web.api.fields import ApiSerializer
@@ -185,7 +181,8 @@ class ApiView(ViewSet):
         answer.headers.setdefault("Cache-Control", "private, no-store")
         answer.headers.setdefault("X-Content-Type-Options", "nosniff")
         if self._allowance is not None:
-            _say_allowance(answer, self._allowance)
+            for name, text in allowance_headers(self._allowance).items():
+                answer.headers[name] = text
         if self._once is not None:
             self._end_once(answer)
         return answer
@@ -206,10 +203,3 @@ class ApiView(ViewSet):
 def _replay(answer: Answer) -> HttpResponse:
     headers = {**dict(answer.headers), "Idempotency-Replayed": "true"}
     return HttpResponse(answer.body, status=answer.status, headers=headers)
-
-
-def _say_allowance(answer: Any, allowance: Allowance) -> None:
-    """Source: IETF draft-ietf-httpapi-ratelimit-headers."""
-    policy = f'"requests";q={allowance.burst};w={allowance.burst_s}'
-    answer.headers["RateLimit-Policy"] = policy
-    answer.headers["RateLimit"] = f'"requests";r={allowance.left};t={allowance.full_s}'

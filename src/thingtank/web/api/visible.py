@@ -38,6 +38,22 @@ def find_datastream(
     return device, datastream
 
 
+def datastreams_of(tank: Tank, caller: Caller, device_name: str) -> tuple[Device, list[Datastream]]:
+    """A device with the datastreams that the caller may know of.
+
+    Raises:
+        NoSuchDevice: there is none, or the caller may know of nothing of it.
+    """
+    device = device_named(tank, device_name)
+    if device is None:
+        raise _no_device(device_name)
+    streams = tank.directory.datastreams(device.device_id).values()
+    known = [each for each in streams if may_know(caller, device, each.name)]
+    if not known and not may_know(caller, device):
+        raise _no_device(device_name)
+    return device, known
+
+
 def device_named(tank: Tank, name: str) -> Device | None:
     """The device of a number or uuid, whoever may know of it."""
     if name.isascii() and name.isdigit() and len(name) <= _NUMBER_CHARS_MAX:

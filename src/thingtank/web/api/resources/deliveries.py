@@ -27,7 +27,7 @@ from thingtank.web.api.delivery_shapes import (
     whole_delivery_body,
 )
 from thingtank.web.api.key_shapes import DEVICE_ID_MAX
-from thingtank.web.api.paging import CURSOR_CHARS_MAX, Cursor, CursorPages, cursor_of, page_of
+from thingtank.web.api.paging import PAGING, Cursor, CursorPages, cursor_of, page_of
 from thingtank.web.api.parameters import bad_parameter
 from thingtank.web.api.views import ApiView
 from thingtank.web.workbench.pages import address_of
@@ -40,9 +40,9 @@ _LIST = (
     query.whole("trigger", "Only those of this trigger.", 1, DEVICE_ID_MAX),
     query.whole("device", "Only those of this device.", 1, DEVICE_ID_MAX),
     query.order(("created",), "-created"),
-    query.text("cursor", "From a `next` or `previous` link; blank for the first page.", CURSOR_CHARS_MAX),
+    PAGING[0],
     query.whole("page_size", "At most so many a page.", 1, _PAGE_MAX, 50),
-)  # fmt: skip
+)
 
 
 class DeliveriesView(ApiView):
