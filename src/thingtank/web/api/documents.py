@@ -124,8 +124,7 @@ def docs(request: HttpRequest) -> HttpResponse:
 
 
 # What the root leads to.
-_LISTS = ("devices", "triggers", "deliveries", "keys", "messages")
-_NAMES = (*_LISTS, "openapi", "docs", "problems")
+_NAMES = ("devices", "triggers", "deliveries", "keys", "openapi", "docs", "problems")
 
 
 class RootView(ApiView):

@@ -55,7 +55,8 @@ class MessagesView(ApiView):
         """Send a message.
 
         It is answered when each target has it or it is on disk for who is away; `receipts` say
-        which. A key needs `put` on the devices it sends to, or on the device it sends as.
+        which. An account reaches its own devices, a key those that it has `put` on; sent as a
+        device, a message reaches whom that device may send to.
         """
         members = self.read_body(MessageSerializer)
         party = self._party(members.pop("sender"))
