@@ -120,7 +120,7 @@ def _public(answer: HttpResponse) -> HttpResponse:
 @_read_only
 def docs(request: HttpRequest) -> HttpResponse:
     """The page that shows the OpenAPI document and tries operations out."""
-    return render(request, "api/docs.html")
+    return render(request, "workbench/api_docs.html")
 
 
 # What the root leads to.

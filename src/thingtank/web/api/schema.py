@@ -92,6 +92,10 @@ class ApiSchema(AutoSchema):
         tag = getattr(self.view, "tag", None)
         return [tag] if tag else super().get_tags()
 
+    def get_auth(self) -> list[Any]:
+        """None where strangers may ask."""
+        return [{}] if getattr(self.view, "is_public", False) else super().get_auth()
+
     def get_override_parameters(self) -> list[Any]:
         """The query's parameters, and the headers that go with the method."""
         return [*super().get_override_parameters(), *self._query(), *self._headers()]
