@@ -54,6 +54,11 @@ ROUTES: dict[str, Route] = {
     "/mqtt": Route(EVERYBODY),
     "/wamp": Route(EVERYBODY),
     "/activate": Route(EVERYBODY),
+    "/api": Route(EVERYBODY),
+    "/api/{rest}": Route(ELSEWHERE, ELSEWHERE),  # where nothing is: tests of the API
+    "api:docs": Route(EVERYBODY),
+    "api:openapi": Route(EVERYBODY),
+    "api:openapi_yaml": Route(EVERYBODY),
     "accounts:password": Route(ACCOUNTS, ACCOUNTS),
     "weather:home": Route(EVERYBODY),
     "weather:chart": Route(FOUND),
