@@ -23,7 +23,11 @@ def watch_requests(page: Page) -> list[str]:
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_an_operation_is_read_and_tried_out_by_session(
-    server: LiveServer, signed_in: dict[str, object], open_browser: OpenBrowser, scheme: str, width: int  # fmt: skip
+    server: LiveServer,
+    signed_in: dict[str, object],
+    open_browser: OpenBrowser,
+    scheme: str,
+    width: int,
 ) -> None:
     page = open_browser(width=width, storage_state=signed_in, color_scheme=scheme)
     hosts = watch_requests(page)
@@ -38,7 +42,9 @@ def test_an_operation_is_read_and_tried_out_by_session(
     making.get_by_role("button", name="Try it out").click()
     making.locator("textarea.body-param__text").fill(f'{{"title": "Tried out {scheme}"}}')
     making.get_by_role("button", name="Execute").click()
-    expect(making.locator(".live-responses-table td.response-col_status").nth(1)).to_contain_text("201")
+    expect(making.locator(".live-responses-table td.response-col_status").nth(1)).to_contain_text(
+        "201"
+    )
     screenshot(page, f"api-docs-tried-{scheme}")
     assert set(hosts) == {urlsplit(server.url).netloc}
     page.goto(f"{server.url}/")

@@ -23,7 +23,7 @@ def minute(number: int) -> str:
 
 
 def filled(rest: Rest, count: int = 10) -> str:
-    """The path of a new datastream with a value a minute: 0, 1, 2, …"""
+    """The path of a new datastream with a value a minute, counted from 0."""
     stream = stream_of(rest)
     device = int(stream.split("/")[3])
     points = [

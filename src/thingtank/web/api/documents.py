@@ -153,20 +153,30 @@ class RootView(ApiView):
         return Response({name: address_of(asked, reverse(f"api:{name}")) for name in _NAMES})
 
 
+_PROBLEM_TYPE = {
+    "type": "object",
+    "required": ["type", "status", "title", "meaning"],
+    "properties": {
+        "type": {"type": "string", "description": "Its address."},
+        "status": {"type": "integer"},
+        "title": {"type": "string"},
+        "meaning": {"type": "string", "description": "What it means and what to do."},
+    },
+}
+
+
 class ProblemTypesView(ApiView):
     """`/api/problems/`: what the types of problems mean."""
 
     tag = "api"
     is_public = True
 
-    @extend_schema(
-        responses={200: {"type": "array", "items": {"type": "object"}}}, operation_id="problems"
-    )
+    @extend_schema(responses={200: _PROBLEM_TYPE}, operation_id="problems")
     def list(self, request: Any) -> Response:
         """List the types of problems and what each means."""
         return Response([_type_document(kind.name) for kind in TYPES])
 
-    @extend_schema(responses={200: {"type": "object"}}, operation_id="problem")
+    @extend_schema(responses={200: _PROBLEM_TYPE}, operation_id="problem")
     def retrieve(self, request: Any, name: str) -> Response:
         """Say what one type of problem means and what to do about it."""
         return Response(_type_document(name))

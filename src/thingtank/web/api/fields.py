@@ -101,7 +101,7 @@ class Choice(serializers.ChoiceField):
 class Texts(serializers.ListField):
     """A list of strings."""
 
-    child = Text()
+    child: Text = Text()
 
 
 class JsonObject(AnyDictField):

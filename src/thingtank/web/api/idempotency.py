@@ -28,7 +28,7 @@ KEPT_BYTES_MAX = 16 * 1024 * 1024
 ANSWER_BYTES_MAX = 256 * 1024  # a larger one is not kept
 RUNNING_MAX = 1000
 
-_KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?')
+_KEY = re.compile(r'("?)([\x21\x23-\x7e]{1,255})\1')
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -125,4 +125,4 @@ def parse_key(header: str) -> str:
     if found is None:
         detail = "Idempotency-Key must be 1 to 255 visible characters, such as a UUID"
         raise ProblemRaised(Problem(BAD_REQUEST, detail))
-    return found[1]
+    return found[2]

@@ -19,15 +19,17 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
 from thingtank.tank.things import TEXT_CHARS_MAX
-from thingtank.web.api.fields import ApiSerializer
+from thingtank.web.api.fields import ApiSerializer, Text, Texts
 from thingtank.web.api.parameters import Parameter
 from thingtank.web.problems import CONTENT_TYPE
 
+_CONTROLS = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f"  # as `things.text_problems` refuses
 _BODIES = ("POST", "PUT", "PATCH")
 _IDEMPOTENCY = (
     "Makes a retry safe: the same request with the same key is done once, and answered again with"
     " `Idempotency-Replayed: true`. Any text of up to 255 visible characters, such as a UUID."
 )
+_KEY = r'^("[\x21\x23-\x7e]{1,255}"|[\x21\x23-\x7e]{1,255})$'
 _IF_MATCH = "Do it only if the object is still at this ETag; else 412."
 _IF_NONE_MATCH = "Answer 304 without a body if the object is at this ETag."
 
@@ -111,7 +113,7 @@ class ApiSchema(AutoSchema):
 
     def _headers(self) -> Iterator[OpenApiParameter]:
         if self.method == "POST" and getattr(self.view, "is_idempotent", False):
-            yield _header("Idempotency-Key", _IDEMPOTENCY, {"maxLength": 257})
+            yield _header("Idempotency-Key", _IDEMPOTENCY, {"pattern": _KEY})
         if self._is_conditional():
             if self.method == "GET":
                 yield _header("If-None-Match", _IF_NONE_MATCH)
@@ -151,7 +153,18 @@ class ApiSchema(AutoSchema):
         schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call] # has no types
         if direction == "request":
             schema["additionalProperties"] = False
+            for name, field in serializer.fields.items():
+                if isinstance(field, Text) and not field.read_only:
+                    schema["properties"][name]["pattern"] = _pattern_of(field)
+                elif isinstance(field, Texts):
+                    schema["properties"][name]["items"]["pattern"] = _pattern_of(field.child)
         return schema
+
+
+def _pattern_of(field: Text) -> str:
+    """Text without control characters; with something to see in it, where it may not be blank."""
+    some = "" if field.allow_blank else rf"[^{_CONTROLS}\s][^{_CONTROLS}]*"
+    return f"^[^{_CONTROLS}]*{some}$"
 
 
 def _header(name: str, description: str, more: dict[str, Any] | None = None) -> OpenApiParameter:
