@@ -3,11 +3,9 @@
 from typing import Any
 
 import msgspec
-from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from thingtank.protocols.xively.times import MalformedTime, parse_time
-from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN
 from thingtank.tank.errors import NoSuchAccount
 from thingtank.tank.keys import (
     ACCESS_METHODS,
@@ -22,7 +20,7 @@ from thingtank.tank.keys import (
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import TEXT_CHARS_MAX
 from thingtank.web.api.conditions import etag_of
-from thingtank.web.api.fields import ApiSerializer, Choice, Text, Truth, Whole
+from thingtank.web.api.fields import ApiSerializer, Choice, Instant, Text, Truth, Whole
 from thingtank.web.api.parameters import time_text
 
 DEVICE_ID_MAX = 2**53
@@ -51,23 +49,6 @@ _READ_KEY = {
 }
 
 
-@extend_schema_field({"type": "string", "format": "date-time"})
-class Instant(Text):
-    """A time, ISO 8601, which becomes microseconds since the epoch."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """The microseconds."""
-        try:
-            at_us = parse_time(super().to_internal_value(data))
-        except (MalformedTime, OverflowError):
-            at_us = AT_US_MIN - 1
-        if not AT_US_MIN <= at_us <= AT_US_MAX:
-            raise serializers.ValidationError(
-                "must be an ISO 8601 time such as 2026-11-27T08:00:00Z"
-            )
-        return at_us
-
-
 class ResourceSerializer(ApiSerializer):
     """A device, or one datastream of it."""
 
@@ -82,7 +63,7 @@ class PermissionSerializer(ApiSerializer):
     """One way in: a request is allowed when one of a key's permissions allows all of it."""
 
     access_methods = serializers.ListField(
-        child=Choice(ACCESS_METHODS), allow_empty=False, max_length=20
+        child=Choice(ACCESS_METHODS), min_length=1, max_length=20
     )
     resources = ResourceSerializer(  # type: ignore[call-arg] # of many
         many=True, required=False, default=list, max_length=RESOURCES_MAX,

@@ -34,7 +34,7 @@ class MessageSerializer(ApiSerializer):
 
     devices = serializers.ListField(
         child=Text(allow_blank=False, max_length=UUID_CHARS_MAX), allow_empty=False,
-        max_length=TARGETS_MAX,
+        min_length=1, max_length=TARGETS_MAX,
         help_text="Uuids of devices; `tag:NAME` for all of a tag; from a device also `*`, for"
         " whoever listens to it.",
     )  # fmt: skip

@@ -8,7 +8,7 @@ from django.urls import reverse
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.response import Response
 
-from thingtank.tank.access import Caller
+from thingtank.tank.access import may_reach
 from thingtank.tank.actions.triggers import (
     TRIGGERS_PER_PAGE_MAX,
     create_trigger,
@@ -19,7 +19,6 @@ from thingtank.tank.actions.triggers import (
     update_trigger,
 )
 from thingtank.tank.errors import NoSuchDevice, NoSuchTrigger
-from thingtank.tank.tank import Tank
 from thingtank.tank.triggers import KINDS, Trigger
 from thingtank.web import tank_access
 from thingtank.web.api import parameters as query
@@ -33,7 +32,7 @@ from thingtank.web.api.trigger_shapes import (
     trigger_etag,
 )
 from thingtank.web.api.views import ApiView
-from thingtank.web.api.visible import find_device, may_know
+from thingtank.web.api.visible import device_named, may_know
 from thingtank.web.workbench.pages import address_of
 
 _LIST = (
@@ -68,10 +67,8 @@ class TriggersView(ApiView):
         Those of the caller's account that it may see: a key needs `get` and `put` on what a trigger
         watches, because where it sends to is often a secret.
         """
-        tank, terms = tank_access.tank(), self.terms
-        name = terms["device"]
-        device_id = find_device(tank, self.caller, name).device_id if name else None
-        found = [each for each in _all(tank, self.caller, device_id) if _is_wanted(each, terms)]
+        terms = self.terms
+        found = [each for each in self._all(terms["device"]) if _is_wanted(each, terms)]
         by = "notified_us" if terms["order"].endswith("fired") else "created_us"
         page = page_in_memory(found, terms, lambda each: (getattr(each, by) or 0, each.trigger_id))
         return self.answer_page(page, [self._body(each) for each in page.items])
@@ -91,6 +88,21 @@ class TriggersView(ApiView):
         action = create_trigger(tank, self.caller, device_id, members["datastream"], draft)
         made = tank_access.run(action)
         return self.answer_created(self._body(made), trigger_etag(made))
+
+    def _all(self, device_name: str) -> Iterator[Trigger]:
+        """Those that the caller may see, of one device or of all; the tank bounds how many."""
+        tank, device_id = tank_access.tank(), None
+        if device_name:
+            device = device_named(tank, device_name)
+            if device is None or not may_reach(self.caller, "get", device):
+                return
+            device_id = device.device_id
+        pages_max = tank.limits.triggers_per_account_max // TRIGGERS_PER_PAGE_MAX + 1
+        for number in range(1, pages_max + 1):
+            found = list_triggers(tank, self.caller, device_id, number)
+            yield from found
+            if len(found) < TRIGGERS_PER_PAGE_MAX:
+                return
 
     def _device_of_new(self, device_id: int) -> int | None:
         """Its number; what the caller may know nothing of is as if not there."""
@@ -194,16 +206,6 @@ class TriggersView(ApiView):
 
     def _body(self, trigger: Trigger) -> dict[str, Any]:
         return trigger_body(self._base(), trigger)
-
-
-def _all(tank: Tank, caller: Caller, device_id: int | None) -> Iterator[Trigger]:
-    """All triggers that the caller may see; the tank bounds how many an account may have."""
-    pages_max = tank.limits.triggers_per_account_max // TRIGGERS_PER_PAGE_MAX + 1
-    for number in range(1, pages_max + 1):
-        found = list_triggers(tank, caller, device_id, number)
-        yield from found
-        if len(found) < TRIGGERS_PER_PAGE_MAX:
-            return
 
 
 def _is_wanted(trigger: Trigger, terms: query.Terms) -> bool:
