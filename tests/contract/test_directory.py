@@ -180,6 +180,59 @@ async def test_keys_are_found_listed_and_deleted(opened: Opened, directory: Dire
         directory.get_key(key.key_id)
 
 
+async def test_keys_are_found_by_the_feeds_that_they_name_as_those_are_now(
+    opened: Opened, directory: Directory
+) -> None:
+    def naming(*feed_ids: int) -> tuple[Permission, ...]:
+        return (Permission(("get",), tuple(Resource(feed_id, "t") for feed_id in feed_ids)),)
+
+    alice, bob = opened.alice.account_id, opened.bob.account_id
+    owners_and_feeds = [(alice, (7, 8)), (alice, (8,)), (alice, ()), (bob, (8,))]
+    first, second, _, other = [
+        await directory.insert_key(ApiKey(0, owner, "k", naming(*feeds)), f"secret {number}")
+        for number, (owner, feeds) in enumerate(owners_and_feeds)
+    ]
+    assert list(directory.keys_of(alice, 7)) == [first]
+    assert list(directory.keys_of(alice, 8)) == [first, second]
+    assert list(directory.keys_of(bob, 8)) == [other]
+    assert list(directory.keys_of(alice, 9)) == []
+    changed = await directory.update_key(
+        second.key_id, lambda newest: msgspec.structs.replace(newest, permissions=naming(7, 9))
+    )
+    assert [key.key_id for key in directory.keys_of(alice, 7)] == [first.key_id, second.key_id]
+    assert list(directory.keys_of(alice, 9)) == [changed]
+    await directory.delete_key(first.key_id)
+    assert list(directory.keys_of(alice, 7)) == [changed]
+    assert list(directory.keys_of(alice, 8)) == []
+
+
+async def test_places_are_those_of_all_that_a_query_finds(
+    opened: Opened, directory: Directory
+) -> None:
+    drafts = [
+        Device(0, "uuid-1", opened.alice.account_id, "roof", location=Location(lat=52.5, lon=13.4)),
+        Device(0, "uuid-2", opened.alice.account_id, "cellar"),
+        Device(0, "uuid-3", opened.bob.account_id, "roof", location=Location(lat=-12.05, lon=-77.04), private=False),
+        Device(0, "uuid-4", opened.bob.account_id, "roof", location=Location(lat=1, lon=2)),
+    ]  # fmt: skip
+    ids = [(await directory.insert_device(draft, (), "t", None)).device_id for draft in drafts]
+
+    def found(**terms: Any) -> tuple[dict[int, tuple[float, float]], int]:
+        places = directory.device_places(DeviceQuery(per_page=1, **terms))
+        columns = (places.device_ids.tolist(), places.lats.tolist(), places.lons.tolist())
+        rows = zip(*columns, strict=True)
+        return {device_id: (lat, lon) for device_id, lat, lon in rows}, places.found_count
+
+    berlin, lima = {ids[0]: (52.5, 13.4)}, {ids[2]: (-12.05, -77.04)}
+    assert found(account_id=opened.alice.account_id) == (berlin, 2)
+    assert found(account_id=opened.alice.account_id, with_public=True) == (berlin | lima, 3)
+    assert found(account_id=opened.alice.account_id, text="cellar") == ({}, 1)
+    await directory.update_device(
+        ids[0], lambda it: msgspec.structs.replace(it, location=Location(lat=0, lon=180))
+    )
+    assert found(account_id=opened.alice.account_id) == ({ids[0]: (0, 180)}, 2)
+
+
 async def test_a_key_is_changed_and_keeps_its_secret(opened: Opened, directory: Directory) -> None:
     reads = (Permission(("get",), (Resource(7, "t"),)),)
     key = await directory.insert_key(ApiKey(0, opened.alice.account_id, "k", reads), "sesame")

@@ -38,6 +38,10 @@ deterministic = {is_deterministic}
 # Junk beside a good key is a test of the client: the other credentials are not looked at.
 with-security-parameters = false
 
+[phases.coverage]
+unexpected-methods = ["PATCH", "OPTIONS"]
+generate-duplicate-query-parameters = false
+
 [checks.positive_data_acceptance]
 # 409, 412, 422: what the document says of an object is right, and the object is not in that state.
 expected-statuses = ["2xx", "3xx", "401", "403", "404", "409", "412", "422"]
@@ -148,5 +152,5 @@ def test_the_document_holds_for_who_asks_by_session(tank: Tank, tmp_path: Path) 
     headers = ["-H", f"Cookie: {cookies}", "-H", f"X-CSRFToken: {browser.token()}"]
     # It takes its own keys away, but not a header that it was told to send with all requests.
     headers += ["--exclude-checks", "ignored_auth"]
-    phases = ["--phases", "fuzzing", "--max-examples", str(EXAMPLES or 3)]
+    phases = ["--phases", "fuzzing", "--max-examples", str(EXAMPLES or 1)]
     check(tank, tmp_path, *headers, *phases)

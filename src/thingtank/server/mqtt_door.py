@@ -76,6 +76,7 @@ async def make_mqtt_door(
     gate = MqttGate(authenticator, access)
     sessions = await MqttSessions.open(folder)
     stack.push_async_callback(sessions.close)
+    opened.files.append(sessions)
     retained = Retained(settings.retained_messages_max, settings.retained_bytes_max)
     broker = Broker(sessions, gate, _bounds(settings), retained, clock.now_us, _make_client_id)
     broker.kept_principals = access

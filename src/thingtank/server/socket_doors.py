@@ -1,5 +1,6 @@
 """Opens Xively's sockets: TCP, WebSocket and SockJS, all in front of one door."""
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from thingtank.doors.xively.http import XivelyHttp
@@ -25,8 +26,16 @@ def make_socket_door(config: Config, tank: Tank, web_url: str) -> SocketDoor:
     return SocketDoor(tank, http.answer, subscriptions, config.socket, keyless)
 
 
-async def open_sockets(config: Config, door: SocketDoor, stack: AsyncExitStack) -> dict[str, str]:
+async def open_sockets(
+    config: Config,
+    door: SocketDoor,
+    stack: AsyncExitStack,
+    connections: dict[str, Callable[[], int]],
+) -> dict[str, str]:
     """Open TCP and SockJS, where they are on; WebSocket is on the port that WAMP has too.
+
+    Args:
+        connections: given counts of those that are open.
 
     Returns:
         Their addresses by name, for people and scripts.
@@ -40,6 +49,7 @@ async def open_sockets(config: Config, door: SocketDoor, stack: AsyncExitStack) 
     if settings.port != "off":
         tcp = TcpSocket(door)
         port = await listen(tcp, address, settings.port, "--socket PORT", stack)
+        connections["xively_tcp"] = lambda: len(tcp.connections)
         opened["socket"] = f"tcp://{host}:{port}"
     if settings.sockjs_port != "off":
         # Half a second of the start, and 20 MB, that nobody needs who has it switched off.

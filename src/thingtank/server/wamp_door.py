@@ -26,6 +26,7 @@ from thingtank.net.shared_port import SharedPort
 from thingtank.net.websocket import WebSockets
 from thingtank.protocols.wamp.router import Randomness, Realm
 from thingtank.server.config import Config
+from thingtank.server.data_folder import CopiedFile
 from thingtank.server.listening import listen, listen_unix, reachable_host, with_own_origin
 from thingtank.server.steady_clock import SteadyClock
 from thingtank.server.tls import tls_context
@@ -51,6 +52,10 @@ class OpenFolder(Protocol):
     def secret(self) -> bytes:
         """Of the instance."""
 
+    @property
+    def files(self) -> list[CopiedFile]:
+        """What keeps files in it."""
+
 
 async def make_wamp_door(
     config: Config, folder: Path, opened: OpenFolder, web_url: str, stack: AsyncExitStack
@@ -75,7 +80,7 @@ async def make_wamp_door(
         settings.realms, tank.directory, principals, opened.passwords, opened.secret, clock.now_us
     )
     peer = TankPeer(tank, principals.caller_of, web_url, config.xively.live_s)
-    realms = await _open_realms(settings, folder, clock, stack)
+    realms = await _open_realms(settings, folder, clock, opened, stack)
     for each in settings.realms:
         realm = realms[each.name]
         RealmAuthorizer(each, peer.decide, loop, clock.now_us).attach(realm)
@@ -90,11 +95,16 @@ async def make_wamp_door(
 
 
 async def _open_realms(
-    settings: WampSettings, folder: Path, clock: SteadyClock, stack: AsyncExitStack
+    settings: WampSettings,
+    folder: Path,
+    clock: SteadyClock,
+    opened: OpenFolder,
+    stack: AsyncExitStack,
 ) -> dict[str, Realm]:
     randomness = Randomness(random_ids().__next__, SystemRandom().randrange)
     events = await WampEvents.open(folder, clock.now_us)
     stack.push_async_callback(events.close)
+    opened.files.append(events)
     realms = {}
     for each in settings.realms:
         history = await events.history(each.name, each.history)

@@ -21,7 +21,8 @@ from thingtank.tank.errors import (
     UuidTaken,
 )
 from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
-from thingtank.tank.keys import ApiKey, Permission
+from thingtank.tank.keys import ApiKey, Permission, named_feeds
+from thingtank.tank.search.clusters import Places
 from thingtank.tank.search.device_index import DeviceIndex
 from thingtank.tank.things import Account, Datastream, Device, Waypoint
 from thingtank.tank.tokens import DeviceToken, uuid_key
@@ -111,6 +112,10 @@ class MemoryDirectory:
         """One page of devices."""
         return self._index.find(query)
 
+    def device_places(self, query: DeviceQuery) -> Places:
+        """Where the devices of all pages are, in no order."""
+        return self._index.places(query)
+
     def devices_matching(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:
         """The newest devices that fit, at most `limit`, newest first."""
         return self._index.matching(matches, limit)
@@ -186,9 +191,13 @@ class MemoryDirectory:
             raise NoSuchKey(f"there is no key {key_id}")
         return key
 
-    def keys_of(self, account_id: int) -> Sequence[ApiKey]:
-        """All keys of an account, oldest first."""
-        return [key for key in self._keys.values() if key.account_id == account_id]
+    def keys_of(self, account_id: int, feed_id: int | None = None) -> Sequence[ApiKey]:
+        """All keys of an account, oldest first; with `feed_id` those that name that feed."""
+        return [
+            key
+            for key in self._keys.values()
+            if key.account_id == account_id and (feed_id is None or feed_id in named_feeds(key))
+        ]
 
     def reveal_key(self, key_id: int) -> str:
         """The secret of a key."""

@@ -16,6 +16,7 @@ import msgspec
 from thingtank.tank.datapoints import Bucket, CurrentValue, Datapoint, DatapointRows
 from thingtank.tank.errors import ValidationFailed
 from thingtank.tank.keys import ApiKey
+from thingtank.tank.search.clusters import Places
 from thingtank.tank.things import Account, Datastream, Device, Waypoint
 from thingtank.tank.tokens import DeviceToken
 
@@ -191,6 +192,10 @@ class Directory(Protocol):
         """How many devices there are on all pages."""
         ...
 
+    def device_places(self, query: DeviceQuery) -> Places:
+        """Where the devices of all pages are, in no order; those without a place are left out."""
+        ...
+
     def devices_matching(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:
         """The newest devices that fit, at most `limit`, newest first.
 
@@ -229,8 +234,8 @@ class Directory(Protocol):
         """Raise NoSuchKey if there is none."""
         ...
 
-    def keys_of(self, account_id: int) -> Sequence[ApiKey]:
-        """All keys of an account, oldest first."""
+    def keys_of(self, account_id: int, feed_id: int | None = None) -> Sequence[ApiKey]:
+        """All keys of an account, oldest first; with `feed_id` those that name that feed."""
         ...
 
     def reveal_key(self, key_id: int) -> str:

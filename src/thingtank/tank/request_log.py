@@ -1,6 +1,6 @@
 """The last requests of each device, in memory, for the workbench's request log."""
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from typing import TypeAlias
 
 from thingtank.tank.events import RequestServed
@@ -14,15 +14,21 @@ _Ring: TypeAlias = deque[tuple[RequestServed, int]]  # requests, and about how m
 
 
 class RequestLog:
-    """A short ring of requests for each of the devices heard from last."""
+    """A short ring of requests for each of the devices heard from last.
+
+    Attributes:
+        counts: requests since the start, by door and status.
+    """
 
     def __init__(self) -> None:
+        self.counts: Counter[tuple[str, int]] = Counter()
         self._rings: OrderedDict[int, _Ring] = OrderedDict()
         self._size_bytes = 0
 
     def remember(self, event: RequestServed) -> None:
         """Keep a request; forget the oldest of its device, and devices not heard of for longest."""
         asked = event.asked
+        self.counts[asked.door, event.status] += 1
         device_id = asked.device_id
         ring = self._rings.get(device_id)
         if ring is None:

@@ -25,8 +25,20 @@ def weaknesses(reply: requests.Response) -> list[str]:
         if reply.headers.get(name) != value and (_is_page(reply) or name == "x-content-type-options")
     ]  # fmt: skip
     if _is_page(reply):
-        found += _weak_policy(reply) + _weak_markup(reply)
+        found += _weak_policy(reply)
+        found += _markup_of(reply.url.partition("?")[0], reply.status_code, reply.text)
     return found
+
+
+_seen: set[tuple[str, int]] = set()
+
+
+def _markup_of(path: str, status: int, text: str) -> list[str]:
+    """What is weak in a page's markup, looked at once: to read it takes longer than to make it."""
+    if (path, status) in _seen:
+        return []
+    _seen.add((path, status))
+    return _weak_markup(text)
 
 
 def _is_page(reply: requests.Response) -> bool:
@@ -40,9 +52,9 @@ def _weak_policy(reply: requests.Response) -> list[str]:
     return missing + [f"the policy has {word}" for word in ("unsafe", "*") if word in policy]
 
 
-def _weak_markup(reply: requests.Response) -> list[str]:
+def _weak_markup(text: str) -> list[str]:
     parser = _Inline()
-    parser.feed(reply.text)
+    parser.feed(text)
     return parser.found
 
 

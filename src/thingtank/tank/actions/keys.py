@@ -15,7 +15,15 @@ from thingtank.tank.access import Caller, check_manage, may_see_secret
 from thingtank.tank.actions.devices import new_secret
 from thingtank.tank.changes import changed
 from thingtank.tank.errors import LimitReached, NoSuchKey, NotAllowed, NotFound, ValidationFailed
-from thingtank.tank.keys import ApiKey, KeyChange, Resource, covers, kept_key, key_problems
+from thingtank.tank.keys import (
+    ApiKey,
+    KeyChange,
+    Resource,
+    covers,
+    kept_key,
+    key_problems,
+    named_feeds,
+)
 from thingtank.tank.tank import Tank
 
 CheckKey: TypeAlias = Callable[[ApiKey], None]
@@ -99,13 +107,13 @@ def list_keys(
         NotAllowed, Unauthenticated.
     """
     check_manage(caller, account_id)
-    return _naming(tank.directory.keys_of(account_id), feed_id)
+    return tank.directory.keys_of(account_id, feed_id)
 
 
 def _naming(keys: Sequence[ApiKey], feed_id: int | None) -> Sequence[ApiKey]:
     if feed_id is None:
         return keys
-    return [key for key in keys if any(feed_id == resource.feed_id for resource in _resources(key))]
+    return [key for key in keys if feed_id in named_feeds(key)]
 
 
 async def list_revealed_keys(
@@ -122,13 +130,13 @@ async def list_revealed_keys(
     Source: Xively API v2, "List all keys".
     """
     if caller.key is not None and not caller.key.is_master:
-        keys: Sequence[ApiKey] = [caller.key]
+        keys: Sequence[ApiKey] = _naming([caller.key], feed_id)
     else:
         # The operator owns nothing, and is not asked for here.
         account_id = caller.account.account_id if caller.account else 0
         check_manage(caller, account_id)
-        keys = tank.directory.keys_of(account_id)
-    shown = [key for key in _naming(keys, feed_id) if may_see_secret(caller, key)]
+        keys = tank.directory.keys_of(account_id, feed_id)
+    shown = [key for key in keys if may_see_secret(caller, key)]
     secrets = await tank.directory.reveal_keys([key.key_id for key in shown])
     return [RevealedKey(key, secrets[key.key_id]) for key in shown if key.key_id in secrets]
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from thingtank.tank.arrays import Bools, Int64s
 from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery, Mark
-from thingtank.tank.search.columns import Columns, are_within
+from thingtank.tank.search.clusters import Places
+from thingtank.tank.search.columns import Columns, are_within, degrees_of
 from thingtank.tank.search.postings import Postings, Uint32s
 from thingtank.tank.search.title_order import TitleOrder, title_key
 from thingtank.tank.search.word_index import PREFIX_CHARS_MIN, WordIndex
@@ -187,6 +188,15 @@ class DeviceIndex:
                 key = title_key(device)[0] if keys is None else keys[place]
                 marks.append(Mark(key, device_id))
         return DevicePage(devices, len(found.slots), relevances, marks)
+
+    def places(self, query: DeviceQuery) -> Places:
+        """Where the devices that a query matches are, on all pages, in no order."""
+        found = self._find(query)
+        points = found.columns.points[found.slots]
+        placed = ~np.isnan(points[:, 0])
+        lats, lons = degrees_of(points[placed])
+        ids = found.columns.device_ids[found.slots[placed]]
+        return Places(ids, lats, lons, len(found.slots))
 
     def _find(self, query: DeviceQuery) -> _Found:
         columns = self._columns

@@ -21,6 +21,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from thingtank.tank.errors import LimitReached, NoSuchKey, StorageFailed, UuidTaken
 from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
 from thingtank.tank.keys import ApiKey, Permission
+from thingtank.tank.search.clusters import Places
 from thingtank.tank.things import Account, Datastream, Device, Unit, Waypoint
 from thingtank.tank.tokens import DIGEST_BYTES, DeviceToken, is_among
 from thingtank.tank.waypoints import WAYPOINTS_MAX, forgets_waypoints, waypoint_left
@@ -170,6 +171,10 @@ class DjangoDirectory:
         """One page of devices."""
         return self._snapshot.list_devices(query)
 
+    def device_places(self, query: DeviceQuery) -> Places:
+        """Where the devices of all pages are, in no order."""
+        return self._snapshot.device_places(query)
+
     def devices_matching(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:
         """The newest devices that fit, at most `limit`, newest first."""
         return self._snapshot.devices_matching(matches, limit)
@@ -263,9 +268,12 @@ class DjangoDirectory:
         """Raise NoSuchKey if there is none."""
         return self._snapshot.key(key_id)
 
-    def keys_of(self, account_id: int) -> Sequence[ApiKey]:
-        """All keys of an account, oldest first."""
-        keys = list(self._snapshot.keys.values())
+    def keys_of(self, account_id: int, feed_id: int | None = None) -> Sequence[ApiKey]:
+        """All keys of an account, oldest first; with `feed_id` those that name that feed."""
+        if feed_id is None:
+            keys = list(self._snapshot.keys.values())
+        else:
+            keys = self._snapshot.keys_naming(feed_id)
         return [key for key in keys if key.account_id == account_id]
 
     def reveal_key(self, key_id: int) -> str:

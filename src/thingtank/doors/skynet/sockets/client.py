@@ -153,7 +153,7 @@ class Client(ABC):
         out.clear()
 
     def _cut_off(self, peer: WebSocketPeer) -> None:
-        log.warning("skynet_client_cut_off", address=self.address, unread=peer.unread_bytes())
+        log.warning("skynet_client_cut_off", address=self.address, unread_bytes=peer.unread_bytes())
         self._out.clear()
         peer.abort()
 
@@ -186,7 +186,7 @@ class Client(ABC):
         elif len(self._waiting) < WAITING_MAX:
             self._waiting.append(asked)
         else:
-            log.warning("skynet_client_asks_too_much", waiting=WAITING_MAX)
+            log.warning("skynet_client_asks_too_much", waiting_count=WAITING_MAX)
             self.finish()
 
     async def _work_off(self, asked: Any) -> None:
@@ -259,7 +259,9 @@ class Client(ABC):
             await give(device, self, self._is_there, self.has_taken)
         except Unavailable as error:
             # They stay where they are, for the next time.
-            log.warning("skynet_kept_messages_not_given", device=device.device_id, why=str(error))
+            log.warning(
+                "skynet_kept_messages_not_given", device_id=device.device_id, reason=str(error)
+            )
 
     def _is_there(self) -> bool:
         return not self.is_over
