@@ -143,7 +143,7 @@ def test_every_route_has_a_line_that_says_who_it_is_for(web: Web) -> None:
     assert names - ROUTES.keys() == set(), "say in routes.py who may use them"
     assert ROUTES.keys() - names == set(), "there are no such routes any more"
     parts = set(inspect.signature(WebApp).parameters)
-    known = {"xively", "pages", "static", "live", "exports", "bulk", "is_failing"}
+    known = {"xively", "pages", "static", "live", "exports", "bulk", "monitoring"}
     assert parts == known, "say in routes.py who may use what is served beside the pages"
 
 
@@ -244,6 +244,9 @@ ASKING = [
     "/messages/?device={uuid}",
     "/messages/?to={uuid}",
     "/weather/?feed={feed_id}",
+    "/wall/?feed={feed_id}",
+    "/map/?scope=all&q=hidden",
+    "/map/places?scope=all&list=1&south=-90&west=-180&north=90&east=180&zoom=1",
     "/weather/bind?feed={feed_id}",
     "/mqtt/?show=retained&q=",
     "/wamp/?show=sessions&q=olga",
