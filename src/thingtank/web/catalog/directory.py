@@ -522,10 +522,12 @@ class DjangoDirectory:
         return key
 
     @_carried_through
-    async def delete_key(self, key_id: int) -> None:
+    async def delete_key(self, key_id: int, check: Callable[[ApiKey], None] | None = None) -> None:
         """Remove a key; it is dead at once."""
         async with self._turn:
-            self._snapshot.key(key_id)
+            key = self._snapshot.key(key_id)
+            if check is not None:
+                check(key)
             await self._write(models.ApiKey.objects.filter(id=key_id).delete)
             self._snapshot.drop_key(key_id)
 
