@@ -45,12 +45,13 @@ from thingtank.web.workbench.panels import (
     read_channels,
     read_rows,
     read_waypoints,
-    request_row,
 )
 from thingtank.web.workbench.provisioning import read_provision
+from thingtank.web.workbench.request_panels import RequestRow, request_row
 from thingtank.web.workbench.skynet_snippets import curl_lines, node_program, python_program
 from thingtank.web.workbench.trigger_panels import read_triggers
 from thingtank.web.workbench.views.messages import skynet_url
+from thingtank.web.workbench.views.requests import command_marks
 
 PER_PAGE = 25
 KEYS_PER_PAGE = 25
@@ -143,8 +144,14 @@ def device(request: HttpRequest, feed_id: int) -> HttpResponse:
         context["triggers"] = tank_access.run(read_triggers(tank, feed_id))
         context["messaging"] = tank_access.run(read_messaging(tank, caller, found))
         context |= _snippets(request, found)
-        context["requests"] = [request_row(event) for event in tank.request_log.of_device(feed_id)]
+        context["requests"] = tank_access.run(_requests(feed_id))
+        context["command_marks"] = command_marks(request)
     return render(request, "workbench/device.html", context)
+
+
+async def _requests(feed_id: int) -> list[RequestRow]:
+    tank = tank_access.tank()
+    return [request_row(tank, each) for each in tank.request_log.of_device(feed_id)]
 
 
 def _snippets(request: HttpRequest, found: Device) -> dict[str, object]:
