@@ -106,6 +106,15 @@ def put(
     return act
 
 
+def change(key: str, body: dict[str, Any]) -> Callable[[House], None]:
+    def act(house: House) -> None:
+        url = f"{house.server.url}/api/devices/{house.feed_id}"
+        headers = {"X-ApiKey": getattr(house, key, key)}
+        requests.patch(url, json=body, headers=headers, timeout=WAIT_S_MAX)
+
+    return act
+
+
 def message(house: House, method: str, key: str) -> str:
     asked = {
         "method": method,
@@ -279,6 +288,10 @@ CASES: dict[str, tuple[Callable[[House], None], str, str, str, str, str]] = {
     "HTTP, no key": (put(""), "xively_http", "PUT", "401", "somebody unknown", "no API key was presented"),
     "HTTP, a key in the query": (put("", query=f"?key={WRONG}&k%65y={WRONG}"), "xively_http", "PUT", "401", "somebody unknown", "not known"),
     "HTTP, no JSON": (put("master", '{"title'), "xively_http", "PUT", "400", "key “tests”", "parse error"),
+    "REST API": (change("master", {"description": "A lamp"}), "api", "PATCH", "200", "key “tests”", ""),
+    "REST API, a right is missing": (change("porch", {"description": "x"}), "api", "PATCH", "403", "key “Porch”", "lacks put"),
+    "REST API, a wrong key": (change(WRONG, {"description": "x"}), "api", "PATCH", "401", "somebody unknown", "the API key is not known"),
+    "REST API, a value is wrong": (change("master", {"tags": 7}), "api", "PATCH", "422", "key “tests”", "tags"),
     "TCP": (over_tcp("put", "master"), "xively_tcp", "PUT", "200", "key “tests”", ""),
     "TCP, a right is missing": (over_tcp("put", "porch"), "xively_tcp", "PUT", "403", "key “Porch”", "lacks put"),
     "TCP, to subscribe": (over_tcp("subscribe", "porch"), "xively_tcp", "subscribe", "200", "key “Porch”", ""),
