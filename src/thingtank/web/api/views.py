@@ -32,7 +32,7 @@ from thingtank.web.api.formats import JsonParser, JsonRenderer
 from thingtank.web.api.idempotency import Answer, answers, parse_key
 from thingtank.web.api.paging import Page, page_links
 from thingtank.web.api.parameters import Parameter, Terms, read_parameters
-from thingtank.web.api.request_log import note
+from thingtank.web.api.request_log import keep_body, note
 from thingtank.web.problems import (
     INTERNAL,
     Problem,
@@ -94,7 +94,7 @@ class ApiView(ViewSet):
         self._admit(request)
         asked: HttpRequest = request._request
         if asked.method in _CHANGES:
-            _ = asked.body  # kept, for the request log; else it could be read once only
+            keep_body(asked)
         self.conditions = conditions_of(asked)
         if self.action is not None:  # else the method is not allowed here
             self.terms = read_parameters(asked.GET, self.parameters.get(self.action, ()))
