@@ -245,6 +245,7 @@ def test_a_backup_made_while_all_doors_write_is_restored_whole(tmp_path: Path) -
         assert min(after[name] - told[name] for name in told) > 0, "nobody wrote meanwhile"
         assert not (data / PARTS).exists()
     assert made["bytes"] == file.stat().st_size
+    assert any(name.startswith("cold/") for name in names_in_backup(file)), "nothing was compacted"
     assert file.stat().st_mode & 0o777 == 0o600
     thingtank(new, "restore", str(file))
     kept = kept_numbers(new)

@@ -15,7 +15,6 @@ import pytest
 
 from thingtank.cli.main import main as thingtank
 from thingtank.server.config import load_config
-from thingtank.server.greeting import first_value_line
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("docs/*/*.md")])
@@ -65,9 +64,8 @@ def test_a_command_has_such_options_and_arguments(line: str) -> None:
     command: click.Command = thingtank
     context = click.Context(command, info_name="thingtank")
     while isinstance(command, click.Group) and words:
-        name = words.pop(0)
-        found = command.get_command(context, name)
-        assert found is not None, f"there is no command {name}"
+        name, found, words = command.resolve_command(context, words)
+        assert found is not None, "resolve_command refuses a command that there is not"
         command, context = found, click.Context(found, info_name=name, parent=context)
     _, left, _ = command.make_parser(context).parse_args(words)
     assert left == []
@@ -96,9 +94,3 @@ def test_a_program_is_python(text: str) -> None:
 @pytest.mark.parametrize("text", blocks("json"))
 def test_a_document_is_json(text: str) -> None:
     json.loads(text)
-
-
-def test_the_first_page_has_the_line_that_the_server_prints() -> None:
-    (line,) = re.findall(r"^ *(curl .*)$", (ROOT / "docs/start/first-value.md").read_text(), re.M)
-    printed = first_value_line({"url": "http://127.0.0.1:8000", "feed_id": 1, "api_key": "…"})
-    assert shlex.split(line) == shlex.split(printed)

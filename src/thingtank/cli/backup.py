@@ -18,6 +18,10 @@ SECRETS = "It holds all secrets of the instance in the clear: keep it as you wou
 class _FileGroup(click.Group):
     """A group whose commands may be left out: what is none of them is a file for `create`."""
 
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name; `create`, for which it is a file."""
+        return super().get_command(ctx, cmd_name) or self.commands["create"]
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find the command."""
         if args and args[0] not in self.commands:
@@ -56,7 +60,7 @@ def create(data: Path, as_json: bool, file: Path) -> None:
     folder, are not in it.
     """
     from thingtank.cli.output import counted, print_json
-    from thingtank.server.backup.making import LastBackup, note_last
+    from thingtank.server.backup.last import LastBackup, note_last
     from thingtank.server.backup.parts import parts_of
 
     now = datetime.datetime.now(datetime.UTC)
@@ -117,7 +121,9 @@ def _pack(session: Session, data: Path, parts: Path, target: Path | None) -> tup
 
 
 def _elsewhere(database: str) -> str:
-    tool = {"postgresql": "pg_dump", "mysql": "mysqldump"}.get(database, "its own tools")
+    tool = {"postgresql": "pg_dump", "mysql": "mysqldump", "mongodb": "mongodump"}.get(
+        database, "its own tools"
+    )
     return (
         f"Accounts, devices and keys are in a {database} database, which is not in it. Back that up"
         f" now, with {tool}: a copy that is older than this backup does not fit it."

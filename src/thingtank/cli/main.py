@@ -22,6 +22,7 @@ from thingtank.cli.mqtt import mqtt
 from thingtank.cli.options import config_option, data_option, json_option, set_option
 from thingtank.cli.process import importing, run_and_leave
 from thingtank.cli.products import product
+from thingtank.cli.simulate import simulate
 from thingtank.cli.skynet import skynet
 from thingtank.cli.triggers import trigger
 from thingtank.cli.users import user
@@ -121,9 +122,10 @@ def _shown(value: Any) -> Any:
     return value
 
 
-for group in (device, product, feed, trigger, delivery, key, user, archive, wamp, mqtt, skynet):
-    main.add_command(group)
-for command in (backup, restore, doctor):
+for command in (
+    device, product, feed, trigger, delivery, key, user, archive, wamp, mqtt, skynet, simulate,
+    backup, restore, doctor,
+):  # fmt: skip
     main.add_command(command)
 
 

@@ -30,6 +30,7 @@ from thingtank.server.monitoring.samples import Doors
 from thingtank.server.mqtt_door import make_mqtt_door, mqtt_upgrades, open_mqtt_ports
 from thingtank.server.mqtt_workbench import open_mqtt_workbench
 from thingtank.server.request_ids import RequestIds
+from thingtank.server.simulator.start import open_simulators
 from thingtank.server.skynet_door import make_skynet_door, open_skynet_port
 from thingtank.server.skynet_workbench import open_skynet_workbench
 from thingtank.server.socket_doors import make_socket_door, open_sockets
@@ -129,6 +130,8 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         open_wamp_workbench(config, opened.tank, wamp, url, sockets, stack)
         open_mqtt_workbench(config, mqtt, sockets, stack)
         open_skynet_workbench(config, skynet, sockets, stack)
+        if web:
+            open_simulators(config, tank, web.server.port, stack)
         welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""
         await _open_control(folder, opened, url, sockets, monitor, stack)
         monitor.run(Doors(wamp, mqtt, monitor.connections))

@@ -1,6 +1,6 @@
 """Tells systemd how far the server is, where it is started as a service of `Type=notify`.
 
-Source: sd_notify(3).
+Source: systemd, sd_notify(3).
 """
 
 import contextlib

@@ -20,7 +20,8 @@ from thingtank.web.problems import (
 # Each page that is being made has a thread and a connection to the database.
 PAGES_AT_ONCE_MAX = 16
 STRANGERS_PAGES_AT_ONCE_MAX = 10  # of them, so that strangers leave some to who is signed in
-PUBLIC_PATHS = ("/directory", "/feeds/", "/weather", "/station")
+# Programs of the REST API, which have no session, are counted with the strangers.
+PUBLIC_PATHS = ("/directory", "/feeds/", "/weather", "/station", API_PREFIX)
 API_BODY_BYTES_MAX = 1_000_000
 BODY_BYTES_MAX = UPLOAD_BYTES_MAX + 1_000_000  # so that a form can say that a file is too large
 TURN_S_MAX = 20.0  # longer, and people have pressed reload

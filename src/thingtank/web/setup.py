@@ -45,8 +45,13 @@ def migrate() -> None:
         connection.close()
 
 
-def copy_database(path: Path) -> str:
-    """Write a copy of the database to a new file, as of one instant.
+def database_name() -> str:
+    """The name of the database's file; blank where a database server keeps it."""
+    return Path(connection.settings_dict["NAME"]).name if connection.vendor == "sqlite" else ""
+
+
+def copy_database(folder: Path) -> str:
+    """Write a copy of the database, as of one instant, to a file of its name in another folder.
 
     Returns:
         Blank; or, where a database server keeps it, the server's kind, and there is no copy.
@@ -54,11 +59,11 @@ def copy_database(path: Path) -> str:
     Raises:
         OSError, sqlite3.Error: it could not be written.
     """
-    if connection.vendor != "sqlite":
+    if not database_name():
         return connection.vendor
     try:
         connection.ensure_connection()
-        write_copy(connection.connection, path)
+        write_copy(connection.connection, folder / database_name())
     finally:
         connection.close()
     return ""

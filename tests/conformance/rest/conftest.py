@@ -12,6 +12,8 @@ import pytest
 import requests
 from tests.live_server import LiveServer, start_server
 
+from thingtank.cli.session import Session
+
 PROBLEM = "application/problem+json"
 _numbers = itertools.count(1)
 
@@ -28,7 +30,7 @@ class Rest:
         self.server = server
         self.url = server.url
         self.feed_id = server.feed_id
-        self.keys = {"owner": server.master_key(), "device": server.api_key}
+        self.keys = {"owner": self._master_key("owner"), "device": server.api_key}
         user = {"user": {"login": "bob", "password": "correct horse battery", "email": "b@b.test"}}
         made = self.ask("POST", "/v2/users.json", json=user)
         assert made.status_code == 201, made.text
@@ -36,6 +38,11 @@ class Rest:
             server.command("key", "create", "bob's", "--owner", "bob")["api_key"]
         )
         self.keys["reader"] = self.key(["get"], server.feed_id)
+
+    def _master_key(self, owner: str) -> str:
+        """As `thingtank key create` makes it, without the process of a command."""
+        with Session(self.server.folder) as session:
+            return str(session.call("key.create", label=f"{owner}'s", owner=owner)["api_key"])
 
     def key(self, methods: list[str], feed_id: int = 0, **more: Any) -> str:
         """A new key of the owner's; for all of its devices, or one."""

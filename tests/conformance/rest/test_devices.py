@@ -238,6 +238,23 @@ def test_a_key_may_only_what_it_may(rest: Rest) -> None:
     assert rest.ask("GET", path, from_page, headers={"Referer": "http://good.test/a"}).ok
 
 
+def test_a_key_that_may_only_write_is_told_nothing(rest: Rest) -> None:
+    device = rest.device()
+    streams = f"{path_of(device)}/datastreams"
+    rest.ask("POST", streams, json={"name": "a"})
+    rest.ask("POST", f"{streams}/a/datapoints", json={"value": 5})
+    key = rest.key(["put"], device["id"])
+    for path in (path_of(device), f"{streams}/a"):
+        problem(rest.ask("GET", path, key), 403, "not-allowed")
+        answer = rest.ask("PATCH", path, key, json={"tags": ["x"]})
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert "ETag" not in answer.headers
+        said = problem(rest.ask("PATCH", path, key, json={}, headers={"If-Match": '"x"'}), 412, "precondition-failed")  # fmt: skip
+        assert '"' not in said["detail"]
+        assert rest.get(path)["tags"] == ["x"]
+    problem(rest.ask("GET", "/api/devices", key), 403, "not-allowed")
+
+
 def test_a_state_that_the_client_has_is_not_sent_again(rest: Rest) -> None:
     path = path_of(rest.device())
     etag = rest.ask("GET", path).headers["ETag"]

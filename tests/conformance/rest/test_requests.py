@@ -1,6 +1,7 @@
 """What holds for every operation: who asks, refusals, idempotency, limits, the OpenAPI document."""
 
 import re
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,32 @@ def test_the_root_leads_on(rest: Rest) -> None:
             assert answer.status_code == 200, answer.text
 
 
+def test_head_is_answered_as_get_without_a_body(rest: Rest) -> None:
+    for path in ("/api/", DEVICES, f"{DEVICES}/{rest.feed_id}", "/api/openapi.json"):
+        answer = rest.ask("HEAD", path)
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["Content-Type"] == "application/json"
+
+
+def test_links_are_those_that_clients_use_behind_a_proxy(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    url, behind = "https://tank.test", f"http://127.0.0.1:{port}"
+    flags = ("--web", str(port), "--set", f"web.public_url={url}")
+    with start_server(tmp_path, *flags) as server:
+        headers = {"X-ApiKey": server.api_key}
+        streams = f"{DEVICES}/{server.feed_id}/datastreams"
+        for name in "ab":
+            body = {"name": name}
+            made = requests.post(behind + streams, json=body, headers=headers, timeout=30)
+            assert made.headers["Location"] == made.json()["url"] == f"{url}{streams}/{name}"
+        answer = requests.get(f"{behind}{streams}?page_size=1", headers=headers, timeout=30)
+        assert answer.json()["next"].startswith(f"{url}{streams}?page_size=1&cursor=")
+        assert answer.links["next"]["url"] == answer.json()["next"]
+        root = requests.get(f"{behind}/api/", headers=headers, timeout=30)
+        assert root.json()["devices"] == f"{url}{DEVICES}"
+
+
 def test_xivelys_oldest_paths_go_on_working_beside_it(rest: Rest) -> None:
     device = rest.device()
     body = {"datastreams": [{"id": "t", "current_value": "21.5"}]}
@@ -206,6 +233,8 @@ def test_the_openapi_document_says_all_of_every_operation(rest: Rest) -> None:
             for status, answer in answers.items():
                 if int(status) >= 400:
                     assert set(answer["content"]) == {PROBLEM}, where
+                for content in answer.get("content", {}).values():
+                    assert content["examples"], (where, status)
             if "requestBody" in operation:
                 for content in operation["requestBody"]["content"].values():
                     assert "examples" in content, where

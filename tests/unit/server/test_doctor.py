@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from thingtank.server.backup.making import LastBackup, note_last
+from thingtank.server.backup.last import LastBackup, note_last
 from thingtank.server.doctor import disk_checks, machine_checks
 from thingtank.server.doctor.examination import examine, is_well
 from thingtank.server.doctor.findings import Finding, Level

@@ -33,7 +33,6 @@ from thingtank.server.hooks.signing_key import FILE_NAME as SIGNING_KEY
 from thingtank.tank.errors import Unavailable
 from thingtank.web import setup as web_setup
 
-DIRECTORY = "directory.sqlite3"
 SECRET = "secret.key"  # noqa: S105 - the name of its file
 
 COPY_FAILED = (OSError, sqlite3.Error, duckdb.Error, Unavailable)
@@ -52,7 +51,7 @@ async def copy_folder(folder: Path, opened: OpenFolder) -> Copied:
     for file in opened.files:
         await file.copy_to(parts)
     await asyncio.to_thread(_copy_closed, folder, parts)
-    database = await asyncio.to_thread(web_setup.copy_database, parts / DIRECTORY)
+    database = await asyncio.to_thread(web_setup.copy_database, parts)
     for name in (SECRET, SIGNING_KEY, SETTINGS):
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(folder / name, parts / name)
@@ -62,6 +61,6 @@ async def copy_folder(folder: Path, opened: OpenFolder) -> Copied:
 def _copy_closed(folder: Path, parts: Path) -> None:
     """Copy the files that no door has open, as in a command without a server."""
     for path in sorted(folder.glob("*.sqlite3")):
-        if path.name != DIRECTORY and not (parts / path.name).exists():
+        if path.name != web_setup.database_name() and not (parts / path.name).exists():
             with contextlib.closing(sqlite3.connect(path)) as connection:
                 write_copy(connection, parts / path.name)

@@ -1,14 +1,9 @@
 """Makes a backup: from the copies that an instance writes to a complete file."""
 
 import datetime
-import os
 import shutil
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import BinaryIO
-
-import msgspec
 
 from thingtank.server.backup.package import (
     FORMAT,
@@ -18,17 +13,7 @@ from thingtank.server.backup.package import (
     write_package,
 )
 from thingtank.server.backup.parts import CannotBackUp, Copied
-from thingtank.stores.folders import sync_folder
-
-LAST = "last-backup.json"  # for `thingtank doctor`
-
-
-class LastBackup(msgspec.Struct, frozen=True):
-    """The last backup that was made of a folder."""
-
-    made_at: str
-    file: str
-    bytes: int
+from thingtank.server.backup.whole_files import write_file
 
 
 def default_name(now: datetime.datetime) -> str:
@@ -80,45 +65,7 @@ def make_manifest(parts: Path, copied: Copied, progress: Progress) -> Manifest:
     return Manifest(FORMAT, version("thingtank"), made_at, files, copied.database)
 
 
-def write_file(target: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write a file that is there when it is complete and on disk, and not before.
-
-    Raises:
-        OSError.
-    """
-    draft = target.with_name(target.name + ".part")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.fchmod(descriptor, 0o600)  # it may have been there
-        with os.fdopen(descriptor, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(target)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    sync_folder(target.parent)
-
-
 def pack(parts: Path, manifest: Manifest, target: Path, progress: Progress) -> int:
     """Write the backup's file; returns its size in bytes. Raise OSError."""
     write_file(target, lambda file: write_package(parts, manifest, file, progress))
     return target.stat().st_size
-
-
-def note_last(folder: Path, last: LastBackup) -> None:
-    """Have `thingtank doctor` know of it. Raise OSError."""
-    write_file(folder / LAST, lambda file: _write_all(file, msgspec.json.encode(last)))
-
-
-def _write_all(file: BinaryIO, content: bytes) -> None:
-    file.write(content)
-
-
-def find_last(folder: Path) -> LastBackup | None:
-    """The last backup that was made of a folder; None if that is not known."""
-    try:
-        return msgspec.json.decode((folder / LAST).read_bytes(), type=LastBackup)
-    except (OSError, msgspec.DecodeError):
-        return None

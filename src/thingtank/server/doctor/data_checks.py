@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from thingtank.server.backup.making import find_last
+from thingtank.server.backup.last import find_last
 from thingtank.server.backup.parts import is_unfinished
 from thingtank.server.doctor.findings import Finding, Patient, ok, problem, warning
 

@@ -108,6 +108,11 @@ FAMILIES: dict[str, Family] = {
         Family(
             "thingtank_disk_free_bytes", "gauge", "What is free on the disk of the data folder."
         ),
+        Family(
+            "thingtank_last_backup_timestamp_seconds",
+            "gauge",
+            "When `thingtank backup` last ended well, since the epoch; 0 while it never did.",
+        ),
         Family("thingtank_devices", "gauge", "Devices in the directory."),
         Family(
             "thingtank_outbox_deliveries",

@@ -38,6 +38,7 @@ class Readiness:
         """Begin without checks."""
         self.phase = Phase.STARTING
         self._checks: dict[str, Check] = {}
+        self._failing: set[str] = set()
         self._asking: asyncio.Task[Mapping[str, bool]] | None = None
         self._asked_s = 0.0
 
@@ -55,16 +56,27 @@ class Readiness:
         return await asyncio.shield(self._asking)
 
     async def _ask(self) -> Mapping[str, bool]:
-        results = await asyncio.gather(*(_hold(*each) for each in self._checks.items()))
-        return dict(zip(self._checks, results, strict=True))
+        reasons = await asyncio.gather(*map(_why_not, self._checks.values()))
+        for name, reason in zip(self._checks, reasons, strict=True):
+            self._log_change(name, reason)
+        return {name: name not in self._failing for name in self._checks}
+
+    def _log_change(self, name: str, reason: str) -> None:
+        """Tell when a check begins to fail and when it holds again, and not each time between."""
+        if reason and name not in self._failing:
+            self._failing.add(name)
+            log.warning("readiness_lost", check=name, reason=reason)
+        elif not reason and name in self._failing:
+            self._failing.discard(name)
+            log.warning("readiness_recovered", check=name)
 
 
-async def _hold(name: str, check: Check) -> bool:
+async def _why_not(check: Check) -> str:
+    """Why a check does not hold; blank if it does."""
     try:
         async with asyncio.timeout(CHECK_S_MAX):
-            return await check()
+            return "" if await check() else "its own log says why"
     except TimeoutError:
-        return False
+        return f"no answer within {CHECK_S_MAX:g} s"
     except Exception as error:  # noqa: BLE001 - whatever it is, the server is not ready
-        log.warning("readiness_check_failed", check=name, reason=str(error))
-        return False
+        return str(error) or type(error).__name__

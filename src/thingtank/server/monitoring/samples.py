@@ -5,12 +5,14 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from thingtank.doors.mqtt.door import MqttDoor
 from thingtank.doors.wamp.door import WampDoor
+from thingtank.server.backup.last import find_last
 from thingtank.server.data_folder import OpenFolder
 from thingtank.server.monitoring.loop_lag import LoopLag
 from thingtank.server.triggers.start import AtWork
@@ -36,11 +38,16 @@ class Sample(NamedTuple):
 
 
 class FromDisk(NamedTuple):
-    """What is not in memory; None where it cannot be read."""
+    """What is not in memory; None where it cannot be read.
+
+    Attributes:
+        backup_s: when the last backup was made, since the epoch; 0 for never.
+    """
 
     archive: ArchiveStats | None
     outbox: Mapping[DeliveryState, int] | None
     free_bytes: int | None
+    backup_s: float = 0.0
 
 
 class Doors(NamedTuple):
@@ -98,6 +105,7 @@ class Samples:
             await _if_readable(self._archive.stats(moves=False)),
             await _if_readable(self._outbox.counts()),
             (await disk).free,
+            await asyncio.to_thread(_last_backup_s, self._folder),
         )
 
     def _of_tank(self) -> Iterator[Sample]:
@@ -123,7 +131,8 @@ class Samples:
         yield Sample("thingtank_journal_behind_bytes", writes.behind_bytes)
 
     def _of_disk(self) -> Iterator[Sample]:
-        archive, outbox, free_bytes = self._from_disk
+        archive, outbox, free_bytes, backup_s = self._from_disk
+        yield Sample("thingtank_last_backup_timestamp_seconds", backup_s)
         if archive is not None:
             for tier, rows, size_bytes in (
                 ("hot", archive.hot_rows, archive.hot_bytes),
@@ -137,6 +146,11 @@ class Samples:
                 yield Sample("thingtank_outbox_deliveries", outbox.get(state, 0), {"state": state})
         if free_bytes is not None:
             yield Sample("thingtank_disk_free_bytes", free_bytes)
+
+
+def _last_backup_s(folder: Path) -> float:
+    last = find_last(folder)
+    return 0.0 if last is None else datetime.fromisoformat(last.made_at).timestamp()
 
 
 async def _if_readable(reading: Awaitable[Found]) -> Found | None:

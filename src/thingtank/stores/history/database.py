@@ -6,7 +6,7 @@ another on one connection. Nothing is ever loaded from elsewhere: extensions sta
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -167,10 +167,13 @@ class Database:
             yield connection
             connection.execute(f'COPY FROM DATABASE "{name}" TO copied').fetchall()
             connection.commit()
-            connection.execute("DETACH copied").fetchall()
         except duckdb.Error as error:
             raise StorageFailed(f"the archive could not be copied: {error}") from error
         finally:
+            with suppress(duckdb.Error):
+                connection.rollback()  # there is nothing to roll back where all went well
+            with suppress(duckdb.Error):  # or it was never attached
+                connection.execute("DETACH copied").fetchall()
             connection.close()
 
     def size_bytes(self) -> int:

@@ -48,14 +48,14 @@ class Conditions(msgspec.Struct, frozen=True):
         """
         # Strong comparison: a weak tag never matches (RFC 9110, 13.1.1).
         if self.if_match is not None and "*" not in self.if_match and etag not in self.if_match:
-            detail = f"it is at ETag {etag} by now, which If-Match does not name"
-            raise ProblemRaised(Problem(PRECONDITION_FAILED, detail))
+            # Without the tag it is at: a key that may only write could guess a value by it.
+            raise ProblemRaised(Problem(PRECONDITION_FAILED))
 
     def check_change(self, etag: str) -> None:
         """Raise, as `check`, also where If-None-Match names the state of what is to be changed."""
         self.check(etag)
         if self.is_unchanged(etag):
-            detail = f"it is at ETag {etag}, which If-None-Match names"
+            detail = "it is in a state that If-None-Match names"
             raise ProblemRaised(Problem(PRECONDITION_FAILED, detail))
 
 

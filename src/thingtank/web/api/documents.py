@@ -13,11 +13,18 @@ from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.settings import patched_settings
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.response import Response
 
 from thingtank.web.api.views import ApiView
-from thingtank.web.problems import METHOD_NOT_ALLOWED, NOT_FOUND, TYPES, Problem, problem_response
+from thingtank.web.problems import (
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    TYPES,
+    TYPES_PATH,
+    Problem,
+    problem_response,
+)
 from thingtank.web.workbench.pages import address_of
 
 URLCONF = "thingtank.web.api.urls"
@@ -116,6 +123,9 @@ def docs(request: HttpRequest) -> HttpResponse:
     return render(request, "workbench/api_docs.html")
 
 
+_ROOT = {"devices": "https://tank.example/api/devices", "docs": "https://tank.example/api/docs/"}
+
+
 class RootView(ApiView):
     """`/api/`."""
 
@@ -130,6 +140,7 @@ class RootView(ApiView):
             }
         },
         operation_id="root",
+        examples=[OpenApiExample("Addresses", _ROOT, response_only=True)],
     )
     def retrieve(self, request: Any) -> Any:
         """Tell where to begin.
@@ -155,18 +166,36 @@ _PROBLEM_TYPE = {
 }
 
 
+_PROBLEM_EXAMPLE = OpenApiExample(
+    "Not found",
+    {
+        "type": TYPES_PATH + NOT_FOUND.name,
+        "status": NOT_FOUND.status,
+        "title": NOT_FOUND.title,
+        "meaning": NOT_FOUND.meaning,
+    },
+    response_only=True,
+)
+
+
 class ProblemTypesView(ApiView):
     """`/api/problems/`: what the types of problems mean."""
 
     tag = "api"
     is_public = True
 
-    @extend_schema(responses={200: _PROBLEM_TYPE}, operation_id="problems")
+    @extend_schema(
+        responses={200: _PROBLEM_TYPE},
+        operation_id="problems",
+        examples=[_PROBLEM_EXAMPLE],
+    )
     def list(self, request: Any) -> Response:
         """List the types of problems and what each means."""
         return Response([_type_document(kind.name) for kind in TYPES])
 
-    @extend_schema(responses={200: _PROBLEM_TYPE}, operation_id="problem")
+    @extend_schema(
+        responses={200: _PROBLEM_TYPE}, operation_id="problem", examples=[_PROBLEM_EXAMPLE]
+    )
     def retrieve(self, request: Any, name: str) -> Response:
         """Say what one type of problem means and what to do about it."""
         return Response(_type_document(name))

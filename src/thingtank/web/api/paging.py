@@ -14,6 +14,7 @@ import msgspec
 from django.http import HttpRequest
 
 from thingtank.web.api.parameters import Parameter, Terms, bad_parameter, text, whole
+from thingtank.web.workbench.pages import address_of
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 1000
@@ -150,7 +151,7 @@ def page_links(request: HttpRequest, page: Page[Any]) -> dict[str, str | None]:
             return None
         terms = {name: request.GET[name] for name in request.GET if name != "cursor"}
         query = urlencode({**terms, "cursor": cursor_text(cursor)})
-        return request.build_absolute_uri(f"{request.path}?{query}")
+        return address_of(request, f"{request.path}?{query}")
 
     return {"next": link(page.next), "previous": link(page.previous)}
 

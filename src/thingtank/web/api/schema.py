@@ -15,13 +15,13 @@ from drf_spectacular.extensions import (
     OpenApiSerializerFieldExtension,
 )
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
 from thingtank.tank.things import TEXT_CHARS_MAX
 from thingtank.web.api.fields import ApiSerializer, Text, Texts
 from thingtank.web.api.parameters import Parameter
-from thingtank.web.problems import CONTENT_TYPE
+from thingtank.web.problems import CONTENT_TYPE, TYPES, TYPES_PATH
 
 _CONTROLS = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f"  # as `things.text_problems` refuses
 _BODIES = ("POST", "PUT", "PATCH")
@@ -128,9 +128,13 @@ class ApiSchema(AutoSchema):
         bodies = super()._get_response_bodies(direction)
         if self._is_conditional() and self.method == "GET":
             bodies["304"] = {"description": "The client has this state already."}
+        if self._is_conditional() and self.method in ("PUT", "PATCH"):
+            bodies["204"] = {"description": "Done, by a key that may not read it."}
         for status in self._error_statuses():
             if str(status) not in bodies:
-                answer = OpenApiResponse(ProblemSerializer, description=_ERRORS[status])
+                answer = OpenApiResponse(
+                    ProblemSerializer, description=_ERRORS[status], examples=_examples(status)
+                )
                 bodies[str(status)] = self._get_response_for_code(  # type: ignore[no-untyped-call] # has no types
                     answer, str(status), [CONTENT_TYPE], direction
                 )
@@ -159,6 +163,25 @@ class ApiSchema(AutoSchema):
                 elif isinstance(field, Texts):
                     schema["properties"][name]["items"]["pattern"] = _pattern_of(field.child)
         return schema
+
+
+def _examples(status: int) -> list[OpenApiExample]:
+    """A refusal of each type with this status."""
+    return [
+        OpenApiExample(
+            kind.title,
+            {
+                "type": TYPES_PATH + kind.name,
+                "title": kind.title,
+                "status": status,
+                "detail": kind.meaning,
+                "instance": "/api/devices",
+            },
+            response_only=True,
+        )
+        for kind in TYPES
+        if kind.status == status
+    ]
 
 
 def _pattern_of(field: Text) -> str:

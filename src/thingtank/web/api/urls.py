@@ -3,6 +3,7 @@
 from typing import Any, TypeAlias
 
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 
 from thingtank.web.api import documents
 from thingtank.web.api.resources.datapoints import BulkView, DatapointsView
@@ -20,6 +21,7 @@ _paths = [
     path("", documents.RootView.as_view({"get": "retrieve"}), name="root"),
     path("openapi.json", documents.openapi_json, name="openapi"),
     path("openapi.yaml", documents.openapi_yaml, name="openapi_yaml"),
+    path("docs", RedirectView.as_view(pattern_name="api:docs")),
     path("docs/", documents.docs, name="docs"),
     path("problems/", documents.ProblemTypesView.as_view({"get": "list"}), name="problems"),
     path(

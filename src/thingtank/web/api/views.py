@@ -159,6 +159,12 @@ class ApiView(ViewSet):
             headers["ETag"] = etag
         return Response(document, HTTPStatus.CREATED, headers=headers)
 
+    def answer_changed(self, document: Mapping[str, Any], etag: str, *, may_read: bool) -> Response:
+        """An object that was changed; 204 for a key that may only write it."""
+        if not may_read:
+            return Response(None, HTTPStatus.NO_CONTENT)
+        return Response(document, headers={"ETag": etag})
+
     def answer_page(self, page: Page[Any], documents: Sequence[Any]) -> Response:
         """A page of a list, with the addresses of its neighbours, in its body and a header."""
         links = page_links(self.request._request, page)

@@ -42,7 +42,6 @@ STEPS_US = (
     *(step_ms * 1000 for step_ms in (1, 2, 5, 10, 20, 50, 100, 200, 500)),
     *(step_s * SECOND_US for step_s in STEPS_S),
 )
-DAY_US = DAY_S * SECOND_US
 _SECONDS = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
 
 
@@ -100,7 +99,8 @@ def step_us_of(range_us: int, width_px: int) -> int:
     for step_us in STEPS_US:
         if step_us >= exact_us:
             return step_us
-    return -(-range_us // (width_px * DAY_US)) * DAY_US
+    day_us = DAY_S * SECOND_US
+    return -(-range_us // (width_px * day_us)) * day_us
 
 
 def range_us(range_name: str, now_us: int) -> tuple[int, int]:

@@ -42,6 +42,7 @@ from thingtank.web.workbench.bounds import VisitLimits
 from thingtank.web.workbench.live_messages import MESSAGES_PREFIX, message_streams
 from thingtank.web.workbench.live_mqtt import MQTT_PREFIX, mqtt_streams
 from thingtank.web.workbench.live_requests import REQUESTS_PREFIX, request_streams
+from thingtank.web.workbench.live_simulator import SIMULATOR_PREFIX, simulator_streams
 from thingtank.web.workbench.live_triggers import TriggerWatch, fired_rows
 from thingtank.web.workbench.live_wamp import WAMP_PREFIX, wamp_streams
 from thingtank.web.workbench.long_answers import may_see, refuse, unseen
@@ -78,6 +79,7 @@ class LiveStreams:
             MQTT_PREFIX: mqtt_streams(tank),
             MESSAGES_PREFIX: message_streams(tank),
             REQUESTS_PREFIX: request_streams(tank),
+            SIMULATOR_PREFIX: simulator_streams(tank),
         }
         message_tail.attach(MessageTail(tank))
 

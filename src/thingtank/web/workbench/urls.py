@@ -7,6 +7,7 @@ from thingtank.web.workbench.views import (
     account,
     activation,
     channels,
+    connect,
     deliveries,
     deploy,
     device_map,
@@ -19,6 +20,7 @@ from thingtank.web.workbench.views import (
     products,
     requests,
     serials,
+    start,
     triggers,
     wall,
     wamp,
@@ -29,6 +31,10 @@ app_name = "workbench"
 # `channel-` before names: a segment that is only `.` or `..` would be resolved by browsers.
 urlpatterns = [
     path("", devices.devices, name="devices"),
+    path("start", RedirectView.as_view(pattern_name="workbench:start")),
+    path("start/", start.start, name="start"),
+    path("start/dismiss", start.dismiss, name="start_dismiss"),
+    path("start/simulator", start.simulator, name="simulator"),
     path("devices/add", devices.add, name="device_add"),
     path("directory", RedirectView.as_view(pattern_name="workbench:directory", query_string=True)),
     path("directory/", directory.directory, name="directory"),
@@ -56,6 +62,8 @@ urlpatterns = [
         "feeds/<int:feed_id>/keys/<int:key_id>/regenerate", keys.regenerate, name="key_regenerate"
     ),
     path("feeds/<int:feed_id>/keys/<int:key_id>/delete", keys.delete, name="key_delete"),
+    path("feeds/<int:feed_id>/connect/key", connect.sending_key, name="sending_key"),
+    path("feeds/<int:feed_id>/connect/token", connect.token, name="connect_token"),
     path("feeds/<int:feed_id>/tokens/add", messaging.add_token, name="token_add"),
     path("feeds/<int:feed_id>/tokens/renew", messaging.renew_root_token, name="token_renew"),
     path(

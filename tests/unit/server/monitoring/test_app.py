@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog.testing
 
 from thingtank.server.cannot_start import CannotStart
 from thingtank.server.monitoring.app import MonitoringApp
@@ -125,6 +126,20 @@ async def test_asking_often_asks_the_database_once(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("thingtank.server.monitoring.readiness.KEPT_S", 0.0)
     await asking.get("/readyz")
     assert count == 2
+
+
+async def test_a_check_that_fails_is_logged_when_it_begins_and_when_it_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("thingtank.server.monitoring.readiness.KEPT_S", 0.0)
+    asking = Asking()
+    asking.add_check("journal", True)
+    with structlog.testing.capture_logs() as logs:
+        for holds in (True, False, False, True, True):
+            asking.holds["journal"] = holds
+            await asking.get("/readyz")
+    told = [(each["event"], each["check"]) for each in logs]
+    assert told == [("readiness_lost", "journal"), ("readiness_recovered", "journal")]
 
 
 TOKEN = "a token that is long enough"

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 import msgspec
-from drf_spectacular.utils import OpenApiExample, OpenApiRequest, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiRequest, OpenApiResponse, extend_schema
 from rest_framework.response import Response
 
 from thingtank.protocols.xively.times import MalformedTime, format_time, parse_time
@@ -302,7 +302,11 @@ class BulkView(ApiView):
                 {"type": "string"}, examples=[OpenApiExample("Three lines", _BULK_LINES)]
             ),
         },
-        responses={200: _BULK_WRITTEN},
+        responses={
+            200: OpenApiResponse(
+                _BULK_WRITTEN, examples=[OpenApiExample("All of three", {"written": 3})]
+            )
+        },
     )
     def create(self, request: Any) -> Response:
         """Write many datapoints at once.

@@ -153,8 +153,9 @@ class DatastreamsView(ApiView):
         changed = tank_access.run(
             update_datastream(tank, self.caller, found.device_id, name, change, self._check)
         )
-        headers = {"ETag": datastream_etag(tank, changed)}
-        return Response(self._body(found, changed), headers=headers)
+        may_read = may_reach(self.caller, "get", found, name)
+        body, etag = self._body(found, changed), datastream_etag(tank, changed)
+        return self.answer_changed(body, etag, may_read=may_read)
 
     @extend_schema(operation_id="delete_datastream", responses={204: None})
     def destroy(self, request: Any, device: str, datastream: str) -> Response:

@@ -3,11 +3,11 @@
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import extend_schema
 from msgspec import UNSET
 from rest_framework.response import Response
 
-from thingtank.tank.access import Caller, check_reach, listing_of
+from thingtank.tank.access import Caller, check_reach, listing_of, may_reach
 from thingtank.tank.actions.devices import create_device, delete_device, update_device
 from thingtank.tank.changes import DeviceChange, LocationChange
 from thingtank.tank.interfaces import DeviceQuery, Mark, Order
@@ -140,7 +140,6 @@ class DevicesView(ApiView):
         operation_id="change_device",
         request=DeviceSerializer,
         responses=DeviceSerializer,
-        examples=[OpenApiExample("Show it to everybody", {"private": False}, request_only=True)],
     )
     def partial_update(self, request: Any, device: str) -> Response:
         """Change some of a device's members.
@@ -156,8 +155,9 @@ class DevicesView(ApiView):
         changed = tank_access.run(
             update_device(tank, self.caller, found.device_id, change, self._check)
         )
-        etag = device_etag(tank, changed)
-        return Response(self.bodies().device(changed), headers={"ETag": etag})
+        may_read = may_reach(self.caller, "get", changed)
+        body, etag = self.bodies().device(changed), device_etag(tank, changed)
+        return self.answer_changed(body, etag, may_read=may_read)
 
     @extend_schema(operation_id="delete_device", responses={204: None})
     def destroy(self, request: Any, device: str) -> Response:

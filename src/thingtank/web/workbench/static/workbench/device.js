@@ -1,6 +1,8 @@
 // A device's page: the stream of what happens feeds values, charts and the request log.
 import { articleOf, isBehind, showValue } from "./channel_values.js";
 import { Charts } from "./charts.js";
+import { isWaiting, showRefused, startConnecting } from "./connect.js";
+import { say } from "./notices.js";
 import { refresh } from "./refresh.js";
 import { RequestLog } from "./request_log.js";
 import { Stream } from "./stream.js";
@@ -24,7 +26,9 @@ function announce(values) {
 }
 
 async function takeValues(values, isNews) {
-  if (Object.keys(values).some((name) => !articleOf(name))) await refresh();
+  const isFirst = isWaiting() && Object.keys(values).length > 0;
+  if (isFirst || Object.keys(values).some((name) => !articleOf(name))) await refresh();
+  if (isFirst && isNews) say("The first value has come.");
   for (const [name, update] of Object.entries(values)) {
     const article = articleOf(name);
     if (!article) continue;
@@ -47,12 +51,16 @@ const stream = new Stream(device.dataset.liveUrl, document.getElementById("strea
   hello(body, isFirst) {
     takeValues(body.values, false);
     log?.take(body.requests);
+    showRefused(body.requests);
     showTriggers(body.triggers);
     if (!isFirst || isBehind(body.channels) || hasOthers(body.triggers)) refresh();
     if (!isFirst) charts.reload();
   },
   values: (body) => takeValues(body, true),
-  requests: (rows) => log?.take(rows),
+  requests(rows) {
+    log?.take(rows);
+    showRefused(rows);
+  },
   fired(rows) {
     showFired(rows);
     const names = [...new Set(rows.map((row) => row.name))].slice(0, 3).join(", ");
@@ -69,4 +77,5 @@ const stream = new Stream(device.dataset.liveUrl, document.getElementById("strea
 });
 
 document.addEventListener("refreshed", () => charts.adopt());
+startConnecting();
 stream.start();
