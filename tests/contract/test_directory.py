@@ -748,6 +748,7 @@ async def test_secrets_that_cannot_be_read_are_told_as_such(
         opened.directory.close()
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_no_secret_stands_in_the_database(database: Path) -> None:
     with blocking_calls_allowed():
         opened = OnDatabase()

@@ -56,6 +56,11 @@ def main() -> None:
 @click.option("--mqtt", metavar="PORT", help="MQTT: a port, 0 for any free one, or off.")
 @click.option("--skynet", metavar="PORT", help="SkyNet: REST, socket.io and WebSocket.")
 @click.option(
+    "--database",
+    metavar="URL",
+    help="Where the directory is, instead of SQLite: postgres://…, mysql://… or mongodb://….",
+)
+@click.option(
     "--ready-file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write addresses and first steps there as JSON once the doors are open.",
@@ -65,6 +70,7 @@ def serve(
     file: Path | None,
     sets: tuple[str, ...],
     host: str | None,
+    database: str | None,
     ready_file: Path | None,
     **ports: str | None,
 ) -> None:
@@ -72,6 +78,8 @@ def serve(
     flags = {f"{door}.port": port for door, port in ports.items() if port is not None}
     if host is not None:
         flags["server.host"] = json.dumps(host)
+    if database is not None:
+        flags["database"] = database
     loaded = _load(data, file, sets, flags)
     if ports.get("socket") in ("0", "off") and "socket.sockjs_port" not in loaded.sources:
         loaded = _load(data, file, sets, {**flags, "socket.sockjs_port": flags["socket.port"]})
@@ -95,13 +103,12 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
     """Print each setting in force and where it comes from."""
     from msgspec import to_builtins
 
-    from thingtank.server.config import setting_names
+    from thingtank.server.config import setting, setting_names
 
     loaded = _load(data, file, sets, {})
     rows = []
     for name in setting_names():
-        section, _, key = name.partition(".")
-        value = _shown(to_builtins(getattr(getattr(loaded.config, section), key)))
+        value = _shown(to_builtins(setting(loaded.config, name)))
         rows.append((name, value, loaded.sources.get(name, "default")))
     if as_json:
         click.echo(

@@ -50,7 +50,7 @@ class Session:
         self._way: Way | None = None
 
     def __enter__(self) -> "Session":
-        if not self._makes_folder and not (self._folder / "directory.sqlite3").exists():
+        if not self._makes_folder and not (self._folder / "secret.key").exists():
             raise Refusal(
                 f"there is no Thing Tank in {self._folder}; name its folder with --data, or start"
                 " one with: thingtank serve"

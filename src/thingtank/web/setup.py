@@ -9,18 +9,23 @@ from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connection
 
+from thingtank.web.database.mark import read_mark, write_mark
+from thingtank.web.database.url import DEFAULT_URL, Database, DatabaseSource, database_of
 from thingtank.web.django_settings import django_settings_of
 from thingtank.web.web_settings import WebSettings
 
 
-def configure(settings: WebSettings, folder: Path, secret: bytes) -> None:
+def configure(
+    settings: WebSettings, folder: Path, secret: bytes, database: Database | None = None
+) -> None:
     """Give Django its settings. Once a process; models can be imported afterwards.
 
     Args:
-        folder: the data folder, which holds the database.
+        folder: the data folder, which holds the database unless there is another.
         secret: the instance's secret; Django's own key is derived from it.
     """
-    django_settings.configure(**django_settings_of(settings, folder, secret))
+    database = database or database_of(DatabaseSource(DEFAULT_URL), folder)
+    django_settings.configure(**django_settings_of(settings, database, secret))
     django.setup()
 
 
@@ -32,13 +37,9 @@ def migrate() -> None:
     """
     mark = _migrations_mark()
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA user_version")
-            is_current = cursor.fetchone() == (mark,)
-        if not is_current:
+        if read_mark() != mark:
             call_command("migrate", verbosity=0, interactive=False)
-            with connection.cursor() as cursor:
-                cursor.execute(f"PRAGMA user_version = {mark}")  # which takes no parameters
+            write_mark(mark)
         call_command("clearsessions", verbosity=0)
     finally:
         connection.close()

@@ -41,6 +41,7 @@ from thingtank.tank.things import Device
 from thingtank.web.catalog import models
 from thingtank.web.catalog.directory import DjangoDirectory, StoredDevice, run_in
 from thingtank.web.catalog.sealing import Sealer
+from thingtank.web.database.connections import close_connection
 
 Result = TypeVar("Result")
 Row = TypeVar("Row", bound=Model)
@@ -63,7 +64,7 @@ class DjangoProducts:
 
     def close(self) -> None:
         """End the reader thread."""
-        self._reader.submit(connection.close)
+        self._reader.submit(close_connection)
         self._reader.shutdown()
 
     # --- products

@@ -1,0 +1,29 @@
+"""Connections of threads that keep theirs: Django looks after those of requests only."""
+
+from django.db import connection
+
+
+def close_connection() -> None:
+    """Close this thread's connection. `connection.close` is bound to the thread that names it."""
+    connection.close()
+
+
+def look_after_connection() -> None:
+    """Have a connection that broke, or was closed by the server, replaced before its next use."""
+    if connection.in_atomic_block or connection.connection is None:
+        return
+    connection.health_check_done = False  # where settings ask for checks, the next query makes one
+    if not connection.errors_occurred:
+        return
+    if connection.is_usable():
+        connection.errors_occurred = False
+    else:
+        connection.close()
+
+
+def reason_of(error: Exception) -> str:
+    """What the database says, in one line and without the number that MySQL puts first."""
+    args = error.args
+    words = str(args[1]) if len(args) > 1 and isinstance(args[0], int) else str(error)
+    lines = words.strip().splitlines()
+    return lines[0] if lines else type(error).__name__
