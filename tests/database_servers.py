@@ -251,7 +251,15 @@ def _prepared(kind: str, folder: Path) -> DatabaseServer:
 def _started(server: DatabaseServer) -> subprocess.Popen[bytes]:
     folder, data, port = server.folder, server.folder / "data", server.port
     if server.kind == "postgresql":
-        command = [_program(server.kind, "postgres"), "-D", str(data), "-p", str(port), "-k", str(folder)]
+        command = [
+            _program(server.kind, "postgres"),
+            "-D",
+            str(data),
+            "-p",
+            str(port),
+            "-k",
+            str(folder),
+        ]
         settings = ("listen_addresses=127.0.0.1", "fsync=off", "full_page_writes=off",
                     "synchronous_commit=off", "wal_level=minimal", "max_wal_senders=0",
                     "shared_buffers=32MB", "max_connections=200", "autovacuum=off")  # fmt: skip
@@ -263,17 +271,18 @@ def _started(server: DatabaseServer) -> subprocess.Popen[bytes]:
         command += ["--innodb-flush-method=nosync", "--skip-log-bin", "--skip-name-resolve"]
         command += ["--innodb-buffer-pool-size=64M", "--max-connections=200", "--sync-frm=0"]
         command += ["--innodb-log-file-size=64M", "--performance-schema=off"]
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=(folder / "log").open("ab"), cwd=folder, **_as_user(server.kind),
-    )  # fmt: skip
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
+            cwd=folder, **_as_user(server.kind),
+        )  # fmt: skip
     end_s = time.monotonic() + START_S_MAX
     while True:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             break
-        log = (folder / "log").read_text(errors="replace")
-        assert process.poll() is None, log
-        assert time.monotonic() < end_s, log
+        said = (folder / "log").read_text(errors="replace")
+        assert process.poll() is None, said
+        assert time.monotonic() < end_s, said
         time.sleep(0.02)
     _await_answers(server, end_s)
     return process

@@ -6,6 +6,7 @@ Django can be set up only once in a process, so it is led from one to the other 
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.database_servers import KINDS, shared_server
@@ -14,6 +15,9 @@ from tests.needed import run_folder
 from thingtank.web.database.url import DatabaseSource, database_of
 from thingtank.web.setup import configure, migrate
 from thingtank.web.web_settings import WebSettings
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
 
 SECRET = bytes(range(32))
 
@@ -24,12 +28,15 @@ class Databases:
     def __init__(self, folder: Path, shared: Path, stack: ExitStack) -> None:
         configure(WebSettings(), folder, SECRET)
         from django.db import connections
+        from django.db.backends.signals import connection_created
 
         self._handler = connections
         self._settings = {"sqlite": connections.settings["default"]}
         self._shared = shared
         self._stack = stack
         self._migrated: set[str] = set()
+        self._opened: list["BaseDatabaseWrapper"] = []
+        connection_created.connect(self._note)
         self.folder = folder
 
     def use(self, kind: str) -> None:
@@ -47,6 +54,16 @@ class Databases:
             migrate()
             self._migrated.add(kind)
 
+    def _note(self, connection: "BaseDatabaseWrapper", **_: object) -> None:
+        self._opened.append(connection)
+
+    def close_all(self) -> None:
+        """Close what a test left open; what it did in the loop's thread has a context of its own."""
+        for connection in self._opened:
+            connection.inc_thread_sharing()
+            connection.close()
+        self._opened.clear()
+
     def leave(self) -> None:
         """Forget this thread's connection."""
         self._handler["default"].close()
@@ -56,19 +73,18 @@ class Databases:
 @pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     with ExitStack() as stack:
-        made = Databases(
-            tmp_path_factory.mktemp("directory"), run_folder(tmp_path_factory), stack
-        )
+        made = Databases(tmp_path_factory.mktemp("directory"), run_folder(tmp_path_factory), stack)
         yield made
         made.use("sqlite")
         made.leave()
 
 
 @pytest.fixture(params=["sqlite", *KINDS])
-def database(request: pytest.FixtureRequest, databases: Databases) -> Path:
+def database(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Path]:
     """The folder of a database with all tables; each test empties those it uses."""
     databases.use(request.param)
-    return databases.folder
+    yield databases.folder
+    databases.close_all()
 
 
 @pytest.fixture

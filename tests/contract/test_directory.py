@@ -484,6 +484,7 @@ class Changed:
             await self.directory.delete_device(device_id)
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # it takes long
 @settings(
     max_examples=25,
     deadline=None,
@@ -559,6 +560,7 @@ async def test_a_mobile_device_leaves_waypoints(opened: Opened, directory: Direc
     assert await directory.read_waypoints(device.device_id) == []
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # it takes long
 async def test_only_the_newest_waypoints_are_kept(opened: Opened, directory: Directory) -> None:
     device = await made(opened, location=Location(lat=0, lon=0, disposition="mobile"), located_us=0)
     other = await made(opened, "Other", location=Location(lat=0, lon=0, disposition="mobile"))

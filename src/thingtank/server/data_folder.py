@@ -148,7 +148,7 @@ async def _open_directory(
         lock = await asyncio.to_thread(open_database, database, folder, secret)
     except DatabaseRefused as error:
         raise CannotStart(str(error)) from error
-    stack.callback(lock.close)
+    stack.push_async_callback(asyncio.to_thread, lock.close)
     stack.push_async_callback(keep_renewing(lock))
     directory = await asyncio.to_thread(_load_directory, secret)
     stack.callback(directory.close)

@@ -7,12 +7,14 @@ a lock of the database (PostgreSQL, MySQL, MariaDB): two folders with one secret
 cannot both write.
 """
 
+import threading
 from pathlib import Path
 
 import structlog
 from django.db import Error, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from thingtank.web.database.connections import reason_of
 from thingtank.web.database.models import Owner
 from thingtank.web.database.trouble import DatabaseRefused
 from thingtank.web.database.url import DEFAULT_URL, SQLITE, Database
@@ -101,6 +103,7 @@ class ServerLock:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: BaseDatabaseWrapper | None = None
+        self._turn = threading.Lock()  # it may be closed while it is being renewed
 
     def take(self) -> None:
         """Take it. Blocking.
@@ -122,16 +125,19 @@ class ServerLock:
 
     def renew(self) -> None:
         """Take it again if the connection was lost, as by a restart of the server. Blocking."""
-        if self._connection is None:
-            return
+        with self._turn:
+            if self._connection is not None:
+                self._renew(self._connection)
+
+    def _renew(self, held: BaseDatabaseWrapper) -> None:
         try:
-            if self._connection.connection is not None and self._connection.is_usable():
+            if held.connection is not None and held.is_usable():
                 return
-            self._connection.close()
+            held.close()
             if not self._try():
                 log.error("database_taken_by_another_tank", database=self._database.shown)
         except Error as error:
-            log.warning("database_unreachable", reason=str(error).splitlines()[0])
+            log.warning("database_unreachable", reason=reason_of(error))
 
     def _try(self) -> bool:
         assert self._connection is not None, "it was taken"
@@ -141,6 +147,7 @@ class ServerLock:
 
     def close(self) -> None:
         """Let another process have it."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        with self._turn:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None

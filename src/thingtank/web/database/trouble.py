@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, NotSupportedError
 
+from thingtank.web.database.connections import reason_of
 from thingtank.web.database.url import MYSQL, POSTGRESQL, SQLITE, Database
 
 # What PostgreSQL says → what is to be said; `{user}` and `{name}` are filled in.
@@ -52,7 +53,7 @@ def told(database: Database) -> Iterator[None]:
     """Turn what a database and its driver raise into DatabaseRefused."""
     try:
         yield
-    except (Error, ImproperlyConfigured, TypeError) as error:
+    except (Error, ImproperlyConfigured, TypeError, OSError) as error:
         if database.kind is SQLITE:
             raise
         raise DatabaseRefused(why_refused(database, error)) from error
@@ -75,6 +76,8 @@ def why_refused(database: Database, error: Exception) -> str:
             "name": database.settings.get("NAME", ""),
         }
         return f"{where} {known.format(**names)}"
+    if isinstance(error, OSError):
+        return f"{where} cannot be used: {text}; look at the files that `database` names after `?`"
     if _never_connected(error):
         return (
             f"{where} cannot be reached: {text}; look whether it runs and whether host and port in"
@@ -98,9 +101,12 @@ def _known(database: Database, error: Exception, text: str) -> str:
     if database.kind is POSTGRESQL:
         found = (words for said, words in _POSTGRESQL if re.search(said, text))
         return next(found, "")
-    if database.kind.engine == MYSQL.engine and error.args:
-        return _MYSQL.get(error.args[0], "")
-    return ""
+    if database.kind.engine != MYSQL.engine:
+        return ""
+    # By number, which Django repeats in the words of an error of its own.
+    number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+    found = re.search(r"\((\d{4}), ", text)
+    return _MYSQL.get(number or int(found[1] if found else 0), "")
 
 
 def _never_connected(error: Exception) -> bool:
@@ -111,10 +117,6 @@ def _never_connected(error: Exception) -> bool:
 
 def _text_of(database: Database, error: Exception) -> str:
     """An error's words in one line, without the password, should one ever stand in them."""
-    args = error.args
-    # MySQL's drivers give a number and words.
-    words = str(args[1]) if len(args) > 1 and isinstance(args[0], int) else str(error)
-    line = next(iter(words.strip().splitlines()), type(error).__name__).strip().rstrip(".")
-    line = re.sub(r"^connection failed: ", "", line)
+    line = re.sub(r"^connection failed: ", "", reason_of(error)).strip().rstrip(".")
     password = database.settings.get("PASSWORD")
     return line.replace(password, "…") if password else line

@@ -15,7 +15,7 @@ DEFAULT_URL = "sqlite:///directory.sqlite3"
 CONNECT_S_MAX = 5
 SILENCE_S_MAX = 30  # of a server that has taken a question; making tables is many questions
 
-_USER = re.compile(r"(?<=://)([^/?#]*)(?=@)")
+_USER = re.compile(r"(?<=://)(.*)(?=@)", re.S)  # to the last @: a password may be badly written
 _SECRET_OPTION = re.compile(
     r"([?&][^=&]*(?:pass|secret|token|mechanismproperties)[^=&]*=)[^&#]+", re.I
 )
