@@ -4,12 +4,13 @@ Django can be set up only once in a process, so it is led from one to the other 
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.database_servers import KINDS, shared_server
+from tests.emulated_mongodb import emulated_mongodb
 from tests.needed import run_folder
 
 from thingtank.web.database.url import DatabaseSource, database_of
@@ -35,15 +36,14 @@ class Databases:
         self._shared = shared
         self._stack = stack
         self._migrated: set[str] = set()
-        self._opened: list["BaseDatabaseWrapper"] = []
+        self._opened: list[BaseDatabaseWrapper] = []
         connection_created.connect(self._note)
         self.folder = folder
 
     def use(self, kind: str) -> None:
         """Have Django use this kind from now on."""
         if kind not in self._settings:
-            server = self._stack.enter_context(shared_server(kind, self._shared))
-            url = server.url(server.new_database())
+            url = self._stack.enter_context(self._made(kind))
             database = database_of(DatabaseSource(url), self.folder)
             made = self._handler.configure_settings({"default": database.settings})
             self._settings[kind] = made["default"]
@@ -63,6 +63,13 @@ class Databases:
             connection.inc_thread_sharing()
             connection.close()
         self._opened.clear()
+
+    def _made(self, kind: str) -> AbstractContextManager[str]:
+        """The URL of a new database."""
+        if kind == "mongodb":
+            return emulated_mongodb()
+        server = self._stack.enter_context(shared_server(kind, self._shared))
+        return nullcontext(server.url(server.new_database()))
 
     def leave(self) -> None:
         """Forget this thread's connection."""

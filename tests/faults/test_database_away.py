@@ -1,6 +1,5 @@
 """The database server goes away while a tank runs, and comes back: devices notice nothing."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,4 +63,4 @@ def test_devices_write_on_while_the_database_is_away_and_all_is_well_when_it_is_
         )
         assert [point["value"] for point in history.json()["datapoints"]] == ["1", "2", "3", "4"]
     assert "Traceback" not in server.output()
-    assert re.search(r"directory_write_failed.*reason=", server.output())
+    assert "directory_write_failed" in server.output()

@@ -21,7 +21,6 @@ from django.db import (
     InterfaceError,
     OperationalError,
     connection,
-    transaction,
 )
 
 from thingtank.tank.errors import LimitReached, NoSuchKey, StorageFailed, UuidTaken
@@ -35,6 +34,7 @@ from thingtank.web.catalog import models, tokens
 from thingtank.web.catalog.sealing import Sealer
 from thingtank.web.catalog.snapshot import Snapshot
 from thingtank.web.database.connections import (
+    atomic,
     close_connection,
     look_after_connection,
     reason_of,
@@ -536,7 +536,7 @@ class DjangoDirectory:
         """Run a write, or a read that follows all writes, as one transaction in their thread."""
 
         def run() -> Result:
-            with transaction.atomic():
+            with atomic():
                 return write()
 
         return await run_in(self._writer, run, "written")

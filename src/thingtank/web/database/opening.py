@@ -6,8 +6,8 @@ from django.db import connection
 
 from thingtank.web import setup
 from thingtank.web.database.claim import ServerLock, check_claim, claim
-from thingtank.web.database.trouble import told
-from thingtank.web.database.url import Database
+from thingtank.web.database.trouble import DatabaseRefused, told
+from thingtank.web.database.url import MONGODB, Database
 
 
 def open_database(database: Database, folder: Path, secret: bytes) -> ServerLock:
@@ -19,6 +19,7 @@ def open_database(database: Database, folder: Path, secret: bytes) -> ServerLock
     lock = ServerLock(database)
     try:
         with told(database):
+            _check_transactions(database)
             lock.take()
             check_claim(folder, database, secret)
             setup.migrate()
@@ -29,3 +30,12 @@ def open_database(database: Database, folder: Path, secret: bytes) -> ServerLock
     finally:
         connection.close()
     return lock
+
+
+def _check_transactions(database: Database) -> None:
+    """Raise DatabaseRefused if a server could leave half of a change."""
+    if database.kind is MONGODB and not connection.features._supports_transactions:
+        raise DatabaseRefused(
+            f"MongoDB of {database.shown} has no transactions; start it with --replSet NAME, and"
+            " once, in its shell, run rs.initiate(): a replica set may have one member"
+        )
