@@ -24,7 +24,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from tests.needed import needed_program
+import pytest
+from tests.live_server import LiveServer, start_server
+from tests.needed import needed_program, run_folder
 
 START_S_MAX = 60.0
 USER = "tank"
@@ -117,6 +119,20 @@ def shared_server(kind: str, run_folder: Path) -> Iterator[DatabaseServer]:
                 _start_keeper(kind, run_folder, ready)
             found = json.loads(ready.read_text())
         yield DatabaseServer(kind, Path(found["folder"]), found["port"])
+
+
+@contextlib.contextmanager
+def server_on(kind: str, factory: pytest.TempPathFactory, *flags: str) -> Iterator[LiveServer]:
+    """A Thing Tank with its directory on SQLite or one of KINDS."""
+    folder = factory.mktemp("data")
+    if kind == "sqlite":
+        with start_server(folder, *flags) as server:
+            yield server
+        return
+    with shared_server(kind, run_folder(factory)) as database:
+        url = database.url(database.new_database())
+        with start_server(folder, "--database", url, *flags, is_furnished=False) as server:
+            yield server
 
 
 @contextlib.contextmanager

@@ -15,7 +15,8 @@ def look_after_connection() -> None:
     """Have a connection that broke, or was closed by the server, replaced before its next use."""
     if connection.in_atomic_block or connection.connection is None:
         return
-    connection.health_check_done = False  # where settings ask for checks, the next query makes one
+    # Where settings ask for checks, the next query makes one.
+    connection.health_check_done = False  # type: ignore[attr-defined] # the stub lacks it
     if not connection.errors_occurred:
         return
     if connection.is_usable():

@@ -1,6 +1,7 @@
 """Opens the database of a data folder: reachable, new enough, ours, and with all tables."""
 
 from pathlib import Path
+from typing import Any
 
 from django.db import connection
 
@@ -34,7 +35,8 @@ def open_database(database: Database, folder: Path, secret: bytes) -> ServerLock
 
 def _check_transactions(database: Database) -> None:
     """Raise DatabaseRefused if a server could leave half of a change."""
-    if database.kind is MONGODB and not connection.features._supports_transactions:
+    features: Any = connection.features
+    if database.kind is MONGODB and not features._supports_transactions:
         raise DatabaseRefused(
             f"MongoDB of {database.shown} has no transactions; start it with --replSet NAME, and"
             " once, in its shell, run rs.initiate(): a replica set may have one member"

@@ -99,8 +99,7 @@ def _where(database: Database) -> str:
 
 def _known(database: Database, error: Exception, text: str) -> str:
     if database.kind is POSTGRESQL:
-        found = (words for said, words in _POSTGRESQL if re.search(said, text))
-        return next(found, "")
+        return next((words for said, words in _POSTGRESQL if re.search(said, text)), "")
     if database.kind.engine != MYSQL.engine:
         return ""
     # By number, which Django repeats in the words of an error of its own.

@@ -33,10 +33,12 @@ class SQLInsertCompiler(ObjectIdInsertCompiler):
         """Store documents; return their keys if any column is asked for."""
         key = self.query.get_meta().pk
         if not isinstance(key, AutoField):
-            return super().insert(docs, returning_fields)
-        self._number(docs, key.column)
+            found: list[tuple[Any, ...]] = super().insert(docs, returning_fields)
+            return found
+        column = str(key.column)
+        self._number(docs, column)
         super().insert(docs)
-        return [(doc[key.column],) for doc in docs] if returning_fields else []
+        return [(doc[column],) for doc in docs] if returning_fields else []
 
     @wrap_database_errors
     def _number(self, docs: list[dict[str, Any]], column: str) -> None:

@@ -6,8 +6,8 @@ pads nothing, and Django's lookups that are to ignore case name one that does. D
 of their own length, for MySQL makes no unique index of a blob.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any
 
 import pymysql
 from django.utils.functional import cached_property
@@ -36,20 +36,21 @@ def _bytes_type(field: Mapping[str, Any]) -> str:
 class DatabaseWrapper(base.DatabaseWrapper):
     """Makes connections."""
 
-    operators: ClassVar[dict[str, str]] = _ignoring_case(base.DatabaseWrapper.operators)
-    pattern_ops: ClassVar[dict[str, str]] = _ignoring_case(base.DatabaseWrapper.pattern_ops)
+    operators = _ignoring_case(base.DatabaseWrapper.operators)
+    pattern_ops = _ignoring_case(base.DatabaseWrapper.pattern_ops)
 
     @cached_property
-    def data_types(self) -> dict[str, str | Callable[..., str]]:
+    def data_types(self) -> dict[str, Any]:  # type: ignore[override] # as Django declares it
         """Types of columns, by kind of field."""
         exact = _EXACT_MARIADB if self.mysql_is_mariadb else _EXACT_MYSQL
         collation = f"CHARACTER SET utf8mb4 COLLATE {exact}"
+        usual = super().data_types
         text = {
             name: f"{kind} {collation}"
-            for name, kind in self._data_types.items()
+            for name, kind in usual.items()
             if kind.startswith("varchar") or kind == "longtext"
         }
-        return {**super().data_types, **text, "BinaryField": _bytes_type}
+        return {**usual, **text, "BinaryField": _bytes_type}
 
     def is_usable(self) -> bool:
         """Whether the connection still stands; the driver would make a new one half set up."""

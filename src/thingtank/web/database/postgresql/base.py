@@ -4,10 +4,9 @@
 SQL, so `json`, which keeps the text, does.
 """
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from json import JSONEncoder
+from typing import Any
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db.backends.postgresql import base, operations
 from psycopg.types.json import Json
 from psycopg.types.string import TextLoader
@@ -16,7 +15,7 @@ from psycopg.types.string import TextLoader
 class DatabaseOperations(operations.DatabaseOperations):
     """Sends JSON as `json`."""
 
-    def adapt_json_value(self, value: Any, encoder: type[DjangoJSONEncoder] | None) -> Any:
+    def adapt_json_value(self, value: Any, encoder: type[JSONEncoder] | None) -> Any:
         """A parameter for a JSON column."""
         return Json(value, dumps=operations.get_json_dumps(encoder))
 
@@ -24,7 +23,7 @@ class DatabaseOperations(operations.DatabaseOperations):
 class DatabaseWrapper(base.DatabaseWrapper):
     """Makes connections."""
 
-    data_types: ClassVar[dict[str, str | Callable[..., str]]] = {
+    data_types = {  # noqa: RUF012 - as Django declares it
         **base.DatabaseWrapper.data_types,
         "JSONField": "json",
     }
