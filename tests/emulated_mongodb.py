@@ -27,4 +27,5 @@ def emulated_mongodb() -> Any:
         patch.setattr(features.DatabaseFeatures, "supports_atlas_search", False)
         patch.setattr(DatabaseWrapper, "get_collection", lambda self, name, **_: client[NAME][name])
         patch.setattr(DatabaseWrapper, "start_transaction_mongo", nothing)
+        patch.setattr(DatabaseWrapper, "_connection_pools", {})
         yield f"mongodb://127.0.0.1/{NAME}"

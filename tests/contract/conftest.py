@@ -4,16 +4,16 @@ Django can be set up only once in a process, so it is led from one to the other 
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.database_servers import KINDS, shared_server
+from tests.database_servers import KINDS, DatabaseServer, shared_server
 from tests.emulated_mongodb import emulated_mongodb
 from tests.needed import run_folder
 
-from thingtank.web.database.url import DatabaseSource, database_of
+from thingtank.web.database.url import Database, DatabaseSource, database_of
 from thingtank.web.setup import configure, migrate
 from thingtank.web.web_settings import WebSettings
 
@@ -35,6 +35,7 @@ class Databases:
         self._settings = {"sqlite": connections.settings["default"]}
         self._shared = shared
         self._stack = stack
+        self._servers: dict[str, DatabaseServer] = {}
         self._migrated: set[str] = set()
         self._opened: list[BaseDatabaseWrapper] = []
         connection_created.connect(self._note)
@@ -54,6 +55,26 @@ class Databases:
             migrate()
             self._migrated.add(kind)
 
+    @contextmanager
+    def at(self, url: str) -> Iterator[Database]:
+        """Have Django use another database for a while."""
+        from django.db.backends.base.base import RAN_DB_VERSION_CHECK
+
+        database = database_of(DatabaseSource(url), self.folder)
+        made = self._handler.configure_settings({"default": database.settings})
+        self.leave()
+        RAN_DB_VERSION_CHECK.clear()
+        before, self._handler.settings["default"] = (
+            self._handler.settings["default"],
+            made["default"],
+        )
+        try:
+            yield database
+        finally:
+            self.close_all()
+            self.leave()
+            self._handler.settings["default"] = before
+
     def _note(self, connection: "BaseDatabaseWrapper", **_: object) -> None:
         self._opened.append(connection)
 
@@ -68,8 +89,14 @@ class Databases:
         """The URL of a new database."""
         if kind == "mongodb":
             return emulated_mongodb()
-        server = self._stack.enter_context(shared_server(kind, self._shared))
+        server = self.server(kind)
         return nullcontext(server.url(server.new_database()))
+
+    def server(self, kind: str) -> DatabaseServer:
+        """The run's server of a kind."""
+        if kind not in self._servers:
+            self._servers[kind] = self._stack.enter_context(shared_server(kind, self._shared))
+        return self._servers[kind]
 
     def leave(self) -> None:
         """Forget this thread's connection."""

@@ -116,7 +116,7 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
         )
         return
     for name, value, source in rows:
-        click.echo(f"{name:<36} {json.dumps(value):<24} {source}")
+        click.echo(f"{name:<36} {json.dumps(value, ensure_ascii=False):<24} {source}")
 
 
 def _shown(value: Any) -> Any:

@@ -54,10 +54,10 @@ def check_claim(folder: Path, database: Database, secret: bytes) -> None:
             f" secret.key than that of {folder}; use the data folder it belongs to, or give each"
             " a database of its own"
         )
-    before = _database_before(folder)
-    if before not in ("", _shown(folder, database)):
+    before, shown = _database_before(folder), _shown(folder, database)
+    if before not in ("", shown):
         raise DatabaseRefused(
-            f"the devices of {folder} are in {before}, and {database.shown} has none yet; set"
+            f"the devices of {folder} are in {before}, and {shown} has none yet; set"
             f" `database` to the former, in {folder / 'thingtank.toml'} so that commands find it"
             " too, or move them with: thingtank database copy"
         )

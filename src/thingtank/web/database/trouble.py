@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, NotSupportedError
 
 from thingtank.web.database.connections import reason_of
-from thingtank.web.database.url import MYSQL, POSTGRESQL, SQLITE, Database
+from thingtank.web.database.url import MONGODB, MYSQL, POSTGRESQL, SQLITE, Database
 
 # What PostgreSQL says → what is to be said; `{user}` and `{name}` are filled in.
 _POSTGRESQL = (
@@ -51,9 +51,14 @@ class DatabaseRefused(Exception):
 @contextmanager
 def told(database: Database) -> Iterator[None]:
     """Turn what a database and its driver raise into DatabaseRefused."""
+    errors: tuple[type[Exception], ...] = (Error, ImproperlyConfigured, TypeError, OSError)
+    if database.kind is MONGODB:
+        from pymongo.errors import PyMongoError  # not all of them come as Django's
+
+        errors = (*errors, PyMongoError)
     try:
         yield
-    except (Error, ImproperlyConfigured, TypeError, OSError) as error:
+    except errors as error:
         if database.kind is SQLITE:
             raise
         raise DatabaseRefused(why_refused(database, error)) from error
