@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from thingtank.cli.archive import archive
+from thingtank.cli.database import database
 from thingtank.cli.deliveries import delivery
 from thingtank.cli.devices import device
 from thingtank.cli.feeds import feed
@@ -126,7 +127,10 @@ def _shown(value: Any) -> Any:
     return value
 
 
-for group in (device, product, feed, trigger, delivery, key, user, archive, wamp, mqtt, skynet):
+_GROUPS = (
+    device, product, feed, trigger, delivery, key, user, archive, database, wamp, mqtt, skynet,
+)  # fmt: skip
+for group in _GROUPS:
     main.add_command(group)
 
 

@@ -35,7 +35,7 @@ def migrate() -> None:
     The database keeps a mark of the migrations it has been through to the end, as Django takes
     long to find that there is nothing to do.
     """
-    mark = _migrations_mark()
+    mark = migrations_mark()
     try:
         if read_mark() != mark:
             call_command("migrate", verbosity=0, interactive=False)
@@ -45,7 +45,7 @@ def migrate() -> None:
         connection.close()
 
 
-def _migrations_mark() -> int:
+def migrations_mark() -> int:
     """A number of 31 bits that stands for the migrations there are."""
     return crc32("\n".join([django.__version__, *migration_names()]).encode()) & 0x7FFF_FFFF
 
