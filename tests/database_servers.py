@@ -136,10 +136,14 @@ def server_on(kind: str, factory: pytest.TempPathFactory, *flags: str) -> Iterat
 
 
 @contextlib.contextmanager
-def own_server(kind: str) -> Iterator["OwnServer"]:
-    """A server of a test's own, to be stopped and started again."""
+def own_server(kind: str, *, is_durable: bool = False) -> Iterator["OwnServer"]:
+    """A server of a test's own, to be stopped and started again.
+
+    Args:
+        is_durable: whether it writes to the disk before it answers, as outside of tests.
+    """
     folder = _folder(kind)
-    own = OwnServer(_prepared(kind, folder))
+    own = OwnServer(_prepared(kind, folder), is_durable)
     try:
         own.start()
         _make_user(own.server)
@@ -152,13 +156,14 @@ def own_server(kind: str) -> Iterator["OwnServer"]:
 class OwnServer:
     """A server that may be away for a while."""
 
-    def __init__(self, server: DatabaseServer) -> None:
+    def __init__(self, server: DatabaseServer, is_durable: bool) -> None:
         self.server = server
+        self._is_durable = is_durable
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        self._process = _started(self.server)
+        self._process = _started(self.server, self._is_durable)
 
     def stop(self) -> None:
         """Stop it at once, as a crash would, and wait until it is gone."""
@@ -264,29 +269,25 @@ def _prepared(kind: str, folder: Path) -> DatabaseServer:
         return DatabaseServer(kind, folder, taken.getsockname()[1])
 
 
-def _started(server: DatabaseServer) -> subprocess.Popen[bytes]:
+def _started(server: DatabaseServer, is_durable: bool = False) -> subprocess.Popen[bytes]:
     folder, data, port = server.folder, server.folder / "data", server.port
     if server.kind == "postgresql":
-        command = [
-            _program(server.kind, "postgres"),
-            "-D",
-            str(data),
-            "-p",
-            str(port),
-            "-k",
-            str(folder),
-        ]
-        settings = ("listen_addresses=127.0.0.1", "fsync=off", "full_page_writes=off",
-                    "synchronous_commit=off", "wal_level=minimal", "max_wal_senders=0",
-                    "shared_buffers=32MB", "max_connections=200", "autovacuum=off")  # fmt: skip
+        command = [_program(server.kind, "postgres"), "-D", str(data), "-p", str(port)]
+        command += ["-k", str(folder)]
+        settings = ["listen_addresses=127.0.0.1", "wal_level=minimal", "max_wal_senders=0",
+                    "shared_buffers=32MB", "max_connections=200", "autovacuum=off"]  # fmt: skip
+        if not is_durable:
+            settings += ["fsync=off", "full_page_writes=off", "synchronous_commit=off"]
         command += [word for setting in settings for word in ("-c", setting)]
     else:
         command = [_program(server.kind, "mariadbd"), "--no-defaults", f"--datadir={data}"]
         command += [f"--socket={folder / 'socket'}", f"--port={port}", "--bind-address=127.0.0.1"]
-        command += ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0"]
-        command += ["--innodb-flush-method=nosync", "--skip-log-bin", "--skip-name-resolve"]
-        command += ["--innodb-buffer-pool-size=64M", "--max-connections=200", "--sync-frm=0"]
-        command += ["--innodb-log-file-size=64M", "--performance-schema=off"]
+        command += ["--skip-log-bin", "--skip-name-resolve", "--performance-schema=off"]
+        command += ["--innodb-buffer-pool-size=64M", "--max-connections=200"]
+        command += ["--innodb-log-file-size=64M"]
+        if not is_durable:
+            command += ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0"]
+            command += ["--innodb-flush-method=nosync", "--sync-frm=0"]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,

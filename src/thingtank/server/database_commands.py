@@ -48,10 +48,10 @@ def check_database(config: Config, folder: Path) -> Found:
     from thingtank.web.database.trouble import DatabaseRefused
 
     try:
-        version, tables = look_at_database(database, folder, load_secret(folder))
+        kind, version, tables = look_at_database(database, folder, load_secret(folder))
     except DatabaseRefused as error:
         raise CannotStart(str(error)) from error
-    return Found(database.shown, database.kind.name, version, tables)
+    return Found(database.shown, kind, version, tables)
 
 
 def copy_database(

@@ -9,6 +9,8 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import AutoField, Manager, Model
 
+from thingtank.web import setup
+from thingtank.web.database.mark import write_mark
 from thingtank.web.database.numbers import last_number, set_last_number
 from thingtank.web.database.trouble import DatabaseRefused, told
 from thingtank.web.database.url import Database
@@ -44,6 +46,7 @@ def copy_directory(target: Database, progress: Callable[[int, int], None]) -> in
                     done += len(batch)
                     progress(done, total)
         _carry_numbers(connections[SOURCE], connection)
+        write_mark(setup.migrations_mark(), TARGET)
         _compare(target)
     return done
 

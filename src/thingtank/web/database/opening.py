@@ -35,11 +35,11 @@ def open_database(database: Database, folder: Path, secret: bytes) -> ServerLock
     return lock
 
 
-def look_at_database(database: Database, folder: Path, secret: bytes) -> tuple[str, str]:
+def look_at_database(database: Database, folder: Path, secret: bytes) -> tuple[str, str, str]:
     """Look whether a database could be opened; change nothing. Blocking.
 
     Returns:
-        Its version, and what is with its tables: `current`, `to be made`, or
+        What it is, its version, and what is with its tables: `current`, `to be made`, or
         `to be brought up to date`.
 
     Raises:
@@ -50,7 +50,11 @@ def look_at_database(database: Database, folder: Path, secret: bytes) -> tuple[s
             _check_transactions(database)
             check_claim(folder, database, secret)
             if database.kind is SQLITE and not Path(database.settings["NAME"]).exists():
-                return sqlite3.sqlite_version, "to be made"  # to ask more would make it
+                return (
+                    database.kind.name,
+                    sqlite3.sqlite_version,
+                    "to be made",
+                )  # to ask more would make it
             connection.ensure_connection()
             version = connection.get_database_version()
             mark = read_mark()
@@ -59,7 +63,7 @@ def look_at_database(database: Database, folder: Path, secret: bytes) -> tuple[s
     finally:
         connection.close()
     tables = "current" if is_current else "to be brought up to date" if has_any else "to be made"
-    return ".".join(map(str, version)), tables
+    return connection.display_name, ".".join(map(str, version)), tables
 
 
 def _check_transactions(database: Database) -> None:
