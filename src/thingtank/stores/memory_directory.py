@@ -346,9 +346,11 @@ class MemoryDirectory:
         self._key_ids_by_digest[_digest(secret)] = key_id
         return key
 
-    async def delete_key(self, key_id: int) -> None:
+    async def delete_key(self, key_id: int, check: Callable[[ApiKey], None] | None = None) -> None:
         """Remove a key; it is dead at once."""
-        self.get_key(key_id)
+        key = self.get_key(key_id)
+        if check is not None:
+            check(key)
         del self._keys[key_id]
         self.rights_version += 1
         del self._key_ids_by_digest[_digest(self._secrets.pop(key_id))]

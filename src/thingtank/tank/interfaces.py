@@ -357,8 +357,13 @@ class Directory(Protocol):
         """Give a key another secret; the old one is dead when this returns."""
         ...
 
-    async def delete_key(self, key_id: int) -> None:
-        """Remove a key; it is dead at once."""
+    async def delete_key(self, key_id: int, check: Callable[[ApiKey], None] | None = None) -> None:
+        """Remove a key; it is dead at once.
+
+        Args:
+            check: is given the newest state within the turn of all writes; nothing is removed when
+                it raises.
+        """
         ...
 
 

@@ -57,6 +57,21 @@ def test_a_session_needs_the_csrf_token_to_change_something(
     assert (made.status_code, made.json()["title"]) == (201, body["title"])
 
 
+def test_a_session_too_makes_something_once_for_an_idempotency_key(
+    rest: Rest, browser: requests.Session
+) -> None:
+    browser.get(f"{rest.url}/account", timeout=30)
+    token = next(each.value for each in browser.cookies if "_csrf_" in each.name)
+    headers = {"X-CSRFToken": str(token), "Idempotency-Key": unique("session").replace(" ", "-")}
+    body = {"title": unique("Once by session")}
+    url = rest.url + DEVICES
+    made = [browser.post(url, json=body, headers=headers, timeout=30) for _ in range(2)]
+    assert [each.status_code for each in made] == [201, 201]
+    assert made[0].json() == made[1].json()
+    form = browser.post(url, files={"title": ("x", b"x")}, headers=headers, timeout=30)
+    problem(form, 415, "unsupported-media-type")
+
+
 REFUSALS: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("GET", "/api/nothing", {}, 404, "not-found"),
     ("POST", "/api/nothing", {}, 404, "not-found"),

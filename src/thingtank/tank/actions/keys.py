@@ -6,7 +6,8 @@ a key makes, changes, renews or is shown must lie within its own reach (`tank.ke
 Source: Xively API v2, keys.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import msgspec
 
@@ -24,6 +25,8 @@ from thingtank.tank.keys import (
     named_feeds,
 )
 from thingtank.tank.tank import Tank
+
+CheckKey: TypeAlias = Callable[[ApiKey], None]
 
 BEYOND = "must not reach further than the key that asks: in time, interval or feeds"
 
@@ -165,17 +168,25 @@ def _check_seen(caller: Caller, key: ApiKey) -> None:
         raise NotAllowed("only a key's own account, or a key that covers it, may see its secret")
 
 
-async def update_key(tank: Tank, caller: Caller, key_id: int, change: KeyChange) -> ApiKey:
+async def update_key(
+    tank: Tank, caller: Caller, key_id: int, change: KeyChange, check: CheckKey | None = None
+) -> ApiKey:
     """Change a key's label and rights; fields that are UNSET stay, and so does the secret.
 
+    Args:
+        check: is given the newest state within the turn of all writes; nothing is changed when it
+            raises.
+
     Raises:
-        NoSuchKey, ValidationFailed, NotAllowed, Unauthenticated.
+        NoSuchKey, ValidationFailed, NotAllowed, Unauthenticated, and what `check` raises.
 
     Source: Xively API v2, "Update an API key".
     """
     check_manage(caller, tank.directory.get_key(key_id).account_id)
 
     def checked_change(newest: ApiKey) -> ApiKey:
+        if check is not None:
+            check(newest)
         return _checked(tank, caller, kept_key(changed(newest, change)), _resources(newest))
 
     return await tank.directory.update_key(key_id, checked_change)
@@ -196,12 +207,17 @@ async def regenerate_key(tank: Tank, caller: Caller, key_id: int) -> RevealedKey
     return RevealedKey(await tank.directory.replace_secret(key_id, secret), secret)
 
 
-async def delete_key(tank: Tank, caller: Caller, key_id: int) -> None:
+async def delete_key(
+    tank: Tank, caller: Caller, key_id: int, check: CheckKey | None = None
+) -> None:
     """Delete a key; it is dead at once.
 
+    Args:
+        check: as of `update_key`.
+
     Raises:
-        NoSuchKey, NotAllowed, Unauthenticated.
+        NoSuchKey, NotAllowed, Unauthenticated, and what `check` raises.
     """
     key = tank.directory.get_key(key_id)
     check_manage(caller, key.account_id)
-    await tank.directory.delete_key(key_id)
+    await tank.directory.delete_key(key_id, check)

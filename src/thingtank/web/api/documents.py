@@ -55,6 +55,13 @@ _SETTINGS: dict[str, Any] = {
         {"name": "devices", "description": "Things, each of which is a Xively feed as well."},
         {"name": "datastreams", "description": "The series of a device, with their newest values."},
         {"name": "datapoints", "description": "Values in time: written in bulk, read as history."},
+        {"name": "triggers", "description": "What is watched, and who is told."},
+        {
+            "name": "deliveries",
+            "description": "What triggers and hooks sent.",
+        },
+        {"name": "keys", "description": "API keys: who may do what."},
+        {"name": "messages", "description": "From device to device, with receipts."},
         {"name": "api", "description": "What there is, and what refusals mean."},
     ],
 }
@@ -123,6 +130,8 @@ def docs(request: HttpRequest) -> HttpResponse:
     return render(request, "workbench/api_docs.html")
 
 
+# What the root leads to.
+_NAMES = ("devices", "triggers", "deliveries", "keys", "openapi", "docs", "problems")
 _ROOT = {"devices": "https://tank.example/api/devices", "docs": "https://tank.example/api/docs/"}
 
 
@@ -150,8 +159,7 @@ class RootView(ApiView):
         asked: HttpRequest = request._request
         if "text/html" in asked.META.get("HTTP_ACCEPT", ""):
             return HttpResponseRedirect(reverse("api:docs"))
-        names = ("devices", "openapi", "docs", "problems")
-        return Response({name: address_of(asked, reverse(f"api:{name}")) for name in names})
+        return Response({name: address_of(asked, reverse(f"api:{name}")) for name in _NAMES})
 
 
 _PROBLEM_TYPE = {

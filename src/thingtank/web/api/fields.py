@@ -5,6 +5,7 @@ looked at. So an object that was read can be sent back changed.
 """
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 from rest_framework import serializers
@@ -21,6 +22,10 @@ else:  # generic for type checkers only
     AnySerializer = serializers.Serializer
     AnyDictField = serializers.DictField
     AnyField = serializers.Field
+
+
+CONTROLS = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f"  # as `things.text_problems` refuses
+_CONTROL = re.compile(f"[{CONTROLS}]")
 
 
 class ApiSerializer(AnySerializer):
@@ -48,6 +53,10 @@ class Text(serializers.CharField):
         """The string."""
         if not isinstance(data, str):
             self.fail("invalid")
+        if not self.allow_blank and not data.strip():
+            self.fail("blank")
+        if _CONTROL.search(data):
+            raise serializers.ValidationError("can't contain control characters")
         return str(super().to_internal_value(data))
 
 

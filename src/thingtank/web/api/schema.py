@@ -19,11 +19,10 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from thingtank.tank.things import TEXT_CHARS_MAX
-from thingtank.web.api.fields import ApiSerializer, Text, Texts
+from thingtank.web.api.fields import CONTROLS, ApiSerializer, Text, Texts
 from thingtank.web.api.parameters import Parameter
 from thingtank.web.problems import CONTENT_TYPE, TYPES, TYPES_PATH
 
-_CONTROLS = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f"  # as `things.text_problems` refuses
 _BODIES = ("POST", "PUT", "PATCH")
 _IDEMPOTENCY = (
     "Makes a retry safe: the same request with the same key is done once, and answered again with"
@@ -153,6 +152,12 @@ class ApiSchema(AutoSchema):
         if self._is_conditional():
             yield 412
 
+    def _get_request_body(self, direction: Any = "request") -> Any:
+        body = super()._get_request_body(direction)  # type: ignore[no-untyped-call] # has no types
+        if body is not None and self.method == "POST":
+            body["required"] = True
+        return body
+
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
         schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call] # has no types
         if direction == "request":
@@ -186,8 +191,8 @@ def _examples(status: int) -> list[OpenApiExample]:
 
 def _pattern_of(field: Text) -> str:
     """Text without control characters; with something to see in it, where it may not be blank."""
-    some = "" if field.allow_blank else rf"[^{_CONTROLS}\s][^{_CONTROLS}]*"
-    return f"^[^{_CONTROLS}]*{some}$"
+    some = "" if field.allow_blank else rf"[^{CONTROLS}\s][^{CONTROLS}]*"
+    return f"^[^{CONTROLS}]*{some}$"
 
 
 def _header(name: str, description: str, more: dict[str, Any] | None = None) -> OpenApiParameter:
@@ -212,7 +217,7 @@ class ReadValueField(OpenApiSerializerFieldExtension):
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> Any:
         """As JSON schema."""
-        return {"type": ["number", "string", "null"]}
+        return {"type": ["number", "string"]}  # and null, as of any field that allows it
 
 
 class InstantField(OpenApiSerializerFieldExtension):
