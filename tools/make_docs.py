@@ -20,7 +20,7 @@ from thingtank.doors.wamp.tank_peer import topics
 from thingtank.doors.wamp.tank_peer.error_table import ROWS
 from thingtank.doors.wamp.tank_peer.help import Help, help_of
 from thingtank.doors.wamp.tank_peer.procedures import PROCEDURES
-from thingtank.server.config import ENVIRONMENT_PREFIX, Config
+from thingtank.server.config import ALONE, ENVIRONMENT_PREFIX, Config, setting
 from thingtank.server.monitoring.families import FAMILIES
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
@@ -36,7 +36,14 @@ def settings_page() -> str:
         f" (`{ENVIRONMENT_PREFIX}WEB_PORT`) and `--set web.port=8001`. Later wins: default, file,"
         " environment, `--set`, flag. `thingtank config show` prints what is in force.\n",
     ]
+    meanings = meanings_of(Config)
+    parts.append("## Before all sections\n\n| setting | default | meaning |\n| --- | --- | --- |")
+    for name in sorted(ALONE):
+        parts.append(f"| `{name}` | `{json.dumps(setting(Config(), name))}` | {meanings[name]} |")
+    parts.append("")
     for section in Config.__struct_fields__:
+        if section in ALONE:
+            continue
         settings = getattr(Config(), section)
         meanings = meanings_of(type(settings))
         parts.append(f"## {section}\n\n| setting | default | meaning |\n| --- | --- | --- |")

@@ -63,6 +63,27 @@ install_socketio_clients() {
     done
 }
 
+install_database_servers() {
+    # PostgreSQL and MariaDB, of which the tests start servers of their own: what Debian would start
+    # with them is not started, nor enabled.
+    servers=
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || servers="$servers postgresql"
+    PATH="$PATH:/usr/sbin" command -v mariadbd >/dev/null || servers="$servers mariadb-server"
+    [ -n "$servers" ] || return 0
+    policy=/usr/sbin/policy-rc.d
+    if [ "$(id -u)" = 0 ] && ! [ -e $policy ]; then
+        printf '#!/bin/sh\nexit 101\n' >$policy # says no to whoever wants to start a service
+        chmod 755 $policy
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
+    if [ "$(id -u)" = 0 ] && ! [ -e /etc/postgresql-common/createcluster.conf ]; then
+        mkdir -p /etc/postgresql-common
+        echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+    fi
+    # shellcheck disable=SC2086 # a list of words on purpose
+    as_root_install $servers
+}
+
 if ! [ -x .venv/bin/pip ]; then
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
         say "Thing Tank needs Python 3.11 or newer; set PYTHON to one."
@@ -97,6 +118,7 @@ if [ "$lock" = requirements-dev.lock ]; then
     command -v redis-server >/dev/null || missing="$missing redis-server"
     command -v zbarimg >/dev/null || missing="$missing zbar-tools"
     command -v pdftoppm >/dev/null || missing="$missing poppler-utils"
+    install_database_servers || [ "${CI:-}" != true ]
     # shellcheck disable=SC2086 # a list of words on purpose
     [ -z "$missing" ] || as_root_install $missing || [ "${CI:-}" != true ]
     install_node_clients || [ "${CI:-}" != true ]

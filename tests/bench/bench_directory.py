@@ -18,6 +18,8 @@ from typing import Any
 
 from tests.bench.report import Result
 
+from thingtank.web.database.url import DEFAULT_URL, DatabaseSource, database_of
+
 SECRET = bytes(32)
 STREAMS = 5
 BATCH = 2000
@@ -75,8 +77,8 @@ def search_results(name: str, found: dict[str, float]) -> list[Result]:
     return results
 
 
-def child(folder: str, work: str, devices: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "tests.bench.bench_directory", work, folder, str(devices)]
+def child(folder: str, work: str, devices: int, url: str = DEFAULT_URL) -> dict[str, float]:
+    command = [sys.executable, "-m", "tests.bench.bench_directory", work, folder, str(devices), url]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found
@@ -223,6 +225,29 @@ async def longest_pause_ms() -> float:
         return longest_s * 1000
 
 
+def write(devices: int) -> dict[str, float]:
+    """Make devices one after another, each as a client does, which waits until it is stored."""
+    from thingtank.tank.things import Device
+    from thingtank.web.accounts.models import Account
+    from thingtank.web.catalog.directory import DjangoDirectory
+
+    account_id = Account.objects.values_list("id", flat=True)[0]
+
+    async def run() -> list[float]:
+        directory = DjangoDirectory(SECRET)
+        times_ms = []
+        for number in range(devices):
+            device = Device(0, f"w-{number}", account_id, "Written", created_us=1, updated_us=1)
+            started_s = time.perf_counter()
+            await directory.insert_device(device, [], f"token {number}", None)
+            times_ms.append((time.perf_counter() - started_s) * 1000)
+        directory.close()
+        return times_ms
+
+    cuts = quantiles(asyncio.run(run()), n=20)
+    return {"write_p50": cuts[9], "write_p95": cuts[18]}
+
+
 def resident_mb() -> float:
     status = Path("/proc/self/status").read_text()
     (line,) = [line for line in status.splitlines() if line.startswith("VmRSS")]
@@ -233,6 +258,7 @@ if __name__ == "__main__":
     from thingtank.web.setup import configure, migrate
     from thingtank.web.web_settings import WebSettings
 
-    configure(WebSettings(), Path(sys.argv[2]), SECRET)
+    database = database_of(DatabaseSource(sys.argv[4]), Path(sys.argv[2]))
+    configure(WebSettings(), Path(sys.argv[2]), SECRET, database)
     migrate()
-    print(json.dumps({"fill": fill, "load": load}[sys.argv[1]](int(sys.argv[3]))))
+    print(json.dumps({"fill": fill, "load": load, "write": write}[sys.argv[1]](int(sys.argv[3]))))

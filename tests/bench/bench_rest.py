@@ -9,8 +9,10 @@ import json
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
+from tests.bench.load import cpu_s
 from tests.bench.report import Result, Spread
 from tests.live_server import LiveServer, start_server
 
@@ -28,13 +30,24 @@ def run(quick: bool) -> list[Result]:
         httpx.Client(headers={"X-ApiKey": server.master_key()}, timeout=30) as client,
     ):
         devices = [server.feed_id, *(_device(client, server, n) for n in range(9))]
-        rates: dict[str, list[float]] = {"Xively": [], "one": [], "many": []}
+        rates: dict[str, list[Rate]] = {"Xively": [], "one": [], "many": []}
         for round_number in range(rounds + 1):
             for kind, kept in rates.items():
                 rate = _rate(client, server, kind, devices, requests, round_number)
                 if round_number:  # round 0 warms up
                     kept.append(rate)
-    return [_result(kind, rates[kind], rates["Xively"]) for kind in ("one", "many")]
+    return [
+        result
+        for kind in ("one", "many")
+        for result in _results(kind, rates[kind], rates["Xively"])
+    ]
+
+
+class Rate(NamedTuple):
+    """Datapoints a second by the clock, and for each second of processor time of the server."""
+
+    per_s: float
+    per_cpu_s: float
 
 
 def _device(client: httpx.Client, server: LiveServer, number: int) -> int:
@@ -49,17 +62,17 @@ def _rate(
     devices: list[int],
     requests: int,
     round_number: int,
-) -> float:
-    """Datapoints a second."""
+) -> Rate:
     address, bodies = _requests(server, kind, devices, requests, round_number)
     headers = {"Content-Type": "application/json"}
     if kind == "Xively":
         stream = {"datastreams": [{"id": "bench"}]}
         client.put(f"{server.url}/v2/feeds/{devices[0]}.json", json=stream).raise_for_status()
-    started_s = time.perf_counter()
+    started_s, started_cpu_s = time.perf_counter(), cpu_s(server.process.pid)
     for body in bodies:
         client.post(address, content=body, headers=headers).raise_for_status()
-    return requests * BATCH / (time.perf_counter() - started_s)
+    took_s, took_cpu_s = time.perf_counter() - started_s, cpu_s(server.process.pid) - started_cpu_s
+    return Rate(requests * BATCH / took_s, requests * BATCH / max(took_cpu_s, 0.01))
 
 
 def _requests(
@@ -87,15 +100,23 @@ def _time(at_s: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at_s))
 
 
-def _result(kind: str, rates: list[float], xively: list[float]) -> Result:
-    spread = Spread.of(rates)
-    ratio = Spread.of([ours / theirs for ours, theirs in zip(rates, xively, strict=True)])
+def _results(kind: str, rates: list[Rate], xively: list[Rate]) -> list[Result]:
     what = "one datastream" if kind == "one" else "100 datastreams of 10 devices"
-    return Result(
-        f"POST /api/datapoints, {BATCH} of {what} a request, one client",
-        "Xively's POST …/datapoints",
-        spread.median,
-        "datapoints/s",
-        ratio.median,
-        None,
-    )
+    case = f"POST /api/datapoints, {BATCH} of {what} a request, one client"
+    results = []
+    for place, unit in enumerate(("datapoints/s", "datapoints/CPU-second")):
+        spread = Spread.of([rate[place] for rate in rates])
+        pairs = zip(rates, xively, strict=True)
+        ratio = Spread.of([ours[place] / theirs[place] for ours, theirs in pairs])
+        results.append(
+            Result(
+                case,
+                "Xively's POST …/datapoints",
+                spread.median,
+                unit,
+                ratio.median,
+                None,
+                str(spread),
+            )
+        )
+    return results

@@ -283,6 +283,7 @@ def _all_bytes(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_no_token_stands_in_the_database(database: Path) -> None:
     with blocking_calls_allowed():
         opened = OnDatabase()

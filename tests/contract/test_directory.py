@@ -570,6 +570,7 @@ class Changed:
             await self.directory.delete_device(device_id)
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # it takes long
 @settings(
     max_examples=25,
     deadline=None,
@@ -670,6 +671,7 @@ async def test_a_mobile_device_leaves_waypoints(opened: Opened, directory: Direc
     assert await directory.read_waypoints(device.device_id) == []
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # it takes long
 async def test_only_the_newest_waypoints_are_kept(opened: Opened, directory: Directory) -> None:
     device = await made(opened, location=Location(lat=0, lon=0, disposition="mobile"), located_us=0)
     other = await made(opened, "Other", location=Location(lat=0, lon=0, disposition="mobile"))
@@ -859,6 +861,7 @@ async def test_secrets_that_cannot_be_read_are_told_as_such(
         opened.directory.close()
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_no_secret_stands_in_the_database(database: Path) -> None:
     with blocking_calls_allowed():
         opened = OnDatabase()

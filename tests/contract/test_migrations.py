@@ -37,6 +37,7 @@ def test_a_current_database_is_left_as_it_is(commands: list[str]) -> None:
     assert commands == ["clearsessions"]
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_database_of_another_version_is_migrated(commands: list[str]) -> None:
     (mark,) = rows("PRAGMA user_version")
     rows("DROP TABLE axes_accesslog")
@@ -50,6 +51,7 @@ def test_a_database_of_another_version_is_migrated(commands: list[str]) -> None:
     assert rows("PRAGMA user_version") == [mark]
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_one_whose_migration_was_broken_off_is_migrated_again(
     commands: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

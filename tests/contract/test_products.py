@@ -422,6 +422,7 @@ async def test_an_activation_whose_client_went_away_is_still_seen_whole(
     assert on_database.directory.find_key("sesame").key_id == device.key_id
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_no_secret_stands_in_the_database(on_database: OnDatabase, database: Path) -> None:
     await stocked(on_database, "cba123")
     await on_database.products.activate(P, "cba123", feed_of(on_database, key_text="easy-to-find"))
@@ -432,6 +433,7 @@ async def test_no_secret_stands_in_the_database(on_database: OnDatabase, databas
         assert bytes.fromhex(PRODUCT_SECRET) not in files
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_thousands_of_serials_are_found_as_quickly_as_one(on_database: OnDatabase) -> None:
     from django.db import connection
 

@@ -20,8 +20,6 @@ from thingtank.tank.tank import Tank
 from thingtank.tank.things import Datastream, Device
 from thingtank.tank.trigger_interfaces import Triggers
 from thingtank.tank.triggers import Armed, Trigger
-from thingtank.web.setup import configure, migrate
-from thingtank.web.web_settings import WebSettings
 
 SECRET = bytes(range(32))
 
@@ -67,17 +65,6 @@ class OnDatabase:
         triggers = DjangoTriggers(self.directory.write)
         triggers.load()
         return triggers
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("triggers")
-    from django.conf import settings
-
-    if not settings.configured:  # another module's tests, in the same process, may have been first
-        configure(WebSettings(), folder, SECRET)
-    migrate()
-    return folder
 
 
 @pytest.fixture(params=["memory", "database"])

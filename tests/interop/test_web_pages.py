@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from tests.database_servers import KINDS, server_on
 from tests.live_server import LiveServer, start_server
 
 PASSWORD = "correct horse battery"
@@ -30,9 +31,11 @@ PRIVATE_PAGES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    with start_server(tmp_path_factory.mktemp("data")) as server:
+@pytest.fixture(scope="module", params=["sqlite", *KINDS])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
+    with server_on(request.param, tmp_path_factory) as server:
         yield server
 
 

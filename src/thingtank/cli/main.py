@@ -13,6 +13,7 @@ import click
 
 from thingtank.cli.archive import archive
 from thingtank.cli.backup import backup, restore
+from thingtank.cli.database import database
 from thingtank.cli.deliveries import delivery
 from thingtank.cli.devices import device
 from thingtank.cli.doctor import doctor
@@ -59,6 +60,11 @@ def main() -> None:
 @click.option("--mqtt", metavar="PORT", help="MQTT: a port, 0 for any free one, or off.")
 @click.option("--skynet", metavar="PORT", help="SkyNet: REST, socket.io and WebSocket.")
 @click.option(
+    "--database",
+    metavar="URL",
+    help="Where the directory is, instead of SQLite: postgres://…, mysql://… or mongodb://….",
+)
+@click.option(
     "--ready-file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write addresses and first steps there as JSON once the doors are open.",
@@ -68,6 +74,7 @@ def serve(
     file: Path | None,
     sets: tuple[str, ...],
     host: str | None,
+    database: str | None,
     ready_file: Path | None,
     **ports: str | None,
 ) -> None:
@@ -75,6 +82,8 @@ def serve(
     flags = {f"{door}.port": port for door, port in ports.items() if port is not None}
     if host is not None:
         flags["server.host"] = json.dumps(host)
+    if database is not None:
+        flags["database"] = database
     loaded = _load(data, file, sets, flags)
     if ports.get("socket") in ("0", "off") and "socket.sockjs_port" not in loaded.sources:
         loaded = _load(data, file, sets, {**flags, "socket.sockjs_port": flags["socket.port"]})
@@ -98,13 +107,12 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
     """Print each setting in force and where it comes from."""
     from msgspec import to_builtins
 
-    from thingtank.server.config import setting_names
+    from thingtank.server.config import setting, setting_names
 
     loaded = _load(data, file, sets, {})
     rows = []
     for name in setting_names():
-        section, _, key = name.partition(".")
-        value = _shown(to_builtins(getattr(getattr(loaded.config, section), key)))
+        value = _shown(to_builtins(setting(loaded.config, name)))
         rows.append((name, value, loaded.sources.get(name, "default")))
     if as_json:
         click.echo(
@@ -112,7 +120,7 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
         )
         return
     for name, value, source in rows:
-        click.echo(f"{name:<36} {json.dumps(value):<24} {source}")
+        click.echo(f"{name:<36} {json.dumps(value, ensure_ascii=False):<24} {source}")
 
 
 def _shown(value: Any) -> Any:
@@ -123,8 +131,8 @@ def _shown(value: Any) -> Any:
 
 
 for command in (
-    device, product, feed, trigger, delivery, key, user, archive, wamp, mqtt, skynet, simulate,
-    backup, restore, doctor,
+    device, product, feed, trigger, delivery, key, user, archive, database, wamp, mqtt, skynet,
+    simulate, backup, restore, doctor,
 ):  # fmt: skip
     main.add_command(command)
 

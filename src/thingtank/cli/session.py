@@ -50,7 +50,7 @@ class Session:
         self._way: Way | None = None
 
     def __enter__(self) -> "Session":
-        if not self._makes_folder and not (self._folder / "directory.sqlite3").exists():
+        if not self._makes_folder and not (self._folder / "secret.key").exists():
             raise Refusal(
                 f"there is no Thing Tank in {self._folder}; name its folder with --data, or start"
                 " one with: thingtank serve"
@@ -155,7 +155,7 @@ class InFolder:
         except BaseException as error:
             self._runner.run(self._stack.aclose())
             self._runner.close()
-            _explain(folder, error)
+            explain(folder, error)
             raise
 
     def call(self, operation: str, parameters: dict[str, Any]) -> Any:
@@ -190,14 +190,15 @@ async def _open(folder: Path, stack: AsyncExitStack) -> "Context":
     return Context(opened.tank, opened.directory, opened.archive, copy_files)
 
 
-def _explain(folder: Path, error: BaseException) -> None:
+def explain(folder: Path, error: BaseException) -> None:
     """Raise what a person can use in place of an error of the folder."""
     from thingtank.server.cannot_start import CANNOT_OPEN, CannotStart, why_not_opened
     from thingtank.server.config import BadSettings
+    from thingtank.server.folder_lock import FolderIsOwned
 
     if isinstance(error, BadSettings):
         raise click.UsageError(str(error)) from None
-    if isinstance(error, CannotStart):
+    if isinstance(error, CannotStart | FolderIsOwned):
         raise Refusal(str(error)) from None
     if isinstance(error, CANNOT_OPEN):
         raise Refusal(why_not_opened(folder, error)) from None

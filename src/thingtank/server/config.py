@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -32,10 +32,13 @@ from thingtank.stores.device_event_settings import DeviceEventSettings
 from thingtank.stores.kept_message_settings import KeptMessageSettings
 from thingtank.stores.outbox_settings import OutboxSettings
 from thingtank.tank.limits import Limits
+from thingtank.web.database.url import DEFAULT_URL, DatabaseSource, url_problem
 from thingtank.web.weather.settings import WeatherSettings, weather_problem
 
 FILE_NAME = "thingtank.toml"
 ENVIRONMENT_PREFIX = "THINGTANK_"
+
+ALONE = frozenset({"database"})  # settings that are in no section
 
 _ORIGIN = re.compile(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?/?")
 _TILES_URL = re.compile(
@@ -97,8 +100,15 @@ class WebDoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All settings of an instance, by section."""
+    """All settings of an instance, by section; one stands before all sections.
 
+    Attributes:
+        database: where the directory is: `sqlite:///FILE` in the data folder,
+            `postgres://USER:PASSWORD@HOST/NAME`, `mysql://…` (MariaDB too) or `mongodb://…`;
+            or `{file = "…"}` or `{environment = "…"}` that hold one.
+    """
+
+    database: DatabaseSource = DatabaseSource(DEFAULT_URL)
     server: ServerSettings = ServerSettings()
     web: WebDoorSettings = WebDoorSettings()
     wamp: WampSettings = WampSettings()
@@ -151,12 +161,12 @@ def load_config(
     values: dict[str, dict[str, object]] = {}
     sources: dict[str, str] = {}
     for name, value, source in _all_settings(file, environment, sets, flags or {}):
-        section, _, key = name.partition(".")
-        _check_name(section, key, source)
-        value = _settled(section, key, value)
-        values.setdefault(section, {})[key] = value
+        _check_name(name, source)
+        found = _settled(name, value)
+        for section, settings in found.items():
+            values[section] = settings if name in ALONE else values.get(section, {}) | settings
         sources[name] = source
-        _decode({section: {key: value}}, source)
+        _decode(found, source)
     config = _decode(values, "the settings")
     for problem in bridge_problems(config.mqtt, config.wamp.realms):
         raise BadSettings(f"the settings: {problem}")
@@ -173,14 +183,21 @@ def _all_settings(
 ) -> Iterator[tuple[str, object, str]]:
     yield from _of_file(file)
     for variable, text in environment.items():
+        if variable.removeprefix(ENVIRONMENT_PREFIX).lower() in ALONE:
+            yield (
+                variable[len(ENVIRONMENT_PREFIX) :].lower(),
+                _value(text),
+                f"environment variable {variable}",
+            )
+            continue
         if variable.startswith(ENVIRONMENT_PREFIX) and "_" in variable[len(ENVIRONMENT_PREFIX) :]:
             section, _, key = variable[len(ENVIRONMENT_PREFIX) :].lower().partition("_")
-            if section not in Config.__struct_fields__:
+            if section not in Config.__struct_fields__ or section in ALONE:
                 continue  # another program's, or of a version to come
             yield f"{section}.{key}", _value(text), f"environment variable {variable}"
     for item in sets:
         name, equals, text = item.partition("=")
-        if not equals or "." not in name:
+        if not equals or ("." not in name and name.strip() not in ALONE):
             raise BadSettings(f"--set takes section.key=value, not `{item}`")
         yield name.strip(), _value(text), "--set"
     for name, text in flags.items():
@@ -199,6 +216,9 @@ def _of_file(file: Path | None) -> Iterator[tuple[str, object, str]]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadSettings(f"{file} is not TOML: {error}") from None
     for section, content in document.items():
+        if section in ALONE:
+            yield section, content, str(file)
+            continue
         if not isinstance(content, dict):
             raise BadSettings(f"{file}: `{section}` must be a section: [{section}]")
         for key, value in content.items():
@@ -213,7 +233,15 @@ def _value(text: str) -> object:
         return text
 
 
-def _settled(section: str, key: str, value: object) -> object:
+def _settled(name: str, value: object) -> dict[str, dict[str, object]]:
+    """A setting as `Config` has it, by section."""
+    section, _, key = name.partition(".")
+    if name not in ALONE:
+        return {section: {key: _in_one_form(section, key, value)}}
+    return {name: cast("dict[str, object]", value) if isinstance(value, dict) else {"text": value}}
+
+
+def _in_one_form(section: str, key: str, value: object) -> object:
     """A value in the one form that its setting has: lists from commas, addresses as browsers do."""
     if not isinstance(value, str):
         return value
@@ -238,9 +266,8 @@ def _origin_of(url: str) -> str:
     return f"{scheme}://{host}:{int(port)}" if 0 < int(port) <= 65_535 else ""
 
 
-def _check_name(section: str, key: str, source: str) -> None:
+def _check_name(name: str, source: str) -> None:
     names = setting_names()
-    name = f"{section}.{key}"
     if name in names:
         return
     nearest = difflib.get_close_matches(name, names, 1, 0.5)
@@ -249,12 +276,23 @@ def _check_name(section: str, key: str, source: str) -> None:
 
 
 def setting_names() -> list[str]:
-    """Every setting as `section.key`."""
+    """Every setting as `section.key`, but those that are in none."""
     return [
-        f"{section}.{key}"
+        name
         for section in Config.__struct_fields__
-        for key in getattr(Config(), section).__struct_fields__
+        for name in (
+            [section]
+            if section in ALONE
+            else [f"{section}.{key}" for key in getattr(Config(), section).__struct_fields__]
+        )
     ]
+
+
+def setting(config: Config, name: str) -> Any:
+    """A setting's value by its name; a section that is one setting, as what it is given as."""
+    section, _, key = name.partition(".")
+    found = getattr(config, section)
+    return getattr(found, key) if key else getattr(found, "text", "") or found
 
 
 def _decode(values: dict[str, dict[str, object]], source: str) -> Config:
@@ -270,10 +308,11 @@ def _decode(values: dict[str, dict[str, object]], source: str) -> Config:
     except msgspec.ValidationError as error:
         raise BadSettings(f"{source}: {str(error).replace('$.', '')}") from None
     for name in setting_names():
-        section, _, key = name.partition(".")
-        problem = _problem_of(key, getattr(getattr(config, section), key))
+        problem = _problem_of(name.rpartition(".")[2], setting(config, name))
         if problem:
             raise BadSettings(f"{source}: {name} {problem}")
+    if problem := url_problem(config.database):
+        raise BadSettings(f"{source}: {problem}")
     for problem in [*_problems_of(config.wamp.realms), *_mqtt_problems(config.mqtt)]:
         raise BadSettings(f"{source}: {problem}")
     return config

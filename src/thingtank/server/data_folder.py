@@ -16,6 +16,7 @@ from thingtank.net.origins import is_loopback
 from thingtank.server.backup.parts import clear_leftovers, is_unfinished
 from thingtank.server.cannot_start import CannotStart, why_not_made, why_unfinished
 from thingtank.server.config import Config
+from thingtank.server.database_watch import keep_renewing
 from thingtank.server.first_start import ensure_owner_account
 from thingtank.server.folder_lock import FolderLock
 from thingtank.server.secret import load_secret
@@ -26,6 +27,7 @@ from thingtank.stores.sqlite_outbox import SqliteOutbox
 from thingtank.tank.messaging.permissions import Policy
 from thingtank.tank.tank import SystemClock, Tank
 from thingtank.web import setup as web_setup
+from thingtank.web.database.url import BadDatabaseUrl, database_of, require_driver
 from thingtank.web.derived_keys import derive_key
 from thingtank.web.web_settings import WebSettings
 
@@ -76,8 +78,7 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
     stack.enter_context(FolderLock(folder))
     clear_leftovers(folder)
     secret = load_secret(folder)
-    directory = await asyncio.to_thread(_open_directory, config, folder, secret)
-    stack.callback(directory.close)
+    directory = await _open_directory(config, folder, secret, stack)
     archive = await EmbeddedArchive.open(folder, config.archive, SystemClock())
     stack.push_async_callback(archive.close)
     # As in `_open_directory`: these import models.
@@ -138,7 +139,14 @@ async def open_outbox(
     return outbox
 
 
-def _open_directory(config: Config, folder: Path, secret: bytes) -> "DjangoDirectory":
+async def _open_directory(
+    config: Config, folder: Path, secret: bytes, stack: AsyncExitStack
+) -> "DjangoDirectory":
+    """Open the database, which `stack` lets go.
+
+    Raises:
+        CannotStart: the setting or the database is no good.
+    """
     settings = WebSettings(
         config.web.public_url,
         config.web.allowed_hosts,
@@ -147,12 +155,31 @@ def _open_directory(config: Config, folder: Path, secret: bytes) -> "DjangoDirec
         config.web.map_tiles_attribution,
         config.weather,
     )
-    web_setup.configure(settings, folder, secret)
-    web_setup.migrate()
-    ensure_owner_account()
+    try:
+        database = database_of(config.database, folder)
+        require_driver(database.kind)
+    except BadDatabaseUrl as error:
+        raise CannotStart(str(error)) from None
+    web_setup.configure(settings, folder, secret, database)
     # Django's models can be imported only after it is configured.
+    from thingtank.web.database.opening import open_database
+    from thingtank.web.database.trouble import DatabaseRefused
+
+    try:
+        lock = await asyncio.to_thread(open_database, database, folder, secret)
+    except DatabaseRefused as error:
+        raise CannotStart(str(error)) from error
+    stack.push_async_callback(asyncio.to_thread, lock.close)
+    stack.push_async_callback(keep_renewing(lock))
+    directory = await asyncio.to_thread(_load_directory, secret)
+    stack.callback(directory.close)
+    return directory
+
+
+def _load_directory(secret: bytes) -> "DjangoDirectory":
     from thingtank.web.catalog.directory import DjangoDirectory
 
+    ensure_owner_account()
     directory = DjangoDirectory(secret)
     directory.load()
     return directory

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from thingtank.doors.xively.http import XivelyHttp
-from thingtank.doors.xively.sockets import SocketDoor
+from thingtank.doors.xively.sockets import SocketDoor, Transport
 from thingtank.doors.xively.subscriptions import Subscriptions, json_bodies
 from thingtank.doors.xively.tcp_socket import TcpSocket
 from thingtank.server.config import Config
@@ -19,11 +19,12 @@ def make_socket_door(config: Config, tank: Tank, web_url: str) -> SocketDoor:
         web_url: what links in answers begin with.
     """
     xively = config.xively
-    http = XivelyHttp(tank, xively, web_url, door="xively_socket")
+    transports: tuple[Transport, ...] = ("xively_tcp", "xively_websocket")
+    answers = {each: XivelyHttp(tank, xively, web_url, door=each).answer for each in transports}
     make_body = json_bodies(tank, web_url, xively.live_s)
     keyless = xively.public_reads_keyless
     subscriptions = Subscriptions(tank, make_body, config.socket.unread_bytes_max, keyless)
-    return SocketDoor(tank, http.answer, subscriptions, config.socket, keyless)
+    return SocketDoor(tank, answers, subscriptions, config.socket, keyless)
 
 
 async def open_sockets(

@@ -14,6 +14,7 @@ from thingtank.doors.wamp.authorization.authorizer import RealmAuthorizer
 from thingtank.doors.wamp.door import WampDoor, random_ids
 from thingtank.doors.wamp.principals import Principals, SessionSweeper
 from thingtank.doors.wamp.rawsocket import FIRST_OCTET
+from thingtank.doors.wamp.request_log import WampNoter
 from thingtank.doors.wamp.settings import WampSettings
 from thingtank.doors.wamp.tank_peer.peer import TankPeer
 from thingtank.doors.wamp.websocket import websocket_route
@@ -77,7 +78,13 @@ async def make_wamp_door(
     # Keys expire by the clock on the wall; nothing else here is to follow it when it is set.
     principals = Principals(tank.directory, tank.clock.now_us, strangers_read_public=keyless)
     authenticator = WampAuthenticator(
-        settings.realms, tank.directory, principals, opened.passwords, opened.secret, clock.now_us
+        settings.realms,
+        tank.directory,
+        principals,
+        opened.passwords,
+        opened.secret,
+        clock.now_us,
+        noter=WampNoter(tank),
     )
     peer = TankPeer(tank, principals.caller_of, web_url, config.xively.live_s)
     realms = await _open_realms(settings, folder, clock, opened, stack)

@@ -2,12 +2,12 @@
 
 import base64
 import datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
+from thingtank.web.database.url import Database
 from thingtank.web.derived_keys import derive_key
 from thingtank.web.static_files import static_url
 from thingtank.web.web_settings import WebSettings
@@ -28,6 +28,7 @@ _APPS = (
     "django.contrib.messages",
     "django.contrib.sessions",
     "axes",
+    "thingtank.web.database",
     "thingtank.web.accounts",
     "thingtank.web.catalog",
     "thingtank.web.workbench",
@@ -106,11 +107,10 @@ def _content_security_policy(map_tiles_url: str) -> dict[str, Any]:
     }
 
 
-def django_settings_of(settings: WebSettings, folder: Path, secret: bytes) -> dict[str, Any]:
+def django_settings_of(settings: WebSettings, database: Database, secret: bytes) -> dict[str, Any]:
     """All of Django's settings, by name.
 
     Args:
-        folder: the data folder, which holds the database.
         secret: the instance's secret; Django's own key is derived from it.
     """
     return {
@@ -122,7 +122,7 @@ def django_settings_of(settings: WebSettings, folder: Path, secret: bytes) -> di
         "MIDDLEWARE": list(_MIDDLEWARE),
         "TEMPLATES": [_TEMPLATES],
         "STATIC_URL": static_url(),
-        "DATABASES": {"default": _sqlite(folder)},
+        "DATABASES": {"default": database.settings},
         "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
         "LOGGING_CONFIG": None,
         **_TIMES,
@@ -196,16 +196,4 @@ def _accounts() -> dict[str, Any]:
         # A wrong password is logged with the address, not the name: some type a password there.
         "AXES_SENSITIVE_PARAMETERS": ["username"],
         "AXES_LOCKOUT_CALLABLE": "thingtank.web.accounts.views.locked_out",
-    }
-
-
-def _sqlite(folder: Path) -> dict[str, Any]:
-    # FULL: a device that was answered for must be there after a power cut, as its datapoints are.
-    return {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": str(folder / "directory.sqlite3"),
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
-        },
     }

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 
 import structlog
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views import defaults
@@ -23,13 +23,21 @@ log = structlog.get_logger()
 
 RETRY_AFTER_S = 30
 
-# What SQLite says → what a page says of the server.
+# What a database says → what a page says of the server.
 _REASONS = {
     "disk is full": "its disk is full",
     "readonly database": "its disk is read-only",
     "disk I/O error": "its disk cannot be written",
     "unable to open database file": "its disk cannot be written",
     "database is locked": "it is busy",
+    # What PostgreSQL and MySQL say.
+    "deadlock": "it is busy",
+    "Deadlock": "it is busy",
+    "Lock wait timeout": "it is busy",
+    "too many": "its database has too many connections",
+    "Too many": "its database has too many connections",
+    "No space left": "its database's disk is full",
+    "is full": "its database's disk is full",
 }
 
 
@@ -81,6 +89,9 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _reason(error: BaseException) -> str | None:
-    if not isinstance(error, OperationalError):
+    if not isinstance(error, OperationalError | InterfaceError):
         return None
-    return next((words for said, words in _REASONS.items() if said in str(error)), None)
+    found = next((words for said, words in _REASONS.items() if said in str(error)), None)
+    if found is None and connection.vendor != "sqlite":
+        return "its database does not answer"  # these errors are of servers and ways to them
+    return found

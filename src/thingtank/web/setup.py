@@ -10,18 +10,23 @@ from django.core.management import call_command
 from django.db import connection
 
 from thingtank.net.sqlite_copies import write_copy
+from thingtank.web.database.mark import read_mark, write_mark
+from thingtank.web.database.url import DEFAULT_URL, Database, DatabaseSource, database_of
 from thingtank.web.django_settings import django_settings_of
 from thingtank.web.web_settings import WebSettings
 
 
-def configure(settings: WebSettings, folder: Path, secret: bytes) -> None:
+def configure(
+    settings: WebSettings, folder: Path, secret: bytes, database: Database | None = None
+) -> None:
     """Give Django its settings. Once a process; models can be imported afterwards.
 
     Args:
-        folder: the data folder, which holds the database.
+        folder: the data folder, which holds the database unless there is another.
         secret: the instance's secret; Django's own key is derived from it.
     """
-    django_settings.configure(**django_settings_of(settings, folder, secret))
+    database = database or database_of(DatabaseSource(DEFAULT_URL), folder)
+    django_settings.configure(**django_settings_of(settings, database, secret))
     django.setup()
 
 
@@ -31,15 +36,11 @@ def migrate() -> None:
     The database keeps a mark of the migrations it has been through to the end, as Django takes
     long to find that there is nothing to do.
     """
-    mark = _migrations_mark()
+    mark = migrations_mark()
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA user_version")
-            is_current = cursor.fetchone() == (mark,)
-        if not is_current:
+        if read_mark() != mark:
             call_command("migrate", verbosity=0, interactive=False)
-            with connection.cursor() as cursor:
-                cursor.execute(f"PRAGMA user_version = {mark}")  # which takes no parameters
+            write_mark(mark)
         call_command("clearsessions", verbosity=0)
     finally:
         connection.close()
@@ -69,7 +70,7 @@ def copy_database(folder: Path) -> str:
     return ""
 
 
-def _migrations_mark() -> int:
+def migrations_mark() -> int:
     """A number of 31 bits that stands for the migrations there are."""
     return crc32("\n".join([django.__version__, *migration_names()]).encode()) & 0x7FFF_FFFF
 

@@ -76,6 +76,14 @@ def run(action: Coroutine[Any, Any, Result]) -> Result:
         raise Unavailable("it takes too long; look whether it has happened") from None
 
 
+def tell(call: Callable[..., None], *args: object) -> None:
+    """Have something quick done in the tank's loop, soon; from a page's thread, and nobody waits.
+
+    It must raise nothing that is not a bug.
+    """
+    _now().loop.call_soon_threadsafe(call, *args)
+
+
 def accounts_changed() -> None:
     """Let the doors know that accounts were added, renamed, disabled; after they are stored.
 

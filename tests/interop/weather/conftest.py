@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import requests
-from tests.live_server import LiveServer, start_server
+from tests.database_servers import KINDS, server_on
+from tests.live_server import LiveServer
 
 PASSWORD = "thirty degrees"
 ADMIN = "arshdeep"  # the book's
@@ -30,9 +31,11 @@ class Weather(NamedTuple):
         return self.server.url
 
 
-@pytest.fixture(scope="session")
-def weather(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weather]:
-    with start_server(tmp_path_factory.mktemp("data")) as server:
+@pytest.fixture(scope="session", params=["sqlite", *KINDS])
+def weather(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Weather]:
+    with server_on(request.param, tmp_path_factory) as server:
         server.command("user", "create", ADMIN, "--admin", "--password", PASSWORD)
         server.command("user", "create", "reader", "--password", PASSWORD)
         yield Weather(server, signed_in(server, ADMIN), signed_in(server, "reader"))

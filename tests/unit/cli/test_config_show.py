@@ -48,3 +48,10 @@ def test_passwords_in_urls_are_not_shown(tmp_path: Path) -> None:
         flags = ["--json", "--set", f"skynet.redis_url={url}"]
         done = CliRunner().invoke(main, ["config", "show", "--data", str(tmp_path), *flags])
         assert json.loads(done.output)["skynet.redis_url"]["value"] == shown
+
+
+def test_the_password_of_the_database_is_not_shown(tmp_path: Path) -> None:
+    flags = ["--set", "database=postgres://me:hunter22@db/tank"]
+    done = CliRunner().invoke(main, ["config", "show", "--data", str(tmp_path), *flags])
+    assert '"postgres://me:…@db/tank"' in done.output
+    assert "hunter22" not in done.output

@@ -59,9 +59,44 @@ def test_a_mistake_is_named_with_its_place_and_remedy(
         loaded(tmp_path, **source)  # type: ignore[arg-type] # rows name the arguments
 
 
-def test_every_setting_has_a_name_of_two_parts() -> None:
+def test_every_setting_but_the_database_has_a_name_of_two_parts() -> None:
     assert "web.port" in setting_names()
-    assert all(name.count(".") == 1 for name in setting_names())
+    assert {name for name in setting_names() if name.count(".") != 1} == {"database"}
+
+
+def test_the_database_comes_from_each_source_and_shows_no_password(tmp_path: Path) -> None:
+    url, shown = "postgres://me:secret99@db/tank", "postgres://me:…@db/tank"
+    in_file = loaded(tmp_path, f"database = '{url}'\n[web]\nport = 1\n")
+    in_environment = loaded(tmp_path, environment={"THINGTANK_DATABASE": url})
+    for result in (
+        in_file,
+        in_environment,
+        loaded(tmp_path, sets=(f"database={url}",)),
+        loaded(tmp_path, flags={"database": url}),
+    ):
+        assert result.config.database.text == shown
+        assert result.config.database.read() == url
+        assert "secret99" not in repr(result)
+    assert in_environment.sources["database"] == "environment variable THINGTANK_DATABASE"
+    assert loaded(tmp_path).config.database.text == "sqlite:///directory.sqlite3"
+
+
+def test_the_database_may_be_in_a_file_or_a_variable(tmp_path: Path) -> None:
+    given = loaded(tmp_path, 'database = {environment = "DATABASE_URL"}').config.database
+    assert given.environment == "DATABASE_URL"
+    later = loaded(tmp_path, 'database = {file = "/f"}', sets=("database=sqlite:///x.sqlite3",))
+    assert later.config.database.read() == "sqlite:///x.sqlite3"
+
+
+@pytest.mark.parametrize("text", ["oracle://a:secret99@b/c", "secret99", "mysql://a:secret99@b/"])
+def test_a_database_that_is_none_is_refused_without_its_password(tmp_path: Path, text: str) -> None:
+    with pytest.raises(BadSettings, match="database") as refused:
+        loaded(tmp_path, f"database = '{text}'")
+    assert "secret99" not in str(refused.value)
+
+
+def test_variables_of_other_programs_that_are_named_alike_are_left_alone(tmp_path: Path) -> None:
+    assert loaded(tmp_path, environment={"THINGTANK_DATABASE_PORT": "tcp://db"}).sources == {}
 
 
 def test_the_data_variable_of_the_command_line_is_no_setting(tmp_path: Path) -> None:

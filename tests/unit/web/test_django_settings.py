@@ -1,11 +1,12 @@
 """Pages may load what the settings name, and nothing else."""
 
-from pathlib import Path
-
 import pytest
 
+from thingtank.web.database.url import SQLITE, Database
 from thingtank.web.django_settings import django_settings_of
 from thingtank.web.web_settings import WebSettings
+
+DATABASE = Database(SQLITE, "", {})
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,6 @@ from thingtank.web.web_settings import WebSettings
 )
 def test_pictures_may_also_come_from_the_tile_server(tiles_url: str, sources: list[str]) -> None:
     settings = WebSettings(map_tiles_url=tiles_url)
-    policy = django_settings_of(settings, Path("."), bytes(32))["CONTENT_SECURITY_POLICY"]
+    policy = django_settings_of(settings, DATABASE, bytes(32))["CONTENT_SECURITY_POLICY"]
     assert policy["DIRECTIVES"]["img-src"] == sources
     assert policy["DIRECTIVES"]["default-src"] == ["'self'"]

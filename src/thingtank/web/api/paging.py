@@ -8,13 +8,10 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlencode
 
 import msgspec
-from django.http import HttpRequest
 
 from thingtank.web.api.parameters import Parameter, Terms, bad_parameter, text, whole
-from thingtank.web.workbench.pages import address_of
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 1000
@@ -141,19 +138,6 @@ def page_in_memory(
 
 def _is_beyond(place: tuple[Any, Any], mark: tuple[Any, Any], is_up: bool) -> bool:
     return place > mark if is_up else place < mark
-
-
-def page_links(request: HttpRequest, page: Page[Any]) -> dict[str, str | None]:
-    """The addresses of a page's neighbours."""
-
-    def link(cursor: Cursor | None) -> str | None:
-        if cursor is None:
-            return None
-        terms = {name: request.GET[name] for name in request.GET if name != "cursor"}
-        query = urlencode({**terms, "cursor": cursor_text(cursor)})
-        return address_of(request, f"{request.path}?{query}")
-
-    return {"next": link(page.next), "previous": link(page.previous)}
 
 
 class CursorPages:

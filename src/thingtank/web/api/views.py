@@ -6,9 +6,11 @@ directory from memory, runs the tank's actions, and answers with `Response`. A r
 """
 
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 import structlog
 from django.http import HttpRequest, HttpResponse
@@ -19,6 +21,7 @@ from rest_framework.viewsets import ViewSet
 
 from thingtank.tank.access import Caller
 from thingtank.tank.errors import LimitReached, ValidationFailed
+from thingtank.tank.request_log import SERVERS_OWN
 from thingtank.tank.request_rates import Allowance
 from thingtank.web import tank_access
 from thingtank.web.api.admission import Admitted, allowance_headers, count_stranger
@@ -28,14 +31,16 @@ from thingtank.web.api.errors import framework_problem, query_problem
 from thingtank.web.api.fields import ApiSerializer
 from thingtank.web.api.formats import JsonParser, JsonRenderer
 from thingtank.web.api.idempotency import Answer, answers, parse_key
-from thingtank.web.api.paging import Page, page_links
+from thingtank.web.api.paging import Cursor, Page, cursor_text
 from thingtank.web.api.parameters import Parameter, Terms, read_parameters
+from thingtank.web.api.request_log import keep_body, note
 from thingtank.web.problems import (
     INTERNAL,
     Problem,
     problem_of,
     problem_response,
 )
+from thingtank.web.workbench.pages import address_of
 
 log = structlog.get_logger()
 
@@ -81,9 +86,12 @@ class ApiView(ViewSet):
     conditions: Conditions
     _allowance: Allowance | None = None
     _once: tuple[Any, bytes] | None = None
+    _reason: str = ""
+    _started_ns: int = 0
 
     def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
         """Find out who asks for what, before the action runs."""
+        self._started_ns = time.perf_counter_ns()
         if "HTTP_IDEMPOTENCY_KEY" in request._request.META:
             # Kept from now on: the check of a session's token looks for it in the body, and reads
             # that away.
@@ -91,6 +99,8 @@ class ApiView(ViewSet):
         super().initial(request, *args, **kwargs)
         self._admit(request)
         asked: HttpRequest = request._request
+        if asked.method in _CHANGES:
+            keep_body(asked)
         self.conditions = conditions_of(asked)
         if self.action is not None:  # else the method is not allowed here
             self.terms = read_parameters(asked.GET, self.parameters.get(self.action, ()))
@@ -163,7 +173,7 @@ class ApiView(ViewSet):
 
     def answer_page(self, page: Page[Any], documents: Sequence[Any]) -> Response:
         """A page of a list, with the addresses of its neighbours, in its body and a header."""
-        links = page_links(self.request._request, page)
+        links = _page_links(self.request._request, page)
         said = [f'<{url}>; rel="{name[:4]}"' for name, url in links.items() if url is not None]
         headers = {"Link": ", ".join(said)} if said else {}
         return Response({**links, "results": list(documents)}, headers=headers)
@@ -174,6 +184,7 @@ class ApiView(ViewSet):
         """Answer a refusal as problem details; what is a bug is logged and told nothing of."""
         if isinstance(exc, _Replayed):
             return _replay(exc.answer)
+        self._reason = str(exc)
         has_body = self.request.method in _CHANGES
         if isinstance(exc, ValidationFailed | LimitReached) and not has_body:
             problem: Problem | None = query_problem(exc)
@@ -181,6 +192,7 @@ class ApiView(ViewSet):
             problem = problem_of(exc, self.pointers) or framework_problem(exc)
         if problem is None:
             log.exception("api_request_failed", method=self.request.method)
+            self._reason = SERVERS_OWN
             problem = Problem(INTERNAL)
         return problem_response(problem, self.request.path)
 
@@ -195,7 +207,23 @@ class ApiView(ViewSet):
                 answer.headers[name] = text
         if self._once is not None:
             self._end_once(answer)
+        if "device" in self.kwargs:
+            self._note_soon(request, answer)
         return answer
+
+    def _note_soon(self, request: Any, answer: Any) -> None:
+        """Tell the request log, once the answer has its content."""
+        asked, device_name = request._request, str(self.kwargs["device"])
+        caller, reason = getattr(self, "caller", None), self._reason
+        started_ns = self._started_ns or time.perf_counter_ns()
+
+        def tell(done: Any) -> None:
+            note(asked, device_name, caller, done, reason, started_ns)
+
+        if hasattr(answer, "add_post_render_callback"):
+            answer.add_post_render_callback(tell)
+        else:
+            tell(answer)
 
     def _end_once(self, answer: Any) -> None:
         assert self._once is not None, "asked by who calls"
@@ -213,3 +241,16 @@ class ApiView(ViewSet):
 def _replay(answer: Answer) -> HttpResponse:
     headers = {**dict(answer.headers), "Idempotency-Replayed": "true"}
     return HttpResponse(answer.body, status=answer.status, headers=headers)
+
+
+def _page_links(request: HttpRequest, page: Page[Any]) -> dict[str, str | None]:
+    """The addresses of a page's neighbours."""
+
+    def link(cursor: Cursor | None) -> str | None:
+        if cursor is None:
+            return None
+        terms = {name: request.GET[name] for name in request.GET if name != "cursor"}
+        query = urlencode({**terms, "cursor": cursor_text(cursor)})
+        return address_of(request, f"{request.path}?{query}")
+
+    return {"next": link(page.next), "previous": link(page.previous)}

@@ -16,7 +16,12 @@ from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 import structlog
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    connection,
+)
 
 from thingtank.tank.errors import LimitReached, NoSuchKey, StorageFailed, UuidTaken
 from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
@@ -29,6 +34,12 @@ from thingtank.web.accounts.models import Account as AccountRow
 from thingtank.web.catalog import models, tokens
 from thingtank.web.catalog.sealing import Sealer
 from thingtank.web.catalog.snapshot import Snapshot
+from thingtank.web.database.connections import (
+    atomic,
+    close_connection,
+    look_after_connection,
+    reason_of,
+)
 
 log = structlog.get_logger()
 
@@ -149,7 +160,7 @@ class DjangoDirectory:
     def close(self) -> None:
         """End the threads."""
         for executor in (self._reader, self._writer):
-            executor.submit(connection.close)
+            executor.submit(close_connection)
             executor.shutdown()
 
     def find_account(self, login: str) -> Account | None:
@@ -543,7 +554,7 @@ class DjangoDirectory:
         """Run a write, or a read that follows all writes, as one transaction in their thread."""
 
         def run() -> Result:
-            with transaction.atomic():
+            with atomic():
                 return write()
 
         return await run_in(self._writer, run, "written")
@@ -564,11 +575,13 @@ async def run_in(executor: ThreadPoolExecutor, work: Callable[[], Result], what:
 def _watched(work: Callable[[], Result], what: str) -> Result:
     event = "directory_write_failed" if what == "written" else "directory_read_failed"
     try:
+        look_after_connection()
         return work()
-    except OperationalError as error:
-        # A full disk, for one: no bug of ours, so no traceback.
-        log.error(event, reason=str(error))
-        raise StorageFailed(f"the directory could not be {what}: {error}") from error
+    except (OperationalError, InterfaceError) as error:
+        # A full disk, for one, or a server that is away: no bug of ours, so no traceback.
+        reason = reason_of(error)
+        log.error(event, reason=reason)
+        raise StorageFailed(f"the directory could not be {what}: {reason}") from error
     except (DatabaseError, sqlite3.Error) as error:
         log.exception(event)
         raise StorageFailed(f"the directory could not be {what}; try again later") from error

@@ -41,12 +41,14 @@ from thingtank.web.workbench import message_tail
 from thingtank.web.workbench.bounds import VisitLimits
 from thingtank.web.workbench.live_messages import MESSAGES_PREFIX, message_streams
 from thingtank.web.workbench.live_mqtt import MQTT_PREFIX, mqtt_streams
+from thingtank.web.workbench.live_requests import REQUESTS_PREFIX, request_streams
 from thingtank.web.workbench.live_simulator import SIMULATOR_PREFIX, simulator_streams
 from thingtank.web.workbench.live_triggers import TriggerWatch, fired_rows
 from thingtank.web.workbench.live_wamp import WAMP_PREFIX, wamp_streams
 from thingtank.web.workbench.long_answers import may_see, refuse, unseen
 from thingtank.web.workbench.message_tail import MessageTail
-from thingtank.web.workbench.panels import read_channels, request_row
+from thingtank.web.workbench.panels import read_channels
+from thingtank.web.workbench.request_panels import request_row
 from thingtank.web.workbench.streams import HEARTBEAT, HEARTBEAT_S, RETRY, Streams, message
 from thingtank.web.workbench.values import next_events, updates_of
 from thingtank.web.workbench.wall import WALL_PATH, asked_feeds, visible, wall_stream
@@ -76,6 +78,7 @@ class LiveStreams:
             WAMP_PREFIX: wamp_streams(tank),
             MQTT_PREFIX: mqtt_streams(tank),
             MESSAGES_PREFIX: message_streams(tank),
+            REQUESTS_PREFIX: request_streams(tank),
             SIMULATOR_PREFIX: simulator_streams(tank),
         }
         message_tail.attach(MessageTail(tank))
@@ -154,7 +157,7 @@ async def stream(
             if listener.dropped_count > told_count:
                 told_count = listener.dropped_count
                 yield message("reload", {})
-            for answer in messages_of(events):
+            for answer in messages_of(tank, events):
                 yield answer
             if watch is not None:
                 watch.note(events)
@@ -209,13 +212,13 @@ async def _hello(tank: Tank, device_id: int, watch: TriggerWatch | None) -> byte
     body = {
         "channels": [channel.name for channel in channels],
         "values": values,
-        "requests": [request_row(event) for event in reversed(served)],
+        "requests": [request_row(tank, event) for event in reversed(served)],
         "triggers": await watch.look() if watch else {},
     }
     return RETRY + message("hello", body)
 
 
-def messages_of(events: Sequence[Event]) -> Iterator[bytes]:
+def messages_of(tank: Tank, events: Sequence[Event]) -> Iterator[bytes]:
     """Coalesce events into at most one message of each kind."""
     recorded = []
     rows = []
@@ -225,7 +228,7 @@ def messages_of(events: Sequence[Event]) -> Iterator[bytes]:
             case DatapointsRecorded():
                 recorded.append(event)
             case RequestServed():
-                rows.append(request_row(event))
+                rows.append(request_row(tank, event))
             case TriggerFired():
                 pass  # below
             case _:

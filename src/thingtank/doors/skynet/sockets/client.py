@@ -55,6 +55,7 @@ class Client(ABC):
 
     Attributes:
         is_legacy: it is of early 2014 and wants answers as they were then.
+        log_door: by which name the request log knows its wire.
         own_kinds: what it hears of itself without asking.
         socket_id: what `identify` calls it.
         arrival: how it has come.
@@ -81,6 +82,7 @@ class Client(ABC):
     )
 
     is_legacy: ClassVar[bool] = False
+    log_door: ClassVar[str] = "skynet_socketio"
     own_kinds: ClassVar[tuple[Kind, ...]] = OWN_KINDS
 
     def __init__(self, sockets: "SkynetSockets", socket_id: str, arrival: Arrival) -> None:

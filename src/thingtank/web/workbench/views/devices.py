@@ -53,11 +53,12 @@ from thingtank.web.workbench.panels import (
     read_channels,
     read_rows,
     read_waypoints,
-    request_row,
 )
 from thingtank.web.workbench.provisioning import read_provision
 from thingtank.web.workbench.refusals import newest_refused
+from thingtank.web.workbench.request_panels import RequestRow, request_row
 from thingtank.web.workbench.trigger_panels import read_triggers
+from thingtank.web.workbench.views.requests import command_marks
 
 PER_PAGE = 25
 KEYS_PER_PAGE = 25
@@ -172,11 +173,17 @@ def device(request: HttpRequest, feed_id: int) -> HttpResponse:
         context["triggers"] = tank_access.run(read_triggers(tank, feed_id))
         context["messaging"] = tank_access.run(read_messaging(tank, caller, found))
         context |= _connect_context(request, found, channels)
-        rows = [request_row(event) for event in tank.request_log.of_device(feed_id)]
+        rows = tank_access.run(_requests(feed_id))
         context |= {"requests": rows, "refused": newest_refused(rows)}
+        context["command_marks"] = command_marks(request)
         if is_simulated(found.properties):
             context |= simulator_context(caller)
     return render(request, "workbench/device.html", context)
+
+
+async def _requests(feed_id: int) -> list[RequestRow]:
+    tank = tank_access.tank()
+    return [request_row(tank, each) for each in tank.request_log.of_device(feed_id)]
 
 
 def _connect_context(

@@ -1,0 +1,1 @@
+"""MongoDB's own Django backend, with whole numbers for ids."""

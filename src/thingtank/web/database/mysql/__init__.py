@@ -1,0 +1,1 @@
+"""Django's MySQL and MariaDB by PyMySQL, comparing text exactly."""

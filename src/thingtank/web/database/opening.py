@@ -1,0 +1,76 @@
+"""Opens the database of a data folder: reachable, new enough, ours, and with all tables."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+
+from thingtank.web import setup
+from thingtank.web.database.claim import ServerLock, check_claim, claim
+from thingtank.web.database.mark import read_mark
+from thingtank.web.database.trouble import DatabaseRefused, told
+from thingtank.web.database.url import MONGODB, SQLITE, Database
+
+
+def open_database(database: Database, folder: Path, secret: bytes) -> ServerLock:
+    """Make a database ready, whose lock is held until what is returned is closed. Blocking.
+
+    Raises:
+        DatabaseRefused: it cannot be used, or is another's.
+    """
+    lock = ServerLock(database)
+    try:
+        with told(database):
+            _check_transactions(database)
+            lock.take()
+            check_claim(folder, database, secret)
+            setup.migrate()
+            claim(folder, database, secret)
+    except BaseException:
+        lock.close()
+        raise
+    finally:
+        connection.close()
+    return lock
+
+
+def look_at_database(database: Database, folder: Path, secret: bytes) -> tuple[str, str, str]:
+    """Look whether a database could be opened; change nothing. Blocking.
+
+    Returns:
+        What it is, its version, and what is with its tables: `current`, `to be made`, or
+        `to be brought up to date`.
+
+    Raises:
+        DatabaseRefused: it cannot be used, or is another's.
+    """
+    try:
+        with told(database):
+            _check_transactions(database)
+            check_claim(folder, database, secret)
+            if database.kind is SQLITE and not Path(database.settings["NAME"]).exists():
+                return (
+                    database.kind.name,
+                    sqlite3.sqlite_version,
+                    "to be made",
+                )  # to ask more would make it
+            connection.ensure_connection()
+            version = connection.get_database_version()
+            mark = read_mark()
+            is_current = mark == setup.migrations_mark()
+            has_any = mark or "django_migrations" in connection.introspection.table_names()
+    finally:
+        connection.close()
+    tables = "current" if is_current else "to be brought up to date" if has_any else "to be made"
+    return connection.display_name, ".".join(map(str, version)), tables
+
+
+def _check_transactions(database: Database) -> None:
+    """Raise DatabaseRefused if a server could leave half of a change."""
+    features: Any = connection.features
+    if database.kind is MONGODB and not features._supports_transactions:
+        raise DatabaseRefused(
+            f"MongoDB of {database.shown} has no transactions; start it with --replSet NAME, and"
+            " once, in its shell, run rs.initiate(): a replica set may have one member"
+        )

@@ -1,0 +1,1 @@
+"""Django's PostgreSQL, keeping JSON as it was written."""

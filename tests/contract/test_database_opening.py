@@ -1,0 +1,167 @@
+"""A database that cannot be used is refused with a sentence that says why, and what to do."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.contract.conftest import Databases
+from tests.database_servers import KINDS, PASSWORD, DatabaseServer
+from tests.emulated_mongodb import emulated_mongodb
+
+SECRET = bytes(range(32))
+
+
+@pytest.fixture(params=KINDS)
+def server(request: pytest.FixtureRequest, databases: Databases) -> DatabaseServer:
+    return databases.server(request.param)
+
+
+@pytest.fixture
+def name(server: DatabaseServer) -> Iterator[str]:
+    made = server.new_database()
+    yield made
+    server.drop(made)
+
+
+def opened(databases: Databases, url: str, folder: Path, secret: bytes = SECRET) -> None:
+    """Open a database as a server would, and let it go."""
+    from thingtank.web.database.opening import open_database
+
+    with databases.at(url) as database:
+        open_database(database, folder, secret).close()
+
+
+def why_refused(databases: Databases, url: str, folder: Path, secret: bytes = SECRET) -> str:
+    from thingtank.web.database.trouble import DatabaseRefused
+
+    with pytest.raises(DatabaseRefused) as refused:
+        opened(databases, url, folder, secret)
+    assert PASSWORD not in str(refused.value)
+    return str(refused.value)
+
+
+def weak_user(server: DatabaseServer, name: str) -> str:
+    """The URL for a user who may come in, and make nothing."""
+    user = f"weak_{name}"
+    if server.kind == "postgresql":
+        server.run(f"CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}'")
+        server.run("REVOKE CREATE ON SCHEMA public FROM PUBLIC", name=name)
+    else:
+        server.run(
+            f"CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'",
+            f"GRANT SELECT ON {name}.* TO {user}@'%'",
+        )
+    return server.url(name, user=user)
+
+
+def test_what_is_wrong_with_a_server_is_said(
+    databases: Databases, server: DatabaseServer, name: str, tmp_path: Path
+) -> None:
+    url = server.url(name)
+    rows = [
+        (server.url(name, password="hunter22"), f"127.0.0.1:{server.port} refuses .*password"),
+        (server.url("nowhere"), "has no database nowhere; make it with"),
+        (weak_user(server, name), f"does not let user weak_{name} make tables in {name};"),
+        (url.replace(f":{server.port}/", ":1/"), "127.0.0.1:1 cannot be reached: .*refused"),
+        (f"{url}?nonsense=1", "knows no option nonsense"),
+    ]
+    for bad, words in rows:
+        said = why_refused(databases, bad, tmp_path)
+        assert re.search(words, said), said
+        assert "hunter22" not in said
+
+
+def test_a_server_that_is_too_old_is_told_which_it_must_be(
+    databases: Databases,
+    server: DatabaseServer,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from django.db import connections
+
+    with databases.at(server.url(name)):
+        features = type(connections["default"].features)
+    monkeypatch.setattr(features, "minimum_database_version", (99, 9))
+    said = why_refused(databases, server.url(name), tmp_path)
+    assert re.search(r"is too old: \w+ 99.9 or later is required, and it is 1\d", said), said
+
+
+def test_only_one_process_has_a_database_at_a_time(
+    databases: Databases, server: DatabaseServer, name: str, tmp_path: Path
+) -> None:
+    from thingtank.web.database.opening import open_database
+
+    url = server.url(name)
+    with databases.at(url) as database:
+        lock = open_database(database, tmp_path, SECRET)
+        assert "is in use by another Thing Tank" in why_refused(databases, url, tmp_path)
+        end_connections(server, name)
+        lock.renew()
+        assert "is in use by another Thing Tank" in why_refused(databases, url, tmp_path)
+        lock.close()
+    opened(databases, url, tmp_path)
+
+
+def end_connections(server: DatabaseServer, name: str) -> None:
+    """Have a server hang up, as when it is restarted."""
+    if server.kind == "postgresql":
+        rows, end = "SELECT pid, datname FROM pg_stat_activity", "SELECT pg_terminate_backend({})"
+    else:
+        rows, end = "SELECT id, db FROM information_schema.processlist", "KILL {}"
+    for number, database in server.run(rows):
+        if database == name:
+            server.run(end.format(number))
+
+
+def test_a_folder_has_one_database_and_a_database_one_folder(
+    databases: Databases, server: DatabaseServer, name: str, tmp_path: Path
+) -> None:
+    url = server.socket_url(name)
+    opened(databases, url, tmp_path)
+    noted = (tmp_path / "database.txt").read_text()
+    assert name in noted
+    assert PASSWORD not in noted
+    opened(databases, server.url(name), tmp_path)  # the same by another way
+
+    other = tmp_path / "other"
+    other.mkdir()
+    assert "belongs to another Thing Tank" in why_refused(databases, url, other, bytes(32))
+
+    usual = f"sqlite:///{tmp_path / 'directory.sqlite3'}"
+    said = why_refused(databases, usual, tmp_path)
+    assert f"127.0.0.1:{server.port}/{name}, and sqlite:///directory.sqlite3 has none yet" in said
+    assert not (tmp_path / "directory.sqlite3").exists()
+
+    opened(databases, f"sqlite:///{other / 'directory.sqlite3'}", other)
+    empty = server.new_database()
+    assert "has none yet; set `database`" in why_refused(databases, server.url(empty), other)
+    server.drop(empty)
+
+
+def test_mongodb_numbers_its_rows_as_the_others_do(databases: Databases, tmp_path: Path) -> None:
+    with emulated_mongodb() as url, databases.at(url):
+        from thingtank.web.accounts.models import Account
+        from thingtank.web.setup import migrate
+
+        migrate()
+        alice, bob = (Account.objects.create_user(login) for login in ("alice", "bob"))
+        assert [alice.pk, bob.pk] == [1, 2]
+        bob.delete()
+        Account.objects.create(pk=7, username="carol")
+        assert Account.objects.create_user("dora").pk == 8  # and never 2 again
+        assert list(Account.objects.order_by("id").values_list("username", flat=True)) == [
+            "alice",
+            "carol",
+            "dora",
+        ]
+
+
+def test_a_mongodb_that_is_not_there_is_told_in_words(databases: Databases, tmp_path: Path) -> None:
+    from thingtank.web.database.trouble import DatabaseRefused
+
+    url = "mongodb://me:hunter22@127.0.0.1:1/tank?serverSelectionTimeoutMS=200"
+    with pytest.raises(DatabaseRefused, match="cannot be reached") as refused:
+        opened(databases, url, tmp_path)
+    assert "hunter22" not in str(refused.value)

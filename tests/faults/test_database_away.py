@@ -1,0 +1,66 @@
+"""The database server goes away while a tank runs, and comes back: devices notice nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from tests.database_servers import KINDS, OwnServer, own_server
+from tests.live_server import LiveServer, start_server
+
+
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest) -> Iterator[OwnServer]:
+    with own_server(request.param) as own:
+        yield own
+
+
+def put(server: LiveServer, value: str) -> int:
+    """Write a value of a channel that there is."""
+    url = f"{server.url}/v2/feeds/{server.feed_id}.json"
+    document = {"version": "1.0.0", "datastreams": [{"id": "level", "current_value": value}]}
+    headers = {"X-ApiKey": server.api_key}
+    return requests.put(url, json=document, headers=headers, timeout=30).status_code
+
+
+def new_device(server: LiveServer, key: str) -> requests.Response:
+    headers = {"X-ApiKey": key}
+    url = f"{server.url}/v2/feeds.json"
+    return requests.post(
+        url, json={"title": "New", "version": "1.0.0"}, headers=headers, timeout=30
+    )
+
+
+def test_devices_write_on_while_the_database_is_away_and_all_is_well_when_it_is_back(
+    database: OwnServer, tmp_path: Path
+) -> None:
+    url = database.server.url(database.server.new_database())
+    with start_server(tmp_path, "--database", url, is_furnished=False) as server:
+        browser = requests.Session()
+        assert browser.get(server.welcome_url, timeout=30).status_code == 200
+        key = server.master_key()
+        assert put(server, "1") == 200
+        assert new_device(server, key).status_code == 201
+
+        database.stop()
+        assert put(server, "2") == 200
+        refused = new_device(server, key)
+        assert refused.status_code == 503, refused.text
+        page = browser.get(f"{server.url}/", timeout=30)
+        assert page.status_code == 503
+        assert "its database does not answer" in page.text
+        assert int(page.headers["Retry-After"]) > 0
+        assert put(server, "3") == 200
+
+        database.start()
+        assert new_device(server, key).status_code == 201
+        assert browser.get(f"{server.url}/", timeout=30).status_code == 200
+        assert put(server, "4") == 200
+        history = requests.get(
+            f"{server.url}/v2/feeds/{server.feed_id}/datastreams/level.json?duration=1hour",
+            headers={"X-ApiKey": server.api_key},
+            timeout=30,
+        )
+        assert [point["value"] for point in history.json()["datapoints"]] == ["1", "2", "3", "4"]
+    assert "Traceback" not in server.output()
+    assert "directory_write_failed" in server.output()

@@ -1,0 +1,83 @@
+"""A directory moves from SQLite to a server and back by one command, with all that is in it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+from tests.database_servers import KINDS, PASSWORD, shared_server
+from tests.live_server import LiveServer, start_server
+from tests.needed import run_folder
+
+
+def thingtank(*words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "thingtank.cli.main", *words]
+    return subprocess.run(
+        command, input=given, capture_output=True, text=True, timeout=100, check=False
+    )
+
+
+def write(server: LiveServer, feed_id: int, key: str, value: str) -> int:
+    return requests.put(
+        f"{server.url}/v2/feeds/{feed_id}.json",
+        json={"datastreams": [{"id": "level", "current_value": value}]},
+        headers={"X-ApiKey": key},
+        timeout=20,
+    ).status_code
+
+
+def values(server: LiveServer, feed_id: int, key: str) -> list[str]:
+    url = f"{server.url}/v2/feeds/{feed_id}/datastreams/level.json?duration=1hour"
+    found = requests.get(url, headers={"X-ApiKey": key}, timeout=20).json()
+    return [point["value"] for point in found["datapoints"]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_directory_is_copied_and_the_tank_goes_on_with_it(
+    kind: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path / "tank"
+    with start_server(folder) as server:
+        feed_id, key = server.feed_id, server.api_key
+        assert write(server, feed_id, key, "1") == 200
+        server.command("device", "create", "Roof 😀")
+        gone = server.command("device", "create", "Gone")
+        server.command("user", "create", "Ünal", "--password", "a long password")
+        subprocess_words = (
+            "device",
+            "delete",
+            str(gone["feed_id"]),
+            "--yes",
+            "--data",
+            str(folder),
+        )
+        assert thingtank(*subprocess_words).returncode == 0
+        refused = thingtank("database", "copy", "postgres://h/x", "--data", str(folder))
+        assert refused.returncode == 1
+        assert "is in use by another Thing Tank" in refused.stderr
+
+    with shared_server(kind, run_folder(tmp_path_factory)) as database:
+        url = database.url(database.new_database())
+        copied = thingtank("database", "copy", "-", "--data", str(folder), given=url)
+        assert copied.returncode == 0, copied.stderr
+        assert PASSWORD not in copied.stdout + copied.stderr
+        again = thingtank("database", "copy", url, "--data", str(folder))
+        assert "has accounts in it; copy to an empty database" in again.stderr
+
+        (folder / "thingtank.toml").write_text(f'database = "{url}"\n')
+        checked = thingtank("database", "check", "--data", str(folder))
+        assert "tables are current" in checked.stdout, checked.stderr
+        with start_server(folder, is_furnished=False) as server:
+            assert write(server, feed_id, key, "2") == 200
+            assert values(server, feed_id, key) == ["1", "2"]
+            logins = [user["login"] for user in server.command("user", "list")["users"]]  # type: ignore[attr-defined] # JSON
+            assert logins == ["owner", "Ünal"]
+            assert "Roof 😀" in str(server.command("device", "list"))
+            made = server.command("device", "create", "New")
+            assert int(str(made["feed_id"])) > int(str(gone["feed_id"]))  # no number twice
+
+        back = f"sqlite:///{tmp_path / 'back.sqlite3'}"
+        assert thingtank("database", "copy", back, "--data", str(folder)).returncode == 0
+        with start_server(folder, "--database", back, is_furnished=False) as server:
+            assert values(server, feed_id, key) == ["1", "2"]
