@@ -30,8 +30,9 @@ browser: dev  ## Journeys in headless Chromium; screenshots in build/screenshots
 bench: dev  ## Measure and print one table: make bench ARGS="--quick archive"
 	$(BIN)/python -m tests.bench $(ARGS)
 
-docs: dev  ## Write the reference pages that follow from the code
+docs: dev  ## Make the site of the pages in docs: build/site/index.html
 	$(BIN)/python tools/make_docs.py
+	$(BIN)/sphinx-build -qW --keep-going -d build/site-pages docs build/site
 
 lock: dev  ## Write the lock files anew from pyproject.toml
 	$(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --all-build-deps -o requirements.lock pyproject.toml

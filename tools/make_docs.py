@@ -1,4 +1,4 @@
-"""Write the reference pages that follow from the code: settings, command line, WAMP procedures.
+"""Write the reference pages that follow from the code: settings, commands, procedures, metrics.
 
 python tools/make_docs.py            write them
 python tools/make_docs.py --check    exit 1 when one is out of date
@@ -21,6 +21,7 @@ from thingtank.doors.wamp.tank_peer.error_table import ROWS
 from thingtank.doors.wamp.tank_peer.help import Help, help_of
 from thingtank.doors.wamp.tank_peer.procedures import PROCEDURES
 from thingtank.server.config import ALONE, ENVIRONMENT_PREFIX, Config, setting
+from thingtank.server.monitoring.families import FAMILIES
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 _ATTRIBUTE = re.compile(r"^ {4}(\w+(?:, \w+)*): (.*(?:\n {8}.*)*)", re.MULTILINE)
@@ -82,8 +83,6 @@ def meanings_of(struct: type) -> dict[str, str]:
     for names, text in _ATTRIBUTE.findall(inspect.getdoc(struct) or ""):
         for name in names.split(", "):
             found[name] = " ".join(text.split())
-    if "port" in getattr(struct, "__struct_fields__", ()):
-        found.setdefault("port", "A port, 0 for any free one, or off. No such door yet.")
     return found
 
 
@@ -182,10 +181,35 @@ def _procedure_parts(told: Help) -> list[str]:
     return [*parts, f"Result: {told.returns}\n", f"Errors: {errors}\n"]
 
 
+def metrics_page() -> str:
+    """Every metric."""
+    parts = [
+        "# Metrics\n",
+        "Written by `make docs` from the code. `GET /metrics` of the web port answers in the text"
+        " format of Prometheus, or in OpenMetrics where the request's Accept header prefers that;"
+        " see [Watch it](../howto/watch-it.md). Numbers are taken when they are asked for; those"
+        " that have to be read from disk are ten seconds old at most. Counters begin at 0 with the"
+        " server. No label has a value that people choose.\n",
+        "| metric | kind | labels | meaning |\n| --- | --- | --- | --- |",
+    ]
+    for family in FAMILIES.values():
+        labels = "; ".join(f"`{name}`: {values}" for name, values in family.labels.items())
+        name = f"{family.name}_total" if family.kind == "counter" else family.name
+        name = f"{family.name}_info" if family.kind == "info" else name
+        parts.append(f"| `{name}` | {family.kind} | {labels} | {family.meaning} |")
+    parts.append(
+        "\nBeside these are the process's own, as all programs with Prometheus' client have them:"
+        " `process_cpu_seconds_total`, `process_resident_memory_bytes`, `process_open_fds`,"
+        " `process_max_fds`, `process_start_time_seconds`, `python_gc_*`."
+    )
+    return "\n".join(parts)
+
+
 PAGES = {
     "settings.md": settings_page,
     "command-line.md": command_line_page,
     "wamp-procedures.md": wamp_procedures_page,
+    "metrics.md": metrics_page,
 }
 
 

@@ -109,6 +109,7 @@ if [ "$lock" = requirements-dev.lock ]; then
     command -v chromium-headless-shell >/dev/null ||
         missing="$missing chromium-headless-shell fonts-dejavu-core"
     command -v curl >/dev/null || missing="$missing curl"
+    command -v g++ >/dev/null || missing="$missing g++"
     command -v node >/dev/null || missing="$missing nodejs"
     command -v npm >/dev/null || missing="$missing npm"
     # Debian has mosquitto where only root's PATH goes.

@@ -84,14 +84,15 @@ def child(folder: str, work: str, devices: int, url: str = DEFAULT_URL) -> dict[
     return found
 
 
-def fill(devices: int) -> dict[str, float]:
+def fill(devices: int, first_us: int = 0) -> dict[str, float]:
+    """Devices of the owner, made a microsecond apart from `first_us` on."""
     from thingtank.web.accounts.models import Account
     from thingtank.web.catalog import models
     from thingtank.web.catalog.sealing import Sealer
 
     sealer = Sealer(SECRET)
     dice = random.Random(SEED)
-    owner = Account.objects.create_superuser("owner")
+    owner = Account.objects.first() or Account.objects.create_superuser("owner")
     permission = {
         "access_methods": ["get", "put", "post", "delete"],
         "source_ip": "",
@@ -103,8 +104,8 @@ def fill(devices: int) -> dict[str, float]:
             models.Device(
                 uuid=f"{number:08d}-0000-4000-8000-000000000000", account=owner, title=f"Node {number}",
                 description=f"On the {dice.choice(PLACES)}, in sight of the {dice.choice(PLACES)}",
-                tags=[dice.choice(PLACES), f"row {number % 50}"], created_us=number,
-                updated_us=number, token_digest=number.to_bytes(32, "big"),
+                tags=[dice.choice(PLACES), f"row {number % 50}"], created_us=first_us + number,
+                updated_us=first_us + number, token_digest=number.to_bytes(32, "big"),
                 location={"name": "Roof", "lat": dice.uniform(-90, 90), "lon": dice.uniform(-180, 180), "ele": "920"},
             )
             for number in numbers

@@ -3,9 +3,17 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    sync_playwright,
+)
 from tests.live_server import LiveServer, start_server
 from tests.needed import find_chromium
 
@@ -55,9 +63,23 @@ def signed_in(chromium: Browser, server: LiveServer) -> dict[str, object]:
     return dict(state)
 
 
+def leaves_origin(request: Request) -> bool:
+    """Whether a page asks another origin than its own for something, or posts a form there."""
+    address = urlsplit(request.url)
+    if address.scheme not in ("http", "https", "ws", "wss"):
+        return False  # data and blobs are the page's own
+    own = urlsplit(request.frame.url)
+    if request.is_navigation_request() and (request.method == "GET" or own.scheme == "about"):
+        return False  # a link that was followed, or an address that was typed
+    return address.netloc != own.netloc
+
+
 @pytest.fixture
 def open_browser(chromium: Browser) -> Iterator[OpenBrowser]:
-    """Open a window of its own; the test fails if one of its pages complained or broke the policy."""
+    """Open a window of its own, whose pages must not complain, break the policy, or ask elsewhere.
+
+    If one does, the test fails. Elsewhere is any origin but the page's own.
+    """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
@@ -66,12 +88,20 @@ def open_browser(chromium: Browser) -> Iterator[OpenBrowser]:
         if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
             complaints.append(message.text)
 
-    def open_one(width: int = 1280, height: int = 900, **options: object) -> Page:
+    def look(request: Request) -> None:
+        if leaves_origin(request):
+            complaints.append(f"a page asks for {request.url}")
+
+    def open_one(
+        width: int = 1280, height: int = 900, *, may_leave: bool = False, **options: object
+    ) -> Page:
         context = chromium.new_context(viewport={"width": width, "height": height}, **options)
         context.set_default_timeout(WAIT_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("console", note)
+        if not may_leave:
+            page.on("request", look)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         return page
 

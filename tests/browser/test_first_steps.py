@@ -28,8 +28,10 @@ def add_device(page: Page, name: str, *, public: bool = False) -> None:
     page.wait_for_url(re.compile(r"/feeds/\d+"))
 
 
-def shown_line(page: Page) -> str:
-    page.get_by_role("button", name="Show key", exact=True).click()
+def shown_line(page: Page, *, is_new: bool = True) -> str:
+    """The line of a device's page with its key, which is shown at once when it was just added."""
+    if not is_new:
+        page.get_by_role("button", name="Show key", exact=True).click()
     line = page.locator("#curl-line")
     expect(line).not_to_contain_text("•")
     return line.inner_text()
@@ -54,7 +56,7 @@ def test_from_the_link_to_a_live_chart(new_server: LiveServer, open_browser: Ope
     dialog.get_by_role("button", name="Add Device").click()
     page.wait_for_url(re.compile(r"/feeds/\d+"))
     expect(page.get_by_role("heading", name="Probe <b>& Söhne")).to_be_visible()
-    expect(page.get_by_text("No channels yet")).to_be_visible()
+    expect(page.get_by_text("Waiting for the first value")).to_be_visible()
     expect(page.locator("#keys")).to_contain_text("Auto-generated Probe <b>& Söhne device key")
     for permission in ("READ", "UPDATE", "CREATE", "DELETE"):
         expect(page.locator("#keys")).to_contain_text(permission)
@@ -135,13 +137,14 @@ def test_a_device_is_described_keyed_and_deleted(
     dialog.get_by_role("button", name="Save").click()
     expect(page.locator("#metadata")).to_contain_text("glass")
 
+    expect(page.locator("#keys li")).to_have_count(2)  # its own, and the one that was copied
     page.get_by_role("link", name="Add key").click()
     dialog.get_by_label("Label").fill("Wall display")
     dialog.get_by_role("button", name="Add key").click()
-    expect(page.locator("#keys li")).to_have_count(2)
+    expect(page.locator("#keys li")).to_have_count(3)
     page.get_by_role("link", name="Delete key Wall display").click()
     dialog.get_by_role("button").first.click()
-    expect(page.locator("#keys li")).to_have_count(1)
+    expect(page.locator("#keys li")).to_have_count(2)
 
     page.get_by_role("link", name="Delete this device").click()
     dialog.get_by_label("Name").fill("greenhouse")
@@ -226,7 +229,7 @@ def test_a_channel_deleted_by_the_api_leaves_an_open_page(
         gone = requests.delete(f"{url}/datastreams/{name}", headers=headers, timeout=20)
         assert gone.status_code == 200
         expect(page.locator("#channels > article")).to_have_count(left_count)
-    expect(page.get_by_text("No channels yet")).to_be_visible()
+    expect(page.get_by_text("Waiting for the first value")).to_be_visible()
     requests.put(f"{url}.json", json=body, headers=headers, timeout=20)
     expect(page.locator("#channels > article")).to_have_count(2)
 

@@ -167,7 +167,7 @@ def test_a_tile_server_of_the_settings_is_asked_and_named(
     flags = ("--set", "web.map_tiles_url=http://localhost:9/{z}/{x}/{y}.png", "--set", "web.map_tiles_attribution=Tiles <b>&copy; us")  # fmt: skip
     with start_server(tmp_path_factory.mktemp("tiles"), *flags) as server:
         place(server, lat=48.2, lon=16.4)
-        page = open_browser()
+        page = open_browser(may_leave=True)
         asked: list[str] = []
         page.route("http://localhost:9/**", lambda route: (asked.append(route.request.url), route.abort()))  # fmt: skip
         page.goto(server.welcome_url)

@@ -247,20 +247,19 @@ def test_programs_of_a_device_page_run_as_they_stand(
     page = open_browser(storage_state=signed_in)
     page.goto(server.url)
     page.get_by_role("link", name="Porch lamp").click()
-    page.get_by_text("Connect as this device").click()
+    page.locator("#ways").get_by_text("SkyNet").click()
+    page.get_by_role("button", name="Make a token").click()
+    expect(page.locator("#skynet-python")).not_to_contain_text("•")
     program = page.locator("#skynet-python").inner_text()
     command = [sys.executable, "-c", program]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"}, start_new_session=True,
     ) as running:  # fmt: skip
-        assert running.stdin is not None
         assert running.stdout is not None
         try:
-            running.stdin.write(f"{lamp.token}\n")
-            running.stdin.flush()
             assert f"ready as {lamp.uuid}" in running.stdout.readline()
-            lines = page.locator("#skynet-curl").inner_text().replace("TOKEN", lamp.token)
+            lines = page.locator("#skynet-curl").inner_text()
             sending = lines[lines.index("curl -X POST") :]
             done = subprocess.run(
                 ["sh", "-c", sending], capture_output=True, timeout=20, check=True
@@ -276,7 +275,7 @@ def look_at_device(page: Page, open_browser: OpenBrowser, signed_in: dict[str, o
         looked = open_browser(*SIZES[size], color_scheme=theme, storage_state=signed_in)
         looked.goto(page.url)
         expect(looked.locator("#stream-state")).to_have_text("Live")
-        looked.get_by_text("Connect as this device").click()
+        looked.locator("#ways").get_by_text("SkyNet").click()
         check_fits(looked)
         check_readable(looked)
         screenshot(looked, f"device-messaging-{theme}-{size}")

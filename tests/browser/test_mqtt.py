@@ -45,7 +45,7 @@ def test_clients_are_seen_and_spoken_with(
 ) -> None:
     page = open_browser(storage_state=signed_in)
     page.goto(server.url)
-    page.get_by_role("link", name="MQTT", exact=True).click()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="MQTT").click()
     rows = page.locator(".router-row")
     expect(page.get_by_role("heading", name="Nobody is connected")).to_be_visible()
     expect(page.locator("#thingtank-code")).to_contain_text(server.sockets["mqtt"])

@@ -77,7 +77,7 @@ def test_a_device_is_developed_deactivated_and_activated_again_by_a_stranger(
     page.get_by_role("button", name="Show product secret").click()
     expect(page.locator("#product-secret")).to_have_text(re.compile(r"^[0-9a-f]{40}$"))
     code = page.locator("#activation-code").inner_text()
-    page.get_by_role("button", name="Show key", exact=True).click()
+    page.get_by_role("button", name=re.compile("^Show key Auto-generated")).click()
     expect(page.locator("#keys code").first).not_to_contain_text("•")
     old_key = page.locator("#keys code").first.inner_text()
     feed_id = feed_url.rsplit("/", 1)[1]
@@ -86,7 +86,7 @@ def test_a_device_is_developed_deactivated_and_activated_again_by_a_stranger(
     page.get_by_role("link", name="Deactivate").click()
     submit(page, "Deactivate")
     expect(page.locator(".device-head .badges")).to_contain_text("Deactivated")
-    expect(page.locator("#notices")).to_contain_text("Its key is dead")
+    expect(page.locator("#notices")).to_contain_text("Its keys are dead")
     assert put_value(server, feed_id, old_key, "2") == 401
 
     stranger = open_browser(390, 844)

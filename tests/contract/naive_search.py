@@ -27,7 +27,18 @@ def naive_search(
         asked = words(query.text, with_parts=False)
         fitting = [item for item in found if fits(asked, *item, directory)]
         found = fitting or [item for item in found if fits(asked, *item, directory, forgives=True)]
-    devices = [device for device, _ in found]
+    devices = in_order(directory, [device for device, _ in found], query, currents_us)
+    return devices[::-1] if query.is_reversed else devices
+
+
+def in_order(
+    directory: Directory,
+    devices: list[Device],
+    query: DeviceQuery,
+    currents_us: Mapping[int, int],
+) -> list[Device]:
+    if query.order == "updated_at":
+        return sorted(devices, key=lambda device: (device.updated_us, device.device_id), reverse=True)  # fmt: skip
     if query.order == "title":
         return sorted(devices, key=lambda device: (device.title.casefold(), device.device_id))
     if query.order == "retrieved_at":
@@ -56,6 +67,8 @@ def passes(
         (not query.tag or query.tag.casefold() in [tag.casefold() for tag in tags])
         and (not query.units or query.units.lower() in labels)
         and (not query.user or directory.get_account(device.account_id).login == query.user)
+        and (query.updated_since_us is None or device.updated_us >= query.updated_since_us)
+        and (not query.product_id or device.product_id == query.product_id)
         and (query.device_ids is None or device.device_id in query.device_ids)
         and (query.lat is None or is_near(device, query))
     )

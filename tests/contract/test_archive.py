@@ -321,9 +321,9 @@ async def test_buckets_summarize_numbers_and_count_texts(archive: Archive) -> No
     await write(archive, 1, (10, "1"), (12, "on"), (19, "2.5"), (20, "off"), (45, "+4"))
     assert await archive.read_buckets([1], 0, 100, 10) == {
         1: [
-            Bucket(10, 3, 2, 1, 2.5, 3.5, 10, 1.0, 19, 2.5),
-            Bucket(20, 1, 0, None, None, None, 20, "off", 20, "off"),
-            Bucket(40, 1, 1, 4, 4, 4, 45, "+4", 45, "+4"),
+            Bucket(10, 3, 2, 1, 2.5, 3.5, 10, 1.0, 19, 2.5, 10, 19),
+            Bucket(20, 1, 0, None, None, None, 20, "off", 20, "off", None, None),
+            Bucket(40, 1, 1, 4, 4, 4, 45, "+4", 45, "+4", 45, 45),
         ]
     }
     found = await archive.read_buckets([1], 0, 20, 20)
@@ -368,7 +368,7 @@ async def test_overwritten_and_deleted_datapoints_are_in_no_bucket(archive: Arch
     await write(archive, 1, (10, "5"))
     await archive.delete([1], 11, 12)
     assert await archive.read_buckets([1], 0, 100, 10) == {
-        1: [Bucket(10, 2, 2, 3, 5, 8, 10, 5.0, 12, 3.0)]
+        1: [Bucket(10, 2, 2, 3, 5, 8, 10, 5.0, 12, 3.0, 12, 10)]
     }
 
 

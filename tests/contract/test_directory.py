@@ -28,7 +28,7 @@ from thingtank.tank.errors import (
     StorageFailed,
     ValidationFailed,
 )
-from thingtank.tank.interfaces import DeviceQuery, Directory
+from thingtank.tank.interfaces import DeviceQuery, Directory, Mark
 from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission, Resource
 from thingtank.tank.things import Account, Datastream, Device, Location, Unit, Waypoint
 from thingtank.tank.waypoints import WAYPOINTS_MAX
@@ -178,6 +178,59 @@ async def test_keys_are_found_listed_and_deleted(opened: Opened, directory: Dire
     assert directory.find_key("sesame") is None
     with pytest.raises(NoSuchKey):
         directory.get_key(key.key_id)
+
+
+async def test_keys_are_found_by_the_feeds_that_they_name_as_those_are_now(
+    opened: Opened, directory: Directory
+) -> None:
+    def naming(*feed_ids: int) -> tuple[Permission, ...]:
+        return (Permission(("get",), tuple(Resource(feed_id, "t") for feed_id in feed_ids)),)
+
+    alice, bob = opened.alice.account_id, opened.bob.account_id
+    owners_and_feeds = [(alice, (7, 8)), (alice, (8,)), (alice, ()), (bob, (8,))]
+    first, second, _, other = [
+        await directory.insert_key(ApiKey(0, owner, "k", naming(*feeds)), f"secret {number}")
+        for number, (owner, feeds) in enumerate(owners_and_feeds)
+    ]
+    assert list(directory.keys_of(alice, 7)) == [first]
+    assert list(directory.keys_of(alice, 8)) == [first, second]
+    assert list(directory.keys_of(bob, 8)) == [other]
+    assert list(directory.keys_of(alice, 9)) == []
+    changed = await directory.update_key(
+        second.key_id, lambda newest: msgspec.structs.replace(newest, permissions=naming(7, 9))
+    )
+    assert [key.key_id for key in directory.keys_of(alice, 7)] == [first.key_id, second.key_id]
+    assert list(directory.keys_of(alice, 9)) == [changed]
+    await directory.delete_key(first.key_id)
+    assert list(directory.keys_of(alice, 7)) == [changed]
+    assert list(directory.keys_of(alice, 8)) == []
+
+
+async def test_places_are_those_of_all_that_a_query_finds(
+    opened: Opened, directory: Directory
+) -> None:
+    drafts = [
+        Device(0, "uuid-1", opened.alice.account_id, "roof", location=Location(lat=52.5, lon=13.4)),
+        Device(0, "uuid-2", opened.alice.account_id, "cellar"),
+        Device(0, "uuid-3", opened.bob.account_id, "roof", location=Location(lat=-12.05, lon=-77.04), private=False),
+        Device(0, "uuid-4", opened.bob.account_id, "roof", location=Location(lat=1, lon=2)),
+    ]  # fmt: skip
+    ids = [(await directory.insert_device(draft, (), "t", None)).device_id for draft in drafts]
+
+    def found(**terms: Any) -> tuple[dict[int, tuple[float, float]], int]:
+        places = directory.device_places(DeviceQuery(per_page=1, **terms))
+        columns = (places.device_ids.tolist(), places.lats.tolist(), places.lons.tolist())
+        rows = zip(*columns, strict=True)
+        return {device_id: (lat, lon) for device_id, lat, lon in rows}, places.found_count
+
+    berlin, lima = {ids[0]: (52.5, 13.4)}, {ids[2]: (-12.05, -77.04)}
+    assert found(account_id=opened.alice.account_id) == (berlin, 2)
+    assert found(account_id=opened.alice.account_id, with_public=True) == (berlin | lima, 3)
+    assert found(account_id=opened.alice.account_id, text="cellar") == ({}, 1)
+    await directory.update_device(
+        ids[0], lambda it: msgspec.structs.replace(it, location=Location(lat=0, lon=180))
+    )
+    assert found(account_id=opened.alice.account_id) == ({ids[0]: (0, 180)}, 2)
 
 
 async def test_a_key_is_changed_and_keeps_its_secret(opened: Opened, directory: Directory) -> None:
@@ -379,6 +432,7 @@ DEVICE_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "location": LOCATIONS,
     "created_us": st.integers(0, 3),
     "updated_us": st.sampled_from([0, 5, NOW_US]),
+    "product_id": st.sampled_from(["", "p"]),
 }
 NAMES = st.sampled_from(["t", "humidity", "outdoorTemp", "temperature"])
 WHICH = st.integers(0, 5)
@@ -399,7 +453,10 @@ ASKED = st.fixed_dictionaries(
         "units": st.sampled_from(["celsius", "c", "°c"]),
         "user": st.sampled_from(["alice", "bob", "carol"]),
         "status": st.sampled_from(["all", "live", "frozen"]),
-        "order": st.sampled_from(["created_at", "retrieved_at", "title"]),
+        "order": st.sampled_from(["created_at", "updated_at", "retrieved_at", "title"]),
+        "is_reversed": st.booleans(),
+        "updated_since_us": st.integers(0, 5),
+        "product_id": st.sampled_from(["p", "q"]),
         "page": st.integers(1, 2),
         "per_page": st.sampled_from([1, 3, 50]),
     },
@@ -478,6 +535,26 @@ class Changed:
         start = (query.page - 1) * query.per_page
         assert page.devices == naive[start : start + query.per_page]
         assert page.total_count == self.directory.count_devices(query) == len(naive)
+        self.check_walk(query, naive)
+
+    def check_walk(self, query: DeviceQuery, naive: list[Device]) -> None:
+        """By where the last page ended, there and back, everything is met once and in order."""
+        query = msgspec.structs.replace(query, page=1, per_page=2)
+        walked = self.walk(query)
+        assert [device for device, _ in walked] == naive
+        if walked:
+            turned = {"is_reversed": not query.is_reversed, "after": walked[-1][1]}
+            back = self.walk(msgspec.structs.replace(query, **turned))
+            assert [device for device, _ in back] == naive[-2::-1]
+
+    def walk(self, query: DeviceQuery) -> list[tuple[Device, Mark]]:
+        walked: list[tuple[Device, Mark]] = []
+        while True:
+            page = self.directory.list_devices(query)
+            walked += zip(page.devices, page.marks, strict=True)
+            if len(page.devices) < query.per_page:
+                return walked
+            query = msgspec.structs.replace(query, after=page.marks[-1])
 
     async def clear(self) -> None:
         for device_id in self.ids:
@@ -512,6 +589,31 @@ async def test_the_index_agrees_with_a_plain_search_after_any_changes(
         changed.check(DeviceQuery(everybody=True, **terms))
     await changed.clear()
     assert opened.directory.count_devices(DeviceQuery(everybody=True)) == 0
+
+
+async def test_what_is_not_as_it_was_seen_is_not_deleted(opened: Opened) -> None:
+    class ChangedMeanwhile(Exception):
+        pass
+
+    seen: list[Any] = []
+
+    def refuse(newest: Device | Datastream) -> None:
+        seen.append(newest)
+        raise ChangedMeanwhile
+
+    directory: Directory = opened.directory
+    device = await made(opened, "Kept")
+    (stream,) = await directory.insert_datastreams(device.device_id, [Datastream(0, 0, "kept")])
+    with pytest.raises(ChangedMeanwhile):
+        await directory.delete_datastream(device.device_id, "kept", refuse)
+    with pytest.raises(ChangedMeanwhile):
+        await directory.delete_device(device.device_id, refuse)
+    assert seen == [stream, device]
+    assert directory.get_device(device.device_id) == device
+    assert directory.datastreams(device.device_id)["kept"] == stream
+    await directory.delete_datastream(device.device_id, "kept", seen.append)
+    await directory.delete_device(device.device_id, seen.append)
+    assert seen[2:] == [stream, device]
 
 
 async def test_a_loaded_index_finds_what_the_changed_one_found(database: Path) -> None:

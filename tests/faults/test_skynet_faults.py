@@ -10,6 +10,7 @@ import random
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +54,25 @@ SETS = (
 )
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    with start_skynet(tmp_path_factory.mktemp("faults"), *SETS) as running:
+@contextmanager
+def faultless(folder: Path) -> Iterator[LiveServer]:
+    with start_skynet(folder, *SETS) as running:
         yield running
         output = running.output()
         assert "Traceback" not in output, output
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with faultless(tmp_path_factory.mktemp("faults")) as running:
+        yield running
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[LiveServer]:
+    """For a test that takes all the room there is."""
+    with faultless(tmp_path) as running:
+        yield running
 
 
 @pytest.fixture
@@ -84,12 +98,24 @@ class Polite:
         self._wire.close()
 
 
-@pytest.fixture
-def polite(server: LiveServer) -> Iterator[Polite]:
+@contextmanager
+def politeness(server: LiveServer) -> Iterator[Polite]:
     found = Polite(server)
     yield found
     found.check()
     found.close()
+
+
+@pytest.fixture
+def polite(server: LiveServer) -> Iterator[Polite]:
+    with politeness(server) as found:
+        yield found
+
+
+@pytest.fixture
+def own_polite(own_server: LiveServer) -> Iterator[Polite]:
+    with politeness(own_server) as found:
+        yield found
 
 
 def resident_mb(server: LiveServer) -> float:
@@ -239,11 +265,11 @@ def send(
 
 
 def test_a_storm_of_reconnects_is_taken_twice_and_holds_nobody_up(
-    server: LiveServer, polite: Polite
+    own_server: LiveServer, own_polite: Polite
 ) -> None:
     """Three hundred that come at once, say who they are, and are cut off at once."""
-    devices = [make_device(server) for _ in range(10)]
-    base = server.sockets["skynet"].replace("http:", "ws:")
+    devices = [make_device(own_server) for _ in range(10)]
+    base = own_server.sockets["skynet"].replace("http:", "ws:")
 
     async def come(number: int) -> None:
         who = devices[number % len(devices)]
@@ -259,20 +285,20 @@ def test_a_storm_of_reconnects_is_taken_twice_and_holds_nobody_up(
 
     async def storm() -> None:
         coming = [asyncio.create_task(come(number)) for number in range(300)]
-        await asyncio.to_thread(polite.check, 5.0)
+        await asyncio.to_thread(own_polite.check, 5.0)
         await asyncio.gather(*coming)
 
     for _ in range(2):
         asyncio.run(storm())
         for who in devices:
-            wait_until(lambda who=who: not is_online(server, who))
+            wait_until(lambda who=who: not is_online(own_server, who))
 
 
 def test_as_many_sessions_as_there_may_be_all_abandoned_make_room_again(
-    server: LiveServer, polite: Polite
+    own_server: LiveServer, own_polite: Polite
 ) -> None:
     """Twice: so none is left of the first time."""
-    url = f"{server.sockets['skynet']}/socket.io/?EIO=4&transport=polling"
+    url = f"{own_server.sockets['skynet']}/socket.io/?EIO=4&transport=polling"
     with requests.Session() as http:
         for _ in range(2):
 
@@ -285,7 +311,7 @@ def test_as_many_sessions_as_there_may_be_all_abandoned_make_room_again(
                 opened += 1
                 assert opened <= CONNECTIONS_MAX
             assert opened > CONNECTIONS_MAX - 20
-            polite.check()
+            own_polite.check()
             wait_until(opens, 10)
             time.sleep(1.5)
 

@@ -1,11 +1,12 @@
 """The book's WAMP programs and the pair that calls, as programs of their own: Twisted and asyncio."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ import pytest
 from tests.interop.conftest import Served
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+PAGE = (EXAMPLES.parent / "docs/start/first-wamp-program.md").read_text()
 STOP_S_MAX = 20.0
 
 crosswise = pytest.mark.parametrize(
@@ -97,6 +99,30 @@ def test_the_asyncio_components_run_by_the_runner(
     ):
         assert heard.stdout is not None
         assert heard.stdout.readline().startswith("Received message: Message at time-stamp: 2")
+
+
+def test_the_pages_component_joins_by_the_runner_and_is_called(
+    served: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (component,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
+    (tmp_path / "thermometer.py").write_text(component)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    address = ["--url", f"rs://{urlsplit(served.server.sockets['wamp']).netloc}"]
+    wamp = [sys.executable, "-m", "thingtank.cli.main", "wamp"]
+    hear = [*wamp, "subscribe", "com.example.thermometer.started", *address]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with ExitStack() as at_the_end:
+        heard = at_the_end.enter_context(subprocess.Popen(hear, **pipes))
+        at_the_end.callback(heard.kill)
+        assert "Subscribed" in heard.stderr.readline()
+        runner = at_the_end.enter_context(
+            subprocess.Popen([*wamp, "run", "thermometer:Thermometer", *address], **pipes)
+        )
+        at_the_end.callback(runner.kill)
+        assert "com.example.thermometer.started" in heard.stdout.readline()
+        read = [*wamp, "call", "com.example.thermometer.read", *address]
+        done = subprocess.run(read, capture_output=True, text=True, timeout=STOP_S_MAX, check=False)
+    assert (done.returncode, done.stdout) == (0, "21.5\n")
 
 
 @pytest.mark.parametrize("name", ["box_8_02_publisher", "wamp_caller"])

@@ -50,3 +50,30 @@ def test_every_dependency_is_explained() -> None:
 @pytest.mark.parametrize("page", sorted(ROOT.glob("docs/howto/*.md")), ids=lambda page: page.stem)
 def test_who_wants_to_do_something_need_not_read_the_source(page: Path) -> None:
     assert re.findall(r"\bsrc/thingtank\S*", page.read_text()) == []
+
+
+def test_what_is_said_of_others_has_its_source() -> None:
+    text, _, sources = (ROOT / "docs/explain/compared.md").read_text().partition("\n## Sources\n")
+    named = [int(number) for number in re.findall(r"^(\d+)\. .*<https://", sources, re.M)]
+    assert named == list(range(1, len(named) + 1))
+    assert {int(number) for number in re.findall(r"\[(\d+)\]", text)} == set(named)
+
+
+def test_the_sources_that_docstrings_name_are_told() -> None:
+    page = (ROOT / "docs/reference/sources.md").read_text()
+    names = ("OASIS", "the WAMP", *re.findall(r"^\| ([^|]+?) \|", page, re.M)[2:])
+    told = [
+        source
+        for path in (ROOT / "src").rglob("*.py")
+        for source in re.findall(r"^ *Source: (.*)$", path.read_text(), re.M)
+    ]
+    assert len(told) > 150
+    assert [source for source in told if not source.startswith(names)] == []
+
+
+def test_the_architecture_names_every_package_and_its_layers() -> None:
+    text = (ROOT / "docs/explain/architecture.md").read_text()
+    packages = {path.parent.name for path in ROOT.glob("src/thingtank/*/__init__.py")}
+    assert set(re.findall(r"^\| `(\w+)/` \|", text, re.M)) == packages
+    (layers,) = re.findall(r"^cli · client → .*$", text, re.M)
+    assert set(re.findall(r"\w+", layers)) == packages

@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from thingtank.cli.archive import archive
+from thingtank.cli.backup import backup, restore
 from thingtank.cli.database import database
 from thingtank.cli.deliveries import delivery
 from thingtank.cli.devices import device
+from thingtank.cli.doctor import doctor
 from thingtank.cli.feeds import feed
 from thingtank.cli.keys import key
 from thingtank.cli.mqtt import mqtt
 from thingtank.cli.options import config_option, data_option, json_option, set_option
 from thingtank.cli.process import importing, run_and_leave
 from thingtank.cli.products import product
+from thingtank.cli.simulate import simulate
 from thingtank.cli.skynet import skynet
 from thingtank.cli.triggers import trigger
 from thingtank.cli.users import user
@@ -127,11 +130,11 @@ def _shown(value: Any) -> Any:
     return value
 
 
-_GROUPS = (
+for command in (
     device, product, feed, trigger, delivery, key, user, archive, database, wamp, mqtt, skynet,
-)  # fmt: skip
-for group in _GROUPS:
-    main.add_command(group)
+    simulate, backup, restore, doctor,
+):  # fmt: skip
+    main.add_command(command)
 
 
 def _load(data: Path, file: Path | None, sets: tuple[str, ...], flags: dict[str, str]) -> "Loaded":

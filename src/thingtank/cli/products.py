@@ -213,11 +213,11 @@ def activate(data: Path, as_json: bool, code: str) -> None:
 @json_option
 @data_option
 def deactivate(data: Path, as_json: bool, yes: bool, product_id: str, serial: str) -> None:
-    """Let a device be activated afresh: its key is dead at once, its feed stays."""
+    """Let a device be activated afresh: its keys are dead at once, its feed stays."""
     from thingtank.cli.output import print_json, with_times
 
     if not yes:
-        click.confirm(f"Deactivate {serial}? Its key is dead at once", abort=True)
+        click.confirm(f"Deactivate {serial}? Its keys are dead at once", abort=True)
     with Session(data) as session:
         row = session.call("product.deactivate", product_id=product_id, serial=serial)
     if as_json:

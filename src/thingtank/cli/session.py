@@ -1,9 +1,9 @@
 """How a command reaches its instance: through its server, or by opening the folder itself."""
 
-import logging
 import socket
 import time
 from contextlib import AsyncExitStack, ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -178,13 +178,16 @@ async def _open(folder: Path, stack: AsyncExitStack) -> "Context":
     with importing():
         from thingtank.server.config import FILE_NAME, load_config
         from thingtank.server.data_folder import open_folder
+        from thingtank.server.log_settings import LogSettings
         from thingtank.server.logs import set_up_logs
 
-    set_up_logs(logging.WARNING)  # a command tells its own story
+    set_up_logs(LogSettings(level="warning"))  # a command tells its own story
     opened = await open_folder(load_config(folder / FILE_NAME).config, folder, stack)
+    from thingtank.server.backup.copying import copy_folder
     from thingtank.server.operations.context import Context  # imports models: not before
 
-    return Context(opened.tank, opened.directory, opened.archive)
+    copy_files = partial(copy_folder, folder, opened)
+    return Context(opened.tank, opened.directory, opened.archive, copy_files)
 
 
 def explain(folder: Path, error: BaseException) -> None:

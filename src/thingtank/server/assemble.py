@@ -24,8 +24,13 @@ from thingtank.server.hooks.start import make_hook_parts, start_hooks
 from thingtank.server.housekeeping import Housekeeping
 from thingtank.server.http_server import HttpServer
 from thingtank.server.listening import reachable_host
+from thingtank.server.monitoring.monitor import Monitor
+from thingtank.server.monitoring.readiness import Phase, Readiness
+from thingtank.server.monitoring.samples import Doors
 from thingtank.server.mqtt_door import make_mqtt_door, mqtt_upgrades, open_mqtt_ports
 from thingtank.server.mqtt_workbench import open_mqtt_workbench
+from thingtank.server.request_ids import RequestIds
+from thingtank.server.simulator.start import open_simulators
 from thingtank.server.skynet_door import make_skynet_door, open_skynet_port
 from thingtank.server.skynet_workbench import open_skynet_workbench
 from thingtank.server.socket_doors import make_socket_door, open_sockets
@@ -61,6 +66,8 @@ class Instance:
         sockets: Mapping[str, str],
         welcome_path: str,
         stack: AsyncExitStack,
+        readiness: Readiness,
+        drain_s: float,
     ) -> None:
         self.tank = tank
         self.owner = owner
@@ -68,9 +75,16 @@ class Instance:
         self.url = url
         self.sockets = sockets
         self._stack = stack
+        self._readiness = readiness
+        self._drain_s = drain_s
 
     async def stop(self) -> None:
-        """Close the doors, let triggers see the last values, write it all, let the folder go."""
+        """Close the doors, let triggers see the last values, write it all, let the folder go.
+
+        Load balancers are told before, and have `server.drain_s` to hear it.
+        """
+        self._readiness.phase = Phase.STOPPING
+        await asyncio.sleep(self._drain_s)
         await self._stack.aclose()
 
 
@@ -89,13 +103,16 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         housekeeping = Housekeeping(opened.tank)
         housekeeping.start()
         stack.push_async_callback(housekeeping.stop)
+        monitor = Monitor(config, folder, opened, stack)
         upgrades: dict[bytes, Adopt] = {}  # of the web port, which is bound before WAMP is there
-        web = _bind_web(config, opened, upgrades, stack)
+        web = _bind_web(config, opened, upgrades, monitor, stack)
         url = base_url(config, web.server.port) if web else ""
         # Triggers from before the first value until after the last, so inside of all doors.
         tank, outbox = opened.tank, opened.outbox
         hooks = make_hook_parts(tank, folder)
-        await start_triggers(config, tank, opened.archive, outbox, url, stack, hooks)
+        monitor.samples.at_work = await start_triggers(
+            config, tank, opened.archive, outbox, url, stack, hooks
+        )
         start_hooks(tank, outbox, stack)
         await start_weather(opened, stack)
         wamp = await make_wamp_door(config, folder, opened, url, stack)
@@ -106,16 +123,22 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         if web:
             await web.open(stack)
         xively = make_socket_door(config, opened.tank, url)
-        sockets = await open_sockets(config, xively, stack)
+        sockets = await open_sockets(config, xively, stack, monitor.connections)
         sockets |= await open_wamp_ports(config, wamp, xively, url, stack)
         sockets |= await open_mqtt_ports(config, mqtt, url, stack)
-        sockets |= await open_skynet_port(config, skynet, stack)
+        sockets |= await open_skynet_port(config, skynet, stack, monitor.connections)
         open_wamp_workbench(config, opened.tank, wamp, url, sockets, stack)
         open_mqtt_workbench(config, mqtt, sockets, stack)
         open_skynet_workbench(config, skynet, sockets, stack)
+        if web:
+            open_simulators(config, tank, web.server.port, stack)
         welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""
-        await _open_control(folder, opened, url, sockets, stack)
-        return Instance(tank, owner, url, sockets, welcome_path, stack.pop_all())
+        await _open_control(folder, opened, url, sockets, monitor, stack)
+        monitor.run(Doors(wamp, mqtt, monitor.connections))
+        readiness, drain_s = monitor.readiness, config.server.drain_s
+        return Instance(
+            tank, owner, url, sockets, welcome_path, stack.pop_all(), readiness, drain_s
+        )
     raise AssertionError("the stack swallows nothing")
 
 
@@ -127,13 +150,23 @@ def base_url(config: Config, port: int) -> str:
 
 
 async def _open_control(
-    folder: Path, opened: OpenFolder, url: str, sockets: Mapping[str, str], stack: AsyncExitStack
+    folder: Path,
+    opened: OpenFolder,
+    url: str,
+    sockets: Mapping[str, str],
+    monitor: Monitor,
+    stack: AsyncExitStack,
 ) -> None:
     # Operations import Django's models, which there are only by now.
+    from thingtank.server.backup.copying import copy_folder
     from thingtank.server.operations.context import Context
     from thingtank.server.operations.table import run_operation
 
-    context = Context(opened.tank, opened.directory, opened.archive, url, sockets)
+    copy_files = partial(copy_folder, folder, opened)
+    checks = monitor.readiness.results
+    context = Context(
+        opened.tank, opened.directory, opened.archive, copy_files, url, sockets, checks
+    )
     control = ControlSocket(folder, partial(run_operation, context))
     await control.start()
     stack.push_async_callback(control.stop)
@@ -156,12 +189,17 @@ class _WebDoor(NamedTuple):
 
 
 def _bind_web(
-    config: Config, opened: OpenFolder, upgrades: dict[bytes, Adopt], stack: AsyncExitStack
+    config: Config,
+    opened: OpenFolder,
+    upgrades: dict[bytes, Adopt],
+    monitor: Monitor,
+    stack: AsyncExitStack,
 ) -> _WebDoor | None:
     port = config.web.port
     if port == "off":
         return None
     # Django's models can be imported only after it is configured.
+    from thingtank.web.api.bulk import BulkWrites
     from thingtank.web.static_files import StaticApp
     from thingtank.web.workbench.exports import ChannelExports
     from thingtank.web.workbench.live import LiveStreams
@@ -173,11 +211,8 @@ def _bind_web(
     xively = XivelyHttp(tank, config.xively, config.web.public_url, graphs=graphs)
     live, exports = LiveStreams(tank), ChannelExports(tank)
 
-    def is_failing() -> bool:
-        return opened.archive.is_failing or tank.trigger_service.is_failing
-
-    pages, static = asgi_app(), StaticApp()
-    app = WebApp(xively, pages, static, live, exports, is_failing)
+    pages, static = RequestIds(asgi_app()), StaticApp()
+    app = WebApp(xively, pages, static, live, exports, BulkWrites(tank), monitor.app)
     direct = DirectRoute(tuple(map(str.encode, XIVELY_PATHS)), xively.answer)
     host = config.server.host
     try:
@@ -186,6 +221,7 @@ def _bind_web(
     except (OSError, UnicodeError) as error:
         raise CannotStart(why_not_listening("--web PORT", host, port, error)) from error
     stack.callback(server.close)
+    monitor.connections["web"] = lambda: server.connection_count
     return _WebDoor(server, live, exports)
 
 

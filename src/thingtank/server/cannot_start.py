@@ -38,6 +38,14 @@ def why_not_made(folder: Path, error: OSError) -> str:
     )
 
 
+def why_unfinished(folder: Path) -> str:
+    """What to say of a data folder that a restore has left half done."""
+    return (
+        f"a restore to {folder} did not come to its end; do it again:"
+        f" thingtank restore FILE --data {folder}"
+    )
+
+
 def why_not_used(setting: str, file: str, error: OSError) -> str:
     """What to say of a setting that names a file that is no good."""
     return f"{setting} {file} cannot be used: {_first_line(error)}"

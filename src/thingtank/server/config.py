@@ -23,6 +23,8 @@ from thingtank.doors.wamp.settings import WampSettings
 from thingtank.doors.xively.settings import SocketSettings, XivelySettings
 from thingtank.net.bounded_http import HttpLimits
 from thingtank.server.bridge.settings import bridge_problems
+from thingtank.server.log_settings import LogSettings
+from thingtank.server.monitoring.settings import MetricsSettings
 from thingtank.server.triggers.settings import TriggerSettings
 from thingtank.sinks.settings import DeliverySettings, EmailSettings, WebhookSettings
 from thingtank.stores.archive_settings import ArchiveSettings
@@ -63,12 +65,15 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tls_key: a PEM file with its private key.
         tls_client_ca: a PEM file with the authorities whose client certificates are believed;
             blank asks clients for none.
+        drain_s: when the server is told to stop, `/readyz` says so for this long before the
+            doors close, so that a load balancer sends nobody here any more.
     """
 
     host: str = "127.0.0.1"
     tls_certificate: str = ""
     tls_key: str = ""
     tls_client_ca: str = ""
+    drain_s: float = 0.0
 
 
 class WebDoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,6 +127,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     device_events: DeviceEventSettings = DeviceEventSettings()
     kept_messages: KeptMessageSettings = KeptMessageSettings()
     weather: WeatherSettings = WeatherSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
 
 
 class BadSettings(Exception):

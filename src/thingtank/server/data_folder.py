@@ -7,13 +7,14 @@ import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from thingtank.net.identity.password_store import PasswordStore
 from thingtank.net.origins import is_loopback
-from thingtank.server.cannot_start import CannotStart, why_not_made
+from thingtank.server.backup.parts import clear_leftovers, is_unfinished
+from thingtank.server.cannot_start import CannotStart, why_not_made, why_unfinished
 from thingtank.server.config import Config
 from thingtank.server.database_watch import keep_renewing
 from thingtank.server.first_start import ensure_owner_account
@@ -35,15 +36,29 @@ if TYPE_CHECKING:
     from thingtank.web.catalog.triggers import DjangoTriggers
 
 
+class CopiedFile(Protocol):
+    """Keeps a file in the data folder."""
+
+    async def copy_to(self, folder: Path) -> None:
+        """Write what is on disk to a file of the same name in another folder."""
+
+
 class OpenFolder(msgspec.Struct, frozen=True):
-    """A data folder that this process has open."""
+    """A data folder that this process has open.
+
+    Attributes:
+        files: what keeps files in the folder besides directory and archive; doors add theirs.
+    """
 
     tank: Tank
     directory: "DjangoDirectory"
     archive: EmbeddedArchive
     outbox: SqliteOutbox
+    device_events: DeviceEventLog
+    kept_messages: SqliteKeptMessages
     passwords: PasswordStore
     secret: bytes
+    files: list[CopiedFile]
 
 
 async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> OpenFolder:
@@ -51,14 +66,17 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
 
     Raises:
         FolderIsOwned: another process has the folder.
-        CannotStart: the folder cannot be made.
+        CannotStart: the folder cannot be made, or a restore to it did not come to its end.
         CANNOT_OPEN: the folder cannot be used, or a file of it is not ours.
     """
     try:
         await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise CannotStart(why_not_made(folder, error)) from error
+    if is_unfinished(folder):
+        raise CannotStart(why_unfinished(folder))
     stack.enter_context(FolderLock(folder))
+    clear_leftovers(folder)
     secret = load_secret(folder)
     directory = await _open_directory(config, folder, secret, stack)
     archive = await EmbeddedArchive.open(folder, config.archive, SystemClock())
@@ -92,7 +110,10 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
     tank_access.attach(tank, directory.refresh_accounts)
     passwords = DjangoPasswords(directory)
     stack.callback(passwords.close)
-    return OpenFolder(tank, directory, archive, outbox, passwords, secret)
+    files: list[CopiedFile] = [events, kept_messages]
+    return OpenFolder(
+        tank, directory, archive, outbox, events, kept_messages, passwords, secret, files
+    )
 
 
 def is_open(config: Config) -> bool:

@@ -1,11 +1,11 @@
 """What the server says when it is ready: addresses, the way in, and the first line to try."""
 
-import shlex
 import sys
 
 import click
 
 from thingtank.server.assemble import Instance
+from thingtank.web.workbench.http_snippets import EXAMPLE_CHANNEL, SECRET, curl_line
 
 _ONLY_IF_OPEN = frozenset({"wamp_tls", "wamp_unix", "mqtt_tls", "mqtt_unix"})
 
@@ -42,11 +42,8 @@ def first_value_line(greeting: Greeting) -> str:
     """The curl line that writes a value to the owner's first feed; blank when there is none."""
     if not greeting["url"] or not greeting["feed_id"]:
         return ""
-    body = '{"datastreams":[{"id":"temperature","current_value":"21.5"}]}'
-    url = f"{greeting['url']}/v2/feeds/{greeting['feed_id']}.json"
-    return shlex.join(
-        ["curl", "-X", "PUT", url, "-H", f"X-ApiKey: {greeting['api_key']}", "-d", body]
-    )
+    line = curl_line(f"{greeting['url']}/v2/feeds/{greeting['feed_id']}", EXAMPLE_CHANNEL)
+    return line.replace(SECRET, str(greeting["api_key"]))
 
 
 def print_greeting(greeting: Greeting, *, with_link: bool) -> None:

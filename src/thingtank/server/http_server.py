@@ -62,6 +62,11 @@ class HttpServer:
         )
         self._serving: asyncio.Task[None] | None = None
 
+    @property
+    def connection_count(self) -> int:
+        """Connections that are open, but for those that became WebSockets."""
+        return len(self._server.server_state.connections)
+
     async def start(self) -> None:
         """Begin to accept connections."""
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))

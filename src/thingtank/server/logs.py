@@ -1,15 +1,18 @@
 """Logs: events with fields, one form for Django, uvicorn and ours. Never secrets.
 
-Columns in a terminal, a JSON object a line otherwise; on standard error.
+One line for each event, whatever is in it; only in a terminal tracebacks are laid out.
 """
 
 import logging
+import os
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
+
+from thingtank.server.log_settings import LogSettings
 
 _SECRET_FIELDS = frozenset(
     {
@@ -29,6 +32,70 @@ _SECRET_IN_TEXT = re.compile(
     r"\b(key|oauth_token|token)=[^&\s\"']+"
     r"|(/welcome/|/activate/|/devices/(?=[\w-]+/activate))[\w-]+"
 )
+
+
+_USUAL_FIRST = ("timestamp", "level", "event", "logger")
+_PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+
+USUAL = LogSettings()
+
+
+def _renderers(settings: LogSettings, stream: TextIO, in_journal: bool) -> list[Any]:
+    """What makes a line of an event."""
+    is_text = settings.format == "text" or (settings.format == "auto" and stream.isatty())
+    if is_text and stream.isatty():
+        # Tracebacks are text by then. Structlog 25 warns unless it is told that this is meant.
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    steps: list[Any] = []
+    if is_text:
+        if in_journal:  # which has times of its own
+            steps.append(_without_time)
+        steps.append(_on_one_line)
+        steps.append(structlog.processors.LogfmtRenderer(key_order=_USUAL_FIRST, drop_missing=True))
+    else:
+        steps.append(structlog.processors.JSONRenderer())
+    return [_Prioritized(steps)] if in_journal else steps
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """Whether what is written goes to the systemd journal (systemd.exec, JOURNAL_STREAM)."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
+_BREAKS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\x85\u2028\u2029]")  # the renderer knows of \n only
+
+
+def _on_one_line(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = _BREAKS.sub(lambda found: f"\\x{ord(found[0]):02x}", value)
+    return event
+
+
+def _without_time(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    event.pop("timestamp", None)
+    return event
+
+
+class _Prioritized:
+    """Puts an event's priority in front of its line, for the journal (sd-daemon(3))."""
+
+    def __init__(self, steps: list[Any]) -> None:
+        self._steps = steps
+
+    def __call__(self, logger: Any, method: str, event: Any) -> str:
+        priority = _PRIORITIES.get(event.get("level", "info"), 6)
+        for step in self._steps:
+            event = step(logger, method, event)
+        return f"<{priority}>{event}"
 
 
 def blot_secrets(
@@ -65,8 +132,11 @@ def _refusals_in_one_line(record: logging.LogRecord) -> bool:
     return True
 
 
-def set_up_logs(level: int = logging.INFO) -> None:
-    """Send all logs through structlog to standard error."""
+def set_up_logs(settings: LogSettings = USUAL) -> None:
+    """Send all logs through structlog to one stream."""
+    stream = sys.stdout if settings.stream == "stdout" else sys.stderr
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    in_journal = _is_journal(stream)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -78,12 +148,6 @@ def set_up_logs(level: int = logging.INFO) -> None:
         structlog.processors.format_exc_info,
         blot_secrets,
     ]
-    ending: list[Any] = [
-        # Tracebacks are text by then. Structlog 25 warns unless it is told that this is meant.
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        if sys.stderr.isatty()
-        else structlog.processors.JSONRenderer()
-    ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -92,9 +156,12 @@ def set_up_logs(level: int = logging.INFO) -> None:
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *_renderers(settings, stream, in_journal),
+        ],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     handler.addFilter(_refusals_in_one_line)
     root = logging.getLogger()

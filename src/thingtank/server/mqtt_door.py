@@ -13,10 +13,13 @@ from thingtank.doors.mqtt.authentication.authenticator import MqttAuthenticator
 from thingtank.doors.mqtt.door import MqttDoor
 from thingtank.doors.mqtt.gate import MqttGate
 from thingtank.doors.mqtt.port import MqttPort
+from thingtank.doors.mqtt.request_log.witness import MqttWitness
+from thingtank.doors.mqtt.request_log.words import DOOR as TANK_DOOR
+from thingtank.doors.mqtt.request_log.words import METHODS
 from thingtank.doors.mqtt.settings import MqttSettings
 from thingtank.doors.mqtt.sys_topics import SysTopics
-from thingtank.doors.mqtt.tank_topics.context import DOOR as TANK_DOOR
 from thingtank.doors.mqtt.tank_topics.context import TopicContext
+from thingtank.doors.mqtt.tank_topics.error_table import outcome_of
 from thingtank.doors.mqtt.tank_topics.owner import TankTopics
 from thingtank.doors.mqtt.tank_topics.taken import TakenMessages
 from thingtank.doors.mqtt.visitors import Visitors
@@ -25,6 +28,7 @@ from thingtank.doors.skynet.door import SkynetDoor
 from thingtank.doors.skynet.mqtt_topics.names import MessageNames
 from thingtank.doors.skynet.mqtt_topics.owner import SkynetTopics
 from thingtank.doors.xively.http import XivelyHttp
+from thingtank.doors.xively.request_recorder import DoorWords
 from thingtank.net.adoption import Adopt
 from thingtank.net.forwarded import client_of
 from thingtank.net.identity.principals import Callers
@@ -73,12 +77,14 @@ async def make_mqtt_door(
     authenticator = MqttAuthenticator(
         settings, access, opened.passwords, opened.secret, clock.now_us
     )
-    gate = MqttGate(authenticator, access)
+    witness = MqttWitness(tank, access)
+    gate = MqttGate(authenticator, access, witness)
     sessions = await MqttSessions.open(folder)
     stack.push_async_callback(sessions.close)
+    opened.files.append(sessions)
     retained = Retained(settings.retained_messages_max, settings.retained_bytes_max)
     broker = Broker(sessions, gate, _bounds(settings), retained, clock.now_us, _make_client_id)
-    broker.kept_principals = access
+    broker.kept_principals, broker.witness = access, witness
     topics = _make_tank_topics(config, broker, access, tank, web_url)
     visitors = Visitors(access)
     messages = _make_message_topics(skynet, broker, access, visitors)
@@ -97,7 +103,8 @@ def _make_tank_topics(
     config: Config, broker: Broker, access: MqttAccess, tank: Tank, web_url: str
 ) -> TankTopics:
     """The tank's own topics."""
-    http = XivelyHttp(tank, config.xively, web_url, door=TANK_DOOR)
+    words = DoorWords(METHODS, outcome_of)
+    http = XivelyHttp(tank, config.xively, web_url, door=TANK_DOOR, words=words)
     context = TopicContext(tank, access, http, TakenMessages(broker))
     bodies = Bodies(tank, web_url or LINKS_BASE, None, config.xively.live_s)
     return TankTopics(context, broker, bodies)

@@ -19,6 +19,7 @@ from thingtank.server.folder_lock import FolderIsOwned
 from thingtank.server.greeting import greeting_of, print_greeting
 from thingtank.server.logs import set_up_logs
 from thingtank.server.ready_file import ReadyFile
+from thingtank.server.service_manager import notify
 
 log = structlog.get_logger()
 
@@ -34,7 +35,7 @@ def serve(config: Config, folder: Path, ready_file: Path | None = None) -> int:
     Returns:
         0 after a clean stop, EXIT_CANNOT_START when the folder or a port is not to be had.
     """
-    set_up_logs()
+    set_up_logs(config.log)
     _allow_many_connections()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(config, folder, ready_file))
@@ -60,7 +61,9 @@ async def _serve(config: Config, folder: Path, ready_file: Path | None) -> int:
             # What is there by now stays: no collection is to look at it while clients wait.
             gc.collect()
             gc.freeze()
+            notify(f"READY=1\nSTATUS=Serving {instance.url}")
             await stopping.wait()
+            notify("STOPPING=1")
         finally:
             await instance.stop()
     except (CannotStart, FolderIsOwned) as error:

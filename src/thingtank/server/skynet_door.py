@@ -1,6 +1,6 @@
 """Puts the SkyNet door together, and opens its port."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
 from thingtank.doors.skynet.door import SkynetDoor
@@ -58,9 +58,15 @@ def _shared_counter(url: str, stack: AsyncExitStack) -> RedisCounter | None:
 
 
 async def open_skynet_port(
-    config: Config, door: SkynetDoor, stack: AsyncExitStack
+    config: Config,
+    door: SkynetDoor,
+    stack: AsyncExitStack,
+    connections: dict[str, Callable[[], int]],
 ) -> Mapping[str, str]:
     """Open the port; `stack` closes it, and the door.
+
+    Args:
+        connections: given counts of those that are open.
 
     Returns:
         Its address by name, for people and scripts.
@@ -80,6 +86,8 @@ async def open_skynet_port(
     except (OSError, UnicodeError) as error:
         raise CannotStart(why_not_listening(REMEDY, host, port, error)) from error
     stack.callback(server.close)
+    connections["skynet_http"] = lambda: server.connection_count
+    connections["skynet_sockets"] = lambda: app.client_count
     app.start()
     await server.start()
     stack.push_async_callback(server.stop)

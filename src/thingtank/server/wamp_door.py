@@ -14,6 +14,7 @@ from thingtank.doors.wamp.authorization.authorizer import RealmAuthorizer
 from thingtank.doors.wamp.door import WampDoor, random_ids
 from thingtank.doors.wamp.principals import Principals, SessionSweeper
 from thingtank.doors.wamp.rawsocket import FIRST_OCTET
+from thingtank.doors.wamp.request_log import WampNoter
 from thingtank.doors.wamp.settings import WampSettings
 from thingtank.doors.wamp.tank_peer.peer import TankPeer
 from thingtank.doors.wamp.websocket import websocket_route
@@ -26,6 +27,7 @@ from thingtank.net.shared_port import SharedPort
 from thingtank.net.websocket import WebSockets
 from thingtank.protocols.wamp.router import Randomness, Realm
 from thingtank.server.config import Config
+from thingtank.server.data_folder import CopiedFile
 from thingtank.server.listening import listen, listen_unix, reachable_host, with_own_origin
 from thingtank.server.steady_clock import SteadyClock
 from thingtank.server.tls import tls_context
@@ -51,6 +53,10 @@ class OpenFolder(Protocol):
     def secret(self) -> bytes:
         """Of the instance."""
 
+    @property
+    def files(self) -> list[CopiedFile]:
+        """What keeps files in it."""
+
 
 async def make_wamp_door(
     config: Config, folder: Path, opened: OpenFolder, web_url: str, stack: AsyncExitStack
@@ -72,10 +78,16 @@ async def make_wamp_door(
     # Keys expire by the clock on the wall; nothing else here is to follow it when it is set.
     principals = Principals(tank.directory, tank.clock.now_us, strangers_read_public=keyless)
     authenticator = WampAuthenticator(
-        settings.realms, tank.directory, principals, opened.passwords, opened.secret, clock.now_us
+        settings.realms,
+        tank.directory,
+        principals,
+        opened.passwords,
+        opened.secret,
+        clock.now_us,
+        noter=WampNoter(tank),
     )
     peer = TankPeer(tank, principals.caller_of, web_url, config.xively.live_s)
-    realms = await _open_realms(settings, folder, clock, stack)
+    realms = await _open_realms(settings, folder, clock, opened, stack)
     for each in settings.realms:
         realm = realms[each.name]
         RealmAuthorizer(each, peer.decide, loop, clock.now_us).attach(realm)
@@ -90,11 +102,16 @@ async def make_wamp_door(
 
 
 async def _open_realms(
-    settings: WampSettings, folder: Path, clock: SteadyClock, stack: AsyncExitStack
+    settings: WampSettings,
+    folder: Path,
+    clock: SteadyClock,
+    opened: OpenFolder,
+    stack: AsyncExitStack,
 ) -> dict[str, Realm]:
     randomness = Randomness(random_ids().__next__, SystemRandom().randrange)
     events = await WampEvents.open(folder, clock.now_us)
     stack.push_async_callback(events.close)
+    opened.files.append(events)
     realms = {}
     for each in settings.realms:
         history = await events.history(each.name, each.history)

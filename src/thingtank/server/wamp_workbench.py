@@ -80,10 +80,22 @@ def open_wamp_workbench(
     principals = Principals(tank.directory, tank.clock.now_us)
     admission = AccountAdmission(config.wamp.realms, principals)
     workbench = WampWorkbench(
-        door, admission, meter, url, is_everywhere=is_reached_by_any_name(config)
+        door,
+        admission,
+        meter,
+        url,
+        is_everywhere=is_reached_by_any_name(config),
+        key_realm=_key_realm(config.wamp.realms),
     )
     wamp_router.attach(workbench)
     stack.callback(wamp_router.attach, None)
+
+
+def _key_realm(realms: Iterable[RealmSettings]) -> str:
+    """The first realm that lets keys in by ticket; blank for none."""
+    return next(
+        (realm.name for realm in realms if realm.key_role and "ticket" in realm.methods), ""
+    )
 
 
 def _url(config: Config, web_url: str, sockets: Mapping[str, str]) -> str:

@@ -36,11 +36,22 @@ STORAGE_PAUSE_S_MAX = 30.0
 POSTPONE_S_MIN = 1.0
 JITTER = 0.1
 
+_OUTCOMES = {
+    DeliveryState.DELIVERED: "delivered",
+    DeliveryState.WAITING: "retried",
+    DeliveryState.DEAD: "dead",
+}
+
 Gone = Callable[[Delivery], Awaitable[None]]
 
 
 class Dispatcher:
-    """From `start` to `stop`; lives in the loop's thread."""
+    """From `start` to `stop`; lives in the loop's thread.
+
+    Attributes:
+        outcome_counts: what became of attempts since the start: `delivered`, `retried`, `dead`,
+            or `postponed`, which was none.
+    """
 
     def __init__(
         self,
@@ -67,6 +78,7 @@ class Dispatcher:
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._is_resumed = False
+        self.outcome_counts: Counter[str] = Counter()
         queue.on_record(self._wake.set)
 
     @property
@@ -188,6 +200,7 @@ class Dispatcher:
         duration_us = int((time.monotonic() - start_s) * 1_000_000)
         # A test ends, and says why.
         if outcome.verdict is Verdict.POSTPONED and not delivery.is_test:
+            self.outcome_counts["postponed"] += 1
             await self._postpone(delivery, outcome)
             return
         await self._note_reachability(delivery, outcome)
@@ -195,6 +208,7 @@ class Dispatcher:
             outcome = await self._told_gone(delivery, outcome)
         attempt = Attempt(at_us, duration_us, outcome.status, outcome.answer, outcome.error)
         settlement = self._settlement_of(delivery, outcome, attempt)
+        self.outcome_counts[_OUTCOMES[settlement.state]] += 1
         if settlement.state is DeliveryState.DEAD:
             log.warning(
                 "delivery_dead",

@@ -87,7 +87,9 @@ class HookSink:
             try:
                 await take_back_token(self._tank, device.device_id, token)
             except StorageFailed as error:
-                log.error("lent_token_stays", device_id=device.device_id, tag=tag, why=str(error))
+                log.error(
+                    "lent_token_stays", device_id=device.device_id, tag=tag, reason=str(error)
+                )
 
     async def _request(
         self, delivery: Delivery, device: Device, hook: Hook, sent_on: SentOn, token: str

@@ -19,15 +19,17 @@ import structlog
 
 from thingtank.stores.acknowledgement import Acknowledgement
 from thingtank.stores.changes import ROW_BYTES, Batch, Change, Extremes
+from thingtank.stores.histogram import Histogram
 from thingtank.stores.journal import Journal
 from thingtank.stores.rows import Deletion
 from thingtank.stores.worker import Worker
-from thingtank.tank.datapoints import DatapointRows
+from thingtank.tank.datapoints import DatapointColumns, DatapointRows
 from thingtank.tank.errors import Overloaded, StorageFailed, Unavailable, ValidationFailed
 
 log = structlog.get_logger()
 
 GATHER_S_MAX = 0.003  # about what a commit takes
+WAIT_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 # Only a bug of ours makes it so. Whether the journal brings it back at the next start is open.
 _NOT_SHOWN = "what was written could not be shown; look whether it has happened"
@@ -41,6 +43,9 @@ class Committer:
 
     Attributes:
         written_bytes: size of all batches committed since the start.
+        written_count: datapoints in them.
+        refused_count: batches that the disk did not take.
+        waits: from the first write of each batch until the batch was on disk.
     """
 
     def __init__(
@@ -63,7 +68,16 @@ class Committer:
         self._is_closed = False
         self._is_failing = False
         self._settling: asyncio.Task[None] | None = None
+        self._pending_since_s = 0.0
         self.written_bytes = 0
+        self.written_count = 0
+        self.refused_count = 0
+        self.waits = Histogram(WAIT_BOUNDS_S)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the disk did not take the last batch."""
+        return self._is_failing
 
     def append(self, rows: DatapointRows) -> Acknowledgement:
         """Commit datapoints. Raise Overloaded, StorageFailed or ValidationFailed."""
@@ -103,6 +117,8 @@ class Committer:
 
     def _awaited(self) -> Acknowledgement:
         acknowledgement = Acknowledgement(self._loop)
+        if not self._pending.waiting:
+            self._pending_since_s = self._loop.time()
         self._pending.waiting.append(acknowledgement)
         if not self._is_busy:
             self._is_busy = True
@@ -128,11 +144,16 @@ class Committer:
             return
         self._committing_bytes = batch.size_bytes
         self._worker.submit(
-            partial(self._journal.commit, changes), partial(self._committed, batch, changes)
+            partial(self._journal.commit, changes),
+            partial(self._committed, batch, changes, self._pending_since_s),
         )
 
     def _committed(
-        self, batch: Batch, changes: Sequence[Change], result: tuple[int, int] | Exception
+        self,
+        batch: Batch,
+        changes: Sequence[Change],
+        since_s: float,
+        result: tuple[int, int] | Exception,
     ) -> None:
         self._committing_bytes = 0
         if isinstance(result, Exception):
@@ -144,6 +165,7 @@ class Committer:
             log.warning("archive_writes_recovered")
         seq, size_bytes = result
         self.written_bytes += size_bytes
+        self.written_count += _datapoint_count(changes)
         try:
             to_await = self._publish(changes, seq)
         except Exception:
@@ -151,6 +173,7 @@ class Committer:
             batch.resolve(StorageFailed(_NOT_SHOWN))
             self._go_on()
             return
+        self.waits.add(self._loop.time() - since_s)
         if to_await is None:
             batch.resolve()
             self._go_on()
@@ -176,15 +199,20 @@ class Committer:
             self._is_busy = False
 
     def _refuse(self, batch: Batch, error: Exception) -> None:
+        self.refused_count += 1
         if not self._is_failing:
             self._is_failing = True
             is_expected = isinstance(error, StorageFailed)
             log.error(
-                "archive_writes_fail", exc_info=None if is_expected else error, why=str(error)
+                "archive_writes_fail", exc_info=None if is_expected else error, reason=str(error)
             )
         if not isinstance(error, StorageFailed):
             error = StorageFailed(f"the journal failed: {error}")
         batch.resolve(error)
+
+
+def _datapoint_count(changes: Sequence[Change]) -> int:
+    return sum(len(each.at_us) for each in changes if isinstance(each, DatapointColumns))
 
 
 def _check_text(text: str) -> None:

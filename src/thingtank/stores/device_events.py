@@ -120,6 +120,14 @@ class DeviceEventLog:
         if not self._is_closed:
             self._commits.add(Forget(device_id))
 
+    async def copy_to(self, folder: Path) -> None:
+        """Write what is on disk to a file of the same name in another folder.
+
+        Raises:
+            sqlite3.Error, OSError: it could not be written.
+        """
+        await self._worker.run(partial(self._file.copy_to, folder))
+
     async def close(self) -> None:
         """Write what there is; drop what comes from now on; close the file."""
         if self._is_closed:

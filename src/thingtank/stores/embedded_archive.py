@@ -17,6 +17,7 @@ from thingtank.stores.committer import Committer
 from thingtank.stores.current_values import CurrentValues
 from thingtank.stores.fall_back import FallBack
 from thingtank.stores.head import Head
+from thingtank.stores.histogram import Histogram
 from thingtank.stores.history.store import HistoryStore
 from thingtank.stores.history_interface import Compacted, History, HistoryStats
 from thingtank.stores.journal import Journal
@@ -47,6 +48,28 @@ class ArchiveStats(HistoryStats, frozen=True):
 
     journal_bytes: int
     head_bytes: int
+
+
+class ArchiveWrites(msgspec.Struct, frozen=True):
+    """What was written since the start, and how far the history store is behind it.
+
+    Attributes:
+        is_failing: whether the disk does not take what is written.
+        refused_batch_count: that the disk did not take.
+        datapoint_count, bytes: on disk.
+        behind_batch_count: batches that the history store has still to take,
+        behind_bytes: and what they take in memory.
+        waits: from a batch's first write until it was on disk.
+    """
+
+    is_failing: bool
+    refused_batch_count: int
+    datapoint_count: int
+    bytes: int
+    behind_batch_count: int
+    behind_bytes: int
+    journal_bytes: int
+    waits: Histogram
 
 
 class EmbeddedArchive:
@@ -141,6 +164,26 @@ class EmbeddedArchive:
         archive._compacting = asyncio.create_task(archive._keep_compacting())
         return archive
 
+    def keeping_journal(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Have the journal keep all it holds until the end of the block; writes go on."""
+        return self._mover.untrimmed()
+
+    async def copy_to(self, folder: Path) -> None:
+        """Write history and journal to another folder, so that together they are all there is.
+
+        Within `keeping_journal`: what the journal has when it is copied, and the history had not
+        when that was, is in the journal's copy. Writes wait while the journal is copied.
+
+        Raises:
+            StorageFailed, sqlite3.Error, OSError: a copy could not be written.
+        """
+        try:
+            await self._reading(partial(self._history.copy_to, folder))
+        except asyncio.CancelledError:  # nobody waits for it any more, and closing would
+            self._history.interrupt_copy()
+            raise
+        await self._journal_worker.run(partial(self._journal.copy_to, folder))
+
     async def close(self) -> None:
         """Refuse new writes, finish those under way, move all to the history store, let go."""
         await self._committer.close()
@@ -189,14 +232,32 @@ class EmbeddedArchive:
         until_us = self._clock.now_us() - self._settings.hot_s * 1_000_000
         return await self._compactor.run(partial(self._history.compact, until_us, periods_max))
 
-    async def stats(self) -> ArchiveStats:
-        """How much is stored where, once all is moved that can be.
+    def writes(self) -> ArchiveWrites:
+        """What was written since the start; from memory."""
+        committer, head = self._committer, self._head
+        return ArchiveWrites(
+            is_failing=committer.is_failing,
+            refused_batch_count=committer.refused_count,
+            datapoint_count=committer.written_count,
+            bytes=committer.written_bytes,
+            behind_batch_count=max(0, head.last_seq - head.moved_seq),
+            behind_bytes=head.size_bytes,
+            journal_bytes=self._journal.size_bytes,
+            waits=committer.waits,
+        )
+
+    async def stats(self, *, moves: bool = True) -> ArchiveStats:
+        """How much is stored where.
+
+        Args:
+            moves: have all moved first that can be.
 
         Raises:
             StorageFailed: the history store cannot be read.
         """
-        with contextlib.suppress(StorageFailed):  # who asks wants to see just that
-            await self.flush()
+        if moves:
+            with contextlib.suppress(StorageFailed):  # who asks wants to see just that
+                await self.flush()
         history = await self._reading(self._history.stats)
         return ArchiveStats(
             **msgspec.structs.asdict(history),

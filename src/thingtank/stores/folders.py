@@ -1,6 +1,8 @@
 """What is done to folders so that files in them last."""
 
+import contextlib
 import os
+import shutil
 from pathlib import Path
 
 
@@ -11,3 +13,18 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Have a file at another place too, its folder made when missing.
+
+    By a hard link where it can be, which takes no room; only for files that are not written to.
+
+    Raises:
+        OSError.
+    """
+    target.parent.mkdir(0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # another disk, or one that knows no links
+        target.hardlink_to(source)
+        return
+    shutil.copyfile(source, target)

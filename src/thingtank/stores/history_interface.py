@@ -1,6 +1,7 @@
 """What the archive's write side needs of the history store behind it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -77,6 +78,18 @@ class History(Protocol):
         Raises:
             StorageFailed: what was done before stays.
         """
+        ...
+
+    def copy_to(self, folder: Path) -> None:
+        """Write a copy of all to another folder, as of one instant; others go on meanwhile.
+
+        Raises:
+            StorageFailed, OSError: it could not be written.
+        """
+        ...
+
+    def interrupt_copy(self) -> None:
+        """Break off a copy under way, from another thread."""
         ...
 
     def interrupt(self) -> None:

@@ -7,7 +7,7 @@ knows the number of the last batch it has, and the journal keeps what it does no
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 import structlog
@@ -54,6 +54,7 @@ class Mover:
         self._changed = asyncio.Event()
         self._urgent = asyncio.Event()
         self._moving = asyncio.Lock()
+        self._trimming = asyncio.Lock()
         self._failure: str | None = None
         self._failure_count = 0
         self._is_trim_failing = False
@@ -166,7 +167,7 @@ class Mover:
         self._failure_count = 0
 
     def _is_trim_due(self) -> bool:
-        if self._journal.trimmed_seq >= self._head.moved_seq:
+        if self._trimming.locked() or self._journal.trimmed_seq >= self._head.moved_seq:
             return False
         waited_s = self._loop.time() - self._trimmed_at_s
         written_bytes = self._written_bytes() - self._trimmed_at_bytes
@@ -174,8 +175,18 @@ class Mover:
             waited_s >= self._settings.trim_interval_s or written_bytes >= self._settings.trim_bytes
         )
 
+    @contextlib.asynccontextmanager
+    async def untrimmed(self) -> AsyncIterator[None]:
+        """Have the journal keep all it holds until the end of the block."""
+        async with self._trimming:
+            yield
+
     async def _trim(self) -> None:
         """Save the current values that changed, then drop from the journal what was moved."""
+        async with self._trimming:
+            await self._trim_now()
+
+    async def _trim_now(self) -> None:
         # While a deletion looks for the newest datapoint left, the head is ahead of these.
         through_seq = min(self._head.moved_seq, self._currents.through_seq)
         values = self._currents.take_touched()
@@ -192,7 +203,7 @@ class Mover:
                 pass
         except StorageFailed as error:
             if not self._is_trim_failing:
-                log.error("archive_trim_fails", why=str(error))
+                log.error("archive_trim_fails", reason=str(error))
             self._is_trim_failing = True
         else:
             self._is_trim_failing = False

@@ -104,6 +104,14 @@ class SqliteKeptMessages:
         file = await asyncio.to_thread(KeptMessageFile.open, folder)
         return cls(file, settings, clock, tick_s)
 
+    async def copy_to(self, folder: Path) -> None:
+        """Write what is on disk to a file of the same name in another folder.
+
+        Raises:
+            sqlite3.Error, OSError: it could not be written.
+        """
+        await self._worker.run(partial(self._file.copy_to, folder))
+
     def keep(self, device_id: int, body: bytes, at_us: int, expires_us: int) -> asyncio.Future[int]:
         """As `KeptMessages` says; so are the others."""
         size = self._size(device_id)
@@ -229,7 +237,9 @@ class SqliteKeptMessages:
             self._is_failing = True
             is_expected = isinstance(error, StorageFailed)
             log.error(
-                "kept_message_writes_fail", exc_info=None if is_expected else error, why=str(error)
+                "kept_message_writes_fail",
+                exc_info=None if is_expected else error,
+                reason=str(error),
             )
         if not isinstance(error, StorageFailed):
             error = StorageFailed(f"the file of kept messages failed: {error}")

@@ -62,7 +62,7 @@ class Losses:
         """The disk does not take something."""
         if not self._is_failing:
             self._is_failing = True
-            log.error(self._words.fail, why=str(error))
+            log.error(self._words.fail, reason=str(error))
 
     def recover(self) -> None:
         """The disk takes everything."""
@@ -71,6 +71,6 @@ class Losses:
             log.warning(self._words.recover, lost_count=self.count)
 
     def _log(self) -> None:
-        log.error(self._words.lose, count=self.count - self._logged_count, why=self._why)
+        log.error(self._words.lose, count=self.count - self._logged_count, reason=self._why)
         self._logged_count = self.count
         self._next_log_s = self._time_s() + LOG_INTERVAL_S

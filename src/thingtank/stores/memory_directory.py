@@ -21,7 +21,8 @@ from thingtank.tank.errors import (
     UuidTaken,
 )
 from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
-from thingtank.tank.keys import ApiKey, Permission
+from thingtank.tank.keys import ApiKey, Permission, named_feeds
+from thingtank.tank.search.clusters import Places
 from thingtank.tank.search.device_index import DeviceIndex
 from thingtank.tank.things import Account, Datastream, Device, Waypoint
 from thingtank.tank.tokens import DeviceToken, uuid_key
@@ -111,6 +112,10 @@ class MemoryDirectory:
         """One page of devices."""
         return self._index.find(query)
 
+    def device_places(self, query: DeviceQuery) -> Places:
+        """Where the devices of all pages are, in no order."""
+        return self._index.places(query)
+
     def devices_matching(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:
         """The newest devices that fit, at most `limit`, newest first."""
         return self._index.matching(matches, limit)
@@ -186,9 +191,13 @@ class MemoryDirectory:
             raise NoSuchKey(f"there is no key {key_id}")
         return key
 
-    def keys_of(self, account_id: int) -> Sequence[ApiKey]:
-        """All keys of an account, oldest first."""
-        return [key for key in self._keys.values() if key.account_id == account_id]
+    def keys_of(self, account_id: int, feed_id: int | None = None) -> Sequence[ApiKey]:
+        """All keys of an account, oldest first; with `feed_id` those that name that feed."""
+        return [
+            key
+            for key in self._keys.values()
+            if key.account_id == account_id and (feed_id is None or feed_id in named_feeds(key))
+        ]
 
     def reveal_key(self, key_id: int) -> str:
         """The secret of a key."""
@@ -235,9 +244,13 @@ class MemoryDirectory:
             self._waypoints.pop(device_id, None)
         return device
 
-    async def delete_device(self, device_id: int) -> None:
+    async def delete_device(
+        self, device_id: int, check: Callable[[Device], None] | None = None
+    ) -> None:
         """Remove a device, its datastreams, and keys that reach nothing else."""
         device = self.get_device(device_id)
+        if check is not None:
+            check(device)
         del self._devices[device_id]
         self.rights_version += 1
         del self._device_ids_by_uuid[uuid_key(device.uuid)]
@@ -273,9 +286,13 @@ class MemoryDirectory:
         self._replace_datastreams(device_id, {**self._datastreams[device_id], name: datastream})
         return datastream
 
-    async def delete_datastream(self, device_id: int, name: str) -> Datastream:
+    async def delete_datastream(
+        self, device_id: int, name: str, check: Callable[[Datastream], None] | None = None
+    ) -> Datastream:
         """Remove a datastream; return what it was."""
         datastream = self._existing(device_id, name)
+        if check is not None:
+            check(datastream)
         rest = {**self._datastreams[device_id]}
         del rest[name]
         self._replace_datastreams(device_id, rest)
@@ -329,9 +346,11 @@ class MemoryDirectory:
         self._key_ids_by_digest[_digest(secret)] = key_id
         return key
 
-    async def delete_key(self, key_id: int) -> None:
+    async def delete_key(self, key_id: int, check: Callable[[ApiKey], None] | None = None) -> None:
         """Remove a key; it is dead at once."""
-        self.get_key(key_id)
+        key = self.get_key(key_id)
+        if check is not None:
+            check(key)
         del self._keys[key_id]
         self.rights_version += 1
         del self._key_ids_by_digest[_digest(self._secrets.pop(key_id))]

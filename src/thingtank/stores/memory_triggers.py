@@ -38,8 +38,12 @@ class MemoryTriggers:
         self._index.put(trigger)
         return trigger
 
-    async def delete(self, trigger_id: int) -> Trigger:
+    async def delete(
+        self, trigger_id: int, check: Callable[[Trigger], None] | None = None
+    ) -> Trigger:
         """Remove a trigger; return what it was."""
+        if check is not None:
+            check(self._index.get(trigger_id))
         return self._index.drop(trigger_id)
 
     def forget_of(self, device_id: int, name: str | None = None) -> Sequence[Trigger]:

@@ -103,6 +103,14 @@ class MqttSessions:
         """
         return await self._worker.run(self._file.found)
 
+    async def copy_to(self, folder: Path) -> None:
+        """Write what is on disk to a file of the same name in another folder.
+
+        Raises:
+            sqlite3.Error, OSError: it could not be written.
+        """
+        await self._worker.run(partial(self._file.copy_to, folder))
+
     @property
     def waiting_bytes(self) -> int:
         """About what waits for the disk."""
@@ -275,7 +283,7 @@ class MqttSessions:
             log.error("mqtt_session_writer_broken", exc_info=error)
             error = StorageFailed(f"MQTT's sessions could not be written: {error}")
         elif self.failure is None:
-            log.error("mqtt_session_writes_fail", why=str(error))
+            log.error("mqtt_session_writes_fail", reason=str(error))
         self.failure = error
         self._failed = batch
         self._committing_bytes = batch.size_bytes

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from thingtank.net.sqlite_copies import write_copy
 from thingtank.stores.folders import sync_folder
 from thingtank.stores.sqlite_files import FileFormat, open_file
 from thingtank.tank.errors import StorageFailed
@@ -131,6 +132,14 @@ class OutboxFile:
             if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
                 self.close()
             raise StorageFailed(f"the outbox could not be used: {error}") from error
+
+    def copy_to(self, folder: Path) -> None:
+        """Write what is committed to a file of the same name in another folder.
+
+        Raises:
+            sqlite3.Error, OSError: it could not be written.
+        """
+        write_copy(self._connected(), folder / self._path.name)
 
     def close(self) -> None:
         """Close the file; it can be opened again."""

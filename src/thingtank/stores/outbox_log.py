@@ -41,7 +41,7 @@ def attempts(connection: sqlite3.Connection, delivery_id: int) -> list[Attempt]:
 
 
 def page(connection: sqlite3.Connection, query: DeliveryQuery) -> DeliveryPage:
-    """One page, newest first."""
+    """One page."""
     where, values = _condition(
         {
             "account_id = ?": query.account_id,
@@ -49,12 +49,13 @@ def page(connection: sqlite3.Connection, query: DeliveryQuery) -> DeliveryPage:
             "trigger_id = ?": query.trigger_id,
             "state = ?": query.state,
             "delivery_id < ?": query.before_id,
+            "delivery_id > ?": query.after_id,
         }
     )
     limit = max(1, min(query.limit, PAGE_DELIVERIES_MAX))
     rows = connection.execute(
         f"SELECT {COLUMNS} FROM delivery WHERE {where}"  # noqa: S608 - names of ours
-        " ORDER BY delivery_id DESC LIMIT ?",
+        f" ORDER BY delivery_id {'ASC' if query.is_reversed else 'DESC'} LIMIT ?",
         (*values, limit + 1),
     ).fetchall()
     deliveries = [delivery_of(row) for row in rows[:limit]]

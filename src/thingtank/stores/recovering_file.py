@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
+from thingtank.net.sqlite_copies import write_copy
 from thingtank.stores.sqlite_files import FileFormat, open_file
 from thingtank.tank.errors import StorageFailed
 
@@ -41,6 +42,14 @@ class RecoveringFile:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def copy_to(self, folder: Path) -> None:
+        """Write what is committed to a file of the same name in another folder.
+
+        Raises:
+            sqlite3.Error, OSError: it could not be written.
+        """
+        write_copy(self._connected(), folder / self._path.name)
 
     def _remove_refused(self, connection: sqlite3.Connection) -> None:
         """Take out of the file what was refused as its sync failed."""

@@ -74,6 +74,14 @@ class SqliteOutbox:
         await self._worker.run(self._file.close)
         await self._worker.stop()
 
+    async def copy_to(self, folder: Path) -> None:
+        """Write what is on disk to a file of the same name in another folder.
+
+        Raises:
+            sqlite3.Error, OSError: it could not be written.
+        """
+        await self._worker.run(partial(self._file.copy_to, folder))
+
     def on_record(self, notify: Callable[[], None]) -> None:
         """Have `notify` called in the loop when something became due."""
         self._notify = notify

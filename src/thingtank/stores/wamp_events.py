@@ -104,6 +104,14 @@ class WampEvents:
         events.restore(restored)
         return events
 
+    async def copy_to(self, folder: Path) -> None:
+        """Write what is on disk to a file of the same name in another folder.
+
+        Raises:
+            sqlite3.Error, OSError: it could not be written.
+        """
+        await self._worker.run(partial(self._file.copy_to, folder))
+
     async def settled(self) -> None:
         """Wait until all events that came so far are on disk, or refused."""
         settled = asyncio.Event()

@@ -94,8 +94,38 @@ def check_reach(caller: Caller, method: str, device: Device, datastream: str | N
     if caller.account is None:
         raise Unauthenticated("an API key or a sign-in is needed")
     what = f"feed {device.device_id}" + (f" datastream {datastream}" if datastream else "")
-    who = "key" if caller.key else "account"
-    raise NotAllowed(f"{who} lacks {method} on {what}")
+    raise NotAllowed(f"{named(caller)} lacks {method} on {what}{_cause(caller, method, device)}")
+
+
+def named(caller: Caller) -> str:
+    """Who somebody known is, in the words of a refusal: `key “Porch”`, `account ann`."""
+    if caller.key is not None:
+        return f"key “{caller.key.label}”" if caller.key.label else "key"
+    return "account" if caller.account is None else f"account {caller.account.login}"
+
+
+def _cause(caller: Caller, method: str, device: Device) -> str:
+    """Why a right is missing that somebody may think is there; blank where it is just not given."""
+    account, key = caller.account, caller.key
+    assert account is not None
+    if not account.is_active:
+        return ": the account is inactive"
+    if device.account_id != account.account_id and (method != "get" or device.private):
+        return ", which is another account's"
+    if key is None:
+        return ""
+    if device.private and not key.private_access:
+        return ", which is private: the key has no private access"
+    for permission in key.permissions:
+        if method in permission.access_methods and not _from_here(permission, caller):
+            return f": it has it {_place(permission)} only"
+    return ""
+
+
+def _place(permission: Permission) -> str:
+    if permission.source_ip:
+        return f"from {permission.source_ip}"
+    return f"by pages of {permission.referer}"
 
 
 def check_resolution(
@@ -154,7 +184,7 @@ def listing_of(caller: Caller) -> Listing:
         if "get" in permission.access_methods and _from_here(permission, caller)
     ]
     if not reading:
-        raise NotAllowed("key lacks get")
+        raise NotAllowed(f"{named(caller)} lacks get")
     owner_id = account.account_id if key.private_access else None
     if not all(permission.resources for permission in reading):
         return Listing(owner_id)
@@ -191,7 +221,7 @@ def check_create(caller: Caller) -> Account | None:
         and _from_here(permission, caller)
         for permission in key.permissions
     ):
-        raise NotAllowed("key lacks post on all feeds")
+        raise NotAllowed(f"{named(caller)} lacks post on all feeds")
     return caller.account
 
 

@@ -7,7 +7,7 @@ so that a listener can say what it missed and read the state anew.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -22,11 +22,15 @@ class Listener:
     """One receiver's bounded queue. Iterate with `await listener.next()`; leave with `close()`."""
 
     def __init__(
-        self, bus: "Bus", kinds: tuple[type[Event], ...], device_id: int | None, events_max: int
+        self,
+        bus: "Bus",
+        kinds: tuple[type[Event], ...],
+        device_ids: tuple[int, ...] | None,
+        events_max: int,
     ) -> None:
         self._bus = bus
         self._kinds = kinds
-        self.device_id = device_id
+        self.device_ids = device_ids
         self._queue: deque[Event] = deque(maxlen=events_max)
         self._wake = asyncio.Event()
         self.dropped_count = 0
@@ -76,6 +80,13 @@ class Bus:
         self._of_all: list[Listener] = []
         self._of_device: dict[int, list[Listener]] = {}
         self._reactions: dict[type, list[Callable[[Any], None]]] = {}
+        self._dropped_count = 0
+
+    @property
+    def dropped_count(self) -> int:
+        """Events that were dropped since the start, as their listener was slow."""
+        listeners = {*self._of_all, *(x for each in self._of_device.values() for x in each)}
+        return self._dropped_count + sum(listener.dropped_count for listener in listeners)
 
     def publish(self, event: Event) -> None:
         """Give an event to each listener it concerns; from the loop's thread, after the change."""
@@ -95,23 +106,33 @@ class Bus:
         self,
         *kinds: type[Event],
         device_id: int | None = None,
+        device_ids: Collection[int] | None = None,
         events_max: int = LISTENER_EVENTS_MAX,
     ) -> Listener:
-        """Start a listener for events of these kinds, of one device or of all."""
-        listener = Listener(self, kinds, device_id, events_max)
-        if device_id is None:
+        """Start a listener for events of these kinds, of one device, of some, or of all."""
+        if device_id is not None:
+            device_ids = (device_id,)
+        of_devices = None if device_ids is None else tuple(dict.fromkeys(device_ids))
+        listener = Listener(self, kinds, of_devices, events_max)
+        if of_devices is None:
             self._of_all.append(listener)
-        else:
-            self._of_device.setdefault(device_id, []).append(listener)
+            return listener
+        for own_id in of_devices:
+            self._of_device.setdefault(own_id, []).append(listener)
         return listener
 
     def forget(self, listener: Listener) -> None:
         """Drop a listener; it gets nothing more."""
-        if listener.device_id is None:
+        is_known = listener in self._of_all
+        if listener.device_ids is None:
             self._of_all = [other for other in self._of_all if other is not listener]
-            return
-        rest = [x for x in self._of_device.get(listener.device_id, ()) if x is not listener]
-        if rest:
-            self._of_device[listener.device_id] = rest
-        else:
-            self._of_device.pop(listener.device_id, None)
+        for device_id in listener.device_ids or ():
+            before = self._of_device.get(device_id, [])
+            is_known |= listener in before
+            rest = [other for other in before if other is not listener]
+            if rest:
+                self._of_device[device_id] = rest
+            else:
+                self._of_device.pop(device_id, None)
+        if is_known:  # not closed once more
+            self._dropped_count += listener.dropped_count

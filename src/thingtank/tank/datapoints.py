@@ -11,7 +11,7 @@ import math
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
-from operator import ne
+from operator import itemgetter, ne
 
 import msgspec
 
@@ -250,6 +250,8 @@ class Bucket(msgspec.Struct, frozen=True, gc=False):
         number_count: how many of them are numbers.
         minimum, maximum, total: over the numbers; None when there are none.
         first_us, last_us: when the oldest and the newest datapoint were.
+        minimum_us, maximum_us: when the numbers were first so low and so high; None when there are
+            none.
         first_kept, last_kept: their values as `kept_of` keeps them; a year's averages by the hour
             would otherwise spell 17,000 texts that nobody asks for.
     """
@@ -264,6 +266,8 @@ class Bucket(msgspec.Struct, frozen=True, gc=False):
     first_kept: float | str
     last_us: int
     last_kept: float | str
+    minimum_us: int | None
+    maximum_us: int | None
 
     @property
     def first(self) -> Datapoint:
@@ -278,8 +282,11 @@ class Bucket(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def of(cls, start_us: int, datapoints: Sequence[Datapoint]) -> "Bucket":
         """Summarize the datapoints of one bucket, n >= 1, oldest first."""
-        found = (number_of(datapoint.value) for datapoint in datapoints)
-        numbers = [number for number in found if number is not None]
+        found = ((number_of(datapoint.value), datapoint.at_us) for datapoint in datapoints)
+        numbered = [(number, at_us) for number, at_us in found if number is not None]
+        numbers = [number for number, _ in numbered]
+        lowest = min(numbered, default=None, key=itemgetter(0))  # the first of equal ones
+        highest = max(numbered, default=None, key=itemgetter(0))
         first, last = datapoints[0], datapoints[-1]
         return cls(
             start_us,
@@ -292,4 +299,6 @@ class Bucket(msgspec.Struct, frozen=True, gc=False):
             kept_of(first.value),
             last.at_us,
             kept_of(last.value),
+            lowest[1] if lowest else None,
+            highest[1] if highest else None,
         )

@@ -104,7 +104,8 @@ class DeliveryQuery(msgspec.Struct, frozen=True):
     Attributes:
         account_id, device_id, trigger_id: only of these; None for any.
         state: only these; None for any.
-        before_id: only older ones than this delivery; None for the first page.
+        before_id, after_id: only older ones, only newer ones than this delivery; None for any.
+        is_reversed: oldest first.
         limit: 1 to PAGE_DELIVERIES_MAX.
     """
 
@@ -114,10 +115,15 @@ class DeliveryQuery(msgspec.Struct, frozen=True):
     state: DeliveryState | None = None
     before_id: int | None = None
     limit: int = 50
+    after_id: int | None = None
+    is_reversed: bool = False
 
 
 class DeliveryPage(msgspec.Struct, frozen=True):
-    """One page; `next_before_id` asks for the one after it, None when this is the last."""
+    """One page; `next_before_id` asks for the one after it, None when this is the last.
+
+    Of a reversed list it is to be `after_id`.
+    """
 
     deliveries: Sequence[Delivery]
     next_before_id: int | None

@@ -2,11 +2,14 @@
 
 import msgspec
 
+from thingtank.tank.access import Caller
 from thingtank.tank.datapoints import DatapointRows
 from thingtank.tank.messaging.messages import Message
 from thingtank.tank.things import Device
 from thingtank.tank.trigger_rules import Firing
 from thingtank.tank.triggers import Trigger
+
+REFUSED = 400  # and above: statuses of refusals
 
 
 class DeviceCreated(msgspec.Struct, frozen=True, gc=False):
@@ -66,9 +69,12 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     """Who asked for what. A device asks the same again and again, so many requests share one.
 
     Attributes:
-        door: `xively_http`, `xively_tcp`, `xively_websocket`, …
-        method, path: as the client put them; secrets in the path's query are blotted out.
+        door: one of `thingtank.tank.request_log.DOORS`.
+        method, path: as the client put them, or what takes their place in its protocol: a packet
+            type and a topic, `CALL` and a procedure, an event. Secrets are blotted out.
         user_agent: its first bytes; whoever shows them decodes them.
+        fields: what else it said of itself, (name, value): headers, flags and properties of a
+            packet. Secrets are blotted out.
     """
 
     device_id: int
@@ -77,6 +83,7 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     path: str
     address: str = ""
     user_agent: bytes = b""
+    fields: tuple[tuple[str, str], ...] = ()
 
 
 class MessageSent(msgspec.Struct, frozen=True, gc=False):
@@ -105,9 +112,11 @@ class RequestServed(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         at_us: when it was answered.
-        status: the answer's status in that door's numbers.
+        status: the answer's status as a number of HTTP; 400 and above is a refusal.
         reason: why it was refused, blank when it was not.
         request_body, response_body: the first bytes; whoever shows them decodes them.
+        caller: on whose behalf it was; None for nobody who is known.
+        outcome: the answer in the protocol's own words; blank where they are the status.
     """
 
     at_us: int
@@ -117,6 +126,13 @@ class RequestServed(msgspec.Struct, frozen=True, gc=False):
     reason: str = ""
     request_body: bytes = b""
     response_body: bytes = b""
+    caller: Caller | None = None
+    outcome: str = ""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it was."""
+        return self.status >= REFUSED
 
     @property
     def device_id(self) -> int:

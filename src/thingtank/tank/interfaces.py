@@ -16,6 +16,7 @@ import msgspec
 from thingtank.tank.datapoints import Bucket, CurrentValue, Datapoint, DatapointRows
 from thingtank.tank.errors import ValidationFailed
 from thingtank.tank.keys import ApiKey
+from thingtank.tank.search.clusters import Places
 from thingtank.tank.things import Account, Datastream, Device, Waypoint
 from thingtank.tank.tokens import DeviceToken
 
@@ -26,7 +27,18 @@ LIVE_S = 15 * 60  # Xively calls a feed live while its newest value is younger
 
 CurrentTimes = Callable[[int], int | None]  # stream_id → the time of its current value
 Status = Literal["all", "live", "frozen"]
-Order = Literal["created_at", "retrieved_at", "relevance", "title"]
+Order = Literal["created_at", "updated_at", "retrieved_at", "relevance", "title"]
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Where a device stands in an order, so that a list can go on from there.
+
+    Attributes:
+        key: what the order compares first: a time, a score, or a title without regard to case.
+    """
+
+    key: int | str
+    device_id: int
 
 
 class Clock(Protocol):
@@ -53,9 +65,15 @@ class DeviceQuery(msgspec.Struct, frozen=True):
         user: the owner's login; blank for any.
         device_ids: only these; None for any.
         status: `live` when a datastream has a value younger than `live_s`, else `frozen`.
+        updated_since_us: only devices whose metadata changed then or later; None for any.
+        product_id: only devices that were made from this product; blank for any.
         lat, lon: degrees, both or neither; only devices at most `distance_m` from there.
-        order: `created_at` and `retrieved_at` (metadata or values last changed) newest first;
-            `relevance` best first, without text as `created_at`; `title` alphabetical.
+        order: `created_at`, `updated_at` (metadata last changed) and `retrieved_at` (metadata or
+            values last changed) newest first; `relevance` best first, without text as
+            `created_at`; `title` alphabetical.
+        is_reversed: the order the other way round.
+        after: only devices that come after this place in the order, which need not be taken any
+            more; pages by it neither repeat nor leave out a device when others come and go.
         page: from 1 to PAGE_MAX. per_page: 1 to PER_PAGE_MAX.
 
     Raises:
@@ -76,7 +94,11 @@ class DeviceQuery(msgspec.Struct, frozen=True):
     lat: float | None = None
     lon: float | None = None
     distance_m: float = 0
+    updated_since_us: int | None = None
+    product_id: str = ""
     order: Order = "created_at"
+    is_reversed: bool = False
+    after: Mark | None = None
     page: int = 1
     per_page: int = 50
 
@@ -84,7 +106,7 @@ class DeviceQuery(msgspec.Struct, frozen=True):
         """Check the bounds."""
         problems = [
             (field, f"is too long (maximum is {SEARCH_CHARS_MAX} characters)")
-            for field in ("text", "tag", "units", "user")
+            for field in ("text", "tag", "units", "user", "product_id")
             if len(getattr(self, field)) > SEARCH_CHARS_MAX
         ]
         if not 1 <= self.page <= PAGE_MAX:
@@ -99,6 +121,8 @@ class DeviceQuery(msgspec.Struct, frozen=True):
             problems.append(("lon", "must be between -180 and 180"))
         if not self.distance_m >= 0:
             problems.append(("distance", "must not be negative"))
+        if self.after is not None and isinstance(self.after.key, str) != (self.order == "title"):
+            problems.append(("after", "is no place in this order"))
         if problems:
             raise ValidationFailed(problems)
 
@@ -114,11 +138,13 @@ class DevicePage(msgspec.Struct, frozen=True):
     Attributes:
         total_count: how many there are on all pages.
         relevances: how well each device fits the text, up to 1; 0 where none was asked for.
+        marks: where each device stands in the order.
     """
 
     devices: Sequence[Device]
     total_count: int
     relevances: Sequence[float]
+    marks: Sequence[Mark]
 
 
 class Directory(Protocol):
@@ -166,6 +192,10 @@ class Directory(Protocol):
         """How many devices there are on all pages."""
         ...
 
+    def device_places(self, query: DeviceQuery) -> Places:
+        """Where the devices of all pages are, in no order; those without a place are left out."""
+        ...
+
     def devices_matching(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:
         """The newest devices that fit, at most `limit`, newest first.
 
@@ -204,8 +234,8 @@ class Directory(Protocol):
         """Raise NoSuchKey if there is none."""
         ...
 
-    def keys_of(self, account_id: int) -> Sequence[ApiKey]:
-        """All keys of an account, oldest first."""
+    def keys_of(self, account_id: int, feed_id: int | None = None) -> Sequence[ApiKey]:
+        """All keys of an account, oldest first; with `feed_id` those that name that feed."""
         ...
 
     def reveal_key(self, key_id: int) -> str:
@@ -274,8 +304,15 @@ class Directory(Protocol):
         """Store `change` of a device, and the place a mobile device leaves by it."""
         ...
 
-    async def delete_device(self, device_id: int) -> None:
-        """Remove a device, its datastreams, and keys that reach nothing else."""
+    async def delete_device(
+        self, device_id: int, check: Callable[[Device], None] | None = None
+    ) -> None:
+        """Remove a device, its datastreams, and keys that reach nothing else.
+
+        Args:
+            check: is given the newest state within the turn of all writes; nothing is removed when
+                it raises.
+        """
         ...
 
     async def insert_datastreams(
@@ -290,8 +327,14 @@ class Directory(Protocol):
         """Store `change` of a datastream."""
         ...
 
-    async def delete_datastream(self, device_id: int, name: str) -> Datastream:
-        """Remove a datastream; return what it was."""
+    async def delete_datastream(
+        self, device_id: int, name: str, check: Callable[[Datastream], None] | None = None
+    ) -> Datastream:
+        """Remove a datastream; return what it was.
+
+        Args:
+            check: as of `delete_device`.
+        """
         ...
 
     async def missing_streams(self, stream_ids: Sequence[int]) -> Sequence[int]:
@@ -314,8 +357,13 @@ class Directory(Protocol):
         """Give a key another secret; the old one is dead when this returns."""
         ...
 
-    async def delete_key(self, key_id: int) -> None:
-        """Remove a key; it is dead at once."""
+    async def delete_key(self, key_id: int, check: Callable[[ApiKey], None] | None = None) -> None:
+        """Remove a key; it is dead at once.
+
+        Args:
+            check: is given the newest state within the turn of all writes; nothing is removed when
+                it raises.
+        """
         ...
 
 

@@ -1,8 +1,9 @@
 """Messages kept for devices that are away, until they come back or the messages expire."""
 
+import math
 from asyncio import Future, get_running_loop
-from collections.abc import Collection, Sequence
-from typing import Protocol
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
@@ -12,6 +13,7 @@ from thingtank.tank.things import Device
 KEPT_S_DEFAULT = 7 * 86_400
 KEPT_S_MAX = 30 * 86_400
 KEEPS_NAME = "keepMessages"  # the property: true, or for how many seconds
+_DIGITS_MAX = 18  # of a number as text
 
 
 class KeptMessage(msgspec.Struct, frozen=True):
@@ -105,9 +107,25 @@ class NoKeptMessages:
 
 def kept_s(device: Device) -> int:
     """For how long a device has messages kept that come while it is away; 0 for not at all."""
-    setting = device.properties.get(KEEPS_NAME)
-    if setting is True:
-        return KEPT_S_DEFAULT
-    if isinstance(setting, int | float) and not isinstance(setting, bool) and setting > 0:
-        return int(min(setting, KEPT_S_MAX))
-    return 0
+    return _seconds_of(device.properties.get(KEEPS_NAME)) or 0
+
+
+def keeping_problems(properties: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is wrong with the property that says for how long: (field, message) pairs."""
+    if _seconds_of(properties.get(KEEPS_NAME)) is not None:
+        return []
+    return [(KEEPS_NAME, f"must be true, false or a number of seconds up to {KEPT_S_MAX}")]
+
+
+def _seconds_of(setting: object) -> int | None:
+    """What the property means, which forms send as text; None for nothing."""
+    match setting:
+        case None | False | "" | "false":
+            return 0
+        case True | "true":
+            return KEPT_S_DEFAULT
+        case int() | float() if 0 <= setting < math.inf:
+            return int(min(setting, KEPT_S_MAX))
+        case str() if setting.isascii() and setting.isdigit():
+            return min(int(setting[:_DIGITS_MAX]), KEPT_S_MAX)
+    return None

@@ -209,3 +209,9 @@ def _contains(held: Permission, resource: Resource) -> bool:
         mine.feed_id == resource.feed_id and mine.datastream_id in (None, resource.datastream_id)
         for mine in held.resources
     )
+
+
+def named_feeds(key: ApiKey) -> frozenset[int]:
+    """The feeds that a key's permissions name; none where it reaches all of its account's."""
+    resources = (item for permission in key.permissions for item in permission.resources)
+    return frozenset(item.feed_id for item in resources)

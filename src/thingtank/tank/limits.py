@@ -25,6 +25,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         requests_per_key_s: how often each API key may ask, over all doors; 0 for as often as it
             likes. Xively's free accounts had 25 a minute, 0.42.
         requests_per_key_burst: how many requests of a key may come at once after a rest.
+        requests_per_account_s: how often each account may ask the REST API by session, as the
+            browser pages of others do; 0 for as often as it likes.
+        requests_per_account_burst: how many requests of an account may come at once after a rest.
         requests_per_address_s: how often each address may ask without a key, or with one that opens
             nothing; 0 for as often as it likes. An IPv6 address is the /64 that it is in.
         requests_per_address_burst: how many of those may come at once after a rest.
@@ -47,5 +50,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     raw_range_is_bounded: bool = True
     requests_per_key_s: float = 0.0
     requests_per_key_burst: int = 100
+    requests_per_account_s: float = 50.0
+    requests_per_account_burst: int = 500
     requests_per_address_s: float = 100.0
     requests_per_address_burst: int = 1000

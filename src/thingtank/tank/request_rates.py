@@ -7,6 +7,8 @@ algorithm"): constant time a request, and one that would be full needs not be ke
 from collections import OrderedDict
 from collections.abc import Hashable
 
+import msgspec
+
 from thingtank.tank.errors import RateExceeded
 from thingtank.tank.limits import Limits
 from thingtank.tank.networks import network_of
@@ -14,6 +16,22 @@ from thingtank.tank.networks import network_of
 BUCKETS_MAX = 100_000  # of keys and of addresses each, some 20 MB; the least recent are forgotten
 
 _SECOND_NS = 1_000_000_000
+
+
+class Allowance(msgspec.Struct, frozen=True, gc=False):
+    """How much somebody may still ask.
+
+    Attributes:
+        burst: requests that may come at once after a rest.
+        burst_s: how long such a rest is, at least 1.
+        left: requests that may come now.
+        full_s: seconds until `left` is `burst` again.
+    """
+
+    burst: int
+    burst_s: int
+    left: int
+    full_s: int
 
 
 class TokenBuckets:
@@ -55,9 +73,21 @@ class TokenBuckets:
             self._full_at_ns.popitem(last=False)
         return 0
 
+    def look(self, name: Hashable, now_ns: int) -> Allowance:
+        """What a bucket holds; nothing is taken."""
+        missing_ns = max(self._full_at_ns.get(name, 0) - now_ns, 0)
+        return Allowance(
+            burst=self._full_ns // self._token_ns,
+            burst_s=max(1, self._full_ns // _SECOND_NS),
+            left=max(0, (self._full_ns - missing_ns) // self._token_ns),
+            full_s=-(-missing_ns // _SECOND_NS),
+        )
+
 
 class RequestRates:
     """Counts requests to all doors, by key; of who has none that opens anything, by address.
+
+    Requests by session, which only the REST API takes, are counted by account.
 
     Attributes:
         counts_keys: whether keys have a limit; to ask first is cheaper than a call in vain.
@@ -67,6 +97,7 @@ class RequestRates:
         self._limits = limits
         self._keys = _buckets(limits.requests_per_key_s, limits.requests_per_key_burst)
         self._addresses = _buckets(limits.requests_per_address_s, limits.requests_per_address_burst)
+        self._accounts = _buckets(limits.requests_per_account_s, limits.requests_per_account_burst)
         self.counts_keys = self._keys is not None
 
     def count_key(self, key_id: int, now_ns: int) -> None:
@@ -94,6 +125,32 @@ class RequestRates:
             if missing_ns:
                 rate = self._limits.requests_per_address_s
                 raise _exceeded("an address without a valid key", rate, missing_ns)
+
+    def count_account(self, account_id: int, now_ns: int) -> None:
+        """Count one request of somebody who is signed in.
+
+        Raises:
+            RateExceeded: it is one too many.
+        """
+        if self._accounts is not None:
+            missing_ns = self._accounts.take(account_id, now_ns)
+            if missing_ns:
+                rate = self._limits.requests_per_account_s
+                raise _exceeded("an account", rate, missing_ns)
+
+    def left_of_key(self, key_id: int, now_ns: int) -> Allowance | None:
+        """What a key may still ask; None for as much as it likes."""
+        return None if self._keys is None else self._keys.look(key_id, now_ns)
+
+    def left_of_account(self, account_id: int, now_ns: int) -> Allowance | None:
+        """What an account may still ask by session; None for as much as it likes."""
+        return None if self._accounts is None else self._accounts.look(account_id, now_ns)
+
+    def left_of_stranger(self, address: str, now_ns: int) -> Allowance | None:
+        """What an address may still ask without a valid key; None for as much as it likes."""
+        if self._addresses is None:
+            return None
+        return self._addresses.look(network_of(address), now_ns)
 
 
 def _buckets(rate: float, burst: int) -> TokenBuckets | None:

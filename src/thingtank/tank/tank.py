@@ -11,7 +11,7 @@ from thingtank.tank.bus import Bus
 from thingtank.tank.deliveries import DeliveryLog
 from thingtank.tank.device_events import DeviceEvents
 from thingtank.tank.errors import Overloaded
-from thingtank.tank.events import RequestServed, TriggerChanged
+from thingtank.tank.events import TriggerChanged
 from thingtank.tank.interfaces import Archive, Clock, DevicePage, DeviceQuery, Directory
 from thingtank.tank.kept_messages import KeptMessages
 from thingtank.tank.limits import Limits
@@ -51,6 +51,7 @@ class Tank:
         trigger_service: triggers at work; set by who starts them.
         backtests: turns of those who try a trigger on history.
         request_rates: who asks how often.
+        request_log: what was asked of devices; doors tell it.
         messaging: messages between devices, and which of them are there.
     """
 
@@ -83,11 +84,10 @@ class Tank:
         self.trigger_service: TriggerService = NoTriggerService()
         self.backtests = asyncio.Semaphore(BACKTESTS_AT_ONCE_MAX)
         self.request_rates = RequestRates(self.limits)
-        self.request_log = RequestLog()
+        self.request_log = RequestLog(self.bus, directory)
         self.messaging = Messaging(
             self.bus, directory, self.clock, policy, device_events, kept_messages
         )
-        self.bus.react(RequestServed, self.request_log.remember)
         directory.follow(archive.current_at_us, self.clock.now_us)
         directory.on_gone(self._forget_triggers)
         self._search_turn = asyncio.Lock()

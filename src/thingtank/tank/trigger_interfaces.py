@@ -40,8 +40,15 @@ class Triggers(Protocol):
         """Store `change` of a trigger; not of what it watches, nor of `notified_us`."""
         ...
 
-    async def delete(self, trigger_id: int) -> Trigger:
-        """Remove a trigger; return what it was."""
+    async def delete(
+        self, trigger_id: int, check: Callable[[Trigger], None] | None = None
+    ) -> Trigger:
+        """Remove a trigger; return what it was.
+
+        Args:
+            check: is given the newest state within the turn of all writes; nothing is removed when
+                it raises.
+        """
         ...
 
     def forget_of(self, device_id: int, name: str | None = None) -> Sequence[Trigger]:
@@ -105,7 +112,9 @@ class NoTriggers:
         """There is none."""
         return self.get(trigger_id)
 
-    async def delete(self, trigger_id: int) -> Trigger:
+    async def delete(
+        self, trigger_id: int, check: Callable[[Trigger], None] | None = None
+    ) -> Trigger:
         """There is none."""
         return self.get(trigger_id)
 

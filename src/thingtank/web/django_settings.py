@@ -38,11 +38,13 @@ _APPS = (
 _MIDDLEWARE = (
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Refuses, so what hardens refusals too comes before it.
+    "thingtank.web.hosts.known_hosts_only",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 )
 
@@ -81,6 +83,8 @@ _REST_FRAMEWORK = {
         "thingtank.web.weather.authentication.PasswordAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
+    # Of the tank's own API; imported only with it.
+    "DEFAULT_SCHEMA_CLASS": "thingtank.web.api.schema.ApiSchema",
 }
 
 

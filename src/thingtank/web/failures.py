@@ -9,6 +9,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views import defaults
 
+from thingtank.web.problems import (
+    API_PREFIX,
+    BAD_REQUEST,
+    INTERNAL,
+    STORAGE_FAILED,
+    Problem,
+    ProblemType,
+    problem_response,
+)
+
 log = structlog.get_logger()
 
 RETRY_AFTER_S = 30
@@ -33,13 +43,29 @@ _REASONS = {
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer to a page that broke, as Django's `handler500`."""
+    if request.path.startswith(API_PREFIX):
+        return _api_failure(request, sys.exc_info()[1], INTERNAL)
     return _unavailable(request, sys.exc_info()[1]) or defaults.server_error(request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer to a request that is refused, as Django's `handler400`."""
+    if request.path.startswith(API_PREFIX):
+        return _api_failure(request, exception, BAD_REQUEST)
     # A session that could not be stored is told from one that has ended by its cause only.
     return _unavailable(request, exception) or defaults.bad_request(request, exception)
+
+
+def _api_failure(
+    request: HttpRequest, error: BaseException | None, kind: ProblemType
+) -> HttpResponse:
+    """Answer to a request of the REST API that did not come to its views, or not back."""
+    reason = next(filter(None, map(_reason, _chain(error))), None)
+    if reason is None:
+        return problem_response(Problem(kind), request.path)
+    log.error("page_failed", path=request.path, reason=reason)
+    problem = Problem(STORAGE_FAILED, f"the database: {reason}", retry_after_s=RETRY_AFTER_S)
+    return problem_response(problem, request.path)
 
 
 def _unavailable(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:

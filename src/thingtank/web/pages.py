@@ -5,14 +5,24 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.asgi import get_asgi_application
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 
 from thingtank.web.django_settings import UPLOAD_BYTES_MAX
+from thingtank.web.problems import (
+    API_PREFIX,
+    OVERLOADED,
+    TOO_LARGE,
+    Problem,
+    problem_body,
+    problem_headers,
+)
 
 # Each page that is being made has a thread and a connection to the database.
 PAGES_AT_ONCE_MAX = 16
 STRANGERS_PAGES_AT_ONCE_MAX = 10  # of them, so that strangers leave some to who is signed in
-PUBLIC_PATHS = ("/directory", "/feeds/", "/weather", "/station")
+# Programs of the REST API, which have no session, are counted with the strangers.
+PUBLIC_PATHS = ("/directory", "/feeds/", "/weather", "/station", API_PREFIX)
+API_BODY_BYTES_MAX = 1_000_000
 BODY_BYTES_MAX = UPLOAD_BYTES_MAX + 1_000_000  # so that a form can say that a file is too large
 TURN_S_MAX = 20.0  # longer, and people have pressed reload
 _BUSY = "Too many pages are being made at the moment. Try again in a few seconds.\n"
@@ -43,9 +53,11 @@ def limited(app: Any, body_bytes_max: int) -> Any:
 
     async def answer(scope: Any, receive: Any, send: Any) -> None:
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if int(declared) > body_bytes_max:
-            words = f"The request is too large; at most {body_bytes_max} bytes are read.\n"
-            await PlainTextResponse(words, 413)(scope, receive, send)
+        is_api = scope["path"].startswith(API_PREFIX)
+        allowed = min(body_bytes_max, API_BODY_BYTES_MAX) if is_api else body_bytes_max
+        if int(declared) > allowed:
+            words = f"The request is too large; at most {allowed} bytes are read.\n"
+            await _refusal(scope, Problem(TOO_LARGE, words.strip()), words)(scope, receive, send)
             return
         read_bytes = 0
 
@@ -70,7 +82,8 @@ def bounded(app: Any, at_once_max: int, turn_s_max: float) -> Any:
             async with asyncio.timeout(turn_s_max):
                 await turns.acquire()
         except TimeoutError:
-            await PlainTextResponse(_BUSY, 503, {"retry-after": "5"})(scope, receive, send)
+            problem = Problem(OVERLOADED, _BUSY.strip(), retry_after_s=5)
+            await _refusal(scope, problem, _BUSY)(scope, receive, send)
             return
         try:
             await app(scope, receive, send)
@@ -78,3 +91,12 @@ def bounded(app: Any, at_once_max: int, turn_s_max: float) -> Any:
             turns.release()
 
     return answer
+
+
+def _refusal(scope: Any, problem: Problem, words: str) -> Response:
+    """Words for people, or problem details for programs of the REST API."""
+    headers, status = problem_headers(problem), problem.type.status
+    if scope["path"].startswith(API_PREFIX):
+        return Response(problem_body(problem, scope["path"]), status, headers)
+    retry_after = {"retry-after": headers["Retry-After"]} if "Retry-After" in headers else None
+    return PlainTextResponse(words, status, retry_after)

@@ -9,6 +9,7 @@ from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connection
 
+from thingtank.net.sqlite_copies import write_copy
 from thingtank.web.database.mark import read_mark, write_mark
 from thingtank.web.database.url import DEFAULT_URL, Database, DatabaseSource, database_of
 from thingtank.web.django_settings import django_settings_of
@@ -43,6 +44,30 @@ def migrate() -> None:
         call_command("clearsessions", verbosity=0)
     finally:
         connection.close()
+
+
+def database_name() -> str:
+    """The name of the database's file; blank where a database server keeps it."""
+    return Path(connection.settings_dict["NAME"]).name if connection.vendor == "sqlite" else ""
+
+
+def copy_database(folder: Path) -> str:
+    """Write a copy of the database, as of one instant, to a file of its name in another folder.
+
+    Returns:
+        Blank; or, where a database server keeps it, the server's kind, and there is no copy.
+
+    Raises:
+        OSError, sqlite3.Error: it could not be written.
+    """
+    if not database_name():
+        return connection.vendor
+    try:
+        connection.ensure_connection()
+        write_copy(connection.connection, folder / database_name())
+    finally:
+        connection.close()
+    return ""
 
 
 def migrations_mark() -> int:

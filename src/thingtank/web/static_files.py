@@ -23,6 +23,7 @@ _PACKAGES = (
     ("thingtank.web.workbench", "static"),
     ("thingtank.web.weather", "static"),
     ("django.contrib.admin", "static"),
+    ("drf_spectacular_sidecar", "static"),  # Swagger UI, for the REST API's page
 )
 
 

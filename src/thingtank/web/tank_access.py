@@ -5,6 +5,7 @@ One process is one instance, so the tank is attached once, when its folder is op
 
 import asyncio
 import concurrent.futures
+import io
 from collections.abc import Callable, Coroutine
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
@@ -14,8 +15,10 @@ import msgspec
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user
+from django.core.handlers.asgi import ASGIRequest
 from django.db import connection
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
 
 from thingtank.tank.access import Caller
 from thingtank.tank.errors import NoSuchAccount, Unavailable
@@ -73,6 +76,14 @@ def run(action: Coroutine[Any, Any, Result]) -> Result:
         raise Unavailable("it takes too long; look whether it has happened") from None
 
 
+def tell(call: Callable[..., None], *args: object) -> None:
+    """Have something quick done in the tank's loop, soon; from a page's thread, and nobody waits.
+
+    It must raise nothing that is not a bug.
+    """
+    _now().loop.call_soon_threadsafe(call, *args)
+
+
 def accounts_changed() -> None:
     """Let the doors know that accounts were added, renamed, disabled; after they are stored.
 
@@ -105,6 +116,26 @@ async def caller_of_headers(headers: list[tuple[bytes, bytes]]) -> Caller:
         return VISITOR
     # The loop's own bounded threads, not one for each request that would last as long as it does.
     return await sync_to_async(_caller_of_session, thread_sensitive=False)(morsel.value)
+
+
+async def why_not_from_here(scope: Any) -> str:
+    """Why an ASGI request by session that changes something may be another site's; blank if not.
+
+    For what is not served by Django, whose own check this is.
+    """
+    request = ASGIRequest(scope, io.BytesIO())
+    check = _CsrfCheck(lambda _request: HttpResponse())
+    check.process_request(request)
+    return str(check.process_view(request, _no_view, (), {}) or "")
+
+
+class _CsrfCheck(CsrfViewMiddleware):
+    def _reject(self, _request: HttpRequest, reason: str) -> Any:
+        return reason
+
+
+def _no_view(_request: HttpRequest) -> HttpResponse:
+    raise AssertionError("never called, only looked at")
 
 
 def _caller_of_session(session_key: str) -> Caller:

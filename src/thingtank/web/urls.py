@@ -22,6 +22,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api-auth/login/", api_sign_in),
     path("api-auth/logout/", SignOut.as_view()),
     lazy_include(("station/", "station.", "home/"), "thingtank.web.weather.rest_urls", "rest"),
+    # Xively's oldest paths, as `/api/504.csv`, are taken before Django by `server.app`.
+    lazy_include(("api/",), "thingtank.web.api.urls", "api"),
+    path("api", RedirectView.as_view(url="/api/")),
     path("station", RedirectView.as_view(url="/station/", query_string=True)),
     path("weather", RedirectView.as_view(pattern_name="weather:home", query_string=True)),
     path("", include("thingtank.web.workbench.urls")),

@@ -235,8 +235,12 @@ def test_overlapping_subscriptions_respect_the_highest_qos(
 
 def test_overlapping_subscriptions_have_all_their_identifiers(broker: Broker) -> None:
     client = broker.connect(5)
-    topic = f"{broker.topic}/a"
-    for identifier, topic_filter in ((7, topic), (8, f"{broker.topic}/+"), (268_435_455, "+/a")):
+    topic = f"{broker.topic}/identified"
+    for identifier, topic_filter in (
+        (7, topic),
+        (8, f"{broker.topic}/+"),
+        (268_435_455, "+/identified"),
+    ):
         client.subscribe(topic_filter, props={"subscription_identifier": identifier})
     client.subscribe(f"{broker.topic}/#")
     client.publish(topic, b"x")

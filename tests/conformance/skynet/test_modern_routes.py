@@ -264,6 +264,34 @@ async def test_updates(
     assert skynet.properties(auth[0]) == expected
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "document", "words"),
+    [
+        ("PUT", "/v2/devices/U", {"$set": {"name": {"a": 1}}}, "name must be text"),
+        ("PATCH", "/v2/devices/U", {"name": ["a"]}, "name must be text"),
+        ("PUT", "/devices/U", {"name": True}, "name must be text"),
+        ("POST", "/devices", {"uuid": {"a": 1}}, "uuid must be text"),
+        ("POST", "/devices", {"token": ["a"]}, "token must be text"),
+        ("POST", "/devices", {"keepMessages": "soon"}, "keepMessages must be true, false or"),
+        ("PATCH", "/v2/devices/U", {"keepMessages": -1}, "keepMessages must be true, false or"),
+        ("PUT", "/v2/devices/U", {"$set": {"keepMessages": {}}}, "keepMessages must be"),
+        ("POST", "/data/U", {"a": 1, "b/c": 2}, "has the name b/c"),
+        ("POST", "/data/U", {"a": 1, "b": "x" * 3000}, "too long a text in b"),
+    ],
+)  # fmt: skip
+async def test_values_of_a_wrong_kind_are_refused_by_name(
+    skynet: SkyNet, method: str, path: str, document: Any, words: str
+) -> None:
+    auth = await skynet.made(n=1, name="lamp")
+    answer = await skynet.ask(method, path.replace("U", auth[0]), auth=auth, json=document)
+    assert answer.status_code == 422
+    assert words.casefold() in answer.text.casefold()
+    assert skynet.properties(auth[0]) == {"n": 1}
+    device = (await skynet.ask("GET", f"/v2/devices/{auth[0]}", auth=auth)).json()
+    assert device["name"] == "lamp"
+    assert (await skynet.ask("GET", f"/data/{auth[0]}", auth=auth)).status_code == 404
+
+
 async def test_find_and_update_answers_what_it_made(skynet: SkyNet) -> None:
     auth = await skynet.made(n=1)
     path = f"/v2/devices/{auth[0]}/find-and-update"

@@ -328,7 +328,7 @@ async def test_10_the_request_log_remembers_what_was_refused_and_why(xively: Xiv
     await xively.ask("PUT", f"{xively.feed}?key=sesame&k%65y=sesame", "read", json={"title": "x"})
     (request,) = xively.tank.request_log.of_device(xively.made.device.device_id)
     assert (request.asked.method, request.status) == ("PUT", 403)
-    assert request.reason == f"key lacks put on feed {xively.made.device.device_id}"
+    assert request.reason == f"key “read” lacks put on feed {xively.made.device.device_id}"
     assert "sesame" not in request.asked.path
     assert request.at_us == NOW_US
 

@@ -112,8 +112,11 @@ def test_an_admin_types_a_reading_in_as_the_book_does(weather: Weather) -> None:
 def test_a_chart_of_nonsense_is_refused(weather: Weather) -> None:
     asked = {
         "0?range=2h": 400,
-        "0?range=1h&width=x": 200,
-        "0?range=1h&width=" + "9" * 30: 200,
+        "0?range=1h&width=x": 400,
+        "0?range=1h&width=" + "9" * 30: 400,
+        "0?start=5&end=x": 400,
+        "0?start=5&end=5": 400,
+        "0?start=1750000000&end=1750003600.5&width=900": 200,
         "x": 404,
         "9" * 30: 404,
     }

@@ -37,7 +37,7 @@ async def test_setting_the_clock_lets_nobody_guess_on(tmp_path: Path) -> None:
     directory.add_account("alice")
     passwords.passwords["alice"] = PASSWORD
     tank = Tank(directory, MemoryArchive(), clock=clock)
-    opened = SimpleNamespace(tank=tank, passwords=passwords, secret=b"s" * 32)
+    opened = SimpleNamespace(tank=tank, passwords=passwords, secret=b"s" * 32, files=[])
     async with AsyncExitStack() as stack:
         door: Any = await make_wamp_door(Config(), tmp_path, opened, "http://tank.example", stack)
         stack.push_async_callback(door.stop)

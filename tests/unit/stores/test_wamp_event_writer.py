@@ -132,7 +132,7 @@ async def test_full_queue_refuses_and_counts(disk: Disk, writer: WampEventWriter
             assert await told(writer.keep([1], row(each))) == "wamp.error.unavailable"
     assert writer.lost_count == 50
     assert [(log["event"], log["count"]) for log in logs] == [("wamp_events_lost", 1)]
-    assert "wait for the disk" in logs[0]["why"]
+    assert "wait for the disk" in logs[0]["reason"]
     disk.may_commit.set()
     assert await told(taken) == ""
     assert await told(writer.keep([1], row(99))) == "", "with room again it goes on"

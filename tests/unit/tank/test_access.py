@@ -100,9 +100,11 @@ def test_referer_must_be_the_permissions_host() -> None:
 
 
 def test_a_refusal_names_the_missing_right() -> None:
-    with pytest.raises(NotAllowed, match="key lacks put on feed 7"):
+    with pytest.raises(NotAllowed, match=r"key “a key” lacks put on feed 7$"):
         check_reach(key_of(ALICE, methods=("get",)), "put", PRIVATE)
-    with pytest.raises(NotAllowed, match="account lacks get on feed 7 datastream t"):
+    with pytest.raises(
+        NotAllowed, match="account bob lacks get on feed 7 datastream t, which is another account's"
+    ):
         check_reach(Caller(BOB), "get", PRIVATE, "t")
     with pytest.raises(Unauthenticated):
         check_reach(STRANGER, "get", PUBLIC)

@@ -5,17 +5,12 @@ import asyncio
 import pytest
 
 from thingtank.tank.bus import Bus
-from thingtank.tank.events import Asked, DeviceCreated, DeviceDeleted, DeviceUpdated, RequestServed
-from thingtank.tank.request_log import DEVICES_MAX, REQUESTS_PER_DEVICE_MAX, RequestLog
+from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated
 from thingtank.tank.things import Device
 
 
 def device(device_id: int) -> Device:
     return Device(device_id, f"u-{device_id}", 1, "thing")
-
-
-def served(device_id: int, at_us: int = 0) -> RequestServed:
-    return RequestServed(at_us, Asked(device_id, "xively_http", "GET", "/v2/feeds/1"), 200, 10)
 
 
 async def test_a_listener_hears_its_kinds_of_its_device_only() -> None:
@@ -55,24 +50,6 @@ async def test_a_closed_listener_hears_nothing_and_leaves_nothing_behind() -> No
     second.close()
     bus.publish(DeviceCreated(device(1)))
     assert second.take_all() == []
-
-
-def test_the_request_log_keeps_the_newest_of_each_device() -> None:
-    log = RequestLog()
-    for at_us in range(REQUESTS_PER_DEVICE_MAX + 5):
-        log.remember(served(1, at_us))
-    kept = [request.at_us for request in log.of_device(1)]
-    assert kept == list(range(REQUESTS_PER_DEVICE_MAX + 4, 4, -1))
-
-
-def test_the_request_log_forgets_the_device_heard_from_longest_ago() -> None:
-    log = RequestLog()
-    for device_id in range(DEVICES_MAX):
-        log.remember(served(device_id))
-    log.remember(served(0))
-    log.remember(served(DEVICES_MAX))
-    assert log.of_device(0)
-    assert not log.of_device(1)
 
 
 @pytest.mark.parametrize("kinds", [(DeviceCreated,), (DeviceCreated, DeviceUpdated)])

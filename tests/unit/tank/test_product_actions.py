@@ -29,6 +29,7 @@ from thingtank.tank.actions.products import (
     rename_product_device,
     update_product,
 )
+from thingtank.tank.actions.sending_keys import ensure_sending_key
 from thingtank.tank.changes import DatastreamWrite, DeviceChange
 from thingtank.tank.errors import (
     AlreadyActivated,
@@ -375,10 +376,12 @@ async def test_a_deactivated_device_is_cut_off_and_starts_afresh(
 ) -> None:
     code = await code_of(tank, product)
     first = await activate_device(tank, STRANGER, code)
+    copied = await ensure_sending_key(tank, alice, tank.directory.get_device(first.feed_id))
     device = await deactivate_device(tank, alice, product.product_id, "A")
     assert device.activated_us is None
-    with pytest.raises(Unauthenticated):
-        caller_of_key(tank.directory, first.api_key, NOW)
+    for secret in (first.api_key, copied.secret):
+        with pytest.raises(Unauthenticated):
+            caller_of_key(tank.directory, secret, NOW)
     assert tank.directory.get_device(first.feed_id).title == "Greenhouse"
     assert await deactivate_device(tank, alice, product.product_id, "A") == device
     again = await activate_device(tank, STRANGER, code)

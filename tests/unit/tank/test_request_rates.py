@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from thingtank.tank.errors import RateExceeded
 from thingtank.tank.limits import Limits
-from thingtank.tank.request_rates import RequestRates, TokenBuckets
+from thingtank.tank.request_rates import Allowance, RequestRates, TokenBuckets
 
 SECOND_NS = 1_000_000_000
 
@@ -90,3 +90,33 @@ def test_a_rate_of_zero_counts_nobody() -> None:
     for _ in range(5000):
         rates.count_key(1, 0)
         rates.count_stranger("192.0.2.1", 0)
+
+
+def test_what_is_left_is_told_without_taking_any() -> None:
+    buckets = TokenBuckets(rate=2, burst=4)
+    assert buckets.look("a", 0) == Allowance(burst=4, burst_s=2, left=4, full_s=0)
+    for _ in range(3):
+        buckets.take("a", 0)
+    assert buckets.look("a", 0) == Allowance(burst=4, burst_s=2, left=1, full_s=2)
+    assert buckets.look("a", 0).left == 1
+    buckets.take("a", 0)
+    assert buckets.look("a", 0).left == 0
+    assert buckets.look("a", SECOND_NS // 2) == Allowance(burst=4, burst_s=2, left=1, full_s=2)
+    assert buckets.look("a", 10 * SECOND_NS).left == 4
+    assert len(buckets) == 1
+
+
+def test_requests_by_session_are_counted_by_account() -> None:
+    rates = RequestRates(Limits(requests_per_account_s=1, requests_per_account_burst=2))
+    left = rates.left_of_account(1, 0)
+    assert left is not None
+    assert left.left == 2
+    rates.count_account(1, 0)
+    rates.count_account(1, 0)
+    with pytest.raises(RateExceeded, match="an account may ask 1 times a second"):
+        rates.count_account(1, 0)
+    rates.count_account(2, 0)
+    unlimited = RequestRates(Limits(requests_per_account_s=0))
+    for _ in range(1000):
+        unlimited.count_account(1, 0)
+    assert unlimited.left_of_account(1, 0) is None

@@ -22,10 +22,16 @@ try:
 except Resolver404:
     pass
 get_template("weather/index.html")
+import thingtank.server.assemble
+import thingtank.web.api.bulk
 assert "rest_framework" not in sys.modules
+assert "drf_spectacular" not in sys.modules
 assert resolve("/station/5/").view_name == "rest:station-detail"
 assert reverse("rest:station-detail", args=[5]) == "/station/5/"
 assert resolve("/station.json").view_name == "rest:station-list"
+assert "drf_spectacular" not in sys.modules
+assert resolve("/api/devices/5").view_name == "api:device"
+assert reverse("api:device", args=[5]) == "/api/devices/5"
 assert resolve("/home/").view_name == "rest:home"
 """
 

@@ -89,3 +89,22 @@ async def test_a_body_is_read_up_to_its_bound_and_no_further() -> None:
         assert (await client.post("/", content=in_pieces(10))).text == "100"
         with pytest.raises(ConnectionAbortedError):  # without a length, as far as the bound
             await client.post("/", content=in_pieces(11))
+
+
+async def test_programs_of_the_rest_api_are_told_by_problem_details() -> None:
+    async def never(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(10)
+
+    app = bounded(limited(never, 100), at_once_max=1, turn_s_max=0.05)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://tank.test") as client:
+        large = await client.post("/api/devices", content=b"x" * 101)
+        first = asyncio.create_task(client.get("/api/devices"))
+        await asyncio.sleep(0.01)
+        second = await client.get("/api/devices")
+        first.cancel()
+    for answer, status, name in ((large, 413, "too-large"), (second, 503, "overloaded")):
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["type"] == f"/api/problems/{name}"
+    assert second.headers["retry-after"] == "5"

@@ -11,6 +11,7 @@ from thingtank.doors.mqtt.authentication.attempt import ConnectAttempt, Refused
 from thingtank.doors.mqtt.authentication.authenticator import MqttAuthenticator
 from thingtank.doors.mqtt.authentication.enhanced import Authenticated, Challenge, Exchange
 from thingtank.doors.mqtt.authentication.principal import Principal
+from thingtank.doors.mqtt.request_log.witness import MqttWitness
 from thingtank.protocols.mqtt.connection import Connection
 from thingtank.protocols.mqtt.errors import MqttError, ProtocolError
 from thingtank.protocols.mqtt.packet_types import PacketType
@@ -40,8 +41,14 @@ class MqttGate:
         door: set once it is there.
     """
 
-    def __init__(self, authenticator: MqttAuthenticator, access: MqttAccess) -> None:
+    def __init__(
+        self,
+        authenticator: MqttAuthenticator,
+        access: MqttAccess,
+        witness: MqttWitness | None = None,
+    ) -> None:
         self._authenticator = authenticator
+        self._witness = witness
         self.access = access
         self._tasks: dict[Connection, asyncio.Task[None]] = {}
         self._enhanced: dict[Connection, _Enhanced] = {}
@@ -104,7 +111,10 @@ class MqttGate:
             if connection.is_open and reason not in REASON_CODES[PacketType.DISCONNECT]:
                 reason = ReasonCode.NOT_AUTHORIZED  # a CONNACK may say more than DISCONNECT (2.4)
             is_explained = reason is not ReasonCode.BAD_AUTHENTICATION_METHOD
+            connect = None if connection.is_open else connection.connect
             connection.fail(MqttError(str(refused), reason_code=reason, is_explained=is_explained))
+            if self._witness is not None and connect is not None:
+                self._witness.turned_away(connection, connect, refused, reason)
         except MqttError as error:
             connection.fail(error)
         except Exception:
@@ -147,8 +157,11 @@ class MqttGate:
     def _admit(self, connection: Connection, principal: Principal, properties: Properties) -> None:
         assert self.door is not None
         rights = self.access.rights_of(principal)
+        connect = connection.connect
         self.door.entered(connection)
         self.door.broker.reception.admit(connection, principal.id, rights, properties)
+        if self._witness is not None and connect is not None:
+            self._witness.admitted(connection, connect, principal)
 
     def _attempt_of(self, connection: Connection, connect: Connect | None) -> ConnectAttempt:
         assert self.door is not None

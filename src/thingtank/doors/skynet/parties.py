@@ -13,7 +13,7 @@ from thingtank.tank.messaging.permissions import Party
 from thingtank.tank.things import Device
 from thingtank.tank.tokens import uuid_key
 
-_WRONG = "unauthorized"
+_WRONG = "wrong token or key for this device"  # for the request log; doors have their own words
 _FORGET_S = FORGET_US // 1_000_000
 _TOO_MANY = f"too many wrong tokens; try again in {_FORGET_S // 60} minutes"
 

@@ -33,6 +33,11 @@ class SkynetApp:
         routes = SocketioWebSockets(self._sockets).routes() | raw_websocket_route(self._sockets)
         self.upgrades: Mapping[bytes, Adopt] = self._sockets.upgrades(routes, find_client)
 
+    @property
+    def client_count(self) -> int:
+        """Clients on sockets."""
+        return len(self._sockets.clients)
+
     def start(self) -> None:
         """Watch over who is in."""
         self._sockets.start()

@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from thingtank.doors.skynet.errors import NotReady, RateLimited, SkynetError
+from thingtank.doors.skynet.noting import Noting
 from thingtank.doors.skynet.operations import devices, messages
 from thingtank.doors.skynet.operations.subscriptions import OWN_KINDS, kinds_of, topics_of
 from thingtank.doors.skynet.origins import refuse_page
@@ -43,6 +44,7 @@ from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.messages import Message
 from thingtank.tank.messaging.permissions import Party
 from thingtank.tank.messaging.switchboard import Delivery
+from thingtank.tank.request_log import SERVERS_OWN
 from thingtank.tank.things import Device
 
 log = structlog.get_logger()
@@ -63,6 +65,7 @@ class RawClient(Client):
     __slots__ = ()
 
     own_kinds = (*OWN_KINDS, "data")
+    log_door = "skynet_websocket"
 
     def __init__(self, sockets: SkynetSockets, peer: WebSocketPeer) -> None:
         super().__init__(sockets, new_id(), arrival_of(peer.head, sockets.door))
@@ -142,18 +145,25 @@ class RawClient(Client):
         if not self.holds():
             return
         refuse = _refuse
+        noting = Noting(self.door, self.log_door, "frame", _kind_of(asked), asked)
+        before, status, reason = self.party, 200, ""
         try:
             kind, data = _parts(asked)
             refuse = _refuse_identity if kind == "identity" else _refuse
             answer = await _handler(self, kind)(_Asking(self, data))
         except (TankError, SkynetError) as error:
-            answer = refuse(asked, refusal_of(error))
+            refusal = refusal_of(error)
+            status, reason = refusal.code, str(error)
+            answer = refuse(asked, refusal)
         except Exception:
             # The edge of the door: the client gets no details, the log all of them.
             log.exception("skynet_frame_failed")
+            status, reason = INTERNAL.code, SERVERS_OWN
             answer = refuse(asked, INTERNAL)
         if answer is not None:
             self.emit(*answer)
+        who = self.party if before.device is None else before
+        noting.answered(who, _named_in(asked), answer, status, reason)
 
     async def _count(self) -> None:
         try:
@@ -178,6 +188,19 @@ def _parts(frame: Any) -> tuple[str, Any]:
             return kind, data
         case _:
             raise ValidationFailed([("frame", "must be an array in JSON: a type, and data")])
+
+
+def _kind_of(frame: Any) -> str:
+    return frame[0] if isinstance(frame, list) and frame and isinstance(frame[0], str) else "?"
+
+
+def _named_in(frame: Any) -> dict[str, Any]:
+    """The part of a frame that may name a device."""
+    match frame:
+        case [_, [query, *_], *_] | [_, query, *_]:
+            return body_of(query)
+        case _:
+            return {}
 
 
 def _refuse(frame: Any, refusal: Refusal) -> tuple[str, Any]:

@@ -101,7 +101,7 @@ class RedisCounter:
         if not self._is_away:
             self._is_away = True
             # Not its words: they may tell the address, which may hold a password.
-            log.warning("skynet_rates_redis_away", error=type(error).__name__)
+            log.warning("skynet_rates_redis_away", reason=type(error).__name__)
 
     def _note_back(self) -> None:
         if self._is_away:

@@ -154,7 +154,7 @@ class Connection:
             session.receive_data(message)
         except Exception:
             # A bug of ours. The session has answered the client, or said ABORT and ended.
-            log.exception("wamp_message_failed", peer=self.facts.peer)
+            log.exception("wamp_message_failed", address=self.facts.peer)
         if session.is_waiting:
             self._pause()
         now_s = time.monotonic()
@@ -317,7 +317,9 @@ class Connection:
     def _slow_down(self) -> None:
         self._pause()
         if self._unread_bytes > ANSWERS_TIMES_MAX * self._unread_bytes_max:
-            log.warning("wamp_client_cut_off", peer=self.facts.peer, unread=self._unread_bytes)
+            log.warning(
+                "wamp_client_cut_off", address=self.facts.peer, unread_bytes=self._unread_bytes
+            )
             self._link.abort()
         elif self._slow_timer is None:
             self._slow_timer = self._loop.call_later(self._door.settings.slow_s_max, self._end_slow)
@@ -325,9 +327,9 @@ class Connection:
     def _end_slow(self) -> None:
         log.warning(
             "wamp_client_too_slow",
-            peer=self.facts.peer,
-            unread=self._link.unread_bytes(),
-            dropped=self.dropped_count,
+            address=self.facts.peer,
+            unread_bytes=self._link.unread_bytes(),
+            dropped_count=self.dropped_count,
         )
         text = f"left too much unread for {self._door.settings.slow_s_max} s"
         self.session.abort(TOO_SLOW, text)
@@ -352,6 +354,6 @@ class Connection:
         try:
             self.session.take_due(self._door.reception.now_us())
         except Exception:
-            log.exception("wamp_message_failed", peer=self.facts.peer)
+            log.exception("wamp_message_failed", address=self.facts.peer)
         if self.session.state is not State.OVER:
             self._look_at_clock()

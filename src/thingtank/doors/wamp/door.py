@@ -129,7 +129,7 @@ class WampDoor:
                 connection.flush()
             except Exception:
                 # A fault of ours in one must not cost the others what they are sent.
-                log.exception("wamp_flush_failed", peer=connection.facts.peer)
+                log.exception("wamp_flush_failed", address=connection.facts.peer)
                 connection.abort()
         for name, realm in self.realms.items():
             self._look_at_clock(name, realm)

@@ -107,7 +107,14 @@ class WampWorkbench:
     """One for all pages. Belongs to the loop's thread."""
 
     def __init__(
-        self, door: WampDoor, admission: Admission, meter: Meter, url: str, *, is_everywhere: bool
+        self,
+        door: WampDoor,
+        admission: Admission,
+        meter: Meter,
+        url: str,
+        *,
+        is_everywhere: bool,
+        key_realm: str = "",
     ) -> None:
         """Serve a door's realms.
 
@@ -115,9 +122,11 @@ class WampWorkbench:
             meter: which looks at the same realms.
             url: of the WebSocket, as this machine reaches it.
             is_everywhere: other machines reach it by this one's names as well.
+            key_realm: that keys come into by ticket; blank for none.
         """
         self.url = url
         self.is_everywhere = is_everywhere
+        self.key_realm = key_realm
         self._door = door
         self._admission = admission
         self._meter = meter

@@ -2,6 +2,7 @@
 
 from thingtank.net.http_request import RequestHead
 from thingtank.protocols.xively.paths import XivelyPath
+from thingtank.tank.access import Caller
 from thingtank.tank.events import Asked
 
 
@@ -16,9 +17,10 @@ class Exchange:
         callback: the JSONP function asked for, or blank.
         body: decompressed; blank until it was read.
         reason: why it was refused, blank when it was not.
+        caller: who asks; None until that is known.
     """
 
-    __slots__ = ("asked", "body", "callback", "format", "head", "path", "reason")
+    __slots__ = ("asked", "body", "callback", "caller", "format", "head", "path", "reason")
 
     def __init__(self, head: RequestHead) -> None:
         self.head = head
@@ -28,3 +30,4 @@ class Exchange:
         self.callback = ""
         self.body = b""
         self.reason = ""
+        self.caller: Caller | None = None

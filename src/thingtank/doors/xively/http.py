@@ -13,7 +13,7 @@ from thingtank.doors.xively.authentication import Credentials, caller_of, creden
 from thingtank.doors.xively.error_table import RATE_STATUS_V1, answer_of
 from thingtank.doors.xively.exchange import Exchange
 from thingtank.doors.xively.graphs.graphs import Graphs
-from thingtank.doors.xively.request_recorder import RequestRecorder
+from thingtank.doors.xively.request_recorder import DoorWords, RequestRecorder
 from thingtank.doors.xively.requests import PeerLeft, Request, plain_body, read_body
 from thingtank.doors.xively.resources.routes import HANDLERS
 from thingtank.doors.xively.resources.shared import Context, Handler
@@ -77,10 +77,17 @@ class XivelyHttp:
         public_url: str = "",
         door: str = "xively_http",
         graphs: Graphs | None = None,
+        words: DoorWords | None = None,
     ) -> None:
+        """Answer nothing yet.
+
+        Args:
+            door: by which name entries of the request log know it.
+            words: of that door's protocol, for the request log.
+        """
         self._tank = tank
         self._context = Context(tank, settings, graphs)
-        self._recorder = RequestRecorder(tank, door)
+        self._recorder = RequestRecorder(tank, door, words)
         self._public_url = public_url
         self._public_reads_keyless = settings.public_reads_keyless
 
@@ -123,6 +130,8 @@ class XivelyHttp:
         except (TankError, XivelyError) as error:
             reply = _refusal(error, exchange, is_query=method not in _CHANGES)
             exchange.reason = str(error)
+            if isinstance(error, RateExceeded) and exchange.caller is None:
+                exchange.caller = self._holder(head)
         except Exception:
             # The edge of the door: the peer gets no details, the log all of them.
             log.exception("xively_http_request_failed", method=method)
@@ -139,6 +148,13 @@ class XivelyHttp:
         respond(reply.status, headers, b"" if method == "HEAD" else sent)
         self._recorder.record(exchange, reply, (time.perf_counter_ns() - started_ns) // 1000)
 
+    def _holder(self, head: RequestHead) -> Caller | None:
+        """Who holds the key of a request that is not looked at because there were too many."""
+        try:
+            return caller_of(self._tank, head.reading.credentials, head.address, is_counted=False)
+        except TankError:
+            return None
+
     async def _reply(
         self, exchange: Exchange, body: bytes, receive: Any, caller: Caller | None
     ) -> Reply:
@@ -154,6 +170,7 @@ class XivelyHttp:
             is_keyless = self._public_reads_keyless or reading.is_keyless
             reads_public = is_keyless and head.method in _READS
             caller = caller_of(self._tank, reading.credentials, head.address, reads_public)
+        exchange.caller = caller
         request = Request(
             "GET" if head.method == "HEAD" else head.method,
             reading.target,

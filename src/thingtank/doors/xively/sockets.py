@@ -7,10 +7,11 @@ Source: Xively API v2, sockets.
 """
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import partial
-from typing import Protocol
+from typing import Literal, Protocol
 from urllib.parse import quote
 
 import msgspec
@@ -19,6 +20,7 @@ import structlog
 from thingtank.doors.xively.authentication import Credentials, caller_of, credentials_of
 from thingtank.doors.xively.error_table import answer_of
 from thingtank.doors.xively.settings import SocketSettings
+from thingtank.doors.xively.subscribing import Subscribing
 from thingtank.doors.xively.subscriptions import Subscription, Subscriptions
 from thingtank.net.http_request import DirectApp, Headers, RequestHead
 from thingtank.protocols.xively import json_format
@@ -39,6 +41,9 @@ from thingtank.tank.errors import LimitReached, RateExceeded, TankError
 from thingtank.tank.tank import Tank
 
 log = structlog.get_logger()
+
+Transport = Literal["xively_tcp", "xively_websocket"]
+"""A door by its name in the request log. SockJS is a WebSocket for browsers without."""
 
 UNREAD_S_MAX = 60.0  # for how long a peer may leave what it asked for unread
 _LOOK_S_MIN, _LOOK_S_MAX = 0.02, 1.0  # between two looks whether it has read
@@ -87,9 +92,11 @@ class Peer(Protocol):
 class SocketSession:
     """One connection's requests and subscriptions."""
 
-    def __init__(self, door: "SocketDoor", peer: Peer) -> None:
+    def __init__(self, door: "SocketDoor", peer: Peer, transport: Transport) -> None:
         self._door = door
         self._peer = peer
+        self._transport = transport
+        self._ask_http = door.answers[transport]
         self._subscriptions: dict[tuple[str, bytes], Subscription] = {}
         self._waiting_count = 0
         self._held: deque[bytes] = deque()  # came in one piece with what made us pause
@@ -121,7 +128,7 @@ class SocketSession:
         self.has_spoken = True
         method = request.method.upper()
         if method == "SUBSCRIBE":
-            self._answered(request, partial(self._subscribe, request))
+            self._begin_subscription(request)
         elif method == "UNSUBSCRIBE":
             self._unsubscribe(request)
         elif method in _METHODS:
@@ -170,7 +177,7 @@ class SocketSession:
         self._waiting_count += 1
         if self._waiting_count >= self._door.settings.requests_max:
             self._pause()
-        self._door.answer(head, body, partial(self._respond, request))
+        self._ask_http(head, body, partial(self._respond, request))
 
     def _head(self, request: SocketRequest, method: str) -> RequestHead:
         resource, _, query = request.resource.partition("?")
@@ -252,10 +259,13 @@ class SocketSession:
 
     # --- subscriptions ---
 
-    def _answered(self, request: SocketRequest, work: Callable[[], None]) -> None:
+    def _begin_subscription(self, request: SocketRequest) -> None:
+        started_ns = time.perf_counter_ns()
+        asked = Subscribing(request, _headers_of(request), self._peer.address)
         try:
-            work()
+            self._subscribe(asked)
         except (TankError, XivelyError) as error:
+            asked.reason = str(error)
             status, body = answer_of(error, is_query=True)
             said, headers = json_format.serialize(body), {}
             if isinstance(error, RateExceeded):
@@ -264,17 +274,18 @@ class SocketSession:
                 said = _FORBIDDEN
             self._send(answer(request, status, headers, said))
         else:
+            status = 200
             self._send(answer(request, 200))
+        duration_us = (time.perf_counter_ns() - started_ns) // 1000
+        asked.note(self._door.tank, self._transport, status, duration_us)
 
-    def _subscribe(self, request: SocketRequest) -> None:
-        path = parse_path("/v2" + request.resource).path
+    def _subscribe(self, asked: Subscribing) -> None:
+        request = asked.request
+        path = asked.path = parse_path("/v2" + request.resource).path
         if not isinstance(path, FeedPath | DatastreamPath):
             raise NotSubscribable(f"{request.resource[:64]} cannot be subscribed to")
-        credentials = credentials_of(
-            _headers_of(request),
-            parse_parameters(request.query),
-        )
-        self._check(credentials, path)
+        credentials = credentials_of(asked.headers, parse_parameters(request.query))
+        self._check(credentials, path, asked)
         known_by = (request.resource, bytes(request.token))
         known = self._subscriptions.get(known_by)
         if known is not None:  # what is on its way to it is not lost, and the newest key counts
@@ -299,9 +310,13 @@ class SocketSession:
     def _forget(self, subscription: Subscription) -> None:
         self._subscriptions.pop(subscription.known_by, None)
 
-    def _check(self, credentials: Credentials, path: FeedPath | DatastreamPath) -> None:
+    def _check(
+        self, credentials: Credentials, path: FeedPath | DatastreamPath, asked: Subscribing
+    ) -> None:
         tank = self._door.tank
-        caller = caller_of(tank, credentials, self._peer.address, self._door.reads_public)
+        caller = asked.caller = caller_of(
+            tank, credentials, self._peer.address, self._door.reads_public
+        )
         if isinstance(path, DatastreamPath):
             get_datastream(tank, caller, path.feed_id, path.datastream_id)
         else:
@@ -327,20 +342,25 @@ class SocketDoor:
     def __init__(
         self,
         tank: Tank,
-        answer: DirectApp,
+        answers: Mapping[Transport, DirectApp],
         subscriptions: Subscriptions,
         settings: SocketSettings,
         reads_public: bool = False,
     ) -> None:
+        """Serve nobody yet.
+
+        Args:
+            answers: the HTTP API, for each transport: the request log tells them apart.
+        """
         self.tank = tank
-        self.answer = answer
+        self.answers = answers
         self.subscriptions = subscriptions
         self.settings = settings
         self.reads_public = reads_public
 
-    def session(self, peer: Peer) -> SocketSession:
+    def session(self, peer: Peer, transport: Transport) -> SocketSession:
         """A session for a new connection."""
-        return SocketSession(self, peer)
+        return SocketSession(self, peer, transport)
 
 
 def _headers_of(request: SocketRequest) -> dict[bytes, bytes]:

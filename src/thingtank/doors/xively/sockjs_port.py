@@ -144,7 +144,7 @@ class SockJsPort:
             session.close(1013, "Try again later")
             return
         peer = SockJsPeer(session)
-        self._sessions[session.id] = (peer, self._door.session(peer))
+        self._sessions[session.id] = (peer, self._door.session(peer, "xively_websocket"))
 
 
 async def _let_any_page_read(request: web.Request, response: web.StreamResponse) -> None:

@@ -60,7 +60,7 @@ class TcpConnection(asyncio.Protocol):
             return
         self._server.connections.add(self)
         self.address = (transport.get_extra_info("peername") or ("",))[0]
-        self._session = self._door.session(self)
+        self._session = self._door.session(self, "xively_tcp")
         loop = asyncio.get_running_loop()
         self._greeting_timer = loop.call_later(
             self._door.settings.greeting_s_max, self._end_silence

@@ -28,7 +28,7 @@ def websocket_route(door: SocketDoor) -> WebSocketRoute:
 
     def begin(peer: WebSocketPeer, protocol: str) -> _Conversation:
         del protocol
-        return _Conversation(door.session(peer))
+        return _Conversation(door.session(peer, "xively_websocket"))
 
     bytes_max = door.tank.limits.request_bytes_max
     return WebSocketRoute(begin, door.settings.connections_max, bytes_max)

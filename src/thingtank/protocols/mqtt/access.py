@@ -2,9 +2,13 @@
 
 from typing import TYPE_CHECKING, Protocol
 
+from thingtank.protocols.mqtt.reason_codes import ReasonCode
+
 if TYPE_CHECKING:
     from thingtank.protocols.mqtt.connection import Connection
-    from thingtank.protocols.mqtt.packets import Auth, Connect
+    from thingtank.protocols.mqtt.messages import Subscription
+    from thingtank.protocols.mqtt.packets import Auth, Connect, Publish
+    from thingtank.protocols.mqtt.session import Session
 
 
 class Rights(Protocol):
@@ -28,6 +32,18 @@ class KeptPrincipals(Protocol):
 
     def rights_of_kept(self, principal: str, client_id: str) -> Rights:
         """What it may do, as far as that can be said while it is away."""
+
+
+class Witness(Protocol):
+    """Sees what becomes of packets, as far as somebody may want to know later."""
+
+    def refused_publish(self, session: "Session", topic: str, packet: "Publish") -> None:
+        """A client may not publish to a topic."""
+
+    def answered_subscribe(
+        self, session: "Session", subscription: "Subscription", code: ReasonCode
+    ) -> None:
+        """A client was told what becomes of a subscription, by this code of SUBACK."""
 
 
 class Gate(Protocol):

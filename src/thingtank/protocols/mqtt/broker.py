@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
 
-from thingtank.protocols.mqtt.access import Gate, KeptPrincipals
+from thingtank.protocols.mqtt.access import Gate, KeptPrincipals, Witness
 from thingtank.protocols.mqtt.bounds import Bounds
 from thingtank.protocols.mqtt.connection import Connection
 from thingtank.protocols.mqtt.intake import Listener, TopicOwner
@@ -56,6 +56,7 @@ class Broker:
         kept_principals: who the sessions belong to that the last process has left.
         owner: whose topics are not the users' own.
         listener: hears what is published to the users' own topics.
+        witness: sees what is refused.
         received_count: messages that clients have published, since the start.
         sent_count: messages that were sent to clients.
         sent_count_max: at which connections wait for the next turn: what is sent is held in memory
@@ -88,6 +89,7 @@ class Broker:
         self.wake: Callable[[], None] = _nobody_listens
         self.owner: TopicOwner | None = None
         self.listener: Listener | None = None
+        self.witness: Witness | None = None
         self.version = 1
         self.epoch = 1
         self.rights_epoch = 1

@@ -82,6 +82,8 @@ class Inbound:
         route = self._allowed_route(octets)
         if route is None:
             self._answer(packet, ReasonCode.NOT_AUTHORIZED)
+            if broker.witness is not None:
+                broker.witness.refused_publish(session, octets.decode(), packet)
             return
         expiry_s = properties.message_expiry_interval
         message = Message(

@@ -30,10 +30,8 @@ def subscribe(broker: "Broker", connection: "Connection", packet: Subscribe) -> 
             was_new.append((subscription, is_new))
             broker.add_subscription(session, subscription)
             reason = _GRANTED[subscription.qos]
-        elif connection.version != 5:
-            reason = ReasonCode.UNSPECIFIED_ERROR  # MQTT 3.1.1, 3.9.3: the one code for failure
         reasons.append(reason)
-    suback = Suback(packet.packet_id, tuple(reasons))
+    suback = Suback(packet.packet_id, tuple(_spoken(each, connection.version) for each in reasons))
     if session.is_persistent:
         broker.awaiting.append(WhenKept(connection, partial(connection.send, suback)))
     else:
@@ -43,6 +41,16 @@ def subscribe(broker: "Broker", connection: "Connection", packet: Subscribe) -> 
             broker.replays.add(session, subscription)
         if broker.owner is not None:
             broker.owner.subscribed(session, subscription)
+    if broker.witness is not None:
+        for subscription, reason in zip(packet.filters, reasons, strict=True):
+            broker.witness.answered_subscribe(session, subscription, reason)
+
+
+def _spoken(reason: ReasonCode, version: int) -> ReasonCode:
+    """A reason code as a client's version knows it."""
+    if version != 5 and reason >= ReasonCode.UNSPECIFIED_ERROR:
+        return ReasonCode.UNSPECIFIED_ERROR  # MQTT 3.1.1, 3.9.3: the one code for failure
+    return reason
 
 
 def _refusal(broker: "Broker", session: "Session", subscription: Subscription) -> ReasonCode | None:

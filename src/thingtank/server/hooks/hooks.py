@@ -188,10 +188,12 @@ class Hooks:
             await self._outbox.record(READER, 0, {}, deliveries)
         except StorageFailed as failure:
             error = failure
-            log.error("hooks_not_recorded", count=len(deliveries), why=str(failure))
+            log.error("hooks_not_recorded", count=len(deliveries), reason=str(failure))
         except Exception as failure:
             error = StorageFailed("a fault of this server; its log says more")
-            log.exception("hooks_not_recorded", count=len(deliveries), why=type(failure).__name__)
+            log.exception(
+                "hooks_not_recorded", count=len(deliveries), reason=type(failure).__name__
+            )
         for future in recorded:
             if future.cancelled():
                 continue

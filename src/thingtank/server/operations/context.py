@@ -1,14 +1,19 @@
 """What an operation works on."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
+from thingtank.server.backup.parts import Copied
 from thingtank.stores.embedded_archive import EmbeddedArchive
 from thingtank.tank.errors import NoSuchAccount
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Account
 from thingtank.web.catalog.directory import DjangoDirectory
+
+
+async def _none() -> Mapping[str, bool]:
+    return {}
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -17,13 +22,17 @@ class Context(msgspec.Struct, frozen=True):
     Attributes:
         url: where its web door is; blank when no server runs.
         sockets: where its other doors are, by name.
+        checks: of the server's readiness, by name; none without one.
+        copy_files: writes copies of the folder's files that fit together.
     """
 
     tank: Tank
     directory: DjangoDirectory
     archive: EmbeddedArchive
+    copy_files: Callable[[], Awaitable[Copied]]
     url: str = ""
     sockets: Mapping[str, str] = {}
+    checks: Callable[[], Awaitable[Mapping[str, bool]]] = _none
 
     def account(self, login: str) -> Account:
         """The account of that login; a blank one means the instance's owner.

@@ -203,7 +203,7 @@ async def activate(context: Context, asked: OneCode) -> Activated:
 
 
 async def deactivate(context: Context, asked: OneSerial) -> SerialRow:
-    """Let a device be activated afresh; its key is dead."""
+    """Let a device be activated afresh; its keys are dead."""
     device = await deactivate_device(context.tank, OPERATOR, asked.product_id, asked.serial)
     return _serial_row(ProductDeviceRow(device))
 

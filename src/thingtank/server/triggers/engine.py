@@ -388,7 +388,7 @@ class TriggerEngine:
 
     def _failed(self, error: Exception) -> None:
         if self._failure is None:
-            log.error("trigger_engine_cannot_record", why=str(error))
+            log.error("trigger_engine_cannot_record", reason=str(error))
         self._failure = str(error) or type(error).__name__
         self._failure_count += 1
 

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
 from thingtank.server.config import Config
 from thingtank.server.deliveries import HookParts, start_dispatcher
 from thingtank.server.triggers.engine import JournalSource, TriggerEngine
+from thingtank.sinks.dispatcher import Dispatcher
 from thingtank.stores.sqlite_outbox import SqliteOutbox
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.triggers import enable_trigger
@@ -22,6 +23,13 @@ from thingtank.tank.tank import Tank
 log = structlog.get_logger()
 
 
+class AtWork(NamedTuple):
+    """What watches, and what delivers."""
+
+    engine: TriggerEngine
+    dispatcher: Dispatcher
+
+
 async def start_triggers(
     config: Config,
     tank: Tank,
@@ -30,7 +38,7 @@ async def start_triggers(
     base_url: str,
     stack: AsyncExitStack,
     hooks: HookParts | None = None,
-) -> None:
+) -> AtWork:
     """Begin to watch and to deliver; `stack` ends both.
 
     Args:
@@ -52,7 +60,8 @@ async def start_triggers(
         with contextlib.suppress(NoSuchTrigger):  # deleted meanwhile
             await enable_trigger(tank, OPERATOR, delivery.trigger_id, False)
 
-    start_dispatcher(config, outbox, tank.clock, disable, stack, hooks)
+    dispatcher = start_dispatcher(config, outbox, tank.clock, disable, stack, hooks)
+    return AtWork(engine, dispatcher)
 
 
 class _Keeper(Protocol):
@@ -102,6 +111,6 @@ class Forgetting:
                 await self._outbox.forget_triggers(gone, self._tank.clock.now_us())
             # Either way the next start finds them again.
             except StorageFailed as error:
-                log.warning("outbox_keeps_gone_triggers", why=str(error), count=len(gone))
+                log.warning("outbox_keeps_gone_triggers", reason=str(error), count=len(gone))
             except Exception:
                 log.exception("outbox_keeps_gone_triggers", count=len(gone))

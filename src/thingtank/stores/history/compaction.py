@@ -79,7 +79,9 @@ SELECT stream_id, {hour} AS hour_us,
     coalesce(sum(number), 0) AS total,
     arg_min({{'n': number}}, at_us).n AS first_number,
     arg_max({{'n': number}}, at_us).n AS last_number,
-    arg_min({{'t': text}}, at_us).t AS first_text, arg_max({{'t': text}}, at_us).t AS last_text
+    arg_min({{'t': text}}, at_us).t AS first_text, arg_max({{'t': text}}, at_us).t AS last_text,
+    arg_min(at_us, {{'n': number, 'a': at_us}}) FILTER (WHERE number IS NOT NULL) AS minimum_us,
+    arg_max(at_us, {{'n': number, 'a': -at_us}}) FILTER (WHERE number IS NOT NULL) AS maximum_us
 FROM read_parquet('{file}') GROUP BY ALL
 """
 _COPY = (
@@ -338,7 +340,8 @@ class Compactor:
             f" WHERE hour_us >= {sibling.start_us} AND hour_us < {sibling.end_us}"
             for sibling in siblings
         ]
-        rollup = " UNION ALL ".join(rollups) + " ORDER BY stream_id, hour_us"
+        # By name: a file of an earlier release has no times of the extremes.
+        rollup = " UNION ALL BY NAME ".join(rollups) + " ORDER BY stream_id, hour_us"
         _copy(connection, rollup, drafts[1], _ROLLUP_GROUP_ROWS)
         self._reach("roll-up written")
         run(connection, "DROP VIEW old")

@@ -6,7 +6,7 @@ another on one connection. Nothing is ever loaded from elsewhere: extensions sta
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +148,33 @@ class Database:
                     self._root = self._connect()
                 except duckdb.Error as error:
                     raise StorageFailed(f"the archive could not be opened: {error}") from error
+
+    @contextmanager
+    def copying(self, path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read transaction, as `snapshot`; at its end all of that instant is copied to a file.
+
+        Others read and write meanwhile.
+
+        Raises:
+            StorageFailed: it could not be read, or the copy not be written.
+        """
+        name = self._path.stem.replace('"', '""')
+        target = str(path).replace("'", "''")
+        connection = self._root.cursor()
+        try:
+            connection.execute(f"ATTACH '{target}' AS copied").fetchall()
+            connection.begin()
+            yield connection
+            connection.execute(f'COPY FROM DATABASE "{name}" TO copied').fetchall()
+            connection.commit()
+        except duckdb.Error as error:
+            raise StorageFailed(f"the archive could not be copied: {error}") from error
+        finally:
+            with suppress(duckdb.Error):
+                connection.rollback()  # there is nothing to roll back where all went well
+            with suppress(duckdb.Error):  # or it was never attached
+                connection.execute("DETACH copied").fetchall()
+            connection.close()
 
     def size_bytes(self) -> int:
         """What the file and its log take on disk."""

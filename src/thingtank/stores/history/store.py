@@ -7,16 +7,19 @@ over cold ones, the head's overlay over both; `stream_reader.py` does that for o
 from collections.abc import Sequence
 from pathlib import Path
 
+import duckdb
+
 from thingtank.stores.archive_settings import ArchiveSettings
+from thingtank.stores.folders import link_or_copy
 from thingtank.stores.history.compaction import Compactor
 from thingtank.stores.history.database import Database, fetch_one
 from thingtank.stores.history.hot import delete_ranges, insert_rows
-from thingtank.stores.history.partials import Partials, buckets_of, joined, merged, partials_of
-from thingtank.stores.history.segments import HOUR_US
+from thingtank.stores.history.partials import Partials, buckets_of, joined, summed
+from thingtank.stores.history.segments import HOUR_US, read_segments
 from thingtank.stores.history.stream_reader import StreamReader
 from thingtank.stores.history_interface import Compacted, HistoryStats
 from thingtank.stores.rows import Deletion, Overlay, Rows
-from thingtank.tank.datapoints import AT_US_MIN, Bucket, Datapoint
+from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Bucket, Datapoint
 from thingtank.tank.interfaces import Clock
 
 
@@ -26,6 +29,7 @@ class HistoryStore:
     def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
         self._database = database
         self._folder = folder
+        self._copying: duckdb.DuckDBPyConnection | None = None
         self.compactor = Compactor(database, folder, clock)
 
     @classmethod
@@ -108,9 +112,32 @@ class HistoryStore:
         """Move whole periods that end by `until_us` to the cold tier, oldest first."""
         return self.compactor.run(until_us, periods_max)
 
+    def copy_to(self, folder: Path) -> None:
+        """Write a copy of all to another folder, as of one instant; others go on meanwhile.
+
+        Files of the cold tier are the same files there, by hard links, where the disk is the same:
+        nobody ever writes to them again.
+
+        Raises:
+            StorageFailed: the database could not be read, or its copy not be written.
+            OSError: a file of the cold tier could not be copied.
+        """
+        with self._database.copying(folder / "hot.duckdb") as self._copying:
+            segments = read_segments(self._copying, AT_US_MIN, AT_US_MAX + 1)
+            # At once: what compaction replaces goes away after FORGET_S.
+            for name in {name for each in segments for name in (each.file, each.rollup)}:
+                link_or_copy(self._folder / name, folder / "cold" / name)
+        self._copying = None
+
     def interrupt(self) -> None:
         """Break off a compaction under way, from another thread, and begin no more."""
         self.compactor.interrupt()
+
+    def interrupt_copy(self) -> None:
+        """Break off a copy under way, from another thread."""
+        copying = self._copying
+        if copying is not None:
+            copying.interrupt()
 
     def stats(self) -> HistoryStats:
         """What both tiers hold."""
@@ -169,5 +196,5 @@ def _parts(
         ranges = [(start_us, inner_us[0]), *rest, (inner_us[1], end_us)]
     for first_us, last_us in ranges:
         for rows in reader.chunks(first_us, last_us):
-            parts.append(merged(partials_of(rows), interval_us, origin_us))
+            parts.append(summed(rows, interval_us, origin_us))
     return parts

@@ -19,6 +19,7 @@ from thingtank.stores.rows import Overlay
 from thingtank.tank.arrays import Int64s
 
 ROWS_AT_A_TIME = 100_000
+ROWS_AT_ONCE_MAX = 1 << 20  # of a range that is summed; about 60 MB with all that is made of them
 _SLACK_ROWS = 28  # of the first try, for rows that turn out hidden or repeated
 _GROWTH = 8  # of what is asked for, from one try to the next
 _SKIPPED_MAX = 32  # hidden ranges that a query is told; it takes longer to read with more
@@ -34,11 +35,22 @@ SELECT at_us, number, text FROM read_parquet(?)
 WHERE stream_id = ? AND at_us >= ? AND at_us < ? {skipping}
 ORDER BY at_us {order} LIMIT {limit}
 """
-_ROLLUP = """
-SELECT hour_us, first_us, last_us, count, number_count, minimum, maximum, total,
-    first_number, last_number, first_text, last_text
-FROM read_parquet(?) WHERE stream_id = ?
+# In no order: to sort them takes DuckDB longer than to read them, and mostly they are in order.
+# Texts apart, for the few that have one: an object for each row takes longer.
+_ALL_COLD = """
+SELECT at_us, number, text IS NOT NULL AS has_text FROM read_parquet(?)
+WHERE stream_id = ? AND at_us >= ? AND at_us < ? {skipping} LIMIT {limit}
 """
+_ALL_COLD_TEXTS = """
+SELECT at_us, text FROM read_parquet(?)
+WHERE stream_id = ? AND at_us >= ? AND at_us < ? {skipping} AND text IS NOT NULL
+"""
+_ALL_HOT = """
+SELECT {columns} FROM hot
+WHERE stream_id = ? AND at_us >= ? AND at_us < ? {skipping} {which} LIMIT {limit}
+"""
+# By name: a file of an earlier release has no times of the extremes.
+_ROLLUP = "SELECT * FROM read_parquet(?, union_by_name = true) WHERE stream_id = ?"
 
 
 class StreamReader:
@@ -75,11 +87,23 @@ class StreamReader:
         return concatenated(found) if found else _NO_ROWS
 
     def chunks(self, start_us: int, end_us: int) -> Iterator[Columns]:
-        """All rows of a range, oldest first, in parts of bounded size."""
-        while start_us < end_us:
-            rows, start_us, end_us = self._some(start_us, end_us, ROWS_AT_A_TIME, False)
-            if len(rows.at_us):
-                yield rows
+        """All rows of a range in parts of at most ROWS_AT_ONCE_MAX rows.
+
+        Each part is in order of time; some may reach over the same time, none has an instant of
+        another.
+        """
+        waiting = [(start_us, end_us)]
+        while waiting:
+            start_us, end_us = waiting.pop()
+            if start_us >= end_us:
+                continue
+            parts = self._whole(start_us, end_us)
+            if parts is None:
+                first_us, last_us = self._reach(start_us, end_us)
+                middle_us = (first_us + last_us) // 2 + 1
+                waiting += [(middle_us, last_us + 1), (first_us, middle_us)]
+                continue
+            yield from (part for part in parts if len(part.at_us))
 
     def rollups(self, start_us: int, end_us: int) -> tuple[Partials | None, list[tuple[int, int]]]:
         """Roll-ups of whole hours of a range that say all there is, and the ranges that remain.
@@ -97,11 +121,14 @@ class StreamReader:
         hours = np.asarray(found["hour_us"], dtype=np.int64)
         order = np.argsort(hours, kind="stable")
         hours = hours[order]
+        dirty = np.union1d(dirty, _untimed_hours(found, start_us, end_us))
         chosen = order[(hours >= start_us) & (hours < end_us) & ~np.isin(hours, dirty)]
         columns = [np.asarray(found[name], dtype=np.int64) for name in _INTEGERS]
         floats = [_floats(found[name]) for name in _FLOATS]
         texts = [_texts(found[name]) for name in _TEXTS]
-        partials = partials_from([column[chosen] for column in (*columns, *floats, *texts)])
+        times = [_times(found.get(name), len(hours)) for name in _TIMES]
+        every = (*columns, *floats, *texts, *times)
+        partials = partials_from([column[chosen] for column in every])
         return partials, _ranges_of_hours(dirty)
 
     def _dirty_hours(self, start_us: int, end_us: int, segments: list[Segment]) -> Int64s:
@@ -122,6 +149,119 @@ class StreamReader:
                 hours.append(np.arange(first_us // HOUR_US * HOUR_US, last_us, HOUR_US))
         dirty = np.unique(np.concatenate(hours))
         return dirty[(dirty >= start_us) & (dirty < end_us)]
+
+    def _whole(self, start_us: int, end_us: int) -> list[Columns] | None:
+        """All rows of a range, as `chunks` gives them; None when they are too many to be held."""
+        if end_us - start_us == 1:
+            return [self.read(start_us, end_us, 1, False)]
+        cold: list[Columns] = []
+        left = ROWS_AT_ONCE_MAX
+        for files, hidden in self._cold_files(start_us, end_us):
+            rows = self._all_cold(files, start_us, end_us, hidden, left)
+            if rows is None:
+                return None
+            left -= len(rows.at_us)
+            cold.append(_outside(rows, hidden))
+        hot = self._all_hot(start_us, end_us, left)
+        if hot is None:
+            return None
+        hot = [_outside(rows, self._overlay_deletions) for rows in hot]
+        newest = _within(self._overlay_rows, start_us, end_us)
+        if _follow_each_other([cold, hot, [newest]]) and all(_increases(rows) for rows in cold):
+            return [*cold, *hot, newest]
+        # The later over the earlier; of one instant, hot rows are already the latest written.
+        return [sorted_newest(concatenated([*cold, *hot, newest]))]
+
+    def _all_hot(self, start_us: int, end_us: int, rows_max: int) -> list[Columns] | None:
+        """All hot rows of a range, those with a text apart; None when more than `rows_max`."""
+        numbers = self._hot_which("text IS NULL", "at_us, number", start_us, end_us, rows_max)
+        if len(numbers.at_us) > rows_max:
+            return None
+        texts = self._hot_which(
+            "text IS NOT NULL", "at_us, number, text", start_us, end_us, rows_max
+        )
+        if len(numbers.at_us) + len(texts.at_us) > rows_max:
+            return None
+        if _increases(numbers) and _increases(texts) and _are_apart(numbers, texts):
+            return [numbers, texts]
+        # Something was written late or again: the order in which it was written says what counts.
+        sql = _ALL_HOT.format(
+            columns="at_us, number, text, seq",
+            which="",
+            limit=rows_max,
+            skipping=_skipping(self._overlay_deletions),
+        )
+        asked = [self._stream_id, start_us, end_us]
+        found = self._connection.execute(sql, asked).fetchnumpy()
+        order = np.argsort(np.asarray(found["seq"]), kind="stable")
+        return [sorted_newest(self._columns(found).take(order))]
+
+    def _hot_which(
+        self, which: str, columns: str, start_us: int, end_us: int, rows_max: int
+    ) -> Columns:
+        """Hot rows of a range of one kind, in the order the table has them; one more at most."""
+        skipping = _skipping(self._overlay_deletions)
+        sql = _ALL_HOT.format(
+            columns=columns, which=f"AND {which}", limit=rows_max + 1, skipping=skipping
+        )
+        asked = [self._stream_id, start_us, end_us]
+        return self._columns(self._connection.execute(sql, asked).fetchnumpy())
+
+    def _cold_files(
+        self, start_us: int, end_us: int
+    ) -> Iterator[tuple[list[str], list[tuple[int, int]]]]:
+        """Files that may hold rows of a range, those read together, with what is hidden in them."""
+        untouched: list[str] = []
+        for segment in read_segments(self._connection, start_us, end_us):
+            if not segment.stream_id_min <= self._stream_id <= segment.stream_id_max:
+                continue
+            path = str(self._folder / segment.file)
+            if hidden := self._hidden_in(segment):
+                yield [path], hidden
+            else:
+                untouched.append(path)
+        if untouched:
+            yield untouched, []
+
+    def _all_cold(
+        self,
+        files: list[str],
+        start_us: int,
+        end_us: int,
+        hidden: list[tuple[int, int]],
+        rows_max: int,
+    ) -> Columns | None:
+        """All rows of files in a range, in the files' order; None when more than `rows_max`."""
+        asked: list[object] = [files, self._stream_id, start_us, end_us]
+        sql = _ALL_COLD.format(skipping=_skipping(hidden), limit=rows_max + 1)
+        found = self._connection.execute(sql, asked).fetchnumpy()
+        rows = self._columns(found)
+        if len(rows.at_us) > rows_max:
+            return None
+        has_text = np.asarray(found["has_text"], dtype=np.bool_)
+        if not has_text.any():
+            return rows
+        sql = _ALL_COLD_TEXTS.format(skipping=_skipping(hidden))
+        kept = self._connection.execute(sql, asked).fetchnumpy()
+        if not np.array_equal(kept["at_us"], rows.at_us[has_text]):
+            raise RuntimeError("DuckDB gave the same rows in another order")
+        texts = np.full(len(rows.at_us), None, dtype=np.object_)
+        texts[has_text] = _texts(kept["text"])
+        return rows._replace(texts=texts)
+
+    def _reach(self, start_us: int, end_us: int) -> tuple[int, int]:
+        """The first and last instant of a range that may have a row; it has stored ones."""
+        sql = (
+            "SELECT min(at_us), max(at_us) FROM hot"
+            " WHERE stream_id = ? AND at_us >= ? AND at_us < ?"
+        )
+        asked = [self._stream_id, start_us, end_us]
+        ends = list(self._connection.execute(sql, asked).fetchall()[0])
+        for segment in read_segments(self._connection, start_us, end_us):
+            ends += [segment.first_us, segment.last_us]
+        ends += self._overlay_rows.at_us[:1].tolist() + self._overlay_rows.at_us[-1:].tolist()
+        known = [at_us for at_us in ends if at_us is not None]
+        return max(start_us, min(known)), min(end_us - 1, max(known))
 
     def _some(
         self, start_us: int, end_us: int, wanted: int, newest_first: bool
@@ -221,18 +361,17 @@ class StreamReader:
 
     def _columns(self, found: dict[str, Any]) -> Columns:
         at_us = np.asarray(found["at_us"], dtype=np.int64)
-        texts = _texts(found["text"])
-        return Columns(
-            np.full(len(at_us), self._stream_id, dtype=np.int32),
-            at_us,
-            _floats(found["number"]),
-            texts if any(text is not None for text in texts) else None,
-        )
+        texts = _texts(found["text"]) if "text" in found else None
+        if texts is not None and not (texts != None).any():  # noqa: E711 - element by element
+            texts = None
+        stream_ids = np.full(len(at_us), self._stream_id, dtype=np.int32)
+        return Columns(stream_ids, at_us, _floats(found["number"]), texts)
 
 
 _INTEGERS = ("first_us", "last_us", "count", "number_count")
 _FLOATS = ("minimum", "maximum", "total", "first_number", "last_number")
 _TEXTS = ("first_text", "last_text")
+_TIMES = ("minimum_us", "maximum_us")
 _NO_ROWS = Columns(
     np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64), None
 )
@@ -250,6 +389,33 @@ def _bound(at_us: Int64s, is_all: bool, start_us: int, end_us: int, newest_first
     if newest_first:
         return first + 1 if first < last else first
     return last if first < last else last + 1
+
+
+def _increases(rows: Columns) -> bool:
+    """Whether rows are in order of time, and none is of another's instant."""
+    return bool((rows.at_us[1:] > rows.at_us[:-1]).all())
+
+
+def _are_apart(rows: Columns, others: Columns) -> bool:
+    """Whether no instant is in both; both are in order."""
+    if not len(rows.at_us) or not len(others.at_us):
+        return True
+    places = np.searchsorted(rows.at_us, others.at_us)
+    nearest = rows.at_us[np.minimum(places, len(rows.at_us) - 1)]
+    return bool((nearest != others.at_us).all())
+
+
+def _follow_each_other(groups: list[list[Columns]]) -> bool:
+    """Whether all rows of each group, in order of time, are later than those of the ones before."""
+    last_us = None
+    for group in groups:
+        filled = [rows.at_us for rows in group if len(rows.at_us)]
+        if not filled:
+            continue
+        if last_us is not None and min(int(at_us[0]) for at_us in filled) <= last_us:
+            return False
+        last_us = max(int(at_us[-1]) for at_us in filled)
+    return True
 
 
 def _within(rows: Columns, start_us: int, end_us: int) -> Columns:
@@ -307,6 +473,21 @@ def _ranges_of_hours(hours: Int64s) -> list[tuple[int, int]]:
     starts = hours[np.concatenate([[0], breaks])].tolist()
     ends = hours[np.concatenate([breaks - 1, [len(hours) - 1]])].tolist()
     return [(start, end + HOUR_US) for start, end in zip(starts, ends, strict=True)]
+
+
+def _untimed_hours(found: dict[str, Any], start_us: int, end_us: int) -> Int64s:
+    """Hours of the range whose roll-up has extremes and does not say when they were."""
+    hours = np.asarray(found["hour_us"], dtype=np.int64)
+    untimed = np.asarray(found["number_count"], dtype=np.int64) > 0
+    if "minimum_us" in found:
+        untimed &= np.ma.getmaskarray(np.ma.asarray(found["minimum_us"]))
+    return hours[untimed & (hours >= start_us) & (hours < end_us)]
+
+
+def _times(column: Any, count: int) -> Int64s:
+    if column is None:
+        return np.zeros(count, dtype=np.int64)
+    return np.ma.filled(np.ma.asarray(column), 0).astype(np.int64)
 
 
 def _floats(column: Any) -> npt.NDArray[np.float64]:

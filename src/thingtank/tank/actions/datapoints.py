@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias
 
 from msgspec import UNSET
 
@@ -15,10 +16,12 @@ from thingtank.tank.actions.datastreams import (
     existing,
 )
 from thingtank.tank.changes import DatastreamWrite
-from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Datapoint, DatapointRows
+from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Bucket, Datapoint, DatapointRows
 from thingtank.tank.errors import LimitReached, NoSuchDatapoint, NoSuchDatastream, ValidationFailed
 from thingtank.tank.events import DatapointsRecorded
 from thingtank.tank.history import (
+    SECOND_US,
+    Function,
     HistoryRange,
     HistoryTerms,
     calculated,
@@ -30,6 +33,9 @@ from thingtank.tank.history import (
 from thingtank.tank.interfaces import Pending
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import TEXT_CHARS_MAX, Datastream, Device
+
+STEPS_MAX = 10_000  # of one answer
+StepFunction: TypeAlias = Function | Literal["first", "last", "count"]
 
 _READ_ROWS_MAX = 1_000_000  # a whole feed of 1,000 datastreams at Xively's limit of 1,000 each
 
@@ -332,6 +338,54 @@ async def read_history(
         for datastream in datastreams
         if (found := by_stream.get(datastream.stream_id))
     }
+
+
+async def read_steps(
+    tank: Tank,
+    caller: Caller,
+    device_id: int,
+    name: str,
+    start_us: int,
+    end_us: int,
+    interval_s: int,
+    function: StepFunction,
+    limit: int,
+) -> tuple[list[Datapoint], int | None]:
+    """One value for each step of a range that has values, the oldest steps first.
+
+    Args:
+        start_us, end_us: the end is excluded.
+        interval_s: a step's length, 1 or more; steps count from midnight UTC.
+        limit: at most so many steps, up to STEPS_MAX.
+
+    Returns:
+        Each at its step's start, and where to read on if there are more steps. What calculates
+        leaves out steps without numbers.
+
+    Raises:
+        NoSuchDevice, NoSuchDatastream, NotAllowed, Unauthenticated.
+    """
+    device = tank.directory.get_device(device_id)
+    check_reach(caller, "get", device, name)
+    check_resolution(caller, interval_s, device, name)
+    stream_id = existing(tank, device_id, name).stream_id
+    count = min(max(limit, 1), STEPS_MAX)
+    found = await tank.archive.read_buckets(
+        [stream_id], start_us, end_us, interval_s * SECOND_US, 0, count + 1
+    )
+    buckets = found.get(stream_id, [])
+    next_us = buckets[count].start_us if len(buckets) > count else None
+    return _told(buckets[:count], function), next_us
+
+
+def _told(buckets: Sequence[Bucket], function: StepFunction) -> list[Datapoint]:
+    if function == "count":
+        return [Datapoint(each.start_us, str(each.count)) for each in buckets]
+    if function == "first":
+        return [Datapoint(each.start_us, each.first.value) for each in buckets]
+    if function == "last":
+        return [Datapoint(each.start_us, each.last.value) for each in buckets]
+    return calculated(buckets, function)
 
 
 def _check_read_size(asked: HistoryRange, stream_count: int) -> None:

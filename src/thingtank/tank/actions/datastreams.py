@@ -1,7 +1,8 @@
 """Make, change and delete datastreams."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from thingtank.tank.access import Caller, check_reach
 from thingtank.tank.changes import DatastreamChange, changed, ordered_tags
@@ -10,6 +11,8 @@ from thingtank.tank.errors import LimitReached, NoSuchDatastream, Unavailable, V
 from thingtank.tank.events import DeviceUpdated
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Datastream, datastream_problems
+
+CheckDatastream: TypeAlias = Callable[[Datastream], None]
 
 
 def get_datastream(tank: Tank, caller: Caller, device_id: int, name: str) -> Datastream:
@@ -71,29 +74,86 @@ async def add_missing(
 
 
 async def apply_datastream_change(
-    tank: Tank, device_id: int, name: str, change: DatastreamChange
+    tank: Tank,
+    device_id: int,
+    name: str,
+    change: DatastreamChange,
+    check: CheckDatastream | None = None,
 ) -> Datastream:
-    """Store and announce a checked change; one that changes nothing is not stored."""
+    """Store and announce a checked change; one that changes nothing is not stored.
+
+    Args:
+        check: as of `update_datastream`.
+    """
     before = existing(tank, device_id, name)
+    if check is not None:
+        check(before)
     if checked_datastream_change(before, change) == before:
         return before
-    datastream = await tank.directory.update_datastream(
-        device_id, name, lambda newest: checked_datastream_change(newest, change)
-    )
+
+    def change_newest(newest: Datastream) -> Datastream:
+        if check is not None:
+            check(newest)
+        return checked_datastream_change(newest, change)
+
+    datastream = await tank.directory.update_datastream(device_id, name, change_newest)
     tank.bus.publish(DeviceUpdated(tank.directory.get_device(device_id), is_record=False))
     return datastream
 
 
-async def delete_datastream(tank: Tank, caller: Caller, device_id: int, name: str) -> None:
-    """Delete a datastream, its datapoints and its triggers; as `delete_device` does.
+async def create_datastream(
+    tank: Tank, caller: Caller, device_id: int, name: str, change: DatastreamChange
+) -> Datastream:
+    """Make a datastream without a value.
 
     Raises:
-        NoSuchDevice, NoSuchDatastream, NotAllowed, Unauthenticated.
+        NoSuchDevice, LimitReached, NotAllowed, Unauthenticated.
+        ValidationFailed: it breaks a rule, or there is one of this name.
+    """
+    check_reach(caller, "post", tank.directory.get_device(device_id))
+    made = draft(name, change)
+    if name in tank.directory.datastreams(device_id):
+        raise ValidationFailed([("id", "has already been taken")])
+    return (await add_missing(tank, device_id, [made]))[0]
+
+
+async def update_datastream(
+    tank: Tank,
+    caller: Caller,
+    device_id: int,
+    name: str,
+    change: DatastreamChange,
+    check: CheckDatastream | None = None,
+) -> Datastream:
+    """Change a datastream's unit and tags; fields that are UNSET stay.
+
+    Args:
+        check: is given the newest state within the turn of all writes; nothing is changed when it
+            raises.
+
+    Raises:
+        NoSuchDevice, NoSuchDatastream, ValidationFailed, NotAllowed, Unauthenticated, and what
+        `check` raises.
+    """
+    check_reach(caller, "put", tank.directory.get_device(device_id), name)
+    return await apply_datastream_change(tank, device_id, name, change, check)
+
+
+async def delete_datastream(
+    tank: Tank, caller: Caller, device_id: int, name: str, check: CheckDatastream | None = None
+) -> None:
+    """Delete a datastream, its datapoints and its triggers; as `delete_device` does.
+
+    Args:
+        check: as of `update_datastream`.
+
+    Raises:
+        NoSuchDevice, NoSuchDatastream, NotAllowed, Unauthenticated, and what `check` raises.
     """
     device = tank.directory.get_device(device_id)
     check_reach(caller, "delete", device, name)
     existing(tank, device_id, name)
-    datastream = await tank.directory.delete_datastream(device_id, name)
+    datastream = await tank.directory.delete_datastream(device_id, name, check)
     tank.bus.publish(DeviceUpdated(device, is_record=False))
     with contextlib.suppress(Unavailable):
         await tank.archive.delete([datastream.stream_id], AT_US_MIN, AT_US_MAX + 1)

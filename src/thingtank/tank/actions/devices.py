@@ -2,7 +2,8 @@
 
 import contextlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 from uuid import uuid4
 
 import msgspec
@@ -19,6 +20,8 @@ from thingtank.tank.tank import Tank
 from thingtank.tank.things import Datastream, Device, datastream_problems, device_problems
 from thingtank.tank.tokens import token_problems, uuid_problems
 from thingtank.tank.waypoints import with_location_time
+
+CheckDevice: TypeAlias = Callable[[Device], None]
 
 
 class CreatedDevice(msgspec.Struct, frozen=True):
@@ -139,14 +142,24 @@ def device_key(device: Device, now_us: int) -> ApiKey:
     )
 
 
-async def update_device(tank: Tank, caller: Caller, device_id: int, change: DeviceChange) -> Device:
+async def update_device(
+    tank: Tank,
+    caller: Caller,
+    device_id: int,
+    change: DeviceChange,
+    check: CheckDevice | None = None,
+) -> Device:
     """Change a device's metadata; fields that are UNSET stay.
 
+    Args:
+        check: is given the newest state within the turn of all writes; nothing is changed when it
+            raises.
+
     Raises:
-        NoSuchDevice, ValidationFailed, NotAllowed, Unauthenticated.
+        NoSuchDevice, ValidationFailed, NotAllowed, Unauthenticated, and what `check` raises.
     """
     check_reach(caller, "put", tank.directory.get_device(device_id))
-    return await apply_device_change(tank, device_id, change)
+    return await apply_device_change(tank, device_id, change, check)
 
 
 def checked_device_change(device: Device, change: DeviceChange) -> Device:
@@ -158,15 +171,25 @@ def checked_device_change(device: Device, change: DeviceChange) -> Device:
     return kept
 
 
-async def apply_device_change(tank: Tank, device_id: int, change: DeviceChange) -> Device:
-    """Store and announce a checked change; one that changes nothing is not stored."""
+async def apply_device_change(
+    tank: Tank, device_id: int, change: DeviceChange, check: CheckDevice | None = None
+) -> Device:
+    """Store and announce a checked change; one that changes nothing is not stored.
+
+    Args:
+        check: as of `update_device`.
+    """
     before = tank.directory.get_device(device_id)
+    if check is not None:
+        check(before)
     checked = checked_device_change(before, change)
     if checked == before:
         return before
     now_us = tank.clock.now_us()
 
     def change_newest(newest: Device) -> Device:
+        if check is not None:
+            check(newest)
         after = checked if newest is before else checked_device_change(newest, change)
         after = with_location_time(newest, after, now_us)
         return msgspec.structs.replace(after, updated_us=max(now_us, newest.updated_us))
@@ -176,18 +199,23 @@ async def apply_device_change(tank: Tank, device_id: int, change: DeviceChange) 
     return device
 
 
-async def delete_device(tank: Tank, caller: Caller, device_id: int) -> None:
+async def delete_device(
+    tank: Tank, caller: Caller, device_id: int, check: CheckDevice | None = None
+) -> None:
     """Delete a device with its datastreams, datapoints and triggers, and keys for nothing else.
 
     Datapoints that the archive cannot delete now are out of reach, and go with `delete_leftovers`.
 
+    Args:
+        check: as of `update_device`.
+
     Raises:
-        NoSuchDevice, NotAllowed, Unauthenticated.
+        NoSuchDevice, NotAllowed, Unauthenticated, and what `check` raises.
     """
     device = tank.directory.get_device(device_id)
     check_reach(caller, "delete", device)
     stream_ids = [stream.stream_id for stream in tank.directory.datastreams(device_id).values()]
-    await tank.directory.delete_device(device_id)
+    await tank.directory.delete_device(device_id, check)
     tank.bus.publish(DeviceDeleted(device))
     if stream_ids:
         # Who were told 503 would try again, and be told that there is no such device.

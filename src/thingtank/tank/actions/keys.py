@@ -6,7 +6,8 @@ a key makes, changes, renews or is shown must lie within its own reach (`tank.ke
 Source: Xively API v2, keys.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import msgspec
 
@@ -14,8 +15,18 @@ from thingtank.tank.access import Caller, check_manage, may_see_secret
 from thingtank.tank.actions.devices import new_secret
 from thingtank.tank.changes import changed
 from thingtank.tank.errors import LimitReached, NoSuchKey, NotAllowed, NotFound, ValidationFailed
-from thingtank.tank.keys import ApiKey, KeyChange, Resource, covers, kept_key, key_problems
+from thingtank.tank.keys import (
+    ApiKey,
+    KeyChange,
+    Resource,
+    covers,
+    kept_key,
+    key_problems,
+    named_feeds,
+)
 from thingtank.tank.tank import Tank
+
+CheckKey: TypeAlias = Callable[[ApiKey], None]
 
 BEYOND = "must not reach further than the key that asks: in time, interval or feeds"
 
@@ -96,13 +107,13 @@ def list_keys(
         NotAllowed, Unauthenticated.
     """
     check_manage(caller, account_id)
-    return _naming(tank.directory.keys_of(account_id), feed_id)
+    return tank.directory.keys_of(account_id, feed_id)
 
 
 def _naming(keys: Sequence[ApiKey], feed_id: int | None) -> Sequence[ApiKey]:
     if feed_id is None:
         return keys
-    return [key for key in keys if any(feed_id == resource.feed_id for resource in _resources(key))]
+    return [key for key in keys if feed_id in named_feeds(key)]
 
 
 async def list_revealed_keys(
@@ -119,13 +130,13 @@ async def list_revealed_keys(
     Source: Xively API v2, "List all keys".
     """
     if caller.key is not None and not caller.key.is_master:
-        keys: Sequence[ApiKey] = [caller.key]
+        keys: Sequence[ApiKey] = _naming([caller.key], feed_id)
     else:
         # The operator owns nothing, and is not asked for here.
         account_id = caller.account.account_id if caller.account else 0
         check_manage(caller, account_id)
-        keys = tank.directory.keys_of(account_id)
-    shown = [key for key in _naming(keys, feed_id) if may_see_secret(caller, key)]
+        keys = tank.directory.keys_of(account_id, feed_id)
+    shown = [key for key in keys if may_see_secret(caller, key)]
     secrets = await tank.directory.reveal_keys([key.key_id for key in shown])
     return [RevealedKey(key, secrets[key.key_id]) for key in shown if key.key_id in secrets]
 
@@ -157,17 +168,25 @@ def _check_seen(caller: Caller, key: ApiKey) -> None:
         raise NotAllowed("only a key's own account, or a key that covers it, may see its secret")
 
 
-async def update_key(tank: Tank, caller: Caller, key_id: int, change: KeyChange) -> ApiKey:
+async def update_key(
+    tank: Tank, caller: Caller, key_id: int, change: KeyChange, check: CheckKey | None = None
+) -> ApiKey:
     """Change a key's label and rights; fields that are UNSET stay, and so does the secret.
 
+    Args:
+        check: is given the newest state within the turn of all writes; nothing is changed when it
+            raises.
+
     Raises:
-        NoSuchKey, ValidationFailed, NotAllowed, Unauthenticated.
+        NoSuchKey, ValidationFailed, NotAllowed, Unauthenticated, and what `check` raises.
 
     Source: Xively API v2, "Update an API key".
     """
     check_manage(caller, tank.directory.get_key(key_id).account_id)
 
     def checked_change(newest: ApiKey) -> ApiKey:
+        if check is not None:
+            check(newest)
         return _checked(tank, caller, kept_key(changed(newest, change)), _resources(newest))
 
     return await tank.directory.update_key(key_id, checked_change)
@@ -188,12 +207,17 @@ async def regenerate_key(tank: Tank, caller: Caller, key_id: int) -> RevealedKey
     return RevealedKey(await tank.directory.replace_secret(key_id, secret), secret)
 
 
-async def delete_key(tank: Tank, caller: Caller, key_id: int) -> None:
+async def delete_key(
+    tank: Tank, caller: Caller, key_id: int, check: CheckKey | None = None
+) -> None:
     """Delete a key; it is dead at once.
 
+    Args:
+        check: as of `update_key`.
+
     Raises:
-        NoSuchKey, NotAllowed, Unauthenticated.
+        NoSuchKey, NotAllowed, Unauthenticated, and what `check` raises.
     """
     key = tank.directory.get_key(key_id)
     check_manage(caller, key.account_id)
-    await tank.directory.delete_key(key_id)
+    await tank.directory.delete_key(key_id, check)

@@ -4,6 +4,7 @@ Source: Xively API v2, products, devices, provisioning.
 """
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Sequence
 
@@ -17,10 +18,12 @@ from thingtank.tank.actions.devices import (
     kept_device,
     new_secret,
 )
+from thingtank.tank.actions.sending_keys import delete_sending_keys
 from thingtank.tank.changes import DeviceChange, changed
 from thingtank.tank.errors import (
     AlreadyActivated,
     LimitReached,
+    NoSuchDevice,
     NoSuchProductDevice,
     NotAllowed,
     NotFound,
@@ -440,7 +443,10 @@ async def _activation_again(tank: Tank, caller: Caller, device: ProductDevice) -
 async def deactivate_device(
     tank: Tank, caller: Caller, product_id: str, serial: str
 ) -> ProductDevice:
-    """Let a device be activated afresh: its key is dead when this returns, its feed stays as it is.
+    """Let a device be activated afresh: its keys are dead when this returns, its feed stays.
+
+    These are the key that it was made with, and those that may only write to its feed, as its page
+    puts into programs.
 
     The next activation makes a new feed and a new key. Nothing happens to one that is not active.
 
@@ -448,6 +454,10 @@ async def deactivate_device(
         NoSuchProduct, NoSuchProductDevice, NotAllowed, Unauthenticated.
     """
     await _managed(tank, caller, product_id)
+    device = await tank.products.get_device(product_id, serial)
+    if device.feed_id is not None:
+        with contextlib.suppress(NoSuchDevice):  # its keys are gone with it
+            await delete_sending_keys(tank, caller, tank.directory.get_device(device.feed_id))
     return await tank.products.deactivate(product_id, serial)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from thingtank.tank.access import Caller, check_reach
+from thingtank.tank.access import Caller, check_reach, check_resolution
 from thingtank.tank.actions.datapoints import apply_writes
 from thingtank.tank.actions.datastreams import draft, existing
 from thingtank.tank.changes import DatastreamWrite
@@ -15,21 +15,31 @@ BATCH_MAX = 50_000
 
 
 async def export_datapoints(
-    tank: Tank, caller: Caller, device_id: int, name: str, start_us: int, end_us: int, limit: int
+    tank: Tank,
+    caller: Caller,
+    device_id: int,
+    name: str,
+    start_us: int,
+    end_us: int,
+    limit: int,
+    *,
+    newest_first: bool = False,
 ) -> list[Datapoint]:
-    """The oldest datapoints of a range, end excluded, as they were written.
+    """The oldest datapoints of a range, end excluded, as they were written; oldest first.
 
     Args:
         limit: up to BATCH_MAX. To read on, ask again from one past the last.
+        newest_first: the newest ones instead, oldest first as well.
 
     Raises:
         NoSuchDevice, NoSuchDatastream, NotAllowed, Unauthenticated.
     """
     device = tank.directory.get_device(device_id)
     check_reach(caller, "get", device, name)
+    check_resolution(caller, 0, device, name)
     stream_id = existing(tank, device_id, name).stream_id
     count = min(max(limit, 1), BATCH_MAX)
-    found = await tank.archive.read([stream_id], start_us, end_us, count)
+    found = await tank.archive.read([stream_id], start_us, end_us, count, newest_first)
     return found.get(stream_id, [])
 
 

@@ -5,8 +5,8 @@ A trigger belongs to the feed's owner and tells values to whoever it names. So a
 to change), and `put` even to look: where a trigger sends to is often a secret.
 """
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, cast
 
 import msgspec
 
@@ -32,6 +32,8 @@ from thingtank.tank.triggers import (
     starts_afresh,
     trigger_problems,
 )
+
+CheckTrigger: TypeAlias = Callable[[Trigger], None]
 
 TRIGGERS_PER_PAGE_MAX = 1000
 _TESTED_AMONG = 20  # a test's deliveries are among the newest; others may come in between
@@ -177,19 +179,32 @@ def _may_see(tank: Tank, caller: Caller, trigger: Trigger) -> bool:
 
 
 async def update_trigger(
-    tank: Tank, caller: Caller, trigger_id: int, change: TriggerChange
+    tank: Tank,
+    caller: Caller,
+    trigger_id: int,
+    change: TriggerChange,
+    check: CheckTrigger | None = None,
 ) -> Trigger:
     """Change a trigger; fields that are UNSET stay. Another condition starts it afresh.
 
+    Args:
+        check: is given the newest state within the turn of all writes; nothing is changed when it
+            raises.
+
     Raises:
-        NoSuchTrigger, ValidationFailed, NotAllowed, Unauthenticated, StorageFailed.
+        NoSuchTrigger, ValidationFailed, NotAllowed, Unauthenticated, StorageFailed, and what
+        `check` raises.
     """
     before = _reached(tank, caller, trigger_id, ("get", "put"))
+    if check is not None:
+        check(before)
     if _checked(changed(before, change)) == before:
         return before
     now_us = tank.clock.now_us()
 
     def apply(newest: Trigger) -> Trigger:
+        if check is not None:
+            check(newest)
         after = _checked(changed(newest, change))
         _check_email(tank, after, newest)
         if not starts_afresh(newest, after):
@@ -209,14 +224,19 @@ async def enable_trigger(
     return await update_trigger(tank, caller, trigger_id, TriggerChange(is_enabled=is_enabled))
 
 
-async def delete_trigger(tank: Tank, caller: Caller, trigger_id: int) -> None:
+async def delete_trigger(
+    tank: Tank, caller: Caller, trigger_id: int, check: CheckTrigger | None = None
+) -> None:
     """Delete a trigger.
 
+    Args:
+        check: as of `update_trigger`.
+
     Raises:
-        NoSuchTrigger, NotAllowed, Unauthenticated, StorageFailed.
+        NoSuchTrigger, NotAllowed, Unauthenticated, StorageFailed, and what `check` raises.
     """
     _reached(tank, caller, trigger_id, ("delete",))
-    trigger = await tank.triggers.delete(trigger_id)
+    trigger = await tank.triggers.delete(trigger_id, check)
     tank.bus.publish(TriggerChanged(trigger, is_deleted=True))
 
 

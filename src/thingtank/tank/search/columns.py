@@ -76,6 +76,14 @@ def point(lat: float, lon: float) -> tuple[float, float, float]:
     return (math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat))
 
 
+def degrees_of(points: Float64s) -> tuple[Float64s, Float64s]:
+    """Latitudes and longitudes of places on the sphere, to a decimetre."""
+    x, y, z = points[:, 0], points[:, 1], points[:, 2]
+    lats: Float64s = np.degrees(np.arctan2(z, np.hypot(x, y))).round(6)
+    lons: Float64s = np.degrees(np.arctan2(y, x)).round(6)
+    return lats, lons
+
+
 def are_within(points: Float64s, lat: float, lon: float, distance_m: float) -> Bools:
     """Which places lie within a distance over ground; places that are NaN do not.
 

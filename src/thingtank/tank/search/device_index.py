@@ -4,6 +4,7 @@ The directory tells every change of a device or its datastreams; a change costs 
 Queries may come from any thread.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain, islice
 from typing import NamedTuple
@@ -12,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thingtank.tank.arrays import Bools, Int64s
-from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
-from thingtank.tank.search.columns import Columns, are_within
+from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery, Mark
+from thingtank.tank.search.clusters import Places
+from thingtank.tank.search.columns import Columns, are_within, degrees_of
 from thingtank.tank.search.postings import Postings, Uint32s
-from thingtank.tank.search.title_order import TitleOrder
+from thingtank.tank.search.title_order import TitleOrder, title_key
 from thingtank.tank.search.word_index import PREFIX_CHARS_MIN, WordIndex
 from thingtank.tank.search.words import (
     WEIGHT_NAME,
@@ -169,17 +171,32 @@ class DeviceIndex:
         """One page of the devices that a query matches."""
         found = self._find(query)
         start = (query.page - 1) * query.per_page
-        chosen = self._page(found, query.order, start, start + query.per_page)
+        stop = start + query.per_page
+        if query.order == "title":
+            chosen, keys = self._page_by_title(found, query, start, stop), None
+        else:
+            chosen, keys = self._page(found, query, start, stop)
         ids = found.columns.device_ids[found.slots[chosen]].tolist()
         scores = [0] * len(ids) if found.scores is None else found.scores[chosen].tolist()
-        devices, relevances = [], []
-        for device_id, score in zip(ids, scores, strict=True):
+        devices, relevances, marks = [], [], []
+        for place, (device_id, score) in enumerate(zip(ids, scores, strict=True)):
             device = self._devices.get(device_id)
             # Asked again of the device itself: it may have changed since its row was read.
             if device is not None and is_visible(device, query):
                 devices.append(device)
                 relevances.append(score / found.score_max)
-        return DevicePage(devices, len(found.slots), relevances)
+                key = title_key(device)[0] if keys is None else keys[place]
+                marks.append(Mark(key, device_id))
+        return DevicePage(devices, len(found.slots), relevances, marks)
+
+    def places(self, query: DeviceQuery) -> Places:
+        """Where the devices that a query matches are, on all pages, in no order."""
+        found = self._find(query)
+        points = found.columns.points[found.slots]
+        placed = ~np.isnan(points[:, 0])
+        lats, lons = degrees_of(points[placed])
+        ids = found.columns.device_ids[found.slots[placed]]
+        return Places(ids, lats, lons, len(found.slots))
 
     def _find(self, query: DeviceQuery) -> _Found:
         columns = self._columns
@@ -197,6 +214,8 @@ class DeviceIndex:
         elif query.text.strip():
             mask = np.zeros(count, np.bool_)  # signs only, which stand in no word
         slots = np.flatnonzero(mask)
+        if query.product_id:
+            slots = self._of_product(columns, slots, query.product_id)
         if query.status != "all":
             slots = self._of_status(columns, slots, query)
         return _Found(
@@ -217,6 +236,8 @@ class DeviceIndex:
             mask &= np.isin(columns.account_ids[:count], owners)
         if query.device_ids is not None:
             mask &= np.isin(columns.device_ids[:count], list(query.device_ids))
+        if query.updated_since_us is not None:
+            mask &= columns.updated_us[:count] >= query.updated_since_us
         if query.lat is not None and query.lon is not None:
             mask &= are_within(columns.points[:count], query.lat, query.lon, query.distance_m)
 
@@ -249,6 +270,11 @@ class DeviceIndex:
 
         return [account.account_id for account in self._accounts() if is_named(account.login)]
 
+    def _of_product(self, columns: Columns, slots: Slots, product_id: str) -> Slots:
+        devices = map(self._devices.get, columns.device_ids[slots].tolist())
+        kept = [device is not None and device.product_id == product_id for device in devices]
+        return slots[np.array(kept, np.bool_)]
+
     def _of_status(self, columns: Columns, slots: Slots, query: DeviceQuery) -> Slots:
         wants_live = query.status == "live"
         since_us = self._now_us() - query.live_s * 1_000_000
@@ -274,26 +300,57 @@ class DeviceIndex:
                 newest_us = at_us
         return newest_us
 
-    def _page(self, found: _Found, order: str, start: int, stop: int) -> Slots:
-        """Where in `found` a page's devices are, in order."""
+    def _page_by_title(self, found: _Found, query: DeviceQuery, start: int, stop: int) -> Slots:
+        """Where in `found` a page's devices are, in order of title."""
+        slots = found.slots
+        place_of = np.full(found.columns.count, -1, np.intp)
+        place_of[slots] = np.arange(len(slots))
+        ordered = self._titles.slots()
+        places = place_of[ordered[ordered < len(place_of)]]
+        places = places[places >= 0]
+        if query.after is not None:
+            ids = found.columns.device_ids[slots[places]].tolist()
+            mark = str(query.after.key), query.after.device_id
+            cut = bisect_left if query.is_reversed else bisect_right
+            border = cut(ids, mark, key=self._title_key)
+            places = places[:border] if query.is_reversed else places[border:]
+        return (places[::-1] if query.is_reversed else places)[start:stop]
+
+    def _title_key(self, device_id: int) -> tuple[str, int]:
+        device = self._devices.get(device_id)
+        return title_key(device) if device is not None else ("", device_id)
+
+    def _page(
+        self, found: _Found, query: DeviceQuery, start: int, stop: int
+    ) -> tuple[Slots, list[int]]:
+        """Where in `found` a page's devices are, in order, and what they are ordered by."""
+        keys, ids = self._keys(found, query.order), found.columns.device_ids[found.slots]
+        chosen = np.arange(len(keys))
+        if query.after is not None:
+            key, device_id = query.after.key, query.after.device_id
+            assert isinstance(key, int), "checked by the query"
+            if query.is_reversed:
+                is_after = (keys > key) | ((keys == key) & (ids > device_id))
+            else:
+                is_after = (keys < key) | ((keys == key) & (ids < device_id))
+            chosen = np.flatnonzero(is_after)
+        sign = -1 if query.is_reversed else 1
+        page = chosen[_greatest(sign * keys[chosen], sign * ids[chosen], start, stop)]
+        return page, keys[page].tolist()
+
+    def _keys(self, found: _Found, order: str) -> Int64s:
+        """What the devices found are ordered by."""
         columns, slots = found.columns, found.slots
-        if start >= len(slots):
-            return slots[:0]
-        if order == "title":
-            place_of = np.full(columns.count, -1, np.intp)
-            place_of[slots] = np.arange(len(slots))
-            ordered = self._titles.slots()
-            places = place_of[ordered[ordered < len(place_of)]]
-            return places[places >= 0][start:stop]
-        keys = columns.created_us[slots]
+        if order == "updated_at":
+            return columns.updated_us[slots]
         if order == "retrieved_at":
             ids = columns.device_ids[slots].tolist()
             newest = np.array([self._newest_us(device_id) for device_id in ids], np.int64)
-            keys = np.maximum(columns.updated_us[slots], newest)
-        elif order == "relevance" and found.scores is not None:
-            times = np.clip(keys, 0, _TIME_MAX)
-            keys = found.scores.astype(np.int64) << _SCORE_SHIFT | times
-        return _greatest(keys, columns.device_ids[slots], start, stop)
+            return np.maximum(columns.updated_us[slots], newest)
+        created_us = columns.created_us[slots]
+        if order == "relevance" and found.scores is not None:
+            return found.scores.astype(np.int64) << _SCORE_SHIFT | np.clip(created_us, 0, _TIME_MAX)
+        return created_us
 
 
 def is_visible(device: Device, query: DeviceQuery) -> bool:
@@ -335,6 +392,8 @@ def _raise(scores: Uint16s, numbers: Uint32s, bonus: int) -> None:
 
 def _greatest(keys: Int64s, ids: Int64s, start: int, stop: int) -> Slots:
     """Where the greatest keys are, greatest first, equal ones by greatest id."""
+    if start >= len(keys):
+        return np.arange(0)
     chosen = np.arange(len(keys))
     if stop < len(keys):
         place = len(keys) - stop

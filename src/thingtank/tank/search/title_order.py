@@ -18,20 +18,20 @@ class TitleOrder:
 
     def load(self, devices: list[tuple[Device, int]]) -> None:
         """Begin with these devices and their slots."""
-        pairs = sorted((_key(device), slot) for device, slot in devices)
+        pairs = sorted((title_key(device), slot) for device, slot in devices)
         self._keys = [key for key, _ in pairs]
         self._slots = array("I", [slot for _, slot in pairs])
 
     def add(self, device: Device, slot: int) -> None:
         """Put a device where it belongs."""
-        place = bisect_left(self._keys, _key(device))
-        self._keys.insert(place, _key(device))
+        place = bisect_left(self._keys, title_key(device))
+        self._keys.insert(place, title_key(device))
         self._slots.insert(place, slot)
 
     def remove(self, device: Device) -> None:
         """Take out a device, as it was added."""
-        place = bisect_left(self._keys, _key(device))
-        assert self._keys[place] == _key(device)
+        place = bisect_left(self._keys, title_key(device))
+        assert self._keys[place] == title_key(device)
         del self._keys[place]
         del self._slots[place]
 
@@ -40,5 +40,6 @@ class TitleOrder:
         return np.frombuffer(self._slots[:], np.uint32)  # a copy, as the loop goes on changing it
 
 
-def _key(device: Device) -> tuple[str, int]:
+def title_key(device: Device) -> tuple[str, int]:
+    """What a device is ordered by."""
     return device.title.casefold(), device.device_id

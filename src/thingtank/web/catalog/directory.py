@@ -26,6 +26,7 @@ from django.db import (
 from thingtank.tank.errors import LimitReached, NoSuchKey, StorageFailed, UuidTaken
 from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
 from thingtank.tank.keys import ApiKey, Permission
+from thingtank.tank.search.clusters import Places
 from thingtank.tank.things import Account, Datastream, Device, Unit, Waypoint
 from thingtank.tank.tokens import DIGEST_BYTES, DeviceToken, is_among
 from thingtank.tank.waypoints import WAYPOINTS_MAX, forgets_waypoints, waypoint_left
@@ -181,6 +182,10 @@ class DjangoDirectory:
         """One page of devices."""
         return self._snapshot.list_devices(query)
 
+    def device_places(self, query: DeviceQuery) -> Places:
+        """Where the devices of all pages are, in no order."""
+        return self._snapshot.device_places(query)
+
     def devices_matching(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:
         """The newest devices that fit, at most `limit`, newest first."""
         return self._snapshot.devices_matching(matches, limit)
@@ -274,9 +279,12 @@ class DjangoDirectory:
         """Raise NoSuchKey if there is none."""
         return self._snapshot.key(key_id)
 
-    def keys_of(self, account_id: int) -> Sequence[ApiKey]:
-        """All keys of an account, oldest first."""
-        keys = list(self._snapshot.keys.values())
+    def keys_of(self, account_id: int, feed_id: int | None = None) -> Sequence[ApiKey]:
+        """All keys of an account, oldest first; with `feed_id` those that name that feed."""
+        if feed_id is None:
+            keys = list(self._snapshot.keys.values())
+        else:
+            keys = self._snapshot.keys_naming(feed_id)
         return [key for key in keys if key.account_id == account_id]
 
     def reveal_key(self, key_id: int) -> str:
@@ -408,10 +416,14 @@ class DjangoDirectory:
         return device
 
     @_carried_through
-    async def delete_device(self, device_id: int) -> None:
+    async def delete_device(
+        self, device_id: int, check: Callable[[Device], None] | None = None
+    ) -> None:
         """Remove a device, its datastreams, and keys that reach nothing else."""
         async with self._turn:
-            self._snapshot.device(device_id)
+            device = self._snapshot.device(device_id)
+            if check is not None:
+                check(device)
             key_ids = self._snapshot.keys_only_for(device_id)
 
             def write() -> None:
@@ -454,10 +466,14 @@ class DjangoDirectory:
         return datastream
 
     @_carried_through
-    async def delete_datastream(self, device_id: int, name: str) -> Datastream:
+    async def delete_datastream(
+        self, device_id: int, name: str, check: Callable[[Datastream], None] | None = None
+    ) -> Datastream:
         """Remove a datastream; return what it was."""
         async with self._turn:
             datastream = self._snapshot.datastream(device_id, name)
+            if check is not None:
+                check(datastream)
             rows = models.Datastream.objects.filter(id=datastream.stream_id)
             await self._write(rows.delete)
             self._snapshot.drop_datastream(device_id, name)
@@ -517,10 +533,12 @@ class DjangoDirectory:
         return key
 
     @_carried_through
-    async def delete_key(self, key_id: int) -> None:
+    async def delete_key(self, key_id: int, check: Callable[[ApiKey], None] | None = None) -> None:
         """Remove a key; it is dead at once."""
         async with self._turn:
-            self._snapshot.key(key_id)
+            key = self._snapshot.key(key_id)
+            if check is not None:
+                check(key)
             await self._write(models.ApiKey.objects.filter(id=key_id).delete)
             self._snapshot.drop_key(key_id)
 

@@ -10,7 +10,8 @@ from types import MappingProxyType
 
 from thingtank.tank.errors import NoSuchAccount, NoSuchDatastream, NoSuchDevice, NoSuchKey
 from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
-from thingtank.tank.keys import ApiKey
+from thingtank.tank.keys import ApiKey, named_feeds
+from thingtank.tank.search.clusters import Places
 from thingtank.tank.search.device_index import DeviceIndex
 from thingtank.tank.things import Account, Datastream, Device
 from thingtank.tank.tokens import uuid_key
@@ -39,6 +40,7 @@ class Snapshot:
         self._token_digests: dict[int, bytes] = {}
         self._datastreams: dict[int, dict[str, Datastream]] = {}
         self._key_ids_by_digest: dict[bytes, int] = {}
+        self._key_ids_by_feed: dict[int, tuple[int, ...]] = {}  # of keys that name it; ascending
         self._index = DeviceIndex(
             self.devices, self.datastreams, lambda: list(self.accounts.values())
         )
@@ -117,6 +119,7 @@ class Snapshot:
         before = self.digests.get(key.key_id)
         if before is not None and before != digest:
             del self._key_ids_by_digest[before]
+        self._change_feeds(key.key_id, self.keys.get(key.key_id), key)
         self.keys[key.key_id] = key
         self.digests[key.key_id] = digest
         self._key_ids_by_digest[digest] = key.key_id
@@ -124,8 +127,25 @@ class Snapshot:
     def drop_key(self, key_id: int) -> None:
         """Forget a key."""
         self.things_version += 1
-        del self.keys[key_id]
+        self._change_feeds(key_id, self.keys.pop(key_id), None)
         del self._key_ids_by_digest[self.digests.pop(key_id)]
+
+    def _change_feeds(self, key_id: int, before: ApiKey | None, after: ApiKey | None) -> None:
+        old, new = (named_feeds(key) if key else frozenset() for key in (before, after))
+        for feed_id in old - new:
+            rest = tuple(one for one in self._key_ids_by_feed[feed_id] if one != key_id)
+            if rest:
+                self._key_ids_by_feed[feed_id] = rest
+            else:
+                del self._key_ids_by_feed[feed_id]
+        for feed_id in new - old:
+            known = self._key_ids_by_feed.get(feed_id, ())
+            self._key_ids_by_feed[feed_id] = tuple(sorted((*known, key_id)))
+
+    def keys_naming(self, feed_id: int) -> list[ApiKey]:
+        """Keys of any account that name a feed, oldest first; from any thread."""
+        ids = self._key_ids_by_feed.get(feed_id, ())
+        return [key for key_id in ids if (key := self.keys.get(key_id)) is not None]
 
     def account(self, account_id: int) -> Account:
         """Raise NoSuchAccount if there is none."""
@@ -173,7 +193,7 @@ class Snapshot:
         """Ids of keys that reach this device and nothing else."""
         return [
             key.key_id
-            for key in self.keys.values()
+            for key in self.keys_naming(device_id)
             if all(
                 permission.resources
                 and all(resource.feed_id == device_id for resource in permission.resources)
@@ -184,6 +204,10 @@ class Snapshot:
     def list_devices(self, query: DeviceQuery) -> DevicePage:
         """One page of devices."""
         return self._index.find(query)
+
+    def device_places(self, query: DeviceQuery) -> Places:
+        """Where the devices of all pages are, in no order."""
+        return self._index.places(query)
 
     def devices_matching(self, matches: Callable[[Device], bool], limit: int) -> list[Device]:
         """The newest devices that fit."""

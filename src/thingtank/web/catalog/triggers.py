@@ -94,11 +94,15 @@ class DjangoTriggers:
 
         return await self._carried_through(update())
 
-    async def delete(self, trigger_id: int) -> Trigger:
+    async def delete(
+        self, trigger_id: int, check: Callable[[Trigger], None] | None = None
+    ) -> Trigger:
         """Remove a trigger; return what it was."""
 
         async def delete() -> Trigger:
-            self._index.get(trigger_id)
+            found = self._index.get(trigger_id)
+            if check is not None:
+                check(found)
             await self._write(models.Trigger.objects.filter(id=trigger_id).delete)
             return self._index.drop(trigger_id)
 

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 
 import msgspec
 from django.db.models import QuerySet
@@ -14,7 +15,7 @@ from thingtank.tank.things import Device
 from thingtank.web.weather.filling import CHANNEL, READINGS_MAX
 from thingtank.web.weather.models import TemperatureData
 from thingtank.web.weather.readings import at_of, at_us_of
-from thingtank.web.workbench.charts import Chart
+from thingtank.web.workbench.charts import Chart, empty_chart
 
 TYPED_IN = 0  # in place of a feed id: readings that somebody typed in
 SOURCES_SHOWN_MAX = 20
@@ -128,27 +129,33 @@ def feed_source(tank: Tank, device: Device) -> Source:
     return Source(device.device_id, place_name(device), reading)
 
 
-def read_chart(rows: QuerySet[TemperatureData], start_us: int, end_us: int, step_s: int) -> Chart:
+def read_chart(rows: QuerySet[TemperatureData], start_us: int, end_us: int, step_us: int) -> Chart:
     """Readings of a range, summarized in steps."""
     within = rows.filter(timestamp__gte=at_of(start_us), timestamp__lt=at_of(end_us))
     values = within.values_list("timestamp", "temperature")[:READINGS_MAX]
-    return chart_of(list(values)[::-1], start_us, end_us, step_s)
+    return chart_of(list(values)[::-1], start_us, end_us, step_us)
 
 
 def chart_of(
-    rows: Sequence[tuple[datetime.datetime, float]], start_us: int, end_us: int, step_s: int
+    rows: Sequence[tuple[datetime.datetime, float]], start_us: int, end_us: int, step_us: int
 ) -> Chart:
     """Columns of readings, n >= 0, oldest first: of each step its lowest, highest and mean."""
-    chart = Chart(start_us / 1e6, end_us / 1e6, step_s, [], [], [], [], [])
+    chart = empty_chart(start_us, end_us, step_us)
     steps: dict[int, list[tuple[int, float]]] = {}
     for at, temperature in rows:
         at_us = at_us_of(at)
-        steps.setdefault(at_us // (step_s * 1_000_000), []).append((at_us, temperature))
+        steps.setdefault(at_us // step_us, []).append((at_us, temperature))
     for points in steps.values():
         numbers = [temperature for _, temperature in points]
+        (lowest_us, lowest), (highest_us, highest) = (
+            choose(points, key=itemgetter(1)) for choose in (min, max)
+        )
         chart.at_s.append((points[0][0] + points[-1][0]) / 2e6)
-        chart.minimum.append(min(numbers))
-        chart.maximum.append(max(numbers))
+        chart.minimum.append(lowest)
+        chart.maximum.append(highest)
+        chart.minimum_at_s.append(lowest_us / 1e6)
+        chart.maximum_at_s.append(highest_us / 1e6)
+        chart.count.append(len(numbers))
         chart.mean.append(sum(numbers) / len(numbers))
     return chart
 

@@ -39,6 +39,7 @@ class StationViewSet(StationModelViewSet):
     queryset = Station.objects.order_by("id")
     serializer_class = StationSerializer
     lookup_value_regex = "[0-9]{1,18}"
+    schema = None  # drf-spectacular, which describes the tank's own API, need not be loaded
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Say of what the answer depends; of indented JSON also that it is, as in the book."""

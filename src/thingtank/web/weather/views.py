@@ -25,11 +25,9 @@ from thingtank.web.weather.panels import (
 from thingtank.web.web_settings import web_settings
 from thingtank.web.workbench.charts import (
     RANGE_LABELS,
-    RANGES_S,
-    WIDTH_MAX,
-    WIDTH_MIN,
-    range_us,
-    step_s_of,
+    bounds_us,
+    chart_terms,
+    step_us_of,
 )
 from thingtank.web.workbench.live import live_url
 from thingtank.web.workbench.pages import (
@@ -107,15 +105,14 @@ def chart(request: HttpRequest, feed_id: int) -> HttpResponse:
     is_typed = feed_id == TYPED_IN and caller.account is not None
     if not is_typed and not (feed_id in bound and visible_devices(tank, caller, [feed_id])):
         raise Http404("no such readings")
-    range_name = request.GET.get("range", "1h")
-    width = _number(request.GET.get("width", "600"))
     try:
-        start_us, end_us = range_us(range_name, tank.clock.now_us())
+        terms = chart_terms(request.GET)
+        start_us, end_us = bounds_us(terms, tank.clock.now_us())
     except ValidationFailed as error:
         return json_answer({"errors": dict(error.problems)}, HTTPStatus.BAD_REQUEST)
-    step_s = step_s_of(RANGES_S[range_name], min(max(width or 0, WIDTH_MIN), WIDTH_MAX))
+    step_us = step_us_of(end_us - start_us, terms.width_px)
     rows = readings_of(bound.get(feed_id))
-    return json_answer(read_chart(rows, start_us, end_us, step_s))
+    return json_answer(read_chart(rows, start_us, end_us, step_us))
 
 
 @page

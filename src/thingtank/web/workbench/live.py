@@ -24,8 +24,6 @@ from http import HTTPStatus
 from typing import Any
 
 from thingtank.tank.access import Caller, may_reach
-from thingtank.tank.bus import Listener
-from thingtank.tank.datapoints import number_of
 from thingtank.tank.events import (
     DatapointsRecorded,
     DeviceDeleted,
@@ -43,18 +41,21 @@ from thingtank.web.workbench import message_tail
 from thingtank.web.workbench.bounds import VisitLimits
 from thingtank.web.workbench.live_messages import MESSAGES_PREFIX, message_streams
 from thingtank.web.workbench.live_mqtt import MQTT_PREFIX, mqtt_streams
+from thingtank.web.workbench.live_requests import REQUESTS_PREFIX, request_streams
+from thingtank.web.workbench.live_simulator import SIMULATOR_PREFIX, simulator_streams
 from thingtank.web.workbench.live_triggers import TriggerWatch, fired_rows
 from thingtank.web.workbench.live_wamp import WAMP_PREFIX, wamp_streams
 from thingtank.web.workbench.long_answers import may_see, refuse, unseen
 from thingtank.web.workbench.message_tail import MessageTail
-from thingtank.web.workbench.panels import read_channels, request_row
+from thingtank.web.workbench.panels import read_channels
+from thingtank.web.workbench.request_panels import request_row
 from thingtank.web.workbench.streams import HEARTBEAT, HEARTBEAT_S, RETRY, Streams, message
+from thingtank.web.workbench.values import next_events, updates_of
+from thingtank.web.workbench.wall import WALL_PATH, asked_feeds, visible, wall_stream
 
 PREFIX = "/live/"
-COALESCE_S = 0.1
 EVENTS_MAX = 1000
 LOG_S = 1.0  # between something new in the event log and the word of it
-POINTS_PER_UPDATE_MAX = 40  # of one channel; a chart has no more pixels for a tenth of a second
 
 # Each holds a connection and a listener; a browser shows few pages at once.
 LIMITS = VisitLimits(total_max=500, strangers_max=200, per_account_max=50, per_address_max=20)
@@ -77,6 +78,8 @@ class LiveStreams:
             WAMP_PREFIX: wamp_streams(tank),
             MQTT_PREFIX: mqtt_streams(tank),
             MESSAGES_PREFIX: message_streams(tank),
+            REQUESTS_PREFIX: request_streams(tank),
+            SIMULATOR_PREFIX: simulator_streams(tank),
         }
         message_tail.attach(MessageTail(tank))
 
@@ -93,18 +96,30 @@ class LiveStreams:
                 await streams(scope, receive, send)
                 return
         matched = _PATH.fullmatch(scope["path"])
-        if matched is None:
+        is_wall = scope["path"] == WALL_PATH
+        if matched is None and not is_wall:
             await refuse(send, HTTPStatus.NOT_FOUND, "No such stream.")
             return
         if scope["method"] != "GET":
             await refuse(send, HTTPStatus.METHOD_NOT_ALLOWED, "A stream can only be read.")
             return
-        feed_id = int(matched[1])
         caller = await tank_access.caller_of_headers(scope["headers"])
+        if matched is None:
+            await self._serve_wall(caller, scope, receive, send)
+            return
+        feed_id = int(matched[1])
         if not may_see(self._tank, caller, feed_id):
             await refuse(send, *unseen(caller))
             return
         make = partial(stream, self._tank, caller, feed_id)
+        await self._streams.serve(caller, make, scope, receive, send)
+
+    async def _serve_wall(self, caller: Caller, scope: Any, receive: Any, send: Any) -> None:
+        ids = [device.device_id for device in visible(self._tank, caller, asked_feeds(scope))]
+        if not ids:
+            await refuse(send, *unseen(caller))
+            return
+        make = partial(wall_stream, self._tank, caller, ids)
         await self._streams.serve(caller, make, scope, receive, send)
 
 
@@ -134,7 +149,7 @@ async def stream(
             wait_s = max(0.0, silent_since_s + HEARTBEAT_S - time.monotonic())
             wait_s = min(wait_s, LOG_S) if log_watch else wait_s
             wait_s = watch.wait_s(wait_s) if watch else wait_s
-            events = await _next_events(listener, stopping, wait_s)
+            events = await next_events(listener, stopping, wait_s)
             if not may_see(tank, caller, device_id):
                 yield message("gone", {})
                 return
@@ -142,7 +157,7 @@ async def stream(
             if listener.dropped_count > told_count:
                 told_count = listener.dropped_count
                 yield message("reload", {})
-            for answer in messages_of(events):
+            for answer in messages_of(tank, events):
                 yield answer
             if watch is not None:
                 watch.note(events)
@@ -197,73 +212,32 @@ async def _hello(tank: Tank, device_id: int, watch: TriggerWatch | None) -> byte
     body = {
         "channels": [channel.name for channel in channels],
         "values": values,
-        "requests": [request_row(event) for event in reversed(served)],
+        "requests": [request_row(tank, event) for event in reversed(served)],
         "triggers": await watch.look() if watch else {},
     }
     return RETRY + message("hello", body)
 
 
-async def _next_events(listener: Listener, stopping: asyncio.Event, wait_s: float) -> list[Event]:
-    """What happened in the next tenth of a second with events; none after `wait_s`."""
-    first = asyncio.ensure_future(listener.next())
-    stopped = asyncio.ensure_future(stopping.wait())
-    try:
-        await asyncio.wait({first, stopped}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
-        if not first.done():
-            return []
-        await asyncio.wait({stopped}, timeout=COALESCE_S)
-        return [first.result(), *listener.take_all()]
-    finally:
-        first.cancel()
-        stopped.cancel()
-
-
-def messages_of(events: Sequence[Event]) -> Iterator[bytes]:
+def messages_of(tank: Tank, events: Sequence[Event]) -> Iterator[bytes]:
     """Coalesce events into at most one message of each kind."""
-    values: dict[str, dict[str, Any]] = {}
+    recorded = []
     rows = []
     is_changed = False
     for event in events:
         match event:
             case DatapointsRecorded():
-                _add_values(values, event)
+                recorded.append(event)
             case RequestServed():
-                rows.append(request_row(event))
+                rows.append(request_row(tank, event))
             case TriggerFired():
                 pass  # below
             case _:
                 is_changed = True
     if is_changed:
         yield message("device", {})
-    if values:
-        for update in values.values():
-            update["points"] = _thinned(update["points"])
-        yield message("values", values)
+    if recorded:
+        yield message("values", updates_of(recorded))
     if rows:
         yield message("requests", rows)
     if fired := fired_rows(events):
         yield message("fired", fired)
-
-
-def _add_values(values: dict[str, dict[str, Any]], event: DatapointsRecorded) -> None:
-    rows = event.rows
-    for stream_id, at_us, value in zip(rows.stream_ids, rows.at_us, rows.values, strict=True):
-        at_ms, number = at_us // 1000, number_of(value)
-        update = values.setdefault(
-            event.names[stream_id], {"value": "", "at_ms": at_ms, "points": []}
-        )
-        if at_ms >= update["at_ms"]:
-            update["at_ms"] = at_ms
-            update["value"] = value
-        if number is not None:
-            update["points"].append((at_ms / 1000, number))
-
-
-def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """At most POINTS_PER_UPDATE_MAX points in order of time, extremes and last among them."""
-    points.sort()
-    if len(points) <= POINTS_PER_UPDATE_MAX:
-        return points
-    stride = -(-len(points) // (POINTS_PER_UPDATE_MAX - 3))
-    by_number = sorted(points, key=lambda point: point[1])
-    return sorted({*points[::stride], by_number[0], by_number[-1], points[-1]})

@@ -43,6 +43,9 @@ PAGE_MAX = 1_000_000  # lists of the tank refuse more
 # What a page says after a redirect: the address carries the word, never the text itself.
 NOTICES = {
     "device-added": "Device added. Send it a first value.",
+    "simulator-started": "The simulator runs. It stops with the server, or when you stop it.",
+    "simulator-stopped": "The simulator has stopped. What it wrote stays.",
+    "simulator-full": "Too many simulators run already. Try again later.",
     "device-deleted": "Device deleted, with everything it had recorded.",
     "metadata-saved": "Details saved.",
     "location-saved": "Location saved.",
@@ -80,7 +83,7 @@ NOTICES = {
     "properties-saved": "Properties saved. Who listens to its record has been told.",
     "permission-saved": "Saved. It holds from now on, also for who is connected.",
     "keep-saved": "Saved. It holds for messages from now on.",
-    "deactivated": "Deactivated. Its key is dead; the activation code lets it in again.",
+    "deactivated": "Deactivated. Its keys are dead; the activation code lets it in again.",
 }
 
 

@@ -1,15 +1,12 @@
-"""The values that templates and the live stream show: devices, channels, keys, requests."""
+"""The values that templates and the live stream show: devices, channels, keys."""
 
-import re
 from collections.abc import Iterable, Iterator
-from urllib.parse import unquote
 
 import msgspec
 
 from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.datapoints import number_of
 from thingtank.tank.errors import NotFound
-from thingtank.tank.events import RequestServed
 from thingtank.tank.keys import ApiKey, Permission, Resource
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device, Unit, is_live
@@ -17,9 +14,6 @@ from thingtank.web.workbench.forms import METHOD_CHOICES
 from thingtank.web.workbench.key_forms import resource_words
 
 REACH_SHOWN_MAX = 3  # feeds and channels of a key in a list
-
-_CHANNEL_PATH = re.compile(r"/datastreams/(?P<name>[^/?]+?)(?:\.(?:json|xml|csv))?(?:[/?]|$)")
-_FEED_PATH = re.compile(r"/feeds/\d+")
 
 
 class ChannelPanel(msgspec.Struct, frozen=True):
@@ -70,30 +64,6 @@ class KeyRow(msgspec.Struct, frozen=True):
     reach: str
     limits: tuple[str, ...]
     is_expired: bool
-
-
-class RequestRow(msgspec.Struct, frozen=True):
-    """A row of the request log, with its details.
-
-    Attributes:
-        id: tells rows apart when some come twice.
-        what: `feed`, `channel temperature`, or the path where it is neither.
-        at_ms: milliseconds since the epoch, UTC.
-    """
-
-    id: str
-    status: int
-    method: str
-    what: str
-    at_ms: int
-    door: str
-    path: str
-    duration_ms: float
-    reason: str
-    address: str
-    user_agent: str
-    request_body: str
-    response_body: str
 
 
 async def read_channels(tank: Tank, device_id: int) -> list[ChannelPanel]:
@@ -204,30 +174,3 @@ def _limits(permission: Permission) -> Iterator[str]:
         yield f"by pages of {permission.referer}"
     if permission.minimum_interval_s:
         yield f"history every {permission.minimum_interval_s} s"
-
-
-def request_row(served: RequestServed) -> RequestRow:
-    """One row of the request log."""
-    asked = served.asked
-    return RequestRow(
-        id=f"{served.at_us}-{served.duration_us}",
-        status=served.status,
-        method=asked.method,
-        what=what_of(asked.path),
-        at_ms=served.at_us // 1000,
-        door=asked.door.replace("_", " "),
-        path=asked.path,
-        duration_ms=served.duration_us / 1000,
-        reason=served.reason,
-        address=asked.address,
-        user_agent=asked.user_agent.decode("latin-1"),
-        request_body=served.request_body.decode("utf-8", "replace"),
-        response_body=served.response_body.decode("utf-8", "replace"),
-    )
-
-
-def what_of(path: str) -> str:
-    """What a request was about, for people: a channel, the feed, or else its path."""
-    if match := _CHANNEL_PATH.search(path):
-        return f"channel {unquote(match['name'])}"
-    return "feed" if _FEED_PATH.search(path) else path

@@ -1,6 +1,9 @@
 """Lines and programs to copy that speak to the SkyNet door, with its real address."""
 
+import json
 import shlex
+
+from thingtank.web.workbench.http_snippets import INTERVAL_S, SECRET
 
 TOKEN = "TOKEN"  # noqa: S105 # stands where the secret goes
 
@@ -24,10 +27,19 @@ def first_lines(url: str, *, is_open: bool) -> str:
     )
 
 
-def curl_lines(url: str, uuid: str) -> str:
+def data_line(url: str, uuid: str, channel: str) -> str:
+    """A line for a shell that writes a value, with a key of the device's."""
+    body = shlex.quote(json.dumps({channel: 21.5}))
+    return (
+        f"curl -X POST {shlex.quote(f'{url}/data/{uuid}')} -H 'X-ApiKey: {SECRET}' \\\n"
+        f"  -H 'Content-Type: application/json' -d {body}\n"
+    )
+
+
+def message_lines(url: str, uuid: str) -> str:
     """Lines for a shell that hear what comes to a device, and send it something."""
     uuid_header = shlex.quote(f"meshblu_auth_uuid: {uuid}")
-    proof = f"-H {uuid_header} -H 'meshblu_auth_token: {TOKEN}'"
+    proof = f"-H {uuid_header} -H 'meshblu_auth_token: {SECRET}'"
     body = f'{{"devices": "{uuid}", "payload": {{"on": true}}}}'
     return (
         f"# Hear what comes; leave it running.\n"
@@ -39,37 +51,46 @@ def curl_lines(url: str, uuid: str) -> str:
     )
 
 
-def python_program(url: str, uuid: str) -> str:
-    """A program that comes in as a device, prints what it gets and broadcasts that it is there."""
+def python_program(url: str, uuid: str, channel: str) -> str:
+    """A program that comes in as a device, writes a value again and again, and prints messages."""
     return f'''\
 # pip install "python-socketio[client]"
-from getpass import getpass
+import random
 
 import socketio
 
-token = getpass("Token: ")
+TOKEN = "{SECRET}"
+
 client = socketio.Client()
 
 
 @client.on("connect")  # also when it has come back
 def connect():
-    client.emit("identity", {{"uuid": "{uuid}", "token": token}})
+    client.emit("identity", {{"uuid": "{uuid}", "token": TOKEN}})
 
 
 @client.on("ready")
 def ready(answer):
-    print("ready as", answer["uuid"])
-    client.emit("message", {{"devices": "*", "payload": {{"hello": "world"}}}})
+    print("ready as", answer["uuid"], flush=True)
+    client.start_background_task(write)
+
+
+def write():
+    value = 21.5
+    while client.connected:
+        value += random.uniform(-0.2, 0.2)  # read your sensor here
+        client.emit("data", {{{json.dumps(channel)}: round(value, 1)}})
+        client.sleep({INTERVAL_S})
 
 
 @client.on("notReady")
 def not_ready(answer):
-    print("refused:", answer)
+    print("refused:", answer, flush=True)
 
 
 @client.on("message")
 def message(content, *_):
-    print("message:", content)
+    print("message:", content, flush=True)
 
 
 client.connect("{url}")
@@ -77,18 +98,27 @@ client.wait()
 '''
 
 
-def node_program(url: str, uuid: str) -> str:
+def node_program(url: str, uuid: str, channel: str) -> str:
     """The same for Node, by today's client of socket.io."""
     return f'''\
 // npm install socket.io-client
 const {{ io }} = require("socket.io-client");
 
+const TOKEN = "{SECRET}";
+
 const socket = io("{url}");
-socket.on("identify", () =>
-  socket.emit("identity", {{ uuid: "{uuid}", token: process.env.TOKEN }}));
+let timer;
+socket.on("identify", () => socket.emit("identity", {{ uuid: "{uuid}", token: TOKEN }}));
 socket.on("ready", (answer) => {{
   console.log("ready as", answer.uuid);
-  socket.emit("message", {{ devices: "*", payload: {{ hello: "world" }} }});
+  let value = 21.5;
+  const write = () => {{
+    value += Math.random() * 0.4 - 0.2; // read your sensor here
+    socket.emit("data", {{ {json.dumps(channel)}: Number(value.toFixed(1)) }});
+  }};
+  write();
+  clearInterval(timer);
+  timer = setInterval(write, {INTERVAL_S * 1000});
 }});
 socket.on("notReady", (answer) => console.log("refused:", answer));
 socket.on("message", (content) => console.log("message:", content));

@@ -74,10 +74,12 @@ class WampRouter(Protocol):
     Attributes:
         url: of its WebSocket, as this machine reaches it.
         is_everywhere: other machines reach it by this one's names as well.
+        key_realm: that keys come into by ticket; blank for none.
     """
 
     url: str
     is_everywhere: bool
+    key_realm: str
 
     def realms(self, caller: Caller) -> Sequence[str]:
         """Names of those that an account may look at or come into."""

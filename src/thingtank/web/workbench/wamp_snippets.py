@@ -1,6 +1,11 @@
 """Programs to copy that connect to a realm: a publisher and a subscriber, for today's Autobahn."""
 
+import json
+
+from thingtank.web.workbench.http_snippets import INTERVAL_S, SECRET
+
 TOPIC = "test-topic"
+PROCEDURE = "tank.datapoints.record"
 
 
 def subscriber_snippet(url: str, realm: str, login: str = "") -> str:
@@ -43,6 +48,66 @@ async def joined(session, details):
 
 run([component])
 '''
+
+
+def recording_program(url: str, realm: str, feed_id: int, channel: str) -> str:
+    """A program in Python that writes a value again and again, with a key as ticket."""
+    return f'''\
+# pip install autobahn
+import asyncio
+import random
+
+from autobahn.asyncio.component import Component, run
+
+component = Component(
+    transports={_text(url)},
+    realm={_text(realm)},
+    authentication={{"ticket": {{"ticket": "{SECRET}"}}}},
+)
+
+
+@component.on_join
+async def joined(session, details):
+    value = 21.5
+    while True:
+        value += random.uniform(-0.2, 0.2)  # read your sensor here
+        values = {{{json.dumps(channel)}: round(value, 1)}}
+        await session.call("{PROCEDURE}", {feed_id}, values, creates_missing=True)
+        print("written:", values, flush=True)
+        await asyncio.sleep({INTERVAL_S})
+
+
+run([component])
+'''
+
+
+def recording_script(url: str, realm: str, feed_id: int, channel: str) -> str:
+    """The same for Node."""
+    return f"""\
+// npm install autobahn ws
+const autobahn = require("autobahn");
+globalThis.WebSocket ??= require("ws"); // Node has one of its own from version 22 on
+
+const connection = new autobahn.Connection({{
+  url: {json.dumps(url)},
+  realm: {json.dumps(realm)},
+  authmethods: ["ticket"],
+  onchallenge: () => "{SECRET}",
+}});
+
+connection.onopen = async (session) => {{
+  let value = 21.5;
+  while (session.isOpen) {{
+    value += Math.random() * 0.4 - 0.2; // read your sensor here
+    const values = {{ {json.dumps(channel)}: Number(value.toFixed(1)) }};
+    await session.call("{PROCEDURE}", [{feed_id}, values], {{ creates_missing: true }});
+    console.log("written:", values);
+    await new Promise((resolve) => setTimeout(resolve, {INTERVAL_S * 1000}));
+  }}
+}};
+connection.onclose = (reason, details) => console.log(reason, details.message ?? "");
+connection.open();
+"""
 
 
 def _imports(names: str, login: str) -> str:

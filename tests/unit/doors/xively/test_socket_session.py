@@ -58,8 +58,9 @@ def peer() -> Peer:
 
 @pytest.fixture
 def session(peer: Peer) -> SocketSession:
-    door = SimpleNamespace(answer=answer_at_once, settings=SETTINGS)
-    return SocketSession(cast("SocketDoor", door), peer)
+    answers = {"xively_tcp": answer_at_once}
+    door = SimpleNamespace(answers=answers, settings=SETTINGS)
+    return SocketSession(cast("SocketDoor", door), peer, "xively_tcp")
 
 
 def ask(session: SocketSession, count: int) -> None:

@@ -13,7 +13,7 @@ from thingtank.tank.changes import DeviceChange
 from thingtank.tank.events import DeviceUpdated, MessageSent, PresenceChanged
 from thingtank.tank.messaging.messages import Message
 from thingtank.tank.tank import Tank
-from thingtank.web.workbench import live
+from thingtank.web.workbench import live, values
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ async def test_a_tab_too_slow_for_its_events_is_told_to_reload_once(
     tank: Tank, caller: Caller, made: CreatedDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "EVENTS_MAX", 3)
-    monkeypatch.setattr(live, "COALESCE_S", 0.001)
+    monkeypatch.setattr(values, "COALESCE_S", 0.001)
     stopping = asyncio.Event()
     messages = live.stream(tank, caller, made.device.device_id, stopping)
     assert (await anext(messages)).startswith(b"retry: ")
@@ -57,7 +57,7 @@ async def test_a_tab_too_slow_for_its_events_is_told_to_reload_once(
 async def test_a_tab_is_told_of_news_in_the_log_a_while_after_and_once(
     tank: Tank, caller: Caller, made: CreatedDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "COALESCE_S", 0.001)
+    monkeypatch.setattr(values, "COALESCE_S", 0.001)
     monkeypatch.setattr(live, "LOG_S", 0.05)
     device, stopping = made.device, asyncio.Event()
     messages = live.stream(tank, caller, device.device_id, stopping)

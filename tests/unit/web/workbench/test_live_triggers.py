@@ -23,7 +23,7 @@ from thingtank.tank.tank import Tank
 from thingtank.tank.trigger_interfaces import NoTriggerService
 from thingtank.tank.trigger_rules import Firing, TriggerState
 from thingtank.tank.triggers import Kind, Trigger, TriggerChange
-from thingtank.web.workbench import live, live_triggers
+from thingtank.web.workbench import live, live_triggers, values
 from thingtank.web.workbench.trigger_panels import state_of
 
 
@@ -39,7 +39,7 @@ class Service(NoTriggerService):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "COALESCE_S", 0.001)
+    monkeypatch.setattr(values, "COALESCE_S", 0.001)
     monkeypatch.setattr(live_triggers, "LOOK_AFTER_S", 0.01)
     monkeypatch.setattr(live_triggers, "LOOK_AGAIN_S", 0.02)
 

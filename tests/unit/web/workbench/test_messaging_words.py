@@ -21,8 +21,9 @@ from thingtank.web.workbench.messaging_forms import OWN_NAMES, fingerprint, keep
 from thingtank.web.workbench.messaging_panels import read_events
 from thingtank.web.workbench.permission_words import shown_permissions
 from thingtank.web.workbench.skynet_snippets import (
-    curl_lines,
+    data_line,
     first_lines,
+    message_lines,
     node_program,
     python_program,
 )
@@ -192,9 +193,10 @@ def test_how_long_messages_are_kept_is_told_in_words() -> None:
 
 def test_programs_have_the_address_and_the_uuid_and_are_whole() -> None:
     url, uuid = "http://127.0.0.1:3000", "f70b5130-e750-11f1-bff6-9bfab1b9b17d"
-    program = python_program(url, uuid)
+    program = python_program(url, uuid, "temperature")
     compile(program, "program.py", "exec")
-    for text in (program, node_program(url, uuid), curl_lines(url, uuid)):
+    texts = (node_program(url, uuid, "temperature"), data_line(url, uuid, "temperature"))
+    for text in (program, *texts, message_lines(url, uuid)):
         assert url in text
         assert uuid in text
     assert "X-ApiKey" in first_lines(url, is_open=False)

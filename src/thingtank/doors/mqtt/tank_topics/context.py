@@ -6,15 +6,21 @@ from urllib.parse import quote
 
 from thingtank.doors.mqtt.access.rights import MqttAccess, Rights
 from thingtank.doors.mqtt.access.tank_topic import TankTopic
+from thingtank.doors.mqtt.request_log.reasons import why_nobody
+from thingtank.doors.mqtt.request_log.words import DOOR, code_words, flag_fields, shown_topic
 from thingtank.doors.mqtt.tank_topics.taken import TakenMessages
 from thingtank.net.http_request import RequestHead, Respond
+from thingtank.protocols.mqtt.messages import Message
+from thingtank.protocols.mqtt.reason_codes import ReasonCode
 from thingtank.protocols.mqtt.session import Session
 from thingtank.tank.access import Caller
 from thingtank.tank.errors import Overloaded, Unauthenticated
+from thingtank.tank.events import Asked, RequestServed
+from thingtank.tank.request_log import BODY_BYTES_MAX
 from thingtank.tank.tank import Tank
 
-DOOR = "mqtt"  # in the request log
 WAITING_BYTES_MAX = 64 * 2**20  # of messages that wait for more than the journal
+NAME_BYTES_MAX = 200  # of a client id, in the request log
 MESSAGE_BYTES = 4096  # about what one that waits takes beside its payload
 
 
@@ -56,8 +62,44 @@ class TopicContext:
         elif rates.counts_keys and caller.key is not None:
             rates.count_key(caller.key.key_id, time.monotonic_ns())
         if caller is None:
-            raise Unauthenticated("neither the topic nor the client has a key that is valid")
+            now_us = self.tank.clock.now_us()
+            known = rights if isinstance(rights, Rights) else None
+            raise Unauthenticated(why_nobody(known, topic, self.tank.directory, now_us))
         return caller
+
+    def find_caller(self, session: Session, topic: TankTopic) -> Caller | None:
+        """The same, not counted; None for nobody."""
+        rights = session.rights
+        return rights.caller_at(topic) if isinstance(rights, Rights) else None
+
+    def note_refusal(
+        self,
+        session: Session,
+        topic: TankTopic,
+        message: Message,
+        status: int,
+        code: ReasonCode,
+        why: str,
+    ) -> None:
+        """Tell the request log of a message that was refused before its content was looked at."""
+        if not topic.feed_id:
+            return
+        fields = flag_fields(message.qos, is_retain=message.is_retain)
+        name = session.client_id.encode()[:NAME_BYTES_MAX]
+        path = shown_topic(message.topic)
+        asked = Asked(topic.feed_id, DOOR, "PUBLISH", path, address_of(session), name, fields)
+        self.tank.request_log.note(
+            RequestServed(
+                self.tank.clock.now_us(),
+                asked,
+                status,
+                0,
+                why,
+                message.payload[:BODY_BYTES_MAX],
+                caller=self.find_caller(session, topic),
+                outcome=code_words(code),
+            )
+        )
 
     def begin_waiting(self, payload: bytes) -> None:
         """A message is going to wait, and `end_waiting` is called then.
@@ -74,10 +116,12 @@ class TopicContext:
         self.waiting_bytes -= len(payload) + MESSAGE_BYTES
 
 
-def head_of(method: str, topic: TankTopic, address: str) -> RequestHead:
-    """What a topic asks for, as a request over HTTP."""
+def head_of(method: str, topic: TankTopic, session: Session) -> RequestHead:
+    """What a topic asks for, as a request over HTTP; the request log shows the client's name."""
     path, _, query = topic.path.partition("?")
-    return RequestHead(method, quoted(path), query.encode(), {}, "http", address)
+    headers = {b"user-agent": session.client_id.encode()}
+    address = address_of(session)
+    return RequestHead(method, quoted(path), query.encode(), headers, "http", address)
 
 
 def quoted(path: str) -> str:

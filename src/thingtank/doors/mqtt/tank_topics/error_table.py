@@ -6,6 +6,7 @@ connection ends, and the client, which has no acknowledgement, keeps its message
 Source: MQTT 5, 2.4, 3.4.2.1 and 4.13.
 """
 
+from thingtank.doors.mqtt.request_log.words import code_words
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
 from thingtank.protocols.xively.errors import BodyTooLarge, NotAcceptable, NotRouted, XivelyError
 from thingtank.tank.errors import (
@@ -52,6 +53,13 @@ def answer_of(error: TankError | XivelyError) -> tuple[ReasonCode, int]:
         if isinstance(error, kind):
             return reason, error.status if isinstance(error, XivelyError) else status
     raise AssertionError(f"{type(error).__name__} has no row in the table")
+
+
+def outcome_of(method: str, status: int) -> str:
+    """What an answer of the HTTP API is in the request log; a state that is sent needs no words."""
+    if method != "PUBLISH" and status < 400:
+        return "0x00 success, and the state as a retained message"
+    return code_words(reason_of(status))
 
 
 def reason_of(status: int) -> ReasonCode:

@@ -4,7 +4,7 @@ Source: Xively API v2, MQTT.
 """
 
 from thingtank.doors.mqtt.access.tank_topic import TankTopic
-from thingtank.doors.mqtt.tank_topics.context import TopicContext, address_of, head_of
+from thingtank.doors.mqtt.tank_topics.context import TopicContext, head_of
 from thingtank.doors.mqtt.tank_topics.error_table import answer_of, reason_of
 from thingtank.net.http_request import Headers
 from thingtank.protocols.mqtt.intake import Done
@@ -34,7 +34,9 @@ class HttpIntake:
             caller = context.caller(session, self._topic)
             context.begin_waiting(payload)
         except TankError as error:
-            done(answer_of(error)[0])
+            reason, status = answer_of(error)
+            done(reason)
+            context.note_refusal(session, self._topic, message, status, reason, str(error))
             return
-        head = head_of("PUT", self._topic, address_of(session))
+        head = head_of("PUT", self._topic, session)
         context.http.answer_for(caller, head, payload, respond)

@@ -21,11 +21,14 @@ from thingtank.documents.feeds import (
     without_echoed_extremes,
 )
 from thingtank.doors.mqtt.access.tank_topic import TankTopic
-from thingtank.doors.mqtt.tank_topics.context import (
+from thingtank.doors.mqtt.request_log.words import (
     DOOR,
-    TopicContext,
-    address_of,
+    code_words,
+    flag_fields,
+    property_fields,
+    shown_topic,
 )
+from thingtank.doors.mqtt.tank_topics.context import NAME_BYTES_MAX, TopicContext, address_of
 from thingtank.doors.mqtt.tank_topics.error_table import answer_of
 from thingtank.net.eager import run_eagerly
 from thingtank.protocols.mqtt.access import Rights
@@ -47,13 +50,12 @@ from thingtank.tank.changes import DatastreamWrite, DeviceChange
 from thingtank.tank.errors import StorageFailed, TankError
 from thingtank.tank.events import Asked, DatapointsRecorded, RequestServed
 from thingtank.tank.interfaces import Pending
+from thingtank.tank.request_log import BODY_BYTES_MAX
 from thingtank.tank.things import Device
 
 log = structlog.get_logger()
 
-BODY_BYTES_MAX = 2048  # of a message, in the request log
-_PATH_CHARS_MAX = 1024
-_NAME_BYTES_MAX = 200
+
 _ASKED_MAX = 4  # clients that publish to one topic, and are remembered: nearly always there is one
 
 
@@ -79,13 +81,13 @@ class DocumentIntake:
         # API v1: the datastreams of a feed's PUT replace those there were.
         self._replaces = version == 1 and isinstance(path, FeedPath)
         self._bytes_max = context.tank.limits.request_bytes_max
-        self._asked: dict[tuple[str, Rights | None], Asked] = {}
+        self._asked: dict[tuple[str, Rights | None, int, bool, bytes], Asked] = {}
 
     def take(self, session: Session, message: Message, done: Done) -> None:
         """Take one."""
-        taking = _Taking(self, session, message.payload, done)
+        taking = _Taking(self, session, message, done)
         try:
-            caller = self._context.caller(session, self._topic)
+            caller = taking.caller = self._context.caller(session, self._topic)
             now_us = self._tank.clock.now_us()
             writing = self._read(caller, message.payload, now_us)
             if message.qos == 2 and session.is_persistent:
@@ -203,35 +205,38 @@ class DocumentIntake:
         self._tank.bus.publish(recorded)
 
     def record(
-        self, session: Session, payload: bytes, status: int, duration_us: int, why: str
+        self, taking: "_Taking", status: int, reason: ReasonCode, duration_us: int, why: str
     ) -> None:
-        """Announce one request, after it was answered."""
-        tank = self._tank
-        if status >= 400 and not self._exists():
-            return
-        asked = self._asked.get((session.client_id, session.rights))
+        """Tell the request log of one message, after it was answered."""
+        tank, session, message = self._tank, taking.session, taking.message
+        who = session.client_id, session.rights
+        asked = self._asked.get((*who, message.qos, message.is_retain, message.properties))
         if asked is None:
-            asked = self._remember_asked(session)
-        tank.bus.publish(
+            asked = self._remember_asked(session, message)
+        caller = taking.caller or self._context.find_caller(session, self._topic)
+        tank.request_log.note(
             RequestServed(
-                tank.clock.now_us(), asked, status, duration_us, why, payload[:BODY_BYTES_MAX]
+                tank.clock.now_us(),
+                asked,
+                status,
+                duration_us,
+                why,
+                message.payload[:BODY_BYTES_MAX],
+                caller=caller,
+                outcome=code_words(reason),
             )
         )
 
-    def _exists(self) -> bool:
-        try:
-            self._tank.directory.get_device(self._feed_id)
-        except TankError:
-            return False
-        return True
-
-    def _remember_asked(self, session: Session) -> Asked:
-        path = self._topic.path[:_PATH_CHARS_MAX]
-        name = session.client_id.encode()[:_NAME_BYTES_MAX]
-        asked = Asked(self._feed_id, DOOR, "PUT", path, address_of(session), name)
+    def _remember_asked(self, session: Session, message: Message) -> Asked:
+        path = shown_topic(message.topic)
+        name = session.client_id.encode()[:NAME_BYTES_MAX]
+        flags = flag_fields(message.qos, is_retain=message.is_retain)
+        fields = flags + property_fields(message.properties)
+        asked = Asked(self._feed_id, DOOR, "PUBLISH", path, address_of(session), name, fields)
         if len(self._asked) >= _ASKED_MAX:
             self._asked.clear()
-        self._asked[session.client_id, session.rights] = asked
+        who = session.client_id, session.rights
+        self._asked[(*who, message.qos, message.is_retain, message.properties)] = asked
         return asked
 
 
@@ -252,6 +257,8 @@ class _Taking:
     """One message, until it is known what becomes of it.
 
     Attributes:
+        session: whose it is.
+        caller: on whose behalf; None until that is known.
         recorded: what is announced once it is on disk.
         kept_number: by which it is kept until then; 0 if it is not.
     """
@@ -259,21 +266,25 @@ class _Taking:
     __slots__ = (
         "_done",
         "_intake",
-        "_session",
         "_started_ns",
+        "caller",
         "kept_number",
+        "message",
         "payload",
         "recorded",
+        "session",
     )
 
     def __init__(
-        self, intake: DocumentIntake, session: Session, payload: bytes, done: Done
+        self, intake: DocumentIntake, session: Session, message: Message, done: Done
     ) -> None:
         self._intake = intake
-        self._session = session
         self._done = done
         self._started_ns = time.perf_counter_ns()
-        self.payload = payload
+        self.session = session
+        self.message = message
+        self.payload = message.payload
+        self.caller: Caller | None = None
         self.recorded: DatapointsRecorded | None = None
         self.kept_number = 0
 
@@ -304,4 +315,4 @@ class _Taking:
             self._intake.let_go(self.kept_number, self.payload)
         self._done(reason)
         duration_us = (time.perf_counter_ns() - self._started_ns) // 1000
-        self._intake.record(self._session, self.payload, status, duration_us, why)
+        self._intake.record(self, status, reason, duration_us, why)

@@ -66,10 +66,10 @@ class TankTopics:
             if isinstance(intake, DocumentIntake):
                 await intake.take_again(message.payload, message.at_us)
         except Unavailable as error:
-            log.error("mqtt_message_not_recorded", why=str(error))
+            log.error("mqtt_message_not_recorded", reason=str(error))
             return False
         except (TankError, XivelyError) as error:  # its feed may be gone
-            log.warning("mqtt_message_not_recorded", why=str(error))
+            log.warning("mqtt_message_not_recorded", reason=str(error))
         return True
 
     def start(self) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 import msgspec
 
 from thingtank.doors.mqtt.access.tank_topic import TankTopic
-from thingtank.doors.mqtt.tank_topics.context import TopicContext, address_of, head_of
+from thingtank.doors.mqtt.tank_topics.context import TopicContext, head_of
 from thingtank.doors.mqtt.tank_topics.watches import Watch, identifiers_of, outgoing_of
 from thingtank.net.http_request import Headers
 from thingtank.protocols.mqtt.broker import Broker
@@ -99,7 +99,7 @@ class States:
         except TankError:
             return
         self._under_way_count += 1
-        head = head_of("GET", question.topic, address_of(session))
+        head = head_of("GET", question.topic, session)
         self._context.http.answer_for(caller, head, b"", partial(self._tell, question))
 
     def _tell(self, question: _Question, status: int, headers: Headers, body: bytes) -> None:

@@ -15,6 +15,7 @@ from thingtank.doors.skynet.mqtt_topics.refusals import (
     refusal_of,
 )
 from thingtank.doors.skynet.mqtt_topics.requests import Request, parse_request
+from thingtank.doors.skynet.noting import Noting
 from thingtank.net.eager import run_eagerly
 from thingtank.protocols.mqtt.connection import Connection
 from thingtank.protocols.mqtt.intake import Done
@@ -28,7 +29,13 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+DOOR = "skynet_mqtt"  # in the request log
 WAITING_MAX = 1000  # requests of one client, while something before them waits
+_NAME_CHARS_MAX = 200
+
+
+def _words(code: ReasonCode) -> str:
+    return f"0x{code:02x} {code.name.replace('_', ' ').lower()}"
 
 
 class RequestIntake:
@@ -106,21 +113,29 @@ class Asking:
         """Do what is asked and say what there is to say; what becomes of the message."""
         topics, session = self._topics, self._session
         request = None
+        fields = ("QoS", str(message.qos)), ("client id", session.client_id[:_NAME_CHARS_MAX])
+        noting = Noting(topics.door, DOOR, "PUBLISH", topic, message.payload, fields)
+        party = topics.find_party(session)
+        if party is None or party.device is None:
+            return NOT_A_DEVICE.reason
         try:
-            party = topics.find_party(session)
-            if party is None or party.device is None:
-                return NOT_A_DEVICE.reason
             request = parse_request(topic, message.payload, topics.door.settings.message_bytes_max)
             answer = await ANSWERING[topic](topics.door, party, request)
         except (TankError, SkynetError) as error:
             refusal = refusal_of(error)
             if request is not None:
                 self._refuse(request, refusal, message.qos)
-            return refusal.reason
+            named = {} if request is None else request.fields
+            code, told = refusal.reason, refusal.told
+            told_error = None if request is None else told.error()
+            noting.answered(party, named, told_error, told.code, str(error), _words(code))
+            return code
         if answer is not None:
             if answer.own_token:
                 topics.renew(session, answer.own_token)
             self._tell(request, answer, message.qos)
+        data = None if answer is None else answer.data
+        noting.answered(party, request.fields, data, outcome=_words(ReasonCode.SUCCESS))
         return ReasonCode.SUCCESS
 
     def _tell(self, request: Request, answer: Answer, qos: int) -> None:

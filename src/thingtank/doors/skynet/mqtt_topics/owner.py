@@ -187,9 +187,11 @@ class SkynetTopics:
             await give(device, hearing, is_there, None)
         except Unavailable as error:
             # They stay where they are, for the next time.
-            log.warning("skynet_kept_messages_not_given", device=device.device_id, why=str(error))
+            log.warning(
+                "skynet_kept_messages_not_given", device_id=device.device_id, reason=str(error)
+            )
         except Exception:
-            log.exception("skynet_kept_messages_not_given", device=device.device_id)
+            log.exception("skynet_kept_messages_not_given", device_id=device.device_id)
 
     def _hear_no_more(self, hearing: Hearing) -> None:
         hearing.party = None

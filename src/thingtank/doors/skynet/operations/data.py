@@ -1,6 +1,7 @@
 """Sensor data: its values are datapoints of the device's feed, each name a datastream."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -14,11 +15,14 @@ from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, text_of
 from thingtank.tank.errors import NotAllowed, ValidationFailed
 from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.permissions import Party, check_configure, may
+from thingtank.tank.things import TEXT_CHARS_MAX, Device, is_datastream_name
 
 RECORDS_DEFAULT = 10
 RECORDS_MAX = 1000
 VALUES_MAX = 100_000  # read for one answer: fewer records of who has very many datastreams
 DEPTH_MAX = 8
+_PROBLEMS_MAX = 10  # that are told
+_SHOWN_CHARS_MAX = 80  # of a name that is none
 _NO_VALUES = frozenset({"uuid", "token", "ipAddress", "timestamp", "eventCode", "id", "_id"})
 
 
@@ -41,11 +45,12 @@ async def write(door: SkynetDoor, party: Party, uuid: str, asked: Mapping[str, A
     """
     await door.rates.count("data", party)
     tank = door.tank
-    device = visible(door, party, uuid)
-    check_configure(party, device, tank.messaging.policy)
+    device = _writable(door, party, uuid)
     values = dict(_values(asked, "", 0))
     if not values:
         raise ValidationFailed([("data", "has no values")])
+    if problems := list(islice(_problems(values), _PROBLEMS_MAX)):
+        raise ValidationFailed(problems)
     at_us = tank.clock.now_us()
     writes = [DatastreamWrite(name, [at_us], [text]) for name, text in values.items()]
     is_plain = check_writes(tank, device.device_id, writes, creates_missing=True)
@@ -53,6 +58,21 @@ async def write(door: SkynetDoor, party: Party, uuid: str, asked: Mapping[str, A
     body = {**values, "uuid": device.uuid}
     tank.messaging.log(EventCode.DATA_WRITTEN, (device.device_id,), body, at_us=at_us)
     return DataRecord(at_us, values)
+
+
+def _writable(door: SkynetDoor, party: Party, uuid: str) -> Device:
+    """A device that somebody may change; a key for sending alone need not see it.
+
+    Raises:
+        NoSuchDevice, NotAllowed.
+    """
+    policy = door.tank.messaging.policy
+    device = door.tank.directory.find_device_by_uuid(uuid) if party.caller.key else None
+    if device is not None and may(party, "configure", device, policy):
+        return device
+    device = visible(door, party, uuid)
+    check_configure(party, device, policy)
+    return device
 
 
 def _values(asked: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tuple[str, str]]:
@@ -75,6 +95,16 @@ def _values(asked: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tuple
             case list():
                 numbered = {str(number): item for number, item in enumerate(value)}
                 yield from _values(numbered, f"{prefix}{name}.", depth + 1)
+
+
+def _problems(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What the write would be refused for without a word of which value it is."""
+    for name, text in values.items():
+        if not is_datastream_name(name):
+            shown = name[:_SHOWN_CHARS_MAX]
+            yield "data", f"has the name {shown}; letters, digits and _ - + . can be in names"
+        elif len(text) > TEXT_CHARS_MAX:
+            yield "data", f"has too long a text in {name} (maximum is {TEXT_CHARS_MAX} characters)"
 
 
 async def read(

@@ -14,6 +14,7 @@ from thingtank.tank.actions.devices import create_device, delete_device
 from thingtank.tank.actions.properties import change_properties
 from thingtank.tank.changes import DeviceChange
 from thingtank.tank.errors import NoSuchDevice, NotAllowed, Unauthenticated, ValidationFailed
+from thingtank.tank.kept_messages import keeping_problems
 from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.permissions import Party, check_configure, has_list, may, owner_of
 from thingtank.tank.things import Device
@@ -52,6 +53,7 @@ async def register(
         check_create(party.caller)
     uuid = _text(asked, "uuid") or str(uuid4())
     properties = {name: value for name, value in asked.items() if name not in _NOT_FREE}
+    _check_keeping(properties)
     if party.caller.address:
         properties["ipAddress"] = party.caller.address
     created = await create_device(
@@ -261,7 +263,13 @@ def _change(newest: Device, properties: dict[str, Any], asked: Mapping[str, Any]
     title: str | UnsetType = UNSET
     if "name" in asked:
         title = _name(asked) or newest.uuid
+    _check_keeping(properties)
     return DeviceChange(title=title, tags=_tags(asked), properties=properties)
+
+
+def _check_keeping(properties: Mapping[str, Any]) -> None:
+    if problems := keeping_problems(properties):
+        raise ValidationFailed(problems)
 
 
 def _log_update(door: SkynetDoor, device: Device, body: dict[str, Any]) -> None:
@@ -348,9 +356,9 @@ async def unregister(door: SkynetDoor, party: Party, uuid: str) -> Device:
 def _text(asked: Mapping[str, Any], name: str) -> str:
     """A text that a client chose; blank for none. Forms send numbers as text, JSON may not."""
     value = asked.get(name)
-    if isinstance(value, str):
-        return value
-    return "" if value is None or isinstance(value, bool | list | dict) else str(value)
+    if isinstance(value, bool | list | dict):
+        raise ValidationFailed([(name, "must be text")])
+    return "" if value is None else str(value)
 
 
 def _name(asked: Mapping[str, Any]) -> str:

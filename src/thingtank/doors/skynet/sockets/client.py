@@ -55,6 +55,7 @@ class Client(ABC):
 
     Attributes:
         is_legacy: it is of early 2014 and wants answers as they were then.
+        log_door: by which name the request log knows its wire.
         own_kinds: what it hears of itself without asking.
         socket_id: what `identify` calls it.
         arrival: how it has come.
@@ -81,6 +82,7 @@ class Client(ABC):
     )
 
     is_legacy: ClassVar[bool] = False
+    log_door: ClassVar[str] = "skynet_socketio"
     own_kinds: ClassVar[tuple[Kind, ...]] = OWN_KINDS
 
     def __init__(self, sockets: "SkynetSockets", socket_id: str, arrival: Arrival) -> None:
@@ -153,7 +155,7 @@ class Client(ABC):
         out.clear()
 
     def _cut_off(self, peer: WebSocketPeer) -> None:
-        log.warning("skynet_client_cut_off", address=self.address, unread=peer.unread_bytes())
+        log.warning("skynet_client_cut_off", address=self.address, unread_bytes=peer.unread_bytes())
         self._out.clear()
         peer.abort()
 
@@ -186,7 +188,7 @@ class Client(ABC):
         elif len(self._waiting) < WAITING_MAX:
             self._waiting.append(asked)
         else:
-            log.warning("skynet_client_asks_too_much", waiting=WAITING_MAX)
+            log.warning("skynet_client_asks_too_much", waiting_count=WAITING_MAX)
             self.finish()
 
     async def _work_off(self, asked: Any) -> None:
@@ -259,7 +261,9 @@ class Client(ABC):
             await give(device, self, self._is_there, self.has_taken)
         except Unavailable as error:
             # They stay where they are, for the next time.
-            log.warning("skynet_kept_messages_not_given", device=device.device_id, why=str(error))
+            log.warning(
+                "skynet_kept_messages_not_given", device_id=device.device_id, reason=str(error)
+            )
 
     def _is_there(self) -> bool:
         return not self.is_over

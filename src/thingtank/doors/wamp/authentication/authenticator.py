@@ -14,6 +14,7 @@ from thingtank.doors.wamp.authentication.cryptosign import KeyHolders
 from thingtank.doors.wamp.authentication.entry import Entry, Round, Unfit, answered
 from thingtank.doors.wamp.principals import Principals
 from thingtank.doors.wamp.realm_settings import Method, RealmSettings
+from thingtank.doors.wamp.request_log import WampNoter
 from thingtank.net.identity.attempts import Attempts
 from thingtank.net.identity.password_store import PasswordStore
 from thingtank.net.identity.slow_work import SlowWork
@@ -56,6 +57,7 @@ class WampAuthenticator:
         now_us: Callable[[], int],
         token_bytes: Callable[[int], bytes] = os.urandom,
         environment: Mapping[str, str] = os.environ,
+        noter: WampNoter | None = None,
     ) -> None:
         """Read the settings' secrets.
 
@@ -65,6 +67,7 @@ class WampAuthenticator:
             secret: of the instance, 32 bytes; what is derived of it tells nothing of it.
             now_us: since the epoch, UTC; of a clock that does not jump.
             token_bytes: random ones, that nobody can foresee.
+            noter: is told who comes as a device.
 
         Raises:
             UnreadableSecret: a secret became so after the settings were checked.
@@ -87,6 +90,7 @@ class WampAuthenticator:
                 token_bytes,
                 now_us,
                 OrderedDict(),
+                noter,
             )
             self._realms[settings.name] = _RealmMethods(entry, _methods(settings, router_seed))
 

@@ -29,6 +29,7 @@ from thingtank.net.identity.password_store import (
 )
 from thingtank.net.identity.principals import AccountPrincipal, KeyPrincipal, NamedPrincipal
 from thingtank.net.identity.secret_sources import SecretSource
+from thingtank.tank.access import Caller
 from thingtank.tank.errors import NotFound, Unauthenticated
 from thingtank.tank.interfaces import Directory
 from thingtank.tank.keys import ApiKey
@@ -67,9 +68,11 @@ class Candidate(ABC):
     Attributes:
         methods: by which it can prove that.
         is_guessable: its secret was chosen by a person, so wrong ones are counted.
+        device: as which it wants to come in; None for all else.
     """
 
     authprovider = "tank"
+    device: Device | None = None
     is_guessable = False
 
     def __init__(self, authid: str, authrole: str, methods: frozenset[Method]) -> None:
@@ -104,7 +107,7 @@ class _KeyCandidate(Candidate):
         super().__init__(authid, authrole, BY_SECRET)
         self._candidates = candidates
         self._directory = candidates.directory
-        self._device = device
+        self.device = device
         self._uuid = "" if _KEY.fullmatch(authid) else authid
 
     async def known(self) -> Sequence[Known]:
@@ -134,7 +137,7 @@ class _KeyCandidate(Candidate):
                 return [self._directory.get_key(int(matched[1]))]
             except NotFound:
                 return []
-        device = self._device
+        device = self.device
         if device is None:
             return []
         keys = self._directory.keys_of(device.account_id)
@@ -272,6 +275,13 @@ class Candidates:
         if key is None or not self._settings.key_role:
             return None
         return _KeyCandidate(self, f"key:{key.key_id}", self._settings.key_role, None)
+
+    def find_caller(self, principal: Principal, address: str) -> Caller | None:
+        """On whose behalf a principal acts; None if its rights are gone."""
+        try:
+            return self.principals.caller(principal, address)
+        except Unauthenticated:
+            return None
 
     def digest(self, purpose: str, name: str) -> bytes:
         """32 bytes that nobody can foresee, always the same."""

@@ -11,6 +11,7 @@ from thingtank.doors.wamp.authentication.candidates import Candidate, Candidates
 from thingtank.doors.wamp.authentication.cookies import Cookies
 from thingtank.doors.wamp.principals import Identified, Principal
 from thingtank.doors.wamp.realm_settings import Method, RealmSettings
+from thingtank.doors.wamp.request_log import WampNoter
 from thingtank.net.eager import run_eagerly
 from thingtank.net.identity.attempts import Attempts
 from thingtank.net.identity.client_address import address_of
@@ -31,6 +32,7 @@ log = structlog.get_logger()
 AUTHENTICATION_DENIED = "wamp.error.authentication_denied"
 AUTHID_CHARS_MAX = 255
 SIGNATURE_CHARS_MAX = 4096
+_METHODS_CHARS_MAX = 100
 WRONG = Rejected(AUTHENTICATION_DENIED, "authid and secret do not go together")
 _ADDRESS_LOCKED = Rejected(
     AUTHENTICATION_DENIED, "too many wrong secrets came from this address; try again in 15 minutes"
@@ -53,6 +55,7 @@ class Entry(Struct, frozen=True):
         token_bytes: random ones, that nobody can foresee.
         now_us: since the epoch, UTC; of a clock that does not jump.
         derived: slow derivations of secrets, the last ones used.
+        noter: is told who comes as a device; None for nobody.
     """
 
     settings: RealmSettings
@@ -63,6 +66,7 @@ class Entry(Struct, frozen=True):
     token_bytes: Callable[[int], bytes]
     now_us: Callable[[], int]
     derived: OrderedDict[tuple[bytes, bytes], bytes]
+    noter: WampNoter | None = None
 
 
 class Round(Struct, frozen=True):
@@ -163,6 +167,9 @@ class Round(Struct, frozen=True):
         """ABORT for a secret that is wrong."""
         if candidate.is_guessable:
             self.entry.attempts.fail(self.address, candidate.authid)
+        if self.entry.noter is not None and candidate.device is not None:
+            shown = ", ".join(self.attempt.authmethods)[:_METHODS_CHARS_MAX]
+            self.entry.noter.refused(candidate.device, shown, self.address, WRONG.reason)
         return WRONG
 
     def accept(
@@ -178,6 +185,9 @@ class Round(Struct, frozen=True):
         if candidate.is_guessable:
             self.entry.attempts.succeed(self.address, candidate.authid)
         who = candidate.authid, candidate.authrole, candidate.authprovider
+        if self.entry.noter is not None and candidate.device is not None:
+            caller = self.entry.candidates.find_caller(known.principal, self.address)
+            self.entry.noter.joined(candidate.device, method, self.address, caller)
         return self.welcome(method, who, known.principal, known.mark, authextra)
 
     def welcome(

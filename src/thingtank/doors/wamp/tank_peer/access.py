@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from thingtank.doors.wamp.request_log import WampNoter, why_not
 from thingtank.doors.wamp.tank_peer.topics import (
     EVERYTHING,
     Scope,
@@ -67,6 +68,7 @@ class TankAccess:
     def __init__(self, tank: Tank, caller_of: CallerOf) -> None:
         self._tank = tank
         self._caller_of = caller_of
+        self._noter = WampNoter(tank)
 
     def decide(self, peer: Peer, action: Action, uri: str, match: Match) -> Decision | None:
         """Say whether a session may do this.
@@ -82,11 +84,37 @@ class TankAccess:
             if scope is None:
                 return None
             caller = self.find_caller(peer)
-            return ALLOWED if caller is not None and self._may_hear(caller, scope) else DENIED
+            may = caller is not None and self._may_hear(caller, scope)
+            self._note(caller, action, uri, scope, may=may)
+            return ALLOWED if may else DENIED
         if not is_of_tank(uri):
             return None
+        if action == "publish":
+            scope = scope_of(uri, match)
+            if scope is not None:
+                self._note(self.find_caller(peer), action, uri, scope, may=False)
         # Whether it may do what it calls for, the action knows.
         return ALLOWED if action == "call" else DENIED
+
+    def _note(
+        self, caller: Caller | None, action: Action, uri: str, scope: Scope, *, may: bool
+    ) -> None:
+        """Tell the request log of what is about one device."""
+        if not scope.group or scope.is_nothing:
+            return
+        try:
+            needed = self._needed(scope)
+        except NotFound:
+            return
+        reason = ""
+        if action == "publish":
+            reason = "topics below `tank.` are the tank's: clients subscribe to them only"
+        elif not may and caller is None:
+            reason = "what this session came in by is not valid any more"
+        elif not may and caller is not None:
+            reason = why_not(caller, needed.methods, needed.device, needed.datastream)
+        error_uri = "" if may else DENIED.error
+        self._noter.decided(needed.device, action, uri, caller, error_uri, reason)
 
     def find_caller(self, peer: Peer) -> Caller | None:
         """Who is behind a session, if there is somebody still."""

@@ -18,12 +18,15 @@ from msgspec import ValidationError, convert, defstruct
 
 from thingtank.tank.errors import ValidationFailed
 
+_DEVICE_NAMES = ("feed", "device", "sender")
+
 
 class Shape:
     """What one function takes beside its first parameter.
 
     Attributes:
         places: names of those that may be given by their place.
+        device_name: of the parameter that names a device; blank where there is none.
         struct: a value of all of them.
     """
 
@@ -31,6 +34,8 @@ class Shape:
         signature = inspect.signature(function, eval_str=True)
         parameters = list(signature.parameters.values())[1:]
         self.places = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        names = [p.name for p in parameters]
+        self.device_name = next((name for name in _DEVICE_NAMES if name in names), "")
         fields = [
             (p.name, p.annotation) if p.default is p.empty else (p.name, p.annotation, p.default)
             for p in parameters
@@ -38,6 +43,15 @@ class Shape:
         self.struct: type[msgspec.Struct] = defstruct(
             "Arguments", fields, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
         )
+
+    def find_device_name(self, elements: list[Any]) -> Any:
+        """What a call that may be wrong says for the device that it is about; None for nothing."""
+        name, places = self.device_name, self.places
+        if len(elements) == 2 and name in elements[1]:
+            return elements[1][name]
+        place = places.index(name) if name in places else len(places)
+        args = elements[0] if elements else []
+        return args[place] if place < min(len(args), len(places)) else None
 
     def read(self, elements: list[Any]) -> msgspec.Struct:
         """The arguments of a call.

@@ -13,29 +13,30 @@ import msgspec
 import structlog
 from msgspec.structs import asdict
 
+from thingtank.doors.wamp.request_log import DOOR
 from thingtank.doors.wamp.tank_peer.access import CallerOf
 from thingtank.doors.wamp.tank_peer.error_table import answer_of
 from thingtank.doors.wamp.tank_peer.procedures import Procedure
-from thingtank.doors.wamp.tank_peer.resources.shared import Context, plain
+from thingtank.doors.wamp.tank_peer.resources.shared import Context, device_named, plain
+from thingtank.net.blotting import shown_harmless
 from thingtank.net.eager import run_eagerly
 from thingtank.protocols.wamp.answers import INVALID_PAYLOAD, RUNTIME_ERROR
 from thingtank.protocols.wamp.errors import UnconvertiblePayload
 from thingtank.protocols.wamp.procedures import RouterCall
 from thingtank.protocols.xively.errors import XivelyError
 from thingtank.tank.access import Caller
-from thingtank.tank.errors import TankError, Unavailable
+from thingtank.tank.errors import NoSuchDevice, TankError, Unavailable
 from thingtank.tank.events import Asked, RequestServed
+from thingtank.tank.request_log import SERVERS_OWN
 from thingtank.tank.tank import Tank
+from thingtank.tank.things import Device
 
 log = structlog.get_logger()
 
-DOOR = "wamp"
-BODY_BYTES_MAX = 2048  # of arguments and result in the request log
 SHOWN_BYTES_MAX = 65_536  # of arguments; to write longer ones for the log takes too long
 STOP_S_MAX = 10.0
+_NUMBER_MAX = 2**53
 _OK, _BROKEN = 200, 500
-
-_encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class Calls:
@@ -68,8 +69,9 @@ class Calls:
         started_ns = time.perf_counter_ns()
         self._active_count += 1
         context: Context | None = None
+        caller: Caller | None = None
         arguments: msgspec.Struct | None = None
-        status, reason, result = _OK, "", None
+        status, reason, outcome, result = _OK, "", "RESULT", None
         try:
             if self._is_stopped:
                 raise Unavailable("the server is being stopped")
@@ -85,32 +87,49 @@ class Calls:
                 call.result(result)
         except (TankError, XivelyError) as error:
             answer = answer_of(error)
-            status, reason = answer.status, answer.text
+            status, reason, outcome = answer.status, answer.text, f"ERROR {answer.uri}"
             call.error(answer.uri, answer.text, kwargs=answer.kwargs)
         except UnconvertiblePayload as error:
-            status, reason = 422, str(error)
+            status, reason, outcome = 422, str(error), f"ERROR {INVALID_PAYLOAD}"
             call.error(INVALID_PAYLOAD, str(error))
         except Exception:
             # The edge of the door: the peer gets no details, the log all of them.
             log.exception("wamp_procedure_failed", procedure=procedure.uri)
-            status, reason = _BROKEN, "an error of the server's own; see its log"
+            status, reason, outcome = _BROKEN, SERVERS_OWN, f"ERROR {RUNTIME_ERROR}"
             call.error(RUNTIME_ERROR, "the procedure failed; the failure has been logged")
         finally:
             self._active_count -= 1
             if not self._active_count:
                 self._idle.set()
-        if procedure.is_logged and context is not None and context.device is not None:
-            is_long = len(call.payload.data) > SHOWN_BYTES_MAX
-            served = RequestServed(
-                self._tank.clock.now_us(),
-                _asked(context.device.device_id, procedure.uri, context.caller.address),
-                status,
-                (time.perf_counter_ns() - started_ns) // 1000,
-                reason,
-                b"" if is_long else _shown(arguments),
-                b"" if result is None else _shown(result),
-            )
-            self._tank.bus.publish(served)
+        device = None if context is None else context.device
+        if device is None and status != _OK:
+            device = self._find_device(procedure, call)
+        if device is None:
+            return
+        shows = procedure.is_logged and len(call.payload.data) <= SHOWN_BYTES_MAX
+        served = RequestServed(
+            self._tank.clock.now_us(),
+            _asked(device.device_id, procedure.uri, "" if caller is None else caller.address),
+            status,
+            (time.perf_counter_ns() - started_ns) // 1000,
+            reason,
+            shown_harmless(arguments) if shows and arguments is not None else b"",
+            shown_harmless(result) if procedure.is_logged and result is not None else b"",
+            caller,
+            outcome,
+        )
+        self._tank.request_log.note(served)
+
+    def _find_device(self, procedure: Procedure, call: RouterCall) -> Device | None:
+        """The device that a refused call is about, as far as it can be told."""
+        if not procedure.shape.device_name or len(call.payload.data) > SHOWN_BYTES_MAX:
+            return None
+        try:
+            named = procedure.shape.find_device_name(call.payload.elements)
+            is_name = isinstance(named, str) or (type(named) is int and 0 <= named <= _NUMBER_MAX)
+            return device_named(self._tank, named) if is_name else None
+        except (NoSuchDevice, UnconvertiblePayload):
+            return None
 
     def _count(self, caller: Caller) -> None:
         """Count a call against the rate of its key, or of the address of a stranger."""
@@ -120,14 +139,6 @@ class Calls:
                 rates.count_key(caller.key.key_id, time.monotonic_ns())
         elif caller.account is None and not caller.is_operator:
             rates.count_stranger(caller.address, time.monotonic_ns())
-
-
-def _shown(value: object) -> bytes:
-    """Arguments or a result as the request log shows them."""
-    try:
-        return _encode(value)[:BODY_BYTES_MAX]
-    except (TypeError, ValueError, OverflowError, RecursionError):
-        return b""  # CBOR and MessagePack have what JSON does not
 
 
 @lru_cache(10_000)

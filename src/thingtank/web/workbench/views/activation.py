@@ -23,11 +23,9 @@ from thingtank.tank.errors import (
     ValidationFailed,
 )
 from thingtank.web import tank_access
+from thingtank.web.workbench.http_snippets import EXAMPLE_CHANNEL, SECRET, curl_line
 from thingtank.web.workbench.pages import address_of, public_page, require_form
 from thingtank.web.workbench.product_forms import CodeForm
-from thingtank.web.workbench.views.devices import KEY_PLACEHOLDER, curl_line
-
-EXAMPLE_CHANNEL = "temperature"
 
 
 @public_page
@@ -78,6 +76,6 @@ def _made_page(request: HttpRequest, holder: CodeHolder, made: Activation) -> Ht
         "holder": holder,
         "made": made,
         "endpoint": endpoint,
-        "curl_line": line.replace(KEY_PLACEHOLDER, made.api_key),
+        "curl_line": line.replace(SECRET, made.api_key),
     }
     return render(request, "workbench/activated.html", context)

@@ -11,7 +11,7 @@ from thingtank.tank.actions.datastreams import delete_datastream, existing
 from thingtank.tank.changes import DatastreamWrite
 from thingtank.tank.errors import ValidationFailed
 from thingtank.web import tank_access
-from thingtank.web.workbench.charts import RANGE_LABELS, read_chart
+from thingtank.web.workbench.charts import RANGE_LABELS, chart_terms, read_chart
 from thingtank.web.workbench.exports import ALL, PARQUET_ROWS_MAX, export_url
 from thingtank.web.workbench.forms import ChannelForm, DeleteForm, NewChannelForm
 from thingtank.web.workbench.pages import (
@@ -100,15 +100,11 @@ def export(request: HttpRequest, feed_id: int, name: str) -> HttpResponse:
 @public_page
 @require_safe
 def chart(request: HttpRequest, feed_id: int, name: str) -> HttpResponse:
-    """One channel over a range as JSON: `?range=1h&width=600`."""
+    """A channel as JSON: `?range=1h&width=600`, or `?start=1750000000&end=1750003600&width=600`."""
     caller, _ = visible_device(request, feed_id)
-    width = request.GET.get("width", "600")
-    range_name = request.GET.get("range", "1h")
     try:
-        if not (width.isascii() and width.isdigit() and len(width) < 6):
-            raise ValidationFailed([("width", "must be a whole number of pixels")])
-        tank = tank_access.tank()
-        found = tank_access.run(read_chart(tank, caller, feed_id, name, range_name, int(width)))
+        terms = chart_terms(request.GET)
+        found = tank_access.run(read_chart(tank_access.tank(), caller, feed_id, name, terms))
     except ValidationFailed as error:
         return json_answer({"errors": dict(error.problems)}, HTTPStatus.BAD_REQUEST)
     return json_answer(found)

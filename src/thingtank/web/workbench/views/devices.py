@@ -1,25 +1,33 @@
 """Pages of devices: the list, one device, and the forms that make, change and delete one."""
 
 import json
-from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from thingtank.simulator.mark import is_simulated
 from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.actions.devices import delete_device, update_device
 from thingtank.tank.actions.keys import list_keys
 from thingtank.tank.actions.products import develop_device
 from thingtank.tank.errors import Unauthenticated
 from thingtank.tank.interfaces import PAGE_MAX, DeviceQuery
-from thingtank.tank.keys import ACCESS_METHODS, ApiKey
 from thingtank.tank.things import Device, is_live
 from thingtank.web import tank_access
 from thingtank.web.web_settings import web_settings
-from thingtank.web.workbench.charts import RANGE_LABELS
+from thingtank.web.workbench.charts import CHART_LABELS
+from thingtank.web.workbench.connect_ways import WAY_NAMES, ways_of
 from thingtank.web.workbench.forms import DeleteForm, DeviceForm, LocationForm, MetadataForm
+from thingtank.web.workbench.getting_started import (
+    DEVICES_MAX,
+    is_dismissed,
+    simulator_context,
+    start_context,
+)
+from thingtank.web.workbench.http_snippets import EXAMPLE_CHANNEL
 from thingtank.web.workbench.live import live_url
 from thingtank.web.workbench.messaging_panels import read_messaging, read_visit
 from thingtank.web.workbench.pages import (
@@ -38,56 +46,76 @@ from thingtank.web.workbench.pages import (
 )
 from thingtank.web.workbench.panels import (
     ChannelPanel,
-    KeyRow,
+    DeviceRow,
     key_row,
     newest_us,
     owner_of,
     read_channels,
     read_rows,
     read_waypoints,
-    request_row,
 )
 from thingtank.web.workbench.provisioning import read_provision
-from thingtank.web.workbench.skynet_snippets import curl_lines, node_program, python_program
+from thingtank.web.workbench.refusals import newest_refused
+from thingtank.web.workbench.request_panels import RequestRow, request_row
 from thingtank.web.workbench.trigger_panels import read_triggers
-from thingtank.web.workbench.views.messages import skynet_url
+from thingtank.web.workbench.views.requests import command_marks
 
 PER_PAGE = 25
 KEYS_PER_PAGE = 25
-KEY_PLACEHOLDER = "••••••••"
+
+
+def asked_devices(request: HttpRequest) -> tuple[Caller, DeviceQuery]:
+    """Who asks, and for which devices: the account's, or with `scope=all` all that it may see.
+
+    Raises:
+        Unauthenticated: nobody is signed in.
+    """
+    caller = tank_access.caller(request)
+    account = caller.account
+    if account is None:
+        raise Unauthenticated("a sign-in is needed")
+    is_all = request.GET.get("scope") == "all"
+    return caller, DeviceQuery(
+        account_id=account.account_id,
+        everybody=is_all and account.is_admin,
+        with_public=is_all,
+        text=request.GET.get("q", "").strip()[:200],
+        page=min(page_number(request, "page"), PAGE_MAX),
+        per_page=PER_PAGE,
+    )
 
 
 @page
 @require_safe
 def devices(request: HttpRequest) -> HttpResponse:
     """List the account's devices, and with `scope=all` everything it may see."""
-    caller = tank_access.caller(request)
-    account = caller.account
-    if account is None:
-        raise Unauthenticated("a sign-in is needed")
-    text = request.GET.get("q", "").strip()[:200]
-    scope = "all" if request.GET.get("scope") == "all" else "mine"
-    number = min(page_number(request, "page"), PAGE_MAX)
-    query = DeviceQuery(
-        account_id=account.account_id,
-        everybody=scope == "all" and account.is_admin,
-        with_public=scope == "all",
-        text=text,
-        page=number,
-        per_page=PER_PAGE,
-    )
+    caller, query = asked_devices(request)
     tank = tank_access.tank()
     found = tank.directory.list_devices(query)
+    rows = tank_access.run(read_rows(tank, caller, found.devices, web_settings().live_s))
+    is_first = not query.with_public and not query.text and query.page == 1
     context = {
-        "rows": tank_access.run(read_rows(tank, caller, found.devices, web_settings().live_s)),
+        "rows": rows,
         "total_count": found.total_count,
-        "text": text,
-        "scope": scope,
-        "page_number": number,
+        "text": query.text,
+        "scope": "all" if query.with_public else "mine",
+        "page_number": query.page,
         "page_count": page_count(found.total_count, PER_PAGE),
         "notice": notice_of(request),
+        **(_start(request, caller, rows, found.total_count) if is_first else {}),
     }
     return render(request, "workbench/devices.html", context)
+
+
+def _start(
+    request: HttpRequest, caller: Caller, rows: list[DeviceRow], total_count: int
+) -> dict[str, object]:
+    """The first steps while some are left to do, else only the simulator while it runs."""
+    if total_count <= DEVICES_MAX and not is_dismissed(request):
+        context = start_context(request, rows)
+        if context["done_count"] != context["step_count"]:
+            return context
+    return simulator_context(caller)
 
 
 @page
@@ -99,8 +127,18 @@ def add(request: HttpRequest) -> HttpResponse:
         tank, caller = tank_access.tank(), tank_access.caller(request)
         made = attempt(form, develop_device(tank, caller, form.change()))
         if made is not None:
-            return back_to_device(made.created.device.device_id, "device-added")
-    return form_page(request, "device_add.html", form)
+            return _to_first_value(request, made.created.device)
+    asked = request.POST.get("with") or request.GET.get("with", "")
+    return form_page(request, "device_add.html", form, way_name=asked)
+
+
+def _to_first_value(request: HttpRequest, made: Device) -> HttpResponse:
+    """To a new device's page, with the way to connect that was chosen before it was made."""
+    terms = {"done": "device-added"}
+    if request.POST.get("with") in WAY_NAMES:
+        terms["with"] = request.POST["with"]
+    address = reverse("workbench:device", args=[made.device_id])
+    return HttpResponseRedirect(f"{address}?{urlencode(terms)}")
 
 
 @public_page
@@ -123,7 +161,7 @@ def device(request: HttpRequest, feed_id: int) -> HttpResponse:
         "feed_url": address_of(request, reverse("workbench:device", args=[feed_id])),
         "endpoint": endpoint,
         "live_url": live_url(feed_id),
-        "ranges": RANGE_LABELS.items(),
+        "ranges": CHART_LABELS.items(),
         "waypoints": json.dumps(tank_access.run(read_waypoints(tank, found))),
         "visit": tank_access.run(read_visit(tank, found)),
         "notice": notice_of(request),
@@ -132,31 +170,39 @@ def device(request: HttpRequest, feed_id: int) -> HttpResponse:
         number = page_number(request, "keys")
         context |= _keys_context(caller, found, number)
         context["provision"] = tank_access.run(read_provision(tank, caller, found))
-        context["curl_line"] = curl_line(endpoint, _example_channel(channels))
         context["triggers"] = tank_access.run(read_triggers(tank, feed_id))
         context["messaging"] = tank_access.run(read_messaging(tank, caller, found))
-        context |= _snippets(request, found)
-        context["requests"] = [request_row(event) for event in tank.request_log.of_device(feed_id)]
+        context |= _connect_context(request, found, channels)
+        rows = tank_access.run(_requests(feed_id))
+        context |= {"requests": rows, "refused": newest_refused(rows)}
+        context["command_marks"] = command_marks(request)
+        if is_simulated(found.properties):
+            context |= simulator_context(caller)
     return render(request, "workbench/device.html", context)
 
 
-def _snippets(request: HttpRequest, found: Device) -> dict[str, object]:
-    """Programs that come in as this device by the SkyNet door."""
-    url = skynet_url(request)
-    if not url:
-        return {}
+async def _requests(feed_id: int) -> list[RequestRow]:
+    tank = tank_access.tank()
+    return [request_row(tank, each) for each in tank.request_log.of_device(feed_id)]
+
+
+def _connect_context(
+    request: HttpRequest, found: Device, channels: list[ChannelPanel]
+) -> dict[str, object]:
+    """How programs and boards connect as this device."""
+    asked, ways = request.GET.get("with", ""), ways_of(request, found, _example_channel(channels))
     return {
-        "skynet_url": url,
-        "skynet_curl": curl_lines(url, found.uuid),
-        "skynet_python": python_program(url, found.uuid),
-        "skynet_node": node_program(url, found.uuid),
+        "ways": ways,
+        "way_name": asked if any(way.name == asked for way in ways) else ways[0].name,
+        # Who has just made it is about to use its key, and has seen none yet.
+        "shows_key": request.GET.get("done") == "device-added",
     }
 
 
 def _example_channel(channels: list[ChannelPanel]) -> str:
     """The channel that the page's example writes to: the first of numbers, or a new one."""
     names = (channel.name for channel in channels if channel.is_number or channel.value is None)
-    return next(names, "temperature")
+    return next(names, EXAMPLE_CHANNEL)
 
 
 def _keys_context(caller: Caller, found: Device, number: int) -> dict[str, object]:
@@ -173,34 +219,7 @@ def _keys_context(caller: Caller, found: Device, number: int) -> dict[str, objec
         "keys_page_number": number,
         "keys_page_count": count,
         "may_reveal": may_reveal,
-        "first_key": _writing_key(keys, found.device_id, now_us) if may_reveal else None,
     }
-
-
-def _writing_key(keys: Sequence[ApiKey], feed_id: int, now_us: int) -> KeyRow | None:
-    """The key that the page's own examples use: the oldest that may do everything."""
-    rows = (key_row(key, now_us, feed_id) for key in keys if key.private_access)
-    return next(
-        (
-            row
-            for row in rows
-            if len(row.permissions) == len(ACCESS_METHODS)
-            and not row.is_expired
-            and not row.channels
-        ),
-        None,
-    )
-
-
-def curl_line(endpoint: str, channel_name: str) -> str:
-    """A line for a shell that writes a first value; KEY_PLACEHOLDER stands where the key goes."""
-    body = {
-        "version": "1.0.0",
-        "datastreams": [{"id": channel_name, "current_value": "21.5"}],
-    }
-    # Escaped JSON and percent-encoded hosts leave nothing that a shell's single quotes let out.
-    text = json.dumps(body, separators=(",", ":"))
-    return f"curl -X PUT '{endpoint}.json' -H 'X-ApiKey: {KEY_PLACEHOLDER}' --data-binary '{text}'"
 
 
 @page

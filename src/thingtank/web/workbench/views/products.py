@@ -2,7 +2,13 @@
 
 import msgspec
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+)
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
@@ -17,7 +23,7 @@ from thingtank.tank.actions.products import (
     list_products,
     update_product,
 )
-from thingtank.tank.errors import Unauthenticated
+from thingtank.tank.errors import NoSuchDevice, NotAllowed, Unauthenticated
 from thingtank.tank.products import FeedTemplate, Product, State
 from thingtank.tank.products_interface import ProductDeviceQuery, ProductQuery
 from thingtank.tank.things import Device
@@ -100,10 +106,14 @@ def managed_product(request: HttpRequest, product_id: str) -> tuple[Caller, Prod
     """The product and who asks.
 
     Raises:
-        NoSuchProduct; NotAllowed, Unauthenticated: it is another account's.
+        NoSuchProduct, Unauthenticated.
+        Http404: it is another account's, who are not told that there is one.
     """
     caller = tank_access.caller(request)
-    return caller, tank_access.run(get_product(tank_access.tank(), caller, product_id))
+    try:
+        return caller, tank_access.run(get_product(tank_access.tank(), caller, product_id))
+    except NotAllowed as error:
+        raise Http404(f"there is no product {product_id}") from error
 
 
 def owns(caller: Caller, product: Product) -> bool:
@@ -173,7 +183,10 @@ def _feed_to_copy(request: HttpRequest, found: Product) -> Device | None:
     text = request.GET.get("from_feed", "")
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         return None
-    feed = tank_access.tank().directory.get_device(int(text))
+    try:
+        feed = tank_access.tank().directory.get_device(int(text))
+    except NoSuchDevice:  # as for one that is somebody else's
+        return None
     return feed if feed.product_id == found.product_id else None
 
 

@@ -185,6 +185,8 @@ async def test_triggers_are_told_of_when_they_change_and_fire(
 async def test_requests_of_every_door_are_told(world: TankWorld, roof: Device) -> None:
     alice = world.join("alice")
     alice.subscribe(f"tank.requests.{roof.device_id}.served")
+    (told,), _ = (await alice.heard())[0]
+    assert (told["method"], told["status"]) == ("SUBSCRIBE", 200)  # its own
     asked = Asked(roof.device_id, "xively_http", "PUT", "/v2/feeds/7", "192.0.2.1", b"curl\xff")
     world.tank.bus.publish(RequestServed(NOW, asked, 422, 77, "no", b"{}", b"\xff"))
     ((args, _),) = await alice.heard()

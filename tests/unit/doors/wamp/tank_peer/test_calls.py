@@ -316,7 +316,8 @@ async def test_what_only_cbor_has_does_not_disturb_the_request_log(world: TankWo
     )
     documents = [{"id": "temperature", "current_value": 1, "odd": [{1: {"deep": 2**70}}]}]
     await alice.value_of("tank.datapoints.record", feed_id, datastreams=documents)
-    assert [each.status for each in world.tank.request_log.of_device(feed_id)] == [200]
+    taken, refused = world.tank.request_log.of_device(feed_id)
+    assert (taken.status, refused.status, refused.request_body) == (200, 422, b"")
 
 
 def test_what_json_does_not_have_is_no_document() -> None:
@@ -574,15 +575,18 @@ async def test_calls_that_touch_a_feed_are_in_its_request_log(
     await alice.value_of("tank.keys.list_revealed", feed_id)
     served = world.tank.request_log.of_device(feed_id)
     shown = [
-        (each.asked.door, each.asked.method, each.asked.path, each.asked.address, each.status)
+        (each.asked.method, each.asked.path, each.asked.address, each.status, each.outcome)
         for each in served
     ]
     assert shown == [
-        ("wamp", "CALL", "tank.datastreams.get", ADDRESS, 404),
-        ("wamp", "CALL", "tank.datapoints.record", ADDRESS, 200),
+        ("CALL", "tank.keys.list_revealed", ADDRESS, 200, "RESULT"),
+        ("CALL", "tank.datastreams.get", ADDRESS, 404, "ERROR tank.error.no_such_datastream"),
+        ("CALL", "tank.datapoints.record", ADDRESS, 200, "RESULT"),
     ]
-    assert served[1].request_body == b'{"feed":%d,"values":{"temperature":21}}' % feed_id
-    assert served[0].reason == f"feed {feed_id} has no datastream none"
+    assert {each.asked.door for each in served} == {"wamp"}
+    assert served[2].request_body == b'{"feed":%d,"values":{"temperature":21}}' % feed_id
+    assert served[1].reason == f"feed {feed_id} has no datastream none"
+    assert (served[0].request_body, served[0].response_body) == (b"", b"")  # keys are in it
 
 
 async def test_calls_for_feeds_that_are_not_there_are_in_no_log(

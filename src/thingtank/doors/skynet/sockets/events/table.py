@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from thingtank.doors.skynet.errors import RateLimited, SkynetError
+from thingtank.doors.skynet.noting import Noting
 from thingtank.doors.skynet.refusals import INTERNAL, Refusal, refusal_of
 from thingtank.doors.skynet.sockets.events import (
     devices,
@@ -17,6 +18,7 @@ from thingtank.doors.skynet.sockets.events import (
 from thingtank.doors.skynet.sockets.events.asking import Answer, Asking, EventSpec
 from thingtank.protocols.socketio.events import Event
 from thingtank.tank.errors import TankError
+from thingtank.tank.request_log import SERVERS_OWN
 
 if TYPE_CHECKING:
     from thingtank.doors.skynet.sockets.socketio_client import SocketioClient
@@ -38,17 +40,29 @@ async def answer_event(client: "SocketioClient", event: Event) -> Answer:
     """Do what a client asks; what it is to be acknowledged by, if it asked for that."""
     if not client.holds():
         return None
+    asking = Asking(client, event.args, event.ack)
+    noting = Noting(client.door, client.log_door, "emit", event.name, event.args)
+    before = client.party
     spec = EVENTS.get(event.name)
     if spec is None:
-        return ({"error": _UNKNOWN.error()},)
-    asking = Asking(client, event.args, event.ack)
+        answer: Answer = ({"error": _UNKNOWN.error()},)
+        noting.answered(before, {}, answer, _UNKNOWN.code, f"there is no event {event.name[:40]}")
+        return answer
     try:
-        return await spec.handle(asking)
+        answer = await spec.handle(asking)
     except (TankError, SkynetError) as error:
         if isinstance(error, RateLimited) and event.ack is None:
             client.warn_of_rate(error)
-        return spec.refuse(asking, refusal_of(error))
+        refusal = refusal_of(error)
+        answer = spec.refuse(asking, refusal)
+        noting.answered(before, asking.body, answer, refusal.code, str(error))
     except Exception:
         # The edge of the door: the client gets no details, the log all of them.
         log.exception("skynet_event_failed", socket_event=event.name[:40])
-        return spec.refuse(asking, INTERNAL)
+        answer = spec.refuse(asking, INTERNAL)
+        noting.answered(before, asking.body, answer, INTERNAL.code, SERVERS_OWN)
+    else:
+        # Who has said only now who it is has asked as that.
+        who = client.party if before.device is None else before
+        noting.answered(who, asking.body, answer)
+    return answer

@@ -182,7 +182,7 @@ async def delete_device(context: Context, product_id: str, serial: str) -> None:
 
 
 async def deactivate_device(context: Context, product_id: str, serial: str) -> Any:
-    """Let a device be activated afresh: its key is dead, its feed stays.
+    """Let a device be activated afresh: its keys are dead, its feed stays.
 
     Args:
         product_id: the product's id.

@@ -78,15 +78,7 @@ class Context:
         Raises:
             NoSuchDevice.
         """
-        directory = self.tank.directory
-        if isinstance(feed, int):
-            self.device = directory.get_device(feed)
-        elif feed.isascii() and feed.isdigit() and len(feed) <= _NUMBER_CHARS_MAX:
-            self.device = directory.get_device(int(feed))
-        else:
-            self.device = directory.find_device_by_uuid(feed)
-        if self.device is None:
-            raise NoSuchDevice("there is no such feed")
+        self.device = device_named(self.tank, feed)
         return self.device
 
     def account_id_of(self, user: str) -> int:
@@ -106,6 +98,23 @@ class Context:
         if caller.is_operator or (caller.account is not None and caller.account.is_admin):
             raise NoSuchAccount(f"there is no account {user[:64]}")
         return 0  # which others are refused, as for one that there is
+
+
+def device_named(tank: Tank, feed: FeedName) -> Device:
+    """The device of a feed's number, or of a uuid.
+
+    Raises:
+        NoSuchDevice.
+    """
+    directory = tank.directory
+    if isinstance(feed, int):
+        return directory.get_device(feed)
+    if feed.isascii() and feed.isdigit() and len(feed) <= _NUMBER_CHARS_MAX:
+        return directory.get_device(int(feed))
+    device = directory.find_device_by_uuid(feed)
+    if device is None:
+        raise NoSuchDevice("there is no such feed")
+    return device
 
 
 def json_of(document: object) -> bytes:

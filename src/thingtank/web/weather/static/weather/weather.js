@@ -8,7 +8,7 @@ const LOOK_MS = 20_000;
 const FILLED_MS = 1500;
 
 const list = document.getElementById("weather-chart");
-const charts = list ? new Charts(list, document.getElementById("ranges")) : null;
+const charts = list ? new Charts(list, document.getElementById("ranges"), document.getElementById("chart-tools")) : null;
 const newest = () => document.querySelector("#weather-now time")?.dataset.atMs;
 
 let shown = newest();

@@ -6,8 +6,8 @@ async function textOf(button) {
   const element = document.getElementById(button.dataset.copy);
   const keyId = button.dataset.copySecret;
   if (keyId === undefined) return element.textContent;
-  const secret = await secretOf(keyId);
-  return element.dataset.line === undefined ? secret : lineWith(element, secret);
+  const secret = await secretOf(keyId, true);
+  return "secretIn" in element.dataset ? lineWith(element, secret) : secret;
 }
 
 async function put(text) {
@@ -27,8 +27,15 @@ export function startCopying() {
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
+    let text;
     try {
-      await put(await textOf(button));
+      text = await textOf(button);
+    } catch (error) {
+      say(error instanceof TypeError ? "The server cannot be reached." : error.message);
+      return;
+    }
+    try {
+      await put(text);
     } catch {
       say("The browser did not let the page copy. Select the text and copy it yourself.");
       return;

@@ -1,49 +1,20 @@
 // A device's page: the stream of what happens feeds values, charts and the request log.
+import { articleOf, isBehind, showValue } from "./channel_values.js";
 import { Charts } from "./charts.js";
-import { setMoment } from "./moments.js";
+import { isWaiting, showRefused, startConnecting } from "./connect.js";
+import { say } from "./notices.js";
 import { refresh } from "./refresh.js";
 import { RequestLog } from "./request_log.js";
 import { Stream } from "./stream.js";
 import { hasOthers, showFired, showTriggers } from "./triggers.js";
 
 const ANNOUNCE_MS = 10_000; // often enough to follow, rarely enough to listen to anything else
-
 const device = document.getElementById("device");
-const charts = new Charts(document.getElementById("channels"), document.getElementById("ranges"));
+const charts = new Charts(document.getElementById("channels"), document.getElementById("ranges"), document.getElementById("chart-tools"));
 const logElement = document.getElementById("request-log");
 const log = logElement ? new RequestLog(logElement) : null;
 const announcer = document.getElementById("announcer");
 let announcedMs = Date.now(); // what the page says at the start needs no second word
-
-function articleOf(name) {
-  return document.querySelector(`#channels > [data-key="${CSS.escape(name)}"]`);
-}
-
-function showValue(article, update, isNews) {
-  const value = article.querySelector("[data-value]");
-  const age = article.querySelector("[data-age]");
-  let time = age.querySelector("time");
-  if (time && Number(time.dataset.atMs) > update.at_ms) return;
-  if (!time) {
-    time = document.createElement("time");
-    time.dataset.moment = "age";
-    age.replaceChildren(time);
-  }
-  setMoment(time, update.at_ms);
-  value.textContent = update.value;
-  value.parentElement.classList.toggle("channel__value--text", !isNumber(update.value));
-  if (isNews) flash(value);
-}
-
-function isNumber(text) {
-  return text.trim() !== "" && Number.isFinite(Number(text));
-}
-
-function flash(element) {
-  element.classList.remove("is-fresh");
-  void element.offsetWidth; // restarts the animation
-  element.classList.add("is-fresh");
-}
 
 function announce(values) {
   if (Date.now() - announcedMs < ANNOUNCE_MS) return;
@@ -55,7 +26,9 @@ function announce(values) {
 }
 
 async function takeValues(values, isNews) {
-  if (Object.keys(values).some((name) => !articleOf(name))) await refresh();
+  const isFirst = isWaiting() && Object.keys(values).length > 0;
+  if (isFirst || Object.keys(values).some((name) => !articleOf(name))) await refresh();
+  if (isFirst && isNews) say("The first value has come.");
   for (const [name, update] of Object.entries(values)) {
     const article = articleOf(name);
     if (!article) continue;
@@ -74,23 +47,20 @@ function showLive() {
   badge.classList.replace("badge--frozen", "badge--live");
 }
 
-/** Whether the page has not yet heard of channels that came or went before its stream began. */
-function isBehind(names) {
-  const shown = [...document.querySelectorAll("#channels > [data-key]")];
-  const known = new Set(names);
-  return shown.length !== known.size || shown.some((article) => !known.has(article.dataset.key));
-}
-
 const stream = new Stream(device.dataset.liveUrl, document.getElementById("stream-state"), {
   hello(body, isFirst) {
     takeValues(body.values, false);
     log?.take(body.requests);
+    showRefused(body.requests);
     showTriggers(body.triggers);
     if (!isFirst || isBehind(body.channels) || hasOthers(body.triggers)) refresh();
     if (!isFirst) charts.reload();
   },
   values: (body) => takeValues(body, true),
-  requests: (rows) => log?.take(rows),
+  requests(rows) {
+    log?.take(rows);
+    showRefused(rows);
+  },
   fired(rows) {
     showFired(rows);
     const names = [...new Set(rows.map((row) => row.name))].slice(0, 3).join(", ");
@@ -107,4 +77,5 @@ const stream = new Stream(device.dataset.liveUrl, document.getElementById("strea
 });
 
 document.addEventListener("refreshed", () => charts.adopt());
+startConnecting();
 stream.start();

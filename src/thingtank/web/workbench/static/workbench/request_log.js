@@ -1,7 +1,7 @@
-// The request log: rows of what was asked of this feed, newest first, with details to open.
+// The request log: rows of what was asked, newest first, with details to open. All is shown as text.
 import { stampOf } from "./moments.js";
 
-const ROWS_MAX = 50;
+const SECRETS_NOTE = "$KEY and $TOKEN stand for the secrets, which are not kept.";
 
 function pretty(text) {
   try {
@@ -17,19 +17,28 @@ export class RequestLog {
   #empty;
   #button;
   #label;
+  #marks;
+  #rowsMax;
   #known = new Set();
   #waiting = [];
+  #waitingCount = 0;
   #isPaused = false;
 
-  constructor(element) {
+  constructor(element, rowsMax = 50) {
+    this.#rowsMax = rowsMax;
     this.#rows = element.querySelector("#log-rows");
     this.#template = element.querySelector("#log-row");
     this.#empty = element.querySelector("#log-empty");
-    this.#button = element.querySelector("#log-pause");
-    this.#label = element.querySelector("#log-pause-label");
+    this.#button = document.getElementById("log-pause");
+    this.#label = document.getElementById("log-pause-label");
+    this.#marks = Object.entries(JSON.parse(document.getElementById("log-marks").textContent));
     this.#button.addEventListener("click", () => this.#toggle());
     const first = JSON.parse(document.getElementById("log-first").textContent);
     this.take(first.reverse());
+  }
+
+  get isPaused() {
+    return this.#isPaused;
   }
 
   /** Show rows, oldest first; those shown already are left out. */
@@ -37,13 +46,18 @@ export class RequestLog {
     const fresh = rows.filter((row) => !this.#known.has(row.id));
     for (const row of fresh) this.#known.add(row.id);
     if (this.#isPaused) {
-      this.#waiting = [...this.#waiting, ...fresh].slice(-ROWS_MAX);
+      this.#waitingCount += fresh.length;
+      this.#waiting = [...this.#waiting, ...fresh].slice(-this.#rowsMax);
       this.#showLabel();
       return;
     }
+    this.#show(fresh);
+  }
+
+  #show(fresh) {
     if (fresh.length === 0) return;
-    for (const row of fresh.slice(-ROWS_MAX)) this.#rows.prepend(this.#element(row));
-    while (this.#rows.children.length > ROWS_MAX) {
+    for (const row of fresh.slice(-this.#rowsMax)) this.#rows.prepend(this.#element(row));
+    while (this.#rows.children.length > this.#rowsMax) {
       this.#known.delete(this.#rows.lastElementChild.dataset.id);
       this.#rows.lastElementChild.remove();
     }
@@ -54,16 +68,15 @@ export class RequestLog {
     this.#isPaused = !this.#isPaused;
     this.#button.setAttribute("aria-pressed", String(this.#isPaused));
     if (!this.#isPaused) {
-      const rows = this.#waiting;
+      this.#show(this.#waiting);
       this.#waiting = [];
-      for (const row of rows) this.#known.delete(row.id);
-      this.take(rows);
+      this.#waitingCount = 0;
     }
     this.#showLabel();
   }
 
   #showLabel() {
-    const count = this.#waiting.length;
+    const count = this.#waitingCount;
     const news = count ? ` (${count} new)` : "";
     this.#label.textContent = this.#isPaused ? `Resume${news}` : "Pause";
   }
@@ -76,19 +89,40 @@ export class RequestLog {
       const line = item.querySelector(`[data-row="${part}"]`);
       if (line) line.hidden = !text;
     };
-    put("status", row.status);
+    put("answer", row.outcome.split(" ")[0]);
     put("method", row.method);
     put("what", row.what);
+    put("why", row.reason);
+    put("by", row.who);
+    put("device", row.device);
     put("time", stampOf(row.at_ms));
     item.querySelector("time").dateTime = new Date(row.at_ms).toISOString();
     put("reason", row.reason);
+    put("path_name", row.path_name);
     put("path", row.path);
-    put("took", `${row.duration_ms.toFixed(1)} ms by ${row.door}`);
+    put("outcome", row.outcome);
+    put("who", row.who);
+    put("took", row.duration_ms ? `${row.door}, ${row.duration_ms.toFixed(1)} ms` : row.door);
     put("from", [row.address, row.user_agent].filter(Boolean).join(", "));
+    put("fields_name", row.fields_name);
+    put("fields", row.fields.map(([name, value]) => `${name}: ${value}`).join("\n"));
     put("request_body", pretty(row.request_body));
     put("response_body", pretty(row.response_body));
-    const kind = row.status < 400 ? "good" : row.status < 500 ? "refused" : "failed";
-    item.classList.add(`log__item--${kind}`);
+    this.#putCommand(item, row, put);
+    put("link", row.device);
+    item.querySelector('[data-part="link"]').href = `/feeds/${row.feed_id}`;
+    item.classList.add(`log__item--${row.kind}`);
     return item;
+  }
+
+  #putCommand(item, row, put) {
+    let command = row.command;
+    for (const [mark, text] of this.#marks) command = command.replaceAll(mark, text);
+    put("command", command);
+    put("command_name", `Copy as ${command.split(" ")[0]}`);
+    const place = item.querySelector('[data-part="command"]');
+    place.id = `command-${row.id}`;
+    place.title = SECRETS_NOTE;
+    item.querySelector("[data-copy]").dataset.copy = place.id;
   }
 }

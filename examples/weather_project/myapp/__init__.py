@@ -1,0 +1,1 @@
+"""The app: readings and stations, their pages and their REST API."""

@@ -1,0 +1,70 @@
+"""`thingtank doctor`: look for what is wrong."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from thingtank.cli.options import config_option, data_option, json_option, set_option
+from thingtank.cli.session import Refusal, running_server
+
+if TYPE_CHECKING:
+    from thingtank.server.doctor.findings import Finding
+
+_COLORS = {"ok": "green", "warning": "yellow", "problem": "red"}
+
+
+@click.command()
+@data_option
+@config_option
+@set_option
+@json_option
+def doctor(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) -> None:
+    """Look at settings, disk, clock, ports, permissions, certificates and backups.
+
+    Each line is ok, a warning or a problem, with what to do about it; the exit code is 1 if there
+    is a problem. It looks beside a running server too. Give it what you give `thingtank serve`.
+    """
+    from thingtank.cli.output import print_json
+    from thingtank.server.doctor.examination import examine, is_well
+
+    addresses, checks, silence = _server_of(data)
+    findings = [*silence, *examine(data, file, sets, addresses=addresses, checks=checks)]
+    if as_json:
+        rows = [
+            {"name": each.name, "level": each.level, "text": each.text, "remedy": each.remedy}
+            for each in findings
+        ]
+        print_json({"is_well": is_well(findings), "findings": rows})
+    else:
+        for finding in findings:
+            _print(finding)
+    sys.exit(0 if is_well(findings) else 1)
+
+
+def _server_of(data: Path) -> tuple[tuple[str, ...] | None, dict[str, bool], list["Finding"]]:
+    """The addresses of the server that runs and its checks; or what it has to be found of it."""
+    from thingtank.server.doctor.findings import problem
+
+    try:
+        server = running_server(data)
+        if server is None:
+            return None, {}, []
+        try:
+            found = server.call("server.addresses", {})
+            addresses = [found["url"], *found["sockets"].values()]
+            checks = server.call("server.health", {})["checks"]
+        finally:
+            server.close()
+    except Refusal as error:
+        remedy = "see its log; if it hangs, end it and start it anew"
+        return (), {}, [problem("server", str(error), remedy)]
+    return tuple(filter(None, addresses)), checks, []
+
+
+def _print(finding: "Finding") -> None:
+    level = click.style(f"{finding.level:<8}", fg=_COLORS[finding.level])
+    click.echo(f"{level} {finding.name:<22} {finding.text}")
+    if finding.remedy:
+        click.echo(f"{'':<31} {finding.remedy}")

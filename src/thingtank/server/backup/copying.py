@@ -1,0 +1,66 @@
+"""Copies of an open folder's files that fit together: the order is all.
+
+What was acknowledged before the copies began is in them. Each file is copied as of an instant of
+its own, later than the ones before it; so what a file refers to must be in one that comes later,
+and what is taken up from where another file stands must still be there:
+
+1. outbox     how far triggers have looked at the journal. Ahead of the journal it would have them
+              overlook values; behind it they look at some twice, and who is told of a firing is
+              told once more
+2. history    from here to 3 the journal keeps all it holds
+3. journal    what history did not have yet, and what came meanwhile
+4. the rest   sessions, messages and events, of devices and topics
+5. directory  whose ids all others mention: nothing new may be recorded under an id that the
+              restored directory would give to another. What was deleted meanwhile leaves rows that
+              nobody can ask for, which housekeeping clears away
+
+Secret and settings do not change while a server runs.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import sqlite3
+from pathlib import Path
+
+import duckdb
+
+from thingtank.net.sqlite_copies import write_copy
+from thingtank.server.backup.parts import PARTS, Copied
+from thingtank.server.config import FILE_NAME as SETTINGS
+from thingtank.server.data_folder import OpenFolder
+from thingtank.server.hooks.signing_key import FILE_NAME as SIGNING_KEY
+from thingtank.tank.errors import Unavailable
+from thingtank.web import setup as web_setup
+
+SECRET = "secret.key"  # noqa: S105 - the name of its file
+
+COPY_FAILED = (OSError, sqlite3.Error, duckdb.Error, Unavailable)
+
+
+async def copy_folder(folder: Path, opened: OpenFolder) -> Copied:
+    """Write copies of a folder's files to its PARTS, which the command that asks has made.
+
+    Raises:
+        COPY_FAILED.
+    """
+    parts = folder / PARTS
+    async with opened.archive.keeping_journal():
+        await opened.outbox.copy_to(parts)
+        await opened.archive.copy_to(parts)
+    for file in opened.files:
+        await file.copy_to(parts)
+    await asyncio.to_thread(_copy_closed, folder, parts)
+    database = await asyncio.to_thread(web_setup.copy_database, parts)
+    for name in (SECRET, SIGNING_KEY, SETTINGS):
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(folder / name, parts / name)
+    return Copied(database)
+
+
+def _copy_closed(folder: Path, parts: Path) -> None:
+    """Copy the files that no door has open, as in a command without a server."""
+    for path in sorted(folder.glob("*.sqlite3")):
+        if path.name != web_setup.database_name() and not (parts / path.name).exists():
+            with contextlib.closing(sqlite3.connect(path)) as connection:
+                write_copy(connection, parts / path.name)

@@ -1,0 +1,71 @@
+"""Makes a backup: from the copies that an instance writes to a complete file."""
+
+import datetime
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+from thingtank.server.backup.package import (
+    FORMAT,
+    Manifest,
+    Progress,
+    packed_files,
+    write_package,
+)
+from thingtank.server.backup.parts import CannotBackUp, Copied
+from thingtank.server.backup.whole_files import write_file
+
+
+def default_name(now: datetime.datetime) -> str:
+    """A backup's file name where only its folder is given; names sort by time."""
+    return f"thingtank-{now:%Y%m%dT%H%M%SZ}.tar.gz"
+
+
+def sizes_of(folder: Path) -> tuple[int, int]:
+    """What copies of a data folder take at most, in bytes: of files, and by links to others."""
+    copied_bytes = sum(
+        path.stat().st_size
+        for path in folder.iterdir()
+        if path.is_file() and path.name.startswith(("hot.duckdb", *_names(folder)))
+    )
+    linked = (path for path in (folder / "cold").rglob("*") if path.is_file())
+    return copied_bytes, sum(path.stat().st_size for path in linked)
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.glob("*.sqlite3")]
+
+
+def check_room(folder: Path, target: Path | None) -> None:
+    """See to it that there is room for a backup's copies and, in a folder, for its file.
+
+    Raises:
+        CannotBackUp: there is not.
+    """
+    copied_bytes, linked_bytes = sizes_of(folder)
+    needs = {folder: copied_bytes}
+    if target is not None:
+        on_same_disk = target.stat().st_dev == folder.stat().st_dev
+        place = folder if on_same_disk else target
+        needs[place] = needs.get(place, 0) + copied_bytes + linked_bytes
+    for place, needed_bytes in needs.items():
+        free_bytes = shutil.disk_usage(place).free
+        if free_bytes < needed_bytes:
+            raise CannotBackUp(
+                f"{place} has {free_bytes:,} bytes free, and a backup may need {needed_bytes:,}"
+                " there; make room, or write it to another disk"
+            )
+
+
+def make_manifest(parts: Path, copied: Copied, progress: Progress) -> Manifest:
+    """What is in a folder of copies."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    files = tuple(packed_files(parts, progress))
+    made_at = now.replace("+00:00", "Z")
+    return Manifest(FORMAT, version("thingtank"), made_at, files, copied.database)
+
+
+def pack(parts: Path, manifest: Manifest, target: Path, progress: Progress) -> int:
+    """Write the backup's file; returns its size in bytes. Raise OSError."""
+    write_file(target, lambda file: write_package(parts, manifest, file, progress))
+    return target.stat().st_size

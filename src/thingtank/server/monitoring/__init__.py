@@ -1,0 +1,1 @@
+"""What operators and their programs ask a server: is it alive, is it ready, how is it."""

@@ -1,0 +1,1 @@
+"""The weather simulator in the server: each account may have one running."""

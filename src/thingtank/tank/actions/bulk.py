@@ -1,0 +1,228 @@
+"""Write datapoints of many datastreams and devices at once: in one group commit, all or nothing."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from thingtank.tank.access import Caller, may_reach
+from thingtank.tank.actions.datastreams import add_missing, draft
+from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, DatapointRows
+from thingtank.tank.errors import LimitReached, NoSuchDevice, ValidationFailed
+from thingtank.tank.events import DatapointsRecorded
+from thingtank.tank.keys import ACCESS_METHODS
+from thingtank.tank.tank import Tank
+from thingtank.tank.things import TEXT_CHARS_MAX, Device
+
+BULK_DATAPOINTS_MAX = 10_000
+REFUSALS_MAX = 100  # told of one write
+
+_NUMBER_CHARS_MAX = 18
+
+
+class BulkPoint(msgspec.Struct, frozen=True, gc=False):
+    """One datapoint to be written.
+
+    Attributes:
+        device: its number or uuid.
+        at_us: microseconds since the epoch, UTC.
+    """
+
+    device: int | str
+    datastream: str
+    at_us: int
+    value: str
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why one of the datapoints cannot be written; `member` is the one of BulkPoint at fault."""
+
+    index: int
+    member: str
+    reason: str
+
+
+class BulkRefused(Exception):
+    """Some of the datapoints cannot be written, and none was.
+
+    No TankError, as no door but one asks for this, and answers item by item.
+
+    Attributes:
+        refusals: at least one, at most REFUSALS_MAX, in the order of the datapoints.
+    """
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        self.refusals = refusals
+        super().__init__(f"{len(refusals)} or more datapoints cannot be written")
+
+
+class _Target(msgspec.Struct, gc=False):
+    """A datastream that is written to; `stream_id` is 0 until it is made."""
+
+    device: Device
+    name: str
+    stream_id: int
+    rows: DatapointRows
+
+
+class _Unreachable(msgspec.Struct, frozen=True):
+    """A datastream that is not, and why."""
+
+    member: str
+    reason: str
+
+
+async def record_bulk(
+    tank: Tank, caller: Caller, points: Sequence[BulkPoint], *, creates_missing: bool = False
+) -> int:
+    """Write datapoints, in any order; returns how many once they are on disk.
+
+    The caller needs `put` or `post` for each datastream, and for all of a device to make one.
+
+    Args:
+        creates_missing: make datastreams that do not exist yet.
+
+    Raises:
+        BulkRefused, LimitReached, Overloaded, StorageFailed. Nothing was written then, but for a
+        failure of the disk after datastreams were made.
+    """
+    if len(points) > BULK_DATAPOINTS_MAX:
+        raise LimitReached(
+            f"{len(points)} datapoints in one write; at most {BULK_DATAPOINTS_MAX} are allowed"
+        )
+    targets, refusals = _sorted_out(tank, caller, points, creates_missing)
+    if refusals:
+        raise BulkRefused(refusals[:REFUSALS_MAX])
+    if not targets:
+        return 0
+    await _make_missing(tank, targets)
+    rows, recorded = _by_device(targets)
+    await tank.archive.append(rows)
+    for event in recorded:
+        tank.bus.publish(event)
+    return len(rows)
+
+
+def _sorted_out(
+    tank: Tank, caller: Caller, points: Sequence[BulkPoint], creates_missing: bool
+) -> tuple[list[_Target], list[Refusal]]:
+    """The datastreams that are written to with what each gets, and what is wrong."""
+    known: dict[tuple[int | str, str], _Target | _Unreachable] = {}
+    targets: dict[tuple[int, str], _Target] = {}
+    refusals: list[Refusal] = []
+    latest_us = min(tank.clock.now_us() + tank.limits.future_s_max * 1_000_000, AT_US_MAX)
+    for index, point in enumerate(points):
+        named = point.device, point.datastream
+        target = known.get(named)
+        if target is None:
+            target = known[named] = _target_of(tank, caller, named, creates_missing, targets)
+        if type(target) is _Unreachable:
+            refusals.append(Refusal(index, target.member, target.reason))
+        elif len(point.value) > TEXT_CHARS_MAX:
+            reason = f"is too long (maximum is {TEXT_CHARS_MAX} characters)"
+            refusals.append(Refusal(index, "value", reason))
+        elif not AT_US_MIN <= point.at_us <= latest_us:
+            refusals.append(Refusal(index, "at", "is out of range"))
+        else:
+            assert isinstance(target, _Target), "the other kind has been refused"
+            target.rows.at_us.append(point.at_us)
+            target.rows.values.append(point.value)
+    return [target for target in targets.values() if target.rows.values], refusals
+
+
+def _target_of(
+    tank: Tank,
+    caller: Caller,
+    named: tuple[int | str, str],
+    creates_missing: bool,
+    targets: dict[tuple[int, str], _Target],
+) -> _Target | _Unreachable:
+    device = _device_of(tank, named[0])
+    name = named[1]
+    if device is None or not _may_any(caller, ACCESS_METHODS, device, name):
+        return _Unreachable("device", f"there is no device {str(named[0])[:80]}")
+    if not _may_any(caller, ("put", "post"), device, name):
+        return _Unreachable("device", f"no right to put or post on feed {device.device_id}")
+    found = targets.get((device.device_id, name))  # under its other name
+    if found is not None:
+        return found
+    datastream = tank.directory.datastreams(device.device_id).get(name)
+    if datastream is None:
+        problem = _why_not_made(tank, caller, device, name, creates_missing, targets)
+        if problem is not None:
+            return problem
+    stream_id = 0 if datastream is None else datastream.stream_id
+    target = _Target(device, name, stream_id, DatapointRows([], [], []))
+    targets[device.device_id, name] = target
+    return target
+
+
+def _why_not_made(
+    tank: Tank,
+    caller: Caller,
+    device: Device,
+    name: str,
+    creates_missing: bool,
+    targets: Mapping[tuple[int, str], _Target],
+) -> _Unreachable | None:
+    if not creates_missing:
+        words = f"device {device.device_id} has no datastream {name[:80]}"
+        return _Unreachable("datastream", words)
+    if not _may_any(caller, ("put", "post"), device, None):
+        words = f"no right to make datastreams of feed {device.device_id}"
+        return _Unreachable("datastream", words)
+    try:
+        draft(name, None)
+    except ValidationFailed as error:
+        return _Unreachable("datastream", error.problems[0][1])
+    made_count = sum(
+        other == device.device_id and not target.stream_id for (other, _), target in targets.items()
+    )
+    count = len(tank.directory.datastreams(device.device_id)) + made_count + 1
+    most = tank.limits.datastreams_per_device_max
+    return _Unreachable("datastream", f"a device may have {most}") if count > most else None
+
+
+def _may_any(
+    caller: Caller, methods: Sequence[str], device: Device, datastream: str | None
+) -> bool:
+    return any(may_reach(caller, method, device, datastream) for method in methods)
+
+
+def _device_of(tank: Tank, name: int | str) -> Device | None:
+    directory = tank.directory
+    try:
+        if isinstance(name, int):
+            return directory.get_device(name)
+        if name.isascii() and name.isdigit() and len(name) <= _NUMBER_CHARS_MAX:
+            return directory.get_device(int(name))
+    except NoSuchDevice:
+        return None
+    return directory.find_device_by_uuid(name)
+
+
+async def _make_missing(tank: Tank, targets: Sequence[_Target]) -> None:
+    missing: dict[int, list[_Target]] = {}
+    for target in targets:
+        if not target.stream_id:
+            missing.setdefault(target.device.device_id, []).append(target)
+    for device_id, wanted in missing.items():
+        made = await add_missing(tank, device_id, [draft(each.name, None) for each in wanted])
+        for target, datastream in zip(wanted, made, strict=True):
+            target.stream_id = datastream.stream_id
+
+
+def _by_device(targets: Sequence[_Target]) -> tuple[DatapointRows, list[DatapointsRecorded]]:
+    """All rows together, and what is to be announced of each device."""
+    rows = DatapointRows([], [], [])
+    recorded: dict[int, DatapointsRecorded] = {}
+    for target in targets:
+        device_id, stream_id = target.device.device_id, target.stream_id
+        target.rows.stream_ids.extend([stream_id] * len(target.rows.values))
+        rows.extend(target.rows)
+        event = recorded.get(device_id)
+        if event is None:
+            event = DatapointsRecorded(device_id, {}, DatapointRows([], [], []))
+            recorded[device_id] = event
+        event.names[stream_id] = target.name
+        event.rows.extend(target.rows)
+    return rows, list(recorded.values())

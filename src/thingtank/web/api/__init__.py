@@ -1,0 +1,1 @@
+"""The REST API of the tank, on Django REST framework."""

@@ -1,0 +1,50 @@
+"""JSON in and out, strictly: UTF-8, no NaN, no depth that would exhaust the stack."""
+
+from typing import Any
+
+import msgspec
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+
+from thingtank.protocols.json_bounds import has_more_items, is_deeper
+
+DEPTH_MAX = 40
+ITEMS_MAX = 100_000
+
+
+class JsonRenderer(BaseRenderer):
+    """JSON of plain values."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(self, data: Any, *_: Any, **__: Any) -> bytes:
+        """The bytes; none for no content."""
+        return b"" if data is None else msgspec.json.encode(data)
+
+
+class JsonParser(BaseParser):
+    """JSON to plain values."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, *_: Any, **__: Any) -> Any:
+        """The values; the body has been read and bounded."""
+        text: bytes = stream.read()
+        try:
+            value = msgspec.json.decode(text)
+            if is_deeper(text, DEPTH_MAX) or has_more_items(text, ITEMS_MAX):
+                raise ParseError("the JSON has too many parts, or is too deep")
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ParseError(f"the body is not JSON: {error}") from None
+        except RecursionError:
+            raise ParseError("the JSON is too deep") from None
+        return value
+
+
+class MergePatchParser(JsonParser):
+    """A JSON merge patch (RFC 7396), which PATCH takes under either name."""
+
+    media_type = "application/merge-patch+json"

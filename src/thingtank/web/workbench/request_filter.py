@@ -1,0 +1,89 @@
+"""Which requests a page shows: what its address asks for, and what its reader may see."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from thingtank.tank.access import Caller, may_reach
+from thingtank.tank.errors import NoSuchDevice
+from thingtank.tank.events import RequestServed
+from thingtank.tank.request_log import DOORS
+from thingtank.tank.tank import Tank
+from thingtank.tank.things import Device
+from thingtank.web.workbench.request_panels import who_of
+
+TERM_CHARS_MAX = 200
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What an address asks for; blank for any.
+
+    Attributes:
+        device: a feed's number, a uuid, or words of a title.
+        door: by its name in the log.
+        refused: `yes` for what was refused only.
+        key: words of who has asked: a key's label, a device, an account.
+        text: that stands in the path, the reason, the request or the answer.
+    """
+
+    device: str = ""
+    door: str = ""
+    refused: str = ""
+    key: str = ""
+    text: str = ""
+
+    @property
+    def is_any(self) -> bool:
+        """Whether it asks for all."""
+        return self == Asked()
+
+
+def asked_of(terms: Mapping[str, str]) -> Asked:
+    """Read an address's query; a door that there is not is any."""
+    names = Asked.__struct_fields__
+    asked = Asked(**{name: terms.get(name, "").strip()[:TERM_CHARS_MAX] for name in names})
+    return asked if asked.door in DOORS else msgspec.structs.replace(asked, door="")
+
+
+class RequestFilter:
+    """Says of each request whether somebody wants it and may see it: who may change the device."""
+
+    def __init__(self, tank: Tank, caller: Caller, asked: Asked) -> None:
+        self._tank = tank
+        self._caller = caller
+        self._asked = asked
+        self._device = asked.device.casefold()
+        self._key = asked.key.casefold()
+        self._text = asked.text.casefold()
+
+    def wants(self, served: RequestServed) -> bool:
+        """Whether to show it."""
+        asked = self._asked
+        if asked.refused and not served.is_refused:
+            return False
+        if asked.door and served.asked.door != asked.door:
+            return False
+        try:
+            device = self._tank.directory.get_device(served.device_id)
+        except NoSuchDevice:
+            return False
+        if not may_reach(self._caller, "put", device) or not self._is_named(device):
+            return False
+        if self._key and self._key not in who_of(served.caller).casefold():
+            return False
+        return not self._text or self._text in _text_of(served)
+
+    def _is_named(self, device: Device) -> bool:
+        wanted = self._device
+        if not wanted:
+            return True
+        if wanted in (str(device.device_id), device.uuid.casefold()):
+            return True
+        return wanted in device.title.casefold()
+
+
+def _text_of(served: RequestServed) -> str:
+    asked = served.asked
+    bodies = served.request_body + b"\n" + served.response_body
+    texts = (asked.method, asked.path, served.reason, served.outcome, str(served.status))
+    return "\n".join((*texts, bodies.decode("utf-8", "replace"))).casefold()
