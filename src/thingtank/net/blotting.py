@@ -87,7 +87,7 @@ def shown_body(body: bytes) -> bytes:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _shown_form(body)
-    if not _holds_secret(value):
+    if not _holds_secret(value, DEPTH_MAX):
         return head  # as it was written
     return _encode(_blotted(value, DEPTH_MAX))[:BODY_BYTES_MAX]
 
@@ -135,7 +135,10 @@ def _blotted(value: Any, depth: int) -> Any:
     return value
 
 
-def _holds_secret(value: Any) -> bool:
+def _holds_secret(value: Any, depth: int) -> bool:
+    """Whether a decoded document has a secret in it; one below `depth` levels is taken for one."""
+    if not depth:
+        return True
     if isinstance(value, dict):
-        return any(is_secret(name) or _holds_secret(each) for name, each in value.items())
-    return isinstance(value, list) and any(map(_holds_secret, value))
+        return any(is_secret(name) or _holds_secret(each, depth - 1) for name, each in value.items())
+    return isinstance(value, list) and any(_holds_secret(each, depth - 1) for each in value)

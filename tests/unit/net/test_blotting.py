@@ -53,6 +53,19 @@ def test_what_is_no_secret_in_headers_is_shown() -> None:
     assert shown_headers({b"authorization": b"abc"}) == (("authorization", "…"),)
 
 
+DEEP = [
+    b'{"%%":' * 400 + b'{"token":"%b"}' + b"}" * 400,
+    b'["key",' + b"[" * 900 + b'{"token":"%b"}' + b"]" * 901,
+]
+
+
+@pytest.mark.parametrize("body", DEEP, ids=["objects", "lists"])
+def test_a_body_that_is_very_deep_is_blotted_below_a_level(body: bytes) -> None:
+    shown = shown_body(body % SECRET.encode()).decode()
+    assert SECRET not in shown
+    assert "…" in shown
+
+
 QUERIES = ["key={}", "a=1&key={}", "k%65y={}", "oauth_token={}", "TOKEN={}", "%74oken={}&b=2", "api_key={}", "password={}", "my%5Ftoken={}", "client_secret={}"]  # fmt: skip
 
 
