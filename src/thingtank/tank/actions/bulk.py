@@ -1,6 +1,7 @@
 """Write datapoints of many datastreams and devices at once: in one group commit, all or nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 
@@ -102,20 +103,76 @@ async def record_bulk(
     return len(rows)
 
 
+class _Targets:
+    """Where one write goes: each datastream is looked up once, by all its names."""
+
+    def __init__(self, tank: Tank, caller: Caller, creates_missing: bool) -> None:
+        self._tank = tank
+        self._caller = caller
+        self._creates_missing = creates_missing
+        self._by_name: dict[tuple[int | str, str], _Target | _Unreachable] = {}
+        self._targets: dict[tuple[int, str], _Target] = {}
+        self._missing_counts: Counter[int] = Counter()  # of devices: datastreams to be made
+
+    def find(self, device_name: int | str, name: str) -> _Target | _Unreachable:
+        """The datastream of a name of a device that is named somehow, or why there is none."""
+        found = self._by_name.get((device_name, name))
+        if found is None:
+            found = self._by_name[device_name, name] = self._look_up(device_name, name)
+        return found
+
+    def written(self) -> list[_Target]:
+        """Those that get something."""
+        return [target for target in self._targets.values() if target.rows.values]
+
+    def _look_up(self, device_name: int | str, name: str) -> _Target | _Unreachable:
+        device = _device_of(self._tank, device_name)
+        if device is None or not _may_any(self._caller, ACCESS_METHODS, device, name):
+            return _Unreachable("device", f"there is no device {str(device_name)[:80]}")
+        if not _may_any(self._caller, ("put", "post"), device, name):
+            return _Unreachable("device", f"no right to put or post on feed {device.device_id}")
+        found = self._targets.get((device.device_id, name))  # under its other name
+        if found is not None:
+            return found
+        datastream = self._tank.directory.datastreams(device.device_id).get(name)
+        if datastream is None:
+            problem = self._why_not_made(device, name)
+            if problem is not None:
+                return problem
+            self._missing_counts[device.device_id] += 1
+        stream_id = 0 if datastream is None else datastream.stream_id
+        target = _Target(device, name, stream_id, DatapointRows([], [], []))
+        self._targets[device.device_id, name] = target
+        return target
+
+    def _why_not_made(self, device: Device, name: str) -> _Unreachable | None:
+        device_id = device.device_id
+        if not self._creates_missing:
+            words = f"device {device_id} has no datastream {name[:80]}"
+            return _Unreachable("datastream", words)
+        if not _may_any(self._caller, ("put", "post"), device, None):
+            words = f"no right to make datastreams of feed {device_id}"
+            return _Unreachable("datastream", words)
+        try:
+            draft(name, None)
+        except ValidationFailed as error:
+            return _Unreachable("datastream", error.problems[0][1])
+        there_count = len(self._tank.directory.datastreams(device_id))
+        most = self._tank.limits.datastreams_per_device_max
+        is_full = there_count + self._missing_counts[device_id] >= most
+        return _Unreachable("datastream", f"a device may have {most}") if is_full else None
+
+
 def _sorted_out(
     tank: Tank, caller: Caller, points: Sequence[BulkPoint], creates_missing: bool
 ) -> tuple[list[_Target], list[Refusal]]:
     """The datastreams that are written to with what each gets, and what is wrong."""
-    known: dict[tuple[int | str, str], _Target | _Unreachable] = {}
-    targets: dict[tuple[int, str], _Target] = {}
+    targets = _Targets(tank, caller, creates_missing)
     refusals: list[Refusal] = []
     latest_us = min(tank.clock.now_us() + tank.limits.future_s_max * 1_000_000, AT_US_MAX)
     for index, point in enumerate(points):
-        named = point.device, point.datastream
-        target = known.get(named)
-        if target is None:
-            target = known[named] = _target_of(tank, caller, named, creates_missing, targets)
-        if type(target) is _Unreachable:
+        target = targets.find(point.device, point.datastream)
+        if isinstance(target, _Unreachable):
             refusals.append(Refusal(index, target.member, target.reason))
         elif len(point.value) > TEXT_CHARS_MAX:
             reason = f"is too long (maximum is {TEXT_CHARS_MAX} characters)"
@@ -123,63 +180,9 @@ def _sorted_out(
         elif not AT_US_MIN <= point.at_us <= latest_us:
             refusals.append(Refusal(index, "at", "is out of range"))
         else:
-            assert isinstance(target, _Target), "the other kind has been refused"
             target.rows.at_us.append(point.at_us)
             target.rows.values.append(point.value)
-    return [target for target in targets.values() if target.rows.values], refusals
-
-
-def _target_of(
-    tank: Tank,
-    caller: Caller,
-    named: tuple[int | str, str],
-    creates_missing: bool,
-    targets: dict[tuple[int, str], _Target],
-) -> _Target | _Unreachable:
-    device = _device_of(tank, named[0])
-    name = named[1]
-    if device is None or not _may_any(caller, ACCESS_METHODS, device, name):
-        return _Unreachable("device", f"there is no device {str(named[0])[:80]}")
-    if not _may_any(caller, ("put", "post"), device, name):
-        return _Unreachable("device", f"no right to put or post on feed {device.device_id}")
-    found = targets.get((device.device_id, name))  # under its other name
-    if found is not None:
-        return found
-    datastream = tank.directory.datastreams(device.device_id).get(name)
-    if datastream is None:
-        problem = _why_not_made(tank, caller, device, name, creates_missing, targets)
-        if problem is not None:
-            return problem
-    stream_id = 0 if datastream is None else datastream.stream_id
-    target = _Target(device, name, stream_id, DatapointRows([], [], []))
-    targets[device.device_id, name] = target
-    return target
-
-
-def _why_not_made(
-    tank: Tank,
-    caller: Caller,
-    device: Device,
-    name: str,
-    creates_missing: bool,
-    targets: Mapping[tuple[int, str], _Target],
-) -> _Unreachable | None:
-    if not creates_missing:
-        words = f"device {device.device_id} has no datastream {name[:80]}"
-        return _Unreachable("datastream", words)
-    if not _may_any(caller, ("put", "post"), device, None):
-        words = f"no right to make datastreams of feed {device.device_id}"
-        return _Unreachable("datastream", words)
-    try:
-        draft(name, None)
-    except ValidationFailed as error:
-        return _Unreachable("datastream", error.problems[0][1])
-    made_count = sum(
-        other == device.device_id and not target.stream_id for (other, _), target in targets.items()
-    )
-    count = len(tank.directory.datastreams(device.device_id)) + made_count + 1
-    most = tank.limits.datastreams_per_device_max
-    return _Unreachable("datastream", f"a device may have {most}") if count > most else None
+    return targets.written(), refusals
 
 
 def _may_any(
