@@ -121,9 +121,11 @@ async def caller_of_headers(headers: list[tuple[bytes, bytes]]) -> Caller:
 async def why_not_from_here(scope: Any) -> str:
     """Why an ASGI request by session that changes something may be another site's; blank if not.
 
-    For what is not served by Django, whose own check this is.
+    For what is not served by Django, whose own check this is. A form's token does not count: the
+    body is not looked at.
     """
-    request = ASGIRequest(scope, io.BytesIO())
+    headers = [(name, text) for name, text in scope["headers"] if name != b"content-type"]
+    request = ASGIRequest({**scope, "headers": headers}, io.BytesIO())
     check = _CsrfCheck(lambda _request: HttpResponse())
     check.process_request(request)
     return str(check.process_view(request, _no_view, (), {}) or "")

@@ -292,6 +292,7 @@ def test_a_bulk_write_has_the_parameters_that_it_names(rest: Rest) -> None:
     said = problem(rest.ask("POST", f"{BULK}?create=1", json=[]), 400, "bad-parameter")
     assert "create_missing" in said["detail"]
     assert rest.ask("POST", BULK, json=[]).json() == {"written": 0}
+    problem(rest.ask("POST", f"{BULK}?{'a&' * 1001}", json=[]), 400, "bad-request")
 
 
 def test_nobody_else_writes_in_bulk(rest: Rest, browser: requests.Session) -> None:
@@ -314,6 +315,10 @@ def test_nobody_else_writes_in_bulk(rest: Rest, browser: requests.Session) -> No
     token = {"X-CSRFToken": str(browser.cookies[name])}
     done = browser.post(f"{rest.url}{BULK}?create_missing=1", json=here, headers=token, timeout=30)
     assert (done.status_code, done.json()) == (200, {"written": 1}), done.text
+    # A form, and one that cannot be read, is no bulk write; its token counts in the header only.
+    form = {**token, "Content-Type": "multipart/form-data"}
+    answer = browser.post(f"{rest.url}{BULK}", data=b"x", headers=form, timeout=30)
+    problem(answer, 415, "unsupported-media-type")
     other_site = {**token, "Origin": "http://evil.test"}
     answer = browser.post(f"{rest.url}{BULK}", json=[], headers=other_site, timeout=30)
     problem(answer, 403, "csrf-failed")

@@ -94,6 +94,8 @@ REFUSALS: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", DEVICES, {"data": b"[" * 100_000, "headers": JSON}, 400, "malformed-body"),
     ("POST", DEVICES, {"data": b"[" * 50 + b"]" * 50, "headers": JSON}, 400, "malformed-body"),
     ("POST", DEVICES, {"data": b"[" + b"1," * 200_000 + b"1]", "headers": JSON}, 400, "malformed-body"),
+    ("PATCH", f"{DEVICES}/1", {"data": b'{"key":' * 400 + b"1" + b"}" * 400, "headers": JSON}, 400, "malformed-body"),
+    ("GET", f"{DEVICES}?page_size=--5", {}, 400, "bad-parameter"),
     ("POST", DEVICES, {"data": b" " * 2_000_000, "headers": JSON}, 413, "too-large"),
     ("POST", DEVICES, {"data": b" " * 20_000_000, "headers": JSON}, 413, "too-large"),
     ("POST", DEVICES, {"data": b"", "headers": JSON}, 422, "validation-failed"),

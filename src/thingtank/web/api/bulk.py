@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from django.core.exceptions import SuspiciousOperation
 from django.http import QueryDict
 
 from thingtank.protocols.xively.times import MalformedTime, parse_time, parse_times
@@ -23,7 +24,7 @@ from thingtank.tank.actions.bulk import (
     record_bulk,
 )
 from thingtank.tank.datapoints import text_of
-from thingtank.tank.errors import LimitReached, TankError, Unauthenticated
+from thingtank.tank.errors import LimitReached, Unauthenticated
 from thingtank.tank.tank import Tank
 from thingtank.web import tank_access
 from thingtank.web.api.admission import (
@@ -36,6 +37,7 @@ from thingtank.web.api.admission import (
 )
 from thingtank.web.api.parameters import Parameter, read_parameters, truth
 from thingtank.web.problems import (
+    BAD_REQUEST,
     CSRF_FAILED,
     INTERNAL,
     LIMIT_REACHED,
@@ -265,7 +267,9 @@ def _problem_of(error: Exception) -> Problem:
         return Problem(LIMIT_REACHED, str(error))
     if isinstance(error, TimeoutError):
         return Problem(UNAVAILABLE, "finding out who asks takes too long", retry_after_s=5)
-    problem = problem_of(error) if isinstance(error, TankError | ProblemRaised) else None
+    if isinstance(error, SuspiciousOperation):  # a query of very many parameters
+        return Problem(BAD_REQUEST)
+    problem = problem_of(error)
     if problem is None:
         log.exception("api_request_failed", method="POST")
         problem = Problem(INTERNAL)
