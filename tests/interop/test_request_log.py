@@ -118,10 +118,10 @@ def put(
     return act
 
 
-def change(key: str, body: dict[str, Any]) -> Callable[[House], None]:
+def change(key: str, body: dict[str, Any], **more: str) -> Callable[[House], None]:
     def act(house: House) -> None:
         url = f"{house.server.url}/api/devices/{house.feed_id}"
-        headers = {"X-ApiKey": getattr(house, key, key)}
+        headers = {"X-ApiKey": getattr(house, key, key), **more}
         requests.patch(url, json=body, headers=headers, timeout=WAIT_S_MAX)
 
     return act
@@ -303,7 +303,8 @@ CASES: dict[str, tuple[Callable[[House], None], str, str, str, str, str]] = {
     "REST API": (change("master", {"description": "A lamp"}), "api", "PATCH", "200", "key “tests”", ""),
     "REST API, a right is missing": (change("porch", {"description": "x"}), "api", "PATCH", "403", "key “Porch”", "lacks put"),
     "REST API, a wrong key": (change(WRONG, {"description": "x"}), "api", "PATCH", "401", "somebody unknown", "the API key is not known"),
-    "REST API, a value is wrong": (change("master", {"tags": 7}), "api", "PATCH", "422", "key “tests”", "tags"),
+    "REST API, a value is wrong": (change("master", {"tags": 7}), "api", "PATCH", "422", "key “tests”", "/tags Expected a list of items"),
+    "REST API, of another state": (change("master", {"description": "x"}, **{"If-Match": '"x"'}), "api", "PATCH", "412", "key “tests”", "It has changed since it was read"),
     "TCP": (over_tcp("put", "master"), "xively_tcp", "PUT", "200", "key “tests”", ""),
     "TCP, a right is missing": (over_tcp("put", "porch"), "xively_tcp", "PUT", "403", "key “Porch”", "lacks put"),
     "TCP, to subscribe": (over_tcp("subscribe", "porch"), "xively_tcp", "subscribe", "200", "key “Porch”", ""),

@@ -140,5 +140,7 @@ def _holds_secret(value: Any, depth: int) -> bool:
     if not depth:
         return True
     if isinstance(value, dict):
-        return any(is_secret(name) or _holds_secret(each, depth - 1) for name, each in value.items())
+        return any(
+            is_secret(name) or _holds_secret(each, depth - 1) for name, each in value.items()
+        )
     return isinstance(value, list) and any(_holds_secret(each, depth - 1) for each in value)

@@ -134,7 +134,7 @@ def whole(
     """A whole number."""
 
     def parse(value: str) -> int:
-        if not (value.isascii() and value.lstrip("-").isdigit() and len(value) <= 18):
+        if not (value.isascii() and value.removeprefix("-").isdigit() and len(value) <= 18):
             raise ValueError("must be a whole number")
         if not least <= int(value) <= most:
             raise ValueError(f"must be between {least} and {most}")

@@ -9,7 +9,6 @@ from django.http.request import RawPostDataException, UnreadablePostError
 from thingtank.net.blotting import shown_body, shown_headers, shown_path
 from thingtank.tank.access import Caller, named
 from thingtank.tank.events import Asked, RequestServed
-from thingtank.tank.request_log import BODY_BYTES_MAX
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
 from thingtank.web import tank_access
@@ -50,7 +49,7 @@ def note(
         (time.perf_counter_ns() - started_ns) // 1000,
         _reason(caller, device, reason),
         shown_body(_sent(request)),
-        shown_body(answer.content[: BODY_BYTES_MAX * 2]),
+        shown_body(answer.content),
         caller,
     )
     tank_access.tell(_note, tank, served)

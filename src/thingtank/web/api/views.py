@@ -184,7 +184,6 @@ class ApiView(ViewSet):
         """Answer a refusal as problem details; what is a bug is logged and told nothing of."""
         if isinstance(exc, _Replayed):
             return _replay(exc.answer)
-        self._reason = str(exc)
         has_body = self.request.method in _CHANGES
         if isinstance(exc, ValidationFailed | LimitReached) and not has_body:
             problem: Problem | None = query_problem(exc)
@@ -194,6 +193,8 @@ class ApiView(ViewSet):
             log.exception("api_request_failed", method=self.request.method)
             self._reason = SERVERS_OWN
             problem = Problem(INTERNAL)
+        else:
+            self._reason = problem.detail or problem.type.meaning
         return problem_response(problem, self.request.path)
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
