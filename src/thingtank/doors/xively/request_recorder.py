@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 
 from thingtank.doors.xively.exchange import Exchange
 from thingtank.doors.xively.responses import Reply
-from thingtank.net.blotting import shown_headers, shown_path
+from thingtank.net.blotting import shown_body, shown_headers, shown_path
 from thingtank.net.http_request import RequestHead
 from thingtank.protocols.xively.paths import OneFeedPath, XivelyPath
-from thingtank.tank.events import Asked, RequestServed
+from thingtank.tank.events import REFUSED, Asked, RequestServed
 from thingtank.tank.request_log import BODY_BYTES_MAX
 from thingtank.tank.tank import Tank
 
@@ -59,6 +59,9 @@ class RequestRecorder:
         if asked is None:
             return
         outcome_of = self._words.outcome_of
+        # What was taken is a feed's document, which has no secrets; what was refused may be anything.
+        is_taken = reply.status < REFUSED
+        sent = exchange.body[:BODY_BYTES_MAX] if is_taken else shown_body(exchange.body)
         self._tank.request_log.note(
             RequestServed(
                 self._tank.clock.now_us(),
@@ -66,7 +69,7 @@ class RequestRecorder:
                 reply.status,
                 duration_us,
                 exchange.reason,
-                exchange.body[:BODY_BYTES_MAX],
+                sent,
                 reply.body[:BODY_BYTES_MAX],
                 exchange.caller,
                 outcome_of(asked.method, reply.status) if outcome_of is not None else "",

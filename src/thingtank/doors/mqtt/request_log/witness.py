@@ -18,6 +18,7 @@ from thingtank.doors.mqtt.request_log.words import (
     flag_fields,
     shown_topic,
 )
+from thingtank.net.blotting import shown_body
 from thingtank.net.identity.client_address import address_of
 from thingtank.protocols.mqtt.connection import Connection
 from thingtank.protocols.mqtt.messages import Subscription
@@ -27,7 +28,7 @@ from thingtank.protocols.mqtt.session import Session
 from thingtank.tank.access import Caller
 from thingtank.tank.errors import NoSuchDevice
 from thingtank.tank.events import Asked, RequestServed
-from thingtank.tank.request_log import BLOT, BODY_BYTES_MAX
+from thingtank.tank.request_log import BLOT
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
 
@@ -133,7 +134,7 @@ class MqttWitness:
         is_refused = code >= ReasonCode.UNSPECIFIED_ERROR
         reason = self._why(rights, action, topic, device, code) if is_refused else ""
         asked = self._asked(device, action.upper(), shown_topic(topic), connection, fields)
-        body = b"" if packet is None else bytes(packet.payload[:BODY_BYTES_MAX])
+        body = b"" if packet is None else shown_body(bytes(packet.payload))
         tank_topic = tank_topic_of(topic)
         caller = rights.caller_at(tank_topic) if tank_topic else rights.find_caller()
         status = _REFUSED if is_refused else _ACCEPTED

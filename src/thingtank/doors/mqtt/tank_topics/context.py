@@ -9,6 +9,7 @@ from thingtank.doors.mqtt.access.tank_topic import TankTopic
 from thingtank.doors.mqtt.request_log.reasons import why_nobody
 from thingtank.doors.mqtt.request_log.words import DOOR, code_words, flag_fields, shown_topic
 from thingtank.doors.mqtt.tank_topics.taken import TakenMessages
+from thingtank.net.blotting import shown_body
 from thingtank.net.http_request import RequestHead, Respond
 from thingtank.protocols.mqtt.messages import Message
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
@@ -16,7 +17,6 @@ from thingtank.protocols.mqtt.session import Session
 from thingtank.tank.access import Caller
 from thingtank.tank.errors import Overloaded, Unauthenticated
 from thingtank.tank.events import Asked, RequestServed
-from thingtank.tank.request_log import BODY_BYTES_MAX
 from thingtank.tank.tank import Tank
 
 WAITING_BYTES_MAX = 64 * 2**20  # of messages that wait for more than the journal
@@ -95,7 +95,7 @@ class TopicContext:
                 status,
                 0,
                 why,
-                message.payload[:BODY_BYTES_MAX],
+                shown_body(message.payload),
                 caller=self.find_caller(session, topic),
                 outcome=code_words(code),
             )

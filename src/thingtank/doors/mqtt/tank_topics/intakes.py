@@ -30,6 +30,7 @@ from thingtank.doors.mqtt.request_log.words import (
 )
 from thingtank.doors.mqtt.tank_topics.context import NAME_BYTES_MAX, TopicContext, address_of
 from thingtank.doors.mqtt.tank_topics.error_table import answer_of
+from thingtank.net.blotting import shown_body
 from thingtank.net.eager import run_eagerly
 from thingtank.protocols.mqtt.access import Rights
 from thingtank.protocols.mqtt.intake import Done
@@ -48,7 +49,7 @@ from thingtank.tank.actions.datapoints import (
 from thingtank.tank.actions.feeds import delete_other_datastreams, write_feed
 from thingtank.tank.changes import DatastreamWrite, DeviceChange
 from thingtank.tank.errors import StorageFailed, TankError
-from thingtank.tank.events import Asked, DatapointsRecorded, RequestServed
+from thingtank.tank.events import REFUSED, Asked, DatapointsRecorded, RequestServed
 from thingtank.tank.interfaces import Pending
 from thingtank.tank.request_log import BODY_BYTES_MAX
 from thingtank.tank.things import Device
@@ -214,6 +215,9 @@ class DocumentIntake:
         if asked is None:
             asked = self._remember_asked(session, message)
         caller = taking.caller or self._context.find_caller(session, self._topic)
+        # What was taken is a feed's document, which has no secrets; what was refused may be anything.
+        is_taken = status < REFUSED
+        sent = message.payload[:BODY_BYTES_MAX] if is_taken else shown_body(message.payload)
         tank.request_log.note(
             RequestServed(
                 tank.clock.now_us(),
@@ -221,7 +225,7 @@ class DocumentIntake:
                 status,
                 duration_us,
                 why,
-                message.payload[:BODY_BYTES_MAX],
+                sent,
                 caller=caller,
                 outcome=code_words(reason),
             )
