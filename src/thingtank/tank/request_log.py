@@ -50,6 +50,7 @@ _ENTRY_BYTES = 600  # what one takes besides its bodies
 _SECOND_US = 1_000_000
 
 Wants: TypeAlias = Callable[[RequestServed], bool]
+WantsDevice: TypeAlias = Callable[[int], bool]
 
 
 class _Kept(NamedTuple):
@@ -169,15 +170,20 @@ class RequestLog:
         both = self._own.of_device(device_id), self._others.of_device(device_id)
         return list(heapq.merge(*both, key=_newest))
 
-    def newest(self, wants: Wants, count_max: int) -> list[RequestServed]:
+    def newest(
+        self, wants_device: WantsDevice, wants: Wants, count_max: int
+    ) -> list[RequestServed]:
         """The newest of all devices' that somebody wants, newest first.
 
-        Of very many only LOOKED_AT_MAX are looked at.
+        Args:
+            wants_device: whether anything of a device, by its id, is wanted.
+            wants: whether one of its requests is. Of very many only LOOKED_AT_MAX are looked at.
         """
         rings = [
             rings.of_device(device_id)
             for rings in (self._own, self._others)
             for device_id in rings.device_ids()
+            if wants_device(device_id)
         ]
         looked_at = islice(heapq.merge(*rings, key=_newest), LOOKED_AT_MAX)
         return list(islice(filter(wants, looked_at), count_max))

@@ -18,6 +18,10 @@ KEY = Caller(ALICE, ApiKey(1, 1, "Porch", (Permission(ACCESS_METHODS),)))
 WRONG_KEY = None
 
 
+def anything(_: object) -> bool:
+    return True
+
+
 def served(
     device_id: int, at_us: int, body: bytes = b"", caller: Caller | None = KEY, status: int = 200
 ) -> RequestServed:
@@ -159,5 +163,18 @@ async def test_the_newest_of_all_devices_come_first_and_only_those_that_are_want
     for at_us in range(30):
         device_id = world.first if at_us % 2 else world.second
         world.log.note(served(device_id, at_us, caller=KEY if at_us % 3 else None))
-    newest = world.log.newest(lambda event: event.device_id == world.first, 5)
+    newest = world.log.newest(lambda device_id: device_id == world.first, anything, 5)
     assert [event.at_us for event in newest] == [29, 27, 25, 23, 21]
+    refused = world.log.newest(anything, lambda event: event.caller is None, 3)
+    assert [event.at_us for event in refused] == [27, 24, 21]
+
+
+async def test_what_is_asked_of_others_devices_hides_no_ones_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_log, "LOOKED_AT_MAX", 10)
+    world.log.note(served(world.first, 0))
+    for at_us in range(1, 20):
+        world.log.note(served(world.second, at_us))
+    newest = world.log.newest(lambda device_id: device_id == world.first, anything, 5)
+    assert [event.at_us for event in newest] == [0]

@@ -59,7 +59,7 @@ class RequestRecorder:
         if asked is None:
             return
         outcome_of = self._words.outcome_of
-        # What was taken is a feed's document, which has no secrets; what was refused may be anything.
+        # What was taken is a feed's document, without secrets; what was refused may be anything.
         is_taken = reply.status < REFUSED
         sent = exchange.body[:BODY_BYTES_MAX] if is_taken else shown_body(exchange.body)
         self._tank.request_log.note(

@@ -38,9 +38,9 @@ async def requests(
     tank: Tank, tail: RequestTail, caller: Caller, terms: Terms, stopping: asyncio.Event
 ) -> AsyncGenerator[bytes, None]:
     """The messages of one stream, until `stopping` is set."""
-    wants = RequestFilter(tank, caller, asked_of(terms)).wants
-    with tail.hear(wants) as hearing:
-        seen = tank.request_log.newest(wants, SHOWN_AT_FIRST_MAX)
+    wanted = RequestFilter(tank, caller, asked_of(terms))
+    with tail.hear(wanted.wants) as hearing:
+        seen = wanted.newest(SHOWN_AT_FIRST_MAX)
         yield RETRY + message("hello", {"rows": [request_row(tank, each) for each in seen]})
         silent_s = 0.0
         while not stopping.is_set():

@@ -56,18 +56,27 @@ class RequestFilter:
         self._key = asked.key.casefold()
         self._text = asked.text.casefold()
 
+    def newest(self, count_max: int) -> list[RequestServed]:
+        """The newest that are kept, newest first."""
+        return self._tank.request_log.newest(self._wants_device, self._wants_of_it, count_max)
+
     def wants(self, served: RequestServed) -> bool:
         """Whether to show it."""
+        return self._wants_of_it(served) and self._wants_device(served.device_id)
+
+    def _wants_device(self, device_id: int) -> bool:
+        try:
+            device = self._tank.directory.get_device(device_id)
+        except NoSuchDevice:
+            return False
+        return may_reach(self._caller, "put", device) and self._is_named(device)
+
+    def _wants_of_it(self, served: RequestServed) -> bool:
+        """Whether to show it if its device is wanted."""
         asked = self._asked
         if asked.refused and not served.is_refused:
             return False
         if asked.door and served.asked.door != asked.door:
-            return False
-        try:
-            device = self._tank.directory.get_device(served.device_id)
-        except NoSuchDevice:
-            return False
-        if not may_reach(self._caller, "put", device) or not self._is_named(device):
             return False
         if self._key and self._key not in who_of(served.caller).casefold():
             return False

@@ -215,7 +215,7 @@ class DocumentIntake:
         if asked is None:
             asked = self._remember_asked(session, message)
         caller = taking.caller or self._context.find_caller(session, self._topic)
-        # What was taken is a feed's document, which has no secrets; what was refused may be anything.
+        # What was taken is a feed's document, without secrets; what was refused may be anything.
         is_taken = status < REFUSED
         sent = message.payload[:BODY_BYTES_MAX] if is_taken else shown_body(message.payload)
         tank.request_log.note(

@@ -41,8 +41,7 @@ def requests(request: HttpRequest) -> HttpResponse:
 
 
 async def _look(tank: Tank, caller: Caller, asked: Asked) -> list[RequestRow]:
-    wants = RequestFilter(tank, caller, asked).wants
-    seen = tank.request_log.newest(wants, SHOWN_AT_FIRST_MAX)
+    seen = RequestFilter(tank, caller, asked).newest(SHOWN_AT_FIRST_MAX)
     return [request_row(tank, each) for each in seen]
 
 
