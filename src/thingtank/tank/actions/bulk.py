@@ -8,7 +8,8 @@ import msgspec
 from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.actions.datastreams import add_missing, draft
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, DatapointRows
-from thingtank.tank.errors import LimitReached, NoSuchDevice, ValidationFailed
+from thingtank.tank.device_names import find_device_named
+from thingtank.tank.errors import LimitReached, ValidationFailed
 from thingtank.tank.events import DatapointsRecorded
 from thingtank.tank.keys import ACCESS_METHODS
 from thingtank.tank.tank import Tank
@@ -16,8 +17,6 @@ from thingtank.tank.things import TEXT_CHARS_MAX, Device
 
 BULK_DATAPOINTS_MAX = 10_000
 REFUSALS_MAX = 100  # told of one write
-
-_NUMBER_CHARS_MAX = 18
 
 
 class BulkPoint(msgspec.Struct, frozen=True, gc=False):
@@ -126,7 +125,7 @@ class _Targets:
         return [target for target in self._targets.values() if target.rows.values]
 
     def _look_up(self, device_name: int | str, name: str) -> _Target | _Unreachable:
-        device = _device_of(self._tank, device_name)
+        device = find_device_named(self._tank.directory, device_name)
         if device is None or not _may_any(self._caller, ACCESS_METHODS, device, name):
             return _Unreachable("device", f"there is no device {str(device_name)[:80]}")
         if not _may_any(self._caller, ("put", "post"), device, name):
@@ -189,18 +188,6 @@ def _may_any(
     caller: Caller, methods: Sequence[str], device: Device, datastream: str | None
 ) -> bool:
     return any(may_reach(caller, method, device, datastream) for method in methods)
-
-
-def _device_of(tank: Tank, name: int | str) -> Device | None:
-    directory = tank.directory
-    try:
-        if isinstance(name, int):
-            return directory.get_device(name)
-        if name.isascii() and name.isdigit() and len(name) <= _NUMBER_CHARS_MAX:
-            return directory.get_device(int(name))
-    except NoSuchDevice:
-        return None
-    return directory.find_device_by_uuid(name)
 
 
 async def _make_missing(tank: Tank, targets: Sequence[_Target]) -> None:

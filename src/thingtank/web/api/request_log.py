@@ -8,11 +8,12 @@ from django.http.request import RawPostDataException, UnreadablePostError
 
 from thingtank.net.blotting import shown_body, shown_headers, shown_path
 from thingtank.tank.access import Caller, named
+from thingtank.tank.device_names import find_device_named
 from thingtank.tank.events import Asked, RequestServed
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
 from thingtank.web import tank_access
-from thingtank.web.api.visible import device_named, may_know
+from thingtank.web.api.visible import may_know
 
 DOOR = "api"
 USER_AGENT_BYTES_MAX = 200
@@ -39,7 +40,7 @@ def note(
         reason: why it was refused; blank when it was not.
     """
     tank = tank_access.tank()
-    device = device_named(tank, device_name)
+    device = find_device_named(tank.directory, device_name)
     if device is None:
         return
     served = RequestServed(

@@ -1,12 +1,11 @@
 """Which devices and datastreams a caller may know of; what it may not is as if not there."""
 
 from thingtank.tank.access import Caller, may_reach
+from thingtank.tank.device_names import find_device_named
 from thingtank.tank.errors import NoSuchDatastream, NoSuchDevice
 from thingtank.tank.keys import ACCESS_METHODS
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Datastream, Device
-
-_NUMBER_CHARS_MAX = 18
 
 
 def find_device(tank: Tank, caller: Caller, name: str) -> Device:
@@ -15,7 +14,7 @@ def find_device(tank: Tank, caller: Caller, name: str) -> Device:
     Raises:
         NoSuchDevice: there is none, or none of its methods is the caller's.
     """
-    device = device_named(tank, name)
+    device = find_device_named(tank.directory, name)
     if device is None or not may_know(caller, device):
         raise _no_device(name)
     return device
@@ -29,7 +28,7 @@ def find_datastream(
     Raises:
         NoSuchDevice, NoSuchDatastream: as `find_device`.
     """
-    device = device_named(tank, device_name)
+    device = find_device_named(tank.directory, device_name)
     if device is None or not may_know(caller, device, name):
         raise _no_device(device_name)
     datastream = tank.directory.datastreams(device.device_id).get(name)
@@ -44,7 +43,7 @@ def datastreams_of(tank: Tank, caller: Caller, device_name: str) -> tuple[Device
     Raises:
         NoSuchDevice: there is none, or the caller may know of nothing of it.
     """
-    device = device_named(tank, device_name)
+    device = find_device_named(tank.directory, device_name)
     if device is None:
         raise _no_device(device_name)
     streams = tank.directory.datastreams(device.device_id).values()
@@ -52,16 +51,6 @@ def datastreams_of(tank: Tank, caller: Caller, device_name: str) -> tuple[Device
     if not known and not may_know(caller, device):
         raise _no_device(device_name)
     return device, known
-
-
-def device_named(tank: Tank, name: str) -> Device | None:
-    """The device of a number or uuid, whoever may know of it."""
-    if name.isascii() and name.isdigit() and len(name) <= _NUMBER_CHARS_MAX:
-        try:
-            return tank.directory.get_device(int(name))
-        except NoSuchDevice:
-            return None
-    return tank.directory.find_device_by_uuid(name)
 
 
 def may_know(caller: Caller, device: Device, datastream: str | None = None) -> bool:

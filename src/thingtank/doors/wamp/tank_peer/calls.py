@@ -17,7 +17,7 @@ from thingtank.doors.wamp.request_log import DOOR
 from thingtank.doors.wamp.tank_peer.access import CallerOf
 from thingtank.doors.wamp.tank_peer.error_table import answer_of
 from thingtank.doors.wamp.tank_peer.procedures import Procedure
-from thingtank.doors.wamp.tank_peer.resources.shared import Context, device_named, plain
+from thingtank.doors.wamp.tank_peer.resources.shared import Context, plain
 from thingtank.net.blotting import shown_harmless
 from thingtank.net.eager import run_eagerly
 from thingtank.protocols.wamp.answers import INVALID_PAYLOAD, RUNTIME_ERROR
@@ -25,7 +25,8 @@ from thingtank.protocols.wamp.errors import UnconvertiblePayload
 from thingtank.protocols.wamp.procedures import RouterCall
 from thingtank.protocols.xively.errors import XivelyError
 from thingtank.tank.access import Caller
-from thingtank.tank.errors import NoSuchDevice, TankError, Unavailable
+from thingtank.tank.device_names import find_device_named
+from thingtank.tank.errors import TankError, Unavailable
 from thingtank.tank.events import Asked, RequestServed
 from thingtank.tank.request_log import SERVERS_OWN
 from thingtank.tank.tank import Tank
@@ -127,8 +128,8 @@ class Calls:
         try:
             named = procedure.shape.find_device_name(call.payload.elements)
             is_name = isinstance(named, str) or (type(named) is int and 0 <= named <= _NUMBER_MAX)
-            return device_named(self._tank, named) if is_name else None
-        except (NoSuchDevice, UnconvertiblePayload):
+            return find_device_named(self._tank.directory, named) if is_name else None
+        except UnconvertiblePayload:
             return None
 
     def _count(self, caller: Caller) -> None:

@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from thingtank.tank.access import check_reach
 from thingtank.tank.actions.messages import send_message
 from thingtank.tank.device_events import StoredEvent
+from thingtank.tank.device_names import find_device_named
 from thingtank.tank.errors import ValidationFailed
 from thingtank.tank.kept_messages import KeptMessage
 from thingtank.tank.messaging.permissions import Party
@@ -35,7 +36,7 @@ from thingtank.web.api.paging import (
 )
 from thingtank.web.api.parameters import bad_parameter
 from thingtank.web.api.views import ApiView
-from thingtank.web.api.visible import device_named, find_device, may_know
+from thingtank.web.api.visible import find_device, may_know
 
 KEPT_READ_MAX = 10_000  # of one device; it may have no more kept
 EVENTS_PAGE_MAX = 200
@@ -68,7 +69,7 @@ class MessagesView(ApiView):
         if not name:
             return Party(self.caller)
         tank = tank_access.tank()
-        device = device_named(tank, name)
+        device = find_device_named(tank.directory, name)
         if device is None or not may_know(self.caller, device):
             raise ValidationFailed([("sender", "is no device")])
         check_reach(self.caller, "put", device)

@@ -18,6 +18,7 @@ from thingtank.tank.actions.triggers import (
     test_trigger,
     update_trigger,
 )
+from thingtank.tank.device_names import find_device_named
 from thingtank.tank.errors import NoSuchDevice, NoSuchTrigger
 from thingtank.tank.triggers import KINDS, Trigger
 from thingtank.web import tank_access
@@ -32,7 +33,7 @@ from thingtank.web.api.trigger_shapes import (
     trigger_etag,
 )
 from thingtank.web.api.views import ApiView
-from thingtank.web.api.visible import device_named, may_know
+from thingtank.web.api.visible import may_know
 from thingtank.web.workbench.pages import address_of
 
 _LIST = (
@@ -93,7 +94,7 @@ class TriggersView(ApiView):
         """Those that the caller may see, of one device or of all; the tank bounds how many."""
         tank, device_id = tank_access.tank(), None
         if device_name:
-            device = device_named(tank, device_name)
+            device = find_device_named(tank.directory, device_name)
             if device is None or not may_reach(self.caller, "get", device):
                 return
             device_id = device.device_id

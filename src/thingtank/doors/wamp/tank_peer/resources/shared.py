@@ -11,6 +11,7 @@ from thingtank.documents.feeds import Bodies
 from thingtank.protocols.wamp.procedures import RouterCall
 from thingtank.protocols.xively.query import Parameters, parse_instant
 from thingtank.tank.access import Caller
+from thingtank.tank.device_names import find_device_named
 from thingtank.tank.errors import NoSuchAccount, NoSuchDevice, Unauthenticated, ValidationFailed
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
@@ -23,8 +24,6 @@ Term = str | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | float | b
 """A value, or a term of a question as Xively's queries have it. CBOR knows longer integers."""
 Document = dict[str, Any]
 """One of Xively's JSON documents."""
-
-_NUMBER_CHARS_MAX = 18
 
 plain: Callable[[Any], Any] = msgspec.to_builtins
 """A body in values that every serializer has."""
@@ -78,7 +77,9 @@ class Context:
         Raises:
             NoSuchDevice.
         """
-        self.device = device_named(self.tank, feed)
+        self.device = find_device_named(self.tank.directory, feed)
+        if self.device is None:
+            raise NoSuchDevice(f"there is no feed {str(feed)[:80]}")
         return self.device
 
     def account_id_of(self, user: str) -> int:
@@ -98,23 +99,6 @@ class Context:
         if caller.is_operator or (caller.account is not None and caller.account.is_admin):
             raise NoSuchAccount(f"there is no account {user[:64]}")
         return 0  # which others are refused, as for one that there is
-
-
-def device_named(tank: Tank, feed: FeedName) -> Device:
-    """The device of a feed's number, or of a uuid.
-
-    Raises:
-        NoSuchDevice.
-    """
-    directory = tank.directory
-    if isinstance(feed, int):
-        return directory.get_device(feed)
-    if feed.isascii() and feed.isdigit() and len(feed) <= _NUMBER_CHARS_MAX:
-        return directory.get_device(int(feed))
-    device = directory.find_device_by_uuid(feed)
-    if device is None:
-        raise NoSuchDevice("there is no such feed")
-    return device
 
 
 def json_of(document: object) -> bytes:
