@@ -13,6 +13,7 @@ from thingtank.web.problems import (
     API_PREFIX,
     BAD_REQUEST,
     INTERNAL,
+    RETRY_AFTER_S,
     STORAGE_FAILED,
     Problem,
     ProblemType,
@@ -20,8 +21,6 @@ from thingtank.web.problems import (
 )
 
 log = structlog.get_logger()
-
-RETRY_AFTER_S = 30
 
 # What a database says → what a page says of the server.
 _REASONS = {

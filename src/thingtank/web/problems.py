@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import HttpResponse
 
 from thingtank.tank.errors import (
@@ -26,6 +26,7 @@ from thingtank.tank.errors import (
     UuidTaken,
     ValidationFailed,
 )
+from thingtank.web.database.connections import reason_of
 
 log = structlog.get_logger()
 
@@ -249,8 +250,8 @@ def problem_of(error: Exception, pointers: Mapping[str, str] | None = None) -> P
     """
     if isinstance(error, ProblemRaised):
         return error.problem
-    if isinstance(error, OperationalError):
-        log.error("api_request_failed", reason=str(error))
+    if isinstance(error, OperationalError | InterfaceError):
+        log.error("api_request_failed", reason=reason_of(error))
         detail = "the database cannot be used just now"
         return Problem(STORAGE_FAILED, detail, retry_after_s=RETRY_AFTER_S)
     if not isinstance(error, TankError):

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from thingtank.protocols.xively.times import format_times
 from thingtank.tank.datapoints import Datapoint, number_of
+from thingtank.tank.errors import NoSuchAccount
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Datastream, Device
 from thingtank.web.api.conditions import etag_of
@@ -44,7 +45,7 @@ class Bodies:
             "location": None if location is None else msgspec.structs.asdict(location),
             "retention_s": device.retention_s,
             "properties": dict(device.properties),
-            "owner": owner_of(self._tank, device),
+            "owner": login_of(self._tank, device.account_id),
             "product_id": device.product_id,
             "device_serial": device.device_serial,
             "created_at": time_text(device.created_us),
@@ -103,12 +104,15 @@ def datastream_etag(tank: Tank, datastream: Datastream, *, exact: bool = False) 
     return etag_of((datastream, tank.archive.current(datastream.stream_id), exact))
 
 
-def owner_of(tank: Tank, device: Device) -> str:
-    """The login of who owns a device."""
-    return tank.directory.get_account(device.account_id).login
+def login_of(tank: Tank, account_id: int) -> str:
+    """An account's login; blank when it is gone, and its things are about to."""
+    try:
+        return tank.directory.get_account(account_id).login
+    except NoSuchAccount:
+        return ""
 
 
 def device_etag(tank: Tank, device: Device) -> str:
     """The entity tag of a device in this state."""
     version = msgspec.structs.replace(device, properties={})
-    return etag_of((version, dict(device.properties), owner_of(tank, device)))
+    return etag_of((version, dict(device.properties), login_of(tank, device.account_id)))

@@ -8,8 +8,8 @@ from rest_framework import serializers
 
 from thingtank.tank.deliveries import Attempt, Delivery, DeliveryState
 from thingtank.tank.tank import Tank
+from thingtank.web.api.bodies import login_of
 from thingtank.web.api.fields import ApiSerializer
-from thingtank.web.api.key_shapes import login_of
 from thingtank.web.api.parameters import time_text
 
 STATES = tuple(state.value for state in DeliveryState)

@@ -6,7 +6,6 @@ import msgspec
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from thingtank.tank.errors import NoSuchAccount
 from thingtank.tank.keys import (
     ACCESS_METHODS,
     MINIMUM_INTERVAL_S_MAX,
@@ -19,11 +18,10 @@ from thingtank.tank.keys import (
 )
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import TEXT_CHARS_MAX
+from thingtank.web.api.bodies import login_of
 from thingtank.web.api.conditions import etag_of
 from thingtank.web.api.fields import ApiSerializer, Choice, Instant, Text, Truth, Whole
-from thingtank.web.api.parameters import time_text
-
-DEVICE_ID_MAX = 2**53
+from thingtank.web.api.parameters import NUMBER_MAX, time_text
 
 _PERMISSION = {
     "access_methods": ["get", "put"],
@@ -52,7 +50,7 @@ _READ_KEY = {
 class ResourceSerializer(ApiSerializer):
     """A device, or one datastream of it."""
 
-    device = Whole(min_value=1, max_value=DEVICE_ID_MAX, help_text="Its number.")
+    device = Whole(min_value=1, max_value=NUMBER_MAX, help_text="Its number.")
     datastream = Text(
         required=False, allow_null=True, default=None, allow_blank=False, max_length=TEXT_CHARS_MAX,
         help_text="Its name; null for the whole device.",
@@ -131,11 +129,11 @@ def key_body(tank: Tank, base_url: str, key: ApiKey) -> dict[str, Any]:
     """A key as answers have it.
 
     Args:
-        base_url: of the list of keys.
+        base_url: of the API, without a slash at the end.
     """
     return {
         "id": key.key_id,
-        "url": f"{base_url}/{key.key_id}",
+        "url": f"{base_url}/keys/{key.key_id}",
         "label": key.label,
         "permissions": [_permission_body(permission) for permission in key.permissions],
         "private_access": key.private_access,
@@ -152,14 +150,6 @@ def _permission_body(permission: Permission) -> dict[str, Any]:
         for resource in permission.resources
     ]
     return {**msgspec.structs.asdict(permission), "resources": resources}
-
-
-def login_of(tank: Tank, account_id: int) -> str:
-    """An account's login; blank when it is gone."""
-    try:
-        return tank.directory.get_account(account_id).login
-    except NoSuchAccount:
-        return ""
 
 
 def key_etag(tank: Tank, key: ApiKey) -> str:

@@ -12,9 +12,11 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from thingtank.web.api.parameters import Parameter, Terms, bad_parameter, text, whole
+from thingtank.web.problems import ProblemRaised
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 1000
+CURSOR_NUMBER_MAX = 2**62
 CURSOR_CHARS_MAX = 4096  # a title of 255 characters, each six bytes of JSON, in base 64
 
 Item = TypeVar("Item")
@@ -26,7 +28,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         order: what the list is ordered by; it must be the same.
-        key, number: of the item that the page goes on from.
+        key, number: of the item that the page goes on from; numbers up to CURSOR_NUMBER_MAX.
         is_back: the page ends before that item, and does not begin after it.
     """
 
@@ -63,10 +65,18 @@ def cursor_of(terms: Terms) -> Cursor | None:
         decoded = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
         cursor = msgspec.json.decode(decoded, type=Cursor)
     except (binascii.Error, ValueError):  # msgspec's own are ValueErrors
-        raise bad_parameter("cursor", "must be from a next or previous link") from None
+        raise foreign_cursor() from None
+    numbers = [each for each in (cursor.key, cursor.number) if not isinstance(each, str)]
+    if any(abs(each) > CURSOR_NUMBER_MAX for each in numbers):
+        raise foreign_cursor()
     if cursor.order != terms["order"]:
         raise bad_parameter("cursor", f"belongs to a list ordered by {cursor.order[:40]}")
     return cursor
+
+
+def foreign_cursor() -> ProblemRaised:
+    """The refusal of a cursor that no link of this list has."""
+    return bad_parameter("cursor", "must be from a next or previous link")
 
 
 def cursor_text(cursor: Cursor) -> str:
@@ -130,7 +140,7 @@ def page_in_memory(
         try:
             ordered = [item for item in ordered if _is_beyond(place_of(item), mark, is_up)]
         except TypeError:  # another list's, whose items are ordered by words and not by numbers
-            raise bad_parameter("cursor", "must be from a next or previous link") from None
+            raise foreign_cursor() from None
         if cursor.is_back:
             ordered.reverse()
     return page_of(ordered[: terms["page_size"] + 1], terms, place_of)

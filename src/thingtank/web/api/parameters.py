@@ -19,6 +19,8 @@ from thingtank.web.problems import BAD_PARAMETER, ItemError, Problem, ProblemRai
 Schema = dict[str, Any]
 Terms = Mapping[str, Any]
 
+NUMBER_MAX = 2**53  # of a thing: what JSON's readers keep exactly
+
 _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
 

@@ -19,8 +19,7 @@ from thingtank.tank.triggers import (
 )
 from thingtank.web.api.conditions import etag_of
 from thingtank.web.api.fields import ApiSerializer, Choice, Text, Truth, Whole
-from thingtank.web.api.key_shapes import DEVICE_ID_MAX
-from thingtank.web.api.parameters import time_text
+from thingtank.web.api.parameters import NUMBER_MAX, time_text
 
 _CHANGED = {
     "kind": "gt",
@@ -55,7 +54,7 @@ class TriggerSerializer(ApiSerializer):
 
     id = serializers.IntegerField(read_only=True)
     url = serializers.URLField(read_only=True)
-    device: Any = Whole(min_value=1, max_value=DEVICE_ID_MAX, help_text="Its number.")
+    device: Any = Whole(min_value=1, max_value=NUMBER_MAX, help_text="Its number.")
     datastream: Any = Text(
         allow_blank=False, max_length=TEXT_CHARS_MAX, help_text="The name of what it watches."
     )

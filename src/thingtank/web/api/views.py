@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 import structlog
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.response import Response
@@ -136,6 +137,11 @@ class ApiView(ViewSet):
         self._once = name, fingerprint
 
     # --- what actions use ------------------------------------------------------------------------
+
+    @property
+    def base_url(self) -> str:
+        """The API's address, without a slash at the end."""
+        return address_of(self.request._request, reverse("api:root")).rstrip("/")
 
     def read_body(self, shape: type[ApiSerializer], *, partial: bool = False) -> dict[str, Any]:
         """The members of the body that may be written, checked for their types.

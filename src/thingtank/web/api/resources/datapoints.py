@@ -23,7 +23,15 @@ from thingtank.web.api import bulk
 from thingtank.web.api import parameters as query
 from thingtank.web.api.bodies import Bodies, datapoint_bodies
 from thingtank.web.api.conditions import etag_of
-from thingtank.web.api.paging import PAGING, Cursor, CursorPages, Page, cursor_of, page_of
+from thingtank.web.api.paging import (
+    PAGING,
+    Cursor,
+    CursorPages,
+    Page,
+    cursor_of,
+    foreign_cursor,
+    page_of,
+)
 from thingtank.web.api.parameters import EXACT, bad_parameter
 from thingtank.web.api.serializers import (
     DatapointSerializer,
@@ -54,7 +62,6 @@ _LIST = (
     EXACT,
     *PAGING,
 )
-_INT64_MAX = 2**62
 
 
 class DatapointsView(ApiView):
@@ -234,8 +241,8 @@ def _instant(text: str) -> int:
 
 def _cursor_of(terms: query.Terms) -> Cursor | None:
     cursor = cursor_of(terms)
-    if cursor is not None and not (isinstance(cursor.key, int) and abs(cursor.key) < _INT64_MAX):
-        raise bad_parameter("cursor", "must be from a next or previous link")
+    if cursor is not None and not isinstance(cursor.key, int):
+        raise foreign_cursor()
     return cursor
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Coroutine
 from typing import Any, ClassVar
 
-from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
@@ -26,19 +25,17 @@ from thingtank.web.api.delivery_shapes import (
     delivery_body,
     whole_delivery_body,
 )
-from thingtank.web.api.key_shapes import DEVICE_ID_MAX
-from thingtank.web.api.paging import PAGING, Cursor, CursorPages, cursor_of, page_of
-from thingtank.web.api.parameters import bad_parameter
+from thingtank.web.api.paging import PAGING, Cursor, CursorPages, cursor_of, foreign_cursor, page_of
+from thingtank.web.api.parameters import NUMBER_MAX
 from thingtank.web.api.views import ApiView
-from thingtank.web.workbench.pages import address_of
 
 # One fewer than the log reads at once: a page is read one further than it is long.
 _PAGE_MAX = PAGE_DELIVERIES_MAX - 1
 
 _LIST = (
     query.choice("state", "Only those that are in this state.", STATES),
-    query.whole("trigger", "Only those of this trigger.", 1, DEVICE_ID_MAX),
-    query.whole("device", "Only those of this device.", 1, DEVICE_ID_MAX),
+    query.whole("trigger", "Only those of this trigger.", 1, NUMBER_MAX),
+    query.whole("device", "Only those of this device.", 1, NUMBER_MAX),
     query.order(("created",), "-created"),
     PAGING[0],
     query.whole("page_size", "At most so many a page.", 1, _PAGE_MAX, 50),
@@ -91,7 +88,7 @@ class DeliveriesView(ApiView):
         """
         action = get_delivery(tank_access.tank(), self.caller, delivery)
         found, attempts = self._run(delivery, action)
-        body = whole_delivery_body(tank_access.tank(), self._base(), found, attempts)
+        body = whole_delivery_body(tank_access.tank(), self.base_url, found, attempts)
         return self.answer_one(body, etag_of(body))
 
     @extend_schema(operation_id="retry_delivery", request=None, responses=DeliverySerializer)
@@ -123,11 +120,8 @@ class DeliveriesView(ApiView):
                 raise
             raise NoSuchDelivery(f"there is no delivery {delivery_id}") from None
 
-    def _base(self) -> str:
-        return address_of(self.request._request, reverse("api:root")).rstrip("/")
-
     def _body(self, delivery: Delivery) -> dict[str, Any]:
-        return delivery_body(tank_access.tank(), self._base(), delivery)
+        return delivery_body(tank_access.tank(), self.base_url, delivery)
 
 
 async def _first_asked(caller: Caller, action: Coroutine[Any, Any, Any]) -> Any:
@@ -152,7 +146,6 @@ def _account_id(caller: Caller) -> int:
 
 
 def _number_of(cursor: Cursor) -> int:
-    number = cursor.number
-    if not isinstance(number, int) or not 0 <= number <= DEVICE_ID_MAX:
-        raise bad_parameter("cursor", "must be from a next or previous link")
-    return number
+    if not isinstance(cursor.number, int):
+        raise foreign_cursor()
+    return cursor.number

@@ -15,7 +15,15 @@ from thingtank.tank.things import Device, Location
 from thingtank.web import tank_access
 from thingtank.web.api import parameters as query
 from thingtank.web.api.bodies import Bodies, device_etag
-from thingtank.web.api.paging import PAGING, Cursor, CursorPages, Page, cursor_of, page_of
+from thingtank.web.api.paging import (
+    PAGING,
+    Cursor,
+    CursorPages,
+    Page,
+    cursor_of,
+    foreign_cursor,
+    page_of,
+)
 from thingtank.web.api.parameters import Terms, bad_parameter
 from thingtank.web.api.serializers import CreatedDeviceSerializer, DeviceSerializer
 from thingtank.web.api.views import ApiView
@@ -34,7 +42,6 @@ _ORDERS: dict[str, Order] = {
     "title": "title",
     "relevance": "relevance",
 }
-_KEY_MAX = 2**62
 
 _LIST = (
     query.choice(
@@ -227,9 +234,8 @@ def _account_id(caller: Caller) -> int | None:
 def _mark_of(cursor: Cursor, order: Order) -> Mark:
     key, device_id = cursor.key, cursor.number
     fits = isinstance(key, str) if order == "title" else isinstance(key, int)
-    is_small = not isinstance(key, int) or abs(key) < _KEY_MAX
-    if not (fits and is_small and isinstance(device_id, int) and abs(device_id) < _KEY_MAX):
-        raise bad_parameter("cursor", "must be from a next or previous link")
+    if not (fits and isinstance(device_id, int)):
+        raise foreign_cursor()
     assert isinstance(key, int | str), "no float fits"
     return Mark(key, device_id)
 

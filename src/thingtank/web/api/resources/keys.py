@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
@@ -23,7 +22,6 @@ from thingtank.tank.tank import Tank
 from thingtank.web import tank_access
 from thingtank.web.api import parameters as query
 from thingtank.web.api.key_shapes import (
-    DEVICE_ID_MAX,
     KeySerializer,
     RevealedKeySerializer,
     key_body,
@@ -32,13 +30,12 @@ from thingtank.web.api.key_shapes import (
     key_etag,
 )
 from thingtank.web.api.paging import PAGING, CursorPages, page_in_memory
-from thingtank.web.api.parameters import Terms
+from thingtank.web.api.parameters import NUMBER_MAX, Terms
 from thingtank.web.api.views import ApiView
-from thingtank.web.workbench.pages import address_of
 
 _LIST = (
     query.text("q", "Words that all stand in the label, in any case."),
-    query.whole("device", "Only keys that name this device.", 1, DEVICE_ID_MAX),
+    query.whole("device", "Only keys that name this device.", 1, NUMBER_MAX),
     query.order(("created", "label"), "-created"),
     *PAGING,
 )
@@ -164,8 +161,7 @@ class KeysView(ApiView):
         self.conditions.check_change(key_etag(tank_access.tank(), newest))
 
     def _body(self, key: ApiKey) -> dict[str, Any]:
-        base_url = address_of(self.request._request, reverse("api:keys"))
-        return key_body(tank_access.tank(), base_url, key)
+        return key_body(tank_access.tank(), self.base_url, key)
 
 
 def _keys_of(tank: Tank, caller: Caller, device_id: int | None) -> Sequence[ApiKey]:

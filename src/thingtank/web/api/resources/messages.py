@@ -32,9 +32,9 @@ from thingtank.web.api.paging import (
     CursorPages,
     Page,
     cursor_of,
+    foreign_cursor,
     page_in_memory,
 )
-from thingtank.web.api.parameters import bad_parameter
 from thingtank.web.api.views import ApiView
 from thingtank.web.api.visible import find_device, may_know
 
@@ -136,7 +136,7 @@ class EventsView(ApiView):
         if cursor is None:
             return None
         if not isinstance(cursor.number, str) or len(cursor.number) > _ID_CHARS_MAX:
-            raise bad_parameter("cursor", "must be from a next link")
+            raise foreign_cursor()
         return cursor.number
 
 

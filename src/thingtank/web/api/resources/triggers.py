@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
@@ -34,7 +33,6 @@ from thingtank.web.api.trigger_shapes import (
 )
 from thingtank.web.api.views import ApiView
 from thingtank.web.api.visible import may_know
-from thingtank.web.workbench.pages import address_of
 
 _LIST = (
     query.text("device", "Only those of this device, by its number or uuid."),
@@ -180,7 +178,7 @@ class TriggersView(ApiView):
         self._find(trigger)
         tank = tank_access.tank()
         sent = tank_access.run(test_trigger(tank, self.caller, trigger))
-        bodies = [delivery_body(tank, self._base(), delivery) for delivery in sent]
+        bodies = [delivery_body(tank, self.base_url, delivery) for delivery in sent]
         return Response({"deliveries": bodies}, HTTPStatus.ACCEPTED)
 
     def _find(self, trigger_id: int) -> Trigger:
@@ -201,11 +199,8 @@ class TriggersView(ApiView):
     def _check(self, newest: Trigger) -> None:
         self.conditions.check_change(trigger_etag(newest))
 
-    def _base(self) -> str:
-        return address_of(self.request._request, reverse("api:root")).rstrip("/")
-
     def _body(self, trigger: Trigger) -> dict[str, Any]:
-        return trigger_body(self._base(), trigger)
+        return trigger_body(self.base_url, trigger)
 
 
 def _is_wanted(trigger: Trigger, terms: query.Terms) -> bool:
