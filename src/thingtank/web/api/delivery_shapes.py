@@ -99,6 +99,9 @@ class WholeDeliverySerializer(DeliverySerializer):
     attempts = AttemptSerializer(many=True, read_only=True)
 
 
+@extend_schema_serializer(
+    examples=[OpenApiExample("On its way", {"deliveries": [_DELIVERY]}, response_only=True)]
+)
 class TestedSerializer(ApiSerializer):
     """What a test of a trigger sends, one for each channel."""
 

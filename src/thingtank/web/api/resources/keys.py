@@ -24,6 +24,7 @@ from thingtank.web import tank_access
 from thingtank.web.api import parameters as query
 from thingtank.web.api.key_shapes import (
     DEVICE_ID_MAX,
+    READ_KEY,
     KeySerializer,
     RevealedKeySerializer,
     key_body,
@@ -114,7 +115,10 @@ class KeysView(ApiView):
         operation_id="change_key",
         request=KeySerializer,
         responses=KeySerializer,
-        examples=[OpenApiExample("Another label", {"label": "Shed Pi"}, request_only=True)],
+        examples=[
+            OpenApiExample("Another label", {"label": "Shed Pi"}, request_only=True),
+            OpenApiExample("Another label", {**READ_KEY, "label": "Shed Pi"}, response_only=True),
+        ],
     )
     def partial_update(self, request: Any, key: int) -> Response:
         """Change some of what a key may do.

@@ -25,6 +25,7 @@ from thingtank.web.api import parameters as query
 from thingtank.web.api.delivery_shapes import TestedSerializer, delivery_body
 from thingtank.web.api.paging import PAGING, CursorPages, page_in_memory
 from thingtank.web.api.trigger_shapes import (
+    READ_TRIGGER,
     ChangedTriggerSerializer,
     TriggerSerializer,
     trigger_body,
@@ -144,7 +145,12 @@ class TriggersView(ApiView):
         operation_id="change_trigger",
         request=ChangedTriggerSerializer,
         responses=TriggerSerializer,
-        examples=[OpenApiExample("Let it rest", {"is_enabled": False}, request_only=True)],
+        examples=[
+            OpenApiExample("Let it rest", {"is_enabled": False}, request_only=True),
+            OpenApiExample(
+                "Let it rest", {**READ_TRIGGER, "is_enabled": False}, response_only=True
+            ),
+        ],
     )
     def partial_update(self, request: Any, trigger: int) -> Response:
         """Change some of a trigger's condition and receivers.
