@@ -100,7 +100,11 @@ class WholeDeliverySerializer(DeliverySerializer):
 
 
 @extend_schema_serializer(
-    examples=[OpenApiExample("On its way", {"deliveries": [_DELIVERY]}, response_only=True)]
+    examples=[
+        OpenApiExample(
+            "On its way", {"deliveries": [_DELIVERY]}, response_only=True, status_codes=["202"]
+        )
+    ]
 )
 class TestedSerializer(ApiSerializer):
     """What a test of a trigger sends, one for each channel."""
