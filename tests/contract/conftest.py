@@ -90,7 +90,7 @@ class Databases:
         if kind == "mongodb":
             return emulated_mongodb()
         server = self.server(kind)
-        return nullcontext(server.url(server.new_database()))
+        return nullcontext(server.url(server.furnished_database()))
 
     def server(self, kind: str) -> DatabaseServer:
         """The run's server of a kind."""

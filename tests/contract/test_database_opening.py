@@ -19,7 +19,7 @@ def server(request: pytest.FixtureRequest, databases: Databases) -> DatabaseServ
 
 @pytest.fixture
 def name(server: DatabaseServer) -> Iterator[str]:
-    made = server.new_database()
+    made = server.furnished_database()
     yield made
     server.drop(made)
 
@@ -59,10 +59,11 @@ def test_what_is_wrong_with_a_server_is_said(
     databases: Databases, server: DatabaseServer, name: str, tmp_path: Path
 ) -> None:
     url = server.url(name)
+    bare = server.new_database()
     rows = [
         (server.url(name, password="hunter22"), f"127.0.0.1:{server.port} refuses .*password"),
         (server.url("nowhere"), "has no database nowhere; make it with"),
-        (weak_user(server, name), f"does not let user weak_{name} make tables in {name};"),
+        (weak_user(server, bare), f"does not let user weak_{bare} make tables in {bare};"),
         (url.replace(f":{server.port}/", ":1/"), "127.0.0.1:1 cannot be reached: .*refused"),
         (f"{url}?nonsense=1", "knows no option nonsense"),
     ]

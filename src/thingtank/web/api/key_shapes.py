@@ -39,7 +39,7 @@ _KEY = {
     "private_access": True,
     "expires_at": None,
 }
-READ_KEY = {
+_READ_KEY = {
     "id": 12,
     "url": "https://tank.example/api/keys/12",
     **_KEY,
@@ -89,7 +89,7 @@ class PermissionSerializer(ApiSerializer):
 @extend_schema_serializer(
     examples=[
         OpenApiExample("A key for one datastream", _KEY, request_only=True),
-        OpenApiExample("A key for one datastream", READ_KEY, response_only=True),
+        OpenApiExample("A key for one datastream", _READ_KEY, response_only=True),
     ]
 )
 class KeySerializer(ApiSerializer):
@@ -119,7 +119,7 @@ class KeySerializer(ApiSerializer):
 
 
 @extend_schema_serializer(
-    examples=[OpenApiExample("A new key", {**READ_KEY, "api_key": "…"}, response_only=True)]
+    examples=[OpenApiExample("A new key", {**_READ_KEY, "api_key": "…"}, response_only=True)]
 )
 class RevealedKeySerializer(KeySerializer):
     """A key with its secret."""

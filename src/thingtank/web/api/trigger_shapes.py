@@ -33,7 +33,7 @@ _CHANGED = {
     "is_enabled": True,
 }
 _TRIGGER = {"device": 7, "datastream": "temperature", **_CHANGED}
-READ_TRIGGER = {
+_READ_TRIGGER = {
     "id": 3,
     "url": "https://tank.example/api/triggers/3",
     **_TRIGGER,
@@ -47,7 +47,7 @@ READ_TRIGGER = {
 @extend_schema_serializer(
     examples=[
         OpenApiExample("Too warm", _TRIGGER, request_only=True),
-        OpenApiExample("Too warm", READ_TRIGGER, response_only=True),
+        OpenApiExample("Too warm", _READ_TRIGGER, response_only=True),
     ]
 )
 class TriggerSerializer(ApiSerializer):
@@ -97,7 +97,7 @@ class TriggerSerializer(ApiSerializer):
 @extend_schema_serializer(
     examples=[
         OpenApiExample("Warmer than that", _CHANGED, request_only=True),
-        OpenApiExample("Warmer than that", READ_TRIGGER, response_only=True),
+        OpenApiExample("Warmer than that", _READ_TRIGGER, response_only=True),
     ]
 )
 class ChangedTriggerSerializer(TriggerSerializer):

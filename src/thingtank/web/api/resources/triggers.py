@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from thingtank.tank.access import may_reach
@@ -25,7 +25,6 @@ from thingtank.web.api import parameters as query
 from thingtank.web.api.delivery_shapes import TestedSerializer, delivery_body
 from thingtank.web.api.paging import PAGING, CursorPages, page_in_memory
 from thingtank.web.api.trigger_shapes import (
-    READ_TRIGGER,
     ChangedTriggerSerializer,
     TriggerSerializer,
     trigger_body,
@@ -145,12 +144,6 @@ class TriggersView(ApiView):
         operation_id="change_trigger",
         request=ChangedTriggerSerializer,
         responses=TriggerSerializer,
-        examples=[
-            OpenApiExample("Let it rest", {"is_enabled": False}, request_only=True),
-            OpenApiExample(
-                "Let it rest", {**READ_TRIGGER, "is_enabled": False}, response_only=True
-            ),
-        ],
     )
     def partial_update(self, request: Any, trigger: int) -> Response:
         """Change some of a trigger's condition and receivers.
