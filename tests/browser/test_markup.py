@@ -112,6 +112,18 @@ def test_the_directory_with_its_map_and_popup(marked: Marked, page: Page) -> Non
     screenshot(page, "markup-directory")
 
 
+def test_the_wall_of_charts_and_the_map_of_devices(marked: Marked, page: Page) -> None:
+    page.goto(f"{marked.server.url}/wall/?feed={marked.world['feed_id']}")
+    check_shown(page, "title", "unit symbol")
+    chart = page.locator(".u-over").first
+    chart.hover()
+    check_shown(page, "title")
+    page.goto(f"{marked.server.url}/map/?q=title")
+    page.locator("devices-map .spot").click()
+    expect(page.locator(".leaflet-popup-content")).to_contain_text(mark("title"))
+    check_shown(page, "title")
+
+
 def test_messages_as_they_come(marked: Marked, page: Page) -> None:
     page.goto(f"{marked.server.url}/messages/")
     check_shown(page, "message topic", "payload", "payload key", "thing")

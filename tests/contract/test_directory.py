@@ -174,7 +174,16 @@ async def test_keys_are_found_listed_and_deleted(opened: Opened, directory: Dire
     assert directory.find_key("\udcff") is None
     assert list(directory.keys_of(opened.alice.account_id)) == [key]
     assert list(directory.keys_of(opened.bob.account_id)) == []
-    await directory.delete_key(key.key_id)
+    seen: list[ApiKey] = []
+
+    def refuse(newest: ApiKey) -> None:
+        seen.append(newest)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await directory.delete_key(key.key_id, refuse)
+    assert (seen, directory.find_key("sesame")) == ([key], key)
+    await directory.delete_key(key.key_id, seen.append)
     assert directory.find_key("sesame") is None
     with pytest.raises(NoSuchKey):
         directory.get_key(key.key_id)

@@ -156,6 +156,22 @@ async def test_a_change_sees_the_newest_and_is_kept(
         assert found.get(stored.trigger_id).quiet_s == stored.quiet_s + 5
 
 
+async def test_what_is_not_as_it_was_seen_is_not_deleted(
+    opened: Opened, triggers: Triggers, device_id: int
+) -> None:
+    stored = await triggers.insert(draft(opened, device_id))
+    seen: list[Trigger] = []
+
+    def refuse(newest: Trigger) -> None:
+        seen.append(newest)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await triggers.delete(stored.trigger_id, refuse)
+    assert (seen, triggers.get(stored.trigger_id)) == ([stored], stored)
+    assert await triggers.delete(stored.trigger_id, seen.append) == stored
+
+
 async def test_what_is_not_there_is_told(triggers: Triggers) -> None:
     with pytest.raises(NoSuchTrigger):
         triggers.get(10**9)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.database_servers import PASSWORD, USER, run_folder, shared_server
 
 PROJECT = Path(__file__).parents[3] / "examples" / "weather_project"
 RUN_S_MAX = 60
@@ -55,3 +56,20 @@ def test_it_may_keep_its_data_in_mysql(project: Path) -> None:
     printed = run(project, "-c", code, WEATHER_DATABASE="mysql", **place)
     for said in ("'django.db.backends.mysql'", "'weather'", "'root'", "'mypassword'"):
         assert said in printed
+
+
+def test_its_own_tests_pass_and_its_tables_are_made_in_mariadb(
+    project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with shared_server("mariadb", run_folder(tmp_path_factory)) as server:
+        settings = {
+            "DJANGO_SETTINGS_MODULE": "weatherstation.settings",
+            "WEATHER_DATABASE": "mysql",
+            "DB_NAME": server.new_database(),
+            "DB_USER": USER,
+            "DB_PASSWORD": PASSWORD,
+            "DB_HOST": "127.0.0.1",
+            "DB_PORT": str(server.port),
+        }
+        assert "Ran 3 tests" in run(project, "manage.py", "test", **settings)
+        assert "myapp.0001_initial... OK" in run(project, "manage.py", "migrate", **settings)

@@ -1,4 +1,4 @@
-"""Prints every route of the web as JSON, from the URL resolver itself.
+"""Prints every route of the web as JSON, from the URL resolver itself, and where streams begin.
 
 A process of its own: Django is configured once in each.
 """
@@ -12,12 +12,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+STREAM = "stream"
+
 
 class Found(NamedTuple):
     """A route.
 
     Attributes:
-        name: `namespace:name`, or the path itself where it has none.
+        name: `namespace:name`, or the path itself where it has none; STREAM for what is no page.
         template: its path, with `{feed_id}` where a number or a name stands.
     """
 
@@ -29,7 +31,7 @@ class Found(NamedTuple):
 
 
 def list_routes() -> list[Found]:
-    """Every route, in the order in which they are looked at."""
+    """Every route, in the order in which they are looked at; then the beginnings of streams."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [sys.executable, __file__, folder], capture_output=True, check=True, timeout=60
@@ -66,4 +68,10 @@ if __name__ == "__main__":
 
     from django.urls import get_resolver
 
-    print(json.dumps(list(_walk(get_resolver()))))
+    from thingtank.web.workbench import live
+
+    # Its own pages and those of others; `/live/` itself is where all of them are.
+    streams = {each for each in vars(live).values() if isinstance(each, str)}
+    streams = {each for each in streams if each.startswith("/live/") and each != live.PREFIX}
+    found = [*_walk(get_resolver()), *(Found(STREAM, each) for each in sorted(streams))]
+    print(json.dumps(found))

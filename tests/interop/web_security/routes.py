@@ -57,6 +57,7 @@ ROUTES: dict[str, Route] = {
     "/start": Route(EVERYBODY),
     "/map": Route(EVERYBODY),
     "/wall": Route(EVERYBODY),
+    "/log": Route(EVERYBODY),
     "/api": Route(EVERYBODY),
     "/api/docs": Route(EVERYBODY),
     "/api/{rest}": Route(ELSEWHERE, ELSEWHERE),  # where nothing is: tests of the API
@@ -78,6 +79,7 @@ ROUTES: dict[str, Route] = {
     "workbench:map": Route(ACCOUNTS),
     "workbench:map_places": Route(ACCOUNTS),
     "workbench:wall": Route(ACCOUNTS),
+    "workbench:requests": Route(ACCOUNTS),
     "workbench:device_add": Route(ACCOUNTS, ACCOUNTS),
     "workbench:directory": Route(EVERYBODY),
     "workbench:directory_places": Route(EVERYBODY),
@@ -159,6 +161,7 @@ ROUTES: dict[str, Route] = {
 STREAMS: dict[str, Route] = {
     "/live/feeds/{feed_id}": Route(SEEN),
     "/live/messages/overview": Route(ACCOUNTS),
+    "/live/requests/overview": Route(ACCOUNTS),
     "/live/simulator/overview": Route(ACCOUNTS),
     "/live/wall?feed={feed_id}": Route(SEEN),
     "/live/mqtt/overview": Route(ACCOUNTS),

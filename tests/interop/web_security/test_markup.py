@@ -21,7 +21,7 @@ MORE = [
     "/nowhere/{mark}", "/feeds/{feed_id}?done={mark}", "/deploy/{mark}", "/weather/?feed={mark}", "/home/", "/products/{product_id}/deploy?text={mark}",
     "/admin/catalog/device/", "/admin/catalog/device/{feed_id}/change/", "/admin/catalog/apikey/", "/admin/catalog/apikey/{key_id}/change/",
     "/admin/catalog/trigger/", "/admin/catalog/product/", "/admin/catalog/datastream/", "/admin/weather/station/", "/admin/catalog/device/?q={mark}",
-    "/station/", "/station/1/", "/wall/?feed={feed_id}", "/wall/?feed={mark}", "/map/?q={mark}", "/start/",
+    "/station/", "/station/1/", "/wall/?feed={feed_id}", "/wall/?feed={mark}", "/map/?q={mark}", "/start/", "/log/?q={mark}", "/log/?device={feed_id}",
 ]  # fmt: skip
 # Every text that somebody may give, and that some page shows.
 SHOWN = {

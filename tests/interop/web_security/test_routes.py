@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 import requests
 from tests.interop.web_security.hardening import weaknesses
-from tests.interop.web_security.list_routes import Found, list_routes
+from tests.interop.web_security.list_routes import STREAM, Found, list_routes
 from tests.interop.web_security.routes import (
     ACCOUNTS,
     ADMINS,
@@ -65,6 +65,7 @@ class Web(NamedTuple):
     server: LiveServer
     operator: Operator
     routes: list[Found]
+    streams: list[Found]
     browsers: dict[str, Browser]
     worlds: dict[str, World]  # `private`, `public` and `missing` ones
 
@@ -82,7 +83,10 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
             "missing": MISSING,
         }
         assert browsers[ADMIN].post("/station/", STATION).status_code == 201
-        yield Web(server, operator, list_routes(), browsers, worlds)
+        routes = list_routes()
+        streams = [found for found in routes if found.name == STREAM]
+        pages = [found for found in routes if found.name != STREAM]
+        yield Web(server, operator, pages, streams, browsers, worlds)
 
 
 def lines(web: Web) -> Iterator[tuple[Found, Route]]:
@@ -142,6 +146,9 @@ def test_every_route_has_a_line_that_says_who_it_is_for(web: Web) -> None:
     names = {found.name for found in web.routes if not has_own_table(found)}
     assert names - ROUTES.keys() == set(), "say in routes.py who may use them"
     assert ROUTES.keys() - names == set(), "there are no such routes any more"
+    for stream in web.streams:
+        has_line = any(template.startswith(stream.template) for template in STREAMS)
+        assert has_line, f"say in routes.py who may use {stream.template}"
     parts = set(inspect.signature(WebApp).parameters)
     known = {"xively", "pages", "static", "live", "exports", "bulk", "monitoring"}
     assert parts == known, "say in routes.py who may use what is served beside the pages"
@@ -245,6 +252,9 @@ ASKING = [
     "/messages/?to={uuid}",
     "/weather/?feed={feed_id}",
     "/wall/?feed={feed_id}",
+    "/log/?device={uuid}",
+    "/log/?device={feed_id}",
+    "/log/?scope=all&q=hidden",
     "/map/?scope=all&q=hidden",
     "/map/places?scope=all&list=1&south=-90&west=-180&north=90&east=180&zoom=1",
     "/weather/bind?feed={feed_id}",

@@ -320,6 +320,9 @@ async def test_lists_are_filtered_and_paged_newest_first(outbox: SqliteOutbox) -
     assert await ids(DeliveryQuery(account_id=1, limit=2)) == [10, 7, 4, 1]
     assert await ids(DeliveryQuery(device_id=0, trigger_id=1, limit=1)) == [9, 5, 1]
     assert await ids(DeliveryQuery(state=DEAD)) == [1]
+    oldest = await outbox.list(DeliveryQuery(account_id=1, after_id=1, is_reversed=True, limit=2))
+    assert [each.delivery_id for each in oldest.deliveries] == [4, 7]
+    assert oldest.next_before_id == 7
     assert await outbox.counts(1) == {DEAD: 1, WAITING: 3}
     assert await outbox.counts(trigger_id=2) == {WAITING: 6}
     with pytest.raises(NoSuchDelivery, match="99"):

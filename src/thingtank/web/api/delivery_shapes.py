@@ -40,6 +40,8 @@ _ATTEMPT = {
     "answer": "the database is away",
     "error": "the receiver answered 500",
 }
+_WAITING = {"state": "waiting", "is_test": True, "attempt_count": 0, "status": None, "error": ""}
+_TESTED = {"deliveries": [{**_DELIVERY, **_WAITING, "done_at": None}]}
 _WHOLE = {**_DELIVERY, "document": '{"id": 3}', "attempts": [_ATTEMPT]}
 
 
@@ -99,6 +101,9 @@ class WholeDeliverySerializer(DeliverySerializer):
     attempts = AttemptSerializer(many=True, read_only=True)
 
 
+@extend_schema_serializer(
+    examples=[OpenApiExample("One channel", _TESTED, response_only=True, status_codes=["202"])]
+)
 class TestedSerializer(ApiSerializer):
     """What a test of a trigger sends, one for each channel."""
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from thingtank.tank.access import Caller, check_manage
@@ -114,7 +114,6 @@ class KeysView(ApiView):
         operation_id="change_key",
         request=KeySerializer,
         responses=KeySerializer,
-        examples=[OpenApiExample("Another label", {"label": "Shed Pi"}, request_only=True)],
     )
     def partial_update(self, request: Any, key: int) -> Response:
         """Change some of what a key may do.

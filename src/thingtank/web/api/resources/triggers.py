@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from thingtank.tank.access import may_reach
@@ -144,7 +144,6 @@ class TriggersView(ApiView):
         operation_id="change_trigger",
         request=ChangedTriggerSerializer,
         responses=TriggerSerializer,
-        examples=[OpenApiExample("Let it rest", {"is_enabled": False}, request_only=True)],
     )
     def partial_update(self, request: Any, trigger: int) -> Response:
         """Change some of a trigger's condition and receivers.

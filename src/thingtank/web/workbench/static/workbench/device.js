@@ -8,6 +8,7 @@ import { RequestLog } from "./request_log.js";
 import { Stream } from "./stream.js";
 import { hasOthers, showFired, showTriggers } from "./triggers.js";
 
+const GONE_MS = 5000;
 const ANNOUNCE_MS = 10_000; // often enough to follow, rarely enough to listen to anything else
 const device = document.getElementById("device");
 const charts = new Charts(document.getElementById("channels"), document.getElementById("ranges"), document.getElementById("chart-tools"));
@@ -73,7 +74,10 @@ const stream = new Stream(device.dataset.liveUrl, document.getElementById("strea
     refresh();
     charts.reload();
   },
-  gone: () => location.reload(),
+  gone() {
+    // Who deletes it here is led elsewhere by the dialog's answer, which may come after this.
+    setTimeout(() => location.reload(), document.querySelector("dialog[open]") ? GONE_MS : 0);
+  },
 });
 
 document.addEventListener("refreshed", () => charts.adopt());
