@@ -44,23 +44,26 @@ export class RequestLog {
   /** Show rows, oldest first; those shown already are left out. */
   take(rows) {
     const fresh = rows.filter((row) => !this.#known.has(row.id));
-    for (const row of fresh) this.#known.add(row.id);
     if (this.#isPaused) {
       this.#waitingCount += fresh.length;
       this.#waiting = [...this.#waiting, ...fresh].slice(-this.#rowsMax);
       this.#showLabel();
-      return;
+    } else {
+      this.#show(fresh);
     }
-    this.#show(fresh);
+    this.#remember();
+  }
+
+  /** Keep the ids of what is here, and no others: a page may stay open for days. */
+  #remember() {
+    const shown = [...this.#rows.children].map((item) => item.dataset.id);
+    this.#known = new Set([...shown, ...this.#waiting.map((row) => row.id)]);
   }
 
   #show(fresh) {
     if (fresh.length === 0) return;
     for (const row of fresh.slice(-this.#rowsMax)) this.#rows.prepend(this.#element(row));
-    while (this.#rows.children.length > this.#rowsMax) {
-      this.#known.delete(this.#rows.lastElementChild.dataset.id);
-      this.#rows.lastElementChild.remove();
-    }
+    while (this.#rows.children.length > this.#rowsMax) this.#rows.lastElementChild.remove();
     this.#empty.hidden = true;
   }
 
