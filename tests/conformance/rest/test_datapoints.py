@@ -54,6 +54,9 @@ def test_a_datapoint_is_written_read_replaced_and_deleted(rest: Rest) -> None:
     assert rest.get(path)["value"] == 22
     assert rest.ask("PUT", f"{stream}/datapoints/{minute(1)}", json={"value": "on"}).ok
     assert values_of(rest.get(f"{stream}/datapoints")["results"]) == [22, "on"]
+    for method in ("PUT", "DELETE"):  # no condition is looked at, so it is not passed over either
+        answer = rest.ask(method, path, json={"value": 1}, headers={"If-Match": '"x"'})
+        problem(answer, 400, "bad-request")
     assert rest.ask("DELETE", path).status_code == 204
     problem(rest.ask("GET", path), 404, "not-found")
     problem(rest.ask("DELETE", path), 404, "not-found")

@@ -157,7 +157,7 @@ def test_a_datastream_is_changed_only_in_the_state_that_was_seen(rest: Rest) -> 
     path, old = f"{streams}/a", made.headers["ETag"]
     assert rest.ask("GET", path, headers={"If-None-Match": old}).status_code == 304
     write(rest, streams, "a", 5)  # a value is part of the state
-    new = rest.ask("GET", path).headers["ETag"]
+    new = rest.ask("GET", path, params={"exact": "true"}).headers["ETag"]  # as text it is the same
     assert new != old
     for method in ("PUT", "PATCH", "DELETE"):
         answer = rest.ask(method, path, json={"tags": ["x"]}, headers={"If-Match": old})

@@ -99,9 +99,13 @@ def shown_value(value: str | None, *, exact: bool) -> str | float | None:
     return int(number) if number.is_integer() and abs(number) < _INTEGER_EXACT_MAX else number
 
 
-def datastream_etag(tank: Tank, datastream: Datastream, *, exact: bool = False) -> str:
-    """The entity tag of a datastream in this state, with the newest value."""
-    return etag_of((datastream, tank.archive.current(datastream.stream_id), exact))
+def datastream_etag(tank: Tank, datastream: Datastream) -> str:
+    """The entity tag of a datastream in this state, with the newest value.
+
+    The same for a value as text and as a number, which are at different addresses: what was read as
+    either may be changed.
+    """
+    return etag_of((datastream, tank.archive.current(datastream.stream_id)))
 
 
 def login_of(tank: Tank, account_id: int) -> str:

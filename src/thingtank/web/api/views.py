@@ -36,8 +36,10 @@ from thingtank.web.api.paging import Cursor, Page, cursor_text
 from thingtank.web.api.parameters import Parameter, Terms, read_parameters
 from thingtank.web.api.request_log import keep_body, note
 from thingtank.web.problems import (
+    BAD_REQUEST,
     INTERNAL,
     Problem,
+    ProblemRaised,
     problem_of,
     problem_response,
 )
@@ -62,6 +64,7 @@ class ApiView(ViewSet):
         parameters: by action, the parameters of the query that it takes.
         pointers: where the fields that the tank's ValidationFailed names stand in the body, if not
             at `/field`.
+        tagged: actions on an object with an ETag, which look at the request's conditions.
         is_public: strangers may ask as well; they are counted by address.
         is_idempotent: POST takes an Idempotency-Key.
         caller: who asks.
@@ -79,6 +82,7 @@ class ApiView(ViewSet):
 
     parameters: ClassVar[Mapping[str, Sequence[Parameter]]] = {}
     pointers: ClassVar[Mapping[str, str]] = {}
+    tagged: ClassVar[Sequence[str]] = ()
     is_public: ClassVar[bool] = False
     is_idempotent: ClassVar[bool] = True
 
@@ -104,6 +108,7 @@ class ApiView(ViewSet):
             keep_body(asked)
         self.conditions = conditions_of(asked)
         if self.action is not None:  # else the method is not allowed here
+            self._check_conditions(asked)
             self.terms = read_parameters(asked.GET, self.parameters.get(self.action, ()))
             self._begin_once(asked)
 
@@ -117,6 +122,13 @@ class ApiView(ViewSet):
         if not self.is_public:
             raise NotAuthenticated("an API key or a sign-in is needed")
         self.caller = Caller(address=address)
+
+    def _check_conditions(self, asked: HttpRequest) -> None:
+        """Refuse what was to be done on a condition only, where no condition is looked at."""
+        is_change = asked.method not in ("GET", "HEAD")
+        if is_change and self.conditions.if_match is not None and self.action not in self.tagged:
+            detail = "If-Match is not looked at here; nothing was done"
+            raise ProblemRaised(Problem(BAD_REQUEST, detail))
 
     def _begin_once(self, asked: HttpRequest) -> None:
         header = asked.META.get("HTTP_IDEMPOTENCY_KEY")

@@ -151,7 +151,7 @@ class DatapointsView(ApiView):
         self._write(found, stream, point)
         body = datapoint_bodies([point], exact=False)[0]
         location = self._url(found, stream, point.at_us)
-        headers = {"Location": location, "ETag": etag_of((point, False))}
+        headers = {"Location": location, "ETag": etag_of(point)}
         return Response(body, HTTPStatus.CREATED, headers=headers)
 
     @extend_schema(operation_id="delete_datapoints", responses={204: None})
@@ -181,7 +181,7 @@ class DatapointsView(ApiView):
         point = tank_access.run(reading)
         exact = self.terms["exact"]
         body = datapoint_bodies([point], exact=exact)[0]
-        return self.answer_one(body, etag_of((point, exact)))
+        return self.answer_one(body, etag_of(point))
 
     @extend_schema(
         operation_id="put_datapoint",

@@ -117,9 +117,7 @@ class DatastreamsView(ApiView):
         tank = tank_access.tank()
         found, stream = find_datastream(tank, self.caller, device, datastream)
         check_reach(self.caller, "get", found, stream.name)
-        body = self._body(found, stream)
-        etag = datastream_etag(tank, stream, exact=self.terms["exact"])
-        return self.answer_one(body, etag)
+        return self.answer_one(self._body(found, stream), datastream_etag(tank, stream))
 
     @extend_schema(
         operation_id="replace_datastream",
