@@ -70,6 +70,15 @@ def text_of(number: float) -> str:
     return repr(number)
 
 
+def value_text(value: str | float | bool) -> str:
+    """The text that a value of JSON is kept as."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return text_of(value) if isinstance(value, float) else str(value)
+
+
 def kept_of(value: str) -> float | str:
     """A value as it is kept: the number where its usual spelling gives the value back."""
     number = number_of(value)

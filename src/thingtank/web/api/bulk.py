@@ -23,7 +23,7 @@ from thingtank.tank.actions.bulk import (
     BulkRefused,
     record_bulk,
 )
-from thingtank.tank.datapoints import text_of
+from thingtank.tank.datapoints import value_text
 from thingtank.tank.errors import LimitReached, Unauthenticated
 from thingtank.tank.tank import Tank
 from thingtank.web import tank_access
@@ -216,7 +216,7 @@ def _undecoded(error: Exception, pointer: str) -> Problem:
 def _points(items: Sequence[_Item], now_us: int) -> list[BulkPoint]:
     times = _times(items, now_us)
     return [
-        BulkPoint(item.device, item.datastream, at_us, _text(item.value))
+        BulkPoint(item.device, item.datastream, at_us, value_text(item.value))
         for item, at_us in zip(items, times, strict=True)
     ]
 
@@ -243,14 +243,6 @@ def _bad_times(texts: Sequence[str | None]) -> Problem:
         except (MalformedTime, OverflowError):
             errors.append(ItemError("is not an ISO 8601 time", f"/{index}/at"))
     return Problem(VALIDATION_FAILED, _detail(errors), errors[:REFUSALS_MAX])
-
-
-def _text(value: Text) -> str:
-    if type(value) is str:
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return text_of(value) if isinstance(value, float) else str(value)
 
 
 def _detail(errors: Sequence[ItemError]) -> str:

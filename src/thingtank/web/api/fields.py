@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rest_framework import serializers
 
 from thingtank.protocols.xively.times import MalformedTime, parse_time
-from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, text_of
+from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, value_text
 from thingtank.tank.things import TEXT_CHARS_MAX
 
 if TYPE_CHECKING:
@@ -150,15 +150,6 @@ class ReadValue(Value):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(read_only=True, allow_null=True, **options)
-
-
-def value_text(value: str | float | bool) -> str:
-    """The text that a value of JSON is kept as."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return text_of(value) if isinstance(value, float) else str(value)
 
 
 class Instant(serializers.CharField):

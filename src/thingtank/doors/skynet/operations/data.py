@@ -11,7 +11,7 @@ from thingtank.doors.skynet.operations.devices import visible
 from thingtank.doors.skynet.records import iso_time
 from thingtank.tank.actions.datapoints import apply_writes, check_writes
 from thingtank.tank.changes import DatastreamWrite
-from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, text_of
+from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, value_text
 from thingtank.tank.errors import NotAllowed, ValidationFailed
 from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.permissions import Party, check_configure, may
@@ -82,14 +82,8 @@ def _values(asked: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tuple
         if not prefix and name in _NO_VALUES:
             continue
         match value:
-            case bool():
-                yield prefix + name, "true" if value else "false"
-            case int():
-                yield prefix + name, str(value)
-            case float():
-                yield prefix + name, text_of(value)
-            case str():
-                yield prefix + name, value
+            case bool() | int() | float() | str():
+                yield prefix + name, value_text(value)
             case dict():
                 yield from _values(value, f"{prefix}{name}.", depth + 1)
             case list():
