@@ -61,13 +61,16 @@ async def write(door: SkynetDoor, party: Party, uuid: str, asked: Mapping[str, A
 
 
 def _writable(door: SkynetDoor, party: Party, uuid: str) -> Device:
-    """A device that somebody may change; a key for sending alone need not see it.
+    """A device that somebody may change; a program's key for sending alone need not see it.
+
+    To other devices one that they may not discover is not there, whoever may configure it.
 
     Raises:
         NoSuchDevice, NotAllowed.
     """
     policy = door.tank.messaging.policy
-    device = door.tank.directory.find_device_by_uuid(uuid) if party.caller.key else None
+    is_program = party.device is None and party.caller.key is not None
+    device = door.tank.directory.find_device_by_uuid(uuid) if is_program else None
     if device is not None and may(party, "configure", device, policy):
         return device
     device = visible(door, party, uuid)
