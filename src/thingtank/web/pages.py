@@ -66,7 +66,7 @@ def limited(app: Any, body_bytes_max: int) -> Any:
             message = await receive()
             read_bytes += len(message.get("body", b""))
             # Only who hides the length comes this far, and gets no answer.
-            return {"type": "http.disconnect"} if read_bytes > body_bytes_max else message
+            return {"type": "http.disconnect"} if read_bytes > allowed else message
 
         await app(scope, counted, send)
 

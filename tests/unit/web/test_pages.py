@@ -77,11 +77,13 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": str(count).encode()})
 
 
-async def test_a_body_is_read_up_to_its_bound_and_no_further() -> None:
-    async def in_pieces(count: int) -> AsyncIterator[bytes]:
-        for _ in range(count):
-            yield b"x" * 10
+async def in_pieces(count: int) -> AsyncIterator[bytes]:
+    """A body whose length is not told."""
+    for _ in range(count):
+        yield b"x" * 10
 
+
+async def test_a_body_is_read_up_to_its_bound_and_no_further() -> None:
     transport = httpx.ASGITransport(limited(echo, 100))
     async with httpx.AsyncClient(transport=transport, base_url="http://tank.test") as client:
         assert (await client.post("/", content=b"x" * 100)).text == "100"
@@ -89,6 +91,17 @@ async def test_a_body_is_read_up_to_its_bound_and_no_further() -> None:
         assert (await client.post("/", content=in_pieces(10))).text == "100"
         with pytest.raises(ConnectionAbortedError):  # without a length, as far as the bound
             await client.post("/", content=in_pieces(11))
+
+
+async def test_a_body_for_the_rest_api_has_a_lower_bound_also_without_a_length(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pages, "API_BODY_BYTES_MAX", 50)
+    transport = httpx.ASGITransport(limited(echo, 100))
+    async with httpx.AsyncClient(transport=transport, base_url="http://tank.test") as client:
+        assert (await client.post("/api/devices", content=in_pieces(5))).text == "50"
+        with pytest.raises(ConnectionAbortedError):
+            await client.post("/api/devices", content=in_pieces(6))
 
 
 async def test_programs_of_the_rest_api_are_told_by_problem_details() -> None:
