@@ -22,20 +22,19 @@ from thingtank.web.problems import (
 
 log = structlog.get_logger()
 
-# What a database says → what a page says of the server.
+# What a database says, in lower case → what a page says of the server.
 _REASONS = {
     "disk is full": "its disk is full",
     "readonly database": "its disk is read-only",
-    "disk I/O error": "its disk cannot be written",
+    "disk i/o error": "its disk cannot be written",
     "unable to open database file": "its disk cannot be written",
     "database is locked": "it is busy",
     # What PostgreSQL and MySQL say.
     "deadlock": "it is busy",
-    "Deadlock": "it is busy",
-    "Lock wait timeout": "it is busy",
-    "too many": "its database has too many connections",
-    "Too many": "its database has too many connections",
-    "No space left": "its database's disk is full",
+    "lock wait timeout": "it is busy",
+    "too many connections": "its database has too many connections",
+    "too many clients": "its database has too many connections",
+    "no space left": "its database's disk is full",
     "is full": "its database's disk is full",
 }
 
@@ -90,7 +89,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _reason(error: BaseException) -> str | None:
     if not isinstance(error, OperationalError | InterfaceError):
         return None
-    found = next((words for said, words in _REASONS.items() if said in str(error)), None)
+    told = str(error).lower()
+    found = next((words for said, words in _REASONS.items() if said in told), None)
     if found is None and connection.vendor != "sqlite":
         return "its database does not answer"  # these errors are of servers and ways to them
     return found
