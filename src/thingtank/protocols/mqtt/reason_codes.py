@@ -130,3 +130,11 @@ _CONNACK_REASON_CODES = {
 def connack_reason_code(return_code: int) -> ReasonCode | None:
     """Say in words of MQTT 5 what CONNACK of 3.1 and 3.1.1 says; None for a reserved code."""
     return _CONNACK_REASON_CODES.get(return_code)
+
+
+_WORDS = {code: f"0x{code:02x} {code.name.replace('_', ' ').lower()}" for code in ReasonCode}
+
+
+def code_words(code: ReasonCode) -> str:
+    """A reason code for people: `0x87 not authorized`."""
+    return _WORDS[code]

@@ -14,7 +14,6 @@ from thingtank.doors.mqtt.request_log.reasons import Action, why_refused
 from thingtank.doors.mqtt.request_log.words import (
     DOOR,
     Fields,
-    code_words,
     flag_fields,
     shown_topic,
 )
@@ -23,7 +22,7 @@ from thingtank.net.identity.client_address import address_of
 from thingtank.protocols.mqtt.connection import Connection
 from thingtank.protocols.mqtt.messages import Subscription
 from thingtank.protocols.mqtt.packets import Connect, Publish
-from thingtank.protocols.mqtt.reason_codes import ReasonCode
+from thingtank.protocols.mqtt.reason_codes import ReasonCode, code_words
 from thingtank.protocols.mqtt.session import Session
 from thingtank.tank.access import Caller
 from thingtank.tank.errors import NoSuchDevice

@@ -4,7 +4,6 @@ from thingtank.doors.mqtt.access.tank_topic import tank_topic_of
 from thingtank.net.blotting import is_secret
 from thingtank.protocols.mqtt.broker_facts import payload_text
 from thingtank.protocols.mqtt.properties import parse_forwarded_properties
-from thingtank.protocols.mqtt.reason_codes import ReasonCode
 from thingtank.tank.request_log import BLOT, PATH_CHARS_MAX
 
 DOOR = "mqtt"
@@ -14,13 +13,6 @@ METHODS = {"PUT": "PUBLISH", "GET": "SUBSCRIBE"}
 """Packets that ask the HTTP API for something, by what they ask it for."""
 
 Fields = tuple[tuple[str, str], ...]
-
-_CODES = {code: f"0x{code:02x} {code.name.replace('_', ' ').lower()}" for code in ReasonCode}
-
-
-def code_words(code: ReasonCode) -> str:
-    """A reason code: `0x87 not authorized`."""
-    return _CODES[code]
 
 
 def shown_topic(topic: str) -> str:

@@ -7,12 +7,12 @@ from urllib.parse import quote
 from thingtank.doors.mqtt.access.rights import MqttAccess, Rights
 from thingtank.doors.mqtt.access.tank_topic import TankTopic
 from thingtank.doors.mqtt.request_log.reasons import why_nobody
-from thingtank.doors.mqtt.request_log.words import DOOR, code_words, flag_fields, shown_topic
+from thingtank.doors.mqtt.request_log.words import DOOR, flag_fields, shown_topic
 from thingtank.doors.mqtt.tank_topics.taken import TakenMessages
 from thingtank.net.blotting import shown_body
 from thingtank.net.http_request import RequestHead, Respond
 from thingtank.protocols.mqtt.messages import Message
-from thingtank.protocols.mqtt.reason_codes import ReasonCode
+from thingtank.protocols.mqtt.reason_codes import ReasonCode, code_words
 from thingtank.protocols.mqtt.session import Session
 from thingtank.tank.access import Caller
 from thingtank.tank.errors import Overloaded, Unauthenticated

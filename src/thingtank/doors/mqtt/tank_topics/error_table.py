@@ -6,8 +6,7 @@ connection ends, and the client, which has no acknowledgement, keeps its message
 Source: MQTT 5, 2.4, 3.4.2.1 and 4.13.
 """
 
-from thingtank.doors.mqtt.request_log.words import code_words
-from thingtank.protocols.mqtt.reason_codes import ReasonCode
+from thingtank.protocols.mqtt.reason_codes import ReasonCode, code_words
 from thingtank.protocols.xively.errors import BodyTooLarge, NotAcceptable, NotRouted, XivelyError
 from thingtank.tank.errors import (
     LimitReached,

@@ -23,7 +23,6 @@ from thingtank.documents.feeds import (
 from thingtank.doors.mqtt.access.tank_topic import TankTopic
 from thingtank.doors.mqtt.request_log.words import (
     DOOR,
-    code_words,
     flag_fields,
     property_fields,
     shown_topic,
@@ -35,7 +34,7 @@ from thingtank.net.eager import run_eagerly
 from thingtank.protocols.mqtt.access import Rights
 from thingtank.protocols.mqtt.intake import Done
 from thingtank.protocols.mqtt.messages import Message
-from thingtank.protocols.mqtt.reason_codes import ReasonCode
+from thingtank.protocols.mqtt.reason_codes import ReasonCode, code_words
 from thingtank.protocols.mqtt.session import Session
 from thingtank.protocols.xively.errors import BodyTooLarge, XivelyError
 from thingtank.protocols.xively.formats import FEED_CODECS

@@ -20,7 +20,7 @@ from thingtank.net.eager import run_eagerly
 from thingtank.protocols.mqtt.connection import Connection
 from thingtank.protocols.mqtt.intake import Done
 from thingtank.protocols.mqtt.messages import Message
-from thingtank.protocols.mqtt.reason_codes import ReasonCode
+from thingtank.protocols.mqtt.reason_codes import ReasonCode, code_words
 from thingtank.protocols.mqtt.session import Session
 from thingtank.tank.errors import TankError
 
@@ -32,10 +32,6 @@ log = structlog.get_logger()
 DOOR = "skynet_mqtt"  # in the request log
 WAITING_MAX = 1000  # requests of one client, while something before them waits
 _NAME_CHARS_MAX = 200
-
-
-def _words(code: ReasonCode) -> str:
-    return f"0x{code:02x} {code.name.replace('_', ' ').lower()}"
 
 
 class RequestIntake:
@@ -128,14 +124,14 @@ class Asking:
             named = {} if request is None else request.fields
             code, told = refusal.reason, refusal.told
             told_error = None if request is None else told.error()
-            noting.answered(party, named, told_error, told.code, str(error), _words(code))
+            noting.answered(party, named, told_error, told.code, str(error), code_words(code))
             return code
         if answer is not None:
             if answer.own_token:
                 topics.renew(session, answer.own_token)
             self._tell(request, answer, message.qos)
         data = None if answer is None else answer.data
-        noting.answered(party, request.fields, data, outcome=_words(ReasonCode.SUCCESS))
+        noting.answered(party, request.fields, data, outcome=code_words(ReasonCode.SUCCESS))
         return ReasonCode.SUCCESS
 
     def _tell(self, request: Request, answer: Answer, qos: int) -> None:
