@@ -376,6 +376,11 @@ def test_other_accounts_see_nothing_of_it_and_are_told_the_next_step(house: Hous
     assert "Nothing like this yet" in page
     assert "Porch light" not in page
     assert "No device yet" in bert.get(f"{server.url}/log/", timeout=WAIT_S_MAX).text
+    # Nor does he tell of his keys whose devices he asks of.
+    label = "Bert's cellar, behind the boiler"
+    key = server.command("key", "create", label, "--owner", "bert")["api_key"]
+    house.row(put(str(key)), lambda row: row["who"] == "a key of account bert", key="bert")
+    assert label not in json.dumps(house.rows())
 
 
 def test_strangers_are_led_to_the_sign_in_page(house: House) -> None:

@@ -94,14 +94,30 @@ def check_reach(caller: Caller, method: str, device: Device, datastream: str | N
     if caller.account is None:
         raise Unauthenticated("an API key or a sign-in is needed")
     what = f"feed {device.device_id}" + (f" datastream {datastream}" if datastream else "")
-    raise NotAllowed(f"{named(caller)} lacks {method} on {what}{_cause(caller, method, device)}")
+    who = named(caller, device.account_id)
+    raise NotAllowed(f"{who} lacks {method} on {what}{_cause(caller, method, device)}")
 
 
-def named(caller: Caller) -> str:
-    """Who somebody known is, in the words of a refusal: `key “Porch”`, `account ann`."""
+def named(caller: Caller, owner_id: int | None = None) -> str:
+    """Who somebody known is, in the words of a refusal: `key “Porch”`, `account ann`.
+
+    Args:
+        owner_id: the account whose request log will show the words: others' keys are not named
+            there, as their labels are for their own accounts only.
+    """
+    if is_others_key(caller, owner_id):
+        assert caller.account is not None, "every key has one"
+        return f"a key of account {caller.account.login}"
     if caller.key is not None:
         return f"key “{caller.key.label}”" if caller.key.label else "key"
     return "account" if caller.account is None else f"account {caller.account.login}"
+
+
+def is_others_key(caller: Caller, owner_id: int | None) -> bool:
+    """Whether somebody came by a key, or as a device, of another account than this one."""
+    account = caller.account
+    is_others = account is not None and owner_id is not None and account.account_id != owner_id
+    return is_others and caller.key is not None
 
 
 def _cause(caller: Caller, method: str, device: Device) -> str:

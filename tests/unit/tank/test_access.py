@@ -106,6 +106,11 @@ def test_a_refusal_names_the_missing_right() -> None:
         NotAllowed, match="account bob lacks get on feed 7 datastream t, which is another account's"
     ):
         check_reach(Caller(BOB), "get", PRIVATE, "t")
+    # Feed 7's owner reads it in the request log, and bob's label is not hers to read.
+    with pytest.raises(
+        NotAllowed, match=r"^a key of account bob lacks put on feed 7, which is ano"
+    ):
+        check_reach(key_of(BOB), "put", PRIVATE)
     with pytest.raises(Unauthenticated):
         check_reach(STRANGER, "get", PUBLIC)
 

@@ -89,4 +89,4 @@ def _reason(caller: Caller | None, device: Device, reason: str) -> str:
     """The API tells who may know nothing of a device that there is none; here is why."""
     if not reason or caller is None or caller.account is None or may_know(caller, device):
         return reason
-    return f"{named(caller)} may do nothing with this device: {reason}"
+    return f"{named(caller, device.account_id)} may do nothing with this device: {reason}"

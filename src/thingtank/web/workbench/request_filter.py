@@ -78,7 +78,7 @@ class RequestFilter:
             return False
         if asked.door and served.asked.door != asked.door:
             return False
-        if self._key and self._key not in who_of(served.caller).casefold():
+        if self._key and self._key not in who_of(self._tank, served).casefold():
             return False
         return not self._text or self._text in _text_of(served)
 

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from thingtank.tank.access import Caller
+from thingtank.tank.access import is_others_key, named
 from thingtank.tank.errors import NoSuchDevice
 from thingtank.tank.events import RequestServed
 from thingtank.tank.request_log import DOORS
@@ -85,7 +85,7 @@ def request_row(tank: Tank, served: RequestServed) -> RequestRow:
         path_name=_PATH_NAMES.get(asked.method, "Path"),
         duration_ms=served.duration_us / 1000,
         reason=served.reason,
-        who=who_of(served.caller),
+        who=who_of(tank, served),
         address=asked.address,
         user_agent=asked.user_agent.decode("utf-8", "replace"),
         fields=asked.fields,
@@ -101,8 +101,9 @@ def door_words(door: str) -> str:
     return DOORS.get(door, door.replace("_", " "))
 
 
-def who_of(caller: Caller | None) -> str:
-    """Who has asked, for people."""
+def who_of(tank: Tank, served: RequestServed) -> str:
+    """Who has asked, for people: for the device's owner, who is not told of others' keys."""
+    caller = served.caller
     if caller is None:
         return "somebody unknown"
     if caller.is_operator:
@@ -112,6 +113,9 @@ def who_of(caller: Caller | None) -> str:
         return "anonymous"
     if key is None:
         return f"account {account.login}"
+    owner_id = _owner_of(tank, served.device_id)
+    if is_others_key(caller, owner_id):
+        return named(caller, owner_id)
     # A device that came in by what is its own has a key that is stored nowhere.
     return f"key “{key.label}”" if key.key_id else f"device {key.label}"
 
@@ -121,6 +125,13 @@ def what_of(path: str) -> str:
     if match := _CHANNEL_PATH.search(path):
         return f"channel {unquote(match['name'])}"
     return "feed" if _FEED_PATH.search(path) else path
+
+
+def _owner_of(tank: Tank, device_id: int) -> int | None:
+    try:
+        return tank.directory.get_device(device_id).account_id
+    except NoSuchDevice:
+        return None
 
 
 def _title_of(tank: Tank, device_id: int) -> str:

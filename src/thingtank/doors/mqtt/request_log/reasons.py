@@ -38,7 +38,7 @@ def why_refused(
         return f"topics of a device are for the device, and who may put to it: {error}"
     if topic.endswith(("_bc", "_tb")):
         return "a device broadcasts by `message` or `tb`: nobody publishes here"
-    return f"a rule of mqtt.acl keeps {named(caller)} from this topic"
+    return f"a rule of mqtt.acl keeps {named(caller, device.account_id)} from this topic"
 
 
 def why_nobody(rights: Rights | None, topic: TankTopic, directory: Directory, now_us: int) -> str:
@@ -69,4 +69,4 @@ def _why_not_of_tank(
         check_reach(caller, _METHODS[action], device, topic.datastream or None)
     except TankError as error:
         return str(error)
-    return f"a rule of mqtt.acl keeps {named(caller)} from this topic"
+    return f"a rule of mqtt.acl keeps {named(caller, device.account_id)} from this topic"
