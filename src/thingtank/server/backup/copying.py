@@ -30,10 +30,9 @@ from thingtank.server.backup.parts import PARTS, Copied
 from thingtank.server.config import FILE_NAME as SETTINGS
 from thingtank.server.data_folder import OpenFolder
 from thingtank.server.hooks.signing_key import FILE_NAME as SIGNING_KEY
+from thingtank.server.secret import FILE_NAME as SECRET
 from thingtank.tank.errors import Unavailable
 from thingtank.web import setup as web_setup
-
-SECRET = "secret.key"  # noqa: S105 - the name of its file
 
 COPY_FAILED = (OSError, sqlite3.Error, duckdb.Error, Unavailable)
 
