@@ -65,6 +65,12 @@ def check_claim(folder: Path, database: Database, secret: bytes) -> None:
             f" `database` to the former, in {folder / 'thingtank.toml'} so that commands find it"
             " too, or move them with: thingtank database copy"
         )
+    # One that begins anew would soon have all values taken for nobody's, and cleared away.
+    if (folder / DATABASE_FILE).exists() and not _has_tables(database):
+        raise DatabaseRefused(
+            f"the devices of {folder} were in {shown}, and nothing is there any more; restore it"
+            f" from your backup, or, to begin without them, delete {folder / DATABASE_FILE}"
+        )
 
 
 def claim(folder: Path, database: Database, secret: bytes) -> None:
@@ -77,10 +83,17 @@ def claim(folder: Path, database: Database, secret: bytes) -> None:
         file.write_text(f"{shown}\n")
 
 
+def _has_tables(database: Database) -> bool:
+    """Whether there is anything in the database."""
+    if database.kind is SQLITE and not Path(database.settings["NAME"]).exists():
+        return False  # to ask would make it
+    return "django_migrations" in connection.introspection.table_names()
+
+
 def _owner_of(database: Database) -> str:
     """What the database says of whose it is; blank for nobody's."""
     if database.kind is SQLITE and not Path(database.settings["NAME"]).exists():
-        return ""  # to ask would make it
+        return ""
     if Owner._meta.db_table not in connection.introspection.table_names():
         return ""
     return Owner.objects.values_list("tank", flat=True).first() or ""
