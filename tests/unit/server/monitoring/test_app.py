@@ -112,6 +112,29 @@ async def test_a_check_that_raises_or_never_answers_does_not_hold(
     assert checks == {"broken": "failing", "stuck": "failing", "fine": "ok"}
 
 
+async def test_a_check_that_hangs_is_not_begun_again_before_it_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("thingtank.server.monitoring.readiness.CHECK_S_MAX", 0.01)
+    monkeypatch.setattr("thingtank.server.monitoring.readiness.KEPT_S", 0.0)
+    asking, answers, count = Asking(), asyncio.Event(), 0
+
+    async def hangs() -> bool:  # as the thread does that waits for a database
+        nonlocal count
+        count += 1
+        await answers.wait()
+        return True
+
+    asking.readiness.add("database", hangs)
+    for _ in range(3):
+        assert (await asking.get("/readyz")).json()["checks"] == {"database": "failing"}
+    assert count == 1
+    answers.set()
+    assert (await asking.get("/readyz")).json()["checks"] == {"database": "ok"}
+    assert (await asking.get("/readyz")).json()["checks"] == {"database": "ok"}
+    assert count > 1
+
+
 async def test_asking_often_asks_the_database_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asking = Asking()
     count = 0
