@@ -65,13 +65,17 @@ def visible(tank: Tank, caller: Caller, ids: Iterable[int]) -> list[Device]:
     return found
 
 
-async def read_wall(tank: Tank, devices: Sequence[Device]) -> list[WallChannel]:
-    """The first CHARTS_MAX channels of some devices."""
+async def read_wall(
+    tank: Tank, devices: Sequence[Device], channels_max: int = CHARTS_MAX
+) -> list[WallChannel]:
+    """The first `channels_max` channels of some devices."""
     found: list[WallChannel] = []
     for device in devices:
+        if len(found) >= channels_max:
+            break
         channels = await read_channels(tank, device.device_id)
         found += [WallChannel(device, channel) for channel in channels]
-    return found[:CHARTS_MAX]
+    return found[:channels_max]
 
 
 def asked_feeds(scope: Any) -> list[int]:
