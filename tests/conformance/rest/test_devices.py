@@ -75,7 +75,7 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({"title": 5}, "/title", "string"),
     ({"title": "x" * 256}, "/title", "255"),
     ({"title": "a\x07b"}, "/title", "control"),
-    ({"title": "a\x00b"}, "/title", "Null characters"),
+    ({"title": "a\x00b"}, "/title", "control characters"),
     ({"title": "a", "private": "true"}, "/private", "boolean"),
     ({"title": "a", "private": 1}, "/private", "boolean"),
     ({"title": "a", "tags": "x"}, "/tags", "list"),
