@@ -141,6 +141,29 @@ def test_a_folder_has_one_database_and_a_database_one_folder(
     server.drop(empty)
 
 
+@pytest.mark.parametrize("kind", ["sqlite", *KINDS])
+def test_a_database_that_has_lost_all_is_not_begun_anew(
+    databases: Databases, kind: str, tmp_path: Path
+) -> None:
+    if kind == "sqlite":
+        url = "sqlite:///lost.sqlite3"
+        lost = databases.folder / "lost.sqlite3"
+        opened(databases, url, tmp_path)
+        lost.unlink()
+    else:
+        server = databases.server(kind)
+        name = server.furnished_database()
+        url = server.url(name)
+        opened(databases, url, tmp_path)
+        server.drop(name)
+        server.new_database(name)
+    said = why_refused(databases, url, tmp_path)
+    assert "restore it from your backup" in said
+    assert str(tmp_path / "database.txt") in said
+    (tmp_path / "database.txt").unlink()
+    opened(databases, url, tmp_path)
+
+
 def test_mongodb_numbers_its_rows_as_the_others_do(databases: Databases, tmp_path: Path) -> None:
     with emulated_mongodb() as url, databases.at(url):
         from thingtank.web.accounts.models import Account

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -352,14 +353,19 @@ def names_in_backup(file: Path) -> set[str]:
         return {packed.path for packed in Package(source).manifest.files}
 
 
+def why_not_listed(folder: Path) -> str:
+    """What a command says that cannot open a folder."""
+    command = [sys.executable, "-m", "thingtank.cli.main", "device", "list", "--data", str(folder)]
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 1
+    return refused.stderr
+
+
 def test_a_half_restored_folder_is_not_served(backup: Path, tmp_path: Path) -> None:
     ended = run_child("restore", str(backup), str(tmp_path / "half"), "moving 99")
     assert ended.returncode == 0, ended.stderr
     (tmp_path / "half" / "restoring").mkdir()
-    command = [sys.executable, "-m", "thingtank.cli.main", "device", "list", "--data", str(tmp_path / "half")]  # fmt: skip
-    refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert refused.returncode == 1
-    assert "thingtank restore FILE" in refused.stderr
+    assert "thingtank restore FILE" in why_not_listed(tmp_path / "half")
 
 
 def test_a_damaged_backup_leaves_no_trace(backup: Path, tmp_path: Path) -> None:
@@ -416,3 +422,27 @@ def test_a_backup_goes_through_a_pipe(backup: Path, tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {line}"], capture_output=True, timeout=60, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert names_in(tmp_path / "new") == names_in_backup(backup)
+
+
+@pytest.mark.parametrize("name", ["tables/my directory.sqlite3", "named.otherwise"])
+def test_a_directory_under_another_name_is_restored_there(tmp_path: Path, name: str) -> None:
+    data, file, new = tmp_path / "data", tmp_path / "one.tar.gz", tmp_path / "restored"
+    url = f"sqlite:///{quote(name)}"
+    (data / name).parent.mkdir(parents=True)
+    (data / "thingtank.toml").write_text(f'database = "{url}"\n')
+    thingtank(data, "device", "create", "Roof station")
+    thingtank(data, "backup", str(file))
+    thingtank(new, "restore", str(file))
+    assert "Roof station" in thingtank(new, "device", "list")
+    (new / "thingtank.toml").unlink()
+    assert url in why_not_listed(new), "no second directory is begun beside the archive"
+
+
+def test_a_directory_elsewhere_is_told_of_and_not_copied(tmp_path: Path) -> None:
+    data, file, new = tmp_path / "data", tmp_path / "one.tar.gz", tmp_path / "restored"
+    data.mkdir()
+    (data / "thingtank.toml").write_text(f'database = "sqlite:///{tmp_path}/elsewhere.sqlite3"\n')
+    thingtank(data, "device", "create", "Roof station")
+    assert "are in a SQLite file" in thingtank(data, "backup", str(file))
+    assert not any("elsewhere" in name for name in names_in_backup(file))
+    assert "were in a SQLite file" in thingtank(new, "restore", str(file))

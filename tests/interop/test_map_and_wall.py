@@ -8,6 +8,8 @@ import requests
 from tests.interop.test_public_pages import ROLES, World
 from tests.live_server import start_server
 
+from thingtank.web.workbench.wall import CHARTS_MAX
+
 WHOLE_WORLD = "west=-180&south=-90&east=180&north=90&zoom=18"
 
 
@@ -64,3 +66,16 @@ def test_the_wall_and_its_stream_hold_what_each_role_may_see(world: World, role:
     assert found["channels"] == [f"{feed_id}:t" for feed_id in allowed]
     only_hidden = f"/live/wall?feed={ids[2]}" + ("" if len(allowed) == 2 else f"&feed={ids[1]}")
     assert get(world, role, only_hidden).status_code == (401 if role == "stranger" else 404)
+
+
+def test_the_wall_tells_of_channels_that_it_has_no_room_for(world: World) -> None:
+    made = world.server.command("device", "create", "Many")
+    feed_id, headers = made["feed_id"], {"X-ApiKey": str(made["api_key"])}
+    for count, is_cut in ((CHARTS_MAX, False), (CHARTS_MAX + 1, True)):
+        rows = [{"id": f"c{number:02}", "current_value": "1"} for number in range(count)]
+        url = f"{world.server.url}/v2/feeds/{feed_id}.json"
+        reply = requests.put(url, json={"datastreams": rows}, headers=headers, timeout=20)
+        assert reply.status_code == 200
+        page = get(world, "admin", f"/wall/?feed={feed_id}").text
+        assert page.count(f'data-key="{feed_id}:') == CHARTS_MAX
+        assert (f"Only the first {CHARTS_MAX} channels are shown" in page) is is_cut

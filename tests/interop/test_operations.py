@@ -152,15 +152,27 @@ def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
     assert asked <= known
 
 
-def test_the_doctor_looks_at_a_running_server(server: LiveServer) -> None:
-    command = [sys.executable, "-m", "thingtank.cli.main", "doctor", "--json", "--data", str(server.folder)]  # fmt: skip
+def examined(folder: Path) -> tuple[int, dict[str, dict[str, str]]]:
+    """The exit code of the doctor beside a running server, and what it finds, by name."""
+    command = [sys.executable, "-m", "thingtank.cli.main", "doctor", "--json", "--data", str(folder)]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    found = {each["name"]: each for each in json.loads(done.stdout)["findings"]}
+    return done.returncode, {each["name"]: each for each in json.loads(done.stdout)["findings"]}
+
+
+def test_the_doctor_looks_at_the_port_and_not_at_a_proxy_in_front(tmp_path: Path) -> None:
+    url = "http://127.0.0.1:9"  # where nobody listens
+    with start_server(tmp_path, "--set", f"web.public_url={url}") as server:
+        assert server.url == url
+        assert examined(tmp_path)[1]["ports"]["level"] == "ok"
+
+
+def test_the_doctor_looks_at_a_running_server(server: LiveServer) -> None:
+    exit_code, found = examined(server.folder)
     assert found["server"]["level"] == "ok", found["server"]
     assert "database" in found["server"]["text"]
     assert found["ports"]["level"] == "ok", found["ports"]
     problems = [each for each in found.values() if each["level"] == "problem"]
-    assert done.returncode == (1 if problems else 0)
+    assert exit_code == (1 if problems else 0)
 
 
 def test_the_doctor_prints_a_line_for_each_thing_and_says_by_its_exit_code(tmp_path: Path) -> None:

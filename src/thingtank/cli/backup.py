@@ -12,6 +12,12 @@ import click
 from thingtank.cli.options import data_option, json_option
 from thingtank.cli.session import Refusal, Session
 
+_TOOLS = {  # that copy what is not in it
+    "sqlite": "sqlite3 FILE '.backup COPY'",
+    "postgresql": "pg_dump",
+    "mysql": "mysqldump",
+    "mongodb": "mongodump",
+}
 SECRETS = "It holds all secrets of the instance in the clear: keep it as you would keep them."
 
 
@@ -121,13 +127,17 @@ def _pack(session: Session, data: Path, parts: Path, target: Path | None) -> tup
 
 
 def _elsewhere(database: str) -> str:
-    tool = {"postgresql": "pg_dump", "mysql": "mysqldump", "mongodb": "mongodump"}.get(
-        database, "its own tools"
-    )
     return (
-        f"Accounts, devices and keys are in a {database} database, which is not in it. Back that up"
-        f" now, with {tool}: a copy that is older than this backup does not fit it."
+        f"Accounts, devices and keys are in {_named(database)}, which is not in it. Back that up"
+        f" now, with {_TOOLS.get(database, 'its own tools')}: a copy that is older than this backup"
+        " does not fit it."
     )
+
+
+def _named(database: str) -> str:
+    if database == "sqlite":
+        return "a SQLite file outside of the data folder"
+    return f"a {database} database"
 
 
 @backup.command()
@@ -175,7 +185,7 @@ def restore(data: Path, file: Path) -> None:
     click.echo(f"Restored {data} as it was at {manifest.made_at}.")
     if manifest.database:
         click.echo(
-            f"Accounts, devices and keys were in a {manifest.database} database: restore that too,"
+            f"Accounts, devices and keys were in {_named(manifest.database)}: restore that too,"
             " from what was made right after this backup."
         )
     click.echo(f"Start it with: thingtank serve --data {data}")

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -53,7 +54,10 @@ def _server_of(data: Path) -> tuple[tuple[str, ...] | None, dict[str, bool], lis
             return None, {}, []
         try:
             found = server.call("server.addresses", {})
-            addresses = [found["url"], *found["sockets"].values()]
+            # What goes through the web port is where a proxy in front has it.
+            web = urlsplit(found["url"]).netloc
+            others = [url for url in found["sockets"].values() if urlsplit(url).netloc != web]
+            addresses = [found["local_url"], *others]
             checks = server.call("server.health", {})["checks"]
         finally:
             server.close()

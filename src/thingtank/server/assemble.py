@@ -107,6 +107,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         upgrades: dict[bytes, Adopt] = {}  # of the web port, which is bound before WAMP is there
         web = _bind_web(config, opened, upgrades, monitor, stack)
         url = base_url(config, web.server.port) if web else ""
+        own_url = local_url(config, web.server.port) if web else ""
         # Triggers from before the first value until after the last, so inside of all doors.
         tank, outbox = opened.tank, opened.outbox
         hooks = make_hook_parts(tank, folder)
@@ -131,9 +132,9 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         open_mqtt_workbench(config, mqtt, sockets, stack)
         open_skynet_workbench(config, skynet, sockets, stack)
         if web:
-            open_simulators(config, tank, web.server.port, stack)
+            open_simulators(tank, own_url, stack)
         welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""
-        await _open_control(folder, opened, url, sockets, monitor, stack)
+        await _open_control(folder, opened, url, own_url, sockets, monitor, stack)
         monitor.run(Doors(wamp, mqtt, monitor.connections))
         readiness, drain_s = monitor.readiness, config.server.drain_s
         return Instance(
@@ -144,8 +145,11 @@ async def start_instance(config: Config, folder: Path) -> Instance:
 
 def base_url(config: Config, port: int) -> str:
     """How the web door is reached, without a slash at the end."""
-    if config.web.public_url:
-        return config.web.public_url
+    return config.web.public_url or local_url(config, port)
+
+
+def local_url(config: Config, port: int) -> str:
+    """How this machine reaches it: by its port, also where there is a proxy in front."""
     return f"http://{reachable_host(config.server.host)}:{port}"
 
 
@@ -153,6 +157,7 @@ async def _open_control(
     folder: Path,
     opened: OpenFolder,
     url: str,
+    own_url: str,
     sockets: Mapping[str, str],
     monitor: Monitor,
     stack: AsyncExitStack,
@@ -165,7 +170,7 @@ async def _open_control(
     copy_files = partial(copy_folder, folder, opened)
     checks = monitor.readiness.results
     context = Context(
-        opened.tank, opened.directory, opened.archive, copy_files, url, sockets, checks
+        opened.tank, opened.directory, opened.archive, copy_files, url, own_url, sockets, checks
     )
     control = ControlSocket(folder, partial(run_operation, context))
     await control.start()

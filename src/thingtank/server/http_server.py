@@ -11,6 +11,7 @@ from thingtank.net.adoption import Adopt
 from thingtank.net.bounded_http import HttpLimits
 from thingtank.net.direct_http import DirectRoute, direct_http
 from thingtank.server.app import AsgiApp
+from thingtank.server.trusted_proxies import TrustedProxies
 
 STOP_S_MAX = 2
 DATE_S = 1.0  # between two looks at the clock
@@ -38,7 +39,8 @@ class HttpServer:
         Raises:
             OSError, UnicodeError: the port is taken, or the host is none of this machine.
         """
-        if trusted_proxies:  # uvicorn knows how to believe them, before ASGI
+        if trusted_proxies:
+            app = TrustedProxies(app, trusted_proxies)
             direct = direct._replace(skips_forwarded=True)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=1024)
@@ -53,8 +55,7 @@ class HttpServer:
                 access_log=False,
                 server_header=False,
                 date_header=True,
-                proxy_headers=bool(trusted_proxies),
-                forwarded_allow_ips=list(trusted_proxies),
+                proxy_headers=False,  # uvicorn would not tell who has connected
                 timeout_keep_alive=limits.silence_s_max,
                 timeout_graceful_shutdown=STOP_S_MAX,
                 limit_concurrency=limits.connections_max,

@@ -29,10 +29,10 @@ _SECRET_FIELDS = frozenset(
     }
 )
 _SECRET_IN_TEXT = re.compile(
-    r"\b(key|oauth_token|token)=[^&\s\"']+"
-    r"|(/welcome/|/activate/|/devices/(?=[\w-]+/activate))[\w-]+"
+    r"(key|password|secret|signature|token)=[^&\s\"']+"
+    r"|(/welcome/|/activate/|/devices/(?=[\w-]+/activate)|://[^/\s:@]*:(?=[^/\s@]+@))[^/\s@?\"']+",
+    re.IGNORECASE,
 )
-
 
 _USUAL_FIRST = ("timestamp", "level", "event", "logger")
 _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
@@ -101,7 +101,7 @@ class _Prioritized:
 def blot_secrets(
     _logger: object, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Replace what may be a secret: fields by name, `key=…` within texts."""
+    """Replace what may be a secret: fields by name, `key=…` and URLs' passwords within texts."""
     for name, value in event.items():
         event[name] = _blot(name, value)
     return event
@@ -114,6 +114,8 @@ def _blot(name: object, value: Any) -> Any:
         return _SECRET_IN_TEXT.sub(_blotted, value)
     if isinstance(value, dict):
         return {key: _blot(key, inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_blot("", inner) for inner in value]
     return value
 
 

@@ -4,8 +4,15 @@ import os
 import secrets
 from pathlib import Path
 
+from thingtank.web.database.url import DATABASE_FILE, DIRECTORY_FILE
+
+FILE_NAME = "secret.key"
 SECRET_BYTES = 32
-_DIRECTORY = "directory.sqlite3"  # its keys are sealed with the secret
+
+
+def is_in_use(folder: Path) -> bool:
+    """Whether there is a directory, here or elsewhere, whose keys are sealed with the secret."""
+    return (folder / DIRECTORY_FILE).exists() or (folder / DATABASE_FILE).exists()
 
 
 def load_secret(folder: Path) -> bytes:
@@ -15,14 +22,14 @@ def load_secret(folder: Path) -> bytes:
         OSError: the folder cannot be written.
         ValueError: the file is not a secret of ours, or is missing where it has been used.
     """
-    path = folder / "secret.key"
+    path = folder / FILE_NAME
     try:
         secret = path.read_bytes()
     except FileNotFoundError:
-        if (folder / _DIRECTORY).exists():
+        if is_in_use(folder):
             raise ValueError(
-                f"{path.name} is missing from {folder}; restore it from your backup, for without"
-                f" it no key in {_DIRECTORY} works"
+                f"{path.name} is missing from {folder}; restore it from your backup, for no key in"
+                " the directory works without it"
             ) from None
         return _make_secret(path)
     if len(secret) != SECRET_BYTES:

@@ -46,25 +46,30 @@ def migrate() -> None:
         connection.close()
 
 
-def database_name() -> str:
-    """The name of the database's file; blank where a database server keeps it."""
-    return Path(connection.settings_dict["NAME"]).name if connection.vendor == "sqlite" else ""
+def database_file(folder: Path) -> Path | None:
+    """The database's file as it is called below its data folder; None where it is not there."""
+    if connection.vendor != "sqlite":
+        return None
+    file, top = Path(connection.settings_dict["NAME"]).resolve(), folder.resolve()
+    return file.relative_to(top) if file.is_relative_to(top) else None
 
 
-def copy_database(folder: Path) -> str:
-    """Write a copy of the database, as of one instant, to a file of its name in another folder.
+def copy_database(folder: Path, to: Path) -> str:
+    """Write a copy of a data folder's database, as of one instant, to a file of its name elsewhere.
 
     Returns:
-        Blank; or, where a database server keeps it, the server's kind, and there is no copy.
+        Blank; or, where the database is not in the folder, its kind, and there is no copy.
 
     Raises:
         OSError, sqlite3.Error: it could not be written.
     """
-    if not database_name():
+    file = database_file(folder)
+    if file is None:
         return connection.vendor
+    (to / file).parent.mkdir(0o700, parents=True, exist_ok=True)
     try:
         connection.ensure_connection()
-        write_copy(connection.connection, folder / database_name())
+        write_copy(connection.connection, to / file)
     finally:
         connection.close()
     return ""

@@ -136,6 +136,13 @@ def test_from_a_terminal_it_writes_to_the_same_device(newcomer: Newcomer) -> Non
     assert reported(newcomer, than=feed["datastreams"][0]["at"])["id"] == feed["id"]
 
 
+def test_behind_a_proxy_it_writes_to_the_port_itself(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with start_server(folder, "--set", "web.public_url=https://tank.example"):
+        done = simulate(folder, "--count", "1", "--interval", "1")
+    assert done.returncode == 0, done.stderr
+
+
 def test_without_a_server_the_command_says_what_to_do(tmp_path: Path) -> None:
     done = simulate(tmp_path)
     assert done.returncode == 1

@@ -256,6 +256,13 @@ def test_each_finding(case: str, folder: Path, monkeypatch: pytest.MonkeyPatch) 
         assert not is_well(findings)
 
 
+def test_a_remedy_is_a_line_that_a_shell_takes(folder: Path) -> None:
+    spaced = folder.rename(folder.with_name("my data"))
+    (spaced / "secret.key").chmod(0o644)
+    (finding,) = [each for each in found(spaced) if each.name == "permissions.secret"]
+    assert finding.remedy == f"chmod 600 '{spaced}/secret.key'"
+
+
 def test_a_well_folder_has_no_problem(folder: Path) -> None:
     findings = found(folder)
     assert [each for each in findings if each.level is PROBLEM] == []

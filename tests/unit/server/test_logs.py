@@ -47,6 +47,9 @@ def test_secrets_are_blotted_in_fields_texts_and_tracebacks(
                 api_key="SECRET-2",
                 url="/welcome/SECRET-3",
                 headers={"X-ApiKey": "SECRET-4"},
+                rows=[{"token": "SECRET-6"}, "?api_key=SECRET-7"],
+                database="postgres://tank:SECRET-8@db/tank",
+                line="Password=SECRET-9",
             )
         logging.getLogger("django.request").warning("Not Found: %s", "/x?key=SECRET-5")
     text = capsys.readouterr().err

@@ -14,8 +14,11 @@ def test_the_secret_of_a_new_folder_is_made_once_and_for_its_owner_only(tmp_path
     assert (tmp_path / "secret.key").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_missing_secret_is_not_replaced_where_keys_were_sealed_with_it(tmp_path: Path) -> None:
-    (tmp_path / "directory.sqlite3").touch()
+@pytest.mark.parametrize("sign", ["directory.sqlite3", "database.txt"])
+def test_a_missing_secret_is_not_replaced_where_keys_were_sealed_with_it(
+    tmp_path: Path, sign: str
+) -> None:
+    (tmp_path / sign).touch()
     with pytest.raises(ValueError, match=r"secret\.key is missing .* restore it from your backup"):
         load_secret(tmp_path)
     assert not (tmp_path / "secret.key").exists()

@@ -14,7 +14,7 @@ and what is taken up from where another file stands must still be there:
               restored directory would give to another. What was deleted meanwhile leaves rows that
               nobody can ask for, which housekeeping clears away
 
-Secret and settings do not change while a server runs.
+Secret, settings and the name of the database do not change while a server runs.
 """
 
 import asyncio
@@ -30,10 +30,10 @@ from thingtank.server.backup.parts import PARTS, Copied
 from thingtank.server.config import FILE_NAME as SETTINGS
 from thingtank.server.data_folder import OpenFolder
 from thingtank.server.hooks.signing_key import FILE_NAME as SIGNING_KEY
+from thingtank.server.secret import FILE_NAME as SECRET
 from thingtank.tank.errors import Unavailable
 from thingtank.web import setup as web_setup
-
-SECRET = "secret.key"  # noqa: S105 - the name of its file
+from thingtank.web.database.url import DATABASE_FILE
 
 COPY_FAILED = (OSError, sqlite3.Error, duckdb.Error, Unavailable)
 
@@ -51,8 +51,8 @@ async def copy_folder(folder: Path, opened: OpenFolder) -> Copied:
     for file in opened.files:
         await file.copy_to(parts)
     await asyncio.to_thread(_copy_closed, folder, parts)
-    database = await asyncio.to_thread(web_setup.copy_database, parts)
-    for name in (SECRET, SIGNING_KEY, SETTINGS):
+    database = await asyncio.to_thread(web_setup.copy_database, folder, parts)
+    for name in (SECRET, SIGNING_KEY, SETTINGS, DATABASE_FILE):
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(folder / name, parts / name)
     return Copied(database)
@@ -60,7 +60,8 @@ async def copy_folder(folder: Path, opened: OpenFolder) -> Copied:
 
 def _copy_closed(folder: Path, parts: Path) -> None:
     """Copy the files that no door has open, as in a command without a server."""
+    database = web_setup.database_file(folder)
     for path in sorted(folder.glob("*.sqlite3")):
-        if path.name != web_setup.database_name() and not (parts / path.name).exists():
+        if path.name != str(database) and not (parts / path.name).exists():
             with contextlib.closing(sqlite3.connect(path)) as connection:
                 write_copy(connection, parts / path.name)

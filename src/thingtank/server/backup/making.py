@@ -9,6 +9,7 @@ from thingtank.server.backup.package import (
     FORMAT,
     Manifest,
     Progress,
+    may_hold,
     packed_files,
     write_package,
 )
@@ -58,9 +59,17 @@ def check_room(folder: Path, target: Path | None) -> None:
 
 
 def make_manifest(parts: Path, copied: Copied, progress: Progress) -> Manifest:
-    """What is in a folder of copies."""
+    """What is in a folder of copies.
+
+    Raises:
+        CannotBackUp: a file's name is none that could be restored.
+        OSError.
+    """
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     files = tuple(packed_files(parts, progress))
+    for each in files:
+        if not may_hold(each.path):
+            raise CannotBackUp(f"a backup cannot hold a file called {each.path!r}; rename it")
     made_at = now.replace("+00:00", "Z")
     return Manifest(FORMAT, version("thingtank"), made_at, files, copied.database)
 

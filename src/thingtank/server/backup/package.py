@@ -21,7 +21,8 @@ MANIFEST_BYTES_MAX = 64 * 2**20  # some hundred thousand files
 CHUNK_BYTES = 2**20
 GZIP_LEVEL = 1  # most of a large archive is compressed already
 
-_PATH = re.compile(r"(?:[\w=-][\w.=-]*/){0,4}[\w=-][\w.=-]*")
+_NAME = r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*"
+_PATH = re.compile(rf"(?:{_NAME}/){{0,4}}{_NAME}")
 
 Progress = Callable[[int], None]  # told of bytes that are done
 
@@ -54,8 +55,8 @@ class Manifest(msgspec.Struct, frozen=True):
         format: of the backup, FORMAT or less.
         version: of the Thing Tank that made it.
         made_at: ISO 8601 in UTC.
-        database: the kind of database server that kept the directory, which is not in the backup;
-            blank where the directory is.
+        database: the kind of the database outside of the folder that kept the directory, which is
+            not in the backup; blank where the directory is.
     """
 
     format: int
@@ -68,6 +69,11 @@ class Manifest(msgspec.Struct, frozen=True):
     def bytes(self) -> int:
         """Of all files."""
         return sum(file.bytes for file in self.files)
+
+
+def may_hold(path: str) -> bool:
+    """Whether a file may be in a backup; one that hides, or leads elsewhere, may not."""
+    return _PATH.fullmatch(path) is not None
 
 
 def packed_files(folder: Path, progress: Progress) -> Iterator[PackedFile]:
@@ -160,7 +166,7 @@ class Package:
         except msgspec.DecodeError as error:
             raise DamagedBackup(f"its manifest is damaged: {error}") from error
         for packed in manifest.files:
-            if not _PATH.fullmatch(packed.path):
+            if not may_hold(packed.path):
                 raise DamagedBackup(f"it names a file that no backup has: {packed.path!r}")
         return manifest
 

@@ -21,8 +21,8 @@ class Copied(msgspec.Struct, frozen=True):
     """What was copied.
 
     Attributes:
-        database: the kind of database server that keeps the directory, of which there is no copy;
-            blank where there is one.
+        database: the kind of the database outside of the folder that keeps the directory, of which
+            there is no copy; blank where there is one.
     """
 
     database: str = ""

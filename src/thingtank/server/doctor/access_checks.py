@@ -1,14 +1,16 @@
 """Who may come in that perhaps should not, and who may read what is secret."""
 
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from thingtank.net.identity.secret_sources import SecretSource, UnreadableSecret
 from thingtank.server.doctor.findings import Finding, Patient, ok, problem, warning
+from thingtank.server.secret import FILE_NAME as SECRET
+from thingtank.server.secret import SECRET_BYTES, is_in_use
 
-_SECRET_BYTES = 32
 _PRIVATE = stat.S_IRWXG | stat.S_IRWXO
 # What documents and examples have, and what is tried first.
 _KNOWN_SECRETS = frozenset(
@@ -80,14 +82,14 @@ def check_secrets(patient: Patient) -> Iterator[Finding]:
 
 
 def _instance_secret(folder: Path) -> Iterator[Finding]:
-    path = folder / "secret.key"
+    path = folder / SECRET
     try:
         secret = path.read_bytes()
     except FileNotFoundError:
-        if (folder / "directory.sqlite3").exists():
+        if is_in_use(folder):
             yield problem(
                 "secrets.instance",
-                f"{path} is missing: no key in directory.sqlite3 works without it",
+                f"{path} is missing: no key in the directory works without it",
                 "restore it from a backup",
             )
         return
@@ -95,8 +97,8 @@ def _instance_secret(folder: Path) -> Iterator[Finding]:
         yield problem("secrets.instance", f"{path} cannot be read: {error.strerror}",
                       "give it to the user that runs the server")  # fmt: skip
         return
-    if len(secret) != _SECRET_BYTES:
-        yield problem("secrets.instance", f"{path} holds {len(secret)} bytes, not {_SECRET_BYTES}",
+    if len(secret) != SECRET_BYTES:
+        yield problem("secrets.instance", f"{path} holds {len(secret)} bytes, not {SECRET_BYTES}",
                       "restore it from a backup")  # fmt: skip
     elif len(set(secret)) < 8:  # of random ones: never
         yield problem("secrets.instance", f"{path} is not random, so that anybody may guess it",
@@ -133,7 +135,7 @@ def _weak_secrets(patient: Patient) -> Iterator[Finding]:
                 "choose another: python3 -c 'import secrets; print(secrets.token_urlsafe())'",
             )
         if source.file and (text := _open_to_others(Path(source.file))):
-            yield warning("secrets.settings", text, f"chmod 600 {source.file}")
+            yield warning("secrets.settings", text, f"chmod 600 {shlex.quote(source.file)}")
 
 
 def check_permissions(patient: Patient) -> Iterator[Finding]:
@@ -155,21 +157,22 @@ def check_permissions(patient: Patient) -> Iterator[Finding]:
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         yield problem("permissions.write", f"you may not write to {folder}",
                       "run this, and the server, as the folder's user")  # fmt: skip
-    found = [text for text in map(_open_to_others, _private_files(folder)) if text]
-    for text in found:
-        yield problem("permissions.secret", text, f"chmod 600 {text.split()[0]}")
+    found = [path for path in _private_files(folder) if _open_to_others(path)]
+    for path in found:
+        remedy = f"chmod 600 {shlex.quote(str(path))}"
+        yield problem("permissions.secret", _open_to_others(path), remedy)
     if status.st_mode & _PRIVATE:
         yield warning(
             "permissions.folder",
             f"others on this machine may look into {folder}",
-            f"chmod 700 {folder}",
+            f"chmod 700 {shlex.quote(str(folder))}",
         )
     elif not found:
         yield ok("permissions", f"only its user may look into {folder}")
 
 
 def _private_files(folder: Path) -> list[Path]:
-    names = ("secret.key", "hook_signing_key.pem", "outbox.sqlite3", "mqtt.sqlite3")
+    names = (SECRET, "hook_signing_key.pem", "outbox.sqlite3", "mqtt.sqlite3")
     return [folder / name for name in names if (folder / name).exists()]
 
 

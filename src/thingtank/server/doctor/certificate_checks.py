@@ -1,6 +1,7 @@
 """The certificate of the doors that speak TLS."""
 
 import datetime
+import shlex
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +40,7 @@ def check_certificate(patient: Patient) -> Iterator[Finding]:
     yield _validity(certificate, certificate_file)
     if key_file.stat().st_mode & 0o077:
         yield warning("certificate.key", f"{key_file} may be read by others on this machine",
-                      f"chmod 600 {key_file}")  # fmt: skip
+                      f"chmod 600 {shlex.quote(str(key_file))}")  # fmt: skip
 
 
 def _validity(certificate: x509.Certificate, file: Path) -> Finding:

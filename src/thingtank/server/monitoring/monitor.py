@@ -38,7 +38,7 @@ class Monitor:
         lag.start()
         stack.callback(lag.stop)
         self.samples = Samples(folder, opened, lag)
-        readers = Readers(config.metrics, _is_admin, config.web.trusted_proxies)
+        readers = Readers(config.metrics, _is_admin)
         self.app = MonitoringApp(self.readiness, self.samples, readers, self.is_failing)
         self._add_checks()
 

@@ -8,6 +8,7 @@ from typing import Any
 from thingtank.net.identity.secret_sources import SecretSource, UnreadableSecret
 from thingtank.server.cannot_start import CannotStart
 from thingtank.server.monitoring.settings import MetricsSettings
+from thingtank.server.trusted_proxies import is_vouched_for
 
 # Whether the sender of an ASGI request's headers is signed in as an admin.
 IsAdmin = Callable[[list[tuple[bytes, bytes]]], Awaitable[bool]]
@@ -19,17 +20,8 @@ _BEARER = b"bearer "
 class Readers:
     """Those who may read metrics and details."""
 
-    def __init__(
-        self,
-        settings: MetricsSettings,
-        is_admin: IsAdmin,
-        trusted_proxies: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, settings: MetricsSettings, is_admin: IsAdmin) -> None:
         """Know them.
-
-        Args:
-            trusted_proxies: those whose word is taken for whom a request comes from, before it
-                comes here.
 
         Raises:
             CannotStart: the token cannot be read.
@@ -37,7 +29,6 @@ class Readers:
         self._networks = [ipaddress.ip_network(each) for each in settings.allowed_networks]
         self._token = _token_of(settings)
         self._is_admin = is_admin
-        self._proxies_are_known = bool(trusted_proxies)
 
     async def includes(self, scope: Mapping[str, Any]) -> bool:
         """Whether the sender of an ASGI request is one of them."""
@@ -56,7 +47,7 @@ class Readers:
         client = scope.get("client")
         # An unknown proxy on this machine would make all the world look as if it were here.
         is_passed_on = any(name in _FORWARDED for name, _ in headers)
-        if client is None or (is_passed_on and not self._proxies_are_known):
+        if client is None or (is_passed_on and not is_vouched_for(scope)):
             return False
         try:
             address = ipaddress.ip_address(client[0])

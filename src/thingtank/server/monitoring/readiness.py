@@ -6,8 +6,9 @@ would help nobody.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from enum import Enum
+from typing import Any
 
 import structlog
 
@@ -16,7 +17,7 @@ log = structlog.get_logger()
 CHECK_S_MAX = 2.0
 KEPT_S = 1.0  # an answer stands for so long, so that asking often costs nothing more
 
-Check = Callable[[], Awaitable[bool]]
+Check = Callable[[], Coroutine[Any, Any, bool]]
 
 
 class Phase(Enum):
@@ -39,6 +40,7 @@ class Readiness:
         self.phase = Phase.STARTING
         self._checks: dict[str, Check] = {}
         self._failing: set[str] = set()
+        self._under_way: dict[str, asyncio.Future[bool]] = {}
         self._asking: asyncio.Task[Mapping[str, bool]] | None = None
         self._asked_s = 0.0
 
@@ -56,10 +58,34 @@ class Readiness:
         return await asyncio.shield(self._asking)
 
     async def _ask(self) -> Mapping[str, bool]:
-        reasons = await asyncio.gather(*map(_why_not, self._checks.values()))
+        reasons = await asyncio.gather(*map(self._why_not, self._checks))
         for name, reason in zip(self._checks, reasons, strict=True):
             self._log_change(name, reason)
         return {name: name not in self._failing for name in self._checks}
+
+    async def _why_not(self, name: str) -> str:
+        """Why a check does not hold; blank if it does."""
+        # One that hangs may hold a thread that nobody can stop, so it is not begun a second time.
+        under_way = self._under_way.get(name) or self._begun(name)
+        try:
+            async with asyncio.timeout(CHECK_S_MAX):
+                return "" if await asyncio.shield(under_way) else "its own log says why"
+        except TimeoutError:
+            return f"no answer within {CHECK_S_MAX:g} s"
+        except Exception as error:  # noqa: BLE001 - whatever it is, the server is not ready
+            return str(error) or type(error).__name__
+
+    def _begun(self, name: str) -> asyncio.Future[bool]:
+        check = asyncio.ensure_future(self._checks[name]())
+        self._under_way[name] = check
+
+        def end(ended: asyncio.Future[bool]) -> None:
+            del self._under_way[name]
+            if not ended.cancelled():
+                ended.exception()  # who has waited long enough does not ask any more
+
+        check.add_done_callback(end)
+        return check
 
     def _log_change(self, name: str, reason: str) -> None:
         """Tell when a check begins to fail and when it holds again, and not each time between."""
@@ -69,14 +95,3 @@ class Readiness:
         elif not reason and name in self._failing:
             self._failing.discard(name)
             log.warning("readiness_recovered", check=name)
-
-
-async def _why_not(check: Check) -> str:
-    """Why a check does not hold; blank if it does."""
-    try:
-        async with asyncio.timeout(CHECK_S_MAX):
-            return "" if await check() else "its own log says why"
-    except TimeoutError:
-        return f"no answer within {CHECK_S_MAX:g} s"
-    except Exception as error:  # noqa: BLE001 - whatever it is, the server is not ready
-        return str(error) or type(error).__name__

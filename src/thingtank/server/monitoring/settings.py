@@ -9,8 +9,8 @@ class MetricsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         allowed_networks: addresses or networks that may; a request that a proxy passes on from
             others counts as the others'.
-        token_file: a file with a token in its first line; who sends it as `Authorization: Bearer`
-            may as well, from anywhere; blank for none.
+        token_file: a file that holds a token and nothing else; who sends it as
+            `Authorization: Bearer` may as well, from anywhere; blank for none.
         token_variable: or the environment variable that holds it; blank for none.
     """
 

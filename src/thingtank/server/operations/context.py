@@ -21,6 +21,7 @@ class Context(msgspec.Struct, frozen=True):
 
     Attributes:
         url: where its web door is; blank when no server runs.
+        local_url: how this machine reaches it; blank likewise.
         sockets: where its other doors are, by name.
         checks: of the server's readiness, by name; none without one.
         copy_files: writes copies of the folder's files that fit together.
@@ -31,6 +32,7 @@ class Context(msgspec.Struct, frozen=True):
     archive: EmbeddedArchive
     copy_files: Callable[[], Awaitable[Copied]]
     url: str = ""
+    local_url: str = ""
     sockets: Mapping[str, str] = {}
     checks: Callable[[], Awaitable[Mapping[str, bool]]] = _none
 

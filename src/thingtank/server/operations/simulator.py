@@ -17,7 +17,7 @@ class SimulatorDevice(msgspec.Struct, frozen=True):
     """Where a simulator writes, and with what.
 
     Attributes:
-        url: of the web port, without a slash at the end.
+        url: of the web port, as this machine reaches it, without a slash at the end.
         history_s: for how long the device has said nothing.
     """
 
@@ -29,7 +29,7 @@ class SimulatorDevice(msgspec.Struct, frozen=True):
 
 async def prepare(context: Context, asked: PrepareSimulator) -> SimulatorDevice:
     """The account's device for its simulator, made if there is none."""
-    if not context.url:
+    if not context.local_url:
         raise Refused("the simulator writes by HTTP, and no web port is open")
     device = await ensure_station_device(context.tank, context.account(asked.owner))
-    return SimulatorDevice(context.url, device.feed_id, device.api_key, device.history_s)
+    return SimulatorDevice(context.local_url, device.feed_id, device.api_key, device.history_s)

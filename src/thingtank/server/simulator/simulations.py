@@ -34,9 +34,9 @@ class Simulations:
         """
         self._tank = tank
         self._url = url
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._tasks: dict[int, asyncio.Task[str]] = {}
         self._states: dict[int, SimulatorState] = {}
-        self._turn = asyncio.Lock()  # of who starts, as that takes several steps
+        self._turn = asyncio.Lock()  # of who starts or stops, as to start takes several steps
 
     def state(self, account_id: int) -> SimulatorState:
         """How an account's simulator is doing."""
@@ -63,10 +63,12 @@ class Simulations:
         self._states[account_id] = SimulatorState(is_running=True, feed_id=device.feed_id)
         task = asyncio.create_task(self._run(account_id, device), name="simulator")
         self._tasks[account_id] = task
+        # Also of one that is cancelled before it has taken its first step.
+        task.add_done_callback(partial(self._ended, account_id, device.feed_id))
         log.info("simulator_started", feed_id=device.feed_id)
 
-    async def _run(self, account_id: int, device: StationDevice) -> None:
-        problem = ""
+    async def _run(self, account_id: int, device: StationDevice) -> str:
+        """Report until cancelled; returns what else has ended it."""
         try:
             async with FeedWriter(self._url, device.feed_id, device.api_key) as writer:
                 station = Station(
@@ -77,14 +79,17 @@ class Simulations:
                 )
                 await station.run(device.history_s)
         except WriteFailed as error:
-            problem = str(error)
+            return str(error)
         except Exception:
             log.exception("simulator_failed", feed_id=device.feed_id)
-            problem = "an error of the server's own; see its log"
-        finally:
-            del self._tasks[account_id]
-            self._change(account_id, is_running=False, problem=problem)
-            log.info("simulator_stopped", feed_id=device.feed_id, problem=problem)
+            return "an error of the server's own; see its log"
+        return ""
+
+    def _ended(self, account_id: int, feed_id: int, task: asyncio.Task[str]) -> None:
+        problem = "" if task.cancelled() else task.result()
+        del self._tasks[account_id]
+        self._change(account_id, is_running=False, problem=problem)
+        log.info("simulator_stopped", feed_id=feed_id, reason=problem)
 
     def _note(self, account_id: int, progress: Progress) -> None:
         self._change(
@@ -100,13 +105,15 @@ class Simulations:
 
     async def stop(self, account_id: int) -> None:
         """Stop an account's; nothing when it does not run."""
-        await self._end([task for who, task in self._tasks.items() if who == account_id])
+        async with self._turn:
+            await self._end([task for who, task in self._tasks.items() if who == account_id])
 
     async def close(self) -> None:
         """Stop all."""
-        await self._end(list(self._tasks.values()))
+        async with self._turn:
+            await self._end(list(self._tasks.values()))
 
-    async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
+    async def _end(self, tasks: list[asyncio.Task[str]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

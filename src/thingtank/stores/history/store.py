@@ -4,6 +4,7 @@ Numbers and texts are kept as they were written. What is newer lies over what is
 over cold ones, the head's overlay over both; `stream_reader.py` does that for one datastream.
 """
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -122,12 +123,14 @@ class HistoryStore:
             StorageFailed: the database could not be read, or its copy not be written.
             OSError: a file of the cold tier could not be copied.
         """
-        with self._database.copying(folder / "hot.duckdb") as self._copying:
-            segments = read_segments(self._copying, AT_US_MIN, AT_US_MAX + 1)
-            # At once: what compaction replaces goes away after FORGET_S.
-            for name in {name for each in segments for name in (each.file, each.rollup)}:
-                link_or_copy(self._folder / name, folder / "cold" / name)
-        self._copying = None
+        try:
+            with self._database.copying(folder / "hot.duckdb") as self._copying:
+                segments = read_segments(self._copying, AT_US_MIN, AT_US_MAX + 1)
+                # At once: what compaction replaces goes away after FORGET_S.
+                for name in {name for each in segments for name in (each.file, each.rollup)}:
+                    link_or_copy(self._folder / name, folder / "cold" / name)
+        finally:
+            self._copying = None
 
     def interrupt(self) -> None:
         """Break off a compaction under way, from another thread, and begin no more."""
@@ -137,7 +140,8 @@ class HistoryStore:
         """Break off a copy under way, from another thread."""
         copying = self._copying
         if copying is not None:
-            copying.interrupt()
+            with contextlib.suppress(duckdb.Error):  # it has ended just now
+                copying.interrupt()
 
     def stats(self) -> HistoryStats:
         """What both tiers hold."""

@@ -17,13 +17,17 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from thingtank.web.database.connections import reason_of
 from thingtank.web.database.models import Owner
 from thingtank.web.database.trouble import DatabaseRefused
-from thingtank.web.database.url import DEFAULT_URL, SQLITE, Database
+from thingtank.web.database.url import (
+    DATABASE_FILE,
+    DEFAULT_URL,
+    DIRECTORY_FILE,
+    SQLITE,
+    Database,
+)
 from thingtank.web.derived_keys import derive_key
 
 log = structlog.get_logger()
 
-FILE = "database.txt"
-DIRECTORY = "directory.sqlite3"
 _LOCK = 0x7467746B  # any number that others do not use
 
 _TAKE = {
@@ -61,6 +65,12 @@ def check_claim(folder: Path, database: Database, secret: bytes) -> None:
             f" `database` to the former, in {folder / 'thingtank.toml'} so that commands find it"
             " too, or move them with: thingtank database copy"
         )
+    # One that begins anew would soon have all values taken for nobody's, and cleared away.
+    if (folder / DATABASE_FILE).exists() and not _has_tables(database):
+        raise DatabaseRefused(
+            f"the devices of {folder} were in {shown}, and nothing is there any more; restore it"
+            f" from your backup, or, to begin without them, delete {folder / DATABASE_FILE}"
+        )
 
 
 def claim(folder: Path, database: Database, secret: bytes) -> None:
@@ -68,15 +78,22 @@ def claim(folder: Path, database: Database, secret: bytes) -> None:
     tank = tank_name(secret)
     if not Owner.objects.filter(tank=tank).exists() and not Owner.objects.update(tank=tank):
         Owner.objects.create(tank=tank)
-    shown, file = _shown(folder, database), folder / FILE
+    shown, file = _shown(folder, database), folder / DATABASE_FILE
     if _database_before(folder) != shown:
         file.write_text(f"{shown}\n")
+
+
+def _has_tables(database: Database) -> bool:
+    """Whether there is anything in the database."""
+    if database.kind is SQLITE and not Path(database.settings["NAME"]).exists():
+        return False  # to ask would make it
+    return "django_migrations" in connection.introspection.table_names()
 
 
 def _owner_of(database: Database) -> str:
     """What the database says of whose it is; blank for nobody's."""
     if database.kind is SQLITE and not Path(database.settings["NAME"]).exists():
-        return ""  # to ask would make it
+        return ""
     if Owner._meta.db_table not in connection.introspection.table_names():
         return ""
     return Owner.objects.values_list("tank", flat=True).first() or ""
@@ -85,14 +102,14 @@ def _owner_of(database: Database) -> str:
 def _database_before(folder: Path) -> str:
     """Which database the folder was last used with; blank for none."""
     try:
-        return (folder / FILE).read_text().strip()
+        return (folder / DATABASE_FILE).read_text().strip()
     except FileNotFoundError:
-        return DEFAULT_URL if (folder / DIRECTORY).exists() else ""
+        return DEFAULT_URL if (folder / DIRECTORY_FILE).exists() else ""
 
 
 def _shown(folder: Path, database: Database) -> str:
     is_usual = database.kind is SQLITE and (
-        Path(database.settings["NAME"]).resolve() == (folder / DIRECTORY).resolve()
+        Path(database.settings["NAME"]).resolve() == (folder / DIRECTORY_FILE).resolve()
     )
     return DEFAULT_URL if is_usual else database.shown
 

@@ -11,7 +11,9 @@ from msgspec.structs import force_setattr
 
 from thingtank.net.identity.secret_sources import SecretSource, UnreadableSecret
 
-DEFAULT_URL = "sqlite:///directory.sqlite3"
+DIRECTORY_FILE = "directory.sqlite3"
+DATABASE_FILE = "database.txt"  # in it the folder's database, without its password
+DEFAULT_URL = f"sqlite:///{DIRECTORY_FILE}"
 CONNECT_S_MAX = 5
 SILENCE_S_MAX = 30  # of a server that has taken a question; making tables is many questions
 

@@ -21,6 +21,7 @@ from thingtank.web.workbench.values import next_events, updates_of
 FEEDS_MAX = 8
 CHARTS_MAX = 48  # of all of them; a screen shows no more
 EVENTS_MAX = 2000
+TERMS_MAX = 100  # of an address
 WALL_PATH = "/live/wall"
 
 
@@ -47,7 +48,7 @@ def wall_key(device_id: int, name: str) -> str:
 
 def feed_ids(texts: Iterable[str]) -> list[int]:
     """The first FEEDS_MAX feeds that an address names, each once; nonsense is left out."""
-    asked = [part.strip() for text in list(texts)[:100] for part in text[:200].split(",")]
+    asked = [part.strip() for text in list(texts)[:TERMS_MAX] for part in text[:200].split(",")]
     numbers = [int(part) for part in asked if part.isascii() and part.isdigit() and len(part) < 19]
     return list(dict.fromkeys(numbers))[:FEEDS_MAX]
 
@@ -64,18 +65,25 @@ def visible(tank: Tank, caller: Caller, ids: Iterable[int]) -> list[Device]:
     return found
 
 
-async def read_wall(tank: Tank, devices: Sequence[Device]) -> list[WallChannel]:
-    """The first CHARTS_MAX channels of some devices."""
+async def read_wall(
+    tank: Tank, devices: Sequence[Device], channels_max: int = CHARTS_MAX
+) -> list[WallChannel]:
+    """The first `channels_max` channels of some devices."""
     found: list[WallChannel] = []
     for device in devices:
+        if len(found) >= channels_max:
+            break
         channels = await read_channels(tank, device.device_id)
         found += [WallChannel(device, channel) for channel in channels]
-    return found[:CHARTS_MAX]
+    return found[:channels_max]
 
 
 def asked_feeds(scope: Any) -> list[int]:
-    """The feeds that a stream's address names."""
-    terms = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=100)
+    """The feeds that a stream's address names; none where it has more than TERMS_MAX terms."""
+    try:
+        terms = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=TERMS_MAX)
+    except ValueError:
+        return []
     return feed_ids(terms.get("feed", ()))
 
 

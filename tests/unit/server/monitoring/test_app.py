@@ -13,6 +13,7 @@ from thingtank.server.monitoring.readers import Readers
 from thingtank.server.monitoring.readiness import Phase, Readiness
 from thingtank.server.monitoring.samples import Sample
 from thingtank.server.monitoring.settings import MetricsSettings
+from thingtank.server.trusted_proxies import TrustedProxies
 
 
 class FewSamples:
@@ -36,9 +37,10 @@ class Asking:
         self.readiness.phase = Phase.RUNNING
         self.holds: dict[str, bool] = {}
         self.is_failing = False
-        readers = Readers(settings or MetricsSettings(), is_admin, proxies)
+        readers = Readers(settings or MetricsSettings(), is_admin)
         samples: Any = FewSamples()
-        self._app = MonitoringApp(self.readiness, samples, readers, lambda: self.is_failing)
+        app: Any = MonitoringApp(self.readiness, samples, readers, lambda: self.is_failing)
+        self._app = TrustedProxies(app, proxies) if proxies else app
 
     def add_check(self, name: str, holds: bool) -> None:
         self.holds[name] = holds
@@ -110,6 +112,29 @@ async def test_a_check_that_raises_or_never_answers_does_not_hold(
     assert checks == {"broken": "failing", "stuck": "failing", "fine": "ok"}
 
 
+async def test_a_check_that_hangs_is_not_begun_again_before_it_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("thingtank.server.monitoring.readiness.CHECK_S_MAX", 0.01)
+    monkeypatch.setattr("thingtank.server.monitoring.readiness.KEPT_S", 0.0)
+    asking, answers, count = Asking(), asyncio.Event(), 0
+
+    async def hangs() -> bool:  # as the thread does that waits for a database
+        nonlocal count
+        count += 1
+        await answers.wait()
+        return True
+
+    asking.readiness.add("database", hangs)
+    for _ in range(3):
+        assert (await asking.get("/readyz")).json()["checks"] == {"database": "failing"}
+    assert count == 1
+    answers.set()
+    assert (await asking.get("/readyz")).json()["checks"] == {"database": "ok"}
+    assert (await asking.get("/readyz")).json()["checks"] == {"database": "ok"}
+    assert count > 1
+
+
 async def test_asking_often_asks_the_database_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asking = Asking()
     count = 0
@@ -179,11 +204,31 @@ async def test_metrics_are_for_networks_the_token_and_admins(
     assert ("thingtank_devices 7.0" in reply.text) is (status == 200)
 
 
-async def test_a_known_proxys_word_for_whom_it_asks_is_taken() -> None:
-    # uvicorn has put the client there that the proxy names.
-    asking = Asking(proxies=("127.0.0.1",))
-    assert (await asking.get("/metrics", "127.0.0.1", x_forwarded_for="::1")).status_code == 200
-    assert (await asking.get("/metrics", "203.0.113.7", x_forwarded_for="x")).status_code == 403
+@pytest.mark.parametrize(
+    ("proxy", "headers", "status"),
+    [
+        ("10.0.0.2", {"x_forwarded_for": "::1"}, 200),
+        ("10.0.0.2", {"x_forwarded_for": "127.0.0.1"}, 200),
+        ("10.0.0.2", {"x_forwarded_for": "203.0.113.7"}, 403),
+        ("10.0.0.2", {"x_forwarded_for": "127.0.0.1, 203.0.113.7"}, 403),
+        # Only this header is read, and a proxy's own address is not its client's.
+        ("127.0.0.1", {"x_real_ip": "203.0.113.7"}, 403),
+        ("127.0.0.1", {"forwarded": "for=203.0.113.7"}, 403),
+    ],
+    ids=str,
+)
+async def test_a_known_proxys_word_for_whom_it_asks_is_taken(
+    proxy: str, headers: dict[str, str], status: int
+) -> None:
+    asking = Asking(proxies=(proxy,))
+    assert (await asking.get("/metrics", proxy, **headers)).status_code == status
+
+
+async def test_an_unknown_proxy_beside_a_known_one_is_not_this_machine() -> None:
+    asking = Asking(proxies=("10.0.0.2",))
+    reply = await asking.get("/metrics", "127.0.0.1", x_forwarded_for="203.0.113.7")
+    assert reply.status_code == 403
+    assert (await asking.get("/metrics", "127.0.0.1")).status_code == 200
 
 
 async def test_no_token_set_is_no_token_right() -> None:

@@ -15,7 +15,14 @@ from thingtank.tank.actions.devices import create_device, update_device
 from thingtank.tank.changes import DatastreamWrite, DeviceChange
 from thingtank.tank.tank import Tank
 from thingtank.web.workbench import values
-from thingtank.web.workbench.wall import FEEDS_MAX, feed_ids, visible, wall_stream
+from thingtank.web.workbench.wall import (
+    FEEDS_MAX,
+    TERMS_MAX,
+    asked_feeds,
+    feed_ids,
+    visible,
+    wall_stream,
+)
 
 
 @pytest.fixture
@@ -96,3 +103,8 @@ async def test_a_device_that_became_private_is_told_of_no_more(tank: Tank) -> No
 )
 def test_an_address_names_feeds(texts: list[str], ids: list[int]) -> None:
     assert feed_ids(texts) == ids
+
+
+def test_an_address_with_too_many_terms_names_no_feed() -> None:
+    assert asked_feeds({"query_string": b"&".join([b"feed=7"] * TERMS_MAX)}) == [7]
+    assert asked_feeds({"query_string": b"&".join([b"feed=7"] * (TERMS_MAX + 1))}) == []

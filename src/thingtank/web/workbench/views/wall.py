@@ -26,7 +26,7 @@ def wall(request: HttpRequest) -> HttpResponse:
     tank = tank_access.tank()
     devices = visible(tank, tank_access.caller(request), asked)
     ids = [device.device_id for device in devices]
-    shown = tank_access.run(read_wall(tank, devices))
+    channels = tank_access.run(read_wall(tank, devices, CHARTS_MAX + 1))
     rows = [
         {
             "device": device,
@@ -36,8 +36,8 @@ def wall(request: HttpRequest) -> HttpResponse:
     ]
     context = {
         "rows": rows,
-        "shown": shown,
-        "is_cut": len(shown) == CHARTS_MAX,
+        "shown": channels[:CHARTS_MAX],
+        "is_cut": len(channels) > CHARTS_MAX,
         "charts_max": CHARTS_MAX,
         "is_full": len(devices) >= FEEDS_MAX,
         "unseen": [device_id for device_id in asked if device_id not in ids],

@@ -1,6 +1,7 @@
 // "Try on history": when a trigger would have fired, as marks on its channel's chart and as a list.
-import { bandOptions, padded, style } from "./plots.js";
+import { number } from "./labels.js";
 import { clockOf } from "./moments.js";
+import { bandOptions, padded, style } from "./plots.js";
 
 const HEIGHT_PX = 190;
 const PAGES_MAX = 20; // of a million datapoints, or a thousand firings, each
@@ -10,7 +11,6 @@ const FLAG_PX = 5;
 const KINDS_WITH_LINE = ["gt", "gte", "lt", "lte", "eq"];
 
 const count = new Intl.NumberFormat("en");
-const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 6, useGrouping: false });
 
 class Backtest {
   #panel;

@@ -2,7 +2,7 @@
 // lowest and highest are a band, its mean a line. New values are drawn as they come.
 import { Columns } from "./chart_data.js";
 import { clockIn, momentOf } from "./chart_view.js";
-import { timeLabel } from "./labels.js";
+import { number, timeLabel } from "./labels.js";
 import { bandOptions } from "./plots.js";
 
 const HEIGHT_PX = 148;
@@ -13,8 +13,6 @@ const DRAG_PX_MIN = 5;
 const POINT_PX = 4;
 const LONE_POINT_PX = 10; // without a line it would be a speck
 const ROWS_PER_PX_MAX = 3; // so many come live before they are summarized
-
-const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 6, useGrouping: false });
 
 export class Chart {
   #article;

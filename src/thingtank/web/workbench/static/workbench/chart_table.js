@@ -1,8 +1,8 @@
 // What a chart shows as a table, for who does not see it: at most ROWS_MAX steps of the same range.
 import { clockIn, momentOf } from "./chart_view.js";
+import { number } from "./labels.js";
 
 const ROWS_MAX = 40;
-const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 6, useGrouping: false });
 
 const element = (tag, text = "") => Object.assign(document.createElement(tag), { textContent: text });
 

@@ -2,6 +2,7 @@
 import { Chart } from "./chart.js";
 import { refreshTable, toggleTable } from "./chart_table.js";
 import { View } from "./chart_view.js";
+import { remember, remembered } from "./tab_memory.js";
 
 const SCROLL_MS = 5000;
 const STORED_AS = "chart-range";
@@ -44,12 +45,7 @@ export class Charts {
   }
 
   #restore() {
-    let stored = null;
-    try {
-      stored = sessionStorage.getItem(STORED_AS);
-    } catch {
-      // Storage is blocked: start with the first range.
-    }
+    const stored = remembered(STORED_AS);
     const input = stored && this.#ranges.querySelector(`input[value="${CSS.escape(stored)}"]`);
     if (input) input.checked = true;
   }
@@ -84,11 +80,7 @@ export class Charts {
   }
 
   #follow() {
-    try {
-      sessionStorage.setItem(STORED_AS, this.#range);
-    } catch {
-      // Not remembered.
-    }
+    remember(STORED_AS, this.#range);
     this.#choose(null);
   }
 

@@ -1,31 +1,16 @@
 // The ways to connect a device: one of them is shown, and the page says why somebody was refused.
 import { setMoment } from "./moments.js";
+import { remember, remembered } from "./tab_memory.js";
 
-const CHOICE = "thingtank-way"; // remembered for the tab, as one device after the other is connected
-
-function remembered() {
-  try {
-    return sessionStorage.getItem(CHOICE);
-  } catch {
-    return null; // storage is switched off
-  }
-}
-
-function remember(name) {
-  try {
-    sessionStorage.setItem(CHOICE, name);
-  } catch {
-    // The page does without.
-  }
-}
+const CHOICE = "thingtank-way"; // as one device after the other is connected
 
 export function startConnecting() {
   const ways = document.getElementById("ways");
   if (!ways) return;
   const isAsked = new URLSearchParams(location.search).has("with");
-  const known = isAsked ? null : ways.querySelector(`input[value="${CSS.escape(remembered() ?? "")}"]`);
+  const known = isAsked ? null : ways.querySelector(`input[value="${CSS.escape(remembered(CHOICE) ?? "")}"]`);
   if (known) known.checked = true;
-  ways.addEventListener("change", (event) => remember(event.target.value));
+  ways.addEventListener("change", (event) => remember(CHOICE, event.target.value));
 }
 
 /** Whether the device has said nothing yet, as far as the page knows. */

@@ -1,4 +1,7 @@
-// What charts write beside their axes.
+// What charts write: beside their axes, and of a point.
+
+/** A value of a chart, as finely as anybody reads it. */
+export const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 6, useGrouping: false });
 
 const two = (part) => String(part).padStart(2, "0");
 
