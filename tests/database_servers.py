@@ -32,6 +32,7 @@ START_S_MAX = 60.0
 USER = "tank"
 PASSWORD = "p@ss/w:rd?"  # what has to be written in another way in a URL
 KINDS = ("postgresql", "mariadb")
+_held: dict[Path, int] = {}  # descriptors of this worker's, never closed
 
 
 class DatabaseServer(NamedTuple):
@@ -142,22 +143,25 @@ class DatabaseServer(NamedTuple):
 
 @contextlib.contextmanager
 def shared_server(kind: str, run_folder: Path) -> Iterator[DatabaseServer]:
-    """The run's server of a kind, started by who comes first, ended after the last.
+    """The run's server of a kind, started by who comes first, ended after the last worker.
 
     Args:
         run_folder: one that all workers of a run have in common.
     """
     for program in _programs(kind):
         _program(kind, program)
-    with (run_folder / f"{kind}.users").open("a") as users:
-        fcntl.flock(users, fcntl.LOCK_SH)
-        with (run_folder / f"{kind}.starting").open("a") as starting:
-            fcntl.flock(starting, fcntl.LOCK_EX)
-            ready = run_folder / f"{kind}.json"
-            if not ready.exists():
-                _start_keeper(kind, run_folder, ready)
-            found = json.loads(ready.read_text())
-        yield DatabaseServer(kind, Path(found["folder"]), found["port"])
+    # Held until this worker ends: whoever came after the last user would find no server.
+    users = run_folder / f"{kind}.users"
+    if users not in _held:
+        _held[users] = os.open(users, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(_held[users], fcntl.LOCK_SH)
+    with (run_folder / f"{kind}.starting").open("a") as starting:
+        fcntl.flock(starting, fcntl.LOCK_EX)
+        ready = run_folder / f"{kind}.json"
+        if not ready.exists():
+            _start_keeper(kind, run_folder, ready)
+        found = json.loads(ready.read_text())
+    yield DatabaseServer(kind, Path(found["folder"]), found["port"])
 
 
 @contextlib.contextmanager

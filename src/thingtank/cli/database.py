@@ -7,7 +7,6 @@ import click
 from msgspec import to_builtins
 
 from thingtank.cli.options import config_option, data_option, json_option, set_option
-from thingtank.cli.output import print_json
 from thingtank.cli.process import importing
 from thingtank.cli.session import Refusal, explain
 
@@ -35,6 +34,8 @@ def check(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) -
         explain(data, error)
         raise
     if as_json:
+        from thingtank.cli.output import print_json
+
         print_json(to_builtins(found))
         return
     click.echo(f"{found.kind} {found.version}, {found.database}: tables are {found.tables}.")

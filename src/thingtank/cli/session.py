@@ -155,7 +155,10 @@ class InFolder:
         except BaseException as error:
             self._runner.run(self._stack.aclose())
             self._runner.close()
-            explain(folder, error)
+            from thingtank.server.folder_lock import FolderIsOwned
+
+            if not isinstance(error, FolderIsOwned):  # who waits for the folder looks again
+                explain(folder, error)
             raise
 
     def call(self, operation: str, parameters: dict[str, Any]) -> Any:
