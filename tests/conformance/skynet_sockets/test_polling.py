@@ -296,6 +296,28 @@ class TestUpgrades:
         await ws.close()
         await eventually(lambda: not world.sockets.clients)
 
+    async def test_kept_messages_that_waited_for_the_upgrade_are_taken_by_it(
+        self, engine: Any, world: World
+    ) -> None:
+        """So new ones come: they wait until the kept ones are taken."""
+        device, sender = (
+            await world.device(keepMessages=True),
+            await WIRES["4 websocket"](world).open(),
+        )
+        await sender.identify(await world.device())
+        await sender.emit("message", {"devices": device["uuid"], "payload": "kept"})
+        await sender.ask("status")
+        await engine.emit("identity", device)  # and no poll fetches what follows
+        ws = await engine.upgrade()
+        await ws.send("5")
+        payloads = []
+        while "kept" not in payloads:
+            name, message = json.loads(str(await ws.recv())[2:])
+            payloads += [message["payload"]] if name == "message" else []
+        await eventually(lambda: not world.tank.messaging.kept.device_ids())
+        await sender.emit("message", {"devices": device["uuid"], "payload": "new"})
+        assert json.loads(str(await ws.recv())[2:])[1]["payload"] == "new"
+
     async def test_upgrade_without_a_poll_is_answered_by_the_probe_alone(
         self, world: World
     ) -> None:

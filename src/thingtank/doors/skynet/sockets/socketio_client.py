@@ -191,6 +191,8 @@ class SocketioClient(Client):
             self._answer_poll()
         if session.is_over:
             self.sockets.drop(self)
+        elif self._poll is None and session.is_direct:
+            self._tell_taken(True)  # what waited for the change to the WebSocket went there
 
     def _answer_poll(self) -> None:
         poll = self.held_poll
