@@ -39,7 +39,7 @@ def test_pushes_reach_a_page_over_each_transport(
 ) -> None:
     library = node_package("sockjs-client") / "dist" / "sockjs.min.js"
     resource = f"/feeds/{server.feed_id}"
-    page = open_browser()
+    page = open_browser(may_leave=True)  # to the door of SockJS, from a page of another origin
     page.goto(f"{server.url}/healthz")  # another port than SockJS's, and so another origin
     page.add_script_tag(path=library)
     page.evaluate(SUBSCRIBE, [server.sockets["sockjs"], transport, resource, server.api_key])
