@@ -97,7 +97,10 @@ fi
 
 if ! cmp -s "$lock" "$stamp" || ! cmp -s pyproject.toml .venv/.installed-pyproject; then
     say "Installing Python packages from $lock"
-    .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+    # Of what the tests need much is never imported: what is, Python compiles then.
+    compile=--compile
+    [ "$lock" = requirements.lock ] || compile=--no-compile
+    .venv/bin/pip install --quiet --disable-pip-version-check $compile --require-hashes -r "$lock"
     .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
     cp "$lock" "$stamp"
     cp pyproject.toml .venv/.installed-pyproject
