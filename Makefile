@@ -18,7 +18,7 @@ check: lint  ## Lint and unit tests: quick, for every save
 	$(BIN)/pytest tests/unit
 
 test: lint  ## Set up what the tests need and run them all
-	$(BIN)/pytest -n 4 --dist worksteal --ignore=tests/bench --ignore=tests/browser  # much of it waits
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore=tests/bench --ignore=tests/browser  # much of it waits
 	$(BIN)/pytest -n 2 --dist worksteal tests/browser  # apart: Playwright leaves a loop running
 
 interop: dev  ## Only the tests with real clients
