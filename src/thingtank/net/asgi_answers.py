@@ -6,6 +6,16 @@ from typing import Any
 
 from thingtank.net.http_request import Headers
 
+_DIGITS_MAX = 12  # of a length that is looked at
+
+
+class PeerLeft(Exception):
+    """The connection ended before the request did; nobody is there to answer."""
+
+
+class BodyTooLong(Exception):
+    """A body is longer than it may be."""
+
 
 class LateRespond:
     """An answer through ASGI; a `LongRespond`."""
@@ -53,18 +63,30 @@ async def _wait_for_end(receive: Any) -> None:
         pass
 
 
-async def read_body(receive: Any, bytes_max: int) -> bytes | None:
-    """A whole body; None of one that is too long, or whose sender has left."""
+async def read_body(receive: Any, bytes_max: int, declared: bytes = b"") -> bytes:
+    """A whole body; of one that is too long no more than tells that.
+
+    Args:
+        declared: its Content-Length; blank for none.
+
+    Raises:
+        BodyTooLong, PeerLeft.
+    """
+    if declared.isdigit():
+        if len(declared) > _DIGITS_MAX:
+            raise BodyTooLong(f"the body has more than {bytes_max} bytes")
+        if int(declared) > bytes_max:
+            raise BodyTooLong(f"the body has {int(declared)} bytes; {bytes_max} are allowed")
     parts: list[bytes] = []
     size_bytes = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return None
+            raise PeerLeft
         part = message.get("body", b"")
         size_bytes += len(part)
         if size_bytes > bytes_max:
-            return None
+            raise BodyTooLong(f"the body has more than {bytes_max} bytes")
         parts.append(part)
         if not message.get("more_body"):
             return b"".join(parts)

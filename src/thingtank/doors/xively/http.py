@@ -14,7 +14,7 @@ from thingtank.doors.xively.error_table import RATE_STATUS_V1, answer_of
 from thingtank.doors.xively.exchange import Exchange
 from thingtank.doors.xively.graphs.graphs import Graphs
 from thingtank.doors.xively.request_recorder import DoorWords, RequestRecorder
-from thingtank.doors.xively.requests import PeerLeft, Request, plain_body, read_body
+from thingtank.doors.xively.requests import Request, plain_body, read_body
 from thingtank.doors.xively.resources.routes import HANDLERS
 from thingtank.doors.xively.resources.shared import Context, Handler
 from thingtank.doors.xively.responses import (
@@ -24,6 +24,7 @@ from thingtank.doors.xively.responses import (
     headers_of,
 )
 from thingtank.doors.xively.settings import XivelySettings
+from thingtank.net.asgi_answers import PeerLeft
 from thingtank.net.eager import run_eagerly
 from thingtank.net.http_request import Headers, RequestHead, Respond
 from thingtank.protocols.xively import json_format

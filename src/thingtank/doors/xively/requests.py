@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from thingtank.net import asgi_answers
+from thingtank.net.asgi_answers import BodyTooLong
 from thingtank.net.http_request import RequestHead
 from thingtank.protocols.xively.errors import BodyTooLarge, MalformedBody, XivelyError
 from thingtank.protocols.xively.formats import FEED_CODECS, FeedCodec
@@ -51,10 +53,6 @@ class Request(msgspec.Struct, gc=False):
         )
 
 
-class PeerLeft(Exception):
-    """The connection ended before the request did; nobody is there to answer."""
-
-
 class UnsupportedEncoding(XivelyError):
     """The body is compressed in a way that is not spoken here."""
 
@@ -69,22 +67,10 @@ async def read_body(receive: Any, headers: Mapping[bytes, bytes], bytes_max: int
         BodyTooLarge: it is larger than `bytes_max`.
         PeerLeft.
     """
-    declared = headers.get(b"content-length", b"")
-    if declared.isdigit() and int(declared) > bytes_max:
-        raise BodyTooLarge(f"the body has {int(declared)} bytes; {bytes_max} are allowed")
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise PeerLeft
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > bytes_max:
-            raise BodyTooLarge(f"the body has more than {bytes_max} bytes")
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
+    try:
+        return await asgi_answers.read_body(receive, bytes_max, headers.get(b"content-length", b""))
+    except BodyTooLong as error:
+        raise BodyTooLarge(str(error)) from None
 
 
 def plain_body(body: bytes, headers: Mapping[bytes, bytes], bytes_max: int) -> bytes:

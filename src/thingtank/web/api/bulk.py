@@ -14,6 +14,7 @@ import structlog
 from django.core.exceptions import SuspiciousOperation
 from django.http import QueryDict
 
+from thingtank.net.asgi_answers import BodyTooLong, PeerLeft, read_body
 from thingtank.protocols.xively.times import MalformedTime, parse_time, parse_times
 from thingtank.tank.access import Caller
 from thingtank.tank.actions.bulk import (
@@ -77,10 +78,6 @@ class _Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     at: str | None = None
 
 
-class _PeerLeft(Exception):
-    pass
-
-
 _array = msgspec.json.Decoder(list[_Item])
 _line = msgspec.json.Decoder(_Item)
 
@@ -102,7 +99,7 @@ class BulkWrites:
             if admitted.allowance is not None:
                 said = allowance_headers(admitted.allowance)
             count = await self._write(admitted.caller, scope, headers, receive)
-        except _PeerLeft:
+        except PeerLeft:
             return
         except Exception as error:  # noqa: BLE001 - the edge: what is a bug is logged
             await _refuse(send, _problem_of(error), said)
@@ -154,26 +151,15 @@ async def _read(receive: Any, headers: dict[str, str], bytes_max: int) -> bytes:
     """The body.
 
     Raises:
-        ProblemRaised: it is too large, or does not come.
-        _PeerLeft.
+        ProblemRaised: it is too large.
+        PeerLeft.
     """
-    declared = headers.get("content-length", "")
-    too_large = Problem(TOO_LARGE, f"the body may have {bytes_max} bytes; send it in parts")
-    if declared.isdigit() and int(declared) > bytes_max:
-        raise ProblemRaised(too_large)
-    parts: list[bytes] = []
-    size_bytes = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _PeerLeft
-        part = message.get("body", b"")
-        size_bytes += len(part)
-        if size_bytes > bytes_max:
-            raise ProblemRaised(too_large)
-        parts.append(part)
-        if not message.get("more_body"):
-            return b"".join(parts)
+    declared = headers.get("content-length", "").encode("latin-1")
+    try:
+        return await read_body(receive, bytes_max, declared)
+    except BodyTooLong:
+        detail = f"the body may have {bytes_max} bytes; send it in parts"
+        raise ProblemRaised(Problem(TOO_LARGE, detail)) from None
 
 
 def _decode_array(body: bytes) -> list[_Item]:

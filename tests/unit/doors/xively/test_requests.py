@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from thingtank.doors.xively.requests import (
-    PeerLeft,
     UnsupportedEncoding,
     plain_body,
     read_body,
 )
+from thingtank.net.asgi_answers import PeerLeft
 from thingtank.protocols.xively.errors import BodyTooLarge, MalformedBody
 
 BYTES_MAX = 100

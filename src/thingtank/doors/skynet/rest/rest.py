@@ -17,6 +17,7 @@ from thingtank.doors.skynet.rest.request_recorder import RequestRecorder
 from thingtank.doors.skynet.rest.requests import Reading, Request, Words
 from thingtank.doors.skynet.rest.senders import sender_of, shows_anything
 from thingtank.doors.skynet.rest.streams import Streams, is_stream
+from thingtank.net.asgi_answers import BodyTooLong, PeerLeft, read_body
 from thingtank.net.eager import run_eagerly
 from thingtank.net.http_request import Headers, RequestHead, Respond
 from thingtank.protocols.skynet.parameters import BadParameters
@@ -29,10 +30,6 @@ _INTERNAL_ERROR = {"error": {"message": "Internal Server Error", "code": 500}}
 _NO_WORDS = Words()
 _OPENED = Reply()
 _REFUSALS = (TankError, SkynetError, RestRefusal, BadParameters, BadQuery)
-
-
-class PeerLeft(Exception):
-    """The connection ended before the request did; nobody is there to answer."""
 
 
 class Exchange:
@@ -76,16 +73,19 @@ class SkynetRest:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request whose body is still to be read, or whose answer does not end."""
         head = RequestHead.of_scope(scope)
+        bytes_max = self._door.settings.message_bytes_max
         answers: list[tuple[int, Headers, bytes]] = []
 
         def respond(status: int, headers: Headers, body: bytes) -> None:
             answers.append((status, headers, body))
 
         try:
-            body = await _read_body(receive, head, self._door.settings.message_bytes_max)
+            declared = head.headers.get(b"content-length", b"")
+            body = await read_body(receive, bytes_max, declared)
         except PeerLeft:
             return
-        except RequestTooLarge as error:
+        except BodyTooLong:
+            error = RequestTooLarge(bytes_max)
             respond(413, headers_of(error.reply), error.reply.body)
         else:
             target = head.raw_path.encode("latin-1") + b"?" + head.query
@@ -169,27 +169,3 @@ class SkynetRest:
             is_legacy=reading.is_legacy,
             has_shown=shows_anything(reading, {} if request is None else request.parameters),
         )
-
-
-async def _read_body(receive: Any, head: RequestHead, bytes_max: int) -> bytes:
-    """Read a request's body from ASGI.
-
-    Raises:
-        RequestTooLarge, PeerLeft.
-    """
-    declared = head.headers.get(b"content-length", b"")
-    if declared.isdigit() and (len(declared) > 12 or int(declared) > bytes_max):
-        raise RequestTooLarge(bytes_max)
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise PeerLeft
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > bytes_max:
-            raise RequestTooLarge(bytes_max)
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)

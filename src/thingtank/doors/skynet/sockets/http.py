@@ -11,7 +11,7 @@ from thingtank.doors.skynet.origins import may_come_from
 from thingtank.doors.skynet.sockets.client import Arrival
 from thingtank.doors.skynet.sockets.door import SkynetSockets
 from thingtank.doors.skynet.sockets.socketio_client import EngineClient, LegacyClient
-from thingtank.net.asgi_answers import LateRespond, read_body
+from thingtank.net.asgi_answers import BodyTooLong, LateRespond, PeerLeft, read_body
 from thingtank.net.forwarded import SIGNS, ClientOf, client_of
 from thingtank.net.http_request import Headers, LongRespond, RequestHead, Respond
 from thingtank.protocols.engineio.errors import (
@@ -66,9 +66,12 @@ class SocketHttp:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request whose body is still to be read."""
         head = RequestHead.of_scope(scope)
-        body = await read_body(receive, self._settings.message_bytes_max)
         respond = LateRespond(send)
-        if body is None:
+        try:
+            body = await read_body(receive, self._settings.message_bytes_max)
+        except PeerLeft:
+            return
+        except BodyTooLong:
             exchange = _Exchange(head, respond, head.address)
             exchange.answer(413, _TEXT_TYPE, b"The body is too long.")
         else:
