@@ -1,8 +1,8 @@
 """The newest messages, for pages that show them as they come. Lives in the loop's thread."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 import msgspec
 
@@ -10,11 +10,11 @@ from thingtank.tank.events import MessageSent, PresenceChanged
 from thingtank.tank.messaging.messages import Message
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
+from thingtank.web.workbench.heard import Heard, among
 
 KEPT_MAX = 100  # messages that a page shows when it is opened
 KEPT_BYTES_MAX = 8192  # of one of these; larger ones are shown to pages that are open already
 RECIPIENTS_KEPT_MAX = 20
-HEARD_MAX = 100  # that wait for one page
 
 
 class SeenMessage(msgspec.Struct, eq=False):
@@ -39,35 +39,20 @@ Wants = Callable[[Message, Device], bool]
 """Whether a page wants a message to a device, or a device's broadcast. It must be quick."""
 
 
-class Hearing:
+class Hearing(Heard[SeenMessage]):
     """What one page hears."""
 
     def __init__(self, wants: Wants) -> None:
+        super().__init__()
         self._wants = wants
-        self._waiting: deque[SeenMessage] = deque(maxlen=HEARD_MAX)
         self._last_number = 0
-        self._untaken_count = 0
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether anything came since the last time."""
-        return self._untaken_count > 0
 
     def offer(self, seen: SeenMessage, device: Device) -> None:
         """Take a message, if it is wanted and was not taken for another of its recipients."""
         if seen.number == self._last_number or not self._wants(seen.message, device):
             return
         self._last_number = seen.number
-        self._untaken_count += 1
-        self._waiting.append(seen)
-
-    def take(self, count_max: int) -> tuple[list[SeenMessage], int]:
-        """The newest that came since the last time, oldest first, and how many are left out."""
-        taken = list(self._waiting)[-count_max:]
-        skipped_count = self._untaken_count - len(taken)
-        self._waiting.clear()
-        self._untaken_count = 0
-        return taken, skipped_count
+        self.add(seen)
 
 
 class MessageTail:
@@ -93,15 +78,9 @@ class MessageTail:
                 found.append(seen)
         return found
 
-    @contextmanager
-    def hear(self, wants: Wants) -> Iterator[Hearing]:
+    def hear(self, wants: Wants) -> AbstractContextManager[Hearing]:
         """What is sent until the end of the block."""
-        hearing = Hearing(wants)
-        self._hearings.append(hearing)
-        try:
-            yield hearing
-        finally:
-            self._hearings.remove(hearing)
+        return among(self._hearings, Hearing(wants))
 
     def _take(self, event: MessageSent) -> None:
         seen = self._last

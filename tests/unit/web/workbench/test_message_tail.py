@@ -15,9 +15,10 @@ from thingtank.tank.changes import DeviceChange
 from thingtank.tank.messaging.permissions import Party
 from thingtank.tank.messaging.presence import Connection
 from thingtank.web.workbench import live_messages, message_tail
+from thingtank.web.workbench.heard import HEARD_MAX
 from thingtank.web.workbench.live_messages import messages
 from thingtank.web.workbench.message_filter import Asked, MessageFilter, make_filter
-from thingtank.web.workbench.message_tail import HEARD_MAX, KEPT_MAX, MessageTail
+from thingtank.web.workbench.message_tail import KEPT_MAX, MessageTail
 
 
 class Room(Bench):
