@@ -12,6 +12,7 @@ from thingtank.doors.mqtt.settings import MqttSettings
 from thingtank.net.identity.sweeper import Sweeper
 from thingtank.protocols.mqtt.broker import Broker
 from thingtank.protocols.mqtt.connection import CLOSED, Connection
+from thingtank.protocols.mqtt.lone import NOT_LONE, take_lone
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
 
 log = structlog.get_logger()
@@ -152,11 +153,17 @@ class MqttDoor:
     def receive(self, connection: Connection, data: bytes) -> None:
         """Take what a client has sent."""
         self.received_bytes += len(data)
-        if self._tapped and (tapped := self._tapped.get(connection)) is not None:
-            tapped.data_received(data)
         if self._versioned.rights_version != self._seen_rights_version:
             self._look_at_rights_version()
         try:
+            if self._tapped:
+                if (tapped := self._tapped.get(connection)) is not None:
+                    tapped.data_received(data)
+            elif (sent_bytes := take_lone(connection, data)) != NOT_LONE:
+                self.sent_bytes += sent_bytes
+                if self.broker.dirty:
+                    self._flush()
+                return
             connection.receive_data(data)
         except Exception:
             # A fault of ours in one must not cost the others anything.

@@ -83,6 +83,9 @@ class Link(Protocol):
     def resume(self) -> None:
         """Read on."""
 
+    def write(self, data: bytes) -> None:
+        """Write octets at once; only `lone` does."""
+
 
 class Connection:
     """A client's connection, from its first octet.
@@ -94,14 +97,14 @@ class Connection:
         is_behind: whether the client reads too slowly.
         last_heard_us: when the last octets came.
         is_held: whether nothing more is taken from it for now.
+        publishing: what it publishes; None before it does, see `inbound`.
         since_us: when it began.
+        unfinished: what has come and was not taken yet.
         waiting_count: answers to it that wait for the disk.
     """
 
     __slots__ = (
-        "_inbound",
         "_packet_bytes_max",
-        "_rest",
         "_sent_aliases",
         "_sent_aliases_max",
         "_wanted_bytes",
@@ -119,9 +122,11 @@ class Connection:
         "last_heard_us",
         "link",
         "out",
+        "publishing",
         "session",
         "since_us",
         "state",
+        "unfinished",
         "version",
         "waiting_count",
     )
@@ -149,8 +154,8 @@ class Connection:
         self.keep_alive_us = 0
         self.keep_alive_due_s = 0
         self.waiting_count = 0
-        self._inbound: Inbound | None = None
-        self._rest: bytearray | None = None
+        self.publishing: Inbound | None = None
+        self.unfinished: bytearray | None = None
         self._wanted_bytes = 0
         self._sent_aliases: dict[bytes, int] | None = None
         self._sent_aliases_max = 0
@@ -165,7 +170,7 @@ class Connection:
     @property
     def waiting_octets(self) -> bytes:
         """What has come and was not taken yet; it begins with a packet's beginning."""
-        return bytes(self._rest or b"")
+        return bytes(self.unfinished or b"")
 
     @property
     def is_closed(self) -> bool:
@@ -175,7 +180,9 @@ class Connection:
     def is_stalled(self, now_us: int, silence_us: int) -> bool:
         """Whether a packet that has begun does not go on: what has come of it is kept."""
         return (
-            self._rest is not None and not self.is_held and now_us - self.last_heard_us > silence_us
+            self.unfinished is not None
+            and not self.is_held
+            and now_us - self.last_heard_us > silence_us
         )
 
     # --- octets in ---
@@ -183,7 +190,7 @@ class Connection:
     def receive_data(self, data: bytes) -> None:
         """Take what has come, do what it says, and leave the answers in `out`."""
         self.last_heard_us = self.broker.now_us()
-        rest = self._rest
+        rest = self.unfinished
         if rest is not None:
             rest += data
             if self.is_held:
@@ -193,7 +200,7 @@ class Connection:
             if len(rest) < self._wanted_bytes:
                 return
             data = bytes(rest)
-            self._rest = None
+            self.unfinished = None
         if self.state is CLOSED:
             return
         try:
@@ -205,7 +212,7 @@ class Connection:
         if broker.awaiting and broker.keeper.is_behind and self.is_open and not self.is_held:
             broker.slow_down(self)
         if at < len(data) and not self.is_closed:
-            self._rest = bytearray(data[at:] if at else data)
+            self.unfinished = bytearray(data[at:] if at else data)
 
     def _take_packets(self, data: bytes) -> int:
         """Take all whole packets; answers where the rest begins."""
@@ -254,15 +261,15 @@ class Connection:
     @property
     def inbound(self) -> Inbound:
         """What it publishes."""
-        if self._inbound is None:
-            self._inbound = Inbound(self, self._of_session)
-        return self._inbound
+        if self.publishing is None:
+            self.publishing = Inbound(self, self._of_session)
+        return self.publishing
 
     def put_behind_acks(
         self, outgoing: Outgoing, qos: int, is_retain: bool, identifiers: tuple[int, ...]
     ) -> bool:
         """Have a message of the client's own come after its PUBREC, if that waits."""
-        inbound = self._inbound
+        inbound = self.publishing
         return inbound is not None and inbound.put_behind_acks(
             outgoing, qos, is_retain, identifiers
         )
@@ -306,13 +313,13 @@ class Connection:
             return
         self.is_held = False
         self.link.resume()
-        rest, self._rest = self._rest, None
+        rest, self.unfinished = self.unfinished, None
         self._wanted_bytes = 0
         if rest:
             self.receive_data(bytes(rest))
 
     def _take_publish(self, first: int, data: bytes, at: int, body: int, end: int) -> None:
-        inbound = self._inbound
+        inbound = self.publishing
         if (
             inbound is not None
             and end - body >= 4
@@ -555,8 +562,8 @@ class Connection:
             return
         was, self.state = self.state, State.CLOSED
         self.connect = None
-        self._rest = None
-        self._inbound = None
+        self.unfinished = None
+        self.publishing = None
         if not self.out:
             self.broker.dirty.append(self)  # so that the door hears of it
         self.broker.reception.leave(self, was_open=was is State.OPEN, drops_will=drops_will)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 # How packets to a client are made: all alike, or with care for what it asks for.
 PLAIN, PLAIN_5, WITH_CARE = 0, 1, 2
 
-PUBLISH_0, _PUBLISH_1, _PUBLISH_2 = 0x30, 0x32, 0x34
-_PUBACK, _PUBREC = b"\x40\x02", b"\x50\x02"
+PUBLISH_0, PUBLISH_1, _PUBLISH_2 = 0x30, 0x32, 0x34
+PUBACK, _PUBREC = b"\x40\x02", b"\x50\x02"
 _PUBACK_NOBODY = b"\x40\x03%b\x10"  # no matching subscribers; MQTT 5 alone can say so
 
 
@@ -82,7 +82,7 @@ def relay_tracked(
     is_5 = connection.version == 5
     payload = stop + 2
     if (
-        (first != _PUBLISH_1 and first != _PUBLISH_2)
+        (first != PUBLISH_1 and first != _PUBLISH_2)
         or not route.relays
         or payload > end
         or not (data[stop] or data[stop + 1])  # packet id 0
@@ -93,10 +93,10 @@ def relay_tracked(
             return False
         payload += 1
     packet_id = data[stop:payload] if not is_5 else data[stop : payload - 1]
-    if first == _PUBLISH_1:
+    if first == PUBLISH_1:
         _send_tracked(connection, route, data, at, stop, payload, end)
         is_told = is_5 and not route.direct
-        connection.write(_PUBACK_NOBODY % packet_id if is_told else _PUBACK + packet_id)
+        connection.write(_PUBACK_NOBODY % packet_id if is_told else PUBACK + packet_id)
         return True
     if not connection.inbound.take_packet_id(packet_id[0] << 8 | packet_id[1]):
         return False
@@ -138,14 +138,7 @@ def _send_tracked(
             continue
         if head is None or tail is None:
             head, tail = data[at:stop], data[stop + 2 : end]
-        packet_id = session.last_packet_id + 1
-        inflight = session.inflight
-        if packet_id > 0xFFFF or packet_id in inflight:
-            packet_id = session.free_packet_id()
-        else:
-            session.last_packet_id = packet_id
-        inflight[packet_id] = mark
-        session.quota -= 1
+        packet_id = session.begin_once(mark)
         broker.sent_count += 1
         out = receiver.out
         if not out:

@@ -273,6 +273,21 @@ class Session:
         self.dropped_count += 1
         self._broker.dropped_count += 1
 
+    def begin_once(self, mark: Delivery) -> int:
+        """Have one more on its way that is not sent again; returns its packet id.
+
+        Args:
+            mark: SENT_1 or SENT_2. There is quota for it, and nothing waits.
+        """
+        packet_id = self.last_packet_id + 1
+        if packet_id > PACKET_ID_MAX or packet_id in self.inflight:
+            packet_id = self.free_packet_id()
+        else:
+            self.last_packet_id = packet_id
+        self.inflight[packet_id] = mark
+        self.quota -= 1
+        return packet_id
+
     def free_packet_id(self) -> int:
         """The next that is not in use; there is one, as a quota is less than there are ids."""
         packet_id = self.last_packet_id

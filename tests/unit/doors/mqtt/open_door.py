@@ -53,7 +53,7 @@ class OpenDoor:
 
 
 class Client:
-    """A client of MQTT 5 that the gate need not ask who it is."""
+    """A client that the gate need not ask who it is."""
 
     headers: Mapping[str, str] = MappingProxyType({})
     certificate = None
@@ -65,19 +65,21 @@ class Client:
         client_id: str,
         principal_id: str = LOCAL,
         who: TankPrincipal | None = None,
+        version: int = 5,
         **connect: Any,
     ) -> None:
         self.opened = opened
+        self.version = version
         self.packets: list[ServerPacket] = []
         self.is_closed = False
         self.connection = opened.door.open(self, "198.51.100.7")
         principal = Principal(principal_id, client_id, who or Nobody())
         opened.gate.expect(self.connection, principal)
-        self.send(Connect(5, client_id, **connect))
+        self.send(Connect(version, client_id, **connect))
 
     def send(self, packet: ClientPacket) -> None:
         """Send a packet, and have it answered."""
-        self.opened.door.receive(self.connection, serialize(packet, 5))
+        self.opened.door.receive(self.connection, serialize(packet, self.version))
         self.opened.flush()
 
     def write(self, data: bytes) -> None:
@@ -86,7 +88,9 @@ class Client:
             found = read_length(data, at + 1)
             assert found is not None
             length, body = found
-            self.packets.append(parse_from_server(data[at], data[body : body + length], 5))
+            self.packets.append(
+                parse_from_server(data[at], data[body : body + length], self.version)
+            )
             at = body + length
 
     def write_all(self, pieces: list[bytes]) -> None:
