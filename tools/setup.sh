@@ -63,6 +63,17 @@ install_socketio_clients() {
     done
 }
 
+install_ministack() {
+    # A stand-in for AWS, in an environment of its own: it holds botocore to one version.
+    stand_in=tests/interop/aws/ministack.txt
+    cmp -s $stand_in .venv-ministack/.installed && return
+    say "Installing Python packages from $stand_in"
+    .venv/bin/python -m venv --clear .venv-ministack || return 1
+    .venv-ministack/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes \
+        -r $stand_in || return 1
+    cp $stand_in .venv-ministack/.installed
+}
+
 install_database_servers() {
     # PostgreSQL and MariaDB, of which the tests start servers of their own: what Debian would start
     # with them is not started, nor enabled.
@@ -127,4 +138,5 @@ if [ "$lock" = requirements-dev.lock ]; then
     install_node_clients || [ "${CI:-}" != true ]
     install_eeml_client || [ "${CI:-}" != true ]
     install_socketio_clients || [ "${CI:-}" != true ]
+    install_ministack || [ "${CI:-}" != true ]
 fi

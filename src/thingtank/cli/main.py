@@ -13,6 +13,7 @@ import click
 
 from thingtank.cli.archive import archive
 from thingtank.cli.backup import backup, restore
+from thingtank.cli.cloud import cloud
 from thingtank.cli.database import database
 from thingtank.cli.deliveries import delivery
 from thingtank.cli.devices import device
@@ -132,7 +133,7 @@ def _shown(value: Any) -> Any:
 
 for command in (
     device, product, feed, trigger, delivery, key, user, archive, database, wamp, mqtt, skynet,
-    simulate, backup, restore, doctor,
+    simulate, backup, restore, doctor, cloud,
 ):  # fmt: skip
     main.add_command(command)
 

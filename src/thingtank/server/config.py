@@ -16,6 +16,7 @@ from typing import Any, Literal, cast
 
 import msgspec
 
+from thingtank.aws.settings import AwsSettings
 from thingtank.doors.mqtt.settings import MqttSettings
 from thingtank.doors.skynet.settings import SkynetSettings
 from thingtank.doors.wamp.realm_settings import RealmSettings
@@ -129,6 +130,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weather: WeatherSettings = WeatherSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
+    aws: AwsSettings = AwsSettings()
 
 
 class BadSettings(Exception):
