@@ -180,7 +180,7 @@ class SinkFile(RecoveringFile):
         before_id = 2**62 if before_id is None else before_id
         return [_letter(row) for row in self._ask(_LETTER + where, (rule, before_id, limit))]
 
-    def asked_letters(self, rule: str, limit: int) -> list[StoredLetter]:
+    def asked(self, rule: str, limit: int) -> list[StoredLetter]:
         """Those that are to be sent again, oldest first."""
         where = "WHERE rule = ? AND is_asked = 1 ORDER BY letter_id LIMIT ?"
         return [_letter(row) for row in self._ask(_LETTER + where, (rule, limit))]
@@ -192,6 +192,11 @@ class SinkFile(RecoveringFile):
     def remove_letters(self, rule: str, letter_ids: Sequence[int] | None) -> None:
         """Drop dead letters; None for all of the rule."""
         self._change_letters("DELETE FROM dead_letter WHERE rule = ?", rule, letter_ids)
+
+    def remove_asked(self, rule: str, letter_ids: Sequence[int]) -> None:
+        """Drop those of some dead letters that are still to be sent again: they were."""
+        remove = "DELETE FROM dead_letter WHERE rule = ? AND is_asked = 1"
+        self._change_letters(remove, rule, letter_ids)
 
     def _change_letters(self, change: str, rule: str, letter_ids: Sequence[int] | None) -> None:
         if letter_ids is None:

@@ -37,6 +37,7 @@ class Step(NamedTuple):
         retry_reason: of the first of them; blank if there are none.
         failure: what was raised; None if nothing was, or if it is dealt with.
         through_seq: the journal's batch up to which nothing waits any more.
+        is_midway: whether a batch of the journal is partly sent: it would be sent again whole.
         is_done: whether the turn is over.
     """
 
@@ -46,6 +47,7 @@ class Step(NamedTuple):
     retry_reason: str
     failure: Failure | None
     through_seq: int
+    is_midway: bool
     is_done: bool
 
 
@@ -71,14 +73,19 @@ class Turn:
         self._last_seq = last_seq
         self._through_seq = from_seq
         self._parts: deque[Sequence[Item]] = deque()  # of the batch that is being sent
+        self._sent_seq = from_seq  # of the item that was taken last
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing to send any more."""
+        return not self._parts and self._ahead is None
 
     def step(self) -> Step:
         """Send once; raises only by a fault of ours or of the engine."""
         if not self._parts and (batch := self._take_batch()):
             self._parts.append(batch)
         if not self._parts:
-            self._through_seq = self._last_seq
-            return Step(0, (), 0, "", None, self._last_seq, is_done=True)
+            return self._step(0, (), 0, "", None)
         sent = self._parts.popleft()
         try:
             result = self._engine.send(sent)
@@ -94,11 +101,12 @@ class Turn:
         batch: list[Item] = []
         room_bytes = self._bounds.bytes_max
         while self._ahead is not None and len(batch) < self._bounds.items_max:
-            _, item = self._ahead
+            seq, item = self._ahead
             room_bytes -= len(item.payload) or item.size_bytes
             if batch and room_bytes < 0:
                 break
             batch.append(item)
+            self._sent_seq = seq
             self._ahead = next(self._items, None)
         return batch
 
@@ -137,12 +145,19 @@ class Turn:
         reason: str,
         failure: Failure | None,
     ) -> Step:
+        ahead = self._ahead
         if not self._parts:
-            ahead = self._ahead
             self._through_seq = self._last_seq if ahead is None else ahead[0] - 1
-        is_done = not self._parts and self._ahead is None
+        is_midway = bool(self._parts) or (ahead is not None and ahead[0] == self._sent_seq)
         return Step(
-            delivered_count, refused, retry_count, reason, failure, self._through_seq, is_done
+            delivered_count,
+            refused,
+            retry_count,
+            reason,
+            failure,
+            self._through_seq,
+            is_midway,
+            self.is_over,
         )
 
 
