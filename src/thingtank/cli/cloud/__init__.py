@@ -4,6 +4,7 @@ import click
 
 from thingtank.cli.cloud.check import check
 from thingtank.cli.cloud.local import local
+from thingtank.cli.cloud.upload import upload
 
 
 @click.group()
@@ -14,5 +15,5 @@ def cloud() -> None:
     """
 
 
-for command in (check, local):
+for command in (check, local, upload):
     cloud.add_command(command)
