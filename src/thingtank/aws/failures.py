@@ -78,6 +78,8 @@ _CODES = {
         "RequestThrottled", "RequestThrottledException", "TooManyRequestsException", "SlowDown",
         "ProvisionedThroughputExceededException", "KMSThrottlingException",
         "BandwidthLimitExceeded", "TransactionInProgressException", "PurgeQueueInProgress",
+        "TransactionConflictException", "ReplicatedWriteConflictException", "KmsThrottled",
+        "AWS.SimpleQueueService.QueueDeletedRecently", "QueueDeletedRecently",
         "AWS.SimpleQueueService.PurgeQueueInProgress",
     ),
     FailureKind.CREDENTIALS: (
@@ -165,6 +167,15 @@ def classify(error: BaseException) -> Failure:
         code, message = type(error).__name__, str(error)
     kind = _KIND_OF_CODE.get(code) or _kind_of_family(error, code, status)
     return Failure(kind, code, _SAID_BETTER.get(code) or message or code, _ADVICE[kind])
+
+
+def failure_of_code(code: str, message: str) -> Failure:
+    """What a failure means that a reply tells of one entry of a batch.
+
+    A code that is not known is UNKNOWN: what became of the entry is not, either.
+    """
+    kind = _KIND_OF_CODE.get(code, FailureKind.UNKNOWN)
+    return Failure(kind, code, message or code, _ADVICE[kind])
 
 
 def _status_of(response: Any) -> int:
