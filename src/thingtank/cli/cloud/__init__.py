@@ -4,6 +4,9 @@ import click
 
 from thingtank.cli.cloud.check import check
 from thingtank.cli.cloud.local import local
+from thingtank.cli.cloud.queue import queue
+from thingtank.cli.cloud.stream import stream
+from thingtank.cli.cloud.table import table
 
 
 @click.group()
@@ -14,5 +17,5 @@ def cloud() -> None:
     """
 
 
-for command in (check, local):
+for command in (check, local, table, stream, queue):
     cloud.add_command(command)
