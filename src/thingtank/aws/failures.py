@@ -96,6 +96,7 @@ _CODES = {
     ),
     FailureKind.MISSING: (
         "ResourceNotFoundException", "NoSuchBucket", "NoSuchKey", "NoSuchUpload", "NotFound", "404",
+        "PermanentRedirect", "AuthorizationHeaderMalformed",  # of a bucket in another region
         "InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed", "DBInstanceNotFound",
         "DBInstanceNotFoundFault", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist",
         "InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable",

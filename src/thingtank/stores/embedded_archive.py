@@ -346,6 +346,8 @@ class EmbeddedArchive:
         interval_us: int,
         origin_us: int = 0,
         limit: int = 10_000,
+        *,
+        is_as_written: bool = True,
     ) -> dict[int, list[Bucket]]:
         """Summaries of a range in steps of `interval_us` from `origin_us`; no empty ones."""
         stream_ids = self._with_any_since(stream_ids, start_us)
@@ -362,6 +364,7 @@ class EmbeddedArchive:
                 origin_us,
                 limit,
                 overlay,
+                is_as_written=is_as_written,
             )
         )
 

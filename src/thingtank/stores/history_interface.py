@@ -68,6 +68,8 @@ class History(Protocol):
         origin_us: int,
         limit: int,
         overlay: Overlay | None,
+        *,
+        is_as_written: bool = True,
     ) -> dict[int, list[Bucket]]:
         """As `tank.interfaces.Archive.read_buckets`, with the overlay laid over."""
         ...

@@ -84,6 +84,8 @@ class MemoryHistory:
         origin_us: int,
         limit: int,
         overlay: Overlay | None,
+        *,
+        is_as_written: bool = True,
     ) -> dict[int, list[Bucket]]:
         found = {}
         whole = self.read(stream_ids, start_us, end_us, 10**9, False, overlay)

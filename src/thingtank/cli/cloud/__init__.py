@@ -7,6 +7,7 @@ from thingtank.cli.cloud.local import local
 from thingtank.cli.cloud.queue import queue
 from thingtank.cli.cloud.stream import stream
 from thingtank.cli.cloud.table import table
+from thingtank.cli.cloud.upload import upload
 
 
 @click.group()
@@ -17,5 +18,5 @@ def cloud() -> None:
     """
 
 
-for command in (check, local, table, stream, queue):
+for command in (check, local, queue, stream, table, upload):
     cloud.add_command(command)

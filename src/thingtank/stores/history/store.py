@@ -98,12 +98,16 @@ class HistoryStore:
         origin_us: int,
         limit: int,
         overlay: Overlay | None,
+        *,
+        is_as_written: bool = True,
     ) -> dict[int, list[Bucket]]:
         """As `tank.interfaces.Archive.read_buckets`, with the overlay laid over."""
         found: dict[int, list[Bucket]] = {}
         with self._database.snapshot() as connection:
             for stream_id in stream_ids:
-                reader = StreamReader(connection, self._folder, stream_id, overlay)
+                reader = StreamReader(
+                    connection, self._folder, stream_id, overlay, is_as_written=is_as_written
+                )
                 parts = _parts(reader, start_us, end_us, interval_us, origin_us)
                 if parts:
                     found[stream_id] = buckets_of(joined(parts), interval_us, origin_us, limit)

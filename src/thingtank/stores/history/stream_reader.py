@@ -38,12 +38,12 @@ ORDER BY at_us {order} LIMIT {limit}
 # In no order: to sort them takes DuckDB longer than to read them, and mostly they are in order.
 # Texts apart, for the few that have one: an object for each row takes longer.
 _ALL_COLD = """
-SELECT at_us, number, text IS NOT NULL AS has_text FROM read_parquet(?)
+SELECT {columns} FROM read_parquet(?)
 WHERE stream_id = ? AND at_us >= ? AND at_us < ? {skipping} LIMIT {limit}
 """
 _ALL_COLD_TEXTS = """
 SELECT at_us, text FROM read_parquet(?)
-WHERE stream_id = ? AND at_us >= ? AND at_us < ? {skipping} AND text IS NOT NULL
+WHERE stream_id = ? AND at_us >= ? AND at_us < ? {skipping} AND {which}
 """
 _ALL_HOT = """
 SELECT {columns} FROM hot
@@ -62,7 +62,15 @@ class StreamReader:
         cold_folder: Path,
         stream_id: int,
         overlay: Overlay | None,
+        *,
+        is_as_written: bool = True,
     ) -> None:
+        """Read within a snapshot.
+
+        Args:
+            is_as_written: as `tank.interfaces.Archive.read_buckets` has it, for `chunks`.
+        """
+        self._is_as_written = is_as_written
         self._connection = connection
         self._folder = cold_folder
         self._stream_id = stream_id
@@ -174,11 +182,13 @@ class StreamReader:
 
     def _all_hot(self, start_us: int, end_us: int, rows_max: int) -> list[Columns] | None:
         """All hot rows of a range, those with a text apart; None when more than `rows_max`."""
+        # Each kind is mostly in order by itself: those without a text were written first.
         numbers = self._hot_which("text IS NULL", "at_us, number", start_us, end_us, rows_max)
         if len(numbers.at_us) > rows_max:
             return None
+        text = "text" if self._is_as_written else "CASE WHEN number IS NULL THEN text END AS text"
         texts = self._hot_which(
-            "text IS NOT NULL", "at_us, number, text", start_us, end_us, rows_max
+            "text IS NOT NULL", f"at_us, number, {text}", start_us, end_us, rows_max
         )
         if len(numbers.at_us) + len(texts.at_us) > rows_max:
             return None
@@ -233,15 +243,23 @@ class StreamReader:
     ) -> Columns | None:
         """All rows of files in a range, in the files' order; None when more than `rows_max`."""
         asked: list[object] = [files, self._stream_id, start_us, end_us]
-        sql = _ALL_COLD.format(skipping=_skipping(hidden), limit=rows_max + 1)
+        columns = "at_us, number"
+        if self._is_as_written:
+            columns += ", text IS NOT NULL AS has_text"
+        sql = _ALL_COLD.format(columns=columns, skipping=_skipping(hidden), limit=rows_max + 1)
         found = self._connection.execute(sql, asked).fetchnumpy()
         rows = self._columns(found)
         if len(rows.at_us) > rows_max:
             return None
-        has_text = np.asarray(found["has_text"], dtype=np.bool_)
+        has_text = (
+            np.asarray(found["has_text"], dtype=np.bool_)
+            if self._is_as_written
+            else np.isnan(rows.numbers)
+        )
         if not has_text.any():
             return rows
-        sql = _ALL_COLD_TEXTS.format(skipping=_skipping(hidden))
+        which = "text IS NOT NULL" if self._is_as_written else "number IS NULL"
+        sql = _ALL_COLD_TEXTS.format(which=which, skipping=_skipping(hidden))
         kept = self._connection.execute(sql, asked).fetchnumpy()
         if not np.array_equal(kept["at_us"], rows.at_us[has_text]):
             raise RuntimeError("DuckDB gave the same rows in another order")
