@@ -4,6 +4,9 @@ import click
 
 from thingtank.cli.cloud.check import check
 from thingtank.cli.cloud.local import local
+from thingtank.cli.cloud.queue import queue
+from thingtank.cli.cloud.stream import stream
+from thingtank.cli.cloud.table import table
 from thingtank.cli.cloud.upload import upload
 
 
@@ -15,5 +18,5 @@ def cloud() -> None:
     """
 
 
-for command in (check, local, upload):
+for command in (check, local, queue, stream, table, upload):
     cloud.add_command(command)
