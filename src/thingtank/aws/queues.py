@@ -75,7 +75,8 @@ def send_messages(client: Any, url: str, messages: Sequence[QueueMessage]) -> li
     entries = [_entry(str(place), message) for place, message in enumerate(messages)]
     reply = client.send_message_batch(QueueUrl=url, Entries=entries)
     results: dict[str, Failure | None] = {
-        sent["Id"]: _mangled(messages[int(sent["Id"])], sent) for sent in reply.get("Successful", ())
+        sent["Id"]: _mangled(messages[int(sent["Id"])], sent)
+        for sent in reply.get("Successful", ())
     }
     for failed in reply.get("Failed", ()):
         results[failed["Id"]] = _failure(failed)
