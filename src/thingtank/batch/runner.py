@@ -16,7 +16,7 @@ from thingtank.batch.job import (
     Report,
     Watch,
 )
-from thingtank.batch.shuffle import Run
+from thingtank.batch.runs import Run
 from thingtank.batch.tasks import Done, MapTask, ReduceTask
 from thingtank.batch.workspace import Workspace, workspace
 

@@ -1,14 +1,17 @@
 """The tasks of a job, as a worker does them: map a split, reduce a partition."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from thingtank.batch.inputs import Split, read_split
+from thingtank.batch.merging import merged
 from thingtank.batch.notes import Notes
 from thingtank.batch.piping import Program, ProgramFailed
-from thingtank.batch.shuffle import LineTooLong, Run, Shuffle, merged, whole_lines
+from thingtank.batch.runs import LineTooLong, Run, whole_lines
+from thingtank.batch.shuffle import Shuffle
 
 OnStatus = Callable[[str], object]
 
@@ -129,12 +132,12 @@ def _map(task: MapTask, on_status: OnStatus) -> Done:
     combining = combine if task.combiner else None
     shuffle = Shuffle(stem, task.partitions, task.memory_bytes, combining)
     counted = _Counted(read_split(task.split))
-    with Program(task.command, environment, notes) as mapper:
+    with contextlib.closing(shuffle), Program(task.command, environment, notes) as mapper:
         mapper.feed(counted)
         for block in whole_lines(mapper.read()):
             shuffle.add(block)
         mapper.finish()
-    runs = shuffle.finish()
+        runs = shuffle.finish()
     return Done(
         task.number,
         runs,

@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thingtank.batch import shuffle
-from thingtank.batch.shuffle import LineTooLong, Shuffle, merged, whole_lines
+from thingtank.batch import merging
+from thingtank.batch import shuffle as shuffling
+from thingtank.batch.merging import merged
+from thingtank.batch.runs import LineTooLong, whole_lines
+from thingtank.batch.shuffle import Shuffle
 
 LINES = st.lists(
     st.one_of(
@@ -55,9 +58,25 @@ def test_lines_come_out_sorted_by_key_each_in_its_partition_as_often_as_they_cam
         assert [by_key(line) for line in in_order] == sorted(map(by_key, wanted))
 
 
-def test_the_order_is_that_of_sort(tmp_path: Path) -> None:
+@pytest.mark.parametrize("look_lines", [10, 1_000_000], ids=["by the system's sort", "by counting"])
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_a_key_below_tab_is_sorted_as_a_key(
+    look_lines: int, partitions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shuffling, "LOOK_LINES", look_lines)
+    lines = [b"%d\t%d" % (number % 50, number) for number in range(100)]
+    lines += [b"1\x01\t1", b"1", b"\x00", b"1\t", *lines[:50]]
+    found = shuffled(lines, partitions, 1 << 20, 2)
+    for part, block in enumerate(found):
+        wanted = [line for line in lines if crc32(by_key(line)[0]) % partitions == part]
+        assert [by_key(line) for line in block.split(b"\n")[:-1]] == sorted(map(by_key, wanted))
+
+
+@pytest.mark.parametrize("look_lines", [10, 1_000_000], ids=["by the system's sort", "by counting"])
+def test_the_order_is_that_of_sort(look_lines: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shuffling, "LOOK_LINES", look_lines)
     draw = random.Random(8)
-    lines = [b"%x\t%d" % (draw.randrange(300), draw.randrange(9)) for _ in range(2000)]
+    lines = [b"%x\t%d" % (draw.randrange(300), draw.randrange(99)) for _ in range(2000)]
     lines += [b"no tab", b"", b"\xff\xfe\t1", b"a", b"a\t", b"a b\t1"]
     done = subprocess.run(
         ["sort"],
@@ -72,7 +91,7 @@ def test_the_order_is_that_of_sort(tmp_path: Path) -> None:
 def test_more_runs_than_may_be_open_are_merged_in_turns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shuffle, "RUNS_MERGE_MAX", 3)
+    monkeypatch.setattr(merging, "RUNS_MERGE_MAX", 3)
     lines = [b"%05d\t1" % number for number in range(40)]
     one = Shuffle(tmp_path / "map", 1, 1)
     for line in reversed(lines):
