@@ -32,6 +32,8 @@ class Job(msgspec.Struct, frozen=True):
         memory_bytes: what all workers together may hold in memory; more goes to disk.
         environment: variables that the programs get besides those of this process.
         task_s_max: for how long one task may run.
+        is_plain: whether programs that come along are run as any others are, and not as functions
+            of this package that do the same.
     """
 
     mapper: Sequence[str]
@@ -44,6 +46,7 @@ class Job(msgspec.Struct, frozen=True):
     memory_bytes: int = MEMORY_BYTES
     environment: Mapping[str, str] = {}
     task_s_max: float = TASK_S_MAX
+    is_plain: bool = False
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -64,15 +67,16 @@ class Report(msgspec.Struct, frozen=True):
     """What a job that succeeded has done.
 
     Attributes:
+        input_lines, map_lines, reduce_lines: None where they are not counted, as by a query.
         counters: the programs' own, `group,name` → sum.
         tasks_with_notes: names of the files in `_logs` with what programs wrote to standard error.
     """
 
     output: str
     parts: list[str]
-    input_lines: int
-    map_lines: int
-    reduce_lines: int
+    input_lines: int | None
+    map_lines: int | None
+    reduce_lines: int | None
     spill_count: int
     duration_s: float
     counters: dict[str, int]

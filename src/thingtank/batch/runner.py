@@ -1,5 +1,7 @@
 """Runs a job on this machine: map, shuffle, sort, reduce, over all its cores."""
 
+import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -17,6 +19,8 @@ from thingtank.batch.job import (
     Watch,
 )
 from thingtank.batch.runs import Run
+from thingtank.batch.sequence_count import may_map
+from thingtank.batch.shipped import SHIPPED
 from thingtank.batch.tasks import Done, MapTask, ReduceTask
 from thingtank.batch.workspace import Workspace, workspace
 
@@ -58,6 +62,7 @@ def _check(job: Job) -> None:
 
 def _map_tasks(job: Job, splits: Sequence[Split], place: Workspace) -> list[MapTask]:
     environment = {**job.environment, "mapreduce_job_reduces": str(job.reducers)}
+    is_shipped = _is_shipped(job)
     return [
         MapTask(
             number,
@@ -68,9 +73,21 @@ def _map_tasks(job: Job, splits: Sequence[Split], place: Workspace) -> list[MapT
             str(place.runs),
             job.reducers,
             job.memory_bytes // job.workers // 2,  # the other half is for blocks on their way
+            is_shipped,
         )
         for number, split in enumerate(splits)
     ]
+
+
+def _is_shipped(job: Job) -> bool:
+    """Whether its programs are the sequence count's, which need not be run line by line."""
+    shipped = SHIPPED["sequence-count"]
+    programs = [(sys.executable, str(path)) for path in (shipped.mapper, shipped.combiner)]
+    return (
+        not job.is_plain
+        and [tuple(job.mapper), tuple(job.combiner)] == programs
+        and may_map({**os.environ, **job.environment})
+    )
 
 
 def _reduce_tasks(job: Job, runs: Sequence[Run], place: Workspace) -> list[ReduceTask]:

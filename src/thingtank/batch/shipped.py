@@ -1,8 +1,11 @@
 """The jobs that come along: programs in files of their own, which run anywhere."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+
+from thingtank.batch.sequence_count import SEQ_DEFAULT
 
 FOLDER = Path(__file__).parent / "programs"
 
@@ -12,12 +15,14 @@ class Shipped(msgspec.Struct, frozen=True):
 
     Attributes:
         sql: a file with the same as a query of DuckDB.
+        variables: for the query, what the programs take where nothing is given.
     """
 
     mapper: Path
     reducer: Path
     combiner: Path
     sql: Path
+    variables: Mapping[str, str]
 
 
 SHIPPED = {
@@ -26,5 +31,6 @@ SHIPPED = {
         FOLDER / "sequence_reducer.py",
         FOLDER / "sequence_reducer.py",
         FOLDER / "sequence_count.sql",
+        {"SEQ": SEQ_DEFAULT},
     )
 }

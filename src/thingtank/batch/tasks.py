@@ -1,11 +1,13 @@
 """The tasks of a job, as a worker does them: map a split, reduce a partition."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
+from thingtank.batch import sequence_count
 from thingtank.batch.inputs import Split, read_split
 from thingtank.batch.merging import merged
 from thingtank.batch.notes import Notes
@@ -17,7 +19,11 @@ OnStatus = Callable[[str], object]
 
 
 class MapTask(msgspec.Struct, frozen=True, tag="map"):
-    """Run the mapper over one split."""
+    """Run the mapper over one split.
+
+    Attributes:
+        is_shipped: whether to do what the sequence count's mapper and combiner do, without them.
+    """
 
     number: int
     split: Split
@@ -27,6 +33,7 @@ class MapTask(msgspec.Struct, frozen=True, tag="map"):
     folder: str
     partitions: int
     memory_bytes: int
+    is_shipped: bool = False
 
 
 class ReduceTask(msgspec.Struct, frozen=True, tag="reduce"):
@@ -132,11 +139,9 @@ def _map(task: MapTask, on_status: OnStatus) -> Done:
     combining = combine if task.combiner else None
     shuffle = Shuffle(stem, task.partitions, task.memory_bytes, combining)
     counted = _Counted(read_split(task.split))
-    with contextlib.closing(shuffle), Program(task.command, environment, notes) as mapper:
-        mapper.feed(counted)
-        for block in whole_lines(mapper.read()):
+    with contextlib.closing(shuffle):
+        for block in whole_lines(_mapped(task, counted, environment, notes)):
             shuffle.add(block)
-        mapper.finish()
         runs = shuffle.finish()
     return Done(
         task.number,
@@ -147,6 +152,18 @@ def _map(task: MapTask, on_status: OnStatus) -> Done:
         notes.counters,
         notes.text,
     )
+
+
+def _mapped(
+    task: MapTask, blocks: Iterable[bytes], environment: dict[str, str], notes: Notes
+) -> Iterator[bytes]:
+    if task.is_shipped:
+        yield from sequence_count.mapped(whole_lines(blocks), {**os.environ, **environment})
+        return
+    with Program(task.command, environment, notes) as mapper:
+        mapper.feed(blocks)
+        yield from mapper.read()
+        mapper.finish()
 
 
 def _reduce(task: ReduceTask, on_status: OnStatus) -> Done:

@@ -28,7 +28,9 @@ def main() -> None:
 def _listen(tasks: "queue.Queue[bytes]") -> None:
     for line in sys.stdin.buffer:
         tasks.put(line)
-    os.killpg(0, signal.SIGKILL)
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
 
 
 _turn = threading.Lock()

@@ -7,8 +7,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
+from thingtank.batch import sequence_count
 from thingtank.batch.inputs import SPLIT_BYTES_MIN, Split, files_of, read_split, splits_of
 from thingtank.batch.job import BatchFailed, Job, Progress, command_of
 from thingtank.batch.runner import run
@@ -179,3 +183,33 @@ def test_large_files_are_divided_and_compressed_ones_are_not(tmp_path: Path) -> 
     first, *rest = splits_of([packed, plain], 2)
     assert b"".join(read_split(first)) == b"one\ntwo\n"
     assert [split.start for split in rest] == [0, SPLIT_BYTES_MIN, 2 * SPLIT_BYTES_MIN]
+
+
+@pytest.mark.parametrize("seq", ["3 says 0000", " says"])
+def test_the_shipped_count_is_the_same_by_programs_and_in_this_process(seq: str, log: Path) -> None:
+    environment = {"SEQ": seq}
+    found = {}
+    for is_plain in (True, False):
+        job = job_of(str(COUNT.mapper), str(COUNT.reducer), log, environment=environment)
+        job = msgspec.structs.replace(
+            job,
+            combiner=command_of(str(COUNT.combiner)),
+            is_plain=is_plain,
+            output=log.parent / str(is_plain),
+        )
+        run(job)
+        found[is_plain] = (job.output / "part-00000").read_bytes()
+    assert found[True] == found[False]
+
+
+@given(
+    st.lists(st.text("12 \t\x85\xa0", max_size=9), max_size=9),
+    st.text("12 \t\x85\xa0", min_size=1, max_size=3),
+)
+def test_found_block_by_block_is_what_is_found_line_by_line(lines: list[str], seq: str) -> None:
+    environment = {"SEQ": seq}
+    assume(sequence_count.may_map(environment))
+    count = sum(seq.encode() in line.encode().strip() for line in lines)
+    block = "".join(line + "\n" for line in lines).encode()
+    found = b"".join(sequence_count.mapped([block, block], environment))
+    assert found == (b"%s\t%d\n" % (seq.encode(), 2 * count) if count else b"")

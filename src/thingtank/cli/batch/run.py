@@ -13,6 +13,7 @@ from thingtank.cli.session import Refusal, Session
 
 if TYPE_CHECKING:
     from thingtank.batch.job import Job, Report
+    from thingtank.batch.shipped import Shipped
 
 _MEMORY_DEFAULT_MIB = 512
 
@@ -22,6 +23,14 @@ _MEMORY_DEFAULT_MIB = 512
 @click.option("--reducer", metavar="PROGRAM", help="Reads such lines, sorted by key.")
 @click.option("--combiner", metavar="PROGRAM", help="Sums up before the shuffle; often REDUCER.")
 @click.option("--job", help="One that comes along, instead of programs: sequence-count.")
+@click.option(
+    "--sql", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A query of DuckDB over `lines`, instead of programs.",
+)  # fmt: skip
+@click.option(
+    "--form", type=click.Choice(("auto", "programs", "sql")), default="auto", show_default=True,
+    help="How to run a --job: quickly, as its programs stand, or as its query.",
+)  # fmt: skip
 @click.option(
     "--input", "inputs", multiple=True, required=True, metavar="WHERE",
     help="A file, a folder, a pattern such as 'logs/*.txt', or archive:feed/7/temperature;"
@@ -50,7 +59,7 @@ def run(data: Path, as_json: bool, **asked: Any) -> None:
 
     try:
         with _local_inputs(data, asked["inputs"]) as files:
-            report = _run_here(_job(files, **asked))
+            report = _run_query(files, **asked) if _is_query(asked) else _run_here(files, **asked)
     except BatchFailed as error:
         raise Refusal(str(error)) from None
     _tell(report, as_json)
@@ -71,13 +80,50 @@ def _job(files: tuple[str, ...], **asked: Any) -> "Job":
         workers=asked["workers"] or cores(),
         memory_bytes=asked["memory_mib"] << 20,
         environment=environment_of(asked["variables"]),
+        is_plain=asked["form"] == "programs",
     )
+
+
+def _is_query(asked: Any) -> bool:
+    if asked["sql"] and any(asked[name] for name in ("job", "mapper", "reducer", "combiner")):
+        raise click.UsageError("--sql is instead of programs: leave the others out")
+    if asked["form"] == "sql" and not asked["job"]:
+        raise click.UsageError("--form sql is for a --job that comes along; for your own: --sql")
+    return asked["sql"] is not None or asked["form"] == "sql"
+
+
+def _run_query(files: tuple[str, ...], **asked: Any) -> "Report":
+    from thingtank.batch.inputs import files_of
+    from thingtank.batch.job import cores
+    from thingtank.batch.sql import Query, run_query
+
+    variables = environment_of(asked["variables"])
+    path = asked["sql"]
+    if path is None:
+        shipped = shipped_job(asked["job"])
+        path, variables = shipped.sql, {**shipped.variables, **variables}
+    query = Query(
+        path.read_text(encoding="utf-8"),
+        files_of(files),
+        Path(asked["output"]),
+        variables,
+        asked["workers"] or cores(),
+        asked["memory_mib"] << 20,
+    )
+    return run_query(query)
+
+
+def shipped_job(name: str) -> "Shipped":
+    """A job that comes along, by name."""
+    from thingtank.batch.shipped import SHIPPED
+
+    if name not in SHIPPED:
+        raise click.UsageError(f"{name!r} does not come along; there is: {', '.join(SHIPPED)}")
+    return SHIPPED[name]
 
 
 def _programs(name: str | None, asked: Any) -> tuple[str, str, str]:
     """Mapper, reducer and combiner; the last may be blank."""
-    from thingtank.batch.shipped import SHIPPED
-
     named = [asked["mapper"], asked["reducer"], asked["combiner"]]
     if name is None:
         if not asked["mapper"] or not asked["reducer"]:
@@ -85,9 +131,7 @@ def _programs(name: str | None, asked: Any) -> tuple[str, str, str]:
         return asked["mapper"], asked["reducer"], asked["combiner"] or ""
     if any(named):
         raise click.UsageError("--job has its programs; leave out --mapper, --reducer, --combiner")
-    if name not in SHIPPED:
-        raise click.UsageError(f"{name!r} does not come along; there is: {', '.join(SHIPPED)}")
-    shipped = SHIPPED[name]
+    shipped = shipped_job(name)
     return str(shipped.mapper), str(shipped.reducer), str(shipped.combiner)
 
 
@@ -130,10 +174,11 @@ def _of_archive(session: Session, text: str, file: Path) -> Path:
     return file
 
 
-def _run_here(job: "Job") -> "Report":
+def _run_here(files: tuple[str, ...], **asked: Any) -> "Report":
     from thingtank.batch import runner
     from thingtank.cli.transfer import progress_bar
 
+    job = _job(files, **asked)
     with progress_bar() as progress:
         bars = {name: progress.add_task(name, total=None) for name in ("map", "reduce")}
 
@@ -157,9 +202,15 @@ def _tell(report: "Report", as_json: bool) -> None:
     print_facts([
         ("output", report.output),
         ("files", report.parts),
-        ("read", counted(report.input_lines, "line")),
-        ("mapped to", counted(report.map_lines, "line")),
-        ("reduced from", counted(report.reduce_lines, "line")),
+        *(
+            (word, counted(count, "line"))
+            for word, count in (
+                ("read", report.input_lines),
+                ("mapped to", report.map_lines),
+                ("reduced from", report.reduce_lines),
+            )
+            if count is not None
+        ),
         ("took", f"{report.duration_s:.1f} s"),
         *report.counters.items(),
     ])  # fmt: skip
