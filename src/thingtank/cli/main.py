@@ -13,6 +13,7 @@ import click
 
 from thingtank.cli.archive import archive
 from thingtank.cli.backup import backup, restore
+from thingtank.cli.batch import batch
 from thingtank.cli.cloud import cloud
 from thingtank.cli.database import database
 from thingtank.cli.deliveries import delivery
@@ -133,7 +134,7 @@ def _shown(value: Any) -> Any:
 
 for command in (
     device, product, feed, trigger, delivery, key, user, archive, database, wamp, mqtt, skynet,
-    simulate, backup, restore, doctor, cloud,
+    simulate, backup, restore, doctor, batch, cloud,
 ):  # fmt: skip
     main.add_command(command)
 
