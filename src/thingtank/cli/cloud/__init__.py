@@ -3,6 +3,7 @@
 import click
 
 from thingtank.cli.cloud.check import check
+from thingtank.cli.cloud.instance import instance
 from thingtank.cli.cloud.local import local
 
 
@@ -14,5 +15,5 @@ def cloud() -> None:
     """
 
 
-for command in (check, local):
+for command in (check, instance, local):
     cloud.add_command(command)

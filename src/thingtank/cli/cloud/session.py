@@ -68,10 +68,11 @@ def explained() -> Iterator[None]:
     """Say in a sentence what AWS refused."""
     from thingtank.aws.clients import AwsMissing
     from thingtank.aws.failures import FailureKind, classify, is_aws_failure
+    from thingtank.cloud.progress import CloudRefusal
 
     try:
         yield
-    except AwsMissing as error:
+    except (AwsMissing, CloudRefusal) as error:
         raise Refusal(str(error)) from None
     except Exception as error:
         if not is_aws_failure(error):
