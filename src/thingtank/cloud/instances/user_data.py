@@ -1,6 +1,6 @@
 """What a machine does at its first start: install Thing Tank, and start it as a service.
 
-Source: cloud-init, user-data scripts; systemd.exec(5), EnvironmentFile.
+Source: AWS, EC2 user guide, "Run commands when you launch an EC2 instance".
 """
 
 import shlex
