@@ -2,29 +2,14 @@
 
 import json
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-from tests.aws_stand_ins import aws_environment, own_name
+from tests.aws_stand_ins import own_name
+from tests.interop.aws.cloud_command import Cloud
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
-from thingtank.cli.main import main
-
-Cloud = Callable[..., Result]
-
-
-@pytest.fixture
-def cloud(stand_in: AwsSettings, tmp_path: Path) -> Cloud:
-    """Run `thingtank cloud …`."""
-    runner = CliRunner(env=dict(aws_environment(stand_in)))
-
-    def run(*words: str, **more: str) -> Result:
-        return runner.invoke(main, ["cloud", *words, "--data", str(tmp_path)], **more)
-
-    return run
 
 
 def test_machine_from_launch_to_end(cloud: Cloud, stand_in: AwsSettings, tmp_path: Path) -> None:

@@ -107,8 +107,8 @@ def test_quota_ends_with_exit_code_3_and_what_was_made_is_taken_back(
         launch(aws.clients, wanted, told)
     assert refused.value.exit_code == 3
     aws.assert_all_asked()
-    assert "Took back the security group thingtank-one" in told.lines
-    assert any(line.startswith("The key pair k is left: ") for line in told.lines)
+    assert "Took back security group thingtank-one (sg-2)" in told.lines
+    assert any(line.startswith("Left for you to delete, key pair k,") for line in told.lines)
     sent = [asked["IpPermissions"] for asked in aws.asked("AuthorizeSecurityGroupIngress")]
     assert [each[0].get("IpRanges") for each in sent] == [[{"CidrIp": "198.51.100.0/24"}], None]
 

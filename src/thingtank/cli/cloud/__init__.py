@@ -3,6 +3,7 @@
 import click
 
 from thingtank.cli.cloud.check import check
+from thingtank.cli.cloud.deploy import deploy, destroy, scale, status
 from thingtank.cli.cloud.instance import instance
 from thingtank.cli.cloud.local import local
 
@@ -15,5 +16,5 @@ def cloud() -> None:
     """
 
 
-for command in (check, instance, local):
+for command in (check, deploy, destroy, instance, local, scale, status):
     cloud.add_command(command)

@@ -1,13 +1,11 @@
 """`thingtank cloud instance`: single machines of EC2 that run Thing Tank."""
 
-import ipaddress
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import click
 
+from thingtank.cli.cloud.machine_options import data_folder, machine_options, machine_plan
 from thingtank.cli.cloud.session import aws_command, say
 from thingtank.cli.options import json_option, yes_option
 
@@ -21,42 +19,6 @@ COLUMNS = ("id", "name", "state", "type", "zone", "public IP", "launch time")
 @click.group()
 def instance() -> None:
     """Single machines of EC2 that run Thing Tank."""
-
-
-def machine_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What a machine starts from, and who may come to it; for groups of machines as well."""
-    for option in reversed(_MACHINE_OPTIONS):
-        function = option(function)
-    return function
-
-
-_MACHINE_OPTIONS = (
-    click.option("--type", "instance_type", default="t3.micro", show_default=True,
-                 help="How large it is."),
-    click.option("--image", default="amazon-linux", show_default=True,
-                 help="amazon-linux or debian, the newest; an id, ami-…; or an SSM parameter,"
-                 " /aws/…, that holds one."),
-    click.option("--key", metavar="NAME",
-                 help="The key pair for SSH; default: thingtank, made once, with its private half"
-                 " in the data folder."),
-    click.option("--allow", "cidrs", multiple=True, metavar="CIDR", callback=lambda *given:
-                 tuple(_network(text) for text in given[2]),
-                 help="Who may come to its ports, such as 198.51.100.7/32; several times."),
-    click.option("--port", "ports", multiple=True, type=click.IntRange(1, 65_535), metavar="PORT",
-                 help="Which ports these may come to; default: 22 and those of the doors."),
-    click.option("--security-group", "groups", multiple=True, metavar="SG-…",
-                 help="Instead of a security group of its own."),
-    click.option("--subnet", "subnets", multiple=True, metavar="SUBNET-…",
-                 help="Where; several times. Default: any of the default VPC."),
-    click.option("--disk", "disk_gib", type=click.IntRange(1, 65_536), default=16,
-                 show_default=True, metavar="GIB", help="The size of its disk."),
-    click.option("--role", default="", metavar="NAME",
-                 help="An instance profile: what the machine itself may do in AWS."),
-    click.option("--package", default="thingtank[aws]", show_default=True,
-                 help="What pip installs there: also a version, or a URL."),
-    click.option("--settings", type=click.Path(path_type=Path, dir_okay=False, exists=True),
-                 help="A thingtank.toml for it. No place for a secret: the account can read it."),
-)  # fmt: skip
 
 
 @instance.command("launch")
@@ -83,7 +45,7 @@ def launch(
     from thingtank.cloud.instances.tokens import launch_token
 
     folder = data_folder(context) / "cloud"
-    wanted = _wanted(clients, folder, name, options)
+    wanted = _wanted(context, clients, {"name": name, **options})
     if dry_run:
         _print_dry(clients, wanted)
         return
@@ -168,56 +130,17 @@ def terminate(clients: "AwsClients", name: str, yes: bool) -> None:
     click.echo(f"Terminated {shown}")
 
 
-def data_folder(context: click.Context) -> Path:
-    """The data folder that the command was given; `aws_command` keeps it from the function."""
-    folder: Path = context.params["data"]
-    return folder
+def _wanted(context: click.Context, clients: "AwsClients", options: dict[str, Any]) -> "Launch":
+    from thingtank.cloud.instances.launch import Launch
 
-
-def _wanted(clients: "AwsClients", folder: Path, name: str, options: dict[str, Any]) -> "Launch":
-    from thingtank.cloud.instances.launch import PORTS, Launch
-
-    if options["groups"] and options["cidrs"]:
-        raise click.UsageError("--allow is for a group of its own, not for --security-group")
-    script = user_data_of(options.pop("package"), options.pop("settings"))
-    key = options.pop("key")
     tags = dict(_tag(text) for text in options.pop("tags"))
-    return Launch(
-        name=name, key=key or "thingtank", key_file=key_file(clients, folder, key or "thingtank"),
-        tags=tags, user_data=script, token="", ports=options.pop("ports") or PORTS, **options,
-    )  # fmt: skip
-
-
-def key_file(clients: "AwsClients", folder: Path, key: str) -> Path:
-    """Where the private half of a key pair is kept; key pairs are of one region."""
-    return folder / f"{quote(key, safe='')}-{clients.client('ec2').meta.region_name}.pem"
-
-
-def user_data_of(package: str, settings: Path | None) -> str:
-    """The script of a machine's first start.
-
-    Raises:
-        click.UsageError: the settings are too long for it.
-    """
-    from thingtank.cloud.instances.user_data import SETTINGS, user_data
-
-    try:
-        return user_data(package, settings.read_text() if settings else SETTINGS)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
+    return Launch(tags=tags, token="", **machine_plan(context, clients, options))
 
 
 def _with_token(wanted: "Launch", token: str) -> "Launch":
     import msgspec
 
     return msgspec.structs.replace(wanted, token=token)
-
-
-def _network(text: str) -> str:
-    try:
-        return str(ipaddress.ip_network(text))
-    except ValueError as error:
-        raise click.BadParameter(f"{error}; a network is such as 198.51.100.7/32") from None
 
 
 def _tag(text: str) -> tuple[str, str]:

@@ -1,17 +1,16 @@
 """Who may come to a machine: the key pair for SSH, and the security group for all ports."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from thingtank.aws.clients import AwsClients
+from thingtank.cloud.making import TakeBack
 from thingtank.cloud.progress import CloudRefusal, Progress
 
 APP_TAG = {"Key": "app", "Value": "thingtank"}
 SSH_PORT = 22
-
-Undo = Callable[[], object]
 
 
 def has_key_pair(ec2: Any, name: str) -> bool:
@@ -26,7 +25,7 @@ def has_key_pair(ec2: Any, name: str) -> bool:
         return False
 
 
-def make_key_pair(clients: AwsClients, name: str, file: Path) -> Undo:
+def make_key_pair(clients: AwsClients, name: str, file: Path) -> TakeBack:
     """Make a key pair, whose private half is told once: it goes to a file that only we may read.
 
     Returns:
@@ -56,11 +55,11 @@ def make_key_pair(clients: AwsClients, name: str, file: Path) -> Undo:
         file.unlink()
         raise
 
-    def undo() -> None:
+    def take_back() -> None:
         ec2.delete_key_pair(KeyName=name)
         file.unlink(missing_ok=True)
 
-    return undo
+    return take_back
 
 
 def group_named(ec2: Any, name: str, vpc_id: str) -> dict[str, Any] | None:
@@ -74,7 +73,7 @@ def group_named(ec2: Any, name: str, vpc_id: str) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-def make_group(clients: AwsClients, name: str, vpc_id: str) -> tuple[str, Undo]:
+def make_group(clients: AwsClients, name: str, vpc_id: str) -> tuple[str, TakeBack]:
     """Make a security group that lets nobody in yet.
 
     Returns:

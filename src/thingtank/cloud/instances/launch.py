@@ -5,56 +5,33 @@ What is made on the way, a key pair or a security group, goes again when the lau
 
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import classify, is_aws_failure
+from thingtank.aws.failures import classify
 from thingtank.cloud.instances import access
-from thingtank.cloud.instances.images import AMAZON_LINUX, Image, architecture_of, image_of
+from thingtank.cloud.instances.images import Image, architecture_of, image_of
 from thingtank.cloud.instances.machines import NOT_ENDED, found_by
+from thingtank.cloud.instances.plan import MachinePlan
 from thingtank.cloud.instances.tokens import is_undecided
+from thingtank.cloud.making import Making
 from thingtank.cloud.progress import CloudRefusal, Progress
 
-TYPE = "t3.micro"
-NAME = "thingtank"
-DISK_GIB = 16
-PORTS = (access.SSH_PORT, 8000, 8080, 1883, 3000)
 _NEXT_ZONE = {"InsufficientInstanceCapacity", "Unsupported"}
 
 
-class Launch(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for.
+class Launch(MachinePlan, frozen=True, kw_only=True):
+    """One machine.
 
     Attributes:
-        image: see `images.image_of`.
-        key: the name of a key pair; of one that AWS does not know, `key_file` gets the private
-            half. Blank for none.
-        groups: ids of security groups; none for one of its own.
-        cidrs, ports: who may come to which ports of its own group.
-        subnets: tried in turn; none for those of the default VPC.
-        role: of an instance profile; blank for none.
         tags: besides Name and app.
         token: the same one gets the same machine, however often it is asked for.
     """
 
-    name: str = NAME
-    instance_type: str = TYPE
-    image: str = AMAZON_LINUX
-    key: str = ""
-    key_file: Path = Path()
-    groups: tuple[str, ...] = ()
-    cidrs: tuple[str, ...] = ()
-    ports: tuple[int, ...] = PORTS
-    subnets: tuple[str, ...] = ()
-    disk_gib: int = DISK_GIB
-    role: str = ""
-    tags: dict[str, str] = {}
     token: str
-    user_data: str = ""
+    tags: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Zone(NamedTuple):
@@ -79,18 +56,17 @@ def launch(clients: AwsClients, wanted: Launch, told: Progress) -> dict[str, Any
     image = image_of(clients, wanted.image, architecture_of(clients, wanted.instance_type))
     zones = zones_of(clients, wanted.subnets)
     told.did(f"Image {image.id} {image.name}".rstrip())
-    with ExitStack() as undo:
-        _have_key(clients, wanted, told, undo)
-        groups = wanted.groups or (_own_group(clients, wanted, zones[0].vpc_id, told, undo),)
+    with Making(told) as making:
+        have_key(clients, wanted, making)
+        groups = wanted.groups or (own_group(clients, wanted, zones[0].vpc_id, making),)
         request = request_of(wanted, image, groups)
         try:
             instance = _run(clients, request, zones, wanted.token, told)
         except Exception as error:
             if is_undecided(error):
-                undo.pop_all()
+                making.keep()
                 told.did("Whether it was launched is not known: give the same command again")
             raise
-        undo.pop_all()
     told.did(f"Launched {instance['InstanceId']}")
     return instance
 
@@ -206,42 +182,33 @@ def tags_of(name: str, tags: Mapping[str, str]) -> list[dict[str, str]]:
     return own + [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-def _have_key(clients: AwsClients, wanted: Launch, told: Progress, undo: ExitStack) -> None:
+def have_key(clients: AwsClients, wanted: MachinePlan, making: Making) -> None:
+    """Make the key pair, where one is wanted that AWS does not know."""
     if not wanted.key or access.has_key_pair(clients.client("ec2"), wanted.key):
         return
-    made = access.make_key_pair(clients, wanted.key, wanted.key_file)
-    undo.callback(_take_back, made, f"key pair {wanted.key}", told)
-    told.did(f"Made key pair {wanted.key}; its private half is in {wanted.key_file}")
+    take_back = access.make_key_pair(clients, wanted.key, wanted.key_file)
+    making.made(f"key pair {wanted.key}, its private half in {wanted.key_file}", take_back)
 
 
-def _own_group(
-    clients: AwsClients, wanted: Launch, vpc_id: str, told: Progress, undo: ExitStack
-) -> str:
+def own_group(clients: AwsClients, wanted: MachinePlan, vpc_id: str, making: Making) -> str:
+    """A security group of its own, made or as it is there, that lets in who is to come.
+
+    Returns:
+        Its id.
+    """
     name = group_name(wanted.name)
     there = access.group_named(clients.client("ec2"), name, vpc_id)
     if there is None:
         group_id, take_back = access.make_group(clients, name, vpc_id)
-        undo.callback(_take_back, take_back, f"security group {name}", told)
-        told.did(f"Made security group {name} ({group_id})")
+        making.made(f"security group {name} ({group_id})", take_back)
     else:
-        group_id = there["GroupId"]
-        told.did(f"Security group {name} ({group_id}) is there")
+        group_id = str(there["GroupId"])
+        making.told.did(f"Security group {name} ({group_id}) is there")
         others = access.others_let_in(there, wanted.cidrs)
         if others:
-            told.did(f"Besides, it lets in {', '.join(others)}")
+            making.told.did(f"Besides, it lets in {', '.join(others)}")
     access.let_in(clients, group_id, wanted.cidrs, wanted.ports)
-    return str(group_id)
-
-
-def _take_back(undo: access.Undo, what: str, told: Progress) -> None:
-    try:
-        undo()
-    except Exception as error:
-        if not is_aws_failure(error):
-            raise
-        told.did(f"The {what} is left: {classify(error)}")
-    else:
-        told.did(f"Took back the {what}")
+    return group_id
 
 
 def group_name(name: str) -> str:
