@@ -7,8 +7,9 @@ from typing import Any
 from django.db import connection
 
 from thingtank.web import setup
-from thingtank.web.database.claim import ServerLock, check_claim, claim
+from thingtank.web.database.claim import check_claim, claim
 from thingtank.web.database.mark import read_mark
+from thingtank.web.database.server_lock import ServerLock
 from thingtank.web.database.trouble import DatabaseRefused, told
 from thingtank.web.database.url import MONGODB, SQLITE, Database
 
