@@ -29,6 +29,15 @@ _TAKE = {
     "postgresql": ("SELECT pg_try_advisory_lock(%s, hashtext(current_schema()))", [_LOCK]),
     "mysql": ("SELECT GET_LOCK(CONCAT('thingtank.', MD5(DATABASE())), 0)", []),
 }
+_ASK = {
+    "postgresql": (
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s"
+        " AND objid = hashtext(current_schema())::oid"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        [_LOCK],
+    ),
+    "mysql": ("SELECT IS_USED_LOCK(CONCAT('thingtank.', MD5(DATABASE()))) IS NOT NULL", []),
+}
 _WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 
@@ -126,3 +135,16 @@ class ServerLock:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+
+def is_locked() -> bool:
+    """Whether any process has the lock now; False where there is none. Blocking.
+
+    Raises:
+        django.db.Error: the database cannot be asked.
+    """
+    if connection.vendor not in _ASK:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(*_ASK[connection.vendor])
+        return bool(cursor.fetchone()[0])
