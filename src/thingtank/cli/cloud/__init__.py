@@ -3,6 +3,7 @@
 import click
 
 from thingtank.cli.cloud.check import check
+from thingtank.cli.cloud.cluster import cluster
 from thingtank.cli.cloud.local import local
 
 
@@ -14,5 +15,5 @@ def cloud() -> None:
     """
 
 
-for command in (check, local):
+for command in (check, local, cluster):
     cloud.add_command(command)
