@@ -20,9 +20,14 @@ def run_on_emr(data: Path, file: Path | None, sets: tuple[str, ...], **asked: An
     from thingtank.cloud.emr_job import run_job
     from thingtank.cloud.job_files import JobFailed
 
+    where = _where(**asked)
+    try:
+        job = _job(**asked)
+    except JobFailed as error:
+        raise Refusal(str(error)) from None
     with aws_clients(data, file, sets) as clients:
         try:
-            return run_job(clients, _job(**asked), _where(**asked), say)
+            return run_job(clients, job, where, say)
         except JobFailed as error:
             _list_running(clients)
             raise Refusal(str(error)) from None

@@ -13,6 +13,7 @@ from thingtank.cli.options import config_option, data_option, json_option, set_o
 from thingtank.cli.session import Refusal, Session
 
 if TYPE_CHECKING:
+    from thingtank.batch.archive_input import ArchiveInput
     from thingtank.batch.job import Job, Report
     from thingtank.batch.shipped import Shipped
     from thingtank.cloud.emr_job import Finished
@@ -168,25 +169,25 @@ def environment_of(variables: tuple[str, ...]) -> dict[str, str]:
 @contextlib.contextmanager
 def _local_inputs(data: Path, inputs: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """Inputs with what is the archive's written to a file, for as long as it is needed."""
-    from thingtank.batch.archive_input import SCHEME
+    from thingtank.batch.archive_input import SCHEME, archive_input
 
-    if not any(text.startswith(SCHEME) for text in inputs):
+    of_archive = {text: archive_input(text) for text in inputs if text.startswith(SCHEME)}
+    if not of_archive:
         yield inputs
         return
     with tempfile.TemporaryDirectory(prefix="thingtank-batch-") as folder, Session(data) as session:
         yield tuple(
-            str(_of_archive(session, text, Path(folder) / f"archive-{number:03}.tsv"))
-            if text.startswith(SCHEME)
+            str(_of_archive(session, of_archive[text], Path(folder) / f"archive-{number:03}.tsv"))
+            if text in of_archive
             else text
             for number, text in enumerate(inputs)
         )
 
 
-def _of_archive(session: Session, text: str, file: Path) -> Path:
-    from thingtank.batch.archive_input import archive_input, line_of
+def _of_archive(session: Session, asked: "ArchiveInput", file: Path) -> Path:
+    from thingtank.batch.archive_input import line_of
     from thingtank.cli.transfer import export_rows
 
-    asked = archive_input(text)
     feeds = (asked.feed,) if asked.feed else ()
     channels = (asked.channel,) if asked.channel else ()
     with file.open("w", encoding="utf-8", newline="") as opened:
