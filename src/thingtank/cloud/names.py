@@ -1,6 +1,6 @@
 """Names that AWS takes: it says so only after a while, and not how one should be.
 
-Source: Amazon DynamoDB, Amazon Kinesis Data Streams, Amazon SQS: naming rules and quotas.
+Source: AWS, DynamoDB, Kinesis and SQS: naming rules and quotas.
 """
 
 import re

@@ -1,6 +1,6 @@
 """SQS queues: make, look at, send, receive, empty, delete.
 
-Source: Amazon SQS, CreateQueue, ReceiveMessage, dead-letter queues.
+Source: AWS, SQS, CreateQueue, ReceiveMessage, dead-letter queues.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Kinesis streams: make, look at, write, follow, delete.
 
-Source: Amazon Kinesis Data Streams, CreateStream, GetShardIterator, GetRecords.
+Source: AWS, Kinesis Data Streams, CreateStream, GetShardIterator, GetRecords.
 """
 
 import random

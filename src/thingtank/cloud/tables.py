@@ -1,6 +1,6 @@
 """DynamoDB tables: make, look at, write, read, delete.
 
-Source: Amazon DynamoDB, CreateTable, Query.
+Source: AWS, DynamoDB, CreateTable, Query.
 """
 
 import re

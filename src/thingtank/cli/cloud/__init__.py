@@ -3,6 +3,8 @@
 import click
 
 from thingtank.cli.cloud.check import check
+from thingtank.cli.cloud.deploy import deploy, destroy, scale, status
+from thingtank.cli.cloud.instance import instance
 from thingtank.cli.cloud.local import local
 from thingtank.cli.cloud.queue import queue
 from thingtank.cli.cloud.stream import stream
@@ -18,5 +20,7 @@ def cloud() -> None:
     """
 
 
-for command in (check, local, queue, stream, table, upload):
+for command in (
+    check, local, instance, deploy, status, scale, destroy, upload, table, stream, queue,
+):  # fmt: skip
     cloud.add_command(command)

@@ -5,7 +5,6 @@ one instant the latest written. What the head's overlay says lies over both.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from thingtank.stores.history.batches import Columns, columns_of, concatenated, sorted_newest
+from thingtank.stores.history.cold_files import ColdFiles
 from thingtank.stores.history.partials import Partials, partials_from
 from thingtank.stores.history.segments import HOUR_US, Segment, floor_sql, read_segments
 from thingtank.stores.rows import Overlay
@@ -59,7 +59,7 @@ class StreamReader:
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
-        cold_folder: Path,
+        files: ColdFiles,
         stream_id: int,
         overlay: Overlay | None,
         *,
@@ -72,7 +72,7 @@ class StreamReader:
         """
         self._is_as_written = is_as_written
         self._connection = connection
-        self._folder = cold_folder
+        self._files = files
         self._stream_id = stream_id
         self._overlay_rows = _rows_of(stream_id, overlay)
         self._overlay_deletions = disjoint(_deletions_of(stream_id, overlay))
@@ -124,8 +124,8 @@ class StreamReader:
             return None, [(start_us, end_us)]
         dirty = self._dirty_hours(start_us, end_us, segments)
         # The hours are chosen and ordered here: DuckDB takes twice as long when it has to.
-        paths = [str(self._folder / name) for name in dict.fromkeys(s.rollup for s in segments)]
-        found = self._connection.execute(_ROLLUP, [paths, self._stream_id]).fetchnumpy()
+        with self._files.held(list(dict.fromkeys(s.rollup for s in segments))) as paths:
+            found = self._connection.execute(_ROLLUP, [paths, self._stream_id]).fetchnumpy()
         hours = np.asarray(found["hour_us"], dtype=np.int64)
         order = np.argsort(hours, kind="stable")
         hours = hours[order]
@@ -225,11 +225,10 @@ class StreamReader:
         for segment in read_segments(self._connection, start_us, end_us):
             if not segment.stream_id_min <= self._stream_id <= segment.stream_id_max:
                 continue
-            path = str(self._folder / segment.file)
             if hidden := self._hidden_in(segment):
-                yield [path], hidden
+                yield [segment.file], hidden
             else:
-                untouched.append(path)
+                untouched.append(segment.file)
         if untouched:
             yield untouched, []
 
@@ -242,7 +241,18 @@ class StreamReader:
         rows_max: int,
     ) -> Columns | None:
         """All rows of files in a range, in the files' order; None when more than `rows_max`."""
-        asked: list[object] = [files, self._stream_id, start_us, end_us]
+        with self._files.held(files) as paths:
+            return self._all_of(paths, start_us, end_us, hidden, rows_max)
+
+    def _all_of(
+        self,
+        paths: list[str],
+        start_us: int,
+        end_us: int,
+        hidden: list[tuple[int, int]],
+        rows_max: int,
+    ) -> Columns | None:
+        asked: list[object] = [paths, self._stream_id, start_us, end_us]
         columns = "at_us, number"
         if self._is_as_written:
             columns += ", text IS NOT NULL AS has_text"
@@ -365,8 +375,9 @@ class StreamReader:
     ) -> Columns:
         order = "DESC" if newest_first else "ASC"
         sql = _COLD.format(order=order, limit=limit, skipping=_skipping(hidden))
-        asked = [str(self._folder / segment.file), self._stream_id, start_us, end_us]
-        return self._columns(self._connection.execute(sql, asked).fetchnumpy())
+        with self._files.held([segment.file]) as (path,):
+            asked = [path, self._stream_id, start_us, end_us]
+            return self._columns(self._connection.execute(sql, asked).fetchnumpy())
 
     def _hiding(self, start_us: int, end_us: int) -> list[tuple[int, int, int]]:
         """Tombstones of the datastream that reach into a range: (start, end, seq)."""
