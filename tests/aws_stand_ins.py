@@ -43,10 +43,8 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsSettings]
     """SeaweedFS, an S3 that is no stand-in."""
     from tests.seaweedfs import SeaweedFs
 
-    server = SeaweedFs(tmp_path_factory.mktemp("seaweedfs"))
-    server.start()
-    yield server.settings
-    server.stop()
+    with SeaweedFs(tmp_path_factory.mktemp("seaweedfs")) as server:
+        yield server.settings
 
 
 @pytest.fixture(params=[*NAMES, "seaweedfs"])

@@ -41,6 +41,17 @@ class SeaweedFs:
         )
         self._process: subprocess.Popen[bytes] | None = None
 
+    def __enter__(self) -> "SeaweedFs":
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
         with (self._folder / "log.txt").open("ab") as log:
