@@ -16,6 +16,7 @@ from typing import Any, Literal, cast
 
 import msgspec
 
+from thingtank.aws.addresses import BadAddress, parse_address
 from thingtank.aws.settings import AwsSettings
 from thingtank.doors.mqtt.settings import MqttSettings
 from thingtank.doors.skynet.settings import SkynetSettings
@@ -357,6 +358,14 @@ def _problem_of_networks(values: tuple[str, ...]) -> str:
     return ""
 
 
+def _problem_of_address(value: str) -> str:
+    try:
+        parse_address(value)
+    except BadAddress as error:
+        return f"must be like s3://bucket/prefix: {error}"
+    return ""
+
+
 def _is_tiles_url(value: str) -> bool:
     """Whether it names one server and the three numbers of a tile; `{r}` asks for sharp ones."""
     return _TILES_URL.fullmatch(value) is not None and all(
@@ -375,6 +384,8 @@ def _problem_of(key: str, value: object) -> str:
     if key in ("port", "sockjs_port", "tls_port"):
         is_port = value == "off" or (isinstance(value, int) and 0 <= value <= 65_535)
         return "" if is_port else f"must be a port within 0 and 65535, or off, not {value}"
+    if key == "cold" and value:
+        return _problem_of_address(cast("str", value))
     if key == "retry_s":
         pauses = cast("tuple[float, ...]", value)
         return "" if all(0 <= x < 1e9 for x in pauses) else "must be pauses in seconds"
