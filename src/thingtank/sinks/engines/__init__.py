@@ -47,7 +47,7 @@ def engine_settings(to: Mapping[str, object]) -> Any:
         raise BadEngine(f"`engine` must be one of {', '.join(ENGINES)}, not {name!r}")
     own = {key: value for key, value in to.items() if key != "engine"}
     try:
-        return msgspec.convert(own, import_module(ENGINES[name]).Settings)
+        return msgspec.convert(own, import_module(ENGINES[name]).Settings, strict=False)
     except (msgspec.ValidationError, ValueError) as error:
         raise BadEngine(f"{name}: {str(error).replace('$.', '')}") from None
 
