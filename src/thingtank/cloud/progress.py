@@ -1,10 +1,6 @@
-"""How what takes minutes says what it is at, and how it says that it cannot go on."""
+"""How what takes minutes says what it is at."""
 
 from typing import Protocol
-
-
-class CloudRefusal(Exception):
-    """It cannot be done as asked; the message says why, and what to do."""
 
 
 class Progress(Protocol):

@@ -1,20 +1,25 @@
-"""Waiting for AWS by the rules of botocore's waiters, and saying how things stand meanwhile.
+"""Waiting for AWS, and saying how things stand meanwhile.
 
-A waiter of botocore's own is silent until its end. Its rules say which answers are success and
-which failure; the turns are made here.
+A waiter of botocore's own is silent until its end, for up to an hour. Where there is one its rules
+say which answers are success and which failure (`wait`); elsewhere a state is looked at again and
+again (`wait_until`). The turns are made here.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from thingtank.aws.clients import is_stand_in
-from thingtank.cloud.progress import CloudRefusal
+from thingtank.aws.clients import AwsClients, is_stand_in
+from thingtank.cloud.errors import NotDone
 
+PAUSE_S = 3.0
 STAND_IN_PAUSE_S = 0.1  # it is quick, and nobody counts its calls
+WAIT_S_MAX = 600.0
+
+Told = Callable[[str], None]  # takes a line for the person who waits
 
 
-class WaitFailed(CloudRefusal):
+class WaitFailed(NotDone):
     """What is waited for cannot come any more, or has not come in time.
 
     Attributes:
@@ -79,3 +84,42 @@ def wait(
 
 def _words(waiter_name: str) -> str:
     return f"`{waiter_name.replace('_', ' ')}`"
+
+
+def pause_s_of(clients: AwsClients, service: str) -> float:
+    """How long to wait between two looks: a stand-in is quick and asks no money for calls."""
+    return STAND_IN_PAUSE_S if is_stand_in(clients.settings.endpoint_of(service)) else PAUSE_S
+
+
+def wait_until(
+    look: Callable[[], str],
+    wanted: Collection[str],
+    told: Told,
+    what: str,
+    pause_s: float,
+    wait_s_max: float = WAIT_S_MAX,
+) -> str:
+    """Look again and again until a state is one of those wanted; tell each new one.
+
+    Args:
+        what: such as `table readings`.
+
+    Returns:
+        The state.
+
+    Raises:
+        NotDone: it took too long, and still goes on at AWS.
+    """
+    deadline_s = time.monotonic() + wait_s_max
+    last = None
+    while (state := look()) not in wanted:
+        if time.monotonic() >= deadline_s:
+            raise NotDone(
+                f"{what} is still {state or 'not there'} after {wait_s_max:g} s; it may become"
+                " ready by itself: look again later"
+            )
+        if state != last:
+            told(f"{what}: {state or 'not there yet'}")
+            last = state
+        time.sleep(pause_s)
+    return state

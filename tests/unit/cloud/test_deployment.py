@@ -12,7 +12,7 @@ from thingtank.cli.session import Refusal
 from thingtank.cloud.deployment.description import Deployment, estimate_of
 from thingtank.cloud.deployment.direct import deploy
 from thingtank.cloud.deployment.groups import wait_in_service
-from thingtank.cloud.progress import CloudRefusal
+from thingtank.cloud.errors import NotDone
 
 Stubbed = Callable[..., StubbedAws]
 AT = datetime.datetime(2026, 11, 27, tzinfo=datetime.UTC)
@@ -67,7 +67,7 @@ def test_machine_that_cannot_be_started_is_said_in_aws_words(stubbed: Stubbed) -
     failed = activity("Failed", "We currently do not have sufficient t3.micro capacity.")
     aws.answer("autoscaling", "describe_scaling_activities", Activities=[failed, old])
     told = Told()
-    with pytest.raises(CloudRefusal, match="do not have sufficient") as refused:
+    with pytest.raises(NotDone, match="do not have sufficient") as refused:
         wait_in_service(aws.clients, NAME, told, AT)
     assert f"thingtank cloud destroy {NAME}" in str(refused.value)
     assert told.waited == ["a-group: 0 of 1 in service"] * 2

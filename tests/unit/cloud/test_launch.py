@@ -12,10 +12,10 @@ from tests.stubbed_aws import StubbedAws, Told
 
 from thingtank.cli.cloud.session import QuotaRefusal, explained
 from thingtank.cli.session import Refusal
+from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances.launch import Launch, launch, zones_of
 from thingtank.cloud.instances.machines import chosen, wait_for
 from thingtank.cloud.instances.tokens import launch_token
-from thingtank.cloud.progress import CloudRefusal
 from thingtank.cloud.waiting import WaitFailed
 
 Stubbed = Callable[..., StubbedAws]
@@ -126,7 +126,7 @@ def test_image_that_is_gone_is_said(stubbed: Stubbed) -> None:
 def test_subnets_of_two_vpcs_are_refused(stubbed: Stubbed) -> None:
     aws = stubbed("ec2")
     aws.answer("ec2", "describe_subnets", Subnets=[subnet(0), subnet(1, "vpc-2")])
-    with pytest.raises(CloudRefusal, match="several VPCs"):
+    with pytest.raises(NotDone, match="several VPCs"):
         zones_of(aws.clients, ["subnet-0", "subnet-1"])
 
 
@@ -172,5 +172,5 @@ def test_name_of_two_is_refused_with_their_ids(stubbed: Stubbed) -> None:
     aws = stubbed("ec2")
     both = [instance("running"), instance("stopped") | {"InstanceId": "i-2"}]
     aws.answer("ec2", "describe_instances", Reservations=[{"Instances": both}])
-    with pytest.raises(CloudRefusal, match=r"choose by id: i-1 \(running\), i-2 \(stopped\)"):
+    with pytest.raises(NotDone, match=r"choose by id: i-1 \(running\), i-2 \(stopped\)"):
         chosen(aws.clients, "one")

@@ -3,10 +3,15 @@
 import click
 
 from thingtank.cli.cloud.check import check
+from thingtank.cli.cloud.cluster import cluster
 from thingtank.cli.cloud.deploy import deploy
 from thingtank.cli.cloud.group import destroy, scale, status
 from thingtank.cli.cloud.instance import instance
 from thingtank.cli.cloud.local import local
+from thingtank.cli.cloud.queue import queue
+from thingtank.cli.cloud.stream import stream
+from thingtank.cli.cloud.table import table
+from thingtank.cli.cloud.upload import upload
 
 
 @click.group()
@@ -17,5 +22,7 @@ def cloud() -> None:
     """
 
 
-for command in (check, deploy, destroy, instance, local, scale, status):
+for command in (
+    check, local, instance, deploy, status, scale, destroy, upload, table, stream, queue, cluster,
+):  # fmt: skip
     cloud.add_command(command)

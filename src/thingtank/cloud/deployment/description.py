@@ -3,8 +3,8 @@
 import re
 from typing import NamedTuple
 
+from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances.plan import MachinePlan
-from thingtank.cloud.progress import CloudRefusal
 
 BOOK, TARGET = "book", "target"
 POLICIES = (BOOK, TARGET)
@@ -61,14 +61,14 @@ class Deployment(MachinePlan, frozen=True, kw_only=True):
     target_groups: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """Raises CloudRefusal where AWS would refuse it, or should."""
+        """Raises NotDone where AWS would refuse it, or should."""
         if not _NAME.match(self.name):
-            raise CloudRefusal(
+            raise NotDone(
                 f"{self.name!r} is no name for a deployment: 3 to 100 letters, digits and hyphens,"
                 " the first a letter"
             )
         if not 0 <= self.min_size <= self.desired <= self.max_size <= SIZE_MAX:
-            raise CloudRefusal(
+            raise NotDone(
                 f"the sizes must be 0 <= min <= desired <= max <= {SIZE_MAX}; they are"
                 f" {self.min_size}, {self.desired}, {self.max_size}"
             )

@@ -9,9 +9,10 @@ from thingtank.aws.clients import AwsClients
 from thingtank.cloud.deployment.description import BOOK_POLICIES
 from thingtank.cloud.deployment.groups import PAUSE_S, TURNS_MAX, alarms_of, find_group
 from thingtank.cloud.deployment.parts import alarm_name
+from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances.access import APP_TAG, delete_group_if_unused
 from thingtank.cloud.instances.launch import group_name
-from thingtank.cloud.progress import CloudRefusal, Progress
+from thingtank.cloud.progress import Progress
 from thingtank.cloud.waiting import turns
 
 
@@ -19,13 +20,13 @@ def own_parts(clients: AwsClients, name: str) -> list[str]:
     """What of a deployment is there, in words; none where there is nothing of it.
 
     Raises:
-        CloudRefusal: there is a group of that name, which is not Thing Tank's.
+        NotDone: there is a group of that name, which is not Thing Tank's.
     """
     found = []
     group = find_group(clients, name)
     if group is not None:
         if not any((tag["Key"], tag["Value"]) == ("app", "thingtank") for tag in group["Tags"]):
-            raise CloudRefusal(f"the group {name!r} has no tag app=thingtank, so it is not touched")
+            raise NotDone(f"the group {name!r} has no tag app=thingtank, so it is not touched")
         found.append(f"group {name}, machines: {len(group['Instances'])}")
     found += [f"alarm {each}" for each in _alarm_names(clients, name)]
     if _template(clients, name) is not None:
@@ -40,7 +41,7 @@ def destroy(clients: AwsClients, name: str, told: Progress) -> None:
     """End a deployment, its machines with it, and wait until they are gone.
 
     Raises:
-        CloudRefusal: the group is not gone in time.
+        NotDone: the group is not gone in time.
     """
     alarms = _alarm_names(clients, name)
     autoscaling, ec2 = clients.client("autoscaling"), clients.client("ec2")
@@ -68,7 +69,7 @@ def _wait_until_gone(clients: AwsClients, name: str, told: Progress) -> None:
         if group is None:
             return
         told.waits(f"{name}: machines left: {len(group['Instances'])}")
-    raise CloudRefusal(
+    raise NotDone(
         f"the group {name} still ends its machines after {PAUSE_S * TURNS_MAX:.0f} s; give the same"
         " command again later for what is left"
     )

@@ -12,11 +12,12 @@ from thingtank.aws.failures import FailureKind, classify
 from thingtank.cloud.deployment import parts
 from thingtank.cloud.deployment.description import BOOK, BOOK_POLICIES, CONFIGURATION, Deployment
 from thingtank.cloud.deployment.groups import find_group, wait_in_service
+from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances.access import APP_TAG
 from thingtank.cloud.instances.images import Image, architecture_of, image_of
 from thingtank.cloud.instances.launch import Zone, have_key, own_group, zones_of
 from thingtank.cloud.making import Making
-from thingtank.cloud.progress import CloudRefusal, Progress
+from thingtank.cloud.progress import Progress
 
 
 def deploy(
@@ -25,7 +26,7 @@ def deploy(
     """Make what machines start from, the group, its policies and alarms; wait for its machines.
 
     Raises:
-        CloudRefusal: as asked it cannot be, and nothing is left behind; or machines do not come,
+        NotDone: as asked it cannot be, and nothing is left behind; or machines do not come,
             and the group is there.
         botocore's exceptions: see `aws.failures.classify`; nothing is left behind.
     """
@@ -46,11 +47,11 @@ def looked_up(clients: AwsClients, deployment: Deployment) -> tuple[Image, list[
     """The image and the subnets that it would be made with; makes nothing.
 
     Raises:
-        CloudRefusal: as asked it cannot be, or there is one of its name.
+        NotDone: as asked it cannot be, or there is one of its name.
     """
     deployment.check()
     if find_group(clients, deployment.name) is not None:
-        raise CloudRefusal(
+        raise NotDone(
             f"there is a group {deployment.name!r}: choose another --name, or"
             f" `thingtank cloud destroy {deployment.name}`. A stack can be changed as it stands"
         )

@@ -4,7 +4,8 @@ import datetime
 from typing import Any, NamedTuple
 
 from thingtank.aws.clients import AwsClients
-from thingtank.cloud.progress import CloudRefusal, Progress
+from thingtank.cloud.errors import NotDone
+from thingtank.cloud.progress import Progress
 from thingtank.cloud.waiting import turns
 
 PAUSE_S, TURNS_MAX = 10.0, 90  # a quarter of an hour
@@ -36,11 +37,11 @@ def group_of(clients: AwsClients, name: str) -> dict[str, Any]:
     """The group of a name.
 
     Raises:
-        CloudRefusal: there is none.
+        NotDone: there is none.
     """
     found = find_group(clients, name)
     if found is None:
-        raise CloudRefusal(
+        raise NotDone(
             f"there is no group {name!r} in this region; `thingtank cloud status` lists those"
             " that there are"
         )
@@ -60,7 +61,7 @@ def standing_of(clients: AwsClients, name: str) -> Standing:
     """How a group stands.
 
     Raises:
-        CloudRefusal: there is none.
+        NotDone: there is none.
     """
     autoscaling = clients.client("autoscaling")
     group = group_of(clients, name)
@@ -91,11 +92,11 @@ def scale(clients: AwsClients, name: str, count: int, told: Progress) -> dict[st
     """Have a group keep so many machines from now on, and wait for them.
 
     Raises:
-        CloudRefusal: no such group, a number outside of its bounds, or a machine that cannot be.
+        NotDone: no such group, a number outside of its bounds, or a machine that cannot be.
     """
     group = group_of(clients, name)
     if not group["MinSize"] <= count <= group["MaxSize"]:
-        raise CloudRefusal(
+        raise NotDone(
             f"{name} has {group['MinSize']} to {group['MaxSize']} machines, not {count}; for other"
             " bounds deploy it anew"
         )
@@ -116,7 +117,7 @@ def wait_in_service(
         since: failures before it are not those of what is waited for.
 
     Raises:
-        CloudRefusal: AWS says that a machine cannot be, or the time is up.
+        NotDone: AWS says that a machine cannot be, or the time is up.
     """
     for _ in turns(clients.client("autoscaling"), PAUSE_S, TURNS_MAX):
         group = group_of(clients, name)
@@ -127,7 +128,7 @@ def wait_in_service(
         if len(ready) == len(machines) == desired:
             return group
         _refuse_failed(clients, name, since)
-    raise CloudRefusal(
+    raise NotDone(
         f"{name} has {len(ready)} of {desired} machines in service after"
         f" {PAUSE_S * TURNS_MAX:.0f} s; `thingtank cloud status {name}` shows how it goes on"
     )
@@ -141,7 +142,7 @@ def _refuse_failed(clients: AwsClients, name: str, since: datetime.datetime) -> 
     for activity in _activities(clients, name):
         if activity["StatusCode"] == "Failed" and activity["StartTime"] >= since:
             message = str(activity.get("StatusMessage") or activity.get("Cause") or "").strip()
-            raise CloudRefusal(
+            raise NotDone(
                 f"{message.rstrip('.')}. The group goes on trying: `thingtank cloud status {name}`"
                 f" shows it, `thingtank cloud destroy {name}` ends it"
             )

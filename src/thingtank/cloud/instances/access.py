@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from thingtank.aws.clients import AwsClients
+from thingtank.cloud.errors import NotDone
 from thingtank.cloud.making import TakeBack
-from thingtank.cloud.progress import CloudRefusal, Progress
+from thingtank.cloud.progress import Progress
 
 APP_TAG = {"Key": "app", "Value": "thingtank"}
 SSH_PORT = 22
@@ -32,14 +33,14 @@ def make_key_pair(clients: AwsClients, name: str, file: Path) -> TakeBack:
         What takes it back.
 
     Raises:
-        CloudRefusal: the file is there already, of a key pair that AWS does not know.
+        NotDone: the file is there already, of a key pair that AWS does not know.
     """
     ec2 = clients.client("ec2")
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise CloudRefusal(
+        raise NotDone(
             f"{file} is there, but AWS has no key pair {name!r} in this region: move the file away,"
             " or name another key pair with --key"
         ) from None

@@ -7,7 +7,7 @@ import re
 from typing import Any, NamedTuple
 
 from thingtank.aws.clients import AwsClients
-from thingtank.cloud.progress import CloudRefusal
+from thingtank.cloud.errors import NotDone
 
 AMAZON_LINUX, DEBIAN = "amazon-linux", "debian"
 SYSTEMS = (AMAZON_LINUX, DEBIAN)
@@ -41,7 +41,7 @@ def architecture_of(clients: AwsClients, instance_type: str) -> str:
     """`x86_64` or `arm64`.
 
     Raises:
-        CloudRefusal: there is no such type, or it can run neither.
+        NotDone: there is no such type, or it can run neither.
     """
     from botocore.exceptions import ClientError
 
@@ -50,7 +50,7 @@ def architecture_of(clients: AwsClients, instance_type: str) -> str:
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("InvalidInstanceType", "InvalidParameterValue"):
             raise
-        raise CloudRefusal(
+        raise NotDone(
             f"there is no instance type {instance_type!r} in this region; t3.micro and t4g.micro"
             " are small ones"
         ) from None
@@ -58,7 +58,7 @@ def architecture_of(clients: AwsClients, instance_type: str) -> str:
     for architecture in _DEBIAN_NAMES:
         if architecture in supported:
             return architecture
-    raise CloudRefusal(f"{instance_type} is of {', '.join(supported)}, for which there is no image")
+    raise NotDone(f"{instance_type} is of {', '.join(supported)}, for which there is no image")
 
 
 def architecture_by_name(instance_type: str) -> str:
@@ -85,7 +85,7 @@ def image_of(clients: AwsClients, wanted: str, architecture: str) -> Image:
     """The image for `amazon-linux`, `debian`, an SSM parameter (`/aws/…`) or an id (`ami-…`).
 
     Raises:
-        CloudRefusal: there is none in this region.
+        NotDone: there is none in this region.
     """
     ec2 = clients.client("ec2")
     parameter = image_parameter(wanted, architecture)
@@ -96,13 +96,13 @@ def image_of(clients: AwsClients, wanted: str, architecture: str) -> Image:
     elif wanted.startswith("ami-"):
         image_id = wanted
     else:
-        raise CloudRefusal(
+        raise NotDone(
             f"{wanted!r} is no image: {', '.join(SYSTEMS)}, an id such as ami-…, or the name of"
             " an SSM parameter that holds one, /aws/…"
         )
     images = ec2.describe_images(ImageIds=[image_id])["Images"]
     if not images:
-        raise CloudRefusal(f"there is no image {image_id} in this region; images are of one region")
+        raise NotDone(f"there is no image {image_id} in this region; images are of one region")
     return _image(images[0])
 
 
@@ -111,7 +111,7 @@ def _parameter_value(clients: AwsClients, name: str) -> str:
     try:
         return str(ssm.get_parameter(Name=name)["Parameter"]["Value"])
     except ssm.exceptions.ParameterNotFound:
-        raise CloudRefusal(f"there is no SSM parameter {name} in this region") from None
+        raise NotDone(f"there is no SSM parameter {name} in this region") from None
 
 
 def _newest_debian(ec2: Any, architecture: str) -> Image:
@@ -124,7 +124,7 @@ def _newest_debian(ec2: Any, architecture: str) -> Image:
         ],
     )["Images"]
     if not found:
-        raise CloudRefusal(f"Debian has no image {names} in this region; take another with --image")
+        raise NotDone(f"Debian has no image {names} in this region; take another with --image")
     return _image(max(found, key=lambda image: image["CreationDate"]))
 
 

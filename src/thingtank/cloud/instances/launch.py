@@ -11,13 +11,14 @@ import msgspec
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import classify
+from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances import access
 from thingtank.cloud.instances.images import Image, architecture_of, image_of
 from thingtank.cloud.instances.machines import NOT_ENDED, found_by
 from thingtank.cloud.instances.plan import MachinePlan
 from thingtank.cloud.instances.tokens import is_undecided
 from thingtank.cloud.making import Making
-from thingtank.cloud.progress import CloudRefusal, Progress
+from thingtank.cloud.progress import Progress
 
 _NEXT_ZONE = {"InsufficientInstanceCapacity", "Unsupported"}
 
@@ -49,7 +50,7 @@ def launch(clients: AwsClients, wanted: Launch, told: Progress) -> dict[str, Any
         The instance as EC2 describes it.
 
     Raises:
-        CloudRefusal: as asked it cannot be; nothing is left behind.
+        NotDone: as asked it cannot be; nothing is left behind.
         botocore's exceptions: see `aws.failures.classify`; nothing is left behind.
     """
     refuse_second(clients, wanted.name)
@@ -102,10 +103,10 @@ def try_launch(clients: AwsClients, wanted: Launch) -> tuple[Image, list[Zone]]:
 
 
 def refuse_second(clients: AwsClients, name: str) -> None:
-    """Raises CloudRefusal where a machine of that name has not ended."""
+    """Raises NotDone where a machine of that name has not ended."""
     there = found_by(clients, [{"Name": "tag:Name", "Values": [name]}, NOT_ENDED])
     if there:
-        raise CloudRefusal(
+        raise NotDone(
             f"there is an instance {name!r}: {there[0]['InstanceId']}, {there[0]['State']['Name']};"
             " choose another --name, or terminate it"
         )
@@ -115,7 +116,7 @@ def zones_of(clients: AwsClients, subnets: Sequence[str]) -> list[Zone]:
     """The given subnets, in their order; without any, those of the default VPC.
 
     Raises:
-        CloudRefusal: there is no default VPC, or they are of several VPCs.
+        NotDone: there is no default VPC, or they are of several VPCs.
     """
     ec2 = clients.client("ec2")
     if subnets:
@@ -127,12 +128,12 @@ def zones_of(clients: AwsClients, subnets: Sequence[str]) -> list[Zone]:
         for each in ec2.describe_subnets(**asked)["Subnets"]
     ]
     if not found:
-        raise CloudRefusal(
+        raise NotDone(
             "this region has no default VPC: give a subnet with --subnet, or make one with"
             " `aws ec2 create-default-vpc`"
         )
     if len({zone.vpc_id for zone in found}) > 1:
-        raise CloudRefusal("the subnets are of several VPCs; a security group is of one")
+        raise NotDone("the subnets are of several VPCs; a security group is of one")
     order = {subnet: number for number, subnet in enumerate(subnets)}
     return sorted(found, key=lambda zone: (order.get(zone.subnet_id, 0), zone.name))
 

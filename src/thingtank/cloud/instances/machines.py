@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from thingtank.aws.clients import AwsClients
+from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances.access import APP_TAG, delete_group_if_unused
-from thingtank.cloud.progress import CloudRefusal, Progress
+from thingtank.cloud.progress import Progress
 from thingtank.cloud.waiting import WaitFailed, wait
 
 OURS = {"Name": f"tag:{APP_TAG['Key']}", "Values": [APP_TAG["Value"]]}
@@ -45,7 +46,7 @@ def chosen(clients: AwsClients, name: str) -> dict[str, Any]:
     """The instance of an id, or the one that has a name and has not ended.
 
     Raises:
-        CloudRefusal: there is none, or several have the name.
+        NotDone: there is none, or several have the name.
         botocore.exceptions.ClientError: there is no such id.
     """
     if name.startswith("i-"):
@@ -54,13 +55,13 @@ def chosen(clients: AwsClients, name: str) -> dict[str, Any]:
     else:
         found = found_by(clients, [{"Name": "tag:Name", "Values": [name]}, NOT_ENDED])
     if not found:
-        raise CloudRefusal(
+        raise NotDone(
             f"there is no instance {name!r} in this region; `thingtank cloud instance list` shows"
             " those that there are"
         )
     if len(found) > 1:
         ids = ", ".join(f"{each['InstanceId']} ({each['State']['Name']})" for each in found)
-        raise CloudRefusal(f"{len(found)} instances have the name {name!r}; choose by id: {ids}")
+        raise NotDone(f"{len(found)} instances have the name {name!r}; choose by id: {ids}")
     (only,) = found
     return dict(only)
 
@@ -153,7 +154,7 @@ def _in_state(clients: AwsClients, name: str, verb: str) -> dict[str, Any]:
     instance = chosen(clients, name)
     state = instance["State"]["Name"]
     if state in ENDED:
-        raise CloudRefusal(f"{instance['InstanceId']} is {state}, so nothing can {verb} it")
+        raise NotDone(f"{instance['InstanceId']} is {state}, so nothing can {verb} it")
     return instance
 
 
@@ -171,7 +172,7 @@ def _reason(clients: AwsClients, instance_id: str) -> str:
 
     try:
         instance = chosen(clients, instance_id)
-    except (ClientError, CloudRefusal):
+    except (ClientError, NotDone):
         return ""
     message = str(instance.get("StateReason", {}).get("Message", ""))
     return f"EC2 says: {message}." if message else ""
