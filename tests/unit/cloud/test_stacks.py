@@ -8,7 +8,7 @@ import pytest
 from tests.stubbed_aws import StubbedAws, Told
 
 from thingtank.cloud.deployment.stacks import ChangeSet
-from thingtank.cloud.progress import CloudRefusal
+from thingtank.cloud.errors import NotDone
 from thingtank.cloud.waiting import WaitFailed
 
 Stubbed = Callable[..., StubbedAws]
@@ -105,7 +105,7 @@ def test_refused_change_leaves_no_change_set_and_no_empty_stack(stubbed: Stubbed
     aws.answer("cloudformation", "describe_stacks", Stacks=[stack("REVIEW_IN_PROGRESS")])
     aws.answer("cloudformation", "delete_stack")
     with (
-        pytest.raises(CloudRefusal, match="Bad template"),
+        pytest.raises(NotDone, match="Bad template"),
         ChangeSet(aws.clients, "a-stack", TEMPLATE, Told()),
     ):
         pass
@@ -116,7 +116,7 @@ def test_stack_of_others_is_not_touched(stubbed: Stubbed) -> None:
     aws = stubbed("cloudformation")
     aws.answer("cloudformation", "describe_stacks", Stacks=[stack("CREATE_COMPLETE", [])])
     with (
-        pytest.raises(CloudRefusal, match="without the tag"),
+        pytest.raises(NotDone, match="without the tag"),
         ChangeSet(aws.clients, "a-stack", TEMPLATE, Told()),
     ):
         pass

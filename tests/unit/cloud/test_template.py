@@ -12,9 +12,9 @@ from thingtank.cli.main import main
 from thingtank.cloud.deployment import parts
 from thingtank.cloud.deployment.description import Deployment
 from thingtank.cloud.deployment.template import PUBLIC_NAME, SETTINGS, template, text_of
+from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances.images import Image, template_parameter
 from thingtank.cloud.instances.user_data import user_data
-from thingtank.cloud.progress import CloudRefusal
 
 IMAGE = Image("", "", "/dev/xvda", 0)
 
@@ -100,11 +100,11 @@ def test_name_that_browsers_use_is_filled_in_by_cloudformation() -> None:
     ],
 )
 def test_what_a_stack_has_of_its_own_is_refused(more: dict[str, Any], said: str) -> None:
-    with pytest.raises(CloudRefusal, match=said):
+    with pytest.raises(NotDone, match=said):
         made(**more)
 
 
 def test_template_is_short_enough_for_a_call_or_refused() -> None:
     wanted = Deployment(user_data="#" * 40_000)
-    with pytest.raises(CloudRefusal, match="shorten the settings"):
+    with pytest.raises(NotDone, match="shorten the settings"):
         template(wanted, IMAGE, "/aws/an/image")

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from thingtank.aws.clients import AwsClients
 from thingtank.cloud.deployment.template import parameter_values, text_of
+from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances.access import APP_TAG
-from thingtank.cloud.progress import CloudRefusal, Progress
+from thingtank.cloud.progress import Progress
 from thingtank.cloud.waiting import WaitFailed, wait
 
 # What a template of ours leaves behind, by its name there, and how each is deleted.
@@ -52,7 +53,7 @@ class ChangeSet:
     """A change set, from `with ChangeSet(…) as changes`; deleted at the end if it was not run.
 
     Raises:
-        CloudRefusal: AWS refuses the template, or the stack cannot be changed as it stands.
+        NotDone: AWS refuses the template, or the stack cannot be changed as it stands.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class ChangeSet:
         if stack is not None and stack["StackStatus"] != _UNMADE:
             self.is_new = False
             if not is_ours(stack):
-                raise CloudRefusal(
+                raise NotDone(
                     f"there is a stack {self._name!r} without the tag app=thingtank; choose another"
                     " --name"
                 )
@@ -123,7 +124,7 @@ class ChangeSet:
             reason = str(error.response.get("StatusReason", ""))
             if any(words in reason for words in _NOTHING_TO_CHANGE):
                 return
-            raise CloudRefusal(f"CloudFormation refuses the change: {reason or error}") from None
+            raise NotDone(f"CloudFormation refuses the change: {reason or error}") from None
         pages = self._client.get_paginator("describe_change_set").paginate(**where)
         for page in pages:
             for each in page.get("Changes", []):

@@ -20,8 +20,8 @@ from thingtank.cloud.deployment.template_network import (
     security_groups,
 )
 from thingtank.cloud.deployment.template_services import ENGINES, database, role, services
+from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances.images import Image
-from thingtank.cloud.progress import CloudRefusal
 
 BYTES_MAX = 51_200  # of a template that is given in a call
 PUBLIC_NAME = "@PublicName@"
@@ -46,7 +46,7 @@ def template(deployment: Deployment, image: Image, image_parameter: str) -> dict
         image_parameter: the SSM parameter that CloudFormation is to read; blank for none.
 
     Raises:
-        CloudRefusal: what a stack cannot have, or a template that is too long for a call.
+        NotDone: what a stack cannot have, or a template that is too long for a call.
     """
     _refuse_what_a_stack_has_of_its_own(deployment)
     allowed = [f"AllowFrom{number}" for number, _ in enumerate(deployment.cidrs or [_NOBODY], 1)]
@@ -77,7 +77,7 @@ def template(deployment: Deployment, image: Image, image_parameter: str) -> dict
         "Outputs": _outputs(),
     }
     if len(text_of(made)) > BYTES_MAX:
-        raise CloudRefusal(f"the template has more than {BYTES_MAX} bytes: shorten the settings")
+        raise NotDone(f"the template has more than {BYTES_MAX} bytes: shorten the settings")
     return made
 
 
@@ -104,9 +104,7 @@ def _refuse_what_a_stack_has_of_its_own(deployment: Deployment) -> None:
         ("--allow with IPv6", [cidr for cidr in deployment.cidrs if ":" in cidr]),
     ):
         if given:
-            raise CloudRefusal(
-                f"a stack has its own network, role and template: leave out {option}"
-            )
+            raise NotDone(f"a stack has its own network, role and template: leave out {option}")
 
 
 def _parameters(deployment: Deployment, image: Image, image_parameter: str) -> dict[str, Any]:
