@@ -109,7 +109,7 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
     from msgspec import to_builtins
 
     from thingtank.server.config import setting, setting_names
-    from thingtank.web.database.url import shown_url
+    from thingtank.net.identity.secret_urls import shown_url
 
     loaded = _load(data, file, sets, {})
     rows = []
