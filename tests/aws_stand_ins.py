@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import botocore.session
 import pytest
 from tests.needed import needed_file
 
@@ -18,6 +19,15 @@ from thingtank.cloud import stand_in as stand_ins
 ROOT = Path(__file__).parent.parent
 REGION = "us-east-1"
 NAMES = ("moto", "ministack")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models_read_once() -> Iterator[None]:
+    """What botocore knows of a service is read once, not for each client: a tenth of a second."""
+    loader = botocore.session.create_loader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", lambda *_: loader)
+        yield
 
 
 @pytest.fixture(scope="session")

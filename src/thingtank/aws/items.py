@@ -1,6 +1,6 @@
 """DynamoDB: items from and to plain values, and batches of them.
 
-Source: Amazon DynamoDB, BatchWriteItem, data types and quotas.
+Source: AWS, DynamoDB, BatchWriteItem, data types and quotas.
 """
 
 import base64

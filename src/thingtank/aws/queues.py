@@ -1,6 +1,6 @@
 """SQS: messages in batches, of which some may fail.
 
-Source: Amazon SQS, SendMessageBatch and quotas.
+Source: AWS, SQS, SendMessageBatch and quotas.
 """
 
 import hashlib

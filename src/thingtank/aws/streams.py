@@ -1,6 +1,6 @@
 """Kinesis: records in batches, of which some may fail.
 
-Source: Amazon Kinesis Data Streams, PutRecords and quotas.
+Source: AWS, Kinesis Data Streams, PutRecords and quotas.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -4,15 +4,15 @@ Exit codes: 0 done, 1 it could not be done, 2 the command or a setting is wrong.
 """
 
 import json
-import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from thingtank.cli.archive import archive
 from thingtank.cli.backup import backup, restore
+from thingtank.cli.batch import batch
 from thingtank.cli.cloud import cloud
 from thingtank.cli.database import database
 from thingtank.cli.deliveries import delivery
@@ -108,12 +108,15 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
     """Print each setting in force and where it comes from."""
     from msgspec import to_builtins
 
+    from thingtank.net.identity.secret_urls import shown_url
     from thingtank.server.config import setting, setting_names
 
     loaded = _load(data, file, sets, {})
     rows = []
     for name in setting_names():
-        value = _shown(to_builtins(setting(loaded.config, name)))
+        value = to_builtins(setting(loaded.config, name))
+        if isinstance(value, str):
+            value = shown_url(value)
         rows.append((name, value, loaded.sources.get(name, "default")))
     if as_json:
         click.echo(
@@ -124,16 +127,9 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
         click.echo(f"{name:<36} {json.dumps(value, ensure_ascii=False):<24} {source}")
 
 
-def _shown(value: Any) -> Any:
-    """A setting's value, of a URL without the password in it."""
-    if isinstance(value, str) and "@" in value:
-        return re.sub(r"(?<=://)([^/@\s]*:)[^/\s]+(?=@)", r"\1…", value)
-    return value
-
-
 for command in (
     device, product, feed, trigger, delivery, key, user, archive, database, wamp, mqtt, skynet,
-    simulate, backup, restore, doctor, cloud,
+    simulate, backup, restore, doctor, batch, cloud,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -28,6 +28,7 @@ from thingtank.server.bridge.settings import bridge_problems
 from thingtank.server.log_settings import LogSettings
 from thingtank.server.monitoring.settings import MetricsSettings
 from thingtank.server.triggers.settings import TriggerSettings
+from thingtank.sinks.rules.settings import SinkRule, SinkSettings
 from thingtank.sinks.settings import DeliverySettings, EmailSettings, WebhookSettings
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.stores.device_event_settings import DeviceEventSettings
@@ -126,6 +127,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     webhooks: WebhookSettings = WebhookSettings()
     email: EmailSettings = EmailSettings()
     triggers: TriggerSettings = TriggerSettings()
+    sinks: SinkSettings = SinkSettings()
     device_events: DeviceEventSettings = DeviceEventSettings()
     kept_messages: KeptMessageSettings = KeptMessageSettings()
     weather: WeatherSettings = WeatherSettings()
@@ -316,7 +318,8 @@ def _decode(values: dict[str, dict[str, object]], source: str) -> Config:
             raise BadSettings(f"{source}: {name} {problem}")
     if problem := url_problem(config.database):
         raise BadSettings(f"{source}: {problem}")
-    for problem in [*_problems_of(config.wamp.realms), *_mqtt_problems(config.mqtt)]:
+    problems = [*_problems_of(config.wamp.realms), *_mqtt_problems(config.mqtt)]
+    for problem in [*problems, *_sink_problems(config.sinks.rules)]:
         raise BadSettings(f"{source}: {problem}")
     return config
 
@@ -336,6 +339,14 @@ def _mqtt_problems(settings: MqttSettings) -> list[str]:
     from thingtank.doors.mqtt.settings_problems import problems_of
 
     return problems_of(settings)
+
+
+def _sink_problems(rules: tuple[SinkRule, ...]) -> list[str]:
+    if not rules:
+        return []
+    from thingtank.sinks.rules.rule_problems import problems_of  # loads all engines
+
+    return problems_of(rules)
 
 
 def _problem_of_networks(values: tuple[str, ...]) -> str:

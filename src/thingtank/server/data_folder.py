@@ -35,6 +35,7 @@ from thingtank.web.web_settings import WebSettings
 if TYPE_CHECKING:
     from thingtank.web.catalog.directory import DjangoDirectory
     from thingtank.web.catalog.triggers import DjangoTriggers
+    from thingtank.web.database.server_lock import ServerLock
 
 
 class CopiedFile(Protocol):
@@ -48,11 +49,13 @@ class OpenFolder(msgspec.Struct, frozen=True):
     """A data folder that this process has open.
 
     Attributes:
+        database_lock: held while it is open.
         files: what keeps files in the folder besides directory and archive; doors add theirs.
     """
 
     tank: Tank
     directory: "DjangoDirectory"
+    database_lock: "ServerLock"
     archive: EmbeddedArchive
     outbox: SqliteOutbox
     device_events: DeviceEventLog
@@ -79,7 +82,7 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
     stack.enter_context(FolderLock(folder))
     clear_leftovers(folder)
     secret = load_secret(folder)
-    directory = await _open_directory(config, folder, secret, stack)
+    directory, lock = await _open_directory(config, folder, secret, stack)
     bucket = ColdBucket.by_settings(config.archive, config.aws)
     archive = await EmbeddedArchive.open(folder, config.archive, SystemClock(), bucket)
     stack.push_async_callback(archive.close)
@@ -114,7 +117,7 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
     stack.callback(passwords.close)
     files: list[CopiedFile] = [events, kept_messages]
     return OpenFolder(
-        tank, directory, archive, outbox, events, kept_messages, passwords, secret, files
+        tank, directory, lock, archive, outbox, events, kept_messages, passwords, secret, files
     )
 
 
@@ -143,7 +146,7 @@ async def open_outbox(
 
 async def _open_directory(
     config: Config, folder: Path, secret: bytes, stack: AsyncExitStack
-) -> "DjangoDirectory":
+) -> "tuple[DjangoDirectory, ServerLock]":
     """Open the database, which `stack` lets go.
 
     Raises:
@@ -175,7 +178,7 @@ async def _open_directory(
     stack.push_async_callback(keep_renewing(lock))
     directory = await asyncio.to_thread(_load_directory, secret)
     stack.callback(directory.close)
-    return directory
+    return directory, lock
 
 
 def _load_directory(secret: bytes) -> "DjangoDirectory":

@@ -228,6 +228,14 @@ class EmbeddedArchive:
         """
         return await self._journal_readers.open(name, place_seq, wake)
 
+    async def forget_readers(self, is_forgotten: Callable[[str], bool]) -> None:
+        """Drop readers of the journal for good, by name; nothing is kept for them any more.
+
+        Raises:
+            StorageFailed: the next start may know them yet.
+        """
+        await self._journal_readers.forget(is_forgotten)
+
     @property
     def is_failing(self) -> bool:
         """Whether the history store takes or finds no datapoints now; the log says why."""

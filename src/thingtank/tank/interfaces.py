@@ -139,12 +139,14 @@ class DevicePage(msgspec.Struct, frozen=True):
         total_count: how many there are on all pages.
         relevances: how well each device fits the text, up to 1; 0 where none was asked for.
         marks: where each device stands in the order.
+        is_full: whether `per_page` were found: one that went meanwhile is counted, and not shown.
     """
 
     devices: Sequence[Device]
     total_count: int
     relevances: Sequence[float]
     marks: Sequence[Mark]
+    is_full: bool
 
 
 class Directory(Protocol):

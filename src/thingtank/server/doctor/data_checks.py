@@ -10,6 +10,7 @@ from thingtank.aws.addresses import is_s3
 from thingtank.server.backup.last import find_last
 from thingtank.server.backup.parts import is_unfinished
 from thingtank.server.doctor.findings import Finding, Patient, ok, problem, warning
+from thingtank.server.secret import has_secret
 
 BACKUP_DAYS_MAX = 7
 _MENDS = "see the log of the server, and what the disk checks say"
@@ -60,7 +61,7 @@ def _damage(path: Path) -> str:
 
 def check_backup(patient: Patient) -> Iterator[Finding]:
     """When the last one was made."""
-    if not (patient.folder / "secret.key").exists():
+    if not has_secret(patient.folder):
         return  # nothing to back up yet
     last = find_last(patient.folder)
     remedy = f"make one: thingtank backup FOLDER --data {patient.folder}"

@@ -22,6 +22,13 @@ from thingtank.sinks.engine import EngineParts, SinkEngine
 # Name, as `to.engine` says it → module.
 ENGINES: Mapping[str, str] = {
     "sql": "thingtank.sinks.engines.sql",
+    "kinesis": "thingtank.sinks.engines.kinesis",
+    "sqs": "thingtank.sinks.engines.sqs",
+    "queue": "thingtank.sinks.engines.queue",
+    "dynamodb": "thingtank.sinks.engines.dynamodb",
+    "table": "thingtank.sinks.engines.table",
+    "s3": "thingtank.sinks.engines.s3",
+    "folder": "thingtank.sinks.engines.folder",
 }
 
 

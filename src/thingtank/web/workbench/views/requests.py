@@ -41,7 +41,7 @@ def requests(request: HttpRequest) -> HttpResponse:
 
 
 async def _look(tank: Tank, caller: Caller, asked: Asked) -> list[RequestRow]:
-    seen = RequestFilter(tank, caller, asked).newest(SHOWN_AT_FIRST_MAX)
+    seen = await RequestFilter(tank, caller, asked).newest(SHOWN_AT_FIRST_MAX)
     return [request_row(tank, each) for each in seen]
 
 
