@@ -2,6 +2,10 @@
 BIN := .venv/bin
 ARGS ?=
 
+# Some environments tell Python to keep nothing of what it compiles. The tests start hundreds of
+# programs: each would compile Django and all else again, in three times what it takes to start.
+export PYTHONDONTWRITEBYTECODE :=
+
 help:  ## List these words
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 

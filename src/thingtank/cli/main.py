@@ -12,6 +12,8 @@ import click
 
 from thingtank.cli.archive import archive
 from thingtank.cli.backup import backup, restore
+from thingtank.cli.batch import batch
+from thingtank.cli.cloud import cloud
 from thingtank.cli.database import database
 from thingtank.cli.deliveries import delivery
 from thingtank.cli.devices import device
@@ -106,8 +108,8 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
     """Print each setting in force and where it comes from."""
     from msgspec import to_builtins
 
+    from thingtank.net.identity.secret_urls import shown_url
     from thingtank.server.config import setting, setting_names
-    from thingtank.web.database.url import shown_url
 
     loaded = _load(data, file, sets, {})
     rows = []
@@ -127,7 +129,7 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
 
 for command in (
     device, product, feed, trigger, delivery, key, user, archive, database, wamp, mqtt, skynet,
-    simulate, backup, restore, doctor,
+    simulate, backup, restore, doctor, batch, cloud,
 ):  # fmt: skip
     main.add_command(command)
 

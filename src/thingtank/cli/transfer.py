@@ -62,18 +62,26 @@ def export_file(
     end: str,
 ) -> int:
     """Write all that was asked for; returns the number of datapoints."""
-    bounds = {name: _instant(text) for name, text in (("start_us", start), ("end_us", end)) if text}
-    wanted = list(_channels(session, feeds, channels))
     count = 0
     try:
-        with _writer(file, kind) as writer, progress_bar() as progress:
-            for feed_id, channel in progress.track(wanted, description="Exporting"):
-                for rows in _batches(session, feed_id, channel, bounds):
-                    writer.write(rows)
-                    count += len(rows)
+        with _writer(file, kind) as writer:
+            for rows in export_rows(session, feeds, channels, start, end):
+                writer.write(rows)
+                count += len(rows)
     except OSError as error:
         raise Refusal(f"{file} cannot be written: {error.strerror or error}") from None
     return count
+
+
+def export_rows(
+    session: Session, feeds: tuple[str, ...], channels: tuple[str, ...], start: str, end: str
+) -> Iterator[list[Row]]:
+    """What was asked for, in batches, with a bar; one channel after another, oldest first."""
+    bounds = {name: _instant(text) for name, text in (("start_us", start), ("end_us", end)) if text}
+    wanted = list(_channels(session, feeds, channels))
+    with progress_bar() as progress:
+        for feed_id, channel in progress.track(wanted, description="Exporting"):
+            yield from _batches(session, feed_id, channel, bounds)
 
 
 def _channels(

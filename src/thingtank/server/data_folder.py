@@ -22,6 +22,7 @@ from thingtank.server.folder_lock import FolderLock
 from thingtank.server.secret import load_secret
 from thingtank.stores.device_events import DeviceEventLog
 from thingtank.stores.embedded_archive import EmbeddedArchive
+from thingtank.stores.history.cold_bucket import ColdBucket
 from thingtank.stores.kept_messages import SqliteKeptMessages
 from thingtank.stores.sqlite_outbox import SqliteOutbox
 from thingtank.tank.messaging.permissions import Policy
@@ -82,7 +83,8 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
     clear_leftovers(folder)
     secret = load_secret(folder)
     directory, lock = await _open_directory(config, folder, secret, stack)
-    archive = await EmbeddedArchive.open(folder, config.archive, SystemClock())
+    bucket = ColdBucket.by_settings(config.archive, config.aws)
+    archive = await EmbeddedArchive.open(folder, config.archive, SystemClock(), bucket)
     stack.push_async_callback(archive.close)
     # As in `_open_directory`: these import models.
     from thingtank.web import tank_access

@@ -452,9 +452,15 @@ class Archive(Protocol):
         interval_us: int,
         origin_us: int = 0,
         limit: int = 10_000,
+        *,
+        is_as_written: bool = True,
     ) -> dict[int, list[Bucket]]:
         """Summaries of a range in steps of `interval_us` from `origin_us`; no empty ones.
 
         At most the oldest `limit` buckets of each datastream.
+
+        Args:
+            is_as_written: whether the first and last value of a bucket are to be the very texts
+                that came, such as `21.50`. A number may do for who draws, and is read faster.
         """
         ...

@@ -1,0 +1,205 @@
+"""What went wrong between us and AWS, in few kinds, with what to do about each.
+
+Source: AWS, the common errors of each service; botocore's exceptions.
+"""
+
+import enum
+from typing import Any
+
+import msgspec
+
+
+class FailureKind(enum.Enum):
+    """What is to be done after a failure."""
+
+    UNREACHABLE = enum.auto()  # the endpoint is down: again, later and later
+    THROTTLED = enum.auto()  # too fast for it: again, later and later
+    CREDENTIALS = enum.auto()  # none, expired or wrong: again slowly, as roles renew theirs
+    NOT_ALLOWED = enum.auto()  # a permission is missing: stop, and say which
+    MISSING = enum.auto()  # what is named is not there
+    EXISTS = enum.auto()  # what is to be made is there already
+    QUOTA = enum.auto()  # the account's limit
+    REFUSED = enum.auto()  # this input can never be right: not again
+    UNKNOWN = enum.auto()  # a failure of the service, or one that we do not know: again
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """One failure, in words for a person.
+
+    Attributes:
+        code: as AWS names it, such as `AccessDenied`; of botocore's own, the exception's name.
+        message: AWS's own sentence.
+        advice: what to do.
+    """
+
+    kind: FailureKind
+    code: str
+    message: str
+    advice: str
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same call may succeed later, with nothing changed here."""
+        return self.kind in _PASSING
+
+    def __str__(self) -> str:
+        return f"{self.message.rstrip('.')} ({self.code}). {self.advice}".strip()
+
+
+_PASSING = {
+    FailureKind.UNREACHABLE,
+    FailureKind.THROTTLED,
+    FailureKind.CREDENTIALS,
+    FailureKind.UNKNOWN,
+}
+
+_ADVICE = {
+    FailureKind.UNREACHABLE: "Is the network up? Are `aws.region` and `aws.endpoint_url` right?",
+    FailureKind.THROTTLED: "It asks for fewer calls: try again in a while.",
+    FailureKind.CREDENTIALS: "Look at the keys that AWS's own programs use:"
+    " `aws sts get-caller-identity`, with the profile that `aws.profile` names.",
+    FailureKind.NOT_ALLOWED: "Whoever keeps the account must allow this action to the identity"
+    " that `thingtank cloud check` shows.",
+    FailureKind.MISSING: "Look at its name, and at `aws.region`: names are of one region.",
+    FailureKind.EXISTS: "Choose another name, or delete what is there.",
+    FailureKind.QUOTA: "Ask AWS for more in the console's Service Quotas, or free some.",
+    FailureKind.REFUSED: "Nothing was changed.",
+    FailureKind.UNKNOWN: "",
+}
+
+_CODES = {
+    FailureKind.UNREACHABLE: (
+        "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError",
+        "ConnectionClosedError", "ConnectionError", "SSLError", "ProxyConnectionError",
+        "HTTPClientError", "ResponseStreamingError", "IncompleteReadError",
+    ),
+    FailureKind.THROTTLED: (
+        "Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded",
+        "RequestThrottled", "RequestThrottledException", "TooManyRequestsException", "SlowDown",
+        "ProvisionedThroughputExceededException", "KMSThrottlingException",
+        "BandwidthLimitExceeded", "TransactionInProgressException", "PurgeQueueInProgress",
+        "TransactionConflictException", "ReplicatedWriteConflictException", "KmsThrottled",
+        "AWS.SimpleQueueService.QueueDeletedRecently", "QueueDeletedRecently",
+        "AWS.SimpleQueueService.PurgeQueueInProgress",
+    ),
+    FailureKind.CREDENTIALS: (
+        "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError",
+        "TokenRetrievalError", "SSOTokenLoadError", "UnauthorizedSSOTokenError", "ProfileNotFound",
+        "ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId",
+        "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException",
+        "AuthFailure", "InvalidAccessKeyId", "InvalidToken", "MissingAuthenticationToken",
+        "IncompleteSignature",
+    ),
+    FailureKind.NOT_ALLOWED: (
+        "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError",
+        "KMSAccessDeniedException", "OperationNotPermitted", "OptInRequired", "Forbidden", "403",
+    ),
+    FailureKind.MISSING: (
+        "ResourceNotFoundException", "NoSuchBucket", "NoSuchKey", "NoSuchUpload", "NotFound", "404",
+        "PermanentRedirect", "AuthorizationHeaderMalformed",  # of a bucket in another region
+        "InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed", "DBInstanceNotFound",
+        "DBInstanceNotFoundFault", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist",
+        "InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable",
+        "InvalidKeyPair.NotFound", "InvalidGroup.NotFound", "InvalidGroupId.Malformed",
+        "InvalidSubnetID.NotFound", "InvalidVpcID.NotFound", "ParameterNotFound",
+        "InvalidLaunchTemplateName.NotFoundException", "NoSuchEntity", "EntityNotFoundException",
+        "DBSubnetGroupNotFoundFault", "TableNotFoundException",
+    ),
+    FailureKind.EXISTS: (
+        "ResourceInUseException", "BucketAlreadyOwnedByYou", "BucketAlreadyExists", "AlreadyExists",
+        "AlreadyExistsException", "AlreadyExistsFault", "InvalidGroup.Duplicate",
+        "InvalidKeyPair.Duplicate", "InvalidPermission.Duplicate", "DBInstanceAlreadyExists",
+        "DBInstanceAlreadyExistsFault", "QueueAlreadyExists", "QueueNameExists",
+        "PreconditionFailed",
+        "InvalidLaunchTemplateName.AlreadyExistsException", "TableAlreadyExistsException",
+    ),
+    FailureKind.QUOTA: (
+        "InstanceLimitExceeded", "VcpuLimitExceeded", "InstanceQuotaExceeded",
+        "InstanceQuotaExceededFault", "StorageQuotaExceeded", "StorageQuotaExceededFault",
+        "LimitExceeded", "LimitExceededException", "TooManyBuckets",
+        "ServiceQuotaExceededException",
+        "VpcLimitExceeded", "AddressLimitExceeded", "InsufficientInstanceCapacity",
+        "InsufficientDBInstanceCapacity", "InsufficientDBInstanceCapacityFault", "OverLimit",
+    ),
+    FailureKind.REFUSED: (
+        "ValidationError", "ValidationException", "ParamValidationError", "SerializationException",
+        "InvalidParameterValue", "InvalidParameterCombination", "InvalidParameter",
+        "InvalidArgumentException", "InvalidRequestException", "InvalidRequest",
+        "InvalidBucketName",
+        "InvalidMessageContents", "InvalidAttributeName", "InvalidAttributeValue", "EntityTooLarge",
+        "MissingParameter", "UnsupportedOperation", "Unsupported", "IncorrectInstanceState",
+        "InvalidDBInstanceState", "InvalidDBInstanceStateFault", "MalformedPolicyDocument",
+        "BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong", "InvalidBucketState",
+        "IllegalLocationConstraintException", "InvalidAction", "UnknownOperationException",
+        "NoRegionError", "InvalidRegionError", "UnknownServiceError", "InvalidEndpoint",
+    ),
+}  # fmt: skip
+_KIND_OF_CODE = {code: kind for kind, codes in _CODES.items() for code in codes}
+
+_SAID_BETTER = {
+    "NoCredentialsError": "There are no AWS keys on this machine",
+    "NoRegionError": "No region is set: `aws.region`, or AWS_DEFAULT_REGION",
+}
+
+
+def is_aws_failure(error: BaseException) -> bool:
+    """Whether it came from boto3 or botocore; does not import them."""
+    return any(
+        kind.__module__.partition(".")[0] in ("botocore", "boto3", "s3transfer")
+        for kind in type(error).__mro__
+    )
+
+
+def classify(error: BaseException) -> Failure:
+    """What a failure of a client's call means.
+
+    What boto3 wraps (S3UploadFailedError, WaiterError) is classified by what it holds.
+    """
+    response: Any = getattr(error, "response", None) or getattr(error, "last_response", None)
+    stated = response.get("Error", {}) if isinstance(response, dict) else {}
+    code = str(stated.get("Code") or "")
+    message = str(stated.get("Message") or "")
+    status = _status_of(response)
+    if not code:
+        cause = error.__cause__ or error.__context__
+        if cause is not None and is_aws_failure(cause):
+            return classify(cause)
+        code, message = type(error).__name__, str(error)
+    kind = _KIND_OF_CODE.get(code) or _kind_of_family(error, code, status)
+    return Failure(kind, code, _SAID_BETTER.get(code) or message or code, _ADVICE[kind])
+
+
+def failure_of_code(code: str, message: str) -> Failure:
+    """What a failure means that a reply tells of one entry of a batch.
+
+    A code that is not known is UNKNOWN: what became of the entry is not, either.
+    """
+    kind = _KIND_OF_CODE.get(code, FailureKind.UNKNOWN)
+    return Failure(kind, code, message or code, _ADVICE[kind])
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether a call failed because what it names is not there."""
+    return is_aws_failure(error) and classify(error).kind is FailureKind.MISSING
+
+
+def _status_of(response: Any) -> int:
+    if not isinstance(response, dict):
+        return 0
+    return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _kind_of_family(error: BaseException, code: str, status: int) -> FailureKind:
+    """The kind of a code that is in no table: by the error's ancestors, the status, its end."""
+    for ancestor in type(error).__mro__:
+        if ancestor.__name__ in _KIND_OF_CODE:
+            return _KIND_OF_CODE[ancestor.__name__]
+    if status in (429, 503):
+        return FailureKind.THROTTLED
+    if code.endswith((".NotFound", "NotFoundException", "NotFoundFault", "NotFound")):
+        return FailureKind.MISSING
+    if code.endswith((".Duplicate", "AlreadyExists", "AlreadyExistsException")):
+        return FailureKind.EXISTS
+    if code.endswith(("QuotaExceeded", "LimitExceeded", "LimitExceededException")):
+        return FailureKind.QUOTA
+    return FailureKind.REFUSED if 400 <= status < 500 else FailureKind.UNKNOWN

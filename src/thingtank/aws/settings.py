@@ -1,0 +1,30 @@
+"""Settings of AWS; section `aws` of the settings file."""
+
+import msgspec
+
+
+class AwsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which account and region, or which stand-in.
+
+    No keys: they come from where all of AWS's programs look (environment, `~/.aws`, SSO, the
+    role of the machine).
+
+    Attributes:
+        region: such as `eu-central-1`; blank for the one of the profile or the environment.
+        profile: a section of `~/.aws/config`; blank for the usual one.
+        endpoint_url: where all services are instead of AWS, such as `http://127.0.0.1:4566` of
+            `thingtank cloud local`; blank for AWS.
+        endpoints: where single services are, by the name that boto3 has for each, such as
+            `{s3 = "http://127.0.0.1:8333"}`.
+        connections_max: to each service at one time.
+    """
+
+    region: str = ""
+    profile: str = ""
+    endpoint_url: str = ""
+    endpoints: dict[str, str] = {}
+    connections_max: int = 16
+
+    def endpoint_of(self, service: str) -> str:
+        """Where a service is, blank for AWS."""
+        return self.endpoints.get(service) or self.endpoint_url

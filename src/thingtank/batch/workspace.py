@@ -1,0 +1,79 @@
+"""The folder a job works in, which becomes its output, or goes."""
+
+import contextlib
+import fcntl
+import glob
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from thingtank.batch.job import BatchFailed
+
+SUCCESS = "_SUCCESS"
+LOGS = "_logs"
+_RUNS = "runs"
+_LOCK = "lock"
+
+
+class Workspace:
+    """Where runs, logs and parts are until the job has succeeded."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.runs = folder / _RUNS
+        self.output = folder / "output"
+        self.runs.mkdir()
+        self.output.mkdir()
+
+    def keep_notes(self, name: str, text: str) -> None:
+        """Write down what a program said."""
+        logs = self.output / LOGS
+        logs.mkdir(exist_ok=True)
+        (logs / name).write_text(text + "\n")
+
+    def publish(self, output: Path) -> None:
+        """Make the parts the output, all at once."""
+        (self.output / SUCCESS).touch()
+        try:
+            self.output.rename(output)
+        except OSError as error:
+            raise BatchFailed(f"{output} cannot be made: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def workspace(output: Path) -> Iterator[Workspace]:
+    """A workspace beside the output, which is gone at the end; also those that a crash left there.
+
+    Raises:
+        BatchFailed: the output exists, or cannot be made.
+    """
+    if output.exists() or output.is_symlink():
+        raise BatchFailed(f"{output} exists already; name another output, or remove it first")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(output)
+        folder = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
+        folder.mkdir()
+    except OSError as error:
+        raise BatchFailed(f"{output} cannot be made: {error.strerror}") from None
+    descriptor = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield Workspace(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _sweep(output: Path) -> None:
+    """Remove what jobs with the same output left that were killed: nobody holds its lock."""
+    for left in output.parent.glob(f".{glob.escape(output.name)}.*.part"):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(left / _LOCK, os.O_RDWR)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left, ignore_errors=True)
+            finally:
+                os.close(descriptor)

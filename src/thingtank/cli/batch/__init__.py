@@ -1,0 +1,14 @@
+"""`thingtank batch`: a mapper and a reducer over many lines, here or on a cluster."""
+
+import click
+
+from thingtank.cli.batch.run import run
+
+
+@click.group()
+def batch() -> None:
+    """Count over many lines: MapReduce, on this machine or on Amazon EMR."""
+
+
+for command in (run,):
+    batch.add_command(command)

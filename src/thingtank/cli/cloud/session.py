@@ -1,0 +1,87 @@
+"""How a command of `thingtank cloud` has its clients, and how it says what failed."""
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from thingtank.cli.options import config_option, data_option, set_option
+from thingtank.cli.session import Refusal
+
+if TYPE_CHECKING:
+    from thingtank.aws.clients import AwsClients
+
+QUOTA_EXIT_CODE = 3  # so that a script can tell it from what it did wrong itself
+
+
+class QuotaRefusal(Refusal):
+    """The account's limit is reached."""
+
+    exit_code = QUOTA_EXIT_CODE
+
+
+def aws_command(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say which AWS, and `clients` as its first argument.
+
+    What AWS refuses ends it with a sentence: exit code 3 for a quota, 1 for anything else.
+    """
+
+    @data_option
+    @config_option
+    @set_option
+    @functools.wraps(function)
+    def command(
+        *arguments: Any, data: Path, file: Path | None, sets: tuple[str, ...], **options: Any
+    ) -> Any:
+        with aws_clients(data, file, sets) as clients:
+            return function(clients, *arguments, **options)
+
+    return command
+
+
+@contextmanager
+def aws_clients(data: Path, file: Path | None, sets: tuple[str, ...]) -> Iterator["AwsClients"]:
+    """Clients by the settings; see `aws_command`."""
+    from thingtank.aws.clients import AwsClients
+    from thingtank.cli.process import importing
+
+    with importing():
+        from thingtank.server.config import FILE_NAME, BadSettings, load_config
+    try:
+        settings = load_config(file or data / FILE_NAME, sets=sets).config.aws
+    except BadSettings as error:
+        raise click.UsageError(str(error)) from None
+    clients = AwsClients(settings)
+    try:
+        with explained():
+            yield clients
+    finally:
+        clients.close()
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Say in a sentence what AWS refused, or why it could not be asked."""
+    from thingtank.aws.clients import AwsMissing
+    from thingtank.aws.failures import FailureKind, classify, is_aws_failure
+    from thingtank.cloud.errors import NotDone
+
+    try:
+        yield
+    except (AwsMissing, NotDone) as error:
+        raise Refusal(str(error)) from None
+    except Exception as error:
+        if not is_aws_failure(error):
+            raise
+        failure = classify(error)
+        refusal = QuotaRefusal if failure.kind is FailureKind.QUOTA else Refusal
+        raise refusal(str(failure)) from None
+
+
+def say(line: str) -> None:
+    """A line about what is being done; standard output is for the answer."""
+    click.echo(line, file=sys.stderr)

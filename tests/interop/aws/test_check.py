@@ -1,0 +1,89 @@
+"""`thingtank cloud check` and `thingtank cloud local`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.aws_stand_ins import aws_environment, free_port, ministack_program
+
+from thingtank.aws.clients import AwsClients
+from thingtank.aws.settings import AwsSettings
+from thingtank.cloud import stand_in as stand_ins
+
+COMMAND = [sys.executable, "-m", "thingtank.cli.main", "cloud"]
+
+
+def cloud(settings: AwsSettings, *words: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*COMMAND, *words, "--data", str(folder)],
+        env=aws_environment(settings), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
+def test_services_of_a_stand_in_answer(stand_in: AwsSettings, tmp_path: Path) -> None:
+    ran = cloud(stand_in, "check", "--json", folder=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    said = json.loads(ran.stdout)
+    assert said["account"]
+    services = [each["service"] for each in said["services"]]
+    assert services == ["ec2", "autoscaling", "cloudwatch", "s3", "rds", "dynamodb", "kinesis",
+                        "sqs", "emr"]  # fmt: skip
+
+
+def test_nobody_there_is_said_in_a_sentence(tmp_path: Path) -> None:
+    nobody = AwsSettings(region="us-east-1", endpoint_url=f"http://127.0.0.1:{free_port()}")
+    (tmp_path / "thingtank.toml").write_text(f'[aws]\nendpoint_url = "{nobody.endpoint_url}"\n')
+    ran = cloud(nobody, "check", folder=tmp_path)
+    assert ran.returncode == 1
+    assert "Could not connect" in ran.stderr
+    assert "aws.endpoint_url" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_no_keys_are_said_in_a_sentence(tmp_path: Path) -> None:
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("AWS_")
+    } | {"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}
+    ran = subprocess.run(
+        [*COMMAND, "check", "--data", str(tmp_path), "--set", "aws.region=us-east-1"],
+        env=environment, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert ran.returncode == 1
+    assert "There are no AWS keys on this machine" in ran.stderr
+
+
+def test_local_says_that_moto_keeps_nothing_and_stops_by_ctrl_c(tmp_path: Path) -> None:
+    port = free_port()
+    process = subprocess.Popen(
+        [*COMMAND, "local", "--temporary", "--port", str(port), "--data", str(tmp_path)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    words = []
+    for line in process.stdout:
+        words.append(line)
+        if "Ctrl-C" in line:
+            break
+    settings = AwsSettings(region="us-east-1", endpoint_url=f"http://127.0.0.1:{port}")
+    assert cloud(settings, "check", folder=tmp_path).returncode == 0
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Nothing is kept" in "".join(words)
+    assert f'endpoint_url = "http://127.0.0.1:{port}"' in "".join(words)
+
+
+def test_what_is_made_in_ministack_is_there_at_its_next_start(
+    tmp_path: Path,
+) -> None:
+    for is_second in (False, True):
+        found = stand_ins.ministack(ministack_program(), tmp_path, free_port())
+        with stand_ins.started(found, tmp_path / "log.txt"):
+            clients = AwsClients(AwsSettings(region="us-east-1", endpoint_url=found.url))
+            if not is_second:
+                clients.client("sqs").create_queue(QueueName="kept")
+            assert "kept" in clients.client("sqs").list_queues()["QueueUrls"][0]
+            clients.close()

@@ -1,0 +1,215 @@
+"""Jobs on this machine, with programs as people write them."""
+
+import gzip
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from thingtank.batch import sequence_count
+from thingtank.batch.inputs import SPLIT_BYTES_MIN, Split, files_of, read_split, splits_of
+from thingtank.batch.job import BatchFailed, Job, Progress, command_of
+from thingtank.batch.runner import run
+from thingtank.batch.shipped import SHIPPED
+
+COUNT = SHIPPED["sequence-count"]
+LINES = [f"2026-11-27 device-{number % 7} says {number:05}" for number in range(3000)]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "log.txt"
+    path.write_text("\n".join(LINES) + "\n")
+    return path
+
+
+def job_of(mapper: str, reducer: str, log: Path, **more: object) -> Job:
+    return Job(
+        command_of(mapper), command_of(reducer), [log], log.parent / "out", workers=2, **more
+    )  # type: ignore[arg-type]
+
+
+def python(program: str) -> str:
+    return f"{sys.executable} -c '{program}'"
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+
+
+def files_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_the_result_is_that_of_the_pipeline(log: Path) -> None:
+    mapper = "awk '{print $2 \"\\t\" $4}'"
+    reducer = "awk -F '\\t' '{n[$1] += $2} END {for (k in n) print k \"\\t\" n[k] | \"sort\"}'"
+    pipeline = f"cat log.txt | {mapper} | LC_ALL=C sort | {reducer}"
+    wanted = subprocess.run(
+        ["sh", "-c", pipeline], cwd=log.parent, capture_output=True, check=True
+    ).stdout
+    report = run(job_of(mapper, reducer, log))
+    assert (log.parent / "out" / "part-00000").read_bytes() == wanted
+    assert (report.input_lines, report.map_lines, report.reduce_lines) == (3000, 3000, 3000)
+    assert files_in(log.parent / "out") == {"part-00000", "_SUCCESS"}
+
+
+def test_keys_are_divided_among_reducers_and_what_programs_say_is_kept(log: Path) -> None:
+    mapper = (
+        "import sys\n"
+        'for line in sys.stdin: print(line.split()[1], 1, sep="\\t")\n'
+        'print("reporter:counter:machine,lines,3", file=sys.stderr)\n'
+        'print("reporter:status:half way", file=sys.stderr)\n'
+        'print("mind the step", file=sys.stderr)'
+    )
+    seen: list[Progress] = []
+    report = run(
+        job_of(python(mapper), "uniq -c", log, combiner=("uniq",), reducers=3), seen.append
+    )
+    out = log.parent / "out"
+    assert report.parts == ["part-00000", "part-00001", "part-00002"]
+    counted = [line for part in report.parts for line in (out / part).read_text().splitlines()]
+    assert sorted(line.split()[1] for line in counted) == [f"device-{n}" for n in range(7)]
+    assert report.counters == {"machine,lines": 3}
+    assert report.tasks_with_notes == ["map-00000.txt"]
+    assert (out / "_logs" / "map-00000.txt").read_text() == "mind the step\n"
+    assert Progress("map", 0, 1, "half way") in seen
+    assert seen[-1] == Progress("reduce", 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("mapper", "reducer", "said"),
+    [
+        (python("raise ValueError(7)"), "cat", r"exit status 1; the last(.|\n)*ValueError: 7"),
+        ("cat", python("int(input())"), r"invalid literal for int"),
+        ("cat", "sh -c 'kill -9 $$'", "was ended by SIGKILL, and wrote nothing to standard error"),
+        ("no-such-program", "cat", "no-such-program cannot be started: No such file"),
+    ],
+)
+def test_a_program_that_fails_is_named_with_its_last_words_and_nothing_is_left(
+    mapper: str, reducer: str, said: str, log: Path
+) -> None:
+    with pytest.raises(BatchFailed, match=said):
+        run(job_of(mapper, reducer, log))
+    assert files_in(log.parent) == {"log.txt"}
+
+
+def test_a_program_that_never_ends_is_ended(log: Path) -> None:
+    with pytest.raises(BatchFailed, match="took longer than 0 s, and was ended"):
+        run(job_of("sleep 60", "cat", log, task_s_max=0.3))
+
+
+def test_no_input_is_no_output_and_a_success(log: Path) -> None:
+    log.write_bytes(b"")
+    report = run(job_of(str(COUNT.mapper), str(COUNT.reducer), log))
+    assert (report.input_lines, report.parts) == (0, ["part-00000"])
+    assert (log.parent / "out" / "part-00000").read_bytes() == b""
+
+
+def test_garbage_is_left_out_by_the_shipped_reducer_and_counted(log: Path) -> None:
+    garbage = "printf 'a\\t1\\n\\377\\t\\nno tab\\na\\t2'"
+    report = run(job_of(f'sh -c "{garbage}"', str(COUNT.reducer), log))
+    assert (log.parent / "out" / "part-00000").read_bytes() == b"a\t3\n"
+    assert report.counters == {"thingtank,malformed": 2}
+
+
+def test_an_output_that_exists_is_refused_and_left_alone(log: Path) -> None:
+    (log.parent / "out").mkdir()
+    with pytest.raises(BatchFailed, match="exists already"):
+        run(job_of("cat", "cat", log))
+    assert files_in(log.parent) == {"log.txt", "out"}
+
+
+def test_what_a_job_left_that_was_killed_is_swept_by_the_next(log: Path) -> None:
+    left = log.parent / ".out.0123abcd.part"
+    left.mkdir()
+    (left / "lock").touch()
+    run(job_of("cat", "cat", log))
+    assert files_in(log.parent) == {"log.txt", "out"}
+
+
+def test_the_workers_of_a_job_that_is_killed_end_as_well(log: Path) -> None:
+    marker = f"sleep 86{id(log) % 1000:03}"
+    program = (
+        "from pathlib import Path\n"
+        "from thingtank.batch.job import Job\n"
+        "from thingtank.batch.runner import run\n"
+        f"run(Job(('sh', '-c', 'echo begun > begun; exec {marker}'), ('cat',),"
+        " [Path('log.txt')], Path('out')))"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], cwd=log.parent) as parent:
+        wait_for(lambda: (log.parent / "begun").exists())
+        parent.kill()
+    wait_for(lambda: not subprocess.run(["pgrep", "-f", marker], capture_output=True).stdout)
+
+
+def test_splits_share_all_lines_whatever_their_length(tmp_path: Path) -> None:
+    path = tmp_path / "one.txt"
+    text = b"".join(b"x" * (number % 5) + b"\n" for number in range(40)) + b"no end"
+    path.write_bytes(text)
+    for size in (1, 2, 3, 7, 1000):
+        starts = range(0, len(text), size)
+        blocks = [
+            b"".join(read_split(Split(str(path), start, min(start + size, len(text)))))
+            for start in starts
+        ]
+        assert b"".join(blocks) == text
+        assert all(block.endswith((b"\n", b"no end")) for block in blocks if block)
+
+
+def test_input_is_files_folders_and_patterns_without_what_is_hidden(tmp_path: Path) -> None:
+    for name in ("a.txt", "_SUCCESS", ".hidden", "b.txt"):
+        (tmp_path / name).write_text(name + "\n")
+    found = files_of([str(tmp_path), str(tmp_path / "*.txt")])
+    assert [path.name for path in found] == ["a.txt", "b.txt"]
+    with pytest.raises(BatchFailed, match=r"no input at .*\*\.gz"):
+        files_of([str(tmp_path / "*.gz")])
+
+
+def test_large_files_are_divided_and_compressed_ones_are_not(tmp_path: Path) -> None:
+    packed, plain = tmp_path / "a.gz", tmp_path / "b.txt"
+    packed.write_bytes(gzip.compress(b"one\ntwo\n"))
+    with plain.open("wb") as file:
+        file.truncate(2 * SPLIT_BYTES_MIN + 1)
+    first, *rest = splits_of([packed, plain], 2)
+    assert b"".join(read_split(first)) == b"one\ntwo\n"
+    assert [split.start for split in rest] == [0, SPLIT_BYTES_MIN, 2 * SPLIT_BYTES_MIN]
+
+
+@pytest.mark.parametrize("seq", ["3 says 0000", " says"])
+def test_the_shipped_count_is_the_same_by_programs_and_in_this_process(seq: str, log: Path) -> None:
+    environment = {"SEQ": seq}
+    found = {}
+    for is_plain in (True, False):
+        job = job_of(str(COUNT.mapper), str(COUNT.reducer), log, environment=environment)
+        job = msgspec.structs.replace(
+            job,
+            combiner=command_of(str(COUNT.combiner)),
+            is_plain=is_plain,
+            output=log.parent / str(is_plain),
+        )
+        run(job)
+        found[is_plain] = (job.output / "part-00000").read_bytes()
+    assert found[True] == found[False]
+
+
+@given(
+    st.lists(st.text("12 \t\x85\xa0", max_size=9), max_size=9),
+    st.text("12 \t\x85\xa0", min_size=1, max_size=3),
+)
+def test_found_block_by_block_is_what_is_found_line_by_line(lines: list[str], seq: str) -> None:
+    environment = {"SEQ": seq}
+    assume(sequence_count.may_map(environment))
+    count = sum(seq.encode() in line.encode().strip() for line in lines)
+    block = "".join(line + "\n" for line in lines).encode()
+    found = b"".join(sequence_count.mapped([block, block], environment))
+    assert found == (b"%s\t%d\n" % (seq.encode(), 2 * count) if count else b"")
