@@ -6,6 +6,7 @@ from django import forms
 
 from thingtank.tank.sinks import EngineFacts, EngineField
 from thingtank.web.workbench.forms import TankForm, text_field
+from thingtank.web.workbench.templatetags.workbench import marked
 
 OF_ENGINE = "to_"  # what names of the engine's fields begin with
 
@@ -80,10 +81,11 @@ class SinkForm(TankForm):
 
 
 def _field(field: EngineField) -> forms.Field:
-    label = field.name.replace("_", " ").capitalize()
+    label = field.name.replace("_", " ").capitalize().replace("Url", "URL")
+    meaning = marked(f"{field.meaning[:1].upper()}{field.meaning[1:]}")
     if field.is_flag:
         return forms.BooleanField(
-            label=label, required=False, help_text=field.meaning, initial=field.default == "true"
+            label=label, required=False, help_text=meaning, initial=field.default == "true"
         )
     # A password may be in it: browsers are not to offer it again.
     attributes = {"autocomplete": "off", "spellcheck": "false"} if field.is_secret else {}
@@ -92,6 +94,6 @@ def _field(field: EngineField) -> forms.Field:
         required=field.default is None,
         initial=field.default or "",
         max_length=2000,
-        help_text=field.meaning,
+        help_text=meaning,
         widget=forms.TextInput(attributes),
     )

@@ -78,7 +78,7 @@ def add(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         problems = tank_access.run(board.add(form.rule()))
         for problem in problems:
-            form.add_error(None, f"{problem}.")
+            form.add_error(None, f"{problem.replace('`', '')}.")
         if not problems:
             return _to(form.cleaned_data["name"], "sink-added")
     return _add_page(request, form, engine, list(engines.values()))
