@@ -3,6 +3,7 @@
 import click
 
 from thingtank.cli.cloud.check import check
+from thingtank.cli.cloud.cluster import cluster
 from thingtank.cli.cloud.deploy import deploy, destroy, scale, status
 from thingtank.cli.cloud.instance import instance
 from thingtank.cli.cloud.local import local
@@ -21,6 +22,6 @@ def cloud() -> None:
 
 
 for command in (
-    check, local, instance, deploy, status, scale, destroy, upload, table, stream, queue,
+    check, local, instance, deploy, status, scale, destroy, upload, table, stream, queue, cluster,
 ):  # fmt: skip
     cloud.add_command(command)
