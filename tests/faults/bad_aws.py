@@ -15,7 +15,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-FATES = {"fine": 55, "part": 15, "throttled": 8, "expired": 5, "unavailable": 5, "unsent": 6, "lost": 6}
+FATES = {
+    "fine": 55,
+    "part": 15,
+    "throttled": 8,
+    "expired": 5,
+    "unavailable": 5,
+    "unsent": 6,
+    "lost": 6,
+}
 _CODES = {
     "throttled": (400, "ProvisionedThroughputExceededException", "SlowDown"),
     "expired": (400, "ExpiredTokenException", "ExpiredToken"),
@@ -47,6 +55,9 @@ class BadAws(ThreadingHTTPServer):
         found = "fine" if self.is_calm else found
         self.fates[found] += 1
         return found
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Of a client that was killed."""
 
 
 class _Handler(BaseHTTPRequestHandler):
