@@ -8,7 +8,6 @@ from tests.aws_stand_ins import own_name
 
 from thingtank.aws.settings import AwsSettings
 
-
 VERSIONS = {"mysql": "8.4.7", "postgresql": "17.2"}  # moto does not tell of any
 
 
