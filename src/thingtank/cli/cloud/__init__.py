@@ -5,7 +5,8 @@ import click
 from thingtank.cli.cloud.check import check
 from thingtank.cli.cloud.cluster import cluster
 from thingtank.cli.cloud.database import database
-from thingtank.cli.cloud.deploy import deploy, destroy, scale, status
+from thingtank.cli.cloud.deploy import deploy
+from thingtank.cli.cloud.group import destroy, scale, status
 from thingtank.cli.cloud.instance import instance
 from thingtank.cli.cloud.local import local
 from thingtank.cli.cloud.queue import queue
