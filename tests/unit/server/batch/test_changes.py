@@ -27,7 +27,7 @@ async def tank() -> Tank:
     draft = Device(0, "uuid", account_id, "Machine", created_us=0, updated_us=0)
     stored = await directory.insert_device(draft, [], "token", None)
     assert stored.device_id == FEED_ID
-    return Tank(directory, MemoryArchive(), triggers=MemoryTriggers())
+    return Tank(directory, MemoryArchive(), triggers=MemoryTriggers(directory))
 
 
 @pytest.fixture
