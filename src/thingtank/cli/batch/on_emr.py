@@ -71,9 +71,17 @@ def _where(**asked: Any) -> "Where":
 
 
 def _list_running(clients: "AwsClients") -> None:
+    from thingtank.aws.failures import classify, is_aws_failure
     from thingtank.cli.cloud.session import say
     from thingtank.cloud.emr import running
 
-    for cluster in running(clients):
+    try:
+        found = running(clients)
+    except Exception as error:
+        if not is_aws_failure(error):
+            raise
+        say(f"what still runs cannot be listed: {classify(error)}")
+        return
+    for cluster in found:
         say(f"still runs, and costs: cluster {cluster.cluster_id} ({cluster.state}) {cluster.name}")
         say(f"  end it with: thingtank cloud cluster terminate {cluster.cluster_id}")

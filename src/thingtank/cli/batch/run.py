@@ -1,6 +1,7 @@
 """`thingtank batch run`: run a job now."""
 
 import contextlib
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,7 @@ def run(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool, **a
     """
     from thingtank.batch.job import BatchFailed
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # to leave nothing, as by Ctrl-C
     if asked["place"] != "here":
         if is_query(asked):
             raise click.UsageError("a query runs here only: leave out --on")
