@@ -2,6 +2,10 @@
 BIN := .venv/bin
 ARGS ?=
 
+# Some environments tell Python to keep nothing of what it compiles. The tests start hundreds of
+# programs: each would compile Django and all else again, in three times what it takes to start.
+export PYTHONDONTWRITEBYTECODE :=
+
 help:  ## List these words
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
@@ -19,7 +23,7 @@ check: lint  ## Lint and unit tests: quick, for every save
 
 test: lint  ## Set up what the tests need and run them all
 	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore=tests/bench --ignore=tests/browser  # much of it waits
-	$(BIN)/pytest -n 2 --dist worksteal tests/browser  # apart: Playwright leaves a loop running
+	$(BIN)/pytest -n 4 --dist worksteal tests/browser  # apart: Playwright leaves a loop running
 
 interop: dev  ## Only the tests with real clients
 	$(BIN)/pytest tests/interop

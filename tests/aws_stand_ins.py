@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import botocore.session
 import pytest
 from tests.needed import needed_file
 
@@ -18,6 +19,15 @@ from thingtank.cloud import stand_in as stand_ins
 ROOT = Path(__file__).parent.parent
 REGION = "us-east-1"
 NAMES = ("moto", "ministack")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models_read_once() -> Iterator[None]:
+    """What botocore knows of a service is read once, not for each client: a tenth of a second."""
+    loader = botocore.session.create_loader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", lambda *_: loader)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +46,22 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsSettings]
     found = stand_ins.ministack(ministack_program(), folder, free_port())
     with stand_ins.started(found, folder / "log.txt"):
         yield AwsSettings(region=REGION, endpoint_url=found.url)
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsSettings]:
+    """SeaweedFS, an S3 that is no stand-in."""
+    from tests.seaweedfs import SeaweedFs
+
+    with SeaweedFs(tmp_path_factory.mktemp("seaweedfs")) as server:
+        yield server.settings
+
+
+@pytest.fixture(params=[*NAMES, "seaweedfs"])
+def any_s3(request: pytest.FixtureRequest) -> AwsSettings:
+    """Each that has buckets."""
+    found: AwsSettings = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture(params=NAMES)

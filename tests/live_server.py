@@ -17,9 +17,13 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import IO
+
+from tests.prepared_commands import PreparedProcess, start_prepared
 
 START_S_MAX = 60.0  # two busy cores shared by several test runs; alone it takes under 3 s
 STOP_S_MAX = 15.0
+IS_TEST = "PYTEST_VERSION" in os.environ
 
 
 class LiveServer:
@@ -39,7 +43,7 @@ class LiveServer:
     def __init__(
         self,
         folder: Path,
-        process: subprocess.Popen[bytes],
+        process: "subprocess.Popen[bytes] | PreparedProcess",
         ready: dict[str, object],
         log: Path,
         start_s: float,
@@ -117,7 +121,11 @@ class LiveServer:
 
 
 def start_server(
-    folder: Path, *flags: str, env: dict[str, str] | None = None, is_furnished: bool = True
+    folder: Path,
+    *flags: str,
+    env: dict[str, str] | None = None,
+    is_furnished: bool = True,
+    is_prepared: bool = IS_TEST,
 ) -> LiveServer:
     """Start a server on a data folder and wait until it serves.
 
@@ -126,6 +134,8 @@ def start_server(
         flags: more flags of `thingtank serve`; ports of 0 come before them.
         env: environment variables on top of this process's own.
         is_furnished: spare a first start the making of tables; not where it is looked at itself.
+        is_prepared: spare it the imports as well, where no environment is given; by default in
+            tests, and not where somebody measures.
 
     Raises:
         AssertionError: it did not get ready, or ended; with all it printed.
@@ -134,17 +144,15 @@ def start_server(
         furnish(folder)
     run_folder = Path(tempfile.mkdtemp(prefix="thingtank-live-"))
     ready_file, log = run_folder / "ready.json", run_folder / "output.log"
-    command = [sys.executable, "-m", "thingtank.cli.main", "serve", "--data", str(folder)]
-    command += ["--web", "0", "--wamp", "0", "--socket", "0", "--mqtt", "0", "--skynet", "0"]
-    command += ["--ready-file", str(ready_file), *flags]
+    words = ["serve", "--data", str(folder)]
+    words += ["--web", "0", "--wamp", "0", "--socket", "0", "--mqtt", "0", "--skynet", "0"]
+    words += ["--ready-file", str(ready_file), *flags]
     started_s = time.monotonic()
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **(env or {})},
+        process = (
+            start_prepared(words, output)
+            if is_prepared and env is None
+            else _start_program(words, output, env or {})
         )
     try:
         ready = _wait_until_ready(process, ready_file, log)
@@ -154,6 +162,18 @@ def start_server(
         shutil.rmtree(run_folder)
         raise
     return LiveServer(folder, process, ready, log, time.monotonic() - started_s)
+
+
+def _start_program(
+    words: list[str], output: IO[bytes], env: dict[str, str]
+) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "thingtank.cli.main", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, **env},
+    )
 
 
 def furnish(folder: Path) -> None:
@@ -188,7 +208,7 @@ def _empty_tables() -> Path:
 
 
 def _wait_until_ready(
-    process: subprocess.Popen[bytes], ready_file: Path, log: Path
+    process: "subprocess.Popen[bytes] | PreparedProcess", ready_file: Path, log: Path
 ) -> dict[str, object]:
     deadline_s = time.monotonic() + START_S_MAX
     while time.monotonic() < deadline_s:

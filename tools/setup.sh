@@ -95,29 +95,7 @@ install_database_servers() {
     as_root_install $servers
 }
 
-if ! [ -x .venv/bin/pip ]; then
-    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
-        say "Thing Tank needs Python 3.11 or newer; set PYTHON to one."
-        exit 1
-    }
-    # Debian's python3 comes without the venv module's ensurepip.
-    "$python" -c 'import ensurepip, venv' 2>/dev/null || as_root_install python3-venv
-    say "Making the virtual environment .venv"
-    "$python" -m venv .venv
-fi
-
-if ! cmp -s "$lock" "$stamp" || ! cmp -s pyproject.toml .venv/.installed-pyproject; then
-    say "Installing Python packages from $lock"
-    # Of what the tests need much is never imported: what is, Python compiles then.
-    compile=--compile
-    [ "$lock" = requirements.lock ] || compile=--no-compile
-    .venv/bin/pip install --quiet --disable-pip-version-check $compile --require-hashes -r "$lock"
-    .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-    cp "$lock" "$stamp"
-    cp pyproject.toml .venv/.installed-pyproject
-fi
-
-if [ "$lock" = requirements-dev.lock ]; then
+install_debian_packages() {
     missing=
     # Chromium without its windows: the browser tests take half the time that they take with them.
     command -v chromium-headless-shell >/dev/null ||
@@ -132,11 +110,46 @@ if [ "$lock" = requirements-dev.lock ]; then
     command -v redis-server >/dev/null || missing="$missing redis-server"
     command -v zbarimg >/dev/null || missing="$missing zbar-tools"
     command -v pdftoppm >/dev/null || missing="$missing poppler-utils"
-    install_database_servers || [ "${CI:-}" != true ]
     # shellcheck disable=SC2086 # a list of words on purpose
-    [ -z "$missing" ] || as_root_install $missing || [ "${CI:-}" != true ]
+    [ -z "$missing" ] || as_root_install $missing
+}
+
+install_what_is_not_python() {
+    install_database_servers || [ "${CI:-}" != true ] || return 1
+    install_debian_packages || [ "${CI:-}" != true ] || return 1
     install_node_clients || [ "${CI:-}" != true ]
+}
+
+if ! [ -x .venv/bin/pip ]; then
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+        say "Thing Tank needs Python 3.11 or newer; set PYTHON to one."
+        exit 1
+    }
+    # Debian's python3 comes without the venv module's ensurepip.
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || as_root_install python3-venv
+    say "Making the virtual environment .venv"
+    "$python" -m venv .venv
+fi
+
+if [ "$lock" = requirements-dev.lock ]; then
+    install_what_is_not_python & # beside the Python packages, which take one core's time
+    elsewhere=$!
+fi
+
+if ! cmp -s "$lock" "$stamp" || ! cmp -s pyproject.toml .venv/.installed-pyproject; then
+    say "Installing Python packages from $lock"
+    # Of what the tests need much is never imported: what is, Python compiles then.
+    compile=--compile
+    [ "$lock" = requirements.lock ] || compile=--no-compile
+    .venv/bin/pip install --quiet --disable-pip-version-check $compile --require-hashes -r "$lock"
+    .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+    cp "$lock" "$stamp"
+    cp pyproject.toml .venv/.installed-pyproject
+fi
+
+if [ "$lock" = requirements-dev.lock ]; then
+    install_ministack || [ "${CI:-}" != true ]
+    wait "$elsewhere"
     install_eeml_client || [ "${CI:-}" != true ]
     install_socketio_clients || [ "${CI:-}" != true ]
-    install_ministack || [ "${CI:-}" != true ]
 fi

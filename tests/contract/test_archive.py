@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ from thingtank.tank.datapoints import (
     CurrentValue,
     Datapoint,
     DatapointRows,
+    number_of,
 )
 from thingtank.tank.interfaces import Archive
 from thingtank.tank.tank import SystemClock
@@ -66,10 +68,12 @@ class MovedArchive(EmbeddedArchive):
         interval_us: int,
         origin_us: int = 0,
         limit: int = 10_000,
+        *,
+        is_as_written: bool = True,
     ) -> dict[int, list[Bucket]]:
         await self.flush()
         return await super().read_buckets(
-            stream_ids, start_us, end_us, interval_us, origin_us, limit
+            stream_ids, start_us, end_us, interval_us, origin_us, limit, is_as_written=is_as_written
         )
 
 
@@ -330,6 +334,26 @@ async def test_buckets_summarize_numbers_and_count_texts(archive: Archive) -> No
     assert [(bucket.first, bucket.last) for bucket in found[1]] == [
         (Datapoint(10, "1"), Datapoint(19, "2.5"))
     ]
+
+
+async def test_buckets_for_who_draws_say_the_same_in_numbers(archive: Archive) -> None:
+    texts = ["1.50", "on", "2", "+4", "nan", "3e0", "off", "0x1", "7.0"]
+    await write(archive, 1, *[(at_us * 7, text) for at_us, text in enumerate(texts * 20)])
+    await write(archive, 1, (3, "2.50"), (70, "9.90"), (71, "late"))
+    for interval_us in (10, 100, 10_000):
+        written = await archive.read_buckets([1], 0, 2_000, interval_us)
+        drawn = await archive.read_buckets([1], 0, 2_000, interval_us, is_as_written=False)
+        assert list(map(in_numbers, drawn[1])) == list(map(in_numbers, written[1]))
+
+
+def in_numbers(bucket: Bucket) -> Bucket:
+    """A bucket whose first and last are numbers where they can be."""
+    first, last = (number_of(each.value) for each in (bucket.first, bucket.last))
+    return msgspec.structs.replace(
+        bucket,
+        first_kept=bucket.first.value if first is None else first,
+        last_kept=bucket.last.value if last is None else last,
+    )
 
 
 async def test_buckets_count_from_their_origin_before_and_after_it(archive: Archive) -> None:

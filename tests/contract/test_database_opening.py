@@ -1,7 +1,9 @@
 """A database that cannot be used is refused with a sentence that says why, and what to do."""
 
 import re
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from tests.database_servers import KINDS, PASSWORD, DatabaseServer
 from tests.emulated_mongodb import emulated_mongodb
 
 SECRET = bytes(range(32))
+WAIT_S_MAX = 20.0
 
 
 @pytest.fixture(params=KINDS)
@@ -73,6 +76,16 @@ def test_what_is_wrong_with_a_server_is_said(
         assert "hunter22" not in said
 
 
+def test_a_bug_is_not_taken_for_a_database_that_refuses(
+    databases: Databases, server: DatabaseServer, name: str
+) -> None:
+    from thingtank.web.database.trouble import told
+
+    bug = pytest.raises(TypeError, match="a bug")
+    with databases.at(server.url(name)) as database, bug, told(database):
+        raise TypeError("a bug of ours")
+
+
 def test_a_server_that_is_too_old_is_told_which_it_must_be(
     databases: Databases,
     server: DatabaseServer,
@@ -105,15 +118,53 @@ def test_only_one_process_has_a_database_at_a_time(
     opened(databases, url, tmp_path)
 
 
+def test_a_lock_that_another_has_taken_ends_all_writes(
+    databases: Databases, server: DatabaseServer, name: str, tmp_path: Path
+) -> None:
+    from django.db import OperationalError
+
+    from thingtank.web.accounts.models import Account
+    from thingtank.web.database.opening import open_database
+    from thingtank.web.database.server_lock import ServerLock
+
+    with databases.at(server.url(name)) as database, ExitStack() as stack:
+        lock, other = open_database(database, tmp_path, SECRET), ServerLock(database)
+        stack.callback(lock.close)
+        stack.callback(other.close)
+        Account.objects.create(username="before")
+        end_connections(server, name)
+        databases.leave()
+        other.take()
+        lock.renew()
+        assert "another Thing Tank has taken" in lock.why_lost
+        assert PASSWORD not in lock.why_lost
+        with pytest.raises(OperationalError, match="stop one of the two"):
+            Account.objects.create(username="after")
+        other.close()
+        lock.renew()  # what the other has changed is not known, so it stays as it is
+        assert Account.objects.filter(username="before").exists()
+        with pytest.raises(OperationalError):
+            Account.objects.update(username="after")
+        lock.close()
+        Account.objects.update(username="after")
+
+
 def end_connections(server: DatabaseServer, name: str) -> None:
     """Have a server hang up, as when it is restarted."""
     if server.kind == "postgresql":
         rows, end = "SELECT pid, datname FROM pg_stat_activity", "SELECT pg_terminate_backend({})"
     else:
         rows, end = "SELECT id, db FROM information_schema.processlist", "KILL {}"
-    for number, database in server.run(rows):
-        if database == name:
-            server.run(end.format(number))
+
+    def open_ones() -> list[int]:
+        return [number for number, database in server.run(rows) if database == name]
+
+    for number in open_ones():
+        server.run(end.format(number))
+    until_s = time.monotonic() + WAIT_S_MAX
+    while open_ones():  # it ends them when it comes to it
+        assert time.monotonic() < until_s, open_ones()
+        time.sleep(0.01)
 
 
 def test_a_folder_has_one_database_and_a_database_one_folder(

@@ -561,7 +561,7 @@ class Changed:
         while True:
             page = self.directory.list_devices(query)
             walked += zip(page.devices, page.marks, strict=True)
-            if len(page.devices) < query.per_page:
+            if not page.is_full:
                 return walked
             query = msgspec.structs.replace(query, after=page.marks[-1])
 

@@ -64,6 +64,16 @@ async def test_oldest_come_first_whatever_their_time(kept: Kept) -> None:
     assert await bodies(kept, 1, limit=0) == []
 
 
+async def test_what_is_kept_is_read_in_pages_there_and_back(kept: Kept) -> None:
+    ids = [await kept.keep(1, b"%d" % each, NOW_US, LATER_US) for each in range(4)]
+    after = await kept.take(1, NOW_US, 2, after_id=ids[0])
+    assert [each.kept_id for each in after] == ids[1:3]
+    before = await kept.take(1, NOW_US, 2, before_id=ids[3])
+    assert [each.kept_id for each in before] == [ids[2], ids[1]]
+    assert await kept.take(1, NOW_US, 2, after_id=ids[3]) == []
+    assert await kept.take(1, LATER_US, 2, before_id=ids[3]) == []
+
+
 async def test_what_nobody_waited_for_is_taken_as_well(kept: Kept) -> None:
     future = kept.keep(1, b"a", NOW_US, LATER_US)
     assert kept.count(1) == 1

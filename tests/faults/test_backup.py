@@ -25,7 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from tests.faults.feed_api import Feed, FeedApi, create_feed, thingtank
 from tests.live_server import LiveServer, start_server
 
-from thingtank.server.backup.making import check_room
+from thingtank.server.backup.making import check_room, sizes_of
 from thingtank.server.backup.package import DamagedBackup, Package
 from thingtank.server.backup.parts import (
     PARTS,
@@ -413,6 +413,24 @@ def test_a_disk_without_room_is_told_of_before_anything_is_written(
     with pytest.raises(CannotRestore, match="1,000 bytes free"):
         restored(backup, tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_the_room_that_is_needed_is_of_all_files_wherever_they_are(tmp_path: Path) -> None:
+    sizes = {
+        "hot.duckdb": 1,
+        "journal.sqlite3": 10,
+        "journal.sqlite3-wal": 100,
+        "tables/my directory": 1000,
+        "tables/my directory-wal": 10_000,
+        "cold/day=2026-11-23/a.parquet": 7,
+        "not ours.tar": 5,
+    }
+    for name, size in sizes.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(bytes(size))
+    noted = "sqlite:///tables/my%20directory"
+    (tmp_path / "database.txt").write_text(f"{noted}\n")
+    assert sizes_of(tmp_path) == (11_111 + len(noted) + 1, 7)
 
 
 def test_a_backup_goes_through_a_pipe(backup: Path, tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """A directory moves from SQLite to a server and back by one command, with all that is in it."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 import requests
@@ -31,6 +34,23 @@ def values(server: LiveServer, feed_id: int, key: str) -> list[str]:
     url = f"{server.url}/v2/feeds/{feed_id}/datastreams/level.json?duration=1hour"
     found = requests.get(url, headers={"X-ApiKey": key}, timeout=20).json()
     return [point["value"] for point in found["datapoints"]]
+
+
+def finding_of(name: str, *words: str) -> dict[str, str]:
+    """What the doctor finds."""
+    examined = json.loads(thingtank("doctor", "--json", *words).stdout)
+    (found,) = [each for each in examined["findings"] if each["name"] == name]
+    return cast("dict[str, str]", found)
+
+
+def test_the_doctor_tells_of_a_database_server_that_does_not_answer(tmp_path: Path) -> None:
+    (tmp_path / "secret.key").write_bytes(bytes(range(32)))
+    url = f"database=postgres://tank:{PASSWORD[0]}hunter22@127.0.0.1:1/tank"
+    found = finding_of("database", "--data", str(tmp_path), "--set", url)
+    assert found["level"] == "problem"
+    assert "127.0.0.1:1 cannot be reached" in found["text"]
+    assert "look whether it runs" in found["remedy"]
+    assert "hunter22" not in str(found)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -74,6 +94,11 @@ def test_a_directory_is_copied_and_the_tank_goes_on_with_it(
             logins = [user["login"] for user in server.command("user", "list")["users"]]  # type: ignore[attr-defined] # JSON
             assert logins == ["owner", "Ünal"]
             assert "Roof 😀" in str(server.command("device", "list"))
+            twin = tmp_path / "twin"
+            shutil.copytree(folder, twin, ignore=shutil.ignore_patterns("*.s*"))
+            found = finding_of("database", "--data", str(twin))
+            assert found["level"] == "problem"
+            assert "is in use by another Thing Tank" in found["text"]
             made = server.command("device", "create", "New")
             assert int(str(made["feed_id"])) > int(str(gone["feed_id"]))  # no number twice
 

@@ -127,6 +127,16 @@ def change(key: str, body: dict[str, Any], **more: str) -> Callable[[House], Non
     return act
 
 
+def write_many(key: str, channel: str) -> Callable[[House], None]:
+    def act(house: House) -> None:
+        headers = {"X-ApiKey": getattr(house, key)}
+        datapoints = [{"device": house.uuid, "datastream": channel, "value": 7}]
+        url = f"{house.server.url}/api/datapoints?create_missing=true"
+        requests.post(url, json=datapoints, headers=headers, timeout=WAIT_S_MAX)
+
+    return act
+
+
 def message(house: House, method: str, key: str) -> str:
     asked = {
         "method": method,
@@ -305,6 +315,9 @@ CASES: dict[str, tuple[Callable[[House], None], str, str, str, str, str]] = {
     "REST API, a wrong key": (change(WRONG, {"description": "x"}), "api", "PATCH", "401", "somebody unknown", "the API key is not known"),
     "REST API, a value is wrong": (change("master", {"tags": 7}), "api", "PATCH", "422", "key “tests”", "/tags Expected a list of items"),
     "REST API, of another state": (change("master", {"description": "x"}, **{"If-Match": '"x"'}), "api", "PATCH", "412", "key “tests”", "It has changed since it was read"),
+    "REST API, many values": (write_many("master", CHANNEL), "api", "POST", "200", "key “tests”", ""),
+    "REST API, many values, one of them nowhere": (write_many("master", "no such channel"), "api", "POST", "422", "key “tests”", "/0/datastream is invalid"),
+    "REST API, many values, a right is missing": (write_many("porch", CHANNEL), "api", "POST", "422", "key “Porch”", "no right to put"),
     "TCP": (over_tcp("put", "master"), "xively_tcp", "PUT", "200", "key “tests”", ""),
     "TCP, a right is missing": (over_tcp("put", "porch"), "xively_tcp", "PUT", "403", "key “Porch”", "lacks put"),
     "TCP, to subscribe": (over_tcp("subscribe", "porch"), "xively_tcp", "subscribe", "200", "key “Porch”", ""),
@@ -316,7 +329,8 @@ CASES: dict[str, tuple[Callable[[House], None], str, str, str, str, str]] = {
     "MQTT, a wrong key in front": (publish(f"{WRONG}/{FEED_TOPIC}", "temperature,4"), "mqtt", "PUBLISH", "0x87 not authorized", "somebody unknown", "the API key is not known: it stands in front"),
     "MQTT, a right is missing": (publish(FEED_TOPIC, "temperature,4", "{house.porch}"), "mqtt", "PUBLISH", "0x87", "key “Porch”", "lacks put"),
     "MQTT, no row": (publish(FEED_TOPIC, f"token={WRONG}", "{house.master}"), "mqtt", "PUBLISH", "0x99 payload format invalid", "key “tests”", "fields"),
-    "MQTT, a device's own topic": (publish("{house.uuid}/reading", json.dumps({"token": WRONG})), "mqtt", "PUBLISH", "0x87", "anonymous", "topics of a device are for the device"),
+    "MQTT, a device's own topic": (publish("{house.uuid}/reading", json.dumps({"token": WRONG}), "{house.uuid}", "{house.token}"), "mqtt", "PUBLISH", "0x10 no matching subscribers", "device Porch light", ""),
+    "MQTT, a device's own topic, of nobody known": (publish("{house.uuid}/reading", json.dumps({"token": WRONG})), "mqtt", "PUBLISH", "0x87", "anonymous", "topics of a device are for the device"),
     "MQTT, to subscribe": (subscribe(FEED_TOPIC, "{house.porch}"), "mqtt", "SUBSCRIBE", "0x00", "key “Porch”", ""),
     "MQTT, to subscribe without a right": (subscribe("{house.uuid}", "{house.porch}"), "mqtt", "SUBSCRIBE", "0x87", "key “Porch”", "lacks put"),
     "MQTT, as the device": (come_by_mqtt("{house.token}"), "mqtt", "CONNECT", "0x00", "device Porch light", ""),

@@ -34,8 +34,21 @@ class AwsMissing(Exception):
 class AwsClients:
     """The clients of one instance or command, by service."""
 
-    def __init__(self, settings: AwsSettings) -> None:
+    def __init__(
+        self,
+        settings: AwsSettings,
+        attempts_max: int = ATTEMPTS_MAX,
+        read_s_max: float = READ_S_MAX,
+    ) -> None:
+        """Make none yet.
+
+        Args:
+            attempts_max: of each call, by boto3 itself; fewer where somebody waits for the answer.
+            read_s_max: without a byte of an answer.
+        """
         self.settings = settings
+        self._attempts_max = attempts_max
+        self._read_s_max = read_s_max
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
         self._threads: ThreadPoolExecutor | None = None
@@ -49,7 +62,9 @@ class AwsClients:
         """
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = _made(service, self.settings)
+                self._clients[service] = _made(
+                    service, self.settings, self._attempts_max, self._read_s_max
+                )
             return self._clients[service]
 
     async def call(self, function: Callable[..., Any], /, **arguments: Any) -> Any:
@@ -76,7 +91,7 @@ def is_stand_in(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _made(service: str, settings: AwsSettings) -> Any:
+def _made(service: str, settings: AwsSettings, attempts_max: int, read_s_max: float) -> Any:
     try:
         import boto3.session
         from botocore.config import Config
@@ -92,9 +107,9 @@ def _made(service: str, settings: AwsSettings) -> Any:
         profile_name=settings.profile or None, region_name=settings.region or None, **own
     )
     config = Config(
-        retries={"mode": "standard", "max_attempts": ATTEMPTS_MAX},
+        retries={"mode": "standard", "max_attempts": attempts_max},
         connect_timeout=CONNECT_S_MAX,
-        read_timeout=READ_S_MAX,
+        read_timeout=read_s_max,
         max_pool_connections=settings.connections_max,
         user_agent_extra=f"thingtank/{version('thingtank')}",
         s3={"addressing_style": "path"} if endpoint_url else {},

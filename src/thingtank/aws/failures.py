@@ -78,6 +78,8 @@ _CODES = {
         "RequestThrottled", "RequestThrottledException", "TooManyRequestsException", "SlowDown",
         "ProvisionedThroughputExceededException", "KMSThrottlingException",
         "BandwidthLimitExceeded", "TransactionInProgressException", "PurgeQueueInProgress",
+        "TransactionConflictException", "ReplicatedWriteConflictException", "KmsThrottled",
+        "AWS.SimpleQueueService.QueueDeletedRecently", "QueueDeletedRecently",
         "AWS.SimpleQueueService.PurgeQueueInProgress",
     ),
     FailureKind.CREDENTIALS: (
@@ -94,6 +96,7 @@ _CODES = {
     ),
     FailureKind.MISSING: (
         "ResourceNotFoundException", "NoSuchBucket", "NoSuchKey", "NoSuchUpload", "NotFound", "404",
+        "PermanentRedirect", "AuthorizationHeaderMalformed",  # of a bucket in another region
         "InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed", "DBInstanceNotFound",
         "DBInstanceNotFoundFault", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist",
         "InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable",
@@ -164,6 +167,20 @@ def classify(error: BaseException) -> Failure:
         code, message = type(error).__name__, str(error)
     kind = _KIND_OF_CODE.get(code) or _kind_of_family(error, code, status)
     return Failure(kind, code, _SAID_BETTER.get(code) or message or code, _ADVICE[kind])
+
+
+def failure_of_code(code: str, message: str) -> Failure:
+    """What a failure means that a reply tells of one entry of a batch.
+
+    A code that is not known is UNKNOWN: what became of the entry is not, either.
+    """
+    kind = _KIND_OF_CODE.get(code, FailureKind.UNKNOWN)
+    return Failure(kind, code, message or code, _ADVICE[kind])
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether a call failed because what it names is not there."""
+    return is_aws_failure(error) and classify(error).kind is FailureKind.MISSING
 
 
 def _status_of(response: Any) -> int:

@@ -1,6 +1,6 @@
 """What a program writes to standard error: reports to Hadoop, and notes for people.
 
-Source: Hadoop, Streaming, "How do I update counters", "How do I update status".
+Source: Hadoop streaming, "How do I update counters", "How do I update status".
 """
 
 import re

@@ -38,7 +38,8 @@ def check(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) -
 
         print_json(to_builtins(found))
         return
-    click.echo(f"{found.kind} {found.version}, {found.database}: tables are {found.tables}.")
+    use = "; a Thing Tank is using it" if found.is_in_use else ""
+    click.echo(f"{found.kind} {found.version}, {found.database}: tables are {found.tables}{use}.")
 
 
 @database.command("copy")
@@ -69,7 +70,9 @@ def copy(url: str, data: Path, file: Path | None, sets: tuple[str, ...]) -> None
 
 
 def _require_folder(data: Path) -> None:
-    if not (data / "secret.key").exists():
+    from thingtank.server.secret import has_secret
+
+    if not has_secret(data):
         raise Refusal(f"there is no Thing Tank in {data}; name its folder with --data")
 
 

@@ -4,10 +4,9 @@ Exit codes: 0 done, 1 it could not be done, 2 the command or a setting is wrong.
 """
 
 import json
-import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -109,12 +108,15 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
     """Print each setting in force and where it comes from."""
     from msgspec import to_builtins
 
+    from thingtank.net.identity.secret_urls import shown_url
     from thingtank.server.config import setting, setting_names
 
     loaded = _load(data, file, sets, {})
     rows = []
     for name in setting_names():
-        value = _shown(to_builtins(setting(loaded.config, name)))
+        value = to_builtins(setting(loaded.config, name))
+        if isinstance(value, str):
+            value = shown_url(value)
         rows.append((name, value, loaded.sources.get(name, "default")))
     if as_json:
         click.echo(
@@ -123,13 +125,6 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
         return
     for name, value, source in rows:
         click.echo(f"{name:<36} {json.dumps(value, ensure_ascii=False):<24} {source}")
-
-
-def _shown(value: Any) -> Any:
-    """A setting's value, of a URL without the password in it."""
-    if isinstance(value, str) and "@" in value:
-        return re.sub(r"(?<=://)([^/@\s]*:)[^/\s]+(?=@)", r"\1…", value)
-    return value
 
 
 for command in (

@@ -50,7 +50,9 @@ class Session:
         self._way: Way | None = None
 
     def __enter__(self) -> "Session":
-        if not self._makes_folder and not (self._folder / "secret.key").exists():
+        from thingtank.server.secret import has_secret
+
+        if not self._makes_folder and not has_secret(self._folder):
             raise Refusal(
                 f"there is no Thing Tank in {self._folder}; name its folder with --data, or start"
                 " one with: thingtank serve"

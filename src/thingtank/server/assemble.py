@@ -32,6 +32,7 @@ from thingtank.server.mqtt_door import make_mqtt_door, mqtt_upgrades, open_mqtt_
 from thingtank.server.mqtt_workbench import open_mqtt_workbench
 from thingtank.server.request_ids import RequestIds
 from thingtank.server.simulator.start import open_simulators
+from thingtank.server.sinks.start import start_sinks
 from thingtank.server.skynet_door import make_skynet_door, open_skynet_port
 from thingtank.server.skynet_workbench import open_skynet_workbench
 from thingtank.server.socket_doors import make_socket_door, open_sockets
@@ -116,6 +117,8 @@ async def start_instance(config: Config, folder: Path) -> Instance:
             config, tank, opened.archive, outbox, url, stack, hooks
         )
         start_hooks(tank, outbox, stack)
+        sinks = await start_sinks(config, folder, opened, stack)
+        monitor.samples.sinks = sinks.statuses
         await start_weather(opened, stack)
         wamp = await make_wamp_door(config, folder, opened, url, stack)
         skynet = make_skynet_door(config, opened, account, stack)

@@ -16,6 +16,7 @@ from typing import Any, Literal, cast
 
 import msgspec
 
+from thingtank.aws.addresses import BadAddress, parse_address
 from thingtank.aws.settings import AwsSettings
 from thingtank.doors.mqtt.settings import MqttSettings
 from thingtank.doors.skynet.settings import SkynetSettings
@@ -27,6 +28,7 @@ from thingtank.server.bridge.settings import bridge_problems
 from thingtank.server.log_settings import LogSettings
 from thingtank.server.monitoring.settings import MetricsSettings
 from thingtank.server.triggers.settings import TriggerSettings
+from thingtank.sinks.rules.settings import SinkRule, SinkSettings
 from thingtank.sinks.settings import DeliverySettings, EmailSettings, WebhookSettings
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.stores.device_event_settings import DeviceEventSettings
@@ -125,6 +127,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     webhooks: WebhookSettings = WebhookSettings()
     email: EmailSettings = EmailSettings()
     triggers: TriggerSettings = TriggerSettings()
+    sinks: SinkSettings = SinkSettings()
     device_events: DeviceEventSettings = DeviceEventSettings()
     kept_messages: KeptMessageSettings = KeptMessageSettings()
     weather: WeatherSettings = WeatherSettings()
@@ -315,7 +318,8 @@ def _decode(values: dict[str, dict[str, object]], source: str) -> Config:
             raise BadSettings(f"{source}: {name} {problem}")
     if problem := url_problem(config.database):
         raise BadSettings(f"{source}: {problem}")
-    for problem in [*_problems_of(config.wamp.realms), *_mqtt_problems(config.mqtt)]:
+    problems = [*_problems_of(config.wamp.realms), *_mqtt_problems(config.mqtt)]
+    for problem in [*problems, *_sink_problems(config.sinks.rules)]:
         raise BadSettings(f"{source}: {problem}")
     return config
 
@@ -337,12 +341,28 @@ def _mqtt_problems(settings: MqttSettings) -> list[str]:
     return problems_of(settings)
 
 
+def _sink_problems(rules: tuple[SinkRule, ...]) -> list[str]:
+    if not rules:
+        return []
+    from thingtank.sinks.rules.rule_problems import problems_of  # loads all engines
+
+    return problems_of(rules)
+
+
 def _problem_of_networks(values: tuple[str, ...]) -> str:
     for value in values:
         try:
             ipaddress.ip_network(value)
         except ValueError:
             return f"must be addresses or networks such as 10.0.0.0/8, not `{value}`"
+    return ""
+
+
+def _problem_of_address(value: str) -> str:
+    try:
+        parse_address(value)
+    except BadAddress as error:
+        return f"must be like s3://bucket/prefix: {error}"
     return ""
 
 
@@ -364,6 +384,8 @@ def _problem_of(key: str, value: object) -> str:
     if key in ("port", "sockjs_port", "tls_port"):
         is_port = value == "off" or (isinstance(value, int) and 0 <= value <= 65_535)
         return "" if is_port else f"must be a port within 0 and 65535, or off, not {value}"
+    if key == "cold" and value:
+        return _problem_of_address(cast("str", value))
     if key == "retry_s":
         pauses = cast("tuple[float, ...]", value)
         return "" if all(0 <= x < 1e9 for x in pauses) else "must be pauses in seconds"

@@ -23,6 +23,7 @@ from thingtank.server.folder_lock import FolderLock
 from thingtank.server.secret import load_secret
 from thingtank.stores.device_events import DeviceEventLog
 from thingtank.stores.embedded_archive import EmbeddedArchive
+from thingtank.stores.history.cold_bucket import ColdBucket
 from thingtank.stores.kept_messages import SqliteKeptMessages
 from thingtank.stores.sqlite_outbox import SqliteOutbox
 from thingtank.tank.messaging.permissions import Policy
@@ -35,6 +36,7 @@ from thingtank.web.web_settings import WebSettings
 if TYPE_CHECKING:
     from thingtank.web.catalog.directory import DjangoDirectory
     from thingtank.web.catalog.triggers import DjangoTriggers
+    from thingtank.web.database.server_lock import ServerLock
 
 
 class CopiedFile(Protocol):
@@ -48,11 +50,13 @@ class OpenFolder(msgspec.Struct, frozen=True):
     """A data folder that this process has open.
 
     Attributes:
+        database_lock: held while it is open.
         files: what keeps files in the folder besides directory and archive; doors add theirs.
     """
 
     tank: Tank
     directory: "DjangoDirectory"
+    database_lock: "ServerLock"
     archive: EmbeddedArchive
     outbox: SqliteOutbox
     device_events: DeviceEventLog
@@ -80,8 +84,9 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
     stack.enter_context(FolderLock(folder))
     clear_leftovers(folder)
     secret = load_secret(folder)
-    directory = await _open_directory(config, folder, secret, stack)
-    archive = await EmbeddedArchive.open(folder, config.archive, SystemClock())
+    directory, lock = await _open_directory(config, folder, secret, stack)
+    bucket = ColdBucket.by_settings(config.archive, config.aws)
+    archive = await EmbeddedArchive.open(folder, config.archive, SystemClock(), bucket)
     stack.push_async_callback(archive.close)
     # As in `_open_directory`: these import models.
     from thingtank.web import tank_access
@@ -114,7 +119,7 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
     stack.callback(passwords.close)
     files: list[CopiedFile] = [events, kept_messages]
     return OpenFolder(
-        tank, directory, archive, outbox, events, kept_messages, passwords, secret,
+        tank, directory, lock, archive, outbox, events, kept_messages, passwords, secret,
         Schedules(folder), files,
     )  # fmt: skip
 
@@ -144,7 +149,7 @@ async def open_outbox(
 
 async def _open_directory(
     config: Config, folder: Path, secret: bytes, stack: AsyncExitStack
-) -> "DjangoDirectory":
+) -> "tuple[DjangoDirectory, ServerLock]":
     """Open the database, which `stack` lets go.
 
     Raises:
@@ -176,7 +181,7 @@ async def _open_directory(
     stack.push_async_callback(keep_renewing(lock))
     directory = await asyncio.to_thread(_load_directory, secret)
     stack.callback(directory.close)
-    return directory
+    return directory, lock
 
 
 def _load_directory(secret: bytes) -> "DjangoDirectory":

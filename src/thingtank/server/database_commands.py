@@ -28,12 +28,14 @@ class Found(msgspec.Struct, frozen=True):
         kind: PostgreSQL, say.
         version: of its server; of SQLite itself.
         tables: `current`, `to be brought up to date`, or `to be made`.
+        is_in_use: whether a Thing Tank holds its lock.
     """
 
     database: str
     kind: str
     version: str
     tables: str
+    is_in_use: bool
 
 
 def check_database(config: Config, folder: Path) -> Found:
@@ -48,10 +50,10 @@ def check_database(config: Config, folder: Path) -> Found:
     from thingtank.web.database.trouble import DatabaseRefused
 
     try:
-        kind, version, tables = look_at_database(database, folder, load_secret(folder))
+        found = look_at_database(database, folder, load_secret(folder))
     except DatabaseRefused as error:
         raise CannotStart(str(error)) from error
-    return Found(database.shown, kind, version, tables)
+    return Found(database.shown, *found)
 
 
 def copy_database(

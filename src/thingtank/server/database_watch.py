@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from thingtank.web.database.claim import ServerLock
+    from thingtank.web.database.server_lock import ServerLock
 
 # Far below the time after which any server closes a connection that says nothing.
 RENEW_EVERY_S = 15.0

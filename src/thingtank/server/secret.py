@@ -10,6 +10,11 @@ FILE_NAME = "secret.key"
 SECRET_BYTES = 32
 
 
+def has_secret(folder: Path) -> bool:
+    """Whether a folder is a Thing Tank's: each that has been started has its secret."""
+    return (folder / FILE_NAME).exists()
+
+
 def is_in_use(folder: Path) -> bool:
     """Whether there is a directory, here or elsewhere, whose keys are sealed with the secret."""
     return (folder / DIRECTORY_FILE).exists() or (folder / DATABASE_FILE).exists()

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 
 from thingtank.doors.xively.http import XivelyHttp
 from thingtank.doors.xively.sockets import SocketDoor, Transport
+from thingtank.doors.xively.sockjs_port import SockJsPort
 from thingtank.doors.xively.subscriptions import Subscriptions, json_bodies
 from thingtank.doors.xively.tcp_socket import TcpSocket
 from thingtank.server.config import Config
@@ -53,9 +54,6 @@ async def open_sockets(
         connections["xively_tcp"] = lambda: len(tcp.connections)
         opened["socket"] = f"tcp://{host}:{port}"
     if settings.sockjs_port != "off":
-        # Half a second of the start, and 20 MB, that nobody needs who has it switched off.
-        from thingtank.doors.xively.sockjs_port import SockJsPort
-
         remedy = "--set socket.sockjs_port=PORT"
         port = await listen(SockJsPort(door), address, settings.sockjs_port, remedy, stack)
         opened["sockjs"] = f"http://{host}:{port}/sockjs"

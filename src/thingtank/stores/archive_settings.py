@@ -20,6 +20,13 @@ class ArchiveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         hot_s: datapoints stay in the hot tier for so long at least; whole days (UTC) beyond it are
             moved to the cold one.
         compact_interval_s: how often that is looked for.
+        cold: where the cold tier's files go, such as `s3://bucket/prefix`, by the settings of
+            section `aws`; blank keeps them in the data folder.
+        cold_cache_bytes_max: what of a bucket's files stays on this disk as well, those used last.
+        cold_keep_s: what was replaced or deleted stays in the bucket for so long, for the backups
+            that name it.
+        cold_infrequent_days: the bucket moves files so old to the storage class for what is read
+            seldom; 0 leaves them.
         reader_threads: queries that run at the same time.
         duckdb_threads: how many threads one query may use.
         duckdb_memory_bytes_max: what the database may hold in memory.
@@ -34,6 +41,10 @@ class ArchiveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reader_bytes_max: int = 256 * 1024 * 1024
     hot_s: int = 2 * 86_400
     compact_interval_s: float = 300.0
+    cold: str = ""
+    cold_cache_bytes_max: int = 1024 * 1024 * 1024
+    cold_keep_s: int = 30 * 86_400
+    cold_infrequent_days: int = 0
     reader_threads: int = 4
     duckdb_threads: int = 2
     duckdb_memory_bytes_max: int = 256 * 1024 * 1024

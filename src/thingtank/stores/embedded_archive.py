@@ -18,6 +18,7 @@ from thingtank.stores.current_values import CurrentValues
 from thingtank.stores.fall_back import FallBack
 from thingtank.stores.head import Head
 from thingtank.stores.histogram import Histogram
+from thingtank.stores.history.cold_bucket import ColdBucket
 from thingtank.stores.history.store import HistoryStore
 from thingtank.stores.history_interface import Compacted, History, HistoryStats
 from thingtank.stores.journal import Journal
@@ -43,7 +44,7 @@ log = structlog.get_logger()
 Result = TypeVar("Result")
 
 
-class ArchiveStats(HistoryStats, frozen=True):
+class ArchiveStats(HistoryStats, frozen=True, kw_only=True):
     """How much is stored, with what is on its way."""
 
     journal_bytes: int
@@ -118,13 +119,22 @@ class EmbeddedArchive:
         )
 
     @classmethod
-    async def open(cls, folder: Path, settings: ArchiveSettings, clock: Clock) -> "EmbeddedArchive":
+    async def open(
+        cls,
+        folder: Path,
+        settings: ArchiveSettings,
+        clock: Clock,
+        bucket: ColdBucket | None = None,
+    ) -> "EmbeddedArchive":
         """Open the archive of a data folder, made when missing; all that was acknowledged is there.
 
+        Args:
+            bucket: of the cold tier; closed with the archive.
+
         Raises:
-            OSError, sqlite3.Error, FileMismatch: the folder cannot be used.
+            OSError, sqlite3.Error, FileMismatch, StorageFailed: the folder cannot be used.
         """
-        history = await asyncio.to_thread(HistoryStore.open, folder, settings, clock)
+        history = await asyncio.to_thread(HistoryStore.open, folder, settings, clock, bucket)
         try:
             return await cls.join(folder, settings, history, clock)
         except BaseException:
@@ -218,6 +228,14 @@ class EmbeddedArchive:
         """
         return await self._journal_readers.open(name, place_seq, wake)
 
+    async def forget_readers(self, is_forgotten: Callable[[str], bool]) -> None:
+        """Drop readers of the journal for good, by name; nothing is kept for them any more.
+
+        Raises:
+            StorageFailed: the next start may know them yet.
+        """
+        await self._journal_readers.forget(is_forgotten)
+
     @property
     def is_failing(self) -> bool:
         """Whether the history store takes or finds no datapoints now; the log says why."""
@@ -231,6 +249,14 @@ class EmbeddedArchive:
         """
         until_us = self._clock.now_us() - self._settings.hot_s * 1_000_000
         return await self._compactor.run(partial(self._history.compact, until_us, periods_max))
+
+    async def adopt(self) -> None:
+        """Have what is in the cold tier's bucket belong to this folder from now on.
+
+        Raises:
+            StorageFailed: there is no bucket, or it cannot be reached.
+        """
+        await self._compactor.run(self._history.adopt)
 
     def writes(self) -> ArchiveWrites:
         """What was written since the start; from memory."""
@@ -346,6 +372,8 @@ class EmbeddedArchive:
         interval_us: int,
         origin_us: int = 0,
         limit: int = 10_000,
+        *,
+        is_as_written: bool = True,
     ) -> dict[int, list[Bucket]]:
         """Summaries of a range in steps of `interval_us` from `origin_us`; no empty ones."""
         stream_ids = self._with_any_since(stream_ids, start_us)
@@ -362,6 +390,7 @@ class EmbeddedArchive:
                 origin_us,
                 limit,
                 overlay,
+                is_as_written=is_as_written,
             )
         )
 

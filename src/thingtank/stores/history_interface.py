@@ -17,8 +17,28 @@ class Compacted(msgspec.Struct, frozen=True):
     left_count: int
 
 
+class BucketStats(msgspec.Struct, frozen=True):
+    """How much of the cold tier is in a bucket.
+
+    Attributes:
+        address: such as `s3://bucket/prefix`.
+        bytes: in the bucket, with what is kept there for backups.
+        cached_bytes: of that, on this disk as well.
+        waiting_count: files that only this disk has.
+        is_anothers: whether it belongs to another data folder, so that nothing is put there.
+        failure: why what waits could not be put there; None when it could.
+    """
+
+    address: str
+    bytes: int
+    cached_bytes: int
+    waiting_count: int
+    is_anothers: bool
+    failure: str | None
+
+
 class HistoryStats(msgspec.Struct, frozen=True):
-    """How much is stored; times are None when nothing is."""
+    """How much is stored; times are None when nothing is, `bucket` when none is in use."""
 
     hot_rows: int
     hot_bytes: int
@@ -27,6 +47,7 @@ class HistoryStats(msgspec.Struct, frozen=True):
     segment_count: int
     oldest_us: int | None
     newest_us: int | None
+    bucket: BucketStats | None = None
 
 
 class History(Protocol):
@@ -68,6 +89,8 @@ class History(Protocol):
         origin_us: int,
         limit: int,
         overlay: Overlay | None,
+        *,
+        is_as_written: bool = True,
     ) -> dict[int, list[Bucket]]:
         """As `tank.interfaces.Archive.read_buckets`, with the overlay laid over."""
         ...
@@ -90,6 +113,14 @@ class History(Protocol):
 
     def interrupt_copy(self) -> None:
         """Break off a copy under way, from another thread."""
+        ...
+
+    def adopt(self) -> None:
+        """Have what is in a bucket belong to this folder from now on.
+
+        Raises:
+            StorageFailed: there is no bucket, or it cannot be reached.
+        """
         ...
 
     def interrupt(self) -> None:

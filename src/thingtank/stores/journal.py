@@ -162,6 +162,14 @@ class Journal(RecoveringFile):
         """
         self._trying(partial(_save_places, places))
 
+    def forget_places(self, names: Sequence[str]) -> None:
+        """Drop readers.
+
+        Raises:
+            StorageFailed: nothing was dropped.
+        """
+        self._trying(partial(_forget_places, names))
+
     def current_values(self) -> Iterator[SavedValue]:
         """The current values as saved last."""
         rows = self._connected().execute("SELECT * FROM current_value ORDER BY stream_id")
@@ -225,6 +233,12 @@ def _trim(
 def _save_places(places: Mapping[str, int], connection: sqlite3.Connection) -> None:
     with _transaction(connection):
         _put_places(places, connection)
+
+
+def _forget_places(names: Sequence[str], connection: sqlite3.Connection) -> None:
+    with _transaction(connection):
+        rows = [(name,) for name in names]
+        connection.executemany("DELETE FROM reader WHERE name = ?", rows)
 
 
 def _put_places(places: Mapping[str, int], connection: sqlite3.Connection) -> None:

@@ -71,6 +71,11 @@ class JournalReader:
         return not self.is_resting and self._tail_seq < self._readers.published_seq
 
     @property
+    def published_seq(self) -> int:
+        """The batch that was committed and shown last."""
+        return self._readers.published_seq
+
+    @property
     def has_batches(self) -> bool:
         """Whether `take` would return some."""
         return bool(self._queue)
@@ -220,6 +225,21 @@ class JournalReaders:
         self.rest_or_follow()
         await self._worker.run(lambda: self._journal.save_places({name: seq}))
         return reader
+
+    async def forget(self, is_forgotten: Callable[[str], bool]) -> None:
+        """Drop readers for good, by name: the journal keeps nothing for them any more.
+
+        Raises:
+            StorageFailed: the next start may know them yet.
+        """
+        names = [name for name in {*self._opened, *self._places} if is_forgotten(name)]
+        for name in names:
+            self._places.pop(name, None)
+            if (reader := self._opened.pop(name, None)) is not None:
+                reader.rest()
+        self.rest_or_follow()
+        if names:
+            await self._worker.run(lambda: self._journal.forget_places(names))
 
     def offer(self, changes: Sequence[Change], seq: int) -> None:
         """Hand a committed batch to all that follow."""

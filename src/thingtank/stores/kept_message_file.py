@@ -43,6 +43,11 @@ _TAKE = """
 SELECT kept_id, at_us, body FROM kept INDEXED BY of_device
 WHERE device_id = ? AND kept_id > ? AND expires_us > ? ORDER BY kept_id LIMIT ?
 """
+_TAKE_BACK = """
+SELECT kept_id, at_us, body FROM kept INDEXED BY of_device
+WHERE device_id = ? AND kept_id > ? AND expires_us > ? AND kept_id < ?
+ORDER BY kept_id DESC LIMIT ?
+"""
 _SIZES = "SELECT device_id, count(*), sum(length(body)) FROM kept GROUP BY device_id"
 _REMOVE = """
 DELETE FROM kept WHERE kept_id IN (SELECT value FROM json_each(?)) AND device_id = ?
@@ -156,14 +161,23 @@ class KeptMessageFile(RecoveringFile):
         sizes = {device_id: self.sizes.get(device_id, NOTHING) for device_id in touched}
         return Sizes(sizes, is_all, expired_count >= EXPIRE_ROWS)
 
-    def take(self, device_id: int, after_id: int, now_us: int, limit: int) -> list[KeptMessage]:
-        """A device's messages behind a number that have not expired, oldest first.
+    def take(
+        self, device_id: int, after_id: int, now_us: int, limit: int, before_id: int | None = None
+    ) -> list[KeptMessage]:
+        """A device's messages between two numbers that have not expired.
+
+        Returns:
+            Oldest first; newest first where there is an upper number.
 
         Raises:
             StorageFailed.
         """
+        among: tuple[int, ...] = (device_id, after_id, now_us)
         try:
-            rows = self._connected().execute(_TAKE, (device_id, after_id, now_us, limit))
+            if before_id is None:
+                rows = self._connected().execute(_TAKE, (*among, limit))
+            else:
+                rows = self._connected().execute(_TAKE_BACK, (*among, before_id, limit))
             return [KeptMessage(*row) for row in rows]
         except (sqlite3.Error, OSError) as error:
             raise StorageFailed(f"{self.content} could not be read: {error}") from error

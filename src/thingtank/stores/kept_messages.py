@@ -129,17 +129,25 @@ class SqliteKeptMessages:
             self._pending[device_id] = self._pending.get(device_id, NOTHING).plus(1, len(body))
         return future
 
-    async def take(self, device_id: int, now_us: int, limit: int) -> list[KeptMessage]:
+    async def take(
+        self,
+        device_id: int,
+        now_us: int,
+        limit: int,
+        *,
+        after_id: int = 0,
+        before_id: int | None = None,
+    ) -> list[KeptMessage]:
         if not self.count(device_id) or limit <= 0:
             return []
         await self._commits.settled()
         if self._is_closed:
             raise StorageFailed(_CLOSED)
         removed = self._removals.get(device_id, ())
-        after_id = self._forgets.get(device_id, 0)
+        after_id = max(after_id, self._forgets.get(device_id, 0))
         limit_read = limit + len(removed)
         found = await self._worker.run(
-            partial(self._file.take, device_id, after_id, now_us, limit_read)
+            partial(self._file.take, device_id, after_id, now_us, limit_read, before_id)
         )
         return [message for message in found if message.kept_id not in removed][:limit]
 

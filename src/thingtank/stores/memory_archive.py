@@ -115,6 +115,8 @@ class MemoryArchive:
         interval_us: int,
         origin_us: int = 0,
         limit: int = 10_000,
+        *,
+        is_as_written: bool = True,
     ) -> dict[int, list[Bucket]]:
         """Summaries of a range in steps of `interval_us` from `origin_us`; no empty ones."""
         found = {}

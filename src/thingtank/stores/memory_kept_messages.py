@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
-from itertools import count, islice
+from itertools import count
 from typing import NamedTuple
 
 from thingtank.stores.kept_message_limits import Size, check_limits
@@ -49,9 +49,24 @@ class MemoryKeptMessages:
         future.set_result(kept_id)
         return future
 
-    async def take(self, device_id: int, now_us: int, limit: int) -> list[KeptMessage]:
+    async def take(
+        self,
+        device_id: int,
+        now_us: int,
+        limit: int,
+        *,
+        after_id: int = 0,
+        before_id: int | None = None,
+    ) -> list[KeptMessage]:
         kept = self._kept.get(device_id, {}).values()
-        return list(islice((each.message for each in kept if each.expires_us > now_us), limit))
+        found = [
+            each.message
+            for each in kept
+            if each.expires_us > now_us
+            and after_id < each.message.kept_id
+            and (before_id is None or each.message.kept_id < before_id)
+        ]
+        return (found if before_id is None else found[::-1])[: max(0, limit)]
 
     def remove(self, device_id: int, kept_ids: Sequence[int]) -> asyncio.Future[None]:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

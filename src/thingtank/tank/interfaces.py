@@ -139,12 +139,14 @@ class DevicePage(msgspec.Struct, frozen=True):
         total_count: how many there are on all pages.
         relevances: how well each device fits the text, up to 1; 0 where none was asked for.
         marks: where each device stands in the order.
+        is_full: whether `per_page` were found: one that went meanwhile is counted, and not shown.
     """
 
     devices: Sequence[Device]
     total_count: int
     relevances: Sequence[float]
     marks: Sequence[Mark]
+    is_full: bool
 
 
 class Directory(Protocol):
@@ -450,9 +452,15 @@ class Archive(Protocol):
         interval_us: int,
         origin_us: int = 0,
         limit: int = 10_000,
+        *,
+        is_as_written: bool = True,
     ) -> dict[int, list[Bucket]]:
         """Summaries of a range in steps of `interval_us` from `origin_us`; no empty ones.
 
         At most the oldest `limit` buckets of each datastream.
+
+        Args:
+            is_as_written: whether the first and last value of a bucket are to be the very texts
+                that came, such as `21.50`. A number may do for who draws, and is read faster.
         """
         ...

@@ -46,10 +46,22 @@ class KeptMessages(Protocol):
         """
         ...
 
-    async def take(self, device_id: int, now_us: int, limit: int) -> list[KeptMessage]:
+    async def take(
+        self,
+        device_id: int,
+        now_us: int,
+        limit: int,
+        *,
+        after_id: int = 0,
+        before_id: int | None = None,
+    ) -> list[KeptMessage]:
         """A device's messages that have not expired, oldest first, at most `limit`; they stay.
 
         All that was kept before the call is seen, and nothing that was removed before.
+
+        Args:
+            after_id: only those that were kept after this one.
+            before_id: only those that were kept before this one, and newest first.
 
         Raises:
             StorageFailed: the disk cannot be read.
@@ -87,7 +99,15 @@ class NoKeptMessages:
         """As `KeptMessages` says; so are the others."""
         raise LimitReached("messages are not kept here; 0 may wait")
 
-    async def take(self, device_id: int, now_us: int, limit: int) -> list[KeptMessage]:
+    async def take(
+        self,
+        device_id: int,
+        now_us: int,
+        limit: int,
+        *,
+        after_id: int = 0,
+        before_id: int | None = None,
+    ) -> list[KeptMessage]:
         return []
 
     def remove(self, device_id: int, kept_ids: Sequence[int]) -> Future[None]:

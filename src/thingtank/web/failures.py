@@ -36,6 +36,8 @@ _REASONS = {
     "too many clients": "its database has too many connections",
     "no space left": "its database's disk is full",
     "is full": "its database's disk is full",
+    # What `server_lock` says.
+    "another thing tank has taken": "another Thing Tank has taken its database; its log says more",
 }
 
 

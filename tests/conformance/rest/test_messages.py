@@ -35,6 +35,9 @@ def test_kept_messages_are_listed_and_stay(rest: Rest) -> None:
     pages = rest.walk(path, page_size=2)
     said = [[each["message"]["payload"] for each in page] for page in pages]
     assert said == rest_of(rest, path) == [[0, 1], [2, 3], [4]]
+    back = rest.get(rest.get(path, page_size=3)["next"].removeprefix(rest.url))["previous"]
+    before = rest.get(back.removeprefix(rest.url))["results"]
+    assert [each["message"]["payload"] for each in before] == [0, 1, 2]
     newest = rest.get(f"/api/devices/{device['uuid']}/messages", order="-kept", page_size=1)
     assert newest["results"][0]["message"]["payload"] == 4
     # The device itself, which comes by SkyNet's door, gets them all the same.

@@ -95,6 +95,11 @@ def mode(name: str, bits: int) -> Callable[[Path, pytest.MonkeyPatch], object]:
     return lambda folder, _: (folder / name).chmod(bits)
 
 
+def readable_settings(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    folder.chmod(0o755)
+    (folder / "thingtank.toml").chmod(0o644)
+
+
 def secret(content: bytes) -> Callable[[Path, pytest.MonkeyPatch], object]:
     return lambda folder, _: (folder / "secret.key").write_bytes(content)
 
@@ -166,6 +171,7 @@ def certificate(
 TLS = ("server.tls_certificate=certificate.pem", "server.tls_key=key.pem", "mqtt.tls_port=8883")
 EVERYWHERE = "server.host=0.0.0.0"
 WEAK_USER = '[[mqtt.users]]\nname = "lamp"\npassword = "changeme"\n'
+GOOD_USER = '[[mqtt.users]]\nname = "lamp"\npassword = "correct horse battery"\n'
 OPEN_REALM = '[[wamp.realms]]\nname = "realm1"\nanonymous = "everybody"\n'
 FILED_USER = '[[mqtt.users]]\nname = "lamp"\npassword = {file = "/nowhere/secret"}\n'
 
@@ -189,6 +195,7 @@ CASES = {
     "short secret": Case(secret(b"short"), "secrets.instance", PROBLEM, "5 bytes, not 32"),
     "zero secret": Case(secret(bytes(32)), "secrets.instance", PROBLEM, "not random"),
     "known password": Case(nothing, "secrets.settings", PROBLEM, "MQTT's user lamp is one that everybody knows", toml=WEAK_USER),
+    "open settings": Case(readable_settings, "secrets.file", PROBLEM, "thingtank.toml may be read by others on this machine, and holds secrets: mqtt.users", toml=GOOD_USER),
     "lost token": Case(nothing, "secrets.settings", PROBLEM, "/nowhere/token cannot be read", sets=("metrics.token_file=/nowhere/token",)),
     "lost password": Case(nothing, "settings.values", PROBLEM, "/nowhere/secret cannot be read", toml=FILED_USER),
     "unknown setting": Case(nothing, "settings.values", PROBLEM, "prot", toml="[mqtt]\nprot = 1883\n"),
@@ -266,6 +273,17 @@ def test_a_remedy_is_a_line_that_a_shell_takes(folder: Path) -> None:
 def test_a_well_folder_has_no_problem(folder: Path) -> None:
     findings = found(folder)
     assert [each for each in findings if each.level is PROBLEM] == []
+
+
+def test_settings_without_secrets_may_be_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "thingtank.toml").write_text("[web]\nport = 8000\n")
+    readable_settings(folder, monkeypatch)
+    assert "secrets.file" not in [each.name for each in found(folder)]
+    (folder / "thingtank.toml").write_text(GOOD_USER)
+    folder.chmod(0o700)  # which keeps others from what is in it
+    assert "secrets.file" not in [each.name for each in found(folder)]
 
 
 def test_a_taken_port_is_told_with_who_has_it(folder: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from thingtank.stores.history_interface import Compacted, HistoryStats
 from thingtank.stores.rows import Deletion, Overlay, Rows
 from thingtank.tank.datapoints import AT_US_MIN, Bucket, Datapoint, text_of
+from thingtank.tank.errors import StorageFailed
 
 Values = dict[int, dict[int, str]]
 
@@ -84,6 +85,8 @@ class MemoryHistory:
         origin_us: int,
         limit: int,
         overlay: Overlay | None,
+        *,
+        is_as_written: bool = True,
     ) -> dict[int, list[Bucket]]:
         found = {}
         whole = self.read(stream_ids, start_us, end_us, 10**9, False, overlay)
@@ -97,6 +100,9 @@ class MemoryHistory:
 
     def compact(self, until_us: int, periods_max: int = 1_000_000) -> Compacted:
         return Compacted(0, 0)
+
+    def adopt(self) -> None:
+        raise StorageFailed("there is no bucket")
 
     def interrupt(self) -> None:
         pass

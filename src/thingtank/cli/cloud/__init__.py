@@ -4,7 +4,15 @@ import click
 
 from thingtank.cli.cloud.check import check
 from thingtank.cli.cloud.cluster import cluster
+from thingtank.cli.cloud.database import database
+from thingtank.cli.cloud.deploy import deploy
+from thingtank.cli.cloud.group import destroy, scale, status
+from thingtank.cli.cloud.instance import instance
 from thingtank.cli.cloud.local import local
+from thingtank.cli.cloud.queue import queue
+from thingtank.cli.cloud.stream import stream
+from thingtank.cli.cloud.table import table
+from thingtank.cli.cloud.upload import upload
 
 
 @click.group()
@@ -15,5 +23,8 @@ def cloud() -> None:
     """
 
 
-for command in (check, local, cluster):
+for command in (
+    check, local, instance, deploy, status, scale, destroy, upload, database, table, stream,
+    queue, cluster,
+):  # fmt: skip
     cloud.add_command(command)

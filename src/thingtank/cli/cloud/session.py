@@ -65,13 +65,14 @@ def aws_clients(data: Path, file: Path | None, sets: tuple[str, ...]) -> Iterato
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Say in a sentence what AWS refused."""
+    """Say in a sentence what AWS refused, or why it could not be asked."""
     from thingtank.aws.clients import AwsMissing
     from thingtank.aws.failures import FailureKind, classify, is_aws_failure
+    from thingtank.cloud.errors import NotDone
 
     try:
         yield
-    except AwsMissing as error:
+    except (AwsMissing, NotDone) as error:
         raise Refusal(str(error)) from None
     except Exception as error:
         if not is_aws_failure(error):

@@ -1,171 +1,94 @@
-"""SockJS at `/sockjs` on a port of its own: what Xively's JavaScript library asks for first.
+"""The port of SockJS: what speaks it is loaded when the first client comes.
 
-The protocol and its fallbacks are the libraries' sockjs and aiohttp; here a session of theirs
-becomes a peer of ours.
-
-Source: xively-js, `SocketTransport` (port 8082, path `/sockjs`).
+aiohttp is a fifth of what a server computes as it starts, and 20 MB, and few servers need it.
 """
 
 import asyncio
-from typing import Any
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
-import structlog
-from aiohttp import web
-from sockjs import MsgType, SessionManager, SockjsMessage, add_endpoint
+from thingtank.doors.xively.sockets import SocketDoor
 
-from thingtank.doors.xively.sockets import SocketDoor, SocketSession
-from thingtank.doors.xively.sockjs_session import MeasuredSession
+if TYPE_CHECKING:
+    from thingtank.doors.xively.sockjs_app import SockJsApp
 
-log = structlog.get_logger()
-
-HEARTBEAT_S = 25
-DISCONNECT_S = 10  # between two polls
-STOP_S_MAX = 1.0
-PREFLIGHT_S = 86_400  # for how long a browser need not ask again
-_PREFIX = "/sockjs"
+_APP = "thingtank.doors.xively.sockjs_app"
 
 
-class SockJsPeer:
-    """The other side of one session."""
+class _Early(asyncio.Protocol):
+    """A connection that waits for the application; of what it says the first piece is read."""
 
-    def __init__(self, session: MeasuredSession) -> None:
-        self._session = session
-        self.readable = asyncio.Event()
-        self.readable.set()
-        self.held_count = 0  # messages, each in a request of its own, that wait until we read on
-        request = session.request
-        self.address: str = (request.remote or "") if request is not None else ""
+    def __init__(self, early: "set[_Early]") -> None:
+        self._early = early
+        self._transport: asyncio.Transport | None = None
+        self._said = b""
 
-    def send(self, message: bytes) -> None:
-        """Queue one message for the session's transport; nothing after the end."""
-        if self._session.is_open and not self._session.expired:
-            self._session.send(message.decode())
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._early.add(self)
 
-    def unread_bytes(self) -> int:
-        """How much was queued and not taken yet, by characters."""
-        return self._session.waiting_chars
+    def data_received(self, data: bytes) -> None:
+        assert self._transport is not None
+        self._said += data
+        self._transport.pause_reading()
 
-    def pause(self) -> None:
-        """Read no more for now."""
-        self.readable.clear()
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._early.discard(self)
 
-    def resume(self) -> None:
-        """Read on."""
-        self.readable.set()
-
-    def close(self) -> None:
-        """End the session, what was queued first."""
-        self._session.close(1008, "Policy violation")
-
-    def abort(self) -> None:
-        """End the session at once; what was not taken yet is dropped."""
-        self._session.drop_waiting()
-        self.close()
-        self.readable.set()  # whoever waits to be read finds that it is over
-        request = self._session.request
-        if request is not None and request.transport is not None:
-            request.transport.abort()  # or what it does not read would hold up the end
+    def hand_on(self, protocol: asyncio.Protocol) -> None:
+        """Let `protocol` go on, as if the connection had just been made."""
+        assert self._transport is not None
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        if self._said:
+            protocol.data_received(self._said)
+            self._transport.resume_reading()
 
 
 class SockJsPort:
-    """The listening port."""
+    """Listens, and hands each connection to the application.
+
+    Attributes:
+        port: the number, once it listens.
+    """
 
     def __init__(self, door: SocketDoor) -> None:
         self._door = door
-        self._sessions: dict[str, tuple[SockJsPeer, SocketSession]] = {}
-        self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
+        self._app: SockJsApp | None = None
+        self._make_protocol: Callable[[], asyncio.Protocol] | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self._early: set[_Early] = set()
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
         """Listen; raises OSError when the port is taken."""
-        app = web.Application(client_max_size=self._door.tank.limits.request_bytes_max)
-        manager = SessionManager("xively", app, self._handle, HEARTBEAT_S, DISCONNECT_S)
-        manager.factory = MeasuredSession
-        add_endpoint(
-            app,
-            self._handle,
-            name=manager.name,
-            prefix=_PREFIX,
-            manager=manager,
-            sockjs_cdn="",  # the page of the iframe transports loads nothing from elsewhere
-            cookie_needed=False,
-        )
-        app.router.add_route("OPTIONS", _PREFIX + "{rest:.*}", _answer_preflight)
-        app.on_response_prepare.append(_let_any_page_read)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_S_MAX)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._protocol, host, port, backlog=128)
+        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Close the port and all sessions."""
-        for peer, session in list(self._sessions.values()):
-            session.end()
-            peer.close()
-        self._sessions.clear()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._server is not None:
+            self._server.close()
+        if self._loading is not None:
+            await self._loading
+        if self._app is not None:
+            await self._app.stop()
 
-    async def _handle(
-        self, manager: SessionManager, session: MeasuredSession, message: SockjsMessage
-    ) -> None:
-        if message.type == MsgType.OPEN:
-            self._begin(session)
-        elif message.type == MsgType.MESSAGE:
-            await self._receive(session, message.data)
-        elif message.type in (MsgType.CLOSE, MsgType.CLOSED):
-            peer, conversation = self._sessions.pop(session.id, (None, None))
-            if peer is not None and conversation is not None:
-                conversation.end()
-                peer.readable.set()
+    def _protocol(self) -> asyncio.Protocol:
+        if self._make_protocol is not None:
+            return self._make_protocol()
+        if self._loading is None:
+            self._loading = asyncio.create_task(self._load())
+        return _Early(self._early)
 
-    async def _receive(self, session: MeasuredSession, data: Any) -> None:
-        while True:
-            peer, conversation = self._sessions.get(session.id, (None, None))
-            if peer is None or conversation is None or not session.is_open:
-                return
-            if peer.readable.is_set():
-                conversation.receive_message(str(data).encode("utf-8", "replace"))
-                return
-            if peer.held_count >= self._door.settings.requests_max:
-                log.info("sockjs_session_asks_too_much", address=peer.address)
-                peer.abort()
-                return
-            peer.held_count += 1
-            try:
-                await peer.readable.wait()
-            finally:
-                peer.held_count -= 1
-
-    def _begin(self, session: MeasuredSession) -> None:
-        if len(self._sessions) >= self._door.settings.connections_max:
-            log.warning("sockjs_sessions_full", sessions_max=self._door.settings.connections_max)
-            session.close(1013, "Try again later")
-            return
-        peer = SockJsPeer(session)
-        self._sessions[session.id] = (peer, self._door.session(peer, "xively_websocket"))
-
-
-async def _let_any_page_read(request: web.Request, response: web.StreamResponse) -> None:
-    """Allow pages from elsewhere (CORS), as on the HTTP door: no cookie means anything here.
-
-    SockJS clients ask with credentials, and then `*` is not an answer that browsers take.
-    """
-    origin = request.headers.get("Origin")
-    if origin is None:
-        return
-    response.headers["Access-Control-Allow-Origin"] = origin
-    response.headers["Access-Control-Allow-Credentials"] = "true"
-    response.headers["Vary"] = "Origin"
-
-
-async def _answer_preflight(request: web.Request) -> web.Response:
-    asked = request.headers.get("Access-Control-Request-Headers", "")
-    headers = {
-        "Access-Control-Allow-Methods": "OPTIONS, GET, POST",
-        "Access-Control-Max-Age": str(PREFLIGHT_S),
-    }
-    if asked:
-        headers["Access-Control-Allow-Headers"] = asked
-    return web.Response(status=204, headers=headers)
+    async def _load(self) -> None:
+        """Load the application beside the loop, and give it those that wait for it."""
+        module = await asyncio.to_thread(importlib.import_module, _APP)
+        self._app = cast("SockJsApp", module.SockJsApp(self._door))
+        self._make_protocol = await self._app.start()
+        for connection in self._early:
+            connection.hand_on(self._make_protocol())
+        self._early.clear()

@@ -1,5 +1,6 @@
 """Who clients are and what they may do, as far as the broker must know."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
@@ -37,8 +38,23 @@ class KeptPrincipals(Protocol):
 class Witness(Protocol):
     """Sees what becomes of packets, as far as somebody may want to know later."""
 
-    def refused_publish(self, session: "Session", topic: str, packet: "Publish") -> None:
-        """A client may not publish to a topic."""
+    def notes_publish(self, topic: str) -> bool:
+        """Whether it wants to hear of what is taken, too, that is published to a topic.
+
+        It costs what passes such messages on at once; topics that others own are told by these.
+        """
+
+    def answered_publish(
+        self, session: "Session", topic: str, packet: "Publish", code: ReasonCode
+    ) -> bool:
+        """A client's message was taken or refused, by this code of PUBACK.
+
+        Returns:
+            Whether it wants to hear of the next one that is taken; else `when_rested` is called.
+        """
+
+    def when_rested(self, go_on: Callable[[], object]) -> None:
+        """Have `go_on` called once it wants to hear of messages again."""
 
     def answered_subscribe(
         self, session: "Session", subscription: "Subscription", code: ReasonCode

@@ -4,6 +4,7 @@ Source: MQTT 5, 3.3 to 3.7, 4.3 and 4.6; MQTT 3.1.1, the same.
 """
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from thingtank.protocols.mqtt.acks import Ack, OwnMessage
@@ -30,7 +31,8 @@ class Inbound:
     """Made when a client publishes for the first time.
 
     Attributes:
-        routes: of topics that it may publish to, by their octets.
+        routes: of topics that it may publish to, by their octets. What is plain is passed on by
+            them at once, so those of topics that a witness listens to are kept apart.
         rights_epoch: of the broker, when that was asked.
         waiting: acknowledgements, the first first; others must not come before them.
     """
@@ -39,6 +41,7 @@ class Inbound:
         "_aliases",
         "_broker",
         "_connection",
+        "_noted",
         "_repeats",
         "_session",
         "_unacked_count",
@@ -52,6 +55,7 @@ class Inbound:
         self._session = session
         self._broker = connection.broker
         self.routes: dict[bytes, Route] = {}
+        self._noted: dict[bytes, Route] = {}
         self.rights_epoch = self._broker.rights_epoch
         self.waiting: deque[Ack | OwnMessage] = deque()
         self._aliases: dict[int, bytes] = {}
@@ -83,7 +87,8 @@ class Inbound:
         if route is None:
             self._answer(packet, ReasonCode.NOT_AUTHORIZED)
             if broker.witness is not None:
-                broker.witness.refused_publish(session, octets.decode(), packet)
+                topic = octets.decode()
+                broker.witness.answered_publish(session, topic, packet, ReasonCode.NOT_AUTHORIZED)
             return
         expiry_s = properties.message_expiry_interval
         message = Message(
@@ -112,11 +117,13 @@ class Inbound:
             waits = is_kept or session.is_persistent or route.may_keep
             self._answer(packet, reason, waits=waits)
             broker.distribute(route, message, session)
-            return
-        is_kept |= broker.distribute(route, message, session)
-        if route.is_empty and not reason:
-            reason = ReasonCode.NO_MATCHING_SUBSCRIBERS
-        self._answer(packet, reason, waits=is_kept)
+        else:
+            is_kept |= broker.distribute(route, message, session)
+            if route.is_empty and not reason:
+                reason = ReasonCode.NO_MATCHING_SUBSCRIBERS
+            self._answer(packet, reason, waits=is_kept)
+        if octets in self._noted:
+            self._note(octets, packet, reason)
 
     def _topic_of(self, packet: Publish) -> bytes:
         """The topic name, which a topic alias may stand for (3.3.2.3.4)."""
@@ -170,24 +177,39 @@ class Inbound:
             raise ProtocolError(f"packet id {packet.packet_id} a third time (4.4)")
         self._repeats[packet.packet_id] = mark
 
+    def _note(self, octets: bytes, packet: Publish, reason: ReasonCode) -> None:
+        """Tell the witness; while it has heard enough, messages pass as fast as others."""
+        witness = self._broker.witness
+        assert witness is not None, "it wants to hear of this topic"
+        route = self._noted[octets]
+        if witness.answered_publish(self._session, route.topic, packet, reason):
+            return
+        del self._noted[octets]
+        _remember(self.routes, octets, route)
+        witness.when_rested(partial(self.routes.pop, octets, None))
+
     def _allowed_route(self, octets: bytes) -> "Route | None":
         broker = self._broker
         if self.rights_epoch != broker.rights_epoch:
             self.rights_epoch = broker.rights_epoch
             self.routes.clear()
-        route = self.routes.get(octets)
+            self._noted.clear()
+        route = self.routes.get(octets) or self._noted.get(octets)
         if route is None:
             route = self._find_route(octets)
             # Who owns a topic asks for each message: keys expire.
             is_asked = route.intake is None or route.is_of_one
             if is_asked and not broker.may_publish(self._session, route.topic):
                 return None
-            if len(self.routes) >= _ROUTES_MAX:
-                self.routes.clear()
-            self.routes[octets] = route
+            is_noted = route.intake is None and self._is_noted(route.topic)
+            _remember(self._noted if is_noted else self.routes, octets, route)
         if route.version != broker.version:
             broker.find_receivers(route)
         return route
+
+    def _is_noted(self, topic: str) -> bool:
+        witness = self._broker.witness
+        return witness is not None and witness.notes_publish(topic)
 
     def _find_route(self, octets: bytes) -> "Route":
         broker = self._broker
@@ -296,6 +318,12 @@ class Inbound:
             ack.release()
         if self._connection.is_held and self._unacked_count < self._broker.bounds.receive_maximum:
             self._connection.go_on()
+
+
+def _remember(routes: "dict[bytes, Route]", octets: bytes, route: "Route") -> None:
+    if len(routes) >= _ROUTES_MAX:
+        routes.clear()
+    routes[octets] = route
 
 
 def _not_told(reason: ReasonCode) -> None:

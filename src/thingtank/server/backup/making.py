@@ -1,7 +1,9 @@
 """Makes a backup: from the copies that an instance writes to a complete file."""
 
+import contextlib
 import datetime
 import shutil
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +17,15 @@ from thingtank.server.backup.package import (
 )
 from thingtank.server.backup.parts import CannotBackUp, Copied
 from thingtank.server.backup.whole_files import write_file
+from thingtank.server.config import FILE_NAME as SETTINGS
+from thingtank.server.hooks.signing_key import FILE_NAME as SIGNING_KEY
+from thingtank.server.secret import FILE_NAME as SECRET
+from thingtank.web.database.url import (
+    DATABASE_FILE,
+    BadDatabaseUrl,
+    DatabaseSource,
+    database_of,
+)
 
 
 def default_name(now: datetime.datetime) -> str:
@@ -24,17 +35,26 @@ def default_name(now: datetime.datetime) -> str:
 
 def sizes_of(folder: Path) -> tuple[int, int]:
     """What copies of a data folder take at most, in bytes: of files, and by links to others."""
-    copied_bytes = sum(
-        path.stat().st_size
-        for path in folder.iterdir()
-        if path.is_file() and path.name.startswith(("hot.duckdb", *_names(folder)))
-    )
+    copied = {path for kept in _kept_files(folder) for path in kept.parent.glob(f"{kept.name}*")}
     linked = (path for path in (folder / "cold").rglob("*") if path.is_file())
-    return copied_bytes, sum(path.stat().st_size for path in linked)
+    return _bytes_of(copied), _bytes_of(linked)
 
 
-def _names(folder: Path) -> list[str]:
-    return [path.name for path in folder.glob("*.sqlite3")]
+def _kept_files(folder: Path) -> Iterator[Path]:
+    """What is copied, by whose names those of their logs begin."""
+    yield from folder.glob("*.sqlite3")
+    for name in ("hot.duckdb", SECRET, SIGNING_KEY, SETTINGS, DATABASE_FILE):
+        yield folder / name
+    with contextlib.suppress(FileNotFoundError, BadDatabaseUrl):
+        # The directory's may have another name, or be further below.
+        noted = DatabaseSource((folder / DATABASE_FILE).read_text().strip())
+        file = Path(database_of(noted, folder).settings["NAME"])
+        if file.is_relative_to(folder):
+            yield file
+
+
+def _bytes_of(files: Iterable[Path]) -> int:
+    return sum(path.stat().st_size for path in files)
 
 
 def check_room(folder: Path, target: Path | None) -> None:
@@ -71,7 +91,7 @@ def make_manifest(parts: Path, copied: Copied, progress: Progress) -> Manifest:
         if not may_hold(each.path):
             raise CannotBackUp(f"a backup cannot hold a file called {each.path!r}; rename it")
     made_at = now.replace("+00:00", "Z")
-    return Manifest(FORMAT, version("thingtank"), made_at, files, copied.database)
+    return Manifest(FORMAT, version("thingtank"), made_at, files, copied.database, copied.cold)
 
 
 def pack(parts: Path, manifest: Manifest, target: Path, progress: Progress) -> int:

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from thingtank.net.identity.secret_sources import SecretSource, UnreadableSecret
+from thingtank.server.config import setting
 from thingtank.server.doctor.findings import Finding, Patient, ok, problem, warning
 from thingtank.server.secret import FILE_NAME as SECRET
 from thingtank.server.secret import SECRET_BYTES, is_in_use
 
 _PRIVATE = stat.S_IRWXG | stat.S_IRWXO
+_TRAVERSABLE = stat.S_IXGRP | stat.S_IXOTH
 # What documents and examples have, and what is tried first.
 _KNOWN_SECRETS = frozenset(
     (
@@ -75,6 +77,7 @@ def _open_doors(patient: Patient) -> Iterator[Finding]:
 def check_secrets(patient: Patient) -> Iterator[Finding]:
     """Secrets that are none, cannot be read, or are left open."""
     yield from _instance_secret(patient.folder)
+    yield from _settings_file(patient)
     weak = [*_weak_secrets(patient)]
     yield from weak
     if not weak:
@@ -104,7 +107,26 @@ def _instance_secret(folder: Path) -> Iterator[Finding]:
         yield problem("secrets.instance", f"{path} is not random, so that anybody may guess it",
                       "begin a new folder; keys of this one are not safe")  # fmt: skip
     else:
-        yield ok("secrets.instance", "secret.key is there")
+        yield ok("secrets.instance", f"{SECRET} is there")
+
+
+def _settings_file(patient: Patient) -> Iterator[Finding]:
+    """A file of settings that holds secrets is one."""
+    file, config = str(patient.file), patient.config
+    values = {name: setting(config, name) for name, at in patient.sources.items() if at == file}
+    named = [name for name, value in values.items() if _holds_secret(value)]
+    text = _open_to_others(patient.file)
+    if named and text and patient.file.absolute().parent.stat().st_mode & _TRAVERSABLE:
+        yield problem(
+            "secrets.file",
+            f"{text}, and holds secrets: {', '.join(named)}",
+            f"chmod 600 {shlex.quote(file)}",
+        )
+
+
+def _holds_secret(value: object) -> bool:
+    """Whether a setting has a secret in it, and not only the place of one."""
+    return "…" in repr(value)  # what stands for one wherever settings are shown
 
 
 def _weak_secrets(patient: Patient) -> Iterator[Finding]:
@@ -116,6 +138,8 @@ def _weak_secrets(patient: Patient) -> Iterator[Finding]:
         for principal in realm.principals:
             sources.append((f"the ticket of WAMP's {principal.authid}", principal.ticket))
             sources.append((f"the secret of WAMP's {principal.authid}", principal.secret))
+    if config.database.file:
+        sources.append(("the URL of the database", config.database))
     metrics = config.metrics
     if metrics.token_file or metrics.token_variable:
         token = SecretSource(file=metrics.token_file, environment=metrics.token_variable)

@@ -6,9 +6,11 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from thingtank.aws.addresses import is_s3
 from thingtank.server.backup.last import find_last
 from thingtank.server.backup.parts import is_unfinished
 from thingtank.server.doctor.findings import Finding, Patient, ok, problem, warning
+from thingtank.server.secret import has_secret
 
 BACKUP_DAYS_MAX = 7
 _MENDS = "see the log of the server, and what the disk checks say"
@@ -59,7 +61,7 @@ def _damage(path: Path) -> str:
 
 def check_backup(patient: Patient) -> Iterator[Finding]:
     """When the last one was made."""
-    if not (patient.folder / "secret.key").exists():
+    if not has_secret(patient.folder):
         return  # nothing to back up yet
     last = find_last(patient.folder)
     remedy = f"make one: thingtank backup FOLDER --data {patient.folder}"
@@ -69,7 +71,7 @@ def check_backup(patient: Patient) -> Iterator[Finding]:
     made = datetime.datetime.fromisoformat(last.made_at)
     days = (datetime.datetime.now(datetime.UTC) - made).days
     text = f"the last was made {last.made_at}: {last.file}"
-    if not Path(last.file).exists():
+    if not is_s3(last.file) and not Path(last.file).exists():
         yield warning("backup", f"{text}, which is not there any more",
                       "see that it was carried to a safe place, or make another")  # fmt: skip
     elif days > BACKUP_DAYS_MAX:

@@ -8,6 +8,7 @@ from thingtank.server.config import FILE_NAME, BadSettings, Config, Loaded, load
 from thingtank.server.doctor.access_checks import check_openness, check_permissions, check_secrets
 from thingtank.server.doctor.certificate_checks import check_certificate
 from thingtank.server.doctor.data_checks import check_backup, check_data
+from thingtank.server.doctor.database_checks import check_database_server
 from thingtank.server.doctor.disk_checks import check_disk
 from thingtank.server.doctor.findings import Check, Finding, Level, Patient, problem
 from thingtank.server.doctor.machine_checks import check_clock, check_limits, check_versions
@@ -26,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     check_certificate,
     check_ports,
     check_data,
+    check_database_server,
     check_backup,
 )
 
@@ -46,14 +48,17 @@ def examine(
         addresses: of the doors of the server that runs; None while none does.
         checks: what that server says of itself.
     """
+    file = file or folder / FILE_NAME
     try:
-        loaded = load_config(file or folder / FILE_NAME, environment, sets)
+        loaded = load_config(file, environment, sets)
     except BadSettings as error:
         yield problem(
             "settings.values", str(error), "mend it: docs/reference/settings.md has all of them"
         )
         loaded = Loaded(Config(), {})  # the rest is looked at as if there were none
-    patient = Patient(folder, loaded.config, loaded.sources, environment, addresses, checks or {})
+    patient = Patient(
+        folder, file, loaded.config, loaded.sources, environment, addresses, checks or {}
+    )
     for check in CHECKS:
         try:
             yield from check(patient)

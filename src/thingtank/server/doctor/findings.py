@@ -38,12 +38,14 @@ class Patient(msgspec.Struct, frozen=True):
 
     Attributes:
         folder: the data folder, which may not be there yet.
+        file: of settings, which need not be there.
         sources: where settings that are no defaults came from, by name.
         addresses: of the doors of the server that runs on the folder; None while none does.
         checks: that server's own checks of its readiness.
     """
 
     folder: Path
+    file: Path
     config: Config
     sources: Mapping[str, str] = {}
     environment: Mapping[str, str] = {}

@@ -7,7 +7,8 @@ import msgspec
 
 from thingtank.server.monitoring.readers import Readers
 from thingtank.server.monitoring.readiness import Phase, Readiness
-from thingtank.server.monitoring.samples import Sample, Samples
+from thingtank.server.monitoring.sample import Sample
+from thingtank.server.monitoring.samples import Samples
 
 PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 _FAILING = "the archive or the outbox cannot use its files; what comes waits, and the log says why"

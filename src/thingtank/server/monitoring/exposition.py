@@ -17,7 +17,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from thingtank.server.monitoring.families import FAMILIES, Family
-from thingtank.server.monitoring.samples import Sample
+from thingtank.server.monitoring.sample import Sample
 from thingtank.stores.histogram import Histogram
 
 _KINDS: dict[str, Callable[..., Metric]] = {

@@ -27,6 +27,24 @@ class Family(msgspec.Struct, frozen=True):
 
 _OUTCOMES = "ok, refused, failed"
 
+_ENGINE = {"engine": "what rules send to: sql, …"}
+_SINKS = (
+    Family("thingtank_sink_rules", "gauge", "Rules that send values on.", {
+        **_ENGINE, "state": "working, waiting, failing, stuck, full, paused"}),
+    Family("thingtank_sink_items", "counter", "What became of items of sinks.", {
+        **_ENGINE, "outcome": "delivered, retried, dead"}),
+    Family("thingtank_sink_failures", "counter", "Calls of sinks that failed, whole or in part.", {
+        **_ENGINE, "kind": "unreachable, throttled, credentials, not_allowed, missing, …"}),
+    Family("thingtank_sink_behind_batches", "gauge",
+        "Batches of the journal that the rule of each kind that is most behind has to settle.",
+        _ENGINE),
+    Family("thingtank_sink_behind_seconds", "gauge",
+        "For how long the oldest of them has been waiting.", _ENGINE),
+    Family("thingtank_sink_batches_missed", "counter",
+        "Batches that the journal could not keep for a rule.", _ENGINE),
+    Family("thingtank_sink_dead_letters", "gauge", "Dead letters of sinks.", _ENGINE),
+)  # fmt: skip
+
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
@@ -106,6 +124,18 @@ FAMILIES: dict[str, Family] = {
         Family("thingtank_archive_bytes", "gauge", "Size of the archive.", {"tier": "hot, cold"}),
         Family("thingtank_archive_segments", "gauge", "Parquet files of the cold tier that count."),
         Family(
+            "thingtank_archive_bucket_bytes",
+            "gauge",
+            "What the cold tier's bucket has, with what it keeps for backups; and what of that is"
+            " on this disk as well.",
+            {"place": "bucket, disk"},
+        ),
+        Family(
+            "thingtank_archive_bucket_waiting_files",
+            "gauge",
+            "Files that are to go to the cold tier's bucket, and are on this disk only.",
+        ),
+        Family(
             "thingtank_disk_free_bytes", "gauge", "What is free on the disk of the data folder."
         ),
         Family(
@@ -133,6 +163,7 @@ FAMILIES: dict[str, Family] = {
             "counter",
             "Batches of which one trigger at least missed some values.",
         ),
+        *_SINKS,
         Family("thingtank_mqtt_sessions", "gauge", "MQTT sessions, those of absent clients too."),
         Family("thingtank_mqtt_subscriptions", "gauge", "Subscriptions of MQTT sessions."),
         Family("thingtank_mqtt_retained_messages", "gauge", "Retained messages of MQTT."),

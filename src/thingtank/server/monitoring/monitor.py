@@ -15,6 +15,10 @@ from thingtank.server.monitoring.readiness import Phase, Readiness
 from thingtank.server.monitoring.samples import Counts, Doors, Samples
 
 
+class DatabaseLost(Exception):
+    """Another Thing Tank has the database. The message is a sentence for people."""
+
+
 class Monitor:
     """From before the first door opens until after the last is closed.
 
@@ -65,13 +69,18 @@ class Monitor:
             await opened.outbox.place("")  # raises where the file cannot be read
             return not opened.tank.trigger_service.is_failing
 
+        async def database() -> bool:
+            if opened.database_lock.why_lost:
+                raise DatabaseLost(opened.database_lock.why_lost)
+            return await _database_answers()
+
         async def doors() -> bool:
             return self.readiness.phase is Phase.RUNNING
 
         add("journal", journal)
         add("archive", archive)
         add("outbox", outbox)
-        add("database", _database_answers)
+        add("database", database)
         add("doors", doors)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,26 +15,20 @@ from thingtank.doors.wamp.door import WampDoor
 from thingtank.server.backup.last import find_last
 from thingtank.server.data_folder import OpenFolder
 from thingtank.server.monitoring.loop_lag import LoopLag
+from thingtank.server.monitoring.sample import Sample
+from thingtank.server.monitoring.sink_samples import of_sinks
 from thingtank.server.triggers.start import AtWork
 from thingtank.stores.embedded_archive import ArchiveStats
-from thingtank.stores.histogram import Histogram
 from thingtank.tank.deliveries import DeliveryState
 from thingtank.tank.errors import Unavailable
 from thingtank.tank.events import TriggerFired
 from thingtank.tank.interfaces import DeviceQuery
+from thingtank.tank.sinks import SinkStatus
 
 KEPT_S = 10.0  # what has to be read from disk is read so often at most
 
 Counts = dict[str, Callable[[], int]]  # by door; a door adds its own as it opens
 Found = TypeVar("Found")
-
-
-class Sample(NamedTuple):
-    """One value of a family; a histogram's are its buckets."""
-
-    family: str
-    value: float | Histogram
-    labels: Mapping[str, str] = {}
 
 
 class FromDisk(NamedTuple):
@@ -79,6 +73,7 @@ class Samples:
         self._reading = asyncio.Lock()
         self.doors: Doors | None = None
         self.at_work: AtWork | None = None
+        self.sinks: Callable[[], Sequence[SinkStatus]] = tuple
         opened.tank.bus.react(TriggerFired, self._count_firing)
 
     def _count_firing(self, event: TriggerFired) -> None:
@@ -95,6 +90,7 @@ class Samples:
         samples += self._of_disk()
         if self.at_work is not None:
             samples += _of_triggers(self.at_work, self._fired_count)
+        samples += of_sinks(self.sinks())
         if self.doors is not None:
             samples += _of_doors(self.doors)
         return samples
@@ -141,6 +137,14 @@ class Samples:
                 yield Sample("thingtank_archive_datapoints", rows, {"tier": tier})
                 yield Sample("thingtank_archive_bytes", size_bytes, {"tier": tier})
             yield Sample("thingtank_archive_segments", archive.segment_count)
+            if archive.bucket is not None:
+                for place, count in (
+                    ("bucket", archive.bucket.bytes),
+                    ("disk", archive.bucket.cached_bytes),
+                ):
+                    yield Sample("thingtank_archive_bucket_bytes", count, {"place": place})
+                waiting_count = archive.bucket.waiting_count
+                yield Sample("thingtank_archive_bucket_waiting_files", waiting_count)
         if outbox is not None:
             for state in DeliveryState:
                 yield Sample("thingtank_outbox_deliveries", outbox.get(state, 0), {"state": state})

@@ -76,6 +76,7 @@ OPERATIONS: dict[str, tuple[type[msgspec.Struct], Operation]] = {
     "batch.schedule_run": (batch.OneSchedule, batch.run),
     "archive.stats": (Nothing, archive.stats),
     "archive.compact": (Nothing, archive.compact),
+    "archive.adopt": (Nothing, archive.adopt),
     "archive.retention": (archive.AskRetention, archive.retention),
     "archive.export_batch": (transfer.ExportBatch, transfer.export_batch),
     "archive.import_batch": (transfer.ImportBatch, transfer.import_batch),

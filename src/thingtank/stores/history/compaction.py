@@ -18,6 +18,7 @@ day begins a new file. A file never holds hours of a day that has another one.
 """
 
 import contextlib
+import secrets
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -26,6 +27,7 @@ from typing import Any, NamedTuple
 import duckdb
 import structlog
 
+from thingtank.stores.history.cold_files import ColdFiles
 from thingtank.stores.history.database import Database, fetch_one, run
 from thingtank.stores.history.segments import (
     DAY_US,
@@ -95,9 +97,10 @@ _ROLLUP_GROUP_ROWS = 16_384
 class Compactor:
     """Compacts one store; `run` is called by one thread at a time."""
 
-    def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
+    def __init__(self, database: Database, folder: Path, files: ColdFiles, clock: Clock) -> None:
         self._database = database
         self._folder = folder
+        self._files = files
         self._clock = clock
         self._forgotten: list[tuple[float, Path]] = []
         self.running: Period | None = None
@@ -230,7 +233,9 @@ class Compactor:
     def _write(self, period: Period, shared_rows_max: int) -> "_Written":
         """All files of the period, complete on disk; none of them when it raises."""
         folder = self._folder / period.name
-        stem = f"{period.name.replace('=', '-')}-{self._clock.now_us()}"
+        # Never a name that was there before: a bucket keeps what it has under one.
+        unique = f"{self._clock.now_us()}-{secrets.token_hex(4)}"
+        stem = f"{period.name.replace('=', '-')}-{unique}"
         paths = (folder / f"{stem}.parquet", folder / f"{stem}.rollup.parquet")
         drafts = (paths[0].with_suffix(".part"), paths[1].with_suffix(".part"))
         try:
@@ -256,7 +261,9 @@ class Compactor:
                 seq = int(fetch_one(self._connection, "SELECT seq FROM state")[0])
                 replaced = segments_within(self._connection, period)
                 siblings = self._siblings(self._connection, period, replaced, shared_rows_max)
-                facts = self._draft(self._connection, period, seq, replaced, siblings, drafts)
+                needed = [old.file for old in replaced] + [each.rollup for each in siblings]
+                with self._files.held(needed):
+                    facts = self._draft(self._connection, period, seq, replaced, siblings, drafts)
         finally:
             self._connection = None
         rollup = paths[1].relative_to(self._folder).as_posix()
@@ -316,8 +323,9 @@ class Compactor:
         return siblings
 
     def _row_count(self, connection: duckdb.DuckDBPyConnection, name: str) -> int:
-        path = str(self._folder / name)
-        return int(fetch_one(connection, "SELECT num_rows FROM parquet_file_metadata(?)", path)[0])
+        sql = "SELECT num_rows FROM parquet_file_metadata(?)"
+        with self._files.held([name]) as (path,):
+            return int(fetch_one(connection, sql, path)[0])
 
     def _draft(
         self,

@@ -21,6 +21,8 @@ from thingtank.tank.errors import StorageFailed
 # segments: the Parquet files that count, `rollup` being the file of sums that goes with `file`.
 #   Periods never overlap. A segment holds all changes up to through_seq.
 # tombstones: deletions after a segment was written; they hide its rows where seq > through_seq.
+# objects: files of the cold tier that are in a bucket, or on their way there; see
+#   bucket_carrier.py.
 # state: one row. through_seq is the journal's number, seq counts changes of this store.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS hot (
@@ -36,6 +38,9 @@ CREATE TABLE IF NOT EXISTS segments (
 CREATE TABLE IF NOT EXISTS tombstones (
     stream_id INTEGER NOT NULL, start_us BIGINT NOT NULL, end_us BIGINT NOT NULL,
     seq BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS objects (
+    file VARCHAR NOT NULL, size_bytes BIGINT NOT NULL, sha256 VARCHAR NOT NULL,
+    is_there BOOLEAN NOT NULL, gone_us BIGINT);
 CREATE TABLE IF NOT EXISTS state (
     through_seq BIGINT NOT NULL, seq BIGINT NOT NULL);
 INSERT INTO state SELECT 0, 0 WHERE NOT EXISTS (FROM state);

@@ -100,7 +100,7 @@ def _first_at(
 ) -> Int64s:
     """When each step's number was first the wanted one; 0 where that is NaN."""
     rows = np.flatnonzero(numbers == np.repeat(wanted, counts))
-    steps = np.repeat(np.arange(len(counts)), counts)[rows]
+    steps = np.searchsorted(np.cumsum(counts), rows, side="right")
     found = np.zeros(len(counts), dtype=np.int64)
     if len(rows):
         firsts = run_starts(steps)
@@ -149,7 +149,7 @@ def _first_rows(
 ) -> npt.NDArray[np.intp]:
     """The first row of each step that has the wanted number; each step has one."""
     rows = np.flatnonzero(column == np.repeat(wanted, lengths))
-    steps = np.repeat(np.arange(len(lengths)), lengths)[rows]
+    steps = np.searchsorted(np.cumsum(lengths), rows, side="right")
     return rows[run_starts(steps)]
 
 

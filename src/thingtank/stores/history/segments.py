@@ -104,6 +104,12 @@ def read_segments(
     return sorted(starmap(Segment, rows), key=attrgetter("start_us"))
 
 
+def names_in(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """All files that count."""
+    rows = connection.execute("SELECT file, rollup FROM segments").fetchall()
+    return {name for row in rows for name in row}
+
+
 def segments_within(connection: duckdb.DuckDBPyConnection, period: Period) -> list[Segment]:
     """Segments of a period or of parts of it."""
     rows = connection.execute(

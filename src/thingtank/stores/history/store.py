@@ -12,33 +12,58 @@ import duckdb
 
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.stores.folders import link_or_copy
+from thingtank.stores.history.bucket_files import BucketFiles
+from thingtank.stores.history.cold_bucket import ColdBucket
+from thingtank.stores.history.cold_files import ColdFiles, FolderFiles
 from thingtank.stores.history.compaction import Compactor
 from thingtank.stores.history.database import Database, fetch_one
 from thingtank.stores.history.hot import delete_ranges, insert_rows
 from thingtank.stores.history.partials import Partials, buckets_of, joined, summed
-from thingtank.stores.history.segments import HOUR_US, read_segments
+from thingtank.stores.history.segments import HOUR_US, names_in, read_segments
 from thingtank.stores.history.stream_reader import StreamReader
 from thingtank.stores.history_interface import Compacted, HistoryStats
 from thingtank.stores.rows import Deletion, Overlay, Rows
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Bucket, Datapoint
+from thingtank.tank.errors import StorageFailed
 from thingtank.tank.interfaces import Clock
 
 
 class HistoryStore:
     """Implements `stores.history_interface.History`."""
 
-    def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
+    def __init__(self, database: Database, folder: Path, files: ColdFiles, clock: Clock) -> None:
         self._database = database
         self._folder = folder
         self._copying: duckdb.DuckDBPyConnection | None = None
-        self.compactor = Compactor(database, folder, clock)
+        self.files = files
+        self.compactor = Compactor(database, folder, files, clock)
 
     @classmethod
-    def open(cls, folder: Path, settings: ArchiveSettings, clock: Clock) -> "HistoryStore":
-        """Open the store of a data folder, made when missing."""
+    def open(
+        cls,
+        folder: Path,
+        settings: ArchiveSettings,
+        clock: Clock,
+        bucket: ColdBucket | None = None,
+    ) -> "HistoryStore":
+        """Open the store of a data folder, made when missing.
+
+        Args:
+            bucket: where the cold tier's files go; closed with the store.
+
+        Raises:
+            StorageFailed: files are in a bucket, and none is given.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        spill_folder = folder / "spill"
-        store = cls(Database(folder / "hot.duckdb", spill_folder, settings), folder / "cold", clock)
+        database = Database(folder / "hot.duckdb", folder / "spill", settings)
+        cold = folder / "cold"
+        files: ColdFiles
+        if bucket is None:
+            _require_all_here(database, cold)
+            files = FolderFiles(cold)
+        else:
+            files = BucketFiles(database, cold, bucket, settings, clock)
+        store = cls(database, cold, files, clock)
         store.compactor.clean_up()
         return store
 
@@ -77,7 +102,7 @@ class HistoryStore:
         found: dict[int, list[Datapoint]] = {}
         with self._database.snapshot() as connection:
             for stream_id in stream_ids:
-                reader = StreamReader(connection, self._folder, stream_id, overlay)
+                reader = StreamReader(connection, self.files, stream_id, overlay)
                 rows = reader.read(start_us, end_us, limit, newest_first)
                 found |= rows.datapoints()
         return found
@@ -98,26 +123,40 @@ class HistoryStore:
         origin_us: int,
         limit: int,
         overlay: Overlay | None,
+        *,
+        is_as_written: bool = True,
     ) -> dict[int, list[Bucket]]:
         """As `tank.interfaces.Archive.read_buckets`, with the overlay laid over."""
         found: dict[int, list[Bucket]] = {}
         with self._database.snapshot() as connection:
             for stream_id in stream_ids:
-                reader = StreamReader(connection, self._folder, stream_id, overlay)
+                reader = StreamReader(
+                    connection, self.files, stream_id, overlay, is_as_written=is_as_written
+                )
                 parts = _parts(reader, start_us, end_us, interval_us, origin_us)
                 if parts:
                     found[stream_id] = buckets_of(joined(parts), interval_us, origin_us, limit)
         return found
 
     def compact(self, until_us: int, periods_max: int = 1_000_000) -> Compacted:
-        """Move whole periods that end by `until_us` to the cold tier, oldest first."""
-        return self.compactor.run(until_us, periods_max)
+        """Move whole periods that end by `until_us` to the cold tier, oldest first.
+
+        With the last of them, files go to the bucket, if there is one.
+        """
+        compacted = self.compactor.run(until_us, periods_max)
+        if not compacted.left_count:
+            self.files.carry()
+        return compacted
+
+    def adopt(self) -> None:
+        """Have what is in the bucket belong to this folder from now on. Raise StorageFailed."""
+        self.files.adopt()
 
     def copy_to(self, folder: Path) -> None:
         """Write a copy of all to another folder, as of one instant; others go on meanwhile.
 
         Files of the cold tier are the same files there, by hard links, where the disk is the same:
-        nobody ever writes to them again.
+        nobody ever writes to them again. Those that are in a bucket are not copied.
 
         Raises:
             StorageFailed: the database could not be read, or its copy not be written.
@@ -127,13 +166,17 @@ class HistoryStore:
             with self._database.copying(folder / "hot.duckdb") as self._copying:
                 segments = read_segments(self._copying, AT_US_MIN, AT_US_MAX + 1)
                 # At once: what compaction replaces goes away after FORGET_S.
-                for name in {name for each in segments for name in (each.file, each.rollup)}:
-                    link_or_copy(self._folder / name, folder / "cold" / name)
+                named = {name for each in segments for name in (each.file, each.rollup)}
+                wanted = sorted(named - self.files.elsewhere(self._copying))
+                with self.files.held(wanted):
+                    for name in wanted:
+                        link_or_copy(self._folder / name, folder / "cold" / name)
         finally:
             self._copying = None
 
     def interrupt(self) -> None:
         """Break off a compaction under way, from another thread, and begin no more."""
+        self.files.interrupt()
         self.compactor.interrupt()
 
     def interrupt_copy(self) -> None:
@@ -155,7 +198,8 @@ class HistoryStore:
                 " min(first_us), max(last_us) FROM segments",
             )
             rollups = connection.execute("SELECT DISTINCT rollup FROM segments").fetchall()
-            rollup_bytes = sum((self._folder / name).stat().st_size for (name,) in rollups)
+            rollup_bytes = sum(self.files.size_bytes(name) for (name,) in rollups)
+            bucket = self.files.stats(connection)
         firsts = [at_us for at_us in (hot_first, cold[3]) if at_us is not None]
         lasts = [at_us for at_us in (hot_last, cold[4]) if at_us is not None]
         return HistoryStats(
@@ -166,11 +210,27 @@ class HistoryStore:
             segment_count=cold[0],
             oldest_us=min(firsts, default=None),
             newest_us=max(lasts, default=None),
+            bucket=bucket,
         )
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of files and connections."""
+        self.files.close()
         self._database.close()
+
+
+def _require_all_here(database: Database, folder: Path) -> None:
+    """See to it that nothing is only in a bucket that is no longer set. Raise StorageFailed."""
+    with database.snapshot() as connection:
+        rows = connection.execute("SELECT file FROM objects WHERE is_there").fetchall()
+        named = names_in(connection)
+    lost = [name for (name,) in rows if name in named and not (folder / name).exists()]
+    if lost:
+        database.close()
+        raise StorageFailed(
+            f"{len(lost)} files of its archive are in a bucket only: set `archive.cold` to it"
+            f" again, or bring them to {folder} first"
+        )
 
 
 def _deletions_together(changes: Sequence[Rows | Deletion]) -> list[Rows | list[Deletion]]:

@@ -5,7 +5,6 @@ one instant the latest written. What the head's overlay says lies over both.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -13,10 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from thingtank.stores.history.batches import Columns, columns_of, concatenated, sorted_newest
+from thingtank.stores.history.cold_files import ColdFiles
 from thingtank.stores.history.partials import Partials, partials_from
 from thingtank.stores.history.segments import HOUR_US, Segment, floor_sql, read_segments
 from thingtank.stores.rows import Overlay
 from thingtank.tank.arrays import Int64s
+from thingtank.tank.errors import StorageFailed
 
 ROWS_AT_A_TIME = 100_000
 ROWS_AT_ONCE_MAX = 1 << 20  # of a range that is summed; about 60 MB with all that is made of them
@@ -38,12 +39,12 @@ ORDER BY at_us {order} LIMIT {limit}
 # In no order: to sort them takes DuckDB longer than to read them, and mostly they are in order.
 # Texts apart, for the few that have one: an object for each row takes longer.
 _ALL_COLD = """
-SELECT at_us, number, text IS NOT NULL AS has_text FROM read_parquet(?)
+SELECT {columns} FROM read_parquet(?)
 WHERE stream_id = ? AND at_us >= ? AND at_us < ? {skipping} LIMIT {limit}
 """
 _ALL_COLD_TEXTS = """
 SELECT at_us, text FROM read_parquet(?)
-WHERE stream_id = ? AND at_us >= ? AND at_us < ? {skipping} AND text IS NOT NULL
+WHERE stream_id = ? AND at_us >= ? AND at_us < ? {skipping} AND {which}
 """
 _ALL_HOT = """
 SELECT {columns} FROM hot
@@ -59,12 +60,20 @@ class StreamReader:
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
-        cold_folder: Path,
+        files: ColdFiles,
         stream_id: int,
         overlay: Overlay | None,
+        *,
+        is_as_written: bool = True,
     ) -> None:
+        """Read within a snapshot.
+
+        Args:
+            is_as_written: as `tank.interfaces.Archive.read_buckets` has it, for `chunks`.
+        """
+        self._is_as_written = is_as_written
         self._connection = connection
-        self._folder = cold_folder
+        self._files = files
         self._stream_id = stream_id
         self._overlay_rows = _rows_of(stream_id, overlay)
         self._overlay_deletions = disjoint(_deletions_of(stream_id, overlay))
@@ -116,8 +125,8 @@ class StreamReader:
             return None, [(start_us, end_us)]
         dirty = self._dirty_hours(start_us, end_us, segments)
         # The hours are chosen and ordered here: DuckDB takes twice as long when it has to.
-        paths = [str(self._folder / name) for name in dict.fromkeys(s.rollup for s in segments)]
-        found = self._connection.execute(_ROLLUP, [paths, self._stream_id]).fetchnumpy()
+        with self._files.held(list(dict.fromkeys(s.rollup for s in segments))) as paths:
+            found = self._connection.execute(_ROLLUP, [paths, self._stream_id]).fetchnumpy()
         hours = np.asarray(found["hour_us"], dtype=np.int64)
         order = np.argsort(hours, kind="stable")
         hours = hours[order]
@@ -174,11 +183,13 @@ class StreamReader:
 
     def _all_hot(self, start_us: int, end_us: int, rows_max: int) -> list[Columns] | None:
         """All hot rows of a range, those with a text apart; None when more than `rows_max`."""
+        # Each kind is mostly in order by itself: those without a text were written first.
         numbers = self._hot_which("text IS NULL", "at_us, number", start_us, end_us, rows_max)
         if len(numbers.at_us) > rows_max:
             return None
+        text = "text" if self._is_as_written else "CASE WHEN number IS NULL THEN text END AS text"
         texts = self._hot_which(
-            "text IS NOT NULL", "at_us, number, text", start_us, end_us, rows_max
+            "text IS NOT NULL", f"at_us, number, {text}", start_us, end_us, rows_max
         )
         if len(numbers.at_us) + len(texts.at_us) > rows_max:
             return None
@@ -215,11 +226,10 @@ class StreamReader:
         for segment in read_segments(self._connection, start_us, end_us):
             if not segment.stream_id_min <= self._stream_id <= segment.stream_id_max:
                 continue
-            path = str(self._folder / segment.file)
             if hidden := self._hidden_in(segment):
-                yield [path], hidden
+                yield [segment.file], hidden
             else:
-                untouched.append(path)
+                untouched.append(segment.file)
         if untouched:
             yield untouched, []
 
@@ -232,19 +242,41 @@ class StreamReader:
         rows_max: int,
     ) -> Columns | None:
         """All rows of files in a range, in the files' order; None when more than `rows_max`."""
-        asked: list[object] = [files, self._stream_id, start_us, end_us]
-        sql = _ALL_COLD.format(skipping=_skipping(hidden), limit=rows_max + 1)
+        with self._files.held(files) as paths:
+            return self._all_of(paths, start_us, end_us, hidden, rows_max)
+
+    def _all_of(
+        self,
+        paths: list[str],
+        start_us: int,
+        end_us: int,
+        hidden: list[tuple[int, int]],
+        rows_max: int,
+    ) -> Columns | None:
+        asked: list[object] = [paths, self._stream_id, start_us, end_us]
+        columns = "at_us, number"
+        if self._is_as_written:
+            columns += ", text IS NOT NULL AS has_text"
+        sql = _ALL_COLD.format(columns=columns, skipping=_skipping(hidden), limit=rows_max + 1)
         found = self._connection.execute(sql, asked).fetchnumpy()
         rows = self._columns(found)
         if len(rows.at_us) > rows_max:
             return None
-        has_text = np.asarray(found["has_text"], dtype=np.bool_)
+        has_text = (
+            np.asarray(found["has_text"], dtype=np.bool_)
+            if self._is_as_written
+            else np.isnan(rows.numbers)
+        )
         if not has_text.any():
             return rows
-        sql = _ALL_COLD_TEXTS.format(skipping=_skipping(hidden))
+        which = "text IS NOT NULL" if self._is_as_written else "number IS NULL"
+        sql = _ALL_COLD_TEXTS.format(which=which, skipping=_skipping(hidden))
         kept = self._connection.execute(sql, asked).fetchnumpy()
         if not np.array_equal(kept["at_us"], rows.at_us[has_text]):
-            raise RuntimeError("DuckDB gave the same rows in another order")
+            raise StorageFailed(
+                f"datastream {self._stream_id} could not be read: its files gave the same rows in"
+                " another order the second time; ask again"
+            )
         texts = np.full(len(rows.at_us), None, dtype=np.object_)
         texts[has_text] = _texts(kept["text"])
         return rows._replace(texts=texts)
@@ -347,8 +379,9 @@ class StreamReader:
     ) -> Columns:
         order = "DESC" if newest_first else "ASC"
         sql = _COLD.format(order=order, limit=limit, skipping=_skipping(hidden))
-        asked = [str(self._folder / segment.file), self._stream_id, start_us, end_us]
-        return self._columns(self._connection.execute(sql, asked).fetchnumpy())
+        with self._files.held([segment.file]) as (path,):
+            asked = [path, self._stream_id, start_us, end_us]
+            return self._columns(self._connection.execute(sql, asked).fetchnumpy())
 
     def _hiding(self, start_us: int, end_us: int) -> list[tuple[int, int, int]]:
         """Tombstones of the datastream that reach into a range: (start, end, seq)."""

@@ -187,7 +187,8 @@ class DeviceIndex:
                 relevances.append(score / found.score_max)
                 key = title_key(device)[0] if keys is None else keys[place]
                 marks.append(Mark(key, device_id))
-        return DevicePage(devices, len(found.slots), relevances, marks)
+        is_full = len(ids) == query.per_page
+        return DevicePage(devices, len(found.slots), relevances, marks, is_full)
 
     def places(self, query: DeviceQuery) -> Places:
         """Where the devices that a query matches are, on all pages, in no order."""

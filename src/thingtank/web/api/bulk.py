@@ -5,7 +5,8 @@ bounds, and one group commit writes it. What Django REST framework has of it is 
 """
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -26,6 +27,7 @@ from thingtank.tank.actions.bulk import (
 )
 from thingtank.tank.datapoints import value_text
 from thingtank.tank.errors import LimitReached, Unauthenticated
+from thingtank.tank.request_log import SERVERS_OWN
 from thingtank.tank.tank import Tank
 from thingtank.web import tank_access
 from thingtank.web.api.admission import (
@@ -36,6 +38,7 @@ from thingtank.web.api.admission import (
     count_stranger,
     presented,
 )
+from thingtank.web.api.bulk_log import BulkOutcome, BulkRequest, note_bulk
 from thingtank.web.api.parameters import Parameter, read_parameters, truth
 from thingtank.web.problems import (
     BAD_REQUEST,
@@ -69,7 +72,7 @@ PARAMETERS: tuple[Parameter, ...] = (
 Text = str | int | float | bool
 
 
-class _Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+class _Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A datapoint as it comes."""
 
     device: int | str
@@ -90,6 +93,7 @@ class BulkWrites:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
+        request = _request(scope)
         headers = {
             name.decode("latin-1"): text.decode("latin-1") for name, text in scope["headers"]
         }
@@ -98,13 +102,14 @@ class BulkWrites:
             admitted = await self._admit(scope, headers)
             if admitted.allowance is not None:
                 said = allowance_headers(admitted.allowance)
-            count = await self._write(admitted.caller, scope, headers, receive)
+            items = await self._read_items(headers, receive)
+            count = await self._write(admitted.caller, scope, items, request)
         except PeerLeft:
             return
         except Exception as error:  # noqa: BLE001 - the edge: what is a bug is logged
             await _refuse(send, _problem_of(error), said)
             return
-        await _answer(send, HTTPStatus.OK, msgspec.json.encode({"written": count}), said)
+        await _answer(send, HTTPStatus.OK, _written(count), said)
 
     async def _admit(self, scope: Any, headers: dict[str, str]) -> Admitted:
         client = scope.get("client")
@@ -122,17 +127,53 @@ class BulkWrites:
             raise ProblemRaised(Problem(CSRF_FAILED, f"CSRF Failed: {reason}"))
         return await admit_account(self._tank, caller)
 
+    async def _read_items(self, headers: dict[str, str], receive: Any) -> list[_Item]:
+        decode: Callable[[bytes], list[_Item]] = _decoder_of(headers)
+        return decode(await _read(receive, headers, self._tank.limits.request_bytes_max))
+
     async def _write(
-        self, caller: Caller, scope: Any, headers: dict[str, str], receive: Any
+        self, caller: Caller, scope: Any, items: list[_Item], request: BulkRequest
     ) -> int:
-        query = QueryDict(scope["query_string"].decode("latin-1"))
-        terms = read_parameters(query, PARAMETERS)
-        decode = _decoder_of(headers)
-        body = await _read(receive, headers, self._tank.limits.request_bytes_max)
-        points = _points(decode(body), self._tank.clock.now_us())
-        return await record_bulk(
-            self._tank, caller, points, creates_missing=terms["create_missing"]
-        )
+        """Write them, and tell the request log how that went."""
+        tank = self._tank
+        try:
+            terms = read_parameters(QueryDict(scope["query_string"].decode("latin-1")), PARAMETERS)
+            points = _points(items, tank.clock.now_us())
+            count = await record_bulk(tank, caller, points, creates_missing=terms["create_missing"])
+        except Exception as error:
+            note_bulk(tank, request, caller, items, _outcome_of(error, items))
+            raise
+        outcome = BulkOutcome(HTTPStatus.OK, _written(count))
+        note_bulk(tank, request, caller, items, outcome)
+        return count
+
+
+def _request(scope: Any) -> BulkRequest:
+    client = scope.get("client")
+    return BulkRequest(
+        PATH,
+        scope["query_string"],
+        dict(scope["headers"]),
+        str(client[0]) if client else "",
+        time.perf_counter_ns(),
+    )
+
+
+def _written(count: int) -> bytes:
+    return msgspec.json.encode({"written": count})
+
+
+def _outcome_of(error: Exception, items: Sequence[_Item]) -> BulkOutcome:
+    problem = _known_problem(error) or Problem(INTERNAL)
+    if not isinstance(error, BulkRefused):
+        reason = SERVERS_OWN if problem.type is INTERNAL else problem.detail
+        return BulkOutcome(problem.type.status, b"", reason or problem.type.meaning)
+    reasons: dict[int | str, str] = {}
+    for each in error.refusals:
+        reason = f"/{each.index}/{each.member} {each.reason}"
+        reasons.setdefault(items[each.index].device, reason)
+    others = "other datapoints of this request could not be written, so none was"
+    return BulkOutcome(problem.type.status, b"", others, reasons)
 
 
 def _decoder_of(headers: dict[str, str]) -> Any:
@@ -238,6 +279,15 @@ def _detail(errors: Sequence[ItemError]) -> str:
 
 
 def _problem_of(error: Exception) -> Problem:
+    problem = _known_problem(error)
+    if problem is None:
+        log.exception("api_request_failed", method="POST")
+        problem = Problem(INTERNAL)
+    return problem
+
+
+def _known_problem(error: Exception) -> Problem | None:
+    """What to answer; None for what is a bug."""
     if isinstance(error, BulkRefused):
         errors = [ItemError(each.reason, f"/{each.index}/{each.member}") for each in error.refusals]
         return Problem(VALIDATION_FAILED, _detail(errors), errors)
@@ -247,11 +297,7 @@ def _problem_of(error: Exception) -> Problem:
         return Problem(UNAVAILABLE, "finding out who asks takes too long", retry_after_s=5)
     if isinstance(error, SuspiciousOperation):  # a query of very many parameters
         return Problem(BAD_REQUEST)
-    problem = problem_of(error)
-    if problem is None:
-        log.exception("api_request_failed", method="POST")
-        problem = Problem(INTERNAL)
-    return problem
+    return problem_of(error)
 
 
 async def _refuse(send: Any, problem: Problem, said: dict[str, str]) -> None:

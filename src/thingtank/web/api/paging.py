@@ -88,6 +88,8 @@ def page_of(
     found: Sequence[Item],
     terms: Terms,
     place_of: Callable[[Item], tuple[Key, int | str]],
+    *,
+    has_more: bool | None = None,
 ) -> Page[Item]:
     """The page of a list that has been read one item further than it is long.
 
@@ -95,12 +97,13 @@ def page_of(
         found: from the cursor on, at most `page_size` + 1; before the cursor, nearest first, where
             it goes back.
         place_of: what an item is ordered by, and its number or name.
+        has_more: whether the list goes on; None for as `found` tells.
     """
     size: int = terms["page_size"]
     cursor = cursor_of(terms)
     is_back = cursor is not None and cursor.is_back
     items = found[:size][::-1] if is_back else found[:size]
-    has_more = len(found) > size
+    has_more = len(found) > size if has_more is None else has_more
     has_before = has_more if is_back else cursor is not None
     has_after = True if is_back else has_more
     order: str = terms["order"]

@@ -48,7 +48,7 @@ def note(
         _asked(request, device),
         answer.status_code,
         (time.perf_counter_ns() - started_ns) // 1000,
-        _reason(caller, device, reason),
+        reason_for_owner(caller, device, reason),
         shown_body(_sent(request)),
         shown_body(answer.content),
         caller,
@@ -85,7 +85,7 @@ def _sent(request: HttpRequest) -> bytes:
         return b""
 
 
-def _reason(caller: Caller | None, device: Device, reason: str) -> str:
+def reason_for_owner(caller: Caller | None, device: Device, reason: str) -> str:
     """The API tells who may know nothing of a device that there is none; here is why."""
     if not reason or caller is None or caller.account is None or may_know(caller, device):
         return reason

@@ -2,19 +2,14 @@
 
 That a database is this folder's, a row says: what follows from the secret that its keys are sealed
 with. That a folder has a database elsewhere, `database.txt` in it says, so that a command without
-the setting does not begin another directory beside its archive. And while a server runs, it holds
-a lock of the database (PostgreSQL, MySQL, MariaDB): two folders with one secret, as after a copy,
-cannot both write.
+the setting does not begin another directory beside its archive. One process at a time is the
+business of `server_lock`.
 """
 
-import threading
 from pathlib import Path
 
-import structlog
-from django.db import Error, connection
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import connection
 
-from thingtank.web.database.connections import reason_of
 from thingtank.web.database.models import Owner
 from thingtank.web.database.trouble import DatabaseRefused
 from thingtank.web.database.url import (
@@ -25,15 +20,6 @@ from thingtank.web.database.url import (
     Database,
 )
 from thingtank.web.derived_keys import derive_key
-
-log = structlog.get_logger()
-
-_LOCK = 0x7467746B  # any number that others do not use
-
-_TAKE = {
-    "postgresql": ("SELECT pg_try_advisory_lock(%s, hashtext(current_schema()))", [_LOCK]),
-    "mysql": ("SELECT GET_LOCK(CONCAT('thingtank.', MD5(DATABASE())), 0)", []),
-}
 
 
 def tank_name(secret: bytes) -> str:
@@ -112,59 +98,3 @@ def _shown(folder: Path, database: Database) -> str:
         Path(database.settings["NAME"]).resolve() == (folder / DIRECTORY_FILE).resolve()
     )
     return DEFAULT_URL if is_usual else database.shown
-
-
-class ServerLock:
-    """The database's lock, held by a connection of its own until `close`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._connection: BaseDatabaseWrapper | None = None
-        self._turn = threading.Lock()  # it may be closed while it is being renewed
-
-    def take(self) -> None:
-        """Take it. Blocking.
-
-        Raises:
-            DatabaseRefused: another process has it.
-            django.db.Error: the database cannot be asked.
-        """
-        if connection.vendor not in _TAKE:
-            return
-        self._connection = connection.copy()
-        self._connection.inc_thread_sharing()
-        if not self._try():
-            self.close()
-            raise DatabaseRefused(
-                f"{self._database.shown} is in use by another Thing Tank; stop it, or give each a"
-                " database of its own"
-            )
-
-    def renew(self) -> None:
-        """Take it again if the connection was lost, as by a restart of the server. Blocking."""
-        with self._turn:
-            if self._connection is not None:
-                self._renew(self._connection)
-
-    def _renew(self, held: BaseDatabaseWrapper) -> None:
-        try:
-            if held.connection is not None and held.is_usable():
-                return
-            held.close()
-            if not self._try():
-                log.error("database_taken_by_another_tank", database=self._database.shown)
-        except Error as error:
-            log.warning("database_unreachable", reason=reason_of(error))
-
-    def _try(self) -> bool:
-        assert self._connection is not None, "it was taken"
-        with self._connection.cursor() as cursor:
-            cursor.execute(*_TAKE[self._connection.vendor])
-            return bool(cursor.fetchone()[0])
-
-    def close(self) -> None:
-        """Let another process have it."""
-        with self._turn:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None

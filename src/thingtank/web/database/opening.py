@@ -2,13 +2,14 @@
 
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
 from thingtank.web import setup
-from thingtank.web.database.claim import ServerLock, check_claim, claim
+from thingtank.web.database.claim import check_claim, claim
 from thingtank.web.database.mark import read_mark
+from thingtank.web.database.server_lock import ServerLock, is_locked
 from thingtank.web.database.trouble import DatabaseRefused, told
 from thingtank.web.database.url import MONGODB, SQLITE, Database
 
@@ -35,12 +36,24 @@ def open_database(database: Database, folder: Path, secret: bytes) -> ServerLock
     return lock
 
 
-def look_at_database(database: Database, folder: Path, secret: bytes) -> tuple[str, str, str]:
-    """Look whether a database could be opened; change nothing. Blocking.
+class Looked(NamedTuple):
+    """What there is to see of a database.
 
-    Returns:
-        What it is, its version, and what is with its tables: `current`, `to be made`, or
-        `to be brought up to date`.
+    Attributes:
+        kind: as people call it.
+        version: of its server; of SQLite itself.
+        tables: `current`, `to be made`, or `to be brought up to date`.
+        is_in_use: whether another process holds its lock; never of what has none.
+    """
+
+    kind: str
+    version: str
+    tables: str
+    is_in_use: bool
+
+
+def look_at_database(database: Database, folder: Path, secret: bytes) -> Looked:
+    """Look whether a database could be opened; change nothing. Blocking.
 
     Raises:
         DatabaseRefused: it cannot be used, or is another's.
@@ -50,20 +63,18 @@ def look_at_database(database: Database, folder: Path, secret: bytes) -> tuple[s
             _check_transactions(database)
             check_claim(folder, database, secret)
             if database.kind is SQLITE and not Path(database.settings["NAME"]).exists():
-                return (
-                    database.kind.name,
-                    sqlite3.sqlite_version,
-                    "to be made",
-                )  # to ask more would make it
+                # To ask more would make it.
+                return Looked(database.kind.name, sqlite3.sqlite_version, "to be made", False)
             connection.ensure_connection()
             version = connection.get_database_version()
             mark = read_mark()
             is_current = mark == setup.migrations_mark()
+            is_in_use = is_locked()
             has_any = mark or "django_migrations" in connection.introspection.table_names()
     finally:
         connection.close()
     tables = "current" if is_current else "to be brought up to date" if has_any else "to be made"
-    return connection.display_name, ".".join(map(str, version)), tables
+    return Looked(connection.display_name, ".".join(map(str, version)), tables, is_in_use)
 
 
 def _check_transactions(database: Database) -> None:

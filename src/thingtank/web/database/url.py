@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from thingtank.net.identity.secret_sources import SecretSource, UnreadableSecret
+from thingtank.net.identity.secret_urls import shown_url
 
 DIRECTORY_FILE = "directory.sqlite3"
 DATABASE_FILE = "database.txt"  # in it the folder's database, without its password
@@ -17,10 +18,6 @@ DEFAULT_URL = f"sqlite:///{DIRECTORY_FILE}"
 CONNECT_S_MAX = 5
 SILENCE_S_MAX = 30  # of a server that has taken a question; making tables is many questions
 
-_USER = re.compile(r"(?<=://)(.*)(?=@)", re.S)  # to the last @: a password may be badly written
-_SECRET_OPTION = re.compile(
-    r"([?&][^=&]*(?:pass|secret|token|mechanismproperties)[^=&]*=)[^&#]+", re.I
-)
 _FORMS = (
     "sqlite:///FILE, postgres://USER:PASSWORD@HOST/NAME, mysql://USER:PASSWORD@HOST/NAME"
     " (MariaDB too) or mongodb://USER:PASSWORD@HOST/NAME"
@@ -92,14 +89,6 @@ class Database(msgspec.Struct, frozen=True):
     kind: Kind
     shown: str
     settings: dict[str, Any]
-
-
-def shown_url(url: str) -> str:
-    """A database's URL without passwords."""
-    without = _USER.sub(
-        lambda found: f"{found[1].partition(':')[0]}:…" if ":" in found[1] else found[1], url
-    )
-    return _SECRET_OPTION.sub(r"\1…", without)
 
 
 def url_problem(source: DatabaseSource) -> str:

@@ -153,7 +153,9 @@ async def read_chart(
     stream_id = get_datastream(tank, caller, device_id, name).stream_id
     start_us, end_us = await _bounds_us(tank, stream_id, terms)
     step_us = step_us_of(end_us - start_us, terms.width_px)
-    found = await tank.archive.read_buckets([stream_id], start_us, end_us, step_us)
+    found = await tank.archive.read_buckets(
+        [stream_id], start_us, end_us, step_us, is_as_written=False
+    )
     return chart_of(found.get(stream_id, []), start_us, end_us, step_us)
 
 

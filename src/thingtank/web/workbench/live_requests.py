@@ -40,7 +40,7 @@ async def requests(
     """The messages of one stream, until `stopping` is set."""
     wanted = RequestFilter(tank, caller, asked_of(terms))
     with tail.hear(wanted.wants) as hearing:
-        seen = wanted.newest(SHOWN_AT_FIRST_MAX)
+        seen = await wanted.newest(SHOWN_AT_FIRST_MAX)
         yield RETRY + message("hello", {"rows": [request_row(tank, each) for each in seen]})
         silent_s = 0.0
         while not stopping.is_set():

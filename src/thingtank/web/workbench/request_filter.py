@@ -1,5 +1,6 @@
 """Which requests a page shows: what its address asks for, and what its reader may see."""
 
+import asyncio
 from collections.abc import Mapping
 
 import msgspec
@@ -7,15 +8,16 @@ import msgspec
 from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.errors import NoSuchDevice
 from thingtank.tank.events import RequestServed
-from thingtank.tank.request_log import DOORS
+from thingtank.tank.request_log import DOORS, LOOKED_AT_MAX
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
+from thingtank.web.workbench.asked import Asked
 from thingtank.web.workbench.request_panels import who_of
 
-TERM_CHARS_MAX = 200
+TEXTS_A_TURN_MAX = 50  # about a millisecond's
 
 
-class Asked(msgspec.Struct, frozen=True):
+class AskedRequests(Asked, frozen=True):
     """What an address asks for; blank for any.
 
     Attributes:
@@ -32,23 +34,17 @@ class Asked(msgspec.Struct, frozen=True):
     key: str = ""
     text: str = ""
 
-    @property
-    def is_any(self) -> bool:
-        """Whether it asks for all."""
-        return self == Asked()
 
-
-def asked_of(terms: Mapping[str, str]) -> Asked:
+def asked_of(terms: Mapping[str, str]) -> AskedRequests:
     """Read an address's query; a door that there is not is any."""
-    names = Asked.__struct_fields__
-    asked = Asked(**{name: terms.get(name, "").strip()[:TERM_CHARS_MAX] for name in names})
+    asked = AskedRequests.of(terms)
     return asked if asked.door in DOORS else msgspec.structs.replace(asked, door="")
 
 
 class RequestFilter:
     """Says of each request whether somebody wants it and may see it: who may change the device."""
 
-    def __init__(self, tank: Tank, caller: Caller, asked: Asked) -> None:
+    def __init__(self, tank: Tank, caller: Caller, asked: AskedRequests) -> None:
         self._tank = tank
         self._caller = caller
         self._asked = asked
@@ -56,13 +52,27 @@ class RequestFilter:
         self._key = asked.key.casefold()
         self._text = asked.text.casefold()
 
-    def newest(self, count_max: int) -> list[RequestServed]:
-        """The newest that are kept, newest first."""
-        return self._tank.request_log.newest(self._wants_device, self._wants_of_it, count_max)
+    async def newest(self, count_max: int) -> list[RequestServed]:
+        """The newest that were kept when this was called, newest first.
+
+        Texts of very many take long to look through, so the loop serves others between them.
+        """
+        log = self._tank.request_log
+        if not self._text:
+            return log.newest(self._wants_device, self._wants_of_it, count_max)
+        kept = log.newest(self._wants_device, self._wants_of_it, LOOKED_AT_MAX)
+        found: list[RequestServed] = []
+        for start in range(0, len(kept), TEXTS_A_TURN_MAX):
+            found += filter(self._has_text, kept[start : start + TEXTS_A_TURN_MAX])
+            if len(found) >= count_max:
+                break
+            await asyncio.sleep(0)
+        return found[:count_max]
 
     def wants(self, served: RequestServed) -> bool:
         """Whether to show it."""
-        return self._wants_of_it(served) and self._wants_device(served.device_id)
+        wants_it = self._wants_of_it(served) and self._wants_device(served.device_id)
+        return wants_it and self._has_text(served)
 
     def _wants_device(self, device_id: int) -> bool:
         try:
@@ -72,14 +82,15 @@ class RequestFilter:
         return may_reach(self._caller, "put", device) and self._is_named(device)
 
     def _wants_of_it(self, served: RequestServed) -> bool:
-        """Whether to show it if its device is wanted."""
+        """Whether to show it if its device and its text are wanted."""
         asked = self._asked
         if asked.refused and not served.is_refused:
             return False
         if asked.door and served.asked.door != asked.door:
             return False
-        if self._key and self._key not in who_of(self._tank, served).casefold():
-            return False
+        return not self._key or self._key in who_of(self._tank, served).casefold()
+
+    def _has_text(self, served: RequestServed) -> bool:
         return not self._text or self._text in _text_of(served)
 
     def _is_named(self, device: Device) -> bool:

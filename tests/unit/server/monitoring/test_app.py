@@ -11,7 +11,7 @@ from thingtank.server.cannot_start import CannotStart
 from thingtank.server.monitoring.app import MonitoringApp
 from thingtank.server.monitoring.readers import Readers
 from thingtank.server.monitoring.readiness import Phase, Readiness
-from thingtank.server.monitoring.samples import Sample
+from thingtank.server.monitoring.sample import Sample
 from thingtank.server.monitoring.settings import MetricsSettings
 from thingtank.server.trusted_proxies import TrustedProxies
 

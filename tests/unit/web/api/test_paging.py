@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thingtank.web.api.paging import Cursor, Page, cursor_text, page_in_memory
+from thingtank.web.api.paging import Cursor, Page, cursor_text, page_in_memory, page_of
 from thingtank.web.problems import ProblemRaised
 
 Item = tuple[int, str]
@@ -68,3 +68,9 @@ def test_a_cursor_of_somewhere_else_is_refused(text: str) -> None:
     terms: dict[str, Any] = {"order": "n", "page_size": 2, "cursor": text}
     with pytest.raises(ProblemRaised, match="cursor"):
         page_in_memory([(1, "a")], terms, lambda item: item)
+
+
+def test_a_page_that_has_lost_an_item_leads_on() -> None:
+    terms = {"order": "n", "page_size": 2, "cursor": ""}
+    found = page_of([(1, "a"), (2, "b")], terms, lambda item: item, has_more=True)
+    assert found.next == Cursor("n", 2, "b")

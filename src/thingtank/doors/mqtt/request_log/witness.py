@@ -1,9 +1,13 @@
 """Sees what the broker and its gate decide about clients that name a device, and notes it.
 
 What is published to topics of the tank is noted by who takes it; this is for all else: who comes in
-as a device or is refused, and which topics a client may not use. What a client publishes below its
-device's own topic is as fast as to any other and is not noted each time; see the page of MQTT.
+as a device or is refused, which topics a client may not use, and what is published to a device's
+own. Of the latter no more is noted than somebody could read: a topic on which more comes rests for
+REST_S, and its messages pass as fast as those of other topics.
 """
+
+import asyncio
+from collections.abc import Callable
 
 from thingtank.doors.mqtt.access.rights import MqttAccess, Rights
 from thingtank.doors.mqtt.access.rules import plain_filter
@@ -32,6 +36,9 @@ from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
 
 CLIENT_ID_BYTES_MAX = 200
+NOTED_PER_SECOND_MAX = 200  # messages on topics of all devices
+REST_S = 5.0
+_US_PER_S = 1_000_000
 _VERSIONS = {3: "3.1", 4: "3.1.1", 5: "5"}
 _ACCEPTED, _REFUSED_CLIENT, _REFUSED = 200, 401, 403
 
@@ -42,6 +49,8 @@ class MqttWitness:
     def __init__(self, tank: Tank, access: MqttAccess) -> None:
         self._tank = tank
         self._access = access
+        self._second = 0
+        self._noted_count = 0  # within that second
 
     # --- of the gate ---
 
@@ -103,10 +112,37 @@ class MqttWitness:
 
     # --- of the broker ---
 
-    def refused_publish(self, session: Session, topic: str, packet: Publish) -> None:
-        """A client may not publish to a topic."""
+    def notes_publish(self, topic: str) -> bool:
+        """Whether a topic is a device's own."""
+        return tank_topic_of(topic) is None and self._device_of_topic(topic) is not None
+
+    def answered_publish(
+        self, session: Session, topic: str, packet: Publish, code: ReasonCode
+    ) -> bool:
+        """A client has published to a topic, or may not; whether the next is to be noted, too."""
+        is_refused = code >= ReasonCode.UNSPECIFIED_ERROR
+        if not is_refused and self._has_enough(topic):
+            return False
         fields = flag_fields(packet.qos, is_retain=packet.retain)
-        self._note_topic(session, "publish", topic, ReasonCode.NOT_AUTHORIZED, fields, packet)
+        self._note_topic(session, "publish", topic, code, fields, packet)
+        return True
+
+    def when_rested(self, go_on: Callable[[], object]) -> None:
+        """Have `go_on` called after a while."""
+        asyncio.get_running_loop().call_later(REST_S, go_on)
+
+    def _has_enough(self, topic: str) -> bool:
+        """Whether more was noted within a second, of this device or of all, than can be read."""
+        now_us = self._tank.clock.now_us()
+        second = now_us // _US_PER_S
+        if second != self._second:
+            self._second, self._noted_count = second, 0
+        self._noted_count += 1
+        device = self._device_of_topic(topic)
+        return self._noted_count > NOTED_PER_SECOND_MAX or (
+            device is not None
+            and self._tank.request_log.skips(DOOR, _ACCEPTED, device.device_id, now_us)
+        )
 
     def answered_subscribe(
         self, session: Session, subscription: Subscription, code: ReasonCode

@@ -96,7 +96,10 @@ class DevicesView(ApiView):
         found = tank_access.run(tank.search_devices(_query_of(self.caller, self.terms)))
         placed = list(zip(found.devices, found.marks, strict=True))
         page: Page[tuple[Device, Mark]] = page_of(
-            placed, self.terms, lambda item: (item[1].key, item[1].device_id)
+            placed,
+            self.terms,
+            lambda item: (item[1].key, item[1].device_id),
+            has_more=found.is_full,
         )
         return self.answer_page(page, [bodies.device(device) for device, _ in page.items])
 

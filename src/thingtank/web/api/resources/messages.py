@@ -1,5 +1,6 @@
 """Messages between devices: send one, see what is kept for a device and what happened to it."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
@@ -27,18 +28,18 @@ from thingtank.web.api.message_shapes import (
 )
 from thingtank.web.api.paging import (
     CURSOR_CHARS_MAX,
+    CURSOR_NUMBER_MAX,
     PAGING,
     Cursor,
     CursorPages,
     Page,
     cursor_of,
     foreign_cursor,
-    page_in_memory,
+    page_of,
 )
 from thingtank.web.api.views import ApiView
 from thingtank.web.api.visible import find_device, may_know
 
-KEPT_READ_MAX = 10_000  # of one device; it may have no more kept
 EVENTS_PAGE_MAX = 200
 _ID_CHARS_MAX = 100
 
@@ -92,14 +93,25 @@ class KeptMessagesView(ApiView):
         """
         tank = tank_access.tank()
         found = changeable(tank, self, device)
-        kept = tank_access.run(_kept(tank, found))
-        page = page_in_memory(kept, self.terms, lambda each: (each.kept_id, each.kept_id))
+        kept = tank_access.run(self._read(tank, found))
+        page = page_of(kept, self.terms, lambda each: (each.kept_id, each.kept_id))
         return self.answer_page(page, [kept_body(each) for each in page.items])
 
-
-async def _kept(tank: Tank, device: Device) -> list[KeptMessage]:
-    now_us = tank.clock.now_us()
-    return await tank.messaging.kept.take(device.device_id, now_us, KEPT_READ_MAX)
+    async def _read(self, tank: Tank, device: Device) -> Sequence[KeptMessage]:
+        """One message further than the page, from where it goes on."""
+        cursor = cursor_of(self.terms)
+        number = None if cursor is None else cursor.number
+        if isinstance(number, str):
+            raise foreign_cursor()
+        is_back = cursor is not None and cursor.is_back
+        is_down = self.terms["order"].startswith("-") != is_back
+        return await tank.messaging.kept.take(
+            device.device_id,
+            tank.clock.now_us(),
+            self.terms["page_size"] + 1,
+            after_id=0 if is_down else number or 0,
+            before_id=(number or CURSOR_NUMBER_MAX) if is_down else None,
+        )
 
 
 class EventsView(ApiView):

@@ -1,0 +1,110 @@
+"""SQS: messages in batches, of which some may fail.
+
+Source: AWS, SQS, SendMessageBatch and quotas.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from thingtank.aws.failures import Failure, FailureKind, failure_of_code
+
+CALL_MESSAGES_MAX = 10
+CALL_BYTES_MAX = 1024 * 1024  # of all messages of a call together
+MESSAGE_BYTES_MAX = 1024 * 1024
+FIFO_SUFFIX = ".fifo"
+
+# Characters that XML 1.0 has not; SQS refuses a message with one of them.
+_NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class QueueMessage(NamedTuple):
+    """What is to be sent.
+
+    Attributes:
+        group: messages of one group come out in order; FIFO queues only.
+        once_id: a message with the id of one of the last five minutes is taken and dropped; FIFO
+            queues only.
+    """
+
+    body: str
+    group: str = ""
+    once_id: str = ""
+
+    @property
+    def byte_count(self) -> int:
+        """As SQS counts it."""
+        return len(self.body.encode("utf-8", "surrogatepass"))
+
+
+def fault_of(message: QueueMessage) -> str | None:
+    """Why SQS can never take a message; None when it can."""
+    if not message.body:
+        return "a message has at least one character"
+    if message.byte_count > MESSAGE_BYTES_MAX:
+        return f"a message has at most {MESSAGE_BYTES_MAX:,} bytes, this has {message.byte_count:,}"
+    if found := _NO_XML.search(message.body):
+        return f"a message may not hold the character U+{ord(found[0]):04X}"
+    return None
+
+
+def calls_of(messages: Iterable[QueueMessage]) -> Iterator[list[QueueMessage]]:
+    """Cut messages into what one call takes, in their order."""
+    call: list[QueueMessage] = []
+    bytes_left = CALL_BYTES_MAX
+    for message in messages:
+        if call and (len(call) == CALL_MESSAGES_MAX or message.byte_count > bytes_left):
+            yield call
+            call, bytes_left = [], CALL_BYTES_MAX
+        call.append(message)
+        bytes_left -= message.byte_count
+    if call:
+        yield call
+
+
+def send_messages(client: Any, url: str, messages: Sequence[QueueMessage]) -> list[Failure | None]:
+    """Send the messages of one call.
+
+    Returns:
+        What became of each; None is in the queue.
+
+    Raises:
+        botocore's exceptions, when none was taken or nobody knows.
+    """
+    entries = [_entry(str(place), message) for place, message in enumerate(messages)]
+    reply = client.send_message_batch(QueueUrl=url, Entries=entries)
+    results: dict[str, Failure | None] = {
+        sent["Id"]: _mangled(messages[int(sent["Id"])], sent)
+        for sent in reply.get("Successful", ())
+    }
+    for failed in reply.get("Failed", ()):
+        results[failed["Id"]] = _failure(failed)
+    return [results.get(entry["Id"], _UNTOLD) for entry in entries]
+
+
+_UNTOLD = failure_of_code("NoResult", "the reply does not tell what became of it")
+
+
+def _entry(entry_id: str, message: QueueMessage) -> dict[str, str]:
+    entry = {"Id": entry_id, "MessageBody": message.body}
+    if message.group:
+        entry["MessageGroupId"] = message.group
+    if message.once_id:
+        entry["MessageDeduplicationId"] = message.once_id
+    return entry
+
+
+def _failure(failed: dict[str, Any]) -> Failure:
+    found = failure_of_code(failed["Code"], failed.get("Message", ""))
+    if failed.get("SenderFault") and found.kind is FailureKind.UNKNOWN:
+        return Failure(FailureKind.REFUSED, found.code, found.message, found.advice)
+    return found
+
+
+def _mangled(message: QueueMessage, sent: dict[str, Any]) -> Failure | None:
+    """What SQS took must be what was sent."""
+    digest = hashlib.md5(message.body.encode(), usedforsecurity=False).hexdigest()
+    if sent.get("MD5OfMessageBody", digest) == digest:
+        return None
+    return failure_of_code("WrongDigest", "the queue has taken another text than was sent")

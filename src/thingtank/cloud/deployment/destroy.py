@@ -1,0 +1,105 @@
+"""The end of a deployment that was made by direct calls: in order, with what stays named.
+
+It can be given again: what is gone already is passed over.
+"""
+
+from typing import Any
+
+from thingtank.aws.clients import AwsClients
+from thingtank.cloud.deployment.description import BOOK_POLICIES
+from thingtank.cloud.deployment.groups import PAUSE_S, TURNS_MAX, alarms_of, find_group
+from thingtank.cloud.deployment.parts import alarm_name
+from thingtank.cloud.errors import NotDone
+from thingtank.cloud.instances.access import APP_TAG, delete_group_if_unused
+from thingtank.cloud.instances.launch import group_name
+from thingtank.cloud.progress import Progress
+from thingtank.cloud.waiting import turns
+
+
+def own_parts(clients: AwsClients, name: str) -> list[str]:
+    """What of a deployment is there, in words; none where there is nothing of it.
+
+    Raises:
+        NotDone: there is a group of that name, which is not Thing Tank's.
+    """
+    found = []
+    group = find_group(clients, name)
+    if group is not None:
+        if not any((tag["Key"], tag["Value"]) == ("app", "thingtank") for tag in group["Tags"]):
+            raise NotDone(f"the group {name!r} has no tag app=thingtank, so it is not touched")
+        found.append(f"group {name}, machines: {len(group['Instances'])}")
+    found += [f"alarm {each}" for each in _alarm_names(clients, name)]
+    if _template(clients, name) is not None:
+        found.append(f"launch template {name}")
+    if _has_configuration(clients, name):
+        found.append(f"launch configuration {name}")
+    found += [f"security group {each['GroupName']}" for each in _security_groups(clients, name)]
+    return found
+
+
+def destroy(clients: AwsClients, name: str, told: Progress) -> None:
+    """End a deployment, its machines with it, and wait until they are gone.
+
+    Raises:
+        NotDone: the group is not gone in time.
+    """
+    alarms = _alarm_names(clients, name)
+    autoscaling, ec2 = clients.client("autoscaling"), clients.client("ec2")
+    if find_group(clients, name) is not None:
+        autoscaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
+        told.did(f"Ending group {name} with its machines and policies")
+        _wait_until_gone(clients, name, told)
+    if alarms:
+        clients.client("cloudwatch").delete_alarms(AlarmNames=alarms)
+        told.did(f"Deleted alarms {', '.join(alarms)}")
+    template = _template(clients, name)
+    if template is not None:
+        ec2.delete_launch_template(LaunchTemplateId=template["LaunchTemplateId"])
+        told.did(f"Deleted launch template {name}")
+    if _has_configuration(clients, name):
+        autoscaling.delete_launch_configuration(LaunchConfigurationName=name)
+        told.did(f"Deleted launch configuration {name}")
+    for group in _security_groups(clients, name):
+        delete_group_if_unused(clients, group["GroupName"], group["VpcId"], told)
+
+
+def _wait_until_gone(clients: AwsClients, name: str, told: Progress) -> None:
+    for _ in turns(clients.client("autoscaling"), PAUSE_S, TURNS_MAX):
+        group = find_group(clients, name)
+        if group is None:
+            return
+        told.waits(f"{name}: machines left: {len(group['Instances'])}")
+    raise NotDone(
+        f"the group {name} still ends its machines after {PAUSE_S * TURNS_MAX:.0f} s; give the same"
+        " command again later for what is left"
+    )
+
+
+def _alarm_names(clients: AwsClients, name: str) -> list[str]:
+    ours = {alarm_name(name, policy) for policy in BOOK_POLICIES}
+    return [each["AlarmName"] for each in alarms_of(clients, name, []) if each["AlarmName"] in ours]
+
+
+def _template(clients: AwsClients, name: str) -> dict[str, Any] | None:
+    filters = [
+        {"Name": "launch-template-name", "Values": [name]},
+        {"Name": f"tag:{APP_TAG['Key']}", "Values": [APP_TAG["Value"]]},
+    ]
+    found = clients.client("ec2").describe_launch_templates(Filters=filters)["LaunchTemplates"]
+    return found[0] if found else None
+
+
+def _has_configuration(clients: AwsClients, name: str) -> bool:
+    found = clients.client("autoscaling").describe_launch_configurations(
+        LaunchConfigurationNames=[name]
+    )
+    return bool(found["LaunchConfigurations"])
+
+
+def _security_groups(clients: AwsClients, name: str) -> list[dict[str, Any]]:
+    filters = [
+        {"Name": "group-name", "Values": [group_name(name)]},
+        {"Name": f"tag:{APP_TAG['Key']}", "Values": [APP_TAG["Value"]]},
+    ]
+    found = clients.client("ec2").describe_security_groups(Filters=filters)["SecurityGroups"]
+    return list(found)

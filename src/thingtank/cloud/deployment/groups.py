@@ -1,0 +1,155 @@
+"""A group that is there: how it stands, another number of machines, waiting for them."""
+
+import datetime
+from typing import Any, NamedTuple
+
+from thingtank.aws.clients import AwsClients
+from thingtank.cloud.errors import NotDone
+from thingtank.cloud.progress import Progress
+from thingtank.cloud.waiting import turns
+
+PAUSE_S, TURNS_MAX = 10.0, 90  # a quarter of an hour
+ACTIVITIES_MAX = 10
+
+
+class Standing(NamedTuple):
+    """How a group stands, in AWS's own words.
+
+    Attributes:
+        activities: the newest first, ACTIVITIES_MAX at most.
+    """
+
+    group: dict[str, Any]
+    policies: list[dict[str, Any]]
+    alarms: list[dict[str, Any]]
+    activities: list[dict[str, Any]]
+
+
+def find_group(clients: AwsClients, name: str) -> dict[str, Any] | None:
+    """The group of a name."""
+    found = clients.client("autoscaling").describe_auto_scaling_groups(
+        AutoScalingGroupNames=[name]
+    )["AutoScalingGroups"]
+    return found[0] if found else None
+
+
+def group_of(clients: AwsClients, name: str) -> dict[str, Any]:
+    """The group of a name.
+
+    Raises:
+        NotDone: there is none.
+    """
+    found = find_group(clients, name)
+    if found is None:
+        raise NotDone(
+            f"there is no group {name!r} in this region; `thingtank cloud status` lists those"
+            " that there are"
+        )
+    return found
+
+
+def own_groups(clients: AwsClients) -> list[dict[str, Any]]:
+    """All groups of Thing Tank in the region."""
+    pages = clients.client("autoscaling").get_paginator("describe_auto_scaling_groups")
+    filters = [{"Name": "tag:app", "Values": ["thingtank"]}]
+    return [
+        group for page in pages.paginate(Filters=filters) for group in page["AutoScalingGroups"]
+    ]
+
+
+def standing_of(clients: AwsClients, name: str) -> Standing:
+    """How a group stands.
+
+    Raises:
+        NotDone: there is none.
+    """
+    autoscaling = clients.client("autoscaling")
+    group = group_of(clients, name)
+    policies = autoscaling.describe_policies(AutoScalingGroupName=name)["ScalingPolicies"]
+    return Standing(group, policies, alarms_of(clients, name, policies), _activities(clients, name))
+
+
+def alarms_of(
+    clients: AwsClients, name: str, policies: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The alarms that start a group's policies: ours by their names, AWS's own by the policies."""
+    named = {alarm["AlarmName"] for policy in policies for alarm in policy.get("Alarms", [])}
+    cloudwatch = clients.client("cloudwatch")
+    found = {
+        alarm["AlarmName"]: alarm
+        for page in cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{name}-")
+        for alarm in page["MetricAlarms"]
+        if {"Name": "AutoScalingGroupName", "Value": name} in alarm.get("Dimensions", [])
+    }
+    others = sorted(named - set(found))
+    if others:
+        for alarm in cloudwatch.describe_alarms(AlarmNames=others)["MetricAlarms"]:
+            found[alarm["AlarmName"]] = alarm
+    return [found[each] for each in sorted(found)]
+
+
+def scale(clients: AwsClients, name: str, count: int, told: Progress) -> dict[str, Any]:
+    """Have a group keep so many machines from now on, and wait for them.
+
+    Raises:
+        NotDone: no such group, a number outside of its bounds, or a machine that cannot be.
+    """
+    group = group_of(clients, name)
+    if not group["MinSize"] <= count <= group["MaxSize"]:
+        raise NotDone(
+            f"{name} has {group['MinSize']} to {group['MaxSize']} machines, not {count}; for other"
+            " bounds deploy it anew"
+        )
+    since = datetime.datetime.now(datetime.UTC)
+    clients.client("autoscaling").set_desired_capacity(
+        AutoScalingGroupName=name, DesiredCapacity=count, HonorCooldown=False
+    )
+    told.did(f"{name}: {group['DesiredCapacity']} -> {count}")
+    return wait_in_service(clients, name, told, since)
+
+
+def wait_in_service(
+    clients: AwsClients, name: str, told: Progress, since: datetime.datetime
+) -> dict[str, Any]:
+    """Wait until as many machines are in service as the group is to have.
+
+    Args:
+        since: failures before it are not those of what is waited for.
+
+    Raises:
+        NotDone: AWS says that a machine cannot be, or the time is up.
+    """
+    for _ in turns(clients.client("autoscaling"), PAUSE_S, TURNS_MAX):
+        group = group_of(clients, name)
+        machines = group["Instances"]
+        ready = [machine for machine in machines if _is_ready(machine)]
+        desired = group["DesiredCapacity"]
+        told.waits(f"{name}: {len(ready)} of {desired} in service")
+        if len(ready) == len(machines) == desired:
+            return group
+        _refuse_failed(clients, name, since)
+    raise NotDone(
+        f"{name} has {len(ready)} of {desired} machines in service after"
+        f" {PAUSE_S * TURNS_MAX:.0f} s; `thingtank cloud status {name}` shows how it goes on"
+    )
+
+
+def _is_ready(machine: dict[str, Any]) -> bool:
+    return (machine["LifecycleState"], machine["HealthStatus"]) == ("InService", "Healthy")
+
+
+def _refuse_failed(clients: AwsClients, name: str, since: datetime.datetime) -> None:
+    for activity in _activities(clients, name):
+        if activity["StatusCode"] == "Failed" and activity["StartTime"] >= since:
+            message = str(activity.get("StatusMessage") or activity.get("Cause") or "").strip()
+            raise NotDone(
+                f"{message.rstrip('.')}. The group goes on trying: `thingtank cloud status {name}`"
+                f" shows it, `thingtank cloud destroy {name}` ends it"
+            )
+
+
+def _activities(clients: AwsClients, name: str) -> list[dict[str, Any]]:
+    found = clients.client("autoscaling").describe_scaling_activities(
+        AutoScalingGroupName=name, MaxRecords=ACTIVITIES_MAX
+    )["Activities"]
+    return list(found[:ACTIVITIES_MAX])

@@ -1,0 +1,5 @@
+"""What cannot be done in an account although AWS did not refuse it."""
+
+
+class NotDone(Exception):
+    """It was not done; the message says why and what to do."""

@@ -1,0 +1,1 @@
+"""Single machines of EC2 that run Thing Tank: launched, listed, stopped, started, terminated."""

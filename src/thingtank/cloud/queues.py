@@ -1,0 +1,245 @@
+"""SQS queues: make, look at, send, receive, empty, delete.
+
+Source: AWS, SQS, CreateQueue, ReceiveMessage, dead-letter queues.
+"""
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from thingtank.aws.clients import AwsClients
+from thingtank.aws.queues import FIFO_SUFFIX, QueueMessage, calls_of, fault_of, send_messages
+from thingtank.cloud.errors import NotDone
+from thingtank.cloud.names import QUEUE, check_name
+
+ATTEMPTS_MAX = 8
+PAUSE_S = 0.1
+PAUSE_S_MAX = 5.0
+RECEIVE_MAX = 10
+WAIT_S_MAX = 20
+DEAD_LETTERS_KEPT_S = 14 * 86_400  # the longest that SQS keeps anything
+_COUNTS = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+
+
+class QueueDesign(msgspec.Struct, frozen=True):
+    """What a queue is to be.
+
+    Attributes:
+        name: of a FIFO queue it ends with `.fifo`.
+        visibility_s: for how long a message that was received is hidden from others.
+        keep_s: for how long a message is kept.
+        dead_letters: the queue for messages that were received `receives_max` times and never
+            deleted; made if it is not there. Blank for none.
+    """
+
+    name: str
+    visibility_s: int = 30
+    keep_s: int = 4 * 86_400
+    dead_letters: str = ""
+    receives_max: int = 5
+
+
+class Counts(NamedTuple):
+    """About how many messages wait, are with a reader, and are held back."""
+
+    waiting: int
+    received: int
+    delayed: int
+
+
+class Received(NamedTuple):
+    """A message with a reader.
+
+    Attributes:
+        receipt: to delete it by.
+        receive_count: how often it was received, this time with.
+    """
+
+    message_id: str
+    body: str
+    group: str
+    receive_count: int
+    receipt: str
+
+
+def create(clients: AwsClients, design: QueueDesign) -> str:
+    """Make a queue, and that of its dead letters; those that are there with the same settings stay.
+
+    Returns:
+        Its URL.
+
+    Raises:
+        NotDone: AWS takes no such name, or not the two of them.
+        botocore's exceptions: also when one with other settings has the name.
+    """
+    check_name(QUEUE, design.name)
+    client = clients.client("sqs")
+    attributes = _attributes(design)
+    if design.dead_letters:
+        if design.dead_letters.endswith(FIFO_SUFFIX) != design.name.endswith(FIFO_SUFFIX):
+            raise NotDone(
+                f"a queue and that of its dead letters end with {FIFO_SUFFIX} both, or neither"
+            )
+        dead = QueueDesign(design.dead_letters, keep_s=DEAD_LETTERS_KEPT_S)
+        dead_url = _found(client, dead.name) or create(clients, dead)
+        attributes["RedrivePolicy"] = json.dumps({
+            "deadLetterTargetArn": _attribute(client, dead_url, "QueueArn"),
+            "maxReceiveCount": str(design.receives_max),
+        })  # fmt: skip
+    return str(client.create_queue(QueueName=design.name, Attributes=attributes)["QueueUrl"])
+
+
+def urls(clients: AwsClients, prefix: str = "") -> Iterator[str]:
+    """All queues of the region, or those whose names begin so."""
+    wanted = {"QueueNamePrefix": prefix} if prefix else {}
+    for page in clients.client("sqs").get_paginator("list_queues").paginate(**wanted):
+        yield from page.get("QueueUrls", ())
+
+
+def url_of(clients: AwsClients, name: str) -> str:
+    """Where a queue is.
+
+    Raises:
+        botocore's exceptions: also when there is none.
+    """
+    return str(clients.client("sqs").get_queue_url(QueueName=name)["QueueUrl"])
+
+
+def count(clients: AwsClients, name: str) -> Counts:
+    """About how many messages a queue has."""
+    return _counts(clients.client("sqs"), url_of(clients, name))
+
+
+def send(
+    clients: AwsClients,
+    name: str,
+    messages: Iterable[QueueMessage],
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    """Send messages; those that fail for a while are sent again, later and later.
+
+    Returns:
+        How many were sent.
+
+    Raises:
+        NotDone: a message can never be sent, or some could not in all attempts.
+        botocore's exceptions.
+    """
+    client, url = clients.client("sqs"), url_of(clients, name)
+    sent = 0
+    for call in calls_of(_checked(messages, is_fifo=name.endswith(FIFO_SUFFIX))):
+        rest = call
+        for attempt in range(ATTEMPTS_MAX):
+            pairs = list(zip(rest, send_messages(client, url, rest), strict=True))
+            failures = [failure for _, failure in pairs if failure]
+            sent += len(rest) - len(failures)
+            if not failures:
+                break
+            rest = [message for message, failure in pairs if failure]
+            worst = next((each for each in failures if not each.is_passing), failures[0])
+            if attempt + 1 == ATTEMPTS_MAX or not worst.is_passing:
+                raise NotDone(f"{sent} messages are sent, {len(rest)} are not: {worst}")
+            sleep(random.uniform(0, min(PAUSE_S_MAX, PAUSE_S * 2**attempt)))  # noqa: S311 - only spread
+    return sent
+
+
+def receive(clients: AwsClients, url: str, count_max: int, wait_s: int) -> list[Received]:
+    """Receive some messages, which others do not see for a while.
+
+    Args:
+        count_max: 1 to 10.
+        wait_s: for the first one, 0 to 20.
+    """
+    reply = clients.client("sqs").receive_message(
+        QueueUrl=url, MaxNumberOfMessages=count_max, WaitTimeSeconds=wait_s,
+        MessageSystemAttributeNames=["All"], MessageAttributeNames=["All"],
+    )  # fmt: skip
+    return [
+        Received(
+            found["MessageId"], found["Body"],
+            found.get("Attributes", {}).get("MessageGroupId", ""),
+            int(found.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
+            found["ReceiptHandle"],
+        )
+        for found in reply.get("Messages", ())
+    ]  # fmt: skip
+
+
+def delete_messages(clients: AwsClients, url: str, received: Iterable[Received]) -> int:
+    """Delete messages that are done with, at most ten; how many are still there.
+
+    One that is has been hidden for too long, and is with another reader, maybe.
+    """
+    entries = [
+        {"Id": str(place), "ReceiptHandle": each.receipt} for place, each in enumerate(received)
+    ]
+    for _ in range(ATTEMPTS_MAX if entries else 0):
+        reply = clients.client("sqs").delete_message_batch(QueueUrl=url, Entries=entries)
+        failed = {each["Id"]: each for each in reply.get("Failed", ())}
+        if not any(not each["SenderFault"] for each in failed.values()):
+            return len(failed)
+        entries = [entry for entry in entries if entry["Id"] in failed]
+    return len(entries)
+
+
+def purge(clients: AwsClients, name: str) -> None:
+    """Delete all messages of a queue; AWS takes up to a minute, and once a minute.
+
+    Raises:
+        botocore's exceptions.
+    """
+    clients.client("sqs").purge_queue(QueueUrl=url_of(clients, name))
+
+
+def delete(clients: AwsClients, name: str) -> None:
+    """Delete a queue with all its messages; its name is free after a minute.
+
+    Raises:
+        botocore's exceptions.
+    """
+    clients.client("sqs").delete_queue(QueueUrl=url_of(clients, name))
+
+
+def _attributes(design: QueueDesign) -> dict[str, str]:
+    attributes = {
+        "VisibilityTimeout": str(design.visibility_s),
+        "MessageRetentionPeriod": str(design.keep_s),
+        "ReceiveMessageWaitTimeSeconds": str(WAIT_S_MAX),
+        "SqsManagedSseEnabled": "true",
+    }
+    return attributes | ({"FifoQueue": "true"} if design.name.endswith(FIFO_SUFFIX) else {})
+
+
+def _found(client: Any, name: str) -> str | None:
+    try:
+        return str(client.get_queue_url(QueueName=name)["QueueUrl"])
+    except client.exceptions.QueueDoesNotExist:
+        return None
+
+
+def _attribute(client: Any, url: str, name: str) -> str:
+    reply = client.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+    return str(reply["Attributes"][name])
+
+
+def _counts(client: Any, url: str) -> Counts:
+    found = client.get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))["Attributes"]
+    return Counts(*(int(found.get(name, 0)) for name in _COUNTS))
+
+
+def _checked(messages: Iterable[QueueMessage], *, is_fifo: bool) -> Iterator[QueueMessage]:
+    for place, message in enumerate(messages, 1):
+        fault = fault_of(message)
+        if not fault and is_fifo and not message.group:
+            fault = "a FIFO queue needs the group within which order is kept"
+        if fault:
+            raise NotDone(f"message {place} cannot be sent: {fault}")
+        yield message

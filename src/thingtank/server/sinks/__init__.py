@@ -1,0 +1,1 @@
+"""Sinks at work: rules that send what is written on to other services, behind the journal."""

@@ -1,0 +1,60 @@
+"""Items from batches of the journal; in the rule's thread."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from thingtank.server.sinks.selection import Stream
+from thingtank.sinks.engine import Item
+from thingtank.sinks.rules.templates import Render
+from thingtank.stores.journal_readers import CommittedBatch
+from thingtank.tank.datapoints import DatapointColumns, number_of
+
+
+def items_of(
+    batches: Sequence[CommittedBatch],
+    streams: Mapping[int, Stream],
+    origin: str,
+    render: Render | None,
+) -> Iterator[tuple[int, Item]]:
+    """What a rule sends of batches, each item with the number of its batch, in order.
+
+    An item's id is made of the batch's number and the place of its row in the batch, so it is the
+    same whatever the rule wants.
+
+    Args:
+        streams: those that the rule wants.
+        origin: of the data folder.
+        render: makes payloads; None leaves them empty.
+    """
+    for batch in batches:
+        start = 0
+        for change in batch.changes:
+            if not isinstance(change, DatapointColumns):
+                continue
+            beginning = f"{origin}-{batch.seq}-"
+            for row in _rows_of(change, streams):
+                stream = streams.get(change.stream_ids[row])
+                if stream is not None:  # the loop may have dropped it meanwhile
+                    yield batch.seq, _item(f"{beginning}{start + row}", stream, change, row, render)
+            start += len(change)
+
+
+def _rows_of(columns: DatapointColumns, streams: Mapping[int, Stream]) -> Sequence[int]:
+    if streams.keys().isdisjoint(columns.stream_ids):
+        return ()
+    return [row for row, stream_id in enumerate(columns.stream_ids) if stream_id in streams]
+
+
+def _item(
+    item_id: str, stream: Stream, columns: DatapointColumns, row: int, render: Render | None
+) -> Item:
+    number: float | None = columns.numbers[row]
+    value = columns.value(row)
+    if number is None or math.isnan(number):
+        number = number_of(value)
+    at_us = columns.at_us[row]
+    device_id, uuid, name = stream
+    item = Item(item_id, "datapoint", device_id, uuid, name, at_us, value, number)
+    if render is None:
+        return item
+    return Item(item_id, "datapoint", device_id, uuid, name, at_us, value, number, "", render(item))

@@ -1,0 +1,87 @@
+"""What became of a rule's attempts, and how long to wait before the next."""
+
+import random
+from collections import Counter
+
+import structlog
+
+from thingtank.aws.failures import Failure, FailureKind
+from thingtank.server.sinks.throughput import Throughput
+from thingtank.sinks.rules.turns import Step
+from thingtank.tank.interfaces import Clock
+from thingtank.tank.sinks import SinkTrouble
+
+log = structlog.get_logger()
+
+PAUSE_S = 0.5
+_DOUBLINGS_MAX = 16
+
+
+class Record:
+    """Lives in the loop's thread.
+
+    Attributes:
+        delivered_count, retried_count, dead_count: items since the start.
+        failures: failed calls, by kind.
+        trouble: the last failure; None when all went well since.
+        needs_a_person: whether it is one that does not pass by itself.
+    """
+
+    def __init__(self, rule_name: str, retry_s_max: float, clock: Clock) -> None:
+        self._rule_name = rule_name
+        self._retry_s_max = retry_s_max
+        self._clock = clock
+        self._failure_count = 0  # in a row
+        self.delivered_count = 0
+        self.retried_count = 0
+        self.dead_count = 0
+        self.failures: Counter[FailureKind] = Counter()
+        self.throughput = Throughput()
+        self.trouble: SinkTrouble | None = None
+        self.needs_a_person = False
+
+    def note(self, step: Step, now_s: float) -> None:
+        """Count what came of a step."""
+        if step.delivered_count:
+            self.delivered_count += step.delivered_count
+            self.throughput.add(step.delivered_count, now_s)
+        self.dead_count += len(step.refused)
+        self.retried_count += step.retry_count
+        if step.failure is not None:
+            self.failed(step.failure)
+        elif step.retry_count:
+            if step.delivered_count:
+                self._failure_count = 0
+            what = f"Some items have to be sent again: {step.retry_reason}"
+            self.failed(Failure(FailureKind.THROTTLED, "in part", what, ""))
+        else:
+            self._succeeded()
+
+    def failed(self, failure: Failure) -> None:
+        """Something failed whole, or in part."""
+        self.failures[failure.kind] += 1
+        if self.trouble is None:
+            log.warning("sink_fails", rule=self._rule_name, reason=str(failure))
+        kind = failure.kind.name.lower()
+        self.trouble = SinkTrouble(kind, str(failure), self._clock.now_us())
+        self.needs_a_person = not failure.is_passing
+        self._failure_count += 1
+
+    def forgive(self) -> None:
+        """Begin with short pauses again."""
+        self._failure_count = 0
+
+    def pause_s(self) -> float:
+        """How long to wait now: at random, so that many that failed do not come back together."""
+        longest_s = self._retry_s_max
+        if not self.needs_a_person:
+            doublings = min(max(0, self._failure_count - 1), _DOUBLINGS_MAX)
+            longest_s = min(PAUSE_S * 2**doublings, longest_s)
+        return random.uniform(0, longest_s)  # noqa: S311 - no secret
+
+    def _succeeded(self) -> None:
+        if self.trouble is not None:
+            log.info("sink_works_again", rule=self._rule_name)
+        self.trouble = None
+        self.needs_a_person = False
+        self._failure_count = 0

@@ -1,0 +1,96 @@
+"""Which datastreams a rule wants, by the archive's numbers, as the directory changes.
+
+Made and changed in the loop, read by the rule's thread.
+"""
+
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from thingtank.sinks.rules.settings import SinkRule
+from thingtank.tank.errors import NoSuchDevice
+from thingtank.tank.interfaces import Directory
+from thingtank.tank.things import Device
+
+_ALL = 2**31
+
+
+class Stream(NamedTuple):
+    """One datastream of a device, as items name it."""
+
+    device_id: int
+    uuid: str
+    name: str
+
+
+class Selection:
+    """What one rule wants.
+
+    Attributes:
+        streams: stream_id → whose it is. Of devices that are gone as well, until `drop_gone`: what
+            they wrote before may still be on its way.
+    """
+
+    def __init__(self, rule: SinkRule, directory: Directory) -> None:
+        self._rule = rule
+        self._directory = directory
+        self._ids = None if rule.feeds == "all" else frozenset(rule.feeds)
+        self._tag = rule.tag.lower()
+        self._of_device: dict[int, tuple[int, ...]] = {}
+        self._gone: list[int] = []
+        self.streams: dict[int, Stream] = {}
+
+    def load(self) -> None:
+        """Look at all devices; from any thread, before anything else is done with it."""
+        if self._ids is None:
+            devices = self._directory.devices_matching(self._wants, _ALL)
+        else:
+            devices = [device for each in self._ids if (device := self._find(each)) is not None]
+        for device in devices:
+            self.put(device)
+
+    def put(self, device: Device) -> None:
+        """A device was made or changed."""
+        if not self._wants(device):
+            self.drop(device.device_id)
+            return
+        found = {
+            datastream.stream_id: Stream(device.device_id, device.uuid, name)
+            for name, datastream in self._directory.datastreams(device.device_id).items()
+            if self._wants_name(name)
+        }
+        # Those that went while the device stayed.
+        self._gone += [each for each in self._ids_of(device.device_id) if each not in found]
+        self._of_device[device.device_id] = tuple(found)
+        self.streams.update(found)
+
+    def drop(self, device_id: int) -> None:
+        """A device is gone, or wanted no more."""
+        self._gone += self._of_device.pop(device_id, ())
+
+    def drop_gone(self) -> None:
+        """All that was written until now is settled."""
+        if self._gone:
+            current = {each for ids in self._of_device.values() for each in ids}
+            for stream_id in self._gone:
+                if stream_id not in current:
+                    self.streams.pop(stream_id, None)
+            self._gone = []
+
+    def _ids_of(self, device_id: int) -> tuple[int, ...]:
+        return self._of_device.get(device_id, ())
+
+    def _find(self, device_id: int) -> Device | None:
+        try:
+            device = self._directory.get_device(device_id)
+        except NoSuchDevice:
+            return None
+        return device if self._wants(device) else None
+
+    def _wants(self, device: Device) -> bool:
+        if self._ids is not None and device.device_id not in self._ids:
+            return False
+        return not self._tag or any(tag.lower() == self._tag for tag in device.tags)
+
+    def _wants_name(self, name: str) -> bool:
+        patterns = self._rule.datastreams
+        return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)

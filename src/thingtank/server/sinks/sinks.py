@@ -1,0 +1,263 @@
+"""All rules of an instance: set to work, looked at, made, paused and ended.
+
+Rules come from the settings, where only they can be changed, and from the workbench, which keeps
+them in the data folder. What they remember is in `sinks.sqlite3`, which is made with the first one.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+
+from thingtank.server.sinks.engine_facts import engine_facts
+from thingtank.server.sinks.kept_rules import RuleSealer, UnreadableRule
+from thingtank.server.sinks.runner import SinkRunner, decode_item
+from thingtank.server.sinks.selection import Selection
+from thingtank.sinks.engine import EngineParts
+from thingtank.sinks.engines import BadEngine, make_engine
+from thingtank.sinks.rules.settings import SinkRule, SinkSettings
+from thingtank.stores.journal_readers import JournalReader
+from thingtank.stores.sink_file import FILE_NAME, RulePlace, SinkFile, StoredLetter
+from thingtank.stores.sink_store import SinkStore
+from thingtank.tank.errors import StorageFailed
+from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated
+from thingtank.tank.sinks import DeadLetter, EngineFacts, SinkStatus
+from thingtank.tank.tank import Tank
+from thingtank.tank.things import Device
+
+log = structlog.get_logger()
+
+_READER = "sink:"  # what the names of readers begin with
+
+
+class Journal(Protocol):
+    """Where committed batches come from."""
+
+    def read_journal(
+        self, name: str, place_seq: int, wake: Callable[[], None]
+    ) -> Awaitable[JournalReader]:
+        """Let a named reader see each committed batch from its place on, in order."""
+        ...
+
+    def forget_readers(self, is_forgotten: Callable[[str], bool]) -> Awaitable[None]:
+        """Drop readers for good, by name."""
+        ...
+
+
+class Sinks:
+    """From `start` to `stop`; lives in the loop's thread. Implements `tank.sinks.SinkBoard`."""
+
+    def __init__(
+        self,
+        tank: Tank,
+        journal: Journal,
+        settings: SinkSettings,
+        parts: EngineParts,
+        secret: bytes,
+    ) -> None:
+        """Make it.
+
+        Args:
+            secret: the instance's.
+        """
+        self._tank = tank
+        self._journal = journal
+        self._settings = settings
+        self._parts = parts
+        self._sealer = RuleSealer(secret)
+        self._store: SinkStore | None = None
+        self._runners: dict[str, SinkRunner] = {}
+        self._changing = asyncio.Lock()  # one rule is made or ended at a time
+        self._changed_devices: dict[int, Device] | None = None  # while a selection is loaded
+
+    @property
+    def folder(self) -> Path:
+        """The data folder."""
+        return self._parts.folder
+
+    async def start(self) -> None:
+        """Set all rules to work.
+
+        Raises:
+            OSError, sqlite3.Error, FileMismatch, StorageFailed: the folder cannot be used.
+        """
+        rules = {rule.name: rule for rule in self._settings.rules}
+        fixed = set(rules)
+        if rules or (self.folder / FILE_NAME).exists():
+            store = await self._opened()
+            for name, sealed in (await store.run(SinkFile.rules)).items():
+                if name in fixed:
+                    log.warning("sink_rule_is_twice", rule=name, used="the settings file's")
+                    continue
+                try:
+                    rules[name] = self._sealer.unseal(name, sealed)
+                except UnreadableRule as error:
+                    log.error("sink_rule_unreadable", rule=name, reason=str(error))
+        await self._journal.forget_readers(
+            lambda name: name.startswith(_READER) and name.removeprefix(_READER) not in rules
+        )
+        for rule in rules.values():
+            try:
+                await self._set_to_work(rule, is_fixed=rule.name in fixed)
+            except BadEngine as error:  # an engine that this version does not have
+                log.error("sink_rule_unusable", rule=rule.name, reason=str(error))
+        bus = self._tank.bus
+        bus.react(DeviceCreated, lambda event: self._device_changed(event.device))
+        bus.react(DeviceUpdated, lambda event: self._device_changed(event.device))
+        bus.react(DeviceDeleted, lambda event: self._device_gone(event.device))
+
+    async def stop(self) -> None:
+        """End all rules, and let the file go."""
+        await asyncio.gather(*(runner.stop() for runner in self._runners.values()))
+        if self._store is not None:
+            await self._store.close()
+
+    async def copy_to(self, folder: Path) -> None:
+        """Write what rules remember to another folder, for a backup."""
+        if self._store is not None:
+            await self._store.copy_to(folder)
+
+    def statuses(self) -> Sequence[SinkStatus]:
+        """See SinkBoard; so are the others."""
+        return [self._runners[name].status() for name in sorted(self._runners)]
+
+    def status(self, name: str) -> SinkStatus | None:
+        runner = self._runners.get(name)
+        return None if runner is None else runner.status()
+
+    def engines(self) -> Sequence[EngineFacts]:
+        return engine_facts()
+
+    async def add(self, rule: Mapping[str, Any]) -> list[str]:
+        from thingtank.sinks.rules.rule_problems import RULES_MAX, rule_problems
+
+        try:
+            made = msgspec.convert(rule, SinkRule)
+        except msgspec.ValidationError as error:
+            return [str(error).replace("$.", "")]
+        async with self._changing:
+            problems = rule_problems(made)
+            if made.name in self._runners:
+                problems.append(f"There is a rule {made.name} already")
+            if len(self._runners) >= RULES_MAX:
+                problems.append(f"There are {RULES_MAX} rules, and may be no more")
+            if problems:
+                return problems
+            store = await self._opened()
+            sealed = self._sealer.seal(made)
+            await store.run(lambda file: file.save_rule(made.name, sealed))
+            await self._set_to_work(made, is_fixed=False)
+        return []
+
+    async def delete(self, name: str) -> None:
+        async with self._changing:
+            runner = self._runners.get(name)
+            if runner is None or runner.status().is_fixed or self._store is None:
+                return
+            await runner.stop()
+            await self._store.run(lambda file: file.forget(name))
+            del self._runners[name]
+            reader = _READER + name
+            await self._journal.forget_readers(lambda other: other == reader)
+
+    async def pause(self, name: str, is_paused: bool) -> None:
+        runner, store = self._runners.get(name), self._store
+        if runner is not None and store is not None:
+            await store.run(lambda file: file.save_paused(name, is_paused))
+            runner.pause(is_paused)
+
+    def hurry(self, name: str) -> None:
+        if (runner := self._runners.get(name)) is not None:
+            runner.hurry()
+
+    async def letters(
+        self, name: str, limit: int, before_id: int | None = None
+    ) -> Sequence[DeadLetter]:
+        if self._store is None:
+            return []
+        try:
+            stored = await self._store.run(lambda file: file.letters(name, limit, before_id))
+        except sqlite3.Error as error:
+            raise StorageFailed(f"dead letters could not be read: {error}") from error
+        return [_letter(each) for each in stored]
+
+    async def replay(self, name: str, letter_ids: Sequence[int] | None) -> None:
+        runner, store = self._runners.get(name), self._store
+        if runner is not None and store is not None:
+            await store.run(lambda file: file.ask(name, letter_ids))
+            runner.replay()
+
+    async def remove(self, name: str, letter_ids: Sequence[int] | None) -> None:
+        runner, store = self._runners.get(name), self._store
+        if runner is not None and store is not None:
+            await store.run(lambda file: file.remove_letters(name, letter_ids))
+            await runner.count_letters()
+            runner.hurry()
+
+    async def _opened(self) -> SinkStore:
+        if self._store is None:
+            self._store = await SinkStore.open(self.folder)
+        return self._store
+
+    async def _set_to_work(self, rule: SinkRule, *, is_fixed: bool) -> None:
+        store = await self._opened()
+        engine = make_engine(rule.target, self._parts)
+        places, paused = await store.run(SinkFile.places), await store.run(SinkFile.paused)
+        counts = await store.run(SinkFile.letter_counts)
+        runner = SinkRunner(
+            rule,
+            engine,
+            await self._selection(rule),
+            store,
+            self._settings,
+            self._tank.clock,
+            is_fixed=is_fixed,
+            is_paused=rule.name in paused,
+            letter_count=counts.get(rule.name, 0),
+        )
+        place: RulePlace | None = places.get(rule.name)
+        reader = await self._journal.read_journal(
+            _READER + rule.name, place.seq if place is not None else 0, runner.wake
+        )
+        self._runners[rule.name] = runner
+        runner.start(reader, place)
+
+    async def _selection(self, rule: SinkRule) -> Selection:
+        """Load what a rule wants in a thread, and add what changed meanwhile."""
+        selection = Selection(rule, self._tank.directory)
+        self._changed_devices = {}
+        try:
+            await asyncio.to_thread(selection.load)
+            for device in self._changed_devices.values():
+                selection.put(device)
+        finally:
+            self._changed_devices = None
+        return selection
+
+    def _device_changed(self, device: Device) -> None:
+        if self._changed_devices is not None:
+            self._changed_devices[device.device_id] = device
+        for runner in self._runners.values():
+            runner.selection.put(device)
+
+    def _device_gone(self, device: Device) -> None:
+        for runner in self._runners.values():
+            runner.selection.drop(device.device_id)
+
+
+def _letter(stored: StoredLetter) -> DeadLetter:
+    item = decode_item(stored.item)
+    return DeadLetter(
+        stored.letter_id,
+        item.device_id,
+        item.datastream,
+        item.at_us,
+        item.value,
+        stored.reason,
+        stored.at_us,
+        stored.is_asked,
+    )

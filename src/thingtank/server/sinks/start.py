@@ -1,0 +1,28 @@
+"""Sets sinks to work behind the journal."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from thingtank.aws.clients import AwsClients
+from thingtank.server.config import Config
+from thingtank.server.data_folder import OpenFolder
+from thingtank.server.sinks.sinks import Sinks
+from thingtank.sinks.engine import EngineParts
+
+
+async def start_sinks(
+    config: Config, folder: Path, opened: OpenFolder, stack: AsyncExitStack
+) -> Sinks:
+    """Begin to send on; `stack` ends it.
+
+    Raises:
+        OSError, sqlite3.Error, FileMismatch, StorageFailed: the folder cannot be used.
+    """
+    clients = AwsClients(config.aws)
+    stack.callback(clients.close)
+    parts = EngineParts(lambda: clients, folder)
+    sinks = Sinks(opened.tank, opened.archive, config.sinks, parts, opened.secret)
+    stack.push_async_callback(sinks.stop)
+    await sinks.start()
+    opened.files.append(sinks)
+    return sinks

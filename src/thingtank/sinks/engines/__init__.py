@@ -1,0 +1,64 @@
+"""Engines by name, and how a rule's `to` becomes one.
+
+A module of an engine has
+
+- `Settings`, a frozen msgspec struct with `forbid_unknown_fields=True`: the members of `to`
+  besides `engine`, each a str, int, float or bool with its meaning in the docstring; it checks
+  itself in `__post_init__` and raises ValueError;
+- `make_engine(settings, parts)`, which returns a `SinkEngine` and neither connects nor waits.
+
+It imports what is heavy (boto3, a driver) only when it opens: all modules are loaded to check the
+settings.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import msgspec
+
+from thingtank.sinks.engine import EngineParts, SinkEngine
+
+# Name, as `to.engine` says it → module.
+ENGINES: Mapping[str, str] = {
+    "sql": "thingtank.sinks.engines.sql",
+    "kinesis": "thingtank.sinks.engines.kinesis",
+    "sqs": "thingtank.sinks.engines.sqs",
+    "queue": "thingtank.sinks.engines.queue",
+    "dynamodb": "thingtank.sinks.engines.dynamodb",
+    "table": "thingtank.sinks.engines.table",
+    "s3": "thingtank.sinks.engines.s3",
+    "folder": "thingtank.sinks.engines.folder",
+}
+
+
+class BadEngine(Exception):
+    """There is no such engine, or its settings are no good; the message says what is right."""
+
+
+def engine_settings(to: Mapping[str, object]) -> Any:
+    """The settings struct of what a rule says it sends to.
+
+    Raises:
+        BadEngine.
+    """
+    name = to.get("engine")
+    if not isinstance(name, str) or name not in ENGINES:
+        raise BadEngine(f"`engine` must be one of {', '.join(ENGINES)}, not {name!r}")
+    own = {key: value for key, value in to.items() if key != "engine"}
+    try:
+        # Not strict: what a form sends is text, and so are numbers and flags in it.
+        return msgspec.convert(own, import_module(ENGINES[name]).Settings, strict=False)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise BadEngine(f"{name}: {str(error).replace('$.', '')}") from None
+
+
+def make_engine(to: Mapping[str, object], parts: EngineParts) -> SinkEngine:
+    """An engine that is not open yet.
+
+    Raises:
+        BadEngine.
+    """
+    settings = engine_settings(to)
+    made: SinkEngine = import_module(ENGINES[str(to["engine"])]).make_engine(settings, parts)
+    return made

@@ -1,0 +1,79 @@
+"""What databases do differently, behind one interface."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from thingtank.aws.failures import Failure, FailureKind
+
+CONNECT_S_MAX = 10
+SILENCE_S_MAX = 30  # of a server that has taken a question
+COLUMNS = ("item_id", "device_id", "datastream", "at", "value", "number")
+
+
+class Row(NamedTuple):
+    """A row as it is written.
+
+    Attributes:
+        at: `2026-11-23T10:00:00.000000Z`.
+    """
+
+    item_id: str
+    device_id: int
+    datastream: str
+    at: str
+    value: str
+    number: float | None
+
+
+class Dialect(Protocol):
+    """One kind of database. `connect` imports the driver; nothing else does.
+
+    Attributes:
+        name: for people.
+    """
+
+    name: str
+
+    def connect(self) -> Any:
+        """A new connection. Raises the driver's errors."""
+        ...
+
+    def prepare(self, connection: Any) -> None:
+        """Make the table if it is missing, and raise if rows could not be written to it."""
+        ...
+
+    def write(self, connection: Any, rows: Sequence[Row]) -> None:
+        """Write rows and commit; rows whose item_id is there already change nothing."""
+        ...
+
+    def failure(self, error: Exception) -> Failure | None:
+        """What a driver's error means; None if it is not the driver's."""
+        ...
+
+
+def failure(kind: FailureKind, code: object, message: str, advice: str = "") -> Failure:
+    """A failure with the advice that fits databases."""
+    return Failure(kind, str(code), message, advice or _ADVICE.get(kind, ""))
+
+
+_ADVICE = {
+    FailureKind.UNREACHABLE: "Does the server run, and are host and port of `url` right?",
+    FailureKind.CREDENTIALS: "Look at user and password of `url`.",
+    FailureKind.NOT_ALLOWED: "Grant the user CREATE, SELECT, INSERT and UPDATE on the database.",
+    FailureKind.THROTTLED: "It is tried again.",
+    FailureKind.QUOTA: "Make room on the server's disk.",
+    FailureKind.REFUSED: "",
+}
+_OTHER_SHAPE = (
+    "Rename or drop that table, or name another in `table`: the columns must be"
+    f" {', '.join(COLUMNS)}, with a unique index on item_id."
+)
+
+
+def other_shape(code: object, message: str) -> Failure:
+    """The table is there, and is not ours."""
+    return Failure(FailureKind.EXISTS, str(code), message, _OTHER_SHAPE)
+
+
+class WrongTable(Exception):
+    """The table is there, and is not ours; the message says what is missing."""

@@ -1,0 +1,129 @@
+"""The engine: rows in batches, each in one transaction, none twice."""
+
+import contextlib
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from thingtank.aws.failures import FailureKind
+from thingtank.protocols.xively.times import format_times
+from thingtank.sinks.engine import (
+    ALL_DELIVERED,
+    BatchBounds,
+    EngineFailed,
+    EngineParts,
+    Item,
+    SendResult,
+)
+from thingtank.sinks.engines.sql.dialects import Dialect, Row, WrongTable, other_shape
+from thingtank.sinks.engines.sql.mysql import MySql
+from thingtank.sinks.engines.sql.postgresql import PostgreSql
+from thingtank.sinks.engines.sql.settings import Place, Settings
+from thingtank.sinks.engines.sql.sqlite import Sqlite
+
+_DRIVERS = {"mysql": ("pymysql", "mysql"), "postgresql": ("psycopg", "postgres")}
+
+
+class SqlEngine:
+    """One table. Implements `SinkEngine`; the item's id is a unique key, so repeats do nothing."""
+
+    bounds = BatchBounds(1000, 900_000)  # PyMySQL's statements have 1,024,000 bytes at most
+    wants_payload = False
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        """Make one.
+
+        Args:
+            folder: of SQLite files whose path is not whole.
+        """
+        self._settings = settings
+        self._folder = folder
+        self._dialect: Dialect | None = None
+        self._connection: Any = None
+
+    def open(self) -> None:
+        """See SinkEngine."""
+        self.close()
+        dialect = self._dialect or self._choose()
+        try:
+            self._connection = dialect.connect()
+            dialect.prepare(self._connection)
+        except WrongTable as error:
+            self.close()
+            raise EngineFailed(other_shape("no unique index", str(error))) from None
+        except Exception as error:
+            self.close()
+            raise _told(dialect, error) from error
+
+    def send(self, items: Sequence[Item]) -> SendResult:
+        """See SinkEngine."""
+        dialect = self._dialect
+        assert dialect is not None, "open"
+        ats = format_times([item.at_us for item in items])
+        rows = [
+            Row(item.item_id, item.device_id, item.datastream, at, item.value, item.number)
+            for item, at in zip(items, ats, strict=True)
+        ]
+        try:
+            dialect.write(self._connection, rows)
+        except UnicodeEncodeError as error:  # half of a surrogate pair
+            self._roll_back()
+            raise EngineFailed.of(FailureKind.REFUSED, f"no valid text: {error.reason}") from error
+        except Exception as error:
+            self._roll_back()
+            raise _told(dialect, error) from error
+        return ALL_DELIVERED
+
+    def close(self) -> None:
+        """See SinkEngine."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):  # it may be broken already
+                connection.close()
+
+    def describe(self) -> str:
+        """See SinkEngine."""
+        try:
+            place = self._settings.place()
+        except ValueError:
+            return f"table {self._settings.table}"
+        return f"table {self._settings.table} of {place.shown}"
+
+    def _choose(self) -> Dialect:
+        try:
+            place = self._settings.place()
+        except ValueError as error:
+            raise EngineFailed.of(FailureKind.MISSING, str(error)) from None
+        driver, extra = _DRIVERS.get(place.kind, ("sqlite3", ""))
+        if find_spec(driver) is None:
+            raise EngineFailed.of(
+                FailureKind.MISSING,
+                f"this needs {driver}, which is not installed",
+                f"Run: pip install 'thingtank[{extra}]', and start the server again.",
+            )
+        self._dialect = _dialect_of(place, self._settings.table, self._folder)
+        return self._dialect
+
+    def _roll_back(self) -> None:
+        with contextlib.suppress(Exception):
+            self._connection.rollback()
+
+
+def make_engine(settings: Settings, parts: EngineParts) -> SqlEngine:
+    """An engine that is not open yet."""
+    return SqlEngine(settings, parts.folder / "sinks")
+
+
+def _dialect_of(place: Place, table: str, folder: Path) -> Dialect:
+    if place.kind == "mysql":
+        return MySql(place, table)
+    if place.kind == "postgresql":
+        return PostgreSql(place, table)
+    return Sqlite(folder / place.name, table)
+
+
+def _told(dialect: Dialect, error: Exception) -> Exception:
+    """A driver's error as ours; anything else as it is."""
+    found = dialect.failure(error)
+    return error if found is None else EngineFailed(found)

@@ -1,0 +1,101 @@
+"""SQLite, which comes along: the table is in a file of this machine."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from thingtank.aws.failures import Failure, FailureKind
+from thingtank.sinks.engines.sql.dialects import (
+    COLUMNS,
+    SILENCE_S_MAX,
+    Row,
+    failure,
+    other_shape,
+)
+
+_KINDS = {
+    sqlite3.SQLITE_BUSY: FailureKind.THROTTLED,
+    sqlite3.SQLITE_LOCKED: FailureKind.THROTTLED,
+    sqlite3.SQLITE_FULL: FailureKind.QUOTA,
+    sqlite3.SQLITE_READONLY: FailureKind.NOT_ALLOWED,
+    sqlite3.SQLITE_PERM: FailureKind.NOT_ALLOWED,
+    sqlite3.SQLITE_CANTOPEN: FailureKind.MISSING,
+    sqlite3.SQLITE_TOOBIG: FailureKind.REFUSED,
+    sqlite3.SQLITE_NOTADB: FailureKind.EXISTS,
+}
+_ADVICE = {
+    FailureKind.NOT_ALLOWED: "The server's user must be able to write to that file and folder.",
+    FailureKind.MISSING: "The folder of the file must exist, and be writable.",
+    FailureKind.EXISTS: "Name another file in `url`: this one is no SQLite database.",
+    FailureKind.QUOTA: "Make room on the disk.",
+}
+
+
+class Sqlite:
+    """One table of one file."""
+
+    name = "SQLite"
+
+    def __init__(self, path: Path, table: str) -> None:
+        self._path = path
+        self._table = table
+        columns = ", ".join(f'"{column}"' for column in COLUMNS)
+        self._insert = (
+            f'INSERT INTO "{table}" ({columns}) VALUES (?, ?, ?, ?, ?, ?)'  # noqa: S608
+            ' ON CONFLICT ("item_id") DO NOTHING'
+        )
+
+    def connect(self) -> Any:
+        """See Dialect."""
+        self._path.parent.mkdir(0o700, parents=True, exist_ok=True)
+        connection = sqlite3.connect(self._path, timeout=SILENCE_S_MAX, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def prepare(self, connection: Any) -> None:
+        """See Dialect."""
+        with connection:
+            connection.execute(
+                f'CREATE TABLE IF NOT EXISTS "{self._table}" ('
+                ' "row_id" INTEGER PRIMARY KEY AUTOINCREMENT,'
+                ' "item_id" TEXT NOT NULL UNIQUE,'
+                ' "device_id" INTEGER NOT NULL,'
+                ' "datastream" TEXT NOT NULL,'
+                ' "at" TEXT NOT NULL,'
+                ' "value" TEXT NOT NULL,'
+                ' "number" REAL)'
+            )
+            # Compiled, not run: says whether all columns and the unique index are there.
+            connection.execute(f"EXPLAIN {self._insert}", (None,) * len(COLUMNS))
+            connection.execute(
+                f'CREATE INDEX IF NOT EXISTS "{self._table}_series" ON "{self._table}"'
+                ' ("device_id", "datastream", "at")'
+            )
+
+    def write(self, connection: Any, rows: Sequence[Row]) -> None:
+        """See Dialect."""
+        with connection:
+            connection.executemany(self._insert, rows)
+
+    def failure(self, error: Exception) -> Failure | None:
+        """See Dialect."""
+        if isinstance(error, OSError):
+            message = f"{self._path}: {error.strerror}"
+            kind = FailureKind.NOT_ALLOWED
+            return failure(kind, type(error).__name__, message, _ADVICE[kind])
+        if not isinstance(error, sqlite3.Error):
+            return None
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary one
+        if code == sqlite3.SQLITE_CONSTRAINT or (
+            code == sqlite3.SQLITE_ERROR and ("column" in str(error) or "CONFLICT" in str(error))
+        ):
+            return other_shape(code, f"table {self._table}: {error}")
+        kind = _KINDS.get(code, FailureKind.UNKNOWN)
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        return failure(kind, name, f"{self._path.name}: {error}", _ADVICE.get(kind, ""))

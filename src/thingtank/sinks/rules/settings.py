@@ -1,0 +1,81 @@
+"""Settings of sinks; section `sinks` of the settings file, and rules as the workbench makes them.
+
+```toml
+[[sinks.rules]]
+name = "readings"
+feeds = "all"
+to = {engine = "sql", url = "mysql://tank:secret@db.example/iot", table = "readings"}
+```
+
+`rule_problems.py` says what is wrong with a rule that has the right types.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from thingtank.net.identity.secret_urls import shown_url
+
+GATHER_S = 0.2
+
+
+class SinkRule(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, dict=True
+):
+    """One `[[sinks.rules]]`: which values are sent on, and where to.
+
+    Attributes:
+        name: its own, for the pages and the log: letters, digits, `-` and `_`, at most 40. The
+            place that it has reached is kept by it: a rule with another name begins afresh, with
+            what comes from then on.
+        to: where to: `engine`, and what that engine needs, such as
+            `{engine = "sql", url = "mysql://…", table = "readings"}`.
+        feeds: which feeds' values: `"all"`, or a list of ids such as `[1, 2]`.
+        tag: only of feeds that have this tag; blank for any.
+        datastreams: only these, where `*` stands for any characters: `["temperature", "air-*"]`.
+        template: how an item is put, such as `{{device}} {{value}}`; blank for JSON.
+        gather_s: a batch waits so long for more before it is sent.
+    """
+
+    name: str
+    to: dict[str, Any]
+    feeds: Literal["all"] | tuple[int, ...] = "all"
+    tag: str = ""
+    datastreams: tuple[str, ...] = ()
+    template: str = ""
+    gather_s: float = GATHER_S
+
+    def __post_init__(self) -> None:
+        """Hide passwords in `to` from everything that prints settings; `target` has them."""
+        if "hidden" not in self.__dict__:
+            shown = {key: _shown(value) for key, value in self.to.items()}
+            self.__dict__["hidden"] = self.to
+            force_setattr(self, "to", shown)
+
+    @property
+    def target(self) -> dict[str, Any]:
+        """`to` as it was given, with its passwords."""
+        whole: dict[str, Any] = self.__dict__.get("hidden", self.to)
+        return whole
+
+
+class SinkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How values are sent on to other services.
+
+    Attributes:
+        rules: those that there are, each a `[[sinks.rules]]`; more can be made in the workbench.
+        retry_s_max: the longest pause between two attempts.
+        dead_letters_max: of one rule; it stops when it has so many, until a person sends them
+            again or deletes them.
+        stop_s: calls under way get so long to end when the server stops.
+    """
+
+    rules: tuple[SinkRule, ...] = ()
+    retry_s_max: float = 60.0
+    dead_letters_max: int = 10_000
+    stop_s: float = 3.0
+
+
+def _shown(value: object) -> object:
+    return shown_url(value) if isinstance(value, str) and "://" in value else value

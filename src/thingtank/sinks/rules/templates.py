@@ -1,0 +1,108 @@
+"""How an item is put into bytes: as JSON, or as a rule's template says.
+
+A template is text with names in double braces, such as `{{device}} {{value}}`. `{{value|json}}`
+puts a value as JSON does, in quotes and with escapes, so that it may stand in a JSON text.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from thingtank.protocols.xively.times import format_time
+from thingtank.sinks.engine import Item
+
+TEMPLATE_CHARS_MAX = 4000
+
+Render = Callable[[Item], bytes]
+
+_PLACE = re.compile(r"\{\{\s*(\w+)\s*(?:\|\s*(\w+)\s*)?\}\}")
+_VALUES: dict[str, Callable[[Item], Any]] = {
+    "id": lambda item: item.item_id,
+    "kind": lambda item: item.kind,
+    "feed": lambda item: item.device_id,
+    "device": lambda item: item.uuid,
+    "datastream": lambda item: item.datastream,
+    "at": lambda item: format_time(item.at_us),
+    "at_us": lambda item: item.at_us,
+    "value": lambda item: item.value,
+    "number": lambda item: item.number,
+    "topic": lambda item: item.topic,
+}
+NAMES = tuple(_VALUES)
+_encode = msgspec.json.encode
+
+
+class BadTemplate(ValueError):
+    """A template cannot be used; the message says why."""
+
+
+class _Reading(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """An item as JSON where there is no template."""
+
+    id: str
+    feed: int
+    device: str
+    datastream: str
+    at: str
+    value: str
+    number: float | None = None
+    topic: str = ""
+
+
+def as_json(item: Item) -> bytes:
+    """An item as one line of JSON."""
+    return _encode(
+        _Reading(
+            item.item_id,
+            item.device_id,
+            item.uuid,
+            item.datastream,
+            format_time(item.at_us),
+            item.value,
+            item.number,
+            item.topic,
+        )
+    )
+
+
+def compile_template(text: str) -> Render:
+    """What puts items as a template says; a blank one is JSON.
+
+    Raises:
+        BadTemplate.
+    """
+    if not text:
+        return as_json
+    if len(text) > TEMPLATE_CHARS_MAX:
+        raise BadTemplate(f"a template has at most {TEMPLATE_CHARS_MAX:,} characters")
+    parts: list[bytes | Callable[[Item], bytes]] = []
+    end = 0
+    for place in _PLACE.finditer(text):
+        parts.append(_literal(text[end : place.start()]))
+        parts.append(_value(place[1], place[2]))
+        end = place.end()
+    parts.append(_literal(text[end:]))
+
+    def render(item: Item) -> bytes:
+        return b"".join([part if isinstance(part, bytes) else part(item) for part in parts])
+
+    return render
+
+
+def _literal(text: str) -> bytes:
+    if "{{" in text or "}}" in text:
+        raise BadTemplate("double braces hold one name each, such as {{value}} or {{value|json}}")
+    return text.encode()
+
+
+def _value(name: str, form: str | None) -> Callable[[Item], bytes]:
+    value = _VALUES.get(name)
+    if value is None:
+        raise BadTemplate(f"there is no {{{{{name}}}}}; there are {', '.join(NAMES)}")
+    if form not in (None, "json"):
+        raise BadTemplate(f"there is no |{form}; there is |json")
+    if form == "json" or name == "number":
+        return lambda item: _encode(value(item))
+    return lambda item: str(value(item)).encode("utf-8", "surrogatepass")

@@ -1,0 +1,237 @@
+"""The SQLite file of sinks: how far each rule has come, dead letters, and rules of the workbench.
+
+Used from one thread at a time. A place may be behind what was delivered, never ahead of it: what
+was delivered since is delivered once more after a crash. Dead letters are on disk before the place
+passes them.
+
+`origin` is a part of each item's id. A folder that was restored from a backup gets another, as the
+journal's numbers since then are given to other items.
+"""
+
+import secrets
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from thingtank.net.sqlite_copies import write_copy
+from thingtank.stores.folders import sync_folder
+from thingtank.stores.recovering_file import RecoveringFile
+from thingtank.stores.sqlite_files import FileFormat
+
+FILE_NAME = "sinks.sqlite3"
+
+_FORM = FileFormat("a file of sinks", 0x5454_534B, 1)  # "TTSK"
+_PRAGMAS = (
+    ("locking_mode", "EXCLUSIVE"),  # as the journal's
+    ("journal_mode", "WAL"),
+    ("synchronous", "FULL"),
+    ("secure_delete", "OFF"),
+    ("journal_size_limit", 16 * 1024 * 1024),
+)
+_SCHEMA = """
+BEGIN;
+CREATE TABLE IF NOT EXISTS origin (origin TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS place (
+    rule TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    reached_us INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS paused (rule TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rule (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dead_letter (
+    letter_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    rule TEXT NOT NULL,
+    item_id TEXT NOT NULL,
+    item BLOB NOT NULL,
+    reason TEXT NOT NULL,
+    at_us INTEGER NOT NULL,
+    is_asked INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (rule, item_id));
+CREATE INDEX IF NOT EXISTS asked ON dead_letter (rule, letter_id) WHERE is_asked = 1;
+COMMIT;
+"""
+# What is refused once more stays the letter that it was, with the newer reason.
+_ADD_LETTER = """
+INSERT INTO dead_letter (rule, item_id, item, reason, at_us) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (rule, item_id) DO UPDATE SET reason = excluded.reason, at_us = excluded.at_us,
+    is_asked = 0
+"""
+_LETTER = "SELECT letter_id, rule, item, reason, at_us, is_asked FROM dead_letter "
+
+
+class RulePlace(NamedTuple):
+    """How far a rule has come.
+
+    Attributes:
+        seq: the journal's batch up to which all is settled.
+        reached_us: all that was committed until then is.
+    """
+
+    seq: int
+    reached_us: int
+
+
+class NewLetter(NamedTuple):
+    """A dead letter to be kept. `item` is the rule's affair."""
+
+    item_id: str
+    item: bytes
+    reason: str
+    at_us: int
+
+
+class StoredLetter(NamedTuple):
+    """A dead letter as it is kept.
+
+    Attributes:
+        is_asked: whether it is to be sent again.
+    """
+
+    letter_id: int
+    rule: str
+    item: bytes
+    reason: str
+    at_us: int
+    is_asked: bool
+
+
+class SinkFile(RecoveringFile):
+    """Blocking access. All that writes raises StorageFailed when nothing of it was kept."""
+
+    form, pragmas, schema = _FORM, _PRAGMAS, _SCHEMA
+    content = "what sinks have to remember"
+    is_private = True  # dead letters are values
+
+    origin = ""
+
+    @classmethod
+    def open(cls, folder: Path) -> "SinkFile":
+        """Open the file of a folder, made when missing; synced into its directory.
+
+        Raises:
+            sqlite3.Error, OSError: the folder cannot be used.
+            FileMismatch: the file is something else.
+        """
+        file = cls(folder / FILE_NAME)
+        file.origin = _origin(file._connected())
+        sync_folder(folder)
+        return file
+
+    def copy_to(self, folder: Path) -> None:
+        """Write a copy for a backup: what is restored from it gets an origin of its own."""
+        path = folder / self._path.name
+        write_copy(self._connected(), path)
+        with sqlite3.connect(path) as copy:
+            copy.execute("DELETE FROM origin")
+        copy.close()
+
+    def places(self) -> dict[str, RulePlace]:
+        """Each rule's place."""
+        rows = self._connected().execute("SELECT rule, seq, reached_us FROM place")
+        return {rule: RulePlace(seq, reached_us) for rule, seq, reached_us in rows}
+
+    def save_places(self, places: Mapping[str, RulePlace]) -> None:
+        """Write down places."""
+        rows = [(rule, *place) for rule, place in places.items()]
+        self._write("INSERT OR REPLACE INTO place VALUES (?, ?, ?)", rows)
+
+    def paused(self) -> set[str]:
+        """The rules that are paused."""
+        return {rule for (rule,) in self._connected().execute("SELECT rule FROM paused")}
+
+    def save_paused(self, rule: str, is_paused: bool) -> None:
+        """Write down whether a rule is."""
+        change = "INSERT OR IGNORE INTO paused VALUES (?)"
+        self._write(change if is_paused else "DELETE FROM paused WHERE rule = ?", [(rule,)])
+
+    def rules(self) -> dict[str, bytes]:
+        """The rules of the workbench, sealed, by name."""
+        return dict(self._connected().execute("SELECT name, sealed FROM rule ORDER BY name"))
+
+    def save_rule(self, name: str, sealed: bytes) -> None:
+        """Keep a rule."""
+        self._write("INSERT OR REPLACE INTO rule VALUES (?, ?)", [(name, sealed)])
+
+    def forget(self, rule: str) -> None:
+        """Drop all that is kept of a rule, dead letters too."""
+
+        def forget(connection: sqlite3.Connection) -> None:
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:
+                connection.execute("DELETE FROM rule WHERE name = ?", (rule,))
+                for table in ("place", "paused", "dead_letter"):
+                    connection.execute(f"DELETE FROM {table} WHERE rule = ?", (rule,))  # noqa: S608
+
+        self._trying(forget)
+
+    def add_letters(self, rule: str, letters: Sequence[NewLetter]) -> None:
+        """Keep dead letters."""
+        self._write(_ADD_LETTER, [(rule, *letter) for letter in letters])
+
+    def letter_counts(self) -> dict[str, int]:
+        """How many dead letters each rule has."""
+        query = "SELECT rule, count(*) FROM dead_letter GROUP BY rule"
+        return dict(self._connected().execute(query))
+
+    def letters(self, rule: str, limit: int, before_id: int | None = None) -> list[StoredLetter]:
+        """Dead letters of a rule, newest first; those before one of them."""
+        where = "WHERE rule = ? AND letter_id < ? ORDER BY letter_id DESC LIMIT ?"
+        before_id = 2**62 if before_id is None else before_id
+        return [_letter(row) for row in self._ask(_LETTER + where, (rule, before_id, limit))]
+
+    def asked(self, rule: str, limit: int) -> list[StoredLetter]:
+        """Those that are to be sent again, oldest first."""
+        where = "WHERE rule = ? AND is_asked = 1 ORDER BY letter_id LIMIT ?"
+        return [_letter(row) for row in self._ask(_LETTER + where, (rule, limit))]
+
+    def ask(self, rule: str, letter_ids: Sequence[int] | None) -> None:
+        """Have dead letters sent again; None for all of the rule."""
+        self._change_letters("UPDATE dead_letter SET is_asked = 1 WHERE rule = ?", rule, letter_ids)
+
+    def remove_letters(self, rule: str, letter_ids: Sequence[int] | None) -> None:
+        """Drop dead letters; None for all of the rule."""
+        self._change_letters("DELETE FROM dead_letter WHERE rule = ?", rule, letter_ids)
+
+    def remove_asked(self, rule: str, letter_ids: Sequence[int]) -> None:
+        """Drop those of some dead letters that are still to be sent again: they were."""
+        remove = "DELETE FROM dead_letter WHERE rule = ? AND is_asked = 1"
+        self._change_letters(remove, rule, letter_ids)
+
+    def _change_letters(self, change: str, rule: str, letter_ids: Sequence[int] | None) -> None:
+        if letter_ids is None:
+            self._write(change, [(rule,)])
+        else:
+            self._write(f"{change} AND letter_id = ?", [(rule, each) for each in letter_ids])
+
+    def _ask(self, query: str, values: Sequence[object]) -> list[tuple[object, ...]]:
+        return self._connected().execute(query, values).fetchall()
+
+    def _write(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        self._trying(partial(_write, statement, list(rows)))
+
+    def _remove_refused(self, connection: sqlite3.Connection) -> None:
+        # A place that was refused and stands there yet was true; a dead letter comes once more.
+        pass
+
+
+def _write(
+    statement: str, rows: Sequence[Sequence[object]], connection: sqlite3.Connection
+) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:
+        connection.executemany(statement, rows)
+
+
+def _origin(connection: sqlite3.Connection) -> str:
+    row = connection.execute("SELECT origin FROM origin").fetchone()
+    if row is not None:
+        return str(row[0])
+    origin = secrets.token_hex(4)
+    connection.execute("INSERT INTO origin VALUES (?)", (origin,))
+    return origin
+
+
+def _letter(row: Sequence[object]) -> StoredLetter:
+    letter = StoredLetter._make(row)
+    return letter._replace(is_asked=bool(letter.is_asked))

@@ -1,0 +1,163 @@
+"""Sinks as pages and metrics know them: rules at work, dead letters, kinds of places to send to."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+SinkState = Literal["working", "waiting", "failing", "stuck", "full", "paused"]
+
+
+class SinkTrouble(msgspec.Struct, frozen=True):
+    """The last failure.
+
+    Attributes:
+        kind: of `thingtank.aws.failures.FailureKind`, in small letters.
+        what: a sentence for people; no secrets.
+        at_us: when it was met last.
+    """
+
+    kind: str
+    what: str
+    at_us: int
+
+
+class SinkStatus(msgspec.Struct, frozen=True):
+    """One rule, now.
+
+    Attributes:
+        engine: what kind of place it sends to.
+        where: that place, for people.
+        what: what it sends, for people.
+        state: `working` when it has something to send, `waiting` when it has not, `failing` while
+            it tries again by itself, `stuck` while somebody has to mend something, `full` when
+            there is no room for more dead letters, `paused` when somebody has paused it.
+        is_fixed: whether it is in the settings file, where alone it can be changed.
+        behind_batches: the journal's batches that it has not settled.
+        behind_s: for how long the oldest of them has been waiting, about; 0 if there is none.
+        per_minute: items that were delivered within the last minute.
+        delivered_count, retried_count, dead_count: items since the start.
+        failures: failed calls since the start, by kind.
+        missed_batches: batches that the journal could not keep for it, since the start.
+        letter_count: dead letters that are kept.
+        is_replaying: whether dead letters are being sent again.
+        trouble: the last failure; None when all went well since.
+    """
+
+    name: str
+    engine: str
+    where: str
+    what: str
+    state: SinkState
+    is_fixed: bool
+    behind_batches: int
+    behind_s: float
+    per_minute: int
+    delivered_count: int
+    retried_count: int
+    dead_count: int
+    failures: Mapping[str, int]
+    missed_batches: int
+    letter_count: int
+    is_replaying: bool
+    trouble: SinkTrouble | None
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """An item that was refused.
+
+    Attributes:
+        device_id, datastream, at_us, value: of the item.
+        reason: why it was refused.
+        refused_us: when.
+        is_asked: whether it is to be sent again.
+    """
+
+    letter_id: int
+    device_id: int
+    datastream: str
+    at_us: int
+    value: str
+    reason: str
+    refused_us: int
+    is_asked: bool
+
+
+class EngineField(msgspec.Struct, frozen=True):
+    """Something that an engine has to be told.
+
+    Attributes:
+        default: as it is written; None if it must be given.
+        is_secret: whether it may hold a password.
+        is_flag: whether it is yes or no.
+    """
+
+    name: str
+    meaning: str
+    default: str | None
+    is_secret: bool = False
+    is_flag: bool = False
+
+
+class EngineFacts(msgspec.Struct, frozen=True):
+    """A kind of place to send to."""
+
+    name: str
+    meaning: str
+    fields: Sequence[EngineField]
+
+
+class SinkBoard(Protocol):
+    """The rules of a running instance; for operators. Lives in the loop's thread."""
+
+    def statuses(self) -> Sequence[SinkStatus]:
+        """All rules by name."""
+        ...
+
+    def status(self, name: str) -> SinkStatus | None:
+        """One rule."""
+        ...
+
+    def engines(self) -> Sequence[EngineFacts]:
+        """What a rule can send to."""
+        ...
+
+    async def add(self, rule: Mapping[str, Any]) -> list[str]:
+        """Make a rule and set it to work.
+
+        Args:
+            rule: its members as the settings file has them.
+
+        Returns:
+            What is wrong with it, in sentences; empty when it is at work.
+
+        Raises:
+            StorageFailed: it could not be kept.
+        """
+        ...
+
+    async def delete(self, name: str) -> None:
+        """End a rule that is not fixed, and drop its dead letters. Raise StorageFailed."""
+        ...
+
+    async def pause(self, name: str, is_paused: bool) -> None:
+        """Pause a rule or let it go on. Raise StorageFailed."""
+        ...
+
+    def hurry(self, name: str) -> None:
+        """Have a rule that waits after a failure try now."""
+        ...
+
+    async def letters(
+        self, name: str, limit: int, before_id: int | None = None
+    ) -> Sequence[DeadLetter]:
+        """A rule's dead letters, newest first; those that are older than one of them."""
+        ...
+
+    async def replay(self, name: str, letter_ids: Sequence[int] | None) -> None:
+        """Have dead letters sent again; None for all. Raise StorageFailed."""
+        ...
+
+    async def remove(self, name: str, letter_ids: Sequence[int] | None) -> None:
+        """Delete dead letters; None for all. Raise StorageFailed."""
+        ...

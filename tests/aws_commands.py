@@ -1,0 +1,25 @@
+"""Commands of `thingtank cloud`, run in this process against a stand-in."""
+
+from collections.abc import Mapping
+
+from click.testing import CliRunner, Result
+from tests.aws_stand_ins import aws_environment
+
+from thingtank.aws.settings import AwsSettings
+from thingtank.cli.main import main
+
+
+def run_cloud(settings: AwsSettings, *words: str, input: str = "") -> Result:
+    """Run one; a fault of ours is raised, what it says is in `stdout` and `stderr`."""
+    environment: Mapping[str, str] = aws_environment(settings)
+    result = CliRunner(env=environment).invoke(main, ["cloud", *words], input=input)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def said(settings: AwsSettings, *words: str, input: str = "") -> str:
+    """What one says that is done."""
+    result = run_cloud(settings, *words, input=input)
+    assert result.exit_code == 0, result.output
+    return result.stdout

@@ -1,0 +1,169 @@
+"""Streams and queues that take some of what is put, and what AWS does that no stand-in does."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+
+from thingtank.aws.clients import AwsClients
+from thingtank.aws.queues import QueueMessage
+from thingtank.aws.settings import AwsSettings
+from thingtank.aws.streams import StreamRecord
+from thingtank.cloud import queues, streams, tables
+from thingtank.cloud.errors import NotDone
+
+URL = "https://sqs.us-east-1.amazonaws.com/1/q"
+TAKEN = {"SequenceNumber": "1", "ShardId": "shardId-0"}
+FULL = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "Rate exceeded"}
+
+
+@pytest.fixture
+def clients() -> Iterator[AwsClients]:
+    found = AwsClients(AwsSettings(region="us-east-1", endpoint_url="http://127.0.0.1:9"))
+    yield found
+    found.close()
+
+
+def entries(*records: StreamRecord) -> dict[str, Any]:
+    return {"StreamName": "s", "Records": [
+        {"Data": record.data, "PartitionKey": record.key} for record in records
+    ]}  # fmt: skip
+
+
+def test_only_the_records_that_failed_are_put_again(clients: AwsClients) -> None:
+    a, b, c = (StreamRecord(key, b"x") for key in "abc")
+    pauses_s: list[float] = []
+    with Stubber(clients.client("kinesis")) as stub:
+        stub.add_response(
+            "put_records", {"FailedRecordCount": 2, "Records": [FULL, TAKEN, FULL]},
+            entries(a, b, c),
+        )  # fmt: skip
+        stub.add_response(
+            "put_records", {"FailedRecordCount": 1, "Records": [TAKEN, FULL]}, entries(a, c)
+        )
+        stub.add_response("put_records", {"Records": [TAKEN]}, entries(c))
+        assert streams.put(clients, "s", [a, b, c], pauses_s.append) == 3
+    assert len(pauses_s) == 2
+
+
+def test_a_stream_that_stays_full_is_said_with_what_was_put(clients: AwsClients) -> None:
+    reply = {"FailedRecordCount": 1, "Records": [FULL]}
+    with Stubber(clients.client("kinesis")) as stub:
+        for _ in range(streams.ATTEMPTS_MAX):
+            stub.add_response("put_records", reply)
+        with pytest.raises(NotDone, match=r"0 records are put, 1 are not: Rate exceeded"):
+            streams.put(clients, "s", [StreamRecord("a", b"x")], lambda _: None)
+
+
+def test_a_message_that_is_the_senders_fault_is_not_sent_again(clients: AwsClients) -> None:
+    failed = {"Id": "0", "SenderFault": True, "Code": "InvalidMessageContents", "Message": "Bad"}
+    with Stubber(clients.client("sqs")) as stub:
+        stub.add_response("get_queue_url", {"QueueUrl": URL})
+        stub.add_response("send_message_batch", {"Failed": [failed], "Successful": []})
+        with pytest.raises(NotDone, match="0 messages are sent, 1 are not: Bad"):
+            queues.send(clients, "q", [QueueMessage("a")], lambda _: None)
+
+
+def test_a_message_hidden_for_too_long_is_counted_and_others_are_deleted_again(
+    clients: AwsClients,
+) -> None:
+    received = [queues.Received("m", "b", "", 1, receipt) for receipt in "xyz"]
+    late = {"Id": "0", "SenderFault": True, "Code": "ReceiptHandleIsInvalid"}
+    busy = {"Id": "1", "SenderFault": False, "Code": "InternalError"}
+    with Stubber(clients.client("sqs")) as stub:
+        stub.add_response("delete_message_batch", {"Failed": [late, busy], "Successful": []})
+        stub.add_response(
+            "delete_message_batch", {"Failed": [late], "Successful": []},
+            {"QueueUrl": URL, "Entries": [
+                {"Id": "0", "ReceiptHandle": "x"}, {"Id": "1", "ReceiptHandle": "y"},
+            ]},
+        )  # fmt: skip
+        assert queues.delete_messages(clients, URL, received) == 1
+
+
+def test_a_table_that_is_being_made_is_waited_for_and_its_states_are_told(
+    clients: AwsClients,
+) -> None:
+    def described(state: str) -> dict[str, Any]:
+        return {"Table": {
+            "TableName": "readings", "TableStatus": state,
+            "KeySchema": [{"AttributeName": "msgid", "KeyType": "HASH"}],
+            "AttributeDefinitions": [{"AttributeName": "msgid", "AttributeType": "S"}],
+        }}  # fmt: skip
+
+    told: list[str] = []
+    with Stubber(clients.client("dynamodb")) as stub:
+        stub.add_client_error("create_table", "ResourceInUseException")
+        stub.add_client_error("describe_table", "ResourceNotFoundException")  # for some seconds
+        stub.add_response("describe_table", described("CREATING"))
+        stub.add_response("describe_table", described("ACTIVE"))
+        stub.add_response("describe_table", described("ACTIVE"))
+        stub.add_response("describe_time_to_live", {"TimeToLiveDescription": {}})
+        design = tables.TableDesign("readings", tables.Key("msgid", "S"))
+        assert not tables.create(clients, design, told.append)
+    assert told == ["table readings: not there yet", "table readings: CREATING"]
+
+
+def shard(name: str, *parents: str, is_closed: bool = False) -> dict[str, Any]:
+    numbers = {"StartingSequenceNumber": "0"} | ({"EndingSequenceNumber": "9"} if is_closed else {})
+    kinds = ("ParentShardId", "AdjacentParentShardId")
+    return {
+        "ShardId": name,
+        "HashKeyRange": {"StartingHashKey": "0", "EndingHashKey": "1"},
+        "SequenceNumberRange": numbers,
+        **dict(zip(kinds, parents, strict=False)),
+    }
+
+
+def read(*texts: str, following: str | None, behind_ms: int = 0) -> dict[str, Any]:
+    records = [
+        {"SequenceNumber": text, "PartitionKey": "k", "Data": text.encode(),
+         "ApproximateArrivalTimestamp": datetime(2026, 1, 1, tzinfo=UTC)}
+        for text in texts
+    ]  # fmt: skip
+    reply = {"Records": records, "MillisBehindLatest": behind_ms}
+    return reply | ({"NextShardIterator": following} if following else {})
+
+
+def test_children_of_a_shard_are_read_after_it_and_an_old_iterator_is_renewed(
+    clients: AwsClients,
+) -> None:
+    shards = {"Shards": [shard("p", is_closed=True), shard("c", "p"), shard("d", "gone")]}
+    with Stubber(clients.client("kinesis")) as stub:
+        stub.add_response("list_shards", shards)
+        for name in "pd":
+            place = {"StreamName": "s", "ShardId": name, "ShardIteratorType": "TRIM_HORIZON"}
+            stub.add_response("get_shard_iterator", {"ShardIterator": f"{name}1"}, place)
+        following = streams.Tail(clients, "s", "TRIM_HORIZON")
+        stub.add_response("get_records", read("1", following="p2", behind_ms=9))
+        stub.add_response("get_records", read("5", following="d2"))
+        stub.add_client_error("get_records", "ExpiredIteratorException")
+        stub.add_response(
+            "get_shard_iterator", {"ShardIterator": "p3"},
+            {"StreamName": "s", "ShardId": "p", "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
+             "StartingSequenceNumber": "1"},
+        )  # fmt: skip
+        stub.add_response("get_records", read("2", following=None))
+        stub.add_response("list_shards", shards)
+        stub.add_response("get_shard_iterator", {"ShardIterator": "c1"})
+        stub.add_response("get_records", read(following="d3"))
+        stub.add_response("get_records", read(following="d4"))
+        stub.add_response("get_records", read("3", following="c2"))
+        stub.add_response("get_records", read(following="d5"))
+        stub.add_response("get_records", read(following="c3"))
+        found = [record.data for record in following.records(is_once=True)]
+        stub.assert_no_pending_responses()
+    assert found == [b"1", b"5", b"2", b"3"]
+
+
+def test_following_from_the_latest_leaves_out_what_is_closed(clients: AwsClients) -> None:
+    with Stubber(clients.client("kinesis")) as stub:
+        stub.add_response("list_shards", {
+            "Shards": [shard("p", is_closed=True), shard("c", "p")],
+        })  # fmt: skip
+        place = {"StreamName": "s", "ShardId": "c", "ShardIteratorType": "LATEST"}
+        stub.add_response("get_shard_iterator", {"ShardIterator": "c1"}, place)
+        streams.Tail(clients, "s", "LATEST")
+        stub.assert_no_pending_responses()
