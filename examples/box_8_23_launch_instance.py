@@ -15,6 +15,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 NEWEST_IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+DISK = {"VolumeType": "gp3", "VolumeSize": 16, "Encrypted": True}  # in GiB
 ATTEMPTS_MAX = 60
 
 
@@ -28,9 +29,7 @@ def request_of(args, image_id):
         "MaxCount": 1,
         "ClientToken": str(uuid.uuid4()),
         "MetadataOptions": {"HttpTokens": "required", "HttpEndpoint": "enabled"},
-        "BlockDeviceMappings": [
-            {"DeviceName": "/dev/xvda", "Ebs": {"VolumeType": "gp3", "Encrypted": True}}
-        ],
+        "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": DISK}],
         "TagSpecifications": [{"ResourceType": "instance", "Tags": tags}],
     }
     if args.key:
