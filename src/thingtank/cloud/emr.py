@@ -2,7 +2,7 @@
 
 The same mapper and reducer as on this machine; what they read and write is in S3.
 
-Source: Amazon EMR, "Submit a streaming step"; Hadoop streaming.
+Source: AWS, EMR, "Submit a streaming step"; Hadoop streaming.
 """
 
 import time
