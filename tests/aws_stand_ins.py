@@ -48,6 +48,22 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsSettings]
         yield AwsSettings(region=REGION, endpoint_url=found.url)
 
 
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsSettings]:
+    """SeaweedFS, an S3 that is no stand-in."""
+    from tests.seaweedfs import SeaweedFs
+
+    with SeaweedFs(tmp_path_factory.mktemp("seaweedfs")) as server:
+        yield server.settings
+
+
+@pytest.fixture(params=[*NAMES, "seaweedfs"])
+def any_s3(request: pytest.FixtureRequest) -> AwsSettings:
+    """Each that has buckets."""
+    found: AwsSettings = request.getfixturevalue(request.param)
+    return found
+
+
 @pytest.fixture(params=NAMES)
 def stand_in(request: pytest.FixtureRequest) -> AwsSettings:
     """Each of them."""

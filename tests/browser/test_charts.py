@@ -109,6 +109,57 @@ def test_a_part_of_the_past_is_zoomed_into_moved_and_left_again(
     expect(words).to_have_text("Last hour")
 
 
+def pinch(page: Page, name: str, begin: tuple[float, float], end: tuple[float, float]) -> None:
+    """Put two fingers on a chart, at parts of its width, and move them to others."""
+    box = chart_of(page, name).locator(".u-over").bounding_box()
+    assert box
+    devtools = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *parts: float) -> None:
+        y = box["y"] + 60
+        points = [{"x": box["x"] + box["width"] * part, "y": y} for part in parts]
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", *begin)
+    for step in (0.25, 0.5, 0.75, 1.0):
+        touch("touchMove", *(a + (b - a) * step for a, b in zip(begin, end, strict=True)))
+    touch("touchEnd")
+
+
+def test_two_fingers_zoom_and_move_a_chart_on_a_phone(
+    measured: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object]
+) -> None:
+    page = open_browser(390, 844, storage_state=signed_in, has_touch=True, is_mobile=True)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{measured.url}/feeds/{measured.feed_id}")
+    page.get_by_text("6h", exact=True).click()
+    expect(page.locator("[data-window]")).to_have_text("Last 6 hours")
+    expect(chart_of(page, "temperature").locator("canvas")).to_be_visible()
+    chart_of(page, "temperature").scroll_into_view_if_needed()
+    scale = page.evaluate("visualViewport.scale")
+
+    def shown() -> tuple[float, float]:
+        """The range that was asked for last, in hours before now: its end, and its length."""
+        found = [re.search(r"start=([\d.]+)&end=([\d.]+)", url) for url in asked]
+        start_s, end_s = next((float(each[1]), float(each[2])) for each in reversed(found) if each)
+        return (time.time() - end_s) / 3600, (end_s - start_s) / 3600
+
+    pinch(page, "temperature", (0.4, 0.6), (0.2, 0.8))
+    expect(page.locator("[data-window]")).to_have_text(re.compile(" to "))
+    ago_h, length_h = shown()
+    assert length_h == pytest.approx(2, rel=0.1)
+    assert ago_h == pytest.approx(2, rel=0.1)
+    words = page.locator("[data-window]").inner_text()
+    screenshot(page, "charts-pinched")
+    pinch(page, "temperature", (0.3, 0.5), (0.5, 0.7))
+    expect(page.locator("[data-window]")).not_to_have_text(words)
+    moved_h, same_h = shown()
+    assert same_h == pytest.approx(length_h, rel=0.1)
+    assert moved_h - ago_h == pytest.approx(0.2 * length_h, rel=0.2)
+    assert page.evaluate("visualViewport.scale") == scale
+
+
 def test_a_gap_is_left_open_and_a_point_says_when_its_extremes_were(
     measured: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object]
 ) -> None:

@@ -76,6 +76,16 @@ def test_what_is_wrong_with_a_server_is_said(
         assert "hunter22" not in said
 
 
+def test_a_bug_is_not_taken_for_a_database_that_refuses(
+    databases: Databases, server: DatabaseServer, name: str
+) -> None:
+    from thingtank.web.database.trouble import told
+
+    bug = pytest.raises(TypeError, match="a bug")
+    with databases.at(server.url(name)) as database, bug, told(database):
+        raise TypeError("a bug of ours")
+
+
 def test_a_server_that_is_too_old_is_told_which_it_must_be(
     databases: Databases,
     server: DatabaseServer,

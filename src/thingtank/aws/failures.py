@@ -178,6 +178,11 @@ def failure_of_code(code: str, message: str) -> Failure:
     return Failure(kind, code, message or code, _ADVICE[kind])
 
 
+def is_missing(error: BaseException) -> bool:
+    """Whether a call failed because what it names is not there."""
+    return is_aws_failure(error) and classify(error).kind is FailureKind.MISSING
+
+
 def _status_of(response: Any) -> int:
     if not isinstance(response, dict):
         return 0

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from thingtank.cli.options import KeepFor, data_option, json_option
+from thingtank.cli.options import KeepFor, data_option, json_option, yes_option
 from thingtank.cli.session import Session
 from thingtank.tank.durations import duration_text
 
@@ -45,6 +45,7 @@ def stats(data: Path, as_json: bool) -> None:
                 f" {counted(found['cold_bytes'], 'byte')}"
                 f" in {counted(found['segment_count'], 'segment')}",
             ),
+            *_bucket_facts(found["bucket"]),
             ("journal", counted(found["journal_bytes"], "byte")),
             ("oldest", time_of(found["oldest_us"])),
             ("newest", time_of(found["newest_us"])),
@@ -69,12 +70,57 @@ def compact(data: Path, as_json: bool) -> None:
         while (found := session.call("archive.compact"))["done_count"]:
             done += found["done_count"]
             progress.update(bar, completed=done, total=done + found["left_count"])
+        bucket = session.call("archive.stats")["bucket"]
     if as_json:
         print_json({"period_count": done})
     else:
         click.echo(
             f"Compacted {counted(done, 'period')}." if done else "Nothing is old enough to compact."
         )
+    for name, value in _bucket_facts(bucket)[1:]:
+        click.echo(f"{name} {value}", err=True)
+
+
+def _bucket_facts(bucket: dict[str, Any] | None) -> list[tuple[str, object]]:
+    """What there is to say of the cold tier's bucket: how much, and what is wrong."""
+    from thingtank.cli.output import counted
+
+    if bucket is None:
+        return []
+    waiting = counted(bucket["waiting_count"], "file")
+    facts: list[tuple[str, object]] = [
+        (
+            "bucket",
+            f"{counted(bucket['bytes'], 'byte')} in {bucket['address']}, {bucket['cached_bytes']:,}"
+            f" of them here as well; {waiting} to go there",
+        )
+    ]
+    if bucket["failure"]:
+        facts.append(("bucket fails", bucket["failure"]))
+    if bucket["is_anothers"]:
+        facts.append(("bucket is of", "another data folder; see: thingtank archive adopt --help"))
+    return facts
+
+
+@archive.command()
+@yes_option
+@data_option
+def adopt(data: Path, yes: bool) -> None:
+    """Have the cold tier's bucket belong to this data folder from now on.
+
+    Files below the prefix of `archive.cold` belong to one folder, which alone puts files there and
+    takes them away. A copy of it, such as a restored backup, reads them only. When the first is no
+    longer in use, its copy adopts them.
+    """
+    if not yes:
+        click.confirm(
+            "Another data folder that still uses this bucket could not put files there any more,"
+            " and loses those that this one replaces. Go on?",
+            abort=True,
+        )
+    with Session(data) as session:
+        session.call("archive.adopt")
+    click.echo("The bucket belongs to this data folder now.")
 
 
 @archive.command()

@@ -3,13 +3,15 @@
 import datetime
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 import click
 
-from thingtank.cli.options import data_option, json_option
+from thingtank.aws.addresses import S3Address, is_s3
+from thingtank.cli.backup_places import BackupPlace, Place, opened, pack_to_bucket, s3_client
+from thingtank.cli.options import config_option, data_option, json_option, set_option
 from thingtank.cli.session import Refusal, Session
 
 _TOOLS = {  # that copy what is not in it
@@ -42,24 +44,39 @@ class _FileGroup(click.Group):
 
 
 backup_argument = click.argument(
-    "file", type=click.Path(path_type=Path, dir_okay=False, exists=True, allow_dash=True)
+    "place",
+    metavar="FILE",
+    type=BackupPlace(path_type=Path, dir_okay=False, exists=True, allow_dash=True),
 )
+
+
+def aws_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which AWS."""
+    return config_option(set_option(function))
 
 
 @click.group(cls=_FileGroup)
 def backup() -> None:
     """All of an instance in one file; `thingtank backup FILE` makes it.
 
-    The server goes on meanwhile. `thingtank restore FILE` makes a data folder of it.
+    FILE may be an object in a bucket, s3://BUCKET/KEY, of the AWS that section [aws] of the
+    settings names. The server goes on meanwhile. `thingtank restore FILE` makes a data folder of
+    it.
     """
 
 
 @backup.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("place", metavar="FILE", type=BackupPlace(path_type=Path))
 @json_option
+@aws_options
 @data_option
-def create(data: Path, as_json: bool, file: Path) -> None:
+def create(
+    data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool, place: Place
+) -> None:
     """Write a backup to FILE, a name with the time in a folder, or - for standard output.
+
+    In a bucket it goes as it is made, s3://BUCKET/FOLDER/ gives it a name with the time, and there
+    is nothing under its name before it is complete.
 
     What was acknowledged before it began is in it. It holds all secrets of the instance in the
     clear, and only this user may read it. Certificates, and a settings file that is not in the data
@@ -70,11 +87,15 @@ def create(data: Path, as_json: bool, file: Path) -> None:
     from thingtank.server.backup.parts import parts_of
 
     now = datetime.datetime.now(datetime.UTC)
-    target = _target(file, now)
-    with _explained("the backup"), Session(data) as session, parts_of(data) as parts:
-        manifest, size_bytes = _pack(session, data, parts, target)
+    target = _target(place, now)
+    with _explained("the backup"), ExitStack() as stack:
+        s3 = stack.enter_context(s3_client(data, file, sets)) if is_s3(str(target)) else None
+        session = stack.enter_context(Session(data))
+        parts = stack.enter_context(parts_of(data))
+        manifest, size_bytes = _pack(session, data, parts, target, s3)
         if target is not None:
-            note_last(data, LastBackup(manifest.made_at, str(target.absolute()), size_bytes))
+            where = str(target.absolute() if isinstance(target, Path) else target)
+            note_last(data, LastBackup(manifest.made_at, where, size_bytes))
     if target is None:
         return
     if as_json:
@@ -85,11 +106,22 @@ def create(data: Path, as_json: bool, file: Path) -> None:
     click.echo(SECRETS)
     if manifest.database:
         click.echo(_elsewhere(manifest.database))
+    if manifest.cold:
+        click.echo(_in_bucket(manifest.cold))
 
 
-def _target(file: Path, now: datetime.datetime) -> Path | None:
+def _in_bucket(address: str) -> str:
+    return (
+        f"Older values are in {address}, and not in it. What it needs there stays for"
+        " archive.cold_keep_s after it was replaced."
+    )
+
+
+def _target(file: Place, now: datetime.datetime) -> Place | None:
     from thingtank.server.backup.making import default_name
 
+    if isinstance(file, S3Address):
+        return file.of(default_name(now)) if file.key == "" or file.key.endswith("/") else file
     if str(file) == "-":
         return None
     if file.is_dir():
@@ -99,7 +131,9 @@ def _target(file: Path, now: datetime.datetime) -> Path | None:
     return file
 
 
-def _pack(session: Session, data: Path, parts: Path, target: Path | None) -> tuple[Any, int]:
+def _pack(
+    session: Session, data: Path, parts: Path, target: Place | None, s3: Any
+) -> tuple[Any, int]:
     import msgspec
 
     from thingtank.cli.transfer import progress_bar
@@ -107,7 +141,7 @@ def _pack(session: Session, data: Path, parts: Path, target: Path | None) -> tup
     from thingtank.server.backup.package import write_package
     from thingtank.server.backup.parts import Copied
 
-    check_room(data, target.absolute().parent if target is not None else None)
+    check_room(data, target.absolute().parent if isinstance(target, Path) else None)
     with progress_bar() as progress:
         bar = progress.add_task("Copying", total=None)
         copied = msgspec.convert(session.call("backup.copy"), Copied)
@@ -123,6 +157,8 @@ def _pack(session: Session, data: Path, parts: Path, target: Path | None) -> tup
             write_package(parts, manifest, sys.stdout.buffer, advance)
             sys.stdout.buffer.flush()
             return manifest, 0
+        if isinstance(target, S3Address):
+            return manifest, pack_to_bucket(s3, parts, manifest, target, advance)
         return manifest, pack(parts, manifest, target, advance)
 
 
@@ -143,11 +179,15 @@ def _named(database: str) -> str:
 @backup.command()
 @backup_argument
 @json_option
-def verify(as_json: bool, file: Path) -> None:
+@aws_options
+@data_option
+def verify(
+    data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool, place: Place
+) -> None:
     """Read a backup to its end and compare it with its sums."""
     from thingtank.cli.output import counted, print_json
 
-    with _explained(str(file)), _package(file) as (package, advance):
+    with _explained(str(place)), _package(place, data, file, sets) as (package, advance):
         package.read(lambda _path: _Nowhere(), advance)
     manifest = package.manifest
     if as_json:
@@ -162,7 +202,7 @@ def verify(as_json: bool, file: Path) -> None:
         )
         return
     click.echo(
-        f"{file} is whole: {counted(len(manifest.files), 'file')},"
+        f"{place} is whole: {counted(len(manifest.files), 'file')},"
         f" {counted(manifest.bytes, 'byte')}, made {manifest.made_at} by Thing Tank"
         f" {manifest.version}."
     )
@@ -170,16 +210,17 @@ def verify(as_json: bool, file: Path) -> None:
 
 @click.command()
 @backup_argument
+@aws_options
 @data_option
-def restore(data: Path, file: Path) -> None:
-    """Make a data folder of a backup, from FILE or - for standard input.
+def restore(data: Path, file: Path | None, sets: tuple[str, ...], place: Place) -> None:
+    """Make a data folder of a backup, from FILE, s3://BUCKET/KEY, or - for standard input.
 
     The folder must be new or empty. Nothing is in its place before all of the backup was read and
     found whole.
     """
     from thingtank.server.backup.restoring import restore as restore_package
 
-    with _explained(str(file)), _package(file) as (package, advance):
+    with _explained(str(place)), _package(place, data, file, sets) as (package, advance):
         restore_package(package, data, advance)
     manifest = package.manifest
     click.echo(f"Restored {data} as it was at {manifest.made_at}.")
@@ -187,6 +228,11 @@ def restore(data: Path, file: Path) -> None:
         click.echo(
             f"Accounts, devices and keys were in {_named(manifest.database)}: restore that too,"
             " from what was made right after this backup."
+        )
+    if manifest.cold:
+        click.echo(
+            f"Older values are in {manifest.cold}, which it reads only. When the folder that it is"
+            f" a copy of is no longer in use: thingtank archive adopt --data {data}"
         )
     click.echo(f"Start it with: thingtank serve --data {data}")
 
@@ -206,23 +252,16 @@ class _Nowhere:
 
 
 @contextmanager
-def _package(file: Path) -> Iterator[tuple[Any, Callable[[int], None]]]:
+def _package(
+    place: Place, data: Path, file: Path | None, sets: tuple[str, ...]
+) -> Iterator[tuple[Any, Callable[[int], None]]]:
     from thingtank.cli.transfer import progress_bar
     from thingtank.server.backup.package import Package
 
-    with progress_bar() as progress, _opened(file) as source:
+    with progress_bar() as progress, opened(place, data, file, sets) as source:
         package = Package(source)
         bar = progress.add_task("Reading", total=package.manifest.bytes)
         yield package, lambda count: progress.advance(bar, count)
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[BinaryIO]:
-    if str(file) == "-":
-        yield sys.stdin.buffer
-        return
-    with file.open("rb") as source:
-        yield source
 
 
 @contextmanager

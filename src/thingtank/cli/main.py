@@ -108,8 +108,8 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
     """Print each setting in force and where it comes from."""
     from msgspec import to_builtins
 
+    from thingtank.net.identity.secret_urls import shown_url
     from thingtank.server.config import setting, setting_names
-    from thingtank.web.database.url import shown_url
 
     loaded = _load(data, file, sets, {})
     rows = []

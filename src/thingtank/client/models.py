@@ -241,11 +241,6 @@ def check_name(name: str) -> str:
     return name
 
 
-def without_unset(members: Mapping[str, object]) -> dict[str, object]:
-    """The members that were given."""
-    return {name: value for name, value in members.items() if value is not msgspec.UNSET}
-
-
 def tags_of(tags: Sequence[str] | msgspec.UnsetType) -> list[str] | msgspec.UnsetType:
     """Tags as a list; one text is one tag, not its letters."""
     if tags is msgspec.UNSET:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import Failure, FailureKind, classify, is_aws_failure
+from thingtank.aws.failures import Failure, is_missing
 from thingtank.aws.streams import StreamRecord, calls_of, fault_of, put_records
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.names import STREAM, check_name
@@ -254,7 +254,7 @@ def _state(client: Any, name: str) -> str:
     try:
         reply = client.describe_stream_summary(StreamName=name)
     except Exception as error:
-        if is_aws_failure(error) and classify(error).kind is FailureKind.MISSING:
+        if is_missing(error):
             return ""
         raise
     return str(reply["StreamDescriptionSummary"]["StreamStatus"])

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import FailureKind, classify, is_aws_failure
+from thingtank.aws.failures import is_missing
 from thingtank.aws.items import (
     CALL_ITEMS_MAX,
     BadItem,
@@ -292,7 +292,7 @@ def _state(client: Any, name: str) -> str:
     try:
         return str(client.describe_table(TableName=name)["Table"]["TableStatus"])
     except Exception as error:
-        if is_aws_failure(error) and classify(error).kind is FailureKind.MISSING:
+        if is_missing(error):
             return ""
         raise
 

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from thingtank.cli.options import data_option, json_option
+from thingtank.cli.batch.on_emr import EMR, SERVERLESS, run_on_emr
+from thingtank.cli.options import config_option, data_option, json_option, set_option
 from thingtank.cli.session import Refusal, Session
 
 if TYPE_CHECKING:
+    from thingtank.batch.archive_input import ArchiveInput
     from thingtank.batch.job import Job, Report
     from thingtank.batch.shipped import Shipped
+    from thingtank.cloud.emr_job import Finished
 
 _MEMORY_DEFAULT_MIB = 512
 
@@ -47,9 +50,23 @@ _MEMORY_DEFAULT_MIB = 512
     "--memory", "memory_mib", type=click.IntRange(16), default=_MEMORY_DEFAULT_MIB, metavar="MIB",
     show_default=True, help="What may be held in memory; more goes to disk.",
 )  # fmt: skip
+@click.option(
+    "--on", "place", type=click.Choice(("here", EMR, SERVERLESS)), default="here",
+    show_default=True, help="This machine, or AWS, where input and output are s3://….",
+)  # fmt: skip
+@click.option("--cluster", default="", help="EMR: an id; default: one is made, and ends with it.")
+@click.option("--application", default="", help="EMR Serverless: an id; default: one is made.")
+@click.option("--role", default="", metavar="ARN", help="EMR Serverless: as which the job runs.")
+@click.option("--instances", type=click.IntRange(1, 500), default=3, show_default=True)
+@click.option("--instance-type", default="m5.xlarge", show_default=True)
+@click.option("--subnet", default="", help="EMR: of the cluster that is made.")
+@click.option("--release", default="emr-7.14.0", show_default=True, help="Of EMR.")
+@click.option("--logs", default="", metavar="S3", help="Where EMR keeps its logs.")
 @json_option
 @data_option
-def run(data: Path, as_json: bool, **asked: Any) -> None:
+@config_option
+@set_option
+def run(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool, **asked: Any) -> None:
     """Run a mapper and a reducer over lines, as Hadoop streaming does.
 
     A program is a Python file or a command, in any language. The output is there whole or not at
@@ -57,6 +74,11 @@ def run(data: Path, as_json: bool, **asked: Any) -> None:
     """
     from thingtank.batch.job import BatchFailed
 
+    if asked["place"] != "here":
+        if _is_query(asked):
+            raise click.UsageError("a query runs here only: leave out --on")
+        _tell_finished(run_on_emr(data, file, sets, **asked), as_json)
+        return
     try:
         with _local_inputs(data, asked["inputs"]) as files:
             report = _run_query(files, **asked) if _is_query(asked) else _run_here(files, **asked)
@@ -69,7 +91,7 @@ def _job(files: tuple[str, ...], **asked: Any) -> "Job":
     from thingtank.batch.inputs import files_of
     from thingtank.batch.job import Job, command_of, cores
 
-    mapper, reducer, combiner = _programs(asked["job"], asked)
+    mapper, reducer, combiner = programs_of(asked["job"], asked)
     return Job(
         mapper=command_of(mapper),
         reducer=command_of(reducer),
@@ -122,7 +144,7 @@ def shipped_job(name: str) -> "Shipped":
     return SHIPPED[name]
 
 
-def _programs(name: str | None, asked: Any) -> tuple[str, str, str]:
+def programs_of(name: str | None, asked: Any) -> tuple[str, str, str]:
     """Mapper, reducer and combiner; the last may be blank."""
     named = [asked["mapper"], asked["reducer"], asked["combiner"]]
     if name is None:
@@ -147,25 +169,25 @@ def environment_of(variables: tuple[str, ...]) -> dict[str, str]:
 @contextlib.contextmanager
 def _local_inputs(data: Path, inputs: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """Inputs with what is the archive's written to a file, for as long as it is needed."""
-    from thingtank.batch.archive_input import SCHEME
+    from thingtank.batch.archive_input import SCHEME, archive_input
 
-    if not any(text.startswith(SCHEME) for text in inputs):
+    of_archive = {text: archive_input(text) for text in inputs if text.startswith(SCHEME)}
+    if not of_archive:
         yield inputs
         return
     with tempfile.TemporaryDirectory(prefix="thingtank-batch-") as folder, Session(data) as session:
         yield tuple(
-            str(_of_archive(session, text, Path(folder) / f"archive-{number:03}.tsv"))
-            if text.startswith(SCHEME)
+            str(_of_archive(session, of_archive[text], Path(folder) / f"archive-{number:03}.tsv"))
+            if text in of_archive
             else text
             for number, text in enumerate(inputs)
         )
 
 
-def _of_archive(session: Session, text: str, file: Path) -> Path:
-    from thingtank.batch.archive_input import archive_input, line_of
+def _of_archive(session: Session, asked: "ArchiveInput", file: Path) -> Path:
+    from thingtank.batch.archive_input import line_of
     from thingtank.cli.transfer import export_rows
 
-    asked = archive_input(text)
     feeds = (asked.feed,) if asked.feed else ()
     channels = (asked.channel,) if asked.channel else ()
     with file.open("w", encoding="utf-8", newline="") as opened:
@@ -194,10 +216,12 @@ def _run_here(files: tuple[str, ...], **asked: Any) -> "Report":
 def _tell(report: "Report", as_json: bool) -> None:
     import msgspec
 
+    from thingtank.batch.results import local_lines, top_counts
     from thingtank.cli.output import counted, print_facts, print_json
 
+    top = top_counts(local_lines(Path(report.output)))
     if as_json:
-        print_json(msgspec.to_builtins(report))
+        print_json({**msgspec.to_builtins(report), "top": top})
         return
     print_facts([
         ("output", report.output),
@@ -217,3 +241,22 @@ def _tell(report: "Report", as_json: bool) -> None:
     if report.tasks_with_notes:
         where = Path(report.output) / "_logs"
         click.echo(f"What programs wrote to standard error is in {where}")
+    _print_top(top)
+
+
+def _tell_finished(finished: "Finished", as_json: bool) -> None:
+    from thingtank.cli.output import print_facts, print_json
+
+    if as_json:
+        print_json({"output": finished.output, "top": finished.top})
+        return
+    print_facts([("output", finished.output)])
+    _print_top(finished.top)
+
+
+def _print_top(top: list[tuple[str, int]]) -> None:
+    from thingtank.cli.output import print_table
+
+    if top:
+        click.echo()
+        print_table(("key", "count"), [(key, f"{count:,}") for key, count in top], "")

@@ -19,8 +19,6 @@ from thingtank.protocols.xively.members import number_of_member, text_of_member
 from thingtank.protocols.xively.xml_reader import read_xml, text_of
 from thingtank.protocols.xively.xml_writer import add
 
-TRIGGER_TYPES = ("gt", "gte", "lt", "lte", "eq", "change", "frozen", "live")
-
 
 class TriggerDocument(msgspec.Struct, frozen=True, gc=False):
     """A trigger as a client sends it: UNSET members stay, blank texts are blank.

@@ -55,7 +55,8 @@ async def copy_folder(folder: Path, opened: OpenFolder) -> Copied:
     for name in (SECRET, SIGNING_KEY, SETTINGS, DATABASE_FILE):
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(folder / name, parts / name)
-    return Copied(database)
+    bucket = (await opened.archive.stats(moves=False)).bucket
+    return Copied(database, bucket.address if bucket else "")
 
 
 def _copy_closed(folder: Path, parts: Path) -> None:

@@ -91,7 +91,7 @@ def make_manifest(parts: Path, copied: Copied, progress: Progress) -> Manifest:
         if not may_hold(each.path):
             raise CannotBackUp(f"a backup cannot hold a file called {each.path!r}; rename it")
     made_at = now.replace("+00:00", "Z")
-    return Manifest(FORMAT, version("thingtank"), made_at, files, copied.database)
+    return Manifest(FORMAT, version("thingtank"), made_at, files, copied.database, copied.cold)
 
 
 def pack(parts: Path, manifest: Manifest, target: Path, progress: Progress) -> int:

@@ -57,6 +57,7 @@ class Manifest(msgspec.Struct, frozen=True):
         made_at: ISO 8601 in UTC.
         database: the kind of the database outside of the folder that kept the directory, which is
             not in the backup; blank where the directory is.
+        cold: the bucket that has files of the archive which are not in the backup; blank without.
     """
 
     format: int
@@ -64,6 +65,7 @@ class Manifest(msgspec.Struct, frozen=True):
     made_at: str
     files: tuple[PackedFile, ...]
     database: str = ""
+    cold: str = ""
 
     @property
     def bytes(self) -> int:

@@ -23,9 +23,11 @@ class Copied(msgspec.Struct, frozen=True):
     Attributes:
         database: the kind of the database outside of the folder that keeps the directory, of which
             there is no copy; blank where there is one.
+        cold: the bucket of the archive's cold tier, whose files are not copied; blank without one.
     """
 
     database: str = ""
+    cold: str = ""
 
 
 @contextlib.contextmanager

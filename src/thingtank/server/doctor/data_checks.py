@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from thingtank.aws.addresses import is_s3
 from thingtank.server.backup.last import find_last
 from thingtank.server.backup.parts import is_unfinished
 from thingtank.server.doctor.findings import Finding, Patient, ok, problem, warning
@@ -70,7 +71,7 @@ def check_backup(patient: Patient) -> Iterator[Finding]:
     made = datetime.datetime.fromisoformat(last.made_at)
     days = (datetime.datetime.now(datetime.UTC) - made).days
     text = f"the last was made {last.made_at}: {last.file}"
-    if not Path(last.file).exists():
+    if not is_s3(last.file) and not Path(last.file).exists():
         yield warning("backup", f"{text}, which is not there any more",
                       "see that it was carried to a safe place, or make another")  # fmt: skip
     elif days > BACKUP_DAYS_MAX:

@@ -124,6 +124,18 @@ FAMILIES: dict[str, Family] = {
         Family("thingtank_archive_bytes", "gauge", "Size of the archive.", {"tier": "hot, cold"}),
         Family("thingtank_archive_segments", "gauge", "Parquet files of the cold tier that count."),
         Family(
+            "thingtank_archive_bucket_bytes",
+            "gauge",
+            "What the cold tier's bucket has, with what it keeps for backups; and what of that is"
+            " on this disk as well.",
+            {"place": "bucket, disk"},
+        ),
+        Family(
+            "thingtank_archive_bucket_waiting_files",
+            "gauge",
+            "Files that are to go to the cold tier's bucket, and are on this disk only.",
+        ),
+        Family(
             "thingtank_disk_free_bytes", "gauge", "What is free on the disk of the data folder."
         ),
         Family(

@@ -137,6 +137,14 @@ class Samples:
                 yield Sample("thingtank_archive_datapoints", rows, {"tier": tier})
                 yield Sample("thingtank_archive_bytes", size_bytes, {"tier": tier})
             yield Sample("thingtank_archive_segments", archive.segment_count)
+            if archive.bucket is not None:
+                for place, count in (
+                    ("bucket", archive.bucket.bytes),
+                    ("disk", archive.bucket.cached_bytes),
+                ):
+                    yield Sample("thingtank_archive_bucket_bytes", count, {"place": place})
+                waiting_count = archive.bucket.waiting_count
+                yield Sample("thingtank_archive_bucket_waiting_files", waiting_count)
         if outbox is not None:
             for state in DeliveryState:
                 yield Sample("thingtank_outbox_deliveries", outbox.get(state, 0), {"state": state})

@@ -24,6 +24,10 @@ class AskRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retention_s: int | msgspec.UnsetType | None = msgspec.UNSET
 
 
+class Adopted(msgspec.Struct, frozen=True):
+    """It is done."""
+
+
 class Retention(msgspec.Struct, frozen=True):
     """How long a feed keeps its datapoints; None for ever."""
 
@@ -41,6 +45,12 @@ async def compact(context: Context, asked: Nothing) -> Compacted:
     """Compact one period; to be asked again while any is left."""
     await context.archive.flush()
     return await context.archive.compact()
+
+
+async def adopt(context: Context, asked: Nothing) -> Adopted:
+    """Have the cold tier's bucket belong to this folder from now on."""
+    await context.archive.adopt()
+    return Adopted()
 
 
 async def retention(context: Context, asked: AskRetention) -> Retention:

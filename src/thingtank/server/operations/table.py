@@ -71,6 +71,7 @@ OPERATIONS: dict[str, tuple[type[msgspec.Struct], Operation]] = {
     "backup.copy": (Nothing, backup.copy),
     "archive.stats": (Nothing, archive.stats),
     "archive.compact": (Nothing, archive.compact),
+    "archive.adopt": (Nothing, archive.adopt),
     "archive.retention": (archive.AskRetention, archive.retention),
     "archive.export_batch": (transfer.ExportBatch, transfer.export_batch),
     "archive.import_batch": (transfer.ImportBatch, transfer.import_batch),

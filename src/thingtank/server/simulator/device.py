@@ -1,5 +1,8 @@
 """The device that an account's simulator writes to: made at its first start, and found again."""
 
+import asyncio
+from weakref import WeakKeyDictionary
+
 import msgspec
 
 from thingtank.simulator.mark import MARK, MARKED_AS, is_simulated
@@ -25,6 +28,9 @@ _DRAFT = DeviceChange(
     properties={MARK: MARKED_AS},
 )
 
+# Pages and commands ask at once; who comes second is to find what the first has made.
+_turns: WeakKeyDictionary[Tank, asyncio.Lock] = WeakKeyDictionary()
+
 
 class StationDevice(msgspec.Struct, frozen=True):
     """Where a simulator writes, and with what.
@@ -44,15 +50,20 @@ async def ensure_station_device(tank: Tank, account: Account) -> StationDevice:
     Raises:
         LimitReached, Unauthenticated.
     """
-    caller = Caller(account)
+    async with _turns.setdefault(tank, asyncio.Lock()):
+        device = await _ensure_device(tank, account)
+        revealed = await ensure_sending_key(tank, Caller(account), device)
+    return StationDevice(device.device_id, revealed.secret, _silent_s(tank, device))
 
+
+async def _ensure_device(tank: Tank, account: Account) -> Device:
     def is_its(device: Device) -> bool:
         return device.account_id == account.account_id and is_simulated(device.properties)
 
     found = await tank.find_devices(is_its, 1)
-    device = found[0] if found else (await develop_device(tank, caller, _DRAFT)).created.device
-    revealed = await ensure_sending_key(tank, caller, device)
-    return StationDevice(device.device_id, revealed.secret, _silent_s(tank, device))
+    if found:
+        return found[0]
+    return (await develop_device(tank, Caller(account), _DRAFT)).created.device
 
 
 def _silent_s(tank: Tank, device: Device) -> float:

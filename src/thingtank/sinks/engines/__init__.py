@@ -22,6 +22,13 @@ from thingtank.sinks.engine import EngineParts, SinkEngine
 # Name, as `to.engine` says it → module.
 ENGINES: Mapping[str, str] = {
     "sql": "thingtank.sinks.engines.sql",
+    "kinesis": "thingtank.sinks.engines.kinesis",
+    "sqs": "thingtank.sinks.engines.sqs",
+    "queue": "thingtank.sinks.engines.queue",
+    "dynamodb": "thingtank.sinks.engines.dynamodb",
+    "table": "thingtank.sinks.engines.table",
+    "s3": "thingtank.sinks.engines.s3",
+    "folder": "thingtank.sinks.engines.folder",
 }
 
 
@@ -40,7 +47,8 @@ def engine_settings(to: Mapping[str, object]) -> Any:
         raise BadEngine(f"`engine` must be one of {', '.join(ENGINES)}, not {name!r}")
     own = {key: value for key, value in to.items() if key != "engine"}
     try:
-        return msgspec.convert(own, import_module(ENGINES[name]).Settings)
+        # Not strict: what a form sends is text, and so are numbers and flags in it.
+        return msgspec.convert(own, import_module(ENGINES[name]).Settings, strict=False)
     except (msgspec.ValidationError, ValueError) as error:
         raise BadEngine(f"{name}: {str(error).replace('$.', '')}") from None
 

@@ -8,13 +8,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
+
 from thingtank.stores.history.cold_bucket import BucketFailed, ColdBucket
 from thingtank.stores.history.objects import Objects
 from thingtank.stores.history.segments import make_durable
 from thingtank.tank.errors import StorageFailed
 
+log = structlog.get_logger()
+
 FETCHES_MAX = 4  # at one time
-AWAY_S = 10.0  # for so long after a failure nobody waits for the bucket again
+RETRY_AFTER_S = 30
+AWAY = "values of that time are in a bucket that cannot be reached now; try again later"
+DAMAGED = "values of that time are in a bucket that does not give them; the server's log says why"
+AWAY_S = 3.0  # for so long after a failure nobody waits for the bucket again
 
 
 class BucketCache:
@@ -39,7 +46,6 @@ class BucketCache:
         self._fetching: dict[str, Future[None]] = {}
         self._threads = ThreadPoolExecutor(FETCHES_MAX, "archive-bucket")
         self._away_until_s = 0.0
-        self._why_away = ""
         self.fetched_count = 0
 
     @property
@@ -69,13 +75,16 @@ class BucketCache:
         wanted = list(dict.fromkeys(names))
         with self._lock:
             self._holders.update(wanted)
+        fetched_count = 0
         try:
-            self._bring(wanted)
+            fetched_count = self._bring(wanted)
             yield [str(self._folder / name) for name in names]
         finally:
             with self._lock:
                 self._holders.subtract(wanted)
                 self._holders += Counter()  # without those that nobody holds
+            if fetched_count:
+                self._make_room()
 
     def keep(self, name: str, size_bytes: int) -> None:
         """The bucket has a file now that is here."""
@@ -90,7 +99,7 @@ class BucketCache:
             for name in gone:
                 self._remove(name)
 
-    def _bring(self, names: list[str]) -> None:
+    def _bring(self, names: list[str]) -> int:
         futures = []
         with self._lock:
             for name in names:
@@ -107,6 +116,7 @@ class BucketCache:
                 futures.append(self._fetching[name])
         for future in futures:
             future.result()
+        return len(futures)
 
     def _submitted(self, name: str) -> "Future[None]":
         try:
@@ -117,13 +127,14 @@ class BucketCache:
     def _fetch(self, name: str) -> None:
         try:
             if time.monotonic() < self._away_until_s:
-                raise StorageFailed(self._why_away, int(AWAY_S))
+                raise StorageFailed(AWAY, RETRY_AFTER_S)
             self._fetch_now(name)
         except BucketFailed as error:
-            if error.is_passing:
-                self._why_away = str(error)
-                self._away_until_s = time.monotonic() + AWAY_S
-            raise
+            log.warning("cold_file_not_fetched", file=name, reason=str(error))
+            if not error.is_passing:
+                raise StorageFailed(DAMAGED, RETRY_AFTER_S) from error
+            self._away_until_s = time.monotonic() + AWAY_S
+            raise StorageFailed(AWAY, RETRY_AFTER_S) from error
         except OSError as error:
             raise StorageFailed(f"{name} of the bucket could not be kept here: {error}") from error
         finally:

@@ -22,7 +22,6 @@ from thingtank.tank.errors import StorageFailed
 OWNER = "owner.json"
 OWNER_BYTES_MAX = 4096
 FAILURES_MAX = 2  # of a file that is being read; somebody waits for the answer
-RETRY_AFTER_S = 30
 
 ATTEMPTS_MAX = 2  # of a call, by boto3 itself
 READ_S_MAX = 15.0
@@ -38,7 +37,7 @@ class BucketFailed(StorageFailed):
     """
 
     def __init__(self, message: str, failure: Failure | None = None) -> None:
-        super().__init__(message, RETRY_AFTER_S)
+        super().__init__(message)
         self.failure = failure
 
     @property

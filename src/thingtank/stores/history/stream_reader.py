@@ -17,6 +17,7 @@ from thingtank.stores.history.partials import Partials, partials_from
 from thingtank.stores.history.segments import HOUR_US, Segment, floor_sql, read_segments
 from thingtank.stores.rows import Overlay
 from thingtank.tank.arrays import Int64s
+from thingtank.tank.errors import StorageFailed
 
 ROWS_AT_A_TIME = 100_000
 ROWS_AT_ONCE_MAX = 1 << 20  # of a range that is summed; about 60 MB with all that is made of them
@@ -272,7 +273,10 @@ class StreamReader:
         sql = _ALL_COLD_TEXTS.format(which=which, skipping=_skipping(hidden))
         kept = self._connection.execute(sql, asked).fetchnumpy()
         if not np.array_equal(kept["at_us"], rows.at_us[has_text]):
-            raise RuntimeError("DuckDB gave the same rows in another order")
+            raise StorageFailed(
+                f"datastream {self._stream_id} could not be read: its files gave the same rows in"
+                " another order the second time; ask again"
+            )
         texts = np.full(len(rows.at_us), None, dtype=np.object_)
         texts[has_text] = _texts(kept["text"])
         return rows._replace(texts=texts)

@@ -59,9 +59,15 @@ def told(database: Database) -> Iterator[None]:
     try:
         yield
     except errors as error:
-        if database.kind is SQLITE:
+        is_bug = isinstance(error, TypeError) and not _names_option(error)
+        if is_bug or database.kind is SQLITE:
             raise
         raise DatabaseRefused(why_refused(database, error)) from error
+
+
+def _names_option(error: TypeError) -> bool:
+    """Whether it is how PyMySQL refuses an option that it does not know."""
+    return _UNKNOWN_OPTION.search(str(error)) is not None
 
 
 def why_refused(database: Database, error: Exception) -> str:

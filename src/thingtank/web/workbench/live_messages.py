@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator
 from thingtank.tank.access import Caller
 from thingtank.tank.tank import Tank
 from thingtank.web.workbench import message_tail
-from thingtank.web.workbench.message_filter import asked_of, make_filter
+from thingtank.web.workbench.message_filter import AskedMessages, make_filter
 from thingtank.web.workbench.message_panels import read_online, shown_message
 from thingtank.web.workbench.message_tail import KEPT_MAX, Hearing
 from thingtank.web.workbench.router_streams import (
@@ -40,7 +40,7 @@ async def messages(
 ) -> AsyncGenerator[bytes, None]:
     """The messages of one stream, until `stopping` is set."""
     tail = message_tail.tail()
-    wants = (await make_filter(tank, caller, asked_of(terms))).wants
+    wants = (await make_filter(tank, caller, AskedMessages.of(terms))).wants
     with tail.hear(wants) as hearing:
         seen = tail.newest(wants, KEPT_MAX)
         rows = [shown_message(tank, caller, each) for each in seen]

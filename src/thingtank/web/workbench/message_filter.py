@@ -1,9 +1,5 @@
 """Which messages a page shows: what its address asks for, and what its reader may see."""
 
-from collections.abc import Mapping
-
-import msgspec
-
 from thingtank.tank.access import Caller
 from thingtank.tank.errors import NoSuchDevice, ValidationFailed
 from thingtank.tank.interfaces import DeviceQuery
@@ -11,12 +7,12 @@ from thingtank.tank.messaging.messages import Message
 from thingtank.tank.messaging.topic_filter import TopicFilter
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
+from thingtank.web.workbench.asked import Asked
 
-TERM_CHARS_MAX = 200
 NAMED_MAX = 1000  # devices that a name may mean
 
 
-class Asked(msgspec.Struct, frozen=True):
+class AskedMessages(Asked, frozen=True):
     """What an address asks for; blank for any.
 
     Attributes:
@@ -29,17 +25,6 @@ class Asked(msgspec.Struct, frozen=True):
     topic: str = ""
     text: str = ""
 
-    @property
-    def is_any(self) -> bool:
-        """Whether it asks for all."""
-        return self == Asked()
-
-
-def asked_of(terms: Mapping[str, str]) -> Asked:
-    """Read an address's query."""
-    names = Asked.__struct_fields__
-    return Asked(**{name: terms.get(name, "").strip()[:TERM_CHARS_MAX] for name in names})
-
 
 class MessageFilter:
     """Says of each message whether somebody wants it and may see it.
@@ -51,7 +36,7 @@ class MessageFilter:
         self,
         tank: Tank,
         caller: Caller,
-        asked: Asked,
+        asked: AskedMessages,
         device_ids: frozenset[int] | None,
         topics: TopicFilter | None,
     ) -> None:
@@ -88,7 +73,7 @@ class MessageFilter:
             return False
 
 
-async def make_filter(tank: Tank, caller: Caller, asked: Asked) -> MessageFilter:
+async def make_filter(tank: Tank, caller: Caller, asked: AskedMessages) -> MessageFilter:
     """What an address asks for, for one reader.
 
     Raises:

@@ -11,13 +11,13 @@ from thingtank.tank.events import RequestServed
 from thingtank.tank.request_log import DOORS, LOOKED_AT_MAX
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
+from thingtank.web.workbench.asked import Asked
 from thingtank.web.workbench.request_panels import who_of
 
-TERM_CHARS_MAX = 200
 TEXTS_A_TURN_MAX = 50  # about a millisecond's
 
 
-class Asked(msgspec.Struct, frozen=True):
+class AskedRequests(Asked, frozen=True):
     """What an address asks for; blank for any.
 
     Attributes:
@@ -34,23 +34,17 @@ class Asked(msgspec.Struct, frozen=True):
     key: str = ""
     text: str = ""
 
-    @property
-    def is_any(self) -> bool:
-        """Whether it asks for all."""
-        return self == Asked()
 
-
-def asked_of(terms: Mapping[str, str]) -> Asked:
+def asked_of(terms: Mapping[str, str]) -> AskedRequests:
     """Read an address's query; a door that there is not is any."""
-    names = Asked.__struct_fields__
-    asked = Asked(**{name: terms.get(name, "").strip()[:TERM_CHARS_MAX] for name in names})
+    asked = AskedRequests.of(terms)
     return asked if asked.door in DOORS else msgspec.structs.replace(asked, door="")
 
 
 class RequestFilter:
     """Says of each request whether somebody wants it and may see it: who may change the device."""
 
-    def __init__(self, tank: Tank, caller: Caller, asked: Asked) -> None:
+    def __init__(self, tank: Tank, caller: Caller, asked: AskedRequests) -> None:
         self._tank = tank
         self._caller = caller
         self._asked = asked

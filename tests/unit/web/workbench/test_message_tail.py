@@ -17,7 +17,7 @@ from thingtank.tank.messaging.presence import Connection
 from thingtank.web.workbench import live_messages, message_tail
 from thingtank.web.workbench.heard import HEARD_MAX
 from thingtank.web.workbench.live_messages import messages
-from thingtank.web.workbench.message_filter import Asked, MessageFilter, make_filter
+from thingtank.web.workbench.message_filter import AskedMessages, MessageFilter, make_filter
 from thingtank.web.workbench.message_tail import KEPT_MAX, MessageTail
 
 
@@ -52,7 +52,7 @@ class Room(Bench):
         return [seen.message.payload for seen in reversed(self.tail.newest(wants, KEPT_MAX))]
 
     async def filter(self, caller: Caller, **terms: str) -> MessageFilter:
-        return await make_filter(self.tank, caller, Asked(**terms))
+        return await make_filter(self.tank, caller, AskedMessages(**terms))
 
 
 @pytest.fixture

@@ -38,10 +38,10 @@ async def test_the_loop_takes_turns_while_a_text_is_looked_for() -> None:
             await asyncio.sleep(0)
 
     counting = asyncio.create_task(count_turns())
-    wanted = RequestFilter(tank, caller, request_filter.Asked(text="needle"))
+    wanted = RequestFilter(tank, caller, request_filter.AskedRequests(text="needle"))
     found = await wanted.newest(DEVICES)
     counting.cancel()
     assert [served.at_us for served in found] == list(range(DEVICES - 1, -1, -1))
     assert turns_count >= DEVICES * REQUESTS // request_filter.TEXTS_A_TURN_MAX - 1
-    first = await RequestFilter(tank, caller, request_filter.Asked(text="needle")).newest(3)
+    first = await RequestFilter(tank, caller, request_filter.AskedRequests(text="needle")).newest(3)
     assert [served.at_us for served in first] == [19, 18, 17]

@@ -20,7 +20,7 @@ from thingtank.tank.things import Device
 from thingtank.web import tank_access
 from thingtank.web.workbench import message_tail, skynet_address
 from thingtank.web.workbench.live_messages import MESSAGES_PREFIX
-from thingtank.web.workbench.message_filter import Asked, asked_of, make_filter
+from thingtank.web.workbench.message_filter import AskedMessages, make_filter
 from thingtank.web.workbench.message_forms import SendForm
 from thingtank.web.workbench.message_panels import (
     ShownMessage,
@@ -43,7 +43,7 @@ OWN_DEVICES_MAX = 200  # to choose from
 def messages(request: HttpRequest) -> HttpResponse:
     """Show messages as they come."""
     caller, tank = tank_access.caller(request), tank_access.tank()
-    asked = asked_of({name: request.GET[name] for name in request.GET})
+    asked = AskedMessages.of({name: request.GET[name] for name in request.GET})
     rows, online = tank_access.run(_look(tank, caller, asked))
     own = own_devices(tank, caller)
     account = caller.account
@@ -75,7 +75,9 @@ def skynet_url(request: HttpRequest) -> str:
     return seen_from(request, door.url) if door.is_everywhere else door.url
 
 
-async def _look(tank: Tank, caller: Caller, asked: Asked) -> tuple[list[ShownMessage], ShownOnline]:
+async def _look(
+    tank: Tank, caller: Caller, asked: AskedMessages
+) -> tuple[list[ShownMessage], ShownOnline]:
     wants = (await make_filter(tank, caller, asked)).wants
     seen = message_tail.tail().newest(wants, KEPT_MAX)
     return [shown_message(tank, caller, each) for each in seen], read_online(tank, caller)

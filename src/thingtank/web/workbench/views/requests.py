@@ -15,7 +15,7 @@ from thingtank.web.workbench import mqtt_broker
 from thingtank.web.workbench.live_requests import REQUESTS_PREFIX, SHOWN_AT_FIRST_MAX
 from thingtank.web.workbench.pages import address_of, page
 from thingtank.web.workbench.request_commands import marks_of
-from thingtank.web.workbench.request_filter import Asked, RequestFilter, asked_of
+from thingtank.web.workbench.request_filter import AskedRequests, RequestFilter, asked_of
 from thingtank.web.workbench.request_panels import RequestRow, request_row
 from thingtank.web.workbench.trying import seen_from
 from thingtank.web.workbench.views.messages import own_devices, skynet_url
@@ -40,7 +40,7 @@ def requests(request: HttpRequest) -> HttpResponse:
     return render(request, "workbench/log.html", context)
 
 
-async def _look(tank: Tank, caller: Caller, asked: Asked) -> list[RequestRow]:
+async def _look(tank: Tank, caller: Caller, asked: AskedRequests) -> list[RequestRow]:
     seen = await RequestFilter(tank, caller, asked).newest(SHOWN_AT_FIRST_MAX)
     return [request_row(tank, each) for each in seen]
 

@@ -3,6 +3,7 @@
 import { Columns } from "./chart_data.js";
 import { clockIn, momentOf } from "./chart_view.js";
 import { number, timeLabel } from "./labels.js";
+import { followPinch } from "./pinch.js";
 import { bandOptions } from "./plots.js";
 
 const HEIGHT_PX = 148;
@@ -27,7 +28,7 @@ export class Chart {
   #reloading = 0;
   #describing = 0;
   #request = null;
-  #dragged = null; // the axis while it is dragged
+  #dragged = null; // the axis while a mouse or fingers move it
   #isFresh = false; // loaded and not drawn yet
   isVisible = false;
   isStale = true;
@@ -43,6 +44,7 @@ export class Chart {
     this.#element.tabIndex = 0;
     this.#element.addEventListener("keydown", (event) => this.#press(event));
     this.#element.addEventListener("blur", () => this.#point(null));
+    followPinch(this.#element, () => this.#plot, (axis) => this.#shift(axis), () => this.#letGo());
   }
 
   get element() {
@@ -186,16 +188,24 @@ export class Chart {
     const { signal } = end;
     document.addEventListener("mousemove", (event) => {
       const shiftS = (start.clientX - event.clientX) * secondsPerPx;
-      this.#dragged = [startS + shiftS, endS + shiftS];
-      this.isDirty = true;
-      this.#element.dispatchEvent(new CustomEvent("chartmoved", { bubbles: true }));
+      this.#shift([startS + shiftS, endS + shiftS]);
     }, { signal });
     document.addEventListener("mouseup", () => {
       end.abort();
-      const moved = this.#dragged;
-      this.#dragged = null;
-      if (moved) this.#choose(moved);
+      this.#letGo();
     }, { signal });
+  }
+
+  #shift(axis) {
+    this.#dragged = axis;
+    this.isDirty = true;
+    this.#element.dispatchEvent(new CustomEvent("chartmoved", { bubbles: true }));
+  }
+
+  #letGo() {
+    const moved = this.#dragged;
+    this.#dragged = null;
+    if (moved) this.#choose(moved);
   }
 
   #read(index) {

@@ -1,0 +1,98 @@
+"""A job on AWS from its programs to its output: looked over, started, waited for, read."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from thingtank.aws.clients import AwsClients, is_stand_in
+from thingtank.batch.results import top_counts
+from thingtank.cloud import emr, emr_serverless
+from thingtank.cloud.job_files import (
+    JobFailed,
+    check_files,
+    delete_programs,
+    output_lines,
+    upload_programs,
+)
+
+LOOK_S = 15.0  # from one look at the job to the next; AWS asks for no less
+STAND_IN_LOOK_S = 0.2
+
+Tell = Callable[[str], object]
+
+
+class Where(NamedTuple):
+    """A cluster or an application of EMR Serverless; one of them is None."""
+
+    cluster: emr.Cluster | None = None
+    application: emr_serverless.Application | None = None
+
+
+class Finished(NamedTuple):
+    """What came of a job: the largest counts of its output."""
+
+    output: str
+    top: list[tuple[str, int]]
+
+
+def run_job(clients: AwsClients, job: emr.StreamingJob, where: Where, tell: Tell) -> Finished:
+    """Run a job on AWS and wait for its end.
+
+    What was made for it ends with it, also when it fails or is broken off.
+
+    Args:
+        tell: gets a sentence whenever something has changed.
+
+    Raises:
+        JobFailed: with what is known, and where the logs are.
+    """
+    check_files(clients, job.programs, job.inputs, job.output)
+    if where.cluster is not None:
+        emr.check_cluster(clients, where.cluster)
+    upload_programs(clients, job.programs, job.output)
+    try:
+        for state in _states(clients, job, where, tell):
+            said = f": {state.said}" if state.said else ""
+            tell(f"cluster {state.cluster}, job {state.step}{said}")
+        top = top_counts(output_lines(clients, job.output))
+    finally:
+        delete_programs(clients, job.output)
+    return Finished(str(job.output), top)
+
+
+def _states(
+    clients: AwsClients, job: emr.StreamingJob, where: Where, tell: Tell
+) -> Iterator[emr.State]:
+    delay_s = look_s(clients)
+    if where.application is not None:
+        run = emr_serverless.start(clients, job, where.application, delay_s)
+        tell(f"started run {run.run_id} of application {run.application_id}")
+        try:
+            with _ended_if_broken_off(lambda: emr_serverless.end(clients, run), tell):
+                yield from emr_serverless.wait(clients, run, job.logs, delay_s)
+        finally:
+            if run.is_own:
+                emr_serverless.remove(clients, run.application_id, delay_s)
+        return
+    started = emr.start(clients, job, where.cluster or emr.Cluster())
+    tell(f"started step {started.step_id} of cluster {started.cluster_id}")
+    with _ended_if_broken_off(lambda: emr.end(clients, started), tell):
+        yield from emr.wait(clients, started, delay_s)
+
+
+@contextmanager
+def _ended_if_broken_off(end: Callable[[], None], tell: Tell) -> Iterator[None]:
+    """Leave nothing running that costs, whatever breaks the waiting off; a failure has ended it."""
+    try:
+        yield
+    except JobFailed:
+        raise
+    except BaseException:
+        tell("broken off; ending it on AWS as well")
+        end()
+        raise
+
+
+def look_s(clients: AwsClients) -> float:
+    """How often to look."""
+    return STAND_IN_LOOK_S if is_stand_in(clients.settings.endpoint_of("emr")) else LOOK_S

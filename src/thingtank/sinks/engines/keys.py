@@ -1,0 +1,145 @@
+"""Keys of a table's items, as templates: where one is kept, and whether it takes another's place.
+
+The two engines with tables, `dynamodb` and `table`, mean the same by the same settings.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from thingtank.protocols.xively.times import format_time
+from thingtank.sinks.engine import Item
+from thingtank.sinks.rules.templates import compile_template
+from thingtank.tank.history import DAY_S
+
+HASH = "{{device}}/{{datastream}}"
+RANGE = "{{at}} {{id}}"
+KEY_BYTES_MAX = 1024  # DynamoDB: 2,048 of a hash key, 1,024 of a range key
+
+Keep = Literal["all", "latest"]
+
+
+class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What items of a table are found by, and which of them are kept.
+
+    Attributes:
+        keep: `all`, where an item is never written over; or `latest`, where the newest one of a
+            key takes the place of the others.
+        hash_key: the attribute that items are spread by.
+        hash: its value; as for a rule's template, such as `{{device}}`. By default, device and
+            datastream.
+        range_key: the attribute that items of one hash key are sorted by; blank for none.
+        range: its value. By default the time, with an id behind it that no other item has; with
+            `keep = "latest"` the word `latest`.
+        keep_days: an item is deleted so long after its time; 0 keeps all.
+        expires: the attribute that says when, in seconds since the epoch.
+    """
+
+    keep: Keep = "all"
+    hash_key: str = "msgid"
+    hash: str = HASH
+    range_key: str = "date"
+    range: str = ""
+    keep_days: float = 0.0
+    expires: str = "expires"
+
+    def __post_init__(self) -> None:
+        """Check what is here to be checked."""
+        if not self.hash_key or not self.hash:
+            raise ValueError("`hash_key` and `hash` must not be blank")
+        if self.hash_key == self.range_key:
+            raise ValueError("`hash_key` and `range_key` must be two attributes")
+        if self.keep_days < 0:
+            raise ValueError("`keep_days` must be 0 or more")
+        if self.keep_days and not self.expires:
+            raise ValueError("`keep_days` needs the name of an attribute in `expires`")
+        for template in (self.hash, self.range):
+            compile_template(template)  # BadTemplate is a ValueError
+
+
+class ItemKey(NamedTuple):
+    """Where an item is; `range` is blank in a table without a range key."""
+
+    hash: str
+    range: str
+
+
+class Keyed(NamedTuple):
+    """What is to be written under a key, and which places of the batch that settles."""
+
+    key: ItemKey
+    item: Item
+    places: Sequence[int]
+
+
+class Keys:
+    """Makes keys of items."""
+
+    def __init__(self, settings: KeySettings) -> None:
+        self._settings = settings
+        self._hash = compile_template(settings.hash)
+        text = settings.range or (RANGE if settings.keep == "all" else "latest")
+        self._range = compile_template(text) if settings.range_key else None
+
+    def key_of(self, item: Item) -> ItemKey:
+        """Where an item is kept.
+
+        Raises:
+            ValueError: nowhere; the message says why.
+        """
+        key = ItemKey(self._hash(item).decode(), self._range(item).decode() if self._range else "")
+        for part, name in zip(key, ("hash", "range"), strict=True):
+            if len(part.encode()) > KEY_BYTES_MAX:
+                raise ValueError(f"its {name} key has more than {KEY_BYTES_MAX:,} bytes")
+            if not part and (name == "hash" or self._range):
+                raise ValueError(f"its {name} key is blank")
+        return key
+
+    def keyed(self, items: Sequence[Item]) -> tuple[list[Keyed], dict[int, str]]:
+        """What is to be written for a batch; of `latest` the newest of each key alone.
+
+        Returns:
+            What is to be written, and why other items cannot be, by place.
+        """
+        refused: dict[int, str] = {}
+        found: list[Keyed] = []
+        newest: dict[ItemKey, int] = {}
+        for place, item in enumerate(items):
+            try:
+                key = self.key_of(item)
+            except ValueError as error:  # not UTF-8, either
+                refused[place] = str(error)
+                continue
+            if self._settings.keep == "latest" and key in newest:
+                before = found[newest[key]]
+                best = item if item.at_us >= before.item.at_us else before.item
+                found[newest[key]] = Keyed(key, best, (*before.places, place))
+                continue
+            newest[key] = len(found)
+            found.append(Keyed(key, item, (place,)))
+        return found, refused
+
+    def attributes_of(self, item: Item) -> dict[str, Any]:
+        """What is kept of an item besides its key: plain values, without those that it has not."""
+        found: dict[str, Any] = {
+            "id": item.item_id,
+            "feed": item.device_id,
+            "device": item.uuid,
+            "datastream": item.datastream,
+            "topic": item.topic,
+            "at": format_time(item.at_us),
+            "at_us": item.at_us,
+            "value": item.value,
+            "number": item.number,
+        }
+        found = {name: value for name, value in found.items() if value not in (None, "")}
+        if expires_s := self.expires_s_of(item):
+            found[self._settings.expires] = expires_s
+        return found
+
+    def expires_s_of(self, item: Item) -> int:
+        """When an item is to be deleted, in seconds since the epoch; 0 for never."""
+        if not self._settings.keep_days:
+            return 0
+        return item.at_us // 1_000_000 + round(self._settings.keep_days * DAY_S)

@@ -1,0 +1,122 @@
+"""Entries of a batch, sent in calls of which parts may fail, so that order holds within a lane.
+
+Kinesis and SQS may take a later entry of a call and not an earlier one. So a call has at most one
+entry of each lane, and the next one of a lane goes only when the one before it has arrived. A lane
+is a device where order matters, and each entry's own where it does not.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from typing import Any, NamedTuple
+
+from thingtank.aws.failures import Failure, FailureKind, classify, is_aws_failure
+from thingtank.sinks.engine import SendResult
+
+Call = Callable[[Sequence[Any]], Sequence[Failure | None]]
+Cut = Callable[[Iterable[Any]], Iterator[list[Any]]]
+
+
+class Entry(NamedTuple):
+    """What is sent as one.
+
+    Attributes:
+        places: of the items in the batch that it holds.
+        body: what the service's call takes.
+    """
+
+    lane: str
+    places: Sequence[int]
+    body: Any
+
+
+class _Told(NamedTuple):
+    """What came of a call: a result for each entry, and what was raised instead of them."""
+
+    entries: Sequence[Entry]
+    results: Sequence[Failure | None]
+    error: Exception | None
+
+
+def send_in_lanes(entries: Iterable[Entry], call: Call, cut: Cut, pool: Executor) -> SendResult:
+    """Send entries, those of a lane one after another, as many lanes at once as calls hold.
+
+    Args:
+        entries: n >= 0; of a lane in order.
+        call: sends bodies; a result for each, None if it has arrived.
+        cut: bodies into what one call takes, in their order.
+        pool: for the calls of one round.
+
+    Returns:
+        What became of each. What is raised after something has arrived is told as `retry`, so that
+        this is not sent again.
+
+    Raises:
+        What `call` raises, when nothing of the batch has arrived.
+    """
+    lanes: dict[str, deque[Entry]] = {}
+    for entry in entries:
+        lanes.setdefault(entry.lane, deque()).append(entry)
+    retry: dict[int, str] = {}
+    refused: dict[int, str] = {}
+    has_arrived = False
+    while lanes:
+        told = _round([lane[0] for lane in lanes.values()], call, cut, pool)
+        error = next((each.error for each in told if each.error is not None), None)
+        for each in told:
+            for entry, failure in zip(each.entries, each.results, strict=True):
+                has_arrived |= failure is None
+                _settle(entry, failure, lanes, retry, refused)
+        if error is not None:
+            if not (has_arrived or refused):
+                raise error
+            for lane in lanes.values():
+                retry |= _reasons(lane, str(classify(error)))
+            break
+    return SendResult(retry, refused)
+
+
+def _settle(
+    entry: Entry,
+    failure: Failure | None,
+    lanes: dict[str, deque[Entry]],
+    retry: dict[int, str],
+    refused: dict[int, str],
+) -> None:
+    lane = lanes[entry.lane]
+    if failure is None or failure.kind is FailureKind.REFUSED:
+        lane.popleft()
+        if failure is not None:
+            refused |= _reasons([entry], str(failure))
+        if not lane:
+            del lanes[entry.lane]
+        return
+    retry |= _reasons(lane, str(failure))
+    del lanes[entry.lane]
+
+
+def _reasons(entries: Iterable[Entry], reason: str) -> dict[int, str]:
+    return dict.fromkeys((place for entry in entries for place in entry.places), reason)
+
+
+def _round(entries: Sequence[Entry], call: Call, cut: Cut, pool: Executor) -> list[_Told]:
+    """One entry of each lane, in as many calls as they need, at the same time."""
+    calls, first = [], 0
+    for bodies in cut(entry.body for entry in entries):
+        calls.append(entries[first : first + len(bodies)])
+        first += len(bodies)
+    if len(calls) == 1:
+        return [_tried(call, calls[0])]
+    return list(pool.map(lambda each: _tried(call, each), calls))
+
+
+def _tried(call: Call, entries: Sequence[Entry]) -> _Told:
+    try:
+        return _Told(entries, call([entry.body for entry in entries]), None)
+    except Exception as error:
+        if not is_aws_failure(error):
+            raise
+        failure = classify(error)
+        if failure.kind is FailureKind.REFUSED:  # maybe one of them: whoever sends less finds out
+            failure = Failure(FailureKind.UNKNOWN, failure.code, failure.message, failure.advice)
+        return _Told(entries, [failure] * len(entries), error)

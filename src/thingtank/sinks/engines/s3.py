@@ -1,0 +1,77 @@
+"""Objects in a bucket of Amazon S3, or of a server that speaks its language."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from thingtank.aws.failures import classify, is_aws_failure
+from thingtank.sinks.engine import ALL_DELIVERED, BatchBounds, EngineParts, Item, SendResult
+from thingtank.sinks.engines.objects import (
+    ITEMS_MAX,
+    OBJECT_BYTES_MAX,
+    PrefixSettings,
+    object_of,
+)
+
+# The object is there (412), or somebody is writing it (409): by its key, with these bytes.
+_THERE = {"PreconditionFailed", "412"}
+
+
+class Settings(PrefixSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A bucket.
+
+    Attributes:
+        bucket: its name; it must be there.
+    """
+
+    bucket: str
+
+    def __post_init__(self) -> None:
+        """Check what is here to be checked."""
+        super().__post_init__()
+        if not self.bucket:
+            raise ValueError("`bucket` is blank")
+
+
+class S3Engine:
+    """Implements `SinkEngine`: a batch is one object, written once."""
+
+    bounds = BatchBounds(ITEMS_MAX, OBJECT_BYTES_MAX)
+    wants_payload = True
+
+    def __init__(self, settings: Settings, parts: EngineParts) -> None:
+        """Make one that is not open."""
+        self._settings = settings
+        self._parts = parts
+        self._client: Any = None
+
+    def open(self) -> None:
+        """See SinkEngine."""
+        client = self._parts.aws().client("s3")
+        client.head_bucket(Bucket=self._settings.bucket)
+        self._client = client
+
+    def send(self, items: Sequence[Item]) -> SendResult:
+        """See SinkEngine."""
+        key, data = object_of(self._settings, items)
+        try:
+            self._client.put_object(
+                Bucket=self._settings.bucket, Key=key, Body=data, IfNoneMatch="*",
+                ContentType="application/x-ndjson", ChecksumAlgorithm="SHA256",
+            )  # fmt: skip
+        except Exception as error:
+            if not (is_aws_failure(error) and classify(error).code in _THERE):
+                raise
+        return ALL_DELIVERED
+
+    def close(self) -> None:
+        """See SinkEngine."""
+        self._client = None
+
+    def describe(self) -> str:
+        """See SinkEngine."""
+        return f"s3://{self._settings.bucket}/{self._settings.prefix}"
+
+
+def make_engine(settings: Settings, parts: EngineParts) -> S3Engine:
+    """An engine that is not open yet."""
+    return S3Engine(settings, parts)

@@ -1,0 +1,171 @@
+"""Calls that fail in part: a lane keeps its order, and nothing is sent twice but what may be lost."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from thingtank.aws.clients import AwsClients
+from thingtank.aws.failures import Failure, FailureKind
+from thingtank.aws.settings import AwsSettings
+from thingtank.sinks.engine import EngineParts, Item
+from thingtank.sinks.engines import make_engine
+from thingtank.sinks.engines.lanes import Entry, send_in_lanes
+from thingtank.sinks.rules.turns import Turn
+
+FULL = Failure(FailureKind.THROTTLED, "Full", "full", "")
+BAD = Failure(FailureKind.REFUSED, "Bad", "bad", "")
+POOL = ThreadPoolExecutor(4)
+
+
+def by_two(bodies: Iterable[Any]) -> Iterator[list[Any]]:
+    rest = list(bodies)
+    return (rest[first : first + 2] for first in range(0, len(rest), 2))
+
+
+def entries(*texts: str) -> list[Entry]:
+    return [Entry(text[0], (place,), text) for place, text in enumerate(texts)]
+
+
+def test_a_lane_that_fails_waits_and_others_go_on() -> None:
+    sent: list[str] = []
+
+    def call(bodies: Sequence[str]) -> list[Failure | None]:
+        sent.extend(bodies)
+        return [FULL if body == "a2" else None for body in bodies]
+
+    result = send_in_lanes(entries("a1", "a2", "b1", "a3", "b2"), call, by_two, POOL)
+    assert dict(result.retry) == {1: "full (Full).", 3: "full (Full)."}
+    assert sorted(sent) == ["a1", "a2", "b1", "b2"]
+
+
+def test_what_is_refused_stops_nothing_behind_it() -> None:
+    def call(bodies: Sequence[str]) -> list[Failure | None]:
+        return [BAD if body == "a1" else None for body in bodies]
+
+    result = send_in_lanes(entries("a1", "a2"), call, by_two, POOL)
+    assert (dict(result.retry), list(result.refused)) == ({}, [0])
+
+
+def test_what_is_raised_when_something_has_arrived_is_told_of_the_rest() -> None:
+    def call(bodies: Sequence[str]) -> list[Failure | None]:
+        if "a2" in bodies:
+            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
+        return [None] * len(bodies)
+
+    result = send_in_lanes(entries("a1", "b1", "a2", "a3"), call, by_two, POOL)
+    assert sorted(result.retry) == [2, 3]
+    with pytest.raises(EndpointConnectionError):
+        send_in_lanes(entries("a2", "b2"), call, by_two, POOL)
+
+
+def test_a_fault_of_ours_is_raised_as_it_is() -> None:
+    def call(bodies: Sequence[str]) -> list[Failure | None]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        send_in_lanes(entries("a1"), call, by_two, POOL)
+
+
+class Flaky:
+    """A service's client whose calls fail as `fates` says: whole, in part, or after they arrived."""
+
+    def __init__(self, fates: Iterator[str]) -> None:
+        self.fates = fates
+        self.arrived: list[str] = []
+        self.is_lossy = False  # whether an answer was lost, so that repeats are fair
+
+    def takes(self, texts: Sequence[str]) -> list[bool]:
+        """Which of a call's entries have arrived; raises as boto3 does."""
+        fate = next(self.fates, "fine")
+        if fate == "down":
+            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
+        if fate == "expired":
+            raise ClientError({"Error": {"Code": "ExpiredTokenException"}}, "Put")
+        taken = [fate != "part" or place % 2 == 1 for place in range(len(texts))]
+        self.arrived += [text for text, is_in in zip(texts, taken, strict=True) if is_in]
+        if fate == "lost":
+            self.is_lossy = True
+            raise ClientError({"Error": {"Code": "InternalFailure"}}, "Put")
+        return taken
+
+    def describe_stream_summary(self, **_: Any) -> dict[str, Any]:
+        return {"StreamDescriptionSummary": {"StreamStatus": "ACTIVE"}}
+
+    def put_records(self, StreamName: str, Records: list[dict[str, Any]]) -> dict[str, Any]:
+        taken = self.takes([each["Data"].decode().replace("\n", " ").strip() for each in Records])
+        results = [{} if each else {"ErrorCode": "InternalFailure"} for each in taken]
+        return {"FailedRecordCount": taken.count(False), "Records": results}
+
+    def get_queue_url(self, **_: Any) -> dict[str, Any]:
+        return {"QueueUrl": "q"}
+
+    def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:
+        taken = self.takes([each["MessageBody"] for each in Entries])
+        failed = {"SenderFault": False, "Code": "InternalError"}
+        return {
+            "Successful": [{"Id": str(place)} for place, is_in in enumerate(taken) if is_in],
+            "Failed": [{"Id": str(place), **failed} for place, is_in in enumerate(taken) if not is_in],
+        }  # fmt: skip
+
+
+class OneClient(AwsClients):
+    def __init__(self, client: Any) -> None:
+        super().__init__(AwsSettings())
+        self.found = client
+
+    def client(self, service: str) -> Any:
+        return self.found
+
+
+TARGETS: dict[str, dict[str, object]] = {
+    "kinesis": {"engine": "kinesis", "stream": "s", "connections": 1},
+    "kinesis-single": {"engine": "kinesis", "stream": "s", "is_joined": False, "connections": 1},
+    "sqs-fifo": {"engine": "sqs", "queue": "q.fifo", "connections": 1},
+    "sqs": {"engine": "sqs", "queue": "q", "connections": 1},
+}
+
+
+def items(texts: Sequence[str]) -> list[Item]:
+    return [
+        Item(f"o-1-{place}", "datapoint", 1, text[0], "d", place, text, payload=text.encode())
+        for place, text in enumerate(texts)
+    ]
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+@settings(max_examples=60, deadline=None)
+@given(
+    devices=st.lists(st.sampled_from("abc"), min_size=1, max_size=25),
+    fates=st.lists(st.sampled_from(["fine", "part", "down", "expired", "lost"]), max_size=12),
+)
+def test_all_arrives_in_order_whatever_fails_and_twice_only_when_an_answer_is_lost(
+    kind: str,
+    devices: list[str],
+    fates: list[str],
+) -> None:
+    client = Flaky(iter(fates))
+    engine = make_engine(TARGETS[kind], EngineParts(lambda: OneClient(client), Path()))
+    texts = [f"{device}{place:02}" for place, device in enumerate(devices)]
+    turn = Turn(engine, iter(enumerate(items(texts))), 0, len(texts))
+    engine.open()
+    for _ in range(200):
+        if turn.step().is_done:
+            break
+    engine.close()
+    arrived = [text for each in client.arrived for text in each.split()]
+    assert set(arrived) == set(texts)
+    if not client.is_lossy:
+        assert len(arrived) == len(texts)
+    if kind == "sqs":
+        return  # keeps no order
+    first: dict[str, list[str]] = defaultdict(list)
+    for text in dict.fromkeys(arrived):
+        first[text[0]].append(text)
+    assert all(found == sorted(found) for found in first.values())
