@@ -47,7 +47,8 @@ def engine_settings(to: Mapping[str, object]) -> Any:
         raise BadEngine(f"`engine` must be one of {', '.join(ENGINES)}, not {name!r}")
     own = {key: value for key, value in to.items() if key != "engine"}
     try:
-        return msgspec.convert(own, import_module(ENGINES[name]).Settings)
+        # Not strict: what a form sends is text, and so are numbers and flags in it.
+        return msgspec.convert(own, import_module(ENGINES[name]).Settings, strict=False)
     except (msgspec.ValidationError, ValueError) as error:
         raise BadEngine(f"{name}: {str(error).replace('$.', '')}") from None
 

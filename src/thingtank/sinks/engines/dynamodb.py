@@ -1,4 +1,4 @@
-"""Engine `dynamodb`: items in a table of Amazon DynamoDB.
+"""Items in a table of Amazon DynamoDB.
 
 An item has its own key, so that writing it again changes nothing: by the condition that there is
 none such, or none newer. A table keeps no order of arrival: items are sorted by their range key.

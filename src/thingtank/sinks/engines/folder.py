@@ -1,4 +1,4 @@
-"""Engine `folder`: files in a folder of this machine; what `s3` is at AWS."""
+"""Files in a folder of this machine; what `s3` is at AWS."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Engine `kinesis`: records in a stream of Amazon Kinesis, in order for each device."""
+"""Records in a stream of Amazon Kinesis, in order for each device."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

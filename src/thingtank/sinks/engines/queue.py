@@ -1,4 +1,4 @@
-"""Engine `queue`: messages in a queue of this machine; what `sqs` is at AWS."""
+"""Messages in a queue of this machine; what `sqs` is at AWS."""
 
 from collections.abc import Sequence
 

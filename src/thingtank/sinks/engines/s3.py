@@ -1,4 +1,4 @@
-"""Engine `s3`: objects in a bucket of Amazon S3, or of a server that speaks its language."""
+"""Objects in a bucket of Amazon S3, or of a server that speaks its language."""
 
 from collections.abc import Sequence
 from typing import Any

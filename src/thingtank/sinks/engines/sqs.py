@@ -1,4 +1,4 @@
-"""Engine `sqs`: messages in a queue of Amazon SQS; of a FIFO queue in order for each device."""
+"""Messages in a queue of Amazon SQS; of a FIFO queue in order for each device."""
 
 from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Engine `table`: items in a table of this machine; what `dynamodb` is at AWS."""
+"""Items in a table of this machine; what `dynamodb` is at AWS."""
 
 import time
 from collections.abc import Sequence
