@@ -17,6 +17,7 @@ from thingtank.aws.clients import AwsClients
 from thingtank.batch.shipped import FOLDER
 from thingtank.cloud.emr import RELEASE, WAIT_S_MAX, State, StreamingJob
 from thingtank.cloud.job_files import JobFailed, beside, upload
+from thingtank.cloud.patience import patiently
 
 WRAPPER = FOLDER / "spark_streaming.py"
 IDLE_MINUTES = 5
@@ -146,10 +147,13 @@ def wait(
     serverless = clients.client("emr-serverless")
     deadline_s = time.monotonic() + wait_s_max
     seen = ""
+
+    def look() -> Any:
+        ids = {"applicationId": started.application_id, "jobRunId": started.run_id}
+        return serverless.get_job_run(**ids)["jobRun"]
+
     while True:
-        run = serverless.get_job_run(applicationId=started.application_id, jobRunId=started.run_id)[
-            "jobRun"
-        ]
+        run = patiently(look, delay_s, sleep)
         state = run["state"]
         if state != seen:
             seen = state

@@ -114,6 +114,21 @@ def test_waiting_tells_each_change_until_the_step_is_completed(clients: AwsClien
     assert pauses == [15, 15, 15]
 
 
+def test_waiting_goes_on_while_aws_asks_for_fewer_calls(clients: AwsClients) -> None:
+    with Stubber(clients.client("emr")) as stub:
+        stub.add_client_error("describe_step", "ThrottlingException", "Rate exceeded", 400)
+        add_look(stub, "COMPLETED", "RUNNING")
+        seen = list(emr.wait(clients, STARTED, 0))
+    assert [state.step for state in seen] == ["COMPLETED"]
+
+
+def test_waiting_ends_where_it_is_not_allowed(clients: AwsClients) -> None:
+    with Stubber(clients.client("emr")) as stub:
+        stub.add_client_error("describe_step", "AccessDeniedException", "no", 400)
+        with pytest.raises(ClientError, match="AccessDenied"):
+            list(emr.wait(clients, STARTED, 0))
+
+
 def test_a_failed_step_is_explained_with_its_logs(clients: AwsClients) -> None:
     details = {"Reason": "Unknown Error.", "Message": "PipeMapRed.waitOutputThreads(): subprocess"
                " failed with code 1", "LogFile": "s3://mybucket/logs/j-1/steps/s-1/"}  # fmt: skip
@@ -204,9 +219,11 @@ def test_a_run_of_serverless_that_fails_is_explained(clients: AwsClients) -> Non
     with Stubber(clients.client("emr-serverless")) as stub:
         add_run(stub, "FAILED", "Job failed, please check complete logs")
         with pytest.raises(JobFailed) as failed:
-            list(emr_serverless.wait(clients, started, job_address("s3://b/logs/"), 0))
+            list(emr_serverless.wait(clients, started, job_address("s3://mybucket/logs/"), 0))
     assert "please check complete logs" in str(failed.value)
-    assert "s3://b/logs/applications/a-1/jobs/r-1/SPARK_DRIVER/stderr.gz" in str(failed.value)
+    assert "s3://mybucket/logs/applications/a-1/jobs/r-1/SPARK_DRIVER/stderr.gz" in str(
+        failed.value
+    )
 
 
 @pytest.mark.parametrize("text", ["out/", "s3://", "http://bucket/out", "s3:bucket"])
