@@ -40,6 +40,7 @@ from thingtank.web.database.connections import (
     look_after_connection,
     reason_of,
 )
+from thingtank.web.database.numbers import last_number, set_last_number
 
 log = structlog.get_logger()
 
@@ -494,6 +495,23 @@ class DjangoDirectory:
             return [number for number in stream_ids if number < newest and number not in known]
 
         return await self._write(read)
+
+    async def number_streams_after(self, last: int) -> bool:
+        """Have new datastreams get numbers after `last`; answer whether they would not have.
+
+        Raises:
+            StorageFailed.
+        """
+        meta = models.Datastream._meta
+        column = meta.pk.attname
+
+        def read_and_set() -> bool:
+            if last_number(connection, meta.db_table, column) >= last:
+                return False
+            set_last_number(connection, meta.db_table, column, last)
+            return True
+
+        return await self._write(read_and_set)
 
     @_carried_through
     async def insert_key(self, key: ApiKey, secret: str) -> ApiKey:
