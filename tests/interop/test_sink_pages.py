@@ -39,7 +39,10 @@ def owner(server: LiveServer) -> requests.Session:
     return browser
 
 
-PATHS = ("/sinks/", "/sinks/add", "/sinks/rule-fixed/", "/sinks/rule-fixed/delete")
+PATHS = (
+    "/sinks/", "/sinks/add", "/sinks/rule-fixed/", "/sinks/rule-fixed/delete",
+    "/sinks/rule-fixed/letters/delete",
+)  # fmt: skip
 
 
 def test_strangers_are_asked_to_sign_in_and_others_are_sent_away(server: LiveServer) -> None:
@@ -51,6 +54,11 @@ def test_strangers_are_asked_to_sign_in_and_others_are_sent_away(server: LiveSer
         assert "/sign-in" in stranger.headers["Location"]
         assert bert.get(server.url + path, timeout=20).status_code == 403
     assert "/sinks/" not in bert.get(server.url, timeout=20).text
+    token = csrf_of(bert.get(f"{server.url}/account", timeout=20))
+    for word in ("pause", "hurry", "delete", "letters/replay", "letters/remove", "letters/delete"):
+        path = f"{server.url}/sinks/rule-fixed/{word}"
+        data = {"csrfmiddlewaretoken": token, "paused": "1", "letter": "all"}
+        assert bert.post(path, data=data, timeout=20).status_code == 403
 
 
 def test_a_rule_of_the_settings_cannot_be_deleted_here(
