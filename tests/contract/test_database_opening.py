@@ -81,9 +81,9 @@ def test_a_bug_is_not_taken_for_a_database_that_refuses(
 ) -> None:
     from thingtank.web.database.trouble import told
 
-    with databases.at(server.url(name)) as database, pytest.raises(TypeError, match="a bug"):
-        with told(database):
-            raise TypeError("a bug of ours")
+    bug = pytest.raises(TypeError, match="a bug")
+    with databases.at(server.url(name)) as database, bug, told(database):
+        raise TypeError("a bug of ours")
 
 
 def test_a_server_that_is_too_old_is_told_which_it_must_be(

@@ -2,7 +2,7 @@
 
 The same mapper and reducer as on this machine; what they read and write is in S3.
 
-Source: Amazon EMR, "Submit a streaming step"; Hadoop streaming.
+Source: AWS, EMR, "Submit a streaming step"; Hadoop streaming.
 """
 
 import time
@@ -22,6 +22,7 @@ SERVICE_ROLE = "EMR_DefaultRole"
 INSTANCE_PROFILE = "EMR_EC2_DefaultRole"
 IDLE_S_MAX = 3600  # after which AWS itself ends a cluster that nobody has ended
 WAIT_S_MAX = 6 * 3600.0
+STEP_LOOKS_MAX = 30
 MAKE_ROLES = "make them once with: aws emr create-default-roles"
 
 STEP_FAILED = frozenset({"FAILED", "CANCELLED", "INTERRUPTED"})
@@ -137,7 +138,12 @@ def _require(what: str, ask: Callable[..., Any], **named: str) -> None:
         raise JobFailed(f"{what} is missing; {MAKE_ROLES}") from None
 
 
-def start(clients: AwsClients, job: StreamingJob, cluster: Cluster) -> Started:
+def start(
+    clients: AwsClients,
+    job: StreamingJob,
+    cluster: Cluster,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Started:
     """Give the step to the cluster, which is made where none is named."""
     emr = clients.client("emr")
     if cluster.cluster_id:
@@ -146,8 +152,20 @@ def start(clients: AwsClients, job: StreamingJob, cluster: Cluster) -> Started:
         return Started(cluster.cluster_id, made["StepIds"][0], False)
     made = emr.run_job_flow(**cluster_of(job, cluster))
     cluster_id = made["JobFlowId"]
-    [step] = emr.list_steps(ClusterId=cluster_id)["Steps"]
-    return Started(cluster_id, step["Id"], True)
+    try:
+        return Started(cluster_id, _only_step(emr, cluster_id, sleep), True)
+    except BaseException:
+        terminate(clients, cluster_id)
+        raise
+
+
+def _only_step(emr: Any, cluster_id: str, sleep: Callable[[float], object]) -> str:
+    """The step that a cluster was made with; it may take a moment to be listed."""
+    for _ in range(STEP_LOOKS_MAX):
+        for step in emr.list_steps(ClusterId=cluster_id)["Steps"]:
+            return str(step["Id"])
+        sleep(1)
+    raise JobFailed(f"cluster {cluster_id} has no step; it is being ended")
 
 
 def cluster_of(job: StreamingJob, cluster: Cluster) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 An application is what jobs run in; it costs nothing while none does, and stops by itself. Nothing
 of it was seen on AWS itself.
 
-Source: EMR Serverless API reference, StartJobRun, GetJobRun.
+Source: AWS, EMR Serverless API, StartJobRun, GetJobRun.
 """
 
 import time

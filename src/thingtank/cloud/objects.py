@@ -15,6 +15,7 @@ import msgspec
 
 from thingtank.aws.addresses import S3Address
 from thingtank.aws.failures import FailureKind, classify, is_aws_failure
+from thingtank.cloud.errors import NotDone
 from thingtank.cloud.part_uploads import Part, PartUpload
 from thingtank.cloud.upload_notes import Note, Notes
 
@@ -24,7 +25,7 @@ PART_COUNT_MAX = 10_000
 Progress = Callable[[int], None]  # told of bytes that have arrived
 
 
-class UploadRefused(Exception):
+class UploadRefused(NotDone):
     """A file did not arrive as it is. The message says why."""
 
 

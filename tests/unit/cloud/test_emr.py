@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from thingtank.aws.clients import AwsClients
@@ -68,6 +69,17 @@ def test_a_cluster_is_made_with_the_step_and_ends_with_it(clients: AwsClients) -
         stub.add_response("run_job_flow", {"JobFlowId": "j-1"}, asked)
         stub.add_response("list_steps", {"Steps": [{"Id": "s-1"}]}, {"ClusterId": "j-1"})
         assert emr.start(clients, JOB, Cluster(subnet_id="subnet-1")) == STARTED
+
+
+def test_a_cluster_whose_step_cannot_be_found_is_ended(clients: AwsClients) -> None:
+    with Stubber(clients.client("emr")) as stub:
+        stub.add_response("run_job_flow", {"JobFlowId": "j-1"}, emr.cluster_of(JOB, Cluster()))
+        stub.add_response("list_steps", {"Steps": []})
+        stub.add_client_error("list_steps", "ThrottlingException")
+        stub.add_response("terminate_job_flows", {}, {"JobFlowIds": ["j-1"]})
+        with pytest.raises(ClientError, match="ThrottlingException"):
+            emr.start(clients, JOB, Cluster(), sleep=lambda _: None)
+        stub.assert_no_pending_responses()
 
 
 def test_a_cluster_that_was_named_gets_a_step(clients: AwsClients) -> None:
