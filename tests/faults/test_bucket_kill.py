@@ -131,7 +131,7 @@ async def check(archive: EmbeddedArchive, acknowledged: dict[int, set[int]]) -> 
 async def check_in_bucket_alone(
     folder: Path, endpoint: str, acknowledged: dict[int, set[int]]
 ) -> None:
-    """With all that is old on no disk of ours."""
+    """With no file of the cold tier on this disk."""
     archive = await open_archive(folder, endpoint, BUCKET)
     await archive.flush()
     deadline_s = time.monotonic() + QUIET_S_MAX
@@ -140,7 +140,7 @@ async def check_in_bucket_alone(
             pass
         stats = await archive.stats()
         assert stats.bucket is not None
-        if not stats.bucket.waiting_count and not stats.hot_rows:
+        if not stats.bucket.waiting_count:
             break
         assert time.monotonic() < deadline_s, stats
     await archive.close()

@@ -87,7 +87,7 @@ REFUSALS = [
     (
         ["--job", "sequence-count", "--on", "emr", "--input", "log.txt"],
         1,
-        "needs s3://bucket/prefix/",
+        "reads and writes in S3, and",
     ),
     (["--mapper", "cat", "--input", "log.txt"], 2, "name --mapper and --reducer, or a --job"),
     (["--job", "words", "--input", "log.txt"], 2, "there is: sequence-count"),

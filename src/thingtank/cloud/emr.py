@@ -7,13 +7,16 @@ Source: AWS, EMR, "Submit a streaming step"; Hadoop streaming.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
+from thingtank.aws.addresses import S3Address
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import FailureKind, classify, is_aws_failure
-from thingtank.cloud.job_files import JobFailed, Programs, S3Place
+from thingtank.cloud.job_files import JobFailed, Programs, beside
+from thingtank.cloud.patience import patiently
 
 RELEASE = "emr-7.14.0"
 INSTANCE_TYPE = "m5.xlarge"
@@ -59,9 +62,9 @@ class StreamingJob(msgspec.Struct, frozen=True):
 
     name: str
     programs: Programs
-    inputs: Sequence[S3Place]
-    output: S3Place
-    logs: S3Place | None = None
+    inputs: Sequence[S3Address]
+    output: S3Address
+    logs: S3Address | None = None
     environment: Mapping[str, str] = {}
     reducers: int = 1
 
@@ -88,9 +91,9 @@ class State(msgspec.Struct, frozen=True):
 
 def step_of(job: StreamingJob, is_own: bool) -> dict[str, Any]:
     """The step as EMR wants it. Generic options come first: Hadoop wants that."""
-    programs, code = job.programs, job.output.beside("programs")
+    programs, code = job.programs, beside(job.output, "programs")
     arguments = ["hadoop-streaming", "-D", f"mapreduce.job.reduces={job.reducers}"]
-    files = [str(code.below(path.name)) for path in programs.files]
+    files = [str(code.of(path.name)) for path in programs.files]
     if files:
         arguments += ["-files", ",".join(files)]
     arguments += ["-mapper", programs.mapper_words, "-reducer", programs.reducer_words]
@@ -213,9 +216,7 @@ def wait(
     deadline_s = time.monotonic() + wait_s_max
     seen: State | None = None
     while True:
-        ids = {"ClusterId": started.cluster_id}
-        step = emr.describe_step(**ids, StepId=started.step_id)["Step"]["Status"]
-        cluster = emr.describe_cluster(**ids)["Cluster"]
+        step, cluster = patiently(partial(_look, emr, started), delay_s, sleep)
         now = _state(step, cluster["Status"])
         if now != seen:
             seen = now
@@ -230,6 +231,13 @@ def wait(
                 f" {wait_s_max / 3600:g} h; it still runs, and costs"
             )
         sleep(delay_s)
+
+
+def _look(emr: Any, started: Started) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The step's status, and the cluster."""
+    ids = {"ClusterId": started.cluster_id}
+    step = emr.describe_step(**ids, StepId=started.step_id)["Step"]["Status"]
+    return step, emr.describe_cluster(**ids)["Cluster"]
 
 
 def _state(step: Mapping[str, Any], cluster: Mapping[str, Any]) -> State:

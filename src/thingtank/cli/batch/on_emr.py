@@ -37,14 +37,14 @@ def run_on_emr(data: Path, file: Path | None, sets: tuple[str, ...], **asked: An
 
 def _job(**asked: Any) -> Any:
     from thingtank.cloud.emr import StreamingJob
-    from thingtank.cloud.job_files import Programs, s3_place
+    from thingtank.cloud.job_files import Programs, job_address
 
     return StreamingJob(
         name=asked["job"] or "Thing Tank batch",
         programs=Programs(*programs_of(asked["job"], asked)),
-        inputs=[s3_place(text) for text in asked["inputs"]],
-        output=s3_place(asked["output"].rstrip("/") + "/"),
-        logs=s3_place(asked["logs"]) if asked["logs"] else None,
+        inputs=[job_address(text) for text in asked["inputs"]],
+        output=job_address(asked["output"].rstrip("/") + "/"),
+        logs=job_address(asked["logs"]) if asked["logs"] else None,
         environment=environment_of(asked["variables"]),
         reducers=asked["reducers"],
     )

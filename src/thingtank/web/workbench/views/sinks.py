@@ -31,7 +31,7 @@ def sinks(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "workbench/sinks.html",
-        {"rows": rows, "engines": board.engines(), "notice": notice_of(request)},
+        {"rows": rows, "may_add": board.may_be_changed, "notice": notice_of(request)},
     )
 
 
@@ -52,6 +52,7 @@ def sink(request: HttpRequest, name: str) -> HttpResponse:
     letters = letters[:LETTERS_PER_PAGE]
     context = {
         "row": sink_row(status),
+        "may_delete": board.may_be_changed and not status.is_fixed,
         "letters": letters,
         "is_first_page": before_id is None,
         "next_before_id": letters[-1].letter_id if has_more else None,
@@ -102,8 +103,6 @@ def delete(request: HttpRequest, name: str) -> HttpResponse:
     """End a rule after a question."""
     board = _board(request)
     status = _status(board, name)
-    if status.is_fixed:
-        raise PermissionDenied(f"{name} is a rule of the settings file")
     if request.method == "POST":
         tank_access.run(board.delete(name))
         return HttpResponseRedirect(f"{reverse('workbench:sinks')}?done=sink-deleted")
