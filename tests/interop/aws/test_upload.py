@@ -149,3 +149,16 @@ def test_names_that_aws_refuses_are_wrong_use(to: str, why: str, tmp_path: Path)
               str(file), to)  # fmt: skip
     assert ran.exit_code == 2
     assert why in ran.stderr
+
+
+def test_wrong_keys_are_said_with_where_to_look(seaweedfs: AwsSettings, tmp_path: Path) -> None:
+    """A stand-in takes any."""
+    file = tmp_path / "file.txt"
+    file.write_text("1")
+    runner = CliRunner(env={**aws_environment(seaweedfs), "AWS_ACCESS_KEY_ID": "wrong"})
+    ran = runner.invoke(
+        main, ["cloud", "upload", str(file), "s3://bucket/", "--data", str(tmp_path)]
+    )
+    assert ran.exit_code == 1
+    assert "InvalidAccessKeyId" in ran.stderr
+    assert "aws sts get-caller-identity" in ran.stderr

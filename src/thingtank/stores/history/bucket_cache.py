@@ -130,6 +130,8 @@ class BucketCache:
                 raise StorageFailed(AWAY, RETRY_AFTER_S)
             self._fetch_now(name)
         except BucketFailed as error:
+            if self._is_stopping():
+                raise
             log.warning("cold_file_not_fetched", file=name, reason=str(error))
             if not error.is_passing:
                 raise StorageFailed(DAMAGED, RETRY_AFTER_S) from error
