@@ -1,15 +1,24 @@
 """A database that cannot be used is refused with a sentence that says why, and what to do."""
 
+import asyncio
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.contract.conftest import Databases
 from tests.database_servers import KINDS, PASSWORD, DatabaseServer
 from tests.emulated_mongodb import emulated_mongodb
+
+from thingtank.stores.archive_settings import ArchiveSettings
+from thingtank.stores.embedded_archive import EmbeddedArchive
+from thingtank.stores.stored import holds_datapoints
+from thingtank.tank.datapoints import Datapoint, DatapointRows
+from thingtank.tank.tank import SystemClock
 
 SECRET = bytes(range(32))
 WAIT_S_MAX = 20.0
@@ -32,7 +41,7 @@ def opened(databases: Databases, url: str, folder: Path, secret: bytes = SECRET)
     from thingtank.web.database.opening import open_database
 
     with databases.at(url) as database:
-        open_database(database, folder, secret).close()
+        open_database(database, folder, secret, partial(holds_datapoints, folder)).close()
 
 
 def why_refused(databases: Databases, url: str, folder: Path, secret: bytes = SECRET) -> str:
@@ -109,7 +118,7 @@ def test_only_one_process_has_a_database_at_a_time(
 
     url = server.url(name)
     with databases.at(url) as database:
-        lock = open_database(database, tmp_path, SECRET)
+        lock = open_database(database, tmp_path, SECRET, lambda: False)
         assert "is in use by another Thing Tank" in why_refused(databases, url, tmp_path)
         end_connections(server, name)
         lock.renew()
@@ -128,7 +137,7 @@ def test_a_lock_that_another_has_taken_ends_all_writes(
     from thingtank.web.database.server_lock import ServerLock
 
     with databases.at(server.url(name)) as database, ExitStack() as stack:
-        lock, other = open_database(database, tmp_path, SECRET), ServerLock(database)
+        lock, other = open_database(database, tmp_path, SECRET, lambda: False), ServerLock(database)
         stack.callback(lock.close)
         stack.callback(other.close)
         Account.objects.create(username="before")
@@ -213,6 +222,69 @@ def test_a_database_that_has_lost_all_is_not_begun_anew(
     assert str(tmp_path / "database.txt") in said
     (tmp_path / "database.txt").unlink()
     opened(databases, url, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder whose archive has a datapoint in the journal, in the hot and the cold tier."""
+    folder = tmp_path_factory.mktemp("archive")
+
+    async def fill() -> None:
+        made = await EmbeddedArchive.open(folder, ArchiveSettings(), SystemClock())
+        day_us = 86_400_000_000
+        for at_us in (day_us, SystemClock().now_us()):
+            await made.append(DatapointRows.of([(1, Datapoint(at_us, "21.5"))]))
+        await made.flush()
+        await made.compact()
+        await made.close()
+
+    asyncio.run(fill())
+    return folder
+
+
+@pytest.mark.parametrize("is_elsewhere", [False, True], ids=["in the folder", "elsewhere"])
+@pytest.mark.parametrize("emptied", [False, True], ids=["lost", "emptied"])
+@pytest.mark.parametrize("left", ["journal.sqlite3", "hot.duckdb", "cold"])
+def test_a_lost_directory_is_not_begun_anew_beside_what_is_left_of_an_archive(
+    databases: Databases,
+    archive: Path,
+    left: str,
+    emptied: bool,
+    is_elsewhere: bool,
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "tank"
+    folder.mkdir()
+    copy = shutil.copytree if (archive / left).is_dir() else shutil.copyfile
+    copy(archive / left, folder / left)
+    file = (tmp_path if is_elsewhere else folder) / "directory.sqlite3"
+    if emptied:
+        file.touch()
+    said = why_refused(databases, f"sqlite:///{file}", folder)
+    assert "the archive in" in said
+    assert "restore it from your backup" in said
+    assert "new folder" in said
+    assert file.exists() == emptied
+    assert not (folder / "database.txt").exists()
+
+
+def test_an_archive_without_datapoints_does_not_hinder_a_new_directory(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async def make() -> None:
+        made = await EmbeddedArchive.open(tmp_path, ArchiveSettings(), SystemClock())
+        await made.close()
+
+    asyncio.run(make())
+    opened(databases, f"sqlite:///{tmp_path / 'directory.sqlite3'}", tmp_path)
+
+
+def test_a_damaged_file_counts_as_datapoints(tmp_path: Path) -> None:
+    for name in ("journal.sqlite3", "hot.duckdb"):
+        (tmp_path / name).write_bytes(b"nonsense" * 1000)
+        assert holds_datapoints(tmp_path)
+        (tmp_path / name).unlink()
+    assert not holds_datapoints(tmp_path)
 
 
 def test_mongodb_numbers_its_rows_as_the_others_do(databases: Databases, tmp_path: Path) -> None:

@@ -145,6 +145,22 @@ async def test_datastreams_that_are_gone_are_told_from_those_that_are_and_those_
     assert list(await directory.missing_streams(ids)) == []  # as where a directory was lost
 
 
+async def test_a_directory_older_than_the_archive_gives_no_number_a_second_time(
+    opened: Opened, directory: Directory
+) -> None:
+    from thingtank.web.catalog.directory import DjangoDirectory
+
+    if not isinstance(directory, DjangoDirectory):
+        pytest.skip("the memory directory is not restored from anything")
+    device = await made(opened)
+    (known,) = await directory.insert_datastreams(device.device_id, [Datastream(0, 0, "a")])
+    assert not await directory.number_streams_after(known.stream_id)
+    assert await directory.number_streams_after(known.stream_id + 40)
+    assert not await directory.number_streams_after(known.stream_id + 40)
+    (new,) = await directory.insert_datastreams(device.device_id, [Datastream(0, 0, "lamp")])
+    assert new.stream_id == known.stream_id + 41
+
+
 async def test_deleting_a_device_takes_what_only_it_had(
     opened: Opened, directory: Directory
 ) -> None:

@@ -53,6 +53,50 @@ def test_the_doctor_tells_of_a_database_server_that_does_not_answer(tmp_path: Pa
     assert "hunter22" not in str(found)
 
 
+def test_a_lost_directory_is_told_of_and_back_from_a_backup(tmp_path: Path) -> None:
+    folder, lost = tmp_path / "tank", tmp_path / "lost"
+    with start_server(folder) as server:
+        feed_id, key = server.feed_id, server.api_key
+        assert write(server, feed_id, key, "my own") == 200
+    lost.mkdir()
+    for path in folder.glob("directory.sqlite3*"):
+        shutil.move(path, lost / path.name)
+    for words in (["device", "list"], ["database", "check"]):
+        refused = thingtank(*words, "--data", str(folder))
+        assert refused.returncode == 1
+        assert "restore it from your backup" in refused.stderr
+    found = finding_of("database", "--data", str(folder))
+    assert found["level"] == "problem"
+    assert "directory.sqlite3 is missing or empty" in found["text"]
+    assert "from your backup" in found["remedy"]
+    assert not (folder / "directory.sqlite3").exists()
+    for path in lost.iterdir():
+        shutil.move(path, folder / path.name)
+    with start_server(folder) as server:
+        assert values(server, feed_id, key) == ["my own"]
+
+
+def test_a_channel_of_a_directory_older_than_the_archive_begins_empty(tmp_path: Path) -> None:
+    folder, older = tmp_path / "tank", tmp_path / "older.sqlite3"
+    with start_server(folder) as server:
+        feed_id, key = server.feed_id, server.api_key
+        assert write(server, feed_id, key, "1") == 200
+    shutil.copyfile(folder / "directory.sqlite3", older)
+    with start_server(folder) as server:
+        url = f"{server.url}/v2/feeds/{feed_id}/datastreams"
+        headers = {"X-ApiKey": key}
+        diary = {"datastreams": [{"id": "diary", "current_value": "private"}]}
+        assert requests.post(url, json=diary, headers=headers, timeout=20).status_code == 201
+    shutil.copyfile(older, folder / "directory.sqlite3")
+    with start_server(folder) as server:
+        url = f"{server.url}/v2/feeds/{feed_id}/datastreams"
+        lamp = {"datastreams": [{"id": "lamp"}]}
+        assert requests.post(url, json=lamp, headers=headers, timeout=20).status_code == 201
+        found = requests.get(f"{url}/lamp.json", headers=headers, timeout=20).json()
+        assert "current_value" not in found
+        assert "directory_is_older_than_archive" in server.output()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_directory_is_copied_and_the_tank_goes_on_with_it(
     kind: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory

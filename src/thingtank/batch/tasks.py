@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -92,8 +93,8 @@ def do(task: Task, on_status: OnStatus) -> Done | Failed:
         return Failed(task.number, str(error))
     except LineTooLong as error:
         return Failed(task.number, f"{' '.join(task.command)} wrote {error}; is it text?")
-    except EOFError as error:
-        return Failed(task.number, f"{_input_of(task)} is cut off: {error}")
+    except (EOFError, zlib.error) as error:
+        return Failed(task.number, f"{_input_of(task)} is damaged or cut off: {error}")
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return Failed(task.number, f"{where}{error.strerror or error}")

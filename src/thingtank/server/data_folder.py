@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+import structlog
 
 from thingtank.net.identity.password_store import PasswordStore
 from thingtank.net.origins import is_loopback
 from thingtank.server.backup.parts import clear_leftovers, is_unfinished
+from thingtank.server.batch.schedules import Schedules
 from thingtank.server.cannot_start import CannotStart, why_not_made, why_unfinished
 from thingtank.server.config import Config
 from thingtank.server.database_watch import keep_renewing
@@ -25,6 +27,7 @@ from thingtank.stores.embedded_archive import EmbeddedArchive
 from thingtank.stores.history.cold_bucket import ColdBucket
 from thingtank.stores.kept_messages import SqliteKeptMessages
 from thingtank.stores.sqlite_outbox import SqliteOutbox
+from thingtank.stores.stored import holds_datapoints
 from thingtank.tank.messaging.permissions import Policy
 from thingtank.tank.tank import SystemClock, Tank
 from thingtank.web import setup as web_setup
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from thingtank.web.catalog.directory import DjangoDirectory
     from thingtank.web.catalog.triggers import DjangoTriggers
     from thingtank.web.database.server_lock import ServerLock
+
+log = structlog.get_logger()
 
 
 class CopiedFile(Protocol):
@@ -62,6 +67,7 @@ class OpenFolder(msgspec.Struct, frozen=True):
     kept_messages: SqliteKeptMessages
     passwords: PasswordStore
     secret: bytes
+    schedules: Schedules
     files: list[CopiedFile]
 
 
@@ -86,6 +92,7 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
     bucket = ColdBucket.by_settings(config.archive, config.aws)
     archive = await EmbeddedArchive.open(folder, config.archive, SystemClock(), bucket)
     stack.push_async_callback(archive.close)
+    await _number_after_archive(directory, archive)
     # As in `_open_directory`: these import models.
     from thingtank.web import tank_access
     from thingtank.web.accounts.passwords import DjangoPasswords
@@ -117,8 +124,9 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
     stack.callback(passwords.close)
     files: list[CopiedFile] = [events, kept_messages]
     return OpenFolder(
-        tank, directory, lock, archive, outbox, events, kept_messages, passwords, secret, files
-    )
+        tank, directory, lock, archive, outbox, events, kept_messages, passwords, secret,
+        Schedules(folder), files,
+    )  # fmt: skip
 
 
 def is_open(config: Config) -> bool:
@@ -171,7 +179,8 @@ async def _open_directory(
     from thingtank.web.database.trouble import DatabaseRefused
 
     try:
-        lock = await asyncio.to_thread(open_database, database, folder, secret)
+        holds_any = partial(holds_datapoints, folder)
+        lock = await asyncio.to_thread(open_database, database, folder, secret, holds_any)
     except DatabaseRefused as error:
         raise CannotStart(str(error)) from error
     stack.push_async_callback(asyncio.to_thread, lock.close)
@@ -179,6 +188,16 @@ async def _open_directory(
     directory = await asyncio.to_thread(_load_directory, secret)
     stack.callback(directory.close)
     return directory, lock
+
+
+async def _number_after_archive(directory: "DjangoDirectory", archive: EmbeddedArchive) -> None:
+    """Have no new channel get the number of one that the archive has values of.
+
+    A directory that was restored from an older backup than the archive does not know of the latest.
+    """
+    newest = max((max(ids) for ids in archive.stored_streams()), default=0)
+    if await directory.number_streams_after(newest):
+        log.warning("directory_is_older_than_archive", newest_stream_id=newest)
 
 
 def _load_directory(secret: bytes) -> "DjangoDirectory":

@@ -1,6 +1,7 @@
 """What `thingtank database` does: looks at a data folder's database, and copies it to another."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ from thingtank.server.cannot_start import CannotStart
 from thingtank.server.config import Config
 from thingtank.server.folder_lock import FolderLock
 from thingtank.server.secret import load_secret
+from thingtank.stores.stored import holds_datapoints
 from thingtank.web import setup as web_setup
 from thingtank.web.database.url import (
     BadDatabaseUrl,
@@ -50,7 +52,9 @@ def check_database(config: Config, folder: Path) -> Found:
     from thingtank.web.database.trouble import DatabaseRefused
 
     try:
-        found = look_at_database(database, folder, load_secret(folder))
+        found = look_at_database(
+            database, folder, load_secret(folder), partial(holds_datapoints, folder)
+        )
     except DatabaseRefused as error:
         raise CannotStart(str(error)) from error
     return Found(database.shown, *found)
@@ -81,7 +85,9 @@ def copy_database(
 
         add_target(target)
         try:
-            lock = open_database(source, folder, load_secret(folder))
+            lock = open_database(
+                source, folder, load_secret(folder), partial(holds_datapoints, folder)
+            )
             try:
                 return target.shown, copy_directory(target, progress)
             finally:

@@ -4,6 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
+from thingtank.stores.stored import holds_datapoints
 from thingtank.web.database.url import DATABASE_FILE, DIRECTORY_FILE
 
 FILE_NAME = "secret.key"
@@ -16,8 +17,15 @@ def has_secret(folder: Path) -> bool:
 
 
 def is_in_use(folder: Path) -> bool:
-    """Whether there is a directory, here or elsewhere, whose keys are sealed with the secret."""
-    return (folder / DIRECTORY_FILE).exists() or (folder / DATABASE_FILE).exists()
+    """Whether there is a directory whose keys are sealed with the secret, or was, by what it left.
+
+    The directory may be elsewhere, or lost, and an archive be all that is left of the folder.
+    """
+    return (
+        (folder / DIRECTORY_FILE).exists()
+        or (folder / DATABASE_FILE).exists()
+        or holds_datapoints(folder)
+    )
 
 
 def load_secret(folder: Path) -> bytes:

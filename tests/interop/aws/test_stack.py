@@ -33,7 +33,7 @@ def test_stack_from_deploy_to_destroy(ministack: AwsSettings, tmp_path: Path) ->
     assert "machines: 1 at first, 1 to 2" in shown
     assert find_stack(clients, name) is None
 
-    made = deploy()
+    made = deploy("--parameter", "PublicName=tank.example")
     outputs = dict(line.split(maxsplit=1) for line in made.stdout.splitlines()[-8:])
     assert outputs["stack"] == outputs["GroupName"] == name
     (group,) = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])[
@@ -61,6 +61,8 @@ def test_stack_from_deploy_to_destroy(ministack: AwsSettings, tmp_path: Path) ->
         "AutoScalingGroups"
     ]
     assert group["MaxSize"] == 4
+    parameters = (find_stack(clients, name) or {})["Parameters"]
+    assert {"ParameterKey": "PublicName", "ParameterValue": "tank.example"} in parameters
     (policy,) = autoscaling.describe_policies(AutoScalingGroupName=name)["ScalingPolicies"]
     assert policy["PolicyType"] == "TargetTrackingScaling"
 

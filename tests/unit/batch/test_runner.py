@@ -1,6 +1,7 @@
 """Jobs on this machine, with programs as people write them."""
 
 import gzip
+import os
 import subprocess
 import sys
 import time
@@ -150,6 +151,23 @@ def test_the_workers_of_a_job_that_is_killed_end_as_well(log: Path) -> None:
         wait_for(lambda: (log.parent / "begun").exists())
         parent.kill()
     wait_for(lambda: not subprocess.run(["pgrep", "-f", marker], capture_output=True).stdout)
+
+
+@pytest.mark.parametrize(
+    ("packed", "said"),
+    [(gzip.compress(b"123\n" * 99)[:-9], "damaged or cut off"), (b"123\n", "log.gz|[Gg]zipped")],
+)
+def test_a_damaged_file_is_named(packed: bytes, said: str, log: Path) -> None:
+    damaged = log.with_name("log.gz")
+    damaged.write_bytes(packed)
+    with pytest.raises(BatchFailed, match=said):
+        run(job_of("cat", "cat", damaged))
+
+
+def test_what_is_no_file_is_refused(log: Path) -> None:
+    os.mkfifo(log.with_name("pipe"))
+    with pytest.raises(BatchFailed, match="pipe is no file"):
+        run(job_of("cat", "cat", log.with_name("pipe")))
 
 
 def test_splits_share_all_lines_whatever_their_length(tmp_path: Path) -> None:

@@ -76,6 +76,15 @@ def test_zone_without_room_is_followed_by_the_next_with_a_token_of_its_own(
     assert "Not in us-east-1a: no room" in told.lines
 
 
+def test_room_in_no_zone_ends_with_exit_code_3_and_what_to_do(stubbed: Stubbed) -> None:
+    aws, told = prepared(stubbed), Told()
+    for _ in range(2):
+        aws.refuse("ec2", "run_instances", "InsufficientInstanceCapacity", "no room")
+    with pytest.raises(QuotaRefusal), explained():
+        launch(aws.clients, WANTED, told)
+    assert "take another --type" in told.lines[-1]
+
+
 def test_same_request_has_the_same_token_and_another_has_another(stubbed: Stubbed) -> None:
     tokens = []
     for wanted in (WANTED, WANTED, Launch(name="one", image="ami-1", groups=("sg-1",), token="b")):
@@ -148,12 +157,37 @@ def test_token_is_kept_until_aws_has_answered(tmp_path: Path) -> None:
     assert not file.exists()
 
 
-def test_unknown_end_of_a_launch_takes_nothing_back(stubbed: Stubbed) -> None:
+@pytest.mark.parametrize(
+    "error", [ReadTimeoutError(endpoint_url="https://ec2"), KeyboardInterrupt()]
+)
+def test_unknown_end_of_a_launch_takes_nothing_back(stubbed: Stubbed, error: BaseException) -> None:
     aws, told = prepared(stubbed, zones=1), Told()
-    aws.refuse("ec2", "run_instances", "InternalError", status=500)
+
+    def fails(**_: Any) -> None:
+        raise error
+
+    events = aws.clients.client("ec2").meta.events
+    events.register("provide-client-params.ec2.RunInstances", fails, "fails")
+    try:
+        with pytest.raises(type(error)):
+            launch(aws.clients, WANTED, told)
+    finally:
+        events.unregister("provide-client-params.ec2.RunInstances", fails, "fails")
+    assert told.lines[-1].endswith("give the same command again")
+
+
+def test_key_pair_whose_private_half_was_lost_on_the_way_is_deleted(
+    stubbed: Stubbed, tmp_path: Path
+) -> None:
+    wanted = Launch(name="one", image="ami-1", key="k", key_file=tmp_path / "key.pem", token="t")
+    aws = prepared(stubbed, zones=1)
+    aws.refuse("ec2", "describe_key_pairs", "InvalidKeyPair.NotFound")
+    aws.refuse("ec2", "create_key_pair", "InternalError", status=500)
+    aws.answer("ec2", "delete_key_pair")
     with pytest.raises(ClientError):
-        launch(aws.clients, WANTED, told)
-    assert "give the same command again" in told.lines[-1]
+        launch(aws.clients, wanted, Told())
+    aws.assert_all_asked()
+    assert not wanted.key_file.exists()
 
 
 def test_machine_that_ends_while_it_starts_says_why(stubbed: Stubbed) -> None:

@@ -11,7 +11,14 @@ from click.testing import CliRunner
 from thingtank.cli.main import main
 from thingtank.cloud.deployment import parts
 from thingtank.cloud.deployment.description import Deployment
-from thingtank.cloud.deployment.template import PUBLIC_NAME, SETTINGS, template, text_of
+from thingtank.cloud.deployment.template import (
+    PUBLIC_NAME,
+    SETTINGS,
+    parameter_values,
+    template,
+    text_of,
+    with_parameters,
+)
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances.images import Image, template_parameter
 from thingtank.cloud.instances.user_data import user_data
@@ -108,3 +115,16 @@ def test_template_is_short_enough_for_a_call_or_refused() -> None:
     wanted = Deployment(user_data="#" * 40_000)
     with pytest.raises(NotDone, match="shorten the settings"):
         template(wanted, IMAGE, "/aws/an/image")
+
+
+def test_parameters_that_were_given_count_and_others_stay_as_the_stack_has_them() -> None:
+    given = {"DatabaseEngine": "postgres"}
+    own = with_parameters(made(), given)
+    there = ["DatabaseEngine", "PublicName", "MinSize"]
+    values = {each.pop("ParameterKey"): each for each in parameter_values(own, given, there)}
+    assert values["DatabaseEngine"] == {"ParameterValue": "postgres"}
+    assert values["PublicName"] == {"UsePreviousValue": True}
+    assert values["Certificate"] == {"ParameterValue": ""}
+    assert values["MinSize"] == {"ParameterValue": "1"}
+    with pytest.raises(NotDone, match="there are ImageId"):
+        with_parameters(own, {"Colour": "green"})

@@ -14,10 +14,11 @@ def test_the_secret_of_a_new_folder_is_made_once_and_for_its_owner_only(tmp_path
     assert (tmp_path / "secret.key").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("sign", ["directory.sqlite3", "database.txt"])
+@pytest.mark.parametrize("sign", ["directory.sqlite3", "database.txt", "cold/a.parquet"])
 def test_a_missing_secret_is_not_replaced_where_keys_were_sealed_with_it(
     tmp_path: Path, sign: str
 ) -> None:
+    (tmp_path / sign).parent.mkdir(exist_ok=True)
     (tmp_path / sign).touch()
     with pytest.raises(ValueError, match=r"secret\.key is missing .* restore it from your backup"):
         load_secret(tmp_path)

@@ -71,6 +71,13 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Deploy that template, or change a stack of this name into it.",
 )
+@click.option(
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Of the template, such as DatabaseEngine=postgres; several times.",
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be made, and make nothing.")
 @click.option("--no-wait", is_flag=True, help="Do not wait until the machines are in service.")
 @click.option("--yes", is_flag=True, help="Change a stack that is there without asking.")
@@ -83,6 +90,7 @@ def deploy(
     *,
     is_template: bool,
     is_stack: bool,
+    parameters: tuple[str, ...],
     dry_run: bool,
     no_wait: bool,
     yes: bool,
@@ -93,10 +101,13 @@ def deploy(
     Each of them installs Thing Tank and starts it. The exit code is 3 where the account's quota is
     reached.
     """
+    given = dict(_parameter(text) for text in parameters)
     if is_template:
-        click.echo(_template_text(clients, options))
+        click.echo(_template_text(clients, options, given))
     elif is_stack:
-        _deploy_stack(clients, options, is_dry=dry_run, is_sure=yes)
+        _deploy_stack(clients, options, given, is_dry=dry_run, is_sure=yes)
+    elif given:
+        raise click.UsageError("--parameter is for --stack and --template")
     else:
         _deploy_directly(context, clients, options, is_dry=dry_run, is_waited_for=not no_wait)
 
@@ -126,15 +137,27 @@ def _deploy_directly(
     click.echo(f"Deployed {wanted.name}")
 
 
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.UsageError(f"{text!r} is no NAME=VALUE")
+    return name, value
+
+
 def _deploy_stack(
-    clients: "AwsClients", options: dict[str, Any], *, is_dry: bool, is_sure: bool
+    clients: "AwsClients",
+    options: dict[str, Any],
+    given: dict[str, str],
+    *,
+    is_dry: bool,
+    is_sure: bool,
 ) -> None:
     from thingtank.cli.cloud.progress import Lines
     from thingtank.cli.output import print_facts
     from thingtank.cloud.deployment.stacks import ChangeSet, find_stack, outputs_of
 
-    wanted, made = _template(clients, options)
-    with Lines() as told, ChangeSet(clients, wanted.name, made, told) as changes:
+    wanted, made = _template(clients, options, given)
+    with Lines() as told, ChangeSet(clients, wanted.name, made, told, given) as changes:
         _print_changes(changes, wanted)
         if is_dry:
             return
@@ -146,17 +169,17 @@ def _deploy_stack(
     print_facts([("stack", wanted.name), *sorted(outputs_of(stack or {}).items())])
 
 
-def _template_text(clients: "AwsClients", options: dict[str, Any]) -> str:
+def _template_text(clients: "AwsClients", options: dict[str, Any], given: dict[str, str]) -> str:
     from thingtank.cloud.deployment.template import text_of
 
-    return text_of(_template(clients, options)[1], indent=2)
+    return text_of(_template(clients, options, given)[1], indent=2)
 
 
 def _template(
-    clients: "AwsClients", options: dict[str, Any]
+    clients: "AwsClients", options: dict[str, Any], given: dict[str, str]
 ) -> tuple["Deployment", dict[str, Any]]:
     """What is wanted, and its template; AWS is only asked for an image that was given by its id."""
-    from thingtank.cloud.deployment.template import SETTINGS, template
+    from thingtank.cloud.deployment.template import SETTINGS, template, with_parameters
     from thingtank.cloud.instances.images import (
         ROOT_DEVICE,
         Image,
@@ -172,7 +195,7 @@ def _template(
     else:
         architecture = architecture_of(clients, wanted.instance_type)
         image = image_of(clients, wanted.image, architecture)
-    return wanted, template(wanted, image, parameter)
+    return wanted, with_parameters(template(wanted, image, parameter), given)
 
 
 def _wanted(plan: dict[str, Any]) -> "Deployment":

@@ -32,7 +32,8 @@ def deploy(
     """
     image, zones = looked_up(clients, deployment)
     since = datetime.datetime.now(datetime.UTC)
-    with Making(told) as making:
+    if_unknown = f"`thingtank cloud destroy {deployment.name}` shows what there is, and ends it"
+    with Making(told, if_unknown) as making:
         have_key(clients, deployment, making)
         groups = deployment.groups or (own_group(clients, deployment, zones[0].vpc_id, making),)
         start = _start(clients, deployment, image, groups, making)

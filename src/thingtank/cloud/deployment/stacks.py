@@ -4,6 +4,7 @@ Source: AWS, the CloudFormation API.
 """
 
 import uuid
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from thingtank.aws.clients import AwsClients
@@ -52,18 +53,27 @@ def is_ours(stack: dict[str, Any]) -> bool:
 class ChangeSet:
     """A change set, from `with ChangeSet(…) as changes`; deleted at the end if it was not run.
 
+    Args:
+        given: the names of parameters that were given; see `template.parameter_values`.
+
     Raises:
         NotDone: AWS refuses the template, or the stack cannot be changed as it stands.
     """
 
     def __init__(
-        self, clients: AwsClients, name: str, template: dict[str, Any], told: Progress
+        self,
+        clients: AwsClients,
+        name: str,
+        template: dict[str, Any],
+        told: Progress,
+        given: Collection[str] = (),
     ) -> None:
         self._clients = clients
         self._client = clients.client("cloudformation")
         self._name = name
         self._template = template
         self._told = told
+        self._given = given
         self._set_name = f"thingtank-{uuid.uuid4().hex}"
         self._stack_id = ""
         self._is_run = False
@@ -79,6 +89,7 @@ class ChangeSet:
                     f"there is a stack {self._name!r} without the tag app=thingtank; choose another"
                     " --name"
                 )
+        had = [each["ParameterKey"] for each in (stack or {}).get("Parameters", [])]
         self._client.validate_template(TemplateBody=text_of(self._template))
         on_failure = {"OnStackFailure": "DELETE"} if self.is_new else {}
         made = self._client.create_change_set(
@@ -86,7 +97,7 @@ class ChangeSet:
             ChangeSetName=self._set_name,
             ChangeSetType="CREATE" if self.is_new else "UPDATE",
             TemplateBody=text_of(self._template),
-            Parameters=parameter_values(self._template),
+            Parameters=parameter_values(self._template, self._given, had),
             Capabilities=["CAPABILITY_IAM"],
             Tags=[APP_TAG],
             Description="Thing Tank",

@@ -5,6 +5,7 @@ Source: AWS, the CloudFormation template reference.
 
 import json
 import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from thingtank.cloud.deployment import parts
@@ -34,6 +35,7 @@ drain_s = 20.0
 allowed_hosts = ["{PUBLIC_NAME}"]
 trusted_proxies = ["{VPC_CIDR}"]
 """
+KEPT = ("Certificate", "PublicName", "DatabaseEngine")  # unless they are given anew
 _NOBODY = "127.0.0.1/32"
 _RESOURCE_OF_POLICY = {"scale-up": "ScaleUp", "scale-down": "ScaleDown"}
 
@@ -86,10 +88,34 @@ def text_of(made: dict[str, Any], *, indent: int | None = None) -> str:
     return json.dumps(made, indent=indent, separators=(",", ": ") if indent else (",", ":"))
 
 
-def parameter_values(made: dict[str, Any]) -> list[dict[str, str]]:
-    """Every parameter as this template has it; one left out would stay as the stack had it."""
+def with_parameters(made: dict[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    """The template with other values of its parameters.
+
+    Raises:
+        NotDone: it has no such parameter.
+    """
+    parameters = dict(made["Parameters"])
+    for name, value in given.items():
+        if name not in parameters:
+            raise NotDone(f"there is no parameter {name!r}; there are {', '.join(parameters)}")
+        parameters[name] = {**parameters[name], "Default": value}
+    return {**made, "Parameters": parameters}
+
+
+def parameter_values(
+    made: dict[str, Any], given: Collection[str], there: Collection[str]
+) -> list[dict[str, Any]]:
+    """Every parameter as this template has it, or as a stack has it that is to be changed.
+
+    Args:
+        given: the names of those that were given; these count in any case.
+        there: the names of those that the stack has.
+    """
+    kept = [name for name in KEPT if name in there and name not in given]
     return [
-        {"ParameterKey": name, "ParameterValue": str(parameter["Default"])}
+        {"ParameterKey": name, "UsePreviousValue": True}
+        if name in kept
+        else {"ParameterKey": name, "ParameterValue": str(parameter["Default"])}
         for name, parameter in made["Parameters"].items()
     ]
 

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from thingtank.aws.clients import AwsClients
 from thingtank.cloud.errors import NotDone
-from thingtank.cloud.making import TakeBack
+from thingtank.cloud.making import TakeBack, is_undecided
 from thingtank.cloud.progress import Progress
 
 APP_TAG = {"Key": "app", "Value": "thingtank"}
@@ -52,8 +53,11 @@ def make_key_pair(clients: AwsClients, name: str, file: Path) -> TakeBack:
                 TagSpecifications=[{"ResourceType": "key-pair", "Tags": [APP_TAG]}],
             )
             opened.write(made["KeyMaterial"])
-    except BaseException:
+    except BaseException as error:
         file.unlink()
+        if is_undecided(error):  # AWS may have one by now, whose private half nobody has
+            with suppress(Exception):
+                ec2.delete_key_pair(KeyName=name)
         raise
 
     def take_back() -> None:

@@ -16,7 +16,6 @@ from thingtank.cloud.instances import access
 from thingtank.cloud.instances.images import Image, architecture_of, image_of
 from thingtank.cloud.instances.machines import NOT_ENDED, found_by
 from thingtank.cloud.instances.plan import MachinePlan
-from thingtank.cloud.instances.tokens import is_undecided
 from thingtank.cloud.making import Making
 from thingtank.cloud.progress import Progress
 
@@ -57,17 +56,11 @@ def launch(clients: AwsClients, wanted: Launch, told: Progress) -> dict[str, Any
     image = image_of(clients, wanted.image, architecture_of(clients, wanted.instance_type))
     zones = zones_of(clients, wanted.subnets)
     told.did(f"Image {image.id} {image.name}".rstrip())
-    with Making(told) as making:
+    with Making(told, "give the same command again") as making:
         have_key(clients, wanted, making)
         groups = wanted.groups or (own_group(clients, wanted, zones[0].vpc_id, making),)
         request = request_of(wanted, image, groups)
-        try:
-            instance = _run(clients, request, zones, wanted.token, told)
-        except Exception as error:
-            if is_undecided(error):
-                making.keep()
-                told.did("Whether it was launched is not known: give the same command again")
-            raise
+        instance = _run(clients, request, zones, wanted.token, told)
     told.did(f"Launched {instance['InstanceId']}")
     return instance
 
@@ -185,7 +178,11 @@ def tags_of(name: str, tags: Mapping[str, str]) -> list[dict[str, str]]:
 
 def have_key(clients: AwsClients, wanted: MachinePlan, making: Making) -> None:
     """Make the key pair, where one is wanted that AWS does not know."""
-    if not wanted.key or access.has_key_pair(clients.client("ec2"), wanted.key):
+    if not wanted.key:
+        return
+    if access.has_key_pair(clients.client("ec2"), wanted.key):
+        if not wanted.key_file.is_file():
+            making.told.did(f"Key pair {wanted.key} is there; {wanted.key_file} is not")
         return
     take_back = access.make_key_pair(clients, wanted.key, wanted.key_file)
     making.made(f"key pair {wanted.key}, its private half in {wanted.key_file}", take_back)
@@ -230,9 +227,12 @@ def _run(
             made = ec2.run_instances(**request, SubnetId=zone.subnet_id, ClientToken=str(own_token))
         except ClientError as error:
             is_last = number == len(zones) - 1
-            if error.response["Error"]["Code"] not in _NEXT_ZONE or is_last:
+            if error.response["Error"]["Code"] not in _NEXT_ZONE:
                 raise
             told.did(f"Not in {zone.name}: {classify(error).message}")
+            if is_last:
+                told.did("No zone is left: take another --type, or other zones by --subnet")
+                raise
         else:
             instance: dict[str, Any] = made["Instances"][0]
             return instance

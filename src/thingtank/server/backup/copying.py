@@ -14,7 +14,8 @@ and what is taken up from where another file stands must still be there:
               restored directory would give to another. What was deleted meanwhile leaves rows that
               nobody can ask for, which housekeeping clears away
 
-Secret, settings and the name of the database do not change while a server runs.
+Secret, settings and the name of the database do not change while a server runs; schedules of batch
+jobs are one file, which is whole at any time.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ import duckdb
 
 from thingtank.net.sqlite_copies import write_copy
 from thingtank.server.backup.parts import PARTS, Copied
+from thingtank.server.batch.schedules import FILE_NAME as SCHEDULES
 from thingtank.server.config import FILE_NAME as SETTINGS
 from thingtank.server.data_folder import OpenFolder
 from thingtank.server.hooks.signing_key import FILE_NAME as SIGNING_KEY
@@ -52,7 +54,7 @@ async def copy_folder(folder: Path, opened: OpenFolder) -> Copied:
         await file.copy_to(parts)
     await asyncio.to_thread(_copy_closed, folder, parts)
     database = await asyncio.to_thread(web_setup.copy_database, folder, parts)
-    for name in (SECRET, SIGNING_KEY, SETTINGS, DATABASE_FILE):
+    for name in (SECRET, SIGNING_KEY, SETTINGS, SCHEDULES, DATABASE_FILE):
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(folder / name, parts / name)
     bucket = (await opened.archive.stats(moves=False)).bucket

@@ -23,7 +23,7 @@ from thingtank.sinks.rules.settings import SinkRule, SinkSettings
 from thingtank.stores.journal_readers import JournalReader
 from thingtank.stores.sink_file import FILE_NAME, RulePlace, SinkFile, StoredLetter
 from thingtank.stores.sink_store import SinkStore
-from thingtank.tank.errors import StorageFailed
+from thingtank.tank.errors import NotAllowed, StorageFailed
 from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated
 from thingtank.tank.sinks import DeadLetter, EngineFacts, SinkStatus
 from thingtank.tank.tank import Tank
@@ -129,12 +129,18 @@ class Sinks:
         runner = self._runners.get(name)
         return None if runner is None else runner.status()
 
+    @property
+    def may_be_changed(self) -> bool:
+        return self._settings.workbench
+
     def engines(self) -> Sequence[EngineFacts]:
         return engine_facts()
 
     async def add(self, rule: Mapping[str, Any]) -> list[str]:
         from thingtank.sinks.rules.rule_problems import RULES_MAX, rule_problems
 
+        if not self.may_be_changed:
+            return ["`sinks.workbench` leaves rules to the settings file"]
         try:
             made = msgspec.convert(rule, SinkRule)
         except msgspec.ValidationError as error:
@@ -156,8 +162,10 @@ class Sinks:
     async def delete(self, name: str) -> None:
         async with self._changing:
             runner = self._runners.get(name)
-            if runner is None or runner.status().is_fixed or self._store is None:
+            if runner is None or self._store is None:
                 return
+            if runner.status().is_fixed or not self.may_be_changed:
+                raise NotAllowed(f"rule {name} can be deleted in the settings file only")
             await runner.stop()
             await self._store.run(lambda file: file.forget(name))
             del self._runners[name]

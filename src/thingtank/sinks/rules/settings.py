@@ -65,6 +65,8 @@ class SinkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         rules: those that there are, each a `[[sinks.rules]]`; more can be made in the workbench.
+        workbench: whether admins may make and delete rules there. Who may can have the server
+            connect to other hosts, and write files.
         retry_s_max: the longest pause between two attempts.
         dead_letters_max: of one rule; it stops when it has so many, until a person sends them
             again or deletes them.
@@ -72,6 +74,7 @@ class SinkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     rules: tuple[SinkRule, ...] = ()
+    workbench: bool = True
     retry_s_max: float = 60.0
     dead_letters_max: int = 10_000
     stop_s: float = 3.0

@@ -23,6 +23,7 @@ from thingtank.stores.history.segments import HOUR_US, names_in, read_segments
 from thingtank.stores.history.stream_reader import StreamReader
 from thingtank.stores.history_interface import Compacted, HistoryStats
 from thingtank.stores.rows import Deletion, Overlay, Rows
+from thingtank.stores.stored import COLD_FOLDER, HOT_FILE, has_lost_manifest
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Bucket, Datapoint
 from thingtank.tank.errors import StorageFailed
 from thingtank.tank.interfaces import Clock
@@ -52,11 +53,18 @@ class HistoryStore:
             bucket: where the cold tier's files go; closed with the store.
 
         Raises:
-            StorageFailed: files are in a bucket, and none is given.
+            StorageFailed: files are in a bucket, and none is given; or nothing says which files of
+                the cold tier count.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        database = Database(folder / "hot.duckdb", folder / "spill", settings)
-        cold = folder / "cold"
+        if has_lost_manifest(folder):
+            raise StorageFailed(
+                f"{folder / HOT_FILE} is missing or empty, which says what files of"
+                f" {folder / COLD_FOLDER} count; restore it from your backup, or, to begin without"
+                f" their datapoints, move {folder / COLD_FOLDER} elsewhere"
+            )
+        database = Database(folder / HOT_FILE, folder / "spill", settings)
+        cold = folder / COLD_FOLDER
         files: ColdFiles
         if bucket is None:
             _require_all_here(database, cold)
@@ -167,14 +175,14 @@ class HistoryStore:
             OSError: a file of the cold tier could not be copied.
         """
         try:
-            with self._database.copying(folder / "hot.duckdb") as self._copying:
+            with self._database.copying(folder / HOT_FILE) as self._copying:
                 segments = read_segments(self._copying, AT_US_MIN, AT_US_MAX + 1)
                 # At once: what compaction replaces goes away after FORGET_S.
                 named = {name for each in segments for name in (each.file, each.rollup)}
                 wanted = sorted(named - self.files.elsewhere(self._copying))
                 with self.files.held(wanted):
                     for name in wanted:
-                        link_or_copy(self._folder / name, folder / "cold" / name)
+                        link_or_copy(self._folder / name, folder / COLD_FOLDER / name)
         finally:
             self._copying = None
 

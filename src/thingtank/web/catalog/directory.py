@@ -30,6 +30,7 @@ from thingtank.web.catalog.rows import (
     device_values,
     key_of_row,
 )
+from thingtank.web.database.numbers import last_number, set_last_number
 
 
 class StoredDevice(msgspec.Struct, frozen=True):
@@ -302,6 +303,23 @@ class DjangoDirectory(KeyDirectory, TokenDirectory):
             return [number for number in stream_ids if number < newest and number not in known]
 
         return await self._write(read)
+
+    async def number_streams_after(self, last: int) -> bool:
+        """Have new datastreams get numbers after `last`; answer whether they would not have.
+
+        Raises:
+            StorageFailed.
+        """
+        meta = models.Datastream._meta
+        column = meta.pk.attname
+
+        def read_and_set() -> bool:
+            if last_number(connection, meta.db_table, column) >= last:
+                return False
+            set_last_number(connection, meta.db_table, column, last)
+            return True
+
+        return await self._write(read_and_set)
 
 
 def _keep_track(before: Device, after: Device) -> None:

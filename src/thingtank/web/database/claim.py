@@ -4,10 +4,15 @@ That a database is this folder's, a row says: what follows from the secret that 
 with. That a folder has a database elsewhere, `database.txt` in it says, so that a command without
 the setting does not begin another directory beside its archive. One process at a time is the
 business of `server_lock`.
+
+A directory that was lost is not begun anew beside an archive that has values: numbers of channels
+would be given out a second time, and new channels would show the values of old ones.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
+from django.apps import apps
 from django.db import connection
 
 from thingtank.web.database.models import Owner
@@ -27,10 +32,16 @@ def tank_name(secret: bytes) -> str:
     return derive_key(secret, "owner of a database").hex()
 
 
-def check_claim(folder: Path, database: Database, secret: bytes) -> None:
+def check_claim(
+    folder: Path, database: Database, secret: bytes, holds_datapoints: Callable[[], bool]
+) -> None:
     """Refuse a database that is another folder's, and a second directory for one folder. Blocking.
 
     It changes nothing, and makes no file.
+
+    Args:
+        holds_datapoints: asked of a database that is nobody's yet: whether the folder's archive has
+            any.
 
     Raises:
         DatabaseRefused.
@@ -51,7 +62,13 @@ def check_claim(folder: Path, database: Database, secret: bytes) -> None:
             f" `database` to the former, in {folder / 'thingtank.toml'} so that commands find it"
             " too, or move them with: thingtank database copy"
         )
-    # One that begins anew would soon have all values taken for nobody's, and cleared away.
+    if not _has_channels(database) and holds_datapoints():
+        raise DatabaseRefused(
+            f"the archive in {folder} has values, and {shown} knows none of their channels: it was"
+            " lost or emptied, or is another; restore it from your backup (thingtank restore), or,"
+            " to begin without the old devices and their values, start with a new folder:"
+            " thingtank serve --data FOLDER"
+        )
     if (folder / DATABASE_FILE).exists() and not _has_tables(database):
         raise DatabaseRefused(
             f"the devices of {folder} were in {shown}, and nothing is there any more; restore it"
@@ -69,18 +86,26 @@ def claim(folder: Path, database: Database, secret: bytes) -> None:
         file.write_text(f"{shown}\n")
 
 
+def _tables(database: Database) -> list[str]:
+    if database.kind is SQLITE and not Path(database.settings["NAME"]).exists():
+        return []  # to ask would make it
+    return connection.introspection.table_names()
+
+
 def _has_tables(database: Database) -> bool:
     """Whether there is anything in the database."""
-    if database.kind is SQLITE and not Path(database.settings["NAME"]).exists():
-        return False  # to ask would make it
-    return "django_migrations" in connection.introspection.table_names()
+    return "django_migrations" in _tables(database)
+
+
+def _has_channels(database: Database) -> bool:
+    """Whether the database knows a datastream, as one from before there were owners may."""
+    model = apps.get_model("catalog", "Datastream")
+    return model._meta.db_table in _tables(database) and model._default_manager.exists()
 
 
 def _owner_of(database: Database) -> str:
     """What the database says of whose it is; blank for nobody's."""
-    if database.kind is SQLITE and not Path(database.settings["NAME"]).exists():
-        return ""
-    if Owner._meta.db_table not in connection.introspection.table_names():
+    if Owner._meta.db_table not in _tables(database):
         return ""
     return Owner.objects.values_list("tank", flat=True).first() or ""
 

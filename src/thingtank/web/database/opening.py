@@ -1,6 +1,7 @@
 """Opens the database of a data folder: reachable, new enough, ours, and with all tables."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +15,13 @@ from thingtank.web.database.trouble import DatabaseRefused, told
 from thingtank.web.database.url import MONGODB, SQLITE, Database
 
 
-def open_database(database: Database, folder: Path, secret: bytes) -> ServerLock:
+def open_database(
+    database: Database, folder: Path, secret: bytes, holds_datapoints: Callable[[], bool]
+) -> ServerLock:
     """Make a database ready, whose lock is held until what is returned is closed. Blocking.
+
+    Args:
+        holds_datapoints: whether the folder's archive has any, for which a new database is refused.
 
     Raises:
         DatabaseRefused: it cannot be used, or is another's.
@@ -25,7 +31,7 @@ def open_database(database: Database, folder: Path, secret: bytes) -> ServerLock
         with told(database):
             _check_transactions(database)
             lock.take()
-            check_claim(folder, database, secret)
+            check_claim(folder, database, secret, holds_datapoints)
             setup.migrate()
             claim(folder, database, secret)
     except BaseException:
@@ -52,8 +58,13 @@ class Looked(NamedTuple):
     is_in_use: bool
 
 
-def look_at_database(database: Database, folder: Path, secret: bytes) -> Looked:
+def look_at_database(
+    database: Database, folder: Path, secret: bytes, holds_datapoints: Callable[[], bool]
+) -> Looked:
     """Look whether a database could be opened; change nothing. Blocking.
+
+    Args:
+        holds_datapoints: as of `open_database`.
 
     Raises:
         DatabaseRefused: it cannot be used, or is another's.
@@ -61,7 +72,7 @@ def look_at_database(database: Database, folder: Path, secret: bytes) -> Looked:
     try:
         with told(database):
             _check_transactions(database)
-            check_claim(folder, database, secret)
+            check_claim(folder, database, secret, holds_datapoints)
             if database.kind is SQLITE and not Path(database.settings["NAME"]).exists():
                 # To ask more would make it.
                 return Looked(database.kind.name, sqlite3.sqlite_version, "to be made", False)
