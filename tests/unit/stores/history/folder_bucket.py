@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ class FolderBucket(ColdBucket):
         is_away: whether nothing can be reached now.
         loses: how many of the next objects that are put come to be empty.
         reads: names that were asked for.
+        gate: reads wait for it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,6 +31,8 @@ class FolderBucket(ColdBucket):
         self.is_away = False
         self.loses = 0
         self.reads: list[str] = []
+        self.gate = threading.Event()
+        self.gate.set()
 
     @property
     def names(self) -> set[str]:
@@ -64,6 +68,7 @@ class FolderBucket(ColdBucket):
     ) -> Iterator[bytes]:
         path = self._path(name)
         self.reads.append(name)
+        assert self.gate.wait(10)
         if not path.exists():
             raise BucketFailed(f"{name} is not there", NO_SUCH_KEY)
         content = path.read_bytes()
