@@ -56,7 +56,6 @@ class Shuffle:
         self._counts: Counter[bytes] = Counter()
         self._counted_lines = 0
         self._held_bytes = 0
-        self._has_low_bytes = False
         self._runs: list[Run] = []
         self.line_count = 0
         self.spill_count = 0
@@ -65,12 +64,10 @@ class Shuffle:
         """Take whole lines; the last one ends with a line end as well."""
         if not block:
             return
-        is_low = has_low_bytes(block)
-        if self._sort is not None and not is_low:
+        if self._sort is not None and not has_low_bytes(block):
             self.line_count += self._sort.add(block)
             return
         self._count(block)
-        self._has_low_bytes = self._has_low_bytes or is_low
         if self._held_bytes > self._memory_bytes or self._is_better_sorted():
             self._spill()
 
@@ -112,8 +109,8 @@ class Shuffle:
             self._sort.close()
 
     def _spill(self) -> None:
-        counts, is_low = self._counts, self._has_low_bytes
-        self._counts, self._held_bytes, self._has_low_bytes = Counter(), 0, False
+        counts, is_low = self._counts, any(map(has_low_bytes, self._counts))
+        self._counts, self._held_bytes = Counter(), 0
         self.spill_count += 1
         if self._combine is not None:
             self._runs += self._combined(sorted_blocks(counts, is_low))

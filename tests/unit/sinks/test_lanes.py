@@ -120,7 +120,7 @@ class OneClient(AwsClients):
         super().__init__(AwsSettings())
         self.found = client
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, **_: Any) -> Any:
         return self.found
 
 

@@ -72,7 +72,7 @@ class DynamoDbEngine:
     def open(self) -> None:
         """See SinkEngine."""
         self.close()
-        client = self._parts.aws().client("dynamodb")
+        client = self._parts.aws().client("dynamodb", is_checked=False)
         name = self._settings.table
         try:
             found = client.describe_table(TableName=name)["Table"]

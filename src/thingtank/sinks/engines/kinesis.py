@@ -19,6 +19,7 @@ from thingtank.sinks.engine import BatchBounds, EngineParts, Item, SendResult
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
 
 READY_S_MAX = 60
+SURELY_FITS_BYTES = RECORD_BYTES_MAX - 4 * KEY_CHARS_MAX - 1
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,7 +64,7 @@ class KinesisEngine:
     def open(self) -> None:
         """See SinkEngine."""
         self.close()
-        client = self._parts.aws().client("kinesis")
+        client = self._parts.aws().client("kinesis", is_checked=False)
         name = self._settings.stream
         try:
             found = client.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
@@ -85,7 +86,8 @@ class KinesisEngine:
         refused = {
             place: fault
             for place, item in enumerate(items)
-            if (fault := fault_of(_record(item, item.payload + b"\n")))
+            if len(item.payload) > SURELY_FITS_BYTES
+            and (fault := fault_of(_record(item, item.payload + b"\n")))
         }
         entries = self._entries(items, refused)
         result = send_in_lanes(entries, self._put, calls_of, self._pool)

@@ -17,6 +17,10 @@ class SinkForm(TankForm):
     name = forms.CharField(
         label="Name", max_length=40, help_text="Letters, digits, - and _, such as readings."
     )
+    send = forms.ChoiceField(
+        label="What",
+        choices=[("values", "Values that are written"), ("messages", "Messages that are sent")],
+    )
     feeds = text_field("Feeds", "Ids such as 1, 2; blank for all feeds.")
     tag = text_field("Tag", "Only feeds that have this tag.")
     datastreams = text_field("Channels", "Names such as temperature, air-*; blank for all.")
@@ -69,6 +73,7 @@ class SinkForm(TankForm):
         names = [part.strip() for part in values["datastreams"].split(",") if part.strip()]
         rule = {
             "name": values["name"],
+            "send": values["send"],
             "feeds": values["feeds"],
             "tag": values["tag"],
             "datastreams": names,

@@ -1,6 +1,7 @@
 """A tank with sinks at work over a real journal, for tests: what is not under test is in memory."""
 
 import asyncio
+import json
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,9 @@ from thingtank.stores.memory_directory import MemoryDirectory
 from thingtank.tank.access import OPERATOR, Caller
 from thingtank.tank.actions.datapoints import record_datapoints
 from thingtank.tank.actions.devices import create_device
+from thingtank.tank.actions.messages import send_message
 from thingtank.tank.changes import DatastreamWrite, DeviceChange
+from thingtank.tank.messaging.permissions import Party
 from thingtank.tank.sinks import SinkStatus
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Datastream
@@ -120,6 +123,13 @@ class Bench:
         write = DatastreamWrite(name, list(times), [str(n) for n in range(count)])
         await record_datapoints(self.tank, OPERATOR, feed_id, [write])
 
+    async def send(self, *payloads: str, feed_id: int = 1001) -> None:
+        """One message for each payload, from nobody to a device."""
+        uuid = self.directory.get_device(feed_id).uuid
+        for payload in payloads:
+            asked = {"devices": [uuid], "topic": "lights", "payload": payload}
+            await send_message(self.tank, Party(OPERATOR), asked)
+
     def status(self, name: str = "r") -> SinkStatus:
         found = self.sinks.status(name)
         assert found is not None
@@ -128,6 +138,11 @@ class Bench:
     async def settled(self, name: str = "r") -> None:
         """Wait until a rule has settled all that was written."""
         await until(lambda: self.status(name).behind_batches == 0)
+
+    @property
+    def payloads(self) -> list[str]:
+        """What the messages said that arrived at `r`, in order."""
+        return [json.loads(item.value)["payload"] for item in self.engine.delivered]
 
     @property
     def values(self) -> list[str]:

@@ -14,10 +14,11 @@ from tests.unit.sinks.rules.fake_engine import FakeEngine
 from thingtank.aws.failures import FailureKind
 from thingtank.sinks.engine import EngineFailed, Item, SendResult
 from thingtank.sinks.engines import ENGINES
-from thingtank.stores.sink_file import FILE_NAME
+from thingtank.stores.sink_file import FILE_NAME, SinkFile
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.devices import delete_device, update_device
 from thingtank.tank.changes import DeviceChange
+from thingtank.tank.errors import StorageFailed
 
 GONE = EngineFailed.of(FailureKind.UNREACHABLE, "Nobody is there")
 NOT_ALLOWED = EngineFailed.of(FailureKind.NOT_ALLOWED, "You may not", "Ask somebody.")
@@ -342,3 +343,86 @@ async def test_an_engine_that_hangs_does_not_keep_the_server_from_stopping(bench
     await bench.start(bench.rule())
     await bench.settled()
     assert set(bench.values) == {"1"}
+
+
+# --- messages ---
+
+
+async def test_messages_arrive_in_order_and_only_those_to_devices_that_are_named(
+    bench: Bench,
+) -> None:
+    await bench.start(bench.rule(send="messages", tag="outdoor"), bench.rule("values", key="other"))
+    await bench.write("1")
+    await bench.send("on", "off")
+    await bench.send("not you", feed_id=1002)
+    await bench.send("on")
+    await bench.settled()
+    assert bench.payloads == ["on", "off", "on"]
+    first = bench.engine.delivered[0]
+    device = bench.directory.get_device(1001)
+    assert (first.kind, first.device_id, first.uuid, first.topic) == (
+        "message",
+        1001,
+        device.uuid,
+        "lights",
+    )
+    assert len({item.item_id for item in bench.engine.delivered}) == 3
+    assert bench.status().what == "messages to all feeds with the tag outdoor"
+    await bench.settled("values")
+    assert [item.value for item in engine_for_tests.made["other"].delivered] == ["1"]
+
+
+async def test_messages_wait_on_disk_for_a_sink_that_is_away_over_restarts(bench: Bench) -> None:
+    bench.engine.open_answers.extend([GONE] * 1000)
+    rule = bench.rule(send="messages")
+    await bench.start(rule)
+    await bench.send("1", "2")
+    await until(lambda: bench.status().failures)
+    await bench.restart(rule)
+    await bench.send("3")
+    assert bench.status().behind_batches == 3
+    bench.engine.open_answers.clear()
+    bench.sinks.hurry("r")
+    await bench.settled()
+    assert bench.payloads == ["1", "2", "3"]
+    await bench.restart(rule)
+    await bench.send("4")
+    await bench.settled()
+    assert bench.payloads == ["1", "2", "3", "4"]
+    await bench.sinks.stop()
+    assert change(bench.folder / FILE_NAME, "SELECT * FROM waiting") == []
+    await bench.archive.close()
+    await bench.start()
+
+
+async def test_a_message_is_acknowledged_when_it_is_on_disk_and_else_refused(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise StorageFailed("no room on the disk")
+
+    await bench.start(bench.rule(send="messages"))
+    await bench.sinks.pause("r", True)
+    await bench.send("1")
+    with monkeypatch.context() as patched:
+        patched.setattr(SinkFile, "add_waiting", fail)
+        with pytest.raises(StorageFailed, match="no room"):
+            await bench.send("2")
+    await bench.send("3")
+    await bench.crash()
+    await bench.start(bench.rule(send="messages"))
+    await bench.sinks.pause("r", False)
+    await bench.settled()
+    assert bench.payloads == ["1", "3"]
+
+
+async def test_messages_beyond_the_bound_are_left_out_and_counted(bench: Bench) -> None:
+    await bench.start(bench.rule(send="messages"), messages_max=2)
+    await bench.sinks.pause("r", True)
+    await bench.send("1", "2", "3")
+    assert bench.status().missed_batches == 1
+    await bench.sinks.pause("r", False)
+    await bench.settled()
+    await bench.send("4")
+    await bench.settled()
+    assert bench.payloads == ["1", "2", "4"]

@@ -26,6 +26,7 @@ def rule(**members: Any) -> SinkRule:
         ({"feeds": list(range(1001))}, "more than 1000"),
         ({"gather_s": -1}, "`gather_s`"),
         ({"gather_s": 901}, "`gather_s`"),
+        ({"send": "messages", "datastreams": ["t"]}, "`datastreams` are for rules"),
         ({"template": "{{a}}"}, "`template`: there is no {{a}}"),
         ({"to": {}}, "`engine` must be one of"),
         ({"to": {"engine": "carrier-pigeon"}}, "`engine` must be one of"),
