@@ -281,7 +281,7 @@ class MqttSessions:
     def _fail(self, batch: MqttChanges, error: Exception) -> None:
         if not isinstance(error, StorageFailed):
             log.error("mqtt_session_writer_broken", exc_info=error)
-            error = StorageFailed("MQTT's sessions could not be written", details=error)
+            error = StorageFailed(f"MQTT's sessions could not be written: {error}")
         elif self.failure is None:
             log.error("mqtt_session_writes_fail", reason=reason_of(error))
         self.failure = error

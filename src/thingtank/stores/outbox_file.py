@@ -131,7 +131,7 @@ class OutboxFile:
             # A full disk mends itself; after anything else the next attempt starts afresh.
             if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
                 self.close()
-            raise StorageFailed("the outbox could not be used", details=error) from error
+            raise StorageFailed(f"the outbox could not be used: {error}") from error
 
     def copy_to(self, folder: Path) -> None:
         """Write what is committed to a file of the same name in another folder.

@@ -467,8 +467,9 @@ def test_a_file_that_the_disk_refuses_is_a_storage_failure_and_leaves_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(owner, call, refuse)
-        with pytest.raises(StorageFailed, match="no space left"):
+        with pytest.raises(StorageFailed) as failed:
             store.compact(AT_US_MAX + 1)
+        assert "no space left" in failed.value.reason
     assert files_of(store) == named_by(store)
     assert store.read([1], AT_US_MIN, AT_US_MAX + 1, 1000, False, None) == before
     store.compact(AT_US_MAX + 1)
@@ -486,8 +487,9 @@ def test_files_that_the_manifest_did_not_take_over_are_deleted(
 
     with monkeypatch.context() as patch:
         patch.setattr("thingtank.stores.history.compaction.insert_segment", refuse)
-        with pytest.raises(StorageFailed, match="disk full"):
+        with pytest.raises(StorageFailed) as failed:
             store.compact(AT_US_MAX + 1)
+        assert "disk full" in failed.value.reason
     assert files_of(store) == set()
     assert store.stats().hot_rows == 100
     store.close()
