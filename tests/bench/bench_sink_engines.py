@@ -179,7 +179,7 @@ def _put_object(client: Any, entries: list[Any]) -> object:
 CASES = (
     Case("Kinesis, what a device has in one record", {"engine": "kinesis", "stream": "s"},
          "kinesis", 500, _put_records, _record),
-    Case("Kinesis, a record each", {"engine": "kinesis", "stream": "s", "is_joined": False},
+    Case("Kinesis, a record each", {"engine": "kinesis", "stream": "s", "joined": False},
          "kinesis", 500, _put_records, _record),
     Case("SQS", {"engine": "sqs", "queue": "q"}, "sqs", 10, _send_messages, _message),
     Case("SQS, FIFO", {"engine": "sqs", "queue": "q.fifo"}, "sqs", 10, _send_messages,
@@ -187,7 +187,7 @@ CASES = (
     Case("DynamoDB, by condition", {"engine": "dynamodb", "table": "table", "connections": 4},
          "dynamodb", 1, _put_item, _wired),
     Case("DynamoDB, 25 a call",
-         {"engine": "dynamodb", "table": "table", "is_plain": True, "connections": 4}, "dynamodb",
+         {"engine": "dynamodb", "table": "table", "plain": True, "connections": 4}, "dynamodb",
          25, _write_items, _wired),
     Case("S3", {"engine": "s3", "bucket": "bucket"}, "s3", 10_000, _put_object,
          lambda item: item.payload),

@@ -23,7 +23,7 @@ BAD = [
     ({"engine": "dynamodb", "table": "t", "keep": "some"}, "keep"),
     ({"engine": "dynamodb", "table": "t", "hash": "{{nothing}}"}, "there is no {{nothing}}"),
     ({"engine": "dynamodb", "table": "t", "range_key": "msgid"}, "must be two attributes"),
-    ({"engine": "dynamodb", "table": "t", "keep": "latest", "is_plain": True}, "cannot go with"),
+    ({"engine": "dynamodb", "table": "t", "keep": "latest", "plain": True}, "cannot go with"),
     ({"engine": "table", "table": "t", "keep_days": -1}, "`keep_days` must be 0 or more"),
     ({"engine": "s3", "bucket": "b", "prefix": "../x"}, "`prefix` may have"),
     ({"engine": "folder", "folder": ""}, "`folder` must be a path"),
@@ -39,10 +39,8 @@ def test_what_no_rule_may_say_is_told_in_words(to: dict[str, object], words: str
 
 
 def test_a_form_tells_numbers_and_flags_as_text() -> None:
-    found = engine_settings(
-        {"engine": "kinesis", "stream": "s", "shards": "2", "is_joined": "false"}
-    )
-    assert (found.shards, found.is_joined) == (2, False)
+    found = engine_settings({"engine": "kinesis", "stream": "s", "shards": "2", "joined": "false"})
+    assert (found.shards, found.joined) == (2, False)
 
 
 @pytest.mark.parametrize("name", [each for each in ENGINES if each != "sql"])

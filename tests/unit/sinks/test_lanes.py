@@ -126,7 +126,7 @@ class OneClient(AwsClients):
 
 TARGETS: dict[str, dict[str, object]] = {
     "kinesis": {"engine": "kinesis", "stream": "s", "connections": 1},
-    "kinesis-single": {"engine": "kinesis", "stream": "s", "is_joined": False, "connections": 1},
+    "kinesis-single": {"engine": "kinesis", "stream": "s", "joined": False, "connections": 1},
     "sqs-fifo": {"engine": "sqs", "queue": "q.fifo", "connections": 1},
     "sqs": {"engine": "sqs", "queue": "q", "connections": 1},
 }

@@ -28,14 +28,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         stream: its name, in the region of `[aws]`.
         shards: it is made with so many if it is missing; 0 does not make it.
-        is_joined: what a device has in a batch is one record, a line for each value; false makes a
+        joined: what a device has in a batch is one record, a line for each value; false makes a
             record of each value, of which a device's go one after another, slowly.
         connections: calls at the same time.
     """
 
     stream: str
     shards: int = 0
-    is_joined: bool = True
+    joined: bool = True
     connections: int = 4
 
     def __post_init__(self) -> None:
@@ -59,7 +59,7 @@ class KinesisEngine:
         self._parts = parts
         self._client: Any = None
         self._pool: ThreadPoolExecutor | None = None
-        self.bounds = BatchBounds(5000 if settings.is_joined else 2000, 4 * 1024 * 1024)
+        self.bounds = BatchBounds(5000 if settings.joined else 2000, 4 * 1024 * 1024)
 
     def open(self) -> None:
         """See SinkEngine."""
@@ -112,7 +112,7 @@ class KinesisEngine:
             if place not in refused:
                 lanes.setdefault(_key(item), []).append(place)
         for key, places in lanes.items():
-            if self._settings.is_joined:
+            if self._settings.joined:
                 yield from _joined(key, places, items)
             else:
                 for place in places:
