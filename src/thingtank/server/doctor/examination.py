@@ -39,6 +39,7 @@ def examine(
     environment: Mapping[str, str] = os.environ,
     addresses: tuple[str, ...] | None = None,
     checks: Mapping[str, bool] | None = None,
+    damage: Sequence[str] = (),
 ) -> Iterator[Finding]:
     """Look at an instance and its machine.
 
@@ -47,6 +48,7 @@ def examine(
         sets: settings as with `--set`.
         addresses: of the doors of the server that runs; None while none does.
         checks: what that server says of itself.
+        damage: what it finds wrong with its archive's files.
     """
     file = file or folder / FILE_NAME
     try:
@@ -57,7 +59,7 @@ def examine(
         )
         loaded = Loaded(Config(), {})  # the rest is looked at as if there were none
     patient = Patient(
-        folder, file, loaded.config, loaded.sources, environment, addresses, checks or {}
+        folder, file, loaded.config, loaded.sources, environment, addresses, checks or {}, damage
     )
     for check in CHECKS:
         try:
