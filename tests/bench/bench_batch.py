@@ -5,6 +5,7 @@ them. In each round each way runs once, in turn; ratios are of one round. Every 
 looked at: all must have counted the same.
 """
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -38,6 +39,7 @@ Way = Callable[[Path], None]  # takes the folder of the output, which holds one 
 
 def run(quick: bool) -> list[Result]:
     """Measure both counts, and lines that all differ."""
+    os.environ.pop("PYTHONUNBUFFERED", None)  # one call of the system for each line that is printed
     with tempfile.TemporaryDirectory(prefix="thingtank-bench-") as name:
         folder = Path(name)
         log = make_log(folder, QUICK_LINES if quick else LINES)
@@ -113,7 +115,7 @@ def _pipeline(log: Path, programs: list[tuple[str, ...]], variables: Mapping[str
 
     def way(output: Path) -> None:
         output.mkdir()
-        environment = {"PATH": "/usr/bin:/bin", **variables}
+        environment = {**os.environ, **variables}
         subprocess.run(["sh", "-c", line], cwd=output, env=environment, check=True)
 
     return way

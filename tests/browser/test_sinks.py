@@ -13,7 +13,7 @@ from tests.browser.conftest import OpenBrowser, screenshot
 from tests.browser.test_looks import SIZES, check_fits, check_readable
 from tests.live_server import LiveServer, start_server
 
-from thingtank.server.sinks.runner import _encode_item
+from thingtank.server.sinks.message_reader import encode_item
 from thingtank.sinks.engine import Item
 from thingtank.stores.sink_file import NewLetter, SinkFile
 
@@ -45,7 +45,7 @@ def leave_letters(folder: Path) -> None:
         for n in (20, 21)
     ]
     letters = [
-        NewLetter(item.item_id, _encode_item(item), REASON, 1_795_772_400_000_000) for item in items
+        NewLetter(item.item_id, encode_item(item), REASON, 1_795_772_400_000_000) for item in items
     ]
     with contextlib.closing(SinkFile.open(folder)) as file:
         file.add_letters("kept", letters)
@@ -98,6 +98,24 @@ def test_a_rule_is_made_and_sends_and_is_ended(
     page.get_by_role("dialog").get_by_role("button", name="Delete rule").click()
     expect(page.get_by_role("heading", name="Nothing is sent on yet")).to_be_visible()
     assert rows_of(server, "mine.sqlite3") == ["21.5", "22"]
+
+
+def test_each_engine_has_a_form_that_fits_and_tells_what_is_wrong(
+    server: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object]
+) -> None:
+    page = open_browser(storage_state=signed_in)
+    for engine, needed, field, value, problem in (
+        ("kinesis", "stream", "shards", "many", "shards must be a number"),
+        ("dynamodb", "table", "hash", "{{nothing}}", "there is no {{nothing}}"),
+        ("queue", "queue", "messages_max", "0", "must be 1 or more"),
+    ):
+        page.goto(f"{server.url}/sinks/add?engine={engine}")
+        page.get_by_label("Name", exact=True).fill("mine")
+        page.locator(f"[name=to_{needed}]").fill("readings")
+        page.locator(f"[name=to_{field}]").fill(value)
+        page.get_by_role("button", name="Add rule").click()
+        expect(page.get_by_role("alert").first).to_contain_text(problem)
+        look(page, f"sinks-add-{engine}")
 
 
 def test_what_fails_is_told_and_dead_letters_are_sent_again(

@@ -305,6 +305,7 @@ FEED_TOPIC = "v2/feeds/{house.feed_id}.csv"
 # id: act; door, method; outcome; who; reason, blank for what is taken.
 CASES: dict[str, tuple[Callable[[House], None], str, str, str, str, str]] = {
     "HTTP": (put("master"), "xively_http", "PUT", "200 OK", "key “tests”", ""),
+    "HTTP, secrets in what is taken": (put("master", json.dumps({"title": "Porch light", "password": WRONG, "x": {"apiKey": WRONG}, "website": f"https://me:{WRONG}@x.example/", "y": "y" * 3000})), "xively_http", "PUT", "200 OK", "key “tests”", ""),
     "HTTP, a right is missing": (put("porch"), "xively_http", "PUT", "403", "key “Porch”", "key “Porch” lacks put on feed"),
     "HTTP, a wrong key": (put(WRONG), "xively_http", "PUT", "401", "somebody unknown", "the API key is not known"),
     "HTTP, no key": (put(""), "xively_http", "PUT", "401", "somebody unknown", "no API key was presented"),
@@ -325,6 +326,7 @@ CASES: dict[str, tuple[Callable[[House], None], str, str, str, str, str]] = {
     "WebSocket": (over_websocket("put", "master"), "xively_websocket", "PUT", "200", "key “tests”", ""),
     "WebSocket, a wrong key": (over_websocket("put", WRONG), "xively_websocket", "PUT", "401", "somebody unknown", "not known"),
     "MQTT": (publish(FEED_TOPIC, "temperature,3", "{house.master}"), "mqtt", "PUBLISH", "0x00", "key “tests”", ""),
+    "MQTT, secrets in what is taken": (publish(FEED_TOPIC.replace("csv", "json"), json.dumps({"datastreams": [{"id": CHANNEL, "current_value": "5", "wifi_pwd": WRONG}]}), "{house.master}"), "mqtt", "PUBLISH", "0x00", "key “tests”", ""),
     "MQTT, a key in front of the topic": (publish("{house.master}/" + FEED_TOPIC, "temperature,4"), "mqtt", "PUBLISH", "0x00", "key “tests”", ""),
     "MQTT, a wrong key in front": (publish(f"{WRONG}/{FEED_TOPIC}", "temperature,4"), "mqtt", "PUBLISH", "0x87 not authorized", "somebody unknown", "the API key is not known: it stands in front"),
     "MQTT, a right is missing": (publish(FEED_TOPIC, "temperature,4", "{house.porch}"), "mqtt", "PUBLISH", "0x87", "key “Porch”", "lacks put"),

@@ -13,7 +13,7 @@ from thingtank.batch.job import BatchFailed
 
 SPLIT_BYTES_MIN = 4 << 20
 SPLIT_BYTES_MAX = 128 << 20
-SPLITS_PER_WORKER = 4  # so that none waits long for the last one
+SPLITS_PER_WORKER = 2  # so that none waits long for the last one; each starts programs
 FILES_MAX = 100_000
 _BLOCK_BYTES = 1 << 20
 

@@ -13,6 +13,7 @@ from tests.stubbed_aws import StubbedAws, Told
 from thingtank.cli.cloud.session import QuotaRefusal, explained
 from thingtank.cli.session import Refusal
 from thingtank.cloud.errors import NotDone
+from thingtank.cloud.instances.access import delete_group_if_unused
 from thingtank.cloud.instances.launch import Launch, launch, zones_of
 from thingtank.cloud.instances.machines import chosen, wait_for
 from thingtank.cloud.instances.tokens import launch_token
@@ -25,7 +26,7 @@ WANTED = Launch(name="one", image="ami-1", groups=("sg-1",), token="a-token")
 
 
 def subnet(number: int, vpc: str = "vpc-1") -> dict[str, str]:
-    zone = f"us-east-1{'abc'[number]}"
+    zone = f"us-east-1{'abcd'[number]}"
     return {"SubnetId": f"subnet-{number}", "AvailabilityZone": zone, "VpcId": vpc}
 
 
@@ -34,7 +35,7 @@ def instance(state: str = "pending", **more: Any) -> dict[str, Any]:
 
 
 def prepared(stubbed: Stubbed, zones: int = 2) -> StubbedAws:
-    """AWS up to where the machine itself is asked for."""
+    """AWS up to where the machine itself is asked for; a zone more than have the type."""
     aws = stubbed("ec2", "ssm")
     aws.answer("ec2", "describe_instances", Reservations=[])
     aws.answer("ec2", "describe_instance_types", InstanceTypes=[
@@ -44,7 +45,9 @@ def prepared(stubbed: Stubbed, zones: int = 2) -> StubbedAws:
         "ImageId": "ami-1", "Name": "an image", "RootDeviceName": "/dev/xvda",
         "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 20}}],
     }])  # fmt: skip
-    aws.answer("ec2", "describe_subnets", Subnets=[subnet(n) for n in reversed(range(zones))])
+    aws.answer("ec2", "describe_subnets", Subnets=[subnet(n) for n in reversed(range(zones + 1))])
+    offered = [{"Location": subnet(n)["AvailabilityZone"]} for n in range(zones)]
+    aws.answer("ec2", "describe_instance_type_offerings", InstanceTypeOfferings=offered)
     return aws
 
 
@@ -136,7 +139,7 @@ def test_subnets_of_two_vpcs_are_refused(stubbed: Stubbed) -> None:
     aws = stubbed("ec2")
     aws.answer("ec2", "describe_subnets", Subnets=[subnet(0), subnet(1, "vpc-2")])
     with pytest.raises(NotDone, match="several VPCs"):
-        zones_of(aws.clients, ["subnet-0", "subnet-1"])
+        zones_of(aws.clients, ["subnet-0", "subnet-1"], "t3.micro")
 
 
 def token_of_a_launch(file: Path, error: Exception | None) -> str:
@@ -208,3 +211,26 @@ def test_name_of_two_is_refused_with_their_ids(stubbed: Stubbed) -> None:
     aws.answer("ec2", "describe_instances", Reservations=[{"Instances": both}])
     with pytest.raises(NotDone, match=r"choose by id: i-1 \(running\), i-2 \(stopped\)"):
         chosen(aws.clients, "one")
+
+
+@pytest.mark.parametrize(
+    ("refusals", "said"), [(2, "Deleted security group"), (4, "stays: others use it")]
+)
+def test_security_group_is_deleted_once_its_machine_has_left_it(
+    stubbed: Stubbed, refusals: int, said: str
+) -> None:
+    aws, told = stubbed("ec2"), Told()
+    group = {"GroupId": "sg-1", "Tags": [{"Key": "app", "Value": "thingtank"}]}
+    aws.answer("ec2", "describe_security_groups", SecurityGroups=[group])
+    for _ in range(refusals):
+        aws.refuse("ec2", "delete_security_group", "DependencyViolation")
+    aws.answer("ec2", "delete_security_group")
+    delete_group_if_unused(aws.clients, "thingtank-one", "vpc-1", told)
+    assert said in told.lines[-1]
+
+
+def test_security_group_of_others_is_not_touched(stubbed: Stubbed) -> None:
+    aws = stubbed("ec2")
+    aws.answer("ec2", "describe_security_groups", SecurityGroups=[{"GroupId": "sg-1"}])
+    delete_group_if_unused(aws.clients, "thingtank-one", "vpc-1", Told())
+    assert aws.asked("DeleteSecurityGroup") == []

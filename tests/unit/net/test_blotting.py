@@ -66,7 +66,7 @@ def test_a_body_that_is_very_deep_is_blotted_below_a_level(body: bytes) -> None:
     assert "…" in shown
 
 
-QUERIES = ["key={}", "a=1&key={}", "k%65y={}", "oauth_token={}", "TOKEN={}", "%74oken={}&b=2", "api_key={}", "password={}", "my%5Ftoken={}", "client_secret={}"]  # fmt: skip
+QUERIES = ["key={}", "a=1&key={}", "k%65y={}", "oauth_token={}", "TOKEN={}", "%74oken={}&b=2", "api_key={}", "password={}", "my%5Ftoken={}", "client_secret={}", "pass={}", "X-ApiKey={}", "url=https%3A%2F%2Fme%3A{}%40x"]  # fmt: skip
 
 
 @pytest.mark.parametrize("query", QUERIES)
@@ -92,17 +92,73 @@ BODIES = [
     b"a[token]=%b",
     b"{'token': '%b'}",
     b'{"data":{"secretAccess":"%b"}}',
+    b'{"datastreams":[{"id":"t","current_value":"1","apiKey":"%b"}]}',
+    b'{"pwd":"%b"}',
+    b'{"wifi_pass":"%b"}',
+    b'{"X-ApiKey":"%b"}',
+    b'{"pass\\u0077ord":"%b"}',
+    b'{"pass\\u0077ord":"%b"',  # broken
+    b'{"name":"password","value":"%b"}',
+    b'{"url":"https://me:%b@x.example/"}',
+    b'{"url":"https://x.example/?a=1&token=%b"}',
+    b'{"note":"Authorization: Bearer %b"}',
+    b'{"password":{"deep":["%b"',
+    b'{"password":"a\\"%b',
+    b"{password: %b}",
+    b"<feed><password>%b</password><b>1</b></feed>",
+    b"<w:password kind='a'>%b</w:password>",
+    b"<password><![CDATA[%b]]></password>",
+    b"<password><part>%b</part></password>",
+    b"<p&#97;ssword>%b</p&#97;ssword>",
+    b'<data name="password">%b</data>',
+    b'<data password="%b"/>',
+    b'<data name="password" value="%b"/>',
+    b"password,%b",
+    b"user,password,mail\nbob,%b,x@y.example",
+    b"user,password\nbob,%b",
+    b"password\n%b",
+    b"password: a,%b",
+    b"note=https://me:%b@x.example&b=1",
+    b"\x00p\x00a\x00s\x00s\x00w\x00o\x00r\x00d\x00=%b",
+    b"\xa8password\xa7%b\xff\xfe\x00",
+    b"x" * 1900 + b'","password":"%b"',
+    b'{"x":"' + b"y" * 100_000 + b'"}%b',
+    b'{"password":"%b","x":"' + b"y" * 100_000 + b'"}',
 ]
 
 
 @pytest.mark.parametrize("body", BODIES)
 def test_a_secret_in_a_body_is_not_shown(body: bytes) -> None:
-    assert SECRET.encode() not in shown_body(body % SECRET.encode())
+    shown = shown_body(body % SECRET.encode())
+    assert SECRET.encode() not in shown
+    assert shown, "a body is not left out without a word"
+
+
+KEY = "Zk3" + "a-B_7xQ" * 6 + "9fG"  # as `token_urlsafe(36)` makes them
+TOKEN = "0a1b2c3d4e" * 4
+
+
+@pytest.mark.parametrize("secret", [KEY, TOKEN])
+@pytest.mark.parametrize(
+    "body",
+    [b'{"a":["%b"]}', b"a,%b", b"<a>%b</a>", b"a=%b", b'{"%b":1}', b"x" * 2020 + b" %b"],
+)
+def test_what_looks_like_a_key_of_ours_is_not_shown_wherever_it_stands(
+    secret: str, body: bytes
+) -> None:
+    shown = shown_body(body % secret.encode())
+    assert secret[:8].encode() not in shown
+    assert "…".encode() in shown
+    path = shown_path(f"/v2/feeds/{secret}", f"a={secret}&b=2".encode())
+    assert path == "/v2/feeds/…?a=…&b=2"
+    assert shown_headers({b"x-foo": secret.encode()}) == (("x-foo", "…"),)
 
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"21.5", b"temperature,21\nhumidity,50%", b'{"a": 1}', b"\x00\xff", b"<a>50 %</a>", b'{"title":"monkey house"}'],
+    [b"", b"21.5", b"temperature,21\nhumidity,50%", b'{"a": 1}', b"\x00\xff", b"<a>50 %</a>", b'{"title":"monkey house"}',
+     b'{"monkey":1,"compass":2,"signal":-70,"passage":3}', b'{"website":"https://x.example/a?b=c"}',
+     b'{"id":"550e8400-e29b-41d4-a716-446655440000"}', b"<unit symbol='%'>signal</unit>"],
 )  # fmt: skip
 def test_a_body_without_a_secret_is_shown_as_it_was_written(body: bytes) -> None:
     assert shown_body(body) == body
@@ -121,7 +177,8 @@ def test_no_more_is_shown_than_the_log_keeps_and_nothing_of_what_takes_long() ->
     assert len(shown_body(b"x" * 5000)) == BODY_BYTES_MAX
     long = json.dumps({"token": SECRET, "x": "y" * 5000})
     assert len(shown_body(long.encode())) <= BODY_BYTES_MAX
-    assert shown_body(json.dumps({"token": SECRET, "x": "y" * PARSED_BYTES_MAX}).encode()) == b""
+    longest = json.dumps({"a": 1, "token": SECRET, "x": "y" * PARSED_BYTES_MAX})
+    assert shown_body(longest.encode()).decode().startswith('{"a": 1, "token": "…", "x": "yyy')
 
 
 JSON = st.recursive(

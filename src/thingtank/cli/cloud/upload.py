@@ -93,6 +93,9 @@ def _upload_all(
 
             try:
                 done.append(upload_file(s3, file, target, notes, resume, advance))
+            except KeyboardInterrupt:
+                say("What has arrived is kept: the same command with --resume goes on.")
+                raise
             except Exception as error:
                 if is_aws_failure(error):  # some of which are OSErrors too
                     _refuse(error, file, target, has_parts=notes.find(file, target) is not None)

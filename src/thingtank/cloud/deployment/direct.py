@@ -3,7 +3,6 @@
 What is made on the way goes again when a later call is refused.
 """
 
-import datetime
 from functools import partial
 from typing import Any
 
@@ -31,7 +30,6 @@ def deploy(
         botocore's exceptions: see `aws.failures.classify`; nothing is left behind.
     """
     image, zones = looked_up(clients, deployment)
-    since = datetime.datetime.now(datetime.UTC)
     if_unknown = f"`thingtank cloud destroy {deployment.name}` shows what there is, and ends it"
     with Making(told, if_unknown) as making:
         have_key(clients, deployment, making)
@@ -40,7 +38,7 @@ def deploy(
         _make_group(clients, deployment, start, zones, making)
         make_policies(clients, deployment, making)
     if is_waited_for:
-        wait_in_service(clients, deployment.name, told, since)
+        wait_in_service(clients, deployment.name, told)
         told.did(f"{deployment.desired} in service")
 
 
@@ -57,7 +55,8 @@ def looked_up(clients: AwsClients, deployment: Deployment) -> tuple[Image, list[
             f" `thingtank cloud destroy {deployment.name}`. A stack can be changed as it stands"
         )
     architecture = architecture_of(clients, deployment.instance_type)
-    return image_of(clients, deployment.image, architecture), zones_of(clients, deployment.subnets)
+    image = image_of(clients, deployment.image, architecture)
+    return image, zones_of(clients, deployment.subnets, deployment.instance_type)
 
 
 def _start(

@@ -7,8 +7,7 @@ from thingtank.doors.xively.responses import Reply
 from thingtank.net.blotting import shown_body, shown_headers, shown_path
 from thingtank.net.http_request import RequestHead
 from thingtank.protocols.xively.paths import OneFeedPath, XivelyPath
-from thingtank.tank.events import REFUSED, Asked, RequestServed
-from thingtank.tank.request_log import BODY_BYTES_MAX
+from thingtank.tank.events import Asked, RequestServed
 from thingtank.tank.tank import Tank
 
 USER_AGENT_BYTES_MAX = 200
@@ -59,9 +58,6 @@ class RequestRecorder:
         if asked is None:
             return
         outcome_of = self._words.outcome_of
-        # What was taken is a feed's document, without secrets; what was refused may be anything.
-        is_taken = reply.status < REFUSED
-        sent = exchange.body[:BODY_BYTES_MAX] if is_taken else shown_body(exchange.body)
         self._tank.request_log.note(
             RequestServed(
                 self._tank.clock.now_us(),
@@ -69,8 +65,8 @@ class RequestRecorder:
                 reply.status,
                 duration_us,
                 exchange.reason,
-                sent,
-                reply.body[:BODY_BYTES_MAX],
+                shown_body(exchange.body),
+                shown_body(reply.body),
                 exchange.caller,
                 outcome_of(asked.method, reply.status) if outcome_of is not None else "",
             )

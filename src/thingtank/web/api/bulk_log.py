@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from thingtank.net.blotting import shown_harmless, shown_headers, shown_path
+from thingtank.net.blotting import shown_headers, shown_path, shown_value
 from thingtank.tank.access import Caller
 from thingtank.tank.device_names import find_device_named
 from thingtank.tank.events import Asked, RequestServed
@@ -102,7 +102,7 @@ def _served(
         outcome.status,
         (time.perf_counter_ns() - request.started_ns) // 1000,
         reason_for_owner(caller, device, reason),
-        shown_harmless(msgspec.to_builtins(own)),
+        shown_value(msgspec.to_builtins(own)),
         outcome.answer,
         caller,
     )

@@ -23,6 +23,7 @@ _CURLS_OWN = frozenset(
 _METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "HEAD", "PATCH"})
 _SPECIAL = frozenset('"$`\\!\n')  # within the double quotes that a variable needs
 _CUT = "# What was sent is longer than what is shown here."
+_NOT_SHOWN = "# What was sent is not shown: it could not be searched for secrets."
 _BINARY = "# What was sent is not text."
 
 
@@ -52,7 +53,9 @@ def _method_options(method: str) -> list[str]:
 
 def _with_body(parts: list[str], served: RequestServed, option: str, variable: str) -> str:
     body, comment = served.request_body, ""
-    if body:
+    if body == BLOT.encode():
+        comment = f"\n{_NOT_SHOWN}"
+    elif body:
         try:
             text = body.decode()
         except UnicodeDecodeError:

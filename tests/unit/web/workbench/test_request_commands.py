@@ -31,6 +31,10 @@ LINES = {
         entry("xively_http", "PUT", "/v2/feeds/7.csv", b"a,1", *HTTP_FIELDS),
         f'curl -X PUT {HTTP_URL}/v2/feeds/7.csv -H "x-apikey: $KEY" -H \'content-type: text/csv\' --data-binary a,1',
     ),
+    "a body that cannot be searched": (
+        entry("xively_http", "PUT", "/v2/feeds/7.csv", "…".encode()),
+        f"curl -X PUT {HTTP_URL}/v2/feeds/7.csv\n# What was sent is not shown: it could not be searched for secrets.",
+    ),
     "a key in the query": (
         entry("xively_http", "GET", "/v2/feeds/7.json?key=…&limit=3"),
         f'curl {HTTP_URL}"/v2/feeds/7.json?key=$KEY&limit=3"',

@@ -1,7 +1,7 @@
 """Packets and their answers in words, for the request log."""
 
 from thingtank.doors.mqtt.access.tank_topic import tank_topic_of
-from thingtank.net.blotting import is_secret
+from thingtank.net.secret_names import is_secret
 from thingtank.protocols.mqtt.broker_facts import payload_text
 from thingtank.protocols.mqtt.properties import parse_forwarded_properties
 from thingtank.tank.request_log import BLOT, PATH_CHARS_MAX

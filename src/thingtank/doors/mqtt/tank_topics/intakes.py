@@ -48,9 +48,8 @@ from thingtank.tank.actions.datapoints import (
 from thingtank.tank.actions.feeds import delete_other_datastreams, write_feed
 from thingtank.tank.changes import DatastreamWrite, DeviceChange
 from thingtank.tank.errors import StorageFailed, TankError
-from thingtank.tank.events import REFUSED, Asked, DatapointsRecorded, RequestServed
+from thingtank.tank.events import Asked, DatapointsRecorded, RequestServed
 from thingtank.tank.interfaces import Pending
-from thingtank.tank.request_log import BODY_BYTES_MAX
 from thingtank.tank.things import Device
 
 log = structlog.get_logger()
@@ -106,7 +105,7 @@ class DocumentIntake:
         def kept(error: Exception | None) -> None:
             try:
                 if error is not None:
-                    raise StorageFailed(f"the message could not be kept: {error}")
+                    raise StorageFailed("the message could not be kept", details=error)
                 self._write(caller, self._read(caller, message.payload, now_us), taking)
             except (TankError, XivelyError) as refusal:
                 taking.refused(refusal)
@@ -214,9 +213,6 @@ class DocumentIntake:
         if asked is None:
             asked = self._remember_asked(session, message)
         caller = taking.caller or self._context.find_caller(session, self._topic)
-        # What was taken is a feed's document, without secrets; what was refused may be anything.
-        is_taken = status < REFUSED
-        sent = message.payload[:BODY_BYTES_MAX] if is_taken else shown_body(message.payload)
         tank.request_log.note(
             RequestServed(
                 tank.clock.now_us(),
@@ -224,7 +220,7 @@ class DocumentIntake:
                 status,
                 duration_us,
                 why,
-                sent,
+                shown_body(message.payload),
                 caller=caller,
                 outcome=code_words(reason),
             )

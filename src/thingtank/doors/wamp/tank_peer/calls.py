@@ -18,7 +18,7 @@ from thingtank.doors.wamp.tank_peer.access import CallerOf
 from thingtank.doors.wamp.tank_peer.error_table import answer_of
 from thingtank.doors.wamp.tank_peer.procedures import Procedure
 from thingtank.doors.wamp.tank_peer.resources.shared import Context, plain
-from thingtank.net.blotting import shown_harmless
+from thingtank.net.blotting import shown_value
 from thingtank.net.eager import run_eagerly
 from thingtank.protocols.wamp.answers import INVALID_PAYLOAD, RUNTIME_ERROR
 from thingtank.protocols.wamp.errors import UnconvertiblePayload
@@ -114,8 +114,8 @@ class Calls:
             status,
             (time.perf_counter_ns() - started_ns) // 1000,
             reason,
-            shown_harmless(arguments) if shows and arguments is not None else b"",
-            shown_harmless(result) if procedure.is_logged and result is not None else b"",
+            shown_value(arguments) if shows and arguments is not None else b"",
+            shown_value(result) if procedure.is_logged and result is not None else b"",
             caller,
             outcome,
         )
