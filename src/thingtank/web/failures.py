@@ -64,7 +64,7 @@ def _api_failure(
     """Answer to a request of the REST API that did not come to its views, or not back."""
     reason = next(filter(None, map(_reason, _chain(error))), None)
     if reason is None:
-        detail = next(filter(None, map(_why_refused, _chain(error))), "")
+        detail = next(filter(None, map(why_refused, _chain(error))), "")
         return problem_response(Problem(kind, detail), request.path)
     log.error("page_failed", path=request.path, reason=reason)
     problem = Problem(STORAGE_FAILED, f"the database: {reason}", retry_after_s=RETRY_AFTER_S)
@@ -91,7 +91,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _why_refused(error: BaseException) -> str:
+def why_refused(error: BaseException) -> str:
     """Of what Django refuses before a view is asked; blank for what is not known."""
     if isinstance(error, DisallowedHost):
         return (

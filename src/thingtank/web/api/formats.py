@@ -1,5 +1,6 @@
 """JSON in and out, strictly: UTF-8, no NaN, no depth that would exhaust the stack."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -13,6 +14,11 @@ DEPTH_MAX = 40
 ITEMS_MAX = 100_000
 
 
+# One half without the other, which is said to be cut off where nothing of six bytes follows.
+_HALF = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 _NO_UTF8 = "the body is not UTF-8, which JSON is written in"
 
 
@@ -60,6 +66,6 @@ def _why_no_json(text: bytes, words: str) -> str:
         text.decode()  # else it is said to be cut off, where a byte asks for others behind it
     except UnicodeDecodeError:
         return _NO_UTF8
-    if "surrogate" in words:
+    if _HALF.search(text):
         words = "an escape \\ud800 to \\udfff is half of a character; write both halves"
     return f"the body is not JSON: {words}"
