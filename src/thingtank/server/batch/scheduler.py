@@ -90,7 +90,9 @@ class Scheduler:
         return 0.0
 
     async def _run_one(self, schedule: Schedule, span: Span, now_us: int) -> None:
-        is_again = schedule.last is not None and schedule.last.span == span
+        is_again = (schedule.last is not None and schedule.last.span == span) or _is_there(
+            schedule, span
+        )
         name = run_folder(span, now_us if is_again else None)
         output = f"{schedule.output.rstrip('/')}/{name}"
         words = [*schedule.options, "--output", output, "--data", str(self._folder.absolute())]
@@ -105,8 +107,9 @@ class Scheduler:
         except (RunFailed, TankError) as error:
             problem = str(error)
         last = LastRun(now_us, span, time.monotonic() - begin_s, output, problem, count)
+        output_folder = Path(schedule.folder, schedule.output)
+        await asyncio.to_thread(_remove_old, output_folder, schedule.keep_count)
         self._note(schedule.name, last)
-        _remove_old(Path(schedule.folder, schedule.output), schedule.keep_count)
         if problem:
             log.warning("batch_run_failed", schedule=schedule.name, reason=problem)
         else:
@@ -132,6 +135,11 @@ class Scheduler:
             schedule = self._schedules.get(name)
             done = msgspec.structs.replace(schedule, done_us=last.span.end_us, last=last)
             self._schedules.put(done)
+
+
+def _is_there(schedule: Schedule, span: Span) -> bool:
+    """Whether a run of that span has output, which nobody noted as the server was killed."""
+    return Path(schedule.folder, schedule.output, run_folder(span)).exists()
 
 
 def _remove_old(output: Path, keep_count: int) -> None:
