@@ -72,6 +72,7 @@ _CODES = {
         "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError",
         "ConnectionClosedError", "ConnectionError", "SSLError", "ProxyConnectionError",
         "HTTPClientError", "ResponseStreamingError", "IncompleteReadError",
+        "RequestTimeout", "RequestTimeoutException", "BadDigest",  # bytes were lost on the way
     ),
     FailureKind.THROTTLED: (
         "Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded",
@@ -79,6 +80,7 @@ _CODES = {
         "ProvisionedThroughputExceededException", "KMSThrottlingException",
         "BandwidthLimitExceeded", "ScalingActivityInProgress", "ResourceContention",
         "TransactionInProgressException", "PurgeQueueInProgress",
+        "ConditionalRequestConflict", "OperationAborted", "PriorRequestNotComplete",
         "TransactionConflictException", "ReplicatedWriteConflictException", "KmsThrottled",
         "AWS.SimpleQueueService.QueueDeletedRecently", "QueueDeletedRecently",
         "AWS.SimpleQueueService.PurgeQueueInProgress",
@@ -86,14 +88,18 @@ _CODES = {
     FailureKind.CREDENTIALS: (
         "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError",
         "TokenRetrievalError", "SSOTokenLoadError", "UnauthorizedSSOTokenError", "ProfileNotFound",
-        "ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId",
+        "ExpiredToken", "ExpiredTokenException", "RequestExpired", "RequestTimeTooSkewed",
+        "InvalidClientTokenId",
         "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException",
         "AuthFailure", "InvalidAccessKeyId", "InvalidToken", "MissingAuthenticationToken",
         "IncompleteSignature",
     ),
     FailureKind.NOT_ALLOWED: (
         "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError",
-        "KMSAccessDeniedException", "OperationNotPermitted", "OptInRequired", "Forbidden", "403",
+        "KMSAccessDeniedException", "KMSDisabledException", "KMSInvalidStateException",
+        "KMSNotFoundException", "KMSOptInRequired", "KmsAccessDenied", "KmsDisabled",
+        "KmsInvalidState", "KmsNotFound", "KmsOptInRequired",
+        "OperationNotPermitted", "OptInRequired", "Forbidden", "403",
     ),
     FailureKind.MISSING: (
         "ResourceNotFoundException", "NoSuchBucket", "NoSuchKey", "NoSuchUpload", "NotFound", "404",

@@ -22,6 +22,11 @@ def refused(code: str, message: str = "", status: int = 400) -> ClientError:
 BY_CODE = [
     ("ProvisionedThroughputExceededException", FailureKind.THROTTLED),
     ("Throttling", FailureKind.THROTTLED),
+    ("ConditionalRequestConflict", FailureKind.THROTTLED),
+    ("TransactionConflictException", FailureKind.THROTTLED),
+    ("RequestTimeout", FailureKind.UNREACHABLE),
+    ("RequestTimeTooSkewed", FailureKind.CREDENTIALS),
+    ("KmsDisabled", FailureKind.NOT_ALLOWED),
     ("SlowDown", FailureKind.THROTTLED),
     ("RequestLimitExceeded", FailureKind.THROTTLED),
     ("ExpiredToken", FailureKind.CREDENTIALS),

@@ -13,7 +13,7 @@ from thingtank.sinks.engines.objects import (
     object_of,
 )
 
-# The object is there (412), or somebody is writing it (409): by its key, with these bytes.
+# The object is there already: by its key, with these bytes.
 _THERE = {"PreconditionFailed", "412"}
 
 
