@@ -23,7 +23,7 @@ check: lint  ## Lint and unit tests: quick, for every save
 
 test: lint  ## Set up what the tests need and run them all
 	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore=tests/bench --ignore=tests/browser  # much of it waits
-	$(BIN)/pytest -n 2 --dist worksteal tests/browser  # apart: Playwright leaves a loop running
+	$(BIN)/pytest -n 4 --dist worksteal tests/browser  # apart: Playwright leaves a loop running
 
 interop: dev  ## Only the tests with real clients
 	$(BIN)/pytest tests/interop

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from tests.prepared_commands import PreparedProcess, start_prepared
+from tests.prepared_commands import PreparedProcess, run_prepared, start_prepared
 
 START_S_MAX = 60.0  # two busy cores shared by several test runs; alone it takes under 3 s
 STOP_S_MAX = 15.0
@@ -69,9 +69,7 @@ class LiveServer:
 
     def command(self, *words: str) -> dict[str, object]:
         """What a `thingtank` command on its folder prints as JSON; the command must succeed."""
-        command = [sys.executable, "-m", "thingtank.cli.main", *words]
-        command += ["--json", "--data", str(self.folder)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = run_prepared(*words, "--json", "--data", str(self.folder))
         assert done.returncode == 0, done.stderr
         printed: dict[str, object] = json.loads(done.stdout)
         return printed

@@ -1,8 +1,8 @@
 """The program `thingtank` in processes that have imported beforehand what it needs.
 
-A command without a server, and the start of one, spend two thirds of their time on imports. Here
-one process imports, and is forked for each program, which does all else as it would otherwise:
-from its words to its exit code. `live_server` starts servers so.
+A command spends two thirds of its time on imports, and so does the start of a server. Here one
+process imports, and is forked for each program, which does all else as it would otherwise: from
+its words to its exit code. `live_server` starts servers so.
 
 run_prepared("device", "list", "--data", str(folder)).stdout
 """

@@ -14,7 +14,6 @@ from thingtank.aws.failures import is_aws_failure
 from thingtank.aws.settings import AwsSettings
 
 READY_S_MAX = 60.0
-STOP_S_MAX = 20.0
 PARTS = ("master", "volume", "filer", "admin", "s3")
 KEY = "test"
 
@@ -72,6 +71,11 @@ class SeaweedFs:
             time.sleep(0.05)
         clients.close()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and neither killed nor stopped."""
+        return self._process is not None
+
     def kill(self) -> None:
         """As when its machine dies."""
         assert self._process is not None
@@ -80,14 +84,9 @@ class SeaweedFs:
         self._process = None
 
     def stop(self) -> None:
-        """End it, if it runs."""
+        """End it, if it runs; nobody needs what it has any more."""
         if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(STOP_S_MAX)
-            except subprocess.TimeoutExpired:
-                self.kill()
-            self._process = None
+            self.kill()
 
 
 def _answers(s3: Any) -> bool:

@@ -196,7 +196,8 @@ def metrics_page() -> str:
         labels = "; ".join(f"`{name}`: {values}" for name, values in family.labels.items())
         name = f"{family.name}_total" if family.kind == "counter" else family.name
         name = f"{family.name}_info" if family.kind == "info" else name
-        parts.append(f"| `{name}` | {family.kind} | {labels} | {family.meaning} |")
+        meaning = f"{family.meaning} Only {family.only}." if family.only else family.meaning
+        parts.append(f"| `{name}` | {family.kind} | {labels} | {meaning} |")
     parts.append(
         "\nBeside these are the process's own, as all programs with Prometheus' client have them:"
         " `process_cpu_seconds_total`, `process_resident_memory_bytes`, `process_open_fds`,"

@@ -12,13 +12,15 @@ from playwright.sync_api import (
     ConsoleMessage,
     Page,
     Request,
+    expect,
     sync_playwright,
 )
 from tests.live_server import LiveServer, start_server
 from tests.needed import find_chromium
 
 SCREENSHOTS = Path("build/screenshots")
-WAIT_MS = 15_000
+WAIT_MS = 15_000  # several browsers at once on two busy cores
+expect.set_options(timeout=WAIT_MS)
 
 OpenBrowser = Callable[..., Page]
 

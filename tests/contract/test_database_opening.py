@@ -90,11 +90,8 @@ def test_a_bug_is_not_taken_for_a_database_that_refuses(
 ) -> None:
     from thingtank.web.database.trouble import told
 
-    with (
-        databases.at(server.url(name)) as database,
-        pytest.raises(TypeError, match="a bug"),
-        told(database),
-    ):
+    bug = pytest.raises(TypeError, match="a bug")
+    with databases.at(server.url(name)) as database, bug, told(database):
         raise TypeError("a bug of ours")
 
 

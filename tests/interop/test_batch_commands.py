@@ -1,9 +1,16 @@
 """`thingtank batch` as people use it."""
 
+import datetime
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.interop.test_command_line import answer as served
+from tests.interop.test_trigger_commands import first, free_port, web_server
+from tests.live_server import start_server
 from tests.prepared_commands import run_prepared
 
 COUNT = ["batch", "run", "--job", "sequence-count"]
@@ -49,16 +56,11 @@ def test_the_archive_is_input_by_feed_channel_and_time(tmp_path: Path) -> None:
     ran = run_prepared(*words, stdin=f"feed_id,channel,at,value\n{rows}")
     assert ran.returncode == 0, ran.stderr
     hour = "archive:feed/1/state?start=2026-11-27T10:00:00Z&end=2026-11-27T11:00:00Z"
-    words = [*COUNT, "--input", hour, "--output", str(tmp_path / "count"), *data]
-    assert answer(*words)["top"] == [["123", 2]]
-    words = ["batch", "run", "--mapper", "cat", "--reducer", "cat", "--input", "archive:"]
-    answer(*words, "--output", str(tmp_path / "all"), *data)
-    assert sorted((tmp_path / "all" / "part-00000").read_text().splitlines()) == [
-        "1\tother\t2026-11-27T10:10:00.000000Z\t123",
-        "1\tstate\t2026-11-27T09:59:00.000000Z\t123",
+    words = ["batch", "run", "--mapper", "cat", "--reducer", "cat", "--input", hour]
+    answer(*words, "--output", str(tmp_path / "out"), *data)
+    assert (tmp_path / "out" / "part-00000").read_text().splitlines() == [
         "1\tstate\t2026-11-27T10:00:00.000000Z\tx 123",
         "1\tstate\t2026-11-27T10:30:00.000000Z\ta\\tb\\\\\\n123",
-        "1\tstate\t2026-11-27T11:00:00.000000Z\t123",
     ]
 
 
@@ -87,7 +89,7 @@ REFUSALS = [
     (
         ["--job", "sequence-count", "--on", "emr", "--input", "log.txt"],
         1,
-        "needs s3://bucket/prefix/",
+        "reads and writes in S3, and",
     ),
     (["--mapper", "cat", "--input", "log.txt"], 2, "name --mapper and --reducer, or a --job"),
     (["--job", "words", "--input", "log.txt"], 2, "there is: sequence-count"),
@@ -119,3 +121,46 @@ def test_what_cannot_be_is_said_and_leaves_nothing(
         ran.stderr
     )
     assert {path.name for path in log.parent.iterdir()} == {"log.txt"}
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+
+
+def ran(folder: Path) -> list[dict[str, Any]]:
+    rows = served(folder, "batch", "schedule", "list")["schedules"]
+    return [row for row in rows if row["last_at"]]
+
+
+def test_a_schedule_counts_alerts_and_is_seen_in_a_feed(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    data = tmp_path / "data"
+    (data / "thingtank.toml").write_text("[webhooks]\nallow_private = true\n")
+    run_prepared("device", "create", "Machine", "--data", str(data))
+    yesterday = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    at = yesterday.strftime("%Y-%m-%dT12:00:00Z")
+    run_prepared("feed", "write", "1", "state=x 123", "--at", at, "--data", str(data))
+    port = free_port()
+    span = "archive:feed/1/state?start={start}&end={end}"
+    job = ["--job", "sequence-count", "--input", span, "--output", str(tmp_path / "counts")]
+    alert = ["--feed", "1", "--above", "0", "--url", f"http://127.0.0.1:{port}/alert"]
+    with web_server(port) as posted, start_server(data):
+        made = served(data, "batch", "schedule", "add", "daily", "--every", "1d", *job, *alert)
+        assert (made["last_at"], made["feed_id"]) == (None, 1)
+        served(data, "batch", "schedule", "run", "daily")
+        row = first(lambda: ran(data))
+        assert row["name"] == "daily"
+        assert (row["problem"], row["count"]) == ("", 1)
+        assert Path(row["last_output"], "part-00000").read_text() == "123\t1\n"
+        wait_for(lambda: posted == ["/alert"])
+        served(data, "batch", "schedule", "remove", "daily")
+        assert served(data, "trigger", "list")["total_count"] == 0
+
+
+def test_options_of_a_job_are_looked_at_when_it_is_scheduled() -> None:
+    words = ["--job", "sequence-count", "--input", "log.txt", "--output", "out", "--env", "SEQ"]
+    done = run_prepared("batch", "schedule", "add", "one", *words)
+    assert (done.returncode, "--env takes NAME=VALUE" in done.stderr) == (2, True)

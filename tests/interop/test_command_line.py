@@ -21,19 +21,16 @@ import requests
 from tests.live_server import LiveServer, furnish, start_server
 from tests.prepared_commands import run_prepared
 
-from thingtank.server.control_path import NAME as SOCKET_NAME
-
 PASSWORD = "correct horse battery"
 
 
 def thingtank(folder: Path, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """A command; imports are spared to those that have no server beside them."""
-    if not (folder / SOCKET_NAME).exists():
-        return run_prepared(*words, "--data", str(folder), stdin=stdin)
-    return program(folder, *words, stdin=stdin)
+    """A command, which is spared its imports."""
+    return run_prepared(*words, "--data", str(folder), stdin=stdin)
 
 
 def program(folder: Path, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """A command as people start it."""
     command = [sys.executable, "-m", "thingtank.cli.main", *words, "--data", str(folder)]
     return subprocess.run(
         command, input=stdin, capture_output=True, text=True, timeout=60, check=False

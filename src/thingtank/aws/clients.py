@@ -9,7 +9,7 @@ import asyncio
 import ipaddress
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
@@ -50,22 +50,30 @@ class AwsClients:
         self._attempts_max = attempts_max
         self._read_s_max = read_s_max
         self._lock = threading.Lock()
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, bool], Any] = {}
         self._threads: ThreadPoolExecutor | None = None
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, *, is_checked: bool = True) -> Any:
         """The client of a service, by boto3's name for it: `s3`, `sqs`, `dynamodb`, ….
+
+        Args:
+            is_checked: whether it checks all arguments before a call. That is a third of what a
+                large batch costs; who makes batches by code that is tested does without.
 
         Raises:
             AwsMissing: boto3 is not installed.
             botocore.exceptions.BotoCoreError: no region, no such profile.
         """
         with self._lock:
-            if service not in self._clients:
-                self._clients[service] = _made(
-                    service, self.settings, self._attempts_max, self._read_s_max
-                )
-            return self._clients[service]
+            key = service, is_checked
+            if key not in self._clients:
+                more = {
+                    "retries": {"mode": "standard", "max_attempts": self._attempts_max},
+                    "read_timeout": self._read_s_max,
+                    "parameter_validation": is_checked,
+                }
+                self._clients[key] = _made(service, self.settings, more)
+            return self._clients[key]
 
     async def call(self, function: Callable[..., Any], /, **arguments: Any) -> Any:
         """A client's method, called in a thread: `await clients.call(sqs.send_message, …)`."""
@@ -91,7 +99,7 @@ def is_stand_in(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _made(service: str, settings: AwsSettings, attempts_max: int, read_s_max: float) -> Any:
+def _made(service: str, settings: AwsSettings, more: Mapping[str, Any]) -> Any:
     try:
         import boto3.session
         from botocore.config import Config
@@ -107,12 +115,11 @@ def _made(service: str, settings: AwsSettings, attempts_max: int, read_s_max: fl
         profile_name=settings.profile or None, region_name=settings.region or None, **own
     )
     config = Config(
-        retries={"mode": "standard", "max_attempts": attempts_max},
         connect_timeout=CONNECT_S_MAX,
-        read_timeout=read_s_max,
         max_pool_connections=settings.connections_max,
         user_agent_extra=f"thingtank/{version('thingtank')}",
         s3={"addressing_style": "path"} if endpoint_url else {},
+        **more,
     )
     region = None if session.region_name or not endpoint_url else "us-east-1"
     return session.client(

@@ -9,6 +9,7 @@ from typing import Any
 from thingtank.aws.failures import classify, is_aws_failure
 
 UNFINISHED_DAYS = 7  # parts of uploads that nobody finished; they cost as much as objects
+INFREQUENT_DAYS_MIN = 30  # S3 moves nothing younger to STANDARD_IA
 NONCURRENT_DAYS = 30  # what was overwritten or deleted, in a bucket that keeps versions
 
 _NO_RULES = ("NoSuchLifecycleConfiguration", "NotImplemented", "404")

@@ -35,6 +35,8 @@ class QueueMessage(NamedTuple):
     @property
     def byte_count(self) -> int:
         """As SQS counts it."""
+        if self.body.isascii():
+            return len(self.body)
         return len(self.body.encode("utf-8", "surrogatepass"))
 
 

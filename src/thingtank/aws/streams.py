@@ -23,7 +23,8 @@ class StreamRecord(NamedTuple):
     @property
     def byte_count(self) -> int:
         """As Kinesis counts it."""
-        return len(self.key.encode()) + len(self.data)
+        key_bytes = len(self.key) if self.key.isascii() else len(self.key.encode())
+        return key_bytes + len(self.data)
 
 
 def fault_of(record: StreamRecord) -> str | None:

@@ -2,6 +2,7 @@
 
 import glob
 import gzip
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -12,7 +13,7 @@ from thingtank.batch.job import BatchFailed
 
 SPLIT_BYTES_MIN = 4 << 20
 SPLIT_BYTES_MAX = 128 << 20
-SPLITS_PER_WORKER = 4  # so that none waits long for the last one
+SPLITS_PER_WORKER = 2  # so that none waits long for the last one; each starts programs
 FILES_MAX = 100_000
 _BLOCK_BYTES = 1 << 20
 
@@ -70,9 +71,13 @@ def splits_of(files: Sequence[Path], workers: int) -> list[Split]:
         BatchFailed: one cannot be read.
     """
     try:
-        sizes = [file.stat().st_size for file in files]
+        found = [file.stat() for file in files]
     except OSError as error:
         raise BatchFailed(f"{error.filename} cannot be read: {error.strerror}") from None
+    for file, status in zip(files, found, strict=True):
+        if not stat.S_ISREG(status.st_mode):
+            raise BatchFailed(f"{file} is no file: a job reads files, so write it to one first")
+    sizes = [status.st_size for status in found]
     wanted = sum(sizes) // (workers * SPLITS_PER_WORKER)
     split_bytes = min(max(wanted, SPLIT_BYTES_MIN), SPLIT_BYTES_MAX)
     return [

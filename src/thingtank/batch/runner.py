@@ -82,16 +82,18 @@ def _map_tasks(job: Job, splits: Sequence[Split], place: Workspace) -> list[MapT
 def _is_shipped(job: Job) -> bool:
     """Whether its programs are the sequence count's, which need not be run line by line."""
     shipped = SHIPPED["sequence-count"]
-    programs = [(sys.executable, str(path)) for path in (shipped.mapper, shipped.combiner)]
+    paths = (shipped.mapper, shipped.combiner, shipped.reducer)
+    programs = [(sys.executable, str(path)) for path in paths]
     return (
         not job.is_plain
-        and [tuple(job.mapper), tuple(job.combiner)] == programs
+        and [tuple(each) for each in (job.mapper, job.combiner, job.reducer)] == programs
         and may_map({**os.environ, **job.environment})
     )
 
 
 def _reduce_tasks(job: Job, runs: Sequence[Run], place: Workspace) -> list[ReduceTask]:
     environment = {**job.environment, "mapreduce_job_reduces": str(job.reducers)}
+    is_shipped = _is_shipped(job)
     return [
         ReduceTask(
             number,
@@ -101,6 +103,7 @@ def _reduce_tasks(job: Job, runs: Sequence[Run], place: Workspace) -> list[Reduc
             str(place.runs),
             str(place.output / f"part-{number:05}"),
             job.memory_bytes // job.workers // 2,
+            is_shipped,
         )
         for number in range(job.reducers)
     ]

@@ -1,9 +1,11 @@
-"""The shipped sequence count as functions of this process: what its mapper and combiner write.
+"""The shipped sequence count as functions of this process: what its programs write.
 
 The lines that a sequence occurs in are found block by block, and not looked at one by one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+
+from thingtank.batch.programs.sequence_reducer import sums
 
 SEQ_DEFAULT = "123"
 
@@ -27,6 +29,12 @@ def mapped(blocks: Iterable[bytes], environment: Mapping[str, str]) -> Iterator[
     count = sum(_count(block, seq) for block in blocks)
     if count:
         yield b"%s\t%d\n" % (seq, count)
+
+
+def reduced(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """What the reducer writes for sorted lines that `mapped` gave."""
+    lines = (line for block in blocks for line in block[:-1].split(b"\n"))
+    return (b"%s\t%d\n" % pair for pair in sums(lines))
 
 
 def _count(block: bytes, seq: bytes) -> int:

@@ -51,12 +51,12 @@ class Shuffle:
         self._partitions = partitions
         self._memory_bytes = memory_bytes
         self._combine = combine
-        self._may_sort = has_system_sort() and partitions <= PARTITIONS_MAX
+        self._can_sort = has_system_sort() and partitions <= PARTITIONS_MAX
+        self._has_looked = False
         self._sort: SystemSort | None = None
         self._counts: Counter[bytes] = Counter()
         self._counted_lines = 0
         self._held_bytes = 0
-        self._has_low_bytes = False
         self._runs: list[Run] = []
         self.line_count = 0
         self.spill_count = 0
@@ -65,13 +65,13 @@ class Shuffle:
         """Take whole lines; the last one ends with a line end as well."""
         if not block:
             return
-        is_low = has_low_bytes(block)
-        if self._sort is not None and not is_low:
+        if self._sort is not None and not has_low_bytes(block):
             self.line_count += self._sort.add(block)
             return
         self._count(block)
-        self._has_low_bytes = self._has_low_bytes or is_low
-        if self._held_bytes > self._memory_bytes or self._is_better_sorted():
+        if self._looks_again():
+            self._begin_sort()
+        if self._is_full:
             self._spill()
 
     def _count(self, block: bytes) -> None:
@@ -85,16 +85,22 @@ class Shuffle:
         self._held_bytes += new * LINE_OVERHEAD_BYTES
         self._held_bytes += sum(map(len, islice(reversed(self._counts), new)))
 
-    def _is_better_sorted(self) -> bool:
-        """Whether the next lines go to `sort`; decides once, and begins with it."""
-        if not self._may_sort or self._counted_lines < LOOK_LINES:
-            return False
-        self._may_sort = False
-        if len(self._counts) < self._counted_lines // 2:
-            return False
-        path = self._stem.with_name(f"{self._stem.name}-sorted")
-        self._sort = SystemSort(path, self._partitions, self._memory_bytes)
-        return True
+    def _looks_again(self) -> bool:
+        """Whether it is time to judge: once early, and whenever memory is full."""
+        is_early = not self._has_looked and self._counted_lines >= LOOK_LINES
+        return is_early or self._is_full
+
+    @property
+    def _is_full(self) -> bool:
+        return self._held_bytes > self._memory_bytes
+
+    def _begin_sort(self) -> None:
+        """Give the next lines to `sort`, if most of those that are held differ."""
+        self._has_looked = True
+        if self._can_sort and self._sort is None and 2 * len(self._counts) > self._counted_lines:
+            path = self._stem.with_name(f"{self._stem.name}-sorted")
+            self._sort = SystemSort(path, self._partitions, self._memory_bytes)
+            self._spill()
 
     def finish(self) -> list[Run]:
         """Write the rest; returns all runs."""
@@ -112,8 +118,8 @@ class Shuffle:
             self._sort.close()
 
     def _spill(self) -> None:
-        counts, is_low = self._counts, self._has_low_bytes
-        self._counts, self._held_bytes, self._has_low_bytes = Counter(), 0, False
+        counts, is_low = self._counts, any(map(has_low_bytes, self._counts))
+        self._counts, self._counted_lines, self._held_bytes = Counter(), 0, 0
         self.spill_count += 1
         if self._combine is not None:
             self._runs += self._combined(sorted_blocks(counts, is_low))

@@ -267,15 +267,12 @@ def _package(
 @contextmanager
 def _explained(what: str) -> Iterator[None]:
     """Have a person told why, in a sentence."""
-    from thingtank.cloud.object_writer import ObjectDiffers
     from thingtank.server.backup.package import DamagedBackup
     from thingtank.server.backup.parts import CannotBackUp
     from thingtank.server.backup.restoring import CannotRestore
 
     try:
         yield
-    except ObjectDiffers as error:
-        _refuse(str(error))
     except DamagedBackup as error:
         _refuse(f"{what} is no good: {error}")
     except (CannotBackUp, CannotRestore) as error:

@@ -24,8 +24,10 @@ from thingtank.cli.mqtt import mqtt
 from thingtank.cli.options import config_option, data_option, json_option, set_option
 from thingtank.cli.process import importing, run_and_leave
 from thingtank.cli.products import product
+from thingtank.cli.queue import queue
 from thingtank.cli.simulate import simulate
 from thingtank.cli.skynet import skynet
+from thingtank.cli.table import table
 from thingtank.cli.triggers import trigger
 from thingtank.cli.users import user
 from thingtank.cli.wamp import wamp
@@ -129,7 +131,7 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
 
 for command in (
     device, product, feed, trigger, delivery, key, user, archive, database, wamp, mqtt, skynet,
-    simulate, backup, restore, doctor, batch, cloud,
+    queue, table, simulate, backup, restore, doctor, batch, cloud,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -192,7 +192,7 @@ async def _open(folder: Path, stack: AsyncExitStack) -> "Context":
     from thingtank.server.operations.context import Context  # imports models: not before
 
     copy_files = partial(copy_folder, folder, opened)
-    return Context(opened.tank, opened.directory, opened.archive, copy_files)
+    return Context(opened.tank, opened.directory, opened.archive, copy_files, opened.schedules)
 
 
 def explain(folder: Path, error: BaseException) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from thingtank.aws.failures import Failure, classify, is_aws_failure
 from thingtank.aws.lifecycle import set_rule, tidying_rule
+from thingtank.cloud.errors import NotDone
 
 Say = Callable[[str], None]  # told what was done, or could not be, in a sentence
 
@@ -13,7 +14,7 @@ _NOT_HERE = ("NotImplemented", "MethodNotAllowed", "UnsupportedOperation", "501"
 _WAITS = {"Delay": 1, "MaxAttempts": 30}
 
 
-class BucketRefused(Exception):
+class BucketRefused(NotDone):
     """The bucket cannot be used. The message says why and what to do."""
 
 

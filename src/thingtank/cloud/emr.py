@@ -2,18 +2,21 @@
 
 The same mapper and reducer as on this machine; what they read and write is in S3.
 
-Source: Amazon EMR, "Submit a streaming step"; Hadoop streaming.
+Source: AWS, EMR, "Submit a streaming step"; Hadoop streaming.
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
+from thingtank.aws.addresses import S3Address
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import FailureKind, classify, is_aws_failure
-from thingtank.cloud.job_files import JobFailed, Programs, S3Place
+from thingtank.cloud.job_files import JobFailed, Programs, beside
+from thingtank.cloud.patience import patiently
 
 RELEASE = "emr-7.14.0"
 INSTANCE_TYPE = "m5.xlarge"
@@ -22,6 +25,7 @@ SERVICE_ROLE = "EMR_DefaultRole"
 INSTANCE_PROFILE = "EMR_EC2_DefaultRole"
 IDLE_S_MAX = 3600  # after which AWS itself ends a cluster that nobody has ended
 WAIT_S_MAX = 6 * 3600.0
+STEP_LOOKS_MAX = 30
 MAKE_ROLES = "make them once with: aws emr create-default-roles"
 
 STEP_FAILED = frozenset({"FAILED", "CANCELLED", "INTERRUPTED"})
@@ -58,9 +62,9 @@ class StreamingJob(msgspec.Struct, frozen=True):
 
     name: str
     programs: Programs
-    inputs: Sequence[S3Place]
-    output: S3Place
-    logs: S3Place | None = None
+    inputs: Sequence[S3Address]
+    output: S3Address
+    logs: S3Address | None = None
     environment: Mapping[str, str] = {}
     reducers: int = 1
 
@@ -87,9 +91,9 @@ class State(msgspec.Struct, frozen=True):
 
 def step_of(job: StreamingJob, is_own: bool) -> dict[str, Any]:
     """The step as EMR wants it. Generic options come first: Hadoop wants that."""
-    programs, code = job.programs, job.output.beside("programs")
+    programs, code = job.programs, beside(job.output, "programs")
     arguments = ["hadoop-streaming", "-D", f"mapreduce.job.reduces={job.reducers}"]
-    files = [str(code.below(path.name)) for path in programs.files]
+    files = [str(code.of(path.name)) for path in programs.files]
     if files:
         arguments += ["-files", ",".join(files)]
     arguments += ["-mapper", programs.mapper_words, "-reducer", programs.reducer_words]
@@ -137,7 +141,12 @@ def _require(what: str, ask: Callable[..., Any], **named: str) -> None:
         raise JobFailed(f"{what} is missing; {MAKE_ROLES}") from None
 
 
-def start(clients: AwsClients, job: StreamingJob, cluster: Cluster) -> Started:
+def start(
+    clients: AwsClients,
+    job: StreamingJob,
+    cluster: Cluster,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Started:
     """Give the step to the cluster, which is made where none is named."""
     emr = clients.client("emr")
     if cluster.cluster_id:
@@ -146,8 +155,20 @@ def start(clients: AwsClients, job: StreamingJob, cluster: Cluster) -> Started:
         return Started(cluster.cluster_id, made["StepIds"][0], False)
     made = emr.run_job_flow(**cluster_of(job, cluster))
     cluster_id = made["JobFlowId"]
-    [step] = emr.list_steps(ClusterId=cluster_id)["Steps"]
-    return Started(cluster_id, step["Id"], True)
+    try:
+        return Started(cluster_id, _only_step(emr, cluster_id, sleep), True)
+    except BaseException:
+        terminate(clients, cluster_id)
+        raise
+
+
+def _only_step(emr: Any, cluster_id: str, sleep: Callable[[float], object]) -> str:
+    """The step that a cluster was made with; it may take a moment to be listed."""
+    for _ in range(STEP_LOOKS_MAX):
+        for step in emr.list_steps(ClusterId=cluster_id)["Steps"]:
+            return str(step["Id"])
+        sleep(1)
+    raise JobFailed(f"cluster {cluster_id} has no step; it is being ended")
 
 
 def cluster_of(job: StreamingJob, cluster: Cluster) -> dict[str, Any]:
@@ -195,9 +216,7 @@ def wait(
     deadline_s = time.monotonic() + wait_s_max
     seen: State | None = None
     while True:
-        ids = {"ClusterId": started.cluster_id}
-        step = emr.describe_step(**ids, StepId=started.step_id)["Step"]["Status"]
-        cluster = emr.describe_cluster(**ids)["Cluster"]
+        step, cluster = patiently(partial(_look, emr, started), delay_s, sleep)
         now = _state(step, cluster["Status"])
         if now != seen:
             seen = now
@@ -212,6 +231,13 @@ def wait(
                 f" {wait_s_max / 3600:g} h; it still runs, and costs"
             )
         sleep(delay_s)
+
+
+def _look(emr: Any, started: Started) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The step's status, and the cluster."""
+    ids = {"ClusterId": started.cluster_id}
+    step = emr.describe_step(**ids, StepId=started.step_id)["Step"]["Status"]
+    return step, emr.describe_cluster(**ids)["Cluster"]
 
 
 def _state(step: Mapping[str, Any], cluster: Mapping[str, Any]) -> State:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from thingtank.aws.clients import AwsClients, is_stand_in
+from thingtank.aws.failures import classify, is_aws_failure
 from thingtank.batch.results import top_counts
 from thingtank.cloud import emr, emr_serverless
 from thingtank.cloud.job_files import (
@@ -89,7 +90,12 @@ def _ended_if_broken_off(end: Callable[[], None], tell: Tell) -> Iterator[None]:
         raise
     except BaseException:
         tell("broken off; ending it on AWS as well")
-        end()
+        try:
+            end()
+        except Exception as error:
+            if not is_aws_failure(error):
+                raise
+            tell(f"it cannot be ended, may still run, and costs: {classify(error)}")
         raise
 
 

@@ -3,7 +3,7 @@
 An application is what jobs run in; it costs nothing while none does, and stops by itself. Nothing
 of it was seen on AWS itself.
 
-Source: EMR Serverless API reference, StartJobRun, GetJobRun.
+Source: AWS, EMR Serverless API, StartJobRun, GetJobRun.
 """
 
 import time
@@ -12,10 +12,12 @@ from typing import Any
 
 import msgspec
 
+from thingtank.aws.addresses import S3Address
 from thingtank.aws.clients import AwsClients
 from thingtank.batch.shipped import FOLDER
 from thingtank.cloud.emr import RELEASE, WAIT_S_MAX, State, StreamingJob
-from thingtank.cloud.job_files import JobFailed, S3Place, upload
+from thingtank.cloud.job_files import JobFailed, beside, upload
+from thingtank.cloud.patience import patiently
 
 WRAPPER = FOLDER / "spark_streaming.py"
 IDLE_MINUTES = 5
@@ -57,8 +59,8 @@ def start(
         JobFailed: the application that was named cannot be used.
     """
     serverless = clients.client("emr-serverless")
-    code = job.output.beside("programs")
-    upload(clients, WRAPPER.read_bytes(), code.below(WRAPPER.name))
+    code = beside(job.output, "programs")
+    upload(clients, WRAPPER.read_bytes(), code.of(WRAPPER.name))
     application_id = application.application_id
     if not application_id:
         made = serverless.create_application(
@@ -87,7 +89,7 @@ def start(
 
 def driver_of(job: StreamingJob) -> dict[str, Any]:
     """What Spark is to run."""
-    programs, code = job.programs, job.output.beside("programs")
+    programs, code = job.programs, beside(job.output, "programs")
     arguments = ["--output", str(job.output), "--reducers", str(job.reducers)]
     for word, program in (
         ("--mapper", programs.mapper_words),
@@ -96,20 +98,20 @@ def driver_of(job: StreamingJob) -> dict[str, Any]:
     ):
         arguments += [word, program] if program else []
     for path in programs.files:
-        arguments += ["--file", str(code.below(path.name))]
+        arguments += ["--file", str(code.of(path.name))]
     for name, value in job.environment.items():
         arguments += ["--env", f"{name}={value}"]
     for place in job.inputs:
         arguments += ["--input", str(place)]
     return {
         "sparkSubmit": {
-            "entryPoint": str(code.below(WRAPPER.name)),
+            "entryPoint": str(code.of(WRAPPER.name)),
             "entryPointArguments": arguments,
         }
     }
 
 
-def _monitoring(logs: S3Place | None) -> dict[str, Any]:
+def _monitoring(logs: S3Address | None) -> dict[str, Any]:
     if logs is None:
         return {}
     to = {"s3MonitoringConfiguration": {"logUri": str(logs)}}
@@ -132,7 +134,7 @@ def _await_application(
 def wait(
     clients: AwsClients,
     started: StartedRun,
-    logs: S3Place | None,
+    logs: S3Address | None,
     delay_s: float,
     wait_s_max: float = WAIT_S_MAX,
     sleep: Callable[[float], object] = time.sleep,
@@ -145,10 +147,13 @@ def wait(
     serverless = clients.client("emr-serverless")
     deadline_s = time.monotonic() + wait_s_max
     seen = ""
+
+    def look() -> Any:
+        ids = {"applicationId": started.application_id, "jobRunId": started.run_id}
+        return serverless.get_job_run(**ids)["jobRun"]
+
     while True:
-        run = serverless.get_job_run(applicationId=started.application_id, jobRunId=started.run_id)[
-            "jobRun"
-        ]
+        run = patiently(look, delay_s, sleep)
         state = run["state"]
         if state != seen:
             seen = state
@@ -162,14 +167,14 @@ def wait(
         sleep(delay_s)
 
 
-def _why(started: StartedRun, run: Any, logs: S3Place | None) -> str:
+def _why(started: StartedRun, run: Any, logs: S3Address | None) -> str:
     lines = [f"run {started.run_id} of application {started.application_id} is {run['state']}"]
     if run.get("stateDetails"):
         lines.append(run["stateDetails"])
     if logs is None:
         lines.append("its logs are not kept; --logs s3://… keeps them")
     else:
-        where = logs.below(
+        where = logs.of(
             f"applications/{started.application_id}/jobs/{started.run_id}/SPARK_DRIVER/stderr.gz"
         )
         lines.append(f"what its programs wrote to standard error: {where}")

@@ -6,45 +6,34 @@ from typing import Any
 
 import msgspec
 
+from thingtank.aws.addresses import BadAddress, S3Address, parse_address
 from thingtank.aws.clients import AwsClients
+from thingtank.cloud.errors import NotDone
 
 SUCCESS = "_SUCCESS"
 
 
-class JobFailed(Exception):
+class JobFailed(NotDone):
     """A job on AWS did not succeed; the message is for a person."""
 
 
-class S3Place(msgspec.Struct, frozen=True):
-    """A bucket and what the names of objects in it begin with."""
-
-    bucket: str
-    prefix: str
-
-    def __str__(self) -> str:
-        return f"s3://{self.bucket}/{self.prefix}"
-
-    def below(self, name: str) -> "S3Place":
-        """An object or folder in it."""
-        prefix = self.prefix.rstrip("/")
-        return S3Place(self.bucket, f"{prefix}/{name}" if prefix else name)
-
-    def beside(self, word: str) -> "S3Place":
-        """A folder next to it: `out/` → `out.programs/`."""
-        return S3Place(self.bucket, f"{self.prefix.rstrip('/')}.{word}/")
-
-
-def s3_place(text: str) -> S3Place:
+def job_address(text: str) -> S3Address:
     """Read `s3://bucket/prefix`; also `s3n://` and `s3a://`, as older programs write it.
 
     Raises:
         JobFailed: it is not one.
     """
     scheme, separator, rest = text.partition("://")
-    bucket, _, prefix = rest.partition("/")
-    if scheme not in ("s3", "s3n", "s3a") or not separator or not bucket:
-        raise JobFailed(f"{text!r} is no place in S3: a job on AWS needs s3://bucket/prefix/")
-    return S3Place(bucket, prefix)
+    as_today = f"s3{separator}{rest}" if scheme in ("s3n", "s3a") else text
+    try:
+        return parse_address(as_today)
+    except BadAddress as error:
+        raise JobFailed(f"a job on AWS reads and writes in S3, and {error}") from None
+
+
+def beside(address: S3Address, word: str) -> S3Address:
+    """A folder next to it: `out/` → `out.programs/`."""
+    return S3Address(address.bucket, f"{address.key.rstrip('/')}.{word}/")
 
 
 class Programs(msgspec.Struct, frozen=True):
@@ -89,7 +78,7 @@ def _words_of(program: str) -> str:
 
 
 def check_files(
-    clients: AwsClients, programs: Programs, inputs: Sequence[S3Place], output: S3Place
+    clients: AwsClients, programs: Programs, inputs: Sequence[S3Address], output: S3Address
 ) -> None:
     """See that a job has input and a place for its output, before anything is made.
 
@@ -99,46 +88,46 @@ def check_files(
     names = [path.name for path in programs.files]
     if len(set(names)) < len(names):
         raise JobFailed("two programs have the same file name: on a cluster they share a folder")
-    if not output.prefix.strip("/"):
+    if not output.key.strip("/"):
         raise JobFailed(f"{output} is a whole bucket: name a prefix in it for the output")
     for place in inputs:
         if next(_objects(clients, place), None) is None:
             raise JobFailed(f"there is no input at {place}")
-    folder = S3Place(output.bucket, output.prefix.rstrip("/") + "/")
+    folder = S3Address(output.bucket, output.key.rstrip("/") + "/")
     if next(_objects(clients, folder), None) is not None:
         raise JobFailed(f"{output} exists already: name another output")
 
 
-def upload_programs(clients: AwsClients, programs: Programs, output: S3Place) -> S3Place:
+def upload_programs(clients: AwsClients, programs: Programs, output: S3Address) -> S3Address:
     """Bring the programs' files to S3, beside the output; returns their folder."""
-    folder = output.beside("programs")
+    folder = beside(output, "programs")
     for path in programs.files:
-        upload(clients, path.read_bytes(), folder.below(path.name))
+        upload(clients, path.read_bytes(), folder.of(path.name))
     return folder
 
 
-def upload(clients: AwsClients, content: bytes, to: S3Place) -> None:
+def upload(clients: AwsClients, content: bytes, to: S3Address) -> None:
     """Write one object."""
-    clients.client("s3").put_object(Bucket=to.bucket, Key=to.prefix, Body=content)
+    clients.client("s3").put_object(Bucket=to.bucket, Key=to.key, Body=content)
 
 
-def delete_programs(clients: AwsClients, output: S3Place) -> None:
+def delete_programs(clients: AwsClients, output: S3Address) -> None:
     """Remove what `upload_programs` has brought there."""
     s3 = clients.client("s3")
-    for found in _objects(clients, output.beside("programs")):
+    for found in _objects(clients, beside(output, "programs")):
         s3.delete_object(Bucket=output.bucket, Key=found["Key"])
 
 
-def output_lines(clients: AwsClients, output: S3Place) -> Iterator[bytes]:
+def output_lines(clients: AwsClients, output: S3Address) -> Iterator[bytes]:
     """The lines of a job's output, part after part.
 
     Raises:
         JobFailed: there is no `_SUCCESS`, so it is not whole.
     """
     s3 = clients.client("s3")
-    folder = S3Place(output.bucket, output.prefix.rstrip("/") + "/")
+    folder = S3Address(output.bucket, output.key.rstrip("/") + "/")
     keys = [found["Key"] for found in _objects(clients, folder)]
-    if folder.below(SUCCESS).prefix not in keys:
+    if folder.of(SUCCESS).key not in keys:
         raise JobFailed(
             f"{output} has no {SUCCESS}: the job has ended, and its output is not whole"
         )
@@ -149,7 +138,7 @@ def output_lines(clients: AwsClients, output: S3Place) -> Iterator[bytes]:
                 yield from body.iter_lines()
 
 
-def _objects(clients: AwsClients, place: S3Place) -> Iterator[Mapping[str, Any]]:
+def _objects(clients: AwsClients, place: S3Address) -> Iterator[Mapping[str, Any]]:
     pages = clients.client("s3").get_paginator("list_objects_v2")
-    for page in pages.paginate(Bucket=place.bucket, Prefix=place.prefix):
+    for page in pages.paginate(Bucket=place.bucket, Prefix=place.key):
         yield from page.get("Contents", ())

@@ -3,17 +3,26 @@
 from collections.abc import Callable
 from types import TracebackType
 
-from thingtank.aws.failures import classify, is_aws_failure
+from thingtank.aws.failures import FailureKind, classify, is_aws_failure
 from thingtank.cloud.progress import Progress
 
 TakeBack = Callable[[], object]
+_UNDECIDED = (FailureKind.UNREACHABLE, FailureKind.UNKNOWN)
 
 
 class Making:
-    """What is made from `with Making(told) as making` on goes again where a later part fails."""
+    """What is made from `with Making(…) as making` on goes again where a later part fails.
 
-    def __init__(self, told: Progress) -> None:
+    Not so where it is not known whether that part was made, as after a lost connection or Ctrl-C:
+    it may need what was made before.
+
+    Args:
+        if_unknown: what a person is to do then.
+    """
+
+    def __init__(self, told: Progress, if_unknown: str) -> None:
         self.told = told
+        self._if_unknown = if_unknown
         self._made: list[tuple[str, TakeBack]] = []
 
     def __enter__(self) -> "Making":
@@ -25,7 +34,11 @@ class Making:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is not None:
+        if error is None:
+            return
+        if is_undecided(error):
+            self.told.did(f"It is not known how far it came: {self._if_unknown}")
+        else:
             for what, take_back in reversed(self._made):
                 self._take_back(what, take_back)
 
@@ -33,10 +46,6 @@ class Making:
         """Something is made: say so, and how it goes again."""
         self._made.append((what, take_back))
         self.told.did(f"Made {what}")
-
-    def keep(self) -> None:
-        """Leave what is made so far, whatever becomes of the rest."""
-        self._made.clear()
 
     def _take_back(self, what: str, take_back: TakeBack) -> None:
         try:
@@ -47,3 +56,10 @@ class Making:
             self.told.did(f"Left for you to delete, {what}: {classify(error)}")
         else:
             self.told.did(f"Took back {what}")
+
+
+def is_undecided(error: BaseException) -> bool:
+    """Whether a call that ended so may have done its work all the same."""
+    if not isinstance(error, Exception):
+        return True  # Ctrl-C
+    return is_aws_failure(error) and classify(error).kind in _UNDECIDED

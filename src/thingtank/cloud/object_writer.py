@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from thingtank.aws.addresses import S3Address
+from thingtank.cloud.errors import NotDone
 from thingtank.cloud.part_uploads import PartUpload
 
 PART_BYTES = 8 * 2**20
@@ -14,7 +15,7 @@ GROWS_EVERY = (
 )
 
 
-class ObjectDiffers(Exception):
+class ObjectDiffers(NotDone):
     """What is there is not what was written. The message says so."""
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from thingtank.aws.addresses import S3Address
 from thingtank.aws.failures import FailureKind, classify, is_aws_failure
+from thingtank.cloud.errors import NotDone
 from thingtank.cloud.part_uploads import Part, PartUpload
 from thingtank.cloud.upload_notes import Note, Notes
 
@@ -24,7 +25,7 @@ PART_COUNT_MAX = 10_000
 Progress = Callable[[int], None]  # told of bytes that have arrived
 
 
-class UploadRefused(Exception):
+class UploadRefused(NotDone):
     """A file did not arrive as it is. The message says why."""
 
 
@@ -159,8 +160,8 @@ def _arrived(s3: Any, source: BinaryIO, address: S3Address, note: Note) -> dict[
             for each in page.get("Parts", ()):
                 number = each["PartNumber"]
                 source.seek((number - 1) * note.part_bytes)
-                part = Part.of(source.read(note.part_bytes), each["ETag"])
-                if part.size_bytes and part.is_as(each):
+                part = Part.arrived(source.read(note.part_bytes), each)
+                if part is not None:
                     found[number] = part
     except Exception as error:
         if not is_aws_failure(error) or classify(error).kind is not FailureKind.MISSING:

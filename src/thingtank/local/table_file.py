@@ -104,6 +104,13 @@ class TableFile:
         found = self._items(table, where, (hash_key, start, end), now_s, limit)
         return list(found)
 
+    def counts(self) -> list[tuple[str, int]]:
+        """Tables with how many items they have; reads all keys."""
+        found = self._connection.execute(
+            "SELECT table_name, count(*) FROM item GROUP BY table_name ORDER BY table_name"
+        )
+        return found.fetchall()
+
     def expire(self, table: str, now_s: float) -> int:
         """Delete items whose time is over, the oldest first, at most EXPIRE_MAX; how many."""
         with writing(self._connection):

@@ -15,6 +15,7 @@ from thingtank.doors.xively.http import XivelyHttp
 from thingtank.net.adoption import Adopt
 from thingtank.net.direct_http import DirectRoute
 from thingtank.server.app import XIVELY_PATHS, WebApp
+from thingtank.server.batch.scheduler import Scheduler
 from thingtank.server.cannot_start import CannotStart, why_not_listening
 from thingtank.server.config import Config
 from thingtank.server.control import ControlSocket
@@ -173,11 +174,17 @@ async def _open_control(
     copy_files = partial(copy_folder, folder, opened)
     checks = monitor.readiness.results
     context = Context(
-        opened.tank, opened.directory, opened.archive, copy_files, url, own_url, sockets, checks
-    )
+        opened.tank, opened.directory, opened.archive, copy_files, opened.schedules,
+        url, own_url, sockets, checks,
+    )  # fmt: skip
     control = ControlSocket(folder, partial(run_operation, context))
     await control.start()
     stack.push_async_callback(control.stop)
+    scheduler = Scheduler(
+        opened.tank, opened.schedules, folder
+    )  # its jobs ask by the control socket
+    scheduler.start()
+    stack.push_async_callback(scheduler.stop)
 
 
 class _WebDoor(NamedTuple):

@@ -17,6 +17,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from thingtank.aws.addresses import BadAddress, parse_address
+from thingtank.aws.lifecycle import INFREQUENT_DAYS_MIN
 from thingtank.aws.settings import AwsSettings
 from thingtank.doors.mqtt.settings import MqttSettings
 from thingtank.doors.skynet.settings import SkynetSettings
@@ -384,6 +385,8 @@ def _problem_of(key: str, value: object) -> str:
     if key in ("port", "sockjs_port", "tls_port"):
         is_port = value == "off" or (isinstance(value, int) and 0 <= value <= 65_535)
         return "" if is_port else f"must be a port within 0 and 65535, or off, not {value}"
+    if key == "cold_infrequent_days" and 0 < cast("int", value) < INFREQUENT_DAYS_MIN:
+        return f"must be 0, or {INFREQUENT_DAYS_MIN} and more, which S3 asks for"
     if key == "cold" and value:
         return _problem_of_address(cast("str", value))
     if key == "retry_s":

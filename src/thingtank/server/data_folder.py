@@ -15,6 +15,7 @@ import structlog
 from thingtank.net.identity.password_store import PasswordStore
 from thingtank.net.origins import is_loopback
 from thingtank.server.backup.parts import clear_leftovers, is_unfinished
+from thingtank.server.batch.schedules import Schedules
 from thingtank.server.cannot_start import CannotStart, why_not_made, why_unfinished
 from thingtank.server.config import Config
 from thingtank.server.database_watch import keep_renewing
@@ -66,6 +67,7 @@ class OpenFolder(msgspec.Struct, frozen=True):
     kept_messages: SqliteKeptMessages
     passwords: PasswordStore
     secret: bytes
+    schedules: Schedules
     files: list[CopiedFile]
 
 
@@ -122,8 +124,9 @@ async def open_folder(config: Config, folder: Path, stack: AsyncExitStack) -> Op
     stack.callback(passwords.close)
     files: list[CopiedFile] = [events, kept_messages]
     return OpenFolder(
-        tank, directory, lock, archive, outbox, events, kept_messages, passwords, secret, files
-    )
+        tank, directory, lock, archive, outbox, events, kept_messages, passwords, secret,
+        Schedules(folder), files,
+    )  # fmt: skip
 
 
 def is_open(config: Config) -> bool:

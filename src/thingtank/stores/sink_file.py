@@ -39,6 +39,11 @@ CREATE TABLE IF NOT EXISTS place (
     reached_us INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS paused (rule TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rule (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS waiting (
+    rule TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    item BLOB NOT NULL,
+    PRIMARY KEY (rule, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS dead_letter (
     letter_id INTEGER PRIMARY KEY AUTOINCREMENT,
     rule TEXT NOT NULL,
@@ -79,6 +84,14 @@ class NewLetter(NamedTuple):
     item: bytes
     reason: str
     at_us: int
+
+
+class WaitingItem(NamedTuple):
+    """What waits for a rule and is in no journal. `number` counts up for each rule."""
+
+    rule: str
+    number: int
+    item: bytes
 
 
 class StoredLetter(NamedTuple):
@@ -132,9 +145,32 @@ class SinkFile(RecoveringFile):
         return {rule: RulePlace(seq, reached_us) for rule, seq, reached_us in rows}
 
     def save_places(self, places: Mapping[str, RulePlace]) -> None:
-        """Write down places."""
+        """Write down places; what waited for a rule up to its place goes."""
         rows = [(rule, *place) for rule, place in places.items()]
-        self._write("INSERT OR REPLACE INTO place VALUES (?, ?, ?)", rows)
+        passed = [(rule, place.seq) for rule, place in places.items()]
+
+        def save(connection: sqlite3.Connection) -> None:
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:
+                connection.executemany("INSERT OR REPLACE INTO place VALUES (?, ?, ?)", rows)
+                connection.executemany("DELETE FROM waiting WHERE rule = ? AND number <= ?", passed)
+
+        self._trying(save)
+
+    def add_waiting(self, items: Sequence[WaitingItem]) -> None:
+        """Keep items until the places of their rules pass them."""
+        self._write("INSERT OR REPLACE INTO waiting VALUES (?, ?, ?)", items)
+
+    def waiting(self, rule: str, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """What waits for a rule behind a number, in order."""
+        query = "SELECT number, item FROM waiting WHERE rule = ? AND number > ? LIMIT ?"
+        return self._connected().execute(query, (rule, after, limit)).fetchall()
+
+    def last_waiting(self, rule: str) -> int:
+        """The number of what waits for a rule last; 0 if nothing does."""
+        query = "SELECT coalesce(max(number), 0) FROM waiting WHERE rule = ?"
+        (number,) = self._connected().execute(query, (rule,)).fetchone()
+        return int(number)
 
     def paused(self) -> set[str]:
         """The rules that are paused."""
@@ -160,7 +196,7 @@ class SinkFile(RecoveringFile):
             connection.execute("BEGIN IMMEDIATE")
             with connection:
                 connection.execute("DELETE FROM rule WHERE name = ?", (rule,))
-                for table in ("place", "paused", "dead_letter"):
+                for table in ("place", "paused", "waiting", "dead_letter"):
                     connection.execute(f"DELETE FROM {table} WHERE rule = ?", (rule,))  # noqa: S608
 
         self._trying(forget)

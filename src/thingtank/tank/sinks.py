@@ -110,6 +110,11 @@ class EngineFacts(msgspec.Struct, frozen=True):
 class SinkBoard(Protocol):
     """The rules of a running instance; for operators. Lives in the loop's thread."""
 
+    @property
+    def may_be_changed(self) -> bool:
+        """Whether rules can be made and deleted here; else in the settings file only."""
+        ...
+
     def statuses(self) -> Sequence[SinkStatus]:
         """All rules by name."""
         ...
@@ -137,7 +142,12 @@ class SinkBoard(Protocol):
         ...
 
     async def delete(self, name: str) -> None:
-        """End a rule that is not fixed, and drop its dead letters. Raise StorageFailed."""
+        """End a rule, and drop its dead letters.
+
+        Raises:
+            NotAllowed: it is fixed, or rules may not be changed.
+            StorageFailed: it goes on after the next start.
+        """
         ...
 
     async def pause(self, name: str, is_paused: bool) -> None:

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -134,18 +134,20 @@ async def test_a_bad_request_is_refused_in_xivelys_words(
 
 
 GZIPPED = [
-    ("broken gzip", b"\x1f\x8b nonsense", 400),
-    ("cut gzip", gzip.compress(b'{"title":"x"}' * 100)[:-20], 400),
-    ("a gzip bomb", gzip.compress(b" " * 200_000_000), 413),
+    ("broken gzip", lambda: b"\x1f\x8b nonsense", 400),
+    ("cut gzip", lambda: gzip.compress(b'{"title":"x"}' * 100)[:-20], 400),
+    ("a gzip bomb", lambda: gzip.compress(b" " * 200_000_000), 413),  # of half a second's work
 ]
 
 
 @pytest.mark.parametrize(
-    ("body", "status"), [row[1:] for row in GZIPPED], ids=[row[0] for row in GZIPPED]
+    ("make_body", "status"), [row[1:] for row in GZIPPED], ids=[row[0] for row in GZIPPED]
 )
-async def test_bad_gzip_is_refused(xively: Xively, body: bytes, status: int) -> None:
+async def test_bad_gzip_is_refused(
+    xively: Xively, make_body: Callable[[], bytes], status: int
+) -> None:
     headers = {"Content-Encoding": "gzip"}
-    reply = await xively.ask("PUT", xively.feed, content=body, headers=headers)
+    reply = await xively.ask("PUT", xively.feed, content=make_body(), headers=headers)
     assert reply.status_code == status
 
 

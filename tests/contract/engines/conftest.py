@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.aws_stand_ins import ministack, moto
+from tests.aws_stand_ins import ministack, models_read_once, moto
 
 from thingtank.aws.clients import AwsClients
 from thingtank.sinks.engine import EngineParts
 
-__all__ = ["ministack", "moto"]
+__all__ = ["ministack", "models_read_once", "moto"]
 
 PLACES = ("here", "moto", "ministack")
 

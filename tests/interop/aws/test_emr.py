@@ -16,7 +16,7 @@ from thingtank.batch.shipped import SHIPPED
 from thingtank.cloud import emr, emr_serverless
 from thingtank.cloud.emr import INSTANCE_PROFILE, SERVICE_ROLE, Cluster, StreamingJob
 from thingtank.cloud.emr_job import Where, run_job
-from thingtank.cloud.job_files import JobFailed, Programs, s3_place
+from thingtank.cloud.job_files import JobFailed, Programs, job_address
 
 COUNT = SHIPPED["sequence-count"]
 PROGRAMS = Programs(str(COUNT.mapper), str(COUNT.reducer))
@@ -59,7 +59,7 @@ def in_ministack(ministack: AwsSettings) -> Iterator[tuple[AwsClients, str]]:
 
 
 def job_in(bucket: str, name: str = "Sequence Count") -> StreamingJob:
-    data, out = s3_place(f"s3://{bucket}/data/"), s3_place(f"s3://{bucket}/out/")
+    data, out = job_address(f"s3://{bucket}/data/"), job_address(f"s3://{bucket}/out/")
     return StreamingJob(name, PROGRAMS, [data], out, environment={"SEQ": "123"})
 
 

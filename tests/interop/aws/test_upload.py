@@ -2,24 +2,23 @@
 
 import json
 import os
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from tests.aws_stand_ins import aws_environment, own_name
 from tests.interop.aws.buckets import Breaking, Recorded, remove_bucket
 
 from thingtank.aws.addresses import S3Address
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
+from thingtank.cli.main import main
 from thingtank.cloud.objects import PART_BYTES, UploadRefused, upload
 from thingtank.cloud.upload_notes import Notes
 
-COMMAND = [sys.executable, "-m", "thingtank.cli.main", "cloud", "upload"]
 LARGE_BYTES = 2 * PART_BYTES + 12_345
 
 
@@ -38,14 +37,10 @@ def bucket(s3: Any) -> Iterator[str]:
     remove_bucket(s3, name)
 
 
-def run(settings: AwsSettings, folder: Path, *words: str, **more: str) -> Any:
-    environment: Mapping[str, str] = {
-        **aws_environment(settings), "XDG_STATE_HOME": str(folder / "state"), **more,
-    }  # fmt: skip
-    return subprocess.run(
-        [*COMMAND, *words, "--data", str(folder)],
-        env=environment, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+def run(settings: AwsSettings, folder: Path, *words: str) -> Result:
+    environment = {**aws_environment(settings), "XDG_STATE_HOME": str(folder / "state")}
+    runner = CliRunner(env=environment)
+    return runner.invoke(main, ["cloud", "upload", *words, "--data", str(folder)])
 
 
 def large(folder: Path) -> Path:
@@ -68,7 +63,7 @@ def test_files_arrive_under_their_names_in_a_bucket_that_is_made_and_closed(
     ran = run(
         stand_in, tmp_path, str(small), str(big), f"s3://{bucket}/data", "--make-bucket", "--json"
     )
-    assert ran.returncode == 0, ran.stderr
+    assert ran.exit_code == 0, ran.stderr
     try:
         assert [each["bytes"] for each in json.loads(ran.stdout)] == [2, LARGE_BYTES]
         assert content(s3, bucket, "data/large.bin") == big.read_bytes()
@@ -133,7 +128,7 @@ def test_a_bucket_that_is_not_there_is_said_with_what_to_do(
     file = tmp_path / "file.txt"
     file.write_text("1")
     ran = run(stand_in, tmp_path, str(file), f"s3://{own_name('nobody')}/")
-    assert ran.returncode == 1
+    assert ran.exit_code == 1
     assert "NoSuchBucket" in ran.stderr
     assert "--make-bucket" in ran.stderr
 
@@ -152,5 +147,18 @@ def test_names_that_aws_refuses_are_wrong_use(to: str, why: str, tmp_path: Path)
     file.write_text("1")
     ran = run(AwsSettings(region="us-east-1", endpoint_url="http://127.0.0.1:9"), tmp_path,
               str(file), to)  # fmt: skip
-    assert ran.returncode == 2
+    assert ran.exit_code == 2
     assert why in ran.stderr
+
+
+def test_wrong_keys_are_said_with_where_to_look(seaweedfs: AwsSettings, tmp_path: Path) -> None:
+    """A stand-in takes any."""
+    file = tmp_path / "file.txt"
+    file.write_text("1")
+    runner = CliRunner(env={**aws_environment(seaweedfs), "AWS_ACCESS_KEY_ID": "wrong"})
+    ran = runner.invoke(
+        main, ["cloud", "upload", str(file), "s3://bucket/", "--data", str(tmp_path)]
+    )
+    assert ran.exit_code == 1
+    assert "InvalidAccessKeyId" in ran.stderr
+    assert "aws sts get-caller-identity" in ran.stderr

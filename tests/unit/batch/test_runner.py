@@ -1,6 +1,8 @@
 """Jobs on this machine, with programs as people write them."""
 
+import contextlib
 import gzip
+import os
 import subprocess
 import sys
 import time
@@ -44,6 +46,16 @@ def wait_for(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline_s
         time.sleep(0.02)
+
+
+def is_running(command: str) -> bool:
+    """Whether a process of exactly this command is there; one that has ended has no command."""
+    words = "\0".join((*command.split(), "")).encode()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if path.read_bytes() == words:
+                return True
+    return False
 
 
 def files_in(folder: Path) -> set[str]:
@@ -147,9 +159,26 @@ def test_the_workers_of_a_job_that_is_killed_end_as_well(log: Path) -> None:
         " [Path('log.txt')], Path('out')))"
     )
     with subprocess.Popen([sys.executable, "-c", program], cwd=log.parent) as parent:
-        wait_for(lambda: (log.parent / "begun").exists())
+        wait_for(lambda: (log.parent / "begun").exists() and is_running(marker))
         parent.kill()
-    wait_for(lambda: not subprocess.run(["pgrep", "-f", marker], capture_output=True).stdout)
+    wait_for(lambda: not is_running(marker))
+
+
+@pytest.mark.parametrize(
+    ("packed", "said"),
+    [(gzip.compress(b"123\n" * 99)[:-9], "damaged or cut off"), (b"123\n", "log.gz|[Gg]zipped")],
+)
+def test_a_damaged_file_is_named(packed: bytes, said: str, log: Path) -> None:
+    damaged = log.with_name("log.gz")
+    damaged.write_bytes(packed)
+    with pytest.raises(BatchFailed, match=said):
+        run(job_of("cat", "cat", damaged))
+
+
+def test_what_is_no_file_is_refused(log: Path) -> None:
+    os.mkfifo(log.with_name("pipe"))
+    with pytest.raises(BatchFailed, match="pipe is no file"):
+        run(job_of("cat", "cat", log.with_name("pipe")))
 
 
 def test_splits_share_all_lines_whatever_their_length(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         path.write_text("\n".join(ROWS) + "\n")
     else:
         quoted = str(path).replace("'", "''")
-        duckdb.connect().execute(f"COPY (SELECT unnest($1) AS value) TO '{quoted}'", [ROWS])
+        with duckdb.connect() as database:
+            database.execute(f"COPY (SELECT unnest($1) AS value) TO '{quoted}'", [ROWS])
     return path
 
 

@@ -34,10 +34,10 @@ def group(desired: int, *machines: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def activity(status: str, message: str, at: datetime.datetime = AT) -> dict[str, Any]:
+def activity(own_id: str, status: str, message: str) -> dict[str, Any]:
     return {
-        "ActivityId": "a", "AutoScalingGroupName": NAME, "Cause": "a difference",
-        "StartTime": at, "StatusCode": status, "StatusMessage": message,
+        "ActivityId": own_id, "AutoScalingGroupName": NAME, "Cause": "a difference",
+        "StartTime": AT, "StatusCode": status, "StatusMessage": message,
     }  # fmt: skip
 
 
@@ -53,22 +53,24 @@ def prepared(stubbed: Stubbed) -> StubbedAws:
     aws.answer("ec2", "describe_subnets", Subnets=[
         {"SubnetId": "subnet-1", "AvailabilityZone": "us-east-1a", "VpcId": "vpc-1"}
     ])  # fmt: skip
+    offered = [{"Location": "us-east-1a"}]
+    aws.answer("ec2", "describe_instance_type_offerings", InstanceTypeOfferings=offered)
     return aws
 
 
 def test_machine_that_cannot_be_started_is_said_in_aws_words(stubbed: Stubbed) -> None:
     aws = stubbed("autoscaling")
-    old = activity("Failed", "an old failure", AT - datetime.timedelta(hours=1))
+    old = activity("old", "Failed", "an old failure")
     aws.answer("autoscaling", "describe_auto_scaling_groups", AutoScalingGroups=[group(1)])
     aws.answer("autoscaling", "describe_scaling_activities", Activities=[old])
     aws.answer(
         "autoscaling", "describe_auto_scaling_groups", AutoScalingGroups=[group(1, "Pending")]
     )
-    failed = activity("Failed", "We currently do not have sufficient t3.micro capacity.")
+    failed = activity("new", "Failed", "We currently do not have sufficient t3.micro capacity.")
     aws.answer("autoscaling", "describe_scaling_activities", Activities=[failed, old])
     told = Told()
     with pytest.raises(NotDone, match="do not have sufficient") as refused:
-        wait_in_service(aws.clients, NAME, told, AT)
+        wait_in_service(aws.clients, NAME, told, ["old"])
     assert f"thingtank cloud destroy {NAME}" in str(refused.value)
     assert told.waited == ["a-group: 0 of 1 in service"] * 2
     aws.assert_all_asked()

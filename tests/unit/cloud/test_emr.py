@@ -5,22 +5,24 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
+from thingtank.aws.addresses import S3Address
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
 from thingtank.batch.shipped import SHIPPED
 from thingtank.cloud import emr, emr_serverless
 from thingtank.cloud.emr import Cluster, Started, State, StreamingJob
-from thingtank.cloud.job_files import JobFailed, Programs, S3Place, s3_place
+from thingtank.cloud.job_files import JobFailed, Programs, beside, job_address
 
 COUNT = SHIPPED["sequence-count"]
 JOB = StreamingJob(
     name="Sequence Count",
     programs=Programs(str(COUNT.mapper), str(COUNT.reducer), str(COUNT.combiner)),
-    inputs=[s3_place("s3n://mybucket/data/")],
-    output=s3_place("s3://mybucket/out/run-1/"),
-    logs=s3_place("s3://mybucket/logs/"),
+    inputs=[job_address("s3n://mybucket/data/")],
+    output=job_address("s3://mybucket/out/run-1/"),
+    logs=job_address("s3://mybucket/logs/"),
     environment={"SEQ": "123"},
 )
 STARTED = Started("j-1", "s-1", True)
@@ -70,6 +72,17 @@ def test_a_cluster_is_made_with_the_step_and_ends_with_it(clients: AwsClients) -
         assert emr.start(clients, JOB, Cluster(subnet_id="subnet-1")) == STARTED
 
 
+def test_a_cluster_whose_step_cannot_be_found_is_ended(clients: AwsClients) -> None:
+    with Stubber(clients.client("emr")) as stub:
+        stub.add_response("run_job_flow", {"JobFlowId": "j-1"}, emr.cluster_of(JOB, Cluster()))
+        stub.add_response("list_steps", {"Steps": []})
+        stub.add_client_error("list_steps", "ThrottlingException")
+        stub.add_response("terminate_job_flows", {}, {"JobFlowIds": ["j-1"]})
+        with pytest.raises(ClientError, match="ThrottlingException"):
+            emr.start(clients, JOB, Cluster(), sleep=lambda _: None)
+        stub.assert_no_pending_responses()
+
+
 def test_a_cluster_that_was_named_gets_a_step(clients: AwsClients) -> None:
     with Stubber(clients.client("emr")) as stub:
         asked = {"JobFlowId": "j-2", "Steps": [emr.step_of(JOB, False)]}
@@ -99,6 +112,21 @@ def test_waiting_tells_each_change_until_the_step_is_completed(clients: AwsClien
         State("TERMINATING", "COMPLETED"),
     ]
     assert pauses == [15, 15, 15]
+
+
+def test_waiting_goes_on_while_aws_asks_for_fewer_calls(clients: AwsClients) -> None:
+    with Stubber(clients.client("emr")) as stub:
+        stub.add_client_error("describe_step", "ThrottlingException", "Rate exceeded", 400)
+        add_look(stub, "COMPLETED", "RUNNING")
+        seen = list(emr.wait(clients, STARTED, 0))
+    assert [state.step for state in seen] == ["COMPLETED"]
+
+
+def test_waiting_ends_where_it_is_not_allowed(clients: AwsClients) -> None:
+    with Stubber(clients.client("emr")) as stub:
+        stub.add_client_error("describe_step", "AccessDeniedException", "no", 400)
+        with pytest.raises(ClientError, match="AccessDenied"):
+            list(emr.wait(clients, STARTED, 0))
 
 
 def test_a_failed_step_is_explained_with_its_logs(clients: AwsClients) -> None:
@@ -191,19 +219,21 @@ def test_a_run_of_serverless_that_fails_is_explained(clients: AwsClients) -> Non
     with Stubber(clients.client("emr-serverless")) as stub:
         add_run(stub, "FAILED", "Job failed, please check complete logs")
         with pytest.raises(JobFailed) as failed:
-            list(emr_serverless.wait(clients, started, s3_place("s3://b/logs/"), 0))
+            list(emr_serverless.wait(clients, started, job_address("s3://mybucket/logs/"), 0))
     assert "please check complete logs" in str(failed.value)
-    assert "s3://b/logs/applications/a-1/jobs/r-1/SPARK_DRIVER/stderr.gz" in str(failed.value)
+    assert "s3://mybucket/logs/applications/a-1/jobs/r-1/SPARK_DRIVER/stderr.gz" in str(
+        failed.value
+    )
 
 
 @pytest.mark.parametrize("text", ["out/", "s3://", "http://bucket/out", "s3:bucket"])
 def test_a_place_on_this_machine_is_none_for_a_cluster(text: str) -> None:
-    with pytest.raises(JobFailed, match="needs s3://bucket/prefix/"):
-        s3_place(text)
+    with pytest.raises(JobFailed, match="reads and writes in S3, and"):
+        job_address(text)
 
 
 def test_places_have_places_below_and_beside() -> None:
-    place = s3_place("s3a://bucket/out/")
-    assert (place, str(place.below("x")), str(place.beside("programs"))) == (
-        S3Place("bucket", "out/"), "s3://bucket/out/x", "s3://bucket/out.programs/",
+    place = job_address("s3a://bucket/out/")
+    assert (place, str(place.of("x")), str(beside(place, "programs"))) == (
+        S3Address("bucket", "out/"), "s3://bucket/out/x", "s3://bucket/out.programs/",
     )  # fmt: skip

@@ -13,6 +13,7 @@ from tests.stubbed_aws import StubbedAws, Told
 from thingtank.cli.cloud.session import QuotaRefusal, explained
 from thingtank.cli.session import Refusal
 from thingtank.cloud.errors import NotDone
+from thingtank.cloud.instances.access import delete_group_if_unused
 from thingtank.cloud.instances.launch import Launch, launch, zones_of
 from thingtank.cloud.instances.machines import chosen, wait_for
 from thingtank.cloud.instances.tokens import launch_token
@@ -25,7 +26,7 @@ WANTED = Launch(name="one", image="ami-1", groups=("sg-1",), token="a-token")
 
 
 def subnet(number: int, vpc: str = "vpc-1") -> dict[str, str]:
-    zone = f"us-east-1{'abc'[number]}"
+    zone = f"us-east-1{'abcd'[number]}"
     return {"SubnetId": f"subnet-{number}", "AvailabilityZone": zone, "VpcId": vpc}
 
 
@@ -34,7 +35,7 @@ def instance(state: str = "pending", **more: Any) -> dict[str, Any]:
 
 
 def prepared(stubbed: Stubbed, zones: int = 2) -> StubbedAws:
-    """AWS up to where the machine itself is asked for."""
+    """AWS up to where the machine itself is asked for; a zone more than have the type."""
     aws = stubbed("ec2", "ssm")
     aws.answer("ec2", "describe_instances", Reservations=[])
     aws.answer("ec2", "describe_instance_types", InstanceTypes=[
@@ -44,7 +45,9 @@ def prepared(stubbed: Stubbed, zones: int = 2) -> StubbedAws:
         "ImageId": "ami-1", "Name": "an image", "RootDeviceName": "/dev/xvda",
         "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 20}}],
     }])  # fmt: skip
-    aws.answer("ec2", "describe_subnets", Subnets=[subnet(n) for n in reversed(range(zones))])
+    aws.answer("ec2", "describe_subnets", Subnets=[subnet(n) for n in reversed(range(zones + 1))])
+    offered = [{"Location": subnet(n)["AvailabilityZone"]} for n in range(zones)]
+    aws.answer("ec2", "describe_instance_type_offerings", InstanceTypeOfferings=offered)
     return aws
 
 
@@ -74,6 +77,15 @@ def test_zone_without_room_is_followed_by_the_next_with_a_token_of_its_own(
     assert (first["SubnetId"], second["SubnetId"]) == ("subnet-0", "subnet-1")
     assert first["ClientToken"] != second["ClientToken"]
     assert "Not in us-east-1a: no room" in told.lines
+
+
+def test_room_in_no_zone_ends_with_exit_code_3_and_what_to_do(stubbed: Stubbed) -> None:
+    aws, told = prepared(stubbed), Told()
+    for _ in range(2):
+        aws.refuse("ec2", "run_instances", "InsufficientInstanceCapacity", "no room")
+    with pytest.raises(QuotaRefusal), explained():
+        launch(aws.clients, WANTED, told)
+    assert "take another --type" in told.lines[-1]
 
 
 def test_same_request_has_the_same_token_and_another_has_another(stubbed: Stubbed) -> None:
@@ -127,7 +139,7 @@ def test_subnets_of_two_vpcs_are_refused(stubbed: Stubbed) -> None:
     aws = stubbed("ec2")
     aws.answer("ec2", "describe_subnets", Subnets=[subnet(0), subnet(1, "vpc-2")])
     with pytest.raises(NotDone, match="several VPCs"):
-        zones_of(aws.clients, ["subnet-0", "subnet-1"])
+        zones_of(aws.clients, ["subnet-0", "subnet-1"], "t3.micro")
 
 
 def token_of_a_launch(file: Path, error: Exception | None) -> str:
@@ -148,12 +160,37 @@ def test_token_is_kept_until_aws_has_answered(tmp_path: Path) -> None:
     assert not file.exists()
 
 
-def test_unknown_end_of_a_launch_takes_nothing_back(stubbed: Stubbed) -> None:
+@pytest.mark.parametrize(
+    "error", [ReadTimeoutError(endpoint_url="https://ec2"), KeyboardInterrupt()]
+)
+def test_unknown_end_of_a_launch_takes_nothing_back(stubbed: Stubbed, error: BaseException) -> None:
     aws, told = prepared(stubbed, zones=1), Told()
-    aws.refuse("ec2", "run_instances", "InternalError", status=500)
+
+    def fails(**_: Any) -> None:
+        raise error
+
+    events = aws.clients.client("ec2").meta.events
+    events.register("provide-client-params.ec2.RunInstances", fails, "fails")
+    try:
+        with pytest.raises(type(error)):
+            launch(aws.clients, WANTED, told)
+    finally:
+        events.unregister("provide-client-params.ec2.RunInstances", fails, "fails")
+    assert told.lines[-1].endswith("give the same command again")
+
+
+def test_key_pair_whose_private_half_was_lost_on_the_way_is_deleted(
+    stubbed: Stubbed, tmp_path: Path
+) -> None:
+    wanted = Launch(name="one", image="ami-1", key="k", key_file=tmp_path / "key.pem", token="t")
+    aws = prepared(stubbed, zones=1)
+    aws.refuse("ec2", "describe_key_pairs", "InvalidKeyPair.NotFound")
+    aws.refuse("ec2", "create_key_pair", "InternalError", status=500)
+    aws.answer("ec2", "delete_key_pair")
     with pytest.raises(ClientError):
-        launch(aws.clients, WANTED, told)
-    assert "give the same command again" in told.lines[-1]
+        launch(aws.clients, wanted, Told())
+    aws.assert_all_asked()
+    assert not wanted.key_file.exists()
 
 
 def test_machine_that_ends_while_it_starts_says_why(stubbed: Stubbed) -> None:
@@ -174,3 +211,26 @@ def test_name_of_two_is_refused_with_their_ids(stubbed: Stubbed) -> None:
     aws.answer("ec2", "describe_instances", Reservations=[{"Instances": both}])
     with pytest.raises(NotDone, match=r"choose by id: i-1 \(running\), i-2 \(stopped\)"):
         chosen(aws.clients, "one")
+
+
+@pytest.mark.parametrize(
+    ("refusals", "said"), [(2, "Deleted security group"), (4, "stays: others use it")]
+)
+def test_security_group_is_deleted_once_its_machine_has_left_it(
+    stubbed: Stubbed, refusals: int, said: str
+) -> None:
+    aws, told = stubbed("ec2"), Told()
+    group = {"GroupId": "sg-1", "Tags": [{"Key": "app", "Value": "thingtank"}]}
+    aws.answer("ec2", "describe_security_groups", SecurityGroups=[group])
+    for _ in range(refusals):
+        aws.refuse("ec2", "delete_security_group", "DependencyViolation")
+    aws.answer("ec2", "delete_security_group")
+    delete_group_if_unused(aws.clients, "thingtank-one", "vpc-1", told)
+    assert said in told.lines[-1]
+
+
+def test_security_group_of_others_is_not_touched(stubbed: Stubbed) -> None:
+    aws = stubbed("ec2")
+    aws.answer("ec2", "describe_security_groups", SecurityGroups=[{"GroupId": "sg-1"}])
+    delete_group_if_unused(aws.clients, "thingtank-one", "vpc-1", Told())
+    assert aws.asked("DeleteSecurityGroup") == []

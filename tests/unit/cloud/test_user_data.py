@@ -25,6 +25,40 @@ def test_script_is_one_for_sh() -> None:
     assert len(script.encode()) < BYTES_MAX
 
 
+@pytest.mark.parametrize(("program", "python"), [("dnf", "python3.12"), ("apt-get", "python3")])
+def test_script_installs_writes_and_starts(tmp_path: Path, program: str, python: str) -> None:
+    """Run below another root, with programs that write down how they were called."""
+    root, programs, calls = tmp_path / "root", tmp_path / "programs", tmp_path / "calls"
+    programs.mkdir()
+    for name in (program, python, "useradd", "systemctl", "chown", "install"):
+        fake = programs / name
+        fake.write_text(
+            f'#!/bin/sh\necho {name} "$@" >> {calls}\n[ "$*" != "install -y python3.13" ]\n'
+        )
+        fake.chmod(0o755)
+    pip = root / "opt/thingtank/bin/pip"
+    pip.parent.mkdir(parents=True)
+    pip.symlink_to(programs / "useradd")
+    for name in ("mkdir", "cat", "chmod", "id"):
+        (programs / name).symlink_to(f"/usr/bin/{name}")
+    script = re.sub(
+        r"(?<=[ \n])/(opt|etc|var/lib)/", rf"{root}/\1/", user_data("thingtank[aws]==1")
+    )
+    sh = ["/bin/sh"]
+    subprocess.run(sh, input=script, text=True, check=True, timeout=10, env={"PATH": str(programs)})
+    called = calls.read_text()
+    assert f"{python} -m venv {root}/opt/thingtank" in called
+    assert "install --disable-pip-version-check thingtank[aws]==1" in called
+    assert called.endswith("systemctl daemon-reload\nsystemctl enable --now thingtank\n")
+    unit = (root / "etc/systemd/system/thingtank.service").read_text().replace(str(root), "")
+    assert unit == (ROOT / "examples/thingtank.service").read_text()
+    config = load_config(root / "var/lib/thingtank/thingtank.toml", {}).config
+    assert config.server.host not in ("", "127.0.0.1")
+    names = root / "opt/thingtank/own-names"
+    assert os.access(names, os.X_OK)
+    assert names.read_text().startswith("#!/bin/sh\n")
+
+
 @pytest.mark.parametrize("settings", ["#" * BYTES_MAX, "END_OF_FILE\nreboot\n"])
 def test_settings_that_do_not_fit_are_refused(settings: str) -> None:
     with pytest.raises(ValueError, match="settings"):

@@ -1,5 +1,6 @@
 """Messages out of WebSocket frames: what is put together, and what ends a connection."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
@@ -101,19 +102,29 @@ def test_compressed_and_plain_messages_alternate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("frames", "code"),
+    ("make_frames", "code"),
     [
-        ([F(BINARY, b"\xff\xff", rsv1=True)], CloseCode.PROTOCOL_ERROR),
-        ([F(BINARY, deflated(b"\0" * 50_000_000), rsv1=True)], CloseCode.MESSAGE_TOO_BIG),
-        ([F(BINARY, deflated(b"x" * 3001), rsv1=True)], CloseCode.MESSAGE_TOO_BIG),
+        (lambda: [F(BINARY, b"\xff\xff", rsv1=True)], CloseCode.PROTOCOL_ERROR),
         (
-            [F(BINARY, deflated(b"x")[:1], False, True), F(CONTINUATION, b"", rsv1=True)],
+            lambda: [F(BINARY, deflated(b"\0" * 50_000_000), rsv1=True)],
+            CloseCode.MESSAGE_TOO_BIG,
+        ),
+        (lambda: [F(BINARY, deflated(b"x" * 3001), rsv1=True)], CloseCode.MESSAGE_TOO_BIG),
+        (
+            lambda: [
+                F(BINARY, deflated(b"x")[:1], False, True),
+                F(CONTINUATION, b"", rsv1=True),
+            ],
             CloseCode.PROTOCOL_ERROR,
         ),
     ],
+    ids=["no deflate", "a bomb", "one byte too many", "plain goes on compressed"],
 )
-def test_bad_compression_ends_the_connection(frames: list[F], code: CloseCode) -> None:
+def test_bad_compression_ends_the_connection(
+    make_frames: Callable[[], list[F]], code: CloseCode
+) -> None:
     """RFC 7692, 6.2; and a message is as long as it becomes."""
+    frames = make_frames()
     with pytest.raises(BrokenWebSocket) as broken:
         read(deflating_reader(3000), frames)
     assert broken.value.code == code

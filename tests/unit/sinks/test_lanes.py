@@ -120,13 +120,13 @@ class OneClient(AwsClients):
         super().__init__(AwsSettings())
         self.found = client
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, **_: Any) -> Any:
         return self.found
 
 
 TARGETS: dict[str, dict[str, object]] = {
     "kinesis": {"engine": "kinesis", "stream": "s", "connections": 1},
-    "kinesis-single": {"engine": "kinesis", "stream": "s", "is_joined": False, "connections": 1},
+    "kinesis-single": {"engine": "kinesis", "stream": "s", "joined": False, "connections": 1},
     "sqs-fifo": {"engine": "sqs", "queue": "q.fifo", "connections": 1},
     "sqs": {"engine": "sqs", "queue": "q", "connections": 1},
 }

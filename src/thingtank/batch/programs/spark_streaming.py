@@ -77,11 +77,14 @@ def piped(
         )
         feeder = threading.Thread(target=feed, args=(process, lines), daemon=True)
         feeder.start()
-        with process:
-            for line in process.stdout or ():
+        assert process.stdout is not None
+        with process.stdout as output:
+            for line in output:
                 yield line.rstrip(b"\n").decode("utf-8", "replace")
-        if process.returncode:
-            raise RuntimeError(f"{command} ended with exit status {process.returncode}")
+        status = process.wait()
+        feeder.join()
+        if status:
+            raise RuntimeError(f"{command} ended with exit status {status}")
 
     return pipe
 

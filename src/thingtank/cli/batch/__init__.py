@@ -3,6 +3,7 @@
 import click
 
 from thingtank.cli.batch.run import run
+from thingtank.cli.batch.schedule import schedule
 
 
 @click.group()
@@ -10,5 +11,5 @@ def batch() -> None:
     """Count over many lines: MapReduce, on this machine or on Amazon EMR."""
 
 
-for command in (run,):
+for command in (run, schedule):
     batch.add_command(command)

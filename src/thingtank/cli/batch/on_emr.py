@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from thingtank.cli.batch.options import SERVERLESS, environment_of, programs_of
 from thingtank.cli.session import Refusal
 
 if TYPE_CHECKING:
     from thingtank.aws.clients import AwsClients
     from thingtank.cloud.emr_job import Finished, Where
-
-EMR, SERVERLESS = "emr", "emr-serverless"
 
 
 def run_on_emr(data: Path, file: Path | None, sets: tuple[str, ...], **asked: Any) -> "Finished":
@@ -37,16 +36,15 @@ def run_on_emr(data: Path, file: Path | None, sets: tuple[str, ...], **asked: An
 
 
 def _job(**asked: Any) -> Any:
-    from thingtank.cli.batch.run import environment_of, programs_of
     from thingtank.cloud.emr import StreamingJob
-    from thingtank.cloud.job_files import Programs, s3_place
+    from thingtank.cloud.job_files import Programs, job_address
 
     return StreamingJob(
         name=asked["job"] or "Thing Tank batch",
         programs=Programs(*programs_of(asked["job"], asked)),
-        inputs=[s3_place(text) for text in asked["inputs"]],
-        output=s3_place(asked["output"].rstrip("/") + "/"),
-        logs=s3_place(asked["logs"]) if asked["logs"] else None,
+        inputs=[job_address(text) for text in asked["inputs"]],
+        output=job_address(asked["output"].rstrip("/") + "/"),
+        logs=job_address(asked["logs"]) if asked["logs"] else None,
         environment=environment_of(asked["variables"]),
         reducers=asked["reducers"],
     )
@@ -73,9 +71,17 @@ def _where(**asked: Any) -> "Where":
 
 
 def _list_running(clients: "AwsClients") -> None:
+    from thingtank.aws.failures import classify, is_aws_failure
     from thingtank.cli.cloud.session import say
     from thingtank.cloud.emr import running
 
-    for cluster in running(clients):
+    try:
+        found = running(clients)
+    except Exception as error:
+        if not is_aws_failure(error):
+            raise
+        say(f"what still runs cannot be listed: {classify(error)}")
+        return
+    for cluster in found:
         say(f"still runs, and costs: cluster {cluster.cluster_id} ({cluster.state}) {cluster.name}")
         say(f"  end it with: thingtank cloud cluster terminate {cluster.cluster_id}")

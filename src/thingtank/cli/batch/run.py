@@ -1,67 +1,36 @@
 """`thingtank batch run`: run a job now."""
 
 import contextlib
+import os
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from thingtank.cli.batch.on_emr import EMR, SERVERLESS, run_on_emr
+from thingtank.cli.batch.on_emr import run_on_emr
+from thingtank.cli.batch.options import (
+    environment_of,
+    is_query,
+    job_options,
+    programs_of,
+    shipped_job,
+)
 from thingtank.cli.options import config_option, data_option, json_option, set_option
 from thingtank.cli.session import Refusal, Session
 
 if TYPE_CHECKING:
     from thingtank.batch.archive_input import ArchiveInput
     from thingtank.batch.job import Job, Report
-    from thingtank.batch.shipped import Shipped
     from thingtank.cloud.emr_job import Finished
-
-_MEMORY_DEFAULT_MIB = 512
 
 
 @click.command()
-@click.option("--mapper", metavar="PROGRAM", help="Reads lines, writes lines: KEY, a tab, VALUE.")
-@click.option("--reducer", metavar="PROGRAM", help="Reads such lines, sorted by key.")
-@click.option("--combiner", metavar="PROGRAM", help="Sums up before the shuffle; often REDUCER.")
-@click.option("--job", help="One that comes along, instead of programs: sequence-count.")
-@click.option(
-    "--sql", type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="A query of DuckDB over `lines`, instead of programs.",
-)  # fmt: skip
-@click.option(
-    "--form", type=click.Choice(("auto", "programs", "sql")), default="auto", show_default=True,
-    help="How to run a --job: quickly, as its programs stand, or as its query.",
-)  # fmt: skip
-@click.option(
-    "--input", "inputs", multiple=True, required=True, metavar="WHERE",
-    help="A file, a folder, a pattern such as 'logs/*.txt', or archive:feed/7/temperature;"
-    " several may be.",
-)  # fmt: skip
-@click.option("--output", required=True, help="The folder to make.")
-@click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="For the programs.")
-@click.option(
-    "--reducers", type=click.IntRange(1, 1000), default=1, show_default=True,
-    help="How many, and so how many files of output.",
-)  # fmt: skip
-@click.option("--workers", type=click.IntRange(1, 256), help="Tasks at a time; default: cores.")
-@click.option(
-    "--memory", "memory_mib", type=click.IntRange(16), default=_MEMORY_DEFAULT_MIB, metavar="MIB",
-    show_default=True, help="What may be held in memory; more goes to disk.",
-)  # fmt: skip
-@click.option(
-    "--on", "place", type=click.Choice(("here", EMR, SERVERLESS)), default="here",
-    show_default=True, help="This machine, or AWS, where input and output are s3://….",
-)  # fmt: skip
-@click.option("--cluster", default="", help="EMR: an id; default: one is made, and ends with it.")
-@click.option("--application", default="", help="EMR Serverless: an id; default: one is made.")
-@click.option("--role", default="", metavar="ARN", help="EMR Serverless: as which the job runs.")
-@click.option("--instances", type=click.IntRange(1, 500), default=3, show_default=True)
-@click.option("--instance-type", default="m5.xlarge", show_default=True)
-@click.option("--subnet", default="", help="EMR: of the cluster that is made.")
-@click.option("--release", default="emr-7.14.0", show_default=True, help="Of EMR.")
-@click.option("--logs", default="", metavar="S3", help="Where EMR keeps its logs.")
+@job_options
+@click.option("--with-parent", is_flag=True, hidden=True, help="End when standard input does.")
 @json_option
 @data_option
 @config_option
@@ -74,17 +43,27 @@ def run(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool, **a
     """
     from thingtank.batch.job import BatchFailed
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # to leave nothing, as by Ctrl-C
+    if asked.pop("with_parent"):
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     if asked["place"] != "here":
-        if _is_query(asked):
+        if is_query(asked):
             raise click.UsageError("a query runs here only: leave out --on")
         _tell_finished(run_on_emr(data, file, sets, **asked), as_json)
         return
     try:
         with _local_inputs(data, asked["inputs"]) as files:
-            report = _run_query(files, **asked) if _is_query(asked) else _run_here(files, **asked)
+            report = _run_query(files, **asked) if is_query(asked) else _run_here(files, **asked)
     except BatchFailed as error:
         raise Refusal(str(error)) from None
     _tell(report, as_json)
+
+
+def _end_with_parent() -> None:
+    """Wait until whoever started this is gone, and end as by Ctrl-C."""
+    while os.read(0, 1):  # not by sys.stdin, whose lock a thread must not hold as Python ends
+        pass
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def _job(files: tuple[str, ...], **asked: Any) -> "Job":
@@ -106,14 +85,6 @@ def _job(files: tuple[str, ...], **asked: Any) -> "Job":
     )
 
 
-def _is_query(asked: Any) -> bool:
-    if asked["sql"] and any(asked[name] for name in ("job", "mapper", "reducer", "combiner")):
-        raise click.UsageError("--sql is instead of programs: leave the others out")
-    if asked["form"] == "sql" and not asked["job"]:
-        raise click.UsageError("--form sql is for a --job that comes along; for your own: --sql")
-    return asked["sql"] is not None or asked["form"] == "sql"
-
-
 def _run_query(files: tuple[str, ...], **asked: Any) -> "Report":
     from thingtank.batch.inputs import files_of
     from thingtank.batch.job import cores
@@ -133,37 +104,6 @@ def _run_query(files: tuple[str, ...], **asked: Any) -> "Report":
         asked["memory_mib"] << 20,
     )
     return run_query(query)
-
-
-def shipped_job(name: str) -> "Shipped":
-    """A job that comes along, by name."""
-    from thingtank.batch.shipped import SHIPPED
-
-    if name not in SHIPPED:
-        raise click.UsageError(f"{name!r} does not come along; there is: {', '.join(SHIPPED)}")
-    return SHIPPED[name]
-
-
-def programs_of(name: str | None, asked: Any) -> tuple[str, str, str]:
-    """Mapper, reducer and combiner; the last may be blank."""
-    named = [asked["mapper"], asked["reducer"], asked["combiner"]]
-    if name is None:
-        if not asked["mapper"] or not asked["reducer"]:
-            raise click.UsageError("name --mapper and --reducer, or a --job that comes along")
-        return asked["mapper"], asked["reducer"], asked["combiner"] or ""
-    if any(named):
-        raise click.UsageError("--job has its programs; leave out --mapper, --reducer, --combiner")
-    shipped = shipped_job(name)
-    return str(shipped.mapper), str(shipped.reducer), str(shipped.combiner)
-
-
-def environment_of(variables: tuple[str, ...]) -> dict[str, str]:
-    """Variables as `NAME=VALUE` each."""
-    pairs = [variable.partition("=") for variable in variables]
-    for name, equals, _ in pairs:
-        if not name or not equals:
-            raise click.UsageError(f"--env takes NAME=VALUE, not {name!r}")
-    return {name: value for name, _, value in pairs}
 
 
 @contextlib.contextmanager

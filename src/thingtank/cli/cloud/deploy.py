@@ -1,19 +1,16 @@
-"""`thingtank cloud deploy`, `status`, `scale` and `destroy`: a group of machines."""
+"""`thingtank cloud deploy`: a group of machines, by direct calls or as a stack."""
 
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from thingtank.cli.cloud.machine_options import machine_options, machine_plan
-from thingtank.cli.cloud.session import aws_command, say
-from thingtank.cli.options import json_option, yes_option
+from thingtank.cli.cloud.machine_options import machine_options, machine_plan, with_key
+from thingtank.cli.cloud.session import aws_command
 
 if TYPE_CHECKING:
     from thingtank.aws.clients import AwsClients
     from thingtank.cloud.deployment.description import Deployment
-    from thingtank.cloud.deployment.groups import Standing
-
-GROUP_COLUMNS = ("name", "min", "max", "desired", "in service")
+    from thingtank.cloud.deployment.stacks import ChangeSet
 
 
 @click.command()
@@ -61,106 +58,167 @@ GROUP_COLUMNS = ("name", "min", "max", "desired", "in service")
     help="Of a load balancer, that the machines join; several times.",
 )
 @machine_options
+@click.option(
+    "--template",
+    "is_template",
+    is_flag=True,
+    help="Print a CloudFormation template of the same, with a network, load balancers and"
+    " the services that sinks use.",
+)
+@click.option(
+    "--stack",
+    "is_stack",
+    is_flag=True,
+    help="Deploy that template, or change a stack of this name into it.",
+)
+@click.option(
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Of the template, such as DatabaseEngine=postgres; several times.",
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be made, and make nothing.")
 @click.option("--no-wait", is_flag=True, help="Do not wait until the machines are in service.")
+@click.option("--yes", is_flag=True, help="Change a stack that is there without asking.")
 @aws_command
 @click.pass_context
 def deploy(
-    context: click.Context, clients: "AwsClients", /, *, dry_run: bool, no_wait: bool,
+    context: click.Context,
+    clients: "AwsClients",
+    /,
+    *,
+    is_template: bool,
+    is_stack: bool,
+    parameters: tuple[str, ...],
+    dry_run: bool,
+    no_wait: bool,
+    yes: bool,
     **options: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Make a group of machines that grows and shrinks with its load.
 
     Each of them installs Thing Tank and starts it. The exit code is 3 where the account's quota is
     reached.
     """
+    given = dict(_parameter(text) for text in parameters)
+    if is_template:
+        click.echo(_template_text(clients, options, given))
+    elif is_stack:
+        _deploy_stack(clients, options, given, is_dry=dry_run, is_sure=yes)
+    elif given:
+        raise click.UsageError("--parameter is for --stack and --template")
+    else:
+        _deploy_directly(context, clients, options, is_dry=dry_run, is_waited_for=not no_wait)
+
+
+def _deploy_directly(
+    context: click.Context,
+    clients: "AwsClients",
+    options: dict[str, Any],
+    *,
+    is_dry: bool,
+    is_waited_for: bool,
+) -> None:
     from thingtank.cli.cloud.progress import Lines
     from thingtank.cloud.deployment import direct
+    from thingtank.cloud.instances.user_data import SETTINGS
 
-    wanted = _wanted(context, clients, options)
-    if dry_run:
+    wanted = _wanted(with_key(machine_plan(options, SETTINGS), context, clients))
+    if is_dry:
         _print_dry(clients, wanted)
         return
     with Lines() as told:
         try:
-            direct.deploy(clients, wanted, told, is_waited_for=not no_wait)
+            direct.deploy(clients, wanted, told, is_waited_for=is_waited_for)
         except KeyboardInterrupt:
             told.did(f"What is there goes on, and costs: thingtank cloud status {wanted.name}")
             raise
     click.echo(f"Deployed {wanted.name}")
 
 
-@click.command()
-@click.argument("name", required=False)
-@json_option
-@aws_command
-def status(clients: "AwsClients", name: str | None, as_json: bool) -> None:
-    """Show a group: machines, policies, alarms, what it did last. Without NAME list all groups."""
-    from thingtank.cli.output import print_json, print_table
-    from thingtank.cloud.deployment.groups import own_groups, standing_of
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.UsageError(f"{text!r} is no NAME=VALUE")
+    return name, value
 
-    if name is None:
-        rows = [_row(group) for group in own_groups(clients)]
-        if as_json:
-            print_json([dict(zip(map(_key, GROUP_COLUMNS), row, strict=True)) for row in rows])
-        else:
-            print_table(GROUP_COLUMNS, rows, "There is none yet; make one with: thingtank cloud"
-                        " deploy")  # fmt: skip
-        return
-    standing = standing_of(clients, name)
-    if as_json:
-        print_json(_plain(standing))
+
+def _deploy_stack(
+    clients: "AwsClients",
+    options: dict[str, Any],
+    given: dict[str, str],
+    *,
+    is_dry: bool,
+    is_sure: bool,
+) -> None:
+    from thingtank.cli.cloud.progress import Lines
+    from thingtank.cli.output import print_facts
+    from thingtank.cloud.deployment.stacks import ChangeSet, find_stack, outputs_of
+
+    wanted, made = _template(clients, options, given)
+    with Lines() as told, ChangeSet(clients, wanted.name, made, told, given) as changes:
+        _print_changes(changes, wanted)
+        if is_dry:
+            return
+        if changes.changes:
+            if not changes.is_new and not is_sure:
+                click.confirm(f"Change the stack {wanted.name} like this?", abort=True)
+            changes.run()
+    stack = find_stack(clients, wanted.name)
+    print_facts([("stack", wanted.name), *sorted(outputs_of(stack or {}).items())])
+
+
+def _template_text(clients: "AwsClients", options: dict[str, Any], given: dict[str, str]) -> str:
+    from thingtank.cloud.deployment.template import text_of
+
+    return text_of(_template(clients, options, given)[1], indent=2)
+
+
+def _template(
+    clients: "AwsClients", options: dict[str, Any], given: dict[str, str]
+) -> tuple["Deployment", dict[str, Any]]:
+    """What is wanted, and its template; AWS is only asked for an image that was given by its id."""
+    from thingtank.cloud.deployment.template import SETTINGS, template, with_parameters
+    from thingtank.cloud.instances.images import (
+        ROOT_DEVICE,
+        Image,
+        architecture_of,
+        image_of,
+        template_parameter,
+    )
+
+    wanted = _wanted(machine_plan(options, SETTINGS))
+    parameter = template_parameter(wanted.image, wanted.instance_type)
+    if parameter:
+        image = Image("", "", ROOT_DEVICE, 0)
     else:
-        _print_standing(standing)
+        architecture = architecture_of(clients, wanted.instance_type)
+        image = image_of(clients, wanted.image, architecture)
+    return wanted, with_parameters(template(wanted, image, parameter), given)
 
 
-@click.command()
-@click.argument("name")
-@click.argument("count", type=click.IntRange(0))
-@aws_command
-def scale(clients: "AwsClients", name: str, count: int) -> None:
-    """Have a group keep COUNT machines, until its policies say otherwise."""
-    from thingtank.cli.cloud.progress import Lines
-    from thingtank.cloud.deployment.groups import scale as scaled
-
-    with Lines() as told:
-        scaled(clients, name, count, told)
-    click.echo(f"{name} has {count} in service")
-
-
-@click.command()
-@click.argument("name")
-@yes_option
-@aws_command
-def destroy(clients: "AwsClients", name: str, yes: bool) -> None:
-    """End a group and all that was made for it. What stays is named at the end."""
-    from thingtank.cli.cloud.progress import Lines
-    from thingtank.cloud.deployment.destroy import destroy as destroyed
-    from thingtank.cloud.deployment.destroy import own_parts
-
-    parts = own_parts(clients, name)
-    if not parts:
-        click.echo(f"There is nothing of {name}")
-        return
-    for part in parts:
-        say(f"  {part}")
-    if not yes:
-        click.confirm(f"Destroy all of this, with what is on the disks of {name}?", abort=True)
-    with Lines() as told:
-        destroyed(clients, name, told)
-    click.echo(f"Destroyed {name}")
-    say("Key pairs stay: `aws ec2 delete-key-pair` deletes one.")
-
-
-def _wanted(context: click.Context, clients: "AwsClients", options: dict[str, Any]) -> "Deployment":
+def _wanted(plan: dict[str, Any]) -> "Deployment":
     from thingtank.cloud.deployment.description import Deployment
 
-    plan = machine_plan(context, clients, options)
     if plan["desired"] is None:
         plan["desired"] = plan["min_size"]
     wanted = Deployment(**plan)
     wanted.check()
     return wanted
+
+
+def _print_changes(changes: "ChangeSet", wanted: "Deployment") -> None:
+    from thingtank.cli.output import print_table
+    from thingtank.cloud.deployment.description import estimate_of
+
+    estimate = estimate_of(wanted)
+    least, most = estimate.hours
+    print_table(("change", "name", "kind"), changes.changes, "There is nothing to change")
+    click.echo(
+        f"machines: {estimate.at_first} at first, {estimate.fewest} to {estimate.most};"
+        f" {least:,} to {most:,} hours a month"
+    )
 
 
 def _print_dry(clients: "AwsClients", wanted: "Deployment") -> None:
@@ -184,67 +242,3 @@ def _print_dry(clients: "AwsClients", wanted: "Deployment") -> None:
         ("hours a month", f"{least:,} to {most:,}"),
         *(("rule", rule) for rule in rules_of(wanted)),
     ])  # fmt: skip
-
-
-def _row(group: dict[str, Any]) -> tuple[object, ...]:
-    in_service = [each for each in group["Instances"] if each["LifecycleState"] == "InService"]
-    sizes = (group["MinSize"], group["MaxSize"], group["DesiredCapacity"])
-    return (group["AutoScalingGroupName"], *sizes, len(in_service))
-
-
-def _key(column: str) -> str:
-    return column.replace(" ", "_")
-
-
-def _plain(standing: "Standing") -> dict[str, Any]:
-    """What a script wants of a group."""
-    group = standing.group
-    return dict(zip(map(_key, GROUP_COLUMNS), _row(group), strict=True)) | {
-        "instances": [
-            {
-                "id": each["InstanceId"],
-                "zone": each["AvailabilityZone"],
-                "state": each["LifecycleState"],
-                "health": each["HealthStatus"],
-            }
-            for each in group["Instances"]
-        ],
-        "policies": [
-            {"name": each["PolicyName"], "type": each["PolicyType"]} for each in standing.policies
-        ],
-        "alarms": [
-            {
-                "name": each["AlarmName"],
-                "state": each["StateValue"],
-                "threshold": each.get("Threshold"),
-            }
-            for each in standing.alarms
-        ],
-        "activities": [
-            {
-                "at": str(each["StartTime"]),
-                "status": each["StatusCode"],
-                "description": each.get("Description", ""),
-                "message": each.get("StatusMessage"),
-            }
-            for each in standing.activities
-        ],
-    }
-
-
-def _print_standing(standing: "Standing") -> None:
-    from thingtank.cli.output import print_facts, print_table
-
-    plain = _plain(standing)
-    print_facts([(column, plain[_key(column)]) for column in GROUP_COLUMNS])
-    for title, empty in (
-        ("instances", "No machine."),
-        ("policies", "No policy: the number of machines stays as it is."),
-        ("alarms", "No alarm."),
-        ("activities", "It has done nothing yet."),
-    ):
-        rows = plain[title]
-        click.echo()
-        click.secho(title, bold=True)
-        columns = tuple(rows[0]) if rows else ()
-        print_table(columns, [tuple(row.values()) for row in rows], empty)

@@ -5,7 +5,12 @@ from urllib.parse import quote
 
 import click
 
-from thingtank.cli.cloud.machine_options import data_folder, machine_options, machine_plan
+from thingtank.cli.cloud.machine_options import (
+    data_folder,
+    machine_options,
+    machine_plan,
+    with_key,
+)
 from thingtank.cli.cloud.session import aws_command, say
 from thingtank.cli.options import json_option, yes_option
 
@@ -132,9 +137,11 @@ def terminate(clients: "AwsClients", name: str, yes: bool) -> None:
 
 def _wanted(context: click.Context, clients: "AwsClients", options: dict[str, Any]) -> "Launch":
     from thingtank.cloud.instances.launch import Launch
+    from thingtank.cloud.instances.user_data import SETTINGS
 
     tags = dict(_tag(text) for text in options.pop("tags"))
-    return Launch(tags=tags, token="", **machine_plan(context, clients, options))
+    plan = with_key(machine_plan(options, SETTINGS), context, clients)
+    return Launch(tags=tags, token="", **plan)
 
 
 def _with_token(wanted: "Launch", token: str) -> "Launch":

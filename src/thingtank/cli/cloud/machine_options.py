@@ -44,16 +44,17 @@ _MACHINE_OPTIONS = (
     click.option("--role", default="", metavar="NAME",
                  help="An instance profile: what the machine itself may do in AWS."),
     click.option("--package", default="thingtank[aws]", show_default=True,
-                 help="What pip installs there: also a version, or a URL."),
+                 help="What pip installs there: also with a version, or a URL."),
     click.option("--settings", type=click.Path(path_type=Path, dir_okay=False, exists=True),
                  help="A thingtank.toml for it. No place for a secret: the account can read it."),
 )  # fmt: skip
 
 
-def machine_plan(
-    context: click.Context, clients: "AwsClients", options: dict[str, Any]
-) -> dict[str, Any]:
+def machine_plan(options: dict[str, Any], default_settings: str) -> dict[str, Any]:
     """The fields of a `MachinePlan` from the options of `machine_options`; others stay as they are.
+
+    Args:
+        default_settings: the text of thingtank.toml where none is given.
 
     Raises:
         click.UsageError: options that do not go together.
@@ -63,13 +64,18 @@ def machine_plan(
     if options["groups"] and options["cidrs"]:
         raise click.UsageError("--allow is for a group of its own, not for --security-group")
     plan = dict(options)
-    script = user_data_of(plan.pop("package"), plan.pop("settings"))
-    key = plan.pop("key") or KEY
+    settings: Path | None = plan.pop("settings")
+    text = settings.read_text() if settings else default_settings
+    plan["user_data"] = user_data_of(plan.pop("package"), text)
+    return plan | {"ports": plan["ports"] or PORTS, "key": plan["key"] or ""}
+
+
+def with_key(plan: dict[str, Any], context: click.Context, clients: "AwsClients") -> dict[str, Any]:
+    """The same with a key pair, and with where its private half goes if it is made."""
+    key = plan["key"] or KEY
     region = clients.client("ec2").meta.region_name  # key pairs are of one region
     file = data_folder(context) / "cloud" / f"{quote(key, safe='')}-{region}.pem"
-    return plan | {
-        "key": key, "key_file": file, "user_data": script, "ports": plan["ports"] or PORTS
-    }  # fmt: skip
+    return plan | {"key": key, "key_file": file}
 
 
 def data_folder(context: click.Context) -> Path:
@@ -78,16 +84,16 @@ def data_folder(context: click.Context) -> Path:
     return folder
 
 
-def user_data_of(package: str, settings: Path | None) -> str:
+def user_data_of(package: str, settings: str) -> str:
     """The script of a machine's first start.
 
     Raises:
         click.UsageError: the settings do not fit into it.
     """
-    from thingtank.cloud.instances.user_data import SETTINGS, user_data
+    from thingtank.cloud.instances.user_data import user_data
 
     try:
-        return user_data(package, settings.read_text() if settings else SETTINGS)
+        return user_data(package, settings)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 

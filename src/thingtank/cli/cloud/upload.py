@@ -46,17 +46,12 @@ def upload(
     upload that breaks off leaves what has arrived in the bucket, for --resume.
     """
     from thingtank.cli.output import counted, print_json
-    from thingtank.cloud.buckets import BucketRefused, ensure_bucket
-    from thingtank.cloud.objects import UploadRefused
+    from thingtank.cloud.buckets import ensure_bucket
 
     targets = _targets(files, to)
-    s3 = clients.client("s3")
-    try:
-        if make_bucket:
-            ensure_bucket(s3, targets[0].bucket, say)
-        done = _upload_all(clients, files, targets, resume)
-    except (BucketRefused, UploadRefused) as error:
-        raise Refusal(str(error)) from None
+    if make_bucket:
+        ensure_bucket(clients.client("s3"), targets[0].bucket, say)
+    done = _upload_all(clients, files, targets, resume)
     if as_json:
         print_json([_plain(each) for each in done])
         return
@@ -98,6 +93,9 @@ def _upload_all(
 
             try:
                 done.append(upload_file(s3, file, target, notes, resume, advance))
+            except KeyboardInterrupt:
+                say("What has arrived is kept: the same command with --resume goes on.")
+                raise
             except Exception as error:
                 if is_aws_failure(error):  # some of which are OSErrors too
                     _refuse(error, file, target, has_parts=notes.find(file, target) is not None)

@@ -3,7 +3,6 @@
 What is made on the way goes again when a later call is refused.
 """
 
-import datetime
 from functools import partial
 from typing import Any
 
@@ -31,15 +30,15 @@ def deploy(
         botocore's exceptions: see `aws.failures.classify`; nothing is left behind.
     """
     image, zones = looked_up(clients, deployment)
-    since = datetime.datetime.now(datetime.UTC)
-    with Making(told) as making:
+    if_unknown = f"`thingtank cloud destroy {deployment.name}` shows what there is, and ends it"
+    with Making(told, if_unknown) as making:
         have_key(clients, deployment, making)
         groups = deployment.groups or (own_group(clients, deployment, zones[0].vpc_id, making),)
         start = _start(clients, deployment, image, groups, making)
         _make_group(clients, deployment, start, zones, making)
         make_policies(clients, deployment, making)
     if is_waited_for:
-        wait_in_service(clients, deployment.name, told, since)
+        wait_in_service(clients, deployment.name, told)
         told.did(f"{deployment.desired} in service")
 
 
@@ -56,7 +55,8 @@ def looked_up(clients: AwsClients, deployment: Deployment) -> tuple[Image, list[
             f" `thingtank cloud destroy {deployment.name}`. A stack can be changed as it stands"
         )
     architecture = architecture_of(clients, deployment.instance_type)
-    return image_of(clients, deployment.image, architecture), zones_of(clients, deployment.subnets)
+    image = image_of(clients, deployment.image, architecture)
+    return image, zones_of(clients, deployment.subnets, deployment.instance_type)
 
 
 def _start(

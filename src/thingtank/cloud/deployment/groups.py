@@ -1,6 +1,6 @@
 """A group that is there: how it stands, another number of machines, waiting for them."""
 
-import datetime
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from thingtank.aws.clients import AwsClients
@@ -100,21 +100,21 @@ def scale(clients: AwsClients, name: str, count: int, told: Progress) -> dict[st
             f"{name} has {group['MinSize']} to {group['MaxSize']} machines, not {count}; for other"
             " bounds deploy it anew"
         )
-    since = datetime.datetime.now(datetime.UTC)
+    before = [each["ActivityId"] for each in _activities(clients, name)]
     clients.client("autoscaling").set_desired_capacity(
         AutoScalingGroupName=name, DesiredCapacity=count, HonorCooldown=False
     )
     told.did(f"{name}: {group['DesiredCapacity']} -> {count}")
-    return wait_in_service(clients, name, told, since)
+    return wait_in_service(clients, name, told, before)
 
 
 def wait_in_service(
-    clients: AwsClients, name: str, told: Progress, since: datetime.datetime
+    clients: AwsClients, name: str, told: Progress, before: Collection[str] = ()
 ) -> dict[str, Any]:
     """Wait until as many machines are in service as the group is to have.
 
     Args:
-        since: failures before it are not those of what is waited for.
+        before: the ids of activities that are not those of what is waited for.
 
     Raises:
         NotDone: AWS says that a machine cannot be, or the time is up.
@@ -127,7 +127,7 @@ def wait_in_service(
         told.waits(f"{name}: {len(ready)} of {desired} in service")
         if len(ready) == len(machines) == desired:
             return group
-        _refuse_failed(clients, name, since)
+        _refuse_failed(clients, name, before)
     raise NotDone(
         f"{name} has {len(ready)} of {desired} machines in service after"
         f" {PAUSE_S * TURNS_MAX:.0f} s; `thingtank cloud status {name}` shows how it goes on"
@@ -138,9 +138,9 @@ def _is_ready(machine: dict[str, Any]) -> bool:
     return (machine["LifecycleState"], machine["HealthStatus"]) == ("InService", "Healthy")
 
 
-def _refuse_failed(clients: AwsClients, name: str, since: datetime.datetime) -> None:
+def _refuse_failed(clients: AwsClients, name: str, before: Collection[str]) -> None:
     for activity in _activities(clients, name):
-        if activity["StatusCode"] == "Failed" and activity["StartTime"] >= since:
+        if activity["StatusCode"] == "Failed" and activity["ActivityId"] not in before:
             message = str(activity.get("StatusMessage") or activity.get("Cause") or "").strip()
             raise NotDone(
                 f"{message.rstrip('.')}. The group goes on trying: `thingtank cloud status {name}`"

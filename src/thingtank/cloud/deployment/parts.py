@@ -22,7 +22,7 @@ from thingtank.cloud.instances.access import APP_TAG
 from thingtank.cloud.instances.images import Image
 from thingtank.cloud.instances.launch import METADATA, disks_of, tags_of
 
-GRACE_S = 300  # until a machine has installed Thing Tank
+GRACE_S = 600  # until a machine has installed Thing Tank
 WARM_UP_S = 120
 
 

@@ -2,16 +2,19 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from thingtank.aws.clients import AwsClients
 from thingtank.cloud.errors import NotDone
-from thingtank.cloud.making import TakeBack
+from thingtank.cloud.making import TakeBack, is_undecided
 from thingtank.cloud.progress import Progress
+from thingtank.cloud.waiting import turns
 
 APP_TAG = {"Key": "app", "Value": "thingtank"}
 SSH_PORT = 22
+_LEAVE_PAUSE_S, _LEAVE_TURNS = 5.0, 4
 
 
 def has_key_pair(ec2: Any, name: str) -> bool:
@@ -52,8 +55,11 @@ def make_key_pair(clients: AwsClients, name: str, file: Path) -> TakeBack:
                 TagSpecifications=[{"ResourceType": "key-pair", "Tags": [APP_TAG]}],
             )
             opened.write(made["KeyMaterial"])
-    except BaseException:
+    except BaseException as error:
         file.unlink()
+        if is_undecided(error):  # AWS may have one by now, whose private half nobody has
+            with suppress(Exception):
+                ec2.delete_key_pair(KeyName=name)
         raise
 
     def take_back() -> None:
@@ -138,11 +144,13 @@ def delete_group_if_unused(clients: AwsClients, name: str, vpc_id: str, told: Pr
     group = group_named(ec2, name, vpc_id)
     if group is None or APP_TAG not in group.get("Tags", []):
         return
-    try:
-        ec2.delete_security_group(GroupId=group["GroupId"])
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("DependencyViolation", "InvalidGroup.InUse"):
-            raise
-        told.did(f"Security group {name} ({group['GroupId']}) stays: others use it")
-    else:
-        told.did(f"Deleted security group {name}")
+    for _ in turns(ec2, _LEAVE_PAUSE_S, _LEAVE_TURNS):  # a machine that ended may be in it still
+        try:
+            ec2.delete_security_group(GroupId=group["GroupId"])
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("DependencyViolation", "InvalidGroup.InUse"):
+                raise
+        else:
+            told.did(f"Deleted security group {name}")
+            return
+    told.did(f"Security group {name} ({group['GroupId']}) stays: others use it")

@@ -3,6 +3,7 @@
 Source: AWS, Systems Manager public parameters; the Debian wiki, Cloud/AmazonEC2Image.
 """
 
+import re
 from typing import Any, NamedTuple
 
 from thingtank.aws.clients import AwsClients
@@ -13,8 +14,12 @@ SYSTEMS = (AMAZON_LINUX, DEBIAN)
 _AMAZON_LINUX_PARAMETER = (
     "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}"
 )
+_DEBIAN_PARAMETER = "/aws/service/debian/release/13/latest/{}"
 _DEBIAN_OWNER = "136693071363"
 _DEBIAN_NAMES = {"x86_64": "debian-13-amd64-*", "arm64": "debian-13-arm64-*"}
+
+
+ROOT_DEVICE = "/dev/xvda"  # of both systems
 
 
 class Image(NamedTuple):
@@ -54,6 +59,19 @@ def architecture_of(clients: AwsClients, instance_type: str) -> str:
         if architecture in supported:
             return architecture
     raise NotDone(f"{instance_type} is of {', '.join(supported)}, for which there is no image")
+
+
+def architecture_by_name(instance_type: str) -> str:
+    """The same from the name alone, without asking: `t4g` and `m7gd` have a g, and are arm64."""
+    return "arm64" if re.match(r"(a1|[a-z]+\d+g[a-z]*)\.", instance_type) else "x86_64"
+
+
+def template_parameter(wanted: str, instance_type: str) -> str:
+    """The SSM parameter that a CloudFormation template names for an image; blank for an id."""
+    architecture = architecture_by_name(instance_type)
+    if wanted == DEBIAN:
+        return _DEBIAN_PARAMETER.format(_DEBIAN_NAMES[architecture].split("-")[2])
+    return image_parameter(wanted, architecture)
 
 
 def image_parameter(wanted: str, architecture: str) -> str:
@@ -111,7 +129,7 @@ def _newest_debian(ec2: Any, architecture: str) -> Image:
 
 
 def _image(found: dict[str, Any]) -> Image:
-    root = found.get("RootDeviceName") or "/dev/xvda"
+    root = found.get("RootDeviceName") or ROOT_DEVICE
     sizes = [
         mapping.get("Ebs", {}).get("VolumeSize", 0)
         for mapping in found.get("BlockDeviceMappings", [])

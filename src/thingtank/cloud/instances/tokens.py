@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from thingtank.aws.failures import FailureKind, classify, is_aws_failure
-
-_UNDECIDED = (FailureKind.UNREACHABLE, FailureKind.UNKNOWN)
+from thingtank.cloud.making import is_undecided
 
 
 @contextmanager
@@ -27,13 +25,8 @@ def launch_token(file: Path) -> Iterator[str]:
         file.write_text(token)
     try:
         yield token
-    except Exception as error:
+    except BaseException as error:
         if not is_undecided(error):
             file.unlink(missing_ok=True)
         raise
     file.unlink(missing_ok=True)
-
-
-def is_undecided(error: Exception) -> bool:
-    """Whether a failed call may have done its work all the same."""
-    return is_aws_failure(error) and classify(error).kind in _UNDECIDED

@@ -37,8 +37,9 @@ _SCRIPT = """\
 # Install Thing Tank and start it; what this says is in /var/log/cloud-init-output.log.
 set -eu
 if command -v dnf > /dev/null; then
-  dnf install -y python3.13
-  python=python3.13
+  for python in python3.13 python3.12 python3.11; do
+    dnf install -y $python && break
+  done
 else
   export DEBIAN_FRONTEND=noninteractive
   apt-get update

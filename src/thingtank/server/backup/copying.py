@@ -9,12 +9,14 @@ and what is taken up from where another file stands must still be there:
               told once more
 2. history    from here to 3 the journal keeps all it holds
 3. journal    what history did not have yet, and what came meanwhile
-4. the rest   sessions, messages and events, of devices and topics
+4. the rest   sessions, messages and events, of devices and topics; how far sinks have come, and
+              behind that the queues and tables of this machine that they write to
 5. directory  whose ids all others mention: nothing new may be recorded under an id that the
               restored directory would give to another. What was deleted meanwhile leaves rows that
               nobody can ask for, which housekeeping clears away
 
-Secret, settings and the name of the database do not change while a server runs.
+Secret, settings and the name of the database do not change while a server runs; schedules of batch
+jobs are one file, which is whole at any time.
 """
 
 import asyncio
@@ -25,8 +27,10 @@ from pathlib import Path
 
 import duckdb
 
+from thingtank.local.places import files_of
 from thingtank.net.sqlite_copies import write_copy
 from thingtank.server.backup.parts import PARTS, Copied
+from thingtank.server.batch.schedules import FILE_NAME as SCHEDULES
 from thingtank.server.config import FILE_NAME as SETTINGS
 from thingtank.server.data_folder import OpenFolder
 from thingtank.server.hooks.signing_key import FILE_NAME as SIGNING_KEY
@@ -52,7 +56,7 @@ async def copy_folder(folder: Path, opened: OpenFolder) -> Copied:
         await file.copy_to(parts)
     await asyncio.to_thread(_copy_closed, folder, parts)
     database = await asyncio.to_thread(web_setup.copy_database, folder, parts)
-    for name in (SECRET, SIGNING_KEY, SETTINGS, DATABASE_FILE):
+    for name in (SECRET, SIGNING_KEY, SETTINGS, SCHEDULES, DATABASE_FILE):
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(folder / name, parts / name)
     bucket = (await opened.archive.stats(moves=False)).bucket
@@ -60,9 +64,11 @@ async def copy_folder(folder: Path, opened: OpenFolder) -> Copied:
 
 
 def _copy_closed(folder: Path, parts: Path) -> None:
-    """Copy the files that no door has open, as in a command without a server."""
+    """Copy the files that nobody here has open, or others may have open as well."""
     database = web_setup.database_file(folder)
-    for path in sorted(folder.glob("*.sqlite3")):
-        if path.name != str(database) and not (parts / path.name).exists():
+    for path in sorted([*folder.glob("*.sqlite3"), *files_of(folder)]):
+        copy = parts / path.relative_to(folder)
+        if path.name != str(database) and not copy.exists():
+            copy.parent.mkdir(mode=0o700, exist_ok=True)
             with contextlib.closing(sqlite3.connect(path)) as connection:
-                write_copy(connection, parts / path.name)
+                write_copy(connection, copy)

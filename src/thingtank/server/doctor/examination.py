@@ -6,6 +6,7 @@ from pathlib import Path
 
 from thingtank.server.config import FILE_NAME, BadSettings, Config, Loaded, load_config
 from thingtank.server.doctor.access_checks import check_openness, check_permissions, check_secrets
+from thingtank.server.doctor.bucket_checks import check_bucket
 from thingtank.server.doctor.certificate_checks import check_certificate
 from thingtank.server.doctor.data_checks import check_backup, check_data
 from thingtank.server.doctor.database_checks import check_database_server
@@ -28,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     check_ports,
     check_data,
     check_database_server,
+    check_bucket,
     check_backup,
 )
 

@@ -17,16 +17,20 @@ class Family(msgspec.Struct, frozen=True):
         name: as exported, but for what the format puts behind it (`_total`, `_bucket`).
         meaning: also sent as its HELP.
         labels: with what they may be, for people.
+        only: where it is told, for people; blank for always.
     """
 
     name: str
     kind: Kind
     meaning: str
     labels: dict[str, str] = {}
+    only: str = ""
 
 
 _OUTCOMES = "ok, refused, failed"
 
+_WITH_RULES = "where there are rules of sinks"
+_WITH_BUCKET = "where the cold tier is in a bucket"
 _ENGINE = {"engine": "what rules send to: sql, …"}
 _SINKS = (
     Family("thingtank_sink_rules", "gauge", "Rules that send values on.", {
@@ -129,11 +133,13 @@ FAMILIES: dict[str, Family] = {
             "What the cold tier's bucket has, with what it keeps for backups; and what of that is"
             " on this disk as well.",
             {"place": "bucket, disk"},
+            only=_WITH_BUCKET,
         ),
         Family(
             "thingtank_archive_bucket_waiting_files",
             "gauge",
             "Files that are to go to the cold tier's bucket, and are on this disk only.",
+            only=_WITH_BUCKET,
         ),
         Family(
             "thingtank_disk_free_bytes", "gauge", "What is free on the disk of the data folder."
@@ -163,7 +169,7 @@ FAMILIES: dict[str, Family] = {
             "counter",
             "Batches of which one trigger at least missed some values.",
         ),
-        *_SINKS,
+        *(msgspec.structs.replace(family, only=_WITH_RULES) for family in _SINKS),
         Family("thingtank_mqtt_sessions", "gauge", "MQTT sessions, those of absent clients too."),
         Family("thingtank_mqtt_subscriptions", "gauge", "Subscriptions of MQTT sessions."),
         Family("thingtank_mqtt_retained_messages", "gauge", "Retained messages of MQTT."),

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from thingtank.server.backup.parts import Copied
+from thingtank.server.batch.schedules import Schedules
 from thingtank.stores.embedded_archive import EmbeddedArchive
 from thingtank.tank.errors import NoSuchAccount
 from thingtank.tank.tank import Tank
@@ -20,6 +21,7 @@ class Context(msgspec.Struct, frozen=True):
     """An open instance.
 
     Attributes:
+        schedules: of batch jobs.
         url: where its web door is; blank when no server runs.
         local_url: how this machine reaches it; blank likewise.
         sockets: where its other doors are, by name.
@@ -31,6 +33,7 @@ class Context(msgspec.Struct, frozen=True):
     directory: DjangoDirectory
     archive: EmbeddedArchive
     copy_files: Callable[[], Awaitable[Copied]]
+    schedules: Schedules
     url: str = ""
     local_url: str = ""
     sockets: Mapping[str, str] = {}

@@ -8,6 +8,7 @@ import msgspec
 from thingtank.server.operations import (
     archive,
     backup,
+    batch,
     deliveries,
     devices,
     feeds,
@@ -69,6 +70,10 @@ OPERATIONS: dict[str, tuple[type[msgspec.Struct], Operation]] = {
     "server.addresses": (Nothing, addresses),
     "server.health": (Nothing, health.health),
     "backup.copy": (Nothing, backup.copy),
+    "batch.schedule_add": (batch.AddSchedule, batch.add),
+    "batch.schedule_list": (Nothing, batch.list_all),
+    "batch.schedule_remove": (batch.OneSchedule, batch.remove),
+    "batch.schedule_run": (batch.OneSchedule, batch.run),
     "archive.stats": (Nothing, archive.stats),
     "archive.compact": (Nothing, archive.compact),
     "archive.adopt": (Nothing, archive.adopt),

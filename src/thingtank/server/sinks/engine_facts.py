@@ -34,6 +34,7 @@ def _facts(name: str, module_name: str) -> EngineFacts:
         )
         for field in msgspec.structs.fields(module.Settings)
     ]
+    fields.sort(key=lambda field: field.default is not None)  # what must be told comes first
     return EngineFacts(name, meaning, fields)
 
 
@@ -44,11 +45,11 @@ def _default(field: msgspec.structs.FieldInfo) -> str | None:
 
 
 def _meanings(settings: Any) -> Mapping[str, str]:
-    found = _ATTRIBUTES.search(f"\n{inspect.getdoc(settings) or ''}")
-    if found is None:
-        return {}
-    return {
-        name.strip(): " ".join(meaning.split())
-        for names, meaning in _ATTRIBUTE.findall(found[1])
-        for name in names.split(",")
-    }
+    """By name; of what settings inherit as well."""
+    found: dict[str, str] = {}
+    for each in settings.__mro__:
+        told = _ATTRIBUTES.search(f"\n{inspect.cleandoc(each.__doc__ or '')}")
+        for names, meaning in _ATTRIBUTE.findall(told[1] if told else ""):
+            for name in names.split(","):
+                found.setdefault(name.strip(), " ".join(meaning.split()))
+    return found

@@ -3,20 +3,24 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from msgspec.structs import replace
+
+from thingtank.server.sinks.message_reader import Batch, StoredItem
 from thingtank.server.sinks.selection import Stream
 from thingtank.sinks.engine import Item
 from thingtank.sinks.rules.templates import Render
-from thingtank.stores.journal_readers import CommittedBatch
 from thingtank.tank.datapoints import DatapointColumns, number_of
 
 
 def items_of(
-    batches: Sequence[CommittedBatch],
+    batches: Sequence[Batch],
     streams: Mapping[int, Stream],
     origin: str,
     render: Render | None,
 ) -> Iterator[tuple[int, Item]]:
     """What a rule sends of batches, each item with the number of its batch, in order.
+
+    Of the journal, that is; an item that was stored is sent as it is.
 
     An item's id is made of the batch's number and the place of its row in the batch, so it is the
     same whatever the rule wants.
@@ -27,6 +31,10 @@ def items_of(
         render: makes payloads; None leaves them empty.
     """
     for batch in batches:
+        if isinstance(batch, StoredItem):
+            item = batch.item
+            yield batch.seq, item if render is None else replace(item, payload=render(item))
+            continue
         start = 0
         for change in batch.changes:
             if not isinstance(change, DatapointColumns):

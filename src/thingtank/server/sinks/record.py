@@ -52,7 +52,8 @@ class Record:
         elif step.retry_count:
             if step.delivered_count:
                 self._failure_count = 0
-            self.failed(Failure(FailureKind.THROTTLED, "part", step.retry_reason, ""))
+            what = f"Some items have to be sent again: {step.retry_reason}"
+            self.failed(Failure(FailureKind.THROTTLED, "in part", what, ""))
         else:
             self._succeeded()
 

@@ -1,4 +1,4 @@
-"""One rule at work: a task of the loop that reads the journal, and a thread that sends.
+"""One rule at work: a task of the loop that reads what was recorded, and a thread that sends.
 
 The loop does no more than take batches from the reader and wait; items are made, rendered and sent
 in the rule's thread. Batches count as passed when all their items are delivered, or dead letters
@@ -16,18 +16,23 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-import msgspec
 import structlog
 
 from thingtank.aws.failures import Failure, FailureKind
 from thingtank.server.sinks.items import items_of
+from thingtank.server.sinks.message_reader import (
+    Batch,
+    Reader,
+    StoredItem,
+    decode_item,
+    encode_item,
+)
 from thingtank.server.sinks.record import Record
 from thingtank.server.sinks.selection import Selection
 from thingtank.sinks.engine import Item, SinkEngine
 from thingtank.sinks.rules.settings import SinkRule, SinkSettings
 from thingtank.sinks.rules.templates import compile_template
 from thingtank.sinks.rules.turns import Refused, Step, Turn, failure_of
-from thingtank.stores.journal_readers import CommittedBatch, JournalReader
 from thingtank.stores.sink_file import NewLetter, RulePlace, SinkFile
 from thingtank.stores.sink_store import SinkStore
 from thingtank.stores.worker import Worker
@@ -45,9 +50,6 @@ _TURN_ROWS = 10_000  # about; one commit may have more
 _LETTERS_AT_ONCE = 500
 
 Result = TypeVar("Result")
-
-_encode_item = msgspec.msgpack.Encoder().encode
-decode_item = msgspec.msgpack.Decoder(Item).decode
 
 
 class SinkRunner:
@@ -90,9 +92,9 @@ class SinkRunner:
         self._is_open = False
         self._has_asked_letters = letter_count > 0  # maybe, since before the start
         self._is_replaying = False
-        self._pending: list[CommittedBatch] = []  # taken, and not settled
+        self._pending: list[Batch] = []  # taken, and not settled
         self._record = Record(rule.name, settings.retry_s_max, clock)
-        self._reader: JournalReader | None = None
+        self._reader: Reader | None = None
         self._place = RulePlace(0, 0)
         self._saved_seq = 0
         self._saved_at_s = 0.0
@@ -104,7 +106,7 @@ class SinkRunner:
         """To be called when there is something to read."""
         return self._wake.set
 
-    def start(self, reader: JournalReader, place: RulePlace | None) -> None:
+    def start(self, reader: Reader, place: RulePlace | None) -> None:
         """Go on from a reader's place.
 
         Args:
@@ -248,7 +250,7 @@ class SinkRunner:
             self._pass_some(batches, batches[-1].seq)
         self._pending = []
 
-    async def _rest(self, reader: JournalReader) -> None:
+    async def _rest(self, reader: Reader) -> None:
         """All is settled: write that down, and wait."""
         if reader.is_behind:
             return
@@ -264,18 +266,18 @@ class SinkRunner:
         except TimeoutError:
             await self._save_place()
 
-    def _take(self, reader: JournalReader) -> list[CommittedBatch]:
-        batches = reader.take(1)
+    def _take(self, reader: Reader) -> list[Batch]:
+        batches = list(reader.take(1))
         row_count = _row_count(batches)
         while row_count < _TURN_ROWS and len(batches) < _BATCHES_AT_ONCE:
             more = reader.take(1)
             if not more:
                 break
-            batches += more
+            batches.extend(more)
             row_count += _row_count(more)
         return batches
 
-    async def _carry_out(self, turn: Turn, batches: Sequence[CommittedBatch] = ()) -> bool:
+    async def _carry_out(self, turn: Turn, batches: Sequence[Batch] = ()) -> bool:
         """Step a turn; pass batches of the journal as they are settled. Whether it came to its end.
 
         It does not where it is time to stop: then it ends where no batch is sent by half, if what
@@ -332,7 +334,7 @@ class SinkRunner:
         """Write dead letters down; it goes on only when they are on disk."""
         name, now_us = self.rule.name, self._clock.now_us()
         letters = [
-            NewLetter(item.item_id, _encode_item(item), reason[:REASON_CHARS_MAX], now_us)
+            NewLetter(item.item_id, encode_item(item), reason[:REASON_CHARS_MAX], now_us)
             for item, reason in refused
         ]
         reason = refused[0].reason
@@ -380,7 +382,7 @@ class SinkRunner:
             await self._store.run(lambda file: file.remove_asked(name, ids))
             await self.count_letters()
 
-    def _pass_some(self, batches: Sequence[CommittedBatch], through_seq: int) -> None:
+    def _pass_some(self, batches: Sequence[Batch], through_seq: int) -> None:
         """Let go of what is settled."""
         if through_seq <= self._place.seq:
             return
@@ -423,9 +425,14 @@ class SinkRunner:
         return await self._worker.run(work)
 
 
-def _row_count(batches: Sequence[CommittedBatch]) -> int:
-    changes = (change for batch in batches for change in batch.changes)
-    return sum(len(change) for change in changes if isinstance(change, DatapointColumns))
+def _row_count(batches: Sequence[Batch]) -> int:
+    return sum(map(_rows_in, batches))
+
+
+def _rows_in(batch: Batch) -> int:
+    if isinstance(batch, StoredItem):
+        return 1
+    return sum(len(change) for change in batch.changes if isinstance(change, DatapointColumns))
 
 
 def _what(rule: SinkRule) -> str:
@@ -436,4 +443,5 @@ def _what(rule: SinkRule) -> str:
     )
     tag = f" with the tag {rule.tag}" if rule.tag else ""
     streams = f": {', '.join(rule.datastreams)}" if rule.datastreams else ""
-    return f"{feeds}{tag}{streams}"
+    of = "messages to " if rule.send == "messages" else ""
+    return f"{of}{feeds}{tag}{streams}"

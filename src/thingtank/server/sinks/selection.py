@@ -41,8 +41,10 @@ class Selection:
 
     def load(self) -> None:
         """Look at all devices; from any thread, before anything else is done with it."""
+        if self._rule.send != "values":
+            return  # each message names its device
         if self._ids is None:
-            devices = self._directory.devices_matching(self._wants, _ALL)
+            devices = self._directory.devices_matching(self.wants, _ALL)
         else:
             devices = [device for each in self._ids if (device := self._find(each)) is not None]
         for device in devices:
@@ -50,7 +52,9 @@ class Selection:
 
     def put(self, device: Device) -> None:
         """A device was made or changed."""
-        if not self._wants(device):
+        if self._rule.send != "values":
+            return
+        if not self.wants(device):
             self.drop(device.device_id)
             return
         found = {
@@ -84,9 +88,10 @@ class Selection:
             device = self._directory.get_device(device_id)
         except NoSuchDevice:
             return None
-        return device if self._wants(device) else None
+        return device if self.wants(device) else None
 
-    def _wants(self, device: Device) -> bool:
+    def wants(self, device: Device) -> bool:
+        """Whether a device is one of those that the rule names."""
         if self._ids is not None and device.device_id not in self._ids:
             return False
         return not self._tag or any(tag.lower() == self._tag for tag in device.tags)

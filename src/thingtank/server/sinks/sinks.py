@@ -15,7 +15,9 @@ import structlog
 
 from thingtank.server.sinks.engine_facts import engine_facts
 from thingtank.server.sinks.kept_rules import RuleSealer, UnreadableRule
-from thingtank.server.sinks.runner import SinkRunner, decode_item
+from thingtank.server.sinks.message_reader import MessageReader, Reader, decode_item
+from thingtank.server.sinks.messages import MessageRule, SinkMessages
+from thingtank.server.sinks.runner import SinkRunner
 from thingtank.server.sinks.selection import Selection
 from thingtank.sinks.engine import EngineParts
 from thingtank.sinks.engines import BadEngine, make_engine
@@ -23,8 +25,8 @@ from thingtank.sinks.rules.settings import SinkRule, SinkSettings
 from thingtank.stores.journal_readers import JournalReader
 from thingtank.stores.sink_file import FILE_NAME, RulePlace, SinkFile, StoredLetter
 from thingtank.stores.sink_store import SinkStore
-from thingtank.tank.errors import StorageFailed, reason_of
-from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated
+from thingtank.tank.errors import NotAllowed, StorageFailed, reason_of
+from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated, MessageSent
 from thingtank.tank.sinks import DeadLetter, EngineFacts, SinkStatus
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
@@ -70,6 +72,7 @@ class Sinks:
         self._parts = parts
         self._sealer = RuleSealer(secret)
         self._store: SinkStore | None = None
+        self._messages: SinkMessages | None = None
         self._runners: dict[str, SinkRunner] = {}
         self._changing = asyncio.Lock()  # one rule is made or ended at a time
         self._changed_devices: dict[int, Device] | None = None  # while a selection is loaded
@@ -109,9 +112,12 @@ class Sinks:
         bus.react(DeviceCreated, lambda event: self._device_changed(event.device))
         bus.react(DeviceUpdated, lambda event: self._device_changed(event.device))
         bus.react(DeviceDeleted, lambda event: self._device_gone(event.device))
+        bus.react(MessageSent, self._message_sent)
 
     async def stop(self) -> None:
         """End all rules, and let the file go."""
+        if self._messages is not None:
+            await self._messages.stop()
         await asyncio.gather(*(runner.stop() for runner in self._runners.values()))
         if self._store is not None:
             await self._store.close()
@@ -129,12 +135,18 @@ class Sinks:
         runner = self._runners.get(name)
         return None if runner is None else runner.status()
 
+    @property
+    def may_be_changed(self) -> bool:
+        return self._settings.workbench
+
     def engines(self) -> Sequence[EngineFacts]:
         return engine_facts()
 
     async def add(self, rule: Mapping[str, Any]) -> list[str]:
         from thingtank.sinks.rules.rule_problems import RULES_MAX, rule_problems
 
+        if not self.may_be_changed:
+            return ["`sinks.workbench` leaves rules to the settings file"]
         try:
             made = msgspec.convert(rule, SinkRule)
         except msgspec.ValidationError as error:
@@ -156,8 +168,12 @@ class Sinks:
     async def delete(self, name: str) -> None:
         async with self._changing:
             runner = self._runners.get(name)
-            if runner is None or runner.status().is_fixed or self._store is None:
+            if runner is None or self._store is None:
                 return
+            if runner.status().is_fixed or not self.may_be_changed:
+                raise NotAllowed(f"rule {name} can be deleted in the settings file only")
+            if self._messages is not None:
+                self._messages.rules.pop(name, None)
             await runner.stop()
             await self._store.run(lambda file: file.forget(name))
             del self._runners[name]
@@ -201,6 +217,10 @@ class Sinks:
     async def _opened(self) -> SinkStore:
         if self._store is None:
             self._store = await SinkStore.open(self.folder)
+            self._messages = SinkMessages(
+                self._tank.messaging, self._store, self._settings.messages_max
+            )
+            self._messages.start()
         return self._store
 
     async def _set_to_work(self, rule: SinkRule, *, is_fixed: bool) -> None:
@@ -220,11 +240,24 @@ class Sinks:
             letter_count=counts.get(rule.name, 0),
         )
         place: RulePlace | None = places.get(rule.name)
-        reader = await self._journal.read_journal(
-            _READER + rule.name, place.seq if place is not None else 0, runner.wake
-        )
+        reader = await self._reader(runner, store, place.seq if place is not None else 0)
         self._runners[rule.name] = runner
         runner.start(reader, place)
+
+    async def _reader(self, runner: SinkRunner, store: SinkStore, place_seq: int) -> Reader:
+        """What a rule reads, from its place on."""
+        rule = runner.rule
+        if rule.send == "values":
+            return await self._journal.read_journal(_READER + rule.name, place_seq, runner.wake)
+        last = await store.run(lambda file: file.last_waiting(rule.name))
+        reader = MessageReader(rule.name, store, place_seq, last, runner.wake)
+        assert self._messages is not None, "with the store"
+        self._messages.rules[rule.name] = MessageRule(runner.selection, reader)
+        return reader
+
+    def _message_sent(self, event: MessageSent) -> None:
+        if self._messages is not None and self._messages.rules:
+            self._messages.take(event)
 
     async def _selection(self, rule: SinkRule) -> Selection:
         """Load what a rule wants in a thread, and add what changed meanwhile."""

@@ -8,6 +8,7 @@ from thingtank.server.config import Config
 from thingtank.server.data_folder import OpenFolder
 from thingtank.server.sinks.sinks import Sinks
 from thingtank.sinks.engine import EngineParts
+from thingtank.web.workbench import sink_board
 
 
 async def start_sinks(
@@ -25,4 +26,6 @@ async def start_sinks(
     stack.push_async_callback(sinks.stop)
     await sinks.start()
     opened.files.append(sinks)
+    sink_board.attach(sinks)
+    stack.callback(sink_board.attach, None)
     return sinks

@@ -1,4 +1,4 @@
-"""Engine `dynamodb`: items in a table of Amazon DynamoDB.
+"""Items in a table of Amazon DynamoDB.
 
 An item has its own key, so that writing it again changes nothing: by the condition that there is
 none such, or none newer. A table keeps no order of arrival: items are sorted by their range key.
@@ -33,14 +33,14 @@ class Settings(KeySettings, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     Attributes:
         table: its name, in the region of `[aws]`.
         create: it is made if it is missing, with these keys, each call paid for.
-        is_plain: items are written 25 a call without the condition that there is none such: much
+        plain: items are written 25 a call without the condition that there is none such: much
             faster, and writes over what another program has changed when a batch is sent again.
         connections: calls at the same time.
     """
 
     table: str
     create: bool = False
-    is_plain: bool = False
+    plain: bool = False
     connections: int = 8
 
     def __post_init__(self) -> None:
@@ -48,8 +48,8 @@ class Settings(KeySettings, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         super().__post_init__()
         if not self.table:
             raise ValueError("`table` is blank")
-        if self.is_plain and self.keep == "latest":
-            raise ValueError('`is_plain` cannot go with `keep = "latest"`, which has a condition')
+        if self.plain and self.keep == "latest":
+            raise ValueError('`plain` cannot go with `keep = "latest"`, which has a condition')
         if not 1 <= self.connections <= 16:
             raise ValueError(f"`connections` must be within 1 and 16, not {self.connections}")
 
@@ -72,7 +72,7 @@ class DynamoDbEngine:
     def open(self) -> None:
         """See SinkEngine."""
         self.close()
-        client = self._parts.aws().client("dynamodb")
+        client = self._parts.aws().client("dynamodb", is_checked=False)
         name = self._settings.table
         try:
             found = client.describe_table(TableName=name)["Table"]
@@ -95,9 +95,9 @@ class DynamoDbEngine:
             except BadItem as error:
                 refused |= dict.fromkeys(each.places, str(error))
                 continue
-            lane = "\0".join(each.key) if self._settings.is_plain else str(place)
+            lane = "\0".join(each.key) if self._settings.plain else str(place)
             entries.append(Entry(lane, each.places, wired))
-        call, cut = (self._write, _by_25) if self._settings.is_plain else (self._put, _singly)
+        call, cut = (self._write, _by_25) if self._settings.plain else (self._put, _singly)
         result = send_in_lanes(entries, call, cut, self._pool)
         return SendResult(result.retry, {**result.refused, **refused})
 

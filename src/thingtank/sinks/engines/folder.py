@@ -1,4 +1,4 @@
-"""Engine `folder`: files in a folder of this machine; what `s3` is at AWS."""
+"""Files in a folder of this machine; what `s3` is at AWS."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,9 +48,9 @@ class FolderEngine:
 
     def send(self, items: Sequence[Item]) -> SendResult:
         """See SinkEngine."""
-        key, data = object_of(self._settings, items)
+        batch = object_of(self._settings, items)
         with told():
-            ObjectFolder(self._path).put_if_absent(key, data)
+            ObjectFolder(self._path).put_if_absent(batch.key, batch.data)
         return ALL_DELIVERED
 
     def close(self) -> None:

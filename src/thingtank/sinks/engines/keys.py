@@ -11,8 +11,8 @@ import msgspec
 from thingtank.protocols.xively.times import format_time
 from thingtank.sinks.engine import Item
 from thingtank.sinks.rules.templates import compile_template
+from thingtank.tank.history import DAY_S
 
-DAY_S = 86_400
 HASH = "{{device}}/{{datastream}}"
 RANGE = "{{at}} {{id}}"
 KEY_BYTES_MAX = 1024  # DynamoDB: 2,048 of a hash key, 1,024 of a range key

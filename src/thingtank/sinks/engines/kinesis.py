@@ -1,4 +1,4 @@
-"""Engine `kinesis`: records in a stream of Amazon Kinesis, in order for each device."""
+"""Records in a stream of Amazon Kinesis, in order for each device."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +19,7 @@ from thingtank.sinks.engine import BatchBounds, EngineParts, Item, SendResult
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
 
 READY_S_MAX = 60
+SURELY_FITS_BYTES = RECORD_BYTES_MAX - 4 * KEY_CHARS_MAX - 1
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,14 +28,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         stream: its name, in the region of `[aws]`.
         shards: it is made with so many if it is missing; 0 does not make it.
-        is_joined: what a device has in a batch is one record, a line for each value; false makes a
+        joined: what a device has in a batch is one record, a line for each value; false makes a
             record of each value, of which a device's go one after another, slowly.
         connections: calls at the same time.
     """
 
     stream: str
     shards: int = 0
-    is_joined: bool = True
+    joined: bool = True
     connections: int = 4
 
     def __post_init__(self) -> None:
@@ -58,12 +59,12 @@ class KinesisEngine:
         self._parts = parts
         self._client: Any = None
         self._pool: ThreadPoolExecutor | None = None
-        self.bounds = BatchBounds(5000 if settings.is_joined else 2000, 4 * 1024 * 1024)
+        self.bounds = BatchBounds(5000 if settings.joined else 2000, 4 * 1024 * 1024)
 
     def open(self) -> None:
         """See SinkEngine."""
         self.close()
-        client = self._parts.aws().client("kinesis")
+        client = self._parts.aws().client("kinesis", is_checked=False)
         name = self._settings.stream
         try:
             found = client.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
@@ -85,7 +86,8 @@ class KinesisEngine:
         refused = {
             place: fault
             for place, item in enumerate(items)
-            if (fault := fault_of(_record(item, item.payload + b"\n")))
+            if len(item.payload) > SURELY_FITS_BYTES
+            and (fault := fault_of(_record(item, item.payload + b"\n")))
         }
         entries = self._entries(items, refused)
         result = send_in_lanes(entries, self._put, calls_of, self._pool)
@@ -110,7 +112,7 @@ class KinesisEngine:
             if place not in refused:
                 lanes.setdefault(_key(item), []).append(place)
         for key, places in lanes.items():
-            if self._settings.is_joined:
+            if self._settings.joined:
                 yield from _joined(key, places, items)
             else:
                 for place in places:

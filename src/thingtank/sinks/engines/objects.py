@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -39,13 +40,22 @@ class PrefixSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
                 raise ValueError(f"`{name}` may have letters, digits and -_.=/, not {part!r}")
 
 
-def object_of(settings: PrefixSettings, items: Sequence[Item]) -> tuple[str, bytes]:
-    """The key and the bytes of a batch, n >= 1."""
+class BatchObject(NamedTuple):
+    """A batch as an object; `sha256` is of its data."""
+
+    key: str
+    data: bytes
+    sha256: bytes
+
+
+def object_of(settings: PrefixSettings, items: Sequence[Item]) -> BatchObject:
+    """A batch, n >= 1, as an object."""
     data = b"".join([item.payload + b"\n" for item in items])
     day = datetime.fromtimestamp(items[0].at_us / 1_000_000, UTC).date().isoformat()
-    digest = hashlib.sha256(data).hexdigest()[:16]
-    name = f"{_sorted_id(items[0])}-{digest}"
-    return f"{settings.prefix}day={day}/{name}{settings.suffix}", data
+    digest = hashlib.sha256(data)
+    name = f"{_sorted_id(items[0])}-{digest.hexdigest()[:16]}"
+    key = f"{settings.prefix}day={day}/{name}{settings.suffix}"
+    return BatchObject(key, data, digest.digest())
 
 
 def _sorted_id(item: Item) -> str:

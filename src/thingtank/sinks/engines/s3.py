@@ -1,5 +1,6 @@
-"""Engine `s3`: objects in a bucket of Amazon S3, or of a server that speaks its language."""
+"""Objects in a bucket of Amazon S3, or of a server that speaks its language."""
 
+import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,17 +47,21 @@ class S3Engine:
 
     def open(self) -> None:
         """See SinkEngine."""
-        client = self._parts.aws().client("s3")
+        client = self._parts.aws().client("s3", is_checked=False)
         client.head_bucket(Bucket=self._settings.bucket)
         self._client = client
 
     def send(self, items: Sequence[Item]) -> SendResult:
         """See SinkEngine."""
-        key, data = object_of(self._settings, items)
+        batch = object_of(self._settings, items)
         try:
             self._client.put_object(
-                Bucket=self._settings.bucket, Key=key, Body=data, IfNoneMatch="*",
-                ContentType="application/x-ndjson", ChecksumAlgorithm="SHA256",
+                Bucket=self._settings.bucket,
+                Key=batch.key,
+                Body=batch.data,
+                IfNoneMatch="*",
+                ContentType="application/x-ndjson",
+                ChecksumSHA256=base64.b64encode(batch.sha256).decode(),
             )  # fmt: skip
         except Exception as error:
             if not (is_aws_failure(error) and classify(error).code in _THERE):

@@ -1,4 +1,4 @@
-"""Engine `sqs`: messages in a queue of Amazon SQS; of a FIFO queue in order for each device."""
+"""Messages in a queue of Amazon SQS; of a FIFO queue in order for each device."""
 
 from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -53,7 +53,7 @@ class SqsEngine:
     def open(self) -> None:
         """See SinkEngine."""
         self.close()
-        client = self._parts.aws().client("sqs")
+        client = self._parts.aws().client("sqs", is_checked=False)
         try:
             found = client.get_queue_url(QueueName=self._settings.queue)
         except Exception as error:

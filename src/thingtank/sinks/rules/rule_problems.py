@@ -40,6 +40,8 @@ def rule_problems(rule: SinkRule) -> list[str]:
         problems.append('`feeds` names none; write "all" for all of them')
     if isinstance(rule.feeds, tuple) and len(rule.feeds) > FEEDS_MAX:
         problems.append(f"`feeds` names more than {FEEDS_MAX}; give them a tag and name that")
+    if rule.datastreams and rule.send == "messages":
+        problems.append("`datastreams` are for rules that send values")
     if len(rule.datastreams) > DATASTREAMS_MAX:
         problems.append(f"`datastreams` names more than {DATASTREAMS_MAX}")
     if not (math.isfinite(rule.gather_s) and 0 <= rule.gather_s <= GATHER_S_MAX):

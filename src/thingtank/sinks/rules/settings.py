@@ -23,7 +23,7 @@ GATHER_S = 0.2
 class SinkRule(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, dict=True
 ):
-    """One `[[sinks.rules]]`: which values are sent on, and where to.
+    """One `[[sinks.rules]]`: what is sent on, and where to.
 
     Attributes:
         name: its own, for the pages and the log: letters, digits, `-` and `_`, at most 40. The
@@ -31,15 +31,18 @@ class SinkRule(
             what comes from then on.
         to: where to: `engine`, and what that engine needs, such as
             `{engine = "sql", url = "mysql://…", table = "readings"}`.
-        feeds: which feeds' values: `"all"`, or a list of ids such as `[1, 2]`.
+        send: `values` that are written, or `messages` that devices are sent.
+        feeds: which feeds', and so devices': `"all"`, or a list of ids such as `[1, 2]`.
         tag: only of feeds that have this tag; blank for any.
-        datastreams: only these, where `*` stands for any characters: `["temperature", "air-*"]`.
+        datastreams: only values of these, where `*` stands for any characters:
+            `["temperature", "air-*"]`.
         template: how an item is put, such as `{{device}} {{value}}`; blank for JSON.
         gather_s: a batch waits so long for more before it is sent.
     """
 
     name: str
     to: dict[str, Any]
+    send: Literal["values", "messages"] = "values"
     feeds: Literal["all"] | tuple[int, ...] = "all"
     tag: str = ""
     datastreams: tuple[str, ...] = ()
@@ -65,14 +68,19 @@ class SinkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         rules: those that there are, each a `[[sinks.rules]]`; more can be made in the workbench.
+        workbench: whether admins may make and delete rules there. Who may can have the server
+            connect to other hosts, and write files.
         retry_s_max: the longest pause between two attempts.
+        messages_max: that wait for one rule; more are left out, and counted as missed.
         dead_letters_max: of one rule; it stops when it has so many, until a person sends them
             again or deletes them.
         stop_s: calls under way get so long to end when the server stops.
     """
 
     rules: tuple[SinkRule, ...] = ()
+    workbench: bool = True
     retry_s_max: float = 60.0
+    messages_max: int = 100_000
     dead_letters_max: int = 10_000
     stop_s: float = 3.0
 

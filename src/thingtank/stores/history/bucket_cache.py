@@ -13,7 +13,7 @@ import structlog
 from thingtank.stores.history.cold_bucket import BucketFailed, ColdBucket
 from thingtank.stores.history.objects import Objects
 from thingtank.stores.history.segments import make_durable
-from thingtank.tank.errors import StorageFailed
+from thingtank.tank.errors import Overloaded, StorageFailed
 
 log = structlog.get_logger()
 
@@ -33,8 +33,15 @@ class BucketCache:
         objects: Objects,
         bucket: ColdBucket,
         bytes_max: int,
+        waiting_max: int,
         is_stopping: Callable[[], bool],
     ) -> None:
+        """Fetch nothing yet.
+
+        Args:
+            waiting_max: questions that wait for files at one time; further ones are refused, so
+                that threads are left for those that need none.
+        """
         self._folder = folder
         self._objects = objects
         self._bucket = bucket
@@ -44,6 +51,7 @@ class BucketCache:
         self._local: OrderedDict[str, int] = OrderedDict()  # oldest use first; sizes
         self._holders: Counter[str] = Counter()
         self._fetching: dict[str, Future[None]] = {}
+        self._waiting = threading.BoundedSemaphore(waiting_max)
         self._threads = ThreadPoolExecutor(FETCHES_MAX, "archive-bucket")
         self._away_until_s = 0.0
         self.fetched_count = 0
@@ -70,6 +78,7 @@ class BucketCache:
         """Paths of files that are all on this disk, until the end of the block.
 
         Raises:
+            Overloaded: too many wait for files of the bucket already.
             StorageFailed: the bucket does not give one, or the disk does not take it.
         """
         wanted = list(dict.fromkeys(names))
@@ -114,9 +123,21 @@ class BucketCache:
                 if name not in self._fetching:
                     self._fetching[name] = self._submitted(name)
                 futures.append(self._fetching[name])
-        for future in futures:
-            future.result()
+        if futures:
+            self._wait_for(futures)
         return len(futures)
+
+    def _wait_for(self, futures: "list[Future[None]]") -> None:
+        if not self._waiting.acquire(blocking=False):
+            raise Overloaded(
+                "many questions wait for values that are in a bucket; try again later",
+                RETRY_AFTER_S,
+            )
+        try:
+            for future in futures:
+                future.result()
+        finally:
+            self._waiting.release()
 
     def _submitted(self, name: str) -> "Future[None]":
         try:
@@ -130,6 +151,8 @@ class BucketCache:
                 raise StorageFailed(AWAY, RETRY_AFTER_S)
             self._fetch_now(name)
         except BucketFailed as error:
+            if self._is_stopping():
+                raise
             log.warning("cold_file_not_fetched", file=name, reason=str(error))
             if not error.is_passing:
                 raise StorageFailed(DAMAGED, RETRY_AFTER_S) from error

@@ -62,6 +62,7 @@ class BucketCarrier:
         self._clock = clock
         self._keep_us = keep_s * 1_000_000
         self._stopping = stopping
+        self._is_tidy = False
         self.failure: str | None = None
         self.is_anothers = False
 
@@ -71,8 +72,11 @@ class BucketCarrier:
         Raises:
             StorageFailed: of the database.
         """
+        if self._stopping.is_set():
+            return
         try:
             if self._is_ours():
+                self._tidy()
                 self._put_all(sorted(named))
                 self._sweep(named)
         except BucketFailed as error:
@@ -99,6 +103,16 @@ class BucketCarrier:
                 remedy="thingtank archive adopt, when no other data folder uses it any more",
             )
         return not self.is_anothers
+
+    def _tidy(self) -> None:
+        """Set the bucket's rule, once a start: it saves money, and another may keep rules."""
+        if self._is_tidy:
+            return
+        self._is_tidy = True
+        try:
+            self._bucket.tidy()
+        except BucketFailed as error:
+            log.warning("cold_bucket_has_no_rule", reason=str(error))
 
     def _own_id(self) -> str:
         path = self._folder.parent / OWNER_FILE

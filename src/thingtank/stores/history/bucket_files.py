@@ -36,7 +36,12 @@ class BucketFiles:
         self._objects = Objects(database)
         self._stopping = threading.Event()
         self.cache = BucketCache(
-            folder, self._objects, bucket, settings.cold_cache_bytes_max, self._stopping.is_set
+            folder,
+            self._objects,
+            bucket,
+            settings.cold_cache_bytes_max,
+            max(1, settings.reader_threads - 1),
+            self._stopping.is_set,
         )
         self.carrier = BucketCarrier(
             folder, self._objects, bucket, self.cache, clock, settings.cold_keep_s, self._stopping

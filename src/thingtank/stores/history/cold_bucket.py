@@ -5,6 +5,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +74,22 @@ class ColdBucket:
 
     @classmethod
     def by_settings(cls, archive: ArchiveSettings, aws: AwsSettings) -> "ColdBucket | None":
-        """The bucket that the settings name, if they name one; nothing is asked of it yet."""
+        """The bucket that the settings name, if they name one; nothing is asked of it yet.
+
+        Raises:
+            StorageFailed: boto3 is not installed.
+        """
         if not archive.cold:
             return None
+        if find_spec("boto3") is None:
+            raise StorageFailed(f"archive.cold: {AwsMissing()}")
         clients = AwsClients(aws, ATTEMPTS_MAX, READ_S_MAX)
         return cls(clients, parse_address(archive.cold), archive.cold_infrequent_days)
+
+    def find_owner(self) -> str:
+        """Whose the prefix is; blank if it is nobody's yet. Raise BucketFailed."""
+        with self._explained(OWNER) as (s3, which):
+            return _owner_of(s3, which)
 
     def owner(self, own_id: str, *, takes_over: bool = False) -> str:
         """Whose the prefix is; ours from now on if it is nobody's, or is taken over.
@@ -95,18 +107,14 @@ class ColdBucket:
             except Exception as error:
                 if not is_aws_failure(error) or classify(error).kind is not FailureKind.EXISTS:
                     raise
-            self._tidy(s3)
             return _owner_of(s3, which)
 
-    def _tidy(self, s3: Any) -> None:
+    def tidy(self) -> None:
+        """Have the bucket follow our rule of what goes by itself. Raise BucketFailed."""
         prefix = f"{self.address.key.rstrip('/')}/" if self.address.key else ""
         rule = tidying_rule(f"thingtank-cold-{prefix}"[:255], prefix, self._infrequent_days)
-        try:
+        with self._explained("") as (s3, _which):
             set_rule(s3, self.address.bucket, rule)
-        except Exception as error:
-            # It only saves money, and may be nobody's to set but the bucket's keeper's.
-            if not is_aws_failure(error):
-                raise
 
     def put(self, name: str, path: Path, sha256: str, is_stopping: IsStopping) -> None:
         """Put a file where none is yet; one that is there stays, whatever it holds.

@@ -152,7 +152,11 @@ class HistoryStore:
 
         With the last of them, files go to the bucket, if there is one.
         """
-        compacted = self.compactor.run(until_us, periods_max)
+        try:
+            compacted = self.compactor.run(until_us, periods_max)
+        except StorageFailed:  # perhaps of one period for ever: that must not hold up all files
+            self.files.carry()
+            raise
         if not compacted.left_count:
             self.files.carry()
         return compacted

@@ -8,7 +8,8 @@ from django.contrib.auth.hashers import check_password, get_hasher, make_passwor
 from django.db import connection
 
 from thingtank.web.accounts.models import Account
-from thingtank.web.catalog.directory import DjangoDirectory, run_in
+from thingtank.web.catalog.directory import DjangoDirectory
+from thingtank.web.catalog.directory_work import run_in
 
 Result = TypeVar("Result")
 

@@ -1,66 +1,36 @@
 """The directory on Django's models, with a snapshot in memory that answers the doors.
 
-A write runs in the one writer thread, then changes the snapshot in the loop's thread, then returns.
-Writes follow one another, so a `change` sees the newest value. What has begun is carried through,
-even when whoever asked gives up: else the database would say one thing and the snapshot another.
+Devices and their datastreams are here; keys, tokens and how all of it is written, in files beside.
 """
 
-import asyncio
-import sqlite3
-import sys
 import threading
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial, wraps
-from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
-import structlog
-from django.db import (
-    DatabaseError,
-    InterfaceError,
-    OperationalError,
-    connection,
-)
+from django.db import connection
 
-from thingtank.tank.errors import LimitReached, NoSuchKey, StorageFailed, UuidTaken
+from thingtank.tank.errors import UuidTaken
 from thingtank.tank.interfaces import CurrentTimes, DevicePage, DeviceQuery
-from thingtank.tank.keys import ApiKey, Permission
+from thingtank.tank.keys import ApiKey
 from thingtank.tank.search.clusters import Places
-from thingtank.tank.things import Account, Datastream, Device, Unit, Waypoint
-from thingtank.tank.tokens import DIGEST_BYTES, DeviceToken, is_among
+from thingtank.tank.things import Account, Datastream, Device, Waypoint
 from thingtank.tank.waypoints import WAYPOINTS_MAX, forgets_waypoints, waypoint_left
 from thingtank.web.accounts.models import Account as AccountRow
 from thingtank.web.catalog import models, tokens
-from thingtank.web.catalog.sealing import Sealer
-from thingtank.web.catalog.snapshot import Snapshot
-from thingtank.web.database.connections import (
-    atomic,
-    close_connection,
-    look_after_connection,
-    reason_of,
+from thingtank.web.catalog.directory_keys import KeyDirectory
+from thingtank.web.catalog.directory_tokens import TokenDirectory
+from thingtank.web.catalog.directory_work import carried_through, run_in
+from thingtank.web.catalog.rows import (
+    DEVICE_COLUMNS,
+    KEY_COLUMNS,
+    LOAD_ROWS,
+    datastream_of_row,
+    datastream_values,
+    device_of_row,
+    device_values,
+    key_of_row,
 )
 from thingtank.web.database.numbers import last_number, set_last_number
-
-log = structlog.get_logger()
-
-Result = TypeVar("Result")
-Given = ParamSpec("Given")
-
-_Write: TypeAlias = Callable[Concatenate["DjangoDirectory", Given], Coroutine[Any, Any, Result]]
-
-_DEVICE_COLUMNS = (
-    "id", "uuid", "account_id", "title", "private", "description", "tags",
-    "website", "email", "icon", "location", "created_us", "updated_us", "retention_s",
-    "product_id", "device_serial",
-    "located_us", "properties",
-)  # fmt: skip
-_KEY_COLUMNS = (
-    "id", "account_id", "label", "permissions", "private_access", "expires_us", "created_us",
-    "digest",
-)  # fmt: skip
-_LOAD_ROWS = 2000
-_DIGESTS_MAX = 4096  # of secrets presented last: hardly a device writes only once
 
 
 class StoredDevice(msgspec.Struct, frozen=True):
@@ -72,57 +42,36 @@ class StoredDevice(msgspec.Struct, frozen=True):
     key: tuple[ApiKey, bytes] | None
 
 
-def _carried_through(write: _Write[Given, Result]) -> _Write[Given, Result]:
-    """Have a write end in database and snapshot alike, though its caller may be cancelled."""
-
-    @wraps(write)
-    async def run(self: "DjangoDirectory", /, *args: Given.args, **kwargs: Given.kwargs) -> Result:
-        task = asyncio.create_task(write(self, *args, **kwargs))
-        self._writes.add(task)  # the loop itself would let go of a task that nobody awaits
-        task.add_done_callback(self._writes.discard)
-        return await asyncio.shield(task)
-
-    return run
-
-
-class DjangoDirectory:
+class DjangoDirectory(KeyDirectory, TokenDirectory):
     """Implements `tank.interfaces.Directory`."""
 
     def __init__(self, secret: bytes) -> None:
-        self._sealer = Sealer(secret)
-        self._digest = lru_cache(_DIGESTS_MAX)(self._sealer.digest)
-        self._snapshot = Snapshot()
+        super().__init__(secret)
         # The snapshot's own, because every write asks each of them, some several times.
         self.get_account = self._snapshot.account
         self.get_device = self._snapshot.device
         self.datastreams = self._snapshot.datastreams
-        self._writer = ThreadPoolExecutor(1, "directory-writer")
-        self._reader = ThreadPoolExecutor(1, "directory-reader")  # reads need not wait for writes
-        self._turn = asyncio.Lock()
         self._refreshing = threading.Lock()
-        self._writes: set[asyncio.Task[Any]] = set()
         self._notify_gone: Callable[[int, str | None], None] = lambda _device_id, _name: None
 
     def load(self) -> None:
         """Fill the snapshot from the database; blocking."""
         try:
             self.refresh_accounts()
-            rows = models.Device.objects.values_list(*_DEVICE_COLUMNS).iterator(_LOAD_ROWS)
-            self._snapshot.load_devices(map(_device, rows))
+            rows = models.Device.objects.values_list(*DEVICE_COLUMNS).iterator(LOAD_ROWS)
+            self._snapshot.load_devices(map(device_of_row, rows))
             self._load_tokens()
             self._load_datastreams()
             self._snapshot.index_all()
-            for *row, digest in models.ApiKey.objects.values_list(*_KEY_COLUMNS).iterator(
-                _LOAD_ROWS
-            ):
-                self._snapshot.put_key(_key(row), bytes(digest))
+            for *row, digest in models.ApiKey.objects.values_list(*KEY_COLUMNS).iterator(LOAD_ROWS):
+                self._snapshot.put_key(key_of_row(row), bytes(digest))
         finally:
             connection.close()
 
     def _load_tokens(self) -> None:
         put = self._snapshot.put_token_digests
         roots = models.Device.objects.values_list("id", "token_digest")
-        for device_id, digest in roots.iterator(_LOAD_ROWS):
+        for device_id, digest in roots.iterator(LOAD_ROWS):
             put(device_id, bytes(digest))
         for device_id, digest in tokens.load_digests():
             put(device_id, self._snapshot.token_digests(device_id) + digest)
@@ -131,8 +80,8 @@ class DjangoDirectory:
         columns = ("id", "device_id", "name", "tags", "unit")
         rows = models.Datastream.objects.order_by("device_id").values_list(*columns)
         waiting: list[Datastream] = []
-        for row in rows.iterator(_LOAD_ROWS):
-            datastream = _datastream(row)
+        for row in rows.iterator(LOAD_ROWS):
+            datastream = datastream_of_row(row)
             if waiting and waiting[0].device_id != datastream.device_id:
                 self._snapshot.load_datastreams(waiting[0].device_id, waiting)
                 waiting = []
@@ -157,12 +106,6 @@ class DjangoDirectory:
         """Rises when an account, a device's owner or privacy, or a key changes."""
         snapshot = self._snapshot  # asked for with every packet: no call more than this one
         return snapshot.things_version + snapshot.accounts_version
-
-    def close(self) -> None:
-        """End the threads."""
-        for executor in (self._reader, self._writer):
-            executor.submit(close_connection)
-            executor.shutdown()
 
     def find_account(self, login: str) -> Account | None:
         """The account of that login."""
@@ -213,112 +156,9 @@ class DjangoDirectory:
 
         return await run_in(self._reader, read, "read")
 
-    def has_token(self, device_id: int, token: str) -> bool:
-        """Whether a device has this token. Takes the same time for any wrong one."""
-        return is_among(self._snapshot.token_digests(device_id), self._digest(token))
-
-    def count_tokens(self, device_id: int) -> int:
-        """How many tokens a device has besides its root token."""
-        return max(0, len(self._snapshot.token_digests(device_id)) // DIGEST_BYTES - 1)
-
-    async def tokens_of(self, device_id: int) -> Sequence[DeviceToken]:
-        """A device's tokens besides its root token, oldest first; from the database."""
-        return await run_in(self._reader, partial(tokens.read_tokens, device_id), "read")
-
-    async def insert_token(
-        self, device_id: int, token: str, tag: str, created_us: int, *, tokens_max: int
-    ) -> DeviceToken:
-        """Give a device one more token."""
-        digest = self._digest(token)
-
-        def write() -> DeviceToken:
-            if self.count_tokens(device_id) >= tokens_max:
-                raise LimitReached(f"a device may have {tokens_max} tokens besides its root token")
-            return tokens.store_token(device_id, digest, tag, created_us)
-
-        return await self._change_tokens(device_id, write)
-
-    async def replace_root_token(self, device_id: int, token: str) -> None:
-        """Give a device another root token; the old one is dead when this returns."""
-        write = partial(tokens.store_root_token, device_id, self._digest(token))
-        await self._change_tokens(device_id, write)
-
-    async def delete_token(self, device_id: int, token: str) -> bool:
-        """Remove a token by its secret, but not the root token; answer whether there was one."""
-        write = partial(tokens.delete_digest, device_id, self._digest(token))
-        return await self._change_tokens(device_id, write) > 0
-
-    async def delete_tokens(
-        self, device_id: int, *, token_ids: Collection[int] | None = None, tag: str | None = None
-    ) -> int:
-        """Remove those of some numbers and of a tag; answer how many. None for any: all go."""
-        write = partial(tokens.delete_tokens, device_id, token_ids, tag)
-        return await self._change_tokens(device_id, write)
-
-    async def _change_tokens(self, device_id: int, write: Callable[[], Result]) -> Result:
-        """Write to a device's tokens; raises NoSuchDevice."""
-
-        def write_all() -> tuple[Result, bytes]:
-            self._snapshot.device(device_id)
-            return write(), tokens.digests_of(device_id)
-
-        def show(written: tuple[Result, bytes]) -> None:
-            self._snapshot.put_token_digests(device_id, written[1])
-
-        result, _ = await self.transact(write_all, show)
-        return result
-
     def devices_with_retention(self) -> Sequence[Device]:
         """The devices whose `retention_s` is set."""
         return list(self._snapshot.retaining.values())
-
-    def find_key(self, secret: str) -> ApiKey | None:
-        """The key with that secret; found by digest, so a near miss takes no longer."""
-        return self._snapshot.key_of_digest(self._digest(secret))
-
-    def get_key(self, key_id: int) -> ApiKey:
-        """Raise NoSuchKey if there is none."""
-        return self._snapshot.key(key_id)
-
-    def keys_of(self, account_id: int, feed_id: int | None = None) -> Sequence[ApiKey]:
-        """All keys of an account, oldest first; with `feed_id` those that name that feed."""
-        if feed_id is None:
-            keys = list(self._snapshot.keys.values())
-        else:
-            keys = self._snapshot.keys_naming(feed_id)
-        return [key for key in keys if key.account_id == account_id]
-
-    def reveal_key(self, key_id: int) -> str:
-        """The secret of a key; reads the database, so not for the loop's hot paths.
-
-        Raises:
-            NoSuchKey.
-            StorageFailed: it was sealed with another secret than this instance has, for one.
-        """
-        self._snapshot.key(key_id)
-        found = self._reader.submit(_watched, partial(self._secrets_of, [key_id]), "read").result()
-        if key_id not in found:
-            raise NoSuchKey(f"there is no key {key_id}")
-        return found[key_id]
-
-    async def reveal_keys(self, key_ids: Sequence[int]) -> Mapping[int, str]:
-        """The secrets of many keys by id; those that are gone are left out.
-
-        Raises:
-            StorageFailed.
-        """
-        if not key_ids:
-            return {}
-        return await run_in(self._reader, partial(self._secrets_of, key_ids), "read")
-
-    def _secrets_of(self, key_ids: Sequence[int]) -> dict[int, str]:
-        found: dict[int, str] = {}
-        for start in range(0, len(key_ids), _LOAD_ROWS):
-            rows = models.ApiKey.objects.filter(id__in=key_ids[start : start + _LOAD_ROWS])
-            for key_id, sealed, digest in rows.values_list("id", "sealed", "digest"):
-                whose = f"key {key_id}"
-                found[key_id] = self._sealer.unseal(bytes(sealed), bytes(digest), whose)
-        return found
 
     async def insert_device(
         self,
@@ -333,28 +173,6 @@ class DjangoDirectory:
             lambda: self.store_device(device, drafts, token, key_for), self.show_device
         )
         return stored.device
-
-    async def transact(self, write: Callable[[], Result], then: Callable[[Result], None]) -> Result:
-        """Write to several tables at once, and show what came of it, in the turn of all writes.
-
-        It goes on when the caller is cancelled: what is in the database and not in the snapshot
-        would be unknown until the next start.
-
-        Args:
-            write: runs in the writer thread, as one transaction.
-            then: runs in the loop's thread after the transaction holds, and does not wait.
-        """
-
-        async def in_turn() -> Result:
-            async with self._turn:
-                result = await self._write(write)
-                then(result)
-                return result
-
-        task = asyncio.create_task(in_turn())
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
-        return await asyncio.shield(task)
 
     def store_device(
         self,
@@ -371,10 +189,10 @@ class DjangoDirectory:
         if self._snapshot.device_of_uuid(device.uuid) is not None:
             raise UuidTaken.of(device.uuid)
         digest = self._sealer.digest(token)
-        row = models.Device.objects.create(**_device_values(device), token_digest=digest)
+        row = models.Device.objects.create(**device_values(device), token_digest=digest)
         stored = msgspec.structs.replace(device, device_id=row.pk)
         streams = _insert_datastreams(row.pk, drafts)
-        key = self._insert_key(*key_for(stored)) if key_for is not None else None
+        key = self._store_key(*key_for(stored)) if key_for is not None else None
         return StoredDevice(stored, digest, streams, key)
 
     def show_device(self, stored: StoredDevice) -> None:
@@ -390,23 +208,13 @@ class DjangoDirectory:
         """Let the doors know of a device that was changed, after its transaction holds."""
         self._snapshot.put_device(device)
 
-    def forget_key(self, key_id: int) -> None:
-        """Let the doors know that a key is gone, after its transaction holds."""
-        if key_id in self._snapshot.keys:
-            self._snapshot.drop_key(key_id)
-
-    def forget_keys_of(self, account_id: int) -> None:
-        """Let the doors know that an account's keys are gone, after its transaction holds."""
-        for key in self.keys_of(account_id):
-            self._snapshot.drop_key(key.key_id)
-
-    @_carried_through
+    @carried_through
     async def update_device(self, device_id: int, change: Callable[[Device], Device]) -> Device:
         """Store `change` of a device, and the place a mobile device leaves by it."""
         async with self._turn:
             before = self._snapshot.device(device_id)
             device = change(before)
-            values = _device_values(device)
+            values = device_values(device)
 
             def write() -> None:
                 models.Device.objects.filter(id=device_id).update(**values)
@@ -416,7 +224,7 @@ class DjangoDirectory:
             self._snapshot.put_device(device)
         return device
 
-    @_carried_through
+    @carried_through
     async def delete_device(
         self, device_id: int, check: Callable[[Device], None] | None = None
     ) -> None:
@@ -437,7 +245,7 @@ class DjangoDirectory:
             self._snapshot.drop_device(device_id)
             self._notify_gone(device_id, None)
 
-    @_carried_through
+    @carried_through
     async def insert_datastreams(
         self, device_id: int, datastreams: Iterable[Datastream]
     ) -> Sequence[Datastream]:
@@ -453,7 +261,7 @@ class DjangoDirectory:
             known = self._snapshot.datastreams(device_id)
             return [known[name] for name in drafts]
 
-    @_carried_through
+    @carried_through
     async def update_datastream(
         self, device_id: int, name: str, change: Callable[[Datastream], Datastream]
     ) -> Datastream:
@@ -461,12 +269,12 @@ class DjangoDirectory:
         async with self._turn:
             datastream = change(self._snapshot.datastream(device_id, name))
             rows = models.Datastream.objects.filter(id=datastream.stream_id)
-            values = _datastream_values(datastream)
+            values = datastream_values(datastream)
             await self._write(lambda: rows.update(**values))
             self._snapshot.put_datastreams(device_id, [datastream])
         return datastream
 
-    @_carried_through
+    @carried_through
     async def delete_datastream(
         self, device_id: int, name: str, check: Callable[[Datastream], None] | None = None
     ) -> Datastream:
@@ -513,99 +321,6 @@ class DjangoDirectory:
 
         return await self._write(read_and_set)
 
-    @_carried_through
-    async def insert_key(self, key: ApiKey, secret: str) -> ApiKey:
-        """Store a key, its secret sealed."""
-        async with self._turn:
-            stored, digest = await self._write(lambda: self._insert_key(key, secret))
-            self._snapshot.put_key(stored, digest)
-        return stored
-
-    def _insert_key(self, key: ApiKey, secret: str) -> tuple[ApiKey, bytes]:
-        digest = self._sealer.digest(secret)
-        row = models.ApiKey.objects.create(
-            **_key_values(key), digest=digest, sealed=self._sealer.seal(secret)
-        )
-        return msgspec.structs.replace(key, key_id=row.pk), digest
-
-    @_carried_through
-    async def update_key(self, key_id: int, change: Callable[[ApiKey], ApiKey]) -> ApiKey:
-        """Store `change` of a key; its secret stays."""
-        async with self._turn:
-            key = change(self._snapshot.key(key_id))
-            values = _key_values(key)
-            await self._write(lambda: models.ApiKey.objects.filter(id=key_id).update(**values))
-            self._snapshot.put_key(key, self._snapshot.digests[key_id])
-        return key
-
-    @_carried_through
-    async def replace_secret(self, key_id: int, secret: str) -> ApiKey:
-        """Give a key another secret; the old one is dead when this returns."""
-        digest = self._sealer.digest(secret)
-        values = {"digest": digest, "sealed": self._sealer.seal(secret)}
-        rows = models.ApiKey.objects.filter(id=key_id)
-        async with self._turn:
-            key = self._snapshot.key(key_id)
-            await self._write(lambda: rows.update(**values))
-            self._snapshot.put_key(key, digest)
-        return key
-
-    @_carried_through
-    async def delete_key(self, key_id: int, check: Callable[[ApiKey], None] | None = None) -> None:
-        """Remove a key; it is dead at once."""
-        async with self._turn:
-            key = self._snapshot.key(key_id)
-            if check is not None:
-                check(key)
-            await self._write(models.ApiKey.objects.filter(id=key_id).delete)
-            self._snapshot.drop_key(key_id)
-
-    async def write(self, write: Callable[[], Result]) -> Result:
-        """Run a write to other tables of the catalog in the one writer thread, all or nothing.
-
-        Raises:
-            StorageFailed, and what `write` raises.
-        """
-        return await self._write(write)
-
-    async def _write(self, write: Callable[[], Result]) -> Result:
-        """Run a write, or a read that follows all writes, as one transaction in their thread."""
-
-        def run() -> Result:
-            with atomic():
-                return write()
-
-        return await run_in(self._writer, run, "written")
-
-
-async def run_in(executor: ThreadPoolExecutor, work: Callable[[], Result], what: str) -> Result:
-    """Have a thread read or write the catalog's tables.
-
-    Args:
-        what: what the directory could not be, should it fail: `read` or `written`.
-
-    Raises:
-        StorageFailed, and what `work` raises.
-    """
-    return await asyncio.get_running_loop().run_in_executor(executor, _watched, work, what)
-
-
-def _watched(work: Callable[[], Result], what: str) -> Result:
-    event = "directory_write_failed" if what == "written" else "directory_read_failed"
-    try:
-        look_after_connection()
-        return work()
-    except (OperationalError, InterfaceError) as error:
-        # A full disk, for one, or a server that is away: no bug of ours, so no traceback.
-        reason = reason_of(error)
-        log.error(event, reason=reason)
-        if connection.vendor == "sqlite":  # whose words name no place: "database or disk is full"
-            raise StorageFailed(f"the directory could not be {what}: {reason}") from error
-        raise StorageFailed(f"the directory could not be {what}", details=reason) from error
-    except (DatabaseError, sqlite3.Error) as error:
-        log.exception(event)
-        raise StorageFailed(f"the directory could not be {what}; try again later") from error
-
 
 def _keep_track(before: Device, after: Device) -> None:
     """Store the waypoint that a change makes, and drop the oldest above the limit."""
@@ -623,7 +338,7 @@ def _keep_track(before: Device, after: Device) -> None:
 def _insert_datastreams(device_id: int, drafts: Sequence[Datastream]) -> list[Datastream]:
     rows = [
         models.Datastream.objects.create(
-            device_id=device_id, name=draft.name, **_datastream_values(draft)
+            device_id=device_id, name=draft.name, **datastream_values(draft)
         )
         for draft in drafts
     ]
@@ -631,76 +346,3 @@ def _insert_datastreams(device_id: int, drafts: Sequence[Datastream]) -> list[Da
         msgspec.structs.replace(draft, stream_id=row.pk, device_id=device_id)
         for draft, row in zip(drafts, rows, strict=True)
     ]
-
-
-def _device_values(device: Device) -> dict[str, object]:
-    values: dict[str, object] = msgspec.structs.asdict(device)
-    del values["device_id"]
-    values["tags"] = list(device.tags)
-    values["location"] = None if device.location is None else msgspec.to_builtins(device.location)
-    values["properties"] = dict(device.properties)
-    return values
-
-
-def _device(row: tuple[object, ...]) -> Device:
-    values = dict(zip(_DEVICE_COLUMNS, row, strict=True))
-    values["device_id"] = values.pop("id")
-    if not values["properties"]:
-        del values["properties"]  # so that all devices without any share the default
-    values["product_id"] = sys.intern(str(values["product_id"]))  # many devices, few products
-    return msgspec.convert(values, Device, strict=True)
-
-
-def _datastream_values(datastream: Datastream) -> dict[str, object]:
-    unit = datastream.unit
-    return {
-        "tags": list(datastream.tags),
-        "unit": None if unit is None else msgspec.to_builtins(unit),
-    }
-
-
-def _datastream(row: tuple[int, int, str, list[str], dict[str, str] | None]) -> Datastream:
-    stream_id, device_id, name, tags, unit = row
-    found = None if unit is None else _unit(**unit)
-    return Datastream(stream_id, device_id, sys.intern(name), tuple(map(sys.intern, tags)), found)
-
-
-@lru_cache(4096)
-def _unit(type: str, symbol: str, label: str) -> Unit:
-    """A unit; the same object for all datastreams that have it, for there are many."""
-    return Unit(type, symbol, label)
-
-
-def _key_values(key: ApiKey) -> dict[str, object]:
-    return {
-        "account_id": key.account_id,
-        "label": key.label,
-        "private_access": key.private_access,
-        "permissions": msgspec.to_builtins(key.permissions),
-        "expires_us": key.expires_us,
-        "created_us": key.created_us,
-    }
-
-
-def _key(row: Sequence[Any]) -> ApiKey:
-    key_id, account_id, label, permissions, private_access, expires_us, created_us = row
-    return ApiKey(
-        key_id,
-        account_id,
-        label,
-        tuple(_shared_methods(msgspec.convert(item, Permission)) for item in permissions),
-        private_access,
-        expires_us,
-        created_us,
-    )
-
-
-def _shared_methods(permission: Permission) -> Permission:
-    methods = _methods(permission.access_methods)
-    return msgspec.structs.replace(permission, access_methods=methods)
-
-
-@lru_cache(64)
-def _methods(access_methods: tuple[str, ...]) -> tuple[str, ...]:
-    """The same tuple for all keys that may do the same."""
-    return access_methods

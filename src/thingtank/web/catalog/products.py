@@ -39,7 +39,8 @@ from thingtank.tank.products_interface import (
 )
 from thingtank.tank.things import Device
 from thingtank.web.catalog import models
-from thingtank.web.catalog.directory import DjangoDirectory, StoredDevice, run_in
+from thingtank.web.catalog.directory import DjangoDirectory, StoredDevice
+from thingtank.web.catalog.directory_work import run_in
 from thingtank.web.catalog.sealing import Sealer
 from thingtank.web.database.connections import close_connection
 

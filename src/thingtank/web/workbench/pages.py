@@ -83,6 +83,13 @@ NOTICES = {
     "properties-saved": "Properties saved. Who listens to its record has been told.",
     "permission-saved": "Saved. It holds from now on, also for who is connected.",
     "keep-saved": "Saved. It holds for messages from now on.",
+    "sink-added": "Rule added. It sends on what is written from now on.",
+    "sink-deleted": "Rule deleted. What it had sent stays where it is.",
+    "sink-paused": "Paused. What is written meanwhile is kept for it.",
+    "sink-resumed": "Resumed. It goes on where it had stopped.",
+    "sink-hurried": "Tried now.",
+    "letters-replayed": "Sent again. What is refused once more comes back here.",
+    "letters-deleted": "Deleted.",
     "deactivated": "Deactivated. Its keys are dead; the activation code lets it in again.",
 }
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from thingtank.aws.failures import Failure, FailureKind
 from thingtank.stores.history.cold_bucket import BucketFailed, ColdBucket, IsStopping
 
 GONE = Failure(FailureKind.UNREACHABLE, "EndpointConnectionError", "nobody there", "")
+NOT_ALLOWED = Failure(FailureKind.NOT_ALLOWED, "AccessDenied", "not allowed", "")
 NO_SUCH_KEY = Failure(FailureKind.MISSING, "NoSuchKey", "not there", "")
 
 
@@ -20,6 +22,7 @@ class FolderBucket(ColdBucket):
         is_away: whether nothing can be reached now.
         loses: how many of the next objects that are put come to be empty.
         reads: names that were asked for.
+        gate: reads wait for it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -28,6 +31,8 @@ class FolderBucket(ColdBucket):
         self.is_away = False
         self.loses = 0
         self.reads: list[str] = []
+        self.gate = threading.Event()
+        self.gate.set()
 
     @property
     def names(self) -> set[str]:
@@ -43,6 +48,9 @@ class FolderBucket(ColdBucket):
         if takes_over or not path.exists():
             path.write_text(own_id)
         return path.read_text()
+
+    def tidy(self) -> None:
+        raise BucketFailed("not allowed", NOT_ALLOWED)  # which holds up nothing
 
     def put(self, name: str, path: Path, sha256: str, is_stopping: IsStopping) -> None:
         target = self._path(name)
@@ -60,6 +68,7 @@ class FolderBucket(ColdBucket):
     ) -> Iterator[bytes]:
         path = self._path(name)
         self.reads.append(name)
+        assert self.gate.wait(10)
         if not path.exists():
             raise BucketFailed(f"{name} is not there", NO_SUCH_KEY)
         content = path.read_bytes()

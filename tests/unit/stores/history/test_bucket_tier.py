@@ -20,7 +20,7 @@ from thingtank.stores.history import bucket_cache, bucket_carrier
 from thingtank.stores.history.bucket_files import BucketFiles
 from thingtank.stores.history.store import HistoryStore
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Bucket, Datapoint
-from thingtank.tank.errors import StorageFailed
+from thingtank.tank.errors import Overloaded, StorageFailed
 
 ALL = AT_US_MAX + 1
 KEEP_S = 3600
@@ -132,16 +132,36 @@ def test_many_who_ask_for_one_file_bring_it_once(tmp_path: Path, bucket: FolderB
     for name in local(tmp_path):
         (tmp_path / "cold" / name).unlink()
     bucket.reads.clear()
+    bucket.gate.clear()
     found: list[object] = []
-    threads = [threading.Thread(target=lambda: found.append(all_of(store))) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda: found.append(all_of(store)))
+        for _ in range(ArchiveSettings().reader_threads - 1)
+    ]
     for thread in threads:
         thread.start()
+    while not is_full(store):
+        threads[0].join(0.01)
+    with pytest.raises(Overloaded):
+        all_of(store)
+    recent = store.read([1], ALL - 1, ALL, 10, False, None)  # needs no file
+    assert recent == {}
+    bucket.gate.set()
     for thread in threads:
         thread.join()
-    assert len(found) == 4
-    assert all(each == found[0] for each in found)
+    assert found == [all_of(store)] * len(threads)
     assert len(bucket.reads) == len(set(bucket.reads))
     store.close()
+
+
+def is_full(store: HistoryStore) -> bool:
+    """Whether as many wait for files as may."""
+    assert isinstance(store.files, BucketFiles)
+    waiting = store.files.cache._waiting
+    if waiting.acquire(blocking=False):
+        waiting.release()
+        return False
+    return True
 
 
 def test_a_bucket_that_is_away_is_an_error_for_what_is_there_and_nothing_else(

@@ -12,6 +12,7 @@ import pytest
 from tests.unit.stores.memory_history import MemoryHistory
 
 from thingtank.stores.archive_settings import ArchiveSettings
+from thingtank.stores.history import stream_reader
 from thingtank.stores.history.store import HistoryStore
 from thingtank.stores.history.stream_reader import StreamReader
 from thingtank.stores.rows import Deletion, Overlay, Rows
@@ -168,6 +169,19 @@ def test_a_crash_at_any_step_leaves_each_datapoint_once(
     for _ in range(10):
         twins.check()
     twins.store.close()
+
+
+def test_files_that_are_read_in_another_order_the_second_time_are_told_of_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(tmp_path, FixedClock())
+    store.apply([rows_of([(1, START_US + each, word) for each, word in enumerate("abc")])], 1)
+    store.compact(AT_US_MAX + 1)
+    turned = f"{stream_reader._ALL_COLD_TEXTS} ORDER BY at_us DESC"
+    monkeypatch.setattr(stream_reader, "_ALL_COLD_TEXTS", turned)
+    with pytest.raises(StorageFailed, match=r"datastream 1 could not be read: .* ask again"):
+        store.read_buckets([1], START_US, START_US + 10, 5, 0, 10, None)
+    store.close()
 
 
 @pytest.mark.parametrize("step", ["rows written", "named"])

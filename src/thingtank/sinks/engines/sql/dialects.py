@@ -59,7 +59,7 @@ def failure(kind: FailureKind, code: object, message: str, advice: str = "") -> 
 _ADVICE = {
     FailureKind.UNREACHABLE: "Does the server run, and are host and port of `url` right?",
     FailureKind.CREDENTIALS: "Look at user and password of `url`.",
-    FailureKind.NOT_ALLOWED: "Grant the user CREATE, SELECT and INSERT on the database.",
+    FailureKind.NOT_ALLOWED: "Grant the user CREATE, SELECT, INSERT and UPDATE on the database.",
     FailureKind.THROTTLED: "It is tried again.",
     FailureKind.QUOTA: "Make room on the server's disk.",
     FailureKind.REFUSED: "",

@@ -62,7 +62,14 @@ class SqlEngine:
         assert dialect is not None, "open"
         ats = format_times([item.at_us for item in items])
         rows = [
-            Row(item.item_id, item.device_id, item.datastream, at, item.value, item.number)
+            Row(
+                item.item_id,
+                item.device_id,
+                item.datastream or item.topic,
+                at,
+                item.value,
+                item.number,
+            )
             for item, at in zip(items, ats, strict=True)
         ]
         try:

@@ -81,7 +81,7 @@ class MySql:
                     " `device_id` BIGINT NOT NULL,"
                     " `datastream` VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,"
                     " `at` DATETIME(6) NOT NULL,"
-                    " `value` TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,"
+                    " `value` MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,"
                     " `number` DOUBLE NULL,"
                     " UNIQUE KEY `item` (`item_id`),"
                     " KEY `series` (`device_id`, `datastream`(100), `at`)) ENGINE=InnoDB"

@@ -9,7 +9,7 @@ from django import template
 from django.http import QueryDict
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils.html import format_html, json_script
+from django.utils.html import format_html, format_html_join, json_script
 from django.utils.safestring import SafeString
 
 from thingtank.tank.things import Device
@@ -106,6 +106,17 @@ def query(current: QueryDict, **changes: object) -> str:
 def per_second(per_s: float) -> str:
     """How often something happens in a second, in few digits."""
     return outcomes.rate_text(per_s)
+
+
+@register.filter
+def marked(text: str) -> SafeString:
+    """A sentence whose names stand in backticks, with these as code."""
+    parts = enumerate(str(text).split("`"))
+    return format_html_join("", "{}", ((_code(part) if n % 2 else part,) for n, part in parts))
+
+
+def _code(text: str) -> SafeString:
+    return format_html("<code>{}</code>", text)
 
 
 @register.filter

@@ -1,8 +1,8 @@
 // <devices-map data-places="…">: any number of devices. The server makes clusters of what is in sight,
 // and is asked again when the map has moved, and now and then for what has changed.
 import { ageOf } from "../moments.js";
-import { makeMap } from "./map.js";
-import { aboutOne, element, Markers } from "./markers.js";
+import { MapElement } from "./map_element.js";
+import { aboutOne, Markers } from "./markers.js";
 
 const LOOK_MS = 15_000;
 const MOVED_MS = 120; // so long the map is still before it is asked about
@@ -11,43 +11,26 @@ const FIT = { padding: [48, 48], maxZoom: 7, animate: false };
 const NEAR = 1e-5; // degrees; no look closer takes apart what is nearer
 const number = new Intl.NumberFormat("en");
 
-class DevicesMap extends HTMLElement {
-  #map = null;
-  #L = null;
+class DevicesMap extends MapElement {
   #markers = null;
   #spots = new Map(); // id → what was last told of it
   #request = null;
   #moved = 0;
   #looking = 0;
-  #words = element("p", "map__words");
 
-  connectedCallback() {
-    this.classList.add("is-loading");
-    this.#words.setAttribute("role", "status");
-    const area = element("div", "map__area");
-    area.setAttribute("role", "region");
-    area.setAttribute("aria-label", "Map of devices");
-    this.replaceChildren(area, this.#words);
-    this.#start(area).catch(() => {
-      this.#words.textContent = "The map could not be loaded.";
-    });
+  get label() {
+    return "Map of devices";
   }
 
   disconnectedCallback() {
     clearInterval(this.#looking);
     clearTimeout(this.#moved);
     this.#request?.abort();
-    this.#map?.remove();
-    this.#map = null;
+    super.disconnectedCallback();
   }
 
-  async #start(area) {
-    const { L, map } = await makeMap(area);
-    if (!this.isConnected) {
-      map.remove();
-      return;
-    }
-    [this.#L, this.#map] = [L, map];
+  async fill(area) {
+    const { L, map } = this;
     this.#markers = new Markers(L, map, area);
     const found = await this.#look();
     if (found?.bounds) {
@@ -60,7 +43,6 @@ class DevicesMap extends HTMLElement {
       this.#moved = setTimeout(() => this.#look(), MOVED_MS);
     });
     this.#looking = setInterval(() => document.hidden || this.#look(), LOOK_MS);
-    this.classList.remove("is-loading");
   }
 
   /** Ask what is in a part of the world, [west, south, east, north]. */
@@ -74,7 +56,7 @@ class DevicesMap extends HTMLElement {
   }
 
   get #box() {
-    const bounds = this.#map.getBounds().pad(PADDING);
+    const bounds = this.map.getBounds().pad(PADDING);
     const lon = (value) => Math.min(180, Math.max(-180, value));
     const lat = (value) => Math.min(90, Math.max(-90, value));
     return [lon(bounds.getWest()), lat(bounds.getSouth()), lon(bounds.getEast()), lat(bounds.getNorth())];
@@ -85,12 +67,12 @@ class DevicesMap extends HTMLElement {
     const request = new AbortController();
     this.#request = request;
     try {
-      const found = await this.#read(this.#box, { zoom: this.#map.getZoom() }, request.signal);
-      this.#words.textContent = "";
+      const found = await this.#read(this.#box, { zoom: this.map.getZoom() }, request.signal);
+      this.say("");
       this.#show(found);
       return found;
     } catch (error) {
-      if (error.name !== "AbortError") this.#words.textContent = "The server cannot be reached.";
+      if (error.name !== "AbortError") this.say("The server cannot be reached.");
       return null;
     }
   }
@@ -120,10 +102,10 @@ class DevicesMap extends HTMLElement {
 
   async #closer({ lat, lon, count, west, south, east, north }) {
     const isPlace = east - west < NEAR && north - south < NEAR;
-    const bounds = this.#L.latLngBounds([[south, west], [north, east]]);
-    const zoom = Math.min(this.#map.getMaxZoom(), Math.max(this.#map.getBoundsZoom(bounds.pad(0.1)), this.#map.getZoom() + 1));
-    if (!isPlace && zoom > this.#map.getZoom()) {
-      this.#map.setView(bounds.getCenter(), zoom);
+    const bounds = this.L.latLngBounds([[south, west], [north, east]]);
+    const zoom = Math.min(this.map.getMaxZoom(), Math.max(this.map.getBoundsZoom(bounds.pad(0.1)), this.map.getZoom() + 1));
+    if (!isPlace && zoom > this.map.getZoom()) {
+      this.map.setView(bounds.getCenter(), zoom);
       return;
     }
     const box = [west - NEAR, south - NEAR, east + NEAR, north + NEAR];

@@ -1,37 +1,21 @@
 // <results-map data-places="…">: where the feeds of a search are. Feeds near to each other share a
 // marker that says how many they are, so that a thousand of them move as one does.
 import { loadSupercluster } from "./libraries.js";
-import { makeMap } from "./map.js";
-import { aboutOne, element, Markers } from "./markers.js";
+import { MapElement } from "./map_element.js";
+import { aboutOne, Markers } from "./markers.js";
 
 const GROUP_PX = 52; // markers nearer than that become one
 const FIT = { padding: [36, 36], maxZoom: 5, animate: false };
 const LISTED_MAX = 20;
 
-class ResultsMap extends HTMLElement {
-  #L = null;
-  #map = null;
+class ResultsMap extends MapElement {
   #index = null;
   #markers = null;
   #ring = null;
   #isPicking = false;
-  #words = element("p", "map__words");
 
-  connectedCallback() {
-    this.classList.add("is-loading");
-    this.#words.setAttribute("role", "status");
-    const area = element("div", "map__area");
-    area.setAttribute("role", "region");
-    area.setAttribute("aria-label", "Map of the feeds found");
-    this.replaceChildren(area, element("div", "map__cross"), this.#words);
-    this.#start(area).catch(() => {
-      this.#words.textContent = "The map could not be loaded.";
-    });
-  }
-
-  disconnectedCallback() {
-    this.#map?.remove();
-    this.#map = null;
+  get label() {
+    return "Map of the feeds found";
   }
 
   get isPicking() {
@@ -42,7 +26,7 @@ class ResultsMap extends HTMLElement {
   set isPicking(isPicking) {
     this.#isPicking = isPicking;
     this.classList.toggle("is-picking", isPicking);
-    this.#words.textContent = isPicking ? "Click a place to search around it" : "";
+    this.say(isPicking ? "Click a place to search around it" : "");
     if (isPicking) this.querySelector(".map__area").focus();
   }
 
@@ -50,26 +34,21 @@ class ResultsMap extends HTMLElement {
   point(point) {
     this.#ring?.remove();
     this.#ring = null;
-    if (!point || !this.#map) return;
+    if (!point || !this.map) return;
     const look = { radius: 15, weight: 3, fill: false, interactive: false, className: "ring" };
-    this.#ring = this.#L.circleMarker(point, { ...look, color: this.#colour }).addTo(this.#map);
+    this.#ring = this.L.circleMarker(point, { ...look, color: this.#colour }).addTo(this.map);
   }
 
   get #colour() {
     return getComputedStyle(this).getPropertyValue("--map-trail").trim();
   }
 
-  async #start(area) {
-    const [{ L, map }, Supercluster, found] = await Promise.all([
-      makeMap(area),
-      loadSupercluster(),
-      this.#read(),
-    ]);
-    if (!this.isConnected) {
-      map.remove();
-      return;
-    }
-    [this.#L, this.#map] = [L, map];
+  get needed() {
+    return [loadSupercluster(), this.#read()];
+  }
+
+  fill(area, Supercluster, found) {
+    const { L, map } = this;
     this.#markers = new Markers(L, map, area);
     this.#index = new Supercluster({ radius: GROUP_PX, extent: 256, maxZoom: map.getMaxZoom() });
     this.#index.load(found.places.map((place) => ({
@@ -81,7 +60,6 @@ class ResultsMap extends HTMLElement {
     map.on("moveend", () => this.#update());
     this.#listen(area);
     this.#update();
-    this.classList.remove("is-loading");
   }
 
   async #read() {
@@ -94,19 +72,19 @@ class ResultsMap extends HTMLElement {
   /** Show the whole of what was found, and the circle that was searched. */
   #show({ places, found_count: foundCount, looked_at_count: lookedAtCount }) {
     const { lat, lon, distanceKm } = this.dataset;
-    let bounds = this.#L.latLngBounds(places.map((place) => [place.lat, place.lon]));
+    let bounds = this.L.latLngBounds(places.map((place) => [place.lat, place.lon]));
     if (lat !== undefined) {
-      const circle = this.#L.circle([Number(lat), Number(lon)], {
+      const circle = this.L.circle([Number(lat), Number(lon)], {
         radius: Number(distanceKm) * 1000,
         color: this.#colour,
         weight: 2,
         fillOpacity: 0.07,
         interactive: false,
       });
-      circle.addTo(this.#map);
+      circle.addTo(this.map);
       bounds = circle.getBounds();
     }
-    if (bounds.isValid()) this.#map.fitBounds(bounds, FIT);
+    if (bounds.isValid()) this.map.fitBounds(bounds, FIT);
     this.dataset.count = String(places.length);
     const caption = document.getElementById("map-caption");
     if (lookedAtCount < foundCount) {
@@ -117,10 +95,10 @@ class ResultsMap extends HTMLElement {
   }
 
   #update() {
-    const bounds = this.#map.getBounds().pad(0.3);
+    const bounds = this.map.getBounds().pad(0.3);
     const box = [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()];
     const seen = new Map();
-    for (const item of this.#index.getClusters(box, Math.floor(this.#map.getZoom()))) {
+    for (const item of this.#index.getClusters(box, Math.floor(this.map.getZoom()))) {
       const { properties } = item;
       const [lon, lat] = item.geometry.coordinates;
       if (properties.cluster) {
@@ -137,8 +115,8 @@ class ResultsMap extends HTMLElement {
     const count = group.point_count;
     return this.#markers.group(latlng, count, "feeds", () => {
       const zoom = this.#index.getClusterExpansionZoom(group.cluster_id);
-      if (zoom <= this.#map.getMaxZoom()) {
-        this.#map.setView(latlng, Math.max(zoom, this.#map.getZoom() + 1));
+      if (zoom <= this.map.getMaxZoom()) {
+        this.map.setView(latlng, Math.max(zoom, this.map.getZoom() + 1));
         return;
       }
       const places = this.#index.getLeaves(group.cluster_id, LISTED_MAX).map((leaf) => leaf.properties);
@@ -147,9 +125,9 @@ class ResultsMap extends HTMLElement {
   }
 
   #listen(area) {
-    this.#map.on("click", (event) => this.#pick(event.latlng));
+    this.map.on("click", (event) => this.#pick(event.latlng));
     area.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && event.target === area) this.#pick(this.#map.getCenter());
+      if (event.key === "Enter" && event.target === area) this.#pick(this.map.getCenter());
     });
   }
 

@@ -1,0 +1,148 @@
+"""`thingtank cloud status`, `scale` and `destroy`: a group of machines that is there."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from thingtank.cli.cloud.session import aws_command, say
+from thingtank.cli.options import json_option, yes_option
+
+if TYPE_CHECKING:
+    from thingtank.aws.clients import AwsClients
+    from thingtank.cloud.deployment.groups import Standing
+
+GROUP_COLUMNS = ("name", "min", "max", "desired", "in service")
+
+
+@click.command()
+@click.argument("name", required=False)
+@json_option
+@aws_command
+def status(clients: "AwsClients", name: str | None, as_json: bool) -> None:
+    """Show a group: machines, policies, alarms, what it did last. Without NAME list all groups."""
+    from thingtank.cli.output import print_json, print_table
+    from thingtank.cloud.deployment.groups import own_groups, standing_of
+
+    if name is None:
+        rows = [_row(group) for group in own_groups(clients)]
+        if as_json:
+            print_json([dict(zip(map(_key, GROUP_COLUMNS), row, strict=True)) for row in rows])
+        else:
+            print_table(GROUP_COLUMNS, rows, "There is none yet; make one with: thingtank cloud"
+                        " deploy")  # fmt: skip
+        return
+    standing = standing_of(clients, name)
+    if as_json:
+        print_json(_plain(standing))
+    else:
+        _print_standing(standing)
+
+
+@click.command()
+@click.argument("name")
+@click.argument("count", type=click.IntRange(0))
+@aws_command
+def scale(clients: "AwsClients", name: str, count: int) -> None:
+    """Have a group keep COUNT machines, until its policies say otherwise."""
+    from thingtank.cli.cloud.progress import Lines
+    from thingtank.cloud.deployment.groups import scale as scaled
+
+    with Lines() as told:
+        scaled(clients, name, count, told)
+    click.echo(f"{name} has {count} in service")
+
+
+@click.command()
+@click.argument("name")
+@yes_option
+@aws_command
+def destroy(clients: "AwsClients", name: str, yes: bool) -> None:
+    """End a group, or a stack, and all that was made for it. What stays is named at the end."""
+    from thingtank.cli.cloud.progress import Lines
+    from thingtank.cloud.deployment.destroy import destroy as destroyed
+    from thingtank.cloud.deployment.destroy import own_parts
+    from thingtank.cloud.deployment.stacks import delete_stack, find_stack, is_ours, resources_of
+
+    stack = find_stack(clients, name)
+    is_stack = stack is not None and is_ours(stack)
+    parts = list(resources_of(clients, name)) if is_stack else own_parts(clients, name)
+    if not parts and not is_stack:
+        click.echo(f"There is nothing of {name}")
+        return
+    for part in parts:
+        say(f"  {part}")
+    if not yes:
+        click.confirm(f"Destroy all of this, with what is on the disks of {name}?", abort=True)
+    with Lines() as told:
+        if stack is not None and is_stack:
+            kept = delete_stack(clients, stack, told)
+        else:
+            destroyed(clients, name, told)
+            kept = ["key pairs: `aws ec2 delete-key-pair` deletes one"]
+    click.echo(f"Destroyed {name}")
+    for each in kept:
+        say(f"There stays {each}")
+
+
+def _row(group: dict[str, Any]) -> tuple[object, ...]:
+    in_service = [each for each in group["Instances"] if each["LifecycleState"] == "InService"]
+    sizes = (group["MinSize"], group["MaxSize"], group["DesiredCapacity"])
+    return (group["AutoScalingGroupName"], *sizes, len(in_service))
+
+
+def _key(column: str) -> str:
+    return column.replace(" ", "_")
+
+
+def _plain(standing: "Standing") -> dict[str, Any]:
+    """What a script wants of a group."""
+    group = standing.group
+    return dict(zip(map(_key, GROUP_COLUMNS), _row(group), strict=True)) | {
+        "instances": [
+            {
+                "id": each["InstanceId"],
+                "zone": each["AvailabilityZone"],
+                "state": each["LifecycleState"],
+                "health": each["HealthStatus"],
+            }
+            for each in group["Instances"]
+        ],
+        "policies": [
+            {"name": each["PolicyName"], "type": each["PolicyType"]} for each in standing.policies
+        ],
+        "alarms": [
+            {
+                "name": each["AlarmName"],
+                "state": each["StateValue"],
+                "threshold": each.get("Threshold"),
+            }
+            for each in standing.alarms
+        ],
+        "activities": [
+            {
+                "at": str(each["StartTime"]),
+                "status": each["StatusCode"],
+                "description": each.get("Description", ""),
+                "message": each.get("StatusMessage"),
+            }
+            for each in standing.activities
+        ],
+    }
+
+
+def _print_standing(standing: "Standing") -> None:
+    from thingtank.cli.output import print_facts, print_table
+
+    plain = _plain(standing)
+    print_facts([(column, plain[_key(column)]) for column in GROUP_COLUMNS])
+    for title, empty in (
+        ("instances", "No machine."),
+        ("policies", "No policy: the number of machines stays as it is."),
+        ("alarms", "No alarm."),
+        ("activities", "It has done nothing yet."),
+    ):
+        rows = plain[title]
+        click.echo()
+        click.secho(title, bold=True)
+        columns = tuple(rows[0]) if rows else ()
+        print_table(columns, [tuple(row.values()) for row in rows], empty)

@@ -1,0 +1,150 @@
+"""`thingtank queue`: queues of this machine, which rules of the engine `queue` write."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import click
+
+from thingtank.cli.options import data_option, json_option
+from thingtank.cli.session import Refusal
+
+if TYPE_CHECKING:
+    from thingtank.local.queue_file import QueueFile, ReceivedMessage
+
+VISIBILITY_S = 30.0
+
+
+class Closable(Protocol):
+    """A file of local engines."""
+
+    def close(self) -> None:
+        """Let go."""
+        ...
+
+
+Opened = TypeVar("Opened", bound=Closable)
+
+
+@click.group()
+def queue() -> None:
+    """Queues of this machine; a sink's rule of the engine `queue` makes them.
+
+    They mean the same as those of SQS, for which there is: thingtank cloud queue.
+    """
+
+
+@queue.command("list")
+@data_option
+@json_option
+def list_queues(data: Path, as_json: bool) -> None:
+    """List queues with how many messages they have."""
+    from thingtank.cli.output import print_json, print_table
+
+    with opened(data) as file:
+        found = [(name, file.counts(name)) for name in file.names()]
+    if as_json:
+        print_json([{"name": name, **counts._asdict()} for name, counts in found])
+    else:
+        rows = [(name, *counts) for name, counts in found]
+        print_table(("queue", "waiting", "with a reader", "dead letters"), rows,
+                    "There is no queue yet.")  # fmt: skip
+
+
+@queue.command()
+@click.argument("name")
+@click.option(
+    "--count", type=click.IntRange(1), default=10, show_default=True, help="At most so many."
+)
+@click.option(
+    "--receives",
+    type=click.IntRange(0, 1000),
+    default=5,
+    show_default=True,
+    help="What was received so often in vain becomes a dead letter; 0 for never.",
+)
+@click.option("--keep", is_flag=True, help="Only look: they are there again after 30 seconds.")
+@data_option
+@json_option
+def receive(data: Path, name: str, count: int, receives: int, keep: bool, as_json: bool) -> None:
+    """Print messages and delete them; end when there are no more."""
+    left = count
+    with opened(data) as file:
+        while left:
+            received = file.receive(name, min(left, 10), VISIBILITY_S, receives)
+            if not received:
+                break
+            for message in received:
+                click.echo(_line(message, as_json))
+            sys.stdout.flush()  # on paper before it is deleted
+            if not keep:
+                file.ack(message.receipt for message in received)
+            left -= len(received)
+    if left == count:
+        click.echo(f"{name} has no message that can be received now", err=True)
+
+
+@queue.command()
+@click.argument("name")
+@click.option("--count", type=click.IntRange(1), default=100, show_default=True)
+@data_option
+@json_option
+def dead(data: Path, name: str, count: int, as_json: bool) -> None:
+    """Print dead letters, the oldest first; they stay."""
+    with opened(data) as file:
+        for message in file.dead_letters(name, count):
+            click.echo(_line(message, as_json))
+
+
+@queue.command()
+@click.argument("name")
+@data_option
+def redrive(data: Path, name: str) -> None:
+    """Put dead letters back at the end of their queue."""
+    from thingtank.cli.output import counted
+
+    with opened(data) as file:
+        click.echo(f"put {counted(file.redrive(name), 'message')} back")
+
+
+@contextmanager
+def opened(data: Path) -> Iterator["QueueFile"]:
+    """The file of queues; a server may have it open as well."""
+    from thingtank.local.places import QUEUES
+    from thingtank.local.queue_file import QueueFile
+
+    with opened_file(data / QUEUES, QueueFile, "queue") as file:
+        yield file
+
+
+@contextmanager
+def opened_file(path: Path, opener: Callable[[Path], Opened], noun: str) -> Iterator[Opened]:
+    """A file of local engines, closed at the end."""
+    import sqlite3
+
+    from thingtank.local.queue_file import QueueFull
+    from thingtank.local.sqlite import WrongFile
+
+    if not path.exists():
+        raise Refusal(
+            f"there is no {noun} in this data folder; a rule with the engine `{noun}` makes one"
+        )
+    try:
+        with closing(opener(path)) as file:
+            yield file
+    except (sqlite3.Error, WrongFile, QueueFull) as error:
+        raise Refusal(str(error)) from None
+
+
+def _line(message: "ReceivedMessage", as_json: bool) -> str:
+    body = message.body.decode("utf-8", "backslashreplace")
+    if not as_json:
+        return body
+    found = {
+        "id": message.message_id, "group": message.group or None,
+        "receive_count": message.receive_count, "body": body,
+    }  # fmt: skip
+    return json.dumps(found, ensure_ascii=False)

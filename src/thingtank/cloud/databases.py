@@ -1,0 +1,339 @@
+"""Databases of RDS: MySQL and PostgreSQL that AWS keeps, for the directory or for readings."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from thingtank.aws.clients import AwsClients
+from thingtank.aws.failures import FailureKind, classify, is_aws_failure
+from thingtank.cloud.errors import NotDone
+from thingtank.cloud.progress import Progress
+from thingtank.cloud.waiting import WaitFailed, turns, wait
+
+TAG = {"Key": "app", "Value": "thingtank"}
+PAUSE_S = 30
+LOOKS_MAX = 60  # half an hour
+
+_IDENTIFIER = re.compile(r"(?!.*--)[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+_GONE = ("DBInstanceNotFound", "DBInstanceNotFoundFault")
+
+
+class Engine(NamedTuple):
+    """A kind of database.
+
+    Attributes:
+        name: as RDS calls it.
+        line: releases that are asked for: of MySQL the one that is kept up for long.
+        scheme: of the setting `database`.
+        options: of the URL, so that nothing is sent in the clear; PyMySQL sees to that itself.
+        ca_options: of the URL, so that it is surely RDS that is spoken to.
+    """
+
+    name: str
+    line: str
+    port: int
+    scheme: str
+    options: str
+    ca_options: str
+
+
+ENGINES: Mapping[str, Engine] = {
+    "mysql": Engine("mysql", "8.4.", 3306, "mysql", "", "?ssl_ca={}&ssl_verify_identity=true"),
+    "postgresql": Engine(
+        "postgres",
+        "17.",
+        5432,
+        "postgres",
+        "?sslmode=require",
+        "?sslmode=verify-full&sslrootcert={}",
+    ),
+}
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A database that is to be made.
+
+    Attributes:
+        identifier: of the machine; `name` is that of the database on it.
+        version: of the engine; blank for the newest of its line.
+        security_groups, subnet_group: who reaches it, and where it is; none for the VPC's own.
+        is_public: whether it has an address in the internet.
+        is_protected: whether it must be told twice before it can be deleted.
+    """
+
+    identifier: str
+    engine: str
+    version: str = ""
+    machine: str = "db.t4g.micro"
+    storage_gb: int = 20
+    user: str = "tank"
+    name: str = "tank"
+    security_groups: Sequence[str] = ()
+    subnet_group: str = ""
+    is_public: bool = False
+    is_protected: bool = True
+    backup_days: int = 7
+
+
+class Instance(msgspec.Struct, frozen=True):
+    """A database as RDS tells of it; blank or 0 where it does not say yet.
+
+    Attributes:
+        secret_arn: where Secrets Manager has user and password.
+    """
+
+    identifier: str
+    status: str
+    engine: str
+    version: str
+    machine: str
+    storage_gb: int
+    host: str
+    port: int
+    user: str
+    name: str
+    created_at: str
+    secret_arn: str
+    is_encrypted: bool
+    is_public: bool
+    is_protected: bool
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> "Instance":
+        """One of `describe_db_instances`."""
+        endpoint = told.get("Endpoint") or {}
+        created = told.get("InstanceCreateTime")
+        return cls(
+            identifier=told["DBInstanceIdentifier"],
+            status=told.get("DBInstanceStatus", ""),
+            engine=told.get("Engine", ""),
+            version=told.get("EngineVersion", ""),
+            machine=told.get("DBInstanceClass", ""),
+            storage_gb=told.get("AllocatedStorage", 0),
+            host=endpoint.get("Address", ""),
+            port=endpoint.get("Port", 0),
+            user=told.get("MasterUsername", ""),
+            name=told.get("DBName", ""),
+            created_at=created.isoformat() if created else "",
+            secret_arn=(told.get("MasterUserSecret") or {}).get("SecretArn", ""),
+            is_encrypted=bool(told.get("StorageEncrypted")),
+            is_public=bool(told.get("PubliclyAccessible")),
+            is_protected=bool(told.get("DeletionProtection")),
+        )
+
+
+def create_database(clients: AwsClients, wanted: Wanted, told: Progress) -> Instance:
+    """Make a database, encrypted, whose password AWS makes and keeps; it is not ready yet.
+
+    One of that name that is there already is taken, if it is of the same engine.
+
+    Raises:
+        NotDone: AWS would not take a name, or another engine's is there.
+        botocore.exceptions.BotoCoreError, ClientError: see `aws.failures.classify`.
+    """
+    check_names(wanted)
+    rds = clients.client("rds")
+    engine = ENGINES[wanted.engine]
+    version = wanted.version or _newest(rds, engine)
+    try:
+        made = rds.create_db_instance(**arguments_of(wanted, engine, version))
+    except Exception as error:
+        if not is_aws_failure(error) or classify(error).kind is not FailureKind.EXISTS:
+            raise
+        return _taken(rds, wanted, engine, told)
+    told.did(f"Making the database {wanted.identifier}: {engine.name} {version}".rstrip())
+    return Instance.of(made["DBInstance"])
+
+
+def check_names(wanted: Wanted) -> None:
+    """Refuse what AWS would refuse. Raise NotDone.
+
+    Source: AWS, RDS, `CreateDBInstance`.
+    """
+    if not _IDENTIFIER.fullmatch(wanted.identifier):
+        raise NotDone(
+            f"{wanted.identifier!r} cannot be the name of a database: it has 1 to 63 letters,"
+            " digits and hyphens, begins with a letter, and no two hyphens stand side by side or"
+            " at its end"
+        )
+    for what, name in (("user", wanted.user), ("database", wanted.name)):
+        if not _NAME.fullmatch(name):
+            raise NotDone(f"{name!r} cannot be a {what}: letters, digits and _, a letter first")
+
+
+def arguments_of(wanted: Wanted, engine: Engine, version: str) -> dict[str, Any]:
+    """What RDS is asked for."""
+    asked: dict[str, Any] = {
+        "DBInstanceIdentifier": wanted.identifier,
+        "Engine": engine.name,
+        "DBInstanceClass": wanted.machine,
+        "AllocatedStorage": wanted.storage_gb,
+        "StorageType": "gp3",
+        "StorageEncrypted": True,
+        "MasterUsername": wanted.user,
+        "ManageMasterUserPassword": True,
+        "DBName": wanted.name,
+        "Port": engine.port,
+        "PubliclyAccessible": wanted.is_public,
+        "BackupRetentionPeriod": wanted.backup_days,
+        "DeletionProtection": wanted.is_protected,
+        "CopyTagsToSnapshot": True,
+        "Tags": [TAG],
+    }
+    if version:
+        asked["EngineVersion"] = version
+    if wanted.security_groups:
+        asked["VpcSecurityGroupIds"] = list(wanted.security_groups)
+    if wanted.subnet_group:
+        asked["DBSubnetGroupName"] = wanted.subnet_group
+    return asked
+
+
+def _newest(rds: Any, engine: Engine) -> str:
+    """The newest version of an engine's line; blank, which is AWS's own choice, if it has none."""
+    try:
+        found = [
+            each["EngineVersion"]
+            for page in rds.get_paginator("describe_db_engine_versions").paginate(
+                Engine=engine.name
+            )
+            for each in page.get("DBEngineVersions", ())
+        ]
+    except Exception as error:  # moto does not know the question
+        if not is_aws_failure(error) or classify(error).kind is FailureKind.UNREACHABLE:
+            raise
+        return ""
+    fitting = [version for version in found if version.startswith(engine.line)]
+    return max(fitting, key=_numbers, default="")
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
+def _taken(rds: Any, wanted: Wanted, engine: Engine, told: Progress) -> Instance:
+    found = find_database(rds, wanted.identifier)
+    if found is None:
+        raise NotDone(f"AWS has a database {wanted.identifier}, but tells nothing of it")
+    if found.engine != engine.name:
+        raise NotDone(
+            f"there is a database {wanted.identifier} already, of {found.engine}: choose another"
+            " name"
+        )
+    told.did(f"There is a database {wanted.identifier} already; it is taken as it is")
+    return found
+
+
+def list_databases(clients: AwsClients) -> Iterator[Instance]:
+    """All of the account and region."""
+    for page in clients.client("rds").get_paginator("describe_db_instances").paginate():
+        for each in page["DBInstances"]:
+            yield Instance.of(each)
+
+
+def find_database(rds: Any, identifier: str) -> Instance | None:
+    """One, by its name."""
+    try:
+        found = rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"]
+    except Exception as error:
+        if not is_aws_failure(error) or classify(error).code not in _GONE:
+            raise
+        return None
+    return Instance.of(found[0]) if found else None
+
+
+def get_database(clients: AwsClients, identifier: str) -> Instance:
+    """One, by its name. Raise NotDone if there is none."""
+    found = find_database(clients.client("rds"), identifier)
+    if found is None:
+        raise NotDone(f"there is no database {identifier} in this account and region")
+    return found
+
+
+def wait_until_available(clients: AwsClients, identifier: str, told: Progress) -> Instance:
+    """Until it takes connections, which lasts some minutes.
+
+    Raises:
+        WaitFailed: it never will, or has not within half an hour.
+    """
+    rds = clients.client("rds")
+
+    def look(response: dict[str, Any]) -> None:
+        told.waits(f"{identifier} is {response['DBInstances'][0]['DBInstanceStatus']}")
+
+    try:
+        answer = wait(rds, "db_instance_available", look, DBInstanceIdentifier=identifier)
+    except WaitFailed as error:
+        states = error.response.get("DBInstances") or [{}]
+        state = states[0].get("DBInstanceStatus", "away")
+        raise WaitFailed(
+            f"the database {identifier} is {state}, and not available. It costs while it is there;"
+            f" look: thingtank cloud database show {identifier}",
+            error.response,
+        ) from error
+    return Instance.of(answer["DBInstances"][0])
+
+
+def delete_database(clients: AwsClients, identifier: str, snapshot: str, told: Progress) -> None:
+    """Delete one; its protection is switched off first.
+
+    Args:
+        snapshot: what its last copy is called; blank for none.
+
+    Raises:
+        NotDone: there is none.
+        botocore.exceptions.BotoCoreError, ClientError: see `aws.failures.classify`.
+    """
+    rds = clients.client("rds")
+    found = get_database(clients, identifier)
+    if found.is_protected:
+        rds.modify_db_instance(
+            DBInstanceIdentifier=identifier, DeletionProtection=False, ApplyImmediately=True
+        )
+        told.did("Switched its protection from deletion off")
+    last = {"FinalDBSnapshotIdentifier": snapshot} if snapshot else {}
+    rds.delete_db_instance(DBInstanceIdentifier=identifier, SkipFinalSnapshot=not snapshot, **last)
+    told.did(f"Deleting the database {identifier}")
+
+
+def wait_until_deleted(clients: AwsClients, identifier: str, told: Progress) -> None:
+    """Until it is gone. Raise NotDone if it is not within half an hour."""
+    rds = clients.client("rds")
+    for _ in turns(rds, PAUSE_S, LOOKS_MAX):
+        found = find_database(rds, identifier)
+        if found is None:
+            return
+        told.waits(f"{identifier} is {found.status}")
+    raise NotDone(f"the database {identifier} is still there; AWS may yet delete it")
+
+
+def database_url(clients: AwsClients, instance: Instance, ca: str = "") -> str:
+    """The URL for the setting `database`, with the password that Secrets Manager has.
+
+    Args:
+        ca: path of the certificates of RDS; blank to believe whoever answers.
+
+    Raises:
+        NotDone: RDS tells of no secret, or of no address yet.
+        botocore.exceptions.BotoCoreError, ClientError: see `aws.failures.classify`.
+    """
+    if not instance.secret_arn:
+        raise NotDone(f"AWS tells of no secret that has the password of {instance.identifier}")
+    told = clients.client("secretsmanager").get_secret_value(SecretId=instance.secret_arn)
+    secret = json.loads(told["SecretString"])
+    return url_of(instance, str(secret["username"]), str(secret["password"]), ca)
+
+
+def url_of(instance: Instance, user: str, password: str, ca: str = "") -> str:
+    """The URL for the setting `database`. Raise NotDone if there is no address yet."""
+    if not instance.host:
+        raise NotDone(f"the database {instance.identifier} has no address yet: wait for it")
+    engine = next(each for each in ENGINES.values() if each.name == instance.engine)
+    place = f"{instance.host}:{instance.port or engine.port}/{instance.name}"
+    options = engine.ca_options.format(quote(ca)) if ca else engine.options
+    return f"{engine.scheme}://{quote(user, '')}:{quote(password, '')}@{place}{options}"

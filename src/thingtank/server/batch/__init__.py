@@ -1,0 +1,1 @@
+"""Batch jobs that the server runs by itself, again and again."""

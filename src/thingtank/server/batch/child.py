@@ -1,0 +1,104 @@
+"""One run of a scheduled job: `thingtank batch run` in a process of its own, which is bounded."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+NICE = 10  # devices come first
+END_S_MAX = 15.0  # to let go of what was begun
+PROBLEM_CHARS_MAX = 2000
+SAID_BYTES_MAX = 1 << 20
+
+
+class RunFailed(Exception):
+    """A run did not succeed; the message is its own."""
+
+
+class _Said(msgspec.Struct):
+    """What of a run's answer is used."""
+
+    output: str
+    top: list[tuple[str, int]]
+
+
+async def run_batch(words: Sequence[str], folder: Path, run_s_max: float) -> int:
+    """Run `thingtank batch run` with these words.
+
+    Args:
+        folder: where it runs.
+
+    Returns:
+        The largest count of its output; 0 when that has none.
+
+    Raises:
+        RunFailed: it failed, took too long, or could not be started.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "thingtank.cli.main",
+        "batch",
+        "run",
+        "--json",
+        "--with-parent",
+        *words,
+    ]
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,  # its end tells that this process is gone
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=folder,
+            start_new_session=True,
+            limit=SAID_BYTES_MAX,
+        )
+    except OSError as error:
+        raise RunFailed(f"it cannot be started in {folder}: {error.strerror}") from None
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
+    try:
+        async with asyncio.timeout(run_s_max):
+            said, problem = await _heard(process)
+    except TimeoutError:
+        await _end(process)
+        raise RunFailed(f"it took longer than {run_s_max:,.0f} s, and was ended") from None
+    except asyncio.CancelledError:
+        await _end(process)
+        raise
+    if process.returncode:
+        text = problem.decode(errors="replace").strip().removeprefix("Error: ")
+        raise RunFailed(text[-PROBLEM_CHARS_MAX:] or f"exit code {process.returncode}")
+    try:
+        top = msgspec.json.decode(said, type=_Said).top
+    except msgspec.DecodeError as error:
+        raise RunFailed(f"its answer cannot be read: {error}") from None
+    return max((count for _, count in top), default=0)
+
+
+async def _heard(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
+    """All it writes, once it has ended; its standard input stays open until then."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    said, problem = await asyncio.gather(process.stdout.read(), process.stderr.read())
+    await process.wait()
+    return said, problem
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End it as Ctrl-C does, so that it lets go of what it has begun; else by force."""
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGINT)
+    try:
+        async with asyncio.timeout(END_S_MAX):
+            await _heard(process)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()

@@ -1,0 +1,112 @@
+"""A job that runs again and again, each time for the span of time that is over: its schedule."""
+
+import datetime
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+EVERY_S_MIN = 60
+EVERY_S_MAX = 366 * 86_400
+KEEP_COUNT = 48
+RUN_S_MAX = 3600
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+SETTLE_US = 5_000_000  # after the end of a span: what was measured in it has come by then
+RUN_FOLDER = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(-again-\d+)?")
+
+
+class Span(msgspec.Struct, frozen=True):
+    """What a run is for; microseconds since the epoch, UTC; the end is excluded."""
+
+    start_us: int
+    end_us: int
+
+
+class LastRun(msgspec.Struct, frozen=True):
+    """What came of the newest run.
+
+    Attributes:
+        at_us: when it began.
+        problem: why it failed; blank when it did not.
+        count: the largest count of its output; None when it failed.
+    """
+
+    at_us: int
+    span: Span
+    duration_s: float
+    output: str
+    problem: str = ""
+    count: int | None = None
+
+
+class Schedule(msgspec.Struct, frozen=True):
+    """A job that runs again and again.
+
+    Attributes:
+        options: of `thingtank batch run`, without inputs and output.
+        inputs: with {start}, {end}, {day} and {hour} for what each run's span is.
+        output: the folder, or place in S3, in which each run makes one of its own.
+        folder: where it was made: from there names of files are meant.
+        every_s: the length of a span, and how often it runs. Spans begin at whole multiples of it
+            since the epoch, UTC: of an hour on the hour, of a day at midnight.
+        keep_count: of how many runs the output is kept.
+        run_s_max: how long one may run.
+        feed_id: which feed the largest count is written to, None for none; into `channel`.
+        trigger_id: of the trigger that was made with it; None for none.
+        done_us: the end of the newest span that was run, or was over when it was made.
+    """
+
+    name: str
+    options: Sequence[str]
+    inputs: Sequence[str]
+    output: str
+    folder: str
+    every_s: int
+    done_us: int
+    keep_count: int = KEEP_COUNT
+    run_s_max: int = RUN_S_MAX
+    feed_id: int | None = None
+    channel: str = ""
+    trigger_id: int | None = None
+    last: LastRun | None = None
+
+
+def newest_span(every_s: int, now_us: int) -> Span:
+    """The newest span that is over."""
+    every_us = every_s * 1_000_000
+    end_us = (now_us - SETTLE_US) // every_us * every_us
+    return Span(end_us - every_us, end_us)
+
+
+def due_us(schedule: Schedule) -> int:
+    """When its next run is due. Of runs that were missed, only the newest is made up for."""
+    return schedule.done_us + schedule.every_s * 1_000_000 + SETTLE_US
+
+
+def inputs_for(schedule: Schedule, span: Span) -> list[str]:
+    """A run's inputs."""
+    start = datetime.datetime.fromtimestamp(span.start_us / 1e6, datetime.UTC)
+    words = {
+        "{start}": _iso(span.start_us),
+        "{end}": _iso(span.end_us),
+        "{day}": f"{start:%Y-%m-%d}",
+        "{hour}": f"{start:%H}",
+    }
+    found = []
+    for text in schedule.inputs:
+        for word, value in words.items():
+            text = text.replace(word, value)
+        found.append(text)
+    return found
+
+
+def run_folder(span: Span, again_us: int | None = None) -> str:
+    """The name of a run's output; of one that is made again, with when that is."""
+    start = datetime.datetime.fromtimestamp(span.start_us / 1e6, datetime.UTC)
+    again = "" if again_us is None else f"-again-{again_us // 1_000_000}"
+    return f"{start:%Y-%m-%dT%H-%M-%S}{again}"
+
+
+def _iso(at_us: int) -> str:
+    at = datetime.datetime.fromtimestamp(at_us / 1e6, datetime.UTC)
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,137 @@
+"""What a runner reads: the journal's batches, or items that were stored one by one for its rule."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+import msgspec
+
+from thingtank.sinks.engine import Item
+from thingtank.stores.journal_readers import CommittedBatch
+from thingtank.stores.sink_store import SinkStore
+
+_READ_AT_ONCE = 500
+
+
+encode_item = msgspec.msgpack.Encoder().encode
+decode_item = msgspec.msgpack.Decoder(Item).decode
+
+
+class StoredItem(NamedTuple):
+    """An item that is a batch of its own."""
+
+    seq: int
+    item: Item
+    committed_us: int | None = None
+
+
+Batch: TypeAlias = CommittedBatch | StoredItem
+
+
+class Reader(Protocol):
+    """What `stores.journal_readers.JournalReader` is to a runner, and MessageReader too.
+
+    Attributes:
+        passed_seq: its place.
+        missed_count: what it will never see.
+    """
+
+    passed_seq: int
+    missed_count: int
+
+    @property
+    def published_seq(self) -> int:
+        """The number of what was recorded last."""
+        ...
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is more than is in memory: `fill` reads it."""
+        ...
+
+    @property
+    def has_batches(self) -> bool:
+        """Whether `take` would return some."""
+        ...
+
+    @property
+    def through_seq(self) -> int:
+        """Up to there all was taken, is in memory, or was missed."""
+        ...
+
+    def take(self, batches_max: int) -> Sequence[Batch]:
+        """What comes next; maybe nothing."""
+        ...
+
+    async def fill(self) -> None:
+        """Read what comes next, if nothing is in memory and there is more. Raise sqlite3.Error."""
+        ...
+
+    def passed(self, seq: int) -> None:
+        """What is up to `seq` is not needed any more."""
+        ...
+
+
+class MessageReader:
+    """Messages of one rule, as they stand in the sinks' file. Lives in the loop's thread."""
+
+    def __init__(
+        self, rule_name: str, store: SinkStore, passed_seq: int, last: int, wake: Callable[[], None]
+    ) -> None:
+        """Go on.
+
+        Args:
+            passed_seq: the rule's place.
+            last: the number of what waits last, as the file has it.
+        """
+        self._rule_name = rule_name
+        self._store = store
+        self._wake = wake
+        self._queue: deque[StoredItem] = deque()
+        self._tail_seq = passed_seq
+        self._published_seq = max(last, passed_seq)
+        self.passed_seq = passed_seq
+        self.missed_count = 0
+        self.given_seq = self._published_seq  # the number that was given to a message last
+
+    @property
+    def published_seq(self) -> int:
+        """See Reader; so are the others."""
+        return self._published_seq
+
+    @property
+    def waiting_count(self) -> int:
+        """How many were given a number and are not passed."""
+        return self.given_seq - self.passed_seq
+
+    @property
+    def is_behind(self) -> bool:
+        return self._tail_seq < self._published_seq
+
+    @property
+    def has_batches(self) -> bool:
+        return bool(self._queue)
+
+    @property
+    def through_seq(self) -> int:
+        return self._tail_seq
+
+    def published(self, seq: int) -> None:
+        """What is up to `seq` is on disk."""
+        self._published_seq = max(self._published_seq, seq)
+        self._wake()
+
+    def take(self, batches_max: int) -> Sequence[StoredItem]:
+        return [self._queue.popleft() for _ in range(min(batches_max, len(self._queue)))]
+
+    async def fill(self) -> None:
+        if self._queue or not self.is_behind:
+            return
+        name, tail, through_seq = self._rule_name, self._tail_seq, self._published_seq
+        rows = await self._store.run(lambda file: file.waiting(name, tail, _READ_AT_ONCE))
+        self._queue.extend(StoredItem(number, decode_item(item)) for number, item in rows)
+        # Where nothing follows, numbers were given to what the disk did not take.
+        self._tail_seq = rows[-1][0] if rows else through_seq
+
+    def passed(self, seq: int) -> None:
+        self.passed_seq = max(self.passed_seq, seq)

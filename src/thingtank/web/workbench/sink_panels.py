@@ -1,0 +1,61 @@
+"""Rules of sinks, as pages show them."""
+
+import msgspec
+
+from thingtank.tank.sinks import SinkState, SinkStatus
+
+_STATES: dict[SinkState, tuple[str, str]] = {
+    "working": ("Working", "good"),
+    "waiting": ("Up to date", "good"),
+    "failing": ("Trying again", "warn"),
+    "stuck": ("Needs you", "bad"),
+    "full": ("Full", "bad"),
+    "paused": ("Paused", ""),
+}
+_LATE_S = 60.0
+
+
+class SinkRow(msgspec.Struct, frozen=True):
+    """A rule as a list shows it.
+
+    Attributes:
+        label, tone: of its state.
+        behind: how far it is behind, in words; blank when it is not.
+        is_late: whether that is worth a colour.
+        may_hurry: whether there is an attempt to be made sooner.
+    """
+
+    status: SinkStatus
+    label: str
+    tone: str
+    behind: str
+    is_late: bool
+    may_hurry: bool
+
+
+def sink_row(status: SinkStatus) -> SinkRow:
+    """A row."""
+    label, tone = _STATES[status.state]
+    behind = ""
+    if status.behind_batches and status.state != "waiting":
+        noun = "batch" if status.behind_batches == 1 else "batches"
+        behind = f"{status.behind_batches:,} {noun}, {span_text(status.behind_s)} behind"
+    return SinkRow(
+        status,
+        label,
+        tone,
+        behind,
+        status.behind_s >= _LATE_S and status.state != "paused",
+        status.state in ("failing", "stuck"),
+    )
+
+
+def span_text(span_s: float) -> str:
+    """A length of time in one unit: `under a second`, `5 s`, `3 min`, `2 h`, `4 days`."""
+    if span_s < 1:
+        return "under a second"
+    for size_s, unit in ((172_800.0, " days"), (7200.0, " h"), (120.0, " min")):
+        if span_s >= size_s:
+            divisor = {" days": 86_400, " h": 3600, " min": 60}[unit]
+            return f"{span_s / divisor:.0f}{unit}"
+    return f"{span_s:.0f} s"

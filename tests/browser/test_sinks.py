@@ -1,0 +1,165 @@
+"""The pages of sinks: none yet, a rule that is made, one that fails, dead letters, and the end."""
+
+import contextlib
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+from tests.browser.conftest import OpenBrowser, screenshot
+from tests.browser.test_looks import SIZES, check_fits, check_readable
+from tests.live_server import LiveServer, start_server
+
+from thingtank.server.sinks.message_reader import encode_item
+from thingtank.sinks.engine import Item
+from thingtank.stores.sink_file import NewLetter, SinkFile
+
+SETTINGS = """
+[[sinks.rules]]
+name = "away"
+to = {engine = "sql", url = "mysql://tank:very-secret@127.0.0.1:1/iot", table = "readings"}
+[[sinks.rules]]
+name = "kept"
+datastreams = ["humidity", "temp*"]
+to = {engine = "sql", url = "sqlite:///kept.sqlite3"}
+"""
+REASON = "Data too long for column 'value' at row 1 (1406)."
+
+
+@pytest.fixture(scope="module")
+def busy_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server with two rules, one of which cannot send and one has dead letters."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "thingtank.toml").write_text(SETTINGS)
+    leave_letters(folder)
+    with start_server(folder) as server:
+        yield server
+
+
+def leave_letters(folder: Path) -> None:
+    items = [
+        Item(f"o-{n}-0", "datapoint", 1, "u-1", "temperature", 1_795_772_365_000_000 + n, f"{n}°")
+        for n in (20, 21)
+    ]
+    letters = [
+        NewLetter(item.item_id, encode_item(item), REASON, 1_795_772_400_000_000) for item in items
+    ]
+    with contextlib.closing(SinkFile.open(folder)) as file:
+        file.add_letters("kept", letters)
+
+
+def write(server: LiveServer, value: str) -> None:
+    requests.put(
+        f"{server.url}/v2/feeds/{server.feed_id}.json",
+        headers={"X-ApiKey": server.api_key},
+        json={"datastreams": [{"id": "temperature", "current_value": value}]},
+        timeout=10,
+    ).raise_for_status()
+
+
+def rows_of(server: LiveServer, file: str) -> list[str]:
+    with contextlib.closing(sqlite3.connect(server.folder / "sinks" / file)) as connection:
+        return [value for (value,) in connection.execute("SELECT value FROM readings")]
+
+
+def test_a_rule_is_made_and_sends_and_is_ended(
+    server: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object]
+) -> None:
+    page = open_browser(storage_state=signed_in)
+    page.goto(server.url)
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Sinks").click()
+    expect(page.get_by_role("heading", name="Nothing is sent on yet")).to_be_visible()
+    screenshot(page, "sinks-empty")
+    page.get_by_role("link", name="Add rule").click()
+    form = page.locator("#sheet form")
+    form.get_by_label("Name", exact=True).fill("my rule")
+    form.get_by_label("URL").fill("sqlite:///mine.sqlite3")
+    form.get_by_role("button", name="Add rule").click()
+    expect(form.get_by_role("alert")).to_contain_text("name must be 1 to 40 letters")
+    form.get_by_label("Name", exact=True).fill("mine")
+    form.get_by_label("Channels").fill("temp*")
+    screenshot(page, "sinks-add")
+    check_fits(page)
+    form.get_by_role("button", name="Add rule").click()
+    expect(page.locator("#notices")).to_contain_text("Rule added")
+    expect(page.locator(".sink__way")).to_contain_text("all feeds: temp*")
+    write(server, "21.5")
+    expect(page.locator(".sink__facts")).to_contain_text("1 since the start")
+    assert rows_of(server, "mine.sqlite3") == ["21.5"]
+    page.get_by_role("button", name="Pause mine").click()
+    expect(page.locator("h1")).to_contain_text("Paused")
+    write(server, "22")
+    page.get_by_role("button", name="Resume mine").click()
+    expect(page.locator(".sink__facts")).to_contain_text("2 since the start")
+    page.get_by_role("link", name="Delete rule").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete rule").click()
+    expect(page.get_by_role("heading", name="Nothing is sent on yet")).to_be_visible()
+    assert rows_of(server, "mine.sqlite3") == ["21.5", "22"]
+
+
+def test_each_engine_has_a_form_that_fits_and_tells_what_is_wrong(
+    server: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object]
+) -> None:
+    page = open_browser(storage_state=signed_in)
+    for engine, needed, field, value, problem in (
+        ("kinesis", "stream", "shards", "many", "shards must be a number"),
+        ("dynamodb", "table", "hash", "{{nothing}}", "there is no {{nothing}}"),
+        ("queue", "queue", "messages_max", "0", "must be 1 or more"),
+    ):
+        page.goto(f"{server.url}/sinks/add?engine={engine}")
+        page.get_by_label("Name", exact=True).fill("mine")
+        page.locator(f"[name=to_{needed}]").fill("readings")
+        page.locator(f"[name=to_{field}]").fill(value)
+        page.get_by_role("button", name="Add rule").click()
+        expect(page.get_by_role("alert").first).to_contain_text(problem)
+        look(page, f"sinks-add-{engine}")
+
+
+def test_what_fails_is_told_and_dead_letters_are_sent_again(
+    busy_server: LiveServer, open_browser: OpenBrowser
+) -> None:
+    server = busy_server
+    page = open_browser()
+    page.goto(server.welcome_url)
+    write(server, "19")
+    page.goto(f"{server.url}/sinks/")
+    expect(page.locator(".sink", has_text="kept")).to_contain_text("1 since the start")
+    away = page.locator(".sink", has_text="away")
+    expect(away).to_contain_text("Trying again")
+    expect(away).to_contain_text("Can't connect to MySQL server")
+    expect(away).to_contain_text("Does the server run")
+    expect(away).to_contain_text(re.compile("1 batch, .* behind"))
+    assert "very-secret" not in page.content()
+    look(page, "sinks")
+    away.get_by_role("button", name="Try now away").click()
+    expect(page.locator("#notices")).to_contain_text("Tried now")
+
+    page.get_by_role("link", name="2 dead letters").click()
+    letters = page.locator(".letter")
+    expect(letters).to_have_count(2)
+    expect(letters.first).to_contain_text("21°")
+    expect(letters.first).to_contain_text(REASON)
+    look(page, "sink")
+    page.get_by_role("link", name="Delete all").click()
+    page.get_by_role("dialog").get_by_role("link", name="Cancel").click()
+    page.get_by_role("button", name=re.compile("^Send again")).first.click()
+    expect(letters).to_have_count(1)
+    page.get_by_role("button", name=re.compile("^Delete letter")).click()
+    expect(page.locator(".letters__none")).to_be_visible()
+    assert sorted(rows_of(server, "kept.sqlite3")) == ["19", "21°"]
+
+
+def look(page: Page, name: str) -> None:
+    """Both themes, desktop and phone."""
+    for size, (width, height) in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type] # one of the two
+            screenshot(page, f"{name}-{size}-{theme}")
+            check_fits(page)
+            check_readable(page)
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1280, "height": 900})

@@ -1,0 +1,82 @@
+"""A process that writes to a tank whose values go to AWS, until it is killed or all is delivered.
+
+`python -m tests.faults.aws_sink_child FOLDER FIRST SEED URL NAME`: as `sink_child`, with a rule for
+each service: a stream, a FIFO queue, a table and a bucket, all called NAME, at URL; and for each of
+the local forms, in FOLDER.
+"""
+
+import asyncio
+import os
+import random
+import sys
+from pathlib import Path
+
+import structlog
+from tests.faults.sink_child import WRITERS, open_tank
+
+from thingtank.aws import clients
+from thingtank.aws.settings import AwsSettings
+from thingtank.server.sinks.sinks import Sinks
+from thingtank.sinks.engine import EngineParts
+from thingtank.sinks.rules.settings import SinkRule, SinkSettings
+from thingtank.tank.access import OPERATOR
+from thingtank.tank.actions.datapoints import record_datapoints
+from thingtank.tank.changes import DatastreamWrite
+from thingtank.tank.tank import Tank
+
+VALUES_A_WRITE = 3
+SERVICES = ("kinesis", "sqs", "dynamodb", "s3")
+
+
+def rules(name: str) -> tuple[SinkRule, ...]:
+    to: tuple[dict[str, object], ...] = (
+        {"engine": "kinesis", "stream": name},
+        {"engine": "sqs", "queue": f"{name}.fifo"},
+        {"engine": "dynamodb", "table": name, "hash": "{{feed}}"},
+        {"engine": "s3", "bucket": name},
+        {"engine": "queue", "queue": name},
+        {"engine": "table", "table": name, "hash": "{{feed}}"},
+        {"engine": "folder", "folder": name},
+    )
+    return tuple(SinkRule(str(each["engine"]), each, gather_s=0.05) for each in to)
+
+
+async def keep_writing(tank: Tank, writer: int, first: int, chance: random.Random) -> None:
+    """Slower than a tank can, as stand-ins are slow."""
+    number = first
+    while True:
+        values = range(number, number + VALUES_A_WRITE)
+        write = DatastreamWrite("t", list(values), [str(each) for each in values])
+        await record_datapoints(tank, OPERATOR, 1000 + writer, [write])
+        print(f"acknowledged {writer} {values[-1]}", flush=True)
+        number += VALUES_A_WRITE
+        await asyncio.sleep(chance.uniform(0.02, 0.1))
+
+
+async def main(folder: Path, first: int, seed: int, url: str, name: str) -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    clients.ATTEMPTS_MAX = 1  # each failure is the rule's to see
+    tank, archive = await open_tank(folder)
+    aws = clients.AwsClients(AwsSettings(region="us-east-1", endpoint_url=url))
+    for service in SERVICES:  # so that there is something to be killed in
+        aws.client(service)
+    settings = SinkSettings(rules=rules(name), retry_s_max=0.05)
+    sinks = Sinks(tank, archive, settings, EngineParts(lambda: aws, folder), bytes(32))
+    await sinks.start()
+    if first:
+        chance = random.Random(seed)
+        await asyncio.gather(*(keep_writing(tank, each, first, chance) for each in WRITERS))
+    async with asyncio.timeout(60):
+        while any(status.behind_batches for status in sinks.statuses()):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.02)
+    missed = sum(status.missed_batches for status in sinks.statuses())
+    letters = sum(status.letter_count for status in sinks.statuses())
+    print("settled", missed, letters, flush=True)
+    await sinks.stop()
+    await archive.close()
+
+
+if __name__ == "__main__":
+    _, data, start, chance_seed, endpoint, own = sys.argv
+    asyncio.run(main(Path(data), int(start), int(chance_seed), endpoint, own))
+    os._exit(0)  # interpreters that end take their time

@@ -1,0 +1,149 @@
+"""A process that writes to a tank with sinks at work, until it is killed or all is delivered.
+
+`python -m tests.faults.sink_child FOLDER FIRST SEED URL`: each writer has a device of its own and
+writes numbers, FIRST upwards, one after another; a line `acknowledged WRITER NUMBER` is printed
+once the archive said so. Three rules send all of it on: to a table of MariaDB at URL, to a table of
+SQLite, and to a file, line by line, by an engine that fails at random and writes down each attempt
+that succeeds. With FIRST 0 it writes nothing, and ends when all is delivered.
+"""
+
+import asyncio
+import os
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from thingtank.aws.clients import AwsClients
+from thingtank.aws.failures import FailureKind
+from thingtank.aws.settings import AwsSettings
+from thingtank.server.sinks.sinks import Sinks
+from thingtank.sinks.engine import BatchBounds, EngineFailed, EngineParts, Item, SendResult
+from thingtank.sinks.engines import ENGINES
+from thingtank.sinks.rules.settings import SinkRule, SinkSettings
+from thingtank.stores.archive_settings import ArchiveSettings
+from thingtank.stores.embedded_archive import EmbeddedArchive
+from thingtank.stores.memory_directory import MemoryDirectory
+from thingtank.tank.access import OPERATOR, Caller
+from thingtank.tank.actions.datapoints import record_datapoints
+from thingtank.tank.actions.devices import create_device
+from thingtank.tank.changes import DatastreamWrite, DeviceChange
+from thingtank.tank.tank import SystemClock, Tank
+from thingtank.tank.things import Datastream
+
+WRITERS = range(1, 5)
+VALUES_A_WRITE = 7
+RULES = ("maria", "sqlite", "lines")
+LINES = "lines.txt"
+SQLITE_FILE = "out.sqlite3"
+ARCHIVE = ArchiveSettings(move_rows=500, move_interval_s=0.005, trim_interval_s=0.01)
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of the engine of lines."""
+
+    seed: int
+
+
+class LineEngine:
+    """Appends a line for each item, `DEVICE NUMBER`; what failed at random is not there."""
+
+    bounds = BatchBounds(50, 100_000)
+    wants_payload = False
+
+    def __init__(self, path: Path, seed: int) -> None:
+        self._path = path
+        self._chance = random.Random(seed)
+
+    def open(self) -> None:
+        if self._chance.random() < 0.2:
+            raise EngineFailed.of(FailureKind.UNREACHABLE, "not now")
+
+    def send(self, items: Sequence[Item]) -> SendResult:
+        mood = self._chance.random()
+        if mood < 0.05:
+            raise EngineFailed.of(FailureKind.UNREACHABLE, "not now")
+        if mood < 0.1:
+            raise EngineFailed.of(FailureKind.THROTTLED, "slowly")
+        retry: dict[int, str] = {}
+        if mood < 0.5:
+            place = self._chance.randrange(len(items))
+            uuid = items[place].uuid
+            retry = {n: "later" for n, it in enumerate(items) if n >= place and it.uuid == uuid}
+        sent = [it for n, it in enumerate(items) if n not in retry]
+        lines = "".join(f"{it.device_id} {it.value}\n" for it in sent)
+        with self._path.open("a") as file:
+            file.write(lines)
+        return SendResult(retry=retry)
+
+    def close(self) -> None:
+        pass
+
+    def describe(self) -> str:
+        return LINES
+
+
+def make_engine(settings: Settings, parts: EngineParts) -> LineEngine:
+    return LineEngine(parts.folder / LINES, settings.seed)
+
+
+def rules(url: str, seed: int) -> list[SinkRule]:
+    ENGINES["lines"] = "tests.faults.sink_child"  # type: ignore[index] # a dict
+    to = (
+        {"engine": "sql", "url": url},
+        {"engine": "sql", "url": f"sqlite:///{SQLITE_FILE}"},
+        {"engine": "lines", "seed": seed},
+    )
+    return [SinkRule(name, each, gather_s=0) for name, each in zip(RULES, to, strict=True)]
+
+
+async def open_tank(folder: Path) -> tuple[Tank, EmbeddedArchive]:
+    """The same tank in every process: a device with a datastream for each writer."""
+    directory = MemoryDirectory()
+    archive = await EmbeddedArchive.open(folder, ARCHIVE, SystemClock())
+    tank = Tank(directory, archive)
+    alice = directory.add_account("alice")
+    for _ in WRITERS:
+        await create_device(
+            tank, Caller(alice), DeviceChange(title="Roof"), [Datastream(0, 0, "t")]
+        )
+    return tank, archive
+
+
+async def keep_writing(tank: Tank, writer: int, first: int, chance: random.Random) -> None:
+    number = first
+    while True:
+        values = range(number, number + VALUES_A_WRITE)
+        write = DatastreamWrite("t", list(values), [str(each) for each in values])
+        await record_datapoints(tank, OPERATOR, 1000 + writer, [write])
+        print(f"acknowledged {writer} {values[-1]}", flush=True)
+        number += VALUES_A_WRITE
+        await asyncio.sleep(chance.uniform(0, 0.01))
+
+
+async def main(folder: Path, first: int, seed: int, url: str) -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    tank, archive = await open_tank(folder)
+    parts = EngineParts(lambda: AwsClients(AwsSettings()), folder)
+    settings = SinkSettings(rules=tuple(rules(url, seed)), retry_s_max=0.05)
+    sinks = Sinks(tank, archive, settings, parts, bytes(32))
+    await sinks.start()
+    with (folder / LINES).open("a") as file:
+        file.write("start\n")
+    if first:
+        chance = random.Random(seed)
+        await asyncio.gather(*(keep_writing(tank, each, first, chance) for each in WRITERS))
+    async with asyncio.timeout(30):
+        while any(status.behind_batches for status in sinks.statuses()):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.01)
+    print("settled", sum(status.missed_batches for status in sinks.statuses()), flush=True)
+    await sinks.stop()
+    await archive.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]))
+    os._exit(0)  # interpreters that end take their time

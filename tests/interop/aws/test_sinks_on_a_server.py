@@ -1,0 +1,104 @@
+"""A server whose rules send values to AWS and to the local forms, and the commands that read these."""
+
+import json
+import tarfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import requests
+from click.testing import CliRunner, Result
+from tests.aws_commands import run_cloud, said
+from tests.aws_stand_ins import own_name
+from tests.live_server import start_server
+
+from thingtank.aws.settings import AwsSettings
+from thingtank.cli.main import main
+
+SETTINGS = """
+[aws]
+endpoint_url = "{url}"
+region = "us-east-1"
+
+[[sinks.rules]]
+name = "out"
+to = {{engine = "kinesis", stream = "{name}", shards = 1}}
+template = "{{{{datastream}}}}={{{{value}}}}"
+gather_s = 0
+
+[[sinks.rules]]
+name = "work"
+to = {{engine = "queue", queue = "work"}}
+gather_s = 0
+
+[[sinks.rules]]
+name = "state"
+to = {{engine = "table", table = "state", keep = "latest", hash = "{{{{feed}}}}", range = "{{{{datastream}}}}"}}
+gather_s = 0
+"""
+
+
+def run(folder: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, [*words, "--data", str(folder)])
+
+
+def soon(look: Callable[[], str], wanted: str) -> str:
+    """What is there once `wanted` is in it, or after a while."""
+    deadline_s = time.monotonic() + 30
+    while wanted not in (found := look()) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    return found
+
+
+def stream_text(settings: AwsSettings, name: str) -> str:
+    found = run_cloud(settings, "stream", "tail", name, "--from", "oldest", "--once", "--json")
+    return "".join(json.loads(line)["data"] for line in found.stdout.splitlines())
+
+
+def test_values_go_to_a_stream_a_queue_and_a_table_and_are_read_by_command(
+    moto: AwsSettings, tmp_path: Path
+) -> None:
+    name = own_name("out")
+    assert "a rule with the engine `queue` makes one" in run(tmp_path, "queue", "list").output
+    (tmp_path / "thingtank.toml").write_text(SETTINGS.format(url=moto.endpoint_url, name=name))
+    with start_server(tmp_path) as server:
+        datastreams = f"{server.url}/v2/feeds/{server.feed_id}/datastreams"
+        headers = {"X-ApiKey": server.api_key}
+        for value in ("20", "21"):
+            new = {"datastreams": [{"id": "roof", "current_value": value}]}
+            put = requests.put(
+                datastreams.removesuffix("/datastreams"), json={"version": "1.0.0", **new},
+                headers=headers, timeout=10,
+            )  # fmt: skip
+            put.raise_for_status()
+        state = ("table", "get", "state", str(server.feed_id), "roof")
+        assert '"21"' in soon(lambda: run(tmp_path, *state).stdout, '"21"')
+        received = run(tmp_path, "queue", "receive", "work").stdout.splitlines()
+        assert [json.loads(line)["value"] for line in received] == ["20", "21"]
+        assert json.loads(run(tmp_path, "queue", "list", "--json").stdout) == [
+            {"name": "work", "waiting": 0, "received": 0, "dead": 0}
+        ]
+        listed = json.loads(run(tmp_path, "table", "list", "--json").stdout)
+        assert listed == [{"name": "state", "item_count": 1}]
+        query = run(tmp_path, "table", "query", "state", str(server.feed_id))
+        assert json.loads(query.stdout)["datastream"] == "roof"
+        assert run(tmp_path, "backup", str(tmp_path / "all.tar.gz")).exit_code == 0
+        with tarfile.open(tmp_path / "all.tar.gz") as backup:
+            assert {"sinks/queues.sqlite3", "sinks/tables.sqlite3"} <= set(backup.getnames())
+        wanted = "roof=20\nroof=21\n"
+        assert soon(lambda: stream_text(moto, name), wanted) == wanted
+    said(moto, "stream", "delete", name, "--yes")
+
+
+def test_dead_letters_of_a_local_queue_are_shown_and_put_back(tmp_path: Path) -> None:
+    from thingtank.local.queue_file import NewMessage, QueueFile
+
+    file = QueueFile(tmp_path / "sinks" / "queues.sqlite3")
+    file.send("work", [NewMessage(b"poison", "g")])
+    file.extend([file.receive("work", 1, 60)[0].receipt], 0)
+    file.close()
+    receive = ("queue", "receive", "work", "--receives", "1")
+    assert "no message" in run(tmp_path, *receive).stderr
+    assert run(tmp_path, "queue", "dead", "work").stdout == "poison\n"
+    assert run(tmp_path, "queue", "redrive", "work").stdout == "put 1 message back\n"
+    assert run(tmp_path, *receive).stdout == "poison\n"

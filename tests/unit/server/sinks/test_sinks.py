@@ -1,0 +1,428 @@
+"""Rules at work: from a write to what arrives, through failures, restarts, crashes and changes."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+from tests.unit.server.sinks import engine_for_tests
+from tests.unit.server.sinks.sink_bench import Bench, until
+from tests.unit.sinks.rules.fake_engine import FakeEngine
+
+from thingtank.aws.failures import FailureKind
+from thingtank.sinks.engine import EngineFailed, Item, SendResult
+from thingtank.sinks.engines import ENGINES
+from thingtank.stores.sink_file import FILE_NAME, SinkFile
+from thingtank.tank.access import OPERATOR
+from thingtank.tank.actions.devices import delete_device, update_device
+from thingtank.tank.changes import DeviceChange
+from thingtank.tank.errors import StorageFailed
+
+GONE = EngineFailed.of(FailureKind.UNREACHABLE, "Nobody is there")
+NOT_ALLOWED = EngineFailed.of(FailureKind.NOT_ALLOWED, "You may not", "Ask somebody.")
+WRONG = EngineFailed.of(FailureKind.REFUSED, "That is no value")
+
+
+def refusing(*values: str) -> FakeEngine:
+    """An engine that refuses some values for ever, until its `answers` are cleared."""
+
+    def refuse(items: Sequence[Item]) -> SendResult:
+        return SendResult(refused={n: "no" for n, it in enumerate(items) if it.value in values})
+
+    return FakeEngine(*[refuse] * 100)
+
+
+def change(path: Path, statement: str) -> list[object]:
+    """Run a statement on a file that nobody has open."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as file:
+        return file.execute(statement).fetchall()
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+    monkeypatch.setitem(ENGINES, engine_for_tests.NAME, engine_for_tests.__name__)  # type: ignore[arg-type] # a dict
+    made = Bench(tmp_path)
+    yield made
+    async with asyncio.timeout(20):
+        await made.stop()
+
+
+async def test_what_is_written_arrives_in_order_with_all_that_names_it(bench: Bench) -> None:
+    await bench.start(bench.rule())
+    await bench.write("21.50", "on")
+    await bench.write("3", name="u", feed_id=1002)
+    await bench.settled()
+    first, second, third = bench.engine.delivered
+    device = bench.directory.get_device(1001)
+    assert (first.device_id, first.uuid, first.datastream) == (1001, device.uuid, "t")
+    assert (first.value, first.number) == ("21.50", 21.5)
+    assert (second.value, second.number) == ("on", None)
+    assert (third.device_id, third.datastream, third.value) == (1002, "u", "3")
+    assert second.at_us == first.at_us + 1_000_000
+    assert len({item.item_id for item in bench.engine.delivered}) == 3
+    status = bench.status()
+    assert (status.state, status.delivered_count, status.behind_s) == ("waiting", 3, 0)
+    assert status.per_minute == 3
+    assert status.where == "a list in memory"
+
+
+@pytest.mark.parametrize(
+    ("members", "expected", "what"),
+    [
+        ({}, "abcdef", "all feeds"),
+        ({"feeds": [1002]}, "cd", "feed 1002"),
+        ({"feeds": [1001, 1002, 77]}, "abcd", "feeds 1001, 1002, 77"),
+        ({"tag": "Outdoor"}, "abef", "all feeds with the tag Outdoor"),
+        ({"datastreams": ["u"]}, "bdf", "all feeds: u"),
+        ({"datastreams": ["t*"]}, "ace", "all feeds: t*"),
+        ({"feeds": [1001], "tag": "indoor"}, "", "feed 1001 with the tag indoor"),
+    ],
+)
+async def test_a_rule_takes_what_it_names(
+    bench: Bench, members: dict[str, object], expected: str, what: str
+) -> None:
+    await bench.start(bench.rule(**members))
+    feed_id = await bench.make_device(("outdoor",))  # made while the rule is at work
+    values = iter("abcdef")
+    for each in (1001, 1002, feed_id):
+        for name in "tu":
+            await bench.write(next(values), name=name, feed_id=each)
+    await bench.settled()
+    assert "".join(bench.values) == expected
+    assert bench.status().what == what
+
+
+async def test_devices_come_and_go_while_a_rule_is_at_work(bench: Bench) -> None:
+    await bench.start(bench.rule(tag="outdoor"))
+    await bench.write("1", name="new")  # a datastream that this write makes
+    await update_device(bench.tank, OPERATOR, 1001, DeviceChange(tags=()))
+    await bench.write("2")
+    await update_device(bench.tank, OPERATOR, 1002, DeviceChange(tags=("outdoor",)))
+    await bench.write("3", feed_id=1002)
+    await bench.settled()
+    assert bench.values[0] == "1"
+    assert bench.values[-1] == "3"
+    await bench.write("4", feed_id=1002)
+    await delete_device(bench.tank, OPERATOR, 1002)
+    await bench.settled()
+    assert bench.values[-1] == "4"
+    runner = bench.sinks._runners["r"]
+    await until(lambda: not runner.selection.streams)
+
+
+async def test_a_sink_that_is_away_costs_nothing_but_lag(bench: Bench) -> None:
+    bench.engine.open_answers.extend([GONE] * 3)
+    bench.engine.answers.extend([GONE, GONE])
+    await bench.start(bench.rule())
+    await bench.write("1", "2", "3")
+    await until(lambda: bench.status().failures)
+    failing = bench.status()
+    assert failing.trouble is not None
+    assert "Nobody is there" in failing.trouble.what
+    await bench.settled()
+    assert bench.values == ["1", "2", "3"]
+    assert bench.status().trouble is None
+    assert bench.status().failures == {"unreachable": 5}
+
+
+async def test_what_needs_a_person_waits_for_one(bench: Bench) -> None:
+    bench.engine.answers.append(NOT_ALLOWED)
+    await bench.start(bench.rule(), retry_s_max=1000.0)
+    await bench.write("1")
+    await until(lambda: bench.status().trouble)
+    status = bench.status()
+    assert status.state == "stuck"
+    assert status.trouble is not None
+    assert status.trouble.kind == "not_allowed"
+    assert status.trouble.what.endswith("Ask somebody.")
+    assert bench.values == []
+    bench.sinks.hurry("r")
+    await bench.settled()
+    assert bench.values == ["1"]
+
+
+async def test_a_fault_of_ours_is_told_and_loses_nothing(bench: Bench) -> None:
+    bench.engine.answers.extend([ZeroDivisionError("boo"), ZeroDivisionError("boo")])
+    await bench.start(bench.rule())
+    await bench.write("1", "2")
+    await bench.settled()
+    assert bench.values == ["1", "2"]
+    assert bench.status().failures["unknown"] == 2
+
+
+async def test_after_a_clean_restart_nothing_comes_twice(bench: Bench) -> None:
+    await bench.start(bench.rule())
+    await bench.write("1", "2")
+    await bench.settled()
+    await bench.restart(bench.rule())
+    await bench.write("3")
+    await bench.settled()
+    assert bench.values == ["1", "2", "3"]
+
+
+async def test_a_stop_in_the_middle_of_a_large_write_sends_none_of_it_twice(bench: Bench) -> None:
+    await bench.start(bench.rule())
+    await bench.write_many(400)  # 40 calls
+    await until(lambda: bench.engine.calls)
+    await bench.restart(bench.rule())
+    await bench.settled()
+    assert bench.values == [str(n) for n in range(400)]
+
+
+async def test_after_a_crash_what_was_not_settled_comes_again_with_the_same_ids(
+    bench: Bench,
+) -> None:
+    await bench.start(bench.rule())
+    await bench.write("1", "2", "3")
+    await until(lambda: len(bench.values) == 3)
+    await bench.crash()
+    ids = {item.value: item.item_id for item in bench.engine.delivered}
+    change(bench.folder / FILE_NAME, "DELETE FROM place")
+    change(bench.folder / "journal.sqlite3", "UPDATE reader SET seq = 0")
+    await bench.start(bench.rule())
+    await bench.write("4")
+    await bench.settled()
+    assert bench.values[3:] == ["1", "2", "3", "4"]
+    assert {item.value: item.item_id for item in bench.engine.delivered[3:6]} == ids
+
+
+async def test_what_was_written_while_no_server_read_it_arrives_after_a_restart(
+    bench: Bench,
+) -> None:
+    bench.engine.open_answers.extend([GONE] * 1000)
+    await bench.start(bench.rule())
+    await bench.write("1", "2")
+    await until(lambda: bench.status().failures)
+    await bench.restart(bench.rule(), retry_s_max=1000.0)
+    await until(lambda: bench.status().failures)
+    assert bench.status().behind_batches >= 2
+    bench.engine.open_answers.clear()
+    bench.sinks.hurry("r")
+    await bench.settled()
+    assert bench.values == ["1", "2"]
+
+
+async def test_refused_items_become_dead_letters_and_are_sent_again_on_demand(
+    bench: Bench,
+) -> None:
+    bench.engine = engine_for_tests.made[bench.key] = refusing("bad", "worse")
+    await bench.start(bench.rule())
+    await bench.write("1", "bad", "2", "worse")
+    await bench.settled()
+    assert bench.values == ["1", "2"]
+    worse, bad = await bench.sinks.letters("r", 10)
+    assert (bad.value, bad.reason, bad.device_id, bad.datastream) == ("bad", "no", 1001, "t")
+    assert bench.status().letter_count == 2
+    assert [x.value for x in await bench.sinks.letters("r", 10, worse.letter_id)] == ["bad"]
+    await bench.restart(bench.rule())  # they outlive a restart
+    # Once more refused: it stays the same letter.
+    await bench.sinks.replay("r", [bad.letter_id])
+    await until(lambda: bench.status().dead_count)
+    await until(lambda: not bench.status().is_replaying)
+    assert [x.letter_id for x in await bench.sinks.letters("r", 10)] == [
+        worse.letter_id,
+        bad.letter_id,
+    ]
+    bench.engine.answers.clear()
+    await bench.sinks.replay("r", None)
+    await until(lambda: bench.status().letter_count == 0)
+    assert sorted(bench.values[2:]) == ["bad", "worse"]
+
+
+async def test_a_rule_with_too_many_dead_letters_stops_until_there_is_room(bench: Bench) -> None:
+    bench.engine = engine_for_tests.made[bench.key] = refusing("a", "b", "c")
+    await bench.start(bench.rule(), dead_letters_max=2)
+    await bench.write("a", "b")
+    await until(lambda: bench.status().state == "full")
+    await bench.write("c", "d")
+    assert bench.values == []
+    await bench.sinks.remove("r", None)
+    await bench.settled()
+    assert bench.values == ["d"]
+    assert [letter.value for letter in await bench.sinks.letters("r", 10)] == ["c"]
+
+
+async def test_a_paused_rule_keeps_its_place_over_restarts(bench: Bench) -> None:
+    await bench.start(bench.rule())
+    await bench.sinks.pause("r", True)
+    await bench.write("1")
+    await bench.restart(bench.rule())
+    await bench.write("2")
+    assert bench.status().state == "paused"
+    assert bench.engine.calls == []
+    await bench.sinks.pause("r", False)
+    await bench.settled()
+    assert bench.values == ["1", "2"]
+
+
+async def test_rules_are_made_and_ended_while_the_server_runs_and_outlive_restarts(
+    bench: Bench,
+) -> None:
+    await bench.start()
+    assert not (bench.folder / FILE_NAME).exists()
+    await bench.write("before")
+    rule = {"name": "made", "to": {"engine": "fake", "key": bench.key}, "gather_s": 0}
+    assert await bench.sinks.add(rule) == []
+    assert await bench.sinks.add(rule) == ["There is a rule made already"]
+    assert "`engine` must be one of" in (await bench.sinks.add({"name": "x", "to": {}}))[0]
+    assert "unknown field" in (await bench.sinks.add({**rule, "colour": 1}))[0]
+    await bench.write("1")
+    await bench.settled("made")
+    await bench.restart()
+    await bench.write("2")
+    await bench.settled("made")
+    assert bench.values == ["1", "2"]
+    await bench.sinks.delete("made")
+    assert bench.engine.is_closed
+    assert bench.sinks.statuses() == []
+    await bench.restart()
+    assert bench.sinks.statuses() == []
+    await bench.stop()
+    assert change(bench.folder / "journal.sqlite3", "SELECT name FROM reader") == []
+    await bench.start()
+
+
+async def test_a_rule_that_left_the_settings_holds_the_journal_back_no_more(bench: Bench) -> None:
+    await bench.start(bench.rule())
+    await bench.restart()
+    assert bench.archive._journal_readers._waiting_places() == {}
+
+
+async def test_the_password_of_a_made_rule_is_sealed_at_rest(bench: Bench) -> None:
+    await bench.start()
+    url = "mysql://tank:very-secret@127.0.0.1:1/iot"
+    assert await bench.sinks.add({"name": "m", "to": {"engine": "sql", "url": url}}) == []
+    assert "very-secret" not in repr(bench.sinks.statuses())
+    await bench.restart()
+    runner = bench.sinks._runners["m"]
+    assert runner.rule.target["url"] == url
+    for path in bench.folder.glob("sinks.sqlite3*"):
+        assert b"very-secret" not in path.read_bytes()
+
+
+async def test_a_backup_goes_on_under_an_origin_of_its_own(bench: Bench, tmp_path: Path) -> None:
+    """Its journal would give numbers away that are given already."""
+    await bench.start(bench.rule())
+    await bench.write("1")
+    await bench.settled()
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    await bench.sinks.copy_to(copies)
+    before = bench.engine.delivered[0].item_id.partition("-")[0]
+    await bench.stop()
+    (copies / FILE_NAME).replace(bench.folder / FILE_NAME)
+    for rest in ("-wal", "-shm"):
+        (bench.folder / f"{FILE_NAME}{rest}").unlink(missing_ok=True)
+    await bench.start(bench.rule())
+    await bench.write("2")
+    await bench.settled()
+    assert bench.values == ["1", "2"]
+    assert bench.engine.delivered[1].item_id.partition("-")[0] != before
+
+
+async def test_an_engine_that_hangs_does_not_keep_the_server_from_stopping(bench: Bench) -> None:
+    import threading
+
+    hanging, leave = threading.Event(), threading.Event()
+
+    def hang(items: Sequence[Item]) -> SendResult:
+        hanging.set()
+        leave.wait(20)
+        return SendResult()
+
+    bench.engine.answers.append(hang)
+    await bench.start(bench.rule(), stop_s=0.05)
+    await bench.write("1")
+    await until(hanging.is_set)
+    async with asyncio.timeout(5):
+        await bench.sinks.stop()
+    leave.set()
+    await bench.archive.close()
+    await bench.start(bench.rule())
+    await bench.settled()
+    assert set(bench.values) == {"1"}
+
+
+# --- messages ---
+
+
+async def test_messages_arrive_in_order_and_only_those_to_devices_that_are_named(
+    bench: Bench,
+) -> None:
+    await bench.start(bench.rule(send="messages", tag="outdoor"), bench.rule("values", key="other"))
+    await bench.write("1")
+    await bench.send("on", "off")
+    await bench.send("not you", feed_id=1002)
+    await bench.send("on")
+    await bench.settled()
+    assert bench.payloads == ["on", "off", "on"]
+    first = bench.engine.delivered[0]
+    device = bench.directory.get_device(1001)
+    assert (first.kind, first.device_id, first.uuid, first.topic) == (
+        "message",
+        1001,
+        device.uuid,
+        "lights",
+    )
+    assert len({item.item_id for item in bench.engine.delivered}) == 3
+    assert bench.status().what == "messages to all feeds with the tag outdoor"
+    await bench.settled("values")
+    assert [item.value for item in engine_for_tests.made["other"].delivered] == ["1"]
+
+
+async def test_messages_wait_on_disk_for_a_sink_that_is_away_over_restarts(bench: Bench) -> None:
+    bench.engine.open_answers.extend([GONE] * 1000)
+    rule = bench.rule(send="messages")
+    await bench.start(rule)
+    await bench.send("1", "2")
+    await until(lambda: bench.status().failures)
+    await bench.restart(rule)
+    await bench.send("3")
+    assert bench.status().behind_batches == 3
+    bench.engine.open_answers.clear()
+    bench.sinks.hurry("r")
+    await bench.settled()
+    assert bench.payloads == ["1", "2", "3"]
+    await bench.restart(rule)
+    await bench.send("4")
+    await bench.settled()
+    assert bench.payloads == ["1", "2", "3", "4"]
+    await bench.sinks.stop()
+    assert change(bench.folder / FILE_NAME, "SELECT * FROM waiting") == []
+    await bench.archive.close()
+    await bench.start()
+
+
+async def test_a_message_is_acknowledged_when_it_is_on_disk_and_else_refused(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise StorageFailed("no room on the disk")
+
+    await bench.start(bench.rule(send="messages"))
+    await bench.sinks.pause("r", True)
+    await bench.send("1")
+    with monkeypatch.context() as patched:
+        patched.setattr(SinkFile, "add_waiting", fail)
+        with pytest.raises(StorageFailed, match="no room"):
+            await bench.send("2")
+    await bench.send("3")
+    await bench.crash()
+    await bench.start(bench.rule(send="messages"))
+    await bench.sinks.pause("r", False)
+    await bench.settled()
+    assert bench.payloads == ["1", "3"]
+
+
+async def test_messages_beyond_the_bound_are_left_out_and_counted(bench: Bench) -> None:
+    await bench.start(bench.rule(send="messages"), messages_max=2)
+    await bench.sinks.pause("r", True)
+    await bench.send("1", "2", "3")
+    assert bench.status().missed_batches == 1
+    await bench.sinks.pause("r", False)
+    await bench.settled()
+    await bench.send("4")
+    await bench.settled()
+    assert bench.payloads == ["1", "2", "4"]

@@ -1,0 +1,65 @@
+"""Rules of the settings: what is wrong is told in words, and passwords are never shown."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from thingtank.sinks.rules.rule_problems import problems_of, rule_problems
+from thingtank.sinks.rules.settings import SinkRule, SinkSettings
+
+URL = "mysql://tank:very-secret@db.example/iot"
+TO = {"engine": "sql", "url": URL, "table": "readings"}
+
+
+def rule(**members: Any) -> SinkRule:
+    return msgspec.convert({"name": "r", "to": TO, **members}, SinkRule)
+
+
+@pytest.mark.parametrize(
+    ("members", "problem"),
+    [
+        ({"name": ""}, "`name` must be"),
+        ({"name": "-a"}, "`name` must be"),
+        ({"name": "x" * 41}, "`name` must be"),
+        ({"feeds": []}, "`feeds` names none"),
+        ({"feeds": list(range(1001))}, "more than 1000"),
+        ({"gather_s": -1}, "`gather_s`"),
+        ({"gather_s": 901}, "`gather_s`"),
+        ({"send": "messages", "datastreams": ["t"]}, "`datastreams` are for rules"),
+        ({"template": "{{a}}"}, "`template`: there is no {{a}}"),
+        ({"to": {}}, "`engine` must be one of"),
+        ({"to": {"engine": "carrier-pigeon"}}, "`engine` must be one of"),
+        ({"to": {"engine": "sql"}}, "missing required field `url`"),
+        ({"to": {**TO, "colour": "red"}}, "unknown field `colour`"),
+        ({"to": {**TO, "table": "a b"}}, "`table` must be"),
+        ({"to": {**TO, "url": "oracle://a/b"}}, "`url` must be mysql://"),
+        ({"to": {**TO, "url": "mysql://h"}}, "`url` mysql://h must be"),
+        ({"to": {**TO, "url": "mysql://h:x/b"}}, "is no URL"),
+        ({"to": {**TO, "url": "mysql://h/b?color=1"}}, "option color"),
+        ({"to": {**TO, "url": "sqlite://x"}}, "must be"),
+    ],
+)
+def test_a_mistake_is_told(members: dict[str, Any], problem: str) -> None:
+    (found,) = rule_problems(rule(**members))
+    assert problem in found
+
+
+def test_a_right_rule_has_no_problems() -> None:
+    whole = rule(feeds=[1, 2], tag="out", datastreams=["t*"], template="{{value}}", gather_s=1.5)
+    assert rule_problems(whole) == []
+    assert rule_problems(rule(to={**TO, "url": {"environment": "SINK_URL"}})) == []
+
+
+def test_two_rules_of_one_name_are_told() -> None:
+    assert problems_of([rule(), rule()]) == ["sinks.rules: two rules are called r"]
+
+
+def test_the_password_is_in_the_target_and_nowhere_else() -> None:
+    made = rule()
+    assert made.target["url"] == URL
+    settings = SinkSettings((made,))
+    assert "very-secret" not in repr(settings)
+    assert "very-secret" not in str(msgspec.to_builtins(settings))
+    bad = rule(to={**TO, "url": f"{URL}/more:x"})
+    assert "very-secret" not in " ".join(rule_problems(bad))

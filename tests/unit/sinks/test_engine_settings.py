@@ -1,0 +1,133 @@
+"""What rules may say of engines, and what these tell where they cannot work."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from thingtank.aws.clients import AwsClients
+from thingtank.aws.failures import FailureKind
+from thingtank.aws.settings import AwsSettings
+from thingtank.sinks.engine import EngineFailed, EngineParts, Item
+from thingtank.sinks.engines import ENGINES, BadEngine, engine_settings, make_engine
+from thingtank.sinks.engines.keys import Keys, KeySettings
+
+BAD = [
+    ({"engine": "kinesis"}, "`stream`"),
+    ({"engine": "kinesis", "stream": "s", "shards": -1}, "`shards` must be within"),
+    ({"engine": "kinesis", "stream": "s", "connections": 99}, "`connections` must be within"),
+    ({"engine": "kinesis", "stream": "s", "shard": 1}, "`shard`"),
+    ({"engine": "sqs", "queue": ""}, "`queue` is blank"),
+    ({"engine": "queue", "queue": "q", "messages_max": 0}, "`messages_max` must be 1 or more"),
+    ({"engine": "dynamodb", "table": "t", "keep": "some"}, "keep"),
+    ({"engine": "dynamodb", "table": "t", "hash": "{{nothing}}"}, "there is no {{nothing}}"),
+    ({"engine": "dynamodb", "table": "t", "range_key": "msgid"}, "must be two attributes"),
+    ({"engine": "dynamodb", "table": "t", "keep": "latest", "plain": True}, "cannot go with"),
+    ({"engine": "table", "table": "t", "keep_days": -1}, "`keep_days` must be 0 or more"),
+    ({"engine": "s3", "bucket": "b", "prefix": "../x"}, "`prefix` may have"),
+    ({"engine": "folder", "folder": ""}, "`folder` must be a path"),
+    ({"engine": "fax"}, "`engine` must be one of"),
+]
+
+
+@pytest.mark.parametrize(("to", "words"), BAD, ids=lambda each: str(each)[:60])
+def test_what_no_rule_may_say_is_told_in_words(to: dict[str, object], words: str) -> None:
+    with pytest.raises(BadEngine) as raised:
+        engine_settings(to)
+    assert words in str(raised.value)
+
+
+def test_a_form_tells_numbers_and_flags_as_text() -> None:
+    found = engine_settings({"engine": "kinesis", "stream": "s", "shards": "2", "joined": "false"})
+    assert (found.shards, found.joined) == (2, False)
+
+
+@pytest.mark.parametrize("name", [each for each in ENGINES if each != "sql"])
+def test_an_engine_says_where_it_sends_before_it_is_open(name: str, tmp_path: Path) -> None:
+    needed = {"kinesis": "stream", "sqs": "queue", "queue": "queue", "dynamodb": "table",
+              "table": "table", "s3": "bucket", "folder": "folder"}[name]  # fmt: skip
+    parts = EngineParts(lambda: AwsClients(AwsSettings()), tmp_path)
+    engine = make_engine({"engine": name, needed: "readings"}, parts)
+    assert "readings" in engine.describe()
+    engine.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def item(value: str = "21", **more: Any) -> Item:
+    found: dict[str, Any] = {
+        "item_id": "o-1-0", "kind": "datapoint", "device_id": 7, "uuid": "u", "datastream": "roof",
+        "at_us": 1_700_000_000_000_001, "value": value, "number": 21.0,
+        "payload": b"{}",
+    } | more  # fmt: skip
+    return Item(**found)
+
+
+def test_keys_are_the_chapters_by_name_and_sort_a_series_by_time() -> None:
+    settings = KeySettings()
+    assert (settings.hash_key, settings.range_key) == ("msgid", "date")
+    assert Keys(settings).key_of(item()) == ("u/roof", "2023-11-14T22:13:20.000001Z o-1-0")
+    latest = Keys(KeySettings(keep="latest", range_key=""))
+    assert latest.key_of(item()) == ("u/roof", "")
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (item(datastream="x" * 2000), "has more than 1,024 bytes"),
+        (item(datastream="\ud800"), "utf-8"),
+        (item(datastream=""), "is blank"),
+    ],
+    ids=["long", "surrogate", "blank"],
+)
+def test_an_item_that_can_have_no_key_is_refused_alone(found: Item, words: str) -> None:
+    keyed, refused = Keys(KeySettings(hash="{{datastream}}")).keyed([item(), found])
+    assert [each.places for each in keyed] == [(0,)]
+    assert words in refused[1]
+
+
+def test_of_one_key_the_newest_stands_for_all_of_a_batch() -> None:
+    keys = Keys(KeySettings(keep="latest"))
+    items = [item(str(number), at_us=at_us) for number, at_us in enumerate((5, 9, 7, 9))]
+    (found,), _ = keys.keyed(items)
+    assert (found.item.value, found.places) == ("3", (0, 1, 2, 3))
+
+
+def test_an_item_expires_so_many_days_after_its_time() -> None:
+    keys = Keys(KeySettings(keep_days=0.5, expires="gone_at"))
+    assert keys.attributes_of(item())["gone_at"] == 1_700_000_000 + 43_200
+    assert "expires" not in Keys(KeySettings()).attributes_of(item())
+
+
+@pytest.mark.parametrize("name", ["queue", "table"])
+def test_a_file_of_another_program_is_told_and_left_alone(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "sinks"
+    folder.mkdir()
+    connection = sqlite3.connect(folder / f"{name}s.sqlite3")
+    connection.execute("CREATE TABLE mine (x)")
+    connection.close()
+    parts = EngineParts(lambda: AwsClients(AwsSettings()), tmp_path)
+    with pytest.raises(EngineFailed) as raised:
+        make_engine({"engine": name, name: "x"}, parts).open()
+    assert raised.value.failure.kind is FailureKind.EXISTS
+
+
+def test_a_full_queue_makes_its_rule_wait_and_loses_nothing(tmp_path: Path) -> None:
+    parts = EngineParts(lambda: AwsClients(AwsSettings()), tmp_path)
+    engine = make_engine({"engine": "queue", "queue": "q", "messages_max": 1}, parts)
+    engine.open()
+    engine.send([item()])
+    with pytest.raises(EngineFailed) as raised:
+        engine.send([item(item_id="o-1-1")])
+    assert raised.value.failure.kind is FailureKind.THROTTLED
+    assert "Have somebody read it" in str(raised.value)
+    engine.close()
+
+
+def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("x")
+    parts = EngineParts(lambda: AwsClients(AwsSettings()), tmp_path)
+    engine = make_engine({"engine": "folder", "folder": str(tmp_path / "taken" / "x")}, parts)
+    with pytest.raises(EngineFailed) as raised:
+        engine.open()
+    assert "taken" in str(raised.value)
