@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 
 from thingtank.protocols.xively.times import MalformedTime, parse_time
 from thingtank.sources.settings import SourceRule
@@ -55,12 +54,10 @@ def rule_problems(rule: SourceRule) -> list[str]:
     return problems
 
 
-def start_us(start: str | datetime) -> int | None:
+def start_us(start: str) -> int | None:
     """The instant of a rule's `start`; None for the two words.
 
     Raises:
         MalformedTime.
     """
-    if isinstance(start, datetime):
-        return parse_time(start.isoformat())
     return None if start in ("latest", "oldest") else parse_time(start)

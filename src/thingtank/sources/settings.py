@@ -11,7 +11,6 @@ start = "oldest"
 `rule_problems.py` says what is wrong with a rule that has the right types.
 """
 
-from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -31,7 +30,7 @@ class SourceRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
         feed: the device of what does not name one itself: the number of its feed, or its uuid.
         owner: the login of the account whose rights count; blank for the instance's owner.
         start: where a stream is read from at first: `latest`, what comes from then on; `oldest`,
-            all that it still has; or a time such as `2026-11-27T08:00:00Z`.
+            all that it still has; or a time in quotes, such as `"2026-11-27T08:00:00Z"`.
         create_missing: whether datastreams that a device does not have yet are made.
         leases: a table of DynamoDB by which several servers share a stream, those whose rules have
             the same name; made if it is missing. Blank where this server reads it alone.
@@ -47,7 +46,7 @@ class SourceRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     queue: str = ""
     feed: int | str = ""
     owner: str = ""
-    start: str | datetime = "latest"  # TOML has times of its own
+    start: str = "latest"
     create_missing: bool = True
     leases: str = ""
     visibility_s: int = 60
