@@ -5,6 +5,7 @@ import random
 import sqlite3
 from collections import Counter
 
+import msgspec
 import structlog
 
 from thingtank.aws.clients import AwsMissing
@@ -19,8 +20,19 @@ PAUSE_S = 0.5
 _DOUBLINGS_MAX = 16
 
 
+class _Trouble(msgspec.Struct):
+    """What stands in the way of one thing; `count` failures of it in a row."""
+
+    last: SinkTrouble
+    needs_a_person: bool
+    count: int
+
+
 class Health:
     """Lives in the loop's thread.
+
+    What fails is told `about` something: the leases, a shard, the tank's own storage. One of them
+    may fail while the others work.
 
     Attributes:
         record_count: records that were read, those that were read again with them.
@@ -30,22 +42,33 @@ class Health:
         behind_s: how long ago the last record that was read had arrived; by the service's own
             measure where it has one.
         failures: failed calls, by kind.
-        trouble: the last failure; None when all went well since.
     """
 
     def __init__(self, rule_name: str, retry_s_max: float, clock: Clock) -> None:
         self._rule_name = rule_name
         self._retry_s_max = retry_s_max
         self._clock = clock
-        self._failure_count = 0  # in a row
+        self._troubles: dict[str, _Trouble] = {}
         self.record_count = 0
         self.datapoint_count = 0
         self.rejected_count = 0
         self.late_count = 0
         self.behind_s = 0.0
         self.failures: Counter[str] = Counter()
-        self.trouble: SinkTrouble | None = None
-        self.needs_a_person = False
+
+    @property
+    def trouble(self) -> SinkTrouble | None:
+        """The last failure of what does not work; None when all does."""
+        return max(
+            (each.last for each in self._troubles.values()),
+            key=lambda trouble: trouble.at_us,
+            default=None,
+        )
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether some trouble does not pass by itself."""
+        return any(each.needs_a_person for each in self._troubles.values())
 
     def arrived(self, record_count: int, rejected_count: int) -> None:
         """Count records that were read and dealt with."""
@@ -60,32 +83,7 @@ class Health:
         """The last record that was read arrived then."""
         self.behind_s = max(0.0, (self._clock.now_us() - arrived_us) / 1_000_000)
 
-    def failed(self, failure: Failure) -> None:
-        """A call failed."""
-        self._fail(failure.kind.name.lower(), str(failure), needs_a_person=not failure.is_passing)
-
-    def works(self) -> None:
-        """A call succeeded."""
-        if self.trouble is not None:
-            log.info("source_works_again", rule=self._rule_name)
-        self.trouble = None
-        self.needs_a_person = False
-        self._failure_count = 0
-
-    async def pause(self) -> None:
-        """Wait before the next try: at random, so that many do not come back together."""
-        longest_s = self._retry_s_max
-        if not self.needs_a_person:
-            doublings = min(max(0, self._failure_count - 1), _DOUBLINGS_MAX)
-            longest_s = min(PAUSE_S * 2**doublings, longest_s)
-        await asyncio.sleep(random.uniform(0, longest_s))  # noqa: S311 - no secret
-
-    async def pause_after_own(self, kind: str, what: str, *, passes: bool = True) -> None:
-        """Wait, as something of this server's own stands in the way."""
-        self._fail(kind, what, needs_a_person=not passes)
-        await self.pause()
-
-    def raised(self, error: Exception) -> None:
+    def raised(self, about: str, error: Exception) -> None:
         """A call raised something; a fault of ours is logged with all there is to know."""
         failure = failure_of(error)
         if failure is None:
@@ -94,15 +92,32 @@ class Health:
             failure = Failure(
                 FailureKind.UNKNOWN, name, "A fault of this server", "Its log says more."
             )
-        self.failed(failure)
+        kind = failure.kind.name.lower()
+        self.failed(about, kind, str(failure), needs_a_person=not failure.is_passing)
 
-    def _fail(self, kind: str, what: str, *, needs_a_person: bool) -> None:
+    def failed(self, about: str, kind: str, what: str, *, needs_a_person: bool) -> None:
+        """Something failed."""
         self.failures[kind] += 1
-        if self.trouble is None or self.trouble.kind != kind:
-            log.warning("source_fails", rule=self._rule_name, kind=kind, reason=what)
-        self.trouble = SinkTrouble(kind, what, self._clock.now_us())
-        self.needs_a_person = needs_a_person
-        self._failure_count += 1
+        before = self._troubles.get(about)
+        if before is None or before.last.kind != kind:
+            log.warning("source_fails", rule=self._rule_name, about=about, kind=kind, reason=what)
+        last = SinkTrouble(kind, what, self._clock.now_us())
+        count = 1 if before is None else before.count + 1
+        self._troubles[about] = _Trouble(last, needs_a_person, count)
+
+    def works(self, about: str) -> None:
+        """Something works, or is not wanted any more."""
+        if self._troubles.pop(about, None) is not None:
+            log.info("source_works_again", rule=self._rule_name, about=about)
+
+    async def pause(self, about: str) -> None:
+        """Wait before the next try: at random, so that many do not come back together."""
+        longest_s = self._retry_s_max
+        trouble = self._troubles.get(about)
+        if trouble is None or not trouble.needs_a_person:
+            doublings = min(max(0, trouble.count - 1 if trouble else 0), _DOUBLINGS_MAX)
+            longest_s = min(PAUSE_S * 2**doublings, longest_s)
+        await asyncio.sleep(random.uniform(0, longest_s))  # noqa: S311 - no secret
 
 
 def failure_of(error: Exception) -> Failure | None:

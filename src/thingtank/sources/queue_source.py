@@ -25,6 +25,8 @@ log = structlog.get_logger()
 
 TOLD_MAX = 1000  # messages whose reasons the log has; of more than that some are told twice
 
+QUEUE, VISIBILITY = "queue", "visibility"  # what may fail here
+
 
 class QueueSource:
     """One rule at work, from `run` until it is cancelled; lives in the loop's thread."""
@@ -52,12 +54,12 @@ class QueueSource:
                 await self._turn()
             except Exception as error:  # noqa: BLE001 - `raised` tells
                 is_open = False
-                self._health.raised(error)
-                await self._health.pause()
+                self._health.raised(QUEUE, error)
+                await self._health.pause(QUEUE)
 
     async def _turn(self) -> None:
         messages = await in_thread(self._queue.receive)
-        self._health.works()
+        self._health.works(QUEUE)
         if not messages:
             self._health.behind_s = 0.0
             await asyncio.sleep(self._queue.idle_s)
@@ -80,8 +82,9 @@ class QueueSource:
             await asyncio.sleep(self._rule.visibility_s / 2)
             try:
                 await in_thread(lambda: self._queue.extend(messages))
+                self._health.works(VISIBILITY)
             except Exception as error:  # noqa: BLE001 - they come again, which is harmless
-                self._health.raised(error)
+                self._health.raised(VISIBILITY, error)
 
     def _tell(self, message: Message, reason: str) -> None:
         """Log why a message was refused, once."""

@@ -22,6 +22,7 @@ from thingtank.tank.tank import Tank
 log = structlog.get_logger()
 
 REASON_CHARS_MAX = 500
+STORAGE, OWNER = "storage", "owner"  # what may fail here
 
 Placed = list[tuple[int, BulkPoint]]  # which record of the batch, and one of its datapoints
 
@@ -78,14 +79,15 @@ class Writer:
                         self._tank, caller, points, creates_missing=self._rule.create_missing
                     )
                 )
-                self._health.works()
+                self._health.works(STORAGE)
                 return
             except BulkRefused as error:
                 group = _without(group, error.refusals, reasons)
                 await asyncio.sleep(0)  # others' turn: there may be many such rounds
             except Unavailable as error:
                 # Nothing is acknowledged meanwhile, and no more is read.
-                await self._health.pause_after_own("storage", str(error))
+                self._health.failed(STORAGE, STORAGE, str(error), needs_a_person=False)
+                await self._health.pause(STORAGE)
             except TankError as error:
                 group = await self._halved(group, error, reasons)
 
@@ -102,9 +104,11 @@ class Writer:
         while True:
             caller = self._find_caller()
             if caller is not None:
+                self._health.works(OWNER)
                 return caller
             who = f"account {self._rule.owner}" if self._rule.owner else "owner of this instance"
-            await self._health.pause_after_own("owner", f"There is no active {who}", passes=False)
+            self._health.failed(OWNER, OWNER, f"There is no active {who}", needs_a_person=True)
+            await self._health.pause(OWNER)
 
 
 def _without(group: Placed, refusals: Sequence[Refusal], reasons: dict[int, str]) -> Placed:

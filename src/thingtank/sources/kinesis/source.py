@@ -42,6 +42,7 @@ log = structlog.get_logger()
 PAGES_AT_ONCE = 4  # in memory: a page has 10 MiB at most
 CALLS_AT_ONCE = 16
 GIVE_BACK_S_MAX = 3.0
+LEASES = "leases"  # what may fail besides shards
 
 Reject = Callable[[list[tuple[Arrived, str]]], Awaitable[None]]
 
@@ -132,7 +133,9 @@ class KinesisSource:
                 try:
                     await self._keep_leases()
                 except Exception as error:  # noqa: BLE001 - `raised` tells
-                    self._health.raised(error)
+                    self._health.raised(LEASES, error)
+                else:
+                    self._health.works(LEASES)
                 await self._rest()
         finally:
             await asyncio.shield(self._give_back())
@@ -182,7 +185,6 @@ class KinesisSource:
         if gone:
             await in_thread(lambda: self._table.forget([lease.shard for lease in gone]))
         self._looked_at_s = self._loop.time()
-        self._health.works()
 
     def _start(self) -> str:
         if self._rule.start == "oldest":
@@ -203,6 +205,7 @@ class KinesisSource:
         """Read it no more; another reader has it, or it is at its end."""
         if self._held.get(held.lease.shard) is held:
             del self._held[held.lease.shard]
+            self._health.works(held.lease.shard)
         task = held.task
         if task is not None and task is not asyncio.current_task():
             task.cancel()
@@ -238,15 +241,15 @@ class KinesisSource:
             except Exception as error:  # noqa: BLE001 - `raised` tells
                 if page is not None:  # read, and not settled: from the checkpoint once more
                     cursor = ShardCursor(self._client, stream, shard, held.lease.checkpoint)
-                self._health.raised(error)
-                await self._health.pause()
+                self._health.raised(shard, error)
+                await self._health.pause(shard)
                 continue
             is_busy = page.behind_ms > 0 or bool(page.records)
             pause_s = self._pace.busy_s if is_busy else self._pace.idle_s
             await asyncio.sleep(max(0.0, begun_s + pause_s - self._loop.time()))
 
     def _note(self, held: _Held, page: Page) -> None:
-        self._health.works()
+        self._health.works(held.lease.shard)
         held.behind_s = page.behind_ms / 1000
         self._health.behind_s = max(each.behind_s for each in [held, *self._held.values()])
 
