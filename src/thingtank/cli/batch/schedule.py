@@ -126,6 +126,7 @@ def _worded(row: dict[str, Any]) -> dict[str, Any]:
     found = dict(row["schedule"])
     last = found.pop("last") or {}
     found.pop("done_us")
+    found.pop("begun")
     return {
         **found,
         "due_at": time_of(row["due_us"]),

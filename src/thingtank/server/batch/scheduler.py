@@ -90,10 +90,8 @@ class Scheduler:
         return 0.0
 
     async def _run_one(self, schedule: Schedule, span: Span, now_us: int) -> None:
-        is_again = (schedule.last is not None and schedule.last.span == span) or _is_there(
-            schedule, span
-        )
-        name = run_folder(span, now_us if is_again else None)
+        name = run_folder(span, now_us if _was_begun(schedule, span) else None)
+        self._schedules.put(msgspec.structs.replace(schedule, begun=span))
         output = f"{schedule.output.rstrip('/')}/{name}"
         words = [*schedule.options, "--output", output, "--data", str(self._folder.absolute())]
         for text in inputs_for(schedule, span):
@@ -133,12 +131,16 @@ class Scheduler:
     def _note(self, name: str, last: LastRun) -> None:
         with contextlib.suppress(NoSuchSchedule):  # removed meanwhile
             schedule = self._schedules.get(name)
-            done = msgspec.structs.replace(schedule, done_us=last.span.end_us, last=last)
+            done = msgspec.structs.replace(
+                schedule, done_us=last.span.end_us, last=last, begun=None
+            )
             self._schedules.put(done)
 
 
-def _is_there(schedule: Schedule, span: Span) -> bool:
-    """Whether a run of that span has output, which nobody noted as the server was killed."""
+def _was_begun(schedule: Schedule, span: Span) -> bool:
+    """Whether a run of that span may have output: it ended, was broken off, or was killed."""
+    if schedule.begun == span or (schedule.last is not None and schedule.last.span == span):
+        return True
     return Path(schedule.folder, schedule.output, run_folder(span)).exists()
 
 

@@ -98,7 +98,7 @@ class DynamoDbEngine:
             lane = "\0".join(each.key) if self._settings.plain else str(place)
             entries.append(Entry(lane, each.places, wired))
         call, cut = (self._write, _by_25) if self._settings.plain else (self._put, _singly)
-        result = send_in_lanes(entries, call, cut, self._pool)
+        result = send_in_lanes(entries, call, cut, self._pool, self._settings.connections)
         return SendResult(result.retry, {**result.refused, **refused})
 
     def close(self) -> None:

@@ -256,6 +256,33 @@ async def test_a_run_that_was_killed_with_the_server_is_made_again_beside_it(
     assert found.last.output == f"out/2026-11-27T10-00-00-again-{one.clock.us // S}"
 
 
+async def test_a_run_that_is_broken_off_is_made_again_beside_what_it_may_have_left(
+    tmp_path: Path,
+) -> None:
+    begun = asyncio.Event()
+
+    async def run_for_ever(*_: object) -> int:
+        begun.set()
+        await asyncio.Event().wait()
+        return 0
+
+    one = World(tmp_path, 7)
+    place = "s3://mybucket/out"  # which nobody here can look into
+    one.schedules.put(hourly(tmp_path, output=place))
+    one.clock.us = ELEVEN + SETTLE_US
+    stopped = Scheduler(one.tank, one.schedules, tmp_path, run_for_ever)
+    stopped.start()
+    await begun.wait()
+    await stopped.stop()
+    assert Schedules(tmp_path).get("count").begun == Span(TEN, ELEVEN)
+    one.scheduler.start()
+    found = await one.settled(1)
+    await one.scheduler.stop()
+    assert found.last is not None
+    assert found.last.output == f"{place}/2026-11-27T10-00-00-again-{one.clock.us // S}"
+    assert found.begun is None
+
+
 def test_a_run_ends_with_the_server_that_started_it(tmp_path: Path) -> None:
     (tmp_path / "log.txt").write_text("123\n")
     mapper = "sh -c 'echo $$ > mapper.pid; exec sleep 600'"
