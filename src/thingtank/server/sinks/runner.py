@@ -136,6 +136,8 @@ class SinkRunner:
             ending.cancel()
             self._task.cancel()
             await asyncio.gather(self._task, ending, return_exceptions=True)
+            self._worker.submit(self._engine.close, lambda _: None)
+            self._worker.leave()
         self._task = None
         with contextlib.suppress(StorageFailed):
             await self._save_place()

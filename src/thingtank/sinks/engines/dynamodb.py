@@ -5,7 +5,6 @@ none such, or none newer. A table keeps no order of arrival: items are sorted by
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
@@ -20,6 +19,7 @@ from thingtank.aws.items import (
     write_items,
 )
 from thingtank.sinks.engine import BatchBounds, EngineFailed, EngineParts, Item, SendResult
+from thingtank.sinks.engines.call_pool import CallPool
 from thingtank.sinks.engines.keys import Keyed, Keys, KeySettings
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
 
@@ -67,7 +67,7 @@ class DynamoDbEngine:
         self._keys = Keys(settings)
         self._kinds: dict[str, str] = {}
         self._client: Any = None
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: CallPool | None = None
 
     def open(self) -> None:
         """See SinkEngine."""
@@ -82,7 +82,7 @@ class DynamoDbEngine:
             found = self._create(client)
         self._kinds = self._checked(found)
         self._client = client
-        self._pool = ThreadPoolExecutor(self._settings.connections, "dynamodb")
+        self._pool = CallPool(self._settings.connections, "dynamodb")
 
     def send(self, items: Sequence[Item]) -> SendResult:
         """See SinkEngine."""
@@ -98,14 +98,14 @@ class DynamoDbEngine:
             lane = "\0".join(each.key) if self._settings.plain else str(place)
             entries.append(Entry(lane, each.places, wired))
         call, cut = (self._write, _by_25) if self._settings.plain else (self._put, _singly)
-        result = send_in_lanes(entries, call, cut, self._pool, self._settings.connections)
+        result = send_in_lanes(entries, call, cut, self._pool)
         return SendResult(result.retry, {**result.refused, **refused})
 
     def close(self) -> None:
         """See SinkEngine."""
         pool, self._pool, self._client = self._pool, None, None
         if pool is not None:
-            pool.shutdown(wait=False)
+            pool.close()
 
     def describe(self) -> str:
         """See SinkEngine."""

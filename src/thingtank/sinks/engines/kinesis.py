@@ -1,7 +1,6 @@
 """Records in a stream of Amazon Kinesis, in order for each device."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -16,6 +15,7 @@ from thingtank.aws.streams import (
     put_records,
 )
 from thingtank.sinks.engine import BatchBounds, EngineParts, Item, SendResult
+from thingtank.sinks.engines.call_pool import CallPool
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
 
 READY_S_MAX = 60
@@ -58,7 +58,7 @@ class KinesisEngine:
         self._settings = settings
         self._parts = parts
         self._client: Any = None
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: CallPool | None = None
         self.bounds = BatchBounds(5000 if settings.joined else 2000, 4 * 1024 * 1024)
 
     def open(self) -> None:
@@ -78,7 +78,7 @@ class KinesisEngine:
             waiting = {"Delay": 1, "MaxAttempts": READY_S_MAX}
             client.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig=waiting)
         self._client = client
-        self._pool = ThreadPoolExecutor(self._settings.connections, "kinesis")
+        self._pool = CallPool(self._settings.connections, "kinesis")
 
     def send(self, items: Sequence[Item]) -> SendResult:
         """See SinkEngine."""
@@ -90,14 +90,14 @@ class KinesisEngine:
             and (fault := fault_of(_record(item, item.payload + b"\n")))
         }
         entries = self._entries(items, refused)
-        result = send_in_lanes(entries, self._put, calls_of, self._pool, self._settings.connections)
+        result = send_in_lanes(entries, self._put, calls_of, self._pool)
         return SendResult(result.retry, {**result.refused, **refused})
 
     def close(self) -> None:
         """See SinkEngine."""
         pool, self._pool, self._client = self._pool, None, None
         if pool is not None:
-            pool.shutdown(wait=False)
+            pool.close()
 
     def describe(self) -> str:
         """See SinkEngine."""

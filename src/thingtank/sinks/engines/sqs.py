@@ -1,7 +1,6 @@
 """Messages in a queue of Amazon SQS; of a FIFO queue in order for each device."""
 
 from collections.abc import Container, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -9,6 +8,7 @@ import msgspec
 from thingtank.aws.failures import Failure, is_missing
 from thingtank.aws.queues import FIFO_SUFFIX, QueueMessage, calls_of, fault_of, send_messages
 from thingtank.sinks.engine import BatchBounds, EngineParts, Item, SendResult
+from thingtank.sinks.engines.call_pool import CallPool
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
 
 
@@ -47,7 +47,7 @@ class SqsEngine:
         self._is_fifo = settings.queue.endswith(FIFO_SUFFIX)
         self._client: Any = None
         self._url = ""
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: CallPool | None = None
         self._arrived: frozenset[str] = frozenset()  # items that come again with those before them
 
     def open(self) -> None:
@@ -62,7 +62,7 @@ class SqsEngine:
             attributes = {"FifoQueue": "true"} if self._is_fifo else {}
             found = client.create_queue(QueueName=self._settings.queue, Attributes=attributes)
         self._client, self._url = client, found["QueueUrl"]
-        self._pool = ThreadPoolExecutor(self._settings.connections, "sqs")
+        self._pool = CallPool(self._settings.connections, "sqs")
 
     def send(self, items: Sequence[Item]) -> SendResult:
         """See SinkEngine."""
@@ -82,7 +82,7 @@ class SqsEngine:
                 continue
             lane = message.group or item.item_id
             entries.append(Entry(lane, (place,), message))
-        result = send_in_lanes(entries, self._put, calls_of, self._pool, self._settings.connections)
+        result = send_in_lanes(entries, self._put, calls_of, self._pool)
         refused |= result.refused
         self._arrived = _arrived_behind(items, result.retry, refused) | (
             self._arrived - {item.item_id for item in items}
@@ -93,7 +93,7 @@ class SqsEngine:
         """See SinkEngine."""
         pool, self._pool, self._client = self._pool, None, None
         if pool is not None:
-            pool.shutdown(wait=False)
+            pool.close()
 
     def describe(self) -> str:
         """See SinkEngine."""
