@@ -4,7 +4,6 @@ An item has its own key, so that writing it again changes nothing: by the condit
 none such, or none newer. A table keeps no order of arrival: items are sorted by their range key.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -15,6 +14,7 @@ from thingtank.aws.items import (
     CALL_ITEMS_MAX,
     ITEM_BYTES_MAX,
     BadItem,
+    parse_number,
     put_unless,
     unwritten,
     write_items,
@@ -222,9 +222,7 @@ def _has_number(number: float | None) -> bool:
 
 def _number_text(text: str) -> str:
     try:
-        found = float(text)
-    except ValueError:
-        raise BadItem(f"its key {text[:60]!r} is no number, as the table wants it") from None
-    if not math.isfinite(found):
-        raise BadItem(f"its key {text[:60]!r} is no number, as the table wants it")
-    return text
+        return str(parse_number(text))
+    except BadItem:
+        what = "no number of at most 38 digits, as the table wants it"
+        raise BadItem(f"its key {text[:60]!r} is {what}") from None

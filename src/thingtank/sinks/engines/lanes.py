@@ -115,17 +115,21 @@ def _round(
             calls.append(entries[first : first + len(bodies)])
             first += len(bodies)
     if len(calls) == 1:
-        return [_tried(call, calls[0])]
-    return list(pool.map(lambda each: _tried(call, each), calls))
+        return _tried(call, calls[0])
+    return [told for each in pool.map(lambda each: _tried(call, each), calls) for told in each]
 
 
-def _tried(call: Call, entries: Sequence[Entry]) -> _Told:
+def _tried(call: Call, entries: Sequence[Entry]) -> list[_Told]:
+    """Make a call; one that is refused whole is made in halves, down to the entry that is."""
     try:
-        return _Told(entries, call([entry.body for entry in entries]), None)
+        return [_Told(entries, call([entry.body for entry in entries]), None)]
     except Exception as error:
         if not is_aws_failure(error):
             raise
         failure = classify(error)
-        if failure.kind is FailureKind.REFUSED:  # maybe one of them: whoever sends less finds out
-            failure = Failure(FailureKind.UNKNOWN, failure.code, failure.message, failure.advice)
-        return _Told(entries, [failure] * len(entries), error)
+        if failure.kind is FailureKind.REFUSED:
+            if len(entries) == 1:
+                return [_Told(entries, [failure], None)]
+            middle = len(entries) // 2
+            return _tried(call, entries[:middle]) + _tried(call, entries[middle:])
+        return [_Told(entries, [failure] * len(entries), error)]
