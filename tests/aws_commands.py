@@ -8,10 +8,13 @@ from tests.aws_stand_ins import aws_environment
 from thingtank.aws.settings import AwsSettings
 from thingtank.cli.main import main
 
+NO_FOLDER = "/nonexistent/data"
+
 
 def run_cloud(settings: AwsSettings, *words: str, input: str = "") -> Result:
     """Run one; a fault of ours is raised, what it says is in `stdout` and `stderr`."""
-    environment: Mapping[str, str] = aws_environment(settings)
+    # No data folder: the settings of whoever runs the tests are not meant.
+    environment: Mapping[str, str] = {**aws_environment(settings), "THINGTANK_DATA": NO_FOLDER}
     result = CliRunner(env=environment).invoke(main, ["cloud", *words], input=input)
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception

@@ -47,6 +47,7 @@ class Case(NamedTuple):
         size: what one call takes.
         call: makes one bare call of items that are ready.
         entry: an item as the bare loop has it ready.
+        has_target: false where the engine keeps an order that the bare loop does not.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Case(NamedTuple):
     size: int
     call: Callable[[Any, list[Any]], object]
     entry: Callable[[Item], Any]
+    has_target: bool = True
 
 
 def run(quick: bool) -> list[Result]:
@@ -97,11 +99,11 @@ def _measured(case: Case, items: Sequence[Item], url: str, rounds: int) -> Resul
     rate, ratio = Spread.of(rates), Spread.of(ratios)
     return Result(
         f"values to {case.name}",
-        f">= {RATIO_MIN} of a bare boto3 loop",
+        f">= {RATIO_MIN} of a bare boto3 loop" if case.has_target else "",
         rate.median,
         "values/s",
         ratio.median,
-        ratio.median >= RATIO_MIN,
+        ratio.median >= RATIO_MIN if case.has_target else None,
         f"{DEVICES} devices, {CONNECTIONS} connections, {case.size} a call; {rate}; ratio "
         f"{number(ratio.lowest)} to {number(ratio.highest)}",
     )
@@ -179,15 +181,15 @@ def _put_object(client: Any, entries: list[Any]) -> object:
 CASES = (
     Case("Kinesis, what a device has in one record", {"engine": "kinesis", "stream": "s"},
          "kinesis", 500, _put_records, _record),
-    Case("Kinesis, a record each", {"engine": "kinesis", "stream": "s", "is_joined": False},
-         "kinesis", 500, _put_records, _record),
+    Case("Kinesis, a record each", {"engine": "kinesis", "stream": "s", "joined": False},
+         "kinesis", 500, _put_records, _record, has_target=False),
     Case("SQS", {"engine": "sqs", "queue": "q"}, "sqs", 10, _send_messages, _message),
     Case("SQS, FIFO", {"engine": "sqs", "queue": "q.fifo"}, "sqs", 10, _send_messages,
          _fifo_message),
     Case("DynamoDB, by condition", {"engine": "dynamodb", "table": "table", "connections": 4},
          "dynamodb", 1, _put_item, _wired),
     Case("DynamoDB, 25 a call",
-         {"engine": "dynamodb", "table": "table", "is_plain": True, "connections": 4}, "dynamodb",
+         {"engine": "dynamodb", "table": "table", "plain": True, "connections": 4}, "dynamodb",
          25, _write_items, _wired),
     Case("S3", {"engine": "s3", "bucket": "bucket"}, "s3", 10_000, _put_object,
          lambda item: item.payload),

@@ -136,6 +136,14 @@ def test_a_whole_batch_of_the_longest_values_fits_in_one_call(target: Target) ->
     assert count == len(items)
 
 
+def test_a_message_of_any_size_fits_and_its_topic_stands_for_the_datastream(target: Target) -> None:
+    body = '{"payload": "' + "€" * 40_000 + '"}'
+    message = Item("o-m-1", "message", 7, "u-7", "", AT_US, body, None, "lights")
+    with opened(target.engine()) as engine:
+        engine.send([message])
+    assert target.rows() == [("o-m-1", 7, "lights", body, None)]
+
+
 @pytest.mark.parametrize("at_us", [-62_135_596_800_000_000, 253_402_300_799_999_999])
 def test_all_times_that_a_tank_keeps_fit(target: Target, at_us: int) -> None:
     with opened(target.engine()) as engine:

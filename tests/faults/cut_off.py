@@ -29,7 +29,7 @@ class Relay:
             while True:
                 client, _ = self._listener.accept()
                 server = socket.create_connection(self._target, 5)
-                room = _Room(self._chance.randrange(200, 60_000))
+                room = _Room(self._chance.randrange(500, 8_000))
                 for pair in ((client, server), (server, client)):
                     threading.Thread(target=self._relay, args=(*pair, room), daemon=True).start()
 

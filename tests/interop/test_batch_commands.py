@@ -2,6 +2,8 @@
 
 import datetime
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +123,13 @@ def test_what_cannot_be_is_said_and_leaves_nothing(
     assert {path.name for path in log.parent.iterdir()} == {"log.txt"}
 
 
+def wait_for(holds: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+
+
 def ran(folder: Path) -> list[dict[str, Any]]:
     rows = served(folder, "batch", "schedule", "list")["schedules"]
     return [row for row in rows if row["last_at"]]
@@ -146,7 +155,7 @@ def test_a_schedule_counts_alerts_and_is_seen_in_a_feed(tmp_path: Path) -> None:
         assert row["name"] == "daily"
         assert (row["problem"], row["count"]) == ("", 1)
         assert Path(row["last_output"], "part-00000").read_text() == "123\t1\n"
-        assert first(lambda: [{"path": path} for path in posted]) == {"path": "/alert"}
+        wait_for(lambda: posted == ["/alert"])
         served(data, "batch", "schedule", "remove", "daily")
         assert served(data, "trigger", "list")["total_count"] == 0
 

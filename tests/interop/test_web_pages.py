@@ -212,11 +212,34 @@ def test_changing_the_password_ends_other_sessions(tmp_path: Path) -> None:
         post(second, f"{server.url}/sign-in", username="owner", password=PASSWORD)
         other = f"{PASSWORD} staple"
         fields = {"old_password": PASSWORD, "new_password1": other, "new_password2": other}
+        tab = OpenTab(server, second)
         assert post(first, page, **fields).url.endswith("?done=password-changed")
+        tab.wait_for_end()
         assert second.get(f"{server.url}/account", timeout=20).url.startswith(
             f"{server.url}/sign-in"
         )
         assert first.get(f"{server.url}/account", timeout=20).url == f"{server.url}/account"
+        tab = OpenTab(server, first)
+        token = csrf_of(first.get(f"{server.url}/", timeout=20))
+        first.post(f"{server.url}/sign-out", data={"csrfmiddlewaretoken": token}, timeout=20)
+        tab.wait_for_end()
+
+
+class OpenTab:
+    """A device's page that hears its stream."""
+
+    def __init__(self, server: LiveServer, browser: requests.Session) -> None:
+        url = f"{server.url}/live/feeds/{server.feed_id}"
+        # Less than the stream's heartbeat, and than the look at the session now and then.
+        self._reply = browser.get(url, stream=True, timeout=10)
+        self._lines = self._reply.iter_lines(chunk_size=1)
+        assert self._reply.status_code == 200
+        assert b"hello" in next(line for line in self._lines if line.startswith(b"event: "))
+
+    def wait_for_end(self) -> None:
+        with self._reply:
+            for _ in self._lines:
+                pass
 
 
 def test_sign_out_needs_a_form_and_ends_the_session(

@@ -51,7 +51,8 @@ class Shuffle:
         self._partitions = partitions
         self._memory_bytes = memory_bytes
         self._combine = combine
-        self._may_sort = has_system_sort() and partitions <= PARTITIONS_MAX
+        self._can_sort = has_system_sort() and partitions <= PARTITIONS_MAX
+        self._has_looked = False
         self._sort: SystemSort | None = None
         self._counts: Counter[bytes] = Counter()
         self._counted_lines = 0
@@ -68,7 +69,9 @@ class Shuffle:
             self.line_count += self._sort.add(block)
             return
         self._count(block)
-        if self._held_bytes > self._memory_bytes or self._is_better_sorted():
+        if self._looks_again():
+            self._begin_sort()
+        if self._is_full:
             self._spill()
 
     def _count(self, block: bytes) -> None:
@@ -82,16 +85,22 @@ class Shuffle:
         self._held_bytes += new * LINE_OVERHEAD_BYTES
         self._held_bytes += sum(map(len, islice(reversed(self._counts), new)))
 
-    def _is_better_sorted(self) -> bool:
-        """Whether the next lines go to `sort`; decides once, and begins with it."""
-        if not self._may_sort or self._counted_lines < LOOK_LINES:
-            return False
-        self._may_sort = False
-        if len(self._counts) < self._counted_lines // 2:
-            return False
-        path = self._stem.with_name(f"{self._stem.name}-sorted")
-        self._sort = SystemSort(path, self._partitions, self._memory_bytes)
-        return True
+    def _looks_again(self) -> bool:
+        """Whether it is time to judge: once early, and whenever memory is full."""
+        is_early = not self._has_looked and self._counted_lines >= LOOK_LINES
+        return is_early or self._is_full
+
+    @property
+    def _is_full(self) -> bool:
+        return self._held_bytes > self._memory_bytes
+
+    def _begin_sort(self) -> None:
+        """Give the next lines to `sort`, if most of those that are held differ."""
+        self._has_looked = True
+        if self._can_sort and self._sort is None and 2 * len(self._counts) > self._counted_lines:
+            path = self._stem.with_name(f"{self._stem.name}-sorted")
+            self._sort = SystemSort(path, self._partitions, self._memory_bytes)
+            self._spill()
 
     def finish(self) -> list[Run]:
         """Write the rest; returns all runs."""
@@ -110,7 +119,7 @@ class Shuffle:
 
     def _spill(self) -> None:
         counts, is_low = self._counts, any(map(has_low_bytes, self._counts))
-        self._counts, self._held_bytes = Counter(), 0
+        self._counts, self._counted_lines, self._held_bytes = Counter(), 0, 0
         self.spill_count += 1
         if self._combine is not None:
             self._runs += self._combined(sorted_blocks(counts, is_low))

@@ -30,8 +30,9 @@ def doctor(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) 
     from thingtank.cli.output import print_json
     from thingtank.server.doctor.examination import examine, is_well
 
-    addresses, checks, silence = _server_of(data)
-    findings = [*silence, *examine(data, file, sets, addresses=addresses, checks=checks)]
+    addresses, checks, damage, silence = _server_of(data)
+    examined = examine(data, file, sets, addresses=addresses, checks=checks, damage=damage)
+    findings = [*silence, *examined]
     if as_json:
         rows = [
             {"name": each.name, "level": each.level, "text": each.text, "remedy": each.remedy}
@@ -44,27 +45,29 @@ def doctor(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) 
     sys.exit(0 if is_well(findings) else 1)
 
 
-def _server_of(data: Path) -> tuple[tuple[str, ...] | None, dict[str, bool], list["Finding"]]:
-    """The addresses of the server that runs and its checks; or what it has to be found of it."""
+def _server_of(
+    data: Path,
+) -> tuple[tuple[str, ...] | None, dict[str, bool], list[str], list["Finding"]]:
+    """The addresses of the server that runs, its checks and damage; or what is found of it."""
     from thingtank.server.doctor.findings import problem
 
     try:
         server = running_server(data)
         if server is None:
-            return None, {}, []
+            return None, {}, [], []
         try:
             found = server.call("server.addresses", {})
             # What goes through the web port is where a proxy in front has it.
             web = urlsplit(found["url"]).netloc
             others = [url for url in found["sockets"].values() if urlsplit(url).netloc != web]
             addresses = [found["local_url"], *others]
-            checks = server.call("server.health", {})["checks"]
+            health = server.call("server.health", {})
         finally:
             server.close()
     except Refusal as error:
         remedy = "see its log; if it hangs, end it and start it anew"
-        return (), {}, [problem("server", str(error), remedy)]
-    return tuple(filter(None, addresses)), checks, []
+        return (), {}, [], [problem("server", str(error), remedy)]
+    return tuple(filter(None, addresses)), health["checks"], health["damage"], []
 
 
 def _print(finding: "Finding") -> None:

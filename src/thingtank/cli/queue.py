@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from thingtank.local.queue_file import QueueFile, ReceivedMessage
 
 VISIBILITY_S = 30.0
-FILE = Path("sinks", "queues.sqlite3")
 
 
 class Closable(Protocol):
@@ -114,9 +113,10 @@ def redrive(data: Path, name: str) -> None:
 @contextmanager
 def opened(data: Path) -> Iterator["QueueFile"]:
     """The file of queues; a server may have it open as well."""
+    from thingtank.local.places import QUEUES
     from thingtank.local.queue_file import QueueFile
 
-    with opened_file(data / FILE, QueueFile, "queue") as file:
+    with opened_file(data / QUEUES, QueueFile, "queue") as file:
         yield file
 
 

@@ -16,8 +16,6 @@ from thingtank.cli.session import Refusal
 if TYPE_CHECKING:
     from thingtank.local.table_file import TableFile
 
-FILE = Path("sinks", "tables.sqlite3")
-
 
 @click.group()
 def table() -> None:
@@ -83,7 +81,8 @@ def query(data: Path, name: str, hash_value: str, start: str, end: str, limit: i
 @contextmanager
 def opened(data: Path) -> Iterator["TableFile"]:
     """The file of tables; a server may have it open as well."""
+    from thingtank.local.places import TABLES
     from thingtank.local.table_file import TableFile
 
-    with opened_file(data / FILE, TableFile, "table") as file:
+    with opened_file(data / TABLES, TableFile, "table") as file:
         yield file

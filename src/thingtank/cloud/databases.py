@@ -10,11 +10,11 @@ import msgspec
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import FailureKind, classify, is_aws_failure
+from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.progress import Progress
 from thingtank.cloud.waiting import WaitFailed, turns, wait
 
-TAG = {"Key": "app", "Value": "thingtank"}
 PAUSE_S = 30
 LOOKS_MAX = 60  # half an hour
 
@@ -183,7 +183,7 @@ def arguments_of(wanted: Wanted, engine: Engine, version: str) -> dict[str, Any]
         "BackupRetentionPeriod": wanted.backup_days,
         "DeletionProtection": wanted.is_protected,
         "CopyTagsToSnapshot": True,
-        "Tags": [TAG],
+        "Tags": [APP_TAG],
     }
     if version:
         asked["EngineVersion"] = version

@@ -15,7 +15,8 @@ import msgspec
 from thingtank.aws.addresses import S3Address
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import FailureKind, classify, is_aws_failure
-from thingtank.cloud.job_files import JobFailed, Programs, beside
+from thingtank.aws.tags import APP_TAG
+from thingtank.cloud.job_files import JobFailed, JobStillRuns, Programs, beside
 from thingtank.cloud.patience import patiently
 
 RELEASE = "emr-7.14.0"
@@ -193,7 +194,7 @@ def cluster_of(job: StreamingJob, cluster: Cluster) -> dict[str, Any]:
         "ServiceRole": cluster.service_role,
         "AutoTerminationPolicy": {"IdleTimeout": IDLE_S_MAX},
         "VisibleToAllUsers": True,
-        "Tags": [{"Key": "made-by", "Value": "thingtank"}],
+        "Tags": [APP_TAG],
     }
     if job.logs is not None:
         asked["LogUri"] = str(job.logs)
@@ -210,7 +211,8 @@ def wait(
     """Look at the step until it is completed; gives its state whenever that is another.
 
     Raises:
-        JobFailed: it failed or was cancelled, its cluster ended before, or it takes too long.
+        JobFailed: it failed or was cancelled, or its cluster ended before.
+        JobStillRuns: it takes too long.
     """
     emr = clients.client("emr")
     deadline_s = time.monotonic() + wait_s_max
@@ -226,11 +228,21 @@ def wait(
         if now.step in STEP_FAILED or now.cluster in CLUSTER_ENDED:
             raise JobFailed(_why(started, step, cluster))
         if time.monotonic() > deadline_s:
-            raise JobFailed(
+            raise JobStillRuns(
                 f"step {started.step_id} of cluster {started.cluster_id} is {now.step} after"
-                f" {wait_s_max / 3600:g} h; it still runs, and costs"
+                f" {wait_s_max / 3600:g} h; it still runs, and costs. Its output comes when it"
+                f" ends; to end it now: {_how_to_end(started)}"
             )
         sleep(delay_s)
+
+
+def _how_to_end(started: Started) -> str:
+    if started.is_own:
+        return f"thingtank cloud cluster terminate {started.cluster_id}"
+    return (
+        f"aws emr cancel-steps --cluster-id {started.cluster_id} --step-ids {started.step_id}"
+        " --step-cancellation-option TERMINATE_PROCESS"
+    )
 
 
 def _look(emr: Any, started: Started) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

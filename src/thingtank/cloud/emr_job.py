@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 from thingtank.aws.clients import AwsClients, is_stand_in
@@ -10,6 +11,8 @@ from thingtank.batch.results import top_counts
 from thingtank.cloud import emr, emr_serverless
 from thingtank.cloud.job_files import (
     JobFailed,
+    JobStillRuns,
+    beside,
     check_files,
     delete_programs,
     output_lines,
@@ -39,7 +42,8 @@ class Finished(NamedTuple):
 def run_job(clients: AwsClients, job: emr.StreamingJob, where: Where, tell: Tell) -> Finished:
     """Run a job on AWS and wait for its end.
 
-    What was made for it ends with it, also when it fails or is broken off.
+    What was made for it ends with it, also when it fails or is broken off; not where it takes too
+    long to be waited for, as it still runs then.
 
     Args:
         tell: gets a sentence whenever something has changed.
@@ -51,13 +55,12 @@ def run_job(clients: AwsClients, job: emr.StreamingJob, where: Where, tell: Tell
     if where.cluster is not None:
         emr.check_cluster(clients, where.cluster)
     upload_programs(clients, job.programs, job.output)
-    try:
+    programs = beside(job.output, "programs")
+    with _tidied(f"programs at {programs}", partial(delete_programs, clients, job.output), tell):
         for state in _states(clients, job, where, tell):
             said = f": {state.said}" if state.said else ""
             tell(f"cluster {state.cluster}, job {state.step}{said}")
         top = top_counts(output_lines(clients, job.output))
-    finally:
-        delete_programs(clients, job.output)
     return Finished(str(job.output), top)
 
 
@@ -68,17 +71,43 @@ def _states(
     if where.application is not None:
         run = emr_serverless.start(clients, job, where.application, delay_s)
         tell(f"started run {run.run_id} of application {run.application_id}")
-        try:
-            with _ended_if_broken_off(lambda: emr_serverless.end(clients, run), tell):
-                yield from emr_serverless.wait(clients, run, job.logs, delay_s)
-        finally:
-            if run.is_own:
-                emr_serverless.remove(clients, run.application_id, delay_s)
+        remove = partial(emr_serverless.remove, clients, run.application_id, delay_s)
+        with (
+            _tidied(f"application {run.application_id}", remove if run.is_own else None, tell),
+            _ended_if_broken_off(lambda: emr_serverless.end(clients, run), tell),
+        ):
+            yield from emr_serverless.wait(clients, run, job.logs, delay_s)
         return
     started = emr.start(clients, job, where.cluster or emr.Cluster())
     tell(f"started step {started.step_id} of cluster {started.cluster_id}")
     with _ended_if_broken_off(lambda: emr.end(clients, started), tell):
         yield from emr.wait(clients, started, delay_s)
+
+
+@contextmanager
+def _tidied(what: str, remove: Callable[[], object] | None, tell: Tell) -> Iterator[None]:
+    """Remove what was made for a job once it has ended; what AWS says to that hides no failure."""
+    try:
+        yield
+    except JobStillRuns:
+        if remove is not None:
+            tell(f"kept, as it is still used: {what}")
+        raise
+    except BaseException:
+        _try(f"left for you to delete, {what}", remove, tell)
+        raise
+    _try(f"left for you to delete, {what}", remove, tell)
+
+
+def _try(if_not: str, do: Callable[[], object] | None, tell: Tell) -> None:
+    if do is None:
+        return
+    try:
+        do()
+    except Exception as error:
+        if not is_aws_failure(error):
+            raise
+        tell(f"{if_not}: {classify(error)}")
 
 
 @contextmanager
@@ -90,12 +119,7 @@ def _ended_if_broken_off(end: Callable[[], None], tell: Tell) -> Iterator[None]:
         raise
     except BaseException:
         tell("broken off; ending it on AWS as well")
-        try:
-            end()
-        except Exception as error:
-            if not is_aws_failure(error):
-                raise
-            tell(f"it cannot be ended, may still run, and costs: {classify(error)}")
+        _try("it cannot be ended, may still run, and costs", end, tell)
         raise
 
 

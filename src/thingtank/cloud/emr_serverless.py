@@ -14,9 +14,10 @@ import msgspec
 
 from thingtank.aws.addresses import S3Address
 from thingtank.aws.clients import AwsClients
+from thingtank.aws.tags import APP_TAGS
 from thingtank.batch.shipped import FOLDER
 from thingtank.cloud.emr import RELEASE, WAIT_S_MAX, State, StreamingJob
-from thingtank.cloud.job_files import JobFailed, beside, upload
+from thingtank.cloud.job_files import JobFailed, JobStillRuns, beside, upload
 from thingtank.cloud.patience import patiently
 
 WRAPPER = FOLDER / "spark_streaming.py"
@@ -68,7 +69,7 @@ def start(
             releaseLabel=application.release,
             type="SPARK",
             autoStopConfiguration={"enabled": True, "idleTimeoutMinutes": IDLE_MINUTES},
-            tags={"made-by": "thingtank"},
+            tags=APP_TAGS,
         )
         application_id = made["applicationId"]
     try:
@@ -142,7 +143,8 @@ def wait(
     """Look at the run until it has succeeded; gives its state whenever that is another.
 
     Raises:
-        JobFailed: it failed, was cancelled, or takes too long.
+        JobFailed: it failed or was cancelled.
+        JobStillRuns: it takes too long.
     """
     serverless = clients.client("emr-serverless")
     deadline_s = time.monotonic() + wait_s_max
@@ -163,7 +165,12 @@ def wait(
         if state in _FAILED:
             raise JobFailed(_why(started, run, logs))
         if time.monotonic() > deadline_s:
-            raise JobFailed(f"run {started.run_id} is {state}; it still runs, and costs")
+            raise JobStillRuns(
+                f"run {started.run_id} of application {started.application_id} is {state} after"
+                f" {wait_s_max / 3600:g} h; it still runs, and costs. Its output comes when it"
+                f" ends; to end it now: aws emr-serverless cancel-job-run"
+                f" --application-id {started.application_id} --job-run-id {started.run_id}"
+            )
         sleep(delay_s)
 
 

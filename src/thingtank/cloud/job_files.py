@@ -17,6 +17,10 @@ class JobFailed(NotDone):
     """A job on AWS did not succeed; the message is for a person."""
 
 
+class JobStillRuns(JobFailed):
+    """Nobody waits for a job any longer, and it goes on: what it needs must stay."""
+
+
 def job_address(text: str) -> S3Address:
     """Read `s3://bucket/prefix`; also `s3n://` and `s3a://`, as older programs write it.
 

@@ -160,8 +160,8 @@ def _arrived(s3: Any, source: BinaryIO, address: S3Address, note: Note) -> dict[
             for each in page.get("Parts", ()):
                 number = each["PartNumber"]
                 source.seek((number - 1) * note.part_bytes)
-                part = Part.of(source.read(note.part_bytes), each["ETag"])
-                if part.size_bytes and part.is_as(each):
+                part = Part.arrived(source.read(note.part_bytes), each)
+                if part is not None:
                     found[number] = part
     except Exception as error:
         if not is_aws_failure(error) or classify(error).kind is not FailureKind.MISSING:

@@ -23,27 +23,28 @@ class Part(msgspec.Struct, frozen=True):
     etag: str
     size_bytes: int
     digest: bytes
-    md5: str
 
     @classmethod
     def of(cls, content: bytes, etag: str) -> "Part":
         """One of this content."""
-        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        return cls(etag, len(content), hashlib.sha256(content).digest(), md5)
+        return cls(etag, len(content), hashlib.sha256(content).digest())
 
     @property
     def sha256(self) -> str:
         """As S3 writes it."""
         return base64.b64encode(self.digest).decode()
 
-    def is_as(self, told: Mapping[str, Any]) -> bool:
-        """Whether it is what `list_parts` tells of."""
-        if told["Size"] != self.size_bytes:
-            return False
+    @classmethod
+    def arrived(cls, content: bytes, told: Mapping[str, Any]) -> "Part | None":
+        """One that `list_parts` tells of, if it is this content."""
+        part = cls.of(content, told["ETag"])
+        if not content or told["Size"] != len(content):
+            return None
         if "ChecksumSHA256" in told:
-            return bool(told["ChecksumSHA256"] == self.sha256)
-        md5 = _MD5.fullmatch(told["ETag"])  # of what is encrypted with a key of KMS it is none
-        return md5 is None or md5[1] == self.md5
+            return part if told["ChecksumSHA256"] == part.sha256 else None
+        found = _MD5.fullmatch(told["ETag"])  # of what is encrypted with a key of KMS it is none
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        return part if found is None or found[1] == md5 else None
 
 
 class PartUpload:

@@ -20,6 +20,7 @@ from thingtank.aws.queues import (
     fault_of,
     send_messages,
 )
+from thingtank.aws.tags import APP_TAGS
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.names import QUEUE, check_name
 
@@ -101,7 +102,8 @@ def create(clients: AwsClients, design: QueueDesign) -> str:
             "deadLetterTargetArn": _attribute(client, dead_url, "QueueArn"),
             "maxReceiveCount": str(design.receives_max),
         })  # fmt: skip
-    return str(client.create_queue(QueueName=design.name, Attributes=attributes)["QueueUrl"])
+    made = client.create_queue(QueueName=design.name, Attributes=attributes, tags=APP_TAGS)
+    return str(made["QueueUrl"])
 
 
 def urls(clients: AwsClients, prefix: str = "") -> Iterator[str]:

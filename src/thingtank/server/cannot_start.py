@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 from django.db import DatabaseError
 
-from thingtank.tank.errors import TankError
+from thingtank.tank.errors import TankError, reason_of
 
 
 class CannotStart(Exception):
@@ -78,5 +78,5 @@ def _first_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f" ({error.filename})" if error.filename else ""
         return error.strerror + where
-    lines = str(error).strip().splitlines()
+    lines = reason_of(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__

@@ -25,7 +25,7 @@ from thingtank.tank.deliveries import (
     Settlement,
     receiver_of,
 )
-from thingtank.tank.errors import StorageFailed
+from thingtank.tank.errors import StorageFailed, reason_of
 from thingtank.tank.interfaces import Clock
 
 log = structlog.get_logger()
@@ -117,7 +117,7 @@ class Dispatcher:
                 await self._start_due(now_us)
                 wait_s = await self._idle_s(now_us)
             except StorageFailed as error:
-                log.error("outbox_unreadable", reason=str(error))
+                log.error("outbox_unreadable", reason=reason_of(error))
                 wait_s = STORAGE_PAUSE_S
             except Exception:
                 log.exception("dispatcher_failed")
@@ -290,7 +290,7 @@ class Dispatcher:
             try:
                 return await record()
             except StorageFailed as error:
-                log.error("delivery_not_recorded", reason=str(error))
+                log.error("delivery_not_recorded", reason=reason_of(error))
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, STORAGE_PAUSE_S_MAX)
 

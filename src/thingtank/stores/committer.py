@@ -24,7 +24,13 @@ from thingtank.stores.journal import Journal
 from thingtank.stores.rows import Deletion
 from thingtank.stores.worker import Worker
 from thingtank.tank.datapoints import DatapointColumns, DatapointRows
-from thingtank.tank.errors import Overloaded, StorageFailed, Unavailable, ValidationFailed
+from thingtank.tank.errors import (
+    Overloaded,
+    StorageFailed,
+    Unavailable,
+    ValidationFailed,
+    reason_of,
+)
 
 log = structlog.get_logger()
 
@@ -204,10 +210,12 @@ class Committer:
             self._is_failing = True
             is_expected = isinstance(error, StorageFailed)
             log.error(
-                "archive_writes_fail", exc_info=None if is_expected else error, reason=str(error)
+                "archive_writes_fail",
+                exc_info=None if is_expected else error,
+                reason=reason_of(error),
             )
         if not isinstance(error, StorageFailed):
-            error = StorageFailed(f"the journal failed: {error}")
+            error = StorageFailed("the journal failed", details=error)
         batch.resolve(error)
 
 

@@ -180,7 +180,7 @@ class DeviceEventFile(RecoveringFile):
         try:
             return self._lists.read(self._connected(), device_id, limit, before, oldest_us)
         except (sqlite3.Error, OSError) as error:
-            raise StorageFailed(f"{self.content} could not be read: {error}") from error
+            raise StorageFailed(f"{self.content} could not be read", details=error) from error
 
     def trim(self, oldest_us: int) -> bool:
         """Drop some of what is forgotten, too old, or too much for one device.

@@ -112,7 +112,7 @@ class DeviceEventLog:
     ) -> list[StoredEvent]:
         await self._commits.settled()
         if self._is_closed:
-            raise StorageFailed(f"the log of device events is closed: {_CLOSED}")
+            raise StorageFailed("the log of device events is closed", details=_CLOSED)
         work = partial(self._file.read, device_id, limit, before, self._oldest_us())
         return await self._worker.run(work)
 

@@ -258,6 +258,10 @@ class EmbeddedArchive:
         """
         await self._compactor.run(self._history.adopt)
 
+    async def damage(self) -> list[str]:
+        """What is wrong with its files at a quick look, a sentence each. Raise StorageFailed."""
+        return await self._reading(self._history.damage)
+
     def writes(self) -> ArchiveWrites:
         """What was written since the start; from memory."""
         committer, head = self._committer, self._head

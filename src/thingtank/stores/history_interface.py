@@ -115,6 +115,10 @@ class History(Protocol):
         """Break off a copy under way, from another thread."""
         ...
 
+    def damage(self) -> list[str]:
+        """What is wrong with its files at a quick look, a sentence each. Raise StorageFailed."""
+        ...
+
     def adopt(self) -> None:
         """Have what is in a bucket belong to this folder from now on.
 

@@ -19,7 +19,7 @@ from thingtank.stores.history_interface import History
 from thingtank.stores.journal import Journal
 from thingtank.stores.journal_readers import JournalReaders
 from thingtank.stores.worker import Worker
-from thingtank.tank.errors import StorageFailed
+from thingtank.tank.errors import StorageFailed, reason_of
 
 log = structlog.get_logger()
 
@@ -88,7 +88,7 @@ class Mover:
         while self._head.moved_seq < through_seq:
             await self._move()
             if self._failure is not None:
-                raise StorageFailed(f"the history store failed: {self._failure}")
+                raise StorageFailed("the history store failed", details=self._failure)
 
     async def stop(self) -> None:
         """Move what can be moved, trim the journal, end the thread."""
@@ -157,7 +157,7 @@ class Mover:
     def _failed(self, error: Exception) -> None:
         if self._failure is None:
             log.error("archive_move_fails", exc_info=error)
-        self._failure = str(error) or type(error).__name__
+        self._failure = reason_of(error) or type(error).__name__
         self._failure_count += 1
 
     def _succeeded(self) -> None:
@@ -203,7 +203,7 @@ class Mover:
                 pass
         except StorageFailed as error:
             if not self._is_trim_failing:
-                log.error("archive_trim_fails", reason=str(error))
+                log.error("archive_trim_fails", reason=reason_of(error))
             self._is_trim_failing = True
         else:
             self._is_trim_failing = False

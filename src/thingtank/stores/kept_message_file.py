@@ -180,7 +180,7 @@ class KeptMessageFile(RecoveringFile):
                 rows = self._connected().execute(_TAKE_BACK, (*among, before_id, limit))
             return [KeptMessage(*row) for row in rows]
         except (sqlite3.Error, OSError) as error:
-            raise StorageFailed(f"{self.content} could not be read: {error}") from error
+            raise StorageFailed(f"{self.content} could not be read", details=error) from error
 
     def _count(self, connection: sqlite3.Connection) -> None:
         self.sizes = {

@@ -250,7 +250,7 @@ class SqliteKeptMessages:
                 reason=str(error),
             )
         if not isinstance(error, StorageFailed):
-            error = StorageFailed(f"the file of kept messages failed: {error}")
+            error = StorageFailed("the file of kept messages failed", details=error)
         for entry in entries:
             match entry.change:
                 case Remove(device_id, kept_ids):

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import structlog
 
+from thingtank.tank.errors import reason_of
+
 log = structlog.get_logger()
 
 LOG_INTERVAL_S = 60.0
@@ -62,7 +64,7 @@ class Losses:
         """The disk does not take something."""
         if not self._is_failing:
             self._is_failing = True
-            log.error(self._words.fail, reason=str(error))
+            log.error(self._words.fail, reason=reason_of(error))
 
     def recover(self) -> None:
         """The disk takes everything."""

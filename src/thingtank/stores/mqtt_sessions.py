@@ -31,7 +31,7 @@ from thingtank.stores.committer import GATHER_S_MAX
 from thingtank.stores.mqtt_changes import MqttChanges
 from thingtank.stores.mqtt_session_file import MqttSessionFile
 from thingtank.stores.worker import Worker
-from thingtank.tank.errors import StorageFailed
+from thingtank.tank.errors import StorageFailed, reason_of
 
 log = structlog.get_logger()
 
@@ -283,7 +283,7 @@ class MqttSessions:
             log.error("mqtt_session_writer_broken", exc_info=error)
             error = StorageFailed(f"MQTT's sessions could not be written: {error}")
         elif self.failure is None:
-            log.error("mqtt_session_writes_fail", reason=str(error))
+            log.error("mqtt_session_writes_fail", reason=reason_of(error))
         self.failure = error
         self._failed = batch
         self._committing_bytes = batch.size_bytes

@@ -77,7 +77,11 @@ class RecoveringFile:
             return work(self._connected())
         except (sqlite3.Error, OSError) as error:
             self._recover(error)
-            raise StorageFailed(f"{self.content} could not be written: {error}") from error
+            # SQLite's own words name no place: "database or disk is full".
+            why = f": {error}" if isinstance(error, sqlite3.Error) else ""
+            raise StorageFailed(
+                f"{self.content} could not be written{why}", details="" if why else error
+            ) from error
 
     def _recover(self, error: Exception) -> None:
         """Start the next attempt afresh, unless the disk is merely full."""

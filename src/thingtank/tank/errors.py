@@ -145,4 +145,23 @@ class Overloaded(Unavailable):
 
 
 class StorageFailed(Unavailable):
-    """The disk refused the write. Nothing of the request was kept."""
+    """Disk or database refused. Nothing of the request was kept.
+
+    Attributes:
+        details: what disk or database said, with paths, addresses and the like: for logs and the
+            operator, and not in the message, which whoever asked is told.
+    """
+
+    def __init__(self, message: str, retry_after_s: int = 1, *, details: object = "") -> None:
+        self.details = str(details)
+        super().__init__(message, retry_after_s)
+
+    @property
+    def reason(self) -> str:
+        """All of it, for logs."""
+        return f"{self}: {self.details}" if self.details else str(self)
+
+
+def reason_of(error: Exception) -> str:
+    """What a log is to say of an error: also what who asked is not told."""
+    return error.reason if isinstance(error, StorageFailed) else str(error)

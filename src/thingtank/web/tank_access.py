@@ -5,8 +5,9 @@ One process is one instance, so the tank is attached once, when its folder is op
 
 import asyncio
 import concurrent.futures
+import contextlib
 import io
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.core.handlers.asgi import ASGIRequest
-from django.db import connection
+from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 
@@ -39,6 +40,7 @@ class _Attached(msgspec.Struct, frozen=True):
 
 
 _attached: _Attached | None = None
+_session_watches: dict[int, set[asyncio.Event]] = {}  # by account
 
 
 def attach(tank: Tank, refresh_accounts: Callable[[], None]) -> None:
@@ -91,6 +93,34 @@ def accounts_changed() -> None:
     """
     if _attached is not None:
         _attached.refresh_accounts()
+
+
+@contextlib.contextmanager
+def session_watch(account_id: int) -> Iterator[asyncio.Event]:
+    """What is set each time when sessions of an account may have ended; for the loop's thread."""
+    woken = asyncio.Event()
+    watches = _session_watches.setdefault(account_id, set())
+    watches.add(woken)
+    try:
+        yield woken
+    finally:
+        watches.discard(woken)
+        if not watches and _session_watches.get(account_id) is watches:
+            del _session_watches[account_id]
+
+
+def sessions_changed(account_id: int) -> None:
+    """Have what goes on for an account look whether its session has ended; from any thread.
+
+    Within a transaction it is told when that holds.
+    """
+    if _attached is not None:
+        transaction.on_commit(lambda: tell(_wake, account_id))
+
+
+def _wake(account_id: int) -> None:
+    for woken in _session_watches.get(account_id, ()):
+        woken.set()
 
 
 def caller(request: HttpRequest) -> Caller:

@@ -62,11 +62,11 @@ def targets(kind: str, name: str) -> Mapping[str, object]:
         "table": {"engine": "table", "table": name},
         "folder": {"engine": "folder", "folder": name},
         "kinesis": {"engine": "kinesis", "stream": name, "shards": 2},
-        "kinesis-single": {"engine": "kinesis", "stream": name, "shards": 2, "is_joined": False},
+        "kinesis-single": {"engine": "kinesis", "stream": name, "shards": 2, "joined": False},
         "sqs": {"engine": "sqs", "queue": name, "create": True},
         "sqs-fifo": {"engine": "sqs", "queue": f"{name}.fifo", "create": True},
         "dynamodb": {"engine": "dynamodb", "table": name, "create": True},
-        "dynamodb-plain": {"engine": "dynamodb", "table": name, "create": True, "is_plain": True},
+        "dynamodb-plain": {"engine": "dynamodb", "table": name, "create": True, "plain": True},
         "s3": {"engine": "s3", "bucket": name},
     }[kind]
 

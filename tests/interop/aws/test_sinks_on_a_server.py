@@ -1,6 +1,7 @@
 """A server whose rules send values to AWS and to the local forms, and the commands that read these."""
 
 import json
+import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -81,6 +82,9 @@ def test_values_go_to_a_stream_a_queue_and_a_table_and_are_read_by_command(
         assert listed == [{"name": "state", "item_count": 1}]
         query = run(tmp_path, "table", "query", "state", str(server.feed_id))
         assert json.loads(query.stdout)["datastream"] == "roof"
+        assert run(tmp_path, "backup", str(tmp_path / "all.tar.gz")).exit_code == 0
+        with tarfile.open(tmp_path / "all.tar.gz") as backup:
+            assert {"sinks/queues.sqlite3", "sinks/tables.sqlite3"} <= set(backup.getnames())
         wanted = "roof=20\nroof=21\n"
         assert soon(lambda: stream_text(moto, name), wanted) == wanted
     said(moto, "stream", "delete", name, "--yes")

@@ -100,11 +100,22 @@ def _write_settings(folder: Path, s3_server: SeaweedFs) -> None:
     )
 
 
+def doctor(tank: Tank, folder: Path) -> tuple[str, str]:
+    """What it finds of the bucket."""
+    runner = CliRunner(env=dict(aws_environment(tank.s3_server.settings)))
+    ran = runner.invoke(main, ["doctor", "--data", str(folder), "--json"])
+    (found,) = [each for each in json.loads(ran.stdout)["findings"] if each["name"] == "bucket"]
+    return found["level"], found["text"]
+
+
 def test_old_values_are_read_from_the_bucket(tank: Tank) -> None:
     stats = tank.of_folder("archive", "stats")["bucket"]
     assert stats["address"] == f"s3://{BUCKET}/cold"
     assert (stats["waiting_count"], stats["cached_bytes"], stats["failure"]) == (0, 0, None)
     assert tank.old_values() == ["1", "2", "3"]
+    assert doctor(tank, tank.server.folder) == (
+        "ok", f"s3://{BUCKET}/cold answers, and belongs to this data folder",
+    )  # fmt: skip
     metrics = requests.get(f"{tank.server.url}/metrics", timeout=WAIT_S_MAX).text
     assert "thingtank_archive_bucket_waiting_files 0" in metrics
 
@@ -116,6 +127,7 @@ def test_while_the_bucket_is_away_old_values_are_an_error_and_all_else_goes_on(t
         assert reply.status_code == 503
         assert "in a bucket that cannot be reached now" in reply.text
         assert BUCKET not in reply.text
+        assert doctor(tank, tank.server.folder)[0] == "problem"
         assert int(reply.headers["Retry-After"]) > 0
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         tank.write({now: "21"})
@@ -144,6 +156,8 @@ def test_a_backup_goes_to_the_bucket_and_comes_back(tank: Tank, tmp_path: Path) 
     assert f"Older values are in s3://{BUCKET}/cold" in said
     exported = tank.done("archive", "export", "-", "--format=csv", "--data", str(copy))
     assert all(f"temperature,{at},{day}" in exported for day, at in enumerate(OLD, start=1))
+    level, text = doctor(tank, copy)
+    assert (level, "belongs to another data folder" in text) == ("warning", True)
     assert "another data folder" in tank.command("archive", "compact", "--data", str(copy)).stderr
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 # Who may.
 EVERYBODY = "everybody"  # strangers too
 SIGN_IN = "sign in"  # whoever asks is led there
-LED = "led"  # the same, but who is signed in and no admin is refused
+LED = "led"  # the same, but an admin is let on, and who is signed in and none is refused
 ACCOUNTS = "accounts"  # whoever is signed in
 SEEN = "seen"  # who may see the feed; a stranger is led to the sign-in, as by what there is not
 FOUND = "found"  # the same, but a stranger is told that there is nothing
@@ -51,6 +51,7 @@ ROUTES: dict[str, Route] = {
     "/keys": Route(EVERYBODY),
     "/products": Route(EVERYBODY),
     "/messages": Route(EVERYBODY),
+    "/sinks": Route(EVERYBODY),
     "/mqtt": Route(EVERYBODY),
     "/wamp": Route(EVERYBODY),
     "/activate": Route(EVERYBODY),
@@ -134,6 +135,16 @@ ROUTES: dict[str, Route] = {
     "workbench:mqtt_publish": Route("", ACCOUNTS),
     "workbench:mqtt_close": Route(NOBODYS, ACCOUNTS),  # others' clients: tests of the MQTT page
     "workbench:mqtt_delete": Route(NOBODYS, ACCOUNTS),
+    "workbench:sinks": Route(ADMINS),
+    "workbench:sink_add": Route(ADMINS, ADMINS),
+    # Of a rule, which this world has none of: tests/interop/test_sink_pages.py.
+    "workbench:sink": Route(ELSEWHERE),
+    "workbench:sink_pause": Route("", ELSEWHERE),
+    "workbench:sink_hurry": Route("", ELSEWHERE),
+    "workbench:sink_delete": Route(ELSEWHERE, ELSEWHERE),
+    "workbench:sink_replay": Route("", ELSEWHERE),
+    "workbench:sink_remove": Route("", ELSEWHERE),
+    "workbench:sink_letters_delete": Route(ELSEWHERE, ELSEWHERE),
     "workbench:wamp": Route(ACCOUNTS),
     "workbench:wamp_publish": Route("", ACCOUNTS),
     "workbench:wamp_call": Route("", ACCOUNTS),

@@ -1,5 +1,6 @@
 """Jobs on this machine, with programs as people write them."""
 
+import contextlib
 import gzip
 import os
 import subprocess
@@ -45,6 +46,16 @@ def wait_for(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline_s
         time.sleep(0.02)
+
+
+def is_running(command: str) -> bool:
+    """Whether a process of exactly this command is there; one that has ended has no command."""
+    words = "\0".join((*command.split(), "")).encode()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if path.read_bytes() == words:
+                return True
+    return False
 
 
 def files_in(folder: Path) -> set[str]:
@@ -148,9 +159,9 @@ def test_the_workers_of_a_job_that_is_killed_end_as_well(log: Path) -> None:
         " [Path('log.txt')], Path('out')))"
     )
     with subprocess.Popen([sys.executable, "-c", program], cwd=log.parent) as parent:
-        wait_for(lambda: (log.parent / "begun").exists())
+        wait_for(lambda: (log.parent / "begun").exists() and is_running(marker))
         parent.kill()
-    wait_for(lambda: not subprocess.run(["pgrep", "-f", marker], capture_output=True).stdout)
+    wait_for(lambda: not is_running(marker))
 
 
 @pytest.mark.parametrize(

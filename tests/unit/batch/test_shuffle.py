@@ -92,12 +92,23 @@ def test_more_runs_than_may_be_open_are_merged_in_turns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(merging, "RUNS_MERGE_MAX", 3)
+    monkeypatch.setattr(shuffling, "has_system_sort", lambda: False)
     lines = [b"%05d\t1" % number for number in range(40)]
     one = Shuffle(tmp_path / "map", 1, 1)
     for line in reversed(lines):
         one.add(line + b"\n")
     assert one.spill_count == len(lines)
     assert b"".join(merged(one.finish(), tmp_path, 1 << 20)).split(b"\n")[:-1] == lines
+
+
+def test_lines_that_differ_go_to_the_systems_sort_as_soon_as_memory_is_full(tmp_path: Path) -> None:
+    lines = [b"%05d" % (number * 7919 % 5000) for number in range(5000)]
+    one = Shuffle(tmp_path / "map", 1, 100_000)
+    for start in range(0, 5000, 100):
+        one.add(b"\n".join((*lines[start : start + 100], b"")))
+    runs = one.finish()
+    assert one.spill_count == 2
+    assert b"".join(merged(runs, tmp_path, 1 << 20)).split(b"\n")[:-1] == sorted(lines)
 
 
 def test_a_line_that_occurs_very_often_is_held_once_and_written_in_blocks(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from thingtank.aws.settings import AwsSettings
 from thingtank.batch.shipped import SHIPPED
 from thingtank.cloud import emr, emr_serverless
 from thingtank.cloud.emr import Cluster, Started, State, StreamingJob
-from thingtank.cloud.job_files import JobFailed, Programs, beside, job_address
+from thingtank.cloud.job_files import JobFailed, JobStillRuns, Programs, beside, job_address
 
 COUNT = SHIPPED["sequence-count"]
 JOB = StreamingJob(
@@ -160,7 +160,9 @@ def test_no_wait_is_endless(clients: AwsClients, step: str, cluster: str, said: 
 def test_a_job_that_takes_too_long_is_told_to_run_on(clients: AwsClients) -> None:
     with Stubber(clients.client("emr")) as stub:
         add_look(stub, "RUNNING", "RUNNING")
-        with pytest.raises(JobFailed, match="still runs"):
+        with pytest.raises(
+            JobStillRuns, match=r"still runs.*thingtank cloud cluster terminate j-1"
+        ):
             list(emr.wait(clients, STARTED, 0, wait_s_max=-1))
 
 

@@ -8,10 +8,12 @@ import socket
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -21,6 +23,10 @@ from thingtank.server.backup.last import LastBackup, note_last
 from thingtank.server.doctor import disk_checks, machine_checks
 from thingtank.server.doctor.examination import examine, is_well
 from thingtank.server.doctor.findings import Finding, Level
+from thingtank.stores.archive_settings import ArchiveSettings
+from thingtank.stores.history.store import HistoryStore
+from thingtank.stores.rows import Rows
+from thingtank.tank.tank import SystemClock
 
 OFF = tuple(
     f"{name}=off"
@@ -120,6 +126,23 @@ def damaged_file(folder: Path, patch: pytest.MonkeyPatch) -> None:
     path = folder / "outbox.sqlite3"
     path.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
     path.chmod(0o600)
+
+
+def archive(break_it: Callable[[Path], object]) -> Callable[[Path, pytest.MonkeyPatch], object]:
+    """An archive with a file in the cold tier, and what then happens to it."""
+
+    def make(folder: Path, patch: pytest.MonkeyPatch) -> None:
+        with closing(HistoryStore.open(folder, ArchiveSettings(), SystemClock())) as store:
+            stream_ids, at_us = np.array([1], np.int32), np.array([86_400_000_000], np.int64)
+            store.apply([Rows(stream_ids, at_us, np.array([21.5]), {})], 1)
+            store.compact(SystemClock().now_us())
+        break_it(folder)
+
+    return make
+
+
+def cold_file(folder: Path, pattern: str = "*/*.parquet") -> Path:
+    return sorted((folder / "cold").glob(pattern), key=lambda path: "rollup" in path.name)[0]
 
 
 def unfinished_restore(folder: Path, patch: pytest.MonkeyPatch) -> None:
@@ -223,6 +246,14 @@ CASES = {
     "no certificate file": Case(nothing, "certificate", PROBLEM, "cannot be read", sets=("server.tls_certificate=/nowhere/a", "server.tls_key=/nowhere/b")),
     "no PEM": Case(nothing, "certificate", PROBLEM, "no PEM file", sets=(f"server.tls_certificate={__file__}", f"server.tls_key={__file__}")),
     "damaged file": Case(damaged_file, "data", PROBLEM, "outbox.sqlite3 cannot be read"),
+    "archive": Case(archive(lambda _: None), "data", OK, "its files are there and can be read"),
+    "damaged hot tier": Case(archive(lambda folder: (folder / "hot.duckdb").write_bytes(b"nonsense" * 1000)), "data", PROBLEM, "hot.duckdb cannot be read"),
+    "lost hot tier": Case(archive(lambda folder: (folder / "hot.duckdb").unlink()), "data", PROBLEM, "hot.duckdb is missing or empty"),
+    "cut cold file": Case(archive(lambda folder: os.truncate(cold_file(folder), 100)), "data", PROBLEM, ".parquet is damaged"),
+    "overwritten cold file": Case(archive(lambda folder: cold_file(folder).write_bytes(bytes(cold_file(folder).stat().st_size))), "data", PROBLEM, ".parquet is damaged"),
+    "lost cold file": Case(archive(lambda folder: cold_file(folder).unlink()), "data", PROBLEM, ".parquet is missing"),
+    "lost roll-ups": Case(archive(lambda folder: cold_file(folder, "*/*rollup*").unlink()), "data", PROBLEM, "rollup.parquet is missing"),
+    "lost directory": Case(archive(lambda folder: (folder / "directory.sqlite3").write_bytes(b"")), "database", PROBLEM, "directory.sqlite3 is missing or empty"),
     "half restored": Case(unfinished_restore, "data", PROBLEM, "did not come to its end"),
     "no backup": Case(nothing, "backup", WARNING, "none was made"),
     "old backup": Case(backup_of(30), "backup", WARNING, "30 days ago"),
@@ -332,3 +363,11 @@ def test_a_door_that_takes_no_connection_is_told(folder: Path) -> None:
 def test_findings_are_plain_values(folder: Path) -> None:
     rows = msgspec.json.decode(msgspec.json.encode(found(folder)))
     assert {"name", "level", "text", "remedy"} == set(rows[0])
+
+
+def test_a_folder_that_is_none_of_a_thing_tank_is_not_called_sound(tmp_path: Path) -> None:
+    for folder, words in ((tmp_path / "nowhere", "no such folder"), (tmp_path, "no Thing Tank in")):
+        (finding,) = [each for each in found(folder) if each.name == "data"]
+        assert finding.level is WARNING
+        assert words in finding.text
+        assert "--data" in finding.remedy

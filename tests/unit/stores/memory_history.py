@@ -101,6 +101,9 @@ class MemoryHistory:
     def compact(self, until_us: int, periods_max: int = 1_000_000) -> Compacted:
         return Compacted(0, 0)
 
+    def damage(self) -> list[str]:
+        return []
+
     def adopt(self) -> None:
         raise StorageFailed("there is no bucket")
 

@@ -1,8 +1,10 @@
 """`thingtank batch run`: run a job now."""
 
 import contextlib
+import os
 import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @job_options
+@click.option("--with-parent", is_flag=True, hidden=True, help="End when standard input does.")
 @json_option
 @data_option
 @config_option
@@ -41,6 +44,8 @@ def run(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool, **a
     from thingtank.batch.job import BatchFailed
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # to leave nothing, as by Ctrl-C
+    if asked.pop("with_parent"):
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     if asked["place"] != "here":
         if is_query(asked):
             raise click.UsageError("a query runs here only: leave out --on")
@@ -52,6 +57,13 @@ def run(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool, **a
     except BatchFailed as error:
         raise Refusal(str(error)) from None
     _tell(report, as_json)
+
+
+def _end_with_parent() -> None:
+    """Wait until whoever started this is gone, and end as by Ctrl-C."""
+    while os.read(0, 1):  # not by sys.stdin, whose lock a thread must not hold as Python ends
+        pass
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def _job(files: tuple[str, ...], **asked: Any) -> "Job":

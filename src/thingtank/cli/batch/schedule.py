@@ -104,7 +104,7 @@ def remove(data: Path, as_json: bool, name: str) -> None:
 @data_option
 def run_now(data: Path, as_json: bool, name: str) -> None:
     """Have the server run a schedule at once, for the newest span of time that is over."""
-    said = f"Schedule {name} runs; see: thingtank batch schedule list"
+    said = f"Schedule {name} is due; see what comes of it: thingtank batch schedule list"
     _changed(data, as_json, "batch.schedule_run", name, said)
 
 
@@ -126,6 +126,7 @@ def _worded(row: dict[str, Any]) -> dict[str, Any]:
     found = dict(row["schedule"])
     last = found.pop("last") or {}
     found.pop("done_us")
+    found.pop("begun")
     return {
         **found,
         "due_at": time_of(row["due_us"]),

@@ -6,11 +6,12 @@ It can be given again: what is gone already is passed over.
 from typing import Any
 
 from thingtank.aws.clients import AwsClients
+from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.deployment.description import BOOK_POLICIES
 from thingtank.cloud.deployment.groups import PAUSE_S, TURNS_MAX, alarms_of, find_group
 from thingtank.cloud.deployment.parts import alarm_name
 from thingtank.cloud.errors import NotDone
-from thingtank.cloud.instances.access import APP_TAG, delete_group_if_unused
+from thingtank.cloud.instances.access import delete_group_if_unused
 from thingtank.cloud.instances.launch import group_name
 from thingtank.cloud.progress import Progress
 from thingtank.cloud.waiting import turns
@@ -25,7 +26,7 @@ def own_parts(clients: AwsClients, name: str) -> list[str]:
     found = []
     group = find_group(clients, name)
     if group is not None:
-        if not any((tag["Key"], tag["Value"]) == ("app", "thingtank") for tag in group["Tags"]):
+        if not any(APP_TAG.items() <= tag.items() for tag in group["Tags"]):
             raise NotDone(f"the group {name!r} has no tag app=thingtank, so it is not touched")
         found.append(f"group {name}, machines: {len(group['Instances'])}")
     found += [f"alarm {each}" for each in _alarm_names(clients, name)]

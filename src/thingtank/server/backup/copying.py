@@ -9,7 +9,8 @@ and what is taken up from where another file stands must still be there:
               told once more
 2. history    from here to 3 the journal keeps all it holds
 3. journal    what history did not have yet, and what came meanwhile
-4. the rest   sessions, messages and events, of devices and topics
+4. the rest   sessions, messages and events, of devices and topics; how far sinks have come, and
+              behind that the queues and tables of this machine that they write to
 5. directory  whose ids all others mention: nothing new may be recorded under an id that the
               restored directory would give to another. What was deleted meanwhile leaves rows that
               nobody can ask for, which housekeeping clears away
@@ -26,6 +27,7 @@ from pathlib import Path
 
 import duckdb
 
+from thingtank.local.places import files_of
 from thingtank.net.sqlite_copies import write_copy
 from thingtank.server.backup.parts import PARTS, Copied
 from thingtank.server.batch.schedules import FILE_NAME as SCHEDULES
@@ -62,9 +64,11 @@ async def copy_folder(folder: Path, opened: OpenFolder) -> Copied:
 
 
 def _copy_closed(folder: Path, parts: Path) -> None:
-    """Copy the files that no door has open, as in a command without a server."""
+    """Copy the files that nobody here has open, or others may have open as well."""
     database = web_setup.database_file(folder)
-    for path in sorted(folder.glob("*.sqlite3")):
-        if path.name != str(database) and not (parts / path.name).exists():
+    for path in sorted([*folder.glob("*.sqlite3"), *files_of(folder)]):
+        copy = parts / path.relative_to(folder)
+        if path.name != str(database) and not copy.exists():
+            copy.parent.mkdir(mode=0o700, exist_ok=True)
             with contextlib.closing(sqlite3.connect(path)) as connection:
-                write_copy(connection, parts / path.name)
+                write_copy(connection, copy)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from thingtank.local.places import files_of
 from thingtank.server.backup.package import (
     FORMAT,
     Manifest,
@@ -43,6 +44,7 @@ def sizes_of(folder: Path) -> tuple[int, int]:
 def _kept_files(folder: Path) -> Iterator[Path]:
     """What is copied, by whose names those of their logs begin."""
     yield from folder.glob("*.sqlite3")
+    yield from files_of(folder)
     for name in ("hot.duckdb", SECRET, SIGNING_KEY, SETTINGS, DATABASE_FILE):
         yield folder / name
     with contextlib.suppress(FileNotFoundError, BadDatabaseUrl):

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 NICE = 10  # devices come first
-END_S_MAX = 15.0  # to let go of what was begun
+END_S_MAX = 60.0  # to let go of what was begun: on AWS too, which may have to be asked again
 PROBLEM_CHARS_MAX = 2000
 SAID_BYTES_MAX = 1 << 20
 
@@ -39,11 +39,20 @@ async def run_batch(words: Sequence[str], folder: Path, run_s_max: float) -> int
     Raises:
         RunFailed: it failed, took too long, or could not be started.
     """
-    command = [sys.executable, "-m", "thingtank.cli.main", "batch", "run", "--json", *words]
+    command = [
+        sys.executable,
+        "-m",
+        "thingtank.cli.main",
+        "batch",
+        "run",
+        "--json",
+        "--with-parent",
+        *words,
+    ]
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE,  # its end tells that this process is gone
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=folder,
@@ -56,7 +65,7 @@ async def run_batch(words: Sequence[str], folder: Path, run_s_max: float) -> int
         os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
     try:
         async with asyncio.timeout(run_s_max):
-            said, problem = await process.communicate()
+            said, problem = await _heard(process)
     except TimeoutError:
         await _end(process)
         raise RunFailed(f"it took longer than {run_s_max:,.0f} s, and was ended") from None
@@ -73,13 +82,22 @@ async def run_batch(words: Sequence[str], folder: Path, run_s_max: float) -> int
     return max((count for _, count in top), default=0)
 
 
+async def _heard(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
+    """All it writes, once it has ended; its standard input stays open until then."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    said, problem = await asyncio.gather(process.stdout.read(), process.stderr.read())
+    await process.wait()
+    return said, problem
+
+
 async def _end(process: asyncio.subprocess.Process) -> None:
     """End it as Ctrl-C does, so that it lets go of what it has begun; else by force."""
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(signal.SIGINT)
     try:
         async with asyncio.timeout(END_S_MAX):
-            await process.communicate()
+            await _heard(process)
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -54,6 +54,8 @@ class Schedule(msgspec.Struct, frozen=True):
         feed_id: which feed the largest count is written to, None for none; into `channel`.
         trigger_id: of the trigger that was made with it; None for none.
         done_us: the end of the newest span that was run, or was over when it was made.
+        begun: for what a run is under way, or was when the server stopped: it may have left
+            something at the place of its output.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Schedule(msgspec.Struct, frozen=True):
     channel: str = ""
     trigger_id: int | None = None
     last: LastRun | None = None
+    begun: Span | None = None
 
 
 def newest_span(every_s: int, now_us: int) -> Span:

@@ -90,8 +90,8 @@ class Scheduler:
         return 0.0
 
     async def _run_one(self, schedule: Schedule, span: Span, now_us: int) -> None:
-        is_again = schedule.last is not None and schedule.last.span == span
-        name = run_folder(span, now_us if is_again else None)
+        name = run_folder(span, now_us if _was_begun(schedule, span) else None)
+        self._schedules.put(msgspec.structs.replace(schedule, begun=span))
         output = f"{schedule.output.rstrip('/')}/{name}"
         words = [*schedule.options, "--output", output, "--data", str(self._folder.absolute())]
         for text in inputs_for(schedule, span):
@@ -105,8 +105,9 @@ class Scheduler:
         except (RunFailed, TankError) as error:
             problem = str(error)
         last = LastRun(now_us, span, time.monotonic() - begin_s, output, problem, count)
+        output_folder = Path(schedule.folder, schedule.output)
+        await asyncio.to_thread(_remove_old, output_folder, schedule.keep_count)
         self._note(schedule.name, last)
-        _remove_old(Path(schedule.folder, schedule.output), schedule.keep_count)
         if problem:
             log.warning("batch_run_failed", schedule=schedule.name, reason=problem)
         else:
@@ -130,8 +131,17 @@ class Scheduler:
     def _note(self, name: str, last: LastRun) -> None:
         with contextlib.suppress(NoSuchSchedule):  # removed meanwhile
             schedule = self._schedules.get(name)
-            done = msgspec.structs.replace(schedule, done_us=last.span.end_us, last=last)
+            done = msgspec.structs.replace(
+                schedule, done_us=last.span.end_us, last=last, begun=None
+            )
             self._schedules.put(done)
+
+
+def _was_begun(schedule: Schedule, span: Span) -> bool:
+    """Whether a run of that span may have output: it ended, was broken off, or was killed."""
+    if schedule.begun == span or (schedule.last is not None and schedule.last.span == span):
+        return True
+    return Path(schedule.folder, schedule.output, run_folder(span)).exists()
 
 
 def _remove_old(output: Path, keep_count: int) -> None:

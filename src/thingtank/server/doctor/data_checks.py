@@ -10,9 +10,10 @@ from thingtank.aws.addresses import is_s3
 from thingtank.server.backup.last import find_last
 from thingtank.server.backup.parts import is_unfinished
 from thingtank.server.doctor.findings import Finding, Patient, ok, problem, warning
-from thingtank.server.secret import has_secret
+from thingtank.server.secret import has_secret, is_in_use
 
 BACKUP_DAYS_MAX = 7
+_RESTORES = "restore the folder from a backup"
 _MENDS = "see the log of the server, and what the disk checks say"
 
 
@@ -27,15 +28,27 @@ def check_data(patient: Patient) -> Iterator[Finding]:
         yield from _readiness(patient)
         return
     if not folder.is_dir():
+        remedy = "name that of your Thing Tank with --data; a start would make this one"
+        yield warning("data", f"there is no such folder: {folder}", remedy)
         return
+    if not has_secret(folder) and not is_in_use(folder):
+        remedy = "name the folder of yours with --data; a start would make one here"
+        yield warning("data", f"there is no Thing Tank in {folder}", remedy)
+        return
+    # DuckDB, which takes a while to import: not for who has a server that answers.
+    from thingtank.stores.soundness import archive_damage
+
     damaged = [text for text in map(_damage, sorted(folder.glob("*.sqlite3"))) if text]
+    damaged += archive_damage(folder)
     for text in damaged:
-        yield problem("data", text, "restore the folder from a backup")
+        yield problem("data", text, _RESTORES)
     if not damaged:
-        yield ok("data", "no server runs; its files can be read")
+        yield ok("data", "no server runs; its files are there and can be read")
 
 
 def _readiness(patient: Patient) -> Iterator[Finding]:
+    for text in patient.damage:
+        yield problem("data", text, _RESTORES)
     failing = [name for name, holds in patient.checks.items() if not holds]
     for name in failing:
         yield problem("server", f"the server's check of its {name} fails", _MENDS)

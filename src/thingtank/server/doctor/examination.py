@@ -6,6 +6,7 @@ from pathlib import Path
 
 from thingtank.server.config import FILE_NAME, BadSettings, Config, Loaded, load_config
 from thingtank.server.doctor.access_checks import check_openness, check_permissions, check_secrets
+from thingtank.server.doctor.bucket_checks import check_bucket
 from thingtank.server.doctor.certificate_checks import check_certificate
 from thingtank.server.doctor.data_checks import check_backup, check_data
 from thingtank.server.doctor.database_checks import check_database_server
@@ -28,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     check_ports,
     check_data,
     check_database_server,
+    check_bucket,
     check_backup,
 )
 
@@ -39,6 +41,7 @@ def examine(
     environment: Mapping[str, str] = os.environ,
     addresses: tuple[str, ...] | None = None,
     checks: Mapping[str, bool] | None = None,
+    damage: Sequence[str] = (),
 ) -> Iterator[Finding]:
     """Look at an instance and its machine.
 
@@ -47,6 +50,7 @@ def examine(
         sets: settings as with `--set`.
         addresses: of the doors of the server that runs; None while none does.
         checks: what that server says of itself.
+        damage: what it finds wrong with its archive's files.
     """
     file = file or folder / FILE_NAME
     try:
@@ -57,7 +61,7 @@ def examine(
         )
         loaded = Loaded(Config(), {})  # the rest is looked at as if there were none
     patient = Patient(
-        folder, file, loaded.config, loaded.sources, environment, addresses, checks or {}
+        folder, file, loaded.config, loaded.sources, environment, addresses, checks or {}, damage
     )
     for check in CHECKS:
         try:

@@ -1,6 +1,6 @@
 """What the doctor finds, and what its checks look at."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -42,6 +42,7 @@ class Patient(msgspec.Struct, frozen=True):
         sources: where settings that are no defaults came from, by name.
         addresses: of the doors of the server that runs on the folder; None while none does.
         checks: that server's own checks of its readiness.
+        damage: what it finds wrong with its archive's files.
     """
 
     folder: Path
@@ -51,6 +52,7 @@ class Patient(msgspec.Struct, frozen=True):
     environment: Mapping[str, str] = {}
     addresses: tuple[str, ...] | None = None
     checks: Mapping[str, bool] = {}
+    damage: Sequence[str] = ()
 
     @property
     def is_running(self) -> bool:

@@ -42,7 +42,7 @@ class SigningKey:
                 try:
                     self._key = await asyncio.to_thread(_load, self._path)
                 except (OSError, ValueError) as error:
-                    raise StorageFailed(f"{FILE_NAME} cannot be used: {error}") from error
+                    raise StorageFailed(f"{FILE_NAME} cannot be used", details=error) from error
             return self._key
 
 

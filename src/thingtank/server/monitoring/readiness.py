@@ -12,6 +12,8 @@ from typing import Any
 
 import structlog
 
+from thingtank.tank.errors import reason_of
+
 log = structlog.get_logger()
 
 CHECK_S_MAX = 2.0
@@ -73,7 +75,7 @@ class Readiness:
         except TimeoutError:
             return f"no answer within {CHECK_S_MAX:g} s"
         except Exception as error:  # noqa: BLE001 - whatever it is, the server is not ready
-            return str(error) or type(error).__name__
+            return reason_of(error) or type(error).__name__
 
     def _begun(self, name: str) -> asyncio.Future[bool]:
         check = asyncio.ensure_future(self._checks[name]())

@@ -4,14 +4,25 @@ import msgspec
 
 from thingtank.server.operations.context import Context
 from thingtank.server.operations.shapes import Nothing
+from thingtank.tank.errors import StorageFailed
 
 
 class Health(msgspec.Struct, frozen=True):
-    """The checks of its readiness by name; none without a server."""
+    """What a server knows of itself.
+
+    Attributes:
+        checks: of its readiness by name; none without a server.
+        damage: what is wrong with the archive's files, a sentence each.
+    """
 
     checks: dict[str, bool]
+    damage: list[str]
 
 
 async def health(context: Context, _: Nothing) -> Health:
-    """Ask them."""
-    return Health(dict(await context.checks()))
+    """Ask the checks, and look at the archive's files."""
+    try:
+        damage = await context.archive.damage()
+    except StorageFailed as error:
+        damage = [error.reason]
+    return Health(dict(await context.checks()), damage)

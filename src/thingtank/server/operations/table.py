@@ -23,7 +23,7 @@ from thingtank.server.operations import (
 from thingtank.server.operations.addresses import addresses
 from thingtank.server.operations.context import Context
 from thingtank.server.operations.shapes import Nothing, Paged, Refused
-from thingtank.tank.errors import TankError
+from thingtank.tank.errors import TankError, reason_of
 
 Operation = Callable[[Context, Any], Awaitable[msgspec.Struct]]
 
@@ -99,4 +99,4 @@ async def run_operation(context: Context, name: str, parameters: Any) -> Any:
     except msgspec.ValidationError as error:
         raise Refused(f"{name}: {error}") from None
     except TankError as error:
-        raise Refused(str(error)) from None
+        raise Refused(reason_of(error)) from None

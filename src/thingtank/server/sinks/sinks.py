@@ -25,7 +25,7 @@ from thingtank.sinks.rules.settings import SinkRule, SinkSettings
 from thingtank.stores.journal_readers import JournalReader
 from thingtank.stores.sink_file import FILE_NAME, RulePlace, SinkFile, StoredLetter
 from thingtank.stores.sink_store import SinkStore
-from thingtank.tank.errors import NotAllowed, StorageFailed
+from thingtank.tank.errors import NotAllowed, StorageFailed, reason_of
 from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated, MessageSent
 from thingtank.tank.sinks import DeadLetter, EngineFacts, SinkStatus
 from thingtank.tank.tank import Tank
@@ -99,7 +99,7 @@ class Sinks:
                 try:
                     rules[name] = self._sealer.unseal(name, sealed)
                 except UnreadableRule as error:
-                    log.error("sink_rule_unreadable", rule=name, reason=str(error))
+                    log.error("sink_rule_unreadable", rule=name, reason=reason_of(error))
         await self._journal.forget_readers(
             lambda name: name.startswith(_READER) and name.removeprefix(_READER) not in rules
         )
@@ -198,7 +198,7 @@ class Sinks:
         try:
             stored = await self._store.run(lambda file: file.letters(name, limit, before_id))
         except sqlite3.Error as error:
-            raise StorageFailed(f"dead letters could not be read: {error}") from error
+            raise StorageFailed("dead letters could not be read", details=error) from error
         return [_letter(each) for each in stored]
 
     async def replay(self, name: str, letter_ids: Sequence[int] | None) -> None:

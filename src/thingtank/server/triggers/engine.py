@@ -23,7 +23,7 @@ from thingtank.server.triggers.watches import Fault, Fired, Watches
 from thingtank.stores.journal_readers import CommittedBatch, JournalReader
 from thingtank.stores.rows import Deletion
 from thingtank.tank.datapoints import Datapoint, DatapointColumns
-from thingtank.tank.errors import NotFound, StorageFailed
+from thingtank.tank.errors import NotFound, StorageFailed, reason_of
 from thingtank.tank.events import TriggerChanged, TriggerFired
 from thingtank.tank.outbox import NewDelivery, Outbox
 from thingtank.tank.tank import Tank
@@ -388,7 +388,7 @@ class TriggerEngine:
 
     def _failed(self, error: Exception) -> None:
         if self._failure is None:
-            log.error("trigger_engine_cannot_record", reason=str(error))
+            log.error("trigger_engine_cannot_record", reason=reason_of(error))
         self._failure = str(error) or type(error).__name__
         self._failure_count += 1
 

@@ -16,7 +16,7 @@ from thingtank.stores.sqlite_outbox import SqliteOutbox
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.triggers import enable_trigger
 from thingtank.tank.deliveries import Delivery
-from thingtank.tank.errors import NoSuchTrigger, StorageFailed
+from thingtank.tank.errors import NoSuchTrigger, StorageFailed, reason_of
 from thingtank.tank.events import TriggerChanged
 from thingtank.tank.tank import Tank
 
@@ -111,6 +111,6 @@ class Forgetting:
                 await self._outbox.forget_triggers(gone, self._tank.clock.now_us())
             # Either way the next start finds them again.
             except StorageFailed as error:
-                log.warning("outbox_keeps_gone_triggers", reason=str(error), count=len(gone))
+                log.warning("outbox_keeps_gone_triggers", reason=reason_of(error), count=len(gone))
             except Exception:
                 log.exception("outbox_keeps_gone_triggers", count=len(gone))

@@ -11,6 +11,7 @@ It imports what is heavy (boto3, a driver) only when it opens: all modules are l
 settings.
 """
 
+import re
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -50,7 +51,13 @@ def engine_settings(to: Mapping[str, object]) -> Any:
         # Not strict: what a form sends is text, and so are numbers and flags in it.
         return msgspec.convert(own, import_module(ENGINES[name]).Settings, strict=False)
     except (msgspec.ValidationError, ValueError) as error:
-        raise BadEngine(f"{name}: {str(error).replace('$.', '')}") from None
+        raise BadEngine(f"{name}: {_words_of(error)}") from None
+
+
+def _words_of(error: Exception) -> str:
+    """Without the names that types have in Python."""
+    words = str(error).replace("$.", "")
+    return re.sub(r"Expected `(int|float)`, got `\w+` - at (`\w+`)", r"\2 must be a number", words)
 
 
 def make_engine(to: Mapping[str, object], parts: EngineParts) -> SinkEngine:

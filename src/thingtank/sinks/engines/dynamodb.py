@@ -4,7 +4,6 @@ An item has its own key, so that writing it again changes nothing: by the condit
 none such, or none newer. A table keeps no order of arrival: items are sorted by their range key.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -15,10 +14,12 @@ from thingtank.aws.items import (
     CALL_ITEMS_MAX,
     ITEM_BYTES_MAX,
     BadItem,
+    parse_number,
     put_unless,
     unwritten,
     write_items,
 )
+from thingtank.aws.tags import APP_TAG
 from thingtank.sinks.engine import BatchBounds, EngineFailed, EngineParts, Item, SendResult
 from thingtank.sinks.engines.keys import Keyed, Keys, KeySettings
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
@@ -33,14 +34,14 @@ class Settings(KeySettings, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     Attributes:
         table: its name, in the region of `[aws]`.
         create: it is made if it is missing, with these keys, each call paid for.
-        is_plain: items are written 25 a call without the condition that there is none such: much
+        plain: items are written 25 a call without the condition that there is none such: much
             faster, and writes over what another program has changed when a batch is sent again.
         connections: calls at the same time.
     """
 
     table: str
     create: bool = False
-    is_plain: bool = False
+    plain: bool = False
     connections: int = 8
 
     def __post_init__(self) -> None:
@@ -48,8 +49,8 @@ class Settings(KeySettings, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         super().__post_init__()
         if not self.table:
             raise ValueError("`table` is blank")
-        if self.is_plain and self.keep == "latest":
-            raise ValueError('`is_plain` cannot go with `keep = "latest"`, which has a condition')
+        if self.plain and self.keep == "latest":
+            raise ValueError('`plain` cannot go with `keep = "latest"`, which has a condition')
         if not 1 <= self.connections <= 16:
             raise ValueError(f"`connections` must be within 1 and 16, not {self.connections}")
 
@@ -95,10 +96,10 @@ class DynamoDbEngine:
             except BadItem as error:
                 refused |= dict.fromkeys(each.places, str(error))
                 continue
-            lane = "\0".join(each.key) if self._settings.is_plain else str(place)
+            lane = "\0".join(each.key) if self._settings.plain else str(place)
             entries.append(Entry(lane, each.places, wired))
-        call, cut = (self._write, _by_25) if self._settings.is_plain else (self._put, _singly)
-        result = send_in_lanes(entries, call, cut, self._pool)
+        call, cut = (self._write, _by_25) if self._settings.plain else (self._put, _singly)
+        result = send_in_lanes(entries, call, cut, self._pool, self._settings.connections)
         return SendResult(result.retry, {**result.refused, **refused})
 
     def close(self) -> None:
@@ -188,6 +189,7 @@ class DynamoDbEngine:
                 for name, kind in zip(names, ("HASH", "RANGE"), strict=False)
             ],
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+            Tags=[APP_TAG],
         )
         waiting = {"Delay": 1, "MaxAttempts": READY_S_MAX}
         client.get_waiter("table_exists").wait(TableName=settings.table, WaiterConfig=waiting)
@@ -222,9 +224,7 @@ def _has_number(number: float | None) -> bool:
 
 def _number_text(text: str) -> str:
     try:
-        found = float(text)
-    except ValueError:
-        raise BadItem(f"its key {text[:60]!r} is no number, as the table wants it") from None
-    if not math.isfinite(found):
-        raise BadItem(f"its key {text[:60]!r} is no number, as the table wants it")
-    return text
+        return str(parse_number(text))
+    except BadItem:
+        what = "no number of at most 38 digits, as the table wants it"
+        raise BadItem(f"its key {text[:60]!r} is {what}") from None

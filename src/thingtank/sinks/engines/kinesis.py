@@ -15,6 +15,7 @@ from thingtank.aws.streams import (
     fault_of,
     put_records,
 )
+from thingtank.aws.tags import APP_TAGS
 from thingtank.sinks.engine import BatchBounds, EngineParts, Item, SendResult
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
 
@@ -28,14 +29,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         stream: its name, in the region of `[aws]`.
         shards: it is made with so many if it is missing; 0 does not make it.
-        is_joined: what a device has in a batch is one record, a line for each value; false makes a
+        joined: what a device has in a batch is one record, a line for each value; false makes a
             record of each value, of which a device's go one after another, slowly.
         connections: calls at the same time.
     """
 
     stream: str
     shards: int = 0
-    is_joined: bool = True
+    joined: bool = True
     connections: int = 4
 
     def __post_init__(self) -> None:
@@ -59,7 +60,7 @@ class KinesisEngine:
         self._parts = parts
         self._client: Any = None
         self._pool: ThreadPoolExecutor | None = None
-        self.bounds = BatchBounds(5000 if settings.is_joined else 2000, 4 * 1024 * 1024)
+        self.bounds = BatchBounds(5000 if settings.joined else 2000, 4 * 1024 * 1024)
 
     def open(self) -> None:
         """See SinkEngine."""
@@ -72,7 +73,7 @@ class KinesisEngine:
         except Exception as error:
             if not (self._settings.shards and is_missing(error)):
                 raise
-            client.create_stream(StreamName=name, ShardCount=self._settings.shards)
+            client.create_stream(StreamName=name, ShardCount=self._settings.shards, Tags=APP_TAGS)
             is_ready = False
         if not is_ready:
             waiting = {"Delay": 1, "MaxAttempts": READY_S_MAX}
@@ -90,7 +91,7 @@ class KinesisEngine:
             and (fault := fault_of(_record(item, item.payload + b"\n")))
         }
         entries = self._entries(items, refused)
-        result = send_in_lanes(entries, self._put, calls_of, self._pool)
+        result = send_in_lanes(entries, self._put, calls_of, self._pool, self._settings.connections)
         return SendResult(result.retry, {**result.refused, **refused})
 
     def close(self) -> None:
@@ -112,7 +113,7 @@ class KinesisEngine:
             if place not in refused:
                 lanes.setdefault(_key(item), []).append(place)
         for key, places in lanes.items():
-            if self._settings.is_joined:
+            if self._settings.joined:
                 yield from _joined(key, places, items)
             else:
                 for place in places:

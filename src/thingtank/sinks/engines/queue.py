@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from thingtank.local.places import QUEUES
 from thingtank.local.queue_file import (
     BODY_BYTES_MAX,
     MESSAGES_MAX,
@@ -12,8 +13,6 @@ from thingtank.local.queue_file import (
 )
 from thingtank.sinks.engine import BatchBounds, EngineParts, Item, SendResult
 from thingtank.sinks.engines.local_failures import told
-
-FILE_NAME = "queues.sqlite3"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,7 +44,7 @@ class QueueEngine:
     def __init__(self, settings: Settings, parts: EngineParts) -> None:
         """Make one that is not open."""
         self._settings = settings
-        self._path = parts.folder / "sinks" / FILE_NAME
+        self._path = parts.folder / QUEUES
         self._file: QueueFile | None = None
 
     def open(self) -> None:

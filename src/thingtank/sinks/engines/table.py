@@ -3,12 +3,12 @@
 import time
 from collections.abc import Sequence
 
+from thingtank.local.places import TABLES
 from thingtank.local.table_file import ITEM_BYTES_MAX, TableFile, TableItem
 from thingtank.sinks.engine import BatchBounds, EngineParts, Item, SendResult
 from thingtank.sinks.engines.keys import Keyed, Keys, KeySettings
 from thingtank.sinks.engines.local_failures import told
 
-FILE_NAME = "tables.sqlite3"
 EXPIRE_EACH_S = 60.0
 
 
@@ -37,7 +37,7 @@ class TableEngine:
     def __init__(self, settings: Settings, parts: EngineParts) -> None:
         """Make one that is not open."""
         self._settings = settings
-        self._path = parts.folder / "sinks" / FILE_NAME
+        self._path = parts.folder / TABLES
         self._keys = Keys(settings)
         self._file: TableFile | None = None
         self._expired_s = 0.0

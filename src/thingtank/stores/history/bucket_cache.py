@@ -159,7 +159,9 @@ class BucketCache:
             self._away_until_s = time.monotonic() + AWAY_S
             raise StorageFailed(AWAY, RETRY_AFTER_S) from error
         except OSError as error:
-            raise StorageFailed(f"{name} of the bucket could not be kept here: {error}") from error
+            raise StorageFailed(
+                f"{name} of the bucket could not be kept here", details=error
+            ) from error
         finally:
             with self._lock:
                 del self._fetching[name]

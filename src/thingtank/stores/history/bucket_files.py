@@ -77,7 +77,7 @@ class BucketFiles:
         try:
             self.carrier.adopt()
         except OSError as error:
-            raise StorageFailed(f"the data folder cannot be written: {error}") from error
+            raise StorageFailed("the data folder cannot be written", details=error) from error
 
     def stats(self, connection: duckdb.DuckDBPyConnection) -> BucketStats:
         """How much is in the bucket, and what waits."""

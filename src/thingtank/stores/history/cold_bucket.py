@@ -86,6 +86,11 @@ class ColdBucket:
         clients = AwsClients(aws, ATTEMPTS_MAX, READ_S_MAX)
         return cls(clients, parse_address(archive.cold), archive.cold_infrequent_days)
 
+    def find_owner(self) -> str:
+        """Whose the prefix is; blank if it is nobody's yet. Raise BucketFailed."""
+        with self._explained(OWNER) as (s3, which):
+            return _owner_of(s3, which)
+
     def owner(self, own_id: str, *, takes_over: bool = False) -> str:
         """Whose the prefix is; ours from now on if it is nobody's, or is taken over.
 

@@ -246,7 +246,7 @@ class Compactor:
             _unlink(drafts)
             self._discard(paths)
             if isinstance(error, OSError):
-                raise StorageFailed(f"the archive could not be written: {error}") from error
+                raise StorageFailed("the archive could not be written", details=error) from error
             raise
 
     def _write_files(

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import structlog
 
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.tank.errors import StorageFailed
+
+log = structlog.get_logger()
 
 # hot: every write that compaction has not moved yet. Of one instant of a datastream the row with
 #   the largest seq counts. number is NULL where the value is not a number; text only where the
@@ -92,8 +95,9 @@ class Database:
                 connection.close()
             if not isinstance(error, duckdb.Error):
                 raise
+            log.error("archive_read_failed", reason=str(error))
             self._reopen_if_invalid()
-            raise StorageFailed(f"the archive could not be read: {error}") from error
+            raise StorageFailed("the archive could not be read", details=error) from error
         with self._idle_lock:
             self._idle.append(connection)
 
@@ -116,7 +120,7 @@ class Database:
             except duckdb.Error as error:
                 self._roll_back()
                 self._reopen_if_invalid()
-                raise StorageFailed(f"the archive could not be written: {error}") from error
+                raise StorageFailed("the archive could not be written", details=error) from error
             except BaseException:
                 self._roll_back()
                 raise
@@ -130,7 +134,7 @@ class Database:
                 return  # readers are busy; the next one does it
             except duckdb.Error as error:
                 self._reopen_if_invalid()
-                raise StorageFailed(f"the archive could not be written: {error}") from error
+                raise StorageFailed("the archive could not be written", details=error) from error
 
     def _roll_back(self) -> None:
         try:
@@ -152,7 +156,7 @@ class Database:
                 try:
                     self._root = self._connect()
                 except duckdb.Error as error:
-                    raise StorageFailed(f"the archive could not be opened: {error}") from error
+                    raise StorageFailed("the archive could not be opened", details=error) from error
 
     @contextmanager
     def copying(self, path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -173,7 +177,7 @@ class Database:
             connection.execute(f'COPY FROM DATABASE "{name}" TO copied').fetchall()
             connection.commit()
         except duckdb.Error as error:
-            raise StorageFailed(f"the archive could not be copied: {error}") from error
+            raise StorageFailed("the archive could not be copied", details=error) from error
         finally:
             with suppress(duckdb.Error):
                 connection.rollback()  # there is nothing to roll back where all went well

@@ -23,6 +23,7 @@ from thingtank.stores.history.segments import HOUR_US, names_in, read_segments
 from thingtank.stores.history.stream_reader import StreamReader
 from thingtank.stores.history_interface import Compacted, HistoryStats
 from thingtank.stores.rows import Deletion, Overlay, Rows
+from thingtank.stores.soundness import cold_damage
 from thingtank.stores.stored import COLD_FOLDER, HOT_FILE, has_lost_manifest
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Bucket, Datapoint
 from thingtank.tank.errors import StorageFailed
@@ -159,6 +160,11 @@ class HistoryStore:
         if not compacted.left_count:
             self.files.carry()
         return compacted
+
+    def damage(self) -> list[str]:
+        """What is wrong with files of the cold tier."""
+        with self._database.snapshot() as connection:
+            return cold_damage(connection, self._folder)
 
     def adopt(self) -> None:
         """Have what is in the bucket belong to this folder from now on. Raise StorageFailed."""

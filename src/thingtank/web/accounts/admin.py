@@ -8,6 +8,7 @@ from django.contrib.auth.forms import AdminPasswordChangeForm
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
+from thingtank.web import tank_access
 from thingtank.web.accounts.changes import store_account
 from thingtank.web.accounts.lockouts import clear_lockout
 from thingtank.web.accounts.models import Account
@@ -26,12 +27,13 @@ admin.site.index_title = "Accounts and catalog"
 
 
 class AdminPasswordForm(DjangoAdminPasswordForm):
-    """A password set by an admin ends the account's lock-out."""
+    """A password set by an admin ends the account's lock-out and its sessions."""
 
     def save(self, commit: bool = True) -> Account:
         """Store it."""
         account = super().save(commit)
         clear_lockout(account.get_username())
+        tank_access.sessions_changed(account.pk)
         return account
 
 

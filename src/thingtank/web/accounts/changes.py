@@ -63,6 +63,7 @@ def store_account(account: Account, fields: Sequence[str] | None = None) -> None
     account.is_staff = account.is_superuser  # who may do everything may also open the admin
     account.save(update_fields=fields)
     transaction.on_commit(tank_access.accounts_changed)
+    tank_access.sessions_changed(account.pk)
 
 
 def _take_password(account: Account, password: str) -> None:

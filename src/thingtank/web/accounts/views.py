@@ -12,17 +12,20 @@ from django.contrib.auth.views import (
 )
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET
 
+from thingtank.web import tank_access
 from thingtank.web.accounts.lockouts import clear_lockout
 from thingtank.web.accounts.models import Account
 from thingtank.web.accounts.sign_in_links import redeem
 
+_ADMIN = "/admin/"
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -48,7 +51,15 @@ class SignIn(LoginView):
 
 
 class SignOut(LogoutView):
-    """End the session; by POST only."""
+    """End the session, and the streams of its tabs; by POST only."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Forget the session."""
+        account_id = request.user.pk
+        answer = super().post(request, *args, **kwargs)
+        if account_id is not None:
+            tank_access.sessions_changed(account_id)
+        return answer
 
 
 class ChangePassword(PasswordChangeView):
@@ -70,6 +81,8 @@ class ChangePassword(PasswordChangeView):
     def form_valid(self, form: Any) -> HttpResponse:
         """Store it; who had forgotten the old one need not wait any more."""
         answer = super().form_valid(form)
+        assert self.request.user.pk is not None, "the page is for signed-in accounts"
+        tank_access.sessions_changed(self.request.user.pk)
         clear_lockout(self.request.user.get_username())
         return answer
 
@@ -95,9 +108,14 @@ def welcome(request: HttpRequest, token: str) -> HttpResponse:
 
 def admin_sign_in(request: HttpRequest) -> HttpResponse:
     """Send who wants into the admin to the one sign-in page, with its lock-out."""
-    if request.user.is_authenticated:
+    wanted = request.GET.get("next", _ADMIN)
+    if not request.user.is_authenticated:
+        return redirect_to_login(wanted)
+    if not (request.user.is_active and request.user.is_staff):
         raise PermissionDenied("only admins may open the admin")
-    return redirect_to_login(request.GET.get("next", "/admin/"))
+    is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, request.is_secure())
+    is_here = wanted.startswith(request.path)  # it would lead to itself for ever
+    return HttpResponseRedirect(wanted if is_ours and not is_here else _ADMIN)
 
 
 def api_sign_in(request: HttpRequest) -> HttpResponse:
@@ -106,5 +124,10 @@ def api_sign_in(request: HttpRequest) -> HttpResponse:
 
 
 def locked_out(request: HttpRequest, *_: object, **__: object) -> HttpResponse:
-    """Answer to who has guessed a password too often."""
+    """Answer to who has guessed a password too often: a page, or JSON to a program."""
+    if request.headers.get("Authorization") and "text/html" not in request.headers.get(
+        "Accept", ""
+    ):
+        detail = "Too many wrong passwords. Wait a while, or ask the owner of this server."
+        return JsonResponse({"detail": detail}, status=429)
     return render(request, "accounts/locked_out.html", status=429)

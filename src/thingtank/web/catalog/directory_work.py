@@ -13,7 +13,7 @@ from functools import lru_cache, wraps
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import structlog
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from thingtank.tank.errors import StorageFailed
 from thingtank.web.catalog.sealing import Sealer
@@ -129,7 +129,9 @@ def watched(work: Callable[[], Result], what: str) -> Result:
         # A full disk, for one, or a server that is away: no bug of ours, so no traceback.
         reason = reason_of(error)
         log.error(event, reason=reason)
-        raise StorageFailed(f"the directory could not be {what}: {reason}") from error
+        if connection.vendor == "sqlite":  # whose words name no place: "database or disk is full"
+            raise StorageFailed(f"the directory could not be {what}: {reason}") from error
+        raise StorageFailed(f"the directory could not be {what}", details=reason) from error
     except (DatabaseError, sqlite3.Error) as error:
         log.exception(event)
         raise StorageFailed(f"the directory could not be {what}; try again later") from error

@@ -16,7 +16,7 @@ import structlog
 from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.bus import Listener
 from thingtank.tank.datapoints import Datapoint, number_of
-from thingtank.tank.errors import LimitReached, NoSuchDevice, NotAllowed, TankError
+from thingtank.tank.errors import LimitReached, NoSuchDevice, NotAllowed, TankError, reason_of
 from thingtank.tank.events import DatapointsRecorded, DeviceDeleted
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
@@ -168,7 +168,7 @@ class StationFilling:
                 await asyncio.sleep(FILL_EVERY_S)
                 await self._fill(device_id, feed)
             except TankError as error:
-                log.warning("weather_filling_failed", feed_id=device_id, reason=str(error))
+                log.warning("weather_filling_failed", feed_id=device_id, reason=reason_of(error))
                 await asyncio.sleep(RETRY_S)
 
     async def _catch_up(self, device_id: int, feed: _Feed) -> None:

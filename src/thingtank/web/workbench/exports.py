@@ -25,7 +25,7 @@ from thingtank.tank.access import Caller
 from thingtank.tank.actions.datastreams import get_datastream
 from thingtank.tank.actions.transfer import export_datapoints
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Datapoint
-from thingtank.tank.errors import NotFound, TankError, Unavailable, ValidationFailed
+from thingtank.tank.errors import NotFound, TankError, Unavailable, ValidationFailed, reason_of
 from thingtank.tank.tank import Tank
 from thingtank.web import tank_access
 from thingtank.web.workbench.bounds import TooManyVisits, VisitLimits, Visits
@@ -166,7 +166,7 @@ async def _send(
         await refuse(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason)
         return
     except (OSError, Unavailable) as error:
-        log.warning("export_failed", feed_id=asked.feed_id, reason=str(error))
+        log.warning("export_failed", feed_id=asked.feed_id, reason=reason_of(error))
         await refuse(send, HTTPStatus.SERVICE_UNAVAILABLE, "Not just now. Try again later.")
         return
     await send({"type": "http.response.start", "status": 200, "headers": _headers(asked)})
@@ -178,7 +178,7 @@ async def _send(
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
     except (OSError, TankError) as error:
         # As after `stopping`: without the last, empty chunk the client knows that this is a half.
-        log.warning("export_broken_off", feed_id=asked.feed_id, reason=str(error))
+        log.warning("export_broken_off", feed_id=asked.feed_id, reason=reason_of(error))
         return
     await send({"type": "http.response.body", "body": b""})
 

@@ -49,16 +49,31 @@ def may_see(tank: Tank, caller: Caller, device_id: int) -> bool:
 
 async def watch_client(caller: Caller, scope: Any, receive: Any, stopping: asyncio.Event) -> None:
     """Set `stopping` once the client has gone, or its session has ended."""
-    while not stopping.is_set():
-        try:
-            async with asyncio.timeout(SESSION_CHECK_S):
-                message = await receive()
-        except TimeoutError:
-            is_over = caller.account is not None and await _has_signed_out(scope)
-        else:
-            is_over = message["type"] == "http.disconnect"
-        if is_over:
-            stopping.set()
+    account_id = 0 if caller.account is None else caller.account.account_id
+    receiving = asyncio.ensure_future(receive())
+    try:
+        with tank_access.session_watch(account_id) as woken:
+            while not stopping.is_set():
+                is_over = await _is_over(receiving, woken)
+                if is_over or (account_id and await _has_signed_out(scope)):
+                    stopping.set()
+                elif receiving.done():
+                    receiving = asyncio.ensure_future(receive())
+    finally:
+        receiving.cancel()
+
+
+async def _is_over(receiving: "asyncio.Future[Any]", woken: asyncio.Event) -> bool:
+    """Whether the client has gone; no when it is time to look after its session."""
+    waking = asyncio.create_task(woken.wait())
+    try:
+        await asyncio.wait(
+            {receiving, waking}, timeout=SESSION_CHECK_S, return_when=asyncio.FIRST_COMPLETED
+        )
+    finally:
+        waking.cancel()
+    woken.clear()  # before the look: what ends meanwhile is looked at once more
+    return receiving.done() and receiving.result()["type"] == "http.disconnect"
 
 
 async def _has_signed_out(scope: Any) -> bool:

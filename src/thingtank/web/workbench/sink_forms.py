@@ -68,7 +68,8 @@ class SinkForm(TankForm):
         to: dict[str, Any] = {"engine": self._engine.name}
         for field in self._engine.fields:
             value = values[OF_ENGINE + field.name]
-            if value != "" or field.default is None:
+            # What was cleared is blank, not the default.
+            if field.is_flag or field.default is None or value != field.default:
                 to[field.name] = value
         names = [part.strip() for part in values["datastreams"].split(",") if part.strip()]
         rule = {

@@ -3,7 +3,10 @@
 import asyncio
 import datetime
 import os
-from collections.abc import AsyncIterator, Sequence
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -238,3 +241,64 @@ async def test_a_run_that_takes_too_long_is_ended_and_leaves_nothing(tmp_path: P
     with pytest.raises(RunFailed, match="took longer than 1 s, and was ended"):
         await run_batch(words, tmp_path, 1.0)
     assert os.listdir(tmp_path) == ["log.txt"]
+
+
+async def test_a_run_that_was_killed_with_the_server_is_made_again_beside_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "out" / "2026-11-27T10-00-00").mkdir(parents=True)
+    async with world(tmp_path, 7) as one:
+        one.schedules.put(hourly(tmp_path))
+        one.clock.us = ELEVEN + SETTLE_US
+        one.scheduler.start()
+        found = await one.settled(1)
+    assert found.last is not None
+    assert found.last.output == f"out/2026-11-27T10-00-00-again-{one.clock.us // S}"
+
+
+async def test_a_run_that_is_broken_off_is_made_again_beside_what_it_may_have_left(
+    tmp_path: Path,
+) -> None:
+    begun = asyncio.Event()
+
+    async def run_for_ever(*_: object) -> int:
+        begun.set()
+        await asyncio.Event().wait()
+        return 0
+
+    one = World(tmp_path, 7)
+    place = "s3://mybucket/out"  # which nobody here can look into
+    one.schedules.put(hourly(tmp_path, output=place))
+    one.clock.us = ELEVEN + SETTLE_US
+    stopped = Scheduler(one.tank, one.schedules, tmp_path, run_for_ever)
+    stopped.start()
+    await begun.wait()
+    await stopped.stop()
+    assert Schedules(tmp_path).get("count").begun == Span(TEN, ELEVEN)
+    one.scheduler.start()
+    found = await one.settled(1)
+    await one.scheduler.stop()
+    assert found.last is not None
+    assert found.last.output == f"{place}/2026-11-27T10-00-00-again-{one.clock.us // S}"
+    assert found.begun is None
+
+
+def test_a_run_ends_with_the_server_that_started_it(tmp_path: Path) -> None:
+    (tmp_path / "log.txt").write_text("123\n")
+    mapper = "sh -c 'echo $$ > mapper.pid; exec sleep 600'"
+    words = ["--mapper", mapper, "--reducer", "cat", "--input", "log.txt", "--output", "out"]
+    program = (
+        "import asyncio, pathlib; from thingtank.server.batch.child import run_batch;"
+        f"asyncio.run(run_batch({words!r}, pathlib.Path('.'), 60))"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path) as server:
+        wait_for((tmp_path / "mapper.pid").exists)
+        server.kill()
+    wait_for(lambda: set(os.listdir(tmp_path)) == {"log.txt", "mapper.pid"})
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)

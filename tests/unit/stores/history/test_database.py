@@ -36,6 +36,13 @@ def test_a_reader_that_finds_the_connection_lost_opens_it_again(database: Databa
     assert through_seq(database) == 0
 
 
+def test_what_the_database_says_is_for_the_log_and_not_for_who_asked(database: Database) -> None:
+    with pytest.raises(StorageFailed) as failed, database.snapshot() as connection:
+        connection.execute("SELECT * FROM read_parquet('/srv/tank/cold/a.parquet')")
+    assert str(failed.value) == "the archive could not be read"
+    assert "/srv/tank/cold/a.parquet" in failed.value.reason
+
+
 def test_a_file_that_cannot_be_opened_again_is_a_storage_failure_until_it_can(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

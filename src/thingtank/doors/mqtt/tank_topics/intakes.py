@@ -105,7 +105,7 @@ class DocumentIntake:
         def kept(error: Exception | None) -> None:
             try:
                 if error is not None:
-                    raise StorageFailed(f"the message could not be kept: {error}")
+                    raise StorageFailed("the message could not be kept", details=error)
                 self._write(caller, self._read(caller, message.payload, now_us), taking)
             except (TankError, XivelyError) as refusal:
                 taking.refused(refusal)

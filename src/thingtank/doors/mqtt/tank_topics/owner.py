@@ -22,7 +22,7 @@ from thingtank.protocols.mqtt.session import Session
 from thingtank.protocols.xively.errors import NotAcceptable, XivelyError
 from thingtank.protocols.xively.formats import FEED_FORMATS, default_format, select_format
 from thingtank.protocols.xively.paths import ActivationPath, DatastreamPath, FeedPath, parse_path
-from thingtank.tank.errors import TankError, Unavailable
+from thingtank.tank.errors import TankError, Unavailable, reason_of
 
 log = structlog.get_logger()
 
@@ -66,10 +66,10 @@ class TankTopics:
             if isinstance(intake, DocumentIntake):
                 await intake.take_again(message.payload, message.at_us)
         except Unavailable as error:
-            log.error("mqtt_message_not_recorded", reason=str(error))
+            log.error("mqtt_message_not_recorded", reason=reason_of(error))
             return False
         except (TankError, XivelyError) as error:  # its feed may be gone
-            log.warning("mqtt_message_not_recorded", reason=str(error))
+            log.warning("mqtt_message_not_recorded", reason=reason_of(error))
         return True
 
     def start(self) -> None:

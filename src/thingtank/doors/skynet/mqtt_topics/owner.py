@@ -19,7 +19,7 @@ from thingtank.protocols.mqtt.messages import Message as Publication
 from thingtank.protocols.mqtt.messages import Subscription
 from thingtank.protocols.mqtt.outgoing import Outgoing
 from thingtank.protocols.mqtt.session import Session
-from thingtank.tank.errors import StorageFailed, Unavailable
+from thingtank.tank.errors import StorageFailed, Unavailable, reason_of
 from thingtank.tank.events import DeviceCreated, DeviceDeleted
 from thingtank.tank.messaging.hub import GiveKept
 from thingtank.tank.messaging.messages import Message
@@ -188,7 +188,9 @@ class SkynetTopics:
         except Unavailable as error:
             # They stay where they are, for the next time.
             log.warning(
-                "skynet_kept_messages_not_given", device_id=device.device_id, reason=str(error)
+                "skynet_kept_messages_not_given",
+                device_id=device.device_id,
+                reason=reason_of(error),
             )
         except Exception:
             log.exception("skynet_kept_messages_not_given", device_id=device.device_id)
@@ -243,7 +245,7 @@ class SkynetTopics:
             if error is None:
                 future.set_result(None)
             else:
-                future.set_exception(StorageFailed(f"the message could not be kept: {error}"))
+                future.set_exception(StorageFailed("the message could not be kept", details=error))
 
         self._broker.keeper.when_kept(settle)
         return future

@@ -17,7 +17,7 @@ from thingtank.doors.skynet.records import legacy_record, modern_record, sees_al
 from thingtank.net.eager import run_eagerly
 from thingtank.net.websocket import WebSocketPeer
 from thingtank.net.websocket_errors import CloseCode
-from thingtank.tank.errors import Unavailable
+from thingtank.tank.errors import Unavailable, reason_of
 from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.hub import GiveKept
 from thingtank.tank.messaging.messages import Message
@@ -262,7 +262,9 @@ class Client(ABC):
         except Unavailable as error:
             # They stay where they are, for the next time.
             log.warning(
-                "skynet_kept_messages_not_given", device_id=device.device_id, reason=str(error)
+                "skynet_kept_messages_not_given",
+                device_id=device.device_id,
+                reason=reason_of(error),
             )
 
     def _is_there(self) -> bool:

@@ -1,0 +1,138 @@
+"""The pages of sinks as scripts and other accounts meet them, without a browser."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+import requests
+from tests.interop.test_trigger_pages import PASSWORD
+from tests.interop.test_web_pages import csrf_of, post
+from tests.live_server import LiveServer, start_server
+
+NASTY = "<script>alert(1)</script>"
+SETTINGS = """
+[sinks]
+workbench = {workbench}
+[[sinks.rules]]
+name = "fixed"
+feeds = [1]
+to = {{engine = "sql", url = "sqlite:///fixed.sqlite3"}}
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "thingtank.toml").write_text(SETTINGS.format(workbench="true"))
+    with start_server(folder) as server:
+        server.command("user", "create", "bert", "--password", PASSWORD)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def owner(server: LiveServer) -> requests.Session:
+    browser = requests.Session()
+    assert browser.get(server.welcome_url, timeout=20).status_code == 200
+    return browser
+
+
+PATHS = (
+    "/sinks/", "/sinks/add", "/sinks/rule-fixed/", "/sinks/rule-fixed/delete",
+    "/sinks/rule-fixed/letters/delete",
+)  # fmt: skip
+
+
+def test_strangers_are_asked_to_sign_in_and_others_are_sent_away(server: LiveServer) -> None:
+    bert = requests.Session()
+    post(bert, f"{server.url}/sign-in", username="bert", password=PASSWORD)
+    for path in PATHS:
+        stranger = requests.get(server.url + path, timeout=20, allow_redirects=False)
+        assert stranger.status_code == 302
+        assert "/sign-in" in stranger.headers["Location"]
+        assert bert.get(server.url + path, timeout=20).status_code == 403
+    assert "/sinks/" not in bert.get(server.url, timeout=20).text
+    token = csrf_of(bert.get(f"{server.url}/account", timeout=20))
+    for word in ("pause", "hurry", "delete", "letters/replay", "letters/remove", "letters/delete"):
+        path = f"{server.url}/sinks/rule-fixed/{word}"
+        data = {"csrfmiddlewaretoken": token, "paused": "1", "letter": "all"}
+        assert bert.post(path, data=data, timeout=20).status_code == 403
+
+
+def test_a_rule_of_the_settings_cannot_be_deleted_here(
+    server: LiveServer, owner: requests.Session
+) -> None:
+    page = f"{server.url}/sinks/rule-fixed/"
+    assert "Delete rule" not in owner.get(page, timeout=20).text
+    assert post(owner, f"{page}delete").status_code == 403
+    assert owner.get(page, timeout=20).status_code == 200
+    assert owner.get(f"{server.url}/sinks/rule-none/", timeout=20).status_code == 404
+
+
+def test_what_cannot_be_a_rule_is_told_and_what_is_typed_is_escaped(
+    server: LiveServer, owner: requests.Session
+) -> None:
+    add = f"{server.url}/sinks/add?engine=sql"
+    answer = post(owner, add, name="r", send="values", feeds=NASTY, to_url=NASTY, to_table="t")
+    assert NASTY not in answer.text
+    assert "Feeds must be ids" in answer.text
+    answer = post(owner, add, name="r", send="values", to_url=f"oracle://{NASTY}", to_table="t")
+    assert NASTY not in answer.text
+    assert "url must be" in answer.text
+    answer = post(owner, add, name="fixed", send="values", to_url="sqlite:///a", to_table="t")
+    assert "There is a rule fixed already" in answer.text
+    unknown = owner.get(f"{server.url}/sinks/add?engine=pigeon", timeout=20)
+    assert unknown.status_code == 200
+
+
+def test_a_rule_of_each_engine_can_be_begun(server: LiveServer, owner: requests.Session) -> None:
+    page = owner.get(f"{server.url}/sinks/add", timeout=20).text
+    for name in ("sql", "sqs", "kinesis", "dynamodb", "s3", "queue", "table", "folder"):
+        assert f"?engine={name}" in page
+        form = owner.get(f"{server.url}/sinks/add?engine={name}", timeout=20).text
+        assert f"Where to: {name}" in form
+
+
+NEW = {"send": "messages", "to_url": "sqlite:///m.sqlite3", "to_table": "m"}
+
+
+def pressed(browser: requests.Session, server: LiveServer, path: str, **fields: str) -> None:
+    """Press a button of the list of rules."""
+    token = csrf_of(browser.get(f"{server.url}/sinks/", timeout=20))
+    data = {"csrfmiddlewaretoken": token, **fields}
+    assert browser.post(server.url + path, data=data, timeout=20).status_code == 200
+
+
+def test_a_message_is_sent_on_after_a_restart_by_a_rule_that_was_made_here(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("data")
+    with start_server(folder) as server:
+        owner = requests.Session()
+        owner.get(server.welcome_url, timeout=20)
+        made = post(owner, f"{server.url}/sinks/add?engine=sql", name="m", **NEW)
+        assert "messages to all feeds" in made.text
+        pressed(owner, server, "/sinks/rule-m/pause", paused="1")
+        skynet = server.sockets["skynet"]
+        uuid = requests.post(f"{skynet}/devices", json={"type": "lamp"}, timeout=20).json()["uuid"]
+        message = {"devices": uuid, "payload": {"n": 1}}
+        requests.post(f"{skynet}/messages", json=message, timeout=20).raise_for_status()
+    (folder / "thingtank.toml").write_text(SETTINGS.format(workbench="false"))
+    with start_server(folder) as server:
+        owner = requests.Session()
+        owner.get(server.welcome_url, timeout=20)
+        assert "Add rule" not in owner.get(f"{server.url}/sinks/", timeout=20).text
+        refused = post(owner, f"{server.url}/sinks/add?engine=sql", name="n", **NEW)
+        assert "leaves rules to the settings file" in refused.text
+        assert post(owner, f"{server.url}/sinks/rule-m/delete").status_code == 403
+        pressed(owner, server, "/sinks/rule-m/pause", paused="0")
+        delivered = 'thingtank_sink_items_total{engine="sql",outcome="delivered"} 1.0'
+        end_s = time.monotonic() + 20
+        while delivered not in requests.get(f"{server.url}/metrics", timeout=20).text:
+            assert time.monotonic() < end_s
+            time.sleep(0.05)
+    with closing(sqlite3.connect(folder / "sinks/m.sqlite3")) as file:
+        ((value,),) = file.execute("SELECT value FROM m")
+    assert json.loads(value)["payload"] == {"n": 1}
