@@ -47,6 +47,7 @@ class Case(NamedTuple):
         size: what one call takes.
         call: makes one bare call of items that are ready.
         entry: an item as the bare loop has it ready.
+        has_target: false where the engine keeps an order that the bare loop does not.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Case(NamedTuple):
     size: int
     call: Callable[[Any, list[Any]], object]
     entry: Callable[[Item], Any]
+    has_target: bool = True
 
 
 def run(quick: bool) -> list[Result]:
@@ -97,11 +99,11 @@ def _measured(case: Case, items: Sequence[Item], url: str, rounds: int) -> Resul
     rate, ratio = Spread.of(rates), Spread.of(ratios)
     return Result(
         f"values to {case.name}",
-        f">= {RATIO_MIN} of a bare boto3 loop",
+        f">= {RATIO_MIN} of a bare boto3 loop" if case.has_target else "",
         rate.median,
         "values/s",
         ratio.median,
-        ratio.median >= RATIO_MIN,
+        ratio.median >= RATIO_MIN if case.has_target else None,
         f"{DEVICES} devices, {CONNECTIONS} connections, {case.size} a call; {rate}; ratio "
         f"{number(ratio.lowest)} to {number(ratio.highest)}",
     )
@@ -180,7 +182,7 @@ CASES = (
     Case("Kinesis, what a device has in one record", {"engine": "kinesis", "stream": "s"},
          "kinesis", 500, _put_records, _record),
     Case("Kinesis, a record each", {"engine": "kinesis", "stream": "s", "joined": False},
-         "kinesis", 500, _put_records, _record),
+         "kinesis", 500, _put_records, _record, has_target=False),
     Case("SQS", {"engine": "sqs", "queue": "q"}, "sqs", 10, _send_messages, _message),
     Case("SQS, FIFO", {"engine": "sqs", "queue": "q.fifo"}, "sqs", 10, _send_messages,
          _fifo_message),

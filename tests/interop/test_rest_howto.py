@@ -29,7 +29,7 @@ def test_lines_of_the_page_do_what_it_says(server: LiveServer) -> None:
     needed_program("curl")
     key, api = server.master_key(), f"{server.url}/api"
     lines = [line for line in TYPED.findall(PYTHON.sub("", PAGE)) if not line.startswith("export ")]
-    assert len(lines) == 15
+    assert len(lines) == 16
     # One shell, as ETAG is remembered from one line to another; a mark stands between the answers.
     script = "\necho; echo '--- next'\n".join(lines)
     done = subprocess.run(
@@ -43,7 +43,7 @@ def test_lines_of_the_page_do_what_it_says(server: LiveServer) -> None:
     answers: list[Any] = [
         json.loads(text) if text.strip() else None for text in done.stdout.split("--- next")
     ]
-    made, written, lines_written, found, streams, newest, steps, changed, _, titled, trigger, dead, sent, key_made, refused = answers  # fmt: skip
+    made, _, written, lines_written, found, streams, newest, steps, changed, _, titled, trigger, dead, sent, key_made, refused = answers  # fmt: skip
     assert (made["id"], made["title"]) == (2, "Roof station")
     assert (written, lines_written) == ({"written": 3}, {"written": 2})
     assert [device["id"] for device in found["results"]] == [2]

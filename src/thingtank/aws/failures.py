@@ -20,7 +20,7 @@ class FailureKind(enum.Enum):
     EXISTS = enum.auto()  # what is to be made is there already
     QUOTA = enum.auto()  # the account's limit
     REFUSED = enum.auto()  # this input can never be right: not again
-    UNKNOWN = enum.auto()  # a failure of the service, or one that we do not know: again
+    UNKNOWN = enum.auto()  # a failure of the service, or a code in no list: again
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -72,6 +72,8 @@ _CODES = {
         "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError",
         "ConnectionClosedError", "ConnectionError", "SSLError", "ProxyConnectionError",
         "HTTPClientError", "ResponseStreamingError", "IncompleteReadError",
+        "RequestTimeout", "RequestTimeoutException", "BadDigest",  # bytes were lost on the way
+        "IDPCommunicationError", "407",  # of a proxy that wants a password
     ),
     FailureKind.THROTTLED: (
         "Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded",
@@ -79,6 +81,7 @@ _CODES = {
         "ProvisionedThroughputExceededException", "KMSThrottlingException",
         "BandwidthLimitExceeded", "ScalingActivityInProgress", "ResourceContention",
         "TransactionInProgressException", "PurgeQueueInProgress",
+        "ConditionalRequestConflict", "OperationAborted", "PriorRequestNotComplete",
         "TransactionConflictException", "ReplicatedWriteConflictException", "KmsThrottled",
         "AWS.SimpleQueueService.QueueDeletedRecently", "QueueDeletedRecently",
         "AWS.SimpleQueueService.PurgeQueueInProgress",
@@ -86,14 +89,23 @@ _CODES = {
     FailureKind.CREDENTIALS: (
         "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError",
         "TokenRetrievalError", "SSOTokenLoadError", "UnauthorizedSSOTokenError", "ProfileNotFound",
-        "ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId",
+        "ExpiredToken", "ExpiredTokenException", "RequestExpired", "RequestTimeTooSkewed",
+        "InvalidClientTokenId",
         "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException",
         "AuthFailure", "InvalidAccessKeyId", "InvalidToken", "MissingAuthenticationToken",
-        "IncompleteSignature",
+        "IncompleteSignature", "MissingAuthenticationTokenException", "NotAuthorized",
+        "InvalidIdentityToken", "IDPRejectedClaim", "InvalidSecurity",
     ),
     FailureKind.NOT_ALLOWED: (
         "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError",
-        "KMSAccessDeniedException", "OperationNotPermitted", "OptInRequired", "Forbidden", "403",
+        "KMSAccessDeniedException", "KMSDisabledException", "KMSInvalidStateException",
+        "KMSNotFoundException", "KMSOptInRequired", "KMS.AccessDeniedException",
+        "KMS.DisabledException", "KMS.InvalidStateException", "KMS.NotFoundException",
+        "KMS.OptInRequired", "KmsAccessDenied", "KmsDisabled", "KmsInvalidKeyUsage",
+        "KmsInvalidState", "KmsNotFound", "KmsOptInRequired",
+        "OperationNotPermitted", "OptInRequired", "Forbidden", "403",
+        "AccountProblem", "AllAccessDisabled", "NotSignedUp", "InvalidPayer", "Blocked",
+        "PendingVerification", "SubscriptionRequiredException",
     ),
     FailureKind.MISSING: (
         "ResourceNotFoundException", "NoSuchBucket", "NoSuchKey", "NoSuchUpload", "NotFound", "404",
@@ -126,7 +138,11 @@ _CODES = {
         "ValidationError", "ValidationException", "ParamValidationError", "SerializationException",
         "InvalidParameterValue", "InvalidParameterCombination", "InvalidParameter",
         "InvalidArgumentException", "InvalidRequestException", "InvalidRequest",
-        "InvalidBucketName",
+        "InvalidBucketName", "InvalidArgument", "KeyTooLongError", "KeyTooLong",
+        "InvalidDigest", "MalformedXML", "MetadataTooLarge", "MissingContentLength",
+        "InvalidParameterValueException", "InvalidParameterException", "InvalidInput",
+        "ItemCollectionSizeLimitExceededException", "TooManyEntriesInBatchRequest",
+        "AWS.SimpleQueueService.TooManyEntriesInBatchRequest", "InvalidBatchEntryId",
         "InvalidMessageContents", "InvalidAttributeName", "InvalidAttributeValue", "EntityTooLarge",
         "MissingParameter", "UnsupportedOperation", "Unsupported", "IncorrectInstanceState",
         "InvalidDBInstanceState", "InvalidDBInstanceStateFault", "MalformedPolicyDocument",
@@ -139,6 +155,7 @@ _KIND_OF_CODE = {code: kind for kind, codes in _CODES.items() for code in codes}
 
 _SAID_BETTER = {
     "NoCredentialsError": "There are no AWS keys on this machine",
+    "RequestTimeTooSkewed": "The clock of this machine is wrong by more than 15 minutes",
     "NoRegionError": "No region is set: `aws.region`, or AWS_DEFAULT_REGION",
 }
 
@@ -154,6 +171,7 @@ def is_aws_failure(error: BaseException) -> bool:
 def classify(error: BaseException) -> Failure:
     """What a failure of a client's call means.
 
+    Only a code that is listed is REFUSED, as what is refused is not sent again.
     What boto3 wraps (S3UploadFailedError, WaiterError) is classified by what it holds.
     """
     response: Any = getattr(error, "response", None) or getattr(error, "last_response", None)
@@ -195,6 +213,8 @@ def _kind_of_family(error: BaseException, code: str, status: int) -> FailureKind
     for ancestor in type(error).__mro__:
         if ancestor.__name__ in _KIND_OF_CODE:
             return _KIND_OF_CODE[ancestor.__name__]
+    if status == 407:
+        return FailureKind.UNREACHABLE
     if status in (429, 503):
         return FailureKind.THROTTLED
     if code.endswith((".NotFound", "NotFoundException", "NotFoundFault", "NotFound")):
@@ -203,4 +223,4 @@ def _kind_of_family(error: BaseException, code: str, status: int) -> FailureKind
         return FailureKind.EXISTS
     if code.endswith(("QuotaExceeded", "LimitExceeded", "LimitExceededException")):
         return FailureKind.QUOTA
-    return FailureKind.REFUSED if 400 <= status < 500 else FailureKind.UNKNOWN
+    return FailureKind.UNKNOWN

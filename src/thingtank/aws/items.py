@@ -36,11 +36,28 @@ def parse_item(text: str) -> Item:
         BadItem.
     """
     try:
-        found = json.loads(text, parse_float=_number, parse_int=_number, parse_constant=_refuse)
+        found = json.loads(
+            text, parse_float=parse_number, parse_int=parse_number, parse_constant=_refuse
+        )
     except (json.JSONDecodeError, RecursionError) as error:
         raise BadItem(f"an item is a JSON object: {error}") from None
     if not isinstance(found, dict):
         raise BadItem('an item is a JSON object, such as {"msgid": "a", "date": "2026-01-31"}')
+    return found
+
+
+def parse_number(text: str) -> Decimal:
+    """A number as DynamoDB has them: exactly, of at most 38 digits.
+
+    Raises:
+        BadItem: it is no such number, or none at all.
+    """
+    try:
+        found = _NUMBERS.create_decimal(text)
+    except ArithmeticError:
+        raise BadItem(f"a number has at most 38 digits: {text[:60]}") from None
+    if not found.is_finite():
+        raise BadItem(f"an item cannot hold {text[:60]}")
     return found
 
 
@@ -131,13 +148,6 @@ def unwritten(items: Sequence[object]) -> Failure:
     )
     assert found.kind is FailureKind.THROTTLED
     return found
-
-
-def _number(text: str) -> Decimal:
-    try:
-        return _NUMBERS.create_decimal(text)
-    except ArithmeticError:
-        raise BadItem(f"a number has at most 38 digits: {text[:60]}") from None
 
 
 def _refuse(word: str) -> Decimal:

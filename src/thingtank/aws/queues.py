@@ -85,6 +85,26 @@ def send_messages(client: Any, url: str, messages: Sequence[QueueMessage]) -> li
     return [results.get(entry["Id"], _UNTOLD) for entry in entries]
 
 
+def delete_received(client: Any, url: str, receipts: Sequence[str], attempts_max: int) -> int:
+    """Delete messages that are done with, at most CALL_MESSAGES_MAX.
+
+    Returns:
+        How many are still there: one that is has been hidden for too long, and is with another
+        reader, maybe; or SQS could not delete it in all attempts.
+
+    Raises:
+        botocore's exceptions.
+    """
+    entries = [{"Id": str(n), "ReceiptHandle": receipt} for n, receipt in enumerate(receipts)]
+    for _ in range(attempts_max if entries else 0):
+        reply = client.delete_message_batch(QueueUrl=url, Entries=entries)
+        failed = {each["Id"]: each for each in reply.get("Failed", ())}
+        if all(each["SenderFault"] for each in failed.values()):
+            return len(failed)
+        entries = [entry for entry in entries if entry["Id"] in failed]
+    return len(entries)
+
+
 _UNTOLD = failure_of_code("NoResult", "the reply does not tell what became of it")
 
 

@@ -14,7 +14,14 @@ import msgspec
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import is_missing
-from thingtank.aws.queues import FIFO_SUFFIX, QueueMessage, calls_of, fault_of, send_messages
+from thingtank.aws.queues import (
+    FIFO_SUFFIX,
+    QueueMessage,
+    calls_of,
+    delete_received,
+    fault_of,
+    send_messages,
+)
 from thingtank.aws.tags import APP_TAGS
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.making import Making
@@ -196,16 +203,8 @@ def delete_messages(clients: AwsClients, url: str, received: Iterable[Received])
 
     One that is has been hidden for too long, and is with another reader, maybe.
     """
-    entries = [
-        {"Id": str(place), "ReceiptHandle": each.receipt} for place, each in enumerate(received)
-    ]
-    for _ in range(ATTEMPTS_MAX if entries else 0):
-        reply = clients.client("sqs").delete_message_batch(QueueUrl=url, Entries=entries)
-        failed = {each["Id"]: each for each in reply.get("Failed", ())}
-        if not any(not each["SenderFault"] for each in failed.values()):
-            return len(failed)
-        entries = [entry for entry in entries if entry["Id"] in failed]
-    return len(entries)
+    receipts = [each.receipt for each in received]
+    return delete_received(clients.client("sqs"), url, receipts, ATTEMPTS_MAX)
 
 
 def purge(clients: AwsClients, name: str) -> None:

@@ -137,6 +137,12 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         open_skynet_workbench(config, skynet, sockets, stack)
         if web:
             open_simulators(tank, own_url, stack)
+        if config.sources.rules:
+            # Not before all doors are there, which tell of what comes in.
+            from thingtank.server.sources import start_sources
+
+            sources = start_sources(config, folder, opened, stack)
+            monitor.samples.sources = sources.statuses
         welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""
         await _open_control(folder, opened, url, own_url, sockets, monitor, stack)
         monitor.run(Doors(wamp, mqtt, monitor.connections))

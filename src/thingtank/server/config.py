@@ -31,6 +31,7 @@ from thingtank.server.monitoring.settings import MetricsSettings
 from thingtank.server.triggers.settings import TriggerSettings
 from thingtank.sinks.rules.settings import SinkRule, SinkSettings
 from thingtank.sinks.settings import DeliverySettings, EmailSettings, WebhookSettings
+from thingtank.sources.settings import SourceRule, SourceSettings
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.stores.device_event_settings import DeviceEventSettings
 from thingtank.stores.kept_message_settings import KeptMessageSettings
@@ -129,6 +130,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     email: EmailSettings = EmailSettings()
     triggers: TriggerSettings = TriggerSettings()
     sinks: SinkSettings = SinkSettings()
+    sources: SourceSettings = SourceSettings()
     device_events: DeviceEventSettings = DeviceEventSettings()
     kept_messages: KeptMessageSettings = KeptMessageSettings()
     weather: WeatherSettings = WeatherSettings()
@@ -320,7 +322,8 @@ def _decode(values: dict[str, dict[str, object]], source: str) -> Config:
     if problem := url_problem(config.database):
         raise BadSettings(f"{source}: {problem}")
     problems = [*_problems_of(config.wamp.realms), *_mqtt_problems(config.mqtt)]
-    for problem in [*problems, *_sink_problems(config.sinks.rules)]:
+    problems += [*_sink_problems(config.sinks.rules), *_source_problems(config.sources.rules)]
+    for problem in problems:
         raise BadSettings(f"{source}: {problem}")
     return config
 
@@ -346,6 +349,14 @@ def _sink_problems(rules: tuple[SinkRule, ...]) -> list[str]:
     if not rules:
         return []
     from thingtank.sinks.rules.rule_problems import problems_of  # loads all engines
+
+    return problems_of(rules)
+
+
+def _source_problems(rules: tuple[SourceRule, ...]) -> list[str]:
+    if not rules:
+        return []
+    from thingtank.sources.rule_problems import problems_of
 
     return problems_of(rules)
 

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import structlog
 
 from thingtank.server.log_settings import LogSettings
+from thingtank.server.refusal_lines import RefusalLines
 
 _SECRET_FIELDS = frozenset(
     {
@@ -123,17 +124,6 @@ def _blotted(match: re.Match[str]) -> str:
     return f"{match[1]}=…" if match[1] else f"{match[2]}…"
 
 
-def _refusals_in_one_line(record: logging.LogRecord) -> bool:
-    """Keep a page's refusal to what it says; anyone can cause as many as he likes.
-
-    Only a 500 is a bug whose traceback is wanted.
-    """
-    is_refusal = record.name == "django.request" and getattr(record, "status_code", 500) != 500
-    if is_refusal or record.name.startswith("django.security."):
-        record.exc_info = None
-    return True
-
-
 def set_up_logs(settings: LogSettings = USUAL) -> None:
     """Send all logs through structlog to one stream."""
     stream = sys.stdout if settings.stream == "stdout" else sys.stderr
@@ -165,7 +155,7 @@ def set_up_logs(settings: LogSettings = USUAL) -> None:
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
-    handler.addFilter(_refusals_in_one_line)
+    handler.addFilter(RefusalLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

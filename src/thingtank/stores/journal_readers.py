@@ -24,7 +24,7 @@ from thingtank.tank.interfaces import Clock
 log = structlog.get_logger()
 
 QUEUE_BYTES_MAX = 16 * 1024 * 1024
-_BATCH_BYTES = 200
+BATCH_BYTES = 200  # what a batch takes besides its values, about
 _FILL_BYTES = 1024 * 1024  # read back at once; commits wait meanwhile
 _MARKS = 64  # how finely it is known how far behind a reader is
 
@@ -151,7 +151,7 @@ class JournalReader:
         return self._tail_seq
 
     def _add(self, batch: CommittedBatch) -> None:
-        size_bytes = _BATCH_BYTES + sum(
+        size_bytes = BATCH_BYTES + sum(
             bytes_of(change) for change in batch.changes if isinstance(change, DatapointColumns)
         )
         self._queue.append((batch, size_bytes))

@@ -229,11 +229,6 @@ class SinkFile(RecoveringFile):
         """Drop dead letters; None for all of the rule."""
         self._change_letters("DELETE FROM dead_letter WHERE rule = ?", rule, letter_ids)
 
-    def remove_asked(self, rule: str, letter_ids: Sequence[int]) -> None:
-        """Drop those of some dead letters that are still to be sent again: they were."""
-        remove = "DELETE FROM dead_letter WHERE rule = ? AND is_asked = 1"
-        self._change_letters(remove, rule, letter_ids)
-
     def _change_letters(self, change: str, rule: str, letter_ids: Sequence[int] | None) -> None:
         if letter_ids is None:
             self._write(change, [(rule,)])

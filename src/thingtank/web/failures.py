@@ -4,6 +4,8 @@ import sys
 from collections.abc import Iterator
 
 import structlog
+from django.conf import settings
+from django.core.exceptions import DisallowedHost, TooManyFieldsSent
 from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -62,7 +64,8 @@ def _api_failure(
     """Answer to a request of the REST API that did not come to its views, or not back."""
     reason = next(filter(None, map(_reason, _chain(error))), None)
     if reason is None:
-        return problem_response(Problem(kind), request.path)
+        detail = next(filter(None, map(why_refused, _chain(error))), "")
+        return problem_response(Problem(kind, detail), request.path)
     log.error("page_failed", path=request.path, reason=reason)
     problem = Problem(STORAGE_FAILED, f"the database: {reason}", retry_after_s=RETRY_AFTER_S)
     return problem_response(problem, request.path)
@@ -86,6 +89,17 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
+
+
+def why_refused(error: BaseException) -> str:
+    """Of what Django refuses before a view is asked; blank for what is not known."""
+    if isinstance(error, DisallowedHost):
+        return (
+            "the Host header names no host of this server; its setting web.allowed_hosts has them"
+        )
+    if isinstance(error, TooManyFieldsSent):
+        return f"there are more than {settings.DATA_UPLOAD_MAX_NUMBER_FIELDS} parameters"
+    return ""
 
 
 def _reason(error: BaseException) -> str | None:

@@ -91,7 +91,10 @@ def _type(name: str, status: int, title: str, meaning: str) -> ProblemType:
 
 
 BAD_REQUEST = _type(
-    "bad-request", 400, "Bad request", "The request cannot be read. Its detail says why."
+    "bad-request",
+    400,
+    "Bad request",
+    "The request cannot be read as it is: see its Host header, its query and its form.",
 )
 BAD_PARAMETER = _type(
     "bad-parameter",
@@ -258,10 +261,19 @@ def problem_of(error: Exception, pointers: Mapping[str, str] | None = None) -> P
         return None
     kind = next(kind for row, kind in ROWS if isinstance(error, row))
     if isinstance(error, ValidationFailed):
-        return Problem(kind, str(error), _item_errors(error, pointers or {}))
+        detail = "; ".join(
+            f"{_name_of(field, pointers or {})} {message}".strip()
+            for field, message in error.problems
+        )
+        return Problem(kind, detail, _item_errors(error, pointers or {}))
     if isinstance(error, RateExceeded | Unavailable):
         return Problem(kind, str(error), retry_after_s=error.retry_after_s)
     return Problem(kind, str(error))
+
+
+def _name_of(field: str, pointers: Mapping[str, str]) -> str:
+    """What the body calls what the tank's rules call otherwise, as Xively does."""
+    return pointers[field].strip("/").replace("/", ".") if field in pointers else field
 
 
 def _item_errors(error: ValidationFailed, pointers: Mapping[str, str]) -> list[ItemError]:

@@ -113,6 +113,35 @@ def test_every_refusal_is_problem_details(
     assert said["instance"].startswith("/api/")
 
 
+def test_what_cannot_be_read_is_said(rest: Rest) -> None:
+    many = "&".join(f"a{number}=1" for number in range(300))
+    rows: list[tuple[requests.Response, str]] = [
+        (rest.ask("GET", DEVICES, headers={"Host": "evil.example"}), "Host header names no host"),
+        (rest.ask("GET", f"{DEVICES}?{many}"), "more than 200 parameters"),
+        (rest.ask("POST", DEVICES, headers=JSON, data=b'{"title":"\xe4"}'), "not UTF-8"),
+        (
+            rest.ask("POST", DEVICES, headers=JSON, data=b'{"title":"\\ud800x"}'),
+            "half of a character",
+        ),
+    ]
+    for answer, words in rows:
+        assert words in answer.json()["detail"], answer.text
+        assert answer.status_code == 400
+
+
+def test_refusals_speak_of_what_the_body_has_and_not_of_xivelys_names(rest: Rest) -> None:
+    trigger = {"device": 10**9, "datastream": "t", "kind": "gt", "threshold": "1", "webhook_url": "https://x.example/"}  # fmt: skip
+    refused = rest.ask("POST", "/api/triggers", json=trigger)
+    key = {"label": "x", "permissions": [{"access_methods": ["get"], "resources": [{"device": 10**9}]}]}  # fmt: skip
+    for answer, name in (
+        (refused, "device"),
+        (rest.ask("POST", "/api/keys", json=key), "permissions"),
+    ):
+        assert name in answer.json()["detail"]
+        assert "environment_id" not in answer.text
+        assert "resources_feed_id" not in answer.text
+
+
 def test_every_type_of_problem_has_a_page(rest: Rest) -> None:
     types = rest.get("/api/problems/", "")
     assert {"not-found", "rate-exceeded", "overloaded"} <= {

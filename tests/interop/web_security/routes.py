@@ -10,7 +10,7 @@ from typing import NamedTuple
 # Who may.
 EVERYBODY = "everybody"  # strangers too
 SIGN_IN = "sign in"  # whoever asks is led there
-LED = "led"  # the same, but who is signed in and no admin is refused
+LED = "led"  # the same, but an admin is let on, and who is signed in and none is refused
 ACCOUNTS = "accounts"  # whoever is signed in
 SEEN = "seen"  # who may see the feed; a stranger is led to the sign-in, as by what there is not
 FOUND = "found"  # the same, but a stranger is told that there is nothing

@@ -119,7 +119,7 @@ def expected(kind: str, role: str, which: str, path: str = "/feeds/") -> str:
     if kind == SIGN_IN:
         return "sign in"
     if kind == LED:
-        return "sign in" if role == STRANGER else "refused"
+        return {STRANGER: "sign in", ADMIN: "may"}.get(role, "refused")
     if kind in (SEEN, FOUND) and which == "public":
         return "may"
     if role == STRANGER:

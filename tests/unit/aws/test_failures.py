@@ -22,6 +22,10 @@ def refused(code: str, message: str = "", status: int = 400) -> ClientError:
 BY_CODE = [
     ("ProvisionedThroughputExceededException", FailureKind.THROTTLED),
     ("Throttling", FailureKind.THROTTLED),
+    ("ConditionalRequestConflict", FailureKind.THROTTLED),
+    ("TransactionConflictException", FailureKind.THROTTLED),
+    ("RequestTimeout", FailureKind.UNREACHABLE),
+    ("KmsDisabled", FailureKind.NOT_ALLOWED),
     ("SlowDown", FailureKind.THROTTLED),
     ("RequestLimitExceeded", FailureKind.THROTTLED),
     ("ExpiredToken", FailureKind.CREDENTIALS),
@@ -44,6 +48,14 @@ BY_CODE = [
     ("StorageQuotaExceeded", FailureKind.QUOTA),
     ("ValidationException", FailureKind.REFUSED),
     ("InvalidParameterValue", FailureKind.REFUSED),
+    ("KeyTooLongError", FailureKind.REFUSED),
+    ("ItemCollectionSizeLimitExceededException", FailureKind.REFUSED),
+    ("IDPCommunicationError", FailureKind.UNREACHABLE),
+    ("OperationAborted", FailureKind.THROTTLED),
+    ("KMSDisabledException", FailureKind.NOT_ALLOWED),
+    ("AccountProblem", FailureKind.NOT_ALLOWED),
+    ("NotSignedUp", FailureKind.NOT_ALLOWED),
+    ("AllAccessDisabled", FailureKind.NOT_ALLOWED),
     ("InternalFailure", FailureKind.UNKNOWN),
 ]
 
@@ -59,7 +71,9 @@ UNLISTED = [
     ("Whatever", 503, FailureKind.THROTTLED),
     ("Whatever", 429, FailureKind.THROTTLED),
     ("Whatever", 500, FailureKind.UNKNOWN),
-    ("Whatever", 400, FailureKind.REFUSED),
+    ("Whatever", 400, FailureKind.UNKNOWN),
+    ("Whatever", 409, FailureKind.UNKNOWN),
+    ("Whatever", 407, FailureKind.UNREACHABLE),
     ("InvalidThingID.NotFound", 400, FailureKind.MISSING),
     ("InvalidThing.Duplicate", 400, FailureKind.EXISTS),
     ("ThingLimitExceeded", 400, FailureKind.QUOTA),
@@ -98,6 +112,12 @@ def test_what_boto3_wraps_is_what_it_wraps() -> None:
     wrapped = S3UploadFailedError("Failed to upload")
     wrapped.__cause__ = refused("NoSuchBucket", "The bucket is not there")
     assert classify(wrapped).kind is FailureKind.MISSING
+
+
+def test_a_wrong_clock_is_told_and_passes() -> None:
+    failure = classify(refused("RequestTimeTooSkewed", "The difference is too large.", 403))
+    assert failure.kind is FailureKind.CREDENTIALS
+    assert "clock of this machine" in failure.message
 
 
 def test_sentence_names_the_code_and_what_to_do() -> None:

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import FailureKind
+from thingtank.aws.failures import FailureKind, classify
 from thingtank.aws.settings import AwsSettings
-from thingtank.sinks.engine import EngineFailed, EngineParts, Item
+from thingtank.sinks.engine import ALL_DELIVERED, EngineFailed, EngineParts, Item
 from thingtank.sinks.engines import ENGINES, BadEngine, engine_settings, make_engine
 from thingtank.sinks.engines.keys import Keys, KeySettings
 
@@ -131,3 +133,20 @@ def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(EngineFailed) as raised:
         engine.open()
     assert "taken" in str(raised.value)
+
+
+def test_an_object_that_is_there_is_delivered_and_one_in_the_making_is_tried_again(
+    tmp_path: Path,
+) -> None:
+    aws = AwsClients(AwsSettings(region="us-east-1", endpoint_url="http://127.0.0.1:9"))
+    engine = make_engine({"engine": "s3", "bucket": "b"}, EngineParts(lambda: aws, tmp_path))
+    with Stubber(aws.client("s3", is_checked=False)) as stub:
+        stub.add_response("head_bucket", {})
+        engine.open()
+        stub.add_client_error("put_object", "PreconditionFailed", http_status_code=412)
+        assert engine.send([item()]) == ALL_DELIVERED
+        stub.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
+        with pytest.raises(ClientError) as raised:
+            engine.send([item()])
+    assert classify(raised.value).is_passing
+    aws.close()

@@ -16,7 +16,7 @@ from thingtank.aws.failures import Failure, FailureKind
 from thingtank.aws.settings import AwsSettings
 from thingtank.sinks.engine import EngineParts, Item
 from thingtank.sinks.engines import make_engine
-from thingtank.sinks.engines.lanes import Entry, send_in_lanes
+from thingtank.sinks.engines.lanes import Cut, Entry, send_in_lanes
 from thingtank.sinks.rules.turns import Turn
 
 FULL = Failure(FailureKind.THROTTLED, "Full", "full", "")
@@ -40,7 +40,7 @@ def test_a_lane_that_fails_waits_and_others_go_on() -> None:
         sent.extend(bodies)
         return [FULL if body == "a2" else None for body in bodies]
 
-    result = send_in_lanes(entries("a1", "a2", "b1", "a3", "b2"), call, by_two, POOL)
+    result = send_in_lanes(entries("a1", "a2", "b1", "a3", "b2"), call, by_two, POOL, 4)
     assert dict(result.retry) == {1: "full (Full).", 3: "full (Full)."}
     assert sorted(sent) == ["a1", "a2", "b1", "b2"]
 
@@ -49,7 +49,7 @@ def test_what_is_refused_stops_nothing_behind_it() -> None:
     def call(bodies: Sequence[str]) -> list[Failure | None]:
         return [BAD if body == "a1" else None for body in bodies]
 
-    result = send_in_lanes(entries("a1", "a2"), call, by_two, POOL)
+    result = send_in_lanes(entries("a1", "a2"), call, by_two, POOL, 4)
     assert (dict(result.retry), list(result.refused)) == ({}, [0])
 
 
@@ -59,10 +59,25 @@ def test_what_is_raised_when_something_has_arrived_is_told_of_the_rest() -> None
             raise EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
         return [None] * len(bodies)
 
-    result = send_in_lanes(entries("a1", "b1", "a2", "a3"), call, by_two, POOL)
+    result = send_in_lanes(entries("a1", "b1", "a2", "a3"), call, by_two, POOL, 4)
     assert sorted(result.retry) == [2, 3]
     with pytest.raises(EndpointConnectionError):
-        send_in_lanes(entries("a2", "b2"), call, by_two, POOL)
+        send_in_lanes(entries("a2", "b2"), call, by_two, POOL, 4)
+
+
+@pytest.mark.parametrize("cut", [by_two, lambda bodies: iter([list(bodies)])])
+def test_what_makes_a_whole_call_refused_is_found_and_stops_nothing(cut: Cut) -> None:
+    arrived: list[str] = []
+
+    def call(bodies: Sequence[str]) -> list[Failure | None]:
+        if "c1" in bodies:
+            raise ClientError({"Error": {"Code": "ValidationException"}}, "Put")
+        arrived.extend(bodies)
+        return [None] * len(bodies)
+
+    result = send_in_lanes(entries("a1", "b1", "c1", "d1", "e1", "c2"), call, cut, POOL, 4)
+    assert (dict(result.retry), list(result.refused)) == ({}, [2])
+    assert sorted(arrived) == ["a1", "b1", "c2", "d1", "e1"]
 
 
 def test_a_fault_of_ours_is_raised_as_it_is() -> None:
@@ -70,7 +85,7 @@ def test_a_fault_of_ours_is_raised_as_it_is() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        send_in_lanes(entries("a1"), call, by_two, POOL)
+        send_in_lanes(entries("a1"), call, by_two, POOL, 4)
 
 
 class Flaky:

@@ -209,7 +209,12 @@ class Package:
             member = self._tar.next()
             if member is None:
                 raise DamagedBackup(f"it is not whole: {packed.path} is missing")
-            if not member.isreg() or (member.name, member.size) != (packed.path, packed.bytes):
+            if member.name == packed.path and member.size != packed.bytes:
+                raise DamagedBackup(
+                    f"{packed.path} in it has {member.size} bytes,"
+                    f" and by its manifest {packed.bytes}"
+                )
+            if not member.isreg() or member.name != packed.path:
                 raise DamagedBackup(f"it has {member.name} in place of {packed.path}")
             file = self._tar.extractfile(member)
             assert file is not None, "a regular file"

@@ -13,8 +13,8 @@ from thingtank.server.monitoring.samples import Samples
 PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 _FAILING = "the archive or the outbox cannot use its files; what comes waits, and the log says why"
 _FORBIDDEN = (
-    "metrics are for this machine, the networks of metrics.allowed_networks, who has the token, and"
-    " admins\n"
+    "metrics are for this machine and the networks of metrics.allowed_networks, by an address or a"
+    " name of web.allowed_hosts, for who has the token, and for admins\n"
 )
 
 

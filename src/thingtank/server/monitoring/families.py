@@ -49,6 +49,26 @@ _SINKS = (
     Family("thingtank_sink_dead_letters", "gauge", "Dead letters of sinks.", _ENGINE),
 )  # fmt: skip
 
+_WITH_SOURCES = "where there are rules of sources"
+_SOURCE_ENGINE = {"engine": "what rules read: kinesis, sqs, queue"}
+_SOURCES = (
+    Family("thingtank_source_rules", "gauge", "Rules that read other systems' data.", {
+        **_SOURCE_ENGINE, "state": "reading, failing, stuck"}),
+    Family("thingtank_source_records", "counter",
+        "Records and messages that were read, some of them twice maybe.", {
+        **_SOURCE_ENGINE, "outcome": "written, rejected"}),
+    Family("thingtank_source_datapoints", "counter", "Datapoints that were written of them.",
+        _SOURCE_ENGINE),
+    Family("thingtank_source_messages_late", "counter",
+        "Messages that others could receive again before they were deleted.", _SOURCE_ENGINE),
+    Family("thingtank_source_failures", "counter", "Calls of sources that failed.", {
+        **_SOURCE_ENGINE, "kind": "unreachable, throttled, credentials, not_allowed, missing, …"}),
+    Family("thingtank_source_shards", "gauge", "Shards of streams that this server reads.",
+        _SOURCE_ENGINE),
+    Family("thingtank_source_behind_seconds", "gauge",
+        "How far the rule of each kind that is most behind is behind.", _SOURCE_ENGINE),
+)  # fmt: skip
+
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
@@ -170,6 +190,7 @@ FAMILIES: dict[str, Family] = {
             "Batches of which one trigger at least missed some values.",
         ),
         *(msgspec.structs.replace(family, only=_WITH_RULES) for family in _SINKS),
+        *(msgspec.structs.replace(family, only=_WITH_SOURCES) for family in _SOURCES),
         Family("thingtank_mqtt_sessions", "gauge", "MQTT sessions, those of absent clients too."),
         Family("thingtank_mqtt_subscriptions", "gauge", "Subscriptions of MQTT sessions."),
         Family("thingtank_mqtt_retained_messages", "gauge", "Retained messages of MQTT."),

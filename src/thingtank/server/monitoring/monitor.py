@@ -2,6 +2,7 @@
 
 from contextlib import AsyncExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from asgiref.sync import sync_to_async
 from django.db import connection
@@ -13,6 +14,7 @@ from thingtank.server.monitoring.loop_lag import LoopLag
 from thingtank.server.monitoring.readers import Readers
 from thingtank.server.monitoring.readiness import Phase, Readiness
 from thingtank.server.monitoring.samples import Counts, Doors, Samples
+from thingtank.web.django_settings import LOOPBACK_HOSTS
 
 
 class DatabaseLost(Exception):
@@ -42,7 +44,13 @@ class Monitor:
         lag.start()
         stack.callback(lag.stop)
         self.samples = Samples(folder, opened, lag)
-        readers = Readers(config.metrics, _is_admin)
+        public_host = urlsplit(config.web.public_url).hostname
+        hosts = [
+            *LOOPBACK_HOSTS,
+            *config.web.allowed_hosts,
+            *([public_host] if public_host else []),
+        ]
+        readers = Readers(config.metrics, _is_admin, hosts)
         self.app = MonitoringApp(self.readiness, self.samples, readers, self.is_failing)
         self._add_checks()
 

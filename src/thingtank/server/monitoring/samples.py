@@ -17,6 +17,7 @@ from thingtank.server.data_folder import OpenFolder
 from thingtank.server.monitoring.loop_lag import LoopLag
 from thingtank.server.monitoring.sample import Sample
 from thingtank.server.monitoring.sink_samples import of_sinks
+from thingtank.server.monitoring.source_samples import of_sources
 from thingtank.server.triggers.start import AtWork
 from thingtank.stores.embedded_archive import ArchiveStats
 from thingtank.tank.deliveries import DeliveryState
@@ -24,6 +25,7 @@ from thingtank.tank.errors import Unavailable
 from thingtank.tank.events import TriggerFired
 from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.sinks import SinkStatus
+from thingtank.tank.sources import SourceStatus
 
 KEPT_S = 10.0  # what has to be read from disk is read so often at most
 
@@ -74,6 +76,7 @@ class Samples:
         self.doors: Doors | None = None
         self.at_work: AtWork | None = None
         self.sinks: Callable[[], Sequence[SinkStatus]] = tuple
+        self.sources: Callable[[], Sequence[SourceStatus]] = tuple
         opened.tank.bus.react(TriggerFired, self._count_firing)
 
     def _count_firing(self, event: TriggerFired) -> None:
@@ -91,6 +94,7 @@ class Samples:
         if self.at_work is not None:
             samples += _of_triggers(self.at_work, self._fired_count)
         samples += of_sinks(self.sinks())
+        samples += of_sources(self.sources())
         if self.doors is not None:
             samples += _of_doors(self.doors)
         return samples

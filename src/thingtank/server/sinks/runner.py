@@ -12,7 +12,7 @@ that are on disk; so after a kill at any instant what was not settled is sent ag
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -33,6 +33,8 @@ from thingtank.sinks.engine import Item, SinkEngine
 from thingtank.sinks.rules.settings import SinkRule, SinkSettings
 from thingtank.sinks.rules.templates import compile_template
 from thingtank.sinks.rules.turns import Refused, Step, Turn, failure_of
+from thingtank.stores.changes import bytes_of
+from thingtank.stores.journal_readers import BATCH_BYTES, CommittedBatch
 from thingtank.stores.sink_file import NewLetter, RulePlace, SinkFile
 from thingtank.stores.sink_store import SinkStore
 from thingtank.stores.worker import Worker
@@ -45,8 +47,8 @@ log = structlog.get_logger()
 
 PLACE_INTERVAL_S = 1.0  # a place is written down so often at most
 REASON_CHARS_MAX = 1000
-_BATCHES_AT_ONCE = 256
 _TURN_ROWS = 10_000  # about; one commit may have more
+_TURN_BYTES = 4 * 1024 * 1024  # the same
 _LETTERS_AT_ONCE = 500
 
 Result = TypeVar("Result")
@@ -93,6 +95,7 @@ class SinkRunner:
         self._has_asked_letters = letter_count > 0  # maybe, since before the start
         self._is_replaying = False
         self._pending: list[Batch] = []  # taken, and not settled
+        self._has_taken_all = True  # by what was taken last; if not, more waits for long enough
         self._record = Record(rule.name, settings.retry_s_max, clock)
         self._reader: Reader | None = None
         self._place = RulePlace(0, 0)
@@ -224,17 +227,19 @@ class SinkRunner:
         reader = self._reader
         assert reader is not None, "started"
         self._wake.clear()
-        await self._may_send()
+        await self._may_go()
         if self._has_asked_letters:
             await self._replay()
+        await self._may_go_on()
         if not self._pending:
             await reader.fill()
             if not reader.has_batches:
                 await self._rest(reader)
                 return
-            if not reader.is_behind:
+            if self._has_taken_all and not reader.is_behind:
                 await self._sleep(self.rule.gather_s)
             self._pending = self._take(reader)
+            self._has_taken_all = not (reader.has_batches or reader.is_behind)
         await self._send_pending()
 
     async def _send_pending(self) -> None:
@@ -245,7 +250,8 @@ class SinkRunner:
             items = items_of(batches, streams, origin, self._render)
             make = partial(Turn, self._engine, items, self._place.seq, batches[-1].seq)
             turn = await self._in_thread(make)
-            if not await self._carry_out(turn, batches):
+            may_go, passed = self._may_go_on, partial(self._pass_step, batches)
+            if not await self._carry_out(turn, may_go, passed):
                 return
             self._pass_some(batches, batches[-1].seq)
         self._pending = []
@@ -267,25 +273,33 @@ class SinkRunner:
             await self._save_place()
 
     def _take(self, reader: Reader) -> list[Batch]:
-        batches = list(reader.take(1))
-        row_count = _row_count(batches)
-        while row_count < _TURN_ROWS and len(batches) < _BATCHES_AT_ONCE:
-            more = reader.take(1)
-            if not more:
-                break
+        """What comes next, up to about as much as one turn is to be."""
+        batches: list[Batch] = []
+        row_count = size_bytes = 0
+        while row_count < _TURN_ROWS and size_bytes < _TURN_BYTES and (more := reader.take(1)):
             batches.extend(more)
-            row_count += _row_count(more)
+            row_count += _rows_in(more[0])
+            size_bytes += _bytes_in(more[0])
         return batches
 
-    async def _carry_out(self, turn: Turn, batches: Sequence[Batch] = ()) -> bool:
-        """Step a turn; pass batches of the journal as they are settled. Whether it came to its end.
+    async def _carry_out(
+        self,
+        turn: Turn,
+        may_go: Callable[[], Awaitable[None]],
+        settled: Callable[[Step], None],
+    ) -> bool:
+        """Step a turn, and tell of each step. Whether it came to its end.
 
         It does not where it is time to stop: then it ends where no batch is sent by half, if what
         is left of that one can be sent at once.
+
+        Args:
+            may_go: waits before each step while it may not be taken.
+            settled: is told of a step when what it refused is on disk.
         """
         is_midway = False
         while not turn.is_over:
-            await self._may_send()
+            await may_go()
             if self._is_stopping and not is_midway:
                 return False
             if not await self._ensure_open():
@@ -295,18 +309,32 @@ class SinkRunner:
                 continue
             step = await self._in_thread(turn.step)
             await self._settle(step)
-            self._pass_some(batches, step.through_seq)
+            settled(step)
             await self._save_place_sometimes()
             is_midway = step.is_midway and not step.retry_count
             if step.retry_count and not step.delivered_count and not step.refused:
                 await self._pause()
         return True
 
-    async def _may_send(self) -> None:
-        """Wait while it is paused, or there is no room for dead letters."""
-        while (self._is_paused or self._is_full) and not self._is_stopping:
+    async def _may_go(self) -> None:
+        """Wait while it is paused."""
+        while self._is_paused and not self._is_stopping:
             self._hurry.clear()
             await self._hurry.wait()
+
+    async def _may_go_on(self) -> None:
+        """Wait while it is paused, or there is no room for dead letters.
+
+        Those that somebody asks for are sent again meanwhile: that makes room, and takes none.
+        """
+        await self._may_go()
+        while self._is_full and not self._is_stopping:
+            if self._has_asked_letters:
+                await self._replay()
+            else:
+                self._hurry.clear()
+                await self._hurry.wait()
+            await self._may_go()
 
     async def _ensure_open(self) -> bool:
         if self._is_open:
@@ -365,22 +393,28 @@ class SinkRunner:
                 if not stored:
                     break
                 self._is_replaying = True
-                await self._send_again(
-                    [(each.letter_id, decode_item(each.item)) for each in stored]
-                )
+                await self._send_again({each.letter_id: decode_item(each.item) for each in stored})
         except BaseException:
             self._has_asked_letters = True
             raise
         finally:
             self._is_replaying = False
 
-    async def _send_again(self, letters: Sequence[tuple[int, Item]]) -> None:
-        name, ids = self.rule.name, [letter_id for letter_id, _ in letters]
-        items = iter([(0, item) for _, item in letters])
-        if await self._carry_out(Turn(self._engine, items, 0, 0)):
-            # What was refused once more is not asked for any more; all others are there.
-            await self._store.run(lambda file: file.remove_asked(name, ids))
+    async def _send_again(self, letters: Mapping[int, Item]) -> None:
+        name = self.rule.name
+        refused_ids: set[str] = set()  # somebody may ask for them again before this is over
+
+        def settled(step: Step) -> None:
+            refused_ids.update(refused.item.item_id for refused in step.refused)
+
+        items = iter([(0, item) for item in letters.values()])
+        if await self._carry_out(Turn(self._engine, items, 0, 0), self._may_go, settled):
+            arrived = [each for each, item in letters.items() if item.item_id not in refused_ids]
+            await self._store.run(lambda file: file.remove_letters(name, arrived))
             await self.count_letters()
+
+    def _pass_step(self, batches: Sequence[Batch], step: Step) -> None:
+        self._pass_some(batches, step.through_seq)
 
     def _pass_some(self, batches: Sequence[Batch], through_seq: int) -> None:
         """Let go of what is settled."""
@@ -425,14 +459,18 @@ class SinkRunner:
         return await self._worker.run(work)
 
 
-def _row_count(batches: Sequence[Batch]) -> int:
-    return sum(map(_rows_in, batches))
-
-
 def _rows_in(batch: Batch) -> int:
+    return 1 if isinstance(batch, StoredItem) else sum(map(len, _columns_in(batch)))
+
+
+def _bytes_in(batch: Batch) -> int:
     if isinstance(batch, StoredItem):
-        return 1
-    return sum(len(change) for change in batch.changes if isinstance(change, DatapointColumns))
+        return batch.item.size_bytes
+    return BATCH_BYTES + sum(map(bytes_of, _columns_in(batch)))
+
+
+def _columns_in(batch: CommittedBatch) -> Iterator[DatapointColumns]:
+    return (change for change in batch.changes if isinstance(change, DatapointColumns))
 
 
 def _what(rule: SinkRule) -> str:

@@ -4,7 +4,6 @@ An item has its own key, so that writing it again changes nothing: by the condit
 none such, or none newer. A table keeps no order of arrival: items are sorted by their range key.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -15,6 +14,7 @@ from thingtank.aws.items import (
     CALL_ITEMS_MAX,
     ITEM_BYTES_MAX,
     BadItem,
+    parse_number,
     put_unless,
     unwritten,
     write_items,
@@ -99,7 +99,7 @@ class DynamoDbEngine:
             lane = "\0".join(each.key) if self._settings.plain else str(place)
             entries.append(Entry(lane, each.places, wired))
         call, cut = (self._write, _by_25) if self._settings.plain else (self._put, _singly)
-        result = send_in_lanes(entries, call, cut, self._pool)
+        result = send_in_lanes(entries, call, cut, self._pool, self._settings.connections)
         return SendResult(result.retry, {**result.refused, **refused})
 
     def close(self) -> None:
@@ -224,9 +224,7 @@ def _has_number(number: float | None) -> bool:
 
 def _number_text(text: str) -> str:
     try:
-        found = float(text)
-    except ValueError:
-        raise BadItem(f"its key {text[:60]!r} is no number, as the table wants it") from None
-    if not math.isfinite(found):
-        raise BadItem(f"its key {text[:60]!r} is no number, as the table wants it")
-    return text
+        return str(parse_number(text))
+    except BadItem:
+        what = "no number of at most 38 digits, as the table wants it"
+        raise BadItem(f"its key {text[:60]!r} is {what}") from None

@@ -91,7 +91,7 @@ class KinesisEngine:
             and (fault := fault_of(_record(item, item.payload + b"\n")))
         }
         entries = self._entries(items, refused)
-        result = send_in_lanes(entries, self._put, calls_of, self._pool)
+        result = send_in_lanes(entries, self._put, calls_of, self._pool, self._settings.connections)
         return SendResult(result.retry, {**result.refused, **refused})
 
     def close(self) -> None:

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 from thingtank.aws.failures import Failure, FailureKind, classify, is_aws_failure
 from thingtank.sinks.engine import SendResult
 
+SHARE_MIN = 50  # entries; fewer are not worth a call of their own
+
 Call = Callable[[Sequence[Any]], Sequence[Failure | None]]
 Cut = Callable[[Iterable[Any]], Iterator[list[Any]]]
 
@@ -38,7 +40,9 @@ class _Told(NamedTuple):
     error: Exception | None
 
 
-def send_in_lanes(entries: Iterable[Entry], call: Call, cut: Cut, pool: Executor) -> SendResult:
+def send_in_lanes(
+    entries: Iterable[Entry], call: Call, cut: Cut, pool: Executor, width: int
+) -> SendResult:
     """Send entries, those of a lane one after another, as many lanes at once as calls hold.
 
     Args:
@@ -46,6 +50,7 @@ def send_in_lanes(entries: Iterable[Entry], call: Call, cut: Cut, pool: Executor
         call: sends bodies; a result for each, None if it has arrived.
         cut: bodies into what one call takes, in their order.
         pool: for the calls of one round.
+        width: how many calls it makes at one time.
 
     Returns:
         What became of each. What is raised after something has arrived is told as `retry`, so that
@@ -61,7 +66,7 @@ def send_in_lanes(entries: Iterable[Entry], call: Call, cut: Cut, pool: Executor
     refused: dict[int, str] = {}
     has_arrived = False
     while lanes:
-        told = _round([lane[0] for lane in lanes.values()], call, cut, pool)
+        told = _round([lane[0] for lane in lanes.values()], call, cut, pool, width)
         error = next((each.error for each in told if each.error is not None), None)
         for each in told:
             for entry, failure in zip(each.entries, each.results, strict=True):
@@ -99,24 +104,32 @@ def _reasons(entries: Iterable[Entry], reason: str) -> dict[int, str]:
     return dict.fromkeys((place for entry in entries for place in entry.places), reason)
 
 
-def _round(entries: Sequence[Entry], call: Call, cut: Cut, pool: Executor) -> list[_Told]:
-    """One entry of each lane, in as many calls as they need, at the same time."""
+def _round(
+    entries: Sequence[Entry], call: Call, cut: Cut, pool: Executor, width: int
+) -> list[_Told]:
+    """One entry of each lane, in as many calls as they need or can be made at one time."""
     calls, first = [], 0
-    for bodies in cut(entry.body for entry in entries):
-        calls.append(entries[first : first + len(bodies)])
-        first += len(bodies)
+    share = max(SHARE_MIN, -(-len(entries) // width))
+    while first < len(entries):
+        for bodies in cut(entry.body for entry in entries[first : first + share]):
+            calls.append(entries[first : first + len(bodies)])
+            first += len(bodies)
     if len(calls) == 1:
-        return [_tried(call, calls[0])]
-    return list(pool.map(lambda each: _tried(call, each), calls))
+        return _tried(call, calls[0])
+    return [told for each in pool.map(lambda each: _tried(call, each), calls) for told in each]
 
 
-def _tried(call: Call, entries: Sequence[Entry]) -> _Told:
+def _tried(call: Call, entries: Sequence[Entry]) -> list[_Told]:
+    """Make a call; one that is refused whole is made in halves, down to the entry that is."""
     try:
-        return _Told(entries, call([entry.body for entry in entries]), None)
+        return [_Told(entries, call([entry.body for entry in entries]), None)]
     except Exception as error:
         if not is_aws_failure(error):
             raise
         failure = classify(error)
-        if failure.kind is FailureKind.REFUSED:  # maybe one of them: whoever sends less finds out
-            failure = Failure(FailureKind.UNKNOWN, failure.code, failure.message, failure.advice)
-        return _Told(entries, [failure] * len(entries), error)
+        if failure.kind is FailureKind.REFUSED:
+            if len(entries) == 1:
+                return [_Told(entries, [failure], None)]
+            middle = len(entries) // 2
+            return _tried(call, entries[:middle]) + _tried(call, entries[middle:])
+        return [_Told(entries, [failure] * len(entries), error)]

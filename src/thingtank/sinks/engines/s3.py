@@ -13,7 +13,8 @@ from thingtank.sinks.engines.objects import (
     object_of,
 )
 
-# The object is there (412), or somebody is writing it (409): by its key, with these bytes.
+# The object is there, by its key with these bytes. While somebody is writing it S3 answers 409,
+# and may not have it in the end: that one is sent again.
 _THERE = {"PreconditionFailed", "412"}
 
 

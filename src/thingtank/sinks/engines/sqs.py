@@ -85,7 +85,7 @@ class SqsEngine:
                 continue
             lane = message.group or item.item_id
             entries.append(Entry(lane, (place,), message))
-        result = send_in_lanes(entries, self._put, calls_of, self._pool)
+        result = send_in_lanes(entries, self._put, calls_of, self._pool, self._settings.connections)
         refused |= result.refused
         self._arrived = _arrived_behind(items, result.retry, refused) | (
             self._arrived - {item.item_id for item in items}

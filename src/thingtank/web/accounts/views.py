@@ -12,7 +12,7 @@ from django.contrib.auth.views import (
 )
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -124,5 +124,10 @@ def api_sign_in(request: HttpRequest) -> HttpResponse:
 
 
 def locked_out(request: HttpRequest, *_: object, **__: object) -> HttpResponse:
-    """Answer to who has guessed a password too often."""
+    """Answer to who has guessed a password too often: a page, or JSON to a program."""
+    if request.headers.get("Authorization") and "text/html" not in request.headers.get(
+        "Accept", ""
+    ):
+        detail = "Too many wrong passwords. Wait a while, or ask the owner of this server."
+        return JsonResponse({"detail": detail}, status=429)
     return render(request, "accounts/locked_out.html", status=429)

@@ -9,6 +9,7 @@ from django.http import Http404
 from rest_framework import exceptions
 
 from thingtank.tank.errors import LimitReached, ValidationFailed
+from thingtank.web.failures import why_refused
 from thingtank.web.problems import (
     BAD_PARAMETER,
     BAD_REQUEST,
@@ -59,7 +60,7 @@ def framework_problem(error: Exception) -> Problem | None:
         return None
     if isinstance(error, exceptions.APIException):
         return Problem(kind, str(error.detail))
-    return Problem(kind)
+    return Problem(kind, why_refused(error))
 
 
 def query_problem(error: ValidationFailed | LimitReached) -> Problem:

@@ -1,5 +1,6 @@
 """JSON in and out, strictly: UTF-8, no NaN, no depth that would exhaust the stack."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -11,6 +12,14 @@ from thingtank.protocols.json_bounds import has_more_items, is_deeper
 
 DEPTH_MAX = 40
 ITEMS_MAX = 100_000
+
+
+# One half without the other, which is said to be cut off where nothing of six bytes follows.
+_HALF = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+_NO_UTF8 = "the body is not UTF-8, which JSON is written in"
 
 
 class JsonRenderer(BaseRenderer):
@@ -37,8 +46,10 @@ class JsonParser(BaseParser):
             value = msgspec.json.decode(text)
             if is_deeper(text, DEPTH_MAX) or has_more_items(text, ITEMS_MAX):
                 raise ParseError("the JSON has too many parts, or is too deep")
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ParseError(f"the body is not JSON: {error}") from None
+        except UnicodeDecodeError:
+            raise ParseError(_NO_UTF8) from None
+        except msgspec.DecodeError as error:
+            raise ParseError(_why_no_json(text, str(error))) from None
         except RecursionError:
             raise ParseError("the JSON is too deep") from None
         return value
@@ -48,3 +59,13 @@ class MergePatchParser(JsonParser):
     """A JSON merge patch (RFC 7396), which PATCH takes under either name."""
 
     media_type = "application/merge-patch+json"
+
+
+def _why_no_json(text: bytes, words: str) -> str:
+    try:
+        text.decode()  # else it is said to be cut off, where a byte asks for others behind it
+    except UnicodeDecodeError:
+        return _NO_UTF8
+    if _HALF.search(text):
+        words = "an escape \\ud800 to \\udfff is half of a character; write both halves"
+    return f"the body is not JSON: {words}"

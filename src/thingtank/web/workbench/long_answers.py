@@ -54,9 +54,8 @@ async def watch_client(caller: Caller, scope: Any, receive: Any, stopping: async
     try:
         with tank_access.session_watch(account_id) as woken:
             while not stopping.is_set():
-                if await _is_over(receiving, woken) or (
-                    account_id and await _has_signed_out(scope)
-                ):
+                is_over = await _is_over(receiving, woken)
+                if is_over or (account_id and await _has_signed_out(scope)):
                     stopping.set()
                 elif receiving.done():
                     receiving = asyncio.ensure_future(receive())

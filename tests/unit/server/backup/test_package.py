@@ -146,7 +146,7 @@ CASES: dict[str, tuple[Callable[[], bytes], str]] = {
     "another sum": (lambda: packed(manifest_of(a=b"one"), {"a": b"two"}), "a in it is damaged"),
     "missing": (lambda: packed(manifest_of(a=b"one"), {}), "a is missing"),
     "one more": (lambda: packed(manifest_of(a=b"one"), {"a": b"one", "b": b"x"}), "more files"),
-    "another size": (lambda: packed(manifest_of(a=b"one"), {"a": b"ones"}), "in place of a"),
+    "another size": (lambda: packed(manifest_of(a=b"one"), {"a": b"ones"}), "a in it has 4 bytes, and by its manifest 3"),
     "another name": (lambda: packed(manifest_of(a=b"one"), {"b": b"one"}), "has b in place of a"),
     "a link": (lambda: packed(manifest_of(a=b""), {"a": link("a")}), "in place of a"),
     "no manifest": (lambda: packed(b"{}", {}), "its manifest is damaged"),

@@ -52,7 +52,7 @@ class Asking:
 
     async def get(self, path: str, client: str = "127.0.0.1", **headers: str) -> httpx.Response:
         transport = httpx.ASGITransport(self._app, client=(client, 1))
-        async with httpx.AsyncClient(transport=transport, base_url="http://tank.test") as http:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             return await http.get(
                 path, headers={name.replace("_", "-"): each for name, each in headers.items()}
             )
@@ -245,3 +245,24 @@ async def test_only_get_is_answered() -> None:
     transport = httpx.ASGITransport(Asking()._app, client=("127.0.0.1", 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://tank.test") as http:
         assert (await http.post("/metrics")).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("host", "is_told"),
+    [
+        ("127.0.0.1:8000", True),
+        ("[::1]:8000", True),
+        ("10.0.0.7", True),  # as a load balancer asks by address
+        ("localhost", True),
+        ("evil.example:8000", False),  # a name that leads here, of a page in a browser
+        ("127.0.0.1.evil.example", False),
+        ("?", False),
+    ],
+)
+async def test_what_is_for_this_machine_is_not_told_to_pages_of_other_names(
+    host: str, is_told: bool
+) -> None:
+    asking = Asking()
+    asking.add_check("journal", True)
+    assert ("checks" in (await asking.get("/readyz", host=host)).json()) is is_told
+    assert (await asking.get("/metrics", host=host)).status_code == (200 if is_told else 403)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from tests.unit.server.sinks.sink_bench import Bench, until
 from tests.unit.sinks.rules.fake_engine import FakeEngine
 
 from thingtank.aws.failures import FailureKind
-from thingtank.sinks.engine import EngineFailed, Item, SendResult
+from thingtank.server.sinks import runner
+from thingtank.sinks.engine import BatchBounds, EngineFailed, Item, SendResult
 from thingtank.sinks.engines import ENGINES
 from thingtank.stores.sink_file import FILE_NAME, SinkFile
 from thingtank.tank.access import OPERATOR
@@ -108,8 +110,8 @@ async def test_devices_come_and_go_while_a_rule_is_at_work(bench: Bench) -> None
     await delete_device(bench.tank, OPERATOR, 1002)
     await bench.settled()
     assert bench.values[-1] == "4"
-    runner = bench.sinks._runners["r"]
-    await until(lambda: not runner.selection.streams)
+    selection = bench.sinks._runners["r"].selection
+    await until(lambda: not selection.streams)
 
 
 async def test_a_sink_that_is_away_costs_nothing_but_lag(bench: Bench) -> None:
@@ -244,6 +246,80 @@ async def test_a_rule_with_too_many_dead_letters_stops_until_there_is_room(bench
     assert [letter.value for letter in await bench.sinks.letters("r", 10)] == ["c"]
 
 
+async def test_a_full_rule_sends_its_dead_letters_again(bench: Bench) -> None:
+    bench.engine = engine_for_tests.made[bench.key] = refusing("a", "b")
+    bench.engine.bounds = BatchBounds(1, 1000)
+    await bench.start(bench.rule(), dead_letters_max=2)
+    await bench.sinks.pause("r", True)
+    await bench.write("a", "b", "c")  # it is full in the middle of a turn
+    await bench.sinks.pause("r", False)
+    await until(lambda: bench.status().state == "full")
+    await bench.sinks.replay("r", None)
+    await until(lambda: bench.status().dead_count == 4)  # refused again, and still full
+    await until(lambda: not bench.status().is_replaying)
+    assert bench.status().state == "full"
+    bench.engine.answers.clear()
+    await bench.sinks.replay("r", None)
+    await bench.settled()
+    assert bench.values == ["a", "b", "c"]
+    assert bench.status().letter_count == 0
+
+
+async def test_a_dead_letter_that_is_asked_for_again_while_it_is_refused_stays(
+    bench: Bench,
+) -> None:
+    sending, leave = threading.Event(), threading.Event()
+
+    def wait(items: Sequence[Item]) -> SendResult:
+        sending.set()
+        leave.wait(20)
+        return SendResult()
+
+    refuse = [lambda _: SendResult(refused={0: "no"})]
+    bench.engine = engine_for_tests.made[bench.key] = FakeEngine(*refuse * 3, wait, *refuse)
+    bench.engine.bounds = BatchBounds(1, 1000)
+    await bench.start(bench.rule())
+    await bench.write("a", "b")
+    await until(lambda: bench.status().letter_count == 2)
+    await bench.sinks.replay("r", None)  # `a` is refused once more, while `b` waits
+    await until(sending.is_set)
+    (_, a) = await bench.sinks.letters("r", 10)
+    await bench.sinks.replay("r", [a.letter_id])
+    leave.set()
+    await until(lambda: bench.status().dead_count == 4)
+    await until(lambda: not bench.status().is_replaying)
+    assert [letter.value for letter in await bench.sinks.letters("r", 10)] == ["a"]
+    assert bench.values == ["b"]
+
+
+async def test_what_waits_already_is_not_waited_for_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "_TURN_ROWS", 10)
+    await bench.start(bench.rule(gather_s=500))
+    await bench.sinks.pause("r", True)
+    await bench.write(*map(str, range(35)))
+    await bench.sinks.pause("r", False)
+
+    def is_hurried() -> bool:
+        bench.sinks.hurry("r")
+        return bool(bench.values)
+
+    await until(is_hurried)
+    await bench.settled()
+    assert bench.values == [str(n) for n in range(35)]
+
+
+async def test_a_turn_is_bounded_in_bytes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "_TURN_BYTES", 1)
+    await bench.start(bench.rule())
+    await bench.sinks.pause("r", True)
+    await bench.write("1", "2", "3")
+    await bench.sinks.pause("r", False)
+    await bench.settled()
+    assert [len(call) for call in bench.engine.calls] == [1, 1, 1]
+
+
 async def test_a_paused_rule_keeps_its_place_over_restarts(bench: Bench) -> None:
     await bench.start(bench.rule())
     await bench.sinks.pause("r", True)
@@ -296,8 +372,7 @@ async def test_the_password_of_a_made_rule_is_sealed_at_rest(bench: Bench) -> No
     assert await bench.sinks.add({"name": "m", "to": {"engine": "sql", "url": url}}) == []
     assert "very-secret" not in repr(bench.sinks.statuses())
     await bench.restart()
-    runner = bench.sinks._runners["m"]
-    assert runner.rule.target["url"] == url
+    assert bench.sinks._runners["m"].rule.target["url"] == url
     for path in bench.folder.glob("sinks.sqlite3*"):
         assert b"very-secret" not in path.read_bytes()
 
@@ -323,8 +398,6 @@ async def test_a_backup_goes_on_under_an_origin_of_its_own(bench: Bench, tmp_pat
 
 
 async def test_an_engine_that_hangs_does_not_keep_the_server_from_stopping(bench: Bench) -> None:
-    import threading
-
     hanging, leave = threading.Event(), threading.Event()
 
     def hang(items: Sequence[Item]) -> SendResult:

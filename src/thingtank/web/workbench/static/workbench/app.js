@@ -1,6 +1,7 @@
 // What every page does: times, copying, secrets, dialogs, theme, notices.
 import { startCopying } from "./copy.js";
 import { startDialogs } from "./dialogs.js";
+import { startMenu } from "./menu.js";
 import { startMoments } from "./moments.js";
 import { startNotices } from "./notices.js";
 import { startSecrets } from "./secrets.js";
@@ -23,6 +24,7 @@ function startTheme() {
 }
 
 startTheme();
+startMenu();
 startMoments();
 startNotices();
 startSecrets();

@@ -1,0 +1,184 @@
+"""Sources of a server: set to work with it, and ended with it."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from thingtank.aws.clients import AwsClients
+from thingtank.aws.settings import AwsSettings
+from thingtank.local.sqlite import WrongFile
+from thingtank.server.config import Config
+from thingtank.server.data_folder import OpenFolder
+from thingtank.sources.calls import in_thread
+from thingtank.sources.health import Health
+from thingtank.sources.kinesis.dynamodb_leases import DynamoDbLeases
+from thingtank.sources.kinesis.lease_table import LeaseTable
+from thingtank.sources.kinesis.source import USUAL_PACE, KinesisSource, Pace
+from thingtank.sources.queue_source import QueueSource
+from thingtank.sources.queues import WAIT_S, LocalQueue, ReadQueue, SqsQueue
+from thingtank.sources.records import Arrived
+from thingtank.sources.settings import SourceRule, SourceSettings
+from thingtank.sources.source_file import EXCERPT_BYTES_MAX, Rejected, SourceFile
+from thingtank.sources.writer import Writer
+from thingtank.tank.access import Caller
+from thingtank.tank.errors import StorageFailed
+from thingtank.tank.sources import RejectedRecord, SourceState, SourceStatus
+from thingtank.tank.tank import Tank
+from thingtank.tank.things import Account
+
+CALL_S_MAX = 10.0  # without a byte of an answer
+CALL_ATTEMPTS_MAX = 3
+
+
+class _AtWork(NamedTuple):
+    rule: SourceRule
+    health: Health
+    source: KinesisSource | QueueSource
+
+
+class Sources:
+    """From `start` to `stop`; lives in the loop's thread. Implements `tank.sources.SourceBoard`."""
+
+    def __init__(
+        self,
+        tank: Tank,
+        find_owner: Callable[[], Account | None],
+        settings: SourceSettings,
+        aws: AwsSettings,
+        folder: Path,
+        pace: Pace = USUAL_PACE,
+    ) -> None:
+        """Make it.
+
+        Args:
+            find_owner: whose rights count where a rule names nobody.
+            folder: the data folder.
+        """
+        self._tank = tank
+        self._find_owner = find_owner
+        self._settings = settings
+        self._aws = aws
+        self._folder = folder
+        self._pace = pace
+        self._file = SourceFile(folder)
+        self._at_work: dict[str, _AtWork] = {}
+        self._clients: list[AwsClients] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Set all rules to work; what is wrong with a place is told by its status."""
+        loop = asyncio.get_running_loop()
+        for rule in sorted(self._settings.rules, key=lambda rule: rule.name):
+            health = Health(rule.name, self._settings.retry_s_max, self._tank.clock)
+            writer = Writer(self._tank, rule, partial(self._caller, rule), health)
+            source = self._source(rule, writer, health)
+            self._at_work[rule.name] = _AtWork(rule, health, source)
+            self._tasks.append(loop.create_task(source.run(), name=f"source-{rule.name}"))
+
+    async def stop(self) -> None:
+        """End all rules. What was not written yet is read again after the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for clients in self._clients:
+            clients.close()
+        await in_thread(self._file.close)
+
+    async def copy_to(self, folder: Path) -> None:
+        """Write what rules remember to another folder, for a backup."""
+        await in_thread(lambda: self._file.copy_to(folder))
+
+    def statuses(self) -> Sequence[SourceStatus]:
+        """See SourceBoard; so is the other."""
+        return [_status(each) for each in self._at_work.values()]
+
+    async def rejected(self, name: str, limit: int) -> Sequence[RejectedRecord]:
+        try:
+            found = await in_thread(lambda: self._file.rejected(name, limit))
+        except (sqlite3.Error, OSError, WrongFile) as error:
+            raise StorageFailed(f"rejected records could not be read: {error}") from error
+        return [
+            RejectedRecord(
+                each.record_id, each.reason, each.excerpt.decode("utf-8", "replace"), each.at_us
+            )
+            for each in found
+        ]
+
+    def _source(
+        self, rule: SourceRule, writer: Writer, health: Health
+    ) -> KinesisSource | QueueSource:
+        if rule.engine == "queue":
+            queue: ReadQueue = LocalQueue(
+                self._folder, rule.queue, rule.visibility_s, rule.receives_max
+            )
+            return QueueSource(rule, queue, writer, health)
+        # Clients of its own: calls of other rules that hang are not in its way.
+        waits_s = WAIT_S if rule.engine == "sqs" else 0
+        clients = AwsClients(
+            self._aws, attempts_max=CALL_ATTEMPTS_MAX, read_s_max=CALL_S_MAX + waits_s
+        )
+        self._clients.append(clients)
+        if rule.engine == "sqs":
+            queue = SqsQueue(clients, rule.name, rule.queue, rule.visibility_s, WAIT_S)
+            return QueueSource(rule, queue, writer, health)
+        table: LeaseTable = self._file.leases(rule.name, rule.stream)
+        if rule.leases:
+            table = DynamoDbLeases(clients, rule.leases, rule.name, rule.stream)
+        return KinesisSource(
+            rule, clients, table, writer, health, partial(self._keep, rule.name),
+            self._tank.clock, is_alone=not rule.leases, pace=self._pace,
+        )  # fmt: skip
+
+    async def _keep(self, rule_name: str, refused: list[tuple[Arrived, str]]) -> None:
+        """Keep rejected records, so that their shard may be read on."""
+        now_us = self._tank.clock.now_us()
+        rejected = [
+            Rejected(record.record_id, reason, record.data[:EXCERPT_BYTES_MAX], now_us)
+            for record, reason in refused
+        ]
+        keep_max = self._settings.rejected_max
+        await in_thread(lambda: self._file.add_rejected(rule_name, rejected, keep_max))
+
+    def _caller(self, rule: SourceRule) -> Caller | None:
+        """On whose behalf a rule writes."""
+        account = (
+            self._tank.directory.find_account(rule.owner) if rule.owner else self._find_owner()
+        )
+        return Caller(account) if account is not None and account.is_active else None
+
+
+def _status(at_work: _AtWork) -> SourceStatus:
+    rule, health, source = at_work
+    state: SourceState = "reading"
+    if health.trouble is not None:
+        state = "stuck" if health.needs_a_person else "failing"
+    shards = source.shards_held if isinstance(source, KinesisSource) else ()
+    return SourceStatus(
+        rule.name,
+        rule.engine,
+        source.describe(),
+        state,
+        shards,
+        health.behind_s,
+        health.record_count,
+        health.datapoint_count,
+        health.rejected_count,
+        health.late_count,
+        dict(health.failures),
+        health.trouble,
+    )
+
+
+def start_sources(
+    config: Config, folder: Path, opened: OpenFolder, stack: AsyncExitStack
+) -> Sources:
+    """Begin to read; `stack` ends it."""
+    sources = Sources(opened.tank, opened.directory.find_owner, config.sources, config.aws, folder)
+    sources.start()
+    stack.push_async_callback(sources.stop)
+    opened.files.append(sources)
+    return sources

@@ -1,0 +1,86 @@
+"""Items on their way into a table of DynamoDB, where a client in memory answers as AWS does."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from thingtank.aws.clients import AwsClients
+from thingtank.aws.settings import AwsSettings
+from thingtank.sinks.engine import EngineParts, Item, SendResult
+from thingtank.sinks.engines import make_engine
+
+
+class Table:
+    """A client of DynamoDB with one table."""
+
+    def __init__(self, hash_kind: str = "S") -> None:
+        self.hash_kind = hash_kind
+        self.refused_value = ""
+        self.items: list[dict[str, Any]] = []
+
+    def describe_table(self, **_: Any) -> dict[str, Any]:
+        names = (("msgid", "HASH", self.hash_kind), ("date", "RANGE", "S"))
+        return {
+            "Table": {
+                "KeySchema": [{"AttributeName": n, "KeyType": part} for n, part, _ in names],
+                "AttributeDefinitions": [
+                    {"AttributeName": n, "AttributeType": kind} for n, _, kind in names
+                ],
+            }
+        }
+
+    def put_item(self, Item: dict[str, Any], **_: Any) -> dict[str, Any]:
+        if Item["value"]["S"] == self.refused_value:
+            raise ClientError({"Error": {"Code": "ValidationException"}}, "PutItem")
+        self.items.append(Item)
+        return {}
+
+
+class OneClient(AwsClients):
+    def __init__(self, client: Any) -> None:
+        super().__init__(AwsSettings())
+        self.found = client
+
+    def client(self, service: str, **_: Any) -> Any:
+        return self.found
+
+
+def send(client: Any, *values: str, **to: object) -> SendResult:
+    engine = make_engine(
+        {"engine": "dynamodb", "table": "t", "connections": 1, **to},
+        EngineParts(lambda: OneClient(client), Path()),
+    )
+    engine.open()
+    try:
+        return engine.send(items(values))
+    finally:
+        engine.close()
+
+
+def items(values: Sequence[str]) -> list[Item]:
+    return [
+        Item(f"o-1-{place}", "datapoint", 1, "d", "t", place, value)
+        for place, value in enumerate(values)
+    ]
+
+
+def test_one_refused_item_stops_no_other() -> None:
+    client = Table()
+    client.refused_value = "2"
+    result = send(client, "1", "2", "3")
+    assert (dict(result.retry), list(result.refused)) == ({}, [1])
+    assert [item["value"]["S"] for item in client.items] == ["1", "3"]
+
+
+@pytest.mark.parametrize("text", ["x", "inf", "NaN", "1_000", "1e130", "1." + "3" * 40])
+def test_a_key_that_is_no_number_as_a_table_has_them_is_refused_before_it_is_sent(
+    text: str,
+) -> None:
+    client = Table("N")
+    result = send(client, "1.50", text, hash="{{value}}")
+    assert list(result.refused) == [1]
+    assert "is no number of at most 38 digits" in result.refused[1]
+    assert [item["msgid"] for item in client.items] == [{"N": "1.50"}]

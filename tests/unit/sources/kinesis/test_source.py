@@ -1,0 +1,233 @@
+"""A stream that is read: checkpoints, failures, splits, hand-overs; and rejected records."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.unit.sources.kinesis.fake_kinesis import ARRIVED_AT, Expired, FakeClients, FakeKinesis
+from tests.unit.sources.source_bench import SourceBench, texts, until
+
+from thingtank.sources.source_file import SourceFile
+from thingtank.tank.errors import Overloaded, StorageFailed
+
+RULE = {"name": "in", "engine": "kinesis", "stream": "s", "start": "oldest"}
+
+
+@pytest.fixture
+def kinesis(monkeypatch: pytest.MonkeyPatch) -> FakeKinesis:
+    made = FakeKinesis(2)
+    monkeypatch.setattr("thingtank.server.sources.AwsClients", lambda *_, **__: FakeClients(made))
+    return made
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[SourceBench]:
+    made = SourceBench(tmp_path)
+    await made.furnish()
+    yield made
+    async with asyncio.timeout(20):
+        await made.stop()
+
+
+def put(kinesis: FakeKinesis, *numbers: int, shard: str = "", key: str = "") -> None:
+    for n in numbers:
+        kinesis.put(b'{"t": %d}' % n, key or f"key{n}", shard)
+
+
+def numbers(bench: SourceBench) -> list[int]:
+    return [int(text) for text in texts(bench.values())]
+
+
+async def until_numbers(bench: SourceBench, wanted: list[int]) -> None:
+    await until(lambda: sorted(numbers(bench)) == wanted, lambda: (numbers(bench), bench.status()))
+
+
+async def test_all_shards_are_read_and_times_are_those_of_arrival(
+    bench: SourceBench, kinesis: FakeKinesis
+) -> None:
+    put(kinesis, *range(50))
+    bench.start(RULE)
+    await until_numbers(bench, list(range(50)))
+    assert numbers(bench) == list(range(50))  # in the order of arrival
+    first_us = min(bench.values())
+    assert 0 <= first_us / 1e6 - ARRIVED_AT.timestamp() < 0.2
+    status = bench.status()
+    assert (status.state, status.record_count, status.datapoint_count) == ("reading", 50, 50)
+    assert (status.shards, status.where) == (["s0", "s1"], "stream s of Kinesis")
+
+
+async def test_reading_goes_on_behind_the_checkpoint(
+    bench: SourceBench, kinesis: FakeKinesis
+) -> None:
+    put(kinesis, 1, 2, 3)
+    bench.start(RULE)
+    await until_numbers(bench, [1, 2, 3])
+    await bench.stop()
+    put(kinesis, 4, 5)
+    bench.start(RULE)
+    await until_numbers(bench, [1, 2, 3, 4, 5])
+    assert bench.status().record_count == 2
+
+
+async def test_latest_begins_now_and_a_restart_does_not_begin_anew(
+    bench: SourceBench, kinesis: FakeKinesis
+) -> None:
+    put(kinesis, 1)
+    bench.start({**RULE, "start": "latest"})
+    await until(lambda: len(kinesis.iterator_places) >= 2)
+    assert set(kinesis.iterator_places) == {"AT_TIMESTAMP"}
+    await bench.stop()
+    assert numbers(bench) == [] or ARRIVED_AT.timestamp() * 1e6 > bench.tank.clock.now_us()
+    file = SourceFile(bench.folder)
+    starts = {lease.checkpoint for lease in file.leases("in", "s").all()}
+    file.close()
+    kinesis.iterator_places.clear()
+    bench.start({**RULE, "start": "oldest"})
+    await until(lambda: len(kinesis.iterator_places) >= 2)
+    assert "TRIM_HORIZON" not in kinesis.iterator_places
+    assert all(start.startswith("@") or start.isdigit() for start in starts)
+
+
+async def test_a_time_is_where_reading_begins(bench: SourceBench, kinesis: FakeKinesis) -> None:
+    put(kinesis, 1, 2, shard="s0")
+    arrived_at = kinesis.shards["s0"][1]["ApproximateArrivalTimestamp"]
+    bench.start({**RULE, "start": arrived_at.isoformat()})
+    await until_numbers(bench, [2])
+
+
+async def test_children_of_split_and_merged_shards_are_read_after_their_parents(
+    bench: SourceBench, kinesis: FakeKinesis
+) -> None:
+    kinesis.page_records_max = 2
+    read: list[str] = []
+    kinesis.before_read = read.append
+    put(kinesis, *range(7), shard="s0")
+    left, right = kinesis.split("s0")
+    put(kinesis, *range(7, 10), shard=left)
+    put(kinesis, *range(10, 12), shard=right)
+    (merged,) = kinesis.merge(right, "s1")
+    put(kinesis, 12, 13, shard=merged)
+    bench.start(RULE)
+    await until_numbers(bench, list(range(14)))
+    last_of = {shard: len(read) - 1 - read[::-1].index(shard) for shard in ("s0", "s1", right)}
+    assert read.index(left) > last_of["s0"]
+    assert read.index(merged) > max(last_of["s1"], last_of[right])
+    split = kinesis.split(merged)  # while it is read
+    put(kinesis, 14, shard=split[0])
+    await until_numbers(bench, list(range(15)))
+
+
+async def test_shards_that_are_gone_with_their_age_are_forgotten(
+    bench: SourceBench, kinesis: FakeKinesis
+) -> None:
+    children = kinesis.split("s0")
+    bench.start(RULE)
+    await until(lambda: bench.status().shards == ["s1", *children])
+    kinesis.age("s0")
+    kinesis.age("s1")
+    await until(lambda: bench.status().shards == children)
+    await bench.stop()
+    file = SourceFile(bench.folder)
+    assert [lease.shard for lease in file.leases("in", "s").all()] == children
+    file.close()
+
+
+async def test_nothing_is_acknowledged_before_it_is_on_disk(
+    bench: SourceBench, kinesis: FakeKinesis
+) -> None:
+    put(kinesis, 1, shard="s0")
+    for failure in (Overloaded("full"), StorageFailed("no disk")):
+        bench.archive.failure = failure
+        bench.archive.failed_count = 0
+        bench.start(RULE)
+        await until(lambda: bench.archive.failed_count > 2)
+        trouble = bench.status().trouble
+        assert trouble is not None
+        assert (trouble.kind, trouble.what) == ("storage", str(failure))
+        await bench.stop()
+    bench.archive.failure = None
+    bench.start(RULE)
+    await until_numbers(bench, [1])
+
+
+async def test_an_iterator_that_expires_is_made_anew_where_it_was(
+    bench: SourceBench, kinesis: FakeKinesis
+) -> None:
+    put(kinesis, 1, shard="s0")
+    bench.start(RULE)
+    await until_numbers(bench, [1])
+    fails = [OSError("broken pipe"), Expired()]
+
+    def fail(shard: str) -> None:
+        if fails and shard == "s0":
+            raise fails.pop()
+
+    kinesis.before_read = fail
+    put(kinesis, 2, shard="s0")
+    await until_numbers(bench, [1, 2])
+    assert bench.status().record_count == 2
+    assert bench.status().failures == {"unknown": 1}
+    assert bench.status().trouble is None
+
+
+async def test_rejected_records_are_kept_and_hold_nobody_up(
+    bench: SourceBench, kinesis: FakeKinesis
+) -> None:
+    good = b'{"datastream": "t", "value": 1}'
+    for data in (
+        b"garbage", good + b'\n{"datastream": "t", "value": 2, "device": 77}', b'{"t": 3}',
+        b'{"feed": 1002, "t": 4}', b'{"bad name!": 5}', b'{"t": "%s"}' % (b"x" * 300),
+    ):  # fmt: skip
+        kinesis.put(data, shard="s0")
+    sources = bench.start(RULE, rejected_max=4)
+    await until_numbers(bench, [1, 3])
+    await until(lambda: bench.status().rejected_count == 5)
+    await until(lambda: not bench.values(1002))
+    rejected = await sources.rejected("in", 10)
+    assert [(each.record_id, each.reason) for each in rejected] == [
+        ("s0/105", "t: is too long (maximum is 255 characters)"),
+        ("s0/104", next(each.reason for each in rejected if each.record_id == "s0/104")),
+        ("s0/103", "t: there is no device 1002"),
+        ("s0/101", "t: there is no device 77"),
+    ]
+    assert rejected[-1].excerpt.startswith('{"datastream"')
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"create_missing": False}, "u: device 1001 has no datastream u"),
+        ({"owner": "bob"}, "u: there is no device 1001"),
+    ],
+)
+async def test_rights_and_datastreams_are_those_of_the_rule(
+    bench: SourceBench, kinesis: FakeKinesis, members: dict[str, object], reason: str
+) -> None:
+    kinesis.put(b'{"u": 1}', shard="s0")
+    sources = bench.start({**RULE, **members})
+    await until(lambda: bench.status().rejected_count == 1)
+    assert [each.reason for each in await sources.rejected("in", 9)] == [reason]
+
+
+async def test_a_rule_of_nobody_waits_for_the_account(
+    bench: SourceBench, kinesis: FakeKinesis
+) -> None:
+    put(kinesis, 1)
+    bench.start({**RULE, "owner": "carol"})
+    await until(lambda: bench.status().state == "stuck")
+    trouble = bench.status().trouble
+    assert trouble is not None
+    assert trouble.what == "There is no active account carol"
+    assert numbers(bench) == []
+
+
+async def test_thousands_of_values_of_one_page_are_written_in_groups(
+    bench: SourceBench, kinesis: FakeKinesis
+) -> None:
+    lines = [b'{"t": 1, "at": %d}' % at for at in range(1_600_000_000, 1_600_004_000)]
+    for n in range(0, 4000, 1000):
+        kinesis.put(b"\n".join(lines[n : n + 1000] * 6), shard="s0")
+    bench.start(RULE)
+    await until(lambda: len(bench.values()) == 4000)
+    await until(lambda: bench.status().datapoint_count == 24_000)

@@ -1,0 +1,80 @@
+"""A queue that is read: messages go when their values are on disk, and not before."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from tests.unit.sources.source_bench import SourceBench, texts, until
+
+from thingtank.local.queue_file import NewMessage, QueueCounts, QueueFile
+from thingtank.sources import queues
+from thingtank.tank.errors import Overloaded
+
+RULE = {"name": "work", "engine": "queue", "queue": "work"}
+EMPTY = QueueCounts(0, 0, 0)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues.LocalQueue, "idle_s", 0.01)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[SourceBench]:
+    made = SourceBench(tmp_path)
+    await made.furnish()
+    yield made
+    async with asyncio.timeout(20):
+        await made.stop()
+
+
+@contextlib.contextmanager
+def queue(bench: SourceBench) -> Iterator[QueueFile]:
+    file = QueueFile(bench.folder / "sinks" / queues.LOCAL_FILE)
+    yield file
+    file.close()
+
+
+def send(bench: SourceBench, *bodies: str, group: str = "") -> None:
+    with queue(bench) as file:
+        file.send("work", [NewMessage(body.encode(), group) for body in bodies])
+
+
+def counts(bench: SourceBench) -> QueueCounts:
+    with queue(bench) as file:
+        return file.counts("work")
+
+
+async def test_messages_become_datapoints_and_are_deleted(bench: SourceBench) -> None:
+    send(bench, *[f'{{"t": {n}}}' for n in range(25)], group="1001")
+    bench.start({**RULE, "feed": ""})
+    await until(lambda: len(bench.values()) == 25)
+    await until(lambda: counts(bench) == EMPTY)
+    assert bench.status().where == "queue work of this machine"
+    assert bench.status().record_count == 25
+
+
+async def test_a_message_stays_hidden_while_the_tank_cannot_write(bench: SourceBench) -> None:
+    send(bench, '{"t": 1}')
+    bench.archive.failure = Overloaded("full")
+    bench.start({**RULE, "visibility_s": 1})
+    await until(lambda: bench.archive.failed_count > 1)
+    with queue(bench) as file:
+        await asyncio.sleep(1.2)  # longer than it would be hidden
+        assert file.receive("work", 1, 1) == []
+    bench.archive.failure = None
+    await until(lambda: counts(bench) == EMPTY)
+    assert (texts(bench.values()), bench.status().late_count) == (["1"], 0)
+
+
+async def test_poison_becomes_a_dead_letter_and_its_good_part_a_datapoint(
+    bench: SourceBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    send(bench, '{"t": 1}\n{"t": {}}', '{"t": 2}\n{"feed": 1002, "t": 9}', '{"t": 3}')
+    bench.start({**RULE, "visibility_s": 1, "receives_max": 2})
+    await until(lambda: counts(bench) == QueueCounts(0, 0, 2), lambda: counts(bench))
+    assert texts(bench.values()) == ["2", "3"]  # twice the same datapoint
+    assert bench.values(1002) == {}
+    assert (bench.status().record_count, bench.status().rejected_count) == (5, 4)
