@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from tests.stubbed_aws import StubbedAws
+from tests.stubbed_aws import StubbedAws, Told
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.queues import QueueMessage
@@ -188,3 +188,19 @@ def test_what_is_made_carries_our_tag(stubbed: Callable[..., StubbedAws]) -> Non
     asked = {name: asked for name, asked in aws.sent if name.startswith("Create")}
     assert asked["CreateStream"]["Tags"] == asked["CreateQueue"]["tags"] == {"app": "thingtank"}
     assert asked["CreateTable"]["Tags"] == [{"Key": "app", "Value": "thingtank"}]
+
+
+def test_no_queue_for_dead_letters_is_left_where_the_queue_itself_is_refused(
+    stubbed: Callable[..., StubbedAws],
+) -> None:
+    aws, told = stubbed("sqs"), Told()
+    aws.refuse("sqs", "get_queue_url", "AWS.SimpleQueueService.NonExistentQueue")
+    aws.answer("sqs", "create_queue", QueueUrl=f"{URL}-dead")
+    aws.answer("sqs", "get_queue_attributes", Attributes={"QueueArn": "arn:aws:sqs:x:1:q-dead"})
+    aws.refuse("sqs", "create_queue", "QueueAlreadyExists", "with other attributes")
+    aws.answer("sqs", "delete_queue")
+    with pytest.raises(ClientError, match="QueueAlreadyExists"):
+        queues.create(aws.clients, queues.QueueDesign("q", dead_letters="q-dead"), told)
+    aws.assert_all_asked()
+    assert aws.asked("DeleteQueue") == [{"QueueUrl": f"{URL}-dead"}]
+    assert told.lines[-1] == "Took back queue q-dead for dead letters"

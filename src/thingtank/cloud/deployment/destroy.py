@@ -32,7 +32,7 @@ def own_parts(clients: AwsClients, name: str) -> list[str]:
     found += [f"alarm {each}" for each in _alarm_names(clients, name)]
     if _template(clients, name) is not None:
         found.append(f"launch template {name}")
-    if _has_configuration(clients, name):
+    if _names_configuration(group, name) and _has_configuration(clients, name):
         found.append(f"launch configuration {name}")
     found += [f"security group {each['GroupName']}" for each in _security_groups(clients, name)]
     return found
@@ -41,12 +41,15 @@ def own_parts(clients: AwsClients, name: str) -> list[str]:
 def destroy(clients: AwsClients, name: str, told: Progress) -> None:
     """End a deployment, its machines with it, and wait until they are gone.
 
+    A launch configuration has no tags: it is only known to be ours by the group that names it.
+
     Raises:
         NotDone: the group is not gone in time.
     """
     alarms = _alarm_names(clients, name)
     autoscaling, ec2 = clients.client("autoscaling"), clients.client("ec2")
-    if find_group(clients, name) is not None:
+    group = find_group(clients, name)
+    if group is not None:
         autoscaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
         told.did(f"Ending group {name} with its machines and policies")
         _wait_until_gone(clients, name, told)
@@ -58,10 +61,17 @@ def destroy(clients: AwsClients, name: str, told: Progress) -> None:
         ec2.delete_launch_template(LaunchTemplateId=template["LaunchTemplateId"])
         told.did(f"Deleted launch template {name}")
     if _has_configuration(clients, name):
-        autoscaling.delete_launch_configuration(LaunchConfigurationName=name)
-        told.did(f"Deleted launch configuration {name}")
-    for group in _security_groups(clients, name):
-        delete_group_if_unused(clients, group["GroupName"], group["VpcId"], told)
+        if _names_configuration(group, name):
+            autoscaling.delete_launch_configuration(LaunchConfigurationName=name)
+            told.did(f"Deleted launch configuration {name}")
+        else:
+            told.did(
+                f"Left, as no group of ours names it: launch configuration {name}; if it is yours:"
+                " aws autoscaling delete-launch-configuration --launch-configuration-name"
+                f" {name}"
+            )
+    for each in _security_groups(clients, name):
+        delete_group_if_unused(clients, each["GroupName"], each["VpcId"], told)
 
 
 def _wait_until_gone(clients: AwsClients, name: str, told: Progress) -> None:
@@ -88,6 +98,10 @@ def _template(clients: AwsClients, name: str) -> dict[str, Any] | None:
     ]
     found = clients.client("ec2").describe_launch_templates(Filters=filters)["LaunchTemplates"]
     return found[0] if found else None
+
+
+def _names_configuration(group: dict[str, Any] | None, name: str) -> bool:
+    return group is not None and group.get("LaunchConfigurationName") == name
 
 
 def _has_configuration(clients: AwsClients, name: str) -> bool:
