@@ -1,6 +1,7 @@
 """Commands of `thingtank cloud`, run in this process against a stand-in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from click.testing import CliRunner, Result
 from tests.aws_stand_ins import aws_environment
@@ -8,13 +9,20 @@ from tests.aws_stand_ins import aws_environment
 from thingtank.aws.settings import AwsSettings
 from thingtank.cli.main import main
 
-NO_FOLDER = "/nonexistent/data"
+NO_FOLDER = Path("/nonexistent/data")
+
+Cloud = Callable[..., Result]  # `run_cloud` with the first and the last argument given
 
 
-def run_cloud(settings: AwsSettings, *words: str, input: str = "") -> Result:
-    """Run one; a fault of ours is raised, what it says is in `stdout` and `stderr`."""
-    # No data folder: the settings of whoever runs the tests are not meant.
-    environment: Mapping[str, str] = {**aws_environment(settings), "THINGTANK_DATA": NO_FOLDER}
+def run_cloud(
+    settings: AwsSettings, *words: str, input: str = "", folder: Path = NO_FOLDER
+) -> Result:
+    """Run one; a fault of ours is raised, what it says is in `stdout` and `stderr`.
+
+    Args:
+        folder: the data folder; without one the settings of whoever runs the tests are not meant.
+    """
+    environment: Mapping[str, str] = {**aws_environment(settings), "THINGTANK_DATA": str(folder)}
     result = CliRunner(env=environment).invoke(main, ["cloud", *words], input=input)
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception

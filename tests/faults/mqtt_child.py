@@ -10,6 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
+import structlog
 from tests.unit.protocols.mqtt.brokers import Everybody, OpenGate
 
 from thingtank.doors.mqtt.door import MqttDoor
@@ -69,6 +70,7 @@ async def serve(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for _ in sys.stdin:
         if not os.fork():

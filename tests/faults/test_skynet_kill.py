@@ -47,8 +47,18 @@ class Recipient:
         assert set(self.acknowledged) <= set(self.got) <= set(self.sent)
 
 
-def send_until_killed(server: LiveServer, sender: Credentials, recipients: list[Recipient]) -> None:
-    """Send numbers to whoever has room, until the connection breaks."""
+def send_until_killed(
+    server: LiveServer,
+    sender: Credentials,
+    recipients: list[Recipient],
+    answers_max: int,
+    killer: threading.Timer,
+) -> None:
+    """Send numbers to whoever has room, until the connection breaks.
+
+    Args:
+        answers_max: after so many, or when nobody has room, the killer starts.
+    """
     url = f"{server.sockets['skynet']}/messages"
     number = max((recipient.sent[-1] for recipient in recipients if recipient.sent), default=0)
     with requests.Session() as http:
@@ -57,6 +67,8 @@ def send_until_killed(server: LiveServer, sender: Credentials, recipients: list[
             number += 1
             waiting = [each for each in recipients if len(each.sent) - len(each.got) < WAITING_MAX]
             if not waiting:
+                if answers_max > 0:
+                    killer.start()
                 server.process.wait(WAIT_S_MAX)
                 return
             asked = {"devices": [each.who[0] for each in waiting], "payload": number}
@@ -71,6 +83,9 @@ def send_until_killed(server: LiveServer, sender: Credentials, recipients: list[
             assert outcomes == ["kept"] * len(waiting)
             for each in waiting:
                 each.acknowledged.append(number)
+            answers_max -= 1
+            if answers_max == 0:
+                killer.start()
 
 
 def test_kept_messages_outlive_kills_and_come_once(tmp_path: Path) -> None:
@@ -79,9 +94,8 @@ def test_kept_messages_outlive_kills_and_come_once(tmp_path: Path) -> None:
     sender = make_device(server)
     recipients = [Recipient(server) for _ in range(3)]
     for round_number in range(KILLS):
-        killer = threading.Timer(chance.uniform(0.05, 0.4), server.process.kill)
-        killer.start()
-        send_until_killed(server, sender, recipients)
+        killer = threading.Timer(chance.uniform(0, 0.05), server.process.kill)
+        send_until_killed(server, sender, recipients, chance.randint(5, 40), killer)
         killer.join()
         server.kill()
         server = start_skynet(tmp_path, MORE)

@@ -306,7 +306,6 @@ async def test_among_all_of_them_nothing_is_lost_and_nobody_else_is_held_up(
             6: gone_away.url,
             7: slow.url,
         }
-        start_s = time.monotonic()
         await outbox.record(
             "triggers",
             1,
@@ -322,7 +321,8 @@ async def test_among_all_of_them_nothing_is_lost_and_nobody_else_is_held_up(
             return (await outbox.counts(trigger_id=1)).get(DeliveryState.DELIVERED) == 40
 
         await eventually(all_good)
-        assert time.monotonic() - start_s < 3
+        # Each of these takes the whole time that an attempt may take: far from done.
+        assert (await outbox.counts(trigger_id=3))[DeliveryState.WAITING] > 20
 
         async def all_quick_ones() -> bool:
             counts = [await outbox.counts(trigger_id=trigger_id) for trigger_id in (2, 5, 6)]

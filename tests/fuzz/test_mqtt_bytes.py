@@ -173,7 +173,7 @@ class World:
             assert session.queued_count <= BOUNDS.queue_messages_max + BOUNDS.inflight_max
             assert len(session.received) <= 10_000
         for connection in self.peers:
-            rest = connection._rest
+            rest = connection.unfinished
             assert rest is None or len(rest) <= BOUNDS.packet_bytes_max + 2**16
             assert not connection.out
 

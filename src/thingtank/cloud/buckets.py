@@ -5,6 +5,7 @@ from typing import Any
 
 from thingtank.aws.failures import Failure, classify, is_aws_failure
 from thingtank.aws.lifecycle import set_rule, tidying_rule
+from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.errors import NotDone
 
 Say = Callable[[str], None]  # told what was done, or could not be, in a sentence
@@ -72,7 +73,9 @@ def _of_another(name: str) -> str:
 
 
 def harden(s3: Any, name: str, say: Say) -> None:
-    """Close a bucket to the public, have it keep versions, encrypt, and forget unfinished uploads.
+    """Close a new bucket to the public; have it keep versions, encrypt, forget unfinished uploads.
+
+    It gets our tag, and no other: one that is there already may have tags of its own.
 
     What a server that is not AWS does not know is said, and left out.
 
@@ -110,6 +113,10 @@ def harden(s3: Any, name: str, say: Say) -> None:
         (
             "have it forget unfinished uploads",
             lambda: set_rule(s3, name, tidying_rule("thingtank", "")),
+        ),
+        (
+            "tag it",
+            lambda: s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [APP_TAG]}),
         ),
     ]
     for what, step in steps:

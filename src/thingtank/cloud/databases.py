@@ -2,7 +2,9 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -10,16 +12,18 @@ import msgspec
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import FailureKind, classify, is_aws_failure
+from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.errors import NotDone
+from thingtank.cloud.patience import patiently
 from thingtank.cloud.progress import Progress
 from thingtank.cloud.waiting import WaitFailed, turns, wait
 
-TAG = {"Key": "app", "Value": "thingtank"}
 PAUSE_S = 30
 LOOKS_MAX = 60  # half an hour
 
 _IDENTIFIER = re.compile(r"(?!.*--)[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+_NOT_KNOWN = ("InvalidAction", "NotImplemented")
 _GONE = ("DBInstanceNotFound", "DBInstanceNotFoundFault")
 
 
@@ -183,7 +187,7 @@ def arguments_of(wanted: Wanted, engine: Engine, version: str) -> dict[str, Any]
         "BackupRetentionPeriod": wanted.backup_days,
         "DeletionProtection": wanted.is_protected,
         "CopyTagsToSnapshot": True,
-        "Tags": [TAG],
+        "Tags": [APP_TAG],
     }
     if version:
         asked["EngineVersion"] = version
@@ -205,7 +209,7 @@ def _newest(rds: Any, engine: Engine) -> str:
             for each in page.get("DBEngineVersions", ())
         ]
     except Exception as error:  # moto does not know the question
-        if not is_aws_failure(error) or classify(error).kind is FailureKind.UNREACHABLE:
+        if not is_aws_failure(error) or classify(error).code not in _NOT_KNOWN:
             raise
         return ""
     fitting = [version for version in found if version.startswith(engine.line)]
@@ -280,7 +284,7 @@ def wait_until_available(clients: AwsClients, identifier: str, told: Progress) -
 
 
 def delete_database(clients: AwsClients, identifier: str, snapshot: str, told: Progress) -> None:
-    """Delete one; its protection is switched off first.
+    """Delete one; its protection is switched off first, and on again if it is not deleted then.
 
     Args:
         snapshot: what its last copy is called; blank for none.
@@ -297,15 +301,35 @@ def delete_database(clients: AwsClients, identifier: str, snapshot: str, told: P
         )
         told.did("Switched its protection from deletion off")
     last = {"FinalDBSnapshotIdentifier": snapshot} if snapshot else {}
-    rds.delete_db_instance(DBInstanceIdentifier=identifier, SkipFinalSnapshot=not snapshot, **last)
+    try:
+        rds.delete_db_instance(
+            DBInstanceIdentifier=identifier, SkipFinalSnapshot=not snapshot, **last
+        )
+    except BaseException:
+        if found.is_protected:
+            _protect(rds, identifier, told)
+        raise
     told.did(f"Deleting the database {identifier}")
+
+
+def _protect(rds: Any, identifier: str, told: Progress) -> None:
+    try:
+        rds.modify_db_instance(
+            DBInstanceIdentifier=identifier, DeletionProtection=True, ApplyImmediately=True
+        )
+    except Exception as error:
+        if not is_aws_failure(error):
+            raise
+        told.did(f"{identifier} stays without protection from deletion: {classify(error)}")
+    else:
+        told.did("Switched its protection from deletion on again")
 
 
 def wait_until_deleted(clients: AwsClients, identifier: str, told: Progress) -> None:
     """Until it is gone. Raise NotDone if it is not within half an hour."""
     rds = clients.client("rds")
     for _ in turns(rds, PAUSE_S, LOOKS_MAX):
-        found = find_database(rds, identifier)
+        found = patiently(partial(find_database, rds, identifier), PAUSE_S, time.sleep)
         if found is None:
             return
         told.waits(f"{identifier} is {found.status}")

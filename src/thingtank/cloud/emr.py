@@ -15,6 +15,7 @@ import msgspec
 from thingtank.aws.addresses import S3Address
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import FailureKind, classify, is_aws_failure
+from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.job_files import JobFailed, JobStillRuns, Programs, beside
 from thingtank.cloud.patience import patiently
 
@@ -193,7 +194,7 @@ def cluster_of(job: StreamingJob, cluster: Cluster) -> dict[str, Any]:
         "ServiceRole": cluster.service_role,
         "AutoTerminationPolicy": {"IdleTimeout": IDLE_S_MAX},
         "VisibleToAllUsers": True,
-        "Tags": [{"Key": "made-by", "Value": "thingtank"}],
+        "Tags": [APP_TAG],
     }
     if job.logs is not None:
         asked["LogUri"] = str(job.logs)

@@ -14,6 +14,7 @@ import msgspec
 
 from thingtank.aws.addresses import S3Address
 from thingtank.aws.clients import AwsClients
+from thingtank.aws.tags import APP_TAGS
 from thingtank.batch.shipped import FOLDER
 from thingtank.cloud.emr import RELEASE, WAIT_S_MAX, State, StreamingJob
 from thingtank.cloud.job_files import JobFailed, JobStillRuns, beside, upload
@@ -68,7 +69,7 @@ def start(
             releaseLabel=application.release,
             type="SPARK",
             autoStopConfiguration={"enabled": True, "idleTimeoutMinutes": IDLE_MINUTES},
-            tags={"made-by": "thingtank"},
+            tags=APP_TAGS,
         )
         application_id = made["applicationId"]
     try:

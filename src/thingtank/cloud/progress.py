@@ -13,3 +13,16 @@ class Progress(Protocol):
     def waits(self, line: str) -> None:
         """How things stand while it waits: a line in the place of the last such."""
         ...
+
+
+class _Silence:
+    """Says nothing."""
+
+    def did(self, line: str) -> None:
+        pass
+
+    def waits(self, line: str) -> None:
+        pass
+
+
+SILENCE: Progress = _Silence()

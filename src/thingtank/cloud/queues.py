@@ -7,11 +7,13 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 
 from thingtank.aws.clients import AwsClients
+from thingtank.aws.failures import is_missing
 from thingtank.aws.queues import (
     FIFO_SUFFIX,
     QueueMessage,
@@ -20,8 +22,11 @@ from thingtank.aws.queues import (
     fault_of,
     send_messages,
 )
+from thingtank.aws.tags import APP_TAGS
 from thingtank.cloud.errors import NotDone
+from thingtank.cloud.making import Making
 from thingtank.cloud.names import QUEUE, check_name
+from thingtank.cloud.progress import SILENCE, Progress
 
 ATTEMPTS_MAX = 8
 PAUSE_S = 0.1
@@ -77,8 +82,10 @@ class Received(NamedTuple):
     receipt: str
 
 
-def create(clients: AwsClients, design: QueueDesign) -> str:
+def create(clients: AwsClients, design: QueueDesign, told: Progress = SILENCE) -> str:
     """Make a queue, and that of its dead letters; those that are there with the same settings stay.
+
+    That of its dead letters goes again if it was made now and the queue itself is refused.
 
     Returns:
         Its URL.
@@ -90,18 +97,29 @@ def create(clients: AwsClients, design: QueueDesign) -> str:
     check_name(QUEUE, design.name)
     client = clients.client("sqs")
     attributes = _attributes(design)
-    if design.dead_letters:
-        if design.dead_letters.endswith(FIFO_SUFFIX) != design.name.endswith(FIFO_SUFFIX):
-            raise NotDone(
-                f"a queue and that of its dead letters end with {FIFO_SUFFIX} both, or neither"
-            )
-        dead = QueueDesign(design.dead_letters, keep_s=DEAD_LETTERS_KEPT_S)
-        dead_url = _found(client, dead.name) or create(clients, dead)
-        attributes["RedrivePolicy"] = json.dumps({
-            "deadLetterTargetArn": _attribute(client, dead_url, "QueueArn"),
-            "maxReceiveCount": str(design.receives_max),
-        })  # fmt: skip
-    return str(client.create_queue(QueueName=design.name, Attributes=attributes)["QueueUrl"])
+    is_fifo = design.name.endswith(FIFO_SUFFIX)
+    if design.dead_letters and design.dead_letters.endswith(FIFO_SUFFIX) != is_fifo:
+        raise NotDone(
+            f"a queue and that of its dead letters end with {FIFO_SUFFIX} both, or neither"
+        )
+    with Making(told, "give the same command again") as making:
+        if design.dead_letters:
+            attributes["RedrivePolicy"] = json.dumps({
+                "deadLetterTargetArn": _dead_letters(clients, design.dead_letters, making),
+                "maxReceiveCount": str(design.receives_max),
+            })  # fmt: skip
+        made = client.create_queue(QueueName=design.name, Attributes=attributes, tags=APP_TAGS)
+    return str(made["QueueUrl"])
+
+
+def _dead_letters(clients: AwsClients, name: str, making: Making) -> str:
+    """The ARN of the queue for dead letters, which is made if it is not there."""
+    client = clients.client("sqs")
+    url = _found(client, name)
+    if url is None:
+        url = create(clients, QueueDesign(name, keep_s=DEAD_LETTERS_KEPT_S))
+        making.made(f"queue {name} for dead letters", partial(client.delete_queue, QueueUrl=url))
+    return _attribute(client, url, "QueueArn")
 
 
 def urls(clients: AwsClients, prefix: str = "") -> Iterator[str]:
@@ -220,7 +238,9 @@ def _attributes(design: QueueDesign) -> dict[str, str]:
 def _found(client: Any, name: str) -> str | None:
     try:
         return str(client.get_queue_url(QueueName=name)["QueueUrl"])
-    except client.exceptions.QueueDoesNotExist:
+    except Exception as error:
+        if not is_missing(error):
+            raise
         return None
 
 

@@ -14,6 +14,7 @@ import msgspec
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import Failure, is_missing
 from thingtank.aws.streams import StreamRecord, calls_of, fault_of, put_records
+from thingtank.aws.tags import APP_TAGS
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.names import STREAM, check_name
 from thingtank.cloud.waiting import Told, pause_s_of, wait_until
@@ -69,7 +70,7 @@ def create(clients: AwsClients, name: str, shards: int | None, told: Told) -> bo
     check_name(STREAM, name)
     client = clients.client("kinesis")
     mode = "PROVISIONED" if shards else "ON_DEMAND"
-    request: dict[str, Any] = {"StreamModeDetails": {"StreamMode": mode}}
+    request: dict[str, Any] = {"StreamModeDetails": {"StreamMode": mode}, "Tags": APP_TAGS}
     if shards:
         request["ShardCount"] = shards
     is_new = True

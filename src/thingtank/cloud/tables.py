@@ -22,6 +22,7 @@ from thingtank.aws.items import (
     unwritten,
     write_items,
 )
+from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.names import TABLE, check_name
 from thingtank.cloud.waiting import Told, pause_s_of, wait_until
@@ -279,6 +280,7 @@ def _request(design: TableDesign) -> dict[str, Any]:
             {"AttributeName": key.name, "AttributeType": key.kind} for key in keys
         ],
         "DeletionProtectionEnabled": design.is_protected,
+        "Tags": [APP_TAG],
     }
     if design.units is None:
         return request | {"BillingMode": "PAY_PER_REQUEST"}

@@ -6,11 +6,13 @@ again (`wait_until`). The turns are made here.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from thingtank.aws.clients import AwsClients, is_stand_in
 from thingtank.cloud.errors import NotDone
+from thingtank.cloud.patience import patiently
 
 PAUSE_S = 3.0
 STAND_IN_PAUSE_S = 0.1  # it is quick, and nobody counts its calls
@@ -33,11 +35,15 @@ class WaitFailed(NotDone):
 
 def turns(client: Any, pause_s: float, count_max: int) -> Iterator[int]:
     """Turns of a loop that asks AWS, with pauses between them; none is long with a stand-in."""
-    pause_s = STAND_IN_PAUSE_S if is_stand_in(client.meta.endpoint_url) else pause_s
+    pause_s = _pause_s_of(client, pause_s)
     for turn in range(count_max):
         if turn:
             time.sleep(pause_s)
         yield turn
+
+
+def _pause_s_of(client: Any, pause_s: float) -> float:
+    return STAND_IN_PAUSE_S if is_stand_in(client.meta.endpoint_url) else pause_s
 
 
 def wait(
@@ -54,32 +60,45 @@ def wait(
 
     Raises:
         WaitFailed: the waiter's rules say that it failed, or its time is up.
-        botocore.exceptions.ClientError: of a code that the waiter has no rule for.
+        botocore.exceptions.BotoCoreError, ClientError: one that the waiter has no rule for, and
+            that does not pass; see `patiently`.
     """
     from botocore import xform_name
-    from botocore.exceptions import ClientError
 
     config = client.get_waiter(waiter_name).config
-    call = getattr(client, xform_name(config.operation))
-    acceptors = config.acceptors
+    call = partial(getattr(client, xform_name(config.operation)), **arguments)
+    look = partial(_look, call, config.acceptors, told)
+    pause_s = _pause_s_of(client, config.delay)
     response: dict[str, Any] = {}
     for _ in turns(client, config.delay, config.max_attempts):
-        error: ClientError | None = None
-        try:
-            response = call(**arguments)
-        except ClientError as found:
-            error, response = found, found.response
-        if error is None:
-            told(response)
-        met = next((each for each in acceptors if each.matcher_func(response)), None)
-        if met is None and error is not None:
-            raise error
+        response, met = patiently(look, pause_s, time.sleep)
         if met is not None and met.state == "success":
             return response
         if met is not None and met.state == "failure":
             raise WaitFailed(f"{_words(waiter_name)} will not come: {met.explanation}", response)
     wait_s = config.delay * config.max_attempts
     raise WaitFailed(f"{_words(waiter_name)} has not come within {wait_s} s", response)
+
+
+def _look(
+    call: Callable[[], dict[str, Any]],
+    acceptors: Sequence[Any],
+    told: Callable[[dict[str, Any]], None],
+) -> tuple[dict[str, Any], Any]:
+    """An answer, and which of a waiter's rules it meets; an error that meets none is raised."""
+    from botocore.exceptions import ClientError
+
+    error: ClientError | None = None
+    try:
+        response = call()
+    except ClientError as found:
+        error, response = found, dict(found.response)
+    if error is None:
+        told(response)
+    met = next((each for each in acceptors if each.matcher_func(response)), None)
+    if met is None and error is not None:
+        raise error
+    return response, met
 
 
 def _words(waiter_name: str) -> str:
@@ -109,10 +128,11 @@ def wait_until(
 
     Raises:
         NotDone: it took too long, and still goes on at AWS.
+        botocore.exceptions.BotoCoreError, ClientError: one that does not pass; see `patiently`.
     """
     deadline_s = time.monotonic() + wait_s_max
     last = None
-    while (state := look()) not in wanted:
+    while (state := patiently(look, pause_s, time.sleep)) not in wanted:
         if time.monotonic() >= deadline_s:
             raise NotDone(
                 f"{what} is still {state or 'not there'} after {wait_s_max:g} s; it may become"

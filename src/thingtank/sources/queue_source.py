@@ -70,6 +70,7 @@ class QueueSource:
             reasons = await self._writer.write([each.record for each in messages])
         finally:
             extending.cancel()
+            self._health.works(VISIBILITY)
         done = [each for place, each in enumerate(messages) if place not in reasons]
         for place, reason in reasons.items():
             self._tell(messages[place], reason)

@@ -4,8 +4,8 @@ import json
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.aws_commands import Cloud
 from tests.aws_stand_ins import own_name
-from tests.interop.aws.cloud_command import Cloud
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings

@@ -5,8 +5,8 @@ import stat
 from pathlib import Path
 
 import pytest
+from tests.aws_commands import Cloud
 from tests.aws_stand_ins import own_name
-from tests.interop.aws.cloud_command import Cloud
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings

@@ -31,10 +31,11 @@ def test_stack_from_deploy_to_destroy(ministack: AwsSettings, tmp_path: Path) ->
     shown = deploy("--dry-run").stdout
     assert "AWS::AutoScaling::AutoScalingGroup" in shown
     assert "machines: 1 at first, 1 to 2" in shown
+    assert "costs as well, however many machines there are: 2 load balancers" in shown
     assert find_stack(clients, name) is None
 
     made = deploy("--parameter", "PublicName=tank.example")
-    outputs = dict(line.split(maxsplit=1) for line in made.stdout.splitlines()[-8:])
+    outputs = dict(line.split(maxsplit=1) for line in made.stdout.splitlines()[-7:])
     assert outputs["stack"] == outputs["GroupName"] == name
     (group,) = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])[
         "AutoScalingGroups"

@@ -49,6 +49,9 @@ def test_a_bucket_is_made_in_the_region_and_hardened(s3: Any, stubber: Stubber) 
     stubber.add_response("put_bucket_encryption", {})
     stubber.add_client_error("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration")
     stubber.add_response("put_bucket_lifecycle_configuration", {})
+    stubber.add_response("put_bucket_tagging", {}, {"Bucket": "bucket", "Tagging": {
+        "TagSet": [{"Key": "app", "Value": "thingtank"}]
+    }})  # fmt: skip
     said: list[str] = []
     assert ensure_bucket(s3, "bucket", said.append)
     assert said == ["Made the bucket bucket in eu-central-1."]
@@ -60,6 +63,9 @@ def test_what_a_server_does_not_know_is_said_and_left_out(s3: Any, stubber: Stub
     stubber.add_response("put_bucket_encryption", {})
     stubber.add_response("get_bucket_lifecycle_configuration", {"Rules": []})
     stubber.add_response("put_bucket_lifecycle_configuration", {})
+    stubber.add_response("put_bucket_tagging", {}, {"Bucket": "bucket", "Tagging": {
+        "TagSet": [{"Key": "app", "Value": "thingtank"}]
+    }})  # fmt: skip
     said: list[str] = []
     harden(s3, "bucket", said.append)
     (line,) = said

@@ -146,6 +146,45 @@ def test_protection_goes_first_then_the_database_with_a_last_copy(
     wait_until_deleted(clients, "tank", Lines())
 
 
+@pytest.mark.parametrize(
+    ("is_back", "said"),
+    [
+        (True, "Switched its protection from deletion on again"),
+        (False, "tank stays without protection from deletion: "),
+    ],
+)
+def test_one_that_is_not_deleted_is_protected_again(
+    is_back: bool, said: str, clients: AwsClients, rds: Stubber
+) -> None:
+    looks(rds, READY)
+    rds.add_response("modify_db_instance", {})
+    rds.add_client_error("delete_db_instance", "DBSnapshotAlreadyExists", http_status_code=400)
+    if is_back:
+        rds.add_response(
+            "modify_db_instance", {},
+            {"DBInstanceIdentifier": "tank", "DeletionProtection": True, "ApplyImmediately": True},
+        )  # fmt: skip
+    else:
+        rds.add_client_error("modify_db_instance", "AccessDenied", http_status_code=403)
+    told = Lines()
+    with pytest.raises(ClientError, match="DBSnapshotAlreadyExists"):
+        delete_database(clients, "tank", "tank-last", told)
+    assert told.done[-1].startswith(said)
+
+
+def test_a_refusal_to_tell_versions_is_not_passed_over(clients: AwsClients, rds: Stubber) -> None:
+    rds.add_client_error("describe_db_engine_versions", "AccessDenied", http_status_code=403)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        create_database(clients, Wanted(identifier="tank", engine="mysql"), Lines())
+
+
+def test_a_stand_in_that_knows_no_versions_chooses_one(clients: AwsClients, rds: Stubber) -> None:
+    rds.add_client_error("describe_db_engine_versions", "NotImplemented", http_status_code=501)
+    rds.add_response("create_db_instance", {"DBInstance": told_of("creating")})
+    wanted = Wanted(identifier="tank", engine="mysql")
+    assert create_database(clients, wanted, Lines()).status == "creating"
+
+
 def test_one_that_is_not_there_is_none(clients: AwsClients, rds: Stubber) -> None:
     rds.add_client_error("describe_db_instances", GONE, http_status_code=404)
     assert find_database(clients.client("rds"), "tank") is None

@@ -10,6 +10,7 @@ from tests.stubbed_aws import StubbedAws, Told
 from thingtank.cli.cloud.session import QuotaRefusal, explained
 from thingtank.cli.session import Refusal
 from thingtank.cloud.deployment.description import Deployment, estimate_of
+from thingtank.cloud.deployment.destroy import destroy
 from thingtank.cloud.deployment.direct import deploy
 from thingtank.cloud.deployment.groups import wait_in_service
 from thingtank.cloud.errors import NotDone
@@ -116,6 +117,33 @@ def test_missing_permission_is_named(stubbed: Stubbed) -> None:
     aws.refuse("ec2", "create_launch_template", "UnauthorizedOperation", words, 403)
     with pytest.raises(Refusal, match="ec2:CreateLaunchTemplate"), explained():
         deploy(aws.clients, Deployment(name=NAME, groups=("sg-1",)), Told())
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_launch_configuration_goes_only_where_the_group_named_it(
+    stubbed: Stubbed, is_named: bool
+) -> None:
+    aws, told = stubbed("autoscaling", "cloudwatch", "ec2"), Told()
+    named = {"LaunchConfigurationName": NAME} if is_named else {}
+    there = {**group(0), "Tags": [{"Key": "app", "Value": "thingtank"}], **named}
+    configuration = {
+        "LaunchConfigurationName": NAME, "ImageId": "ami-1", "InstanceType": "t3.micro",
+        "CreatedTime": AT,
+    }  # fmt: skip
+    aws.answer("cloudwatch", "describe_alarms", MetricAlarms=[])
+    aws.answer("autoscaling", "describe_auto_scaling_groups", AutoScalingGroups=[there])
+    aws.answer("autoscaling", "delete_auto_scaling_group")
+    aws.answer("autoscaling", "describe_auto_scaling_groups", AutoScalingGroups=[])
+    aws.answer("ec2", "describe_launch_templates", LaunchTemplates=[])
+    aws.answer("autoscaling", "describe_launch_configurations",
+               LaunchConfigurations=[configuration])  # fmt: skip
+    if is_named:
+        aws.answer("autoscaling", "delete_launch_configuration")
+    aws.answer("ec2", "describe_security_groups", SecurityGroups=[])
+    destroy(aws.clients, NAME, told)
+    aws.assert_all_asked()
+    left = [line for line in told.lines if line.startswith("Left, as no group of ours names it")]
+    assert len(left) == (0 if is_named else 1)
 
 
 def test_estimate_counts_machines_and_their_hours() -> None:

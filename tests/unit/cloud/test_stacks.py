@@ -2,12 +2,16 @@
 
 import datetime
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from tests.stubbed_aws import StubbedAws, Told
 
-from thingtank.cloud.deployment.stacks import ChangeSet
+from thingtank.cli.main import main
+from thingtank.cloud.deployment import stacks
+from thingtank.cloud.deployment.stacks import Change, ChangeSet
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.waiting import WaitFailed
 
@@ -120,3 +124,53 @@ def test_stack_of_others_is_not_touched(stubbed: Stubbed) -> None:
         ChangeSet(aws.clients, "a-stack", TEMPLATE, Told()),
     ):
         pass
+
+
+def test_change_that_is_not_waited_for_is_only_begun(stubbed: Stubbed) -> None:
+    aws = prepared(stubbed, stack("CREATE_COMPLETE"))
+    aws.answer("cloudformation", "describe_change_set", Status="CREATE_COMPLETE")
+    aws.answer("cloudformation", "describe_change_set", Status="CREATE_COMPLETE", Changes=[])
+    aws.answer("cloudformation", "describe_stack_events", StackEvents=[])
+    aws.answer("cloudformation", "execute_change_set")
+    with ChangeSet(aws.clients, "a-stack", TEMPLATE, Told()) as changes:
+        changes.run(is_waited_for=False)
+    aws.assert_all_asked()
+
+
+class Changes:
+    """Stands for a change set that makes something and is then broken off."""
+
+    is_new = True
+    changes = (Change("Add", "Vpc", "AWS::EC2::VPC"),)
+    standing = ("2 load balancers",)
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __enter__(self) -> "Changes":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def run(self, *, is_waited_for: bool) -> None:
+        if is_waited_for:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "said"),
+    [
+        ([], 1, "What is there goes on, and costs: thingtank cloud status tanks"),
+        (["--no-wait"], 0, "CloudFormation goes on by itself: thingtank cloud status tanks"),
+    ],
+)
+def test_deploying_a_stack_says_what_goes_on_without_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str], exit_code: int, said: str
+) -> None:
+    monkeypatch.setattr(stacks, "ChangeSet", Changes)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    asked = ["cloud", "deploy", "--stack", "--name", "tanks", *words, "--data", str(tmp_path)]
+    ran = CliRunner().invoke(main, asked)
+    assert (ran.exit_code, said in ran.output) == (exit_code, True), ran.output
+    assert "costs as well, however many machines there are: 2 load balancers" in ran.output

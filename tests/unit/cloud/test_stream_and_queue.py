@@ -1,11 +1,13 @@
 """Streams and queues that take some of what is put, and what AWS does that no stand-in does."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
+from tests.stubbed_aws import StubbedAws, Told
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.queues import QueueMessage
@@ -167,3 +169,38 @@ def test_following_from_the_latest_leaves_out_what_is_closed(clients: AwsClients
         stub.add_response("get_shard_iterator", {"ShardIterator": "c1"}, place)
         streams.Tail(clients, "s", "LATEST")
         stub.assert_no_pending_responses()
+
+
+def test_what_is_made_carries_our_tag(stubbed: Callable[..., StubbedAws]) -> None:
+    aws = stubbed("kinesis", "sqs", "dynamodb")
+    aws.answer("kinesis", "create_stream")
+    aws.refuse("kinesis", "describe_stream_summary", "AccessDeniedException")
+    aws.answer("dynamodb", "create_table")
+    aws.refuse("dynamodb", "describe_table", "AccessDeniedException")
+    aws.answer("sqs", "create_queue", QueueUrl=URL)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        streams.create(aws.clients, "made", 1, lambda _: None)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        tables.create(
+            aws.clients, tables.TableDesign("made", tables.Key("id", "S")), lambda _: None
+        )
+    queues.create(aws.clients, queues.QueueDesign("made"))
+    asked = {name: asked for name, asked in aws.sent if name.startswith("Create")}
+    assert asked["CreateStream"]["Tags"] == asked["CreateQueue"]["tags"] == {"app": "thingtank"}
+    assert asked["CreateTable"]["Tags"] == [{"Key": "app", "Value": "thingtank"}]
+
+
+def test_no_queue_for_dead_letters_is_left_where_the_queue_itself_is_refused(
+    stubbed: Callable[..., StubbedAws],
+) -> None:
+    aws, told = stubbed("sqs"), Told()
+    aws.refuse("sqs", "get_queue_url", "AWS.SimpleQueueService.NonExistentQueue")
+    aws.answer("sqs", "create_queue", QueueUrl=f"{URL}-dead")
+    aws.answer("sqs", "get_queue_attributes", Attributes={"QueueArn": "arn:aws:sqs:x:1:q-dead"})
+    aws.refuse("sqs", "create_queue", "QueueAlreadyExists", "with other attributes")
+    aws.answer("sqs", "delete_queue")
+    with pytest.raises(ClientError, match="QueueAlreadyExists"):
+        queues.create(aws.clients, queues.QueueDesign("q", dead_letters="q-dead"), told)
+    aws.assert_all_asked()
+    assert aws.asked("DeleteQueue") == [{"QueueUrl": f"{URL}-dead"}]
+    assert told.lines[-1] == "Took back queue q-dead for dead letters"

@@ -19,6 +19,7 @@ from thingtank.cloud.deployment.template import (
     text_of,
     with_parameters,
 )
+from thingtank.cloud.deployment.template_services import standing_costs
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances.images import Image, template_parameter
 from thingtank.cloud.instances.user_data import user_data
@@ -71,6 +72,22 @@ def test_group_policies_and_alarms_are_those_of_the_direct_calls() -> None:
         assert (policy["ScalingAdjustment"], policy["Cooldown"]) == (change, "180")
         alarm = resources[f"{name}Alarm"]["Properties"]
         assert (alarm["Threshold"], alarm["AlarmActions"]) == (threshold, [{"Ref": name}])
+
+
+def test_a_stream_is_only_made_where_it_is_asked_for_as_it_costs_unused() -> None:
+    own = made()
+    assert own["Parameters"]["Stream"]["Default"] == "none"
+    assert own["Resources"]["DataStream"]["Condition"] == "HasStream"
+    assert own["Outputs"]["StreamName"]["Condition"] == "HasStream"
+    assert lint(text_of(with_parameters(own, {"Stream": "on-demand"}))) == []
+
+
+def test_what_costs_besides_machines_is_named() -> None:
+    always = ["2 load balancers", "their public addresses and those of the machines"]
+    assert standing_costs({}) == always
+    assert standing_costs({"Stream": "on-demand", "DatabaseEngine": "mysql"}) == [
+        *always, "a Kinesis stream on demand", "an RDS database (mysql, db.t4g.micro, 20 GiB)",
+    ]  # fmt: skip
 
 
 def test_what_must_outlive_a_stack_does() -> None:

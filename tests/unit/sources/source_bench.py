@@ -10,7 +10,7 @@ import msgspec
 
 from thingtank.aws.settings import AwsSettings
 from thingtank.server.sources import Sources
-from thingtank.sources.kinesis.source import Pace
+from thingtank.sources.kinesis.source import KinesisSource, Pace
 from thingtank.sources.settings import SourceRule, SourceSettings
 from thingtank.stores.memory_archive import MemoryArchive
 from thingtank.stores.memory_directory import MemoryDirectory
@@ -82,6 +82,18 @@ class SourceBench:
         for sources in self.sources:
             await sources.stop()
         self.sources.clear()
+
+    def kill(self, number: int) -> None:
+        """End a server of streams as a crash would: nobody gives its leases back."""
+        sources = self.sources[number]
+        for _, _, source in sources._at_work.values():
+            assert isinstance(source, KinesisSource)
+            for held in source._held.values():
+                assert held.task is not None
+                held.task.cancel()
+            source._held.clear()
+        for task in sources._tasks:
+            task.cancel()
 
     def values(self, feed_id: int = 1001, name: str = "t") -> dict[int, str]:
         """What the archive has of a datastream, by time."""

@@ -79,7 +79,7 @@ if TYPE_CHECKING:
     help="Of the template, such as DatabaseEngine=postgres; several times.",
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be made, and make nothing.")
-@click.option("--no-wait", is_flag=True, help="Do not wait until the machines are in service.")
+@click.option("--no-wait", is_flag=True, help="Do not wait until all is there.")
 @click.option("--yes", is_flag=True, help="Change a stack that is there without asking.")
 @aws_command
 @click.pass_context
@@ -105,7 +105,9 @@ def deploy(
     if is_template:
         click.echo(_template_text(clients, options, given))
     elif is_stack:
-        _deploy_stack(clients, options, given, is_dry=dry_run, is_sure=yes)
+        _deploy_stack(
+            clients, options, given, is_dry=dry_run, is_sure=yes, is_waited_for=not no_wait
+        )
     elif given:
         raise click.UsageError("--parameter is for --stack and --template")
     else:
@@ -151,6 +153,7 @@ def _deploy_stack(
     *,
     is_dry: bool,
     is_sure: bool,
+    is_waited_for: bool,
 ) -> None:
     from thingtank.cli.cloud.progress import Lines
     from thingtank.cli.output import print_facts
@@ -164,7 +167,14 @@ def _deploy_stack(
         if changes.changes:
             if not changes.is_new and not is_sure:
                 click.confirm(f"Change the stack {wanted.name} like this?", abort=True)
-            changes.run()
+            try:
+                changes.run(is_waited_for=is_waited_for)
+            except KeyboardInterrupt:
+                told.did(f"What is there goes on, and costs: thingtank cloud status {wanted.name}")
+                raise
+    if changes.changes and not is_waited_for:
+        click.echo(f"CloudFormation goes on by itself: thingtank cloud status {wanted.name}")
+        return
     stack = find_stack(clients, wanted.name)
     print_facts([("stack", wanted.name), *sorted(outputs_of(stack or {}).items())])
 
@@ -219,6 +229,7 @@ def _print_changes(changes: "ChangeSet", wanted: "Deployment") -> None:
         f"machines: {estimate.at_first} at first, {estimate.fewest} to {estimate.most};"
         f" {least:,} to {most:,} hours a month"
     )
+    click.echo(f"costs as well, however many machines there are: {', '.join(changes.standing)}")
 
 
 def _print_dry(clients: "AwsClients", wanted: "Deployment") -> None:

@@ -61,10 +61,13 @@ def create(
 
     One that is there with the same settings is taken as it is.
     """
+    from thingtank.cli.cloud.progress import Lines
     from thingtank.cloud import queues
 
     design = queues.QueueDesign(name, visibility, keep, dead_letters, receives)
-    click.echo(queues.create(clients, design))
+    with Lines() as told:
+        url = queues.create(clients, design, told)
+    click.echo(url)
 
 
 @queue.command("list")

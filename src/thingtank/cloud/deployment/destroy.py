@@ -6,11 +6,12 @@ It can be given again: what is gone already is passed over.
 from typing import Any
 
 from thingtank.aws.clients import AwsClients
+from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.deployment.description import BOOK_POLICIES
 from thingtank.cloud.deployment.groups import PAUSE_S, TURNS_MAX, alarms_of, find_group
 from thingtank.cloud.deployment.parts import alarm_name
 from thingtank.cloud.errors import NotDone
-from thingtank.cloud.instances.access import APP_TAG, delete_group_if_unused
+from thingtank.cloud.instances.access import delete_group_if_unused
 from thingtank.cloud.instances.launch import group_name
 from thingtank.cloud.progress import Progress
 from thingtank.cloud.waiting import turns
@@ -25,13 +26,13 @@ def own_parts(clients: AwsClients, name: str) -> list[str]:
     found = []
     group = find_group(clients, name)
     if group is not None:
-        if not any((tag["Key"], tag["Value"]) == ("app", "thingtank") for tag in group["Tags"]):
+        if not any(APP_TAG.items() <= tag.items() for tag in group["Tags"]):
             raise NotDone(f"the group {name!r} has no tag app=thingtank, so it is not touched")
         found.append(f"group {name}, machines: {len(group['Instances'])}")
     found += [f"alarm {each}" for each in _alarm_names(clients, name)]
     if _template(clients, name) is not None:
         found.append(f"launch template {name}")
-    if _has_configuration(clients, name):
+    if _names_configuration(group, name) and _has_configuration(clients, name):
         found.append(f"launch configuration {name}")
     found += [f"security group {each['GroupName']}" for each in _security_groups(clients, name)]
     return found
@@ -40,12 +41,15 @@ def own_parts(clients: AwsClients, name: str) -> list[str]:
 def destroy(clients: AwsClients, name: str, told: Progress) -> None:
     """End a deployment, its machines with it, and wait until they are gone.
 
+    A launch configuration has no tags: it is only known to be ours by the group that names it.
+
     Raises:
         NotDone: the group is not gone in time.
     """
     alarms = _alarm_names(clients, name)
     autoscaling, ec2 = clients.client("autoscaling"), clients.client("ec2")
-    if find_group(clients, name) is not None:
+    group = find_group(clients, name)
+    if group is not None:
         autoscaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
         told.did(f"Ending group {name} with its machines and policies")
         _wait_until_gone(clients, name, told)
@@ -57,10 +61,17 @@ def destroy(clients: AwsClients, name: str, told: Progress) -> None:
         ec2.delete_launch_template(LaunchTemplateId=template["LaunchTemplateId"])
         told.did(f"Deleted launch template {name}")
     if _has_configuration(clients, name):
-        autoscaling.delete_launch_configuration(LaunchConfigurationName=name)
-        told.did(f"Deleted launch configuration {name}")
-    for group in _security_groups(clients, name):
-        delete_group_if_unused(clients, group["GroupName"], group["VpcId"], told)
+        if _names_configuration(group, name):
+            autoscaling.delete_launch_configuration(LaunchConfigurationName=name)
+            told.did(f"Deleted launch configuration {name}")
+        else:
+            told.did(
+                f"Left, as no group of ours names it: launch configuration {name}; if it is yours:"
+                " aws autoscaling delete-launch-configuration --launch-configuration-name"
+                f" {name}"
+            )
+    for each in _security_groups(clients, name):
+        delete_group_if_unused(clients, each["GroupName"], each["VpcId"], told)
 
 
 def _wait_until_gone(clients: AwsClients, name: str, told: Progress) -> None:
@@ -87,6 +98,10 @@ def _template(clients: AwsClients, name: str) -> dict[str, Any] | None:
     ]
     found = clients.client("ec2").describe_launch_templates(Filters=filters)["LaunchTemplates"]
     return found[0] if found else None
+
+
+def _names_configuration(group: dict[str, Any] | None, name: str) -> bool:
+    return group is not None and group.get("LaunchConfigurationName") == name
 
 
 def _has_configuration(clients: AwsClients, name: str) -> bool:

@@ -8,11 +8,11 @@ from typing import Any
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import FailureKind, classify
+from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.deployment import parts
 from thingtank.cloud.deployment.description import BOOK, BOOK_POLICIES, CONFIGURATION, Deployment
 from thingtank.cloud.deployment.groups import find_group, wait_in_service
 from thingtank.cloud.errors import NotDone
-from thingtank.cloud.instances.access import APP_TAG
 from thingtank.cloud.instances.images import Image, architecture_of, image_of
 from thingtank.cloud.instances.launch import Zone, have_key, own_group, zones_of
 from thingtank.cloud.making import Making

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from thingtank.aws.clients import AwsClients
+from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.progress import Progress
 from thingtank.cloud.waiting import turns
@@ -51,7 +52,7 @@ def group_of(clients: AwsClients, name: str) -> dict[str, Any]:
 def own_groups(clients: AwsClients) -> list[dict[str, Any]]:
     """All groups of Thing Tank in the region."""
     pages = clients.client("autoscaling").get_paginator("describe_auto_scaling_groups")
-    filters = [{"Name": "tag:app", "Values": ["thingtank"]}]
+    filters = [{"Name": f"tag:{APP_TAG['Key']}", "Values": [APP_TAG["Value"]]}]
     return [
         group for page in pages.paginate(Filters=filters) for group in page["AutoScalingGroups"]
     ]

@@ -10,6 +10,7 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
+from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.deployment.description import (
     BOOK,
     BOOK_POLICIES,
@@ -18,7 +19,6 @@ from thingtank.cloud.deployment.description import (
     Deployment,
     Policy,
 )
-from thingtank.cloud.instances.access import APP_TAG
 from thingtank.cloud.instances.images import Image
 from thingtank.cloud.instances.launch import METADATA, disks_of, tags_of
 

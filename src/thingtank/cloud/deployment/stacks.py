@@ -8,9 +8,10 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from thingtank.aws.clients import AwsClients
+from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.deployment.template import parameter_values, text_of
+from thingtank.cloud.deployment.template_services import standing_costs
 from thingtank.cloud.errors import NotDone
-from thingtank.cloud.instances.access import APP_TAG
 from thingtank.cloud.progress import Progress
 from thingtank.cloud.waiting import WaitFailed, wait
 
@@ -56,6 +57,9 @@ class ChangeSet:
     Args:
         given: the names of parameters that were given; see `template.parameter_values`.
 
+    Attributes:
+        standing: what the stack costs besides machines, in words.
+
     Raises:
         NotDone: AWS refuses the template, or the stack cannot be changed as it stands.
     """
@@ -79,6 +83,7 @@ class ChangeSet:
         self._is_run = False
         self.is_new = True
         self.changes: list[Change] = []
+        self.standing: list[str] = []
 
     def __enter__(self) -> "ChangeSet":
         stack = find_stack(self._clients, self._name)
@@ -89,7 +94,17 @@ class ChangeSet:
                     f"there is a stack {self._name!r} without the tag app=thingtank; choose another"
                     " --name"
                 )
-        had = [each["ParameterKey"] for each in (stack or {}).get("Parameters", [])]
+        had = {
+            each["ParameterKey"]: each.get("ParameterValue", "")
+            for each in (stack or {}).get("Parameters", [])
+        }
+        values = parameter_values(self._template, self._given, had)
+        new = {
+            each["ParameterKey"]: each["ParameterValue"]
+            for each in values
+            if "ParameterValue" in each
+        }
+        self.standing = standing_costs(had | new)
         self._client.validate_template(TemplateBody=text_of(self._template))
         on_failure = {"OnStackFailure": "DELETE"} if self.is_new else {}
         made = self._client.create_change_set(
@@ -97,7 +112,7 @@ class ChangeSet:
             ChangeSetName=self._set_name,
             ChangeSetType="CREATE" if self.is_new else "UPDATE",
             TemplateBody=text_of(self._template),
-            Parameters=parameter_values(self._template, self._given, had),
+            Parameters=values,
             Capabilities=["CAPABILITY_IAM"],
             Tags=[APP_TAG],
             Description="Thing Tank",
@@ -115,8 +130,8 @@ class ChangeSet:
         if not self._is_run:
             self._forget()
 
-    def run(self) -> None:
-        """Do it, and wait, saying what CloudFormation does.
+    def run(self, *, is_waited_for: bool = True) -> None:
+        """Do it, and wait unless told not to, saying what CloudFormation does.
 
         Raises:
             WaitFailed: it did not succeed, and CloudFormation takes it back; says why.
@@ -124,6 +139,8 @@ class ChangeSet:
         events = Events(self._clients, self._stack_id, self._told)
         self._is_run = True
         self._client.execute_change_set(StackName=self._name, ChangeSetName=self._set_name)
+        if not is_waited_for:
+            return
         waiter = "stack_create_complete" if self.is_new else "stack_update_complete"
         follow(self._clients, self._stack_id, waiter, events)
 

@@ -20,7 +20,13 @@ from thingtank.cloud.deployment.template_network import (
     resource,
     security_groups,
 )
-from thingtank.cloud.deployment.template_services import ENGINES, database, role, services
+from thingtank.cloud.deployment.template_services import (
+    ENGINES,
+    ON_DEMAND,
+    database,
+    role,
+    services,
+)
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances.images import Image
 
@@ -35,7 +41,7 @@ drain_s = 20.0
 allowed_hosts = ["{PUBLIC_NAME}"]
 trusted_proxies = ["{VPC_CIDR}"]
 """
-KEPT = ("Certificate", "PublicName", "DatabaseEngine")  # unless they are given anew
+KEPT = ("Certificate", "PublicName", "DatabaseEngine", "Stream")  # unless they are given anew
 _NOBODY = "127.0.0.1/32"
 _RESOURCE_OF_POLICY = {"scale-up": "ScaleUp", "scale-down": "ScaleDown"}
 
@@ -63,6 +69,7 @@ def template(deployment: Deployment, image: Image, image_parameter: str) -> dict
             "HasKey": _is_given("KeyName"),
             "HasCertificate": _is_given("Certificate"),
             "HasPublicName": _is_given("PublicName"),
+            "HasStream": {"Fn::Equals": [ref("Stream"), ON_DEMAND]},
             "HasDatabase": {"Fn::Not": [{"Fn::Equals": [ref("DatabaseEngine"), "none"]}]},
         },
         "Resources": {
@@ -161,6 +168,10 @@ def _parameters(deployment: Deployment, image: Image, image_parameter: str) -> d
         "DatabaseEngine": _text(
             "An RDS database, or none", "none", AllowedValues=["none", *ENGINES]
         ),
+        "Stream": _text(
+            "A Kinesis stream, which costs also when nothing is put; or none", "none",
+            AllowedValues=["none", ON_DEMAND],
+        ),
     }  # fmt: skip
 
 
@@ -250,7 +261,6 @@ def _outputs() -> dict[str, Any]:
         "Mqtt": attribute("DNSName", "MqttBalancer"),
         "BucketName": ref("Bucket"),
         "QueueName": attribute("QueueName", "Queue"),
-        "StreamName": ref("Stream"),
         "TableName": ref("Table"),
         "GroupName": ref("Group"),
     }
@@ -258,4 +268,5 @@ def _outputs() -> dict[str, Any]:
     outputs["DatabaseAddress"] = {
         "Value": attribute("Endpoint.Address", "Database"), "Condition": "HasDatabase"
     }  # fmt: skip
+    outputs["StreamName"] = {"Value": ref("DataStream"), "Condition": "HasStream"}
     return outputs

@@ -6,6 +6,8 @@ Source: AWS, the CloudFormation template reference.
 from collections.abc import Sequence
 from typing import Any
 
+from thingtank.aws.tags import APP_TAG
+
 VPC_CIDR = "10.80.0.0/16"
 _SUBNETS = {"SubnetA": "10.80.0.0/20", "SubnetB": "10.80.16.0/20"}
 SUBNETS = tuple(_SUBNETS)
@@ -30,7 +32,7 @@ def resource(kind: str, **properties: Any) -> dict[str, Any]:
 def tags(part: str) -> list[dict[str, Any]]:
     """Tags that tell parts of a stack apart."""
     name = {"Fn::Sub": f"${{AWS::StackName}}-{part}"}
-    return [{"Key": "Name", "Value": name}, {"Key": "app", "Value": "thingtank"}]
+    return [{"Key": "Name", "Value": name}, APP_TAG]
 
 
 def network() -> dict[str, Any]:

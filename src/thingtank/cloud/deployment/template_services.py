@@ -3,16 +3,18 @@
 Source: AWS, the CloudFormation template reference; the service authorization reference.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from thingtank.cloud.deployment.template_network import SUBNETS, attribute, ref, resource, tags
 
 _DAY_S = 86_400
 ENGINES = ("postgres", "mysql")
+ON_DEMAND = "on-demand"
 
 
 def services() -> dict[str, Any]:
-    """A bucket, a queue with its dead letters, a stream and a table."""
+    """A bucket, a queue with its dead letters, a table, and a stream if the parameter says so."""
     return {
         "Bucket": _bucket()
         | {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"},
@@ -26,10 +28,10 @@ def services() -> dict[str, Any]:
                 "deadLetterTargetArn": attribute("Arn", "DeadLetters"), "maxReceiveCount": 5
             },
         ),
-        "Stream": resource(
+        "DataStream": resource(
             "Kinesis::Stream", StreamModeDetails={"StreamMode": "ON_DEMAND"},
             StreamEncryption={"EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"},
-        ),
+        ) | {"Condition": "HasStream"},
         "Table": resource(
             "DynamoDB::Table", BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[
@@ -88,6 +90,21 @@ def database() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def standing_costs(values: Mapping[str, str]) -> list[str]:
+    """What a stack costs besides its machines, also when nobody uses it; in words.
+
+    Args:
+        values: of the template's parameters.
+    """
+    parts = ["2 load balancers", "their public addresses and those of the machines"]
+    if values.get("Stream") == ON_DEMAND:
+        parts.append("a Kinesis stream on demand")
+    engine = values.get("DatabaseEngine", "none")
+    if engine != "none":
+        parts.append(f"an RDS database ({engine}, db.t4g.micro, 20 GiB)")
+    return parts
+
+
 def role() -> dict[str, Any]:
     """What machines may do: be managed by Systems Manager, and use what is in this stack."""
     assume = {
@@ -114,6 +131,9 @@ def _statements() -> list[dict[str, Any]]:
     in_bucket = {"Fn::Join": ["", [attribute("Arn", "Bucket"), "/*"]]}
     secret = _allow(attribute("MasterUserSecret.SecretArn", "Database"),
                     "secretsmanager:GetSecretValue")  # fmt: skip
+    stream = _allow(attribute("Arn", "DataStream"), "kinesis:PutRecord", "kinesis:PutRecords",
+                    "kinesis:DescribeStreamSummary", "kinesis:ListShards",
+                    "kinesis:GetShardIterator", "kinesis:GetRecords")  # fmt: skip
     return [
         _allow(in_bucket, "s3:GetObject", "s3:PutObject", "s3:DeleteObject",
                "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"),
@@ -122,12 +142,10 @@ def _statements() -> list[dict[str, Any]]:
         _allow([attribute("Arn", "Queue"), attribute("Arn", "DeadLetters")],
                "sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage",
                "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"),
-        _allow(attribute("Arn", "Stream"), "kinesis:PutRecord", "kinesis:PutRecords",
-               "kinesis:DescribeStreamSummary", "kinesis:ListShards", "kinesis:GetShardIterator",
-               "kinesis:GetRecords"),
         _allow(attribute("Arn", "Table"), "dynamodb:DescribeTable", "dynamodb:PutItem",
                "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem",
                "dynamodb:GetItem", "dynamodb:Query"),
+        {"Fn::If": ["HasStream", stream, ref("AWS::NoValue")]},
         {"Fn::If": ["HasDatabase", secret, ref("AWS::NoValue")]},
     ]  # fmt: skip
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from thingtank.aws.clients import AwsClients
+from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.making import TakeBack, is_undecided
 from thingtank.cloud.progress import Progress
 from thingtank.cloud.waiting import turns
 
-APP_TAG = {"Key": "app", "Value": "thingtank"}
 SSH_PORT = 22
 _LEAVE_PAUSE_S, _LEAVE_TURNS = 5.0, 4
 

@@ -11,6 +11,7 @@ import msgspec
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import classify
+from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances import access
 from thingtank.cloud.instances.images import Image, architecture_of, image_of
@@ -195,7 +196,7 @@ def disks_of(image: Image, disk_gib: int) -> list[dict[str, Any]]:
 
 def tags_of(name: str, tags: Mapping[str, str]) -> list[dict[str, str]]:
     """Tags as EC2 has them."""
-    own = [{"Key": "Name", "Value": name}, access.APP_TAG]
+    own = [{"Key": "Name", "Value": name}, APP_TAG]
     return own + [{"Key": key, "Value": value} for key, value in tags.items()]
 
 

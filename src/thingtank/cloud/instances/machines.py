@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from thingtank.aws.clients import AwsClients
+from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.errors import NotDone
-from thingtank.cloud.instances.access import APP_TAG, delete_group_if_unused
+from thingtank.cloud.instances.access import delete_group_if_unused
 from thingtank.cloud.progress import Progress
 from thingtank.cloud.waiting import WaitFailed, wait
 

@@ -1,6 +1,5 @@
 """Items from batches of the journal; in the rule's thread."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
@@ -9,7 +8,7 @@ from thingtank.server.sinks.message_reader import Batch, StoredItem
 from thingtank.server.sinks.selection import Stream
 from thingtank.sinks.engine import Item
 from thingtank.sinks.rules.templates import Render
-from thingtank.tank.datapoints import DatapointColumns, number_of
+from thingtank.tank.datapoints import DatapointColumns, number_of, text_of
 
 
 def items_of(
@@ -57,9 +56,12 @@ def _item(
     item_id: str, stream: Stream, columns: DatapointColumns, row: int, render: Render | None
 ) -> Item:
     number: float | None = columns.numbers[row]
-    value = columns.value(row)
-    if number is None or math.isnan(number):
-        number = number_of(value)
+    text = columns.texts.get(row)
+    if text is None:
+        assert number is not None, "else the text is kept"
+        value = text_of(number)
+    else:
+        value, number = text, number_of(text)
     at_us = columns.at_us[row]
     device_id, uuid, name = stream
     item = Item(item_id, "datapoint", device_id, uuid, name, at_us, value, number)

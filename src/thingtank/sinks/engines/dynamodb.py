@@ -18,6 +18,7 @@ from thingtank.aws.items import (
     unwritten,
     write_items,
 )
+from thingtank.aws.tags import APP_TAG
 from thingtank.sinks.engine import BatchBounds, EngineFailed, EngineParts, Item, SendResult
 from thingtank.sinks.engines.call_pool import CallPool
 from thingtank.sinks.engines.keys import Keyed, Keys, KeySettings
@@ -188,6 +189,7 @@ class DynamoDbEngine:
                 for name, kind in zip(names, ("HASH", "RANGE"), strict=False)
             ],
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+            Tags=[APP_TAG],
         )
         waiting = {"Delay": 1, "MaxAttempts": READY_S_MAX}
         client.get_waiter("table_exists").wait(TableName=settings.table, WaiterConfig=waiting)

@@ -14,6 +14,7 @@ from thingtank.aws.streams import (
     fault_of,
     put_records,
 )
+from thingtank.aws.tags import APP_TAGS
 from thingtank.sinks.engine import BatchBounds, EngineParts, Item, SendResult
 from thingtank.sinks.engines.call_pool import CallPool
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
@@ -72,7 +73,7 @@ class KinesisEngine:
         except Exception as error:
             if not (self._settings.shards and is_missing(error)):
                 raise
-            client.create_stream(StreamName=name, ShardCount=self._settings.shards)
+            client.create_stream(StreamName=name, ShardCount=self._settings.shards, Tags=APP_TAGS)
             is_ready = False
         if not is_ready:
             waiting = {"Delay": 1, "MaxAttempts": READY_S_MAX}

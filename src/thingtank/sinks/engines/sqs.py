@@ -7,6 +7,7 @@ import msgspec
 
 from thingtank.aws.failures import Failure, is_missing
 from thingtank.aws.queues import FIFO_SUFFIX, QueueMessage, calls_of, fault_of, send_messages
+from thingtank.aws.tags import APP_TAGS
 from thingtank.sinks.engine import BatchBounds, EngineParts, Item, SendResult
 from thingtank.sinks.engines.call_pool import CallPool
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
@@ -60,7 +61,9 @@ class SqsEngine:
             if not (self._settings.create and is_missing(error)):
                 raise
             attributes = {"FifoQueue": "true"} if self._is_fifo else {}
-            found = client.create_queue(QueueName=self._settings.queue, Attributes=attributes)
+            found = client.create_queue(
+                QueueName=self._settings.queue, Attributes=attributes, tags=APP_TAGS
+            )
         self._client, self._url = client, found["QueueUrl"]
         self._pool = CallPool(self._settings.connections, "sqs")
 

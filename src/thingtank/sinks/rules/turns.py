@@ -100,15 +100,17 @@ class Turn:
 
     def _take_batch(self) -> list[Item]:
         batch: list[Item] = []
-        room_bytes = self._bounds.bytes_max
-        while self._ahead is not None and len(batch) < self._bounds.items_max:
-            seq, item = self._ahead
+        items_max, room_bytes = self._bounds
+        ahead, items = self._ahead, self._items
+        while ahead is not None and len(batch) < items_max:
+            item = ahead[1]
             room_bytes -= len(item.payload) or item.size_bytes
             if batch and room_bytes < 0:
                 break
             batch.append(item)
-            self._sent_seq = seq
-            self._ahead = next(self._items, None)
+            self._sent_seq = ahead[0]
+            ahead = next(items, None)
+        self._ahead = ahead
         return batch
 
     def _failed(self, sent: Sequence[Item], failure: Failure) -> Step:

@@ -15,7 +15,7 @@ are gone with their age. So order holds for each key across the change.
 
 Nothing here waits or asks: `LeaseBook` is told what the table says, and answers what to take.
 
-Source: the ideas are those of Amazon's Kinesis Client Library.
+Source: AWS, the ideas of the Kinesis Client Library.
 """
 
 import math

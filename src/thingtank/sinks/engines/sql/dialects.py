@@ -1,7 +1,7 @@
 """What databases do differently, behind one interface."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from thingtank.aws.failures import Failure, FailureKind
 
@@ -10,19 +10,9 @@ SILENCE_S_MAX = 30  # of a server that has taken a question
 COLUMNS = ("item_id", "device_id", "datastream", "at", "value", "number")
 
 
-class Row(NamedTuple):
-    """A row as it is written.
-
-    Attributes:
-        at: `2026-11-23T10:00:00.000000Z`.
-    """
-
-    item_id: str
-    device_id: int
-    datastream: str
-    at: str
-    value: str
-    number: float | None
+# A row as it is written: item_id, device_id, datastream, at (`2026-11-23T10:00:00.000000Z`), value
+# and number, as in COLUMNS. A plain tuple: there are many.
+Row: TypeAlias = tuple[str, int, str, str, str, float | None]
 
 
 class Dialect(Protocol):

@@ -61,16 +61,9 @@ class SqlEngine:
         dialect = self._dialect
         assert dialect is not None, "open"
         ats = format_times([item.at_us for item in items])
-        rows = [
-            Row(
-                item.item_id,
-                item.device_id,
-                item.datastream or item.topic,
-                at,
-                item.value,
-                item.number,
-            )
-            for item, at in zip(items, ats, strict=True)
+        rows: list[Row] = [
+            (it.item_id, it.device_id, it.datastream or it.topic, at, it.value, it.number)
+            for it, at in zip(items, ats, strict=True)
         ]
         try:
             dialect.write(self._connection, rows)

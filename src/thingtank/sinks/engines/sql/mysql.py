@@ -98,7 +98,7 @@ class MySql:
     def write(self, connection: Any, rows: Sequence[Row]) -> None:
         """See Dialect."""
         plain = [
-            (item_id, device_id, datastream, f"{at[:10]} {at[11:26]}", value, number)
+            (item_id, device_id, datastream, at[:26], value, number)  # without the Z
             for item_id, device_id, datastream, at, value, number in rows
         ]
         with connection.cursor() as cursor:
