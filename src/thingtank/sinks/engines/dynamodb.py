@@ -19,7 +19,14 @@ from thingtank.aws.items import (
     write_items,
 )
 from thingtank.aws.tags import APP_TAG
-from thingtank.sinks.engine import BatchBounds, EngineFailed, EngineParts, Item, SendResult
+from thingtank.sinks.engine import (
+    GATHER_S,
+    BatchBounds,
+    EngineFailed,
+    EngineParts,
+    Item,
+    SendResult,
+)
 from thingtank.sinks.engines.call_pool import CallPool
 from thingtank.sinks.engines.keys import Keyed, Keys, KeySettings
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
@@ -60,6 +67,7 @@ class DynamoDbEngine:
 
     bounds = BatchBounds(500, 2 * 1024 * 1024)
     wants_payload = False
+    gather_s = GATHER_S
 
     def __init__(self, settings: Settings, parts: EngineParts) -> None:
         """Make one that is not open."""
@@ -82,6 +90,8 @@ class DynamoDbEngine:
                 raise
             found = self._create(client)
         self._kinds = self._checked(found)
+        if self._settings.keep_days:
+            self._ensure_expiry(client)
         self._client = client
         self._pool = CallPool(self._settings.connections, "dynamodb")
 
@@ -193,13 +203,33 @@ class DynamoDbEngine:
         )
         waiting = {"Delay": 1, "MaxAttempts": READY_S_MAX}
         client.get_waiter("table_exists").wait(TableName=settings.table, WaiterConfig=waiting)
-        if settings.keep_days:
-            client.update_time_to_live(
-                TableName=settings.table,
-                TimeToLiveSpecification={"Enabled": True, "AttributeName": settings.expires},
-            )
         table: dict[str, Any] = client.describe_table(TableName=settings.table)["Table"]
         return table
+
+    def _ensure_expiry(self, client: Any) -> None:
+        """See that the table deletes items by the attribute that they have."""
+        settings = self._settings
+        found = client.describe_time_to_live(TableName=settings.table)["TimeToLiveDescription"]
+        is_on = found["TimeToLiveStatus"] in ("ENABLED", "ENABLING")
+        if is_on and found.get("AttributeName") == settings.expires:
+            return
+        if is_on:
+            raise EngineFailed.of(
+                FailureKind.EXISTS,
+                f"the table {settings.table} deletes items by {found.get('AttributeName')}",
+                "Name that in `expires`, or name another table.",
+            )
+        if not settings.create:
+            raise EngineFailed.of(
+                FailureKind.MISSING,
+                f"the table {settings.table} deletes nothing, as `keep_days` asks for",
+                f"Switch it on: thingtank cloud table create … --expires {settings.expires};"
+                " or say `create = true` here.",
+            )
+        client.update_time_to_live(
+            TableName=settings.table,
+            TimeToLiveSpecification={"Enabled": True, "AttributeName": settings.expires},
+        )
 
 
 def make_engine(settings: Settings, parts: EngineParts) -> DynamoDbEngine:

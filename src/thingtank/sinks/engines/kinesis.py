@@ -15,7 +15,7 @@ from thingtank.aws.streams import (
     put_records,
 )
 from thingtank.aws.tags import APP_TAGS
-from thingtank.sinks.engine import BatchBounds, EngineParts, Item, SendResult
+from thingtank.sinks.engine import GATHER_S, BatchBounds, EngineParts, Item, SendResult
 from thingtank.sinks.engines.call_pool import CallPool
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
 
@@ -53,6 +53,7 @@ class KinesisEngine:
     """Implements `SinkEngine`. A record that is sent again is in the stream twice."""
 
     wants_payload = True
+    gather_s = GATHER_S
 
     def __init__(self, settings: Settings, parts: EngineParts) -> None:
         """Make one that is not open."""

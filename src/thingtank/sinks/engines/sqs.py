@@ -8,7 +8,7 @@ import msgspec
 from thingtank.aws.failures import Failure, is_missing
 from thingtank.aws.queues import FIFO_SUFFIX, QueueMessage, calls_of, fault_of, send_messages
 from thingtank.aws.tags import APP_TAGS
-from thingtank.sinks.engine import BatchBounds, EngineParts, Item, SendResult
+from thingtank.sinks.engine import GATHER_S, BatchBounds, EngineParts, Item, SendResult
 from thingtank.sinks.engines.call_pool import CallPool
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
 
@@ -40,6 +40,7 @@ class SqsEngine:
 
     bounds = BatchBounds(200, 4 * 1024 * 1024)
     wants_payload = True
+    gather_s = GATHER_S
 
     def __init__(self, settings: Settings, parts: EngineParts) -> None:
         """Make one that is not open."""

@@ -312,6 +312,20 @@ async def test_what_waits_already_is_not_waited_for_again(
     assert bench.values == [str(n) for n in range(35)]
 
 
+async def test_a_rule_that_does_not_say_how_long_it_gathers_does_as_its_engine_does(
+    bench: Bench,
+) -> None:
+    bench.engine.gather_s = 500
+    await bench.start(bench.rule(gather_s=None))
+    await bench.write("1")
+    await until(lambda: bench.sinks._runners["r"]._reader.has_batches)  # type: ignore[union-attr]
+    assert bench.values == []
+    await bench.write("2")
+    bench.sinks.hurry("r")
+    await until(lambda: bench.values == ["1", "2"])
+    assert len(bench.engine.calls) == 1
+
+
 async def test_a_turn_is_bounded_in_bytes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "_TURN_BYTES", 1)
     await bench.start(bench.rule())
