@@ -163,6 +163,46 @@ def test_a_batch_is_never_larger_than_its_queue(tmp_path: Path) -> None:
     assert engine.bounds.items_max == 1000
 
 
+@pytest.mark.parametrize(("name", "dead"), [("q", "q-dead"), ("q.fifo", "q-dead.fifo")])
+def test_a_queue_that_a_rule_makes_keeps_what_it_has_as_long_as_can_be(
+    name: str, dead: str, tmp_path: Path
+) -> None:
+    aws = AwsClients(AwsSettings(region="us-east-1", endpoint_url="http://127.0.0.1:9"))
+    engine = make_engine(
+        {"engine": "sqs", "queue": name, "create": True}, EngineParts(lambda: aws, tmp_path)
+    )
+    fifo = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
+    attributes = {
+        "VisibilityTimeout": "30",
+        "MessageRetentionPeriod": "1209600",
+        "ReceiveMessageWaitTimeSeconds": "20",
+        "SqsManagedSseEnabled": "true",
+    } | fifo
+    policy = '{"deadLetterTargetArn": "arn:dead", "maxReceiveCount": "5"}'
+    tags = {"app": "thingtank"}
+    with Stubber(aws.client("sqs", is_checked=False)) as stub:
+        stub.add_client_error("get_queue_url", "AWS.SimpleQueueService.NonExistentQueue")
+        stub.add_response(
+            "create_queue",
+            {"QueueUrl": "http://dead"},
+            {"QueueName": dead, "Attributes": attributes, "tags": tags},
+        )
+        stub.add_response(
+            "get_queue_attributes",
+            {"Attributes": {"QueueArn": "arn:dead"}},
+            {"QueueUrl": "http://dead", "AttributeNames": ["QueueArn"]},
+        )
+        stub.add_response(
+            "create_queue",
+            {"QueueUrl": "http://q"},
+            {"QueueName": name, "Attributes": attributes | {"RedrivePolicy": policy}, "tags": tags},
+        )
+        engine.open()
+        stub.assert_no_pending_responses()
+    engine.close()
+    aws.close()
+
+
 def test_what_a_batch_has_of_a_day_is_one_object_under_that_day() -> None:
     day_us = 86_400_000_000
     times = [0, day_us - 1, day_us, 5, -1]
