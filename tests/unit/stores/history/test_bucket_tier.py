@@ -1,5 +1,6 @@
 """The cold tier in a bucket: the same answers, nothing lost, and no answer where there is none."""
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -304,6 +305,31 @@ def test_a_copy_reads_the_bucket_and_changes_nothing_in_it_until_it_adopts_it(
     assert len(all_of(store)[1]) == 100
     for each in (store, copy):
         each.close()
+
+
+def test_an_owners_id_is_on_disk_before_it_has_its_name_and_an_empty_one_is_refused(
+    tmp_path: Path, bucket: FolderBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+
+    def keep(descriptor: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+
+    store = open_store(tmp_path, bucket)
+    with monkeypatch.context() as patch:
+        patch.setattr(bucket_carrier.os, "fsync", keep)
+        store.adopt()
+    assert synced[:1] == ["cold-bucket.part"]
+    (tmp_path / "cold-bucket.id").write_text("")  # as a power cut could leave it
+    with pytest.raises(StorageFailed, match=r"cold-bucket\.id .* is empty.* archive adopt"):
+        store.adopt()
+    fill(store)
+    store.compact(ALL)
+    stats = store.stats().bucket
+    assert stats is not None
+    assert "cold-bucket.id" in (stats.failure or "")
+    assert bucket.names == set()
+    store.close()
 
 
 def test_a_copy_holds_what_the_bucket_has_not(tmp_path: Path, bucket: FolderBucket) -> None:
