@@ -2,8 +2,10 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.stores.history.folder_bucket import FolderBucket
@@ -59,6 +61,11 @@ def hourly(store: HistoryStore) -> dict[int, list[Bucket]]:
     return store.read_buckets([1], START_US, START_US + 40 * DAY_US, HOUR_US, 0, 1000, None)
 
 
+def by_steps(store: HistoryStore, step_us: int) -> dict[int, list[Bucket]]:
+    """By hours, which roll-ups say, or by shorter steps, which all rows are read for."""
+    return store.read_buckets([1], START_US, START_US + 400 * DAY_US, step_us, 0, 1000, None)
+
+
 def local(folder: Path) -> set[str]:
     cold = folder / "cold"
     return {path.relative_to(cold).as_posix() for path in cold.rglob("*") if path.is_file()}
@@ -106,6 +113,29 @@ def test_files_leave_the_disk_once_the_bucket_has_them(
     assert stats is not None
     assert (stats.waiting_count, stats.failure, stats.is_anothers) == (0, None, False)
     assert stats.bytes == sum(path.stat().st_size for path in bucket.folder.rglob("*.parquet"))
+    store.close()
+
+
+def test_a_question_about_all_time_brings_no_more_at_once_than_there_is_room_for(
+    tmp_path: Path, bucket: FolderBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(tmp_path, bucket)
+    points = [(1, START_US + k * 10 * DAY_US, str(k)) for k in range(30)]
+    store.apply([rows_of(points)], 1)
+    asked = [by_steps(store, HOUR_US), by_steps(store, 10 * 60_000_000)]
+    store.compact(ALL)
+    most = 0
+
+    def held(cache: bucket_cache.BucketCache, names: Sequence[str]) -> AbstractContextManager[Any]:
+        nonlocal most
+        most = max(most, len(names))
+        return plain(cache, names)
+
+    plain = bucket_cache.BucketCache.held
+    monkeypatch.setattr(bucket_cache.BucketCache, "held", held)
+    assert [by_steps(store, HOUR_US), by_steps(store, 10 * 60_000_000)] == asked
+    assert len(bucket.names) > 10
+    assert most == 1
     store.close()
 
 
