@@ -15,6 +15,7 @@ from tests.live_server import LiveServer, start_server
 
 from thingtank.server.sinks.message_reader import encode_item
 from thingtank.sinks.engine import Item
+from thingtank.sources.source_file import Rejected, SourceFile
 from thingtank.stores.sink_file import NewLetter, SinkFile
 
 SETTINGS = """
@@ -25,6 +26,17 @@ to = {engine = "sql", url = "mysql://tank:very-secret@127.0.0.1:1/iot", table = 
 name = "kept"
 datastreams = ["humidity", "temp*"]
 to = {engine = "sql", url = "sqlite:///kept.sqlite3"}
+
+[aws]
+endpoint_url = "http://127.0.0.1:1"
+[[sources.rules]]
+name = "weather"
+engine = "kinesis"
+stream = "temperature"
+[[sources.rules]]
+name = "work"
+engine = "queue"
+queue = "work"
 """
 REASON = "Data too long for column 'value' at row 1 (1406)."
 
@@ -35,6 +47,7 @@ def busy_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer
     folder = tmp_path_factory.mktemp("data")
     (folder / "thingtank.toml").write_text(SETTINGS)
     leave_letters(folder)
+    leave_rejected(folder)
     with start_server(folder) as server:
         yield server
 
@@ -49,6 +62,14 @@ def leave_letters(folder: Path) -> None:
     ]
     with contextlib.closing(SinkFile.open(folder)) as file:
         file.add_letters("kept", letters)
+
+
+def leave_rejected(folder: Path) -> None:
+    data = b'{"device": "kitchen", "datastream": "temperature", "value": 21.5}'
+    reason = "temperature: there is no device kitchen"
+    file = SourceFile(folder)
+    file.add_rejected("weather", [Rejected("s-0/17", reason, data, 1_795_772_400_000_000)], 9)
+    file.close()
 
 
 def write(server: LiveServer, value: str) -> None:
@@ -133,6 +154,11 @@ def test_what_fails_is_told_and_dead_letters_are_sent_again(
     expect(away).to_contain_text("Does the server run")
     expect(away).to_contain_text(re.compile("1 batch, .* behind"))
     assert "very-secret" not in page.content()
+    weather = page.locator(".sink", has_text="weather")
+    expect(weather).to_contain_text("stream temperature of Kinesis")
+    expect(weather).to_contain_text("Is the network up?")
+    expect(weather.locator(".rejected")).to_contain_text("there is no device kitchen")
+    expect(page.locator(".sink", has_text="queue work")).to_contain_text("Reading")
     look(page, "sinks")
     away.get_by_role("button", name="Try now away").click()
     expect(page.locator("#notices")).to_contain_text("Tried now")

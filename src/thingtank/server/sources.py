@@ -29,6 +29,7 @@ from thingtank.tank.errors import StorageFailed
 from thingtank.tank.sources import RejectedRecord, SourceState, SourceStatus
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Account
+from thingtank.web.workbench import source_board
 
 CALL_S_MAX = 10.0  # without a byte of an answer
 CALL_ATTEMPTS_MAX = 3
@@ -181,4 +182,6 @@ def start_sources(
     sources.start()
     stack.push_async_callback(sources.stop)
     opened.files.append(sources)
+    source_board.attach(sources)
+    stack.callback(source_board.attach, None)
     return sources

@@ -195,9 +195,12 @@ def test_nothing_is_lost_when_the_server_is_killed_while_it_reads(
 
     records = [StreamRecord(f"key{n}", reading("s", n).encode()) for n in range(COUNT)]
     queues.send(clients, name, (QueueMessage(reading("q", n)) for n in range(60)))
-    streams.put(clients, name, records)
+    third = COUNT // 3
+    streams.put(clients, name, records[:third])
     wait_for(server, "q", 10)
+    streams.put(clients, name, records[third : 2 * third])
     server.kill()
+    streams.put(clients, name, records[2 * third :])
     with start_server(tmp_path) as server:
         assert wait_for(server, "s", COUNT) == [str(n) for n in range(COUNT)]
         assert wait_for(server, "q", 60) == [str(n) for n in range(60)]

@@ -13,11 +13,12 @@ from django.views.decorators.http import require_POST, require_safe
 from thingtank.tank.errors import Unauthenticated
 from thingtank.tank.sinks import EngineFacts, SinkBoard, SinkStatus
 from thingtank.web import tank_access
-from thingtank.web.workbench import sink_board
+from thingtank.web.workbench import sink_board, source_board
 from thingtank.web.workbench.forms import TankForm
 from thingtank.web.workbench.pages import back_to, form_page, notice_of, page, require_form
 from thingtank.web.workbench.sink_forms import SinkForm
 from thingtank.web.workbench.sink_panels import SinkRow, sink_row
+from thingtank.web.workbench.source_panels import source_rows
 
 LETTERS_PER_PAGE = 25
 
@@ -25,14 +26,15 @@ LETTERS_PER_PAGE = 25
 @page
 @require_safe
 def sinks(request: HttpRequest) -> HttpResponse:
-    """List the rules."""
+    """List the rules, and those of sources."""
     board = _board(request)
-    rows = tank_access.run(_rows(board))
-    return render(
-        request,
-        "workbench/sinks.html",
-        {"rows": rows, "may_add": board.may_be_changed, "notice": notice_of(request)},
-    )
+    context = {
+        "rows": tank_access.run(_rows(board)),
+        "sources": tank_access.run(source_rows(source_board.board())),
+        "may_add": board.may_be_changed,
+        "notice": notice_of(request),
+    }
+    return render(request, "workbench/sinks.html", context)
 
 
 async def _rows(board: SinkBoard) -> list[SinkRow]:

@@ -1,0 +1,60 @@
+"""Rules of sources, as pages show them."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from thingtank.tank.sources import RejectedRecord, SourceBoard, SourceState, SourceStatus
+from thingtank.web.workbench.sink_panels import span_text
+
+REJECTED_SHOWN_MAX = 5
+EXCERPT_CHARS_MAX = 160
+
+_STATES: dict[SourceState, tuple[str, str]] = {
+    "reading": ("Reading", "good"),
+    "failing": ("Trying again", "warn"),
+    "stuck": ("Needs you", "bad"),
+}
+_BEHIND_S_MIN = 2.0
+
+
+class SourceRow(msgspec.Struct, frozen=True):
+    """A rule as a list shows it.
+
+    Attributes:
+        label, tone: of its state.
+        behind: how far it is behind, in words; blank when it is not.
+        rejected: the newest records of which something could not be written.
+    """
+
+    status: SourceStatus
+    label: str
+    tone: str
+    behind: str
+    rejected: Sequence[RejectedRecord]
+
+
+async def source_rows(board: SourceBoard | None) -> list[SourceRow]:
+    """All rules; none where there are no sources.
+
+    Raises:
+        StorageFailed: rejected records could not be read.
+    """
+    if board is None:
+        return []
+    return [
+        source_row(status, await board.rejected(status.name, REJECTED_SHOWN_MAX))
+        for status in board.statuses()
+    ]
+
+
+def source_row(status: SourceStatus, rejected: Sequence[RejectedRecord]) -> SourceRow:
+    """A row."""
+    label, tone = _STATES[status.state]
+    is_behind = status.behind_s >= _BEHIND_S_MIN
+    shown = [
+        msgspec.structs.replace(each, excerpt=each.excerpt[:EXCERPT_CHARS_MAX]) for each in rejected
+    ]
+    return SourceRow(
+        status, label, tone, f"{span_text(status.behind_s)} behind" if is_behind else "", shown
+    )
