@@ -138,6 +138,20 @@ async def test_shards_that_are_gone_with_their_age_are_forgotten(
     file.close()
 
 
+async def test_a_shard_that_a_list_was_too_early_for_keeps_its_place(
+    bench: SourceBench, kinesis: FakeKinesis
+) -> None:
+    put(kinesis, 1, 2, shard="s1")
+    bench.start(RULE)
+    await until_numbers(bench, [1, 2])
+    await bench.stop()
+    kinesis.hidden_once = {"s1"}
+    bench.start(RULE)
+    put(kinesis, 3, shard="s1")
+    await until_numbers(bench, [1, 2, 3])
+    assert bench.status().record_count == 1
+
+
 async def test_nothing_is_acknowledged_before_it_is_on_disk(
     bench: SourceBench, kinesis: FakeKinesis
 ) -> None:
