@@ -12,6 +12,7 @@ UNFINISHED_DAYS = 7  # parts of uploads that nobody finished; they cost as much 
 INFREQUENT_DAYS_MIN = 30  # S3 moves nothing younger to STANDARD_IA
 NONCURRENT_DAYS = 30  # what was overwritten or deleted, in a bucket that keeps versions
 
+_OF_THE_WHOLE = ("TransitionDefaultMinimumObjectSize",)
 _NO_RULES = ("NoSuchLifecycleConfiguration", "NotImplemented", "404")
 
 
@@ -40,22 +41,24 @@ def set_rule(s3: Any, bucket: str, rule: dict[str, Any]) -> bool:
     Raises:
         botocore.exceptions.ClientError: see `aws.failures.classify`.
     """
-    before = _rules_of(s3, bucket)
+    found = _found(s3, bucket)
+    before = found.get("Rules", [])
     if rule in before:
         return False
     rules = [each for each in before if each.get("ID") != rule["ID"]]
+    # What is not given again is as AWS has it today, for others' rules as well.
+    kept = {name: found[name] for name in _OF_THE_WHOLE if name in found}
     s3.put_bucket_lifecycle_configuration(
-        Bucket=bucket, LifecycleConfiguration={"Rules": [*rules, rule]}
+        Bucket=bucket, LifecycleConfiguration={"Rules": [*rules, rule]}, **kept
     )
     return True
 
 
-def _rules_of(s3: Any, bucket: str) -> list[dict[str, Any]]:
+def _found(s3: Any, bucket: str) -> dict[str, Any]:
     try:
         found = s3.get_bucket_lifecycle_configuration(Bucket=bucket)
     except Exception as error:
         if not is_aws_failure(error) or classify(error).code not in _NO_RULES:
             raise
-        return []
-    rules: list[dict[str, Any]] = found.get("Rules", [])
-    return rules
+        return {}
+    return dict(found)

@@ -10,12 +10,17 @@ from typing import IO
 import msgspec
 
 from thingtank.batch.job import BatchFailed
+from thingtank.batch.runs import LINE_BYTES_MAX, LineTooLong
 
 SPLIT_BYTES_MIN = 4 << 20
 SPLIT_BYTES_MAX = 128 << 20
 SPLITS_PER_WORKER = 2  # so that none waits long for the last one; each starts programs
 FILES_MAX = 100_000
 _BLOCK_BYTES = 1 << 20
+
+
+class InputLineTooLong(LineTooLong):
+    """A line of the input has no end for very long."""
 
 
 class Split(msgspec.Struct, frozen=True):
@@ -96,7 +101,11 @@ def _splits(file: Path, size: int, split_bytes: int) -> Iterator[Split]:
 
 
 def read_split(split: Split) -> Iterator[bytes]:
-    """The bytes of a split, in blocks: whole lines, as no line is divided between two splits."""
+    """The bytes of a split, in blocks: whole lines, as no line is divided between two splits.
+
+    Raises:
+        InputLineTooLong: where it should begin or end.
+    """
     if not split.end:
         with gzip.open(split.path) as packed:
             while block := packed.read(_BLOCK_BYTES):
@@ -119,5 +128,6 @@ def _line_begin(file: IO[bytes], position: int) -> int:
     if position == 0:
         return 0
     file.seek(position - 1)
-    file.readline()
+    if len(file.readline(LINE_BYTES_MAX + 1)) > LINE_BYTES_MAX:
+        raise InputLineTooLong(f"{file.name} has a line of more than {LINE_BYTES_MAX:,} bytes")
     return file.tell()

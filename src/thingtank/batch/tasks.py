@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from thingtank.batch import sequence_count
-from thingtank.batch.inputs import Split, read_split
+from thingtank.batch.inputs import InputLineTooLong, Split, read_split
 from thingtank.batch.merging import merged
 from thingtank.batch.notes import Notes
 from thingtank.batch.piping import Program, ProgramFailed
@@ -96,6 +96,8 @@ def do(task: Task, on_status: OnStatus) -> Done | Failed:
         return _map(task, on_status) if isinstance(task, MapTask) else _reduce(task, on_status)
     except ProgramFailed as error:
         return Failed(task.number, str(error))
+    except InputLineTooLong as error:
+        return Failed(task.number, f"{error}; is it text?")
     except LineTooLong as error:
         return Failed(task.number, f"{' '.join(task.command)} wrote {error}; is it text?")
     except (EOFError, zlib.error) as error:

@@ -34,10 +34,15 @@ class Workspace:
         (logs / name).write_text(text + "\n")
 
     def publish(self, output: Path) -> None:
-        """Make the parts the output, all at once."""
+        """Make the parts the output, all at once, and for as long as the disk lasts."""
         (self.output / SUCCESS).touch()
         try:
+            for folder, _, files in os.walk(self.output):
+                for name in files:
+                    _sync(Path(folder, name))
+                _sync(Path(folder))
             self.output.rename(output)
+            _sync(output.parent)
         except OSError as error:
             raise BatchFailed(f"{output} cannot be made: {error.strerror}") from None
 
@@ -64,6 +69,15 @@ def workspace(output: Path) -> Iterator[Workspace]:
         yield Workspace(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or a folder's list of files, on disk: else a power cut may leave less of it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
         os.close(descriptor)
 
 

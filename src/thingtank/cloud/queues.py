@@ -151,6 +151,8 @@ def send(
 ) -> int:
     """Send messages; those that fail for a while are sent again, later and later.
 
+    Of a group in a FIFO queue one goes when the one before it is sent.
+
     Returns:
         How many were sent.
 
@@ -160,7 +162,9 @@ def send(
     """
     client, url = clients.client("sqs"), url_of(clients, name)
     sent = 0
-    for call in calls_of(_checked(messages, is_fifo=name.endswith(FIFO_SUFFIX))):
+    is_fifo = name.endswith(FIFO_SUFFIX)
+    calls = calls_of(_checked(messages, is_fifo=is_fifo))
+    for call in _one_of_each_group(calls) if is_fifo else calls:
         rest = call
         for attempt in range(ATTEMPTS_MAX):
             pairs = list(zip(rest, send_messages(client, url, rest), strict=True))
@@ -242,6 +246,18 @@ def _attribute(client: Any, url: str, name: str) -> str:
 def _counts(client: Any, url: str) -> Counts:
     found = client.get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))["Attributes"]
     return Counts(*(int(found.get(name, 0)) for name in _COUNTS))
+
+
+def _one_of_each_group(calls: Iterable[list[QueueMessage]]) -> Iterator[list[QueueMessage]]:
+    """Calls divided, in order: of two messages of a group in one call, SQS may take the second."""
+    for call in calls:
+        part: dict[str, QueueMessage] = {}
+        for message in call:
+            if message.group in part:
+                yield list(part.values())
+                part = {}
+            part[message.group] = message
+        yield list(part.values())
 
 
 def _checked(messages: Iterable[QueueMessage], *, is_fifo: bool) -> Iterator[QueueMessage]:

@@ -6,7 +6,7 @@ Source: AWS, Kinesis Data Streams, CreateStream, GetShardIterator, GetRecords.
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -173,6 +173,8 @@ class Tail:
         self._done: set[str] = set()
         self._begun: set[str] = set()
         self._start = start
+        self._begun_at = datetime.now(UTC)
+        self._places: dict[str, str | datetime] = {}  # to begin at again, before the first record
         shards = self._shards()
         if start == "LATEST":  # what is closed has nothing new
             self._done = {shard for shard, found in shards.items() if _is_closed(found)}
@@ -196,8 +198,7 @@ class Tail:
                 self._go_on(shard, reply)
             if is_once and not is_behind:
                 return
-            if not is_behind:
-                time.sleep(self._pause_s)
+            time.sleep(self._pause_s)
 
     def _shards(self) -> dict[str, dict[str, Any]]:
         pages = self._client.get_paginator("list_shards").paginate(StreamName=self._name)
@@ -212,14 +213,16 @@ class Tail:
                 self._iterators[shard] = self._iterator(shard)
 
     def _iterator(self, shard: str) -> str:
-        place: dict[str, Any] = {"ShardIteratorType": self._start}
+        start = self._places.get(shard, self._start)
+        self._places[shard] = self._begun_at if start == "LATEST" else start
+        place: dict[str, Any] = {"ShardIteratorType": start}
         if shard in self._numbers:
             place = {
                 "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
                 "StartingSequenceNumber": self._numbers[shard],
             }
-        elif isinstance(self._start, datetime):
-            place = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": self._start}
+        elif isinstance(start, datetime):
+            place = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": start}
         reply = self._client.get_shard_iterator(StreamName=self._name, ShardId=shard, **place)
         return str(reply["ShardIterator"])
 

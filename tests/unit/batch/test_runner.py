@@ -14,11 +14,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from thingtank.batch import sequence_count
+from thingtank.batch import inputs, sequence_count
 from thingtank.batch.inputs import SPLIT_BYTES_MIN, Split, files_of, read_split, splits_of
 from thingtank.batch.job import BatchFailed, Job, Progress, command_of
 from thingtank.batch.runner import run
 from thingtank.batch.shipped import SHIPPED
+from thingtank.batch.tasks import Failed, MapTask, do
+from thingtank.batch.workspace import workspace
 
 COUNT = SHIPPED["sequence-count"]
 LINES = [f"2026-11-27 device-{number % 7} says {number:05}" for number in range(3000)]
@@ -193,6 +195,35 @@ def test_splits_share_all_lines_whatever_their_length(tmp_path: Path) -> None:
         ]
         assert b"".join(blocks) == text
         assert all(block.endswith((b"\n", b"no end")) for block in blocks if block)
+
+
+def test_a_line_without_end_is_refused_before_it_fills_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "image.raw"
+    path.write_bytes(b"x" * 100)
+    monkeypatch.setattr(inputs, "LINE_BYTES_MAX", 10)
+    task = MapTask(0, Split(str(path), 1, 50), ("cat",), (), {}, str(tmp_path), 1, 1 << 20)
+    found = do(task, lambda _: None)
+    assert isinstance(found, Failed)
+    assert found.message == f"{path} has a line of more than 10 bytes; is it text?"
+
+
+def test_the_output_is_on_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+
+    def keep(descriptor: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+
+    monkeypatch.setattr(os, "fsync", keep)
+    with workspace(tmp_path / "out") as place:
+        (place.output / "part-00000").write_text("a\t1\n")
+        place.keep_notes("map-00000.txt", "said")
+        place.publish(tmp_path / "out")
+    assert set(synced[:-1]) == {"part-00000", "_SUCCESS", "map-00000.txt", "_logs", "output"}
+    assert synced[-1] == tmp_path.name
 
 
 def test_input_is_files_folders_and_patterns_without_what_is_hidden(tmp_path: Path) -> None:

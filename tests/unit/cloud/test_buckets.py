@@ -99,6 +99,17 @@ def test_a_rule_stands_beside_others_and_is_set_once(s3: Any, stubber: Stubber) 
     assert not set_rule(s3, "bucket", rule)
 
 
+def test_what_a_bucket_says_of_all_its_rules_stays_with_them(s3: Any, stubber: Stubber) -> None:
+    size = {"TransitionDefaultMinimumObjectSize": "varies_by_storage_class"}
+    rule = tidying_rule("ours", "cold/")
+    stubber.add_response("get_bucket_lifecycle_configuration", {"Rules": [THEIRS], **size})
+    stubber.add_response(
+        "put_bucket_lifecycle_configuration", {},
+        {"Bucket": "bucket", "LifecycleConfiguration": {"Rules": [THEIRS, rule]}, **size},
+    )  # fmt: skip
+    assert set_rule(s3, "bucket", rule)
+
+
 class Broken(io.BytesIO):
     """A connection that is lost after what it has."""
 

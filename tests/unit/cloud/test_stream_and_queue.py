@@ -1,18 +1,25 @@
 """Streams and queues that take some of what is put, and what AWS does that no stand-in does."""
 
+import errno
+import hashlib
+import importlib
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
+from click.testing import CliRunner
 from tests.stubbed_aws import StubbedAws, Told
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.queues import QueueMessage
 from thingtank.aws.settings import AwsSettings
-from thingtank.aws.streams import StreamRecord
+from thingtank.aws.streams import RECORD_BYTES_MAX, StreamRecord
+from thingtank.cli.main import main
 from thingtank.cloud import queues, streams, tables
 from thingtank.cloud.errors import NotDone
 
@@ -204,3 +211,114 @@ def test_no_queue_for_dead_letters_is_left_where_the_queue_itself_is_refused(
     aws.assert_all_asked()
     assert aws.asked("DeleteQueue") == [{"QueueUrl": f"{URL}-dead"}]
     assert told.lines[-1] == "Took back queue q-dead for dead letters"
+
+
+@pytest.mark.parametrize(
+    ("start", "again"),
+    [
+        ("TRIM_HORIZON", {"ShardIteratorType": "TRIM_HORIZON"}),
+        ("LATEST", {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": ANY}),
+        (datetime(2026, 1, 1, tzinfo=UTC), {
+            "ShardIteratorType": "AT_TIMESTAMP", "Timestamp": datetime(2026, 1, 1, tzinfo=UTC),
+        }),
+    ],
+)  # fmt: skip
+def test_an_iterator_that_is_old_before_any_record_begins_where_the_first_did(
+    clients: AwsClients, start: str | datetime, again: dict[str, Any]
+) -> None:
+    with Stubber(clients.client("kinesis")) as stub:
+        stub.add_response("list_shards", {"Shards": [shard("a")]})
+        stub.add_response("get_shard_iterator", {"ShardIterator": "a1"})
+        following = streams.Tail(clients, "s", start)
+        stub.add_client_error("get_records", "ExpiredIteratorException")
+        stub.add_response(
+            "get_shard_iterator", {"ShardIterator": "a2"},
+            {"StreamName": "s", "ShardId": "a", **again},
+        )  # fmt: skip
+        stub.add_response("get_records", read(following="a3"))
+        assert list(following.records(is_once=True)) == []
+        stub.assert_no_pending_responses()
+
+
+def test_a_shard_is_read_with_pauses_also_while_it_is_behind(
+    clients: AwsClients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses_s: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses_s.append)
+    with Stubber(clients.client("kinesis")) as stub:
+        stub.add_response("list_shards", {"Shards": [shard("a")]})
+        stub.add_response("get_shard_iterator", {"ShardIterator": "a1"})
+        following = streams.Tail(clients, "s", "TRIM_HORIZON")
+        stub.add_response("get_records", read("1", following="a2", behind_ms=9))
+        stub.add_response("get_records", read("2", following="a3", behind_ms=9))
+        stub.add_response("get_records", read(following="a4"))
+        assert len(list(following.records(is_once=True))) == 2
+    assert len(pauses_s) == 2
+
+
+def test_messages_of_a_group_wait_for_the_one_before_that_failed(clients: AwsClients) -> None:
+    def entries_of(*messages: QueueMessage) -> dict[str, Any]:
+        return {"QueueUrl": URL, "Entries": [
+            {"Id": str(place), "MessageBody": each.body, "MessageGroupId": each.group}
+            for place, each in enumerate(messages)
+        ]}  # fmt: skip
+
+    def taken(place: int, body: str) -> list[dict[str, str]]:
+        digest = hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
+        return [{"Id": str(place), "MessageId": "m", "MD5OfMessageBody": digest}]
+
+    a1, b1, a2 = (QueueMessage(body, body[0]) for body in ("a1", "b1", "a2"))
+    busy = {"Id": "0", "SenderFault": False, "Code": "InternalError"}
+    with Stubber(clients.client("sqs")) as stub:
+        stub.add_response("get_queue_url", {"QueueUrl": URL})
+        stub.add_response(
+            "send_message_batch",
+            {"Failed": [busy], "Successful": taken(1, "b1")},
+            entries_of(a1, b1),
+        )
+        for message in (a1, a2):
+            stub.add_response(
+                "send_message_batch",
+                {"Successful": taken(0, message.body), "Failed": []},
+                entries_of(message),
+            )
+        assert queues.send(clients, "q.fifo", [a1, b1, a2], lambda _: None) == 3
+        stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize("length", [RECORD_BYTES_MAX - 1, 3 * RECORD_BYTES_MAX])
+def test_a_line_that_is_too_long_for_a_record_is_refused_and_never_cut(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, length: int
+) -> None:
+    put: list[StreamRecord] = []
+    monkeypatch.setattr(streams, "put_records", lambda _, __, records: [
+        put.append(record) for record in records
+    ])  # fmt: skip
+    ran = CliRunner(env={"AWS_DEFAULT_REGION": "us-east-1"}).invoke(
+        main, ["cloud", "stream", "put", "s", "k", "-", "--data", str(tmp_path)],
+        input="x" * length + "\n",
+    )  # fmt: skip
+    if length < RECORD_BYTES_MAX:
+        assert (ran.exit_code, [len(each.data) for each in put]) == (0, [length])
+    else:
+        assert (ran.exit_code, put) == (1, [])
+        assert "record 1 cannot be put: a record has at most 1,048,576 bytes" in ran.output
+
+
+def test_messages_that_cannot_be_written_stay_in_the_queue(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = queues.Received("m", "b", "", 1, "r")
+    monkeypatch.setattr(queues, "url_of", lambda *_: URL)
+    monkeypatch.setattr(queues, "receive", lambda *_: [found])
+
+    def full(_: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    command = importlib.import_module("thingtank.cli.cloud.queue")
+    monkeypatch.setattr(command, "_json_line", full)
+    ran = CliRunner(env={"AWS_DEFAULT_REGION": "us-east-1"}).invoke(
+        main, ["cloud", "queue", "receive", "q", "--json", "--data", str(tmp_path)]
+    )
+    assert (ran.exit_code, "No space left on device" in ran.output) == (1, True), ran.output
+    assert "stays in the queue" in ran.output

@@ -10,6 +10,7 @@ import click
 
 from thingtank.cli.cloud.session import aws_command, say
 from thingtank.cli.options import Duration, InterruptedGroup, json_option, yes_option
+from thingtank.cli.session import Refusal
 
 if TYPE_CHECKING:
     from thingtank.aws.clients import AwsClients
@@ -155,9 +156,7 @@ def receive(
         received = queues.receive(clients, url, min(left, queues.RECEIVE_MAX), wait)
         if not received:
             break
-        for message in received:
-            click.echo(_json_line(message) if as_json else message.body)
-        sys.stdout.flush()  # on paper before it is deleted
+        _print(received, as_json=as_json)  # on paper before it is deleted
         if not keep and (late := queues.delete_messages(clients, url, received)):
             say(f"{late} were hidden for too long, and may come again")
         left -= len(received)
@@ -207,6 +206,20 @@ def _lines() -> Iterator[str]:
     while line := sys.stdin.readline(LINE_CHARS_MAX):
         if text := line.rstrip("\n"):
             yield text
+
+
+def _print(received: "list[Received]", *, as_json: bool) -> None:
+    try:
+        for message in received:
+            click.echo(_json_line(message) if as_json else message.body)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Refusal(
+            f"what was received could not be written ({error.strerror}), so it stays in the queue,"
+            " and can be received again in a while"
+        ) from None
 
 
 def _json_line(message: "Received") -> str:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from thingtank.aws.streams import StreamRecord
     from thingtank.cloud.streams import ReadRecord
 
-LINE_CHARS_MAX = 1_000_001  # a record has at most 1 MiB
-
 
 @click.group(cls=InterruptedGroup)
 def stream() -> None:
@@ -130,9 +128,10 @@ def delete(clients: "AwsClients", name: str, yes: bool) -> None:
 
 
 def _lines(key: str) -> "Iterator[StreamRecord]":
-    from thingtank.aws.streams import StreamRecord
+    from thingtank.aws.streams import RECORD_BYTES_MAX, StreamRecord
 
-    while line := sys.stdin.readline(LINE_CHARS_MAX):
+    # Of a line that is longer a first part is read, which is too long for a record as well.
+    while line := sys.stdin.readline(RECORD_BYTES_MAX + 1):
         if data := line.rstrip("\n"):
             yield StreamRecord(key, data.encode())
 

@@ -35,7 +35,7 @@ class Selection:
         self._directory = directory
         self._ids = None if rule.feeds == "all" else frozenset(rule.feeds)
         self._tag = rule.tag.lower()
-        self._of_device: dict[int, tuple[int, ...]] = {}
+        self._of_device: dict[int, frozenset[int]] = {}
         self._gone: list[int] = []
         self.streams: dict[int, Stream] = {}
 
@@ -64,7 +64,7 @@ class Selection:
         }
         # Those that went while the device stayed.
         self._gone += [each for each in self._ids_of(device.device_id) if each not in found]
-        self._of_device[device.device_id] = tuple(found)
+        self._of_device[device.device_id] = frozenset(found)
         self.streams.update(found)
 
     def drop(self, device_id: int) -> None:
@@ -74,14 +74,14 @@ class Selection:
     def drop_gone(self) -> None:
         """All that was written until now is settled."""
         if self._gone:
-            current = {each for ids in self._of_device.values() for each in ids}
             for stream_id in self._gone:
-                if stream_id not in current:
-                    self.streams.pop(stream_id, None)
+                stream = self.streams.get(stream_id)
+                if stream is not None and stream_id not in self._ids_of(stream.device_id):
+                    del self.streams[stream_id]
             self._gone = []
 
-    def _ids_of(self, device_id: int) -> tuple[int, ...]:
-        return self._of_device.get(device_id, ())
+    def _ids_of(self, device_id: int) -> frozenset[int]:
+        return self._of_device.get(device_id, frozenset())
 
     def _find(self, device_id: int) -> Device | None:
         try:

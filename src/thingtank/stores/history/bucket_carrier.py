@@ -14,6 +14,7 @@ a copy of a folder, such as a restored backup, names the same files.
 """
 
 import hashlib
+import os
 import threading
 import time
 import uuid
@@ -118,10 +119,19 @@ class BucketCarrier:
         path = self._folder.parent / OWNER_FILE
         if not path.exists():
             draft = path.with_suffix(".part")
-            draft.write_text(str(uuid.uuid4()))
+            with draft.open("w") as file:
+                file.write(str(uuid.uuid4()))
+                file.flush()
+                os.fsync(file.fileno())
             draft.rename(path)
             sync_folder(path.parent)
-        return path.read_text()
+        own_id = path.read_text().strip()
+        if not own_id:
+            raise BucketFailed(
+                f"{path.name} of the data folder is empty, so it is not known whose the bucket's"
+                " files are: remove it, and give: thingtank archive adopt"
+            )
+        return own_id
 
     def _put_all(self, names: list[str]) -> None:
         waiting = [name for name in names if not self._objects.there(name)]

@@ -1,7 +1,7 @@
 """The cold tier in a bucket: what `cold_files` asks for, of a cache and a carrier."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -34,6 +34,7 @@ class BucketFiles:
         self._folder = folder
         self._bucket = bucket
         self._objects = Objects(database)
+        self._part_bytes = settings.cold_cache_bytes_max // settings.reader_threads
         self._stopping = threading.Event()
         self.cache = BucketCache(
             folder,
@@ -55,6 +56,23 @@ class BucketFiles:
             StorageFailed: the bucket does not give one, or the disk does not take it.
         """
         return self.cache.held(names)
+
+    def parts(self, names: Sequence[str]) -> Iterator[list[str]]:
+        """Names in their order, each part's files no more than one reader's share of the cache.
+
+        A file that is larger is a part of its own.
+        """
+        part: list[str] = []
+        left_bytes = self._part_bytes
+        for name in names:
+            size_bytes = self.size_bytes(name)
+            if part and size_bytes > left_bytes:
+                yield part
+                part, left_bytes = [], self._part_bytes
+            part.append(name)
+            left_bytes -= size_bytes
+        if part:
+            yield part
 
     def size_bytes(self, name: str) -> int:
         """Of one file. Raise OSError."""

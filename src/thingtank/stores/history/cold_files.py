@@ -25,6 +25,10 @@ class ColdFiles(Protocol):
         """
         ...
 
+    def parts(self, names: Sequence[str]) -> Iterator[list[str]]:
+        """Names in their order, divided into as many as should be held at one time."""
+        ...
+
     def size_bytes(self, name: str) -> int:
         """Of one file. Raise OSError."""
         ...
@@ -68,6 +72,10 @@ class FolderFiles:
     def held(self, names: Sequence[str]) -> Iterator[list[str]]:
         """Their paths."""
         yield [str(self._folder / name) for name in names]
+
+    def parts(self, names: Sequence[str]) -> Iterator[list[str]]:
+        """All of them: they take no room but what they take anyway."""
+        yield list(names)
 
     def size_bytes(self, name: str) -> int:
         """Of one file."""

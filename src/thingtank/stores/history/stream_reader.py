@@ -125,18 +125,16 @@ class StreamReader:
             return None, [(start_us, end_us)]
         dirty = self._dirty_hours(start_us, end_us, segments)
         # The hours are chosen and ordered here: DuckDB takes twice as long when it has to.
-        with self._files.held(list(dict.fromkeys(s.rollup for s in segments))) as paths:
-            found = self._connection.execute(_ROLLUP, [paths, self._stream_id]).fetchnumpy()
-        hours = np.asarray(found["hour_us"], dtype=np.int64)
+        parts = []
+        for files in self._files.parts(list(dict.fromkeys(s.rollup for s in segments))):
+            with self._files.held(files) as paths:
+                found = self._connection.execute(_ROLLUP, [paths, self._stream_id]).fetchnumpy()
+            dirty = np.union1d(dirty, _untimed_hours(found, start_us, end_us))
+            parts.append(_rollup_columns(found))
+        hours, *every = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         order = np.argsort(hours, kind="stable")
         hours = hours[order]
-        dirty = np.union1d(dirty, _untimed_hours(found, start_us, end_us))
         chosen = order[(hours >= start_us) & (hours < end_us) & ~np.isin(hours, dirty)]
-        columns = [np.asarray(found[name], dtype=np.int64) for name in _INTEGERS]
-        floats = [_floats(found[name]) for name in _FLOATS]
-        texts = [_texts(found[name]) for name in _TEXTS]
-        times = [_times(found.get(name), len(hours)) for name in _TIMES]
-        every = (*columns, *floats, *texts, *times)
         partials = partials_from([column[chosen] for column in every])
         return partials, _ranges_of_hours(dirty)
 
@@ -231,7 +229,8 @@ class StreamReader:
             else:
                 untouched.append(segment.file)
         if untouched:
-            yield untouched, []
+            for part in self._files.parts(untouched):
+                yield part, []
 
     def _all_cold(
         self,
@@ -515,6 +514,18 @@ def _untimed_hours(found: dict[str, Any], start_us: int, end_us: int) -> Int64s:
     if "minimum_us" in found:
         untimed &= np.ma.getmaskarray(np.ma.asarray(found["minimum_us"]))
     return hours[untimed & (hours >= start_us) & (hours < end_us)]
+
+
+def _rollup_columns(found: dict[str, Any]) -> list[npt.NDArray[Any]]:
+    """The hours of roll-ups, and what they say, as `Partials` has it."""
+    hours = np.asarray(found["hour_us"], dtype=np.int64)
+    return [
+        hours,
+        *(np.asarray(found[name], dtype=np.int64) for name in _INTEGERS),
+        *(_floats(found[name]) for name in _FLOATS),
+        *(_texts(found[name]) for name in _TEXTS),
+        *(_times(found.get(name), len(hours)) for name in _TIMES),
+    ]
 
 
 def _times(column: Any, count: int) -> Int64s:

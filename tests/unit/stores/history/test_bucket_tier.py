@@ -1,8 +1,11 @@
 """The cold tier in a bucket: the same answers, nothing lost, and no answer where there is none."""
 
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.stores.history.folder_bucket import FolderBucket
@@ -58,6 +61,11 @@ def hourly(store: HistoryStore) -> dict[int, list[Bucket]]:
     return store.read_buckets([1], START_US, START_US + 40 * DAY_US, HOUR_US, 0, 1000, None)
 
 
+def by_steps(store: HistoryStore, step_us: int) -> dict[int, list[Bucket]]:
+    """By hours, which roll-ups say, or by shorter steps, which all rows are read for."""
+    return store.read_buckets([1], START_US, START_US + 400 * DAY_US, step_us, 0, 1000, None)
+
+
 def local(folder: Path) -> set[str]:
     cold = folder / "cold"
     return {path.relative_to(cold).as_posix() for path in cold.rglob("*") if path.is_file()}
@@ -105,6 +113,29 @@ def test_files_leave_the_disk_once_the_bucket_has_them(
     assert stats is not None
     assert (stats.waiting_count, stats.failure, stats.is_anothers) == (0, None, False)
     assert stats.bytes == sum(path.stat().st_size for path in bucket.folder.rglob("*.parquet"))
+    store.close()
+
+
+def test_a_question_about_all_time_brings_no_more_at_once_than_there_is_room_for(
+    tmp_path: Path, bucket: FolderBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(tmp_path, bucket)
+    points = [(1, START_US + k * 10 * DAY_US, str(k)) for k in range(30)]
+    store.apply([rows_of(points)], 1)
+    asked = [by_steps(store, HOUR_US), by_steps(store, 10 * 60_000_000)]
+    store.compact(ALL)
+    most = 0
+
+    def held(cache: bucket_cache.BucketCache, names: Sequence[str]) -> AbstractContextManager[Any]:
+        nonlocal most
+        most = max(most, len(names))
+        return plain(cache, names)
+
+    plain = bucket_cache.BucketCache.held
+    monkeypatch.setattr(bucket_cache.BucketCache, "held", held)
+    assert [by_steps(store, HOUR_US), by_steps(store, 10 * 60_000_000)] == asked
+    assert len(bucket.names) > 10
+    assert most == 1
     store.close()
 
 
@@ -304,6 +335,31 @@ def test_a_copy_reads_the_bucket_and_changes_nothing_in_it_until_it_adopts_it(
     assert len(all_of(store)[1]) == 100
     for each in (store, copy):
         each.close()
+
+
+def test_an_owners_id_is_on_disk_before_it_has_its_name_and_an_empty_one_is_refused(
+    tmp_path: Path, bucket: FolderBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+
+    def keep(descriptor: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+
+    store = open_store(tmp_path, bucket)
+    with monkeypatch.context() as patch:
+        patch.setattr(bucket_carrier.os, "fsync", keep)
+        store.adopt()
+    assert synced[:1] == ["cold-bucket.part"]
+    (tmp_path / "cold-bucket.id").write_text("")  # as a power cut could leave it
+    with pytest.raises(StorageFailed, match=r"cold-bucket\.id .* is empty.* archive adopt"):
+        store.adopt()
+    fill(store)
+    store.compact(ALL)
+    stats = store.stats().bucket
+    assert stats is not None
+    assert "cold-bucket.id" in (stats.failure or "")
+    assert bucket.names == set()
+    store.close()
 
 
 def test_a_copy_holds_what_the_bucket_has_not(tmp_path: Path, bucket: FolderBucket) -> None:

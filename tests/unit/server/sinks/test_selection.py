@@ -1,0 +1,77 @@
+"""What a rule wants stays known until what was written before is settled, and no longer."""
+
+import pytest
+
+from thingtank.server.sinks.selection import Selection
+from thingtank.sinks.rules.settings import SinkRule
+from thingtank.stores.memory_directory import MemoryDirectory
+from thingtank.tank.things import Datastream, Device
+
+DEVICES = {
+    each: Device(each, f"uuid-{each}", 1, "Device", created_us=0, updated_us=0) for each in (1, 2)
+}
+
+
+class Streams(MemoryDirectory):
+    """Device n has the datastreams 10n and 10n + 1, but for those that are gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone: set[int] = set()
+
+    def datastreams(self, device_id: int) -> dict[str, Datastream]:
+        ids = (10 * device_id, 10 * device_id + 1)
+        return {
+            str(each): Datastream(each, device_id, str(each))
+            for each in ids
+            if each not in self.gone
+        }
+
+
+@pytest.fixture
+def directory() -> Streams:
+    return Streams()
+
+
+@pytest.fixture
+def selection(directory: Streams) -> Selection:
+    found = Selection(SinkRule("r", {"engine": "folder", "folder": "x"}), directory)
+    for device in DEVICES.values():
+        found.put(device)
+    return found
+
+
+def test_streams_of_a_device_that_is_gone_stay_until_all_is_settled(selection: Selection) -> None:
+    selection.drop(1)
+    assert set(selection.streams) == {10, 11, 20, 21}
+    selection.drop_gone()
+    assert set(selection.streams) == {20, 21}
+
+
+def test_a_device_that_is_wanted_again_meanwhile_keeps_its_streams(selection: Selection) -> None:
+    selection.drop(1)
+    selection.put(DEVICES[1])
+    selection.drop_gone()
+    assert set(selection.streams) == {10, 11, 20, 21}
+
+
+def test_a_stream_that_is_gone_goes_alone(selection: Selection, directory: Streams) -> None:
+    directory.gone.add(11)
+    selection.put(DEVICES[1])
+    selection.drop_gone()
+    assert set(selection.streams) == {10, 20, 21}
+
+
+def test_what_goes_is_not_looked_for_among_all_devices(
+    selection: Selection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The work is that of what went: with many devices, one deletion must not look at them all."""
+
+    class Unlisted(dict[int, frozenset[int]]):
+        def values(self) -> None:  # type: ignore[override]
+            raise AssertionError("all devices are looked at")
+
+    monkeypatch.setattr(selection, "_of_device", Unlisted(selection._of_device))
+    selection.drop(1)
+    selection.drop_gone()
+    assert set(selection.streams) == {20, 21}
