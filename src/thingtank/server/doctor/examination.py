@@ -54,7 +54,7 @@ def examine(
     """
     file = file or folder / FILE_NAME
     try:
-        loaded = load_config(file, environment, sets)
+        loaded = load_config(file, environment, sets, folder=folder)
     except BadSettings as error:
         yield problem(
             "settings.values", str(error), "mend it: docs/reference/settings.md has all of them"
