@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import OpenBrowser, screenshot
 from tests.browser.test_looks import SIZES, check_fits, check_readable
 from tests.live_server import LiveServer, start_server
@@ -52,6 +52,16 @@ def busy_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer
         yield server
 
 
+@pytest.fixture(scope="module")
+def busy_signed_in(chromium: Browser, busy_server: LiveServer) -> dict[str, object]:
+    """The cookies of a browser that followed its one-time link."""
+    context = chromium.new_context()
+    context.new_page().goto(busy_server.welcome_url)
+    state = context.storage_state()
+    context.close()
+    return dict(state)
+
+
 def leave_letters(folder: Path) -> None:
     items = [
         Item(f"o-{n}-0", "datapoint", 1, "u-1", "temperature", 1_795_772_365_000_000 + n, f"{n}°")
@@ -68,7 +78,9 @@ def leave_rejected(folder: Path) -> None:
     data = b'{"device": "kitchen", "datastream": "temperature", "value": 21.5}'
     reason = "temperature: there is no device kitchen"
     file = SourceFile(folder)
-    file.add_rejected("weather", [Rejected("s-0/17", reason, data, 1_795_772_400_000_000)], 9)
+    at_us = 1_795_772_400_000_000
+    rejected = [Rejected(f"s-0/{number}", reason, data, at_us) for number in range(30)]
+    file.add_rejected("weather", rejected, 28)  # so 2 to 29
     file.close()
 
 
@@ -140,11 +152,10 @@ def test_each_engine_has_a_form_that_fits_and_tells_what_is_wrong(
 
 
 def test_what_fails_is_told_and_dead_letters_are_sent_again(
-    busy_server: LiveServer, open_browser: OpenBrowser
+    busy_server: LiveServer, open_browser: OpenBrowser, busy_signed_in: dict[str, object]
 ) -> None:
     server = busy_server
-    page = open_browser()
-    page.goto(server.welcome_url)
+    page = open_browser(storage_state=busy_signed_in)
     write(server, "19")
     page.goto(f"{server.url}/sinks/")
     expect(page.locator(".sink", has_text="kept")).to_contain_text("1 since the start")
@@ -176,6 +187,28 @@ def test_what_fails_is_told_and_dead_letters_are_sent_again(
     page.get_by_role("button", name=re.compile("^Delete letter")).click()
     expect(page.locator(".letters__none")).to_be_visible()
     assert sorted(rows_of(server, "kept.sqlite3")) == ["19", "21°"]
+
+
+def test_all_rejected_records_that_are_kept_can_be_looked_at(
+    busy_server: LiveServer, open_browser: OpenBrowser, busy_signed_in: dict[str, object]
+) -> None:
+    page = open_browser(storage_state=busy_signed_in)
+    page.goto(f"{busy_server.url}/sinks/")
+    records = page.locator(".rejected > li")
+    expect(records).to_have_count(5)
+    page.get_by_role("link", name="More that were rejected of weather").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("weather")
+    expect(records).to_have_count(25)
+    expect(records.first).to_contain_text("s-0/29")
+    look(page, "source")
+    page.get_by_role("link", name="Older").click()
+    expect(records).to_have_count(3)
+    expect(records.last).to_contain_text("s-0/2")
+    page.get_by_role("link", name="Newest").click()
+    expect(records).to_have_count(25)
+    page.goto(f"{busy_server.url}/sinks/source-work/")
+    expect(page.locator(".letters__none")).to_contain_text("None. A record of a stream")
+    assert page.request.get(f"{busy_server.url}/sinks/source-nobody/").status == 404
 
 
 def look(page: Page, name: str) -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import structlog
 
 from thingtank.aws.clients import AwsClients
@@ -37,12 +39,20 @@ log = structlog.get_logger()
 
 CALL_S_MAX = 10.0  # without a byte of an answer
 CALL_ATTEMPTS_MAX = 3
+TELL_EACH_S = 60.0
 
 
 class _AtWork(NamedTuple):
     rule: SourceRule
     health: Health
     source: KinesisSource | QueueSource
+
+
+class _Told(msgspec.Struct):
+    """Rejected records that no line of the log has told of, and when the next may."""
+
+    count: int = 0
+    next_s: float = 0.0
 
 
 class Sources:
@@ -73,6 +83,7 @@ class Sources:
         self._at_work: dict[str, _AtWork] = {}
         self._clients: list[AwsClients] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._told: dict[str, _Told] = {}
 
     def start(self) -> None:
         """Set all rules to work; what is wrong with a place is told by its status."""
@@ -101,14 +112,20 @@ class Sources:
         """See SourceBoard; so is the other."""
         return [_status(each) for each in self._at_work.values()]
 
-    async def rejected(self, name: str, limit: int) -> Sequence[RejectedRecord]:
+    async def rejected(
+        self, name: str, limit: int, before: int | None = None
+    ) -> Sequence[RejectedRecord]:
         try:
-            found = await in_thread(lambda: self._file.rejected(name, limit))
+            found = await in_thread(lambda: self._file.rejected(name, limit, before))
         except (sqlite3.Error, OSError, WrongFile) as error:
             raise StorageFailed(f"rejected records could not be read: {error}") from error
         return [
             RejectedRecord(
-                each.record_id, each.reason, each.excerpt.decode("utf-8", "replace"), each.at_us
+                each.record_id,
+                each.reason,
+                each.excerpt.decode("utf-8", "replace"),
+                each.at_us,
+                each.number,
             )
             for each in found
         ]
@@ -145,11 +162,22 @@ class Sources:
             Rejected(record.record_id, reason, record.data[:EXCERPT_BYTES_MAX], now_us)
             for record, reason in refused
         ]
-        log.warning(
-            "source_records_rejected", rule=rule_name, count=len(refused), reason=refused[0][1]
-        )
+        self._tell(rule_name, refused)
         keep_max = self._settings.rejected_max
         await in_thread(lambda: self._file.add_rejected(rule_name, rejected, keep_max))
+
+    def _tell(self, rule_name: str, refused: list[tuple[Arrived, str]]) -> None:
+        """Log rejected records, at most once in TELL_EACH_S for a rule: a stream may be of them."""
+        told = self._told.setdefault(rule_name, _Told())
+        told.count += len(refused)
+        now_s = time.monotonic()
+        if now_s >= told.next_s:
+            record, reason = refused[0]
+            log.warning(
+                "source_records_rejected", rule=rule_name, count=told.count,
+                record=record.record_id, reason=reason,
+            )  # fmt: skip
+            told.count, told.next_s = 0, now_s + TELL_EACH_S
 
     def _caller(self, rule: SourceRule) -> Caller | None:
         """On whose behalf a rule writes."""

@@ -54,6 +54,7 @@ _REJECT = """
 INSERT INTO rejected (rule, record_id, reason, excerpt, at_us) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (rule, record_id) DO UPDATE SET reason = excluded.reason, at_us = excluded.at_us
 """
+_NUMBER_END = 2**63 - 1
 _TRIM = """
 DELETE FROM rejected WHERE rule = ?1 AND number <= (
     SELECT number FROM rejected WHERE rule = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)
@@ -67,12 +68,14 @@ class Rejected(NamedTuple):
         record_id: the shard and the number that the stream has for it.
         excerpt: its first bytes.
         at_us: when it was rejected last.
+        number: its place among those of all rules; 0 before it is kept.
     """
 
     record_id: str
     reason: str
     excerpt: bytes
     at_us: int
+    number: int = 0
 
 
 class SourceFile:
@@ -100,22 +103,23 @@ class SourceFile:
 
         def add(connection: sqlite3.Connection) -> None:
             with writing(connection):
-                connection.executemany(_REJECT, [(rule, *each) for each in rejected])
+                connection.executemany(_REJECT, [(rule, *each[:4]) for each in rejected])
                 connection.execute(_TRIM, (rule, keep_max))
 
         self.run(add)
 
-    def rejected(self, rule: str, limit: int) -> list[Rejected]:
-        """The newest rejected records of a rule, newest first."""
+    def rejected(self, rule: str, limit: int, before: int | None = None) -> list[Rejected]:
+        """The newest rejected records of a rule, newest first; of those before a number."""
         query = (
-            "SELECT record_id, reason, excerpt, at_us FROM rejected WHERE rule = ?"
-            " ORDER BY number DESC LIMIT ?"
+            "SELECT record_id, reason, excerpt, at_us, number FROM rejected"
+            " WHERE rule = ? AND number < ? ORDER BY number DESC LIMIT ?"
         )
+        end = _NUMBER_END if before is None else before
         if not self._path.exists():
             return []
         return self.run(
             lambda connection: [
-                Rejected._make(row) for row in connection.execute(query, (rule, limit))
+                Rejected._make(row) for row in connection.execute(query, (rule, end, limit))
             ]
         )
 

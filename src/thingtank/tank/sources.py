@@ -49,12 +49,14 @@ class RejectedRecord(msgspec.Struct, frozen=True):
         record_id: its shard and its number there.
         excerpt: how it begins.
         at_us: when it was rejected.
+        number: ascends in the order of rejection.
     """
 
     record_id: str
     reason: str
     excerpt: str
     at_us: int
+    number: int
 
 
 class SourceBoard(Protocol):
@@ -64,6 +66,12 @@ class SourceBoard(Protocol):
         """All rules by name."""
         ...
 
-    async def rejected(self, name: str, limit: int) -> Sequence[RejectedRecord]:
-        """The newest rejected records of a rule, newest first. Raise StorageFailed."""
+    async def rejected(
+        self, name: str, limit: int, before: int | None = None
+    ) -> Sequence[RejectedRecord]:
+        """The newest rejected records of a rule, newest first. Raise StorageFailed.
+
+        Args:
+            before: only those with lower numbers.
+        """
         ...

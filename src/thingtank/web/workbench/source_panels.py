@@ -8,6 +8,7 @@ from thingtank.tank.sources import RejectedRecord, SourceBoard, SourceState, Sou
 from thingtank.web.workbench.sink_panels import span_text
 
 REJECTED_SHOWN_MAX = 5
+REJECTED_PER_PAGE = 25
 EXCERPT_CHARS_MAX = 160
 
 _STATES: dict[SourceState, tuple[str, str]] = {
@@ -25,6 +26,7 @@ class SourceRow(msgspec.Struct, frozen=True):
         label, tone: of its state.
         behind: how far it is behind, in words; blank when it is not.
         rejected: the newest records of which something could not be written.
+        has_more: whether older ones are kept.
     """
 
     status: SourceStatus
@@ -32,6 +34,7 @@ class SourceRow(msgspec.Struct, frozen=True):
     tone: str
     behind: str
     rejected: Sequence[RejectedRecord]
+    has_more: bool
 
 
 async def source_rows(board: SourceBoard | None) -> list[SourceRow]:
@@ -43,18 +46,33 @@ async def source_rows(board: SourceBoard | None) -> list[SourceRow]:
     if board is None:
         return []
     return [
-        source_row(status, await board.rejected(status.name, REJECTED_SHOWN_MAX))
+        source_row(status, await board.rejected(status.name, REJECTED_SHOWN_MAX + 1))
         for status in board.statuses()
     ]
 
 
-def source_row(status: SourceStatus, rejected: Sequence[RejectedRecord]) -> SourceRow:
-    """A row."""
+def source_row(
+    status: SourceStatus, rejected: Sequence[RejectedRecord], limit: int = REJECTED_SHOWN_MAX
+) -> SourceRow:
+    """A row with up to `limit` of the records; one more says that there are more."""
     label, tone = _STATES[status.state]
     is_behind = status.behind_s >= _BEHIND_S_MIN
     shown = [
-        msgspec.structs.replace(each, excerpt=each.excerpt[:EXCERPT_CHARS_MAX]) for each in rejected
+        msgspec.structs.replace(each, excerpt=each.excerpt[:EXCERPT_CHARS_MAX])
+        for each in rejected[:limit]
     ]
-    return SourceRow(
-        status, label, tone, f"{span_text(status.behind_s)} behind" if is_behind else "", shown
-    )
+    behind = f"{span_text(status.behind_s)} behind" if is_behind else ""
+    return SourceRow(status, label, tone, behind, shown, len(rejected) > limit)
+
+
+async def source_page(board: SourceBoard, name: str, before: int | None) -> SourceRow | None:
+    """One rule with a page of its rejected records; None if there is no such rule.
+
+    Raises:
+        StorageFailed: rejected records could not be read.
+    """
+    for status in board.statuses():
+        if status.name == name:
+            found = await board.rejected(name, REJECTED_PER_PAGE + 1, before)
+            return source_row(status, found, REJECTED_PER_PAGE)
+    return None

@@ -94,6 +94,7 @@ urlpatterns = [
     path("sinks/", sinks.sinks, name="sinks"),
     path("sinks/add", sinks.add, name="sink_add"),
     path("sinks/rule-<str:name>/", sinks.sink, name="sink"),
+    path("sinks/source-<str:name>/", sinks.source, name="source"),
     path("sinks/rule-<str:name>/pause", sinks.pause, name="sink_pause"),
     path("sinks/rule-<str:name>/hurry", sinks.hurry, name="sink_hurry"),
     path("sinks/rule-<str:name>/delete", sinks.delete, name="sink_delete"),

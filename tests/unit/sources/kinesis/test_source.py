@@ -224,7 +224,7 @@ async def test_what_aws_refuses_is_told_with_advice_and_tried_again(
 
 
 async def test_rejected_records_are_kept_and_hold_nobody_up(
-    bench: SourceBench, kinesis: FakeKinesis
+    bench: SourceBench, kinesis: FakeKinesis, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = b'{"datastream": "t", "value": 1}'
     for data in (
@@ -244,6 +244,13 @@ async def test_rejected_records_are_kept_and_hold_nobody_up(
         ("s0/101", "t: there is no device 77"),
     ]
     assert rejected[-1].excerpt.startswith('{"datastream"')
+    older = await sources.rejected("in", 10, before=rejected[1].number)
+    assert [each.record_id for each in older] == ["s0/103", "s0/101"]
+    for number in range(3):
+        kinesis.put(b"more garbage", shard="s1")
+        await until(lambda want=6 + number: bench.status().rejected_count == want)  # type: ignore[misc]
+    # One line for all of these reads: a stream may hold nothing else.
+    assert capsys.readouterr().out.count("source_records_rejected") == 1
 
 
 @pytest.mark.parametrize(
