@@ -53,6 +53,7 @@ class LineEngine:
 
     bounds = BatchBounds(50, 100_000)
     wants_payload = False
+    gather_s = 0.2
 
     def __init__(self, path: Path, seed: int) -> None:
         self._path = path

@@ -4,6 +4,7 @@ Source: AWS, SQS, SendMessageBatch and quotas.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -15,6 +16,10 @@ CALL_MESSAGES_MAX = 10
 CALL_BYTES_MAX = 1024 * 1024  # of all messages of a call together
 MESSAGE_BYTES_MAX = 1024 * 1024
 FIFO_SUFFIX = ".fifo"
+WAIT_S_MAX = 20
+VISIBILITY_S = 30
+RECEIVES_MAX = 5  # by then a message goes to the dead letters
+KEPT_S_MAX = 14 * 86_400  # the longest that SQS keeps anything
 
 # Characters that XML 1.0 has not; SQS refuses a message with one of them.
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -39,6 +44,23 @@ class QueueMessage(NamedTuple):
         if self.body.isascii():
             return len(self.body)
         return len(self.body.encode("utf-8", "surrogatepass"))
+
+
+def attributes_of(name: str, visibility_s: int, keep_s: int) -> dict[str, str]:
+    """What a queue is to be, as SQS takes it."""
+    attributes = {
+        "VisibilityTimeout": str(visibility_s),
+        "MessageRetentionPeriod": str(keep_s),
+        "ReceiveMessageWaitTimeSeconds": str(WAIT_S_MAX),
+        "SqsManagedSseEnabled": "true",
+    }
+    return attributes | ({"FifoQueue": "true"} if name.endswith(FIFO_SUFFIX) else {})
+
+
+def redrive_to(dead_arn: str, receives_max: int) -> dict[str, str]:
+    """The attribute that has messages go to a queue for dead letters."""
+    policy = {"deadLetterTargetArn": dead_arn, "maxReceiveCount": str(receives_max)}
+    return {"RedrivePolicy": json.dumps(policy)}
 
 
 def fault_of(message: QueueMessage) -> str | None:

@@ -3,7 +3,6 @@
 Source: AWS, SQS, CreateQueue, ReceiveMessage, dead-letter queues.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -16,10 +15,15 @@ from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import is_missing
 from thingtank.aws.queues import (
     FIFO_SUFFIX,
+    KEPT_S_MAX,
+    RECEIVES_MAX,
+    VISIBILITY_S,
     QueueMessage,
+    attributes_of,
     calls_of,
     delete_received,
     fault_of,
+    redrive_to,
     send_messages,
 )
 from thingtank.aws.tags import APP_TAGS
@@ -29,8 +33,6 @@ from thingtank.cloud.names import QUEUE, check_name
 from thingtank.cloud.progress import SILENCE, Progress
 
 RECEIVE_MAX = 10
-WAIT_S_MAX = 20
-DEAD_LETTERS_KEPT_S = 14 * 86_400  # the longest that SQS keeps anything
 _COUNTS = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -50,10 +52,10 @@ class QueueDesign(msgspec.Struct, frozen=True):
     """
 
     name: str
-    visibility_s: int = 30
+    visibility_s: int = VISIBILITY_S
     keep_s: int = 4 * 86_400
     dead_letters: str = ""
-    receives_max: int = 5
+    receives_max: int = RECEIVES_MAX
 
 
 class Counts(NamedTuple):
@@ -93,7 +95,7 @@ def create(clients: AwsClients, design: QueueDesign, told: Progress = SILENCE) -
     """
     check_name(QUEUE, design.name)
     client = clients.client("sqs")
-    attributes = _attributes(design)
+    attributes = attributes_of(design.name, design.visibility_s, design.keep_s)
     is_fifo = design.name.endswith(FIFO_SUFFIX)
     if design.dead_letters and design.dead_letters.endswith(FIFO_SUFFIX) != is_fifo:
         raise NotDone(
@@ -101,10 +103,8 @@ def create(clients: AwsClients, design: QueueDesign, told: Progress = SILENCE) -
         )
     with Making(told, "give the same command again") as making:
         if design.dead_letters:
-            attributes["RedrivePolicy"] = json.dumps({
-                "deadLetterTargetArn": _dead_letters(clients, design.dead_letters, making),
-                "maxReceiveCount": str(design.receives_max),
-            })  # fmt: skip
+            dead_arn = _dead_letters(clients, design.dead_letters, making)
+            attributes |= redrive_to(dead_arn, design.receives_max)
         made = client.create_queue(QueueName=design.name, Attributes=attributes, tags=APP_TAGS)
     return str(made["QueueUrl"])
 
@@ -114,7 +114,7 @@ def _dead_letters(clients: AwsClients, name: str, making: Making) -> str:
     client = clients.client("sqs")
     url = _found(client, name)
     if url is None:
-        url = create(clients, QueueDesign(name, keep_s=DEAD_LETTERS_KEPT_S))
+        url = create(clients, QueueDesign(name, keep_s=KEPT_S_MAX))
         making.made(f"queue {name} for dead letters", partial(client.delete_queue, QueueUrl=url))
     return _attribute(client, url, "QueueArn")
 
@@ -224,16 +224,6 @@ def delete(clients: AwsClients, name: str) -> None:
         botocore's exceptions.
     """
     clients.client("sqs").delete_queue(QueueUrl=url_of(clients, name))
-
-
-def _attributes(design: QueueDesign) -> dict[str, str]:
-    attributes = {
-        "VisibilityTimeout": str(design.visibility_s),
-        "MessageRetentionPeriod": str(design.keep_s),
-        "ReceiveMessageWaitTimeSeconds": str(WAIT_S_MAX),
-        "SqsManagedSseEnabled": "true",
-    }
-    return attributes | ({"FifoQueue": "true"} if design.name.endswith(FIFO_SUFFIX) else {})
 
 
 def _found(client: Any, name: str) -> str | None:

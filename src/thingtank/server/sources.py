@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
+
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
 from thingtank.local.sqlite import WrongFile
@@ -30,6 +32,8 @@ from thingtank.tank.sources import RejectedRecord, SourceState, SourceStatus
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Account
 from thingtank.web.workbench import source_board
+
+log = structlog.get_logger()
 
 CALL_S_MAX = 10.0  # without a byte of an answer
 CALL_ATTEMPTS_MAX = 3
@@ -141,6 +145,9 @@ class Sources:
             Rejected(record.record_id, reason, record.data[:EXCERPT_BYTES_MAX], now_us)
             for record, reason in refused
         ]
+        log.warning(
+            "source_records_rejected", rule=rule_name, count=len(refused), reason=refused[0][1]
+        )
         keep_max = self._settings.rejected_max
         await in_thread(lambda: self._file.add_rejected(rule_name, rejected, keep_max))
 

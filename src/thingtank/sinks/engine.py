@@ -36,6 +36,7 @@ from thingtank.aws.failures import Failure, FailureKind
 
 Kind = Literal["datapoint", "message", "topic"]
 
+GATHER_S = 0.2  # the usual
 _ITEM_BYTES = 100  # what an item takes besides its texts, about
 
 
@@ -122,10 +123,12 @@ class SinkEngine(Protocol):
     Attributes:
         bounds: what `send` takes.
         wants_payload: whether it reads `Item.payload`; rendering costs.
+        gather_s: a batch waits so long for more where its rule does not say.
     """
 
     bounds: BatchBounds
     wants_payload: bool
+    gather_s: float
 
     def open(self) -> None:
         """Connect, and make what is missing (a table, a queue) where the settings say so.

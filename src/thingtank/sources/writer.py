@@ -1,10 +1,10 @@
 """Writes what records hold; returns when it is on disk, so that the record may be acknowledged."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
-import structlog
-
+from thingtank.sources.calls import in_thread
 from thingtank.sources.health import Health
 from thingtank.sources.records import Arrived, NotTaken, points_of
 from thingtank.sources.settings import SourceRule
@@ -19,9 +19,8 @@ from thingtank.tank.actions.bulk import (
 from thingtank.tank.errors import TankError, Unavailable
 from thingtank.tank.tank import Tank
 
-log = structlog.get_logger()
-
 REASON_CHARS_MAX = 500
+PART_BYTES = 1024 * 1024  # parsed at once: that many become some ten times as many of memory
 STORAGE, OWNER = "storage", "owner"  # what may fail here
 
 Placed = list[tuple[int, BulkPoint]]  # which record of the batch, and one of its datapoints
@@ -54,16 +53,17 @@ class Writer:
         """
         reasons: dict[int, str] = {}
         group: Placed = []
-        for place, record in enumerate(records):
-            try:
-                points = points_of(record, self._rule.feed)
-            except NotTaken as error:
-                reasons[place] = str(error)[:REASON_CHARS_MAX]
-                continue
-            if len(group) + len(points) > BULK_DATAPOINTS_MAX:
-                await self._write_group(group, reasons)
-                group = []
-            group += [(place, point) for point in points]
+        for first, some in _parts(records):
+            # In a thread: a record may have thousands of lines, and the loop has others to serve.
+            parsed = await in_thread(partial(_parsed, some, self._rule.feed))
+            for place, found in enumerate(parsed, first):
+                if isinstance(found, NotTaken):
+                    _refuse(reasons, place, str(found))
+                    continue
+                if len(group) + len(found) > BULK_DATAPOINTS_MAX:
+                    await self._write_group(group, reasons)
+                    group = []
+                group += [(place, point) for point in found]
         await self._write_group(group, reasons)
         self._health.arrived(len(records), len(reasons))
         return reasons
@@ -109,6 +109,28 @@ class Writer:
             who = f"account {self._rule.owner}" if self._rule.owner else "owner of this instance"
             self._health.failed(OWNER, OWNER, f"There is no active {who}", needs_a_person=True)
             await self._health.pause(OWNER)
+
+
+def _parts(records: Sequence[Arrived]) -> Iterator[tuple[int, Sequence[Arrived]]]:
+    """Cut records into parts of about PART_BYTES, each with the place of its first one."""
+    first, part_bytes = 0, 0
+    for place, record in enumerate(records):
+        if part_bytes >= PART_BYTES:
+            yield first, records[first:place]
+            first, part_bytes = place, 0
+        part_bytes += len(record.data)
+    if records:
+        yield first, records[first:]
+
+
+def _parsed(records: Sequence[Arrived], feed: int | str) -> list[list[BulkPoint] | NotTaken]:
+    parsed: list[list[BulkPoint] | NotTaken] = []
+    for record in records:
+        try:
+            parsed.append(points_of(record, feed))
+        except NotTaken as error:
+            parsed.append(error)
+    return parsed
 
 
 def _without(group: Placed, refusals: Sequence[Refusal], reasons: dict[int, str]) -> Placed:

@@ -221,9 +221,14 @@ class JournalReaders:
             seq = last_seq
         reader = JournalReader(self, name, seq, wake)
         self._opened[name] = reader
-        self._places.pop(name, None)
         self.rest_or_follow()
-        await self._worker.run(lambda: self._journal.save_places({name: seq}))
+        try:
+            await self._worker.run(lambda: self._journal.save_places({name: seq}))
+        except BaseException:
+            del self._opened[name]
+            self.rest_or_follow()
+            raise
+        self._places.pop(name, None)
         return reader
 
     async def forget(self, is_forgotten: Callable[[str], bool]) -> None:

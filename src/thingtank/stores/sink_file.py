@@ -8,6 +8,7 @@ passes them.
 journal's numbers since then are given to other items.
 """
 
+import json
 import secrets
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,6 +38,9 @@ CREATE TABLE IF NOT EXISTS place (
     rule TEXT PRIMARY KEY,
     seq INTEGER NOT NULL,
     reached_us INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS send (
+    rule TEXT PRIMARY KEY,
+    send TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS paused (rule TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rule (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS waiting (
@@ -62,6 +66,7 @@ INSERT INTO dead_letter (rule, item_id, item, reason, at_us) VALUES (?, ?, ?, ?,
 ON CONFLICT (rule, item_id) DO UPDATE SET reason = excluded.reason, at_us = excluded.at_us,
     is_asked = 0
 """
+_OF_PROGRESS = ("place", "send", "paused", "waiting")  # tables of what a rule has reached
 _LETTER = "SELECT letter_id, rule, item, reason, at_us, is_asked FROM dead_letter "
 
 
@@ -185,9 +190,40 @@ class SinkFile(RecoveringFile):
         """The rules of the workbench, sealed, by name."""
         return dict(self._connected().execute("SELECT name, sealed FROM rule ORDER BY name"))
 
-    def save_rule(self, name: str, sealed: bytes) -> None:
-        """Keep a rule."""
-        self._write("INSERT OR REPLACE INTO rule VALUES (?, ?)", [(name, sealed)])
+    def save_rule(self, name: str, sealed: bytes, send: str) -> None:
+        """Keep a rule, and what it sends."""
+
+        def save(connection: sqlite3.Connection) -> None:
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:
+                connection.execute("INSERT OR REPLACE INTO rule VALUES (?, ?)", (name, sealed))
+                connection.execute("INSERT OR REPLACE INTO send VALUES (?, ?)", (name, send))
+
+        self._trying(save)
+
+    def sends(self) -> dict[str, str]:
+        """What each rule sends: its place counts that, and nothing else."""
+        return dict(self._connected().execute("SELECT rule, send FROM send"))
+
+    def save_sends(self, sends: Mapping[str, str]) -> None:
+        """Write down what rules send."""
+        self._write("INSERT OR REPLACE INTO send VALUES (?, ?)", list(sends.items()))
+
+    def keep_progress(self, rules: Iterable[str]) -> None:
+        """Drop what is known of all other rules, but for their dead letters."""
+        names = json.dumps(sorted(rules))
+
+        def keep(connection: sqlite3.Connection) -> None:
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:
+                for table in _OF_PROGRESS:
+                    connection.execute(
+                        f"DELETE FROM {table}"  # noqa: S608
+                        " WHERE rule NOT IN (SELECT value FROM json_each(?))",
+                        (names,),
+                    )
+
+        self._trying(keep)
 
     def forget(self, rule: str) -> None:
         """Drop all that is kept of a rule, dead letters too."""
@@ -196,7 +232,7 @@ class SinkFile(RecoveringFile):
             connection.execute("BEGIN IMMEDIATE")
             with connection:
                 connection.execute("DELETE FROM rule WHERE name = ?", (rule,))
-                for table in ("place", "paused", "waiting", "dead_letter"):
+                for table in (*_OF_PROGRESS, "dead_letter"):
                     connection.execute(f"DELETE FROM {table} WHERE rule = ?", (rule,))  # noqa: S608
 
         self._trying(forget)

@@ -59,6 +59,10 @@ class Worker:
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
+    def leave(self) -> None:
+        """End the thread after the work it already has; nobody waits for that."""
+        self._queue.put(None)
+
     def _work(self) -> None:
         while (piece := self._queue.get()) is not None:
             piece()

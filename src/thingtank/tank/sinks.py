@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-SinkState = Literal["working", "waiting", "failing", "stuck", "full", "paused"]
+SinkState = Literal["working", "waiting", "failing", "stuck", "full", "paused", "gone"]
 
 
 class SinkTrouble(msgspec.Struct, frozen=True):
@@ -31,7 +31,8 @@ class SinkStatus(msgspec.Struct, frozen=True):
         what: what it sends, for people.
         state: `working` when it has something to send, `waiting` when it has not, `failing` while
             it tries again by itself, `stuck` while somebody has to mend something, `full` when
-            there is no room for more dead letters, `paused` when somebody has paused it.
+            there is no room for more dead letters, `paused` when somebody has paused it, `gone`
+            when it is no rule any more and dead letters of it are kept.
         is_fixed: whether it is in the settings file, where alone it can be changed.
         behind_batches: the journal's batches that it has not settled.
         behind_s: for how long the oldest of them has been waiting, about; 0 if there is none.

@@ -23,6 +23,7 @@ from thingtank.cloud.deployment.template_services import standing_costs
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances.images import Image, template_parameter
 from thingtank.cloud.instances.user_data import user_data
+from thingtank.sinks.engines.keys import KeySettings
 
 IMAGE = Image("", "", "/dev/xvda", 0)
 
@@ -30,6 +31,11 @@ IMAGE = Image("", "", "/dev/xvda", 0)
 def made(**more: Any) -> dict[str, Any]:
     wanted = Deployment(user_data=user_data(settings=SETTINGS), **more)
     return template(wanted, IMAGE, template_parameter(wanted.image, wanted.instance_type))
+
+
+def test_the_table_deletes_items_by_what_sinks_write() -> None:
+    table = made()["Resources"]["Table"]["Properties"]
+    assert table["TimeToLiveSpecification"]["AttributeName"] == KeySettings().expires
 
 
 def lint(text: str) -> list[str]:

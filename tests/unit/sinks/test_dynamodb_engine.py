@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
-from thingtank.sinks.engine import EngineParts, Item, SendResult
+from thingtank.sinks.engine import EngineFailed, EngineParts, Item, SendResult
 from thingtank.sinks.engines import make_engine
 
 
@@ -19,6 +19,7 @@ class Table:
     def __init__(self, hash_kind: str = "S") -> None:
         self.hash_kind = hash_kind
         self.refused_value = ""
+        self.expiry: dict[str, Any] = {"TimeToLiveStatus": "DISABLED"}
         self.items: list[dict[str, Any]] = []
 
     def describe_table(self, **_: Any) -> dict[str, Any]:
@@ -31,6 +32,16 @@ class Table:
                 ],
             }
         }
+
+    def describe_time_to_live(self, **_: Any) -> dict[str, Any]:
+        return {"TimeToLiveDescription": self.expiry}
+
+    def update_time_to_live(
+        self, TimeToLiveSpecification: dict[str, Any], **_: Any
+    ) -> dict[str, Any]:
+        name = TimeToLiveSpecification["AttributeName"]
+        self.expiry = {"TimeToLiveStatus": "ENABLING", "AttributeName": name}
+        return {}
 
     def put_item(self, Item: dict[str, Any], **_: Any) -> dict[str, Any]:
         if Item["value"]["S"] == self.refused_value:
@@ -84,3 +95,28 @@ def test_a_key_that_is_no_number_as_a_table_has_them_is_refused_before_it_is_sen
     assert list(result.refused) == [1]
     assert "is no number of at most 38 digits" in result.refused[1]
     assert [item["msgid"] for item in client.items] == [{"N": "1.50"}]
+
+
+def test_a_table_that_is_there_deletes_what_is_over_from_then_on() -> None:
+    client = Table()
+    send(client, "1", keep_days=1, create=True)
+    assert client.expiry == {"TimeToLiveStatus": "ENABLING", "AttributeName": "expires"}
+    send(client, "1", keep_days=1)  # by another rule, which makes none
+    send(client, "1", create=True)
+    send(Table(), "1")  # nobody asks for it
+
+
+@pytest.mark.parametrize(
+    ("expiry", "words"),
+    [
+        ({"TimeToLiveStatus": "DISABLED"}, "deletes nothing"),
+        ({"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}, "deletes items by ttl"),
+    ],
+)
+def test_a_table_that_would_not_delete_what_is_over_is_told(
+    expiry: dict[str, Any], words: str
+) -> None:
+    client = Table()
+    client.expiry = expiry
+    with pytest.raises(EngineFailed, match=words):
+        send(client, "1", keep_days=1)

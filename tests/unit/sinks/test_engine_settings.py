@@ -11,9 +11,12 @@ from botocore.stub import Stubber
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import FailureKind, classify
 from thingtank.aws.settings import AwsSettings
+from thingtank.cloud import databases
 from thingtank.sinks.engine import ALL_DELIVERED, EngineFailed, EngineParts, Item
 from thingtank.sinks.engines import ENGINES, BadEngine, engine_settings, make_engine
 from thingtank.sinks.engines.keys import Keys, KeySettings
+from thingtank.sinks.engines.objects import PrefixSettings, objects_of
+from thingtank.sinks.engines.sql.mysql import tls_of
 
 BAD = [
     ({"engine": "kinesis"}, "`stream`"),
@@ -30,6 +33,8 @@ BAD = [
     ({"engine": "s3", "bucket": "b", "prefix": "../x"}, "`prefix` may have"),
     ({"engine": "folder", "folder": ""}, "`folder` must be a path"),
     ({"engine": "fax"}, "`engine` must be one of"),
+    ({"engine": "sql", "url": "mysql://u@h/d?ssl_ca=/a&ssl_verify_identity=1"}, "true or false"),
+    ({"engine": "sql", "url": "mysql://u@h/d?ssl_verify_identity=true"}, "needs ssl_ca"),
 ]
 
 
@@ -133,6 +138,82 @@ def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(EngineFailed) as raised:
         engine.open()
     assert "taken" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "is_name_checked"),
+    [
+        (databases.ENGINES["mysql"].ca_options.format("/a.pem"), True),  # `cloud database show`
+        ("?ssl_ca=/a.pem", True),
+        ("?ssl_ca=/a.pem&ssl_verify_identity=false", False),
+    ],
+)
+def test_tls_of_mysql_checks_the_name_unless_told_otherwise(
+    options: str, is_name_checked: bool
+) -> None:
+    found = engine_settings({"engine": "sql", "url": f"mysql://u:p@h/d{options}"})
+    assert tls_of(found.place()) == {"ca": "/a.pem", "check_hostname": is_name_checked}
+
+
+def test_a_batch_is_never_larger_than_its_queue(tmp_path: Path) -> None:
+    parts = EngineParts(lambda: AwsClients(AwsSettings()), tmp_path)
+    engine = make_engine({"engine": "queue", "queue": "q", "messages_max": 2}, parts)
+    assert engine.bounds.items_max == 2
+    engine = make_engine({"engine": "queue", "queue": "q"}, parts)
+    assert engine.bounds.items_max == 1000
+
+
+@pytest.mark.parametrize(("name", "dead"), [("q", "q-dead"), ("q.fifo", "q-dead.fifo")])
+def test_a_queue_that_a_rule_makes_keeps_what_it_has_as_long_as_can_be(
+    name: str, dead: str, tmp_path: Path
+) -> None:
+    aws = AwsClients(AwsSettings(region="us-east-1", endpoint_url="http://127.0.0.1:9"))
+    engine = make_engine(
+        {"engine": "sqs", "queue": name, "create": True}, EngineParts(lambda: aws, tmp_path)
+    )
+    fifo = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
+    attributes = {
+        "VisibilityTimeout": "30",
+        "MessageRetentionPeriod": "1209600",
+        "ReceiveMessageWaitTimeSeconds": "20",
+        "SqsManagedSseEnabled": "true",
+    } | fifo
+    policy = '{"deadLetterTargetArn": "arn:dead", "maxReceiveCount": "5"}'
+    tags = {"app": "thingtank"}
+    with Stubber(aws.client("sqs", is_checked=False)) as stub:
+        stub.add_client_error("get_queue_url", "AWS.SimpleQueueService.NonExistentQueue")
+        stub.add_response(
+            "create_queue",
+            {"QueueUrl": "http://dead"},
+            {"QueueName": dead, "Attributes": attributes, "tags": tags},
+        )
+        stub.add_response(
+            "get_queue_attributes",
+            {"Attributes": {"QueueArn": "arn:dead"}},
+            {"QueueUrl": "http://dead", "AttributeNames": ["QueueArn"]},
+        )
+        stub.add_response(
+            "create_queue",
+            {"QueueUrl": "http://q"},
+            {"QueueName": name, "Attributes": attributes | {"RedrivePolicy": policy}, "tags": tags},
+        )
+        engine.open()
+        stub.assert_no_pending_responses()
+    engine.close()
+    aws.close()
+
+
+def test_what_a_batch_has_of_a_day_is_one_object_under_that_day() -> None:
+    day_us = 86_400_000_000
+    times = [0, day_us - 1, day_us, 5, -1]
+    items = [item(at_us=at_us, payload=b"%d" % at_us) for at_us in times]
+    found = objects_of(PrefixSettings(prefix="raw/"), items)
+    assert [(each.key[:19], each.data) for each in found] == [
+        ("raw/day=1970-01-01/", b"0\n%d\n5\n" % (day_us - 1)),
+        ("raw/day=1970-01-02/", b"%d\n" % day_us),
+        ("raw/day=1969-12-31/", b"-1\n"),
+    ]
+    assert len({each.key for each in found}) == 3
 
 
 def test_an_object_that_is_there_is_delivered_and_one_in_the_making_is_tried_again(

@@ -1,8 +1,9 @@
 """Calls that fail in part: a lane keeps its order, and nothing is sent twice but what may be lost."""
 
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from thingtank.aws.failures import Failure, FailureKind
 from thingtank.aws.settings import AwsSettings
 from thingtank.sinks.engine import EngineParts, Item
 from thingtank.sinks.engines import make_engine
+from thingtank.sinks.engines.call_pool import CallPool
 from thingtank.sinks.engines.lanes import Cut, Entry, send_in_lanes
 from thingtank.sinks.rules.turns import Turn
 
 FULL = Failure(FailureKind.THROTTLED, "Full", "full", "")
 BAD = Failure(FailureKind.REFUSED, "Bad", "bad", "")
-POOL = ThreadPoolExecutor(4)
+POOL = CallPool(4, "calls")
 
 
 def by_two(bodies: Iterable[Any]) -> Iterator[list[Any]]:
@@ -40,7 +42,7 @@ def test_a_lane_that_fails_waits_and_others_go_on() -> None:
         sent.extend(bodies)
         return [FULL if body == "a2" else None for body in bodies]
 
-    result = send_in_lanes(entries("a1", "a2", "b1", "a3", "b2"), call, by_two, POOL, 4)
+    result = send_in_lanes(entries("a1", "a2", "b1", "a3", "b2"), call, by_two, POOL)
     assert dict(result.retry) == {1: "full (Full).", 3: "full (Full)."}
     assert sorted(sent) == ["a1", "a2", "b1", "b2"]
 
@@ -49,7 +51,7 @@ def test_what_is_refused_stops_nothing_behind_it() -> None:
     def call(bodies: Sequence[str]) -> list[Failure | None]:
         return [BAD if body == "a1" else None for body in bodies]
 
-    result = send_in_lanes(entries("a1", "a2"), call, by_two, POOL, 4)
+    result = send_in_lanes(entries("a1", "a2"), call, by_two, POOL)
     assert (dict(result.retry), list(result.refused)) == ({}, [0])
 
 
@@ -59,10 +61,10 @@ def test_what_is_raised_when_something_has_arrived_is_told_of_the_rest() -> None
             raise EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
         return [None] * len(bodies)
 
-    result = send_in_lanes(entries("a1", "b1", "a2", "a3"), call, by_two, POOL, 4)
+    result = send_in_lanes(entries("a1", "b1", "a2", "a3"), call, by_two, POOL)
     assert sorted(result.retry) == [2, 3]
     with pytest.raises(EndpointConnectionError):
-        send_in_lanes(entries("a2", "b2"), call, by_two, POOL, 4)
+        send_in_lanes(entries("a2", "b2"), call, by_two, POOL)
 
 
 @pytest.mark.parametrize("cut", [by_two, lambda bodies: iter([list(bodies)])])
@@ -75,9 +77,37 @@ def test_what_makes_a_whole_call_refused_is_found_and_stops_nothing(cut: Cut) ->
         arrived.extend(bodies)
         return [None] * len(bodies)
 
-    result = send_in_lanes(entries("a1", "b1", "c1", "d1", "e1", "c2"), call, cut, POOL, 4)
+    result = send_in_lanes(entries("a1", "b1", "c1", "d1", "e1", "c2"), call, cut, POOL)
     assert (dict(result.retry), list(result.refused)) == ({}, [2])
     assert sorted(arrived) == ["a1", "b1", "c2", "d1", "e1"]
+
+
+def test_a_service_that_is_away_is_asked_but_once_at_a_time() -> None:
+    asked: list[str] = []
+
+    def call(bodies: Sequence[str]) -> list[Failure | None]:
+        asked.extend(bodies)
+        raise EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
+
+    pool = CallPool(1, "calls")
+    with pytest.raises(EndpointConnectionError):
+        send_in_lanes(entries(*"abcdef"), call, by_two, pool)
+    pool.close()
+    assert asked == ["a", "b"]
+
+
+def test_a_call_that_hangs_does_not_keep_the_process_from_ending() -> None:
+    program = """
+import threading
+from thingtank.sinks.engines.call_pool import CallPool
+begun = threading.Event()
+def hang(_):
+    begun.set()
+    threading.Event().wait()
+threading.Thread(target=lambda: CallPool(2, "calls").map(hang, "ab"), daemon=True).start()
+begun.wait(20)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
 
 
 def test_a_fault_of_ours_is_raised_as_it_is() -> None:
@@ -85,7 +115,7 @@ def test_a_fault_of_ours_is_raised_as_it_is() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        send_in_lanes(entries("a1"), call, by_two, POOL, 4)
+        send_in_lanes(entries("a1"), call, by_two, POOL)
 
 
 class Flaky:

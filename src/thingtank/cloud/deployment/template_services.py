@@ -43,7 +43,7 @@ def services() -> dict[str, Any]:
                 {"AttributeName": "msgid", "KeyType": "HASH"},
                 {"AttributeName": "date", "KeyType": "RANGE"},
             ],
-            TimeToLiveSpecification={"AttributeName": "exp", "Enabled": True},
+            TimeToLiveSpecification={"AttributeName": "expires", "Enabled": True},
             SSESpecification={"SSEEnabled": True},
         ) | {"DeletionPolicy": "Delete", "UpdateReplacePolicy": "Delete"},
     }  # fmt: skip

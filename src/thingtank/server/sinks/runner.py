@@ -87,6 +87,7 @@ class SinkRunner:
         self._is_fixed = is_fixed
         self._is_paused = is_paused
         self._where = engine.describe()
+        self._gather_s = engine.gather_s if rule.gather_s is None else rule.gather_s
         self._render = compile_template(rule.template) if engine.wants_payload else None
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()  # ends a pause: somebody asks for it, or it is time to stop
@@ -136,6 +137,8 @@ class SinkRunner:
             ending.cancel()
             self._task.cancel()
             await asyncio.gather(self._task, ending, return_exceptions=True)
+            self._worker.submit(self._engine.close, lambda _: None)
+            self._worker.leave()
         self._task = None
         with contextlib.suppress(StorageFailed):
             await self._save_place()
@@ -237,7 +240,7 @@ class SinkRunner:
                 await self._rest(reader)
                 return
             if self._has_taken_all and not reader.is_behind:
-                await self._sleep(self.rule.gather_s)
+                await self._sleep(self._gather_s)
             self._pending = self._take(reader)
             self._has_taken_all = not (reader.has_batches or reader.is_behind)
         await self._send_pending()

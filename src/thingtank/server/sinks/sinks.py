@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from thingtank.server.sinks.engine_facts import engine_facts
+from thingtank.server.sinks.gone_rules import gone_status
 from thingtank.server.sinks.kept_rules import RuleSealer, UnreadableRule
 from thingtank.server.sinks.message_reader import MessageReader, Reader, decode_item
 from thingtank.server.sinks.messages import MessageRule, SinkMessages
@@ -75,7 +76,9 @@ class Sinks:
         self._messages: SinkMessages | None = None
         self._runners: dict[str, SinkRunner] = {}
         self._changing = asyncio.Lock()  # one rule is made or ended at a time
-        self._changed_devices: dict[int, Device] | None = None  # while a selection is loaded
+        # While a rule is set to work: devices that were changed, None for one that is gone.
+        self._changed_devices: dict[int, Device | None] | None = None
+        self._gone: dict[str, int] = {}  # dead letters of rules that left the settings
 
     @property
     def folder(self) -> Path:
@@ -88,8 +91,13 @@ class Sinks:
         Raises:
             OSError, sqlite3.Error, FileMismatch, StorageFailed: the folder cannot be used.
         """
+        bus = self._tank.bus
+        bus.react(DeviceCreated, lambda event: self._device_changed(event.device))
+        bus.react(DeviceUpdated, lambda event: self._device_changed(event.device))
+        bus.react(DeviceDeleted, lambda event: self._device_gone(event.device))
+        bus.react(MessageSent, self._message_sent)
         rules = {rule.name: rule for rule in self._settings.rules}
-        fixed = set(rules)
+        fixed, unreadable = set(rules), set[str]()
         if rules or (self.folder / FILE_NAME).exists():
             store = await self._opened()
             for name, sealed in (await store.run(SinkFile.rules)).items():
@@ -99,20 +107,37 @@ class Sinks:
                 try:
                     rules[name] = self._sealer.unseal(name, sealed)
                 except UnreadableRule as error:
+                    unreadable.add(name)
                     log.error("sink_rule_unreadable", rule=name, reason=reason_of(error))
+            await self._forget_others(store, rules, unreadable)
         await self._journal.forget_readers(
-            lambda name: name.startswith(_READER) and name.removeprefix(_READER) not in rules
+            lambda reader: (
+                reader.startswith(_READER)
+                and (name := reader.removeprefix(_READER)) not in unreadable
+                and (name not in rules or rules[name].send != "values")
+            )
         )
         for rule in rules.values():
             try:
                 await self._set_to_work(rule, is_fixed=rule.name in fixed)
             except BadEngine as error:  # an engine that this version does not have
                 log.error("sink_rule_unusable", rule=rule.name, reason=str(error))
-        bus = self._tank.bus
-        bus.react(DeviceCreated, lambda event: self._device_changed(event.device))
-        bus.react(DeviceUpdated, lambda event: self._device_changed(event.device))
-        bus.react(DeviceDeleted, lambda event: self._device_gone(event.device))
-        bus.react(MessageSent, self._message_sent)
+
+    async def _forget_others(
+        self, store: SinkStore, rules: Mapping[str, SinkRule], unreadable: set[str]
+    ) -> None:
+        """Have rules that are no more, or send something else now, begin afresh if they return."""
+        sends = {name: rule.send for name, rule in rules.items()}
+        known = await store.run(SinkFile.sends)
+        changed = {name for name, send in sends.items() if known.get(name, send) != send}
+        await store.run(lambda file: file.keep_progress({*sends, *unreadable} - changed))
+        await store.run(lambda file: file.save_sends(sends))
+        counts = await store.run(SinkFile.letter_counts)
+        self._gone = {
+            name: count
+            for name, count in counts.items()
+            if name not in rules and name not in unreadable
+        }
 
     async def stop(self) -> None:
         """End all rules, and let the file go."""
@@ -129,9 +154,13 @@ class Sinks:
 
     def statuses(self) -> Sequence[SinkStatus]:
         """See SinkBoard; so are the others."""
-        return [self._runners[name].status() for name in sorted(self._runners)]
+        found = [runner.status() for runner in self._runners.values()]
+        found += [gone_status(name, count) for name, count in self._gone.items()]
+        return sorted(found, key=lambda status: status.name)
 
     def status(self, name: str) -> SinkStatus | None:
+        if name in self._gone:
+            return gone_status(name, self._gone[name])
         runner = self._runners.get(name)
         return None if runner is None else runner.status()
 
@@ -161,24 +190,35 @@ class Sinks:
                 return problems
             store = await self._opened()
             sealed = self._sealer.seal(made)
-            await store.run(lambda file: file.save_rule(made.name, sealed))
             await self._set_to_work(made, is_fixed=False)
+            try:
+                await store.run(lambda file: file.save_rule(made.name, sealed, made.send))
+            except BaseException:
+                await self._end(made.name)
+                raise
         return []
 
     async def delete(self, name: str) -> None:
         async with self._changing:
-            runner = self._runners.get(name)
-            if runner is None or self._store is None:
+            status, store = self.status(name), self._store
+            if status is None or store is None:
                 return
-            if runner.status().is_fixed or not self.may_be_changed:
+            if status.is_fixed or not (self.may_be_changed or name in self._gone):
                 raise NotAllowed(f"rule {name} can be deleted in the settings file only")
-            if self._messages is not None:
-                self._messages.rules.pop(name, None)
+            if (runner := self._runners.get(name)) is not None:
+                await runner.stop()
+            await store.run(lambda file: file.forget(name))
+            self._gone.pop(name, None)
+            await self._end(name)
+
+    async def _end(self, name: str) -> None:
+        """Let go of a rule, however far it has come in being set to work."""
+        if self._messages is not None:
+            self._messages.rules.pop(name, None)
+        if (runner := self._runners.pop(name, None)) is not None:
             await runner.stop()
-            await self._store.run(lambda file: file.forget(name))
-            del self._runners[name]
-            reader = _READER + name
-            await self._journal.forget_readers(lambda other: other == reader)
+        reader = _READER + name
+        await self._journal.forget_readers(lambda other: other == reader)
 
     async def pause(self, name: str, is_paused: bool) -> None:
         runner, store = self._runners.get(name), self._store
@@ -209,10 +249,14 @@ class Sinks:
 
     async def remove(self, name: str, letter_ids: Sequence[int] | None) -> None:
         runner, store = self._runners.get(name), self._store
-        if runner is not None and store is not None:
-            await store.run(lambda file: file.remove_letters(name, letter_ids))
+        if store is None:
+            return
+        await store.run(lambda file: file.remove_letters(name, letter_ids))
+        if runner is not None:
             await runner.count_letters()
             runner.hurry()
+        elif name in self._gone:
+            self._gone[name] = (await store.run(SinkFile.letter_counts)).get(name, 0)
 
     async def _opened(self) -> SinkStore:
         if self._store is None:
@@ -224,14 +268,17 @@ class Sinks:
         return self._store
 
     async def _set_to_work(self, rule: SinkRule, *, is_fixed: bool) -> None:
+        """Raise BadEngine, StorageFailed, sqlite3.Error: nothing is left of it then."""
         store = await self._opened()
         engine = make_engine(rule.target, self._parts)
         places, paused = await store.run(SinkFile.places), await store.run(SinkFile.paused)
         counts = await store.run(SinkFile.letter_counts)
+        place: RulePlace | None = places.get(rule.name)
+        selection = Selection(rule, self._tank.directory)
         runner = SinkRunner(
             rule,
             engine,
-            await self._selection(rule),
+            selection,
             store,
             self._settings,
             self._tank.clock,
@@ -239,9 +286,20 @@ class Sinks:
             is_paused=rule.name in paused,
             letter_count=counts.get(rule.name, 0),
         )
-        place: RulePlace | None = places.get(rule.name)
-        reader = await self._reader(runner, store, place.seq if place is not None else 0)
-        self._runners[rule.name] = runner
+        self._changed_devices = {}
+        try:
+            await asyncio.to_thread(selection.load)
+            reader = await self._reader(runner, store, place.seq if place is not None else 0)
+            # From here on it hears of changes itself.
+            for device_id, device in self._changed_devices.items():
+                selection.drop(device_id) if device is None else selection.put(device)
+            self._runners[rule.name] = runner
+        except BaseException:
+            await self._end(rule.name)
+            raise
+        finally:
+            self._changed_devices = None
+        self._gone.pop(rule.name, None)
         runner.start(reader, place)
 
     async def _reader(self, runner: SinkRunner, store: SinkStore, place_seq: int) -> Reader:
@@ -259,18 +317,6 @@ class Sinks:
         if self._messages is not None and self._messages.rules:
             self._messages.take(event)
 
-    async def _selection(self, rule: SinkRule) -> Selection:
-        """Load what a rule wants in a thread, and add what changed meanwhile."""
-        selection = Selection(rule, self._tank.directory)
-        self._changed_devices = {}
-        try:
-            await asyncio.to_thread(selection.load)
-            for device in self._changed_devices.values():
-                selection.put(device)
-        finally:
-            self._changed_devices = None
-        return selection
-
     def _device_changed(self, device: Device) -> None:
         if self._changed_devices is not None:
             self._changed_devices[device.device_id] = device
@@ -278,6 +324,8 @@ class Sinks:
             runner.selection.put(device)
 
     def _device_gone(self, device: Device) -> None:
+        if self._changed_devices is not None:
+            self._changed_devices[device.device_id] = None
         for runner in self._runners.values():
             runner.selection.drop(device.device_id)
 

@@ -10,6 +10,10 @@ from thingtank.server.sinks.sinks import Sinks
 from thingtank.sinks.engine import EngineParts
 from thingtank.web.workbench import sink_board
 
+# A call ends within a minute, as rules try again themselves; and the server waits for it no longer.
+ATTEMPTS_MAX = 2
+READ_S_MAX = 15
+
 
 async def start_sinks(
     config: Config, folder: Path, opened: OpenFolder, stack: AsyncExitStack
@@ -19,7 +23,7 @@ async def start_sinks(
     Raises:
         OSError, sqlite3.Error, FileMismatch, StorageFailed: the folder cannot be used.
     """
-    clients = AwsClients(config.aws)
+    clients = AwsClients(config.aws, ATTEMPTS_MAX, READ_S_MAX)
     stack.callback(clients.close)
     parts = EngineParts(lambda: clients, folder)
     sinks = Sinks(opened.tank, opened.archive, config.sinks, parts, opened.secret)

@@ -5,7 +5,6 @@ none such, or none newer. A table keeps no order of arrival: items are sorted by
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
@@ -20,7 +19,15 @@ from thingtank.aws.items import (
     write_items,
 )
 from thingtank.aws.tags import APP_TAG
-from thingtank.sinks.engine import BatchBounds, EngineFailed, EngineParts, Item, SendResult
+from thingtank.sinks.engine import (
+    GATHER_S,
+    BatchBounds,
+    EngineFailed,
+    EngineParts,
+    Item,
+    SendResult,
+)
+from thingtank.sinks.engines.call_pool import CallPool
 from thingtank.sinks.engines.keys import Keyed, Keys, KeySettings
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
 
@@ -60,6 +67,7 @@ class DynamoDbEngine:
 
     bounds = BatchBounds(500, 2 * 1024 * 1024)
     wants_payload = False
+    gather_s = GATHER_S
 
     def __init__(self, settings: Settings, parts: EngineParts) -> None:
         """Make one that is not open."""
@@ -68,7 +76,7 @@ class DynamoDbEngine:
         self._keys = Keys(settings)
         self._kinds: dict[str, str] = {}
         self._client: Any = None
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: CallPool | None = None
 
     def open(self) -> None:
         """See SinkEngine."""
@@ -82,8 +90,10 @@ class DynamoDbEngine:
                 raise
             found = self._create(client)
         self._kinds = self._checked(found)
+        if self._settings.keep_days:
+            self._ensure_expiry(client)
         self._client = client
-        self._pool = ThreadPoolExecutor(self._settings.connections, "dynamodb")
+        self._pool = CallPool(self._settings.connections, "dynamodb")
 
     def send(self, items: Sequence[Item]) -> SendResult:
         """See SinkEngine."""
@@ -99,14 +109,14 @@ class DynamoDbEngine:
             lane = "\0".join(each.key) if self._settings.plain else str(place)
             entries.append(Entry(lane, each.places, wired))
         call, cut = (self._write, _by_25) if self._settings.plain else (self._put, _singly)
-        result = send_in_lanes(entries, call, cut, self._pool, self._settings.connections)
+        result = send_in_lanes(entries, call, cut, self._pool)
         return SendResult(result.retry, {**result.refused, **refused})
 
     def close(self) -> None:
         """See SinkEngine."""
         pool, self._pool, self._client = self._pool, None, None
         if pool is not None:
-            pool.shutdown(wait=False)
+            pool.close()
 
     def describe(self) -> str:
         """See SinkEngine."""
@@ -193,13 +203,33 @@ class DynamoDbEngine:
         )
         waiting = {"Delay": 1, "MaxAttempts": READY_S_MAX}
         client.get_waiter("table_exists").wait(TableName=settings.table, WaiterConfig=waiting)
-        if settings.keep_days:
-            client.update_time_to_live(
-                TableName=settings.table,
-                TimeToLiveSpecification={"Enabled": True, "AttributeName": settings.expires},
-            )
         table: dict[str, Any] = client.describe_table(TableName=settings.table)["Table"]
         return table
+
+    def _ensure_expiry(self, client: Any) -> None:
+        """See that the table deletes items by the attribute that they have."""
+        settings = self._settings
+        found = client.describe_time_to_live(TableName=settings.table)["TimeToLiveDescription"]
+        is_on = found["TimeToLiveStatus"] in ("ENABLED", "ENABLING")
+        if is_on and found.get("AttributeName") == settings.expires:
+            return
+        if is_on:
+            raise EngineFailed.of(
+                FailureKind.EXISTS,
+                f"the table {settings.table} deletes items by {found.get('AttributeName')}",
+                "Name that in `expires`, or name another table.",
+            )
+        if not settings.create:
+            raise EngineFailed.of(
+                FailureKind.MISSING,
+                f"the table {settings.table} deletes nothing, as `keep_days` asks for",
+                f"Switch it on: thingtank cloud table create … --expires {settings.expires};"
+                " or say `create = true` here.",
+            )
+        client.update_time_to_live(
+            TableName=settings.table,
+            TimeToLiveSpecification={"Enabled": True, "AttributeName": settings.expires},
+        )
 
 
 def make_engine(settings: Settings, parts: EngineParts) -> DynamoDbEngine:

@@ -7,10 +7,11 @@ from thingtank.local.object_folder import ObjectFolder
 from thingtank.sinks.engine import ALL_DELIVERED, BatchBounds, EngineParts, Item, SendResult
 from thingtank.sinks.engines.local_failures import told
 from thingtank.sinks.engines.objects import (
+    GATHER_S,
     ITEMS_MAX,
     OBJECT_BYTES_MAX,
     PrefixSettings,
-    object_of,
+    objects_of,
 )
 
 
@@ -31,10 +32,11 @@ class Settings(PrefixSettings, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class FolderEngine:
-    """Implements `SinkEngine`: a batch is one file, written once."""
+    """Implements `SinkEngine`: what a batch has of a day is one file, written once."""
 
     bounds = BatchBounds(ITEMS_MAX, OBJECT_BYTES_MAX)
     wants_payload = True
+    gather_s = GATHER_S
 
     def __init__(self, settings: Settings, parts: EngineParts) -> None:
         """Make one."""
@@ -48,9 +50,9 @@ class FolderEngine:
 
     def send(self, items: Sequence[Item]) -> SendResult:
         """See SinkEngine."""
-        batch = object_of(self._settings, items)
         with told():
-            ObjectFolder(self._path).put_if_absent(batch.key, batch.data)
+            for each in objects_of(self._settings, items):
+                ObjectFolder(self._path).put_if_absent(each.key, each.data)
         return ALL_DELIVERED
 
     def close(self) -> None:

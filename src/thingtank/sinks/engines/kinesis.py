@@ -1,7 +1,6 @@
 """Records in a stream of Amazon Kinesis, in order for each device."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -16,7 +15,8 @@ from thingtank.aws.streams import (
     put_records,
 )
 from thingtank.aws.tags import APP_TAGS
-from thingtank.sinks.engine import BatchBounds, EngineParts, Item, SendResult
+from thingtank.sinks.engine import GATHER_S, BatchBounds, EngineParts, Item, SendResult
+from thingtank.sinks.engines.call_pool import CallPool
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
 
 READY_S_MAX = 60
@@ -53,13 +53,14 @@ class KinesisEngine:
     """Implements `SinkEngine`. A record that is sent again is in the stream twice."""
 
     wants_payload = True
+    gather_s = GATHER_S
 
     def __init__(self, settings: Settings, parts: EngineParts) -> None:
         """Make one that is not open."""
         self._settings = settings
         self._parts = parts
         self._client: Any = None
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: CallPool | None = None
         self.bounds = BatchBounds(5000 if settings.joined else 2000, 4 * 1024 * 1024)
 
     def open(self) -> None:
@@ -79,7 +80,7 @@ class KinesisEngine:
             waiting = {"Delay": 1, "MaxAttempts": READY_S_MAX}
             client.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig=waiting)
         self._client = client
-        self._pool = ThreadPoolExecutor(self._settings.connections, "kinesis")
+        self._pool = CallPool(self._settings.connections, "kinesis")
 
     def send(self, items: Sequence[Item]) -> SendResult:
         """See SinkEngine."""
@@ -91,14 +92,14 @@ class KinesisEngine:
             and (fault := fault_of(_record(item, item.payload + b"\n")))
         }
         entries = self._entries(items, refused)
-        result = send_in_lanes(entries, self._put, calls_of, self._pool, self._settings.connections)
+        result = send_in_lanes(entries, self._put, calls_of, self._pool)
         return SendResult(result.retry, {**result.refused, **refused})
 
     def close(self) -> None:
         """See SinkEngine."""
         pool, self._pool, self._client = self._pool, None, None
         if pool is not None:
-            pool.shutdown(wait=False)
+            pool.close()
 
     def describe(self) -> str:
         """See SinkEngine."""

@@ -7,11 +7,11 @@ is a device where order matters, and each entry's own where it does not.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
 from thingtank.aws.failures import Failure, FailureKind, classify, is_aws_failure
 from thingtank.sinks.engine import SendResult
+from thingtank.sinks.engines.call_pool import CallPool
 
 SHARE_MIN = 50  # entries; fewer are not worth a call of their own
 
@@ -40,9 +40,7 @@ class _Told(NamedTuple):
     error: Exception | None
 
 
-def send_in_lanes(
-    entries: Iterable[Entry], call: Call, cut: Cut, pool: Executor, width: int
-) -> SendResult:
+def send_in_lanes(entries: Iterable[Entry], call: Call, cut: Cut, pool: CallPool) -> SendResult:
     """Send entries, those of a lane one after another, as many lanes at once as calls hold.
 
     Args:
@@ -50,7 +48,6 @@ def send_in_lanes(
         call: sends bodies; a result for each, None if it has arrived.
         cut: bodies into what one call takes, in their order.
         pool: for the calls of one round.
-        width: how many calls it makes at one time.
 
     Returns:
         What became of each. What is raised after something has arrived is told as `retry`, so that
@@ -66,7 +63,7 @@ def send_in_lanes(
     refused: dict[int, str] = {}
     has_arrived = False
     while lanes:
-        told = _round([lane[0] for lane in lanes.values()], call, cut, pool, width)
+        told = _round([lane[0] for lane in lanes.values()], call, cut, pool)
         error = next((each.error for each in told if each.error is not None), None)
         for each in told:
             for entry, failure in zip(each.entries, each.results, strict=True):
@@ -104,32 +101,47 @@ def _reasons(entries: Iterable[Entry], reason: str) -> dict[int, str]:
     return dict.fromkeys((place for entry in entries for place in entry.places), reason)
 
 
-def _round(
-    entries: Sequence[Entry], call: Call, cut: Cut, pool: Executor, width: int
-) -> list[_Told]:
+def _round(entries: Sequence[Entry], call: Call, cut: Cut, pool: CallPool) -> list[_Told]:
     """One entry of each lane, in as many calls as they need or can be made at one time."""
     calls, first = [], 0
-    share = max(SHARE_MIN, -(-len(entries) // width))
+    share = max(SHARE_MIN, -(-len(entries) // pool.width))
     while first < len(entries):
         for bodies in cut(entry.body for entry in entries[first : first + share]):
             calls.append(entries[first : first + len(bodies)])
             first += len(bodies)
+    trial = _Trial(call)
     if len(calls) == 1:
-        return _tried(call, calls[0])
-    return [told for each in pool.map(lambda each: _tried(call, each), calls) for told in each]
+        return trial.made(calls[0])
+    return [told for each in pool.map(trial.made, calls) for told in each]
 
 
-def _tried(call: Call, entries: Sequence[Entry]) -> list[_Told]:
-    """Make a call; one that is refused whole is made in halves, down to the entry that is."""
-    try:
-        return [_Told(entries, call([entry.body for entry in entries]), None)]
-    except Exception as error:
-        if not is_aws_failure(error):
-            raise
-        failure = classify(error)
-        if failure.kind is FailureKind.REFUSED:
+class _Trial:
+    """The calls of one round: when one has failed whole, those that are not begun are not made.
+
+    A service that is away would take its time for each of them.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._error: Exception | None = None
+
+    def made(self, entries: Sequence[Entry]) -> list[_Told]:
+        """Make a call; one that is refused whole is made in halves, down to the entry that is."""
+        if self._error is not None:
+            return [_failed(entries, self._error)]
+        try:
+            return [_Told(entries, self._call([entry.body for entry in entries]), None)]
+        except Exception as error:
+            if not is_aws_failure(error):
+                raise
+            if (failure := classify(error)).kind is not FailureKind.REFUSED:
+                self._error = error
+                return [_failed(entries, error)]
             if len(entries) == 1:
                 return [_Told(entries, [failure], None)]
             middle = len(entries) // 2
-            return _tried(call, entries[:middle]) + _tried(call, entries[middle:])
-        return [_Told(entries, [failure] * len(entries), error)]
+            return self.made(entries[:middle]) + self.made(entries[middle:])
+
+
+def _failed(entries: Sequence[Entry], error: Exception) -> _Told:
+    return _Told(entries, [classify(error)] * len(entries), error)

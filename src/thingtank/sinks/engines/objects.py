@@ -1,23 +1,27 @@
 """Batches as objects: what the engines `s3` and `folder` write, and under which key.
 
-A batch is one object, a line for each item. Its key begins with the day and ends with a digest of
-what is in it, so that the same batch, sent again, is the same object; and keys of a day sort as the
-batches were written.
+What a batch has of a day is one object, a line for each item. Its key begins with the day and ends
+with a digest of what is in it, so that the same batch, sent again, is the same object; and keys of
+a day sort as the batches were written.
 """
 
 import hashlib
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import date, timedelta
 from typing import NamedTuple
 
 import msgspec
 
 from thingtank.sinks.engine import Item
+from thingtank.tank.history import DAY_S
 
 ITEMS_MAX = 10_000
 OBJECT_BYTES_MAX = 8 * 1024 * 1024
 
+GATHER_S = 60.0  # an object costs as much however small it is
+
+_EPOCH = date(1970, 1, 1)
 _ID = re.compile(r"(.*)-(\d{1,18})-(\d{1,9})\Z")
 _PREFIX = re.compile(r"[A-Za-z0-9!_.*'()=/-]{0,200}\Z")
 
@@ -48,14 +52,22 @@ class BatchObject(NamedTuple):
     sha256: bytes
 
 
-def object_of(settings: PrefixSettings, items: Sequence[Item]) -> BatchObject:
-    """A batch, n >= 1, as an object."""
+def objects_of(settings: PrefixSettings, items: Sequence[Item]) -> list[BatchObject]:
+    """A batch, n >= 1, as objects: one for each day of its items, as their keys name the day."""
+    days: dict[int, list[Item]] = {}
+    for item in items:
+        days.setdefault(item.at_us // (DAY_S * 1_000_000), []).append(item)
+    return [_object_of(settings, day, of_day) for day, of_day in days.items()]
+
+
+def _object_of(settings: PrefixSettings, day: int, items: Sequence[Item]) -> BatchObject:
     data = b"".join([item.payload + b"\n" for item in items])
-    day = datetime.fromtimestamp(items[0].at_us / 1_000_000, UTC).date().isoformat()
+    name_of_day = (_EPOCH + timedelta(days=day)).isoformat()
     digest = hashlib.sha256(data)
     name = f"{_sorted_id(items[0])}-{digest.hexdigest()[:16]}"
-    key = f"{settings.prefix}day={day}/{name}{settings.suffix}"
-    return BatchObject(key, data, digest.digest())
+    return BatchObject(
+        f"{settings.prefix}day={name_of_day}/{name}{settings.suffix}", data, digest.digest()
+    )
 
 
 def _sorted_id(item: Item) -> str:

@@ -11,8 +11,10 @@ from thingtank.local.queue_file import (
     NewMessage,
     QueueFile,
 )
-from thingtank.sinks.engine import BatchBounds, EngineParts, Item, SendResult
+from thingtank.sinks.engine import GATHER_S, BatchBounds, EngineParts, Item, SendResult
 from thingtank.sinks.engines.local_failures import told
+
+ITEMS_MAX = 1000
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,14 +40,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class QueueEngine:
     """Implements `SinkEngine`: a batch is one transaction, so order holds by itself."""
 
-    bounds = BatchBounds(1000, 4 * 1024 * 1024)
     wants_payload = True
+    gather_s = GATHER_S
 
     def __init__(self, settings: Settings, parts: EngineParts) -> None:
         """Make one that is not open."""
         self._settings = settings
         self._path = parts.folder / QUEUES
         self._file: QueueFile | None = None
+        # A larger batch than the queue holds would never be in it.
+        self.bounds = BatchBounds(min(ITEMS_MAX, settings.messages_max), 4 * 1024 * 1024)
 
     def open(self) -> None:
         """See SinkEngine."""

@@ -7,10 +7,12 @@ from typing import Any
 from thingtank.aws.failures import classify, is_aws_failure
 from thingtank.sinks.engine import ALL_DELIVERED, BatchBounds, EngineParts, Item, SendResult
 from thingtank.sinks.engines.objects import (
+    GATHER_S,
     ITEMS_MAX,
     OBJECT_BYTES_MAX,
+    BatchObject,
     PrefixSettings,
-    object_of,
+    objects_of,
 )
 
 # The object is there, by its key with these bytes. While somebody is writing it S3 answers 409,
@@ -35,10 +37,11 @@ class Settings(PrefixSettings, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class S3Engine:
-    """Implements `SinkEngine`: a batch is one object, written once."""
+    """Implements `SinkEngine`: what a batch has of a day is one object, written once."""
 
     bounds = BatchBounds(ITEMS_MAX, OBJECT_BYTES_MAX)
     wants_payload = True
+    gather_s = GATHER_S
 
     def __init__(self, settings: Settings, parts: EngineParts) -> None:
         """Make one that is not open."""
@@ -54,20 +57,23 @@ class S3Engine:
 
     def send(self, items: Sequence[Item]) -> SendResult:
         """See SinkEngine."""
-        batch = object_of(self._settings, items)
+        for each in objects_of(self._settings, items):
+            self._put(each)
+        return ALL_DELIVERED
+
+    def _put(self, whole: BatchObject) -> None:
         try:
             self._client.put_object(
                 Bucket=self._settings.bucket,
-                Key=batch.key,
-                Body=batch.data,
+                Key=whole.key,
+                Body=whole.data,
                 IfNoneMatch="*",
                 ContentType="application/x-ndjson",
-                ChecksumSHA256=base64.b64encode(batch.sha256).decode(),
+                ChecksumSHA256=base64.b64encode(whole.sha256).decode(),
             )  # fmt: skip
         except Exception as error:
             if not (is_aws_failure(error) and classify(error).code in _THERE):
                 raise
-        return ALL_DELIVERED
 
     def close(self) -> None:
         """See SinkEngine."""

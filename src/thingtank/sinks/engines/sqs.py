@@ -1,16 +1,29 @@
 """Messages in a queue of Amazon SQS; of a FIFO queue in order for each device."""
 
 from collections.abc import Container, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
 
 from thingtank.aws.failures import Failure, is_missing
-from thingtank.aws.queues import FIFO_SUFFIX, QueueMessage, calls_of, fault_of, send_messages
+from thingtank.aws.queues import (
+    FIFO_SUFFIX,
+    KEPT_S_MAX,
+    RECEIVES_MAX,
+    VISIBILITY_S,
+    QueueMessage,
+    attributes_of,
+    calls_of,
+    fault_of,
+    redrive_to,
+    send_messages,
+)
 from thingtank.aws.tags import APP_TAGS
-from thingtank.sinks.engine import BatchBounds, EngineParts, Item, SendResult
+from thingtank.sinks.engine import GATHER_S, BatchBounds, EngineParts, Item, SendResult
+from thingtank.sinks.engines.call_pool import CallPool
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
+
+DEAD_SUFFIX = "-dead"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,7 +32,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         queue: its name, in the region of `[aws]`. One that ends with `.fifo` keeps the order of a
             device, and takes what is sent again within five minutes but once; others do neither.
-        create: it is made if it is missing.
+        create: it is made if it is missing, and another whose name ends with `-dead`: for what was
+            received five times and never deleted.
         connections: calls at the same time.
     """
 
@@ -40,6 +54,7 @@ class SqsEngine:
 
     bounds = BatchBounds(200, 4 * 1024 * 1024)
     wants_payload = True
+    gather_s = GATHER_S
 
     def __init__(self, settings: Settings, parts: EngineParts) -> None:
         """Make one that is not open."""
@@ -48,7 +63,7 @@ class SqsEngine:
         self._is_fifo = settings.queue.endswith(FIFO_SUFFIX)
         self._client: Any = None
         self._url = ""
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: CallPool | None = None
         self._arrived: frozenset[str] = frozenset()  # items that come again with those before them
 
     def open(self) -> None:
@@ -60,12 +75,24 @@ class SqsEngine:
         except Exception as error:
             if not (self._settings.create and is_missing(error)):
                 raise
-            attributes = {"FifoQueue": "true"} if self._is_fifo else {}
-            found = client.create_queue(
-                QueueName=self._settings.queue, Attributes=attributes, tags=APP_TAGS
-            )
+            found = self._made(client)
         self._client, self._url = client, found["QueueUrl"]
-        self._pool = ThreadPoolExecutor(self._settings.connections, "sqs")
+        self._pool = CallPool(self._settings.connections, "sqs")
+
+    def _made(self, client: Any) -> dict[str, Any]:
+        """Make the queue, and one for what its readers fail with."""
+        name = self._settings.queue
+        dead = f"{name.removesuffix(FIFO_SUFFIX)}{DEAD_SUFFIX}{FIFO_SUFFIX * self._is_fifo}"
+        attributes = {each: attributes_of(each, VISIBILITY_S, KEPT_S_MAX) for each in (dead, name)}
+        made = client.create_queue(QueueName=dead, Attributes=attributes[dead], tags=APP_TAGS)
+        asked = {"QueueUrl": made["QueueUrl"], "AttributeNames": ["QueueArn"]}
+        dead_arn = client.get_queue_attributes(**asked)["Attributes"]["QueueArn"]
+        found: dict[str, Any] = client.create_queue(
+            QueueName=name,
+            Attributes=attributes[name] | redrive_to(dead_arn, RECEIVES_MAX),
+            tags=APP_TAGS,
+        )
+        return found
 
     def send(self, items: Sequence[Item]) -> SendResult:
         """See SinkEngine."""
@@ -85,7 +112,7 @@ class SqsEngine:
                 continue
             lane = message.group or item.item_id
             entries.append(Entry(lane, (place,), message))
-        result = send_in_lanes(entries, self._put, calls_of, self._pool, self._settings.connections)
+        result = send_in_lanes(entries, self._put, calls_of, self._pool)
         refused |= result.refused
         self._arrived = _arrived_behind(items, result.retry, refused) | (
             self._arrived - {item.item_id for item in items}
@@ -96,7 +123,7 @@ class SqsEngine:
         """See SinkEngine."""
         pool, self._pool, self._client = self._pool, None, None
         if pool is not None:
-            pool.shutdown(wait=False)
+            pool.close()
 
     def describe(self) -> str:
         """See SinkEngine."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from thingtank.local.places import TABLES
 from thingtank.local.table_file import ITEM_BYTES_MAX, TableFile, TableItem
-from thingtank.sinks.engine import BatchBounds, EngineParts, Item, SendResult
+from thingtank.sinks.engine import GATHER_S, BatchBounds, EngineParts, Item, SendResult
 from thingtank.sinks.engines.keys import Keyed, Keys, KeySettings
 from thingtank.sinks.engines.local_failures import told
 
@@ -33,6 +33,7 @@ class TableEngine:
 
     bounds = BatchBounds(1000, 4 * 1024 * 1024)
     wants_payload = False
+    gather_s = GATHER_S
 
     def __init__(self, settings: Settings, parts: EngineParts) -> None:
         """Make one that is not open."""

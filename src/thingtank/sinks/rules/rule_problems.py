@@ -44,8 +44,9 @@ def rule_problems(rule: SinkRule) -> list[str]:
         problems.append("`datastreams` are for rules that send values")
     if len(rule.datastreams) > DATASTREAMS_MAX:
         problems.append(f"`datastreams` names more than {DATASTREAMS_MAX}")
-    if not (math.isfinite(rule.gather_s) and 0 <= rule.gather_s <= GATHER_S_MAX):
-        problems.append(f"`gather_s` must be within 0 and {GATHER_S_MAX:.0f}, not {rule.gather_s}")
+    gather_s = rule.gather_s or 0.0
+    if not (math.isfinite(gather_s) and 0 <= gather_s <= GATHER_S_MAX):
+        problems.append(f"`gather_s` must be within 0 and {GATHER_S_MAX:.0f}, not {gather_s}")
     try:
         compile_template(rule.template)
     except BadTemplate as error:

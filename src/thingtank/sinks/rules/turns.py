@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from thingtank.aws.clients import AwsMissing
 from thingtank.aws.failures import Failure, FailureKind, classify, is_aws_failure
 from thingtank.sinks.engine import BatchBounds, EngineFailed, Item, SendResult, SinkEngine
 
@@ -167,4 +168,6 @@ def failure_of(error: Exception) -> Failure | None:
     """What an engine's exception means; None if it is a fault of ours."""
     if isinstance(error, EngineFailed):
         return error.failure
+    if isinstance(error, AwsMissing):
+        return Failure(FailureKind.MISSING, "AwsMissing", str(error), "")
     return classify(error) if is_aws_failure(error) else None

@@ -170,13 +170,15 @@ class KinesisSource:
 
     async def _look_for_shards(self) -> None:
         """Make leases of new shards, and forget those of shards that are gone with their age."""
-        self._client = client = await in_thread(lambda: self._clients.client("kinesis"))
-        self._shards = await in_thread(lambda: parents_of_shards(client, self._rule.stream))
+        self._client = await in_thread(lambda: self._clients.client("kinesis"))
+        self._shards = await self._listed()
         start = self._start()
         await in_thread(lambda: self._table.ensure(self._shards, start))
-        gone = [
-            lease for lease in await in_thread(self._table.all) if lease.shard not in self._shards
-        ]
+        leases = await in_thread(self._table.all)
+        if any(lease.shard not in self._shards for lease in leases):
+            # Gone, or another reader has found it since the list was made.
+            self._shards = await self._listed()
+        gone = [lease for lease in leases if lease.shard not in self._shards]
         for lease in gone:
             if not lease.is_done:
                 log.warning("kinesis_shard_gone_unread", rule=self._rule.name, shard=lease.shard)
@@ -185,6 +187,9 @@ class KinesisSource:
         if gone:
             await in_thread(lambda: self._table.forget([lease.shard for lease in gone]))
         self._looked_at_s = self._loop.time()
+
+    async def _listed(self) -> dict[str, tuple[str, ...]]:
+        return await in_thread(lambda: parents_of_shards(self._client, self._rule.stream))
 
     def _start(self) -> str:
         if self._rule.start == "oldest":

@@ -11,6 +11,7 @@ _STATES: dict[SinkState, tuple[str, str]] = {
     "stuck": ("Needs you", "bad"),
     "full": ("Full", "bad"),
     "paused": ("Paused", ""),
+    "gone": ("Gone", ""),
 }
 _LATE_S = 60.0
 

@@ -61,6 +61,11 @@ class Bench:
         to = {"engine": engine_for_tests.NAME, "key": key or self.key}
         return msgspec.convert({"name": name, "to": to, "gather_s": 0, **members}, SinkRule)
 
+    def asked(self, name: str) -> dict[str, Any]:
+        """A rule as the workbench asks for it."""
+        to = {"engine": engine_for_tests.NAME, "key": self.key}
+        return {"name": name, "to": to, "gather_s": 0}
+
     async def start(self, *rules: SinkRule, **settings: Any) -> None:
         self.archive = await EmbeddedArchive.join(self.folder, ARCHIVE, self._history)
         self.tank = Tank(self.directory, self.archive)

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
-from tests.unit.server.sinks import engine_for_tests
+from tests.unit.server.sinks import engine_for_tests, sink_bench
 from tests.unit.server.sinks.sink_bench import Bench, until
 from tests.unit.sinks.rules.fake_engine import FakeEngine
 
@@ -16,6 +16,7 @@ from thingtank.aws.failures import FailureKind
 from thingtank.server.sinks import runner
 from thingtank.sinks.engine import BatchBounds, EngineFailed, Item, SendResult
 from thingtank.sinks.engines import ENGINES
+from thingtank.stores.journal_readers import JournalReader
 from thingtank.stores.sink_file import FILE_NAME, SinkFile
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.devices import delete_device, update_device
@@ -177,6 +178,7 @@ async def test_after_a_crash_what_was_not_settled_comes_again_with_the_same_ids(
     bench: Bench,
 ) -> None:
     await bench.start(bench.rule())
+    await bench.archive.read_journal("another", 0, lambda: None)  # so that nothing is trimmed
     await bench.write("1", "2", "3")
     await until(lambda: len(bench.values) == 3)
     await bench.crash()
@@ -310,6 +312,20 @@ async def test_what_waits_already_is_not_waited_for_again(
     assert bench.values == [str(n) for n in range(35)]
 
 
+async def test_a_rule_that_does_not_say_how_long_it_gathers_does_as_its_engine_does(
+    bench: Bench,
+) -> None:
+    bench.engine.gather_s = 500
+    await bench.start(bench.rule(gather_s=None))
+    await bench.write("1")
+    await until(lambda: bench.sinks._runners["r"]._reader.has_batches)  # type: ignore[union-attr]
+    assert bench.values == []
+    await bench.write("2")
+    bench.sinks.hurry("r")
+    await until(lambda: bench.values == ["1", "2"])
+    assert len(bench.engine.calls) == 1
+
+
 async def test_a_turn_is_bounded_in_bytes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "_TURN_BYTES", 1)
     await bench.start(bench.rule())
@@ -339,7 +355,7 @@ async def test_rules_are_made_and_ended_while_the_server_runs_and_outlive_restar
     await bench.start()
     assert not (bench.folder / FILE_NAME).exists()
     await bench.write("before")
-    rule = {"name": "made", "to": {"engine": "fake", "key": bench.key}, "gather_s": 0}
+    rule = bench.asked("made")
     assert await bench.sinks.add(rule) == []
     assert await bench.sinks.add(rule) == ["There is a rule made already"]
     assert "`engine` must be one of" in (await bench.sinks.add({"name": "x", "to": {}}))[0]
@@ -358,6 +374,128 @@ async def test_rules_are_made_and_ended_while_the_server_runs_and_outlive_restar
     await bench.stop()
     assert change(bench.folder / "journal.sqlite3", "SELECT name FROM reader") == []
     await bench.start()
+
+
+async def test_a_made_rule_takes_a_datastream_that_is_made_meanwhile(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.start()
+    read_journal = bench.archive.read_journal
+
+    async def read(name: str, place_seq: int, wake: Callable[[], None]) -> JournalReader:
+        reader = await read_journal(name, place_seq, wake)
+        await bench.write("1", name="new")
+        return reader
+
+    monkeypatch.setattr(bench.archive, "read_journal", read)
+    assert await bench.sinks.add(bench.asked("made")) == []
+    await bench.write("2", name="new")
+    await bench.settled("made")
+    assert bench.values == ["1", "2"]
+
+
+@pytest.mark.parametrize("what", ["reader", "rule"])
+async def test_a_rule_that_cannot_be_kept_is_none_and_can_be_made_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise StorageFailed("no room on the disk")
+
+    await bench.start()
+    with monkeypatch.context() as patched:
+        if what == "reader":
+            patched.setattr(bench.archive._journal_readers._journal, "save_places", fail)
+        else:
+            patched.setattr(SinkFile, "save_rule", fail)
+        with pytest.raises(StorageFailed, match="no room"):
+            await bench.sinks.add(bench.asked("made"))
+    assert bench.sinks.statuses() == []
+    await bench.restart()
+    assert bench.sinks.statuses() == []
+    assert await bench.sinks.add(bench.asked("made")) == []
+    await bench.write("1")
+    await bench.settled("made")
+    assert bench.values == ["1"]
+
+
+async def test_a_rule_that_comes_back_to_the_settings_begins_afresh(bench: Bench) -> None:
+    await bench.start(bench.rule())
+    await bench.write("1")
+    await bench.settled()
+    await bench.sinks.pause("r", True)
+    await bench.restart()
+    await bench.write("2")
+    await bench.restart(bench.rule())
+    await bench.write("3")
+    await bench.settled()
+    assert bench.values == ["1", "3"]
+    assert bench.status().state == "waiting"
+
+
+@pytest.mark.parametrize(("before", "after"), [("values", "messages"), ("messages", "values")])
+async def test_a_rule_that_sends_something_else_now_begins_afresh(
+    bench: Bench, before: str, after: str
+) -> None:
+    await bench.start(bench.rule(send=before))
+    await bench.send(*"ab")
+    await bench.write(*"123456")
+    await bench.settled()
+    bench.engine.delivered.clear()
+    await bench.restart(bench.rule(send=after))
+    await bench.send("c")
+    await bench.write("7")
+    await bench.settled()
+    assert (bench.payloads if after == "messages" else bench.values) == [
+        "c" if after == "messages" else "7"
+    ]
+    kept = bench.archive._journal_readers._waiting_places()
+    assert len(kept) == (after == "values")
+
+
+async def test_dead_letters_of_a_rule_that_is_gone_are_shown_until_they_are_deleted(
+    bench: Bench,
+) -> None:
+    bench.engine = engine_for_tests.made[bench.key] = refusing("bad", "worse")
+    await bench.start(bench.rule())
+    await bench.write("bad", "worse")
+    await bench.settled()
+    await bench.restart()
+    (status,) = bench.sinks.statuses()
+    assert (status.name, status.state, status.letter_count) == ("r", "gone", 2)
+    worse, bad = await bench.sinks.letters("r", 10)
+    await bench.sinks.remove("r", [worse.letter_id])
+    assert bench.status().letter_count == 1
+    await bench.restart(bench.rule())
+    assert (bench.status().state, bench.status().letter_count) == ("waiting", 1)
+    bench.engine.answers.clear()
+    await bench.sinks.replay("r", [bad.letter_id])
+    await until(lambda: bench.values == ["bad"])
+    await until(lambda: bench.status().letter_count == 0)
+    bench.engine.answers.append(lambda _: SendResult(refused={0: "no"}))
+    await bench.write("bad")
+    await bench.settled()
+    await bench.restart()
+    await bench.sinks.delete("r")
+    assert bench.sinks.statuses() == []
+    await bench.restart()
+    assert bench.sinks.statuses() == []
+
+
+async def test_a_rule_whose_seal_cannot_be_read_keeps_its_place(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.start()
+    assert await bench.sinks.add(bench.asked("made")) == []
+    await bench.write("1")
+    await bench.settled("made")
+    with monkeypatch.context() as patched:
+        patched.setattr(sink_bench, "SECRET", bytes(32))
+        await bench.restart()
+    assert bench.sinks.statuses() == []
+    await bench.write("2")
+    await bench.restart()
+    await bench.settled("made")
+    assert bench.values == ["1", "2"]
 
 
 async def test_a_rule_that_left_the_settings_holds_the_journal_back_no_more(bench: Bench) -> None:
@@ -409,9 +547,13 @@ async def test_an_engine_that_hangs_does_not_keep_the_server_from_stopping(bench
     await bench.start(bench.rule(), stop_s=0.05)
     await bench.write("1")
     await until(hanging.is_set)
+    worker = bench.sinks._runners["r"]._worker
+    assert worker is not None
     async with asyncio.timeout(5):
         await bench.sinks.stop()
     leave.set()
+    await until(lambda: not worker._thread.is_alive())
+    assert bench.engine.is_closed
     await bench.archive.close()
     await bench.start(bench.rule())
     await bench.settled()

@@ -24,6 +24,7 @@ class FakeEngine:
     def __init__(self, *answers: Answer, items_max: int = 10, bytes_max: int = 10_000) -> None:
         self.bounds = BatchBounds(items_max, bytes_max)
         self.wants_payload = False
+        self.gather_s = 0.2
         self.answers = deque(answers)
         self.open_answers: deque[Exception] = deque()
         self.open_count = 0

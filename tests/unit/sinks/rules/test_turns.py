@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.sinks.rules.fake_engine import FakeEngine, item
 
+from thingtank.aws.clients import AwsMissing
 from thingtank.aws.failures import FailureKind
 from thingtank.sinks.engine import EngineFailed, Item, SendResult
 from thingtank.sinks.rules.turns import Step, Turn
@@ -117,6 +118,13 @@ def test_what_boto3_raises_is_understood() -> None:
     first, _ = run(turn(engine, [item(1)]))
     assert first.failure is not None
     assert first.failure.kind is FailureKind.UNREACHABLE
+
+
+def test_a_missing_boto3_is_told_in_words() -> None:
+    first, _ = run(turn(FakeEngine(AwsMissing()), [item(1)]))
+    assert first.failure is not None
+    assert first.failure.kind is FailureKind.MISSING
+    assert "pip install" in str(first.failure)
 
 
 def test_a_fault_of_ours_is_raised_and_loses_nothing() -> None:

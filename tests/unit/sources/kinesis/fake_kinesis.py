@@ -17,6 +17,7 @@ class FakeKinesis:
 
     Attributes:
         before_read: called before each read with its shard; may raise.
+        hidden_once: shards that the next list does not have.
         iterator_places: how iterators began, in order.
     """
 
@@ -30,6 +31,7 @@ class FakeKinesis:
         self.parents: dict[str, tuple[str, ...]] = dict.fromkeys(self.shards, ())
         self.closed: set[str] = set()
         self.before_read: Callable[[str], None] = lambda _: None
+        self.hidden_once: set[str] = set()
         self.iterator_places: list[str] = []
         self.page_records_max = 1000
         self._next_number = 100
@@ -64,7 +66,10 @@ class FakeKinesis:
         return self
 
     def paginate(self, StreamName: str) -> Iterator[dict[str, Any]]:
+        hidden, self.hidden_once = self.hidden_once, set()
         for shard, olds in self.parents.items():
+            if shard in hidden:
+                continue
             found = {"ShardId": shard}
             if olds:
                 found["ParentShardId"] = olds[0]

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from thingtank.sources.kinesis.leases import SHARD_END, Lease, LeaseBook
 
@@ -147,3 +149,73 @@ def test_who_is_alone_has_its_leases_of_before_at_once() -> None:
     book = LeaseBook("now", TTL_S, is_alone=True)
     book.look(leases, 0)
     assert book.to_take(set(), 0) == leases
+
+
+class Stream:
+    """A stream that was split, s0 into s1 and s2, and merged, s2 and s3 into s4; ten records each.
+
+    Attributes:
+        read: all that was read, in order, by shard and number.
+    """
+
+    LENGTH = 10
+    LEASES = (
+        Lease("s0"), Lease("s1", parents=("s0",)), Lease("s2", parents=("s0",)), Lease("s3"),
+        Lease("s4", parents=("s2", "s3")),
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.table = Table(*self.LEASES)
+        self.read: list[tuple[str, int]] = []
+
+    def turn(self, reader: Reader) -> None:
+        """Have a reader read some of each of its shards, and write down how far it has come."""
+        for shard, lease in list(reader.held.items()):
+            done = int(lease.checkpoint) if lease.checkpoint.isdigit() else 0
+            until = min(done + 4, self.LENGTH)
+            self.read += [(shard, number) for number in range(done, until)]
+            is_end = until == self.LENGTH
+            before = self.table.leases[shard].checkpoint
+            kept = self.table.change(lease, reader.name, SHARD_END if is_end else str(until))
+            del reader.held[shard]
+            if kept is None:
+                continue
+            assert not before.isdigit() or until > int(before), "a checkpoint went back"
+            if not is_end:
+                reader.held[shard] = kept
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["beat", "read", "die", "sleep"]), st.integers(0, 2)),
+        max_size=60,
+    )
+)
+def test_all_is_read_and_children_after_parents_whoever_dies_when(
+    events: list[tuple[str, int]],
+) -> None:
+    stream, now_s, born = Stream(), 0.0, 3
+    readers = [Reader(f"r{n}", stream.table) for n in range(3)]
+    for what, who in events:
+        now_s += TTL_S / 4
+        if what == "beat":
+            readers[who].beat(now_s)
+        elif what == "read":
+            stream.turn(readers[who])
+        elif what == "die":
+            readers[who], born = Reader(f"r{born}", stream.table), born + 1
+        else:
+            now_s += TTL_S  # for all of them; who was slow may have lost its leases
+    for _ in range(40):
+        now_s += TTL_S / 3
+        for reader in readers:
+            reader.beat(now_s)
+            stream.turn(reader)
+    assert all(lease.is_done for lease in stream.table.leases.values())
+    assert set(stream.read) == {
+        (lease.shard, n) for lease in stream.LEASES for n in range(stream.LENGTH)
+    }
+    for lease in stream.LEASES:
+        begun = next(n for n, (shard, _) in enumerate(stream.read) if shard == lease.shard)
+        for parent in lease.parents:
+            assert set(stream.read[:begun]) >= {(parent, n) for n in range(stream.LENGTH)}

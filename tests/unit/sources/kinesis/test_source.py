@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.unit.sources.kinesis.fake_kinesis import ARRIVED_AT, Expired, FakeClients, FakeKinesis
 from tests.unit.sources.source_bench import SourceBench, texts, until
 
@@ -37,6 +38,10 @@ def put(kinesis: FakeKinesis, *numbers: int, shard: str = "", key: str = "") -> 
 
 def numbers(bench: SourceBench) -> list[int]:
     return [int(text) for text in texts(bench.values())]
+
+
+def files_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
 
 
 async def until_numbers(bench: SourceBench, wanted: list[int]) -> None:
@@ -133,6 +138,20 @@ async def test_shards_that_are_gone_with_their_age_are_forgotten(
     file.close()
 
 
+async def test_a_shard_that_a_list_was_too_early_for_keeps_its_place(
+    bench: SourceBench, kinesis: FakeKinesis
+) -> None:
+    put(kinesis, 1, 2, shard="s1")
+    bench.start(RULE)
+    await until_numbers(bench, [1, 2])
+    await bench.stop()
+    kinesis.hidden_once = {"s1"}
+    bench.start(RULE)
+    put(kinesis, 3, shard="s1")
+    await until_numbers(bench, [1, 2, 3])
+    assert bench.status().record_count == 1
+
+
 async def test_nothing_is_acknowledged_before_it_is_on_disk(
     bench: SourceBench, kinesis: FakeKinesis
 ) -> None:
@@ -168,6 +187,39 @@ async def test_an_iterator_that_expires_is_made_anew_where_it_was(
     await until_numbers(bench, [1, 2])
     assert bench.status().record_count == 2
     assert bench.status().failures == {"unknown": 1}
+    assert bench.status().trouble is None
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "state", "advice"),
+    [
+        ("ProvisionedThroughputExceededException", "throttled", "failing", "try again in a while"),
+        ("ExpiredTokenException", "credentials", "failing", "aws sts get-caller-identity"),
+        ("AccessDeniedException", "not_allowed", "stuck", "thingtank cloud check"),
+    ],
+)
+async def test_what_aws_refuses_is_told_with_advice_and_tried_again(
+    bench: SourceBench, kinesis: FakeKinesis, code: str, kind: str, state: str, advice: str
+) -> None:
+    refusal = ClientError({"Error": {"Code": code, "Message": "No"}}, "GetRecords")
+
+    def refuse(shard: str) -> None:
+        if shard == "s0":
+            raise refusal
+
+    kinesis.before_read = refuse
+    put(kinesis, 1, shard="s0")
+    put(kinesis, 2, shard="s1")
+    bench.start(RULE)
+    await until(lambda: bench.status().failures.get(kind, 0) > 2)
+    await until_numbers(bench, [2])  # the other shard is read
+    trouble = bench.status().trouble
+    assert trouble is not None
+    assert (bench.status().state, trouble.kind) == (state, kind)
+    assert code in trouble.what
+    assert advice in trouble.what
+    kinesis.before_read = lambda _: None
+    await until_numbers(bench, [1, 2])
     assert bench.status().trouble is None
 
 
@@ -231,3 +283,31 @@ async def test_thousands_of_values_of_one_page_are_written_in_groups(
     bench.start(RULE)
     await until(lambda: len(bench.values()) == 4000)
     await until(lambda: bench.status().datapoint_count == 24_000)
+
+
+async def test_a_backup_has_the_place_that_was_reached(
+    bench: SourceBench, kinesis: FakeKinesis, tmp_path: Path
+) -> None:
+    put(kinesis, 1, 2)
+    sources = bench.start(RULE)
+    await until_numbers(bench, [1, 2])
+    await until(lambda: bench.status().record_count == 2)
+    await bench.stop()
+    sources = bench.start(RULE)
+    (tmp_path / "backup").mkdir()
+    await sources.copy_to(tmp_path / "backup")
+    await bench.stop()
+    bench.start(RULE, folder="backup")
+    put(kinesis, 3)
+    await until_numbers(bench, [1, 2, 3])
+    assert bench.status().record_count == 1
+
+
+async def test_an_instance_that_has_read_nothing_has_no_file(
+    bench: SourceBench, tmp_path: Path
+) -> None:
+    sources = bench.start()
+    await sources.copy_to(tmp_path)
+    assert list(sources.statuses()) == []
+    await bench.stop()
+    assert files_in(tmp_path) == []

@@ -10,6 +10,7 @@ from thingtank.aws.failures import FailureKind
 from thingtank.protocols.xively.times import format_times
 from thingtank.sinks.engine import (
     ALL_DELIVERED,
+    GATHER_S,
     BatchBounds,
     EngineFailed,
     EngineParts,
@@ -30,6 +31,7 @@ class SqlEngine:
 
     bounds = BatchBounds(1000, 900_000)  # PyMySQL's statements have 1,024,000 bytes at most
     wants_payload = False
+    gather_s = GATHER_S
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         """Make one.

@@ -50,8 +50,6 @@ class MySql:
         import pymysql
 
         place = self._place
-        ssl_ca = place.options.get("ssl_ca")
-        tls: Any = {"ca": ssl_ca} if ssl_ca else None  # in this form the host's name is checked too
         return pymysql.connect(
             host=place.host,
             port=place.port,
@@ -64,7 +62,7 @@ class MySql:
             write_timeout=SILENCE_S_MAX,
             init_command="SET SESSION time_zone = '+00:00',"
             " sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')",
-            ssl=tls,
+            ssl=tls_of(place),
         )
 
     def prepare(self, connection: Any) -> None:
@@ -124,6 +122,14 @@ class MySql:
             if isinstance(error, pymysql.DataError):
                 kind = FailureKind.REFUSED
         return failure(kind, code, message, _advice(code, self._place))
+
+
+def tls_of(place: Place) -> Any:
+    """What PyMySQL is told about TLS; None where the URL does not demand it."""
+    if not (ssl_ca := place.options.get("ssl_ca")):
+        return None
+    is_name_checked = place.options.get("ssl_verify_identity") != "false"
+    return {"ca": ssl_ca, "check_hostname": is_name_checked}
 
 
 def _advice(code: int, place: Place) -> str:

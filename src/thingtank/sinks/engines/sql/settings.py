@@ -21,7 +21,11 @@ KINDS = {
     "postgresql": "postgresql",
     "sqlite": "sqlite",
 }
-_OPTIONS = {"mysql": ("ssl_ca",), "postgresql": ("sslmode", "sslrootcert"), "sqlite": ()}
+_OPTIONS = {
+    "mysql": ("ssl_ca", "ssl_verify_identity"),
+    "postgresql": ("sslmode", "sslrootcert"),
+    "sqlite": (),
+}
 _PORTS = {"mysql": 3306, "postgresql": 5432, "sqlite": 0}
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
@@ -33,7 +37,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         url: `mysql://USER:PASSWORD@HOST/DATABASE` (MariaDB too), `postgres://…`, or
             `sqlite:///FILE`, a file below `sinks` in the data folder; or `{file = "…"}` or
             `{environment = "…"}` that hold one. `?ssl_ca=FILE` (MySQL) or
-            `?sslmode=verify-full&sslrootcert=FILE` (PostgreSQL) demand TLS, as on Amazon RDS.
+            `?sslmode=verify-full&sslrootcert=FILE` (PostgreSQL) demand TLS, as on Amazon RDS. The
+            host's name is checked too; not so with `&ssl_verify_identity=false` (MySQL).
         table: made if it is missing.
     """
 
@@ -112,4 +117,8 @@ def parse_url(url: str) -> Place:
         raise ValueError(f"`url` {shown_url(url)} must be {FORMS}")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     host = unquote(parts.hostname or "")
+    if options.get("ssl_verify_identity", "true") not in ("true", "false"):
+        raise ValueError("`url`: ssl_verify_identity is true or false")
+    if "ssl_verify_identity" in options and "ssl_ca" not in options:
+        raise ValueError("`url`: ssl_verify_identity needs ssl_ca")
     return Place(kind, host, port, user, password, name, options, shown_url(url))
