@@ -3,12 +3,13 @@
 It can be given again: what is gone already is passed over.
 """
 
+from functools import partial
 from typing import Any
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.deployment.description import BOOK_POLICIES
-from thingtank.cloud.deployment.groups import PAUSE_S, TURNS_MAX, alarms_of, find_group
+from thingtank.cloud.deployment.groups import PAUSE_S, TURNS_MAX, alarms_of, find_group, looked
 from thingtank.cloud.deployment.parts import alarm_name
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances.access import delete_group_if_unused
@@ -76,7 +77,7 @@ def destroy(clients: AwsClients, name: str, told: Progress) -> None:
 
 def _wait_until_gone(clients: AwsClients, name: str, told: Progress) -> None:
     for _ in turns(clients.client("autoscaling"), PAUSE_S, TURNS_MAX):
-        group = find_group(clients, name)
+        group = looked(clients, partial(find_group, clients, name))
         if group is None:
             return
         told.waits(f"{name}: machines left: {len(group['Instances'])}")
