@@ -123,14 +123,39 @@ def put_unless(client: Any, table: str, condition: str, **request: Any) -> bool:
     Raises:
         botocore's exceptions.
     """
+    return _refused_by(client, table, condition, request) is None
+
+
+def put_or_find(
+    client: Any, table: str, condition: str, item: dict[str, Any], **request: Any
+) -> dict[str, Any] | None:
+    """Put one item if a condition holds.
+
+    Returns:
+        None if it held; if not, the item that is there, as `to_wire` makes it. Some stand-ins do
+        not tell it: then it is empty.
+
+    Raises:
+        botocore's exceptions.
+    """
+    request |= {"Item": item, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+    response = _refused_by(client, table, condition, request)
+    return None if response is None else dict(response.get("Item", {}))
+
+
+def _refused_by(
+    client: Any, table: str, condition: str, request: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Put or update an item; the response that says that the condition does not hold."""
     method = client.update_item if "Key" in request else client.put_item
     try:
         method(TableName=table, ConditionExpression=condition, **request)
     except Exception as error:
         if is_aws_failure(error) and classify(error).code == "ConditionalCheckFailedException":
-            return False
+            response: dict[str, Any] = getattr(error, "response", {})
+            return response
         raise
-    return True
+    return None
 
 
 def by_key(items: Iterable[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:

@@ -37,6 +37,7 @@ from thingtank.aws.failures import Failure, FailureKind
 Kind = Literal["datapoint", "message", "topic"]
 
 GATHER_S = 0.2  # the usual
+SECRET_FIELDS = ("url",)  # of engines' settings: those that may hold a password
 _ITEM_BYTES = 100  # what an item takes besides its texts, about
 
 
@@ -93,10 +94,12 @@ class SendResult(msgspec.Struct, frozen=True):
     Attributes:
         retry: place in the batch → why, of those to be sent again.
         refused: place → why, of those that can never be right: dead letters.
+        failure: what became of the first in `retry`; None where only the words are known.
     """
 
     retry: Mapping[int, str] = {}
     refused: Mapping[int, str] = {}
+    failure: Failure | None = None
 
 
 ALL_DELIVERED = SendResult()

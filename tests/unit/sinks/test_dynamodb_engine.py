@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from thingtank.aws import items as items_module
 from thingtank.aws.clients import AwsClients
+from thingtank.aws.failures import FailureKind
 from thingtank.aws.settings import AwsSettings
 from thingtank.sinks.engine import EngineFailed, EngineParts, Item, SendResult
 from thingtank.sinks.engines import make_engine
@@ -33,6 +35,13 @@ class Table:
             }
         }
 
+    def batch_write_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
+        """Takes all but the last, and gives that back as DynamoDB writes numbers."""
+        *taken, last = [each["PutRequest"]["Item"] for each in RequestItems["t"]]
+        self.items += taken
+        left = {**last, "msgid": {"N": last["msgid"]["N"].rstrip("0")}}
+        return {"UnprocessedItems": {"t": [{"PutRequest": {"Item": left}}]}}
+
     def describe_time_to_live(self, **_: Any) -> dict[str, Any]:
         return {"TimeToLiveDescription": self.expiry}
 
@@ -43,7 +52,12 @@ class Table:
         self.expiry = {"TimeToLiveStatus": "ENABLING", "AttributeName": name}
         return {}
 
-    def put_item(self, Item: dict[str, Any], **_: Any) -> dict[str, Any]:
+    def put_item(self, Item: dict[str, Any], **request: Any) -> dict[str, Any]:
+        for there in self.items:
+            if (there["msgid"], there["date"]) == (Item["msgid"], Item["date"]):
+                assert request["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
+                error = {"Code": "ConditionalCheckFailedException"}
+                raise ClientError({"Error": error, "Item": there}, "PutItem")  # type: ignore[typeddict-unknown-key]
         if Item["value"]["S"] == self.refused_value:
             raise ClientError({"Error": {"Code": "ValidationException"}}, "PutItem")
         self.items.append(Item)
@@ -120,3 +134,22 @@ def test_a_table_that_would_not_delete_what_is_over_is_told(
     client.expiry = expiry
     with pytest.raises(EngineFailed, match=words):
         send(client, "1", keep_days=1)
+
+
+def test_another_item_of_one_key_is_refused_and_a_repeat_is_not() -> None:
+    client = Table()
+    by_device = {"hash": "{{device}}", "range": "{{datastream}}"}
+    assert list(send(client, "1", **by_device).refused) == []
+    result = send(client, "1", "2", **by_device)  # the first one once more
+    assert list(result.refused) == [1]
+    assert "another item has its key" in result.refused[1]
+    assert [item["value"]["S"] for item in client.items] == ["1"]
+
+
+def test_what_a_table_left_over_is_known_by_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(items_module, "ATTEMPTS_MAX", 1)
+    client = Table("N")
+    result = send(client, "1.50", "2.50", hash="{{value}}", plain=True)
+    assert list(result.retry) == [1]
+    assert result.failure is not None
+    assert result.failure.kind is FailureKind.THROTTLED

@@ -106,6 +106,18 @@ def test_an_item_expires_so_many_days_after_its_time() -> None:
     assert "expires" not in Keys(KeySettings()).attributes_of(item())
 
 
+def test_another_item_of_one_key_in_a_table_is_refused_and_a_repeat_is_not(tmp_path: Path) -> None:
+    parts = EngineParts(lambda: AwsClients(AwsSettings()), tmp_path)
+    to = {"engine": "table", "table": "t", "hash": "{{device}}", "range": "{{datastream}}"}
+    engine = make_engine(to, parts)
+    engine.open()
+    assert engine.send([item("1")]) == ALL_DELIVERED
+    result = engine.send([item("1"), item("2", item_id="o-1-1")])
+    assert list(result.refused) == [1]
+    assert "another item has its key" in result.refused[1]
+    engine.close()
+
+
 @pytest.mark.parametrize("name", ["queue", "table"])
 def test_a_file_of_another_program_is_told_and_left_alone(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "sinks"

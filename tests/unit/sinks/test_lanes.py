@@ -63,6 +63,8 @@ def test_what_is_raised_when_something_has_arrived_is_told_of_the_rest() -> None
 
     result = send_in_lanes(entries("a1", "b1", "a2", "a3"), call, by_two, POOL)
     assert sorted(result.retry) == [2, 3]
+    assert result.failure is not None
+    assert result.failure.kind is FailureKind.UNREACHABLE
     with pytest.raises(EndpointConnectionError):
         send_in_lanes(entries("a2", "b2"), call, by_two, POOL)
 

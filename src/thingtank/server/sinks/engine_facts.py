@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from thingtank.sinks.engine import SECRET_FIELDS
 from thingtank.sinks.engines import ENGINES
 from thingtank.tank.sinks import EngineFacts, EngineField
 
@@ -29,7 +30,7 @@ def _facts(name: str, module_name: str) -> EngineFacts:
             field.encode_name,
             meanings.get(field.name, ""),
             _default(field),
-            is_secret=field.encode_name == "url",
+            is_secret=field.encode_name in SECRET_FIELDS,
             is_flag=field.type is bool,
         )
         for field in msgspec.structs.fields(module.Settings)

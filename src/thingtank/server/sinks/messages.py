@@ -26,6 +26,7 @@ from thingtank.tank.messaging.hub import Messaging
 log = structlog.get_logger()
 
 PENDING_MAX = 10_000  # messages that are not on disk yet
+PENDING_BYTES_MAX = 16 * 1024 * 1024  # the same
 _AT_ONCE_MAX = 500
 
 
@@ -53,6 +54,7 @@ class SinkMessages:
         self._store = store
         self._messages_max = messages_max
         self._pending: deque[tuple[list[WaitingItem], Future[None]]] = deque()
+        self._pending_bytes = 0
         self._wake = asyncio.Event()
         self._is_stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -93,10 +95,12 @@ class SinkMessages:
     def _queue(self, rows: list[WaitingItem]) -> Future[None]:
         recorded: Future[None] = asyncio.get_running_loop().create_future()
         recorded.add_done_callback(_look_at)
-        if self._is_stopping or len(self._pending) >= PENDING_MAX:
-            recorded.set_exception(Overloaded(f"{PENDING_MAX} messages wait for the disk"))
+        is_full = len(self._pending) >= PENDING_MAX or self._pending_bytes >= PENDING_BYTES_MAX
+        if self._is_stopping or is_full:
+            recorded.set_exception(Overloaded(f"{len(self._pending)} messages wait for the disk"))
             return recorded
         self._pending.append((rows, recorded))
+        self._pending_bytes += _size_bytes(rows)
         self._wake.set()
         return recorded
 
@@ -109,7 +113,9 @@ class SinkMessages:
             together = [
                 self._pending.popleft() for _ in range(min(_AT_ONCE_MAX, len(self._pending)))
             ]
-            await self._record([row for rows, _ in together for row in rows], together)
+            rows = [row for rows, _ in together for row in rows]
+            self._pending_bytes -= _size_bytes(rows)
+            await self._record([row for row in rows if row.rule in self.rules], together)
 
     async def _record(
         self, rows: list[WaitingItem], together: list[tuple[list[WaitingItem], Future[None]]]
@@ -144,6 +150,10 @@ def _item(event: MessageSent, origin: str) -> Item:
         item_id, "message", device.device_id, device.uuid, "", message.at_us, value, None,
         message.topic,
     )  # fmt: skip
+
+
+def _size_bytes(rows: list[WaitingItem]) -> int:
+    return sum(len(row.item) for row in rows)
 
 
 def _newest(rows: list[WaitingItem]) -> Mapping[str, int]:

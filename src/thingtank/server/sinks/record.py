@@ -4,6 +4,7 @@ import random
 from collections import Counter
 
 import structlog
+from msgspec.structs import replace
 
 from thingtank.aws.failures import Failure, FailureKind
 from thingtank.server.sinks.throughput import Throughput
@@ -49,11 +50,11 @@ class Record:
         self.retried_count += step.retry_count
         if step.failure is not None:
             self.failed(step.failure)
-        elif step.retry_count:
+        elif step.retry_failure is not None:
             if step.delivered_count:
                 self._failure_count = 0
-            what = f"Some items have to be sent again: {step.retry_reason}"
-            self.failed(Failure(FailureKind.THROTTLED, "in part", what, ""))
+            message = f"Some items have to be sent again: {step.retry_failure.message}"
+            self.failed(replace(step.retry_failure, message=message))
         else:
             self._succeeded()
 

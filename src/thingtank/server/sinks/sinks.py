@@ -205,6 +205,8 @@ class Sinks:
                 return
             if status.is_fixed or not (self.may_be_changed or name in self._gone):
                 raise NotAllowed(f"rule {name} can be deleted in the settings file only")
+            if self._messages is not None:
+                self._messages.rules.pop(name, None)
             if (runner := self._runners.get(name)) is not None:
                 await runner.stop()
             await store.run(lambda file: file.forget(name))

@@ -4,7 +4,8 @@ An item has its own key, so that writing it again changes nothing: by the condit
 none such, or none newer. A table keeps no order of arrival: items are sorted by their range key.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
@@ -14,6 +15,7 @@ from thingtank.aws.items import (
     ITEM_BYTES_MAX,
     BadItem,
     parse_number,
+    put_or_find,
     put_unless,
     unwritten,
     write_items,
@@ -28,7 +30,7 @@ from thingtank.sinks.engine import (
     SendResult,
 )
 from thingtank.sinks.engines.call_pool import CallPool
-from thingtank.sinks.engines.keys import Keyed, Keys, KeySettings
+from thingtank.sinks.engines.keys import KEY_IS_TAKEN, Keyed, Keys, KeySettings
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
 
 READY_S_MAX = 60
@@ -110,7 +112,7 @@ class DynamoDbEngine:
             entries.append(Entry(lane, each.places, wired))
         call, cut = (self._write, _by_25) if self._settings.plain else (self._put, _singly)
         result = send_in_lanes(entries, call, cut, self._pool)
-        return SendResult(result.retry, {**result.refused, **refused})
+        return SendResult(result.retry, {**result.refused, **refused}, result.failure)
 
     def close(self) -> None:
         """See SinkEngine."""
@@ -123,7 +125,7 @@ class DynamoDbEngine:
         return f"DynamoDB table {self._settings.table}"
 
     def _put(self, wired: Sequence[dict[str, Any]]) -> list[Failure | None]:
-        """One item, under its condition; that one like it is there already is fine."""
+        """One item, under its condition; that it is there already is fine."""
         settings = self._settings
         request: dict[str, Any] = {"ExpressionAttributeNames": {"#hash": settings.hash_key}}
         condition = "attribute_not_exists(#hash)"
@@ -131,13 +133,25 @@ class DynamoDbEngine:
             condition += " OR #at <= :at"
             request["ExpressionAttributeNames"]["#at"] = "at_us"
             request["ExpressionAttributeValues"] = {":at": wired[0]["at_us"]}
-        put_unless(self._client, settings.table, condition, Item=wired[0], **request)
+            put_unless(self._client, settings.table, condition, Item=wired[0], **request)
+            return [None]
+        there = put_or_find(self._client, settings.table, condition, wired[0], **request)
+        if there and there.get("id") != wired[0]["id"]:
+            return [Failure(FailureKind.REFUSED, "KeyIsTaken", KEY_IS_TAKEN, "")]
         return [None]
 
     def _write(self, wired: Sequence[dict[str, Any]]) -> list[Failure | None]:
         rest = write_items(self._client, self._settings.table, wired)
         failure = unwritten(rest)
-        return [failure if item in rest else None for item in wired]
+        # By their keys: what comes back may write numbers otherwise.
+        left = {self._key_of(item) for item in rest}
+        return [failure if self._key_of(item) in left else None for item in wired]
+
+    def _key_of(self, wired: Mapping[str, Mapping[str, str]]) -> tuple[str | Decimal, ...]:
+        return tuple(
+            parse_number(wired[name]["N"]) if kind == "N" else wired[name]["S"]
+            for name, kind in self._kinds.items()
+        )
 
     def _wired(self, each: Keyed) -> dict[str, Any]:
         """An item as it is sent.

@@ -17,6 +17,8 @@ HASH = "{{device}}/{{datastream}}"
 RANGE = "{{at}} {{id}}"
 KEY_BYTES_MAX = 1024  # DynamoDB: 2,048 of a hash key, 1,024 of a range key
 
+KEY_IS_TAKEN = "another item has its key: put {{id}} into `hash` or `range`"
+
 Keep = Literal["all", "latest"]
 
 
@@ -24,8 +26,8 @@ class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """What items of a table are found by, and which of them are kept.
 
     Attributes:
-        keep: `all`, where an item is never written over; or `latest`, where the newest one of a
-            key takes the place of the others.
+        keep: `all`, where an item is never written over, and another of its key is refused; or
+            `latest`, where the newest one of a key takes the place of the others.
         hash_key: the attribute that items are spread by.
         hash: its value; as for a rule's template, such as `{{device}}`. By default, device and
             datastream.

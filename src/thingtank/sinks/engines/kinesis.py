@@ -93,7 +93,7 @@ class KinesisEngine:
         }
         entries = self._entries(items, refused)
         result = send_in_lanes(entries, self._put, calls_of, self._pool)
-        return SendResult(result.retry, {**result.refused, **refused})
+        return SendResult(result.retry, {**result.refused, **refused}, result.failure)
 
     def close(self) -> None:
         """See SinkEngine."""

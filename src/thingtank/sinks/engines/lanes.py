@@ -62,12 +62,15 @@ def send_in_lanes(entries: Iterable[Entry], call: Call, cut: Cut, pool: CallPool
     retry: dict[int, str] = {}
     refused: dict[int, str] = {}
     has_arrived = False
+    first_failure: Failure | None = None
     while lanes:
         told = _round([lane[0] for lane in lanes.values()], call, cut, pool)
         error = next((each.error for each in told if each.error is not None), None)
         for each in told:
             for entry, failure in zip(each.entries, each.results, strict=True):
                 has_arrived |= failure is None
+                if failure is not None and failure.kind is not FailureKind.REFUSED:
+                    first_failure = first_failure or failure
                 _settle(entry, failure, lanes, retry, refused)
         if error is not None:
             if not (has_arrived or refused):
@@ -75,7 +78,7 @@ def send_in_lanes(entries: Iterable[Entry], call: Call, cut: Cut, pool: CallPool
             for lane in lanes.values():
                 retry |= _reasons(lane, str(classify(error)))
             break
-    return SendResult(retry, refused)
+    return SendResult(retry, refused, first_failure)
 
 
 def _settle(

@@ -117,7 +117,7 @@ class SqsEngine:
         self._arrived = _arrived_behind(items, result.retry, refused) | (
             self._arrived - {item.item_id for item in items}
         )
-        return SendResult(result.retry, refused)
+        return SendResult(result.retry, refused, result.failure)
 
     def close(self) -> None:
         """See SinkEngine."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from thingtank.local.places import TABLES
 from thingtank.local.table_file import ITEM_BYTES_MAX, TableFile, TableItem
 from thingtank.sinks.engine import GATHER_S, BatchBounds, EngineParts, Item, SendResult
-from thingtank.sinks.engines.keys import Keyed, Keys, KeySettings
+from thingtank.sinks.engines.keys import KEY_IS_TAKEN, Keyed, Keys, KeySettings
 from thingtank.sinks.engines.local_failures import told
 
 EXPIRE_EACH_S = 60.0
@@ -57,10 +57,11 @@ class TableEngine:
             if len(each.item.value) > ITEM_BYTES_MAX:
                 reason = f"an item has at most {ITEM_BYTES_MAX:,} bytes"
                 refused |= dict.fromkeys(each.places, reason)
-        kept = [self._item(each) for each in keyed if each.places[0] not in refused]
+        keyed = [each for each in keyed if each.places[0] not in refused]
+        kept = [self._item(each) for each in keyed]
         with told():
             if self._settings.keep == "all":
-                self._file.put_if_absent(self._settings.table, kept)
+                self._put_all(keyed, kept, refused)
             else:
                 self._file.put_if_newer(self._settings.table, kept)
             self._expire()
@@ -75,6 +76,18 @@ class TableEngine:
     def describe(self) -> str:
         """See SinkEngine."""
         return f"table {self._settings.table} of this machine"
+
+    def _put_all(
+        self, keyed: Sequence[Keyed], items: Sequence[TableItem], refused: dict[int, str]
+    ) -> None:
+        assert self._file is not None, "open"
+        table = self._settings.table
+        if self._file.put_if_absent(table, items) == len(items):
+            return
+        for each, item in zip(keyed, items, strict=True):
+            there = self._file.find(table, item.hash_key, item.range_key, 0)
+            if there is not None and there.attributes.get("id") != each.item.item_id:
+                refused |= dict.fromkeys(each.places, KEY_IS_TAKEN)
 
     def _item(self, each: Keyed) -> TableItem:
         attributes = self._keys.attributes_of(each.item)

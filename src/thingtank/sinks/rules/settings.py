@@ -10,12 +10,17 @@ to = {engine = "sql", url = "mysql://tank:secret@db.example/iot", table = "readi
 `rule_problems.py` says what is wrong with a rule that has the right types.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import force_setattr
 
 from thingtank.net.identity.secret_urls import shown_url
+from thingtank.sinks.engine import SECRET_FIELDS
+
+SOURCES = ("file", "environment")  # where a secret is, which is none itself
+HIDDEN = "…"
 
 
 class SinkRule(
@@ -51,7 +56,7 @@ class SinkRule(
     def __post_init__(self) -> None:
         """Hide passwords in `to` from everything that prints settings; `target` has them."""
         if "hidden" not in self.__dict__:
-            shown = {key: _shown(value) for key, value in self.to.items()}
+            shown = {key: _shown(key, value) for key, value in self.to.items()}
             self.__dict__["hidden"] = self.to
             force_setattr(self, "to", shown)
 
@@ -84,5 +89,11 @@ class SinkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stop_s: float = 3.0
 
 
-def _shown(value: object) -> object:
-    return shown_url(value) if isinstance(value, str) and "://" in value else value
+def _shown(name: str, value: object) -> object:
+    if isinstance(value, str) and "://" in value:
+        return shown_url(value)
+    if name not in SECRET_FIELDS:
+        return value
+    if isinstance(value, Mapping):
+        return {key: each if key in SOURCES else HIDDEN for key, each in value.items()}
+    return HIDDEN

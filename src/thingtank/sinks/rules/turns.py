@@ -11,7 +11,7 @@ that had no success, records what is refused, and then lets the journal go up to
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from thingtank.aws.clients import AwsMissing
@@ -35,7 +35,7 @@ class Step(NamedTuple):
         delivered_count: items that are there now.
         refused: to be recorded before `through_seq` is passed.
         retry_count: items of this batch that have to be sent again.
-        retry_reason: of the first of them; blank if there are none.
+        retry_failure: of the first of them; None if there are none.
         failure: what was raised; None if nothing was, or if it is dealt with.
         through_seq: the journal's batch up to which nothing waits any more.
         is_midway: whether a batch of the journal is partly sent: it would be sent again whole.
@@ -45,7 +45,7 @@ class Step(NamedTuple):
     delivered_count: int
     refused: Sequence[Refused]
     retry_count: int
-    retry_reason: str
+    retry_failure: Failure | None
     failure: Failure | None
     through_seq: int
     is_midway: bool
@@ -86,7 +86,7 @@ class Turn:
         if not self._parts and (batch := self._take_batch()):
             self._parts.append(batch)
         if not self._parts:
-            return self._step(0, (), 0, "", None)
+            return self._step(0, (), 0, None, None)
         sent = self._parts.popleft()
         try:
             result = self._engine.send(sent)
@@ -116,16 +116,16 @@ class Turn:
     def _failed(self, sent: Sequence[Item], failure: Failure) -> Step:
         if failure.kind is not FailureKind.REFUSED:
             self._parts.appendleft(sent)
-            return self._step(0, (), len(sent), str(failure), failure)
+            return self._step(0, (), len(sent), failure, failure)
         if len(sent) == 1:
-            return self._step(0, [Refused(sent[0], str(failure))], 0, "", None)
+            return self._step(0, [Refused(sent[0], str(failure))], 0, None, None)
         middle = len(sent) // 2
         self._parts.extendleft((sent[middle:], sent[:middle]))
-        return self._step(0, (), 0, "", None)
+        return self._step(0, (), 0, None, None)
 
     def _settled(self, sent: Sequence[Item], result: SendResult) -> Step:
         if not result.retry and not result.refused:  # nearly always
-            return self._step(len(sent), (), 0, "", None)
+            return self._step(len(sent), (), 0, None, None)
         refused, retry = [], []
         held: set[str] = set()  # devices that an earlier item of must arrive first
         for place, item in enumerate(sent):
@@ -136,16 +136,16 @@ class Turn:
                 refused.append(Refused(item, result.refused[place]))
         if retry:
             self._parts.appendleft(retry)
-        reason = next(iter(result.retry.values()), "") or RETRY if retry else ""
+        failure = (result.failure or _retried(result.retry)) if retry else None
         delivered_count = len(sent) - len(refused) - len(retry)
-        return self._step(delivered_count, refused, len(retry), reason, None)
+        return self._step(delivered_count, refused, len(retry), failure, None)
 
     def _step(
         self,
         delivered_count: int,
         refused: Sequence[Refused],
         retry_count: int,
-        reason: str,
+        retry_failure: Failure | None,
         failure: Failure | None,
     ) -> Step:
         ahead = self._ahead
@@ -156,12 +156,17 @@ class Turn:
             delivered_count,
             refused,
             retry_count,
-            reason,
+            retry_failure,
             failure,
             self._through_seq,
             is_midway,
             self.is_over,
         )
+
+
+def _retried(retry: Mapping[int, str]) -> Failure:
+    reason = next(iter(retry.values()), "") or RETRY
+    return Failure(FailureKind.THROTTLED, "in part", reason, "")
 
 
 def failure_of(error: Exception) -> Failure | None:

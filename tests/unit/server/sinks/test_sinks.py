@@ -13,15 +13,15 @@ from tests.unit.server.sinks.sink_bench import Bench, until
 from tests.unit.sinks.rules.fake_engine import FakeEngine
 
 from thingtank.aws.failures import FailureKind
-from thingtank.server.sinks import runner
+from thingtank.server.sinks import messages, runner
 from thingtank.sinks.engine import BatchBounds, EngineFailed, Item, SendResult
 from thingtank.sinks.engines import ENGINES
 from thingtank.stores.journal_readers import JournalReader
-from thingtank.stores.sink_file import FILE_NAME, SinkFile
+from thingtank.stores.sink_file import FILE_NAME, SinkFile, WaitingItem
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.devices import delete_device, update_device
 from thingtank.tank.changes import DeviceChange
-from thingtank.tank.errors import StorageFailed
+from thingtank.tank.errors import Overloaded, StorageFailed
 
 GONE = EngineFailed.of(FailureKind.UNREACHABLE, "Nobody is there")
 NOT_ALLOWED = EngineFailed.of(FailureKind.NOT_ALLOWED, "You may not", "Ask somebody.")
@@ -144,6 +144,24 @@ async def test_what_needs_a_person_waits_for_one(bench: Bench) -> None:
     bench.sinks.hurry("r")
     await bench.settled()
     assert bench.values == ["1"]
+
+
+async def test_what_fails_in_part_is_told_as_what_it_is(bench: Bench) -> None:
+    bench.engine.answers.append(
+        lambda _: SendResult({1: "x"}, failure=NOT_ALLOWED.failure)  # the first one has arrived
+    )
+    bench.engine.answers.extend([NOT_ALLOWED] * 1000)
+    await bench.start(bench.rule())
+    await bench.sinks.pause("r", True)
+    await bench.write("1", "2")
+    await bench.sinks.pause("r", False)
+    await until(lambda: bench.values == ["1"])
+    await until(lambda: bench.status().state == "stuck")
+    bench.engine.answers.clear()
+    bench.sinks.hurry("r")
+    await bench.settled()
+    assert bench.values == ["1", "2"]
+    assert "throttled" not in bench.status().failures
 
 
 async def test_a_fault_of_ours_is_told_and_loses_nothing(bench: Bench) -> None:
@@ -641,3 +659,59 @@ async def test_messages_beyond_the_bound_are_left_out_and_counted(bench: Bench) 
     await bench.send("4")
     await bench.settled()
     assert bench.payloads == ["1", "2", "4"]
+
+
+class SlowDisk:
+    """Keeps messages only when it is let."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.writing, self.may_write = threading.Event(), threading.Event()
+        add_waiting = SinkFile.add_waiting
+
+        def wait(file: SinkFile, rows: Sequence[WaitingItem]) -> None:
+            self.writing.set()
+            self.may_write.wait(20)
+            add_waiting(file, rows)
+
+        monkeypatch.setattr(SinkFile, "add_waiting", wait)
+
+    async def send_two(self, bench: Bench, first: str, second: str) -> list[asyncio.Task[None]]:
+        """Have one message under way to the disk, and another wait."""
+        sending = [asyncio.create_task(bench.send(first))]
+        await until(self.writing.is_set)
+        sending.append(asyncio.create_task(bench.send(second)))
+        await until(lambda: bench.sinks._messages and bench.sinks._messages._pending)
+        return sending
+
+
+async def test_messages_that_wait_for_the_disk_are_bounded_in_bytes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "PENDING_BYTES_MAX", 1000)
+    disk = SlowDisk(monkeypatch)
+    await bench.start(bench.rule(send="messages"))
+    sending = await disk.send_two(bench, "1", "x" * 1000)
+    with pytest.raises(Overloaded, match="wait for the disk"):
+        await bench.send("3")
+    disk.may_write.set()
+    await asyncio.gather(*sending)
+    await bench.send("4")
+    await bench.settled()
+    assert [payload[:1] for payload in bench.payloads] == ["1", "x", "4"]
+
+
+async def test_messages_under_way_to_a_rule_that_is_deleted_leave_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SlowDisk(monkeypatch)
+    await bench.start()
+    assert await bench.sinks.add({**bench.asked("made"), "send": "messages"}) == []
+    sending = await disk.send_two(bench, "1", "2")
+    deleting = asyncio.create_task(bench.sinks.delete("made"))
+    await until(lambda: "made" not in bench.sinks._messages.rules)  # type: ignore[union-attr]
+    disk.may_write.set()
+    await asyncio.gather(deleting, *sending)
+    await bench.sinks.stop()
+    assert change(bench.folder / FILE_NAME, "SELECT * FROM waiting") == []
+    await bench.archive.close()
+    await bench.start()

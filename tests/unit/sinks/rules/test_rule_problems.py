@@ -61,5 +61,8 @@ def test_the_password_is_in_the_target_and_nowhere_else() -> None:
     settings = SinkSettings((made,))
     assert "very-secret" not in repr(settings)
     assert "very-secret" not in str(msgspec.to_builtins(settings))
+    for url in ("mysql:/tank:very-secret@h/iot", {"text": "very-secret"}):
+        assert "very-secret" not in repr(rule(to={**TO, "url": url}))
+    assert rule(to={**TO, "url": {"file": "/run/iot"}}).to["url"] == {"file": "/run/iot"}
     bad = rule(to={**TO, "url": f"{URL}/more:x"})
     assert "very-secret" not in " ".join(rule_problems(bad))
