@@ -141,7 +141,7 @@ def wait_in_service(
 
 
 def looked(clients: AwsClients, look: Callable[[], T]) -> T:
-    """What a look gives while somebody waits; a connection that is lost for a while ends no wait."""
+    """What a look gives while somebody waits; a connection lost for a while ends no wait."""
     return patiently(look, pause_s_of(clients, "autoscaling"), time.sleep)
 
 
