@@ -62,6 +62,7 @@ def leave_letters(folder: Path) -> None:
     ]
     with contextlib.closing(SinkFile.open(folder)) as file:
         file.add_letters("kept", letters)
+        file.add_letters("old", letters)  # of a rule that left the settings
 
 
 def leave_rejected(folder: Path) -> None:
