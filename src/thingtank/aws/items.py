@@ -5,19 +5,16 @@ Source: AWS, DynamoDB, BatchWriteItem, data types and quotas.
 
 import base64
 import json
-import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Context, Decimal, Inexact, InvalidOperation, Rounded
 from typing import Any
 
+from thingtank.aws.attempts import ATTEMPTS_MAX, pause_s_after
 from thingtank.aws.failures import Failure, FailureKind, classify, failure_of_code, is_aws_failure
 
 CALL_ITEMS_MAX = 25
 ITEM_BYTES_MAX = 400 * 1024
-ATTEMPTS_MAX = 8
-PAUSE_S = 0.1
-PAUSE_S_MAX = 5.0
 
 Item = dict[str, Any]
 
@@ -110,7 +107,7 @@ def write_items(
         if not rest:
             break
         if attempt + 1 < ATTEMPTS_MAX:
-            sleep(random.uniform(0, min(PAUSE_S_MAX, PAUSE_S * 2**attempt)))  # noqa: S311 - only spread
+            sleep(pause_s_after(attempt))
     return rest
 
 

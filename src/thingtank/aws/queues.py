@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from thingtank.aws.calls import cut
 from thingtank.aws.failures import Failure, FailureKind, failure_of_code
 
 CALL_MESSAGES_MAX = 10
@@ -75,16 +76,7 @@ def fault_of(message: QueueMessage) -> str | None:
 
 def calls_of(messages: Iterable[QueueMessage]) -> Iterator[list[QueueMessage]]:
     """Cut messages into what one call takes, in their order."""
-    call: list[QueueMessage] = []
-    bytes_left = CALL_BYTES_MAX
-    for message in messages:
-        if call and (len(call) == CALL_MESSAGES_MAX or message.byte_count > bytes_left):
-            yield call
-            call, bytes_left = [], CALL_BYTES_MAX
-        call.append(message)
-        bytes_left -= message.byte_count
-    if call:
-        yield call
+    return cut(messages, CALL_MESSAGES_MAX, CALL_BYTES_MAX)
 
 
 def send_messages(client: Any, url: str, messages: Sequence[QueueMessage]) -> list[Failure | None]:

@@ -6,6 +6,7 @@ Source: AWS, Kinesis Data Streams, PutRecords and quotas.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from thingtank.aws.calls import cut
 from thingtank.aws.failures import Failure, failure_of_code
 
 CALL_RECORDS_MAX = 500
@@ -38,16 +39,7 @@ def fault_of(record: StreamRecord) -> str | None:
 
 def calls_of(records: Iterable[StreamRecord]) -> Iterator[list[StreamRecord]]:
     """Cut records into what one call takes, in their order."""
-    call: list[StreamRecord] = []
-    bytes_left = CALL_BYTES_MAX
-    for record in records:
-        if call and (len(call) == CALL_RECORDS_MAX or record.byte_count > bytes_left):
-            yield call
-            call, bytes_left = [], CALL_BYTES_MAX
-        call.append(record)
-        bytes_left -= record.byte_count
-    if call:
-        yield call
+    return cut(records, CALL_RECORDS_MAX, CALL_BYTES_MAX)
 
 
 def put_records(client: Any, stream: str, records: Sequence[StreamRecord]) -> list[Failure | None]:

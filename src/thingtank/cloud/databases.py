@@ -13,6 +13,7 @@ import msgspec
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import FailureKind, classify, is_aws_failure
 from thingtank.aws.tags import APP_TAG
+from thingtank.cloud.defaults import DATABASE_GB, DATABASE_MACHINE
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.patience import patiently
 from thingtank.cloud.progress import Progress
@@ -73,8 +74,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     identifier: str
     engine: str
     version: str = ""
-    machine: str = "db.t4g.micro"
-    storage_gb: int = 20
+    machine: str = DATABASE_MACHINE
+    storage_gb: int = DATABASE_GB
     user: str = "tank"
     name: str = "tank"
     security_groups: Sequence[str] = ()

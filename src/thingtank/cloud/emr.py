@@ -16,12 +16,10 @@ from thingtank.aws.addresses import S3Address
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import FailureKind, classify, is_aws_failure
 from thingtank.aws.tags import APP_TAG
+from thingtank.cloud.defaults import EMR_INSTANCE_COUNT, EMR_INSTANCE_TYPE, EMR_RELEASE
 from thingtank.cloud.job_files import JobFailed, JobStillRuns, Programs, beside
 from thingtank.cloud.patience import patiently
 
-RELEASE = "emr-7.14.0"
-INSTANCE_TYPE = "m5.xlarge"
-INSTANCE_COUNT = 3
 SERVICE_ROLE = "EMR_DefaultRole"
 INSTANCE_PROFILE = "EMR_EC2_DefaultRole"
 IDLE_S_MAX = 3600  # after which AWS itself ends a cluster that nobody has ended
@@ -43,9 +41,9 @@ class Cluster(msgspec.Struct, frozen=True):
     """
 
     cluster_id: str = ""
-    release: str = RELEASE
-    instance_type: str = INSTANCE_TYPE
-    instance_count: int = INSTANCE_COUNT
+    release: str = EMR_RELEASE
+    instance_type: str = EMR_INSTANCE_TYPE
+    instance_count: int = EMR_INSTANCE_COUNT
     subnet_id: str = ""
     service_role: str = SERVICE_ROLE
     instance_profile: str = INSTANCE_PROFILE

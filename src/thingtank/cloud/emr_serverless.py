@@ -16,7 +16,8 @@ from thingtank.aws.addresses import S3Address
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.tags import APP_TAGS
 from thingtank.batch.shipped import FOLDER
-from thingtank.cloud.emr import RELEASE, WAIT_S_MAX, State, StreamingJob
+from thingtank.cloud.defaults import EMR_RELEASE
+from thingtank.cloud.emr import WAIT_S_MAX, State, StreamingJob
 from thingtank.cloud.job_files import JobFailed, JobStillRuns, beside, upload
 from thingtank.cloud.patience import patiently
 
@@ -36,7 +37,7 @@ class Application(msgspec.Struct, frozen=True):
 
     role_arn: str
     application_id: str = ""
-    release: str = RELEASE
+    release: str = EMR_RELEASE
 
 
 class StartedRun(msgspec.Struct, frozen=True):

@@ -3,7 +3,6 @@
 Source: AWS, SQS, CreateQueue, ReceiveMessage, dead-letter queues.
 """
 
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from thingtank.aws.attempts import ATTEMPTS_MAX, pause_s_after
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import is_missing
 from thingtank.aws.queues import (
@@ -32,9 +32,6 @@ from thingtank.cloud.making import Making
 from thingtank.cloud.names import QUEUE, check_name
 from thingtank.cloud.progress import SILENCE, Progress
 
-ATTEMPTS_MAX = 8
-PAUSE_S = 0.1
-PAUSE_S_MAX = 5.0
 RECEIVE_MAX = 10
 _COUNTS = (
     "ApproximateNumberOfMessages",
@@ -176,7 +173,7 @@ def send(
             worst = next((each for each in failures if not each.is_passing), failures[0])
             if attempt + 1 == ATTEMPTS_MAX or not worst.is_passing:
                 raise NotDone(f"{sent} messages are sent, {len(rest)} are not: {worst}")
-            sleep(random.uniform(0, min(PAUSE_S_MAX, PAUSE_S * 2**attempt)))  # noqa: S311 - only spread
+            sleep(pause_s_after(attempt))
     return sent
 
 

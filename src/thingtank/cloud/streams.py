@@ -3,7 +3,6 @@
 Source: AWS, Kinesis Data Streams, CreateStream, GetShardIterator, GetRecords.
 """
 
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -11,20 +10,17 @@ from typing import Any
 
 import msgspec
 
+from thingtank.aws.attempts import ATTEMPTS_MAX, pause_s_after
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import Failure, is_missing
+from thingtank.aws.failures import Failure
 from thingtank.aws.streams import StreamRecord, calls_of, fault_of, put_records
 from thingtank.aws.tags import APP_TAGS
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.names import STREAM, check_name
-from thingtank.cloud.waiting import Told, pause_s_of, wait_until
+from thingtank.cloud.waiting import Told, pause_s_of, state_of, wait_until, wait_until_gone
 
-ATTEMPTS_MAX = 8
-PAUSE_S = 0.1
-PAUSE_S_MAX = 5.0
 ROUND_S = 0.25  # a shard takes 5 reads a second
 READ_RECORDS_MAX = 1000
-_GONE = "gone"
 
 
 class Stream(msgspec.Struct, frozen=True):
@@ -131,7 +127,7 @@ def put(
                 break
             rest = [record for record, _ in failed]
             _give_up_unless_passing(count, failed, is_last=attempt + 1 == ATTEMPTS_MAX)
-            sleep(random.uniform(0, min(PAUSE_S_MAX, PAUSE_S * 2**attempt)))  # noqa: S311 - only spread
+            sleep(pause_s_after(attempt))
     return count
 
 
@@ -143,10 +139,8 @@ def delete(clients: AwsClients, name: str, told: Told) -> None:
     """
     client = clients.client("kinesis")
     client.delete_stream(StreamName=name, EnforceConsumerDeletion=True)
-    wait_until(
-        lambda: _state(client, name) or _GONE,
-        (_GONE,), told, f"stream {name}", pause_s_of(clients, "kinesis"),
-    )  # fmt: skip
+    pause_s = pause_s_of(clients, "kinesis")
+    wait_until_gone(lambda: _state(client, name), told, f"stream {name}", pause_s)
 
 
 class Tail:
@@ -254,14 +248,11 @@ class Tail:
 
 
 def _state(client: Any, name: str) -> str:
-    """Blank when it is not there, as a new one is not at first."""
-    try:
+    def ask() -> str:
         reply = client.describe_stream_summary(StreamName=name)
-    except Exception as error:
-        if is_missing(error):
-            return ""
-        raise
-    return str(reply["StreamDescriptionSummary"]["StreamStatus"])
+        return str(reply["StreamDescriptionSummary"]["StreamStatus"])
+
+    return state_of(ask)
 
 
 def _is_closed(shard: dict[str, Any]) -> bool:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import is_missing
 from thingtank.aws.items import (
     CALL_ITEMS_MAX,
     BadItem,
@@ -25,9 +24,8 @@ from thingtank.aws.items import (
 from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.names import TABLE, check_name
-from thingtank.cloud.waiting import Told, pause_s_of, wait_until
+from thingtank.cloud.waiting import Told, pause_s_of, state_of, wait_until, wait_until_gone
 
-_GONE = "gone"
 _KEY = re.compile(r"([^:]{1,255})(?::([SNB]))?\Z")
 
 
@@ -262,10 +260,8 @@ def delete(clients: AwsClients, name: str, told: Told) -> None:
     """
     client = clients.client("dynamodb")
     client.delete_table(TableName=name)
-    wait_until(
-        lambda: _state(client, name) or _GONE,
-        (_GONE,), told, f"table {name}", pause_s_of(clients, "dynamodb"),
-    )  # fmt: skip
+    pause_s = pause_s_of(clients, "dynamodb")
+    wait_until_gone(lambda: _state(client, name), told, f"table {name}", pause_s)
 
 
 def _request(design: TableDesign) -> dict[str, Any]:
@@ -290,13 +286,7 @@ def _request(design: TableDesign) -> dict[str, Any]:
 
 
 def _state(client: Any, name: str) -> str:
-    """Blank when it is not there, as a new one is not at first."""
-    try:
-        return str(client.describe_table(TableName=name)["Table"]["TableStatus"])
-    except Exception as error:
-        if is_missing(error):
-            return ""
-        raise
+    return state_of(lambda: str(client.describe_table(TableName=name)["Table"]["TableStatus"]))
 
 
 def _keys(table: Table) -> list[Key]:

@@ -11,12 +11,14 @@ from functools import partial
 from typing import Any
 
 from thingtank.aws.clients import AwsClients, is_stand_in
+from thingtank.aws.failures import is_missing
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.patience import patiently
 
 PAUSE_S = 3.0
 STAND_IN_PAUSE_S = 0.1  # it is quick, and nobody counts its calls
 WAIT_S_MAX = 600.0
+_GONE = "gone"
 
 Told = Callable[[str], None]  # takes a line for the person who waits
 
@@ -108,6 +110,21 @@ def _words(waiter_name: str) -> str:
 def pause_s_of(clients: AwsClients, service: str) -> float:
     """How long to wait between two looks: a stand-in is quick and asks no money for calls."""
     return STAND_IN_PAUSE_S if is_stand_in(clients.settings.endpoint_of(service)) else PAUSE_S
+
+
+def state_of(ask: Callable[[], str]) -> str:
+    """A state; blank when what has it is not there, as what is new is not at first."""
+    try:
+        return ask()
+    except Exception as error:
+        if is_missing(error):
+            return ""
+        raise
+
+
+def wait_until_gone(look: Callable[[], str], told: Told, what: str, pause_s: float) -> None:
+    """Look again and again until a state is blank, as `state_of` has it; see `wait_until`."""
+    wait_until(lambda: look() or _GONE, (_GONE,), told, what, pause_s)
 
 
 def wait_until(

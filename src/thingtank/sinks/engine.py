@@ -1,6 +1,6 @@
 """What a sink's engine is: the narrow interface between rules and where they send to.
 
-A rule's runner (`sinks/rules/`) reads the journal, makes items, and hands them to its engine in
+A rule's runner (`server/sinks/`) reads the journal, makes items, and hands them to its engine in
 batches, again and again until each is delivered or refused. An engine knows one service and nothing
 of journals, checkpoints, pauses or dead letters.
 

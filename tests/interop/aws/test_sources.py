@@ -165,7 +165,7 @@ COUNT = 900
 def history(server: LiveServer, name: str) -> list[str]:
     reply = requests.get(
         f"{server.url}/v2/feeds/{server.feed_id}/datastreams/{name}.json",
-        params={"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T01:00:00Z", "limit": "1000"},
+        params={"start": "2024-01-01T00:00:00Z", "end": "2024-01-01T01:00:00Z", "limit": "1000"},
         headers={"X-ApiKey": server.api_key},
         timeout=10,
     )
@@ -190,7 +190,7 @@ def test_nothing_is_lost_when_the_server_is_killed_while_it_reads(
     server = start_server(tmp_path)
 
     def reading(datastream: str, n: int) -> str:
-        at = f"2026-01-01T00:{n // 60:02}:{n % 60:02}Z"
+        at = f"2024-01-01T00:{n // 60:02}:{n % 60:02}Z"
         return json.dumps({"feed": server.feed_id, "datastream": datastream, "value": n, "at": at})
 
     records = [StreamRecord(f"key{n}", reading("s", n).encode()) for n in range(COUNT)]
@@ -208,7 +208,7 @@ def test_nothing_is_lost_when_the_server_is_killed_while_it_reads(
             f"{server.url}/v2/feeds/{server.feed_id}",
             json={
                 "version": "1.0.0",
-                "datastreams": [{"id": "said", "current_value": "5", "at": "2026-01-01T00:00:05Z"}],
+                "datastreams": [{"id": "said", "current_value": "5", "at": "2024-01-01T00:00:05Z"}],
             },
             headers={"X-ApiKey": server.api_key},
             timeout=10,

@@ -8,7 +8,7 @@ from botocore.stub import Stubber
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thingtank.aws import items, queues, streams
+from thingtank.aws import attempts, items, queues, streams
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import FailureKind
 from thingtank.aws.queues import QueueMessage
@@ -89,10 +89,10 @@ def test_items_that_a_full_table_leaves_over_are_sent_again(clients: AwsClients)
         ]}})  # fmt: skip
         assert items.write_items(client, "t", [a, b], pauses_s.append) == []
         stub.assert_no_pending_responses()
-        for _ in range(items.ATTEMPTS_MAX):
+        for _ in range(attempts.ATTEMPTS_MAX):
             stub.add_response("batch_write_item", unprocessed(a))
         assert items.write_items(client, "t", [a], pauses_s.append) == [a]
-    assert all(0 <= pause_s <= items.PAUSE_S_MAX for pause_s in pauses_s)
+    assert all(0 <= pause_s <= attempts.PAUSE_S_MAX for pause_s in pauses_s)
 
 
 def test_a_condition_that_does_not_hold_is_an_answer_and_other_failures_are_raised(

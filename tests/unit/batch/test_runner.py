@@ -169,6 +169,7 @@ def test_the_workers_of_a_job_that_is_killed_end_as_well(log: Path) -> None:
 @pytest.mark.parametrize(
     ("packed", "said"),
     [(gzip.compress(b"123\n" * 99)[:-9], "damaged or cut off"), (b"123\n", "log.gz|[Gg]zipped")],
+    ids=["cut off", "not packed"],  # with the bytes in it, each worker would have another name
 )
 def test_a_damaged_file_is_named(packed: bytes, said: str, log: Path) -> None:
     damaged = log.with_name("log.gz")

@@ -15,6 +15,7 @@ from botocore.stub import ANY, Stubber
 from click.testing import CliRunner
 from tests.stubbed_aws import StubbedAws, Told
 
+from thingtank.aws.attempts import ATTEMPTS_MAX
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.queues import QueueMessage
 from thingtank.aws.settings import AwsSettings
@@ -60,7 +61,7 @@ def test_only_the_records_that_failed_are_put_again(clients: AwsClients) -> None
 def test_a_stream_that_stays_full_is_said_with_what_was_put(clients: AwsClients) -> None:
     reply = {"FailedRecordCount": 1, "Records": [FULL]}
     with Stubber(clients.client("kinesis")) as stub:
-        for _ in range(streams.ATTEMPTS_MAX):
+        for _ in range(ATTEMPTS_MAX):
             stub.add_response("put_records", reply)
         with pytest.raises(NotDone, match=r"0 records are put, 1 are not: Rate exceeded"):
             streams.put(clients, "s", [StreamRecord("a", b"x")], lambda _: None)

@@ -92,7 +92,7 @@ def test_what_costs_besides_machines_is_named() -> None:
     always = ["2 load balancers", "their public addresses and those of the machines"]
     assert standing_costs({}) == always
     assert standing_costs({"Stream": "on-demand", "DatabaseEngine": "mysql"}) == [
-        *always, "a Kinesis stream on demand", "an RDS database (mysql, db.t4g.micro, 20 GiB)",
+        *always, "a Kinesis stream on demand", "an RDS database (mysql, db.t4g.micro, 20 GB)",
     ]  # fmt: skip
 
 

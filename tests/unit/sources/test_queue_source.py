@@ -48,12 +48,12 @@ def counts(bench: SourceBench) -> QueueCounts:
 
 
 async def test_messages_become_datapoints_and_are_deleted(bench: SourceBench) -> None:
-    send(bench, *[f'{{"t": {n}}}' for n in range(25)], group="1001")
+    send(bench, *[f'{{"t": {n}}}' for n in range(200)], group="1001")  # of one instant
     bench.start({**RULE, "feed": ""})
-    await until(lambda: len(bench.values()) == 25)
     await until(lambda: counts(bench) == EMPTY)
+    assert texts(bench.values()) == [str(n) for n in range(200)]
     assert bench.status().where == "queue work of this machine"
-    assert bench.status().record_count == 25
+    assert bench.status().record_count == 200
 
 
 async def test_a_message_stays_hidden_while_the_tank_cannot_write(bench: SourceBench) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from thingtank.cloud.defaults import EMR_INSTANCE_COUNT, EMR_INSTANCE_TYPE, EMR_RELEASE
+
 if TYPE_CHECKING:
     from thingtank.batch.shipped import Shipped
 
@@ -79,10 +81,12 @@ _JOB_OPTIONS = (
     click.option(
         "--role", default="", metavar="ARN", help="EMR Serverless: as which the job runs."
     ),
-    click.option("--instances", type=click.IntRange(1, 500), default=3, show_default=True),
-    click.option("--instance-type", default="m5.xlarge", show_default=True),
+    click.option(
+        "--instances", type=click.IntRange(1, 500), default=EMR_INSTANCE_COUNT, show_default=True
+    ),
+    click.option("--instance-type", default=EMR_INSTANCE_TYPE, show_default=True),
     click.option("--subnet", default="", help="EMR: of the cluster that is made."),
-    click.option("--release", default="emr-7.14.0", show_default=True, help="Of EMR."),
+    click.option("--release", default=EMR_RELEASE, show_default=True, help="Of EMR."),
     click.option("--logs", default="", metavar="S3", help="Where EMR keeps its logs."),
 )
 

@@ -10,6 +10,7 @@ import click
 from thingtank.cli.cloud.session import aws_command, say
 from thingtank.cli.options import json_option, yes_option
 from thingtank.cli.session import Refusal
+from thingtank.cloud.defaults import DATABASE_GB, DATABASE_MACHINE
 
 if TYPE_CHECKING:
     from thingtank.aws.clients import AwsClients
@@ -47,10 +48,10 @@ def database() -> None:
 @click.argument("name")
 @click.option("--engine", type=click.Choice(ENGINES), default="mysql", show_default=True)
 @click.option("--version", default="", help="Of the engine; default: the newest of 8.4 or 17.")
-@click.option("--machine", default="db.t4g.micro", show_default=True, help="The type of machine.")
+@click.option("--machine", default=DATABASE_MACHINE, show_default=True, help="The type of machine.")
 @click.option(
-    "--storage", "storage_gb", type=click.IntRange(20, 65_536), default=20, show_default=True,
-    help="GB.",
+    "--storage", "storage_gb", type=click.IntRange(20, 65_536), default=DATABASE_GB,
+    show_default=True, help="GB.",
 )  # fmt: skip
 @click.option("--user", default="tank", show_default=True)
 @click.option("--database", "database_name", default="tank", show_default=True)

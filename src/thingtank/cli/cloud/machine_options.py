@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 import click
 
+from thingtank.cloud.defaults import AMAZON_LINUX, DISK_GIB, MACHINE_TYPE, PACKAGE
+
 if TYPE_CHECKING:
     from thingtank.aws.clients import AwsClients
 
@@ -22,9 +24,9 @@ def machine_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _MACHINE_OPTIONS = (
-    click.option("--type", "instance_type", default="t3.micro", show_default=True,
+    click.option("--type", "instance_type", default=MACHINE_TYPE, show_default=True,
                  help="How large it is."),
-    click.option("--image", default="amazon-linux", show_default=True,
+    click.option("--image", default=AMAZON_LINUX, show_default=True,
                  help="amazon-linux or debian, the newest; an id, ami-…; or an SSM parameter,"
                  " /aws/…, that holds one."),
     click.option("--key", metavar="NAME",
@@ -39,11 +41,11 @@ _MACHINE_OPTIONS = (
                  help="Instead of a security group of its own."),
     click.option("--subnet", "subnets", multiple=True, metavar="SUBNET-…",
                  help="Where; several times. Default: any of the default VPC."),
-    click.option("--disk", "disk_gib", type=click.IntRange(1, 65_536), default=16,
+    click.option("--disk", "disk_gib", type=click.IntRange(1, 65_536), default=DISK_GIB,
                  show_default=True, metavar="GIB", help="The size of its disk."),
     click.option("--role", default="", metavar="NAME",
                  help="An instance profile: what the machine itself may do in AWS."),
-    click.option("--package", default="thingtank[aws]", show_default=True,
+    click.option("--package", default=PACKAGE, show_default=True,
                  help="What pip installs there: also with a version, or a URL."),
     click.option("--settings", type=click.Path(path_type=Path, dir_okay=False, exists=True),
                  help="A thingtank.toml for it. No place for a secret: the account can read it."),

@@ -1,6 +1,6 @@
 """A deployment in AWS's words: what calls take as arguments and templates have as properties.
 
-Both have the same names. Where they differ, here is what calls take; `template_group.py` says what
+Both have the same names. Where they differ, here is what calls take; `template.py` says what
 is another.
 
 Source: AWS, EC2, EC2 Auto Scaling and CloudWatch APIs; the CloudFormation template reference.

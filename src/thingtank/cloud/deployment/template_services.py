@@ -6,6 +6,7 @@ Source: AWS, the CloudFormation template reference; the service authorization re
 from collections.abc import Mapping
 from typing import Any
 
+from thingtank.cloud.defaults import DATABASE_GB, DATABASE_MACHINE
 from thingtank.cloud.deployment.template_network import SUBNETS, attribute, ref, resource, tags
 
 _DAY_S = 86_400
@@ -80,8 +81,8 @@ def database() -> dict[str, Any]:
             SubnetIds=[ref(name) for name in SUBNETS],
         ) | condition,
         "Database": resource(
-            "RDS::DBInstance", Engine=ref("DatabaseEngine"), DBInstanceClass="db.t4g.micro",
-            AllocatedStorage="20", StorageType="gp3", StorageEncrypted=True,
+            "RDS::DBInstance", Engine=ref("DatabaseEngine"), DBInstanceClass=DATABASE_MACHINE,
+            AllocatedStorage=str(DATABASE_GB), StorageType="gp3", StorageEncrypted=True,
             DBName="thingtank", MasterUsername="thingtank", ManageMasterUserPassword=True,
             DBSubnetGroupName=ref("DatabaseSubnets"), PubliclyAccessible=False,
             VPCSecurityGroups=[attribute("GroupId", "DatabaseGroup")],
@@ -101,7 +102,7 @@ def standing_costs(values: Mapping[str, str]) -> list[str]:
         parts.append("a Kinesis stream on demand")
     engine = values.get("DatabaseEngine", "none")
     if engine != "none":
-        parts.append(f"an RDS database ({engine}, db.t4g.micro, 20 GiB)")
+        parts.append(f"an RDS database ({engine}, {DATABASE_MACHINE}, {DATABASE_GB} GB)")
     return parts
 
 

@@ -7,9 +7,10 @@ import re
 from typing import Any, NamedTuple
 
 from thingtank.aws.clients import AwsClients
+from thingtank.cloud.defaults import AMAZON_LINUX
 from thingtank.cloud.errors import NotDone
 
-AMAZON_LINUX, DEBIAN = "amazon-linux", "debian"
+DEBIAN = "debian"
 SYSTEMS = (AMAZON_LINUX, DEBIAN)
 _AMAZON_LINUX_PARAMETER = (
     "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}"

@@ -4,12 +4,10 @@ from pathlib import Path
 
 import msgspec
 
+from thingtank.cloud.defaults import AMAZON_LINUX, DISK_GIB, MACHINE_TYPE
 from thingtank.cloud.instances.access import SSH_PORT
-from thingtank.cloud.instances.images import AMAZON_LINUX
 
 NAME = "thingtank"
-TYPE = "t3.micro"
-DISK_GIB = 16
 PORTS = (SSH_PORT, 8000, 8080, 1883, 3000)  # those of the doors, as they are without settings
 
 
@@ -28,7 +26,7 @@ class MachinePlan(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str = NAME
-    instance_type: str = TYPE
+    instance_type: str = MACHINE_TYPE
     image: str = AMAZON_LINUX
     key: str = ""
     key_file: Path = Path()

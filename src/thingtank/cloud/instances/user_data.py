@@ -6,8 +6,9 @@ Source: AWS, EC2 user guide, "Run commands when you launch an EC2 instance".
 import shlex
 from importlib import resources
 
+from thingtank.cloud.defaults import PACKAGE
+
 BYTES_MAX = 16 * 1024  # of user data, by EC2
-PACKAGE = "thingtank[aws]"
 SETTINGS = '[server]\nhost = "0.0.0.0"\n'
 
 # The names by which browsers come change with each start, so they are asked for at each.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-ARRIVED_AT = datetime(2026, 11, 27, 8, tzinfo=UTC)
+ARRIVED_AT = datetime(2024, 11, 27, 8, tzinfo=UTC)
 
 
 class Expired(Exception):
