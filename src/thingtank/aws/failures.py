@@ -208,6 +208,15 @@ def is_missing(error: BaseException) -> bool:
     return is_aws_failure(error) and classify(error).kind is FailureKind.MISSING
 
 
+def is_unknown_fault(error: BaseException) -> bool:
+    """Whether AWS did nothing and finds fault with the request (4xx), by a code in no list.
+
+    A sink sends its values once more all the same; a command had better end.
+    """
+    status = _status_of(getattr(error, "response", None))
+    return 400 <= status < 500 and classify(error).kind is FailureKind.UNKNOWN
+
+
 def _status_of(response: Any) -> int:
     if not isinstance(response, dict):
         return 0

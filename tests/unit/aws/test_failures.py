@@ -12,7 +12,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from thingtank.aws.failures import FailureKind, classify, is_aws_failure
+from thingtank.aws.failures import FailureKind, classify, is_aws_failure, is_unknown_fault
 
 
 def refused(code: str, message: str = "", status: int = 400) -> ClientError:
@@ -119,6 +119,14 @@ def test_a_wrong_clock_is_told_and_passes() -> None:
     failure = classify(refused("RequestTimeTooSkewed", "The difference is too large.", 403))
     assert failure.kind is FailureKind.CREDENTIALS
     assert "clock of this machine" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "is_fault"),
+    [("Whatever", 400, True), ("Whatever", 500, False), ("SlowDown", 400, False)],
+)
+def test_a_fault_in_no_list_is_known_by_its_status(code: str, status: int, is_fault: bool) -> None:
+    assert is_unknown_fault(refused(code, "", status)) is is_fault
 
 
 def test_sentence_names_the_code_and_what_to_do() -> None:

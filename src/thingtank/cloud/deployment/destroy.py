@@ -3,6 +3,7 @@
 It can be given again: what is gone already is passed over.
 """
 
+from functools import partial
 from typing import Any
 
 from thingtank.aws.clients import AwsClients
@@ -13,6 +14,7 @@ from thingtank.cloud.deployment.groups import (
     TURNS_MAX,
     alarms_of,
     find_group,
+    looked,
     own_groups,
 )
 from thingtank.cloud.deployment.parts import alarm_name
@@ -127,7 +129,7 @@ def destroy(clients: AwsClients, name: str, told: Progress) -> None:
 
 def _wait_until_gone(clients: AwsClients, name: str, told: Progress) -> None:
     for _ in turns(clients.client("autoscaling"), PAUSE_S, TURNS_MAX):
-        group = find_group(clients, name)
+        group = looked(clients, partial(find_group, clients, name))
         if group is None:
             return
         told.waits(f"{name}: machines left: {len(group['Instances'])}")
