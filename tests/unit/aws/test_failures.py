@@ -10,6 +10,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
     WaiterError,
 )
+from botocore.parsers import ResponseParserError
 
 from thingtank.aws.failures import FailureKind, classify, is_aws_failure, is_unknown_fault
 
@@ -149,3 +150,22 @@ PASSING = [
 @pytest.mark.parametrize(("code", "is_passing"), PASSING)
 def test_what_may_pass_by_itself(code: str, is_passing: bool) -> None:
     assert classify(refused(code)).is_passing is is_passing
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ResponseParserError(
+            "Unable to parse response, invalid XML received: <!doctype html><html>"
+        ),
+        refused(
+            "500", "<!doctype html><html lang=en><title>500 Internal Server Error</title>", 500
+        ),
+    ],
+)
+def test_page_of_another_server_is_not_printed(error: Exception) -> None:
+    failure = classify(error)
+    assert failure.is_passing
+    assert "is no answer of AWS" in str(failure)
+    assert "aws.endpoint_url" in str(failure)
+    assert "html" not in str(failure)
