@@ -72,6 +72,7 @@ def leave_letters(folder: Path) -> None:
     ]
     with contextlib.closing(SinkFile.open(folder)) as file:
         file.add_letters("kept", letters)
+        file.add_letters("old", letters[:1])  # of a rule that left the settings
 
 
 def leave_rejected(folder: Path) -> None:
@@ -174,6 +175,11 @@ def test_what_fails_is_told_and_dead_letters_are_sent_again(
     away.get_by_role("button", name="Try now away").click()
     expect(page.locator("#notices")).to_contain_text("Tried now")
 
+    page.get_by_role("link", name="1 dead letter").click()
+    expect(page.locator(".sink--alone")).to_contain_text("not in the settings any more")
+    expect(page.get_by_role("button", name=re.compile("^Delete letter"))).to_be_visible()
+    look(page, "sink-gone")
+    page.go_back()
     page.get_by_role("link", name="2 dead letters").click()
     letters = page.locator(".letter")
     expect(letters).to_have_count(2)

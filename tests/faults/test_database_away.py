@@ -14,7 +14,7 @@ from tests.needed import run_folder
 
 @pytest.fixture(params=KINDS)
 def database(request: pytest.FixtureRequest) -> Iterator[OwnServer]:
-    with own_server(request.param) as own:
+    with own_server(request.param, is_durable=True) as own:  # it is killed, and must lose nothing
         yield own
 
 

@@ -62,6 +62,11 @@ def test_the_archive_is_input_by_feed_channel_and_time(tmp_path: Path) -> None:
         "1\tstate\t2026-11-27T10:00:00.000000Z\tx 123",
         "1\tstate\t2026-11-27T10:30:00.000000Z\ta\\tb\\\\\\n123",
     ]
+    words = ["batch", "run", "--mapper", "cat", "--reducer", "cat", "--input"]
+    gone = tmp_path / "gone"
+    ran = run_prepared(*words, "archive:feed/1/nosuch", "--output", str(gone), *data)
+    assert (ran.returncode, "no channel 'nosuch'" in ran.stderr) == (1, True), ran.stderr
+    assert not gone.exists()
 
 
 def test_people_are_told_what_was_counted_and_where_it_is(log: Path) -> None:

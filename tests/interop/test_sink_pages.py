@@ -12,6 +12,10 @@ from tests.interop.test_trigger_pages import PASSWORD
 from tests.interop.test_web_pages import csrf_of, post
 from tests.live_server import LiveServer, start_server
 
+from thingtank.server.sinks.message_reader import encode_item
+from thingtank.sinks.engine import Item
+from thingtank.stores.sink_file import NewLetter, SinkFile
+
 NASTY = "<script>alert(1)</script>"
 SETTINGS = """
 [sinks]
@@ -27,6 +31,9 @@ to = {{engine = "sql", url = "sqlite:///fixed.sqlite3"}}
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     folder = tmp_path_factory.mktemp("data")
     (folder / "thingtank.toml").write_text(SETTINGS.format(workbench="true"))
+    item = Item("o-1-0", "datapoint", 1, "u", "t", 1_795_772_365_000_000, "21")
+    with closing(SinkFile.open(folder)) as file:
+        file.add_letters("old", [NewLetter(item.item_id, encode_item(item), "no", item.at_us)])
     with start_server(folder) as server:
         server.command("user", "create", "bert", "--password", PASSWORD)
         yield server
@@ -69,6 +76,20 @@ def test_a_rule_of_the_settings_cannot_be_deleted_here(
     assert post(owner, f"{page}delete").status_code == 403
     assert owner.get(page, timeout=20).status_code == 200
     assert owner.get(f"{server.url}/sinks/rule-none/", timeout=20).status_code == 404
+
+
+def test_dead_letters_of_a_rule_that_is_gone_can_only_be_deleted(
+    server: LiveServer, owner: requests.Session
+) -> None:
+    url = f"{server.url}/sinks/rule-old/"
+    page = owner.get(url, timeout=20).text
+    assert "Gone" in page
+    assert "Send" not in page.partition("<main")[2]
+    assert 'engine=""' not in owner.get(f"{server.url}/metrics", timeout=20).text
+    post(owner, f"{url}letters/delete")
+    assert "None. A value" in owner.get(url, timeout=20).text
+    post(owner, f"{url}delete")
+    assert owner.get(url, timeout=20).status_code == 404
 
 
 def test_what_cannot_be_a_rule_is_told_and_what_is_typed_is_escaped(

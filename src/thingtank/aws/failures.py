@@ -4,6 +4,7 @@ Source: AWS, the common errors of each service; botocore's exceptions.
 """
 
 import enum
+import re
 from typing import Any
 
 import msgspec
@@ -63,7 +64,7 @@ _ADVICE = {
     FailureKind.MISSING: "Look at its name, and at `aws.region`: names are of one region.",
     FailureKind.EXISTS: "Choose another name, or delete what is there.",
     FailureKind.QUOTA: "Ask AWS for more in the console's Service Quotas, or free some.",
-    FailureKind.REFUSED: "Nothing was changed.",
+    FailureKind.REFUSED: "",
     FailureKind.UNKNOWN: "",
 }
 
@@ -159,6 +160,9 @@ _SAID_BETTER = {
     "NoRegionError": "No region is set: `aws.region`, or AWS_DEFAULT_REGION",
 }
 
+_PAGE = re.compile(r"<(!doctype|html)\b", re.IGNORECASE)
+_NO_ANSWER = "What came back is no answer of AWS; a proxy or another server is there, maybe"
+
 
 def is_aws_failure(error: BaseException) -> bool:
     """Whether it came from boto3 or botocore; does not import them."""
@@ -185,6 +189,8 @@ def classify(error: BaseException) -> Failure:
             return classify(cause)
         code, message = type(error).__name__, str(error)
     kind = _KIND_OF_CODE.get(code) or _kind_of_family(error, code, status)
+    if code == "ResponseParserError" or _PAGE.search(message):
+        return Failure(kind, code, _NO_ANSWER, _ADVICE[FailureKind.UNREACHABLE])
     return Failure(kind, code, _SAID_BETTER.get(code) or message or code, _ADVICE[kind])
 
 
@@ -200,6 +206,15 @@ def failure_of_code(code: str, message: str) -> Failure:
 def is_missing(error: BaseException) -> bool:
     """Whether a call failed because what it names is not there."""
     return is_aws_failure(error) and classify(error).kind is FailureKind.MISSING
+
+
+def is_unknown_fault(error: BaseException) -> bool:
+    """Whether AWS did nothing and finds fault with the request (4xx), by a code in no list.
+
+    A sink sends its values once more all the same; a command had better end.
+    """
+    status = _status_of(getattr(error, "response", None))
+    return 400 <= status < 500 and classify(error).kind is FailureKind.UNKNOWN
 
 
 def _status_of(response: Any) -> int:

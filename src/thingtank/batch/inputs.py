@@ -104,8 +104,18 @@ def read_split(split: Split) -> Iterator[bytes]:
     """The bytes of a split, in blocks: whole lines, as no line is divided between two splits.
 
     Raises:
-        InputLineTooLong: where it should begin or end.
+        InputLineTooLong: a line has more than LINE_BYTES_MAX.
     """
+    line_bytes = 0
+    for block in _blocks_of(split):
+        end = block.rfind(b"\n") + 1
+        line_bytes = len(block) - end if end else line_bytes + len(block)
+        if line_bytes > LINE_BYTES_MAX:
+            raise _too_long(split.path)
+        yield block
+
+
+def _blocks_of(split: Split) -> Iterator[bytes]:
     if not split.end:
         with gzip.open(split.path) as packed:
             while block := packed.read(_BLOCK_BYTES):
@@ -129,5 +139,9 @@ def _line_begin(file: IO[bytes], position: int) -> int:
         return 0
     file.seek(position - 1)
     if len(file.readline(LINE_BYTES_MAX + 1)) > LINE_BYTES_MAX:
-        raise InputLineTooLong(f"{file.name} has a line of more than {LINE_BYTES_MAX:,} bytes")
+        raise _too_long(file.name)
     return file.tell()
+
+
+def _too_long(path: str) -> InputLineTooLong:
+    return InputLineTooLong(f"{path} has a line of more than {LINE_BYTES_MAX:,} bytes")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -14,6 +15,9 @@ BLOCK_BYTES = 1 << 20
 PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031  # Linux only; of the module fcntl since Python 3.10
 END_S_MAX = 60.0  # from the end of its output to the end of a program
+LOOK_S = 1.0  # between two looks whether a program that writes nothing has ended
+CHILD_S_MAX = 60.0  # for a child of its own that holds its output, and writes nothing
+_CHILD_HOLDS = "a program that it started holds its output open"
 NOTES_S_MAX = 5.0  # for a child of its own that holds its standard error
 
 
@@ -84,12 +88,33 @@ class Program:
         self._write(blocks)
 
     def read(self) -> Iterator[bytes]:
-        """What it writes, in blocks of any size."""
+        """What it writes, in blocks of any size.
+
+        Raises:
+            ProgramFailed: it has ended, and a child of its own holds its output open without
+                writing to it.
+        """
         assert self._process.stdout is not None, "it writes to a file"
         descriptor = self._process.stdout.fileno()
         _widen(descriptor)
-        while block := os.read(descriptor, BLOCK_BYTES):
+        while self._may_read(descriptor) and (block := os.read(descriptor, BLOCK_BYTES)):
             yield block
+
+    def _may_read(self, descriptor: int) -> bool:
+        """Wait until there is something to read, or the end of it."""
+        if not hasattr(select, "poll"):  # Windows
+            return True
+        pipe = select.poll()
+        pipe.register(descriptor, select.POLLIN)
+        while not pipe.poll(LOOK_S * 1000):
+            if self._process.poll() is not None:
+                self._notes.add(b"reporter:status:%s\n" % _CHILD_HOLDS.encode())
+                if not pipe.poll(CHILD_S_MAX * 1000):
+                    raise ProgramFailed(
+                        f"{self._name} has ended, but {_CHILD_HOLDS}, and has not written to it"
+                        f" for {CHILD_S_MAX:.0f} s: have it end first, or write elsewhere"
+                    )
+        return True
 
     def finish(self) -> None:
         """Wait for its end.

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from thingtank.aws.clients import AwsClients
+from thingtank.aws.clients import AwsClients, is_stand_in
 from thingtank.aws.failures import FailureKind, classify, is_aws_failure
 from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.defaults import DATABASE_GB, DATABASE_MACHINE
@@ -34,6 +34,7 @@ class Engine(NamedTuple):
     Attributes:
         name: as RDS calls it.
         line: releases that are asked for: of MySQL the one that is kept up for long.
+        usual: a version of it, for stand-ins that cannot tell which there are.
         scheme: of the setting `database`.
         options: of the URL, so that nothing is sent in the clear; PyMySQL sees to that itself.
         ca_options: of the URL, so that it is surely RDS that is spoken to.
@@ -41,6 +42,7 @@ class Engine(NamedTuple):
 
     name: str
     line: str
+    usual: str
     port: int
     scheme: str
     options: str
@@ -48,10 +50,13 @@ class Engine(NamedTuple):
 
 
 ENGINES: Mapping[str, Engine] = {
-    "mysql": Engine("mysql", "8.4.", 3306, "mysql", "", "?ssl_ca={}&ssl_verify_identity=true"),
+    "mysql": Engine(
+        "mysql", "8.4.", "8.4.7", 3306, "mysql", "", "?ssl_ca={}&ssl_verify_identity=true"
+    ),
     "postgresql": Engine(
         "postgres",
         "17.",
+        "17.6",
         5432,
         "postgres",
         "?sslmode=require",
@@ -209,12 +214,19 @@ def _newest(rds: Any, engine: Engine) -> str:
             )
             for each in page.get("DBEngineVersions", ())
         ]
-    except Exception as error:  # moto does not know the question
-        if not is_aws_failure(error) or classify(error).code not in _NOT_KNOWN:
+    except Exception as error:
+        if not is_aws_failure(error):
             raise
-        return ""
+        failure = classify(error)
+        is_unknown = failure.code in _NOT_KNOWN
+        if is_stand_in(rds.meta.endpoint_url):  # moto answers with a page of its own
+            is_unknown = is_unknown or failure.kind is FailureKind.UNKNOWN
+        if not is_unknown:
+            raise
+        found = []
     fitting = [version for version in found if version.startswith(engine.line)]
-    return max(fitting, key=_numbers, default="")
+    usual = engine.usual if is_stand_in(rds.meta.endpoint_url) else ""
+    return max(fitting, key=_numbers, default=usual)
 
 
 def _numbers(version: str) -> list[int]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from types import TracebackType
 
-from thingtank.aws.failures import FailureKind, classify, is_aws_failure
+from thingtank.aws.failures import FailureKind, classify, is_aws_failure, is_unknown_fault
 from thingtank.cloud.progress import Progress
 
 TakeBack = Callable[[], object]
@@ -62,4 +62,6 @@ def is_undecided(error: BaseException) -> bool:
     """Whether a call that ended so may have done its work all the same."""
     if not isinstance(error, Exception):
         return True  # Ctrl-C
-    return is_aws_failure(error) and classify(error).kind in _UNDECIDED
+    if not is_aws_failure(error) or is_unknown_fault(error):
+        return False
+    return classify(error).kind in _UNDECIDED

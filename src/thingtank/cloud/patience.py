@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from thingtank.aws.failures import classify, is_aws_failure
+from thingtank.aws.failures import classify, is_aws_failure, is_unknown_fault
 
 PATIENCE_S = 900.0
 
@@ -28,7 +28,9 @@ def patiently(
         try:
             return look()
         except Exception as error:
-            if not is_aws_failure(error) or not classify(error).is_passing:
+            if not is_aws_failure(error) or is_unknown_fault(error):
+                raise
+            if not classify(error).is_passing:
                 raise
             if time.monotonic() > deadline_s:
                 raise

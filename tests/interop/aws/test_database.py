@@ -8,14 +8,15 @@ from tests.aws_stand_ins import own_name
 
 from thingtank.aws.settings import AwsSettings
 
-VERSIONS = {"mysql": "8.4.7", "postgresql": "17.2"}  # moto does not tell of any
+LINES = {"mysql": "8.4", "postgresql": "17"}
 
 
-@pytest.mark.parametrize("engine", VERSIONS)
+@pytest.mark.parametrize("engine", LINES)
 def test_a_database_is_made_shown_listed_and_deleted(engine: str, stand_in: AwsSettings) -> None:
     name = own_name("db")
-    words = (name, "--engine", engine, "--version", VERSIONS[engine], "--json")
+    words = (name, "--engine", engine, "--json")
     made = json.loads(said(stand_in, "database", "create", *words))
+    assert made["version"].startswith(LINES[engine])
     assert (made["status"], made["is_encrypted"], made["is_public"]) == ("available", True, False)
     shown = said(stand_in, "database", "show", name)
     assert f"{made['host']}:{made['port']}" in shown

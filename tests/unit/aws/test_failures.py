@@ -10,8 +10,9 @@ from botocore.exceptions import (
     ReadTimeoutError,
     WaiterError,
 )
+from botocore.parsers import ResponseParserError
 
-from thingtank.aws.failures import FailureKind, classify, is_aws_failure
+from thingtank.aws.failures import FailureKind, classify, is_aws_failure, is_unknown_fault
 
 
 def refused(code: str, message: str = "", status: int = 400) -> ClientError:
@@ -120,6 +121,14 @@ def test_a_wrong_clock_is_told_and_passes() -> None:
     assert "clock of this machine" in failure.message
 
 
+@pytest.mark.parametrize(
+    ("code", "status", "is_fault"),
+    [("Whatever", 400, True), ("Whatever", 500, False), ("SlowDown", 400, False)],
+)
+def test_a_fault_in_no_list_is_known_by_its_status(code: str, status: int, is_fault: bool) -> None:
+    assert is_unknown_fault(refused(code, "", status)) is is_fault
+
+
 def test_sentence_names_the_code_and_what_to_do() -> None:
     said = str(classify(refused("AccessDenied", "User bob may not s3:PutObject.")))
     assert said.startswith("User bob may not s3:PutObject (AccessDenied). ")
@@ -141,3 +150,22 @@ PASSING = [
 @pytest.mark.parametrize(("code", "is_passing"), PASSING)
 def test_what_may_pass_by_itself(code: str, is_passing: bool) -> None:
     assert classify(refused(code)).is_passing is is_passing
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ResponseParserError(
+            "Unable to parse response, invalid XML received: <!doctype html><html>"
+        ),
+        refused(
+            "500", "<!doctype html><html lang=en><title>500 Internal Server Error</title>", 500
+        ),
+    ],
+)
+def test_page_of_another_server_is_not_printed(error: Exception) -> None:
+    failure = classify(error)
+    assert failure.is_passing
+    assert "is no answer of AWS" in str(failure)
+    assert "aws.endpoint_url" in str(failure)
+    assert "html" not in str(failure)

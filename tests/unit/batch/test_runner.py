@@ -14,7 +14,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from thingtank.batch import inputs, sequence_count
+from thingtank.batch import inputs, piping, sequence_count
 from thingtank.batch.inputs import SPLIT_BYTES_MIN, Split, files_of, read_split, splits_of
 from thingtank.batch.job import BatchFailed, Job, Progress, command_of
 from thingtank.batch.runner import run
@@ -208,6 +208,38 @@ def test_a_line_without_end_is_refused_before_it_fills_memory(
     found = do(task, lambda _: None)
     assert isinstance(found, Failed)
     assert found.message == f"{path} has a line of more than 10 bytes; is it text?"
+
+
+@pytest.mark.parametrize("is_shipped", [True, False])
+def test_a_long_line_is_the_inputs_fault_in_either_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_shipped: bool
+) -> None:
+    path = tmp_path / "image.raw"
+    path.write_bytes(b"x" * 100)
+    monkeypatch.setattr(inputs, "LINE_BYTES_MAX", 10)
+    mapper = command_of(str(COUNT.mapper))
+    task = MapTask(
+        0, Split(str(path), 0, 100), mapper, (), {}, str(tmp_path), 1, 1 << 20, is_shipped
+    )
+    found = do(task, lambda _: None)
+    assert isinstance(found, Failed)
+    assert found.message == f"{path} has a line of more than 10 bytes; is it text?"
+
+
+def test_child_of_a_mapper_that_holds_its_output_is_named_and_not_waited_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log.txt"
+    path.write_text("a\n")
+    monkeypatch.setattr(piping, "LOOK_S", 0.05)
+    monkeypatch.setattr(piping, "CHILD_S_MAX", 0.05)
+    mapper = ("sh", "-c", "sleep 7.25 2>/dev/null & cat")
+    statuses: list[str] = []
+    task = MapTask(0, Split(str(path), 0, 2), mapper, (), {}, str(tmp_path), 1, 1 << 20)
+    found = do(task, statuses.append)
+    assert isinstance(found, Failed)
+    assert "holds its output open" in found.message
+    assert statuses == ["a program that it started holds its output open"]
 
 
 def test_the_output_is_on_disk_before_it_has_its_name(

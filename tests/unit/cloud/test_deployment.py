@@ -77,6 +77,21 @@ def test_machine_that_cannot_be_started_is_said_in_aws_words(stubbed: Stubbed) -
     aws.assert_all_asked()
 
 
+def test_group_is_waited_for_over_a_failure_that_passes(stubbed: Stubbed) -> None:
+    aws = stubbed("autoscaling")
+    aws.refuse("autoscaling", "describe_auto_scaling_groups", "Throttling", "Rate exceeded")
+    aws.answer(
+        "autoscaling", "describe_auto_scaling_groups", AutoScalingGroups=[group(1, "Pending")]
+    )
+    aws.refuse("autoscaling", "describe_scaling_activities", "Throttling", "Rate exceeded")
+    aws.answer("autoscaling", "describe_scaling_activities", Activities=[])
+    aws.answer(
+        "autoscaling", "describe_auto_scaling_groups", AutoScalingGroups=[group(1, "InService")]
+    )
+    assert wait_in_service(aws.clients, NAME, Told())["DesiredCapacity"] == 1
+    aws.assert_all_asked()
+
+
 def test_account_without_launch_configurations_has_a_template(stubbed: Stubbed) -> None:
     aws, told = prepared(stubbed), Told()
     aws.refuse(

@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner
 from tests.stubbed_aws import StubbedAws, Told
 
+from thingtank.cli.cloud.session import explained
 from thingtank.cli.main import main
+from thingtank.cli.session import Refusal
 from thingtank.cloud.deployment import stacks
 from thingtank.cloud.deployment.stacks import Change, ChangeSet
 from thingtank.cloud.errors import NotDone
@@ -135,6 +137,22 @@ def test_change_that_is_not_waited_for_is_only_begun(stubbed: Stubbed) -> None:
     with ChangeSet(aws.clients, "a-stack", TEMPLATE, Told()) as changes:
         changes.run(is_waited_for=False)
     aws.assert_all_asked()
+
+
+def test_stack_that_fails_once_it_is_begun_is_said_to_be_there(stubbed: Stubbed) -> None:
+    aws, told = prepared(stubbed, stack("CREATE_COMPLETE")), Told()
+    aws.answer("cloudformation", "describe_change_set", Status="CREATE_COMPLETE")
+    aws.answer("cloudformation", "describe_change_set", Status="CREATE_COMPLETE", Changes=[])
+    aws.answer("cloudformation", "describe_stack_events", StackEvents=[])
+    aws.refuse("cloudformation", "execute_change_set", "ValidationError", "no such protocol")
+    with (
+        pytest.raises(Refusal) as refused,
+        explained(),
+        ChangeSet(aws.clients, "a-stack", TEMPLATE, told) as changes,
+    ):
+        changes.run()
+    assert "Nothing was changed" not in refused.value.message
+    assert "thingtank cloud destroy a-stack" in told.lines[-1]
 
 
 class Changes:

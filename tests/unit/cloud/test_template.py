@@ -85,7 +85,6 @@ def test_a_stream_is_only_made_where_it_is_asked_for_as_it_costs_unused() -> Non
     assert own["Parameters"]["Stream"]["Default"] == "none"
     assert own["Resources"]["DataStream"]["Condition"] == "HasStream"
     assert own["Outputs"]["StreamName"]["Condition"] == "HasStream"
-    assert lint(text_of(with_parameters(own, {"Stream": "on-demand"}))) == []
 
 
 def test_what_costs_besides_machines_is_named() -> None:

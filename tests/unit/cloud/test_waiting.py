@@ -57,10 +57,11 @@ def test_a_failure_that_a_waiter_has_a_rule_for_is_none_to_be_patient_with(
         wait(aws.clients.client("rds"), "db_instance_available", lambda _: None)
 
 
-def test_a_refusal_ends_a_wait(stubbed: Stubbed) -> None:
+@pytest.mark.parametrize("code", ["AccessDenied", "InNoList"])
+def test_a_refusal_ends_a_wait(stubbed: Stubbed, code: str) -> None:
     aws = stubbed("rds")
-    aws.refuse("rds", "describe_db_instances", "AccessDenied", "no", 403)
-    with pytest.raises(ClientError, match="AccessDenied"):
+    aws.refuse("rds", "describe_db_instances", code, "no", 403)
+    with pytest.raises(ClientError, match=code):
         wait(aws.clients.client("rds"), "db_instance_available", lambda _: None)
 
 

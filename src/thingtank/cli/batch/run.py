@@ -128,12 +128,24 @@ def _of_archive(session: Session, asked: "ArchiveInput", file: Path) -> Path:
     from thingtank.batch.archive_input import line_of
     from thingtank.cli.transfer import export_rows
 
+    _refuse_unknown(session, asked)
     feeds = (asked.feed,) if asked.feed else ()
     channels = (asked.channel,) if asked.channel else ()
     with file.open("w", encoding="utf-8", newline="") as opened:
         for rows in export_rows(session, feeds, channels, asked.start, asked.end):
             opened.writelines(map(line_of, rows))
     return file
+
+
+def _refuse_unknown(session: Session, asked: "ArchiveInput") -> None:
+    if not asked.channel:
+        return
+    channels = session.call("device.show", device=asked.feed)["channels"]
+    if asked.channel not in [channel["name"] for channel in channels]:
+        raise Refusal(
+            f"feed {asked.feed} has no channel {asked.channel!r}; `thingtank device show"
+            f" {asked.feed}` lists those that it has"
+        )
 
 
 def _run_here(files: tuple[str, ...], **asked: Any) -> "Report":

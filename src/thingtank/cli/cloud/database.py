@@ -71,20 +71,17 @@ def create(
 
     It is reached only from where its security group allows it.
     """
-    from thingtank.cli.cloud.progress import Lines
+    from thingtank.cli.cloud.progress import Lines, on_interrupt
     from thingtank.cloud.databases import Wanted, create_database, wait_until_available
 
     if url_file is not None and no_wait:
         raise click.UsageError("there is no URL before it takes connections: leave --no-wait out")
     wanted = Wanted(identifier=name, name=database_name, is_protected=not no_protection, **options)
-    with Lines() as told:
+    goes_on = f"If it was begun it goes on, and costs: thingtank cloud database delete {name}"
+    with Lines() as told, on_interrupt(told.did, goes_on):
         instance = create_database(clients, wanted, told)
         if not no_wait:
-            try:
-                instance = wait_until_available(clients, name, told)
-            except KeyboardInterrupt:
-                told.did(f"It goes on, and costs: thingtank cloud database delete {name}")
-                raise
+            instance = wait_until_available(clients, name, told)
     _answer(clients, instance, url_file, ca, as_json)
 
 

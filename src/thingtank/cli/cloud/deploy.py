@@ -122,7 +122,7 @@ def _deploy_directly(
     is_dry: bool,
     is_waited_for: bool,
 ) -> None:
-    from thingtank.cli.cloud.progress import Lines
+    from thingtank.cli.cloud.progress import Lines, on_interrupt
     from thingtank.cloud.deployment import direct
     from thingtank.cloud.instances.user_data import SETTINGS
 
@@ -130,12 +130,9 @@ def _deploy_directly(
     if is_dry:
         _print_dry(clients, wanted)
         return
-    with Lines() as told:
-        try:
-            direct.deploy(clients, wanted, told, is_waited_for=is_waited_for)
-        except KeyboardInterrupt:
-            told.did(f"What is there goes on, and costs: thingtank cloud status {wanted.name}")
-            raise
+    goes_on = f"What is there goes on, and costs: thingtank cloud status {wanted.name}"
+    with Lines() as told, on_interrupt(told.did, goes_on):
+        direct.deploy(clients, wanted, told, is_waited_for=is_waited_for)
     click.echo(f"Deployed {wanted.name}")
 
 
@@ -155,7 +152,7 @@ def _deploy_stack(
     is_sure: bool,
     is_waited_for: bool,
 ) -> None:
-    from thingtank.cli.cloud.progress import Lines
+    from thingtank.cli.cloud.progress import Lines, on_interrupt
     from thingtank.cli.output import print_facts
     from thingtank.cloud.deployment.stacks import ChangeSet, find_stack, outputs_of
 
@@ -167,11 +164,9 @@ def _deploy_stack(
         if changes.changes:
             if not changes.is_new and not is_sure:
                 click.confirm(f"Change the stack {wanted.name} like this?", abort=True)
-            try:
+            goes_on = f"What is there goes on, and costs: thingtank cloud status {wanted.name}"
+            with on_interrupt(told.did, goes_on):
                 changes.run(is_waited_for=is_waited_for)
-            except KeyboardInterrupt:
-                told.did(f"What is there goes on, and costs: thingtank cloud status {wanted.name}")
-                raise
     if changes.changes and not is_waited_for:
         click.echo(f"CloudFormation goes on by itself: thingtank cloud status {wanted.name}")
         return

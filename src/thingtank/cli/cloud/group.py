@@ -6,6 +6,7 @@ import click
 
 from thingtank.cli.cloud.session import aws_command, say
 from thingtank.cli.options import json_option, yes_option
+from thingtank.cli.session import Refusal
 
 if TYPE_CHECKING:
     from thingtank.aws.clients import AwsClients
@@ -21,6 +22,7 @@ GROUP_COLUMNS = ("name", "min", "max", "desired", "in service")
 def status(clients: "AwsClients", name: str | None, as_json: bool) -> None:
     """Show a group: machines, policies, alarms, what it did last. Without NAME list all groups."""
     from thingtank.cli.output import print_json, print_table
+    from thingtank.cloud.deployment.destroy import leftover_names
     from thingtank.cloud.deployment.groups import own_groups, standing_of
 
     if name is None:
@@ -30,7 +32,10 @@ def status(clients: "AwsClients", name: str | None, as_json: bool) -> None:
         else:
             print_table(GROUP_COLUMNS, rows, "There is none yet; make one with: thingtank cloud"
                         " deploy")  # fmt: skip
+        for each in leftover_names(clients):
+            say(f"There are parts left of {each}: thingtank cloud status {each}")
         return
+    _refuse_leftovers(clients, name)
     standing = standing_of(clients, name)
     if as_json:
         print_json(_plain(standing))
@@ -58,7 +63,7 @@ def scale(clients: "AwsClients", name: str, count: int) -> None:
 @aws_command
 def destroy(clients: "AwsClients", name: str, yes: bool) -> None:
     """End a group, or a stack, and all that was made for it. What stays is named at the end."""
-    from thingtank.cli.cloud.progress import Lines
+    from thingtank.cli.cloud.progress import Lines, on_interrupt
     from thingtank.cloud.deployment.destroy import destroy as destroyed
     from thingtank.cloud.deployment.destroy import own_parts
     from thingtank.cloud.deployment.stacks import delete_stack, find_stack, is_ours, resources_of
@@ -73,7 +78,11 @@ def destroy(clients: "AwsClients", name: str, yes: bool) -> None:
         say(f"  {part}")
     if not yes:
         click.confirm(f"Destroy all of this, with what is on the disks of {name}?", abort=True)
-    with Lines() as told:
+    goes_on = (
+        "What was begun goes on at AWS; the rest is still there, and may cost: thingtank cloud"
+        f" destroy {name} again ends it"
+    )
+    with Lines() as told, on_interrupt(told.did, goes_on):
         if stack is not None and is_stack:
             kept = delete_stack(clients, stack, told)
         else:
@@ -82,6 +91,23 @@ def destroy(clients: "AwsClients", name: str, yes: bool) -> None:
     click.echo(f"Destroyed {name}")
     for each in kept:
         say(f"There stays {each}")
+
+
+def _refuse_leftovers(clients: "AwsClients", name: str) -> None:
+    """Say what there is of a deployment whose group is gone. Raise Refusal."""
+    from thingtank.cloud.deployment.destroy import own_parts
+    from thingtank.cloud.deployment.groups import find_group
+    from thingtank.cloud.deployment.stacks import find_stack, is_ours
+
+    if find_group(clients, name) is not None:
+        return
+    stack = find_stack(clients, name)
+    of_stack = [f"stack {name}, {stack['StackStatus']}"] if stack and is_ours(stack) else []
+    if parts := of_stack + own_parts(clients, name):
+        raise Refusal(
+            f"there is no group {name!r}. What there is of it: {', '.join(parts)}."
+            f" `thingtank cloud destroy {name}` ends it"
+        )
 
 
 def _row(group: dict[str, Any]) -> tuple[object, ...]:

@@ -44,7 +44,7 @@ def launch(
     Without --allow nobody comes to it by the network. The exit code is 3 where the account's quota
     is reached.
     """
-    from thingtank.cli.cloud.progress import Lines
+    from thingtank.cli.cloud.progress import Lines, on_interrupt
     from thingtank.cloud.instances.launch import launch as launched
     from thingtank.cloud.instances.machines import wait_until_reached
     from thingtank.cloud.instances.tokens import launch_token
@@ -54,15 +54,12 @@ def launch(
     if dry_run:
         _print_dry(clients, wanted)
         return
-    with Lines() as told:
+    goes_on = f"If it was launched it goes on, and costs: thingtank cloud instance terminate {name}"
+    with Lines() as told, on_interrupt(told.did, goes_on):
         with launch_token(folder / f"launch-{quote(name, safe='')}.token") as token:
             instance = launched(clients, _with_token(wanted, token), told)
         if not no_wait:
-            try:
-                instance = wait_until_reached(clients, instance["InstanceId"], told)
-            except KeyboardInterrupt:
-                told.did(f"It goes on, and costs: thingtank cloud instance terminate {name}")
-                raise
+            instance = wait_until_reached(clients, instance["InstanceId"], told)
     _print_instance(instance, as_json)
     if not as_json and not wanted.cidrs and not wanted.groups:
         say("Nobody may come to its ports yet: --allow at its launch says who.")

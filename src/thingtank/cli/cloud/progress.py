@@ -1,10 +1,30 @@
 """How a command that waits for AWS shows what it waits for."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
+import click
 from rich.console import Console
+from rich.control import strip_control_codes
 from rich.status import Status
 from rich.text import Text
+
+
+@contextmanager
+def on_interrupt(tell: Callable[[str], object], line: str) -> Iterator[None]:
+    """Say what goes on, and costs, if Ctrl-C ends what is done within.
+
+    It begins before AWS is asked: nobody knows whether a call that is broken off did its work.
+
+    Raises:
+        click.Abort: for Ctrl-C, so that no group takes it for an end that was asked for.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        tell(line)
+        raise click.Abort from None
 
 
 class Lines:
@@ -31,7 +51,13 @@ class Lines:
 
     def did(self, line: str) -> None:
         """A line that stays."""
-        self._console.print(Text(line))
+        if self._status is None:
+            # Not by the console: Ctrl-C while it prints has it print the line once more.
+            click.echo(strip_control_codes(line), err=True)
+        else:
+            self._status.stop()
+            click.echo(strip_control_codes(line), err=True)
+            self._status.start()
 
     def waits(self, line: str) -> None:
         """A line in the place of the last such; none where there is no terminal."""

@@ -65,13 +65,16 @@ def create(
 
     One that is there with the same keys is taken as it is.
     """
+    from thingtank.cli.cloud.progress import on_interrupt
     from thingtank.cloud import tables
 
     design = tables.TableDesign(
         name, _key(hash_key), _key(range_key) if range_key else None, units, expires, backed_up,
         protected,
     )  # fmt: skip
-    is_new = tables.create(clients, design, say)
+    goes_on = f"If it was begun it goes on, and costs: thingtank cloud table delete {name}"
+    with on_interrupt(say, goes_on):
+        is_new = tables.create(clients, design, say)
     click.echo(f"table {name} is {'ready' if is_new else 'there already, with these keys'}")
 
 

@@ -3,18 +3,29 @@
 It can be given again: what is gone already is passed over.
 """
 
+from functools import partial
 from typing import Any
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.deployment.description import BOOK_POLICIES
-from thingtank.cloud.deployment.groups import PAUSE_S, TURNS_MAX, alarms_of, find_group
+from thingtank.cloud.deployment.groups import (
+    PAUSE_S,
+    TURNS_MAX,
+    alarms_of,
+    find_group,
+    looked,
+    own_groups,
+)
 from thingtank.cloud.deployment.parts import alarm_name
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances.access import delete_group_if_unused
 from thingtank.cloud.instances.launch import group_name
+from thingtank.cloud.instances.machines import listed, name_of
 from thingtank.cloud.progress import Progress
 from thingtank.cloud.waiting import turns
+
+_TAGGED = {"Name": f"tag:{APP_TAG['Key']}", "Values": [APP_TAG["Value"]]}
 
 
 def own_parts(clients: AwsClients, name: str) -> list[str]:
@@ -36,6 +47,48 @@ def own_parts(clients: AwsClients, name: str) -> list[str]:
         found.append(f"launch configuration {name}")
     found += [f"security group {each['GroupName']}" for each in _security_groups(clients, name)]
     return found
+
+
+def leftover_names(clients: AwsClients) -> list[str]:
+    """The deployments of the region whose group is gone, or was never made, but not all else."""
+    groups = {group["AutoScalingGroupName"] for group in own_groups(clients)}
+    return sorted((_names_of_templates(clients) | _names_of_alarms(clients)
+                   | _names_of_security_groups(clients)) - groups)  # fmt: skip
+
+
+def _names_of_templates(clients: AwsClients) -> set[str]:
+    pages = clients.client("ec2").get_paginator("describe_launch_templates")
+    return {
+        each["LaunchTemplateName"]
+        for page in pages.paginate(Filters=[_TAGGED])
+        for each in page["LaunchTemplates"]
+    }
+
+
+def _names_of_alarms(clients: AwsClients) -> set[str]:
+    pages = clients.client("cloudwatch").get_paginator("describe_alarms")
+    return {
+        dimension["Value"]
+        for page in pages.paginate()
+        for each in page["MetricAlarms"]
+        for dimension in each.get("Dimensions", [])
+        if dimension["Name"] == "AutoScalingGroupName"
+        and each["AlarmName"] in _own_alarms(dimension["Value"])
+    }
+
+
+def _names_of_security_groups(clients: AwsClients) -> set[str]:
+    """Of those that no single machine has, as it has one of the same name."""
+    prefix = group_name("")
+    pages = clients.client("ec2").get_paginator("describe_security_groups")
+    filters = [_TAGGED, {"Name": "group-name", "Values": [f"{prefix}*"]}]
+    found = {
+        each["GroupName"].removeprefix(prefix)
+        for page in pages.paginate(Filters=filters)
+        for each in page["SecurityGroups"]
+        if each["GroupName"].startswith(prefix)
+    }
+    return found - {name_of(each) for each in listed(clients, of_all=False)} if found else found
 
 
 def destroy(clients: AwsClients, name: str, told: Progress) -> None:
@@ -76,7 +129,7 @@ def destroy(clients: AwsClients, name: str, told: Progress) -> None:
 
 def _wait_until_gone(clients: AwsClients, name: str, told: Progress) -> None:
     for _ in turns(clients.client("autoscaling"), PAUSE_S, TURNS_MAX):
-        group = find_group(clients, name)
+        group = looked(clients, partial(find_group, clients, name))
         if group is None:
             return
         told.waits(f"{name}: machines left: {len(group['Instances'])}")
@@ -87,14 +140,18 @@ def _wait_until_gone(clients: AwsClients, name: str, told: Progress) -> None:
 
 
 def _alarm_names(clients: AwsClients, name: str) -> list[str]:
-    ours = {alarm_name(name, policy) for policy in BOOK_POLICIES}
+    ours = _own_alarms(name)
     return [each["AlarmName"] for each in alarms_of(clients, name, []) if each["AlarmName"] in ours]
+
+
+def _own_alarms(name: str) -> set[str]:
+    return {alarm_name(name, policy) for policy in BOOK_POLICIES}
 
 
 def _template(clients: AwsClients, name: str) -> dict[str, Any] | None:
     filters = [
         {"Name": "launch-template-name", "Values": [name]},
-        {"Name": f"tag:{APP_TAG['Key']}", "Values": [APP_TAG["Value"]]},
+        _TAGGED,
     ]
     found = clients.client("ec2").describe_launch_templates(Filters=filters)["LaunchTemplates"]
     return found[0] if found else None
@@ -114,7 +171,7 @@ def _has_configuration(clients: AwsClients, name: str) -> bool:
 def _security_groups(clients: AwsClients, name: str) -> list[dict[str, Any]]:
     filters = [
         {"Name": "group-name", "Values": [group_name(name)]},
-        {"Name": f"tag:{APP_TAG['Key']}", "Values": [APP_TAG["Value"]]},
+        _TAGGED,
     ]
     found = clients.client("ec2").describe_security_groups(Filters=filters)["SecurityGroups"]
     return list(found)

@@ -1,16 +1,21 @@
 """A group that is there: how it stands, another number of machines, waiting for them."""
 
-from collections.abc import Collection
-from typing import Any, NamedTuple
+import time
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.errors import NotDone
+from thingtank.cloud.patience import patiently
 from thingtank.cloud.progress import Progress
-from thingtank.cloud.waiting import turns
+from thingtank.cloud.waiting import pause_s_of, turns
 
 PAUSE_S, TURNS_MAX = 10.0, 90  # a quarter of an hour
 ACTIVITIES_MAX = 10
+
+T = TypeVar("T")
 
 
 class Standing(NamedTuple):
@@ -121,18 +126,23 @@ def wait_in_service(
         NotDone: AWS says that a machine cannot be, or the time is up.
     """
     for _ in turns(clients.client("autoscaling"), PAUSE_S, TURNS_MAX):
-        group = group_of(clients, name)
+        group = looked(clients, partial(group_of, clients, name))
         machines = group["Instances"]
         ready = [machine for machine in machines if _is_ready(machine)]
         desired = group["DesiredCapacity"]
         told.waits(f"{name}: {len(ready)} of {desired} in service")
         if len(ready) == len(machines) == desired:
             return group
-        _refuse_failed(clients, name, before)
+        looked(clients, partial(_refuse_failed, clients, name, before))
     raise NotDone(
         f"{name} has {len(ready)} of {desired} machines in service after"
         f" {PAUSE_S * TURNS_MAX:.0f} s; `thingtank cloud status {name}` shows how it goes on"
     )
+
+
+def looked(clients: AwsClients, look: Callable[[], T]) -> T:
+    """What a look gives while somebody waits; a connection lost for a while ends no wait."""
+    return patiently(look, pause_s_of(clients, "autoscaling"), time.sleep)
 
 
 def _is_ready(machine: dict[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from thingtank.aws.clients import AwsClients
+from thingtank.aws.failures import is_aws_failure
 from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.deployment.template import parameter_values, text_of
 from thingtank.cloud.deployment.template_services import standing_costs
@@ -135,14 +136,23 @@ class ChangeSet:
 
         Raises:
             WaitFailed: it did not succeed, and CloudFormation takes it back; says why.
+            botocore's exceptions: it is begun, maybe; says so.
         """
         events = Events(self._clients, self._stack_id, self._told)
         self._is_run = True
-        self._client.execute_change_set(StackName=self._name, ChangeSetName=self._set_name)
-        if not is_waited_for:
-            return
-        waiter = "stack_create_complete" if self.is_new else "stack_update_complete"
-        follow(self._clients, self._stack_id, waiter, events)
+        try:
+            self._client.execute_change_set(StackName=self._name, ChangeSetName=self._set_name)
+            if is_waited_for:
+                waiter = "stack_create_complete" if self.is_new else "stack_update_complete"
+                follow(self._clients, self._stack_id, waiter, events)
+        except Exception as error:
+            if is_aws_failure(error):
+                self._told.did(
+                    f"The stack {self._name} was begun, and what it has made may be there, and"
+                    f" cost: `thingtank cloud status {self._name}` shows it, `thingtank cloud"
+                    f" destroy {self._name}` ends it"
+                )
+            raise
 
     def _read(self) -> None:
         where = {"StackName": self._name, "ChangeSetName": self._set_name}
