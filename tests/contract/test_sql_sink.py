@@ -280,7 +280,7 @@ def test_a_file_that_is_no_database_and_a_folder_that_is_not_there_are_told(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "noise").write_bytes(b"no database at all" * 100)
-    parts = EngineParts(lambda: AwsClients(AwsSettings()), tmp_path)
+    parts = EngineParts(lambda: AwsClients(AwsSettings()), tmp_path / "data")
     for url, reason in (
         (f"sqlite:///{tmp_path}/noise", "not a database"),
         ("sqlite:////proc/none/x.sqlite3", "/proc/none/x.sqlite3"),

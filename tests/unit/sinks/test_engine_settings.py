@@ -145,11 +145,12 @@ def test_a_full_queue_makes_its_rule_wait_and_loses_nothing(tmp_path: Path) -> N
 
 def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("x")
-    parts = EngineParts(lambda: AwsClients(AwsSettings()), tmp_path)
+    parts = EngineParts(lambda: AwsClients(AwsSettings()), tmp_path / "data")
     engine = make_engine({"engine": "folder", "folder": str(tmp_path / "taken" / "x")}, parts)
     with pytest.raises(EngineFailed) as raised:
         engine.open()
     assert "taken" in str(raised.value)
+    assert "must be able to write there" in str(raised.value)
 
 
 @pytest.mark.parametrize(
