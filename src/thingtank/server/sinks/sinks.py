@@ -123,6 +123,8 @@ class Sinks:
             )
         )
         for rule in rules.values():
+            if problem := round_problem(rule, self._sources):  # the source is newer than the rule
+                log.error("sink_rule_goes_round", rule=rule.name, reason=problem)
             try:
                 await self._set_to_work(rule, is_fixed=rule.name in fixed)
             except BadEngine as error:  # an engine that this version does not have

@@ -76,3 +76,17 @@ async def test_the_workbench_makes_no_such_rule_and_none_into_the_tanks_own_file
         assert bench.sinks.statuses() == []
     finally:
         await bench.stop()
+
+
+async def test_a_kept_rule_that_goes_round_since_a_source_was_added_is_logged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = Bench(tmp_path)
+    await bench.start()
+    try:
+        assert await bench.sinks.add({"name": "a", "to": {"engine": "queue", "queue": "w"}}) == []
+        bench.sources = SOURCES
+        await bench.restart()
+        assert capsys.readouterr().out.count("sink_rule_goes_round") == 1
+    finally:
+        await bench.stop()
