@@ -176,6 +176,21 @@ def test_the_doctor_looks_at_a_running_server(server: LiveServer) -> None:
     assert exit_code == (1 if problems else 0)
 
 
+def test_the_doctor_names_a_rule_that_does_not_work(tmp_path: Path) -> None:
+    (tmp_path / "sinks").mkdir()
+    (tmp_path / "sinks" / "queues.sqlite3").write_bytes(b"no database" * 100)
+    rule = '[{name = "orders", engine = "queue", queue = "work"}]'
+    with start_server(tmp_path, "--set", f"sources.rules={rule}"):
+        found: dict[str, dict[str, str]] = {}
+        for _ in range(10):  # it may not have tried yet
+            found = examined(tmp_path)[1]
+            if "sources" in found:
+                break
+    assert found["sources"]["level"] == "warning"
+    assert "the rule orders of sources does not work: " in found["sources"]["text"]
+    assert "page Sinks" in found["sources"]["remedy"]
+
+
 def test_the_doctor_prints_a_line_for_each_thing_and_says_by_its_exit_code(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "thingtank.cli.main", "doctor", "--data", str(tmp_path / "new")]  # fmt: skip
     command += ["--set", "mqtt.tls_port=8883"]

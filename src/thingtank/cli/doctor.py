@@ -1,17 +1,20 @@
 """`thingtank doctor`: look for what is wrong."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import click
+import msgspec
 
 from thingtank.cli.options import config_option, data_option, json_option, set_option
 from thingtank.cli.session import Refusal, running_server
 
 if TYPE_CHECKING:
     from thingtank.server.doctor.findings import Finding
+    from thingtank.server.rule_troubles import RuleTrouble
 
 _COLORS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
@@ -30,9 +33,12 @@ def doctor(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) 
     from thingtank.cli.output import print_json
     from thingtank.server.doctor.examination import examine, is_well
 
-    addresses, checks, damage, silence = _server_of(data)
-    examined = examine(data, file, sets, addresses=addresses, checks=checks, damage=damage)
-    findings = [*silence, *examined]
+    server = _server_of(data)
+    examined = examine(
+        data, file, sets, addresses=server.addresses, checks=server.checks, damage=server.damage,
+        rules=server.rules,
+    )  # fmt: skip
+    findings = [*server.silence, *examined]
     if as_json:
         rows = [
             {"name": each.name, "level": each.level, "text": each.text, "remedy": each.remedy}
@@ -45,16 +51,29 @@ def doctor(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) 
     sys.exit(0 if is_well(findings) else 1)
 
 
-def _server_of(
-    data: Path,
-) -> tuple[tuple[str, ...] | None, dict[str, bool], list[str], list["Finding"]]:
-    """The addresses of the server that runs, its checks and damage; or what is found of it."""
+class _Server(NamedTuple):
+    """What the server that runs says of itself.
+
+    Attributes:
+        addresses: of its doors; None while none runs.
+        silence: what is found of one that does not answer.
+    """
+
+    addresses: tuple[str, ...] | None = None
+    checks: Mapping[str, bool] = {}
+    damage: Sequence[str] = ()
+    rules: Sequence["RuleTrouble"] = ()
+    silence: Sequence["Finding"] = ()
+
+
+def _server_of(data: Path) -> _Server:
     from thingtank.server.doctor.findings import problem
+    from thingtank.server.rule_troubles import RuleTrouble
 
     try:
         server = running_server(data)
         if server is None:
-            return None, {}, [], []
+            return _Server()
         try:
             found = server.call("server.addresses", {})
             # What goes through the web port is where a proxy in front has it.
@@ -66,8 +85,9 @@ def _server_of(
             server.close()
     except Refusal as error:
         remedy = "see its log; if it hangs, end it and start it anew"
-        return (), {}, [], [problem("server", str(error), remedy)]
-    return tuple(filter(None, addresses)), health["checks"], health["damage"], []
+        return _Server((), silence=[problem("server", str(error), remedy)])
+    rules = msgspec.convert(health.get("rules", ()), tuple[RuleTrouble, ...])
+    return _Server(tuple(filter(None, addresses)), health["checks"], health["damage"], rules)
 
 
 def _print(finding: "Finding") -> None:

@@ -140,7 +140,7 @@ def _load(data: Path, file: Path | None, sets: tuple[str, ...], flags: dict[str,
     from thingtank.server.config import FILE_NAME, BadSettings, load_config
 
     try:
-        return load_config(file or data / FILE_NAME, sets=sets, flags=flags)
+        return load_config(file or data / FILE_NAME, sets=sets, flags=flags, folder=data)
     except BadSettings as error:
         raise click.UsageError(str(error)) from None
 

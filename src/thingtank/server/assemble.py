@@ -31,6 +31,7 @@ from thingtank.server.monitoring.samples import Doors
 from thingtank.server.mqtt_door import make_mqtt_door, mqtt_upgrades, open_mqtt_ports
 from thingtank.server.mqtt_workbench import open_mqtt_workbench
 from thingtank.server.request_ids import RequestIds
+from thingtank.server.rule_troubles import rule_troubles
 from thingtank.server.simulator.start import open_simulators
 from thingtank.server.sinks.start import start_sinks
 from thingtank.server.skynet_door import make_skynet_door, open_skynet_port
@@ -179,9 +180,11 @@ async def _open_control(
 
     copy_files = partial(copy_folder, folder, opened)
     checks = monitor.readiness.results
+    samples = monitor.samples
     context = Context(
         opened.tank, opened.directory, opened.archive, copy_files, opened.schedules,
         url, own_url, sockets, checks,
+        lambda: rule_troubles(samples.sinks(), samples.sources()),
     )  # fmt: skip
     control = ControlSocket(folder, partial(run_operation, context))
     await control.start()

@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 
@@ -25,6 +25,7 @@ from thingtank.doors.wamp.realm_settings import RealmSettings
 from thingtank.doors.wamp.settings import WampSettings
 from thingtank.doors.xively.settings import SocketSettings, XivelySettings
 from thingtank.net.bounded_http import HttpLimits
+from thingtank.net.identity.secret_sources import UnreadableSecret
 from thingtank.server.bridge.settings import bridge_problems
 from thingtank.server.log_settings import LogSettings
 from thingtank.server.monitoring.settings import MetricsSettings
@@ -39,6 +40,9 @@ from thingtank.stores.outbox_settings import OutboxSettings
 from thingtank.tank.limits import Limits
 from thingtank.web.database.url import DEFAULT_URL, DatabaseSource, url_problem
 from thingtank.web.weather.settings import WeatherSettings, weather_problem
+
+if TYPE_CHECKING:
+    from thingtank.sinks.own_places import DatabaseAt
 
 FILE_NAME = "thingtank.toml"
 ENVIRONMENT_PREFIX = "THINGTANK_"
@@ -155,6 +159,7 @@ def load_config(
     environment: Mapping[str, str] = os.environ,
     sets: Sequence[str] = (),
     flags: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> Loaded:
     """Read all sources.
 
@@ -162,6 +167,7 @@ def load_config(
         file: the TOML file; None or a missing one means no file.
         sets: `section.key=value` each.
         flags: `section.key` → value, as the command line gave them.
+        folder: the data folder, whose files no rule of sinks may write to; None if there is none.
 
     Raises:
         BadSettings.
@@ -177,6 +183,8 @@ def load_config(
         _decode(found, source)
     config = _decode(values, "the settings")
     for problem in bridge_problems(config.mqtt, config.wamp.realms):
+        raise BadSettings(f"the settings: {problem}")
+    for problem in _rule_problems(config, folder):
         raise BadSettings(f"the settings: {problem}")
     if problem := weather_problem(config.weather):
         raise BadSettings(f"the settings: {problem}")
@@ -351,6 +359,35 @@ def _sink_problems(rules: tuple[SinkRule, ...]) -> list[str]:
     from thingtank.sinks.rules.rule_problems import problems_of  # loads all engines
 
     return problems_of(rules)
+
+
+def _rule_problems(config: Config, folder: Path | None) -> list[str]:
+    """What is wrong with rules of sinks beside other settings."""
+    rules = config.sinks.rules
+    if not rules:
+        return []
+    from thingtank.server.sinks.rounds import round_problem
+    from thingtank.sinks.own_places import OwnPlaces
+    from thingtank.sinks.rules.rule_problems import problems_of
+
+    problems = [
+        f"sinks.rules: {rule.name}: {problem}"
+        for rule in rules
+        if (problem := round_problem(rule, config.sources.rules))
+    ]
+    if folder is not None:
+        problems += problems_of(rules, OwnPlaces(folder, own_database_of(config)))
+    return problems
+
+
+def own_database_of(config: Config) -> "DatabaseAt | None":
+    """Where the tank's own database is; None if no rule of sinks can send to its kind."""
+    from thingtank.sinks.engines.sql.settings import own_database
+
+    try:
+        return own_database(config.database.read())
+    except UnreadableSecret:
+        return None  # told by who opens it
 
 
 def _source_problems(rules: tuple[SourceRule, ...]) -> list[str]:

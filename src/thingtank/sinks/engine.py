@@ -33,6 +33,7 @@ import msgspec
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import Failure, FailureKind
+from thingtank.sinks.own_places import DatabaseAt, OwnPlaces
 
 Kind = Literal["datapoint", "message", "topic"]
 
@@ -169,7 +170,14 @@ class EngineParts(NamedTuple):
     Attributes:
         aws: the clients of the instance; boto3 is loaded by the first one.
         folder: the data folder; a local engine keeps its files in `folder / "sinks"`.
+        database: the tank's own; see OwnPlaces.
     """
 
     aws: Callable[[], AwsClients]
     folder: Path
+    database: DatabaseAt | None = None
+
+    @property
+    def own(self) -> OwnPlaces:
+        """Where no rule may write."""
+        return OwnPlaces(self.folder, self.database)

@@ -23,6 +23,7 @@ from thingtank.server.backup.last import LastBackup, note_last
 from thingtank.server.doctor import disk_checks, machine_checks
 from thingtank.server.doctor.examination import examine, is_well
 from thingtank.server.doctor.findings import Finding, Level
+from thingtank.server.rule_troubles import RuleTrouble
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.stores.history.store import HistoryStore
 from thingtank.stores.rows import Rows
@@ -349,6 +350,22 @@ def test_the_running_servers_checks_are_told(folder: Path) -> None:
     findings = list(examine(folder, sets=OFF, addresses=(), checks=checks))
     (finding,) = [each for each in findings if each.name == "server"]
     assert (finding.level, "database" in finding.text) == (PROBLEM, True)
+
+
+def test_rules_of_the_running_server_that_do_not_work_are_warned_of_by_name(folder: Path) -> None:
+    rules = [
+        RuleTrouble("sinks", "lake", "stuck", "No such bucket"),
+        RuleTrouble("sinks", "orders", "full", "no room"),
+        RuleTrouble("sources", "weather", "failing", "It does not answer"),
+    ]
+    findings = list(examine(folder, sets=OFF, addresses=(), rules=rules))
+    said = [each for each in findings if each.name in ("sinks", "sources")]
+    assert [(each.name, each.level) for each in said] == [
+        ("sinks", WARNING), ("sinks", WARNING), ("sources", WARNING)
+    ]  # fmt: skip
+    assert "the rule lake of sinks does not work: No such bucket" in said[0].text
+    assert "dead letters" in said[1].remedy
+    assert "weather" in said[2].text
 
 
 def test_a_door_that_takes_no_connection_is_told(folder: Path) -> None:

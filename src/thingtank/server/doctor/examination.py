@@ -14,7 +14,9 @@ from thingtank.server.doctor.disk_checks import check_disk
 from thingtank.server.doctor.findings import Check, Finding, Level, Patient, problem
 from thingtank.server.doctor.machine_checks import check_clock, check_limits, check_versions
 from thingtank.server.doctor.port_checks import check_ports
+from thingtank.server.doctor.rule_checks import check_rules
 from thingtank.server.doctor.settings_checks import check_settings
+from thingtank.server.rule_troubles import RuleTrouble
 
 CHECKS: tuple[Check, ...] = (
     check_versions,
@@ -30,6 +32,7 @@ CHECKS: tuple[Check, ...] = (
     check_data,
     check_database_server,
     check_bucket,
+    check_rules,
     check_backup,
 )
 
@@ -42,6 +45,7 @@ def examine(
     addresses: tuple[str, ...] | None = None,
     checks: Mapping[str, bool] | None = None,
     damage: Sequence[str] = (),
+    rules: Sequence[RuleTrouble] = (),
 ) -> Iterator[Finding]:
     """Look at an instance and its machine.
 
@@ -51,17 +55,26 @@ def examine(
         addresses: of the doors of the server that runs; None while none does.
         checks: what that server says of itself.
         damage: what it finds wrong with its archive's files.
+        rules: its rules of sinks and sources that do not work.
     """
     file = file or folder / FILE_NAME
     try:
-        loaded = load_config(file, environment, sets)
+        loaded = load_config(file, environment, sets, folder=folder)
     except BadSettings as error:
         yield problem(
             "settings.values", str(error), "mend it: docs/reference/settings.md has all of them"
         )
         loaded = Loaded(Config(), {})  # the rest is looked at as if there were none
     patient = Patient(
-        folder, file, loaded.config, loaded.sources, environment, addresses, checks or {}, damage
+        folder,
+        file,
+        loaded.config,
+        loaded.sources,
+        environment,
+        addresses,
+        checks or {},
+        damage,
+        rules,
     )
     for check in CHECKS:
         try:

@@ -8,6 +8,7 @@ import msgspec
 
 from thingtank.net.origins import is_loopback
 from thingtank.server.config import Config
+from thingtank.server.rule_troubles import RuleTrouble
 
 
 class Level(StrEnum):
@@ -43,6 +44,7 @@ class Patient(msgspec.Struct, frozen=True):
         addresses: of the doors of the server that runs on the folder; None while none does.
         checks: that server's own checks of its readiness.
         damage: what it finds wrong with its archive's files.
+        rules: its rules of sinks and sources that do not work.
     """
 
     folder: Path
@@ -53,6 +55,7 @@ class Patient(msgspec.Struct, frozen=True):
     addresses: tuple[str, ...] | None = None
     checks: Mapping[str, bool] = {}
     damage: Sequence[str] = ()
+    rules: Sequence[RuleTrouble] = ()
 
     @property
     def is_running(self) -> bool:

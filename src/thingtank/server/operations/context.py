@@ -1,11 +1,12 @@
 """What an operation works on."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import msgspec
 
 from thingtank.server.backup.parts import Copied
 from thingtank.server.batch.schedules import Schedules
+from thingtank.server.rule_troubles import RuleTrouble
 from thingtank.stores.embedded_archive import EmbeddedArchive
 from thingtank.tank.errors import NoSuchAccount
 from thingtank.tank.tank import Tank
@@ -26,6 +27,7 @@ class Context(msgspec.Struct, frozen=True):
         local_url: how this machine reaches it; blank likewise.
         sockets: where its other doors are, by name.
         checks: of the server's readiness, by name; none without one.
+        troubles: rules of sinks and sources that do not work; none without a server.
         copy_files: writes copies of the folder's files that fit together.
     """
 
@@ -38,6 +40,7 @@ class Context(msgspec.Struct, frozen=True):
     local_url: str = ""
     sockets: Mapping[str, str] = {}
     checks: Callable[[], Awaitable[Mapping[str, bool]]] = _none
+    troubles: Callable[[], Iterable[RuleTrouble]] = tuple
 
     def account(self, login: str) -> Account:
         """The account of that login; a blank one means the instance's owner.

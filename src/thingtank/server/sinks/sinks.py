@@ -18,11 +18,13 @@ from thingtank.server.sinks.gone_rules import gone_status
 from thingtank.server.sinks.kept_rules import RuleSealer, UnreadableRule
 from thingtank.server.sinks.message_reader import MessageReader, Reader, decode_item
 from thingtank.server.sinks.messages import MessageRule, SinkMessages
+from thingtank.server.sinks.rounds import round_problem
 from thingtank.server.sinks.runner import SinkRunner
 from thingtank.server.sinks.selection import Selection
 from thingtank.sinks.engine import EngineParts
 from thingtank.sinks.engines import BadEngine, make_engine
 from thingtank.sinks.rules.settings import SinkRule, SinkSettings
+from thingtank.sources.settings import SourceRule
 from thingtank.stores.journal_readers import JournalReader
 from thingtank.stores.sink_file import FILE_NAME, RulePlace, SinkFile, StoredLetter
 from thingtank.stores.sink_store import SinkStore
@@ -61,16 +63,19 @@ class Sinks:
         settings: SinkSettings,
         parts: EngineParts,
         secret: bytes,
+        sources: Sequence[SourceRule] = (),
     ) -> None:
         """Make it.
 
         Args:
             secret: the instance's.
+            sources: its rules of sources, which no rule may send values to.
         """
         self._tank = tank
         self._journal = journal
         self._settings = settings
         self._parts = parts
+        self._sources = sources
         self._sealer = RuleSealer(secret)
         self._store: SinkStore | None = None
         self._messages: SinkMessages | None = None
@@ -181,7 +186,9 @@ class Sinks:
         except msgspec.ValidationError as error:
             return [str(error).replace("$.", "")]
         async with self._changing:
-            problems = rule_problems(made)
+            problems = rule_problems(made, self._parts.own)
+            if round_ := round_problem(made, self._sources):
+                problems.append(round_)
             if made.name in self._runners:
                 problems.append(f"There is a rule {made.name} already")
             if len(self._runners) >= RULES_MAX:

@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from thingtank.aws.clients import AwsClients
-from thingtank.server.config import Config
+from thingtank.server.config import Config, own_database_of
 from thingtank.server.data_folder import OpenFolder
 from thingtank.server.sinks.sinks import Sinks
 from thingtank.sinks.engine import EngineParts
@@ -25,8 +25,10 @@ async def start_sinks(
     """
     clients = AwsClients(config.aws, ATTEMPTS_MAX, READ_S_MAX)
     stack.callback(clients.close)
-    parts = EngineParts(lambda: clients, folder)
-    sinks = Sinks(opened.tank, opened.archive, config.sinks, parts, opened.secret)
+    parts = EngineParts(lambda: clients, folder, own_database_of(config))
+    sinks = Sinks(
+        opened.tank, opened.archive, config.sinks, parts, opened.secret, config.sources.rules
+    )
     stack.push_async_callback(sinks.stop)
     await sinks.start()
     opened.files.append(sinks)

@@ -5,7 +5,9 @@ A module of an engine has
 - `Settings`, a frozen msgspec struct with `forbid_unknown_fields=True`: the members of `to`
   besides `engine`, each a str, int, float or bool with its meaning in the docstring; it checks
   itself in `__post_init__` and raises ValueError;
-- `make_engine(settings, parts)`, which returns a `SinkEngine` and neither connects nor waits.
+- `make_engine(settings, parts)`, which returns a `SinkEngine` and neither connects nor waits;
+- where it can write to files or databases, `place_problem(settings, own)`: why it may not write to
+  that one, or a blank. Its engine asks again when it opens, as links change.
 
 It imports what is heavy (boto3, a driver) only when it opens: all modules are loaded to check the
 settings.
@@ -19,6 +21,7 @@ from typing import Any
 import msgspec
 
 from thingtank.sinks.engine import EngineParts, SinkEngine
+from thingtank.sinks.own_places import OwnPlaces
 
 # Name, as `to.engine` says it → module.
 ENGINES: Mapping[str, str] = {
@@ -52,6 +55,17 @@ def engine_settings(to: Mapping[str, object]) -> Any:
         return msgspec.convert(own, import_module(ENGINES[name]).Settings, strict=False)
     except (msgspec.ValidationError, ValueError) as error:
         raise BadEngine(f"{name}: {_words_of(error)}") from None
+
+
+def place_problem(to: Mapping[str, object], own: OwnPlaces) -> str:
+    """Why a rule may not write where it says, as that is the tank's own; blank if it may.
+
+    Raises:
+        BadEngine.
+    """
+    settings = engine_settings(to)
+    check = getattr(import_module(ENGINES[str(to["engine"])]), "place_problem", None)
+    return str(check(settings, own)) if check is not None else ""
 
 
 def _words_of(error: Exception) -> str:

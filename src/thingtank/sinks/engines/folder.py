@@ -3,8 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from thingtank.aws.failures import FailureKind
 from thingtank.local.object_folder import ObjectFolder
-from thingtank.sinks.engine import ALL_DELIVERED, BatchBounds, EngineParts, Item, SendResult
+from thingtank.sinks.engine import (
+    ALL_DELIVERED,
+    BatchBounds,
+    EngineFailed,
+    EngineParts,
+    Item,
+    SendResult,
+)
 from thingtank.sinks.engines.local_failures import told
 from thingtank.sinks.engines.objects import (
     GATHER_S,
@@ -13,13 +21,15 @@ from thingtank.sinks.engines.objects import (
     PrefixSettings,
     objects_of,
 )
+from thingtank.sinks.own_places import OBJECTS, OwnPlaces, path_problem, whole_path
 
 
 class Settings(PrefixSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A folder, made by its first file.
 
     Attributes:
-        folder: where; a path that is not whole is below `sinks/objects` in the data folder.
+        folder: where; a path that is not whole is below `sinks/objects` in the data folder. A
+            whole one, such as `/srv/readings`, must be outside of the data folder.
     """
 
     folder: str
@@ -29,6 +39,18 @@ class Settings(PrefixSettings, frozen=True, forbid_unknown_fields=True, kw_only=
         super().__post_init__()
         if not self.folder or "\0" in self.folder:
             raise ValueError("`folder` must be a path")
+        try:
+            whole_path(OBJECTS, self.folder)
+        except ValueError as error:
+            raise ValueError(f"`folder` {error}") from None
+
+
+def place_problem(settings: Settings, own: OwnPlaces) -> str:
+    """Why nothing may be written there; blank if it may be."""
+    folder = whole_path(own.folder / OBJECTS, settings.folder)
+    # A prefix leads from a folder around the data folder into it.
+    problem = path_problem(folder / f"{settings.prefix}day=", own, OBJECTS)
+    return f"`folder` {problem}" if problem else ""
 
 
 class FolderEngine:
@@ -41,15 +63,18 @@ class FolderEngine:
     def __init__(self, settings: Settings, parts: EngineParts) -> None:
         """Make one."""
         self._settings = settings
-        self._path = parts.folder / "sinks" / "objects" / Path(settings.folder).expanduser()
+        self._own = parts.own
+        self._path: Path = whole_path(parts.folder / OBJECTS, settings.folder)
 
     def open(self) -> None:
         """See SinkEngine."""
+        self._check()
         with told():
             self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def send(self, items: Sequence[Item]) -> SendResult:
         """See SinkEngine."""
+        self._check()
         with told():
             for each in objects_of(self._settings, items):
                 ObjectFolder(self._path).put_if_absent(each.key, each.data)
@@ -61,6 +86,11 @@ class FolderEngine:
     def describe(self) -> str:
         """See SinkEngine."""
         return f"folder {self._settings.folder}"
+
+    def _check(self) -> None:
+        """Look each time: a link may lead elsewhere by now."""
+        if problem := place_problem(self._settings, self._own):
+            raise EngineFailed.of(FailureKind.NOT_ALLOWED, problem)
 
 
 def make_engine(settings: Settings, parts: EngineParts) -> FolderEngine:

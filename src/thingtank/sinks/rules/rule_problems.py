@@ -5,7 +5,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from thingtank.sinks.engines import BadEngine, engine_settings
+from thingtank.sinks.engines import BadEngine, engine_settings, place_problem
+from thingtank.sinks.own_places import OwnPlaces
 from thingtank.sinks.rules.settings import SinkRule
 from thingtank.sinks.rules.templates import BadTemplate, compile_template
 
@@ -17,12 +18,16 @@ GATHER_S_MAX = 900.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
-def problems_of(rules: Sequence[SinkRule]) -> list[str]:
-    """What is wrong with the rules of the settings, in sentences; empty for nothing."""
+def problems_of(rules: Sequence[SinkRule], own: OwnPlaces | None = None) -> list[str]:
+    """What is wrong with the rules of the settings, in sentences; empty for nothing.
+
+    Args:
+        own: where no rule may write; None if it is not known.
+    """
     problems = [
         f"sinks.rules: {rule.name or 'a rule'}: {problem}"
         for rule in rules
-        for problem in rule_problems(rule)
+        for problem in rule_problems(rule, own)
     ]
     twice = sorted(name for name, n in Counter(rule.name for rule in rules).items() if n > 1)
     problems += [f"sinks.rules: two rules are called {name}" for name in twice]
@@ -31,8 +36,8 @@ def problems_of(rules: Sequence[SinkRule]) -> list[str]:
     return problems
 
 
-def rule_problems(rule: SinkRule) -> list[str]:
-    """What is wrong with one rule."""
+def rule_problems(rule: SinkRule, own: OwnPlaces | None = None) -> list[str]:
+    """What is wrong with one rule; see `problems_of`."""
     problems = []
     if _NAME.fullmatch(rule.name) is None:
         problems.append("`name` must be 1 to 40 letters, digits, - and _, a letter or digit first")
@@ -53,6 +58,8 @@ def rule_problems(rule: SinkRule) -> list[str]:
         problems.append(f"`template`: {error}")
     try:
         engine_settings(rule.target)
+        if own is not None and (problem := place_problem(rule.target, own)):
+            problems.append(f"`to`: {problem}")
     except BadEngine as error:
         problems.append(f"`to`: {error}")
     return problems

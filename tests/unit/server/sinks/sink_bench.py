@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from thingtank.aws.settings import AwsSettings
 from thingtank.server.sinks.sinks import Sinks
 from thingtank.sinks.engine import EngineParts
 from thingtank.sinks.rules.settings import SinkRule, SinkSettings
+from thingtank.sources.settings import SourceRule
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.stores.embedded_archive import EmbeddedArchive
 from thingtank.stores.memory_directory import MemoryDirectory
@@ -43,6 +44,7 @@ class Bench:
 
     Attributes:
         engine: what the rule `r` sends to, over restarts too.
+        sources: rules of sources that the instance has.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,6 +56,7 @@ class Bench:
         self.archive: EmbeddedArchive
         self.tank: Tank
         self.sinks: Sinks
+        self.sources: Sequence[SourceRule] = ()
         self._history = MemoryHistory()
         self._at_us = NOW_US
 
@@ -75,7 +78,12 @@ class Bench:
         parts = EngineParts(lambda: AwsClients(AwsSettings()), self.folder)
         settings = {"retry_s_max": 0.01, **settings}
         self.sinks = Sinks(
-            self.tank, self.archive, SinkSettings(rules=rules, **settings), parts, SECRET
+            self.tank,
+            self.archive,
+            SinkSettings(rules=rules, **settings),
+            parts,
+            SECRET,
+            self.sources,
         )
         await self.sinks.start()
 

@@ -20,8 +20,9 @@ from thingtank.sinks.engine import (
 from thingtank.sinks.engines.sql.dialects import Dialect, Row, WrongTable, other_shape
 from thingtank.sinks.engines.sql.mysql import MySql
 from thingtank.sinks.engines.sql.postgresql import PostgreSql
-from thingtank.sinks.engines.sql.settings import Place, Settings
+from thingtank.sinks.engines.sql.settings import SINKS, Place, Settings, place_problem
 from thingtank.sinks.engines.sql.sqlite import Sqlite
+from thingtank.sinks.own_places import OwnPlaces, whole_path
 
 _DRIVERS = {"mysql": ("pymysql", "mysql"), "postgresql": ("psycopg", "postgres")}
 
@@ -33,20 +34,23 @@ class SqlEngine:
     wants_payload = False
     gather_s = GATHER_S
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
+    def __init__(self, settings: Settings, own: OwnPlaces) -> None:
         """Make one.
 
         Args:
-            folder: of SQLite files whose path is not whole.
+            own: where it may not write; SQLite files whose path is not whole are below `sinks` in
+                its data folder.
         """
         self._settings = settings
-        self._folder = folder
+        self._own = own
         self._dialect: Dialect | None = None
         self._connection: Any = None
 
     def open(self) -> None:
         """See SinkEngine."""
         self.close()
+        if problem := place_problem(self._settings, self._own):  # a link may lead elsewhere by now
+            raise EngineFailed.of(FailureKind.NOT_ALLOWED, problem)
         dialect = self._dialect or self._choose()
         try:
             self._connection = dialect.connect()
@@ -104,7 +108,7 @@ class SqlEngine:
                 f"this needs {driver}, which is not installed",
                 f"Run: pip install 'thingtank[{extra}]', and start the server again.",
             )
-        self._dialect = _dialect_of(place, self._settings.table, self._folder)
+        self._dialect = _dialect_of(place, self._settings.table, self._own.folder / SINKS)
         return self._dialect
 
     def _roll_back(self) -> None:
@@ -114,7 +118,7 @@ class SqlEngine:
 
 def make_engine(settings: Settings, parts: EngineParts) -> SqlEngine:
     """An engine that is not open yet."""
-    return SqlEngine(settings, parts.folder / "sinks")
+    return SqlEngine(settings, parts.own)
 
 
 def _dialect_of(place: Place, table: str, folder: Path) -> Dialect:
@@ -122,7 +126,7 @@ def _dialect_of(place: Place, table: str, folder: Path) -> Dialect:
         return MySql(place, table)
     if place.kind == "postgresql":
         return PostgreSql(place, table)
-    return Sqlite(folder / place.name, table)
+    return Sqlite(whole_path(folder, place.name), table)
 
 
 def _told(dialect: Dialect, error: Exception) -> Exception:

@@ -1,14 +1,23 @@
 """What the SQL engine is told."""
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 from msgspec.structs import force_setattr
 
+from thingtank.local.places import QUEUES, TABLES
 from thingtank.net.identity.secret_sources import SecretSource, UnreadableSecret, hidden
 from thingtank.net.identity.secret_urls import shown_url
+from thingtank.sinks.own_places import (
+    DatabaseAt,
+    OwnPlaces,
+    database_problem,
+    path_problem,
+    whole_path,
+)
 
 FORMS = (
     "mysql://USER:PASSWORD@HOST/DATABASE (MariaDB too), postgres://USER:PASSWORD@HOST/DATABASE"
@@ -27,6 +36,7 @@ _OPTIONS = {
     "sqlite": (),
 }
 _PORTS = {"mysql": 3306, "postgresql": 5432, "sqlite": 0}
+SINKS = Path("sinks")  # in the data folder
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
@@ -35,8 +45,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         url: `mysql://USER:PASSWORD@HOST/DATABASE` (MariaDB too), `postgres://…`, or
-            `sqlite:///FILE`, a file below `sinks` in the data folder; or `{file = "…"}` or
-            `{environment = "…"}` that hold one. `?ssl_ca=FILE` (MySQL) or
+            `sqlite:///FILE`, a file below `sinks` in the data folder (`sqlite:////srv/FILE` is one
+            elsewhere); or `{file = "…"}` or `{environment = "…"}` that hold one. It must not be
+            the tank's own database. `?ssl_ca=FILE` (MySQL) or
             `?sslmode=verify-full&sslrootcert=FILE` (PostgreSQL) demand TLS, as on Amazon RDS. The
             host's name is checked too; not so with `&ssl_verify_identity=false` (MySQL).
         table: made if it is missing.
@@ -67,6 +78,43 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return parse_url(source.read())
         except UnreadableSecret as error:
             raise ValueError(f"`url` {error}") from None
+
+
+def place_problem(settings: Settings, own: OwnPlaces) -> str:
+    """Why nothing may be written there; blank if it may be, or is not known yet."""
+    try:
+        place = settings.place()
+    except ValueError:
+        return ""  # told when it opens
+    at = DatabaseAt(place.kind, place.host, place.port, place.name)
+    if place.kind != "sqlite":
+        problem = database_problem(at, own)
+    else:
+        problem = _file_problem(place.name, own)
+    return f"`url`: {problem}" if problem else ""
+
+
+def _file_problem(name: str, own: OwnPlaces) -> str:
+    sinks = own.folder / SINKS
+    path = whole_path(sinks, name)
+    real, taken = path.resolve(), [(own.folder / each).resolve() for each in (QUEUES, TABLES)]
+    if any(str(real).startswith(str(each)) for each in taken):
+        return f"{path} has the queues or tables of the tank: name another file"
+    return path_problem(path, own, SINKS)
+
+
+def own_database(url: str) -> DatabaseAt | None:
+    """Where the tank's own database is; None if it is of a kind that no rule can send to."""
+    kind = KINDS.get(url.partition("://")[0].lower())
+    if kind is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS[kind]
+    except ValueError:
+        return None
+    host, name = unquote(parts.hostname or ""), unquote(parts.path[1:])
+    return DatabaseAt(kind, host, port, name)
 
 
 class Place(NamedTuple):
@@ -113,6 +161,11 @@ def parse_url(url: str) -> Place:
         known = ", ".join(_OPTIONS[kind]) or "none"
         raise ValueError(f"`url` has the option {unknown[0]}; it may have {known}")
     is_file = kind == "sqlite"
+    if is_file and name:
+        try:
+            whole_path(SINKS, name)
+        except ValueError as error:
+            raise ValueError(f"`url`: {error}") from None
     if not name or (is_file and parts.netloc) or (not is_file and (not parts.hostname)):
         raise ValueError(f"`url` {shown_url(url)} must be {FORMS}")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
