@@ -15,7 +15,7 @@ class BrokenOff(io.StringIO):
 
     def write(self, text: str) -> int:
         count = super().write(text)
-        if self.is_new:
+        if text and self.is_new:
             self.is_new = False
             raise KeyboardInterrupt
         return count
