@@ -20,6 +20,8 @@ from pathlib import Path
 
 import boto3
 
+if len(sys.argv) < 2:
+    sys.exit("usage: python3 box_8_36_emr_job.py BUCKET [OUTPUT/]")
 bucket = sys.argv[1]
 output = sys.argv[2] if len(sys.argv) > 2 else time.strftime("seqcountoutput/%Y-%m-%dT%H-%M-%S/")
 folder = Path(__file__).parent

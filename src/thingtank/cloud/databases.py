@@ -14,7 +14,7 @@ from thingtank.aws.clients import AwsClients, is_stand_in
 from thingtank.aws.failures import FailureKind, classify, is_aws_failure
 from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.defaults import DATABASE_GB, DATABASE_MACHINE
-from thingtank.cloud.errors import NotDone
+from thingtank.cloud.errors import NotDone, NotTaken
 from thingtank.cloud.patience import patiently
 from thingtank.cloud.progress import Progress
 from thingtank.cloud.waiting import WaitFailed, turns, wait
@@ -161,19 +161,19 @@ def create_database(clients: AwsClients, wanted: Wanted, told: Progress) -> Inst
 
 
 def check_names(wanted: Wanted) -> None:
-    """Refuse what AWS would refuse. Raise NotDone.
+    """Refuse what AWS would refuse. Raise NotTaken.
 
     Source: AWS, RDS, `CreateDBInstance`.
     """
     if not _IDENTIFIER.fullmatch(wanted.identifier):
-        raise NotDone(
+        raise NotTaken(
             f"{wanted.identifier!r} cannot be the name of a database: it has 1 to 63 letters,"
             " digits and hyphens, begins with a letter, and no two hyphens stand side by side or"
             " at its end"
         )
     for what, name in (("user", wanted.user), ("database", wanted.name)):
         if not _NAME.fullmatch(name):
-            raise NotDone(f"{name!r} cannot be a {what}: letters, digits and _, a letter first")
+            raise NotTaken(f"{name!r} cannot be a {what}: letters, digits and _, a letter first")
 
 
 def arguments_of(wanted: Wanted, engine: Engine, version: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Source: AWS, DynamoDB, Kinesis and SQS: naming rules and quotas.
 import re
 from typing import NamedTuple
 
-from thingtank.cloud.errors import NotDone
+from thingtank.cloud.errors import NotTaken
 
 
 class NameRule(NamedTuple):
@@ -33,7 +33,7 @@ def check_name(rule: NameRule, name: str) -> None:
     """Refuse a name that AWS would refuse.
 
     Raises:
-        NotDone.
+        NotTaken.
     """
     if not rule.pattern.match(name):
-        raise NotDone(f"{name!r} cannot be the name of a {rule.kind}: it has {rule.words}")
+        raise NotTaken(f"{name!r} cannot be the name of a {rule.kind}: it has {rule.words}")

@@ -59,9 +59,41 @@ def identity_of(clients: AwsClients) -> Identity:
     return Identity(found["Account"], found["Arn"])
 
 
-def answers(clients: AwsClients) -> Iterator[Answer]:
-    """Ask each service for something that changes nothing."""
+def found_identity(clients: AwsClients) -> Identity | None:
+    """Who AWS takes us for; None where it does not say, and settings name single services.
+
+    These may be all that there is, such as an S3 of one's own.
+
+    Raises:
+        As `identity_of`.
+    """
+    try:
+        return identity_of(clients)
+    except Exception as error:
+        if not is_aws_failure(error) or not clients.settings.endpoints:
+            raise
+        return None
+
+
+def where_of(clients: AwsClients) -> str:
+    """Where services are, in words."""
+    settings = clients.settings
+    if settings.endpoint_url:
+        return settings.endpoint_url
+    if settings.endpoints:
+        return ", ".join(f"{name}: {url}" for name, url in sorted(settings.endpoints.items()))
+    return f"AWS, {clients.client('sts').meta.region_name}"
+
+
+def answers(clients: AwsClients, *, are_all: bool = True) -> Iterator[Answer]:
+    """Ask each service for something that changes nothing.
+
+    Args:
+        are_all: not only those that the setting `aws.endpoints` names.
+    """
     for probe in PROBES:
+        if not are_all and probe.service not in clients.settings.endpoints:
+            continue
         try:
             getattr(clients.client(probe.service), probe.method)(**probe.arguments)
         except Exception as error:

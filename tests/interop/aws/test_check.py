@@ -43,6 +43,21 @@ def test_nobody_there_is_said_in_a_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in ran.stderr
 
 
+def test_s3_alone_is_checked_where_nobody_says_who_asks(moto: AwsSettings, tmp_path: Path) -> None:
+    (tmp_path / "thingtank.toml").write_text(
+        f'[aws]\nregion = "us-east-1"\n[aws.endpoints]\ns3 = "{moto.endpoint_url}"\n'
+        f'sts = "http://127.0.0.1:{free_port()}"\n'
+    )
+    ran = subprocess.run(
+        [*COMMAND, "check", "--json", "--data", str(tmp_path)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    said = json.loads(ran.stdout)
+    assert said["identity"] is None
+    assert [(each["service"], each["is_ok"]) for each in said["services"]] == [("s3", True)]
+
+
 def test_no_keys_are_said_in_a_sentence(tmp_path: Path) -> None:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("AWS_")

@@ -57,3 +57,11 @@ def test_the_job_is_launched_waited_for_and_its_output_printed(ministack: AwsSet
         s3.delete_object(Bucket=bucket, Key=key)
     s3.delete_bucket(Bucket=bucket)
     clients.close()
+
+
+def test_emr_job_without_a_bucket_says_how_it_is_used() -> None:
+    ran = subprocess.run(
+        [sys.executable, EXAMPLES / "box_8_36_emr_job.py"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, "usage: " in ran.stderr, "Traceback" in ran.stderr) == (1, True, False)

@@ -69,3 +69,10 @@ def test_ctrl_c_just_after_a_call_says_what_it_may_have_made(
         stopped = run_cloud(moto, *words, name, folder=tmp_path)
     assert stopped.exit_code == 1
     assert f"thingtank cloud {ends} {name}" in stopped.stderr
+
+
+@pytest.mark.parametrize("words", [("stream", "create", "a b"), ("queue", "create", "a b"),
+                                   ("table", "create", "a b", "--hash", "id")])  # fmt: skip
+def test_name_that_aws_never_takes_is_wrong_use(words: tuple[str, ...], moto: AwsSettings) -> None:
+    refused = run_cloud(moto, *words)
+    assert (refused.exit_code, "cannot be the name" in refused.stderr) == (2, True), refused.output

@@ -102,7 +102,7 @@ def test_what_is_not_there_is_said_in_a_sentence(stand_in: AwsSettings, table: s
     assert run_cloud(stand_in, "table", "get", table, "a", "d").exit_code == 1
     assert "give one value for each" in run_cloud(stand_in, "table", "get", table, "a").stderr
     odd = run_cloud(stand_in, "table", "create", "x y")
-    assert (odd.exit_code, "3 to 255 of letters" in odd.stderr) == (1, True)
+    assert (odd.exit_code, "3 to 255 of letters" in odd.stderr) == (2, True)
 
 
 def test_a_table_is_deleted_when_asked_twice(stand_in: AwsSettings, table: str) -> None:

@@ -72,3 +72,22 @@ def test_garbage_is_collected_again_after_importing() -> None:
         assert gc.isenabled()
     finally:
         gc.unfreeze()
+
+
+def test_ctrl_c_while_modules_load_is_quiet() -> None:
+    program = """
+import sys
+from thingtank.cli import start
+
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == "thingtank.cli.main":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted())
+start.run()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -19,21 +19,24 @@ if TYPE_CHECKING:
 def check(clients: "AwsClients", as_json: bool) -> None:
     """Ask each service something harmless; say who is asking and which permission is missing.
 
+    Where nobody tells who is asking, only those are asked that `aws.endpoints` names.
     The exit code is 1 if a service did not answer as it should.
     """
     from thingtank.cli.output import print_facts, print_json, print_table
-    from thingtank.cloud.services import answers, identity_of
+    from thingtank.cloud.services import answers, found_identity, where_of
 
-    identity = identity_of(clients)
-    where = clients.settings.endpoint_url or f"AWS, {clients.client('sts').meta.region_name}"
-    found = list(answers(clients))
+    where = where_of(clients)
+    identity = found_identity(clients)
+    found = list(answers(clients, are_all=identity is not None))
     if as_json:
         print_json({
-            "account": identity.account, "identity": identity.arn, "where": where,
+            "account": identity and identity.account, "identity": identity and identity.arn,
+            "where": where,
             "services": [_plain(each) for each in found],
         })  # fmt: skip
     else:
-        print_facts([("account", identity.account), ("identity", identity.arn), ("where", where)])
+        who = identity or (None, None)
+        print_facts([("account", who[0]), ("identity", who[1]), ("where", where)])
         click.echo()
         rows = [(each.probe.service, each.probe.what_for, _said(each)) for each in found]
         print_table(("service", "what for", "answer"), rows, "")

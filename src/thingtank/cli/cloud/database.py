@@ -126,11 +126,17 @@ def list_(clients: "AwsClients", as_json: bool) -> None:
 @click.option("--snapshot", default="", help="What its last copy is called; default: NAME-last.")
 @click.option("--no-snapshot", is_flag=True, help="Without a last copy: what is in it is lost.")
 @click.option("--no-wait", is_flag=True, help="Do not wait until it is gone.")
+@click.option(
+    "--url-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Remove this file as well, which `create` or `show` has written.",
+)
 @yes_option
 @aws_command
 def delete(
-    clients: "AwsClients", name: str, snapshot: str, no_snapshot: bool, no_wait: bool, yes: bool
-) -> None:
+    clients: "AwsClients", *, name: str, snapshot: str, no_snapshot: bool, no_wait: bool,
+    url_file: Path | None, yes: bool,
+) -> None:  # fmt: skip
     """Delete a database, after a last copy of it."""
     from thingtank.cli.cloud.progress import Lines
     from thingtank.cloud.databases import delete_database, get_database, wait_until_deleted
@@ -147,6 +153,12 @@ def delete(
         if not no_wait:
             wait_until_deleted(clients, name, told)
             told.did(f"The database {name} is gone.")
+    if url_file is not None:
+        url_file.unlink(missing_ok=True)
+        say(f"Removed {url_file}.")
+    else:
+        say("A file of --url-file that has its URL is still there, with the password: remove it,"
+            " and take it out of thingtank.toml.")  # fmt: skip
     if copy:
         say(f"The copy {copy} stays, and costs, until it is deleted in RDS.")
 

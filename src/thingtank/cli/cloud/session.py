@@ -15,6 +15,7 @@ from thingtank.cli.session import Refusal
 if TYPE_CHECKING:
     from thingtank.aws.clients import AwsClients
 
+_NEVER_TAKEN = ("ParamValidationError", "InvalidBucketName")  # found without asking AWS, or nearly
 QUOTA_EXIT_CODE = 3  # so that a script can tell it from what it did wrong itself
 
 
@@ -24,10 +25,17 @@ class QuotaRefusal(Refusal):
     exit_code = QUOTA_EXIT_CODE
 
 
+class WrongUse(Refusal):
+    """AWS takes no such name or number."""
+
+    exit_code = 2
+
+
 def aws_command(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say which AWS, and `clients` as its first argument.
 
-    What AWS refuses ends it with a sentence: exit code 3 for a quota, 1 for anything else.
+    What AWS refuses ends it with a sentence: exit code 3 for a quota, 2 for a name that AWS
+    never takes, 1 for anything else.
     """
 
     @data_option
@@ -68,10 +76,12 @@ def explained() -> Iterator[None]:
     """Say in a sentence what AWS refused, or why it could not be asked."""
     from thingtank.aws.clients import AwsMissing
     from thingtank.aws.failures import FailureKind, classify, is_aws_failure
-    from thingtank.cloud.errors import NotDone
+    from thingtank.cloud.errors import NotDone, NotTaken
 
     try:
         yield
+    except NotTaken as error:
+        raise WrongUse(str(error)) from None
     except (AwsMissing, NotDone) as error:
         raise Refusal(str(error)) from None
     except Exception as error:
@@ -79,6 +89,8 @@ def explained() -> Iterator[None]:
             raise
         failure = classify(error)
         refusal = QuotaRefusal if failure.kind is FailureKind.QUOTA else Refusal
+        if failure.code in _NEVER_TAKEN:
+            refusal = WrongUse
         raise refusal(str(failure)) from None
 
 

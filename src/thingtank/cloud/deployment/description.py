@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from thingtank.cloud.errors import NotDone
+from thingtank.cloud.errors import NotTaken
 from thingtank.cloud.instances.plan import MachinePlan
 
 BOOK, TARGET = "book", "target"
@@ -61,14 +61,14 @@ class Deployment(MachinePlan, frozen=True, kw_only=True):
     target_groups: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """Raises NotDone where AWS would refuse it, or should."""
+        """Raises NotTaken where AWS would refuse it, or should."""
         if not _NAME.match(self.name):
-            raise NotDone(
+            raise NotTaken(
                 f"{self.name!r} is no name for a deployment: 3 to 100 letters, digits and hyphens,"
                 " the first a letter"
             )
         if not 0 <= self.min_size <= self.desired <= self.max_size <= SIZE_MAX:
-            raise NotDone(
+            raise NotTaken(
                 f"the sizes must be 0 <= min <= desired <= max <= {SIZE_MAX}; they are"
                 f" {self.min_size}, {self.desired}, {self.max_size}"
             )
