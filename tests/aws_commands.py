@@ -1,5 +1,6 @@
 """Commands of `thingtank cloud`, run in this process against a stand-in."""
 
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,21 +10,21 @@ from tests.aws_stand_ins import aws_environment
 from thingtank.aws.settings import AwsSettings
 from thingtank.cli.main import main
 
-NO_FOLDER = Path("/nonexistent/data")
-
 Cloud = Callable[..., Result]  # `run_cloud` with the first and the last argument given
 
 
 def run_cloud(
-    settings: AwsSettings, *words: str, input: str = "", folder: Path = NO_FOLDER
+    settings: AwsSettings, *words: str, input: str = "", folder: Path | None = None
 ) -> Result:
     """Run one; a fault of ours is raised, what it says is in `stdout` and `stderr`.
 
     Args:
-        folder: the data folder; without one the settings of whoever runs the tests are not meant.
+        folder: the data folder; without one an empty one of its own.
     """
-    environment: Mapping[str, str] = {**aws_environment(settings), "THINGTANK_DATA": str(folder)}
-    result = CliRunner(env=environment).invoke(main, ["cloud", *words], input=input)
+    with tempfile.TemporaryDirectory() as empty:
+        data = str(folder or empty)
+        environment: Mapping[str, str] = {**aws_environment(settings), "THINGTANK_DATA": data}
+        result = CliRunner(env=environment).invoke(main, ["cloud", *words], input=input)
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result

@@ -48,7 +48,7 @@ def owner(server: LiveServer) -> requests.Session:
 
 PATHS = (
     "/sinks/", "/sinks/add", "/sinks/rule-fixed/", "/sinks/rule-fixed/delete",
-    "/sinks/rule-fixed/letters/delete",
+    "/sinks/rule-fixed/letters/delete", "/sinks/source-any/",
 )  # fmt: skip
 
 

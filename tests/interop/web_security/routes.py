@@ -139,6 +139,7 @@ ROUTES: dict[str, Route] = {
     "workbench:sink_add": Route(ADMINS, ADMINS),
     # Of a rule, which this world has none of: tests/interop/test_sink_pages.py.
     "workbench:sink": Route(ELSEWHERE),
+    "workbench:source": Route(ELSEWHERE),
     "workbench:sink_pause": Route("", ELSEWHERE),
     "workbench:sink_hurry": Route("", ELSEWHERE),
     "workbench:sink_delete": Route(ELSEWHERE, ELSEWHERE),
