@@ -143,7 +143,7 @@ class Program:
         return "; the last it wrote to standard error:\n" + "\n".join(f"  {line}" for line in lines)
 
     def _begin(self, work: object, *arguments: object) -> None:
-        thread = threading.Thread(target=work, args=arguments, daemon=True)  # type: ignore[arg-type]
+        thread = threading.Thread(target=work, args=arguments, daemon=True)  # type: ignore[arg-type]  # each work has its own arguments
         self._threads.append(thread)
         thread.start()
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 OBJECTS = Path("sinks", "objects")
 _BESIDE = ("", "-wal", "-shm", "-journal")  # files of a SQLite database
-_THIS_MACHINE = {"", "localhost", "localhost.localdomain", "127.0.0.1", "::1", "0.0.0.0", "::"}  # noqa: S104
+_THIS_MACHINE = {"", "localhost", "localhost.localdomain", "127.0.0.1", "::1", "0.0.0.0", "::"}  # noqa: S104 - compared, not listened on
 
 
 class DatabaseAt(NamedTuple):

@@ -218,7 +218,7 @@ class SinkFile(RecoveringFile):
             with connection:
                 for table in _OF_PROGRESS:
                     connection.execute(
-                        f"DELETE FROM {table}"  # noqa: S608
+                        f"DELETE FROM {table}"  # noqa: S608 - tables of ours
                         " WHERE rule NOT IN (SELECT value FROM json_each(?))",
                         (names,),
                     )
@@ -233,7 +233,7 @@ class SinkFile(RecoveringFile):
             with connection:
                 connection.execute("DELETE FROM rule WHERE name = ?", (rule,))
                 for table in (*_OF_PROGRESS, "dead_letter"):
-                    connection.execute(f"DELETE FROM {table} WHERE rule = ?", (rule,))  # noqa: S608
+                    connection.execute(f"DELETE FROM {table} WHERE rule = ?", (rule,))  # noqa: S608 - tables of ours
 
         self._trying(forget)
 

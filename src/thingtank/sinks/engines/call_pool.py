@@ -9,8 +9,15 @@ from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+WIDTH_MAX = 16  # as many connections as the clients of AWS have to one service
 Value = TypeVar("Value")
 Result = TypeVar("Result")
+
+
+def check_connections(count: int) -> None:
+    """Refuse a setting `connections` that no pool is made with; raises ValueError."""
+    if not 1 <= count <= WIDTH_MAX:
+        raise ValueError(f"`connections` must be within 1 and {WIDTH_MAX}, not {count}")
 
 
 class CallPool:

@@ -29,7 +29,7 @@ from thingtank.sinks.engine import (
     Item,
     SendResult,
 )
-from thingtank.sinks.engines.call_pool import CallPool
+from thingtank.sinks.engines.call_pool import CallPool, check_connections
 from thingtank.sinks.engines.keys import KEY_IS_TAKEN, Keyed, Keys, KeySettings
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
 
@@ -60,8 +60,7 @@ class Settings(KeySettings, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             raise ValueError("`table` is blank")
         if self.plain and self.keep == "latest":
             raise ValueError('`plain` cannot go with `keep = "latest"`, which has a condition')
-        if not 1 <= self.connections <= 16:
-            raise ValueError(f"`connections` must be within 1 and 16, not {self.connections}")
+        check_connections(self.connections)
 
 
 class DynamoDbEngine:

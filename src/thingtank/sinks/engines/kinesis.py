@@ -16,7 +16,7 @@ from thingtank.aws.streams import (
 )
 from thingtank.aws.tags import APP_TAGS
 from thingtank.sinks.engine import GATHER_S, BatchBounds, EngineParts, Item, SendResult
-from thingtank.sinks.engines.call_pool import CallPool
+from thingtank.sinks.engines.call_pool import CallPool, check_connections
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
 
 READY_S_MAX = 60
@@ -45,8 +45,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("`stream` is blank")
         if not 0 <= self.shards <= 10_000:
             raise ValueError(f"`shards` must be within 0 and 10,000, not {self.shards}")
-        if not 1 <= self.connections <= 16:
-            raise ValueError(f"`connections` must be within 1 and 16, not {self.connections}")
+        check_connections(self.connections)
 
 
 class KinesisEngine:

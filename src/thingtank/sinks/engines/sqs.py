@@ -20,7 +20,7 @@ from thingtank.aws.queues import (
 )
 from thingtank.aws.tags import APP_TAGS
 from thingtank.sinks.engine import GATHER_S, BatchBounds, EngineParts, Item, SendResult
-from thingtank.sinks.engines.call_pool import CallPool
+from thingtank.sinks.engines.call_pool import CallPool, check_connections
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
 
 DEAD_SUFFIX = "-dead"
@@ -45,8 +45,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Check what is here to be checked."""
         if not self.queue:
             raise ValueError("`queue` is blank")
-        if not 1 <= self.connections <= 16:
-            raise ValueError(f"`connections` must be within 1 and 16, not {self.connections}")
+        check_connections(self.connections)
 
 
 class SqsEngine:

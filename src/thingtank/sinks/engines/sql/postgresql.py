@@ -53,7 +53,7 @@ class PostgreSql:
         self._table = table
         columns = ", ".join(f'"{column}"' for column in COLUMNS)
         self._insert = (
-            f'INSERT INTO "{table}" ({columns}) SELECT * FROM unnest(%s::text[], %s::bigint[],'  # noqa: S608
+            f'INSERT INTO "{table}" ({columns}) SELECT * FROM unnest(%s::text[], %s::bigint[],'  # noqa: S608 - the table was checked with the settings
             " %s::text[], %s::timestamptz[], %s::text[], %s::float8[])"
             ' ON CONFLICT ("item_id") DO NOTHING'
         )

@@ -42,7 +42,7 @@ class Sqlite:
         self._table = table
         columns = ", ".join(f'"{column}"' for column in COLUMNS)
         self._insert = (
-            f'INSERT INTO "{table}" ({columns}) VALUES (?, ?, ?, ?, ?, ?)'  # noqa: S608
+            f'INSERT INTO "{table}" ({columns}) VALUES (?, ?, ?, ?, ?, ?)'  # noqa: S608 - the table was checked with the settings
             ' ON CONFLICT ("item_id") DO NOTHING'
         )
 
