@@ -449,13 +449,13 @@ class SinkRunner:
         await self._sleep(self._record.pause_s())
 
     async def _sleep(self, pause_s: float) -> None:
-        """Sleep, unless it is time to stop or somebody asks for haste."""
-        self._hurry.clear()
+        """Sleep, unless it is time to stop, or somebody asks for haste or has since the last time."""
         if self._is_stopping or pause_s <= 0:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await self._hurry.wait()
+        self._hurry.clear()
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         assert self._worker is not None, "started"

@@ -347,6 +347,14 @@ async def test_a_rule_that_does_not_say_how_long_it_gathers_does_as_its_engine_d
     assert len(bench.engine.calls) == 1
 
 
+async def test_who_asks_for_haste_before_the_rule_begins_to_gather_is_heard(bench: Bench) -> None:
+    bench.engine.gather_s = 500
+    await bench.start(bench.rule(gather_s=None))
+    bench.sinks.hurry("r")
+    await bench.write("1")
+    await until(lambda: bench.values == ["1"])
+
+
 async def test_a_turn_is_bounded_in_bytes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "_TURN_BYTES", 1)
     await bench.start(bench.rule())
