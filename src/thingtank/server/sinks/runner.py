@@ -449,7 +449,7 @@ class SinkRunner:
         await self._sleep(self._record.pause_s())
 
     async def _sleep(self, pause_s: float) -> None:
-        """Sleep, unless it is time to stop, or somebody asks for haste or has since the last time."""
+        """Sleep, unless it is time to stop or somebody asks for haste, or has since last time."""
         if self._is_stopping or pause_s <= 0:
             return
         with contextlib.suppress(TimeoutError):
