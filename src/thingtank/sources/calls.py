@@ -1,12 +1,14 @@
-"""Blocking calls from the loop, each in a thread that nobody waits for at the end."""
+"""Work of a source that outlives who asked for it: calls in threads, and what is half done."""
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+
+SETTLE_S_MAX = 3.0
 
 
 async def in_thread(work: Callable[[], Result]) -> Result:
@@ -38,3 +40,19 @@ async def in_thread(work: Callable[[], Result]) -> Result:
 
     threading.Thread(target=run, name="source-call", daemon=True).start()
     return await future
+
+
+async def to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
+    """Do what is not to be left half done; who is cancelled waits for it for SETTLE_S_MAX.
+
+    Between what is written and the note that it is, a source that stops would read it once more
+    after the next start.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=SETTLE_S_MAX)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)  # what failed is read once more
+        raise

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from thingtank.sources.calls import in_thread
+from thingtank.sources.calls import in_thread, to_its_end
 from thingtank.sources.health import Health
 from thingtank.sources.queues import Message, ReadQueue
 from thingtank.sources.settings import SourceRule
@@ -65,6 +65,10 @@ class QueueSource:
             await asyncio.sleep(self._queue.idle_s)
             return
         self._health.behind_since(min(each.record.at_us for each in messages))
+        await to_its_end(self._settle(messages))
+
+    async def _settle(self, messages: Sequence[Message]) -> None:
+        """Write what messages bring, and delete those of which all was taken."""
         extending = asyncio.create_task(self._keep_hidden(messages))
         try:
             reasons = await self._writer.write([each.record for each in messages])

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,23 @@ async def test_messages_become_datapoints_and_are_deleted(bench: SourceBench) ->
     assert texts(bench.values()) == [str(n) for n in range(200)]
     assert bench.status().where == "queue work of this machine"
     assert bench.status().record_count == 200
+
+
+async def test_a_stop_after_the_write_and_before_the_delete_waits_for_that(
+    bench: SourceBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete = queues.LocalQueue.delete
+
+    def slow_delete(self: queues.LocalQueue, messages: Sequence[queues.Message]) -> int:
+        time.sleep(0.2)
+        return delete(self, messages)
+
+    monkeypatch.setattr(queues.LocalQueue, "delete", slow_delete)
+    send(bench, '{"t": 1}')
+    bench.start(RULE)
+    await until(bench.values)
+    await bench.stop()
+    assert counts(bench) == EMPTY
 
 
 async def test_a_message_stays_hidden_while_the_tank_cannot_write(bench: SourceBench) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from thingtank.tank.actions.devices import new_secret
 from thingtank.tank.errors import LimitReached, ValidationFailed
 from thingtank.tank.products import (
     FeedTemplate,
@@ -44,6 +45,7 @@ def test_activation_codes_are_the_services(secret: str, serial: str, code: str) 
 def test_new_ids_secrets_and_serials_have_their_form_and_differ() -> None:
     for make, form in [
         (new_product_id, r"[A-Za-z0-9_][A-Za-z0-9_-]{19}"),
+        (new_secret, r"[A-Za-z0-9_][A-Za-z0-9_-]{47}"),  # `--api-key` takes it
         (new_product_secret, r"[0-9a-f]{40}"),
         (new_serial, r"[A-Z0-9]{12}"),
     ]:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from thingtank.aws.clients import AwsClients
-from thingtank.sources.calls import in_thread
+from thingtank.sources.calls import SETTLE_S_MAX, in_thread, to_its_end
 from thingtank.sources.health import Health
 from thingtank.sources.kinesis.lease_table import LeaseTable
 from thingtank.sources.kinesis.leases import (
@@ -41,7 +41,6 @@ log = structlog.get_logger()
 
 PAGES_AT_ONCE = 4  # in memory: a page has 10 MiB at most
 CALLS_AT_ONCE = 16
-GIVE_BACK_S_MAX = 3.0
 LEASES = "leases"  # what may fail besides shards
 
 Reject = Callable[[list[tuple[Arrived, str]]], Awaitable[None]]
@@ -240,8 +239,7 @@ class KinesisSource:
                     async with self._calls:
                         page = await in_thread(cursor.read)
                     self._note(held, page)
-                    await self._write(page)
-                    if not await self._checkpoint(held, page):
+                    if not await to_its_end(self._settle(held, page)):
                         return
             except Exception as error:  # noqa: BLE001 - `raised` tells
                 if page is not None:  # read, and not settled: from the checkpoint once more
@@ -258,15 +256,12 @@ class KinesisSource:
         held.behind_s = page.behind_ms / 1000
         self._health.behind_s = max(each.behind_s for each in [held, *self._held.values()])
 
-    async def _write(self, page: Page) -> None:
-        if not page.records:
-            return
-        reasons = await self._writer.write(page.records)
-        if reasons:
-            await self._reject([(page.records[n], why) for n, why in sorted(reasons.items())])
-
-    async def _checkpoint(self, held: _Held, page: Page) -> bool:
-        """Write down how far all is on disk; False when there is nothing more to read here."""
+    async def _settle(self, held: _Held, page: Page) -> bool:
+        """Write a page and how far all is on disk; False when nothing more is to be read here."""
+        if page.records:
+            reasons = await self._writer.write(page.records)
+            if reasons:
+                await self._reject([(page.records[n], why) for n, why in sorted(reasons.items())])
         if page.is_end:
             if await self._change(held, SHARD_END):
                 self._drop(held)
@@ -285,9 +280,15 @@ class KinesisSource:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        leases = [each.lease for each in held]
+
+        def give_back() -> None:
+            # By the table: a change that was cancelled on the way has raised a counter there.
+            for lease in self._table.all():
+                if lease.owner == self._reader:
+                    self._table.change(lease, owner="")
+
         try:
-            async with asyncio.timeout(GIVE_BACK_S_MAX):
-                await in_thread(lambda: [self._table.change(each, owner="") for each in leases])
+            async with asyncio.timeout(SETTLE_S_MAX):
+                await in_thread(give_back)
         except Exception as error:  # noqa: BLE001 - they are free after a while anyway
             log.info("kinesis_leases_kept", rule=self._rule.name, reason=type(error).__name__)

@@ -1,7 +1,6 @@
 """Make, change and delete devices; each is a feed as well."""
 
 import contextlib
-import secrets
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 from uuid import uuid4
@@ -16,6 +15,7 @@ from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated
 from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.keys import ACCESS_METHODS, ApiKey, Permission, Resource
 from thingtank.tank.properties import kept_properties
+from thingtank.tank.random_text import random_text
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Datastream, Device, datastream_problems, device_problems
 from thingtank.tank.tokens import token_problems, uuid_problems
@@ -39,7 +39,7 @@ class CreatedDevice(msgspec.Struct, frozen=True):
 
 def new_secret() -> str:
     """A fresh secret: 48 characters of URL-safe base64, the usual length of a Xively key."""
-    return secrets.token_urlsafe(36)
+    return random_text(36)
 
 
 async def create_device(

@@ -1,15 +1,19 @@
 """A stream that is read: checkpoints, failures, splits, hand-overs; and rejected records."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from tests.unit.sources.kinesis.fake_kinesis import ARRIVED_AT, Expired, FakeClients, FakeKinesis
 from tests.unit.sources.source_bench import SourceBench, texts, until
 
-from thingtank.sources.source_file import SourceFile
+from thingtank.sources import calls
+from thingtank.sources.kinesis.leases import Lease
+from thingtank.sources.source_file import FileLeases, SourceFile
 from thingtank.tank.errors import Overloaded, StorageFailed
 
 RULE = {"name": "in", "engine": "kinesis", "stream": "s", "start": "oldest"}
@@ -73,6 +77,27 @@ async def test_reading_goes_on_behind_the_checkpoint(
     bench.start(RULE)
     await until_numbers(bench, [1, 2, 3, 4, 5])
     assert bench.status().record_count == 2
+
+
+async def test_a_stop_after_the_write_and_before_its_checkpoint_waits_for_that(
+    bench: SourceBench, kinesis: FakeKinesis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = FileLeases.change
+
+    def slow_change(self: FileLeases, lease: Lease, **changes: Any) -> Lease | None:
+        if changes.get("checkpoint"):
+            time.sleep(0.2)
+        return change(self, lease, **changes)
+
+    monkeypatch.setattr(FileLeases, "change", slow_change)
+    put(kinesis, 1, 2, 3, shard="s0")
+    bench.start(RULE)
+    await until_numbers(bench, [1, 2, 3])
+    await bench.stop()
+    put(kinesis, 4, shard="s0")
+    bench.start(RULE)
+    await until_numbers(bench, [1, 2, 3, 4])
+    assert bench.status().record_count == 1
 
 
 async def test_latest_begins_now_and_a_restart_does_not_begin_anew(
@@ -153,8 +178,9 @@ async def test_a_shard_that_a_list_was_too_early_for_keeps_its_place(
 
 
 async def test_nothing_is_acknowledged_before_it_is_on_disk(
-    bench: SourceBench, kinesis: FakeKinesis
+    bench: SourceBench, kinesis: FakeKinesis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(calls, "SETTLE_S_MAX", 0.05)
     put(kinesis, 1, shard="s0")
     for failure in (Overloaded("full"), StorageFailed("no disk")):
         bench.archive.failure = failure
@@ -270,8 +296,9 @@ async def test_rights_and_datastreams_are_those_of_the_rule(
 
 
 async def test_a_rule_of_nobody_waits_for_the_account(
-    bench: SourceBench, kinesis: FakeKinesis
+    bench: SourceBench, kinesis: FakeKinesis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(calls, "SETTLE_S_MAX", 0.05)
     put(kinesis, 1)
     bench.start({**RULE, "owner": "carol"})
     await until(lambda: bench.status().state == "stuck")
