@@ -24,7 +24,6 @@ from thingtank.sinks.engines import make_engine
 from thingtank.sinks.rules.templates import as_json
 
 DEVICES = 400
-CONNECTIONS = 4
 RATIO_MIN = 0.8
 
 _REPLIES = {
@@ -48,6 +47,7 @@ class Case(NamedTuple):
         call: makes one bare call of items that are ready.
         entry: an item as the bare loop has it ready.
         has_target: false where the engine keeps an order that the bare loop does not.
+        connections: what the bare loop has, as many as the engine.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Case(NamedTuple):
     call: Callable[[Any, list[Any]], object]
     entry: Callable[[Item], Any]
     has_target: bool = True
+    connections: int = 4
 
 
 def run(quick: bool) -> list[Result]:
@@ -79,7 +80,7 @@ def _measured(case: Case, items: Sequence[Item], url: str, rounds: int) -> Resul
     batch = engine.bounds.items_max
     rates: list[float] = []
     ratios: list[float] = []
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
+    with ThreadPoolExecutor(case.connections) as pool:
         for turn in range(rounds + 1):
             start_s = time.perf_counter()
             for _ in pool.map(lambda entries: case.call(client, entries), calls):
@@ -104,7 +105,7 @@ def _measured(case: Case, items: Sequence[Item], url: str, rounds: int) -> Resul
         "values/s",
         ratio.median,
         ratio.median >= RATIO_MIN if case.has_target else None,
-        f"{DEVICES} devices, {CONNECTIONS} connections, {case.size} a call; {rate}; ratio "
+        f"{DEVICES} devices, {case.connections} connections, {case.size} a call; {rate}; ratio "
         f"{number(ratio.lowest)} to {number(ratio.highest)}",
     )
 
@@ -192,7 +193,7 @@ CASES = (
          {"engine": "dynamodb", "table": "table", "plain": True, "connections": 4}, "dynamodb",
          25, _write_items, _wired),
     Case("S3", {"engine": "s3", "bucket": "bucket"}, "s3", 10_000, _put_object,
-         lambda item: item.payload),
+         lambda item: item.payload, connections=1),
 )  # fmt: skip
 
 

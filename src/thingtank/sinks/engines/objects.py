@@ -21,6 +21,7 @@ OBJECT_BYTES_MAX = 8 * 1024 * 1024
 
 GATHER_S = 60.0  # an object costs as much however small it is
 
+_DAY_US = DAY_S * 1_000_000
 _EPOCH = date(1970, 1, 1)
 _ID = re.compile(r"(.*)-(\d{1,18})-(\d{1,9})\Z")
 _PREFIX = re.compile(r"[A-Za-z0-9!_.*'()=/-]{0,200}\Z")
@@ -54,14 +55,18 @@ class BatchObject(NamedTuple):
 
 def objects_of(settings: PrefixSettings, items: Sequence[Item]) -> list[BatchObject]:
     """A batch, n >= 1, as objects: one for each day of its items, as their keys name the day."""
+    instants = [item.at_us for item in items]
+    first, last = min(instants) // _DAY_US, max(instants) // _DAY_US
+    if first == last:  # nearly always: what is measured now is sent now
+        return [_object_of(settings, first, items)]
     days: dict[int, list[Item]] = {}
     for item in items:
-        days.setdefault(item.at_us // (DAY_S * 1_000_000), []).append(item)
+        days.setdefault(item.at_us // _DAY_US, []).append(item)
     return [_object_of(settings, day, of_day) for day, of_day in days.items()]
 
 
 def _object_of(settings: PrefixSettings, day: int, items: Sequence[Item]) -> BatchObject:
-    data = b"".join([item.payload + b"\n" for item in items])
+    data = b"\n".join([*[item.payload for item in items], b""])
     name_of_day = (_EPOCH + timedelta(days=day)).isoformat()
     digest = hashlib.sha256(data)
     name = f"{_sorted_id(items[0])}-{digest.hexdigest()[:16]}"
