@@ -28,3 +28,8 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Let what was frozen go: DuckDB's binding reports all of its objects that outlive Python."""
+    gc.unfreeze()
