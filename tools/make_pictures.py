@@ -6,6 +6,7 @@ Needs what the browser tests need. Writes docs/images/NAME.png; all of them, unl
 """
 
 import math
+import re
 import sys
 import tempfile
 import time
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import requests
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.live_server import LiveServer, start_server
 from tests.needed import find_chromium
 
@@ -92,7 +93,8 @@ def device(page: Page, server: LiveServer) -> None:
     page.goto(f"{server.url}/feeds/{server.feed_id}")
     page.get_by_text("6h", exact=True).click()
     page.locator("#stream-state").get_by_text("Live").wait_for()
-    page.locator("canvas").last.wait_for()
+    for chart in page.locator("[data-chart]").all():
+        expect(chart).to_have_attribute("data-points", re.compile("[0-9]{3}"))  # of six hours
 
 
 def add_device(page: Page, server: LiveServer) -> None:
