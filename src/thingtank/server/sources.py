@@ -159,7 +159,7 @@ class Sources:
         """Keep rejected records, so that their shard may be read on."""
         now_us = self._tank.clock.now_us()
         rejected = [
-            Rejected(record.record_id, reason, record.data[:EXCERPT_BYTES_MAX], now_us)
+            Rejected(record.name, reason, record.data[:EXCERPT_BYTES_MAX], now_us)
             for record, reason in refused
         ]
         self._tell(rule_name, refused)
@@ -175,7 +175,7 @@ class Sources:
             record, reason = refused[0]
             log.warning(
                 "source_records_rejected", rule=rule_name, count=told.count,
-                record=record.record_id, reason=reason,
+                record=record.name, reason=reason,
             )  # fmt: skip
             told.count, told.next_s = 0, now_s + TELL_EACH_S
 
@@ -203,6 +203,7 @@ def _status(at_work: _AtWork) -> SourceStatus:
         health.record_count,
         health.datapoint_count,
         health.rejected_count,
+        health.skipped_count,
         health.late_count,
         dict(health.failures),
         health.trouble,

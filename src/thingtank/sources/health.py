@@ -38,6 +38,7 @@ class Health:
         record_count: records that were read, those that were read again with them.
         datapoint_count: datapoints that were written.
         rejected_count: records of which something could not be written.
+        skipped_count: records within aggregated ones that belong to another shard.
         late_count: messages that were done with when they were another reader's again.
         behind_s: how long ago the last record that was read had arrived; by the service's own
             measure where it has one.
@@ -52,6 +53,7 @@ class Health:
         self.record_count = 0
         self.datapoint_count = 0
         self.rejected_count = 0
+        self.skipped_count = 0
         self.late_count = 0
         self.behind_s = 0.0
         self.failures: Counter[str] = Counter()

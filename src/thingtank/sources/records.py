@@ -27,6 +27,7 @@ shard over, writes the same datapoints again, each in its own place, and nothing
 that is what makes duplicates harmless. Services give milliseconds; the microseconds are derived
 from the record's number and the value's place in it, so that two records that arrive within one
 millisecond are told apart, but for one time in a thousand. Who measures that often sends times.
+Records that came in one record of the stream count on from it, and so do not share a time.
 """
 
 import re
@@ -45,7 +46,6 @@ from thingtank.tank.actions.bulk import BULK_DATAPOINTS_MAX, BulkPoint
 
 RECORD_BYTES_MAX = 1024 * 1024  # as a queue's message, and a stream's record unless it allows more
 DEVICE_CHARS_MAX = 256
-_KPL_MAGIC = b"\xf3\x89\x9a\xc2"  # Kinesis Producer Library: several records in one, as protobuf
 _TIMES = ("at", "timestamp")
 _DEVICES = ("device", "feed")
 _NO_VALUES = frozenset({*_TIMES, *_DEVICES})
@@ -62,12 +62,21 @@ class Arrived(NamedTuple):
         record_id: the service's own, the same each time that it is read.
         key: the partition key, or the group; blank for none.
         at_us: when it arrived in the stream or the queue.
+        sub_number: its place, from 0, in the record that it was a part of; None of what came alone.
+        offset_us: so much later than those of the whole record its values without a time begin.
     """
 
     record_id: str
     key: str
     at_us: int
     data: bytes
+    sub_number: int | None = None
+    offset_us: int = 0
+
+    @property
+    def name(self) -> str:
+        """What it is known by: of the fourth one in record `s/100`, `s/100/3`."""
+        return self.record_id if self.sub_number is None else f"{self.record_id}/{self.sub_number}"
 
 
 class NotTaken(ValueError):
@@ -86,8 +95,6 @@ def points_of(record: Arrived, feed: int | str = "") -> list[BulkPoint]:
     Raises:
         NotTaken.
     """
-    if record.data.startswith(_KPL_MAGIC):
-        raise NotTaken("it is an aggregated record of the Kinesis Producer Library")
     if len(record.data) > RECORD_BYTES_MAX:
         raise NotTaken(f"it has {len(record.data):,} bytes; at most {RECORD_BYTES_MAX:,} are read")
     points: list[BulkPoint] = []
@@ -103,19 +110,19 @@ def points_of(record: Arrived, feed: int | str = "") -> list[BulkPoint]:
 
 
 class _Times:
-    """Times for the values of one record that have none: all differ, and always in the same way."""
+    """Times for values of a record that have none: they ascend, and always in the same way."""
 
     def __init__(self, record: Arrived) -> None:
-        self._ms_us = record.at_us // 1000 * 1000
         number = record.record_id
         # Those of the local queue count up, so that a thousand sent at once all differ.
         is_count = number.isascii() and number.isdigit()
-        self._next = int(number) if is_count else zlib.crc32(number.encode())
+        micros = (int(number) if is_count else zlib.crc32(number.encode())) % 1000
+        self._next_us = record.at_us // 1000 * 1000 + micros + record.offset_us
 
     def take(self) -> int:
         """The next one."""
-        at_us = self._ms_us + self._next % 1000
-        self._next += 1
+        at_us = self._next_us
+        self._next_us += 1
         return at_us
 
 

@@ -23,6 +23,7 @@ class SourceStatus(msgspec.Struct, frozen=True):
         record_count: records that were read since the start, some of them twice maybe.
         datapoint_count: datapoints that were written since the start.
         rejected_count: records since the start of which something could not be written.
+        skipped_count: records within aggregated ones since the start that belong to another shard.
         late_count: messages since the start that were shown to others before they were deleted.
         failures: failed calls since the start, by kind.
         trouble: the last failure; None when all went well since.
@@ -37,6 +38,7 @@ class SourceStatus(msgspec.Struct, frozen=True):
     record_count: int
     datapoint_count: int
     rejected_count: int
+    skipped_count: int
     late_count: int
     failures: Mapping[str, int]
     trouble: SinkTrouble | None

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from thingtank.sources.kinesis.aggregated import HashRange
 from thingtank.sources.kinesis.leases import OLDEST, TIME_SIGN
 from thingtank.sources.records import Arrived
 
@@ -28,13 +29,29 @@ class Page(NamedTuple):
     behind_ms: int
 
 
-def parents_of_shards(client: Any, stream: str) -> dict[str, tuple[str, ...]]:
-    """All shards that there are, those that have ended too, and what each was made of."""
-    found: dict[str, tuple[str, ...]] = {}
+class Shard(NamedTuple):
+    """A shard of a stream.
+
+    Attributes:
+        parents: shards that it was made of.
+        hash_range: which records are for it.
+    """
+
+    parents: tuple[str, ...]
+    hash_range: HashRange
+
+
+def shards_of(client: Any, stream: str) -> dict[str, Shard]:
+    """All shards that there are, those that have ended too, by name."""
+    found: dict[str, Shard] = {}
     for page in client.get_paginator("list_shards").paginate(StreamName=stream):
         for shard in page["Shards"]:
             olds = (shard.get("ParentShardId"), shard.get("AdjacentParentShardId"))
-            found[shard["ShardId"]] = tuple(old for old in olds if old)
+            ends = shard["HashKeyRange"]
+            found[shard["ShardId"]] = Shard(
+                tuple(old for old in olds if old),
+                HashRange(int(ends["StartingHashKey"]), int(ends["EndingHashKey"])),
+            )
     return found
 
 

@@ -13,7 +13,7 @@ checkpoint; the same datapoints are written again then (`records.py`).
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ import structlog
 from thingtank.aws.clients import AwsClients
 from thingtank.sources.calls import SETTLE_S_MAX, in_thread, to_its_end
 from thingtank.sources.health import Health
+from thingtank.sources.kinesis.aggregated import HashRange, take_apart
 from thingtank.sources.kinesis.lease_table import LeaseTable
 from thingtank.sources.kinesis.leases import (
     OLDEST,
@@ -30,7 +31,7 @@ from thingtank.sources.kinesis.leases import (
     LeaseBook,
     checkpoint_of_instant,
 )
-from thingtank.sources.kinesis.shards import Page, ShardCursor, parents_of_shards
+from thingtank.sources.kinesis.shards import Page, Shard, ShardCursor, shards_of
 from thingtank.sources.records import Arrived
 from thingtank.sources.rule_problems import start_us
 from thingtank.sources.settings import SourceRule
@@ -41,6 +42,7 @@ log = structlog.get_logger()
 
 PAGES_AT_ONCE = 4  # in memory: a page has 10 MiB at most
 CALLS_AT_ONCE = 16
+TELL_EACH_S = 60.0
 LEASES = "leases"  # what may fail besides shards
 
 Reject = Callable[[list[tuple[Arrived, str]]], Awaitable[None]]
@@ -68,8 +70,9 @@ USUAL_PACE = Pace()
 class _Held:
     """A lease that this reader holds; its counter is used by one task at a time."""
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: Lease, hash_range: HashRange) -> None:
         self.lease = lease
+        self.hash_range = hash_range
         self.changing = asyncio.Lock()
         self.task: asyncio.Task[None] | None = None
         self.behind_s = 0.0
@@ -114,7 +117,8 @@ class KinesisSource:
         self._calls = asyncio.Semaphore(CALLS_AT_ONCE)
         self._loop = asyncio.get_running_loop()
         self._looked_at_s: float | None = None  # which shards there are
-        self._shards: dict[str, tuple[str, ...]] = {}
+        self._shards: dict[str, Shard] = {}
+        self._skipped_tell_s = 0.0  # when the log may tell of skipped records again
 
     @property
     def shards_held(self) -> list[str]:
@@ -172,7 +176,8 @@ class KinesisSource:
         self._client = await in_thread(lambda: self._clients.client("kinesis"))
         self._shards = await self._listed()
         start = self._start()
-        await in_thread(lambda: self._table.ensure(self._shards, start))
+        parents = {name: shard.parents for name, shard in self._shards.items()}
+        await in_thread(lambda: self._table.ensure(parents, start))
         leases = await in_thread(self._table.all)
         if any(lease.shard not in self._shards for lease in leases):
             # Gone, or another reader has found it since the list was made.
@@ -187,8 +192,8 @@ class KinesisSource:
             await in_thread(lambda: self._table.forget([lease.shard for lease in gone]))
         self._looked_at_s = self._loop.time()
 
-    async def _listed(self) -> dict[str, tuple[str, ...]]:
-        return await in_thread(lambda: parents_of_shards(self._client, self._rule.stream))
+    async def _listed(self) -> dict[str, Shard]:
+        return await in_thread(lambda: shards_of(self._client, self._rule.stream))
 
     def _start(self) -> str:
         if self._rule.start == "oldest":
@@ -199,7 +204,7 @@ class KinesisSource:
         )
 
     def _begin(self, lease: Lease) -> None:
-        held = _Held(lease)
+        held = _Held(lease, self._shards[lease.shard].hash_range)
         self._held[lease.shard] = held
         name = f"source-{self._rule.name}-{lease.shard}"
         held.task = self._loop.create_task(self._read_shard(held), name=name)
@@ -259,9 +264,7 @@ class KinesisSource:
     async def _settle(self, held: _Held, page: Page) -> bool:
         """Write a page and how far all is on disk; False when nothing more is to be read here."""
         if page.records:
-            reasons = await self._writer.write(page.records)
-            if reasons:
-                await self._reject([(page.records[n], why) for n, why in sorted(reasons.items())])
+            await self._write(held, page.records)
         if page.is_end:
             if await self._change(held, SHARD_END):
                 self._drop(held)
@@ -271,6 +274,28 @@ class KinesisSource:
         if page.last_number is None:
             return True
         return await self._change(held, page.last_number)
+
+    async def _write(self, held: _Held, records: Sequence[Arrived]) -> None:
+        """Write records; of those that were put together, what is in them."""
+        parts = take_apart(records, held.hash_range)
+        while (part := await in_thread(lambda: next(parts, None))) is not None:
+            reasons = await self._writer.write(part.records)
+            rejected = [*part.refused, *((part.records[n], why) for n, why in reasons.items())]
+            self._health.arrived(len(part.refused), len(part.refused))
+            if rejected:
+                await self._reject(rejected)
+            if part.skipped_count:
+                self._tell_of_skipped(held.lease.shard, part.skipped_count)
+
+    def _tell_of_skipped(self, shard: str, count: int) -> None:
+        self._health.skipped_count += count
+        if self._loop.time() >= self._skipped_tell_s:
+            self._skipped_tell_s = self._loop.time() + TELL_EACH_S
+            log.warning(
+                "kinesis_records_of_another_shard", rule=self._rule.name, shard=shard, count=count,
+                advice="The Kinesis Producer Library puts them once more when a shard was split."
+                " If it was not, the program that puts records together does not know the shards.",
+            )  # fmt: skip
 
     async def _give_back(self) -> None:
         """End all reading, and let others have the shards at once."""

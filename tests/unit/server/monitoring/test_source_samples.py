@@ -7,7 +7,9 @@ from thingtank.tank.sources import SourceState, SourceStatus
 
 def status(name: str, engine: str, state: SourceState, behind_s: float) -> SourceStatus:
     failures = {"throttled": 2}
-    return SourceStatus(name, engine, "", state, ("s-1",), behind_s, 10, 30, 4, 1, failures, None)
+    return SourceStatus(
+        name, engine, "", state, ("s-1",), behind_s, 10, 30, 4, 0, 1, failures, None
+    )
 
 
 def test_rules_of_one_kind_are_summed() -> None:

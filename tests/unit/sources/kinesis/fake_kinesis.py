@@ -17,6 +17,7 @@ class FakeKinesis:
 
     Attributes:
         before_read: called before each read with its shard; may raise.
+        hash_ranges: of shards; those that are not there have the whole one.
         hidden_once: shards that the next list does not have.
         iterator_places: how iterators began, in order.
     """
@@ -30,6 +31,7 @@ class FakeKinesis:
         self.shards: dict[str, list[dict[str, Any]]] = {f"s{n}": [] for n in range(shard_count)}
         self.parents: dict[str, tuple[str, ...]] = dict.fromkeys(self.shards, ())
         self.closed: set[str] = set()
+        self.hash_ranges: dict[str, tuple[int, int]] = {}
         self.before_read: Callable[[str], None] = lambda _: None
         self.hidden_once: set[str] = set()
         self.iterator_places: list[str] = []
@@ -66,11 +68,14 @@ class FakeKinesis:
         return self
 
     def paginate(self, StreamName: str) -> Iterator[dict[str, Any]]:
+        found: dict[str, Any]
         hidden, self.hidden_once = self.hidden_once, set()
         for shard, olds in self.parents.items():
             if shard in hidden:
                 continue
-            found = {"ShardId": shard}
+            first, last = self.hash_ranges.get(shard, (0, 2**128 - 1))
+            ends = {"StartingHashKey": str(first), "EndingHashKey": str(last)}
+            found = {"ShardId": shard, "HashKeyRange": ends}
             if olds:
                 found["ParentShardId"] = olds[0]
             if len(olds) > 1:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from tests.unit.sources.kinesis.fake_kinesis import ARRIVED_AT, Expired, FakeClients, FakeKinesis
+from tests.unit.sources.kinesis.test_aggregated import put_together
 from tests.unit.sources.source_bench import SourceBench, texts, until
 
 from thingtank.sources import calls
+from thingtank.sources.kinesis.aggregated import MAGIC
 from thingtank.sources.kinesis.leases import Lease
 from thingtank.sources.source_file import FileLeases, SourceFile
 from thingtank.tank.errors import Overloaded, StorageFailed
@@ -345,3 +347,28 @@ async def test_an_instance_that_has_read_nothing_has_no_file(
     assert list(sources.statuses()) == []
     await bench.stop()
     assert files_in(tmp_path) == []
+
+
+async def test_records_that_were_put_together_are_read_each_for_itself(
+    bench: SourceBench, kinesis: FakeKinesis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    middle = 2**127
+    kinesis.hash_ranges = {"s0": (0, middle - 1), "s1": (middle, 2**128 - 1)}
+    bodies = [b'{"t": 1}', b"garbage", b'{"t": 3}', b'{"t": 4}']
+    hash_keys = ["5", "6", str(middle), "7"]
+    kinesis.put(
+        put_together([("k", text, body) for text, body in zip(hash_keys, bodies, strict=True)]),
+        shard="s0",
+    )
+    kinesis.put(MAGIC + b"garbage", shard="s1")
+    sources = bench.start(RULE)
+    await until(lambda: bench.status().rejected_count == 2)
+    await until_numbers(bench, [1, 4])
+    assert bench.status().record_count == 4
+    assert bench.status().skipped_count == 1
+    rejected = await sources.rejected("in", 9)
+    assert sorted((each.record_id, each.reason.partition(":")[0]) for each in rejected) == [
+        ("s0/100/1", "it is not JSON"),
+        ("s1/101", "it begins as an aggregated record, and its checksum is another"),
+    ]
+    assert "kinesis_records_of_another_shard" in capsys.readouterr().out
