@@ -15,7 +15,9 @@ from tests.live_server import LiveServer, start_server
 
 from thingtank.server.sinks.message_reader import encode_item
 from thingtank.sinks.engine import Item
-from thingtank.sources.source_file import Rejected, SourceFile
+from thingtank.sources.records import Arrived
+from thingtank.sources.rejected import Rejected, RejectedRecords
+from thingtank.sources.source_file import SourceFile
 from thingtank.stores.sink_file import NewLetter, SinkFile
 
 SETTINGS = """
@@ -80,8 +82,9 @@ def leave_rejected(folder: Path) -> None:
     reason = "temperature: there is no device kitchen"
     file = SourceFile(folder)
     at_us = 1_795_772_400_000_000
-    rejected = [Rejected(f"s-0/{number}", reason, data, at_us) for number in range(30)]
-    file.add_rejected("weather", rejected, 28)  # so 2 to 29
+    records = [Arrived(f"s-0/{number}", "k", at_us, data) for number in range(30)]
+    rejected = [Rejected(record, reason, at_us) for record in records]
+    RejectedRecords(file, "weather", 28, 10**6).add(rejected)  # so 2 to 29
     file.close()
 
 

@@ -1,22 +1,19 @@
 """Sources of a server: set to work with it, and ended with it."""
 
 import asyncio
-import sqlite3
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import structlog
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
-from thingtank.local.sqlite import WrongFile
 from thingtank.server.config import Config
 from thingtank.server.data_folder import OpenFolder
+from thingtank.server.rejected_records import RejectedOfRules
 from thingtank.sources.calls import in_thread
 from thingtank.sources.health import Health
 from thingtank.sources.kinesis.dynamodb_leases import DynamoDbLeases
@@ -24,13 +21,19 @@ from thingtank.sources.kinesis.lease_table import LeaseTable
 from thingtank.sources.kinesis.source import USUAL_PACE, KinesisSource, Pace
 from thingtank.sources.queue_source import QueueSource
 from thingtank.sources.queues import WAIT_S, LocalQueue, ReadQueue, SqsQueue
-from thingtank.sources.records import Arrived
 from thingtank.sources.settings import SourceRule, SourceSettings
-from thingtank.sources.source_file import EXCERPT_BYTES_MAX, Rejected, SourceFile
+from thingtank.sources.source_file import SourceFile
 from thingtank.sources.writer import Writer
 from thingtank.tank.access import Caller
-from thingtank.tank.errors import StorageFailed
-from thingtank.tank.sources import RejectedRecord, SourceState, SourceStatus
+from thingtank.tank.errors import NotFound
+from thingtank.tank.sources import (
+    RejectedReason,
+    RejectedRecord,
+    RetryOutcome,
+    SourceState,
+    SourceStatus,
+    Which,
+)
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Account
 from thingtank.web.workbench import source_board
@@ -39,20 +42,12 @@ log = structlog.get_logger()
 
 CALL_S_MAX = 10.0  # without a byte of an answer
 CALL_ATTEMPTS_MAX = 3
-TELL_EACH_S = 60.0
 
 
 class _AtWork(NamedTuple):
     rule: SourceRule
     health: Health
     source: KinesisSource | QueueSource
-
-
-class _Told(msgspec.Struct):
-    """Rejected records that no line of the log has told of, and when the next may."""
-
-    count: int = 0
-    next_s: float = 0.0
 
 
 class Sources:
@@ -83,11 +78,12 @@ class Sources:
         self._at_work: dict[str, _AtWork] = {}
         self._clients: list[AwsClients] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._told: dict[str, _Told] = {}
+        self._rejected = RejectedOfRules(tank, self._file, settings)
 
     def start(self) -> None:
         """Set all rules to work; what is wrong with a place is told by its status."""
         loop = asyncio.get_running_loop()
+        self._tasks.append(loop.create_task(self._rejected.load(), name="source-rejected"))
         for rule in sorted(self._settings.rules, key=lambda rule: rule.name):
             health = Health(rule.name, self._settings.retry_s_max, self._tank.clock)
             writer = Writer(self._tank, rule, partial(self._caller, rule), health)
@@ -109,26 +105,35 @@ class Sources:
         await in_thread(lambda: self._file.copy_to(folder))
 
     def statuses(self) -> Sequence[SourceStatus]:
-        """See SourceBoard; so is the other."""
-        return [_status(each) for each in self._at_work.values()]
+        """See SourceBoard; so are the others."""
+        return [
+            _status(each, self._rejected.kept_count(each.rule.name))
+            for each in self._at_work.values()
+        ]
 
     async def rejected(
         self, name: str, limit: int, before: int | None = None
     ) -> Sequence[RejectedRecord]:
-        try:
-            found = await in_thread(lambda: self._file.rejected(name, limit, before))
-        except (sqlite3.Error, OSError, WrongFile) as error:
-            raise StorageFailed(f"rejected records could not be read: {error}") from error
-        return [
-            RejectedRecord(
-                each.record_id,
-                each.reason,
-                each.excerpt.decode("utf-8", "replace"),
-                each.at_us,
-                each.number,
-            )
-            for each in found
-        ]
+        return await self._rejected.newest(name, limit, before)
+
+    async def reasons(self, name: str, limit: int) -> Sequence[RejectedReason]:
+        return await self._rejected.reasons(name, limit)
+
+    async def retry(self, name: str, which: Which) -> RetryOutcome:
+        rule, health, _ = self._found(name)
+        outcome = await self._rejected.retry(rule, health, partial(self._caller, rule), which)
+        log.info("source_records_retried", rule=name, written=outcome.written_count)
+        return outcome
+
+    async def discard(self, name: str, which: Which) -> int:
+        self._found(name)
+        return await self._rejected.discard(name, which)
+
+    def _found(self, name: str) -> _AtWork:
+        at_work = self._at_work.get(name)
+        if at_work is None:
+            raise NotFound(f"there is no rule {name[:40]} of sources")
+        return at_work
 
     def _source(
         self, rule: SourceRule, writer: Writer, health: Health
@@ -151,33 +156,9 @@ class Sources:
         if rule.leases:
             table = DynamoDbLeases(clients, rule.leases, rule.name, rule.stream)
         return KinesisSource(
-            rule, clients, table, writer, health, partial(self._keep, rule.name),
+            rule, clients, table, writer, health, partial(self._rejected.keep, rule.name),
             self._tank.clock, is_alone=not rule.leases, pace=self._pace,
         )  # fmt: skip
-
-    async def _keep(self, rule_name: str, refused: list[tuple[Arrived, str]]) -> None:
-        """Keep rejected records, so that their shard may be read on."""
-        now_us = self._tank.clock.now_us()
-        rejected = [
-            Rejected(record.name, reason, record.data[:EXCERPT_BYTES_MAX], now_us)
-            for record, reason in refused
-        ]
-        self._tell(rule_name, refused)
-        keep_max = self._settings.rejected_max
-        await in_thread(lambda: self._file.add_rejected(rule_name, rejected, keep_max))
-
-    def _tell(self, rule_name: str, refused: list[tuple[Arrived, str]]) -> None:
-        """Log rejected records, at most once in TELL_EACH_S for a rule: a stream may be of them."""
-        told = self._told.setdefault(rule_name, _Told())
-        told.count += len(refused)
-        now_s = time.monotonic()
-        if now_s >= told.next_s:
-            record, reason = refused[0]
-            log.warning(
-                "source_records_rejected", rule=rule_name, count=told.count,
-                record=record.name, reason=reason,
-            )  # fmt: skip
-            told.count, told.next_s = 0, now_s + TELL_EACH_S
 
     def _caller(self, rule: SourceRule) -> Caller | None:
         """On whose behalf a rule writes."""
@@ -187,7 +168,7 @@ class Sources:
         return Caller(account) if account is not None and account.is_active else None
 
 
-def _status(at_work: _AtWork) -> SourceStatus:
+def _status(at_work: _AtWork, kept_count: int) -> SourceStatus:
     rule, health, source = at_work
     state: SourceState = "reading"
     if health.trouble is not None:
@@ -203,6 +184,7 @@ def _status(at_work: _AtWork) -> SourceStatus:
         health.record_count,
         health.datapoint_count,
         health.rejected_count,
+        kept_count,
         health.skipped_count,
         health.late_count,
         dict(health.failures),

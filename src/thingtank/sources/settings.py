@@ -59,10 +59,12 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         rules: those that there are, each a `[[sources.rules]]`.
         retry_s_max: the longest pause between two attempts.
-        rejected_max: records of one rule's stream that are kept to be looked at, as nothing could
-            be written of them; older ones are dropped.
+        rejected_max: records of one rule's stream that are kept, as something of them could not be
+            written, to be looked at and tried again; older ones are dropped.
+        rejected_bytes_max: how many bytes they may have; older ones are dropped.
     """
 
     rules: tuple[SourceRule, ...] = ()
     retry_s_max: float = 60.0
     rejected_max: int = 1000
+    rejected_bytes_max: int = 16 * 1024 * 1024

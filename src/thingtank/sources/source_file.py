@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -20,12 +20,13 @@ from thingtank.net.sqlite_copies import write_copy
 from thingtank.sources.kinesis.leases import Lease
 
 FILE_NAME = "sources.sqlite3"
-EXCERPT_BYTES_MAX = 2000
 
 Result = TypeVar("Result")
 
 _APPLICATION_ID, _VERSION = 0x5454_534F, 1  # "TTSO"
+# `rejected` is of former versions: it had the beginnings of records, and not whose they were.
 _SCHEMA = """
+DROP TABLE IF EXISTS rejected;
 CREATE TABLE IF NOT EXISTS start (
     rule TEXT NOT NULL,
     stream TEXT NOT NULL,
@@ -40,42 +41,22 @@ CREATE TABLE IF NOT EXISTS lease (
     checkpoint TEXT NOT NULL,
     parents TEXT NOT NULL,
     PRIMARY KEY (rule, stream, shard)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS rejected (
+CREATE TABLE IF NOT EXISTS rejected_record (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     rule TEXT NOT NULL,
+    name TEXT NOT NULL,
     record_id TEXT NOT NULL,
+    sub_number INTEGER,
+    offset_us INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    arrived_us INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    byte_count INTEGER NOT NULL,
     reason TEXT NOT NULL,
-    excerpt BLOB NOT NULL,
     at_us INTEGER NOT NULL,
-    UNIQUE (rule, record_id));
-CREATE INDEX IF NOT EXISTS rejected_order ON rejected (rule, number)
+    UNIQUE (rule, name));
+CREATE INDEX IF NOT EXISTS rejected_order ON rejected_record (rule, number)
 """
-_REJECT = """
-INSERT INTO rejected (rule, record_id, reason, excerpt, at_us) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (rule, record_id) DO UPDATE SET reason = excluded.reason, at_us = excluded.at_us
-"""
-_NUMBER_END = 2**63 - 1
-_TRIM = """
-DELETE FROM rejected WHERE rule = ?1 AND number <= (
-    SELECT number FROM rejected WHERE rule = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)
-"""
-
-
-class Rejected(NamedTuple):
-    """A record of which something could not be written.
-
-    Attributes:
-        record_id: the shard and the number that the stream has for it.
-        excerpt: its first bytes.
-        at_us: when it was rejected last.
-        number: its place among those of all rules; 0 before it is kept.
-    """
-
-    record_id: str
-    reason: str
-    excerpt: bytes
-    at_us: int
-    number: int = 0
 
 
 class SourceFile:
@@ -86,6 +67,11 @@ class SourceFile:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
 
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever kept."""
+        return self._path.exists()
+
     def close(self) -> None:
         """Let go."""
         with self._lock:
@@ -95,33 +81,8 @@ class SourceFile:
 
     def copy_to(self, folder: Path) -> None:
         """Write a copy for a backup, if there is anything."""
-        if self._path.exists():
+        if self.exists:
             self.run(lambda connection: write_copy(connection, folder / FILE_NAME))
-
-    def add_rejected(self, rule: str, rejected: Sequence[Rejected], keep_max: int) -> None:
-        """Keep rejected records; the oldest ones of the rule go when there are too many."""
-
-        def add(connection: sqlite3.Connection) -> None:
-            with writing(connection):
-                connection.executemany(_REJECT, [(rule, *each[:4]) for each in rejected])
-                connection.execute(_TRIM, (rule, keep_max))
-
-        self.run(add)
-
-    def rejected(self, rule: str, limit: int, before: int | None = None) -> list[Rejected]:
-        """The newest rejected records of a rule, newest first; of those before a number."""
-        query = (
-            "SELECT record_id, reason, excerpt, at_us, number FROM rejected"
-            " WHERE rule = ? AND number < ? ORDER BY number DESC LIMIT ?"
-        )
-        end = _NUMBER_END if before is None else before
-        if not self._path.exists():
-            return []
-        return self.run(
-            lambda connection: [
-                Rejected._make(row) for row in connection.execute(query, (rule, end, limit))
-            ]
-        )
 
     def leases(self, rule: str, stream: str) -> "FileLeases":
         """The leases of a rule."""

@@ -106,9 +106,20 @@ class Writer:
             if caller is not None:
                 self._health.works(OWNER)
                 return caller
-            who = f"account {self._rule.owner}" if self._rule.owner else "owner of this instance"
-            self._health.failed(OWNER, OWNER, f"There is no active {who}", needs_a_person=True)
+            self._health.failed(OWNER, OWNER, _nobody(self._rule.owner), needs_a_person=True)
             await self._health.pause(OWNER)
+
+
+def _nobody(owner: str) -> str:
+    if not owner:
+        return (
+            "There is no active owner of this instance. Make one with"
+            " `thingtank user create NAME --admin`, or name an account in the rule's `owner`."
+        )
+    return (
+        f"There is no active account {owner}. Make or enable it"
+        f" (`thingtank user create {owner}`), or name another in the rule's `owner`."
+    )
 
 
 def _parts(records: Sequence[Arrived]) -> Iterator[tuple[int, Sequence[Arrived]]]:

@@ -23,6 +23,7 @@ class SourceStatus(msgspec.Struct, frozen=True):
         record_count: records that were read since the start, some of them twice maybe.
         datapoint_count: datapoints that were written since the start.
         rejected_count: records since the start of which something could not be written.
+        kept_count: rejected records that are kept to be looked at and tried again.
         skipped_count: records within aggregated ones since the start that belong to another shard.
         late_count: messages since the start that were shown to others before they were deleted.
         failures: failed calls since the start, by kind.
@@ -38,6 +39,7 @@ class SourceStatus(msgspec.Struct, frozen=True):
     record_count: int
     datapoint_count: int
     rejected_count: int
+    kept_count: int
     skipped_count: int
     late_count: int
     failures: Mapping[str, int]
@@ -48,17 +50,57 @@ class RejectedRecord(msgspec.Struct, frozen=True):
     """A record of a stream of which something could not be written.
 
     Attributes:
-        record_id: its shard and its number there.
+        record_id: its shard and its number there, and its place in that where it was put together
+            with others.
         excerpt: how it begins.
-        at_us: when it was rejected.
+        byte_count: how long it is.
+        is_whole: whether all of it is kept; only then it can be tried again.
+        at_us: when it was rejected last.
         number: ascends in the order of rejection.
     """
 
     record_id: str
     reason: str
     excerpt: str
+    byte_count: int
+    is_whole: bool
     at_us: int
     number: int
+
+
+class RejectedReason(msgspec.Struct, frozen=True):
+    """Why records were rejected, and how many that are kept."""
+
+    reason: str
+    count: int
+
+
+class Which(msgspec.Struct, frozen=True):
+    """Which rejected records of a rule: of these numbers and this reason; None for any."""
+
+    numbers: Sequence[int] | None = None
+    reason: str | None = None
+
+
+ALL = Which()
+
+
+class RetryOutcome(msgspec.Struct, frozen=True):
+    """What became of rejected records that were tried again.
+
+    Attributes:
+        written_count: those that are written now, and not kept any more.
+        refused_count: those that were refused once more, and have the newer reason.
+        too_long_count: those that are not kept whole.
+        left_count: those that there was no time for.
+        trouble: what took so long; blank for nothing.
+    """
+
+    written_count: int = 0
+    refused_count: int = 0
+    too_long_count: int = 0
+    left_count: int = 0
+    trouble: str = ""
 
 
 class SourceBoard(Protocol):
@@ -76,4 +118,22 @@ class SourceBoard(Protocol):
         Args:
             before: only those with lower numbers.
         """
+        ...
+
+    async def reasons(self, name: str, limit: int) -> Sequence[RejectedReason]:
+        """Why the rejected records of a rule were, the most frequent first. Raise StorageFailed."""
+        ...
+
+    async def retry(self, name: str, which: Which) -> RetryOutcome:
+        """Have rejected records written now; those that can be are not kept any more.
+
+        Values have the times that they would have had, so nothing is there twice.
+
+        Raises:
+            NotFound, StorageFailed.
+        """
+        ...
+
+    async def discard(self, name: str, which: Which) -> int:
+        """Delete rejected records; how many. Raise NotFound, StorageFailed."""
         ...

@@ -56,7 +56,9 @@ _SOURCES = (
         **_SOURCE_ENGINE, "state": "reading, failing, stuck"}),
     Family("thingtank_source_records", "counter",
         "Records and messages that were read, some of them twice maybe.", {
-        **_SOURCE_ENGINE, "outcome": "written, rejected"}),
+        **_SOURCE_ENGINE, "outcome": "written, rejected, skipped: of another shard"}),
+    Family("thingtank_source_rejected_kept", "gauge",
+        "Rejected records that are kept to be tried again.", _SOURCE_ENGINE),
     Family("thingtank_source_datapoints", "counter", "Datapoints that were written of them.",
         _SOURCE_ENGINE),
     Family("thingtank_source_messages_late", "counter",

@@ -19,8 +19,12 @@ def _of_engine(engine: str, statuses: Sequence[SourceStatus]) -> Iterator[Sample
         yield Sample("thingtank_source_rules", count, {**labels, "state": state})
     records = sum(status.record_count for status in statuses)
     rejected = sum(status.rejected_count for status in statuses)
-    for outcome, count in (("written", records - rejected), ("rejected", rejected)):
+    skipped = sum(status.skipped_count for status in statuses)
+    outcomes = {"written": records - rejected, "rejected": rejected, "skipped": skipped}
+    for outcome, count in outcomes.items():
         yield Sample("thingtank_source_records", count, {**labels, "outcome": outcome})
+    kept = sum(status.kept_count for status in statuses)
+    yield Sample("thingtank_source_rejected_kept", kept, labels)
     datapoints = sum(status.datapoint_count for status in statuses)
     yield Sample("thingtank_source_datapoints", datapoints, labels)
     late = sum(status.late_count for status in statuses)

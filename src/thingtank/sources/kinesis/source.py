@@ -280,7 +280,10 @@ class KinesisSource:
         parts = take_apart(records, held.hash_range)
         while (part := await in_thread(lambda: next(parts, None))) is not None:
             reasons = await self._writer.write(part.records)
-            rejected = [*part.refused, *((part.records[n], why) for n, why in reasons.items())]
+            rejected = [
+                *part.refused,
+                *((part.records[n], why) for n, why in sorted(reasons.items())),
+            ]
             self._health.arrived(len(part.refused), len(part.refused))
             if rejected:
                 await self._reject(rejected)

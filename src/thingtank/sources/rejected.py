@@ -1,0 +1,207 @@
+"""Rejected records: kept whole in the file of sources, until they are tried again or deleted.
+
+A record of a stream would not come again. Blocking, as the file.
+"""
+
+import json
+import sqlite3
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from thingtank.local.sqlite import writing
+from thingtank.sources.records import RECORD_BYTES_MAX, Arrived
+from thingtank.sources.source_file import SourceFile
+from thingtank.tank.sources import Which
+
+EXCERPT_BYTES_MAX = 2000
+
+# What is rejected once more stays the record that it was, with the newer reason.
+_ADD = """
+INSERT INTO rejected_record
+    (rule, name, record_id, sub_number, offset_us, key, arrived_us, data, byte_count, reason, at_us)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (rule, name) DO UPDATE SET reason = excluded.reason, at_us = excluded.at_us
+"""
+_TRIM = """
+DELETE FROM rejected_record WHERE rule = ?1 AND number <= (
+    SELECT number FROM (
+        SELECT number, row_number() OVER newest AS place, sum(length(data)) OVER newest AS bytes
+        FROM rejected_record WHERE rule = ?1 WINDOW newest AS (ORDER BY number DESC))
+    WHERE place > ?2 OR bytes > ?3 ORDER BY number DESC LIMIT 1)
+"""
+_COUNT = "SELECT count(*) FROM rejected_record WHERE rule = ?"
+_PAGE = """
+SELECT name, reason, substr(data, 1, ?), byte_count, length(data) = byte_count, at_us, number
+FROM rejected_record WHERE rule = ? AND number < ? ORDER BY number DESC LIMIT ?
+"""
+_REASONS = """
+SELECT reason, count(*) AS found FROM rejected_record WHERE rule = ?
+GROUP BY reason ORDER BY found DESC, reason LIMIT ?
+"""
+_WHOLE = """
+SELECT number, record_id, key, arrived_us, data, sub_number, offset_us FROM rejected_record
+WHERE rule = ? AND number IN (SELECT value FROM json_each(?)) AND length(data) = byte_count
+ORDER BY number
+"""
+# The rule, and then what `Which` says.
+_WHICH = """
+rule = ?1 AND (?2 IS NULL OR number IN (SELECT value FROM json_each(?2)))
+    AND (?3 IS NULL OR reason = ?3)
+"""
+_NUMBER_END = 2**63 - 1
+
+
+class Rejected(NamedTuple):
+    """A record of which something could not be written, as it came.
+
+    Attributes:
+        at_us: when it was rejected last.
+    """
+
+    record: Arrived
+    reason: str
+    at_us: int
+
+
+class Kept(NamedTuple):
+    """A rejected record as a list shows it.
+
+    Attributes:
+        name: the shard and the number that the stream has for it.
+        excerpt: its first bytes.
+        byte_count: how many it had.
+        is_whole: whether all of them are kept.
+        at_us: when it was rejected last.
+        number: its place among those of all rules.
+    """
+
+    name: str
+    reason: str
+    excerpt: bytes
+    byte_count: int
+    is_whole: bool
+    at_us: int
+    number: int
+
+
+class Size(NamedTuple):
+    """How much of a rejected record is kept."""
+
+    number: int
+    byte_count: int
+    is_whole: bool
+
+
+class RejectedRecords:
+    """Those of one rule."""
+
+    def __init__(self, file: SourceFile, rule: str, count_max: int, bytes_max: int) -> None:
+        """Make it.
+
+        Args:
+            count_max, bytes_max: how much is kept.
+        """
+        self._file = file
+        self._rule = rule
+        self._count_max = count_max
+        self._bytes_max = bytes_max
+
+    def add(self, rejected: Sequence[Rejected], written: Collection[int] = ()) -> int:
+        """Keep records, and drop those that could be written after all; how many there are now.
+
+        The oldest ones go when there are too many, or they have too many bytes. Of one that is
+        longer than any that is taken the beginning is kept.
+
+        Args:
+            written: numbers.
+        """
+        rows = [self._row(each) for each in rejected]
+
+        def add(connection: sqlite3.Connection) -> int:
+            with writing(connection):
+                _remove(connection, self._rule, Which(list(written)))
+                connection.executemany(_ADD, rows)
+                connection.execute(_TRIM, (self._rule, self._count_max, self._bytes_max))
+                return _count(connection, self._rule)
+
+        return self._file.run(add)
+
+    def remove(self, which: Which) -> tuple[int, int]:
+        """Delete some; how many these were, and how many there are now."""
+
+        def remove(connection: sqlite3.Connection) -> tuple[int, int]:
+            with writing(connection):
+                removed_count = _remove(connection, self._rule, which)
+                return removed_count, _count(connection, self._rule)
+
+        return self._file.run(remove) if self._file.exists else (0, 0)
+
+    def newest(self, limit: int, before: int | None = None) -> list[Kept]:
+        """The newest ones, newest first; of those before a number."""
+        if not self._file.exists:
+            return []
+        values = (
+            EXCERPT_BYTES_MAX,
+            self._rule,
+            _NUMBER_END if before is None else before,
+            limit,
+        )
+        rows = self._file.run(lambda connection: connection.execute(_PAGE, values).fetchall())
+        return [Kept._make(row)._replace(is_whole=bool(row[4])) for row in rows]
+
+    def reasons(self, limit: int) -> list[tuple[str, int]]:
+        """Why they were rejected, and how many for each reason; the most frequent ones first."""
+        if not self._file.exists:
+            return []
+        return self._file.run(
+            lambda connection: connection.execute(_REASONS, (self._rule, limit)).fetchall()
+        )
+
+    def sizes(self, which: Which) -> list[Size]:
+        """Some of them, in the order in which they were rejected last."""
+        query = (
+            "SELECT number, length(data), length(data) = byte_count FROM rejected_record"  # noqa: S608 - ours
+            f" WHERE {_WHICH} ORDER BY at_us, number"
+        )
+        if not self._file.exists:
+            return []
+        values = _which(self._rule, which)
+        rows = self._file.run(lambda connection: connection.execute(query, values).fetchall())
+        return [Size(number, size, bool(is_whole)) for number, size, is_whole in rows]
+
+    def whole(self, numbers: Sequence[int]) -> list[tuple[int, Arrived]]:
+        """Records as they came, by number; those that are gone, or not kept whole, are left out."""
+        values = (self._rule, json.dumps(list(numbers)))
+        rows = self._file.run(lambda connection: connection.execute(_WHOLE, values).fetchall())
+        return [(row[0], Arrived._make(row[1:])) for row in rows]
+
+    def _row(self, rejected: Rejected) -> tuple[object, ...]:
+        record = rejected.record
+        is_kept = len(record.data) <= min(RECORD_BYTES_MAX, self._bytes_max)
+        return (
+            self._rule, record.name, record.record_id, record.sub_number, record.offset_us,
+            record.key, record.at_us,
+            record.data if is_kept else record.data[:EXCERPT_BYTES_MAX],
+            len(record.data), rejected.reason, rejected.at_us,
+        )  # fmt: skip
+
+
+def kept_counts(file: SourceFile) -> dict[str, int]:
+    """How many rejected records are kept of each rule that has some."""
+    query = "SELECT rule, count(*) FROM rejected_record GROUP BY rule"
+    return file.run(lambda connection: dict(connection.execute(query))) if file.exists else {}
+
+
+def _which(rule: str, which: Which) -> tuple[object, ...]:
+    numbers = None if which.numbers is None else json.dumps(list(which.numbers))
+    return rule, numbers, which.reason
+
+
+def _remove(connection: sqlite3.Connection, rule: str, which: Which) -> int:
+    statement = f"DELETE FROM rejected_record WHERE {_WHICH}"  # noqa: S608 - ours
+    return connection.execute(statement, _which(rule, which)).rowcount
+
+
+def _count(connection: sqlite3.Connection, rule: str) -> int:
+    (count,) = connection.execute(_COUNT, (rule,)).fetchone()
+    return int(count)
