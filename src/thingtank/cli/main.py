@@ -26,7 +26,9 @@ from thingtank.cli.process import importing, run_and_leave
 from thingtank.cli.products import product
 from thingtank.cli.queue import queue
 from thingtank.cli.simulate import simulate
+from thingtank.cli.sinks import sink
 from thingtank.cli.skynet import skynet
+from thingtank.cli.sources import source
 from thingtank.cli.table import table
 from thingtank.cli.triggers import trigger
 from thingtank.cli.users import user
@@ -122,16 +124,16 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
         rows.append((name, value, loaded.sources.get(name, "default")))
     if as_json:
         click.echo(
-            json.dumps({name: {"value": v, "source": source} for name, v, source in rows}, indent=2)
+            json.dumps({name: {"value": v, "source": origin} for name, v, origin in rows}, indent=2)
         )
         return
-    for name, value, source in rows:
-        click.echo(f"{name:<36} {json.dumps(value, ensure_ascii=False):<24} {source}")
+    for name, value, origin in rows:
+        click.echo(f"{name:<36} {json.dumps(value, ensure_ascii=False):<24} {origin}")
 
 
 for command in (
     device, product, feed, trigger, delivery, key, user, archive, database, wamp, mqtt, skynet,
-    queue, table, simulate, backup, restore, doctor, batch, cloud,
+    sink, source, queue, table, simulate, backup, restore, doctor, batch, cloud,
 ):  # fmt: skip
     main.add_command(command)
 

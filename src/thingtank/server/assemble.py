@@ -42,6 +42,8 @@ from thingtank.server.triggers.start import start_triggers
 from thingtank.server.wamp_door import make_wamp_door, open_wamp_ports, web_upgrades
 from thingtank.server.wamp_workbench import open_wamp_workbench
 from thingtank.server.weather_station import start_weather
+from thingtank.tank.sinks import SinkBoard
+from thingtank.tank.sources import SourceBoard
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Account
 from thingtank.web.pages import asgi_app
@@ -138,6 +140,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         open_skynet_workbench(config, skynet, sockets, stack)
         if web:
             open_simulators(tank, own_url, stack)
+        sources: SourceBoard | None = None
         if config.sources.rules:
             # Not before all doors are there, which tell of what comes in.
             from thingtank.server.sources import start_sources
@@ -145,7 +148,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
             sources = start_sources(config, folder, opened, stack)
             monitor.samples.sources = sources.statuses
         welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""
-        await _open_control(folder, opened, url, own_url, sockets, monitor, stack)
+        await _open_control(folder, opened, url, own_url, sockets, monitor, sinks, sources, stack)
         monitor.run(Doors(wamp, mqtt, monitor.connections))
         readiness, drain_s = monitor.readiness, config.server.drain_s
         return Instance(
@@ -171,6 +174,8 @@ async def _open_control(
     own_url: str,
     sockets: Mapping[str, str],
     monitor: Monitor,
+    sinks: SinkBoard,
+    sources: SourceBoard | None,
     stack: AsyncExitStack,
 ) -> None:
     # Operations import Django's models, which there are only by now.
@@ -184,7 +189,7 @@ async def _open_control(
     context = Context(
         opened.tank, opened.directory, opened.archive, copy_files, opened.schedules,
         url, own_url, sockets, checks,
-        lambda: rule_troubles(samples.sinks(), samples.sources()),
+        lambda: rule_troubles(samples.sinks(), samples.sources()), sinks, sources,
     )  # fmt: skip
     control = ControlSocket(folder, partial(run_operation, context))
     await control.start()

@@ -6,9 +6,12 @@ import msgspec
 
 from thingtank.server.backup.parts import Copied
 from thingtank.server.batch.schedules import Schedules
+from thingtank.server.operations.shapes import Refused
 from thingtank.server.rule_troubles import RuleTrouble
 from thingtank.stores.embedded_archive import EmbeddedArchive
 from thingtank.tank.errors import NoSuchAccount
+from thingtank.tank.sinks import SinkBoard
+from thingtank.tank.sources import SourceBoard
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Account
 from thingtank.web.catalog.directory import DjangoDirectory
@@ -28,6 +31,8 @@ class Context(msgspec.Struct, frozen=True):
         sockets: where its other doors are, by name.
         checks: of the server's readiness, by name; none without one.
         troubles: rules of sinks and sources that do not work; none without a server.
+        sinks: the rules that send on; None without a server.
+        sources: those that read; None without a server, and where there are none.
         copy_files: writes copies of the folder's files that fit together.
     """
 
@@ -41,6 +46,16 @@ class Context(msgspec.Struct, frozen=True):
     sockets: Mapping[str, str] = {}
     checks: Callable[[], Awaitable[Mapping[str, bool]]] = _none
     troubles: Callable[[], Iterable[RuleTrouble]] = tuple
+    sinks: SinkBoard | None = None
+    sources: SourceBoard | None = None
+
+    def require_server(self) -> None:
+        """Raise Refused without a server: rules are at work in one only."""
+        if self.sinks is None:
+            raise Refused(
+                "no server runs for this data folder, and rules are at work in one only:"
+                " thingtank serve"
+            )
 
     def account(self, login: str) -> Account:
         """The account of that login; a blank one means the instance's owner.

@@ -1,0 +1,112 @@
+"""Operations on rules of sinks and their dead letters; a running server has them."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+
+from thingtank.server.operations.context import Context
+from thingtank.server.operations.shapes import Nothing, Refused
+from thingtank.tank.errors import NotFound
+from thingtank.tank.sinks import DeadLetter, SinkBoard, SinkStatus
+
+PAGE_MAX = 200
+CHOSEN_MAX = 1000
+
+
+class SinkList(msgspec.Struct, frozen=True):
+    """All rules by name."""
+
+    sinks: Sequence[SinkStatus]
+
+
+class OneSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A rule by its name."""
+
+    name: str
+
+
+class PauseSink(OneSink, frozen=True):
+    """A rule that is to be paused, or let go on."""
+
+    is_paused: bool
+
+
+class ListLetters(OneSink, frozen=True):
+    """Which dead letters to list; only those that are older than `before`."""
+
+    before: int | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)] = 50
+
+
+class LetterList(msgspec.Struct, frozen=True):
+    """One page, newest first; `next_before` asks for the one after it, None when it is the last."""
+
+    letters: Sequence[DeadLetter]
+    next_before: int | None
+
+
+class SomeLetters(OneSink, frozen=True):
+    """Dead letters of a rule; None for all."""
+
+    numbers: Annotated[list[int], msgspec.Meta(max_length=CHOSEN_MAX)] | None = None
+
+
+async def list_all(context: Context, _: Nothing) -> SinkList:
+    """List the rules."""
+    return SinkList(_board(context).statuses())
+
+
+async def show(context: Context, asked: OneSink) -> SinkStatus:
+    """A rule."""
+    return _status(context, asked.name)
+
+
+async def letters(context: Context, asked: ListLetters) -> LetterList:
+    """List dead letters."""
+    _status(context, asked.name)
+    found = await _board(context).letters(asked.name, asked.limit + 1, asked.before)
+    page = found[: asked.limit]
+    return LetterList(page, page[-1].letter_id if len(found) > len(page) else None)
+
+
+async def retry(context: Context, asked: SomeLetters) -> SinkStatus:
+    """Have dead letters sent again, soon."""
+    _require_at_work(context, asked.name)
+    await _board(context).replay(asked.name, asked.numbers)
+    return _status(context, asked.name)
+
+
+async def discard(context: Context, asked: SomeLetters) -> SinkStatus:
+    """Delete dead letters."""
+    _status(context, asked.name)
+    await _board(context).remove(asked.name, asked.numbers)
+    return _status(context, asked.name)
+
+
+async def pause(context: Context, asked: PauseSink) -> SinkStatus:
+    """Pause a rule, or let it go on."""
+    _require_at_work(context, asked.name)
+    await _board(context).pause(asked.name, asked.is_paused)
+    return _status(context, asked.name)
+
+
+def _board(context: Context) -> SinkBoard:
+    context.require_server()
+    assert context.sinks is not None, "a server has some"
+    return context.sinks
+
+
+def _status(context: Context, name: str) -> SinkStatus:
+    status = _board(context).status(name)
+    if status is None:
+        raise NotFound(f"there is no rule {name[:40]} of sinks; see: thingtank sink list")
+    return status
+
+
+def _require_at_work(context: Context, name: str) -> None:
+    if _status(context, name).state == "gone":
+        raise Refused(
+            f"{name} is no rule any more, only its dead letters are kept: make a rule of this name,"
+            f" or delete them with: thingtank sink discard {name} --all"
+        )

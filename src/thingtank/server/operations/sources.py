@@ -1,0 +1,111 @@
+"""Operations on rules of sources and their rejected records; a running server has them."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+
+from thingtank.server.operations.context import Context
+from thingtank.server.operations.shapes import Nothing
+from thingtank.tank.errors import NotFound
+from thingtank.tank.sources import (
+    RejectedReason,
+    RejectedRecord,
+    RetryOutcome,
+    SourceBoard,
+    SourceStatus,
+    Which,
+)
+
+PAGE_MAX = 200
+REASONS_MAX = 100
+CHOSEN_MAX = 1000
+
+
+class SourceList(msgspec.Struct, frozen=True):
+    """All rules by name."""
+
+    sources: Sequence[SourceStatus]
+
+
+class OneSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A rule by its name."""
+
+    name: str
+
+
+class SourceDetails(msgspec.Struct, frozen=True):
+    """A rule, and why records of it were rejected; the most frequent reasons first."""
+
+    source: SourceStatus
+    reasons: Sequence[RejectedReason]
+
+
+class ListRejected(OneSource, frozen=True):
+    """Which rejected records to list; only those with lower numbers than `before`."""
+
+    before: int | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)] = 50
+
+
+class RejectedList(msgspec.Struct, frozen=True):
+    """One page, newest first; `next_before` asks for the one after it, None when it is the last."""
+
+    rejected: Sequence[RejectedRecord]
+    next_before: int | None
+
+
+class SomeRejected(OneSource, frozen=True):
+    """Rejected records of a rule: of these numbers, of this reason, or all where both are None."""
+
+    numbers: Annotated[list[int], msgspec.Meta(max_length=CHOSEN_MAX)] | None = None
+    reason: str | None = None
+
+
+class Discarded(msgspec.Struct, frozen=True):
+    """How many were deleted."""
+
+    discarded_count: int
+
+
+async def list_all(context: Context, _: Nothing) -> SourceList:
+    """List the rules."""
+    return SourceList(_statuses(context))
+
+
+async def show(context: Context, asked: OneSource) -> SourceDetails:
+    """A rule, with the reasons for what was rejected."""
+    board, status = _found(context, asked.name)
+    return SourceDetails(status, await board.reasons(asked.name, REASONS_MAX))
+
+
+async def rejected(context: Context, asked: ListRejected) -> RejectedList:
+    """List rejected records."""
+    board, _ = _found(context, asked.name)
+    found = await board.rejected(asked.name, asked.limit + 1, asked.before)
+    page = found[: asked.limit]
+    return RejectedList(page, page[-1].number if len(found) > len(page) else None)
+
+
+async def retry(context: Context, asked: SomeRejected) -> RetryOutcome:
+    """Have rejected records written now."""
+    board, _ = _found(context, asked.name)
+    return await board.retry(asked.name, Which(asked.numbers, asked.reason))
+
+
+async def discard(context: Context, asked: SomeRejected) -> Discarded:
+    """Delete rejected records."""
+    board, _ = _found(context, asked.name)
+    return Discarded(await board.discard(asked.name, Which(asked.numbers, asked.reason)))
+
+
+def _statuses(context: Context) -> Sequence[SourceStatus]:
+    context.require_server()
+    return context.sources.statuses() if context.sources is not None else []
+
+
+def _found(context: Context, name: str) -> tuple[SourceBoard, SourceStatus]:
+    for status in _statuses(context):
+        if status.name == name and context.sources is not None:
+            return context.sources, status
+    raise NotFound(f"there is no rule {name[:40]} of sources; see: thingtank source list")
