@@ -15,7 +15,7 @@ from tests.live_server import LiveServer, start_server
 
 from thingtank.server.sinks.message_reader import encode_item
 from thingtank.sinks.engine import Item
-from thingtank.sources.records import Arrived
+from thingtank.sources.records import RECORD_BYTES_MAX, Arrived
 from thingtank.sources.rejected import Rejected, RejectedRecords
 from thingtank.sources.source_file import SourceFile
 from thingtank.stores.sink_file import NewLetter, SinkFile
@@ -78,13 +78,18 @@ def leave_letters(folder: Path) -> None:
 
 
 def leave_rejected(folder: Path) -> None:
-    data = b'{"device": "kitchen", "datastream": "temperature", "value": 21.5}'
-    reason = "temperature: there is no device kitchen"
+    reading = '{"device": "%s", "datastream": "temperature", "value": 21.5}'
+    reason = "temperature: there is no device %s"
     file = SourceFile(folder)
     at_us = 1_795_772_400_000_000
-    records = [Arrived(f"s-0/{number}", "k", at_us, data) for number in range(30)]
-    rejected = [Rejected(record, reason, at_us) for record in records]
-    RejectedRecords(file, "weather", 28, 10**6).add(rejected)  # so 2 to 29
+    rejected = []
+    for number in range(30):
+        device = "1" if number == 28 else "kitchen"  # which is there by now
+        record = Arrived(f"s-0/{number}", "k", at_us, (reading % device).encode())
+        rejected.append(Rejected(record, reason % device, at_us))
+    long = Arrived("s-0/29", "k", at_us, b" " * (RECORD_BYTES_MAX + 1))
+    rejected[29] = Rejected(long, "it has 1,048,577 bytes; at most 1,048,576 are read", at_us)
+    RejectedRecords(file, "weather", 28, 10**7).add(rejected)  # so 2 to 29
     file.close()
 
 
@@ -109,7 +114,8 @@ def test_a_rule_is_made_and_sends_and_is_ended(
     page.goto(server.url)
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Sinks").click()
     expect(page.get_by_role("heading", name="Nothing is sent on yet")).to_be_visible()
-    screenshot(page, "sinks-empty")
+    expect(page.get_by_role("heading", name="Nothing is read yet")).to_be_visible()
+    look(page, "sinks-empty")
     page.get_by_role("link", name="Add rule").click()
     form = page.locator("#sheet form")
     form.get_by_label("Name", exact=True).fill("my rule")
@@ -198,25 +204,44 @@ def test_what_fails_is_told_and_dead_letters_are_sent_again(
     assert sorted(rows_of(server, "kept.sqlite3")) == ["19", "21°"]
 
 
-def test_all_rejected_records_that_are_kept_can_be_looked_at(
+def test_rejected_records_are_looked_at_tried_again_and_deleted(
     busy_server: LiveServer, open_browser: OpenBrowser, busy_signed_in: dict[str, object]
 ) -> None:
     page = open_browser(storage_state=busy_signed_in)
     page.goto(f"{busy_server.url}/sinks/")
-    records = page.locator(".rejected > li")
-    expect(records).to_have_count(5)
-    page.get_by_role("link", name="More that were rejected of weather").click()
+    expect(page.locator(".rejected > li")).to_have_count(5)
+    expect(page.get_by_role("link", name="28 rejected records")).to_be_visible()
+    page.get_by_role("link", name="Try again or delete what was rejected of weather").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("weather")
+    reasons, records = page.locator(".reasons > li"), page.locator(".rejected-list > li")
     expect(records).to_have_count(25)
     expect(records.first).to_contain_text("s-0/29")
+    expect(records.first).to_contain_text("too long to be kept whole")
+    expect(records.first.get_by_role("button")).to_have_count(1)
+    expect(reasons).to_have_count(3)
+    expect(reasons.first).to_contain_text("26 records")
     look(page, "source")
     page.get_by_role("link", name="Older").click()
     expect(records).to_have_count(3)
     expect(records.last).to_contain_text("s-0/2")
     page.get_by_role("link", name="Newest").click()
     expect(records).to_have_count(25)
+
+    notices = page.locator("#notices")
+    reasons.first.get_by_role("button", name="Try again").click()
+    expect(notices).to_contain_text("Refused once more")
+    records.nth(1).get_by_role("button", name="Try again").click()
+    expect(notices).to_contain_text("Written, with the times")
+    expect(reasons).to_have_count(2)
+    records.first.get_by_role("button", name="Delete").click()
+    expect(page.locator(".letters__count")).to_have_text("26")
+    expect(reasons).to_have_count(0)
+    page.get_by_role("link", name="Delete all").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete all").click()
+    expect(page.locator(".letters__none")).to_contain_text("None. A record of which")
     page.goto(f"{busy_server.url}/sinks/source-work/")
-    expect(page.locator(".letters__none")).to_contain_text("None. A record of a stream")
+    expect(page.locator(".letters__none")).to_contain_text("thingtank queue redrive")
+    look(page, "source-queue")
     assert page.request.get(f"{busy_server.url}/sinks/source-nobody/").status == 404
 
 

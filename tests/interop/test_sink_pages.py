@@ -49,6 +49,7 @@ def owner(server: LiveServer) -> requests.Session:
 PATHS = (
     "/sinks/", "/sinks/add", "/sinks/rule-fixed/", "/sinks/rule-fixed/delete",
     "/sinks/rule-fixed/letters/delete", "/sinks/source-any/",
+    "/sinks/source-any/rejected/delete",
 )  # fmt: skip
 
 
@@ -65,6 +66,10 @@ def test_strangers_are_asked_to_sign_in_and_others_are_sent_away(server: LiveSer
     for word in ("pause", "hurry", "delete", "letters/replay", "letters/remove", "letters/delete"):
         path = f"{server.url}/sinks/rule-fixed/{word}"
         data = {"csrfmiddlewaretoken": token, "paused": "1", "letter": "all"}
+        assert bert.post(path, data=data, timeout=20).status_code == 403
+    for word in ("retry", "discard", "delete"):
+        path = f"{server.url}/sinks/source-any/rejected/{word}"
+        data = {"csrfmiddlewaretoken": token, "record": "all"}
         assert bert.post(path, data=data, timeout=20).status_code == 403
 
 

@@ -90,6 +90,13 @@ NOTICES = {
     "sink-hurried": "Tried now.",
     "letters-replayed": "Sent again. What is refused once more comes back here.",
     "letters-deleted": "Deleted.",
+    "records-written": "Written, with the times they would have had, and not kept any more.",
+    "records-refused": "Refused once more. Each has the newer reason beside it.",
+    "records-mixed": "Some are written. The others were refused once more, with the reason beside.",
+    "records-left": "There was no time for all of them: try the rest again.",
+    "records-too-long": "Not kept whole, and so not to be tried again: it can only be deleted.",
+    "records-gone": "Nothing to do: it had gone meanwhile.",
+    "records-deleted": "Deleted.",
     "deactivated": "Deactivated. Its keys are dead; the activation code lets it in again.",
 }
 
@@ -211,6 +218,12 @@ def page_number(request: HttpRequest, name: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         return 1
     return min(max(1, int(text)), PAGE_MAX)
+
+
+def place_before(request: HttpRequest) -> int | None:
+    """The number before which the address asks for the rest of a list; None for its beginning."""
+    text = request.GET.get("before", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def page_count(total_count: int, per_page: int) -> int:

@@ -4,11 +4,18 @@ from collections.abc import Sequence
 
 import msgspec
 
-from thingtank.tank.sources import RejectedRecord, SourceBoard, SourceState, SourceStatus
+from thingtank.tank.sources import (
+    RejectedReason,
+    RejectedRecord,
+    SourceBoard,
+    SourceState,
+    SourceStatus,
+)
 from thingtank.web.workbench.sink_panels import span_text
 
 REJECTED_SHOWN_MAX = 5
 REJECTED_PER_PAGE = 25
+REASONS_SHOWN_MAX = 10
 EXCERPT_CHARS_MAX = 160
 
 _STATES: dict[SourceState, tuple[str, str]] = {
@@ -17,6 +24,17 @@ _STATES: dict[SourceState, tuple[str, str]] = {
     "stuck": ("Needs you", "bad"),
 }
 _BEHIND_S_MIN = 2.0
+
+FIRST_RULE = """\
+[aws]
+region = "eu-central-1"
+
+[[sources.rules]]
+name = "readings"
+engine = "kinesis"
+stream = "temperature"
+feed = 1
+"""
 
 
 class SourceRow(msgspec.Struct, frozen=True):
@@ -27,6 +45,8 @@ class SourceRow(msgspec.Struct, frozen=True):
         behind: how far it is behind, in words; blank when it is not.
         rejected: the newest records of which something could not be written.
         has_more: whether older ones are kept.
+        reasons: why those that are kept were rejected, the most frequent first; where there is more
+            than one.
     """
 
     status: SourceStatus
@@ -35,6 +55,7 @@ class SourceRow(msgspec.Struct, frozen=True):
     behind: str
     rejected: Sequence[RejectedRecord]
     has_more: bool
+    reasons: Sequence[RejectedReason] = ()
 
 
 async def source_rows(board: SourceBoard | None) -> list[SourceRow]:
@@ -65,14 +86,13 @@ def source_row(
     return SourceRow(status, label, tone, behind, shown, len(rejected) > limit)
 
 
-async def source_page(board: SourceBoard, name: str, before: int | None) -> SourceRow | None:
-    """One rule with a page of its rejected records; None if there is no such rule.
+async def source_page(board: SourceBoard, status: SourceStatus, before: int | None) -> SourceRow:
+    """One rule with a page of its rejected records.
 
     Raises:
         StorageFailed: rejected records could not be read.
     """
-    for status in board.statuses():
-        if status.name == name:
-            found = await board.rejected(name, REJECTED_PER_PAGE + 1, before)
-            return source_row(status, found, REJECTED_PER_PAGE)
-    return None
+    found = await board.rejected(status.name, REJECTED_PER_PAGE + 1, before)
+    reasons = await board.reasons(status.name, REASONS_SHOWN_MAX)
+    row = source_row(status, found, REJECTED_PER_PAGE)
+    return msgspec.structs.replace(row, reasons=reasons if len(reasons) > 1 else ())

@@ -15,10 +15,17 @@ from thingtank.tank.sinks import EngineFacts, SinkBoard, SinkStatus
 from thingtank.web import tank_access
 from thingtank.web.workbench import sink_board, source_board
 from thingtank.web.workbench.forms import TankForm
-from thingtank.web.workbench.pages import back_to, form_page, notice_of, page, require_form
+from thingtank.web.workbench.pages import (
+    back_to,
+    form_page,
+    notice_of,
+    page,
+    place_before,
+    require_form,
+)
 from thingtank.web.workbench.sink_forms import SinkForm
 from thingtank.web.workbench.sink_panels import SinkRow, sink_row
-from thingtank.web.workbench.source_panels import source_page, source_rows
+from thingtank.web.workbench.source_panels import FIRST_RULE, source_rows
 
 LETTERS_PER_PAGE = 25
 
@@ -31,6 +38,7 @@ def sinks(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": tank_access.run(_rows(board)),
         "sources": tank_access.run(source_rows(source_board.board())),
+        "first_rule": FIRST_RULE,
         "may_add": board.may_be_changed,
         "notice": notice_of(request),
     }
@@ -47,7 +55,7 @@ def sink(request: HttpRequest, name: str) -> HttpResponse:
     """One rule, and its dead letters."""
     board = _board(request)
     status = _status(board, name)
-    before_id = _before(request)
+    before_id = place_before(request)
     letters = tank_access.run(_letters(board, name, before_id))
     has_more = len(letters) > LETTERS_PER_PAGE
     letters = letters[:LETTERS_PER_PAGE]
@@ -60,29 +68,6 @@ def sink(request: HttpRequest, name: str) -> HttpResponse:
         "notice": notice_of(request),
     }
     return render(request, "workbench/sink.html", context)
-
-
-def _before(request: HttpRequest) -> int | None:
-    text = request.GET.get("before", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
-
-
-@page
-@require_safe
-def source(request: HttpRequest, name: str) -> HttpResponse:
-    """One rule of sources, and all rejected records that are kept of it."""
-    _board(request)  # who may see one may see the other
-    sources = source_board.board()
-    before = _before(request)
-    row = None if sources is None else tank_access.run(source_page(sources, name, before))
-    if row is None:
-        raise Http404(f"there is no rule {name} of sources")
-    context = {
-        "row": row,
-        "is_first_page": before is None,
-        "next_before": row.rejected[-1].number if row.has_more else None,
-    }
-    return render(request, "workbench/source.html", context)
 
 
 async def _letters(board: SinkBoard, name: str, before_id: int | None) -> list[Any]:

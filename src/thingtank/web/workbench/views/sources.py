@@ -1,0 +1,132 @@
+"""Pages of sources: one rule that reads, and its rejected records."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from thingtank.tank.errors import Unauthenticated
+from thingtank.tank.sources import ALL, RetryOutcome, SourceBoard, SourceStatus, Which
+from thingtank.web import tank_access
+from thingtank.web.workbench import source_board
+from thingtank.web.workbench.forms import TankForm
+from thingtank.web.workbench.pages import (
+    back_to,
+    form_page,
+    notice_of,
+    page,
+    place_before,
+    require_form,
+)
+from thingtank.web.workbench.source_panels import source_page
+
+REASON_CHARS_MAX = 1000
+
+
+@page
+@require_safe
+def source(request: HttpRequest, name: str) -> HttpResponse:
+    """One rule, and the rejected records that are kept of it."""
+    board = _board(request, name)
+    before = place_before(request)
+    row = tank_access.run(source_page(board, _status(board, name), before))
+    context = {
+        "row": row,
+        "is_first_page": before is None,
+        "next_before": row.rejected[-1].number if row.has_more else None,
+        "notice": notice_of(request),
+    }
+    return render(request, "workbench/source.html", context)
+
+
+@page
+@require_POST
+def retry(request: HttpRequest, name: str) -> HttpResponse:
+    """Try rejected records again: the one that `record` names, all of `reason`, or all."""
+    which = _which(request)
+    return _acted(request, name, lambda board: board.retry(name, which), _notice_of)
+
+
+@page
+@require_POST
+def discard(request: HttpRequest, name: str) -> HttpResponse:
+    """Delete rejected records: the one that `record` names, or all of `reason`."""
+    which = _which(request)
+    return _acted(
+        request, name, lambda board: board.discard(name, which), lambda _: "records-deleted"
+    )
+
+
+@page
+@require_form
+def discard_all(request: HttpRequest, name: str) -> HttpResponse:
+    """Delete all rejected records of a rule after a question."""
+    board = _board(request, name)
+    back_url = reverse("workbench:source", args=[name])
+    if request.method == "POST":
+        tank_access.run(board.discard(name, ALL))
+        return HttpResponseRedirect(f"{back_url}?done=records-deleted")
+    context: dict[str, object] = {
+        "status": _status(board, name), "back_url": back_url, "back_name": name,
+    }  # fmt: skip
+    return form_page(request, "source_rejected_delete.html", TankForm(), **context)
+
+
+def _which(request: HttpRequest) -> Which:
+    """What a button means; what no button sends means none."""
+    if (reason := request.POST.get("reason", "")) and len(reason) <= REASON_CHARS_MAX:
+        return Which(reason=reason)
+    text = request.POST.get("record", "")
+    if text == "all":
+        return ALL
+    return Which([int(text)] if text.isascii() and text.isdigit() and len(text) < 19 else [])
+
+
+def _notice_of(outcome: RetryOutcome) -> str:
+    if outcome.left_count:
+        return "records-left"
+    if outcome.refused_count:
+        return "records-mixed" if outcome.written_count else "records-refused"
+    if outcome.written_count:
+        return "records-written"
+    return "records-too-long" if outcome.too_long_count else "records-gone"
+
+
+def _acted(
+    request: HttpRequest,
+    name: str,
+    action: Callable[[SourceBoard], Coroutine[Any, Any, Any]],
+    notice: Callable[[Any], str],
+) -> HttpResponse:
+    board = _board(request, name)
+    done = tank_access.run(action(board))
+    return back_to(request, reverse("workbench:source", args=[name]), notice(done))
+
+
+def _board(request: HttpRequest, name: str) -> SourceBoard:
+    """The instance's sources, for operators, with a rule of that name."""
+    account = tank_access.caller(request).account
+    if account is None:
+        raise Unauthenticated("a sign-in is needed")
+    if not account.is_admin:
+        raise PermissionDenied("sources are for admins")
+    board = source_board.board()
+    if board is None:
+        raise Http404(f"there is no rule {name} of sources")
+    _status(board, name)
+    return board
+
+
+def _status(board: SourceBoard, name: str) -> SourceStatus:
+    for status in tank_access.run(_statuses(board)):
+        if status.name == name:
+            return status
+    raise Http404(f"there is no rule {name} of sources")
+
+
+async def _statuses(board: SourceBoard) -> list[SourceStatus]:
+    return list(board.statuses())
