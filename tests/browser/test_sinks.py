@@ -90,6 +90,7 @@ def leave_rejected(folder: Path) -> None:
     long = Arrived("s-0/29", "k", at_us, b" " * (RECORD_BYTES_MAX + 1))
     rejected[29] = Rejected(long, "it has 1,048,577 bytes; at most 1,048,576 are read", at_us)
     RejectedRecords(file, "weather", 28, 10**7).add(rejected)  # so 2 to 29
+    RejectedRecords(file, "former", 28, 10**7).add(rejected[:1])  # no rule any more
     file.close()
 
 
@@ -209,7 +210,7 @@ def test_rejected_records_are_looked_at_tried_again_and_deleted(
 ) -> None:
     page = open_browser(storage_state=busy_signed_in)
     page.goto(f"{busy_server.url}/sinks/")
-    expect(page.locator(".rejected > li")).to_have_count(5)
+    expect(page.locator(".rejected > li")).to_have_count(6)
     expect(page.get_by_role("link", name="28 rejected records")).to_be_visible()
     page.get_by_role("link", name="Try again or delete what was rejected of weather").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("weather")
@@ -241,7 +242,11 @@ def test_rejected_records_are_looked_at_tried_again_and_deleted(
     expect(page.locator(".letters__none")).to_contain_text("None. A record of which")
     page.goto(f"{busy_server.url}/sinks/source-work/")
     expect(page.locator(".letters__none")).to_contain_text("thingtank queue redrive")
-    look(page, "source-queue")
+    page.goto(f"{busy_server.url}/sinks/source-former/")
+    expect(page.locator(".sink--alone")).to_contain_text("not in the settings any more")
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    records.first.get_by_role("button", name="Delete").click()
+    expect(page.locator(".letters__none")).to_be_visible()
     assert page.request.get(f"{busy_server.url}/sinks/source-nobody/").status == 404
 
 

@@ -14,6 +14,9 @@ from tests.live_server import LiveServer, start_server
 
 from thingtank.server.sinks.message_reader import encode_item
 from thingtank.sinks.engine import Item
+from thingtank.sources.records import Arrived
+from thingtank.sources.rejected import Rejected, RejectedRecords
+from thingtank.sources.source_file import SourceFile
 from thingtank.stores.sink_file import NewLetter, SinkFile
 
 NASTY = "<script>alert(1)</script>"
@@ -34,6 +37,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     item = Item("o-1-0", "datapoint", 1, "u", "t", 1_795_772_365_000_000, "21")
     with closing(SinkFile.open(folder)) as file:
         file.add_letters("old", [NewLetter(item.item_id, encode_item(item), "no", item.at_us)])
+    file = SourceFile(folder)
+    record = Arrived("s-0/1", "k", item.at_us, NASTY.encode())
+    RejectedRecords(file, "former", 9, 9999).add([Rejected(record, NASTY, item.at_us)])
+    file.close()
     with start_server(folder) as server:
         server.command("user", "create", "bert", "--password", PASSWORD)
         yield server
@@ -95,6 +102,29 @@ def test_dead_letters_of_a_rule_that_is_gone_can_only_be_deleted(
     assert "None. A value" in owner.get(url, timeout=20).text
     post(owner, f"{url}delete")
     assert owner.get(url, timeout=20).status_code == 404
+
+
+def test_only_what_a_button_of_rejected_records_names_is_deleted(
+    server: LiveServer, owner: requests.Session
+) -> None:
+    url = f"{server.url}/sinks/source-former/"
+    page = owner.get(url, timeout=20).text
+    assert NASTY not in page
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 2  # as it begins, and the reason
+    token = csrf_of(owner.get(f"{server.url}/sinks/", timeout=20))
+    for words in (
+        {},
+        {"record": "x"},
+        {"record": "9999"},
+        {"reason": "other"},
+        {"reason": "r" * 2000},
+    ):
+        data = {"csrfmiddlewaretoken": token, **words}
+        assert "s-0/1" in owner.post(f"{url}rejected/discard", data=data, timeout=20).text
+    refused = owner.post(f"{url}rejected/retry", data={**data, "record": "all"}, timeout=20)
+    assert refused.status_code == 403
+    data = {"csrfmiddlewaretoken": token, "reason": NASTY}
+    assert "s-0/1" not in owner.post(f"{url}rejected/discard", data=data, timeout=20).text
 
 
 def test_what_cannot_be_a_rule_is_told_and_what_is_typed_is_escaped(

@@ -42,6 +42,7 @@ from thingtank.server.triggers.start import start_triggers
 from thingtank.server.wamp_door import make_wamp_door, open_wamp_ports, web_upgrades
 from thingtank.server.wamp_workbench import open_wamp_workbench
 from thingtank.server.weather_station import start_weather
+from thingtank.sources.source_file import FILE_NAME as SOURCE_FILE
 from thingtank.tank.sinks import SinkBoard
 from thingtank.tank.sources import SourceBoard
 from thingtank.tank.tank import Tank
@@ -141,7 +142,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         if web:
             open_simulators(tank, own_url, stack)
         sources: SourceBoard | None = None
-        if config.sources.rules:
+        if config.sources.rules or (folder / SOURCE_FILE).exists():
             # Not before all doors are there, which tell of what comes in.
             from thingtank.server.sources import start_sources
 

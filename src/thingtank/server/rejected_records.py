@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from typing import TypeVar
 
 import msgspec
@@ -59,6 +59,10 @@ class RejectedOfRules:
             log.warning("source_file_unreadable", reason=str(error))
             return
         self._counts = {**counts, **self._counts}
+
+    def names(self) -> Set[str]:
+        """Rules of which some were kept at the start, or since."""
+        return self._counts.keys()
 
     def kept_count(self, name: str) -> int:
         """How many are kept of a rule."""

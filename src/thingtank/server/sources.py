@@ -25,7 +25,7 @@ from thingtank.sources.settings import SourceRule, SourceSettings
 from thingtank.sources.source_file import SourceFile
 from thingtank.sources.writer import Writer
 from thingtank.tank.access import Caller
-from thingtank.tank.errors import NotFound
+from thingtank.tank.errors import NotAllowed, NotFound
 from thingtank.tank.sources import (
     RejectedReason,
     RejectedRecord,
@@ -106,10 +106,15 @@ class Sources:
 
     def statuses(self) -> Sequence[SourceStatus]:
         """See SourceBoard; so are the others."""
-        return [
+        found = [
             _status(each, self._rejected.kept_count(each.rule.name))
             for each in self._at_work.values()
         ]
+        found += [
+            _gone_status(name, self._rejected.kept_count(name))
+            for name in self._rejected.names() - self._at_work.keys()
+        ]
+        return sorted(found, key=lambda status: status.name)
 
     async def rejected(
         self, name: str, limit: int, before: int | None = None
@@ -120,20 +125,25 @@ class Sources:
         return await self._rejected.reasons(name, limit)
 
     async def retry(self, name: str, which: Which) -> RetryOutcome:
-        rule, health, _ = self._found(name)
+        self._require(name)
+        at_work = self._at_work.get(name)
+        if at_work is None:
+            raise NotAllowed(
+                f"{name} is no rule any more: make one of this name in the settings and start the"
+                " server again, or delete what was rejected"
+            )
+        rule, health, _ = at_work
         outcome = await self._rejected.retry(rule, health, partial(self._caller, rule), which)
         log.info("source_records_retried", rule=name, written=outcome.written_count)
         return outcome
 
     async def discard(self, name: str, which: Which) -> int:
-        self._found(name)
+        self._require(name)
         return await self._rejected.discard(name, which)
 
-    def _found(self, name: str) -> _AtWork:
-        at_work = self._at_work.get(name)
-        if at_work is None:
+    def _require(self, name: str) -> None:
+        if name not in self._at_work and name not in self._rejected.names():
             raise NotFound(f"there is no rule {name[:40]} of sources")
-        return at_work
 
     def _source(
         self, rule: SourceRule, writer: Writer, health: Health
@@ -190,6 +200,11 @@ def _status(at_work: _AtWork, kept_count: int) -> SourceStatus:
         dict(health.failures),
         health.trouble,
     )
+
+
+def _gone_status(name: str, kept_count: int) -> SourceStatus:
+    """A rule that left the settings, of which rejected records are kept yet."""
+    return SourceStatus(name, "", "", "gone", (), 0.0, 0, 0, 0, kept_count, 0, 0, {}, None)
 
 
 def start_sources(

@@ -7,7 +7,7 @@ import msgspec
 
 from thingtank.tank.sinks import SinkTrouble
 
-SourceState = Literal["reading", "failing", "stuck"]
+SourceState = Literal["reading", "failing", "stuck", "gone"]
 
 
 class SourceStatus(msgspec.Struct, frozen=True):
@@ -17,7 +17,8 @@ class SourceStatus(msgspec.Struct, frozen=True):
         engine: what kind of place it reads.
         where: that place, for people.
         state: `reading` when all is well, `failing` while it tries again by itself, `stuck` while
-            somebody has to mend something.
+            somebody has to mend something, `gone` when it is no rule any more and rejected records
+            of it are kept.
         shards: of a stream, those that this server reads; others' servers read the rest.
         behind_s: how far it is behind, about.
         record_count: records that were read since the start, some of them twice maybe.
@@ -131,6 +132,7 @@ class SourceBoard(Protocol):
 
         Raises:
             NotFound, StorageFailed.
+            NotAllowed: it is no rule any more, and nobody knows whose the values would be.
         """
         ...
 

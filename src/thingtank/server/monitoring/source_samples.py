@@ -8,7 +8,8 @@ from thingtank.tank.sources import SourceStatus
 
 
 def of_sources(statuses: Sequence[SourceStatus]) -> Iterator[Sample]:
-    """Samples of all rules."""
+    """Samples of all rules; those that are gone read nothing."""
+    statuses = [status for status in statuses if status.state != "gone"]
     for engine in sorted({status.engine for status in statuses}):
         yield from _of_engine(engine, [each for each in statuses if each.engine == engine])
 

@@ -15,10 +15,10 @@ begins with these bytes.
 
 **Hash keys.** A record of the stream is in one shard, and those in it were all meant for that one.
 When the shard was split meanwhile, some of them belong to another one now, and their producer puts
-these once more. They are left out, as the Kinesis Client Library does; other than there, those that
-are at their place stay.
+these once more, and no others. So these alone are left out. (The Kinesis Client Library leaves out
+all that came with one of them.)
 
-Source: GitHub `awslabs/amazon-kinesis-producer`, `aggregation-format.md`; protobuf, "Encoding".
+Source: Kinesis Producer Library, aggregation-format.md; Protocol Buffers, "Encoding".
 """
 
 import hashlib

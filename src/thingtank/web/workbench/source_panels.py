@@ -22,6 +22,7 @@ _STATES: dict[SourceState, tuple[str, str]] = {
     "reading": ("Reading", "good"),
     "failing": ("Trying again", "warn"),
     "stuck": ("Needs you", "bad"),
+    "gone": ("Gone", ""),
 }
 _BEHIND_S_MIN = 2.0
 

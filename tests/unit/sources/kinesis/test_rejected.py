@@ -11,12 +11,14 @@ from tests.unit.sources.kinesis.test_aggregated import put_together
 from tests.unit.sources.source_bench import SourceBench, texts, until
 
 from thingtank.server import rejected_records
+from thingtank.server.monitoring.source_samples import of_sources
+from thingtank.server.rule_troubles import rule_troubles
 from thingtank.sources.records import RECORD_BYTES_MAX
 from thingtank.sources.source_file import FILE_NAME
 from thingtank.tank.access import Caller
 from thingtank.tank.actions.devices import create_device
 from thingtank.tank.changes import DeviceChange
-from thingtank.tank.errors import NotFound, StorageFailed
+from thingtank.tank.errors import NotAllowed, NotFound, StorageFailed
 from thingtank.tank.sources import ALL, RejectedReason, RetryOutcome, Which
 
 RULE = {"name": "in", "engine": "kinesis", "stream": "s", "start": "oldest", "feed": ""}
@@ -148,6 +150,25 @@ async def test_kept_records_are_there_after_a_restart_and_count_for_their_rule(
     for action in (sources.retry, sources.discard):
         with pytest.raises(NotFound, match="there is no rule none of sources"):
             await action("none", ALL)
+
+
+async def test_records_of_a_rule_that_is_gone_are_told_of_and_can_be_deleted(
+    bench: SourceBench, kinesis: FakeKinesis
+) -> None:
+    kinesis.put(b"garbage")
+    bench.start(RULE)
+    await until_kept(bench, 1)
+    await bench.stop()
+    sources = bench.start({**RULE, "name": "another", "start": "latest"})
+    await until(lambda: len(sources.statuses()) == 2)
+    told = [(each.name, each.state, each.kept_count) for each in sources.statuses()]
+    assert told == [("another", "reading", 0), ("in", "gone", 1)]
+    with pytest.raises(NotAllowed, match="in is no rule any more"):
+        await sources.retry("in", ALL)
+    assert await sources.discard("in", ALL) == 1
+    assert [each.kept_count for each in sources.statuses()] == [0, 0]
+    assert list(rule_troubles((), sources.statuses())) == []
+    assert {each.labels["engine"] for each in of_sources(sources.statuses())} == {"kinesis"}
 
 
 async def test_a_retry_that_cannot_go_on_says_why_and_loses_nothing(
