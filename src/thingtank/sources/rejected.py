@@ -176,13 +176,14 @@ class RejectedRecords:
         return [(row[0], Arrived._make(row[1:])) for row in rows]
 
     def _row(self, rejected: Rejected) -> tuple[object, ...]:
+        # A reason is on one line: forms would send other ends of lines than stand there.
         record = rejected.record
         is_kept = len(record.data) <= min(RECORD_BYTES_MAX, self._bytes_max)
         return (
             self._rule, record.name, record.record_id, record.sub_number, record.offset_us,
             record.key, record.at_us,
             record.data if is_kept else record.data[:EXCERPT_BYTES_MAX],
-            len(record.data), rejected.reason, rejected.at_us,
+            len(record.data), " ".join(rejected.reason.split()), rejected.at_us,
         )  # fmt: skip
 
 

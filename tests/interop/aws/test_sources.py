@@ -1,6 +1,7 @@
 """Streams and queues of stand-ins that are read into feeds; also while servers come, go and die."""
 
 import asyncio
+import hashlib
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -11,6 +12,7 @@ import pytest
 import requests
 from tests.aws_stand_ins import own_name
 from tests.live_server import LiveServer, start_server
+from tests.unit.sources.kinesis.test_aggregated import put_together
 from tests.unit.sources.source_bench import SourceBench, texts, until
 
 from thingtank.aws.clients import AwsClients
@@ -80,6 +82,20 @@ async def test_two_servers_share_a_stream_and_one_goes_on_for_the_other(
     assert texts(bench.values()) == [str(n) for n in range(500)]
     await bench.stop()
     await asyncio.to_thread(clients.client("dynamodb").delete_table, TableName=table)
+
+
+async def test_records_that_were_put_together_are_taken_apart_by_the_shards_of_the_stream(
+    bench: SourceBench, clients: AwsClients, stream: str
+) -> None:
+    quarter = hashlib.md5(b"key").digest()[0] // 64  # noqa: S324 - its shard, of four
+    other_shard = str((quarter + 1) % 4 * 2**126)
+    whole = put_together(
+        [("key", None, b'{"t": 1}'), ("key", other_shard, b'{"t": 2}'), ("key", None, b'{"t": 3}')]
+    )
+    await asyncio.to_thread(streams.put, clients, stream, [StreamRecord("key", whole)])
+    bench.start({"name": "in", "engine": "kinesis", "stream": stream, "start": "oldest"})
+    await until(lambda: bench.status().skipped_count == 1, lambda: bench.status())
+    assert texts(bench.values()) == ["1", "3"]
 
 
 def wait_for_dead_letter(clients: AwsClients, name: str) -> None:

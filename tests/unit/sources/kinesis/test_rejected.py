@@ -78,8 +78,13 @@ async def test_one_or_all_of_a_reason_are_tried_again_and_deleted(
     for key in ("1003", "1003", "77", "77", "77"):
         kinesis.put(b'{"t": 1}', key)
     kinesis.put(b"garbage", "1003")
+    kinesis.put(b'{"a\\n\\u2028b": [1]}', "1003")
     sources = bench.start(RULE)
-    await until_kept(bench, 6)
+    await until_kept(bench, 7)
+    assert (
+        await sources.discard("in", Which(reason="a b must be a number, a text, true or false"))
+        == 1
+    )
     reasons = await sources.reasons("in", 2)
     away = "t: there is no device 77"
     assert reasons == [RejectedReason(away, 3), RejectedReason("t: there is no device 1003", 2)]
