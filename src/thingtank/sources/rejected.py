@@ -176,14 +176,13 @@ class RejectedRecords:
         return [(row[0], Arrived._make(row[1:])) for row in rows]
 
     def _row(self, rejected: Rejected) -> tuple[object, ...]:
-        # A reason is on one line: forms would send other ends of lines than stand there.
         record = rejected.record
         is_kept = len(record.data) <= min(RECORD_BYTES_MAX, self._bytes_max)
         return (
             self._rule, record.name, record.record_id, record.sub_number, record.offset_us,
             record.key, record.at_us,
             record.data if is_kept else record.data[:EXCERPT_BYTES_MAX],
-            len(record.data), " ".join(rejected.reason.split()), rejected.at_us,
+            len(record.data), _on_one_line(rejected.reason), rejected.at_us,
         )  # fmt: skip
 
 
@@ -191,6 +190,11 @@ def kept_counts(file: SourceFile) -> dict[str, int]:
     """How many rejected records are kept of each rule that has some."""
     query = "SELECT rule, count(*) FROM rejected_record GROUP BY rule"
     return file.run(lambda connection: dict(connection.execute(query))) if file.exists else {}
+
+
+def _on_one_line(reason: str) -> str:
+    """A reason as a form of a page gives it back: names in it may be of any characters."""
+    return " ".join("".join(each if each.isprintable() else " " for each in reason).split())
 
 
 def _which(rule: str, which: Which) -> tuple[object, ...]:

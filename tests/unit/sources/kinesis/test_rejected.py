@@ -14,6 +14,7 @@ from thingtank.server import rejected_records
 from thingtank.server.monitoring.source_samples import of_sources
 from thingtank.server.rule_troubles import rule_troubles
 from thingtank.sources.records import RECORD_BYTES_MAX
+from thingtank.sources.rejected import RejectedRecords
 from thingtank.sources.source_file import FILE_NAME
 from thingtank.tank.access import Caller
 from thingtank.tank.actions.devices import create_device
@@ -78,7 +79,7 @@ async def test_one_or_all_of_a_reason_are_tried_again_and_deleted(
     for key in ("1003", "1003", "77", "77", "77"):
         kinesis.put(b'{"t": 1}', key)
     kinesis.put(b"garbage", "1003")
-    kinesis.put(b'{"a\\n\\u2028b": [1]}', "1003")
+    kinesis.put(b'{"a\\n\\u2028\\u0000b": [1]}', "1003")
     sources = bench.start(RULE)
     await until_kept(bench, 7)
     assert (
@@ -190,6 +191,27 @@ async def test_a_retry_that_cannot_go_on_says_why_and_loses_nothing(
     assert bench.status().trouble is None  # the rule itself has nothing to write
     bench.archive.failure = None
     assert await sources.retry("in", ALL) == RetryOutcome(written_count=1)
+
+
+async def test_a_retry_that_breaks_off_behind_the_write_writes_the_same_once_more(
+    bench: SourceBench, kinesis: FakeKinesis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinesis.put(b'{"t": 1}\n{"t": 2}', "1003")
+    sources = bench.start(RULE)
+    await until_kept(bench, 1)
+    await make_device(bench)
+
+    def break_off(*_: object) -> int:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(RejectedRecords, "add", break_off)
+        with pytest.raises(StorageFailed):
+            await sources.retry("in", ALL)
+    first = dict(bench.values(1003))
+    assert texts(first) == ["1", "2"]
+    assert await sources.retry("in", ALL) == RetryOutcome(written_count=1)
+    assert bench.values(1003) == first
 
 
 async def test_a_file_that_cannot_be_read_is_told_as_such(
