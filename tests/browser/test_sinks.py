@@ -221,10 +221,10 @@ def test_rejected_records_are_looked_at_tried_again_and_deleted(
     expect(records.first.get_by_role("button")).to_have_count(1)
     expect(reasons).to_have_count(3)
     expect(reasons.first).to_contain_text("26 records")
-    look(page, "source")
     page.get_by_role("link", name="Older").click()
     expect(records).to_have_count(3)
     expect(records.last).to_contain_text("s-0/2")
+    look(page, "source")
     page.get_by_role("link", name="Newest").click()
     expect(records).to_have_count(25)
 
