@@ -17,6 +17,7 @@ from thingtank.cloud.defaults import DATABASE_GB, DATABASE_MACHINE
 from thingtank.cloud.errors import NotDone, NotTaken
 from thingtank.cloud.patience import patiently
 from thingtank.cloud.progress import Progress
+from thingtank.cloud.stand_in_gaps import is_lacking
 from thingtank.cloud.waiting import WaitFailed, turns, wait
 
 PAUSE_S = 30
@@ -24,7 +25,6 @@ LOOKS_MAX = 60  # half an hour
 
 _IDENTIFIER = re.compile(r"(?!.*--)[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
-_NOT_KNOWN = ("InvalidAction", "NotImplemented")
 _GONE = ("DBInstanceNotFound", "DBInstanceNotFoundFault")
 
 
@@ -215,13 +215,7 @@ def _newest(rds: Any, engine: Engine) -> str:
             for each in page.get("DBEngineVersions", ())
         ]
     except Exception as error:
-        if not is_aws_failure(error):
-            raise
-        failure = classify(error)
-        is_unknown = failure.code in _NOT_KNOWN
-        if is_stand_in(rds.meta.endpoint_url):  # moto answers with a page of its own
-            is_unknown = is_unknown or failure.kind is FailureKind.UNKNOWN
-        if not is_unknown:
+        if not is_lacking(rds, error):
             raise
         found = []
     fitting = [version for version in found if version.startswith(engine.line)]

@@ -4,11 +4,12 @@ import json
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.aws_commands import Cloud
+from tests.aws_commands import Cloud, said
 from tests.aws_stand_ins import own_name
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
+from thingtank.cloud.deployment import parts
 
 
 def test_group_as_in_the_chapter_from_deploy_to_destroy(
@@ -54,9 +55,10 @@ def test_group_as_in_the_chapter_from_deploy_to_destroy(
         assert (alarm["Period"], alarm["EvaluationPeriods"]) == (60, 2)
         assert (alarm["ComparisonOperator"], alarm["Threshold"]) == (comparison, threshold)
 
-    again = cloud("deploy", "--name", name)
-    assert again.exit_code == 1
-    assert f"thingtank cloud destroy {name}" in again.stderr
+    again = cloud("deploy", "--name", name, "--key", key, "--allow", "198.51.100.0/24")
+    assert (again.exit_code, again.stdout) == (
+        0, f"{name} is as described: there is nothing to change\n"
+    )  # fmt: skip
     try:
         autoscaling.execute_policy(AutoScalingGroupName=name, PolicyName="scale-up")
     except ClientError:  # MiniStack does not know it
@@ -91,12 +93,83 @@ def test_launch_configuration_and_target_tracking(cloud: Cloud, stand_in: AwsSet
     (group,) = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])[
         "AutoScalingGroups"
     ]
-    assert group["LaunchConfigurationName"] == name
+    assert parts.is_configuration_of(name, group["LaunchConfigurationName"])
     (policy,) = autoscaling.describe_policies(AutoScalingGroupName=name)["ScalingPolicies"]
     assert policy["TargetTrackingConfiguration"]["TargetValue"] == 60
     assert cloud("destroy", name, "--yes").exit_code == 0
-    left = autoscaling.describe_launch_configurations(LaunchConfigurationNames=[name])
-    assert left["LaunchConfigurations"] == []
+    left = autoscaling.describe_launch_configurations()["LaunchConfigurations"]
+    assert not [each for each in left if each["LaunchConfigurationName"].startswith(name)]
+
+
+def test_group_that_is_described_otherwise_is_changed_after_a_question(
+    cloud: Cloud, stand_in: AwsSettings
+) -> None:
+    name = own_name("group")
+    clients = AwsClients(stand_in)
+    ec2, autoscaling = clients.client("ec2"), clients.client("autoscaling")
+    assert cloud("deploy", "--name", name, "--min", "0", "--allow", "192.0.2.0/24").exit_code == 0
+    other = ("deploy", "--name", name, "--min", "0", "--max", "4", "--type", "t3.small",
+             "--policies", "target", "--allow", "198.51.100.0/24", "--port", "8000")  # fmt: skip
+
+    shown = cloud(*other, "--dry-run")
+    assert shown.exit_code == 0, shown.output
+    assert ["type", "t3.micro", "t3.small"] in [line.split() for line in shown.stdout.splitlines()]
+    assert cloud(*other, input="n\n").exit_code == 1
+    (version,) = ec2.describe_launch_template_versions(LaunchTemplateName=name)[
+        "LaunchTemplateVersions"
+    ]
+    assert version["LaunchTemplateData"]["InstanceType"] == "t3.micro"
+
+    done = cloud(*other, input="y\n")
+    assert done.exit_code == 0, done.output
+    versions = ec2.describe_launch_template_versions(LaunchTemplateName=name)
+    types = [each["LaunchTemplateData"]["InstanceType"]
+             for each in versions["LaunchTemplateVersions"]]  # fmt: skip
+    assert sorted(types) == ["t3.micro", "t3.small"]
+    (group,) = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])[
+        "AutoScalingGroups"
+    ]
+    assert (group["MinSize"], group["MaxSize"], group["DesiredCapacity"]) == (0, 4, 0)
+    (policy,) = autoscaling.describe_policies(AutoScalingGroupName=name)["ScalingPolicies"]
+    assert policy["PolicyName"] == "cpu-target"
+    alarms = clients.client("cloudwatch").describe_alarms(AlarmNamePrefix=name)["MetricAlarms"]
+    assert [each["AlarmName"] for each in alarms if "scale-" in each["AlarmName"]] == []
+    (security_group,) = ec2.describe_security_groups(
+        Filters=[{"Name": "group-name", "Values": [f"thingtank-{name}"]}]
+    )["SecurityGroups"]
+    doors = [(each["FromPort"], network["CidrIp"]) for each in security_group["IpPermissions"]
+             for network in each["IpRanges"]]  # fmt: skip
+    assert doors == [(8000, "198.51.100.0/24")]
+    assert cloud("destroy", name, "--yes").exit_code == 0
+
+
+def test_machines_are_replaced_by_such_as_are_described(ministack: AwsSettings) -> None:
+    """Moto has no instance refresh; MiniStack has one, which is done at once."""
+    name = own_name("group")
+    autoscaling = AwsClients(ministack).client("autoscaling")
+    said(ministack, "deploy", "--name", name)
+    said(ministack, "deploy", "--name", name, "--type", "t3.small", "--warm-up", "90s", "--yes")
+    (refresh,) = autoscaling.describe_instance_refreshes(AutoScalingGroupName=name)[
+        "InstanceRefreshes"
+    ]
+    assert refresh["Status"] == "Successful"
+    shown = json.loads(said(ministack, "status", name, "--json"))
+    assert [each["percent"] for each in shown["instance_refreshes"]] == [100]
+    said(ministack, "destroy", name, "--yes")
+
+
+def test_group_of_somebody_else_is_not_touched(cloud: Cloud, stand_in: AwsSettings) -> None:
+    name = own_name("group")
+    assert cloud("deploy", "--name", name, "--min", "0").exit_code == 0
+    autoscaling = AwsClients(stand_in).client("autoscaling")
+    tag = {"ResourceId": name, "ResourceType": "auto-scaling-group", "Key": "app"}
+    autoscaling.create_or_update_tags(Tags=[{**tag, "Value": "other", "PropagateAtLaunch": True}])
+    refused = cloud("deploy", "--name", name, "--min", "0", "--max", "9", "--yes")
+    assert (refused.exit_code, "no tag app=thingtank" in refused.stderr) == (1, True)
+    autoscaling.create_or_update_tags(
+        Tags=[{**tag, "Value": "thingtank", "PropagateAtLaunch": True}]
+    )
+    assert cloud("destroy", name, "--yes").exit_code == 0
 
 
 def test_dry_run_prints_an_estimate_and_makes_nothing(cloud: Cloud, stand_in: AwsSettings) -> None:
@@ -122,10 +195,10 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("words", "code", "said"), MISTAKES)
+@pytest.mark.parametrize(("words", "code", "words_of"), MISTAKES)
 def test_mistake_is_said_with_what_to_do(
-    cloud: Cloud, words: tuple[str, ...], code: int, said: str
+    cloud: Cloud, words: tuple[str, ...], code: int, words_of: str
 ) -> None:
     ran = cloud(*words)
     assert ran.exit_code == code, ran.output
-    assert said in ran.stderr
+    assert words_of in ran.stderr

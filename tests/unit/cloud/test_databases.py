@@ -236,7 +236,7 @@ def test_the_command_writes_the_url_for_this_user_only_and_prints_no_password(
 ) -> None:
     from thingtank.cli.main import main
 
-    monkeypatch.setattr("thingtank.aws.clients.AwsClients", lambda _settings: clients)
+    monkeypatch.setattr("thingtank.aws.clients.AwsClients", lambda *_: clients)
     monkeypatch.setattr(clients, "close", lambda: None)
     looks(rds, READY)
     file = tmp_path / "url"

@@ -45,7 +45,6 @@ def activity(own_id: str, status: str, message: str) -> dict[str, Any]:
 def prepared(stubbed: Stubbed) -> StubbedAws:
     """AWS up to where something is made."""
     aws = stubbed("ec2", "ssm", "autoscaling", "cloudwatch")
-    aws.answer("autoscaling", "describe_auto_scaling_groups", AutoScalingGroups=[])
     aws.answer("ec2", "describe_instance_types", InstanceTypes=[
         {"ProcessorInfo": {"SupportedArchitectures": ["arm64"]}}
     ])  # fmt: skip
@@ -104,7 +103,7 @@ def test_account_without_launch_configurations_has_a_template(stubbed: Stubbed) 
     deploy(aws.clients, wanted, told, is_waited_for=False)
     assert "No launch configuration: Not in your account. Taking a launch template" in told.lines
     (asked,) = aws.asked("CreateAutoScalingGroup")
-    assert asked["LaunchTemplate"]["LaunchTemplateId"] == "lt-1"
+    assert asked["LaunchTemplate"] == {"LaunchTemplateId": "lt-1", "Version": "1"}
     assert asked["VPCZoneIdentifier"] == "subnet-1"
     assert "arm64" in aws.asked("GetParameter")[0]["Name"]
     aws.assert_all_asked()
@@ -134,31 +133,24 @@ def test_missing_permission_is_named(stubbed: Stubbed) -> None:
         deploy(aws.clients, Deployment(name=NAME, groups=("sg-1",)), Told())
 
 
-@pytest.mark.parametrize("is_named", [True, False])
-def test_launch_configuration_goes_only_where_the_group_named_it(
-    stubbed: Stubbed, is_named: bool
-) -> None:
+def test_launch_configurations_go_by_their_names_and_no_others(stubbed: Stubbed) -> None:
     aws, told = stubbed("autoscaling", "cloudwatch", "ec2"), Told()
-    named = {"LaunchConfigurationName": NAME} if is_named else {}
-    there = {**group(0), "Tags": [{"Key": "app", "Value": "thingtank"}], **named}
-    configuration = {
-        "LaunchConfigurationName": NAME, "ImageId": "ami-1", "InstanceType": "t3.micro",
-        "CreatedTime": AT,
-    }  # fmt: skip
+    ours = f"{NAME}-0123abcd"
+    configurations = [
+        {"LaunchConfigurationName": name, "ImageId": "ami-1", "InstanceType": "t3.micro",
+         "CreatedTime": AT}
+        for name in (NAME, ours, f"{NAME}-b-0123abcd", f"{NAME}-latest")
+    ]  # fmt: skip
     aws.answer("cloudwatch", "describe_alarms", MetricAlarms=[])
-    aws.answer("autoscaling", "describe_auto_scaling_groups", AutoScalingGroups=[there])
-    aws.answer("autoscaling", "delete_auto_scaling_group")
     aws.answer("autoscaling", "describe_auto_scaling_groups", AutoScalingGroups=[])
     aws.answer("ec2", "describe_launch_templates", LaunchTemplates=[])
     aws.answer("autoscaling", "describe_launch_configurations",
-               LaunchConfigurations=[configuration])  # fmt: skip
-    if is_named:
-        aws.answer("autoscaling", "delete_launch_configuration")
+               LaunchConfigurations=configurations)  # fmt: skip
+    aws.answer("autoscaling", "delete_launch_configuration")
     aws.answer("ec2", "describe_security_groups", SecurityGroups=[])
     destroy(aws.clients, NAME, told)
     aws.assert_all_asked()
-    left = [line for line in told.lines if line.startswith("Left, as no group of ours names it")]
-    assert len(left) == (0 if is_named else 1)
+    assert aws.asked("DeleteLaunchConfiguration") == [{"LaunchConfigurationName": ours}]
 
 
 def test_estimate_counts_machines_and_their_hours() -> None:

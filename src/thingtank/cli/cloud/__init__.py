@@ -6,7 +6,7 @@ from thingtank.cli.cloud.check import check
 from thingtank.cli.cloud.cluster import cluster
 from thingtank.cli.cloud.database import database
 from thingtank.cli.cloud.deploy import deploy
-from thingtank.cli.cloud.group import destroy, scale, status
+from thingtank.cli.cloud.group import destroy, rollback, scale, status
 from thingtank.cli.cloud.instance import instance
 from thingtank.cli.cloud.local import local
 from thingtank.cli.cloud.queue import queue
@@ -24,7 +24,7 @@ def cloud() -> None:
 
 
 for command in (
-    check, local, instance, deploy, status, scale, destroy, upload, database, table, stream,
-    queue, cluster,
+    check, local, instance, deploy, status, scale, rollback, destroy, upload, database, table,
+    stream, queue, cluster,
 ):  # fmt: skip
     cloud.add_command(command)

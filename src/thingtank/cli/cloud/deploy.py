@@ -6,10 +6,13 @@ import click
 
 from thingtank.cli.cloud.machine_options import machine_options, machine_plan, with_key
 from thingtank.cli.cloud.session import aws_command
+from thingtank.cli.options import Duration
 
 if TYPE_CHECKING:
     from thingtank.aws.clients import AwsClients
     from thingtank.cloud.deployment.description import Deployment
+    from thingtank.cloud.deployment.redeploy import Redeployment
+    from thingtank.cloud.deployment.refreshes import Pace
     from thingtank.cloud.deployment.stacks import ChangeSet
 
 
@@ -26,7 +29,11 @@ if TYPE_CHECKING:
 @click.option(
     "--max", "max_size", type=click.IntRange(1), default=2, show_default=True, help="The most."
 )
-@click.option("--desired", type=click.IntRange(0), help="How many at first; default: the fewest.")
+@click.option(
+    "--desired",
+    type=click.IntRange(0),
+    help="How many at first; default: the fewest, or as many as a group has that is there.",
+)
 @click.option(
     "--policies",
     type=click.Choice(["book", "target"]),
@@ -78,9 +85,26 @@ if TYPE_CHECKING:
     metavar="NAME=VALUE",
     help="Of the template, such as DatabaseEngine=postgres; several times.",
 )
+@click.option(
+    "--min-healthy",
+    "min_healthy_percent",
+    type=click.IntRange(0, 100),
+    default=100,
+    show_default=True,
+    metavar="PERCENT",
+    help="Of a group's machines that stay in service while they are replaced.",
+)
+@click.option(
+    "--warm-up",
+    "warm_up_s",
+    type=Duration(),
+    default="5m",
+    show_default=True,
+    help="From when a new machine runs until the next one is replaced.",
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be made, and make nothing.")
 @click.option("--no-wait", is_flag=True, help="Do not wait until all is there.")
-@click.option("--yes", is_flag=True, help="Change a stack that is there without asking.")
+@click.option("--yes", is_flag=True, help="Change a group or stack that is there without asking.")
 @aws_command
 @click.pass_context
 def deploy(
@@ -94,13 +118,22 @@ def deploy(
     dry_run: bool,
     no_wait: bool,
     yes: bool,
+    min_healthy_percent: int,
+    warm_up_s: int,
     **options: Any,
 ) -> None:
-    """Make a group of machines that grows and shrinks with its load.
+    """Make a group of machines that grows and shrinks with its load, or change one.
+
+    A group that is there is made as it is described now, its machines replaced where need be: give
+    the whole description again.
 
     Each of them installs Thing Tank and starts it. The exit code is 3 where the account's quota is
     reached.
     """
+    from thingtank.cloud.deployment.redeploy import Redeployment, own_group_to_change
+    from thingtank.cloud.deployment.refreshes import Pace
+    from thingtank.cloud.instances.user_data import SETTINGS
+
     given = dict(_parameter(text) for text in parameters)
     if is_template:
         click.echo(_template_text(clients, options, given))
@@ -111,22 +144,24 @@ def deploy(
     elif given:
         raise click.UsageError("--parameter is for --stack and --template")
     else:
-        _deploy_directly(context, clients, options, is_dry=dry_run, is_waited_for=not no_wait)
+        wanted = _wanted(with_key(machine_plan(options, SETTINGS), context, clients))
+        group = own_group_to_change(clients, wanted.name)
+        if group is None:
+            _deploy_directly(clients, wanted, is_dry=dry_run, is_waited_for=not no_wait)
+        else:
+            changes = Redeployment(clients, wanted, group)
+            pace = Pace(min_healthy_percent, warm_up_s)
+            _redeploy(
+                changes, wanted.name, pace, is_dry=dry_run, is_sure=yes, is_waited_for=not no_wait
+            )
 
 
 def _deploy_directly(
-    context: click.Context,
-    clients: "AwsClients",
-    options: dict[str, Any],
-    *,
-    is_dry: bool,
-    is_waited_for: bool,
+    clients: "AwsClients", wanted: "Deployment", *, is_dry: bool, is_waited_for: bool
 ) -> None:
     from thingtank.cli.cloud.progress import Lines, on_interrupt
     from thingtank.cloud.deployment import direct
-    from thingtank.cloud.instances.user_data import SETTINGS
 
-    wanted = _wanted(with_key(machine_plan(options, SETTINGS), context, clients))
     if is_dry:
         _print_dry(clients, wanted)
         return
@@ -134,6 +169,43 @@ def _deploy_directly(
     with Lines() as told, on_interrupt(told.did, goes_on):
         direct.deploy(clients, wanted, told, is_waited_for=is_waited_for)
     click.echo(f"Deployed {wanted.name}")
+
+
+def _redeploy(
+    changes: "Redeployment",
+    name: str,
+    pace: "Pace",
+    *,
+    is_dry: bool,
+    is_sure: bool,
+    is_waited_for: bool,
+) -> None:
+    from thingtank.cli.cloud.progress import Lines, on_interrupt
+    from thingtank.cli.output import print_table
+
+    print_table(
+        ("part", "is now", "will be"),
+        changes.differences,
+        f"{name} is as described: there is nothing to change",
+    )
+    if is_dry or not changes.differences:
+        return
+    if not is_sure:
+        replaced = f", and replace machines with what is on their disks: {changes.replaced_count}"
+        click.confirm(
+            f"Change the group {name} like this{replaced if changes.replaced_count else ''}?",
+            abort=True,
+        )
+    goes_on = (
+        f"What was begun goes on at AWS: thingtank cloud status {name}; while machines are being"
+        f" replaced, thingtank cloud rollback {name} goes back"
+    )
+    with Lines() as told, on_interrupt(told.did, goes_on):
+        changes.run(told, pace, is_waited_for=is_waited_for)
+    if changes.replaced_count and not is_waited_for:
+        click.echo(f"AWS goes on by itself: thingtank cloud status {name}")
+    else:
+        click.echo(f"Deployed {name}")
 
 
 def _parameter(text: str) -> tuple[str, str]:
@@ -206,8 +278,6 @@ def _template(
 def _wanted(plan: dict[str, Any]) -> "Deployment":
     from thingtank.cloud.deployment.description import Deployment
 
-    if plan["desired"] is None:
-        plan["desired"] = plan["min_size"]
     wanted = Deployment(**plan)
     wanted.check()
     return wanted

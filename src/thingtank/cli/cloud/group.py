@@ -1,4 +1,4 @@
-"""`thingtank cloud status`, `scale` and `destroy`: a group of machines that is there."""
+"""`thingtank cloud status`, `scale`, `rollback`, `destroy`: a group of machines that is there."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from thingtank.cli.session import Refusal
 
 if TYPE_CHECKING:
     from thingtank.aws.clients import AwsClients
-    from thingtank.cloud.deployment.groups import Standing
+    from thingtank.cloud.deployment.standing import Standing
 
 GROUP_COLUMNS = ("name", "min", "max", "desired", "in service")
 
@@ -23,7 +23,8 @@ def status(clients: "AwsClients", name: str | None, as_json: bool) -> None:
     """Show a group: machines, policies, alarms, what it did last. Without NAME list all groups."""
     from thingtank.cli.output import print_json, print_table
     from thingtank.cloud.deployment.destroy import leftover_names
-    from thingtank.cloud.deployment.groups import own_groups, standing_of
+    from thingtank.cloud.deployment.groups import own_groups
+    from thingtank.cloud.deployment.standing import standing_of
 
     if name is None:
         rows = [_row(group) for group in own_groups(clients)]
@@ -55,6 +56,28 @@ def scale(clients: "AwsClients", name: str, count: int) -> None:
     with Lines() as told:
         scaled(clients, name, count, told)
     click.echo(f"{name} has {count} in service")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--no-wait", is_flag=True, help="Do not wait until all machines are as before.")
+@yes_option
+@aws_command
+def rollback(clients: "AwsClients", name: str, no_wait: bool, yes: bool) -> None:
+    """Go back while machines are being replaced, after a deploy of another description.
+
+    Those that are new already are replaced by such as were there before.
+    """
+    from thingtank.cli.cloud.progress import Lines, on_interrupt
+    from thingtank.cloud.deployment.refreshes import roll_back
+
+    if not yes:
+        click.confirm(f"Replace the new machines of {name}, with what is on their disks?",
+                      abort=True)  # fmt: skip
+    goes_on = f"What was begun goes on at AWS: thingtank cloud status {name}"
+    with Lines() as told, on_interrupt(told.did, goes_on):
+        roll_back(clients, name, told, is_waited_for=not no_wait)
+    click.echo(f"{name} is going back" if no_wait else f"{name} is as it was before")
 
 
 @click.command()
@@ -130,8 +153,20 @@ def _plain(standing: "Standing") -> dict[str, Any]:
                 "zone": each["AvailabilityZone"],
                 "state": each["LifecycleState"],
                 "health": each["HealthStatus"],
+                "starts_from": _start_of(each),
             }
             for each in group["Instances"]
+        ],
+        "instance_refreshes": [
+            {
+                "id": each["InstanceRefreshId"],
+                "started": str(each.get("StartTime") or ""),
+                "status": each["Status"],
+                "percent": each.get("PercentageComplete", 0),
+                "machines_to_go": each.get("InstancesToUpdate"),
+                "reason": each.get("StatusReason", ""),
+            }
+            for each in standing.refreshes
         ],
         "policies": [
             {"name": each["PolicyName"], "type": each["PolicyType"]} for each in standing.policies
@@ -156,6 +191,14 @@ def _plain(standing: "Standing") -> dict[str, Any]:
     }
 
 
+def _start_of(machine: dict[str, Any]) -> str:
+    """What a machine started from: the version of its launch template, or a configuration."""
+    template = machine.get("LaunchTemplate")
+    if template:
+        return f"version {template.get('Version', '')}"
+    return str(machine.get("LaunchConfigurationName", ""))
+
+
 def _print_standing(standing: "Standing") -> None:
     from thingtank.cli.output import print_facts, print_table
 
@@ -163,12 +206,13 @@ def _print_standing(standing: "Standing") -> None:
     print_facts([(column, plain[_key(column)]) for column in GROUP_COLUMNS])
     for title, empty in (
         ("instances", "No machine."),
+        ("instance_refreshes", "Its machines were not replaced lately."),
         ("policies", "No policy: the number of machines stays as it is."),
         ("alarms", "No alarm."),
         ("activities", "It has done nothing yet."),
     ):
         rows = plain[title]
         click.echo()
-        click.secho(title, bold=True)
-        columns = tuple(rows[0]) if rows else ()
+        click.secho(title.replace("_", " "), bold=True)
+        columns = tuple(each.replace("_", " ") for each in rows[0]) if rows else ()
         print_table(columns, [tuple(row.values()) for row in rows], empty)

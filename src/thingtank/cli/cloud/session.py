@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from thingtank.aws.clients import AwsClients
 
 _NEVER_TAKEN = ("ParamValidationError", "InvalidBucketName")  # found without asking AWS, or nearly
+STAND_IN_ATTEMPTS_MAX = 2
 QUOTA_EXIT_CODE = 3  # so that a script can tell it from what it did wrong itself
 
 
@@ -54,7 +55,7 @@ def aws_command(function: Callable[..., Any]) -> Callable[..., Any]:
 @contextmanager
 def aws_clients(data: Path, file: Path | None, sets: tuple[str, ...]) -> Iterator["AwsClients"]:
     """Clients by the settings; see `aws_command`."""
-    from thingtank.aws.clients import AwsClients
+    from thingtank.aws.clients import ATTEMPTS_MAX, AwsClients, is_stand_in
     from thingtank.cli.process import importing
 
     with importing():
@@ -63,7 +64,9 @@ def aws_clients(data: Path, file: Path | None, sets: tuple[str, ...]) -> Iterato
         settings = load_config(file or data / FILE_NAME, sets=sets).config.aws
     except BadSettings as error:
         raise click.UsageError(str(error)) from None
-    clients = AwsClients(settings)
+    # A stand-in that answers with a failure lacks something, which it does again.
+    is_trial = is_stand_in(settings.endpoint_url)
+    clients = AwsClients(settings, STAND_IN_ATTEMPTS_MAX if is_trial else ATTEMPTS_MAX)
     try:
         with explained():
             yield clients

@@ -45,7 +45,7 @@ class Deployment(MachinePlan, frozen=True, kw_only=True):
     """A deployment; its name is that of the group, of what its machines start from, of the stack.
 
     Attributes:
-        desired: machines at first.
+        desired: machines at first; None for the fewest, and for what a group that is there has.
         policies: `book`, a machine more above 70 % and one less below 50 %; or `target`, as many
             as keep the load near `target_percent`.
         launch: `template`, or `configuration` for accounts that still may.
@@ -54,11 +54,16 @@ class Deployment(MachinePlan, frozen=True, kw_only=True):
 
     min_size: int = 1
     max_size: int = 2
-    desired: int = 1
+    desired: int | None = None
     policies: str = BOOK
     target_percent: int = 60
     launch: str = TEMPLATE
     target_groups: tuple[str, ...] = ()
+
+    @property
+    def at_first(self) -> int:
+        """How many machines a new group has."""
+        return self.min_size if self.desired is None else self.desired
 
     def check(self) -> None:
         """Raises NotTaken where AWS would refuse it, or should."""
@@ -67,10 +72,10 @@ class Deployment(MachinePlan, frozen=True, kw_only=True):
                 f"{self.name!r} is no name for a deployment: 3 to 100 letters, digits and hyphens,"
                 " the first a letter"
             )
-        if not 0 <= self.min_size <= self.desired <= self.max_size <= SIZE_MAX:
+        if not 0 <= self.min_size <= self.at_first <= self.max_size <= SIZE_MAX:
             raise NotTaken(
                 f"the sizes must be 0 <= min <= desired <= max <= {SIZE_MAX}; they are"
-                f" {self.min_size}, {self.desired}, {self.max_size}"
+                f" {self.min_size}, {self.at_first}, {self.max_size}"
             )
 
 
@@ -89,7 +94,7 @@ class Estimate(NamedTuple):
 
 def estimate_of(deployment: Deployment) -> Estimate:
     """The number of machines."""
-    return Estimate(deployment.desired, deployment.min_size, deployment.max_size)
+    return Estimate(deployment.at_first, deployment.min_size, deployment.max_size)
 
 
 def rules_of(deployment: Deployment) -> list[str]:

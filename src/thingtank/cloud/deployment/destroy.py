@@ -8,24 +8,23 @@ from typing import Any
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.tags import APP_TAG
-from thingtank.cloud.deployment.description import BOOK_POLICIES
 from thingtank.cloud.deployment.groups import (
     PAUSE_S,
+    TAGGED,
     TURNS_MAX,
     alarms_of,
     find_group,
     looked,
     own_groups,
+    own_template,
 )
-from thingtank.cloud.deployment.parts import alarm_name
+from thingtank.cloud.deployment.parts import is_configuration_of, own_alarm_names
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances.access import delete_group_if_unused
 from thingtank.cloud.instances.launch import group_name
 from thingtank.cloud.instances.machines import listed, name_of
 from thingtank.cloud.progress import Progress
 from thingtank.cloud.waiting import turns
-
-_TAGGED = {"Name": f"tag:{APP_TAG['Key']}", "Values": [APP_TAG["Value"]]}
 
 
 def own_parts(clients: AwsClients, name: str) -> list[str]:
@@ -41,10 +40,9 @@ def own_parts(clients: AwsClients, name: str) -> list[str]:
             raise NotDone(f"the group {name!r} has no tag app=thingtank, so it is not touched")
         found.append(f"group {name}, machines: {len(group['Instances'])}")
     found += [f"alarm {each}" for each in _alarm_names(clients, name)]
-    if _template(clients, name) is not None:
+    if own_template(clients, name) is not None:
         found.append(f"launch template {name}")
-    if _names_configuration(group, name) and _has_configuration(clients, name):
-        found.append(f"launch configuration {name}")
+    found += [f"launch configuration {each}" for each in _configurations(clients, name)]
     found += [f"security group {each['GroupName']}" for each in _security_groups(clients, name)]
     return found
 
@@ -60,7 +58,7 @@ def _names_of_templates(clients: AwsClients) -> set[str]:
     pages = clients.client("ec2").get_paginator("describe_launch_templates")
     return {
         each["LaunchTemplateName"]
-        for page in pages.paginate(Filters=[_TAGGED])
+        for page in pages.paginate(Filters=[TAGGED])
         for each in page["LaunchTemplates"]
     }
 
@@ -73,7 +71,7 @@ def _names_of_alarms(clients: AwsClients) -> set[str]:
         for each in page["MetricAlarms"]
         for dimension in each.get("Dimensions", [])
         if dimension["Name"] == "AutoScalingGroupName"
-        and each["AlarmName"] in _own_alarms(dimension["Value"])
+        and each["AlarmName"] in own_alarm_names(dimension["Value"])
     }
 
 
@@ -81,7 +79,7 @@ def _names_of_security_groups(clients: AwsClients) -> set[str]:
     """Of those that no single machine has, as it has one of the same name."""
     prefix = group_name("")
     pages = clients.client("ec2").get_paginator("describe_security_groups")
-    filters = [_TAGGED, {"Name": "group-name", "Values": [f"{prefix}*"]}]
+    filters = [TAGGED, {"Name": "group-name", "Values": [f"{prefix}*"]}]
     found = {
         each["GroupName"].removeprefix(prefix)
         for page in pages.paginate(Filters=filters)
@@ -94,7 +92,7 @@ def _names_of_security_groups(clients: AwsClients) -> set[str]:
 def destroy(clients: AwsClients, name: str, told: Progress) -> None:
     """End a deployment, its machines with it, and wait until they are gone.
 
-    A launch configuration has no tags: it is only known to be ours by the group that names it.
+    A launch configuration has no tags: it is known to be ours by its name, which is no person's.
 
     Raises:
         NotDone: the group is not gone in time.
@@ -109,20 +107,13 @@ def destroy(clients: AwsClients, name: str, told: Progress) -> None:
     if alarms:
         clients.client("cloudwatch").delete_alarms(AlarmNames=alarms)
         told.did(f"Deleted alarms {', '.join(alarms)}")
-    template = _template(clients, name)
+    template = own_template(clients, name)
     if template is not None:
         ec2.delete_launch_template(LaunchTemplateId=template["LaunchTemplateId"])
         told.did(f"Deleted launch template {name}")
-    if _has_configuration(clients, name):
-        if _names_configuration(group, name):
-            autoscaling.delete_launch_configuration(LaunchConfigurationName=name)
-            told.did(f"Deleted launch configuration {name}")
-        else:
-            told.did(
-                f"Left, as no group of ours names it: launch configuration {name}; if it is yours:"
-                " aws autoscaling delete-launch-configuration --launch-configuration-name"
-                f" {name}"
-            )
+    for configuration in _configurations(clients, name):
+        autoscaling.delete_launch_configuration(LaunchConfigurationName=configuration)
+        told.did(f"Deleted launch configuration {configuration}")
     for each in _security_groups(clients, name):
         delete_group_if_unused(clients, each["GroupName"], each["VpcId"], told)
 
@@ -140,38 +131,25 @@ def _wait_until_gone(clients: AwsClients, name: str, told: Progress) -> None:
 
 
 def _alarm_names(clients: AwsClients, name: str) -> list[str]:
-    ours = _own_alarms(name)
+    ours = own_alarm_names(name)
     return [each["AlarmName"] for each in alarms_of(clients, name, []) if each["AlarmName"] in ours]
 
 
-def _own_alarms(name: str) -> set[str]:
-    return {alarm_name(name, policy) for policy in BOOK_POLICIES}
-
-
-def _template(clients: AwsClients, name: str) -> dict[str, Any] | None:
-    filters = [
-        {"Name": "launch-template-name", "Values": [name]},
-        _TAGGED,
+def _configurations(clients: AwsClients, name: str) -> list[str]:
+    """The launch configurations that are named as those of a deployment."""
+    pages = clients.client("autoscaling").get_paginator("describe_launch_configurations")
+    return [
+        each["LaunchConfigurationName"]
+        for page in pages.paginate()
+        for each in page["LaunchConfigurations"]
+        if is_configuration_of(name, each["LaunchConfigurationName"])
     ]
-    found = clients.client("ec2").describe_launch_templates(Filters=filters)["LaunchTemplates"]
-    return found[0] if found else None
-
-
-def _names_configuration(group: dict[str, Any] | None, name: str) -> bool:
-    return group is not None and group.get("LaunchConfigurationName") == name
-
-
-def _has_configuration(clients: AwsClients, name: str) -> bool:
-    found = clients.client("autoscaling").describe_launch_configurations(
-        LaunchConfigurationNames=[name]
-    )
-    return bool(found["LaunchConfigurations"])
 
 
 def _security_groups(clients: AwsClients, name: str) -> list[dict[str, Any]]:
     filters = [
         {"Name": "group-name", "Values": [group_name(name)]},
-        _TAGGED,
+        TAGGED,
     ]
     found = clients.client("ec2").describe_security_groups(Filters=filters)["SecurityGroups"]
     return list(found)

@@ -1,9 +1,9 @@
-"""A group that is there: how it stands, another number of machines, waiting for them."""
+"""A group that is there: finding it, another number of machines, waiting for them."""
 
 import time
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.tags import APP_TAG
@@ -15,20 +15,9 @@ from thingtank.cloud.waiting import pause_s_of, turns
 PAUSE_S, TURNS_MAX = 10.0, 90  # a quarter of an hour
 ACTIVITIES_MAX = 10
 
+TAGGED = {"Name": f"tag:{APP_TAG['Key']}", "Values": [APP_TAG["Value"]]}
+
 T = TypeVar("T")
-
-
-class Standing(NamedTuple):
-    """How a group stands, in AWS's own words.
-
-    Attributes:
-        activities: the newest first, ACTIVITIES_MAX at most.
-    """
-
-    group: dict[str, Any]
-    policies: list[dict[str, Any]]
-    alarms: list[dict[str, Any]]
-    activities: list[dict[str, Any]]
 
 
 def find_group(clients: AwsClients, name: str) -> dict[str, Any] | None:
@@ -57,22 +46,16 @@ def group_of(clients: AwsClients, name: str) -> dict[str, Any]:
 def own_groups(clients: AwsClients) -> list[dict[str, Any]]:
     """All groups of Thing Tank in the region."""
     pages = clients.client("autoscaling").get_paginator("describe_auto_scaling_groups")
-    filters = [{"Name": f"tag:{APP_TAG['Key']}", "Values": [APP_TAG["Value"]]}]
     return [
-        group for page in pages.paginate(Filters=filters) for group in page["AutoScalingGroups"]
+        group for page in pages.paginate(Filters=[TAGGED]) for group in page["AutoScalingGroups"]
     ]
 
 
-def standing_of(clients: AwsClients, name: str) -> Standing:
-    """How a group stands.
-
-    Raises:
-        NotDone: there is none.
-    """
-    autoscaling = clients.client("autoscaling")
-    group = group_of(clients, name)
-    policies = autoscaling.describe_policies(AutoScalingGroupName=name)["ScalingPolicies"]
-    return Standing(group, policies, alarms_of(clients, name, policies), _activities(clients, name))
+def own_template(clients: AwsClients, name: str) -> dict[str, Any] | None:
+    """The launch template of a deployment."""
+    filters = [{"Name": "launch-template-name", "Values": [name]}, TAGGED]
+    found = clients.client("ec2").describe_launch_templates(Filters=filters)["LaunchTemplates"]
+    return dict(found[0]) if found else None
 
 
 def alarms_of(
@@ -104,9 +87,9 @@ def scale(clients: AwsClients, name: str, count: int, told: Progress) -> dict[st
     if not group["MinSize"] <= count <= group["MaxSize"]:
         raise NotDone(
             f"{name} has {group['MinSize']} to {group['MaxSize']} machines, not {count}; for other"
-            " bounds deploy it anew"
+            " bounds deploy it again with them"
         )
-    before = [each["ActivityId"] for each in _activities(clients, name)]
+    before = [each["ActivityId"] for each in activities_of(clients, name)]
     clients.client("autoscaling").set_desired_capacity(
         AutoScalingGroupName=name, DesiredCapacity=count, HonorCooldown=False
     )
@@ -150,7 +133,7 @@ def _is_ready(machine: dict[str, Any]) -> bool:
 
 
 def _refuse_failed(clients: AwsClients, name: str, before: Collection[str]) -> None:
-    for activity in _activities(clients, name):
+    for activity in activities_of(clients, name):
         if activity["StatusCode"] == "Failed" and activity["ActivityId"] not in before:
             message = str(activity.get("StatusMessage") or activity.get("Cause") or "").strip()
             raise NotDone(
@@ -159,7 +142,8 @@ def _refuse_failed(clients: AwsClients, name: str, before: Collection[str]) -> N
             )
 
 
-def _activities(clients: AwsClients, name: str) -> list[dict[str, Any]]:
+def activities_of(clients: AwsClients, name: str) -> list[dict[str, Any]]:
+    """What a group did last, the newest first, ACTIVITIES_MAX at most."""
     found = clients.client("autoscaling").describe_scaling_activities(
         AutoScalingGroupName=name, MaxRecords=ACTIVITIES_MAX
     )["Activities"]

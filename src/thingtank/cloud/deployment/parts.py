@@ -7,6 +7,9 @@ Source: AWS, EC2, EC2 Auto Scaling and CloudWatch APIs; the CloudFormation templ
 """
 
 import base64
+import hashlib
+import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +27,7 @@ from thingtank.cloud.instances.launch import METADATA, disks_of, tags_of
 
 GRACE_S = 600  # until a machine has installed Thing Tank
 WARM_UP_S = 120
+TARGET_POLICY = "cpu-target"
 
 
 def launch_template_data(
@@ -50,9 +54,11 @@ def launch_template_data(
 def launch_configuration(
     deployment: Deployment, image: Image, groups: Sequence[str]
 ) -> dict[str, Any]:
-    """The arguments of `create_launch_configuration`, which encodes user data itself."""
+    """The arguments of `create_launch_configuration`, which encodes user data itself.
+
+    A configuration is never changed, so its name tells what is in it.
+    """
     request: dict[str, Any] = {
-        "LaunchConfigurationName": deployment.name,
         "ImageId": image.id,
         "InstanceType": deployment.instance_type,
         "SecurityGroups": list(groups),
@@ -65,7 +71,13 @@ def launch_configuration(
         request["KeyName"] = deployment.key
     if deployment.role:
         request["IamInstanceProfile"] = deployment.role
-    return request
+    digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+    return {"LaunchConfigurationName": f"{deployment.name}-{digest[:8]}", **request}
+
+
+def is_configuration_of(name: str, configuration: str) -> bool:
+    """Whether a launch configuration is one of a deployment, by its name."""
+    return re.fullmatch(re.escape(name) + "-[0-9a-f]{8}", configuration) is not None
 
 
 def group(deployment: Deployment, subnets: Sequence[str]) -> dict[str, Any]:
@@ -74,7 +86,7 @@ def group(deployment: Deployment, subnets: Sequence[str]) -> dict[str, Any]:
         "AutoScalingGroupName": deployment.name,
         "MinSize": deployment.min_size,
         "MaxSize": deployment.max_size,
-        "DesiredCapacity": deployment.desired,
+        "DesiredCapacity": deployment.at_first,
         "VPCZoneIdentifier": ",".join(subnets),
         "HealthCheckType": "ELB" if deployment.target_groups else "EC2",
         "HealthCheckGracePeriod": GRACE_S,
@@ -117,7 +129,7 @@ def target_policy(deployment: Deployment) -> dict[str, Any]:
     """Target tracking; AWS makes its alarms."""
     return {
         "AutoScalingGroupName": deployment.name,
-        "PolicyName": "cpu-target",
+        "PolicyName": TARGET_POLICY,
         "PolicyType": "TargetTrackingScaling",
         "TargetTrackingConfiguration": {
             "PredefinedMetricSpecification": {"PredefinedMetricType": "ASGAverageCPUUtilization"},
@@ -151,3 +163,8 @@ def alarm(name: str, policy: Policy, action: Any) -> dict[str, Any]:
 def alarm_name(name: str, policy: Policy) -> str:
     """An alarm's name, which is one of the whole region."""
     return f"{name}-{policy.name}"
+
+
+def own_alarm_names(name: str) -> set[str]:
+    """Which alarms are made for a group."""
+    return {alarm_name(name, policy) for policy in BOOK_POLICIES}

@@ -1,7 +1,7 @@
 """Who may come to a machine: the key pair for SSH, and the security group for all ports."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -111,18 +111,17 @@ def permissions_of(cidrs: Sequence[str], ports: Sequence[int]) -> list[dict[str,
     ]
 
 
-def let_in(clients: AwsClients, group_id: str, cidrs: Sequence[str], ports: Sequence[int]) -> None:
-    """Let networks reach ports, each rule by itself, as one that is there refuses all beside it."""
+def let_in(clients: AwsClients, group_id: str, permissions: Iterable[dict[str, Any]]) -> None:
+    """Let networks in, each rule by itself, as one that is there refuses all beside it."""
     from botocore.exceptions import ClientError
 
     ec2 = clients.client("ec2")
-    for cidr in cidrs:
-        for permission in permissions_of([cidr], ports):
-            try:
-                ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=[permission])
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "InvalidPermission.Duplicate":
-                    raise
+    for permission in permissions:
+        try:
+            ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=[permission])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "InvalidPermission.Duplicate":
+                raise
 
 
 def others_let_in(group: dict[str, Any], cidrs: Sequence[str]) -> list[str]:

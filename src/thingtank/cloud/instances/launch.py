@@ -5,12 +5,13 @@ What is made on the way, a key pair or a security group, goes again when the lau
 
 import uuid
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
 
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import classify
+from thingtank.aws.failures import FailureKind, classify, is_aws_failure
 from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances import access
@@ -19,6 +20,7 @@ from thingtank.cloud.instances.machines import NOT_ENDED, found_by
 from thingtank.cloud.instances.plan import MachinePlan
 from thingtank.cloud.making import Making
 from thingtank.cloud.progress import Progress
+from thingtank.cloud.stand_in_gaps import is_lacking
 
 _NEXT_ZONE = {"InsufficientInstanceCapacity", "Unsupported"}
 
@@ -137,15 +139,14 @@ def zones_of(clients: AwsClients, subnets: Sequence[str], instance_type: str) ->
 
 def _with_type(ec2: Any, zones: list[Zone], instance_type: str) -> list[Zone]:
     """Those that have the type: in us-east-1 there is one that lacks all newer ones."""
-    from botocore.exceptions import ClientError
-
     try:
         offered = ec2.describe_instance_type_offerings(
             LocationType="availability-zone",
             Filters=[{"Name": "instance-type", "Values": [instance_type]}],
         )["InstanceTypeOfferings"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("InvalidAction", "UnauthorizedOperation"):
+    except Exception as error:
+        is_refused = is_aws_failure(error) and classify(error).kind is FailureKind.NOT_ALLOWED
+        if not is_refused and not is_lacking(ec2, error):
             raise
         return zones  # MiniStack does not know the call; who may not ask finds out by trying
     names = {each["Location"] for each in offered}
@@ -206,7 +207,9 @@ def have_key(clients: AwsClients, wanted: MachinePlan, making: Making) -> None:
         return
     if access.has_key_pair(clients.client("ec2"), wanted.key):
         if not wanted.key_file.is_file():
-            making.told.did(f"Key pair {wanted.key} is there; {wanted.key_file} is not")
+            making.told.did(
+                f"AWS has the key pair {wanted.key}; its private half is not in {wanted.key_file}"
+            )
         return
     take_back = access.make_key_pair(clients, wanted.key, wanted.key_file)
     making.made(f"key pair {wanted.key}, its private half in {wanted.key_file}", take_back)
@@ -229,7 +232,8 @@ def own_group(clients: AwsClients, wanted: MachinePlan, vpc_id: str, making: Mak
         others = access.others_let_in(there, wanted.cidrs)
         if others:
             making.told.did(f"Besides, it lets in {', '.join(others)}")
-    access.let_in(clients, group_id, wanted.cidrs, wanted.ports)
+    each_alone = (access.permissions_of([cidr], wanted.ports) for cidr in wanted.cidrs)
+    access.let_in(clients, group_id, chain.from_iterable(each_alone))
     return group_id
 
 
