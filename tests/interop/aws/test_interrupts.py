@@ -15,6 +15,18 @@ def interrupted(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
+def interrupt_after(patch: pytest.MonkeyPatch, operation: str) -> None:
+    """Ctrl-C comes just after a call."""
+    make = AwsClients.client
+
+    def client(self: AwsClients, wanted: str) -> object:
+        made = make(self, wanted)
+        made.meta.events.register(f"after-call.*.{operation}", interrupted)
+        return made
+
+    patch.setattr(AwsClients, "client", client)
+
+
 def test_destroy_that_is_stopped_says_what_stays_and_status_shows_it(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -42,6 +54,20 @@ def test_machine_alone_is_no_leftover_of_a_group(cloud: Cloud) -> None:
     cloud("instance", "terminate", name, "--yes")
 
 
+def test_terminate_forgets_a_launch_that_was_stopped(
+    moto: AwsSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = own_name("stopped")
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, "RunInstances")
+        stopped = run_cloud(moto, "instance", "launch", "--name", name, folder=tmp_path)
+    assert stopped.exit_code == 1
+    (token,) = (tmp_path / "cloud").glob("*.token")  # nobody knows whether there is a machine
+    ended = run_cloud(moto, "instance", "terminate", name, "--yes", folder=tmp_path)
+    assert ended.exit_code == 0, ended.output
+    assert not token.exists()
+
+
 LAST_CALLS = [
     (("instance", "launch", "--name"), "RunInstances", "instance terminate"),
     (("database", "create", "--version", "8.4.7"), "CreateDBInstance", "database delete"),
@@ -57,15 +83,8 @@ def test_ctrl_c_just_after_a_call_says_what_it_may_have_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     name = own_name("cut")
-    make = AwsClients.client
-
-    def client(self: AwsClients, wanted: str) -> object:
-        made = make(self, wanted)
-        made.meta.events.register(f"after-call.*.{operation}", interrupted)
-        return made
-
     with monkeypatch.context() as patch:
-        patch.setattr(AwsClients, "client", client)
+        interrupt_after(patch, operation)
         stopped = run_cloud(moto, *words, name, folder=tmp_path)
     assert stopped.exit_code == 1
     assert f"thingtank cloud {ends} {name}" in stopped.stderr

@@ -142,22 +142,52 @@ def test_subnets_of_two_vpcs_are_refused(stubbed: Stubbed) -> None:
         zones_of(aws.clients, ["subnet-0", "subnet-1"], "t3.micro")
 
 
-def token_of_a_launch(file: Path, error: Exception | None) -> str:
+def token_of_a_launch(folder: Path, error: Exception | None) -> str:
     tokens = []
-    with suppress(BotoCoreError, ClientError), launch_token(file) as token:
-        tokens.append(token)
+    with suppress(BotoCoreError, ClientError), launch_token(folder, "one/two") as token:
+        tokens.append(token.value)
         if error is not None:
             raise error
     return tokens[0]
 
 
 def test_token_is_kept_until_aws_has_answered(tmp_path: Path) -> None:
-    file = tmp_path / "token"
     timeout = ReadTimeoutError(endpoint_url="https://ec2")
     refused = ClientError({"Error": {"Code": "VcpuLimitExceeded"}}, "RunInstances")
-    tokens = [token_of_a_launch(file, error) for error in (timeout, refused, None)]
+    tokens = [token_of_a_launch(tmp_path, error) for error in (timeout, refused, None)]
     assert tokens[0] == tokens[1] != tokens[2]
-    assert not file.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_file_of_a_token_that_a_kill_left_empty_counts_as_none(tmp_path: Path) -> None:
+    (tmp_path / "launch-one%2Ftwo.token").touch()
+    assert len(token_of_a_launch(tmp_path, None)) == 36
+
+
+def test_ctrl_c_after_the_answer_leaves_no_token(stubbed: Stubbed, tmp_path: Path) -> None:
+    class Stopped(Told):
+        def did(self, line: str) -> None:
+            if line.startswith("Launched"):
+                raise KeyboardInterrupt
+
+    aws = prepared(stubbed)
+    aws.answer("ec2", "run_instances", Instances=[instance()])
+    with pytest.raises(KeyboardInterrupt), launch_token(tmp_path, "one") as token:
+        launch(aws.clients, WANTED, Stopped(), token.forget)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_token_of_a_machine_that_has_ended_is_used_no_more(
+    stubbed: Stubbed, tmp_path: Path
+) -> None:
+    aws = prepared(stubbed)
+    aws.refuse("ec2", "run_instances", "IdempotentInstanceTerminated")
+    with (
+        pytest.raises(NotDone, match="give the same command again"),
+        launch_token(tmp_path, "one") as token,
+    ):
+        launch(aws.clients, WANTED, Told(), token.forget)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """`thingtank cloud instance`: single machines of EC2 that run Thing Tank."""
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import click
 
@@ -56,8 +55,8 @@ def launch(
         return
     goes_on = f"If it was launched it goes on, and costs: thingtank cloud instance terminate {name}"
     with Lines() as told, on_interrupt(told.did, goes_on):
-        with launch_token(folder / f"launch-{quote(name, safe='')}.token") as token:
-            instance = launched(clients, _with_token(wanted, token), told)
+        with launch_token(folder, name) as token:
+            instance = launched(clients, _with_token(wanted, token.value), told, token.forget)
         if not no_wait:
             instance = wait_until_reached(clients, instance["InstanceId"], told)
     _print_instance(instance, as_json)
@@ -114,19 +113,24 @@ def start(clients: "AwsClients", name: str, as_json: bool) -> None:
 @click.argument("name", metavar="NAME|ID")
 @yes_option
 @aws_command
-def terminate(clients: "AwsClients", name: str, yes: bool) -> None:
+@click.pass_context
+def terminate(context: click.Context, clients: "AwsClients", /, *, name: str, yes: bool) -> None:
     """End a machine for ever, with its disk and its security group. The key pair stays."""
     from thingtank.cli.cloud.progress import Lines
     from thingtank.cloud.instances.machines import chosen, name_of
     from thingtank.cloud.instances.machines import terminate as terminated
+    from thingtank.cloud.instances.tokens import token_of
 
     instance = chosen(clients, name)
     shown = f"{instance['InstanceId']} {name_of(instance)}".strip()
+    token = token_of(data_folder(context) / "cloud", name_of(instance))
     if instance["State"]["Name"] == "terminated":
+        token.forget()
         click.echo(f"{shown} is terminated already")
         return
     if not yes:
         click.confirm(f"Terminate {shown}, with all that is on its disk?", abort=True)
+    token.forget()  # of a launch that was stopped: or the next one would be of this machine
     with Lines() as told:
         terminated(clients, instance, told)
     click.echo(f"Terminated {shown}")

@@ -4,7 +4,7 @@ What is made on the way, a key pair or a security group, goes again when the lau
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -45,8 +45,16 @@ class Zone(NamedTuple):
     vpc_id: str
 
 
-def launch(clients: AwsClients, wanted: Launch, told: Progress) -> dict[str, Any]:
+def launch(
+    clients: AwsClients,
+    wanted: Launch,
+    told: Progress,
+    answered: Callable[[], object] = lambda: None,
+) -> dict[str, Any]:
     """Launch one machine; does not wait for it.
+
+    Args:
+        answered: is called as soon as there is a machine.
 
     Returns:
         The instance as EC2 describes it.
@@ -64,6 +72,7 @@ def launch(clients: AwsClients, wanted: Launch, told: Progress) -> dict[str, Any
         groups = wanted.groups or (own_group(clients, wanted, zones[0].vpc_id, making),)
         request = request_of(wanted, image, groups)
         instance = _run(clients, request, zones, wanted.token, told)
+        answered()
     told.did(f"Launched {instance['InstanceId']}")
     return instance
 
@@ -254,11 +263,16 @@ def _run(
         try:
             made = ec2.run_instances(**request, SubnetId=zone.subnet_id, ClientToken=str(own_token))
         except ClientError as error:
-            is_last = number == len(zones) - 1
-            if error.response["Error"]["Code"] not in _NEXT_ZONE:
+            code = error.response["Error"]["Code"]
+            if code == "IdempotentInstanceTerminated":
+                raise NotDone(
+                    "an earlier try of this command launched the machine, and it has"
+                    " ended since: give the same command again for another one"
+                ) from None
+            if code not in _NEXT_ZONE:
                 raise
             told.did(f"Not in {zone.name}: {classify(error).message}")
-            if is_last:
+            if number == len(zones) - 1:
                 told.did("No zone is left: take another --type, or other zones by --subnet")
                 raise
         else:
