@@ -4,13 +4,15 @@ import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from thingtank.stores.history.cold_bucket import BucketFailed, ColdBucket
+from thingtank.stores.history.fetch_threads import FetchThreads
 from thingtank.stores.history.objects import Objects
 from thingtank.stores.history.segments import make_durable
 from thingtank.tank.errors import Overloaded, StorageFailed
@@ -21,6 +23,7 @@ FETCHES_MAX = 4  # at one time
 RETRY_AFTER_S = 30
 AWAY = "values of that time are in a bucket that cannot be reached now; try again later"
 DAMAGED = "values of that time are in a bucket that does not give them; the server's log says why"
+CLOSE_S_MAX = 3.0  # for what is under way; the bucket may be silent for most of a minute
 AWAY_S = 3.0  # for so long after a failure nobody waits for the bucket again
 
 
@@ -52,7 +55,7 @@ class BucketCache:
         self._holders: Counter[str] = Counter()
         self._fetching: dict[str, Future[None]] = {}
         self._waiting = threading.BoundedSemaphore(waiting_max)
-        self._threads = ThreadPoolExecutor(FETCHES_MAX, "archive-bucket")
+        self._threads = FetchThreads(FETCHES_MAX, "archive-bucket")
         self._away_until_s = 0.0
         self.fetched_count = 0
 
@@ -121,7 +124,7 @@ class BucketCache:
             ]
             for name in missing:
                 if name not in self._fetching:
-                    self._fetching[name] = self._submitted(name)
+                    self._fetching[name] = self._threads.submit(partial(self._fetch, name))
                 futures.append(self._fetching[name])
         if futures:
             self._wait_for(futures)
@@ -138,12 +141,6 @@ class BucketCache:
                 future.result()
         finally:
             self._waiting.release()
-
-    def _submitted(self, name: str) -> "Future[None]":
-        try:
-            return self._threads.submit(self._fetch, name)
-        except RuntimeError:
-            raise StorageFailed("the server is stopping") from None
 
     def _fetch(self, name: str) -> None:
         try:
@@ -178,6 +175,8 @@ class BucketCache:
                     name, each.size_bytes, each.sha256, self._is_stopping
                 ):
                     file.write(chunk)
+            if self._is_stopping():  # nobody counts what comes now
+                raise BucketFailed("the server is stopping")
             make_durable(draft, path)  # or a power cut could leave less under its name
         finally:
             draft.unlink(missing_ok=True)
@@ -200,6 +199,11 @@ class BucketCache:
         del self._local[name]
         (self._folder / name).unlink(missing_ok=True)
 
+    def stop(self) -> None:
+        """Fetch no more; those who wait for a file are refused at once."""
+        self._threads.stop()
+
     def close(self) -> None:
-        """Fetch no more."""
-        self._threads.shutdown(cancel_futures=True)
+        """Fetch no more, and wait a little for what is under way, whose end counts no more."""
+        if not self._threads.close(CLOSE_S_MAX):
+            log.warning("cold_fetch_left_behind", waited_s=CLOSE_S_MAX)

@@ -113,6 +113,7 @@ class BucketFiles:
     def interrupt(self) -> None:
         """Break off what is under way, from another thread, and begin no more."""
         self._stopping.set()
+        self.cache.stop()
 
     def close(self) -> None:
         """Let connections and threads go."""

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -395,3 +396,38 @@ def test_a_store_that_stops_does_not_wait_for_the_bucket(
     again = open_store(tmp_path, bucket)
     assert len(all_of(again)[1]) == 100
     again.close()
+
+
+def test_a_fetch_that_hangs_holds_up_neither_a_reader_nor_the_end(
+    tmp_path: Path, bucket: FolderBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucket_cache, "CLOSE_S_MAX", 0.1)
+    store = open_store(tmp_path, bucket)
+    fill(store)
+    store.compact(ALL)
+    refusals: list[StorageFailed] = []
+
+    def read() -> None:
+        try:
+            all_of(store)
+        except StorageFailed as error:
+            refusals.append(error)
+
+    bucket.gate.clear()
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    while not bucket.reads:
+        readers[0].join(0.01)
+    store.interrupt()
+    for reader in readers:
+        reader.join(5)
+    assert [str(error) for error in refusals] == ["the server is stopping"] * 2
+    begun_s = time.monotonic()
+    store.close()
+    assert time.monotonic() - begun_s < 5  # the gate holds a fetch for 10
+    bucket.gate.set()
+    fetching = [each for each in threading.enumerate() if each.name == "archive-bucket"]
+    for each in fetching:
+        each.join(5)
+    assert local(tmp_path) == set()  # what came too late is not kept
