@@ -13,10 +13,10 @@ from tests.database_servers import KINDS, DatabaseServer, shared_server
 from tests.needed import run_folder
 
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import FailureKind
 from thingtank.aws.settings import AwsSettings
 from thingtank.sinks.engine import ALL_DELIVERED, EngineFailed, EngineParts, Item, SinkEngine
 from thingtank.sinks.engines import make_engine
+from thingtank.tank.failures import FailureKind
 
 AT_US = 1_795_772_365_764_573
 AT = datetime(2026, 11, 27, 9, 39, 25, 764_573, UTC)

@@ -18,7 +18,6 @@ import msgspec
 import structlog
 
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import FailureKind
 from thingtank.aws.settings import AwsSettings
 from thingtank.server.sinks.sinks import Sinks
 from thingtank.sinks.engine import BatchBounds, EngineFailed, EngineParts, Item, SendResult
@@ -31,6 +30,7 @@ from thingtank.tank.access import OPERATOR, Caller
 from thingtank.tank.actions.datapoints import record_datapoints
 from thingtank.tank.actions.devices import create_device
 from thingtank.tank.changes import DatastreamWrite, DeviceChange
+from thingtank.tank.failures import FailureKind
 from thingtank.tank.tank import SystemClock, Tank
 from thingtank.tank.things import Datastream
 

@@ -1,58 +1,12 @@
-"""What went wrong between us and AWS, in few kinds, with what to do about each.
+"""What AWS refuses, and what fails on the way to it, as few kinds with what to do about each.
 
 Source: AWS, the common errors of each service; botocore's exceptions.
 """
 
-import enum
 import re
 from typing import Any
 
-import msgspec
-
-
-class FailureKind(enum.Enum):
-    """What is to be done after a failure."""
-
-    UNREACHABLE = enum.auto()  # the endpoint is down: again, later and later
-    THROTTLED = enum.auto()  # too fast for it: again, later and later
-    CREDENTIALS = enum.auto()  # none, expired or wrong: again slowly, as roles renew theirs
-    NOT_ALLOWED = enum.auto()  # a permission is missing: stop, and say which
-    MISSING = enum.auto()  # what is named is not there
-    EXISTS = enum.auto()  # what is to be made is there already
-    QUOTA = enum.auto()  # the account's limit
-    REFUSED = enum.auto()  # this input can never be right: not again
-    UNKNOWN = enum.auto()  # a failure of the service, or a code in no list: again
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """One failure, in words for a person.
-
-    Attributes:
-        code: as AWS names it, such as `AccessDenied`; of botocore's own, the exception's name.
-        message: AWS's own sentence.
-        advice: what to do.
-    """
-
-    kind: FailureKind
-    code: str
-    message: str
-    advice: str
-
-    @property
-    def is_passing(self) -> bool:
-        """Whether the same call may succeed later, with nothing changed here."""
-        return self.kind in _PASSING
-
-    def __str__(self) -> str:
-        return f"{self.message.rstrip('.')} ({self.code}). {self.advice}".strip()
-
-
-_PASSING = {
-    FailureKind.UNREACHABLE,
-    FailureKind.THROTTLED,
-    FailureKind.CREDENTIALS,
-    FailureKind.UNKNOWN,
-}
+from thingtank.tank.failures import Failure, FailureKind
 
 _ADVICE = {
     FailureKind.UNREACHABLE: "Is the network up? Are `aws.region` and `aws.endpoint_url` right?",

@@ -11,7 +11,8 @@ from decimal import Context, Decimal, Inexact, InvalidOperation, Rounded
 from typing import Any
 
 from thingtank.aws.attempts import ATTEMPTS_MAX, pause_s_after
-from thingtank.aws.failures import Failure, FailureKind, classify, failure_of_code, is_aws_failure
+from thingtank.aws.failures import classify, failure_of_code, is_aws_failure
+from thingtank.tank.failures import Failure, FailureKind
 
 CALL_ITEMS_MAX = 25
 ITEM_BYTES_MAX = 400 * 1024

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from thingtank.aws.calls import cut
-from thingtank.aws.failures import Failure, FailureKind, failure_of_code
+from thingtank.aws.failures import failure_of_code
+from thingtank.tank.failures import Failure, FailureKind
 
 CALL_MESSAGES_MAX = 10
 CALL_BYTES_MAX = 1024 * 1024  # of all messages of a call together

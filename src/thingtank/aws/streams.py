@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from thingtank.aws.calls import cut
-from thingtank.aws.failures import Failure, failure_of_code
+from thingtank.aws.failures import failure_of_code
+from thingtank.tank.failures import Failure
 
 CALL_RECORDS_MAX = 500
 CALL_BYTES_MAX = 5 * 1024 * 1024  # 10 MiB are allowed; half leaves room for base64 in memory

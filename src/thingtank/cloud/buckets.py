@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from thingtank.aws.failures import Failure, classify, is_aws_failure
+from thingtank.aws.failures import classify, is_aws_failure
 from thingtank.aws.lifecycle import set_rule, tidying_rule
 from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.errors import NotDone
+from thingtank.tank.failures import Failure
 
 Say = Callable[[str], None]  # told what was done, or could not be, in a sentence
 

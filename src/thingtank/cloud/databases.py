@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from thingtank.aws.clients import AwsClients, is_stand_in
-from thingtank.aws.failures import FailureKind, classify, is_aws_failure
+from thingtank.aws.failures import classify, is_aws_failure
 from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.defaults import DATABASE_GB, DATABASE_MACHINE
 from thingtank.cloud.errors import NotDone, NotTaken
@@ -19,6 +19,7 @@ from thingtank.cloud.patience import patiently
 from thingtank.cloud.progress import Progress
 from thingtank.cloud.stand_in_gaps import is_lacking
 from thingtank.cloud.waiting import WaitFailed, turns, wait
+from thingtank.tank.failures import FailureKind
 
 PAUSE_S = 30
 LOOKS_MAX = 60  # half an hour

@@ -14,11 +14,12 @@ import msgspec
 
 from thingtank.aws.addresses import S3Address
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import FailureKind, classify, is_aws_failure
+from thingtank.aws.failures import classify, is_aws_failure
 from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.defaults import EMR_INSTANCE_COUNT, EMR_INSTANCE_TYPE, EMR_RELEASE
 from thingtank.cloud.job_files import JobFailed, JobStillRuns, Programs, beside
 from thingtank.cloud.patience import patiently
+from thingtank.tank.failures import FailureKind
 
 SERVICE_ROLE = "EMR_DefaultRole"
 INSTANCE_PROFILE = "EMR_EC2_DefaultRole"

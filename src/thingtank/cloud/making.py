@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from types import TracebackType
 
-from thingtank.aws.failures import FailureKind, classify, is_aws_failure, is_unknown_fault
+from thingtank.aws.failures import classify, is_aws_failure, is_unknown_fault
 from thingtank.cloud.progress import Progress
+from thingtank.tank.failures import FailureKind
 
 TakeBack = Callable[[], object]
 _UNDECIDED = (FailureKind.UNREACHABLE, FailureKind.UNKNOWN)

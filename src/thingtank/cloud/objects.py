@@ -14,10 +14,11 @@ from typing import Any, BinaryIO
 import msgspec
 
 from thingtank.aws.addresses import S3Address
-from thingtank.aws.failures import FailureKind, classify, is_aws_failure
+from thingtank.aws.failures import classify, is_aws_failure
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.part_uploads import Part, PartUpload
 from thingtank.cloud.upload_notes import Note, Notes
+from thingtank.tank.failures import FailureKind
 
 PART_BYTES = 8 * 2**20
 PART_COUNT_MAX = 10_000

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import Failure, classify, is_aws_failure
+from thingtank.aws.failures import classify, is_aws_failure
+from thingtank.tank.failures import Failure
 
 
 class Probe(NamedTuple):

@@ -3,7 +3,8 @@
 from typing import Any
 
 from thingtank.aws.clients import is_stand_in
-from thingtank.aws.failures import FailureKind, classify, is_aws_failure
+from thingtank.aws.failures import classify, is_aws_failure
+from thingtank.tank.failures import FailureKind
 
 _NOT_KNOWN = ("InvalidAction", "NotImplemented")
 

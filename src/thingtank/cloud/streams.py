@@ -12,12 +12,12 @@ import msgspec
 
 from thingtank.aws.attempts import ATTEMPTS_MAX, pause_s_after
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import Failure
 from thingtank.aws.streams import StreamRecord, calls_of, fault_of, put_records
 from thingtank.aws.tags import APP_TAGS
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.names import STREAM, check_name
 from thingtank.cloud.waiting import Told, pause_s_of, state_of, wait_until, wait_until_gone
+from thingtank.tank.failures import Failure
 
 ROUND_S = 0.25  # a shard takes 5 reads a second
 READ_RECORDS_MAX = 1000

@@ -32,8 +32,8 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import Failure, FailureKind
 from thingtank.sinks.own_places import DatabaseAt, OwnPlaces
+from thingtank.tank.failures import Failure, FailureKind
 
 Kind = Literal["datapoint", "message", "topic"]
 

@@ -9,8 +9,9 @@ import msgspec
 import structlog
 
 from thingtank.aws.clients import AwsMissing
-from thingtank.aws.failures import Failure, FailureKind, classify, is_aws_failure
+from thingtank.aws.failures import classify, is_aws_failure
 from thingtank.local.sqlite import WrongFile
+from thingtank.tank.failures import Failure, FailureKind
 from thingtank.tank.interfaces import Clock
 from thingtank.tank.sinks import SinkTrouble
 

@@ -12,7 +12,7 @@ class SinkTrouble(msgspec.Struct, frozen=True):
     """The last failure.
 
     Attributes:
-        kind: of `thingtank.aws.failures.FailureKind`, in small letters.
+        kind: of `thingtank.tank.failures.FailureKind`, in small letters.
         what: a sentence for people; no secrets.
         at_us: when it was met last.
     """

@@ -9,7 +9,6 @@ import pytest
 from tests.aws_stand_ins import own_name
 
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import FailureKind
 from thingtank.cloud import queues, streams, tables
 from thingtank.local.object_folder import ObjectFolder
 from thingtank.local.queue_file import QueueFile
@@ -17,6 +16,7 @@ from thingtank.local.table_file import TableFile
 from thingtank.sinks.engine import ALL_DELIVERED, EngineParts, Item, SinkEngine
 from thingtank.sinks.engines import make_engine
 from thingtank.sinks.rules.turns import failure_of
+from thingtank.tank.failures import FailureKind
 
 START_US = 1_700_000_000_000_000
 

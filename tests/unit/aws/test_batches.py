@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from thingtank.aws import attempts, items, queues, streams
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import FailureKind
 from thingtank.aws.queues import QueueMessage
 from thingtank.aws.settings import AwsSettings
 from thingtank.aws.streams import StreamRecord
+from thingtank.tank.failures import FailureKind
 
 URL = "https://sqs.us-east-1.amazonaws.com/1/q"
 TAKEN = {"SequenceNumber": "1", "ShardId": "shardId-0"}

@@ -12,7 +12,8 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from thingtank.aws.failures import FailureKind, classify, is_aws_failure, is_unknown_fault
+from thingtank.aws.failures import classify, is_aws_failure, is_unknown_fault
+from thingtank.tank.failures import FailureKind
 
 
 def refused(code: str, message: str = "", status: int = 400) -> ClientError:

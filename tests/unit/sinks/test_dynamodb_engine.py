@@ -9,10 +9,10 @@ from botocore.exceptions import ClientError
 
 from thingtank.aws import items as items_module
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import FailureKind
 from thingtank.aws.settings import AwsSettings
 from thingtank.sinks.engine import EngineFailed, EngineParts, Item, SendResult
 from thingtank.sinks.engines import make_engine
+from thingtank.tank.failures import FailureKind
 
 
 class Table:

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import FailureKind, classify
+from thingtank.aws.failures import classify
 from thingtank.aws.settings import AwsSettings
 from thingtank.cloud import databases
 from thingtank.sinks.engine import ALL_DELIVERED, EngineFailed, EngineParts, Item
@@ -17,6 +17,7 @@ from thingtank.sinks.engines import ENGINES, BadEngine, engine_settings, make_en
 from thingtank.sinks.engines.keys import Keys, KeySettings
 from thingtank.sinks.engines.objects import PrefixSettings, objects_of
 from thingtank.sinks.engines.sql.mysql import tls_of
+from thingtank.tank.failures import FailureKind
 
 BAD = [
     ({"engine": "kinesis"}, "`stream`"),

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import Failure, FailureKind
 from thingtank.aws.settings import AwsSettings
 from thingtank.sinks.engine import EngineParts, Item
 from thingtank.sinks.engines import make_engine
 from thingtank.sinks.engines.call_pool import CallPool
 from thingtank.sinks.engines.lanes import Cut, Entry, send_in_lanes
 from thingtank.sinks.rules.turns import Turn
+from thingtank.tank.failures import Failure, FailureKind
 
 FULL = Failure(FailureKind.THROTTLED, "Full", "full", "")
 BAD = Failure(FailureKind.REFUSED, "Bad", "bad", "")

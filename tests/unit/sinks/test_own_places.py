@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import FailureKind
 from thingtank.aws.settings import AwsSettings
 from thingtank.server.config import BadSettings, load_config
 from thingtank.sinks.engine import EngineFailed, EngineParts, Item
 from thingtank.sinks.engines import BadEngine, engine_settings, make_engine, place_problem
 from thingtank.sinks.engines.sql.settings import own_database
 from thingtank.sinks.own_places import OwnPlaces
+from thingtank.tank.failures import FailureKind
 
 DIRECTORY = "sqlite:///directory.sqlite3"
 MARIADB = "mysql://tank:secret-1@db.example/tank"

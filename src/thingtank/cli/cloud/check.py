@@ -44,7 +44,7 @@ def check(clients: "AwsClients", as_json: bool) -> None:
 
 
 def _said(answer: "Answer") -> str:
-    from thingtank.aws.failures import FailureKind
+    from thingtank.tank.failures import FailureKind
 
     failure = answer.failure
     if failure is None:

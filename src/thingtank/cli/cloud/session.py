@@ -78,8 +78,9 @@ def aws_clients(data: Path, file: Path | None, sets: tuple[str, ...]) -> Iterato
 def explained() -> Iterator[None]:
     """Say in a sentence what AWS refused, or why it could not be asked."""
     from thingtank.aws.clients import AwsMissing
-    from thingtank.aws.failures import FailureKind, classify, is_aws_failure
+    from thingtank.aws.failures import classify, is_aws_failure
     from thingtank.cloud.errors import NotDone, NotTaken
+    from thingtank.tank.failures import FailureKind
 
     try:
         yield

@@ -106,8 +106,9 @@ def _upload_all(
 
 
 def _refuse(error: Exception, file: Path, target: "S3Address", has_parts: bool) -> NoReturn:
-    from thingtank.aws.failures import FailureKind, classify
+    from thingtank.aws.failures import classify
     from thingtank.cli.cloud.session import QuotaRefusal
+    from thingtank.tank.failures import FailureKind
 
     failure = classify(error)
     refusal = QuotaRefusal if failure.kind is FailureKind.QUOTA else Refusal

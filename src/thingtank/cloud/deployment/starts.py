@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import FailureKind, classify
+from thingtank.aws.failures import classify
 from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.deployment import parts
 from thingtank.cloud.deployment.changes import Difference, launch_differences
@@ -15,6 +15,7 @@ from thingtank.cloud.deployment.description import CONFIGURATION, Deployment
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances.images import Image
 from thingtank.cloud.making import Making
+from thingtank.tank.failures import FailureKind
 
 LATEST = "$Latest"
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.failures import FailureKind, classify, is_aws_failure
+from thingtank.aws.failures import classify, is_aws_failure
 from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances import access
@@ -21,6 +21,7 @@ from thingtank.cloud.instances.plan import MachinePlan
 from thingtank.cloud.making import Making
 from thingtank.cloud.progress import Progress
 from thingtank.cloud.stand_in_gaps import is_lacking
+from thingtank.tank.failures import FailureKind
 
 _NEXT_ZONE = {"InsufficientInstanceCapacity", "Unsupported"}
 

@@ -6,9 +6,9 @@ from collections import Counter
 import structlog
 from msgspec.structs import replace
 
-from thingtank.aws.failures import Failure, FailureKind
 from thingtank.server.sinks.throughput import Throughput
 from thingtank.sinks.rules.turns import Step
+from thingtank.tank.failures import Failure, FailureKind
 from thingtank.tank.interfaces import Clock
 from thingtank.tank.sinks import SinkTrouble
 

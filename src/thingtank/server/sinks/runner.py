@@ -18,7 +18,6 @@ from typing import TypeVar
 
 import structlog
 
-from thingtank.aws.failures import Failure, FailureKind
 from thingtank.server.sinks.items import items_of
 from thingtank.server.sinks.message_reader import (
     Batch,
@@ -40,6 +39,7 @@ from thingtank.stores.sink_store import SinkStore
 from thingtank.stores.worker import Worker
 from thingtank.tank.datapoints import DatapointColumns
 from thingtank.tank.errors import StorageFailed
+from thingtank.tank.failures import Failure, FailureKind
 from thingtank.tank.interfaces import Clock
 from thingtank.tank.sinks import SinkState, SinkStatus
 

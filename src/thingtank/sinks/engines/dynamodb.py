@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from thingtank.aws.failures import Failure, FailureKind, is_missing
+from thingtank.aws.failures import is_missing
 from thingtank.aws.items import (
     CALL_ITEMS_MAX,
     ITEM_BYTES_MAX,
@@ -32,6 +32,7 @@ from thingtank.sinks.engine import (
 from thingtank.sinks.engines.call_pool import CallPool, check_connections
 from thingtank.sinks.engines.keys import KEY_IS_TAKEN, Keyed, Keys, KeySettings
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
+from thingtank.tank.failures import Failure, FailureKind
 
 READY_S_MAX = 60
 KEYS_BYTES = 8 * 1024  # more than all besides the value takes

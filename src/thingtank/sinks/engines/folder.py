@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from thingtank.aws.failures import FailureKind
 from thingtank.local.object_folder import ObjectFolder
 from thingtank.sinks.engine import (
     ALL_DELIVERED,
@@ -22,6 +21,7 @@ from thingtank.sinks.engines.objects import (
     objects_of,
 )
 from thingtank.sinks.own_places import OBJECTS, OwnPlaces, path_problem, whole_path
+from thingtank.tank.failures import FailureKind
 
 
 class Settings(PrefixSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from thingtank.aws.failures import Failure, is_missing
+from thingtank.aws.failures import is_missing
 from thingtank.aws.streams import (
     KEY_CHARS_MAX,
     RECORD_BYTES_MAX,
@@ -18,6 +18,7 @@ from thingtank.aws.tags import APP_TAGS
 from thingtank.sinks.engine import GATHER_S, BatchBounds, EngineParts, Item, SendResult
 from thingtank.sinks.engines.call_pool import CallPool, check_connections
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
+from thingtank.tank.failures import Failure
 
 READY_S_MAX = 60
 SURELY_FITS_BYTES = RECORD_BYTES_MAX - 4 * KEY_CHARS_MAX - 1

@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from thingtank.aws.failures import Failure, FailureKind, classify, is_aws_failure
+from thingtank.aws.failures import classify, is_aws_failure
 from thingtank.sinks.engine import SendResult
 from thingtank.sinks.engines.call_pool import CallPool
+from thingtank.tank.failures import Failure, FailureKind
 
 SHARE_MIN = 50  # entries; fewer are not worth a call of their own
 

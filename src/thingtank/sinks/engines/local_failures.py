@@ -4,10 +4,10 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from thingtank.aws.failures import FailureKind
 from thingtank.local.queue_file import QueueFull
 from thingtank.local.sqlite import WrongFile, is_full_disk
 from thingtank.sinks.engine import EngineFailed
+from thingtank.tank.failures import FailureKind
 
 
 @contextmanager

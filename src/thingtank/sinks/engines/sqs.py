@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from thingtank.aws.failures import Failure, is_missing
+from thingtank.aws.failures import is_missing
 from thingtank.aws.queues import (
     FIFO_SUFFIX,
     KEPT_S_MAX,
@@ -22,6 +22,7 @@ from thingtank.aws.tags import APP_TAGS
 from thingtank.sinks.engine import GATHER_S, BatchBounds, EngineParts, Item, SendResult
 from thingtank.sinks.engines.call_pool import CallPool, check_connections
 from thingtank.sinks.engines.lanes import Entry, send_in_lanes
+from thingtank.tank.failures import Failure
 
 DEAD_SUFFIX = "-dead"
 

@@ -15,8 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from thingtank.aws.clients import AwsMissing
-from thingtank.aws.failures import Failure, FailureKind, classify, is_aws_failure
+from thingtank.aws.failures import classify, is_aws_failure
 from thingtank.sinks.engine import BatchBounds, EngineFailed, Item, SendResult, SinkEngine
+from thingtank.tank.failures import Failure, FailureKind
 
 RETRY = "it asked for another attempt"
 

@@ -13,12 +13,13 @@ import msgspec
 
 from thingtank.aws.addresses import S3Address, parse_address
 from thingtank.aws.clients import AwsClients, AwsMissing
-from thingtank.aws.failures import Failure, FailureKind, classify, is_aws_failure
+from thingtank.aws.failures import classify, is_aws_failure
 from thingtank.aws.lifecycle import set_rule, tidying_rule
 from thingtank.aws.object_reader import CHUNK_BYTES, ObjectReader
 from thingtank.aws.settings import AwsSettings
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.tank.errors import StorageFailed
+from thingtank.tank.failures import Failure, FailureKind
 
 OWNER = "owner.json"
 OWNER_BYTES_MAX = 4096

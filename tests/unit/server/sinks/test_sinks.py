@@ -12,7 +12,6 @@ from tests.unit.server.sinks import engine_for_tests, sink_bench
 from tests.unit.server.sinks.sink_bench import Bench, until
 from tests.unit.sinks.rules.fake_engine import FakeEngine
 
-from thingtank.aws.failures import FailureKind
 from thingtank.server.sinks import messages, runner
 from thingtank.sinks.engine import BatchBounds, EngineFailed, Item, SendResult
 from thingtank.sinks.engines import ENGINES
@@ -22,6 +21,7 @@ from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.devices import delete_device, update_device
 from thingtank.tank.changes import DeviceChange
 from thingtank.tank.errors import Overloaded, StorageFailed
+from thingtank.tank.failures import FailureKind
 
 GONE = EngineFailed.of(FailureKind.UNREACHABLE, "Nobody is there")
 NOT_ALLOWED = EngineFailed.of(FailureKind.NOT_ALLOWED, "You may not", "Ask somebody.")

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from tests.unit.sinks.rules.fake_engine import FakeEngine, item
 
 from thingtank.aws.clients import AwsMissing
-from thingtank.aws.failures import Failure, FailureKind
 from thingtank.sinks.engine import EngineFailed, Item, SendResult
 from thingtank.sinks.rules.turns import Step, Turn
+from thingtank.tank.failures import Failure, FailureKind
 
 GONE = EngineFailed.of(FailureKind.UNREACHABLE, "Nobody is there")
 WRONG = EngineFailed.of(FailureKind.REFUSED, "That is no value")

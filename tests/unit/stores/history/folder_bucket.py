@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from thingtank.aws.addresses import S3Address
-from thingtank.aws.failures import Failure, FailureKind
 from thingtank.stores.history.cold_bucket import BucketFailed, ColdBucket, IsStopping
+from thingtank.tank.failures import Failure, FailureKind
 
 GONE = Failure(FailureKind.UNREACHABLE, "EndpointConnectionError", "nobody there", "")
 NOT_ALLOWED = Failure(FailureKind.NOT_ALLOWED, "AccessDenied", "not allowed", "")

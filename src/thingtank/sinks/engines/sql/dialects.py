@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
-from thingtank.aws.failures import Failure, FailureKind
+from thingtank.tank.failures import Failure, FailureKind
 
 CONNECT_S_MAX = 10
 SILENCE_S_MAX = 30  # of a server that has taken a question

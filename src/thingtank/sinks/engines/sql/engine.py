@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from thingtank.aws.failures import FailureKind
 from thingtank.protocols.xively.times import format_times
 from thingtank.sinks.engine import (
     ALL_DELIVERED,
@@ -23,6 +22,7 @@ from thingtank.sinks.engines.sql.postgresql import PostgreSql
 from thingtank.sinks.engines.sql.settings import SINKS, Place, Settings, place_problem
 from thingtank.sinks.engines.sql.sqlite import Sqlite
 from thingtank.sinks.own_places import OwnPlaces, whole_path
+from thingtank.tank.failures import FailureKind
 
 _DRIVERS = {"mysql": ("pymysql", "mysql"), "postgresql": ("psycopg", "postgres")}
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from thingtank.aws.failures import Failure, FailureKind
 from thingtank.sinks.engines.sql.dialects import (
     COLUMNS,
     CONNECT_S_MAX,
@@ -14,6 +13,7 @@ from thingtank.sinks.engines.sql.dialects import (
     other_shape,
 )
 from thingtank.sinks.engines.sql.settings import Place
+from thingtank.tank.failures import Failure, FailureKind
 
 # Source: MariaDB, Error Codes; MySQL, Server and Client Error Message Reference.
 _KINDS = {

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from thingtank.aws.failures import Failure, FailureKind
 from thingtank.sinks.engines.sql.dialects import (
     COLUMNS,
     CONNECT_S_MAX,
@@ -13,6 +12,7 @@ from thingtank.sinks.engines.sql.dialects import (
     other_shape,
 )
 from thingtank.sinks.engines.sql.settings import Place
+from thingtank.tank.failures import Failure, FailureKind
 
 # Beginnings of SQLSTATE; the longest that fits decides.
 # Source: PostgreSQL, Appendix A, PostgreSQL Error Codes.

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from thingtank.aws.failures import Failure, FailureKind
 from thingtank.sinks.engines.sql.dialects import (
     COLUMNS,
     SILENCE_S_MAX,
@@ -13,6 +12,7 @@ from thingtank.sinks.engines.sql.dialects import (
     failure,
     other_shape,
 )
+from thingtank.tank.failures import Failure, FailureKind
 
 _KINDS = {
     sqlite3.SQLITE_BUSY: FailureKind.THROTTLED,
