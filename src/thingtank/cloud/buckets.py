@@ -7,9 +7,8 @@ from thingtank.aws.failures import classify, is_aws_failure
 from thingtank.aws.lifecycle import set_rule, tidying_rule
 from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.errors import NotDone
+from thingtank.cloud.progress import Say
 from thingtank.tank.failures import Failure
-
-Say = Callable[[str], None]  # told what was done, or could not be, in a sentence
 
 _NO_LOCATION = "us-east-1"  # the one region that must not be named
 _NOT_HERE = ("NotImplemented", "MethodNotAllowed", "UnsupportedOperation", "501")

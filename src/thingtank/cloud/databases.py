@@ -29,7 +29,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 _GONE = ("DBInstanceNotFound", "DBInstanceNotFoundFault")
 
 
-class Engine(NamedTuple):
+class DatabaseEngine(NamedTuple):
     """A kind of database.
 
     Attributes:
@@ -50,11 +50,11 @@ class Engine(NamedTuple):
     ca_options: str
 
 
-ENGINES: Mapping[str, Engine] = {
-    "mysql": Engine(
+ENGINES: Mapping[str, DatabaseEngine] = {
+    "mysql": DatabaseEngine(
         "mysql", "8.4.", "8.4.7", 3306, "mysql", "", "?ssl_ca={}&ssl_verify_identity=true"
     ),
-    "postgresql": Engine(
+    "postgresql": DatabaseEngine(
         "postgres",
         "17.",
         "17.6",
@@ -91,7 +91,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     backup_days: int = 7
 
 
-class Instance(msgspec.Struct, frozen=True):
+class Database(msgspec.Struct, frozen=True):
     """A database as RDS tells of it; blank or 0 where it does not say yet.
 
     Attributes:
@@ -115,30 +115,30 @@ class Instance(msgspec.Struct, frozen=True):
     is_protected: bool
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> "Instance":
+    def of(cls, found: Mapping[str, Any]) -> "Database":
         """One of `describe_db_instances`."""
-        endpoint = told.get("Endpoint") or {}
-        created = told.get("InstanceCreateTime")
+        endpoint = found.get("Endpoint") or {}
+        created = found.get("InstanceCreateTime")
         return cls(
-            identifier=told["DBInstanceIdentifier"],
-            status=told.get("DBInstanceStatus", ""),
-            engine=told.get("Engine", ""),
-            version=told.get("EngineVersion", ""),
-            machine=told.get("DBInstanceClass", ""),
-            storage_gb=told.get("AllocatedStorage", 0),
+            identifier=found["DBInstanceIdentifier"],
+            status=found.get("DBInstanceStatus", ""),
+            engine=found.get("Engine", ""),
+            version=found.get("EngineVersion", ""),
+            machine=found.get("DBInstanceClass", ""),
+            storage_gb=found.get("AllocatedStorage", 0),
             host=endpoint.get("Address", ""),
             port=endpoint.get("Port", 0),
-            user=told.get("MasterUsername", ""),
-            name=told.get("DBName", ""),
+            user=found.get("MasterUsername", ""),
+            name=found.get("DBName", ""),
             created_at=created.isoformat() if created else "",
-            secret_arn=(told.get("MasterUserSecret") or {}).get("SecretArn", ""),
-            is_encrypted=bool(told.get("StorageEncrypted")),
-            is_public=bool(told.get("PubliclyAccessible")),
-            is_protected=bool(told.get("DeletionProtection")),
+            secret_arn=(found.get("MasterUserSecret") or {}).get("SecretArn", ""),
+            is_encrypted=bool(found.get("StorageEncrypted")),
+            is_public=bool(found.get("PubliclyAccessible")),
+            is_protected=bool(found.get("DeletionProtection")),
         )
 
 
-def create_database(clients: AwsClients, wanted: Wanted, told: Progress) -> Instance:
+def create_database(clients: AwsClients, wanted: Wanted, told: Progress) -> Database:
     """Make a database, encrypted, whose password AWS makes and keeps; it is not ready yet.
 
     One of that name that is there already is taken, if it is of the same engine.
@@ -158,7 +158,7 @@ def create_database(clients: AwsClients, wanted: Wanted, told: Progress) -> Inst
             raise
         return _taken(rds, wanted, engine, told)
     told.did(f"Making the database {wanted.identifier}: {engine.name} {version}".rstrip())
-    return Instance.of(made["DBInstance"])
+    return Database.of(made["DBInstance"])
 
 
 def check_names(wanted: Wanted) -> None:
@@ -177,7 +177,7 @@ def check_names(wanted: Wanted) -> None:
             raise NotTaken(f"{name!r} cannot be a {what}: letters, digits and _, a letter first")
 
 
-def arguments_of(wanted: Wanted, engine: Engine, version: str) -> dict[str, Any]:
+def arguments_of(wanted: Wanted, engine: DatabaseEngine, version: str) -> dict[str, Any]:
     """What RDS is asked for."""
     asked: dict[str, Any] = {
         "DBInstanceIdentifier": wanted.identifier,
@@ -205,7 +205,7 @@ def arguments_of(wanted: Wanted, engine: Engine, version: str) -> dict[str, Any]
     return asked
 
 
-def _newest(rds: Any, engine: Engine) -> str:
+def _newest(rds: Any, engine: DatabaseEngine) -> str:
     """The newest version of an engine's line; blank, which is AWS's own choice, if it has none."""
     try:
         found = [
@@ -228,7 +228,7 @@ def _numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)]
 
 
-def _taken(rds: Any, wanted: Wanted, engine: Engine, told: Progress) -> Instance:
+def _taken(rds: Any, wanted: Wanted, engine: DatabaseEngine, told: Progress) -> Database:
     found = find_database(rds, wanted.identifier)
     if found is None:
         raise NotDone(f"AWS has a database {wanted.identifier}, but tells nothing of it")
@@ -241,14 +241,14 @@ def _taken(rds: Any, wanted: Wanted, engine: Engine, told: Progress) -> Instance
     return found
 
 
-def list_databases(clients: AwsClients) -> Iterator[Instance]:
+def list_databases(clients: AwsClients) -> Iterator[Database]:
     """All of the account and region."""
     for page in clients.client("rds").get_paginator("describe_db_instances").paginate():
         for each in page["DBInstances"]:
-            yield Instance.of(each)
+            yield Database.of(each)
 
 
-def find_database(rds: Any, identifier: str) -> Instance | None:
+def find_database(rds: Any, identifier: str) -> Database | None:
     """One, by its name."""
     try:
         found = rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"]
@@ -256,10 +256,10 @@ def find_database(rds: Any, identifier: str) -> Instance | None:
         if not is_aws_failure(error) or classify(error).code not in _GONE:
             raise
         return None
-    return Instance.of(found[0]) if found else None
+    return Database.of(found[0]) if found else None
 
 
-def get_database(clients: AwsClients, identifier: str) -> Instance:
+def get_database(clients: AwsClients, identifier: str) -> Database:
     """One, by its name. Raise NotDone if there is none."""
     found = find_database(clients.client("rds"), identifier)
     if found is None:
@@ -267,7 +267,7 @@ def get_database(clients: AwsClients, identifier: str) -> Instance:
     return found
 
 
-def wait_until_available(clients: AwsClients, identifier: str, told: Progress) -> Instance:
+def wait_until_available(clients: AwsClients, identifier: str, told: Progress) -> Database:
     """Until it takes connections, which lasts some minutes.
 
     Raises:
@@ -288,7 +288,7 @@ def wait_until_available(clients: AwsClients, identifier: str, told: Progress) -
             f" look: thingtank cloud database show {identifier}",
             error.response,
         ) from error
-    return Instance.of(answer["DBInstances"][0])
+    return Database.of(answer["DBInstances"][0])
 
 
 def delete_database(clients: AwsClients, identifier: str, snapshot: str, told: Progress) -> None:
@@ -344,7 +344,7 @@ def wait_until_deleted(clients: AwsClients, identifier: str, told: Progress) -> 
     raise NotDone(f"the database {identifier} is still there; AWS may yet delete it")
 
 
-def database_url(clients: AwsClients, instance: Instance, ca: str = "") -> str:
+def database_url(clients: AwsClients, instance: Database, ca: str = "") -> str:
     """The URL for the setting `database`, with the password that Secrets Manager has.
 
     Args:
@@ -356,12 +356,12 @@ def database_url(clients: AwsClients, instance: Instance, ca: str = "") -> str:
     """
     if not instance.secret_arn:
         raise NotDone(f"AWS tells of no secret that has the password of {instance.identifier}")
-    told = clients.client("secretsmanager").get_secret_value(SecretId=instance.secret_arn)
-    secret = json.loads(told["SecretString"])
+    answer = clients.client("secretsmanager").get_secret_value(SecretId=instance.secret_arn)
+    secret = json.loads(answer["SecretString"])
     return url_of(instance, str(secret["username"]), str(secret["password"]), ca)
 
 
-def url_of(instance: Instance, user: str, password: str, ca: str = "") -> str:
+def url_of(instance: Database, user: str, password: str, ca: str = "") -> str:
     """The URL for the setting `database`. Raise NotDone if there is no address yet."""
     if not instance.host:
         raise NotDone(f"the database {instance.identifier} has no address yet: wait for it")

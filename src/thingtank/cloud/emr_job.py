@@ -18,11 +18,10 @@ from thingtank.cloud.job_files import (
     output_lines,
     upload_programs,
 )
+from thingtank.cloud.progress import Say
 
 LOOK_S = 15.0  # from one look at the job to the next; AWS asks for no less
 STAND_IN_LOOK_S = 0.2
-
-Tell = Callable[[str], object]
 
 
 class Where(NamedTuple):
@@ -39,14 +38,14 @@ class Finished(NamedTuple):
     top: list[tuple[str, int]]
 
 
-def run_job(clients: AwsClients, job: emr.StreamingJob, where: Where, tell: Tell) -> Finished:
+def run_job(clients: AwsClients, job: emr.StreamingJob, where: Where, say: Say) -> Finished:
     """Run a job on AWS and wait for its end.
 
     What was made for it ends with it, also when it fails or is broken off; not where it takes too
     long to be waited for, as it still runs then.
 
     Args:
-        tell: gets a sentence whenever something has changed.
+        say: gets a sentence whenever something has changed.
 
     Raises:
         JobFailed: with what is known, and where the logs are.
@@ -56,50 +55,50 @@ def run_job(clients: AwsClients, job: emr.StreamingJob, where: Where, tell: Tell
         emr.check_cluster(clients, where.cluster)
     upload_programs(clients, job.programs, job.output)
     programs = beside(job.output, "programs")
-    with _tidied(f"programs at {programs}", partial(delete_programs, clients, job.output), tell):
-        for state in _states(clients, job, where, tell):
+    with _tidied(f"programs at {programs}", partial(delete_programs, clients, job.output), say):
+        for state in _states(clients, job, where, say):
             said = f": {state.said}" if state.said else ""
-            tell(f"cluster {state.cluster}, job {state.step}{said}")
+            say(f"cluster {state.cluster}, job {state.step}{said}")
         top = top_counts(output_lines(clients, job.output))
     return Finished(str(job.output), top)
 
 
 def _states(
-    clients: AwsClients, job: emr.StreamingJob, where: Where, tell: Tell
+    clients: AwsClients, job: emr.StreamingJob, where: Where, say: Say
 ) -> Iterator[emr.State]:
     delay_s = look_s(clients)
     if where.application is not None:
         run = emr_serverless.start(clients, job, where.application, delay_s)
-        tell(f"started run {run.run_id} of application {run.application_id}")
+        say(f"started run {run.run_id} of application {run.application_id}")
         remove = partial(emr_serverless.remove, clients, run.application_id, delay_s)
         with (
-            _tidied(f"application {run.application_id}", remove if run.is_own else None, tell),
-            _ended_if_broken_off(lambda: emr_serverless.end(clients, run), tell),
+            _tidied(f"application {run.application_id}", remove if run.is_own else None, say),
+            _ended_if_broken_off(lambda: emr_serverless.end(clients, run), say),
         ):
             yield from emr_serverless.wait(clients, run, job.logs, delay_s)
         return
     started = emr.start(clients, job, where.cluster or emr.Cluster())
-    tell(f"started step {started.step_id} of cluster {started.cluster_id}")
-    with _ended_if_broken_off(lambda: emr.end(clients, started), tell):
+    say(f"started step {started.step_id} of cluster {started.cluster_id}")
+    with _ended_if_broken_off(lambda: emr.end(clients, started), say):
         yield from emr.wait(clients, started, delay_s)
 
 
 @contextmanager
-def _tidied(what: str, remove: Callable[[], object] | None, tell: Tell) -> Iterator[None]:
+def _tidied(what: str, remove: Callable[[], object] | None, say: Say) -> Iterator[None]:
     """Remove what was made for a job once it has ended; what AWS says to that hides no failure."""
     try:
         yield
     except JobStillRuns:
         if remove is not None:
-            tell(f"kept, as it is still used: {what}")
+            say(f"kept, as it is still used: {what}")
         raise
     except BaseException:
-        _try(f"left for you to delete, {what}", remove, tell)
+        _try(f"left for you to delete, {what}", remove, say)
         raise
-    _try(f"left for you to delete, {what}", remove, tell)
+    _try(f"left for you to delete, {what}", remove, say)
 
 
-def _try(if_not: str, do: Callable[[], object] | None, tell: Tell) -> None:
+def _try(if_not: str, do: Callable[[], object] | None, say: Say) -> None:
     if do is None:
         return
     try:
@@ -107,19 +106,19 @@ def _try(if_not: str, do: Callable[[], object] | None, tell: Tell) -> None:
     except Exception as error:
         if not is_aws_failure(error):
             raise
-        tell(f"{if_not}: {classify(error)}")
+        say(f"{if_not}: {classify(error)}")
 
 
 @contextmanager
-def _ended_if_broken_off(end: Callable[[], None], tell: Tell) -> Iterator[None]:
+def _ended_if_broken_off(end: Callable[[], None], say: Say) -> Iterator[None]:
     """Leave nothing running that costs, whatever breaks the waiting off; a failure has ended it."""
     try:
         yield
     except JobFailed:
         raise
     except BaseException:
-        tell("broken off; ending it on AWS as well")
-        _try("it cannot be ended, may still run, and costs", end, tell)
+        say("broken off; ending it on AWS as well")
+        _try("it cannot be ended, may still run, and costs", end, say)
         raise
 
 

@@ -23,7 +23,7 @@ from thingtank.tank.failures import FailureKind
 PART_BYTES = 8 * 2**20
 PART_COUNT_MAX = 10_000
 
-Progress = Callable[[int], None]  # told of bytes that have arrived
+Advance = Callable[[int], None]  # told of bytes that have arrived
 
 
 class UploadRefused(NotDone):
@@ -46,7 +46,7 @@ class Uploaded(msgspec.Struct, frozen=True):
 
 
 def upload(
-    s3: Any, file: Path, address: S3Address, notes: Notes, resumes: bool, progress: Progress
+    s3: Any, file: Path, address: S3Address, notes: Notes, resumes: bool, advance: Advance
 ) -> Uploaded:
     """Put a file into a bucket, and see that it is there as it is here.
 
@@ -63,9 +63,9 @@ def upload(
     with file.open("rb") as source:
         if size_bytes <= PART_BYTES:
             sha256, resumed_bytes = _put_whole(s3, source, address), 0
-            progress(size_bytes)
+            advance(size_bytes)
         else:
-            sha256, resumed_bytes = _put_parts(s3, file, source, address, notes, resumes, progress)
+            sha256, resumed_bytes = _put_parts(s3, file, source, address, notes, resumes, advance)
     _compare(s3, address, size_bytes, sha256)
     return Uploaded(str(file), str(address), size_bytes, resumed_bytes, sha256)
 
@@ -98,17 +98,17 @@ def _put_parts(
     address: S3Address,
     notes: Notes,
     resumes: bool,
-    progress: Progress,
+    advance: Advance,
 ) -> tuple[str, int]:
     note, sent = _begun(s3, file, source, address, notes, resumes)
     resumed_bytes = sum(part.size_bytes for part in sent.values())
-    progress(resumed_bytes)
+    advance(resumed_bytes)
     going = PartUpload(s3, address, note.upload_id, sent)
     try:
         for number, offset in enumerate(range(0, note.size_bytes, note.part_bytes), start=1):
             if number not in sent:
                 source.seek(offset)
-                going.send(number, source.read(note.part_bytes), progress)
+                going.send(number, source.read(note.part_bytes), advance)
         going.wait()
         if not note.is_of(file):
             raise UploadRefused(f"{file} was changed while it was uploaded; upload it again")

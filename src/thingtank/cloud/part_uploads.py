@@ -62,7 +62,7 @@ class PartUpload:
         self._threads = ThreadPoolExecutor(AT_ONCE_MAX, "upload")
         self._futures: list[Future[None]] = []
 
-    def send(self, number: int, content: bytes, progress: Callable[[int], None]) -> None:
+    def send(self, number: int, content: bytes, advance: Callable[[int], None]) -> None:
         """Send a part; waits while there are too many on their way.
 
         Raises:
@@ -70,16 +70,16 @@ class PartUpload:
         """
         self._free.acquire()
         self._raise_failed()
-        self._futures.append(self._threads.submit(self._send, number, content, progress))
+        self._futures.append(self._threads.submit(self._send, number, content, advance))
 
-    def _send(self, number: int, content: bytes, progress: Callable[[int], None]) -> None:
+    def _send(self, number: int, content: bytes, advance: Callable[[int], None]) -> None:
         try:
             part = Part.of(content, "")
             answer = self._s3.upload_part(
                 **self._which, PartNumber=number, Body=content, ChecksumSHA256=part.sha256
             )
             self._sent[number] = msgspec.structs.replace(part, etag=answer["ETag"])
-            progress(len(content))
+            advance(len(content))
         finally:
             self._free.release()
 

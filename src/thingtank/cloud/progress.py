@@ -1,6 +1,13 @@
-"""How what takes minutes says what it is at."""
+"""How what takes minutes says what it is at.
 
+Two words for two ideas: a `Progress` (its parameter is `told`) has lines that stay and one that
+does not; `Say` (`say`) takes lines that stay, where there is nothing else to tell.
+"""
+
+from collections.abc import Callable
 from typing import Protocol
+
+Say = Callable[[str], object]
 
 
 class Progress(Protocol):

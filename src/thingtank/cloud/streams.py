@@ -16,7 +16,8 @@ from thingtank.aws.streams import StreamRecord, calls_of, fault_of, put_records
 from thingtank.aws.tags import APP_TAGS
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.names import STREAM, check_name
-from thingtank.cloud.waiting import Told, pause_s_of, state_of, wait_until, wait_until_gone
+from thingtank.cloud.progress import Say
+from thingtank.cloud.waiting import pause_s_of, state_of, wait_until, wait_until_gone
 from thingtank.tank.failures import Failure
 
 ROUND_S = 0.25  # a shard takes 5 reads a second
@@ -50,7 +51,7 @@ def names(clients: AwsClients) -> list[str]:
     return [name for page in pages for name in page["StreamNames"]]
 
 
-def create(clients: AwsClients, name: str, shards: int | None, told: Told) -> bool:
+def create(clients: AwsClients, name: str, shards: int | None, say: Say) -> bool:
     """Make a stream and wait until it can be used; one that is there is taken as it is.
 
     Args:
@@ -76,7 +77,7 @@ def create(clients: AwsClients, name: str, shards: int | None, told: Told) -> bo
         is_new = False
     wait_until(
         lambda: _state(client, name),
-        ("ACTIVE",), told, f"stream {name}", pause_s_of(clients, "kinesis"),
+        ("ACTIVE",), say, f"stream {name}", pause_s_of(clients, "kinesis"),
     )  # fmt: skip
     found = get(clients, name)
     if found.is_on_demand != (shards is None):
@@ -131,7 +132,7 @@ def put(
     return count
 
 
-def delete(clients: AwsClients, name: str, told: Told) -> None:
+def delete(clients: AwsClients, name: str, say: Say) -> None:
     """Delete a stream with all that is in it, and wait until it is gone.
 
     Raises:
@@ -140,7 +141,7 @@ def delete(clients: AwsClients, name: str, told: Told) -> None:
     client = clients.client("kinesis")
     client.delete_stream(StreamName=name, EnforceConsumerDeletion=True)
     pause_s = pause_s_of(clients, "kinesis")
-    wait_until_gone(lambda: _state(client, name), told, f"stream {name}", pause_s)
+    wait_until_gone(lambda: _state(client, name), say, f"stream {name}", pause_s)
 
 
 class Tail:

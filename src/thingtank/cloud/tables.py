@@ -24,7 +24,8 @@ from thingtank.aws.items import (
 from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.names import TABLE, check_name
-from thingtank.cloud.waiting import Told, pause_s_of, state_of, wait_until, wait_until_gone
+from thingtank.cloud.progress import Say
+from thingtank.cloud.waiting import pause_s_of, state_of, wait_until, wait_until_gone
 
 _KEY = re.compile(r"([^:]{1,255})(?::([SNB]))?\Z")
 
@@ -96,7 +97,7 @@ def names(clients: AwsClients) -> list[str]:
     return [name for page in pages for name in page["TableNames"]]
 
 
-def create(clients: AwsClients, design: TableDesign, told: Told) -> bool:
+def create(clients: AwsClients, design: TableDesign, say: Say) -> bool:
     """Make a table and wait until it can be used; one that is there already is taken as it is.
 
     Returns:
@@ -115,7 +116,7 @@ def create(clients: AwsClients, design: TableDesign, told: Told) -> bool:
         is_new = False
     wait_until(
         lambda: _state(client, design.name),
-        ("ACTIVE",), told, f"table {design.name}", pause_s_of(clients, "dynamodb"),
+        ("ACTIVE",), say, f"table {design.name}", pause_s_of(clients, "dynamodb"),
     )  # fmt: skip
     found = get(clients, design.name)
     if (found.hash_key, found.range_key) != (design.hash_key, design.range_key):
@@ -159,7 +160,7 @@ def get(clients: AwsClients, name: str) -> Table:
     )  # fmt: skip
 
 
-def put(clients: AwsClients, table: Table, items: Iterable[Item], told: Told) -> int:
+def put(clients: AwsClients, table: Table, items: Iterable[Item], say: Say) -> int:
     """Put items, 25 a call; of one key the last is kept.
 
     Returns:
@@ -179,7 +180,7 @@ def put(clients: AwsClients, table: Table, items: Iterable[Item], told: Told) ->
         if rest:
             raise NotDone(f"{count} items are written, and then: {unwritten(rest)}")
         if count > CALL_ITEMS_MAX:
-            told(f"{count} items")
+            say(f"{count} items")
     return count
 
 
@@ -252,7 +253,7 @@ def query(
         yield from (from_wire(item) for item in page["Items"])
 
 
-def delete(clients: AwsClients, name: str, told: Told) -> None:
+def delete(clients: AwsClients, name: str, say: Say) -> None:
     """Delete a table with all that is in it, and wait until it is gone.
 
     Raises:
@@ -261,7 +262,7 @@ def delete(clients: AwsClients, name: str, told: Told) -> None:
     client = clients.client("dynamodb")
     client.delete_table(TableName=name)
     pause_s = pause_s_of(clients, "dynamodb")
-    wait_until_gone(lambda: _state(client, name), told, f"table {name}", pause_s)
+    wait_until_gone(lambda: _state(client, name), say, f"table {name}", pause_s)
 
 
 def _request(design: TableDesign) -> dict[str, Any]:

@@ -14,13 +14,12 @@ from thingtank.aws.clients import AwsClients, is_stand_in
 from thingtank.aws.failures import is_missing
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.patience import patiently
+from thingtank.cloud.progress import Say
 
 PAUSE_S = 3.0
 STAND_IN_PAUSE_S = 0.1  # it is quick, and nobody counts its calls
 WAIT_S_MAX = 600.0
 _GONE = "gone"
-
-Told = Callable[[str], None]  # takes a line for the person who waits
 
 
 class WaitFailed(NotDone):
@@ -49,12 +48,12 @@ def _pause_s_of(client: Any, pause_s: float) -> float:
 
 
 def wait(
-    client: Any, waiter_name: str, told: Callable[[dict[str, Any]], None], /, **arguments: Any
+    client: Any, waiter_name: str, seen: Callable[[dict[str, Any]], None], /, **arguments: Any
 ) -> dict[str, Any]:
     """Wait by the rules of a waiter, such as `instance_running`.
 
     Args:
-        told: gets each answer of AWS.
+        seen: gets each answer of AWS.
         arguments: of the call that the waiter repeats.
 
     Returns:
@@ -69,7 +68,7 @@ def wait(
 
     config = client.get_waiter(waiter_name).config
     call = partial(getattr(client, xform_name(config.operation)), **arguments)
-    look = partial(_look, call, config.acceptors, told)
+    look = partial(_look, call, config.acceptors, seen)
     pause_s = _pause_s_of(client, config.delay)
     response: dict[str, Any] = {}
     for _ in turns(client, config.delay, config.max_attempts):
@@ -85,7 +84,7 @@ def wait(
 def _look(
     call: Callable[[], dict[str, Any]],
     acceptors: Sequence[Any],
-    told: Callable[[dict[str, Any]], None],
+    seen: Callable[[dict[str, Any]], None],
 ) -> tuple[dict[str, Any], Any]:
     """An answer, and which of a waiter's rules it meets; an error that meets none is raised."""
     from botocore.exceptions import ClientError
@@ -96,7 +95,7 @@ def _look(
     except ClientError as found:
         error, response = found, dict(found.response)
     if error is None:
-        told(response)
+        seen(response)
     met = next((each for each in acceptors if each.matcher_func(response)), None)
     if met is None and error is not None:
         raise error
@@ -122,20 +121,20 @@ def state_of(ask: Callable[[], str]) -> str:
         raise
 
 
-def wait_until_gone(look: Callable[[], str], told: Told, what: str, pause_s: float) -> None:
+def wait_until_gone(look: Callable[[], str], say: Say, what: str, pause_s: float) -> None:
     """Look again and again until a state is blank, as `state_of` has it; see `wait_until`."""
-    wait_until(lambda: look() or _GONE, (_GONE,), told, what, pause_s)
+    wait_until(lambda: look() or _GONE, (_GONE,), say, what, pause_s)
 
 
 def wait_until(
     look: Callable[[], str],
     wanted: Collection[str],
-    told: Told,
+    say: Say,
     what: str,
     pause_s: float,
     wait_s_max: float = WAIT_S_MAX,
 ) -> str:
-    """Look again and again until a state is one of those wanted; tell each new one.
+    """Look again and again until a state is one of those wanted; say each new one.
 
     Args:
         what: such as `table readings`.
@@ -156,7 +155,7 @@ def wait_until(
                 " ready by itself: look again later"
             )
         if state != last:
-            told(f"{what}: {state or 'not there yet'}")
+            say(f"{what}: {state or 'not there yet'}")
             last = state
         time.sleep(pause_s)
     return state

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 from click.testing import CliRunner
-from tests.unit.cloud.told import Lines
+from tests.stubbed_aws import Told
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
@@ -91,7 +91,7 @@ def test_what_is_asked_for_is_encrypted_private_protected_and_has_no_password(
     wanted = Wanted(
         identifier="tank", engine="mysql", security_groups=["sg-1"], subnet_group="inside"
     )
-    assert create_database(clients, wanted, Lines()).status == "creating"
+    assert create_database(clients, wanted, Told()).status == "creating"
 
 
 def test_one_that_is_there_is_taken_unless_it_is_of_another_engine(
@@ -101,16 +101,16 @@ def test_one_that_is_there_is_taken_unless_it_is_of_another_engine(
         rds.add_client_error("create_db_instance", "DBInstanceAlreadyExists")
         looks(rds, READY)
     wanted = Wanted(identifier="tank", engine="mysql", version="8.4.7")
-    assert create_database(clients, wanted, Lines()).status == "available"
+    assert create_database(clients, wanted, Told()).status == "available"
     with pytest.raises(NotDone, match="of mysql"):
         create_database(
-            clients, Wanted(identifier="tank", engine="postgresql", version="17.2"), Lines()
+            clients, Wanted(identifier="tank", engine="postgresql", version="17.2"), Told()
         )
 
 
 def test_each_state_is_told_until_it_is_available(clients: AwsClients, rds: Stubber) -> None:
     looks(rds, told_of("creating"), told_of("backing-up"), READY)
-    told = Lines()
+    told = Told()
     found = wait_until_available(clients, "tank", told)
     assert (found.host, found.port, found.is_encrypted) == (
         "tank.abc.eu-central-1.rds.amazonaws.com", 3306, True,
@@ -124,7 +124,7 @@ def test_one_that_never_will_be_available_ends_the_waiting(
 ) -> None:
     looks(rds, told_of("creating"), told_of(state))
     with pytest.raises(NotDone, match=f"tank is {state}.* costs"):
-        wait_until_available(clients, "tank", Lines())
+        wait_until_available(clients, "tank", Told())
 
 
 def test_protection_goes_first_then_the_database_with_a_last_copy(
@@ -140,10 +140,10 @@ def test_protection_goes_first_then_the_database_with_a_last_copy(
         {"DBInstanceIdentifier": "tank", "SkipFinalSnapshot": False,
          "FinalDBSnapshotIdentifier": "tank-last"},
     )  # fmt: skip
-    delete_database(clients, "tank", "tank-last", Lines())
+    delete_database(clients, "tank", "tank-last", Told())
     looks(rds, told_of("deleting"))
     rds.add_client_error("describe_db_instances", GONE, http_status_code=404)
-    wait_until_deleted(clients, "tank", Lines())
+    wait_until_deleted(clients, "tank", Told())
 
 
 @pytest.mark.parametrize(
@@ -166,23 +166,23 @@ def test_one_that_is_not_deleted_is_protected_again(
         )  # fmt: skip
     else:
         rds.add_client_error("modify_db_instance", "AccessDenied", http_status_code=403)
-    told = Lines()
+    told = Told()
     with pytest.raises(ClientError, match="DBSnapshotAlreadyExists"):
         delete_database(clients, "tank", "tank-last", told)
-    assert told.done[-1].startswith(said)
+    assert told.lines[-1].startswith(said)
 
 
 def test_a_refusal_to_tell_versions_is_not_passed_over(clients: AwsClients, rds: Stubber) -> None:
     rds.add_client_error("describe_db_engine_versions", "AccessDenied", http_status_code=403)
     with pytest.raises(ClientError, match="AccessDenied"):
-        create_database(clients, Wanted(identifier="tank", engine="mysql"), Lines())
+        create_database(clients, Wanted(identifier="tank", engine="mysql"), Told())
 
 
 def test_a_stand_in_that_knows_no_versions_chooses_one(clients: AwsClients, rds: Stubber) -> None:
     rds.add_client_error("describe_db_engine_versions", "NotImplemented", http_status_code=501)
     rds.add_response("create_db_instance", {"DBInstance": told_of("creating")})
     wanted = Wanted(identifier="tank", engine="mysql")
-    assert create_database(clients, wanted, Lines()).status == "creating"
+    assert create_database(clients, wanted, Told()).status == "creating"
 
 
 def test_one_that_is_not_there_is_none(clients: AwsClients, rds: Stubber) -> None:

@@ -14,7 +14,7 @@ from thingtank.cloud.defaults import DATABASE_GB, DATABASE_MACHINE
 
 if TYPE_CHECKING:
     from thingtank.aws.clients import AwsClients
-    from thingtank.cloud.databases import Instance
+    from thingtank.cloud.databases import Database
 
 ENGINES = ("mysql", "postgresql")
 COLUMNS = ("name", "status", "engine", "machine", "storage", "address", "created")
@@ -165,7 +165,7 @@ def delete(
 
 def _answer(
     clients: "AwsClients",
-    instance: "Instance",
+    instance: "Database",
     url_file: Path | None,
     ca: Path | None,
     as_json: bool,
@@ -198,7 +198,7 @@ def _answer(
         click.echo(_how_to_use(instance, url_file))
 
 
-def _how_to_use(instance: "Instance", url_file: Path | None) -> str:
+def _how_to_use(instance: "Database", url_file: Path | None) -> str:
     if url_file is not None:
         return f"""
 For Thing Tank, at the beginning of thingtank.toml:
@@ -225,7 +225,7 @@ def _write_secret(file: Path, text: str) -> None:
         raise Refusal(f"{file} cannot be written: {error.strerror or error}") from None
 
 
-def _plain(instance: "Instance") -> dict[str, object]:
+def _plain(instance: "Database") -> dict[str, object]:
     import msgspec
 
     plain: dict[str, object] = msgspec.to_builtins(instance)

@@ -1,8 +1,9 @@
 """How a command that waits for AWS shows what it waits for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -10,9 +11,12 @@ from rich.control import strip_control_codes
 from rich.status import Status
 from rich.text import Text
 
+if TYPE_CHECKING:
+    from thingtank.cloud.progress import Say
+
 
 @contextmanager
-def on_interrupt(tell: Callable[[str], object], line: str) -> Iterator[None]:
+def on_interrupt(say: "Say", line: str) -> Iterator[None]:
     """Say what goes on, and costs, if Ctrl-C ends what is done within.
 
     It begins before AWS is asked: nobody knows whether a call that is broken off did its work.
@@ -23,7 +27,7 @@ def on_interrupt(tell: Callable[[str], object], line: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        tell(line)
+        say(line)
         raise click.Abort from None
 
 
