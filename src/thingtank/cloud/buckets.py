@@ -42,12 +42,32 @@ def ensure_bucket(s3: Any, name: str, say: Say) -> bool:
         code = classify(error).code
         if code == "BucketAlreadyExists":
             raise BucketRefused(_of_another(name)) from error
-        if code != "BucketAlreadyOwnedByYou":  # made by somebody beside us just now
-            raise
-    s3.get_waiter("bucket_exists").wait(Bucket=name, WaiterConfig=_WAITS)
-    say(f"Made the bucket {name} in {region}.")
-    harden(s3, name, say)
+        if code == "BucketAlreadyOwnedByYou":  # made by somebody beside us just now
+            return False
+        raise
+    except KeyboardInterrupt:
+        say(f"If the bucket {name} was made it is not closed yet, and empty: aws s3 rb s3://{name}")
+        raise
+    try:
+        s3.get_waiter("bucket_exists").wait(Bucket=name, WaiterConfig=_WAITS)
+        say(f"Made the bucket {name} in {region}.")
+        harden(s3, name, say)
+    except BaseException:
+        _take_back(s3, name, say)
+        raise
     return True
+
+
+def _take_back(s3: Any, name: str, say: Say) -> None:
+    """Delete a bucket that was made just now: the next time it would be taken as it is."""
+    try:
+        s3.delete_bucket(Bucket=name)
+    except Exception as error:
+        if not is_aws_failure(error):
+            raise
+        say(f"Left for you to delete, bucket {name}, which is empty: {classify(error)}")
+    else:
+        say(f"Took back the bucket {name}.")
 
 
 def _is_there(s3: Any, name: str) -> bool:

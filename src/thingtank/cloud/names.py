@@ -1,6 +1,6 @@
 """Names that AWS takes: it says so only after a while, and not how one should be.
 
-Source: AWS, DynamoDB, Kinesis and SQS: naming rules and quotas.
+Source: AWS, DynamoDB, EC2, Kinesis and SQS: naming rules and quotas.
 """
 
 import re
@@ -20,6 +20,10 @@ class NameRule(NamedTuple):
 TABLE = NameRule(
     "table", re.compile(r"[A-Za-z0-9_.-]{3,255}\Z"), "3 to 255 of letters, digits, _ . and -"
 )
+INSTANCE = NameRule(  # also of a security group and a file
+    "instance", re.compile(r"(?!i-)[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}\Z"),
+    "1 to 80 of letters, digits, spaces, . _ and -, begins with a letter or digit, and not with i-"
+)  # fmt: skip
 STREAM = NameRule(
     "stream", re.compile(r"[A-Za-z0-9_.-]{1,128}\Z"), "1 to 128 of letters, digits, _ . and -"
 )

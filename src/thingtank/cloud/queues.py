@@ -27,12 +27,14 @@ from thingtank.aws.queues import (
     send_messages,
 )
 from thingtank.aws.tags import APP_TAGS
-from thingtank.cloud.errors import NotDone
+from thingtank.cloud.errors import NotDone, NotTaken
 from thingtank.cloud.making import Making
 from thingtank.cloud.names import QUEUE, check_name
 from thingtank.cloud.progress import SILENCE, Progress
 
 RECEIVE_MAX = 10
+VISIBILITY_S_MAX = 12 * 3600
+KEPT_S_MIN = 60
 _COUNTS = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -93,20 +95,35 @@ def create(clients: AwsClients, design: QueueDesign, told: Progress = SILENCE) -
         NotDone: AWS takes no such name, or not the two of them.
         botocore's exceptions: also when one with other settings has the name.
     """
-    check_name(QUEUE, design.name)
+    _check(design)
     client = clients.client("sqs")
     attributes = attributes_of(design.name, design.visibility_s, design.keep_s)
-    is_fifo = design.name.endswith(FIFO_SUFFIX)
-    if design.dead_letters and design.dead_letters.endswith(FIFO_SUFFIX) != is_fifo:
-        raise NotDone(
-            f"a queue and that of its dead letters end with {FIFO_SUFFIX} both, or neither"
-        )
     with Making(told, "give the same command again") as making:
         if design.dead_letters:
             dead_arn = _dead_letters(clients, design.dead_letters, making)
             attributes |= redrive_to(dead_arn, design.receives_max)
         made = client.create_queue(QueueName=design.name, Attributes=attributes, tags=APP_TAGS)
     return str(made["QueueUrl"])
+
+
+def _check(design: QueueDesign) -> None:
+    """Refuse what AWS would refuse, or should. Raise NotTaken."""
+    check_name(QUEUE, design.name)
+    if not 0 <= design.visibility_s <= VISIBILITY_S_MAX:
+        raise NotTaken(f"SQS hides a message for at most {VISIBILITY_S_MAX // 3600} hours")
+    if not KEPT_S_MIN <= design.keep_s <= KEPT_S_MAX:
+        raise NotTaken(
+            f"SQS keeps messages for {KEPT_S_MIN} seconds to {KEPT_S_MAX // 86_400} days"
+        )
+    if not design.dead_letters:
+        return
+    check_name(QUEUE, design.dead_letters)
+    if design.dead_letters == design.name:
+        raise NotTaken("a queue cannot be that of its own dead letters: name another one")
+    if design.dead_letters.endswith(FIFO_SUFFIX) != design.name.endswith(FIFO_SUFFIX):
+        raise NotTaken(
+            f"a queue and that of its dead letters end with {FIFO_SUFFIX} both, or neither"
+        )
 
 
 def _dead_letters(clients: AwsClients, name: str, making: Making) -> str:

@@ -5,6 +5,7 @@ Source: AWS, Kinesis Data Streams, CreateStream, GetShardIterator, GetRecords.
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from thingtank.aws.tags import APP_TAGS
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.names import STREAM, check_name
 from thingtank.cloud.progress import Say
-from thingtank.cloud.waiting import pause_s_of, state_of, wait_until, wait_until_gone
+from thingtank.cloud.waiting import pause_s_of, said_if_made, state_of, wait_until, wait_until_gone
 from thingtank.tank.failures import Failure
 
 ROUND_S = 0.25  # a shard takes 5 reads a second
@@ -75,11 +76,12 @@ def create(clients: AwsClients, name: str, shards: int | None, say: Say) -> bool
         client.create_stream(StreamName=name, **request)
     except client.exceptions.ResourceInUseException:
         is_new = False
-    wait_until(
-        lambda: _state(client, name),
-        ("ACTIVE",), say, f"stream {name}", pause_s_of(clients, "kinesis"),
-    )  # fmt: skip
-    found = get(clients, name)
+    with said_if_made(say, "stream", name) if is_new else nullcontext():
+        wait_until(
+            lambda: _state(client, name),
+            ("ACTIVE",), say, f"stream {name}", pause_s_of(clients, "kinesis"),
+        )  # fmt: skip
+        found = get(clients, name)
     if found.is_on_demand != (shards is None):
         kind = "on demand" if found.is_on_demand else f"with {found.shard_count} shards"
         raise NotDone(f"there is a stream {name} already, {kind}. Choose another name")

@@ -5,6 +5,7 @@ Source: AWS, DynamoDB, CreateTable, Query.
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,7 +26,7 @@ from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.names import TABLE, check_name
 from thingtank.cloud.progress import Say
-from thingtank.cloud.waiting import pause_s_of, state_of, wait_until, wait_until_gone
+from thingtank.cloud.waiting import pause_s_of, said_if_made, state_of, wait_until, wait_until_gone
 
 _KEY = re.compile(r"([^:]{1,255})(?::([SNB]))?\Z")
 
@@ -114,6 +115,14 @@ def create(clients: AwsClients, design: TableDesign, say: Say) -> bool:
         client.create_table(**_request(design))
     except client.exceptions.ResourceInUseException:
         is_new = False
+    with said_if_made(say, "table", design.name) if is_new else nullcontext():
+        _complete(clients, design, say)
+    return is_new
+
+
+def _complete(clients: AwsClients, design: TableDesign, say: Say) -> None:
+    """Wait for a table, and have it be the rest of what it is to be."""
+    client = clients.client("dynamodb")
     wait_until(
         lambda: _state(client, design.name),
         ("ACTIVE",), say, f"table {design.name}", pause_s_of(clients, "dynamodb"),
@@ -132,7 +141,6 @@ def create(clients: AwsClients, design: TableDesign, say: Say) -> bool:
             TableName=design.name,
             PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
         )
-    return is_new
 
 
 def get(clients: AwsClients, name: str) -> Table:

@@ -7,6 +7,7 @@ again (`wait_until`). The turns are made here.
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -104,6 +105,23 @@ def _look(
 
 def _words(waiter_name: str) -> str:
     return f"`{waiter_name.replace('_', ' ')}`"
+
+
+@contextmanager
+def said_if_made(say: Say, what: str, name: str) -> Iterator[None]:
+    """What a `create` does with what it has made: say that this is there, if the rest fails.
+
+    Args:
+        what: the command's word for it, such as `table`.
+    """
+    try:
+        yield
+    except Exception:
+        say(
+            f"The {what} {name} is made, and costs. Give the same command again for the rest, or"
+            f" end it: thingtank cloud {what} delete {name}"
+        )
+        raise
 
 
 def pause_s_of(clients: AwsClients, service: str) -> float:

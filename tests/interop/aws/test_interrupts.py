@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.model import OperationModel
 from tests.aws_commands import Cloud, run_cloud
 from tests.aws_stand_ins import own_name
 
@@ -73,6 +75,7 @@ LAST_CALLS = [
     (("database", "create", "--version", "8.4.7"), "CreateDBInstance", "database delete"),
     (("stream", "create"), "CreateStream", "stream delete"),
     (("table", "create"), "CreateTable", "table delete"),
+    (("queue", "create"), "CreateQueue", "queue delete"),
     (("deploy", "--min", "0", "--name"), "CreateAutoScalingGroup", "status"),
 ]
 
@@ -90,8 +93,57 @@ def test_ctrl_c_just_after_a_call_says_what_it_may_have_made(
     assert f"thingtank cloud {ends} {name}" in stopped.stderr
 
 
-@pytest.mark.parametrize("words", [("stream", "create", "a b"), ("queue", "create", "a b"),
-                                   ("table", "create", "a b", "--hash", "id")])  # fmt: skip
-def test_name_that_aws_never_takes_is_wrong_use(words: tuple[str, ...], moto: AwsSettings) -> None:
-    refused = run_cloud(moto, *words)
-    assert (refused.exit_code, "cannot be the name" in refused.stderr) == (2, True), refused.output
+def refused_at(patch: pytest.MonkeyPatch, operation: str) -> None:
+    """A permission is missing for a call."""
+    make = AwsClients.client
+
+    def refuse(model: OperationModel, **_: object) -> tuple[AWSResponse, dict[str, object]] | None:
+        if model.name != operation:
+            return None
+        message = f"User: u is not authorized to perform: it:{operation}"
+        return AWSResponse("http://127.0.0.1", 403, {}, None), {
+            "Error": {"Code": "AccessDenied", "Message": message},
+            "ResponseMetadata": {"HTTPStatusCode": 403},
+        }
+
+    def client(self: AwsClients, wanted: str) -> object:
+        made = make(self, wanted)
+        made.meta.events.register("before-call", refuse)
+        return made
+
+    patch.setattr(AwsClients, "client", client)
+
+
+def test_bucket_that_could_not_be_closed_is_taken_back(
+    moto: AwsSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next time it would be there, and taken as it is: open."""
+    name, file = own_name("bucket"), tmp_path / "file"
+    file.write_text("text")
+    for breaks in (refused_at, interrupt_after):
+        with monkeypatch.context() as patch:
+            breaks(patch, "PutPublicAccessBlock")
+            stopped = run_cloud(moto, "upload", str(file), f"s3://{name}", "--make-bucket")
+        assert stopped.exit_code == 1
+        assert f"Took back the bucket {name}" in stopped.stderr
+    names = [each["Name"] for each in AwsClients(moto).client("s3").list_buckets()["Buckets"]]
+    assert name not in names
+
+
+@pytest.mark.parametrize(
+    ("words", "operation"),
+    [
+        (("table", "create", "--backed-up"), "UpdateContinuousBackups"),
+        (("stream", "create"), "DescribeStreamSummary"),
+    ],
+)
+def test_what_is_made_before_a_refusal_is_said_with_how_it_ends(
+    words: tuple[str, ...], operation: str, moto: AwsSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = own_name("half")
+    with monkeypatch.context() as patch:
+        refused_at(patch, operation)
+        refused = run_cloud(moto, *words, name)
+    assert refused.exit_code == 1
+    assert f"it:{operation}" in refused.stderr
+    assert f"thingtank cloud {words[0]} delete {name}" in refused.stderr

@@ -237,7 +237,11 @@ def test_machine_that_ends_while_it_starts_says_why(stubbed: Stubbed) -> None:
 
 def test_name_of_two_is_refused_with_their_ids(stubbed: Stubbed) -> None:
     aws = stubbed("ec2")
-    both = [instance("running"), instance("stopped") | {"InstanceId": "i-2"}]
+    tags = [{"Key": "Name", "Value": "one"}]
+    both = [
+        instance("running", Tags=tags),
+        instance("stopped", Tags=tags) | {"InstanceId": "i-2"},
+    ]
     aws.answer("ec2", "describe_instances", Reservations=[{"Instances": both}])
     with pytest.raises(NotDone, match=r"choose by id: i-1 \(running\), i-2 \(stopped\)"):
         chosen(aws.clients, "one")
@@ -250,7 +254,11 @@ def test_security_group_is_deleted_once_its_machine_has_left_it(
     stubbed: Stubbed, refusals: int, said: str
 ) -> None:
     aws, told = stubbed("ec2"), Told()
-    group = {"GroupId": "sg-1", "Tags": [{"Key": "app", "Value": "thingtank"}]}
+    group = {
+        "GroupId": "sg-1",
+        "GroupName": "thingtank-one",
+        "Tags": [{"Key": "app", "Value": "thingtank"}],
+    }
     aws.answer("ec2", "describe_security_groups", SecurityGroups=[group])
     for _ in range(refusals):
         aws.refuse("ec2", "delete_security_group", "DependencyViolation")
@@ -261,6 +269,10 @@ def test_security_group_is_deleted_once_its_machine_has_left_it(
 
 def test_security_group_of_others_is_not_touched(stubbed: Stubbed) -> None:
     aws = stubbed("ec2")
-    aws.answer("ec2", "describe_security_groups", SecurityGroups=[{"GroupId": "sg-1"}])
+    aws.answer(
+        "ec2",
+        "describe_security_groups",
+        SecurityGroups=[{"GroupId": "sg-1", "GroupName": "thingtank-one"}],
+    )
     delete_group_if_unused(aws.clients, "thingtank-one", "vpc-1", Told())
     assert aws.asked("DeleteSecurityGroup") == []

@@ -15,8 +15,22 @@ if TYPE_CHECKING:
 GROUP_COLUMNS = ("name", "min", "max", "desired", "in service")
 
 
+def _checked(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
+    """A name that a deployment can have. Raise WrongUse."""
+    from thingtank.cli.cloud.session import WrongUse
+    from thingtank.cloud.deployment.description import check_deployment_name
+    from thingtank.cloud.errors import NotTaken
+
+    try:
+        if name is not None:
+            check_deployment_name(name)
+    except NotTaken as error:
+        raise WrongUse(str(error)) from None
+    return name
+
+
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, callback=_checked)
 @json_option
 @aws_command
 def status(clients: "AwsClients", name: str | None, as_json: bool) -> None:
@@ -45,7 +59,7 @@ def status(clients: "AwsClients", name: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", callback=_checked)
 @click.argument("count", type=click.IntRange(0))
 @aws_command
 def scale(clients: "AwsClients", name: str, count: int) -> None:
@@ -59,7 +73,7 @@ def scale(clients: "AwsClients", name: str, count: int) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", callback=_checked)
 @click.option("--no-wait", is_flag=True, help="Do not wait until all machines are as before.")
 @yes_option
 @aws_command
@@ -81,7 +95,7 @@ def rollback(clients: "AwsClients", name: str, no_wait: bool, yes: bool) -> None
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", callback=_checked)
 @yes_option
 @aws_command
 def destroy(clients: "AwsClients", name: str, yes: bool) -> None:

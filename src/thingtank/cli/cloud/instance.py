@@ -139,7 +139,9 @@ def terminate(context: click.Context, clients: "AwsClients", /, *, name: str, ye
 def _wanted(context: click.Context, clients: "AwsClients", options: dict[str, Any]) -> "Launch":
     from thingtank.cloud.instances.launch import Launch
     from thingtank.cloud.instances.user_data import SETTINGS
+    from thingtank.cloud.names import INSTANCE, check_name
 
+    check_name(INSTANCE, options["name"])
     tags = dict(_tag(text) for text in options.pop("tags"))
     plan = with_key(machine_plan(options, SETTINGS), context, clients)
     return Launch(tags=tags, token="", **plan)

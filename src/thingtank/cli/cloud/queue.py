@@ -62,11 +62,14 @@ def create(
 
     One that is there with the same settings is taken as it is.
     """
-    from thingtank.cli.cloud.progress import Lines
+    from thingtank.cli.cloud.progress import Lines, on_interrupt
     from thingtank.cloud import queues
 
     design = queues.QueueDesign(name, visibility, keep, dead_letters, receives)
-    with Lines() as told:
+    ends = " and ".join(
+        f"thingtank cloud queue delete {each}" for each in (name, dead_letters) if each
+    )
+    with Lines() as told, on_interrupt(told.did, f"What was made stays: {ends}"):
         url = queues.create(clients, design, told)
     click.echo(url)
 

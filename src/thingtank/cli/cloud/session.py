@@ -89,6 +89,9 @@ def explained() -> Iterator[None]:
     except (AwsMissing, NotDone) as error:
         raise Refusal(str(error)) from None
     except Exception as error:
+        if isinstance(error, OSError) and not is_aws_failure(error) and error.filename:
+            reason = error.strerror or str(error)
+            raise Refusal(f"{error.filename} cannot be used: {reason}") from None
         if not is_aws_failure(error):
             raise
         failure = classify(error)

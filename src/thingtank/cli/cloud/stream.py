@@ -46,7 +46,7 @@ def create(clients: "AwsClients", name: str, shards: int, on_demand: bool) -> No
     goes_on = f"If it was begun it goes on, and costs: thingtank cloud stream delete {name}"
     with on_interrupt(say, goes_on):
         is_new = streams.create(clients, name, None if on_demand else shards, say)
-    found = streams.get(clients, name)
+        found = streams.get(clients, name)
     had = f"{counted(found.shard_count, 'open shard')}, kept for {found.keeps_hours} hours"
     click.echo(f"stream {name} is {'ready' if is_new else 'there already'}: {had}")
 

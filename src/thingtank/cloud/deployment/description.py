@@ -15,6 +15,15 @@ MONTH_H = 730
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{2,99}\Z")  # takes a launch template, group and stack
 
 
+def check_deployment_name(name: str) -> None:
+    """Raises NotTaken where no deployment can have the name: EC2 takes `*` for any characters."""
+    if not _NAME.match(name):
+        raise NotTaken(
+            f"{name!r} is no name for a deployment: 3 to 100 letters, digits and hyphens, the first"
+            " a letter"
+        )
+
+
 class Policy(NamedTuple):
     """A rule of the chapter: beyond a load, so many machines more or less.
 
@@ -67,11 +76,7 @@ class Deployment(MachinePlan, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Raises NotTaken where AWS would refuse it, or should."""
-        if not _NAME.match(self.name):
-            raise NotTaken(
-                f"{self.name!r} is no name for a deployment: 3 to 100 letters, digits and hyphens,"
-                " the first a letter"
-            )
+        check_deployment_name(self.name)
         if not 0 <= self.min_size <= self.at_first <= self.max_size <= SIZE_MAX:
             raise NotTaken(
                 f"the sizes must be 0 <= min <= desired <= max <= {SIZE_MAX}; they are"

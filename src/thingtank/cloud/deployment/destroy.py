@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from thingtank.aws.clients import AwsClients
-from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.deployment.groups import (
     PAUSE_S,
     TAGGED,
@@ -17,6 +16,7 @@ from thingtank.cloud.deployment.groups import (
     looked,
     own_groups,
     own_template,
+    refuse_others,
 )
 from thingtank.cloud.deployment.parts import is_configuration_of, own_alarm_names
 from thingtank.cloud.errors import NotDone
@@ -36,8 +36,7 @@ def own_parts(clients: AwsClients, name: str) -> list[str]:
     found = []
     group = find_group(clients, name)
     if group is not None:
-        if not any(APP_TAG.items() <= tag.items() for tag in group["Tags"]):
-            raise NotDone(f"the group {name!r} has no tag app=thingtank, so it is not touched")
+        refuse_others(group)
         found.append(f"group {name}, machines: {len(group['Instances'])}")
     found += [f"alarm {each}" for each in _alarm_names(clients, name)]
     if own_template(clients, name) is not None:
@@ -152,4 +151,4 @@ def _security_groups(clients: AwsClients, name: str) -> list[dict[str, Any]]:
         TAGGED,
     ]
     found = clients.client("ec2").describe_security_groups(Filters=filters)["SecurityGroups"]
-    return list(found)
+    return [each for each in found if each["GroupName"] == group_name(name)]

@@ -43,6 +43,26 @@ def group_of(clients: AwsClients, name: str) -> dict[str, Any]:
     return found
 
 
+def own_group_of(clients: AwsClients, name: str) -> dict[str, Any]:
+    """The group of a name, if it is Thing Tank's.
+
+    Raises:
+        NotDone: there is none, or it is another's.
+    """
+    group = group_of(clients, name)
+    refuse_others(group)
+    return group
+
+
+def refuse_others(group: dict[str, Any]) -> None:
+    """Raises NotDone where a group is another's."""
+    if not any(APP_TAG.items() <= tag.items() for tag in group.get("Tags", [])):
+        raise NotDone(
+            f"the group {group['AutoScalingGroupName']!r} has no tag app=thingtank, so it is not"
+            " touched"
+        )
+
+
 def own_groups(clients: AwsClients) -> list[dict[str, Any]]:
     """All groups of Thing Tank in the region."""
     pages = clients.client("autoscaling").get_paginator("describe_auto_scaling_groups")
@@ -55,7 +75,7 @@ def own_template(clients: AwsClients, name: str) -> dict[str, Any] | None:
     """The launch template of a deployment."""
     filters = [{"Name": "launch-template-name", "Values": [name]}, TAGGED]
     found = clients.client("ec2").describe_launch_templates(Filters=filters)["LaunchTemplates"]
-    return dict(found[0]) if found else None
+    return next((dict(each) for each in found if each["LaunchTemplateName"] == name), None)
 
 
 def alarms_of(
@@ -83,7 +103,7 @@ def scale(clients: AwsClients, name: str, count: int, told: Progress) -> dict[st
     Raises:
         NotDone: no such group, a number outside of its bounds, or a machine that cannot be.
     """
-    group = group_of(clients, name)
+    group = own_group_of(clients, name)
     if not group["MinSize"] <= count <= group["MaxSize"]:
         raise NotDone(
             f"{name} has {group['MinSize']} to {group['MaxSize']} machines, not {count}; for other"

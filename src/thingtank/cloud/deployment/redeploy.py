@@ -9,7 +9,6 @@ from typing import Any
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import is_aws_failure
-from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.deployment import parts
 from thingtank.cloud.deployment.changes import (
     NONE,
@@ -30,6 +29,7 @@ from thingtank.cloud.deployment.groups import (
     alarms_of,
     find_group,
     own_template,
+    refuse_others,
     wait_in_service,
 )
 from thingtank.cloud.deployment.refreshes import (
@@ -71,11 +71,7 @@ def own_group_to_change(clients: AwsClients, name: str) -> dict[str, Any] | None
             f"the group {name!r} is a part of the stack {tags[_STACK_TAG]!r}, which alone changes"
             " it: give --stack as well"
         )
-    if tags.get(APP_TAG["Key"]) != APP_TAG["Value"]:
-        raise NotDone(
-            f"the group {name!r} has no tag app=thingtank, so it is not touched; choose another"
-            " --name"
-        )
+    refuse_others(group)
     refresh = refresh_going_on(clients, name)
     if refresh is not None:
         raise NotDone(

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from thingtank.aws.clients import AwsClients
-from thingtank.cloud.deployment.groups import PAUSE_S, group_of, looked
+from thingtank.cloud.deployment.groups import PAUSE_S, looked, own_group_of
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.progress import Progress
 from thingtank.cloud.stand_in_gaps import is_lacking
@@ -173,7 +173,7 @@ def roll_back(clients: AwsClients, name: str, told: Progress, *, is_waited_for: 
     """
     from botocore.exceptions import ClientError
 
-    group_of(clients, name)
+    own_group_of(clients, name)
     autoscaling = clients.client("autoscaling")
     try:
         made = autoscaling.rollback_instance_refresh(AutoScalingGroupName=name)

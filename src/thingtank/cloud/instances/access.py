@@ -77,7 +77,7 @@ def group_named(ec2: Any, name: str, vpc_id: str) -> dict[str, Any] | None:
             {"Name": "vpc-id", "Values": [vpc_id]},
         ]
     )["SecurityGroups"]
-    return found[0] if found else None
+    return next((each for each in found if each["GroupName"] == name), None)
 
 
 def make_group(clients: AwsClients, name: str, vpc_id: str) -> tuple[str, TakeBack]:

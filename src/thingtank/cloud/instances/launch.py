@@ -16,7 +16,7 @@ from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances import access
 from thingtank.cloud.instances.images import Image, architecture_of, image_of
-from thingtank.cloud.instances.machines import NOT_ENDED, found_by
+from thingtank.cloud.instances.machines import named
 from thingtank.cloud.instances.plan import MachinePlan
 from thingtank.cloud.making import Making
 from thingtank.cloud.progress import Progress
@@ -109,8 +109,8 @@ def try_launch(clients: AwsClients, wanted: Launch) -> tuple[Image, list[Zone]]:
 
 
 def refuse_second(clients: AwsClients, name: str) -> None:
-    """Raises NotDone where a machine of that name has not ended."""
-    there = found_by(clients, [{"Name": "tag:Name", "Values": [name]}, NOT_ENDED])
+    """Raises NotDone where a machine of that name has not ended, or none can have it."""
+    there = named(clients, name)
     if there:
         raise NotDone(
             f"there is an instance {name!r}: {there[0]['InstanceId']}, {there[0]['State']['Name']};"

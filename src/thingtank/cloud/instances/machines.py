@@ -7,6 +7,7 @@ from thingtank.aws.clients import AwsClients
 from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances.access import delete_group_if_unused
+from thingtank.cloud.names import INSTANCE, check_name
 from thingtank.cloud.progress import Progress
 from thingtank.cloud.waiting import WaitFailed, wait
 
@@ -43,6 +44,17 @@ def listed(clients: AwsClients, *, of_all: bool) -> list[dict[str, Any]]:
     return found_by(clients, [] if of_all else [OURS, NOT_ENDED])
 
 
+def named(clients: AwsClients, name: str) -> list[dict[str, Any]]:
+    """Those that have a name and have not ended; for EC2 alone `*` in it would be any characters.
+
+    Raises:
+        NotTaken: no instance of ours can have the name.
+    """
+    check_name(INSTANCE, name)
+    found = found_by(clients, [{"Name": "tag:Name", "Values": [name]}, NOT_ENDED])
+    return [each for each in found if name_of(each) == name]
+
+
 def chosen(clients: AwsClients, name: str) -> dict[str, Any]:
     """The instance of an id, or the one that has a name and has not ended.
 
@@ -54,7 +66,7 @@ def chosen(clients: AwsClients, name: str) -> dict[str, Any]:
         reservations = clients.client("ec2").describe_instances(InstanceIds=[name])["Reservations"]
         found = [each for reservation in reservations for each in reservation["Instances"]]
     else:
-        found = found_by(clients, [{"Name": "tag:Name", "Values": [name]}, NOT_ENDED])
+        found = named(clients, name)
     if not found:
         raise NotDone(
             f"there is no instance {name!r} in this region; `thingtank cloud instance list` shows"

@@ -16,6 +16,8 @@ from urllib.parse import quote
 
 from thingtank.cloud.making import is_undecided
 
+_NAME_CHARS_MAX = 240  # a machine of others may have a name that is too long for a file
+
 
 class Token(NamedTuple):
     """A token, and where it is kept."""
@@ -30,7 +32,7 @@ class Token(NamedTuple):
 
 def token_of(folder: Path, name: str) -> Token:
     """The token for machines of a name; blank where none is kept."""
-    file = folder / f"launch-{quote(name, safe='')}.token"
+    file = folder / f"launch-{quote(name, safe='')[:_NAME_CHARS_MAX]}.token"
     return Token(file.read_text().strip() if file.exists() else "", file)
 
 
