@@ -1,6 +1,10 @@
 """Settings of AWS; section `aws` of the settings file."""
 
+from urllib.parse import urlsplit
+
 import msgspec
+
+CONNECTIONS_MAX = 1000
 
 
 class AwsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,6 +29,27 @@ class AwsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     endpoints: dict[str, str] = {}
     connections_max: int = 16
 
+    def __post_init__(self) -> None:
+        """Raises ValueError: an address that boto3 would not take, or a number out of bounds."""
+        for url in (self.endpoint_url, *self.endpoints.values()):
+            if url and not _is_endpoint(url):
+                raise ValueError(
+                    f"{url!r} is no address of a service, such as http://127.0.0.1:4566"
+                )
+        if not 1 <= self.connections_max <= CONNECTIONS_MAX:
+            raise ValueError(
+                f"`connections_max` must be within 1 and {CONNECTIONS_MAX}, not"
+                f" {self.connections_max}"
+            )
+
     def endpoint_of(self, service: str) -> str:
         """Where a service is, blank for AWS."""
         return self.endpoints.get(service) or self.endpoint_url
+
+
+def _is_endpoint(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

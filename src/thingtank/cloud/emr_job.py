@@ -53,9 +53,9 @@ def run_job(clients: AwsClients, job: emr.StreamingJob, where: Where, say: Say) 
     check_files(clients, job.programs, job.inputs, job.output)
     if where.cluster is not None:
         emr.check_cluster(clients, where.cluster)
-    upload_programs(clients, job.programs, job.output)
     programs = beside(job.output, "programs")
     with _tidied(f"programs at {programs}", partial(delete_programs, clients, job.output), say):
+        upload_programs(clients, job.programs, job.output)
         for state in _states(clients, job, where, say):
             said = f": {state.said}" if state.said else ""
             say(f"cluster {state.cluster}, job {state.step}{said}")
@@ -69,17 +69,17 @@ def _states(
     delay_s = look_s(clients)
     if where.application is not None:
         run = emr_serverless.start(clients, job, where.application, delay_s)
-        say(f"started run {run.run_id} of application {run.application_id}")
         remove = partial(emr_serverless.remove, clients, run.application_id, delay_s)
         with (
             _tidied(f"application {run.application_id}", remove if run.is_own else None, say),
             _ended_if_broken_off(lambda: emr_serverless.end(clients, run), say),
         ):
+            say(f"started run {run.run_id} of application {run.application_id}")
             yield from emr_serverless.wait(clients, run, job.logs, delay_s)
         return
     started = emr.start(clients, job, where.cluster or emr.Cluster())
-    say(f"started step {started.step_id} of cluster {started.cluster_id}")
     with _ended_if_broken_off(lambda: emr.end(clients, started), say):
+        say(f"started step {started.step_id} of cluster {started.cluster_id}")
         yield from emr.wait(clients, started, delay_s)
 
 

@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from click.testing import CliRunner
 from tests.aws_stand_ins import aws_environment, free_port, ministack_program
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
+from thingtank.cli.main import main
 from thingtank.cloud import stand_in as stand_ins
 
 COMMAND = [sys.executable, "-m", "thingtank.cli.main", "cloud"]
@@ -31,6 +34,16 @@ def test_services_of_a_stand_in_answer(stand_in: AwsSettings, tmp_path: Path) ->
     services = [each["service"] for each in said["services"]]
     assert services == ["ec2", "autoscaling", "cloudwatch", "s3", "rds", "dynamodb", "kinesis",
                         "sqs", "emr"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ['aws.endpoint_url="nonsense"', 'aws.endpoints={s3="http://"}', "aws.connections_max=0"],
+)
+def test_setting_that_can_never_work_is_wrong_use(setting: str, tmp_path: Path) -> None:
+    ran = CliRunner().invoke(main, ["cloud", "check", "--data", str(tmp_path), "--set", setting])
+    assert ran.exit_code == 2, ran.output
+    assert "aws" in ran.stderr
 
 
 def test_nobody_there_is_said_in_a_sentence(tmp_path: Path) -> None:

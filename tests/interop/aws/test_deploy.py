@@ -9,7 +9,7 @@ from tests.aws_stand_ins import own_name
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
-from thingtank.cloud.deployment import parts
+from thingtank.cloud.deployment import direct, parts
 
 
 def test_group_as_in_the_chapter_from_deploy_to_destroy(
@@ -156,6 +156,28 @@ def test_machines_are_replaced_by_such_as_are_described(ministack: AwsSettings) 
     shown = json.loads(said(ministack, "status", name, "--json"))
     assert [each["percent"] for each in shown["instance_refreshes"]] == [100]
     said(ministack, "destroy", name, "--yes")
+
+
+def test_deploy_goes_on_after_a_try_that_was_stopped(
+    cloud: Cloud, stand_in: AwsSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = own_name("group")
+    with monkeypatch.context() as patch:
+        patch.setattr(direct, "_make_group", interrupted)
+        assert cloud("deploy", "--name", name, "--min", "0").exit_code == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(direct, "make_policies", interrupted)
+        stopped = cloud("deploy", "--name", name, "--min", "0", "--type", "t3.small")
+    assert stopped.exit_code == 1
+    assert "Made version 2 of the launch template" in stopped.stderr
+    done = cloud("deploy", "--name", name, "--min", "0", "--type", "t3.small", "--yes")
+    assert done.exit_code == 0, done.output
+    assert "Set policy scale-up" in done.stderr
+    assert cloud("destroy", name, "--yes").exit_code == 0
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_group_of_somebody_else_is_not_touched(cloud: Cloud, stand_in: AwsSettings) -> None:

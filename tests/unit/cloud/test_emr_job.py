@@ -110,3 +110,15 @@ def test_a_job_that_is_broken_off_is_ended_and_leaves_nothing(
     assert world.asked[-3:] == [
         "emr_serverless.end", "emr_serverless.remove", "emr_job.delete_programs",
     ]  # fmt: skip
+
+
+def test_programs_that_were_brought_only_in_part_go_again(
+    world: World, clients: AwsClients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(emr_job, "upload_programs", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run_job(clients, JOB, ON_CLUSTER, world.told.append)
+    assert world.asked[-1] == "emr_job.delete_programs"

@@ -28,7 +28,6 @@ from thingtank.cloud.deployment.groups import (
     activities_of,
     alarms_of,
     find_group,
-    own_template,
     refuse_others,
     wait_in_service,
 )
@@ -259,14 +258,10 @@ class Redeployment:
         data = parts.launch_template_data(deployment, self._image, groups)
         if self._has is not None and not list(launch_differences(data, self._has.data)):
             return {"LaunchTemplate": self._has.reference}
-        latest = self._latest
-        there = None if latest else own_template(clients, deployment.name)
-        if there is not None:
-            _, latest = versions_of(clients, {"LaunchTemplateId": there["LaunchTemplateId"]})
-        if latest is None:
+        if self._latest is None:
             made = make_template(clients, deployment.name, data, making)
         else:
-            made = make_version(clients, latest, data, making)
+            made = make_version(clients, self._latest, data, making)
         return {"LaunchTemplate": made.reference}
 
     def _pin(self) -> None:

@@ -12,6 +12,7 @@ from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.deployment import parts
 from thingtank.cloud.deployment.changes import Difference, launch_differences
 from thingtank.cloud.deployment.description import CONFIGURATION, Deployment
+from thingtank.cloud.deployment.groups import own_template
 from thingtank.cloud.errors import NotDone
 from thingtank.cloud.instances.images import Image
 from thingtank.cloud.making import Making
@@ -65,13 +66,22 @@ def make_start(
 
 
 def make_template(clients: AwsClients, name: str, data: dict[str, Any], making: Making) -> Version:
-    """Make a launch template."""
+    """Make a launch template; or a version of one of ours, which a stopped try has left."""
+    from botocore.exceptions import ClientError
+
     ec2 = clients.client("ec2")
-    made = ec2.create_launch_template(
-        LaunchTemplateName=name,
-        LaunchTemplateData=data,
-        TagSpecifications=[{"ResourceType": "launch-template", "Tags": [APP_TAG]}],
-    )["LaunchTemplate"]
+    try:
+        made = ec2.create_launch_template(
+            LaunchTemplateName=name,
+            LaunchTemplateData=data,
+            TagSpecifications=[{"ResourceType": "launch-template", "Tags": [APP_TAG]}],
+        )["LaunchTemplate"]
+    except ClientError as error:
+        there = own_template(clients, name) if classify(error).kind is FailureKind.EXISTS else None
+        if there is None:
+            raise
+        _, latest = versions_of(clients, {"LaunchTemplateId": there["LaunchTemplateId"]})
+        return make_version(clients, latest, data, making)
     own_id = made["LaunchTemplateId"]
     take_back = partial(ec2.delete_launch_template, LaunchTemplateId=own_id)
     making.made(f"launch template {name}", take_back)
@@ -82,11 +92,11 @@ def make_configuration(
     clients: AwsClients, request: dict[str, Any], making: Making
 ) -> dict[str, Any]:
     """Make a launch configuration; one of that name is the same, and is taken."""
+    from botocore.exceptions import ClientError
+
     autoscaling = clients.client("autoscaling")
     name = request["LaunchConfigurationName"]
     own = {"LaunchConfigurationName": name}
-    from botocore.exceptions import ClientError
-
     try:
         autoscaling.create_launch_configuration(**request)
     except ClientError as error:
