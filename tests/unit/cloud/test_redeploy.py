@@ -41,7 +41,11 @@ def version(number: int, deployment: Deployment) -> dict[str, Any]:
 
 
 def looked_at(
-    stubbed: Stubbed, wanted: Deployment, found: dict[str, Any], *versions: dict[str, Any]
+    stubbed: Stubbed,
+    wanted: Deployment,
+    found: dict[str, Any],
+    *versions: dict[str, Any],
+    security_group: dict[str, Any] | None = None,
 ) -> tuple[StubbedAws, Redeployment]:
     """What is to change of a group."""
     aws = stubbed("ec2", "ssm", "autoscaling", "cloudwatch")
@@ -55,6 +59,8 @@ def looked_at(
     ])  # fmt: skip
     offered = [{"Location": "us-east-1a"}]
     aws.answer("ec2", "describe_instance_type_offerings", InstanceTypeOfferings=offered)
+    if security_group:
+        aws.answer("ec2", "describe_security_groups", SecurityGroups=[security_group])
     if versions:
         aws.answer("ec2", "describe_launch_template_versions", LaunchTemplateVersions=versions)
     policy = {**parts.target_policy(DEPLOYMENT), "PolicyARN": "arn:policy", "Alarms": []}
@@ -226,6 +232,22 @@ def test_refresh_that_ends_otherwise_says_how_machines_are(
         wait_for_refresh(aws.clients, NAME, "refresh-1", told)
     assert f"thingtank cloud status {NAME}" in str(refused.value)
     assert told.waited == ["a-group: going back, 10 %, machines to go: 2"]
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_doors_are_shut_in_a_security_group_of_ours_only(stubbed: Stubbed, is_ours: bool) -> None:
+    network = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22,
+               "IpRanges": [{"CidrIp": "192.0.2.0/24"}]}  # fmt: skip
+    there = {"GroupId": "sg-1", "GroupName": f"thingtank-{NAME}", "IpPermissions": [network],
+             "Tags": [{"Key": "app", "Value": "thingtank"}] if is_ours else []}  # fmt: skip
+    aws, redeployment = looked_at(
+        stubbed, changed(groups=()), own_group(), version(1, DEPLOYMENT), security_group=there
+    )
+    aws.answer("ec2", "revoke_security_group_ingress", Return=True)
+    aws.answer("autoscaling", "describe_scaling_activities", Activities=[])
+    redeployment.run(Told(), PACE, is_waited_for=False)
+    revoked = [each["IpPermissions"] for each in aws.asked("RevokeSecurityGroupIngress")]
+    assert revoked == ([[network]] if is_ours else [])
 
 
 def test_group_whose_machines_are_being_replaced_is_left_alone(stubbed: Stubbed) -> None:

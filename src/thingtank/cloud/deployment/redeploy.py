@@ -9,6 +9,7 @@ from typing import Any
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import is_aws_failure
+from thingtank.aws.tags import APP_TAG
 from thingtank.cloud.deployment import parts
 from thingtank.cloud.deployment.changes import (
     NONE,
@@ -125,13 +126,15 @@ class Redeployment:
         self.differences += [*self._target_differences(), *self._rules, *self._door_differences()]
 
     def _own_doors(self) -> set[Door]:
-        """Which networks its own security group lets in."""
+        """Which networks its own security group lets in; of another's only what is wanted."""
         self._security_group: dict[str, Any] | None = None
         if self._deployment.groups:
             return set()
         name, vpc_id = group_name(self._deployment.name), self._zones[0].vpc_id
         self._security_group = access.group_named(self._clients.client("ec2"), name, vpc_id)
-        return doors_of(self._security_group or {})
+        doors = doors_of(self._security_group or {})
+        is_ours = APP_TAG in (self._security_group or {}).get("Tags", [])
+        return doors if is_ours else doors & wanted_doors(self._deployment)
 
     def _versions(self) -> tuple[Version | None, Version | None]:
         template = self._group.get("LaunchTemplate")
@@ -234,7 +237,7 @@ class Redeployment:
         else:
             self._start_from(start, making)
             refresh_id = start_refresh(clients, name, pace)
-        making.told.did(f"Replacing the machines of {name}, {len(self._group['Instances'])}")
+        making.told.did(f"Replacing machines of {name}: {len(self._group['Instances'])}")
         return refresh_id
 
     def _open_doors(self, making: Making) -> str:
