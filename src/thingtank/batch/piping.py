@@ -134,7 +134,7 @@ class Program:
         if self._trouble is not None:
             raise self._trouble
         if status:
-            raise ProgramFailed(f"{self._name} {_ended(status)}{self._last_words()}")
+            raise ProgramFailed(f"{self._name} {ended(status)}{self._last_words()}")
 
     def _last_words(self) -> str:
         lines = self._notes.text.splitlines()[-20:]
@@ -171,9 +171,12 @@ class Program:
                 self._notes.add(block)
 
 
-def _ended(status: int) -> str:
+def ended(status: int) -> str:
+    """How a program ended, for people."""
     if status > 0:
         return f"ended with exit status {status}"
+    if -status == getattr(signal, "SIGXFSZ", None):
+        return "was ended, as a file would be larger than `ulimit -f` allows (SIGXFSZ)"
     try:
         return f"was ended by {signal.Signals(-status).name}"
     except ValueError:

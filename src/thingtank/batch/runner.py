@@ -37,12 +37,15 @@ def run(job: Job, watch: Watch = lambda _: None) -> Report:
     _check(job)
     begin_s = time.monotonic()
     splits = splits_of(job.inputs, job.workers)
-    with workspace(job.output) as place, Crew(job.workers, job.task_s_max) as crew:
-        mapped = _phase(crew, place, "map", _map_tasks(job, splits, place), watch)
-        runs = [run for done in mapped for run in done.runs]
-        reduced = _phase(crew, place, "reduce", _reduce_tasks(job, runs, place), watch)
-        report = _report(job, place, mapped, reduced, time.monotonic() - begin_s)
-        place.publish(job.output)
+    try:
+        with workspace(job.output) as place, Crew(job.workers, job.task_s_max) as crew:
+            mapped = _phase(crew, place, "map", _map_tasks(job, splits, place), watch)
+            runs = [run for done in mapped for run in done.runs]
+            reduced = _phase(crew, place, "reduce", _reduce_tasks(job, runs, place), watch)
+            report = _report(job, place, mapped, reduced, time.monotonic() - begin_s)
+            place.publish(job.output)
+    except OSError as error:  # no room for notes, or for another process
+        raise BatchFailed(f"the job cannot go on: {error.strerror or error}") from None
     return report
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+from thingtank.batch.piping import ended
 from thingtank.batch.runs import BLOCK_BYTES, Run, key_of
 
 PARTITIONS_MAX = 16  # with a process each
@@ -132,4 +133,4 @@ def _await(process: "subprocess.Popen[bytes]") -> None:
     status = process.wait()
     if status:
         text = (said or b"").decode(errors="replace").strip()
-        raise OSError(text or f"sort ended with status {status}")
+        raise OSError(text or f"sort {ended(status)}")

@@ -103,8 +103,9 @@ def do(task: Task, on_status: OnStatus) -> Done | Failed:
     except (EOFError, zlib.error) as error:
         return Failed(task.number, f"{_input_of(task)} is damaged or cut off: {error}")
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return Failed(task.number, f"{where}{error.strerror or error}")
+        beside = Path(task.folder).parent.parent.absolute()
+        where = error.filename or f"writing beside the output, in {beside}"
+        return Failed(task.number, f"{where}: {error.strerror or error}")
 
 
 def _input_of(task: Task) -> str:

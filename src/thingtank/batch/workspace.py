@@ -2,8 +2,8 @@
 
 import contextlib
 import fcntl
-import glob
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ SUCCESS = "_SUCCESS"
 LOGS = "_logs"
 _RUNS = "runs"
 _LOCK = "lock"
+_LEFT = re.compile(r"\..+\.[0-9a-f]{8}\.part")
 
 
 class Workspace:
@@ -35,8 +36,8 @@ class Workspace:
 
     def publish(self, output: Path) -> None:
         """Make the parts the output, all at once, and for as long as the disk lasts."""
-        (self.output / SUCCESS).touch()
         try:
+            (self.output / SUCCESS).touch()
             for folder, _, files in os.walk(self.output):
                 for name in files:
                     _sync(Path(folder, name))
@@ -58,18 +59,28 @@ def workspace(output: Path) -> Iterator[Workspace]:
         raise BatchFailed(f"{output} exists already; name another output, or remove it first")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(output)
-        folder = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
-        folder.mkdir()
+        _sweep(output.parent)
+        folder, descriptor = _made(output)
     except OSError as error:
         raise BatchFailed(f"{output} cannot be made: {error.strerror}") from None
-    descriptor = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield Workspace(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
+
+
+def _made(output: Path) -> tuple[Path, int]:
+    """A folder that is ours as long as its lock is held; that is where others sweep not."""
+    while True:
+        folder = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
+        folder.mkdir()
+        with contextlib.suppress(FileNotFoundError):  # another job has swept it meanwhile
+            descriptor = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.fstat(descriptor).st_nlink:
+                return folder, descriptor
+            os.close(descriptor)
 
 
 def _sync(path: Path) -> None:
@@ -81,9 +92,11 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _sweep(output: Path) -> None:
-    """Remove what jobs with the same output left that were killed: nobody holds its lock."""
-    for left in output.parent.glob(f".{glob.escape(output.name)}.*.part"):
+def _sweep(parent: Path) -> None:
+    """Remove what jobs that were killed left there, whatever their output: nobody has its lock."""
+    for left in parent.iterdir():
+        if not _LEFT.fullmatch(left.name):
+            continue
         with contextlib.suppress(OSError):
             descriptor = os.open(left / _LOCK, os.O_RDWR)
             try:

@@ -1,8 +1,13 @@
 """Jobs on this machine, with programs as people write them."""
 
 import contextlib
+import errno
+import fcntl
 import gzip
 import os
+import shlex
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -14,13 +19,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from thingtank.batch import inputs, piping, sequence_count
+from thingtank.batch import inputs, piping, results, sequence_count
 from thingtank.batch.inputs import SPLIT_BYTES_MIN, Split, files_of, read_split, splits_of
 from thingtank.batch.job import BatchFailed, Job, Progress, command_of
+from thingtank.batch.results import local_lines, summary_of
 from thingtank.batch.runner import run
 from thingtank.batch.shipped import SHIPPED
 from thingtank.batch.tasks import Failed, MapTask, do
-from thingtank.batch.workspace import workspace
+from thingtank.batch.workspace import Workspace, workspace
 
 COUNT = SHIPPED["sequence-count"]
 LINES = [f"2026-11-27 device-{number % 7} says {number:05}" for number in range(3000)]
@@ -144,11 +150,81 @@ def test_an_output_that_exists_is_refused_and_left_alone(log: Path) -> None:
 
 
 def test_what_a_job_left_that_was_killed_is_swept_by_the_next(log: Path) -> None:
-    left = log.parent / ".out.0123abcd.part"
-    left.mkdir()
-    (left / "lock").touch()
+    for name in (".out.0123abcd.part", ".of-yesterday.4567cdef.part", ".mine.part"):
+        (log.parent / name).mkdir()
+        (log.parent / name / "lock").touch()
     run(job_of("cat", "cat", log))
-    assert files_in(log.parent) == {"log.txt", "out"}
+    assert files_in(log.parent) == {"log.txt", "out", ".mine.part"}
+
+
+def test_a_workspace_that_another_job_has_swept_in_the_making_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, swept = fcntl.flock, []
+
+    def sweep_first(descriptor: int, how: int) -> None:
+        if not swept:
+            swept.extend(tmp_path.glob(".out.*.part"))
+            shutil.rmtree(swept[0])
+        real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", sweep_first)
+    with workspace(tmp_path / "out") as place:
+        assert place.output.is_dir()
+        assert not swept[0].exists()
+
+
+def test_a_disk_that_is_full_is_said_with_where_and_leaves_nothing(log: Path) -> None:
+    program = "ulimit -f 8; exec " + shlex.join([
+        sys.executable, "-m", "thingtank.cli.main", "batch", "run", "--mapper", "cat",
+        "--reducer", "cat", "--input", "log.txt", "--output", "out",
+    ])  # fmt: skip
+    ran = subprocess.run(["sh", "-c", program], cwd=log.parent, capture_output=True, text=True)
+    assert ran.returncode == 1, ran.stderr
+    assert ran.stderr == f"Error: writing beside the output, in {log.parent}: File too large\n"
+    assert files_in(log.parent) == {"log.txt"}
+
+
+def test_a_disk_that_is_full_of_notes_ends_the_job(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Workspace, "keep_notes", fail)
+    with pytest.raises(BatchFailed, match="the job cannot go on: No space left on device"):
+        run(job_of("sh -c 'cat; echo hm >&2'", "cat", log))
+    assert files_in(log.parent) == {"log.txt"}
+
+
+def test_a_terminal_that_is_closed_leaves_nothing(log: Path) -> None:
+    command = [
+        sys.executable, "-m", "thingtank.cli.main", "batch", "run", "--mapper",
+        "sh -c 'echo > begun; exec sleep 60'", "--reducer", "cat", "--input", "log.txt",
+        "--output", "out",
+    ]  # fmt: skip
+    with subprocess.Popen(command, cwd=log.parent, stderr=subprocess.PIPE) as job:
+        wait_for((log.parent / "begun").exists)
+        job.send_signal(signal.SIGHUP)
+        assert job.wait(20) == 1
+    assert files_in(log.parent) == {"log.txt", "begun"}
+
+
+def test_a_line_of_output_that_never_ends_is_not_held_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "LINE_BYTES_MAX", 8)
+    (tmp_path / "part-00000").write_bytes(b"a\t3\n" + b"x" * 21 + b"\t9\n12345678\nb\t4")
+    assert list(local_lines(tmp_path)) == [b"a\t3\n", b"x" * 8, b"12345678", b"b\t4"]
+    found = summary_of(tmp_path)
+    assert (found.line_count, found.top, found.head) == (4, [("b", 4), ("a", 3)], [])
+
+
+def test_an_output_without_counts_is_shown_by_its_first_lines(tmp_path: Path) -> None:
+    (tmp_path / "part-00000").write_text("".join(f"line {n} \u00e9\n" for n in range(12)))
+    found = summary_of(tmp_path)
+    assert (found.line_count, found.top) == (12, [])
+    assert found.head == [f"line {n} \u00e9" for n in range(10)]
 
 
 def test_the_workers_of_a_job_that_is_killed_end_as_well(log: Path) -> None:

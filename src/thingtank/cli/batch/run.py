@@ -43,7 +43,8 @@ def run(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool, **a
     """
     from thingtank.batch.job import BatchFailed
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # to leave nothing, as by Ctrl-C
+    for ending in (signal.SIGTERM, signal.SIGHUP):  # to leave nothing, as by Ctrl-C
+        signal.signal(ending, signal.default_int_handler)
     if asked.pop("with_parent"):
         threading.Thread(target=_end_with_parent, daemon=True).start()
     if asked["place"] != "here":
@@ -168,12 +169,17 @@ def _run_here(files: tuple[str, ...], **asked: Any) -> "Report":
 def _tell(report: "Report", as_json: bool) -> None:
     import msgspec
 
-    from thingtank.batch.results import local_lines, top_counts
+    from thingtank.batch.results import summary_of
     from thingtank.cli.output import counted, print_facts, print_json
 
-    top = top_counts(local_lines(Path(report.output)))
+    found = summary_of(Path(report.output))
     if as_json:
-        print_json({**msgspec.to_builtins(report), "top": top})
+        print_json({
+            **msgspec.to_builtins(report),
+            "output_lines": found.line_count,
+            "top": found.top,
+            "head": found.head,
+        })  # fmt: skip
         return
     print_facts([
         ("output", report.output),
@@ -184,6 +190,7 @@ def _tell(report: "Report", as_json: bool) -> None:
                 ("read", report.input_lines),
                 ("mapped to", report.map_lines),
                 ("reduced from", report.reduce_lines),
+                ("written", found.line_count),
             )
             if count is not None
         ),
@@ -193,7 +200,7 @@ def _tell(report: "Report", as_json: bool) -> None:
     if report.tasks_with_notes:
         where = Path(report.output) / "_logs"
         click.echo(f"What programs wrote to standard error is in {where}")
-    _print_top(top)
+    _print_top(found.top)
 
 
 def _tell_finished(finished: "Finished", as_json: bool) -> None:
