@@ -189,7 +189,7 @@ def metrics_page() -> str:
         " format of Prometheus, or in OpenMetrics where the request's Accept header prefers that;"
         " see [Watch it](../howto/watch-it.md). Numbers are taken when they are asked for; those"
         " that have to be read from disk are ten seconds old at most. Counters begin at 0 with the"
-        " server. No label has a value that people choose.\n",
+        " server. No label has a value that people choose, but for names of schedules.\n",
         "| metric | kind | labels | meaning |\n| --- | --- | --- | --- |",
     ]
     for family in FAMILIES.values():

@@ -15,7 +15,8 @@ from thingtank.doors.xively.http import XivelyHttp
 from thingtank.net.adoption import Adopt
 from thingtank.net.direct_http import DirectRoute
 from thingtank.server.app import XIVELY_PATHS, WebApp
-from thingtank.server.batch.scheduler import Scheduler
+from thingtank.server.batch.alerts import Alerts
+from thingtank.server.batch.start import start_batch
 from thingtank.server.cannot_start import CannotStart, why_not_listening
 from thingtank.server.config import Config
 from thingtank.server.control import ControlSocket
@@ -116,6 +117,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         own_url = local_url(config, web.server.port) if web else ""
         # Triggers from before the first value until after the last, so inside of all doors.
         tank, outbox = opened.tank, opened.outbox
+        alerts = Alerts(tank.bus, opened.schedules)
         hooks = make_hook_parts(tank, folder)
         monitor.samples.at_work = await start_triggers(
             config, tank, opened.archive, outbox, url, stack, hooks
@@ -150,6 +152,9 @@ async def start_instance(config: Config, folder: Path) -> Instance:
             monitor.samples.sources = sources.statuses
         welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""
         await _open_control(folder, opened, url, own_url, sockets, monitor, sinks, sources, stack)
+        # Its jobs ask by the control socket.
+        board = start_batch(folder, opened, alerts, stack)
+        monitor.samples.batch = board.statuses_or_none
         monitor.run(Doors(wamp, mqtt, monitor.connections))
         readiness, drain_s = monitor.readiness, config.server.drain_s
         return Instance(
@@ -190,16 +195,12 @@ async def _open_control(
     context = Context(
         opened.tank, opened.directory, opened.archive, copy_files, opened.schedules,
         url, own_url, sockets, checks,
-        lambda: rule_troubles(samples.sinks(), samples.sources()), sinks, sources,
+        lambda: rule_troubles(samples.sinks(), samples.sources(), samples.batch()),
+        sinks, sources,
     )  # fmt: skip
     control = ControlSocket(folder, partial(run_operation, context))
     await control.start()
     stack.push_async_callback(control.stop)
-    scheduler = Scheduler(
-        opened.tank, opened.schedules, folder
-    )  # its jobs ask by the control socket
-    scheduler.start()
-    stack.push_async_callback(scheduler.stop)
 
 
 class _WebDoor(NamedTuple):

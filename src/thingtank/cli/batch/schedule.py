@@ -78,7 +78,7 @@ def list_all(data: Path, as_json: bool) -> None:
             (
                 row["name"],
                 f"{row['every_s']} s",
-                row["due_at"],
+                "paused" if row["is_paused"] else row["due_at"],
                 row["last_at"] or "never",
                 row["count"],
                 row["problem"] or row["last_output"] or row["output"],
@@ -87,6 +87,88 @@ def list_all(data: Path, as_json: bool) -> None:
         ],
         "No schedules. Make one with: thingtank batch schedule add NAME --job sequence-count …",
     )
+
+
+@schedule.command()
+@click.argument("name")
+@json_option
+@data_option
+def show(data: Path, as_json: bool, name: str) -> None:
+    """Show what came of a schedule's last runs, newest first, and its alerts."""
+    from thingtank.cli.output import print_json, print_table
+
+    with Session(data) as session:
+        row = session.call("batch.schedule_show", name=name)
+    runs, alerts = _runs(row), _alerts(row)
+    if as_json:
+        print_json({**_worded(row), "runs": runs, "alerts": alerts})
+        return
+    print_table(
+        ("run", "took", "lines in", "lines out", "count", "output or problem"),
+        [
+            (
+                run["at"], f"{run['duration_s']:.1f} s", run["input_lines"], run["output_lines"],
+                run["count"], run["problem"] or run["output"],
+            )
+            for run in runs
+        ],
+        f"No run yet. Run it at once with: thingtank batch schedule run {name}",
+    )  # fmt: skip
+    if alerts:
+        click.echo()
+        columns = ("alert", "count", "above")
+        rows = [(alert["at"], alert["count"], alert["above"]) for alert in alerts]
+        print_table(columns, rows, "")
+
+
+def _runs(row: dict[str, Any]) -> list[dict[str, Any]]:
+    from thingtank.cli.output import time_of
+
+    schedule = row["schedule"]
+    found = [] if schedule["last"] is None else [schedule["last"], *schedule["earlier"]]
+    return [
+        {
+            **{key: value for key, value in run.items() if key not in ("at_us", "span")},
+            "at": time_of(run["at_us"]),
+            "start": time_of(run["span"]["start_us"]),
+            "end": time_of(run["span"]["end_us"]),
+        }
+        for run in found
+    ]
+
+
+def _alerts(row: dict[str, Any]) -> list[dict[str, Any]]:
+    from thingtank.cli.output import time_of
+
+    return [
+        {
+            "at": time_of(alert["at_us"]),
+            "until": time_of(alert["until_us"]),
+            "count": alert["count"],
+            "above": alert["above"],
+        }
+        for alert in row["schedule"]["alerts"]
+    ]
+
+
+@schedule.command()
+@click.argument("name")
+@json_option
+@data_option
+def pause(data: Path, as_json: bool, name: str) -> None:
+    """Have a schedule run no more, but for `schedule run`, until it is resumed."""
+    said = f"Paused schedule {name}; go on with: thingtank batch schedule resume {name}"
+    _changed(data, as_json, "batch.schedule_pause", name, said, is_paused=True)
+
+
+@schedule.command()
+@click.argument("name")
+@json_option
+@data_option
+def resume(data: Path, as_json: bool, name: str) -> None:
+    """Have a paused schedule go on, first for the newest span of time that is over."""
+    said = f"Schedule {name} goes on."
+    _changed(data, as_json, "batch.schedule_pause", name, said, is_paused=False)
 
 
 @schedule.command()
@@ -108,11 +190,13 @@ def run_now(data: Path, as_json: bool, name: str) -> None:
     _changed(data, as_json, "batch.schedule_run", name, said)
 
 
-def _changed(data: Path, as_json: bool, operation: str, name: str, said: str) -> None:
+def _changed(
+    data: Path, as_json: bool, operation: str, name: str, said: str, **asked: bool
+) -> None:
     from thingtank.cli.output import print_json
 
     with Session(data) as session:
-        row = session.call(operation, name=name)
+        row = session.call(operation, name=name, **asked)
     if as_json:
         print_json(_worded(row))
     else:
@@ -125,8 +209,8 @@ def _worded(row: dict[str, Any]) -> dict[str, Any]:
 
     found = dict(row["schedule"])
     last = found.pop("last") or {}
-    found.pop("done_us")
-    found.pop("begun")
+    for inner in ("done_us", "begun", "is_asked", "earlier", "result", "alerts"):
+        found.pop(inner)
     return {
         **found,
         "due_at": time_of(row["due_us"]),

@@ -1,6 +1,7 @@
-"""Making schedules, removing them, and having one run at once."""
+"""Making schedules, removing and pausing them, and having one run at once."""
 
 import contextlib
+import os
 
 import msgspec
 
@@ -16,7 +17,7 @@ from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.datapoints import record_datapoints
 from thingtank.tank.actions.triggers import create_trigger, delete_trigger
 from thingtank.tank.changes import DatastreamWrite
-from thingtank.tank.errors import NoSuchTrigger, ValidationFailed
+from thingtank.tank.errors import NoSuchTrigger, TankError, ValidationFailed
 from thingtank.tank.tank import Tank
 from thingtank.tank.triggers import TriggerChange
 
@@ -49,16 +50,32 @@ async def add_schedule(tank: Tank, schedules: Schedules, draft: Schedule, alert:
         change = TriggerChange("gt", str(alert.above), alert.url, alert.email)
         made = await create_trigger(tank, OPERATOR, schedule.feed_id, schedule.channel, change)
         schedule = msgspec.structs.replace(schedule, trigger_id=made.trigger_id)
-    schedules.put(schedule)
+    try:
+        schedules.put(schedule)
+    except TankError:
+        await _delete_trigger(tank, schedule)
+        raise
     return schedule
 
 
+async def _delete_trigger(tank: Tank, schedule: Schedule) -> None:
+    if schedule.trigger_id is not None:
+        with contextlib.suppress(NoSuchTrigger):  # somebody was quicker
+            await delete_trigger(tank, OPERATOR, schedule.trigger_id)
+
+
 def _check(schedules: Schedules, draft: Schedule, alert: Alert) -> None:
+    """Raise ValidationFailed, or StorageFailed where schedules cannot be read."""
     problems = []
     if not NAME.fullmatch(draft.name):
         problems.append(("name", "must be 1 to 40 letters, digits, - and _"))
     elif any(each.name == draft.name for each in schedules.all()):
         problems.append(("name", f"{draft.name} is taken; remove that schedule first"))
+    for each in schedules.all():
+        if each.name != draft.name and _place(each) == _place(draft):
+            said = f"is that of schedule {each.name}, which would remove what this one writes"
+            problems.append(("output", said))
+            break
     if not EVERY_S_MIN <= draft.every_s <= EVERY_S_MAX:
         problems.append(("every", "must be within a minute and a year"))
     if draft.keep_count < 1 or draft.run_s_max < 1:
@@ -71,6 +88,13 @@ def _check(schedules: Schedules, draft: Schedule, alert: Alert) -> None:
         raise ValidationFailed(problems)
 
 
+def _place(schedule: Schedule) -> str:
+    """Where its runs make their folders."""
+    if "://" in schedule.output:
+        return schedule.output.rstrip("/")
+    return os.path.normpath(os.path.join(schedule.folder, schedule.output))
+
+
 async def remove_schedule(tank: Tank, schedules: Schedules, name: str) -> Schedule:
     """Remove a schedule and its trigger; what it has written stays.
 
@@ -78,9 +102,7 @@ async def remove_schedule(tank: Tank, schedules: Schedules, name: str) -> Schedu
         NoSuchSchedule, StorageFailed.
     """
     removed = schedules.remove(name)
-    if removed.trigger_id is not None:
-        with contextlib.suppress(NoSuchTrigger):  # somebody was quicker
-            await delete_trigger(tank, OPERATOR, removed.trigger_id)
+    await _delete_trigger(tank, removed)
     return removed
 
 
@@ -92,6 +114,22 @@ def run_again(tank: Tank, schedules: Schedules, name: str) -> Schedule:
     """
     schedule = schedules.get(name)
     span = newest_span(schedule.every_s, tank.clock.now_us())
-    again = msgspec.structs.replace(schedule, done_us=span.start_us)
+    # Also while it is paused; what is asked for while it runs is answered by that run.
+    again = msgspec.structs.replace(schedule, done_us=span.start_us, is_asked=True)
     schedules.put(again)
     return again
+
+
+def pause_schedule(schedules: Schedules, name: str, is_paused: bool) -> Schedule:
+    """Have a schedule not run any more, or run again; a run under way goes on to its end.
+
+    One that runs again makes up for the newest span that is over.
+
+    Raises:
+        NoSuchSchedule, StorageFailed.
+    """
+    schedule = schedules.get(name)
+    if schedule.is_paused != is_paused:
+        schedule = msgspec.structs.replace(schedule, is_paused=is_paused, is_asked=False)
+        schedules.put(schedule)
+    return schedule

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from thingtank.batch.piping import ended
+
 NICE = 10  # devices come first
 END_S_MAX = 60.0  # to let go of what was begun: on AWS too, which may have to be asked again
 PROBLEM_CHARS_MAX = 2000
@@ -20,21 +22,25 @@ class RunFailed(Exception):
     """A run did not succeed; the message is its own."""
 
 
-class _Said(msgspec.Struct):
-    """What of a run's answer is used."""
+class Ran(msgspec.Struct, frozen=True):
+    """What of a run's answer is used; see `tank.batch`."""
 
-    output: str
     top: list[tuple[str, int]]
+    head: list[str] = []
+    input_lines: int | None = None
+    output_lines: int | None = None
+
+    @property
+    def count(self) -> int:
+        """The largest count of its output; 0 when that has none."""
+        return max((count for _, count in self.top), default=0)
 
 
-async def run_batch(words: Sequence[str], folder: Path, run_s_max: float) -> int:
+async def run_batch(words: Sequence[str], folder: Path, run_s_max: float) -> Ran:
     """Run `thingtank batch run` with these words.
 
     Args:
         folder: where it runs.
-
-    Returns:
-        The largest count of its output; 0 when that has none.
 
     Raises:
         RunFailed: it failed, took too long, or could not be started.
@@ -73,13 +79,19 @@ async def run_batch(words: Sequence[str], folder: Path, run_s_max: float) -> int
         await _end(process)
         raise
     if process.returncode:
-        text = problem.decode(errors="replace").strip().removeprefix("Error: ")
-        raise RunFailed(text[-PROBLEM_CHARS_MAX:] or f"exit code {process.returncode}")
+        raise RunFailed(_problem(problem) or f"it {ended(process.returncode)}, and said nothing")
     try:
-        top = msgspec.json.decode(said, type=_Said).top
+        return msgspec.json.decode(said, type=Ran)
     except msgspec.DecodeError as error:
         raise RunFailed(f"its answer cannot be read: {error}") from None
-    return max((count for _, count in top), default=0)
+
+
+def _problem(said: bytes) -> str:
+    """Its words: the first line, which says what failed, and the last of what is behind it."""
+    first, end, rest = said.decode(errors="replace").strip().partition("\n")
+    first = first.removeprefix("Error: ")[: PROBLEM_CHARS_MAX // 2]
+    most = PROBLEM_CHARS_MAX // 2
+    return f"{first}{end}{rest if len(rest) <= most else '…' + rest[1 - most :]}"
 
 
 async def _heard(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:

@@ -6,37 +6,18 @@ from collections.abc import Sequence
 
 import msgspec
 
+from thingtank.tank.batch import BatchAlert, BatchResult, BatchRun, Span
+
 EVERY_S_MIN = 60
 EVERY_S_MAX = 366 * 86_400
 KEEP_COUNT = 48
 RUN_S_MAX = 3600
+RUNS_KEPT = 20  # of each schedule, with what came of them
+ALERTS_KEPT = 20
+OLD_PROBLEM_CHARS_MAX = 300  # of a run that is not the newest
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 SETTLE_US = 5_000_000  # after the end of a span: what was measured in it has come by then
 RUN_FOLDER = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(-again-\d+)?")
-
-
-class Span(msgspec.Struct, frozen=True):
-    """What a run is for; microseconds since the epoch, UTC; the end is excluded."""
-
-    start_us: int
-    end_us: int
-
-
-class LastRun(msgspec.Struct, frozen=True):
-    """What came of the newest run.
-
-    Attributes:
-        at_us: when it began.
-        problem: why it failed; blank when it did not.
-        count: the largest count of its output; None when it failed.
-    """
-
-    at_us: int
-    span: Span
-    duration_s: float
-    output: str
-    problem: str = ""
-    count: int | None = None
 
 
 class Schedule(msgspec.Struct, frozen=True):
@@ -56,6 +37,10 @@ class Schedule(msgspec.Struct, frozen=True):
         done_us: the end of the newest span that was run, or was over when it was made.
         begun: for what a run is under way, or was when the server stopped: it may have left
             something at the place of its output.
+        last: the newest run. earlier: those before it, newest first, RUNS_KEPT in all.
+        result: what the newest run that succeeded wrote.
+        alerts: newest first.
+        is_paused: whether it runs only when somebody asks. is_asked: somebody has.
     """
 
     name: str
@@ -70,8 +55,13 @@ class Schedule(msgspec.Struct, frozen=True):
     feed_id: int | None = None
     channel: str = ""
     trigger_id: int | None = None
-    last: LastRun | None = None
+    last: BatchRun | None = None
     begun: Span | None = None
+    earlier: Sequence[BatchRun] = []
+    result: BatchResult | None = None
+    alerts: Sequence[BatchAlert] = []
+    is_paused: bool = False
+    is_asked: bool = False
 
 
 def newest_span(every_s: int, now_us: int) -> Span:
@@ -84,6 +74,33 @@ def newest_span(every_s: int, now_us: int) -> Span:
 def due_us(schedule: Schedule) -> int:
     """When its next run is due. Of runs that were missed, only the newest is made up for."""
     return schedule.done_us + schedule.every_s * 1_000_000 + SETTLE_US
+
+
+def may_run(schedule: Schedule) -> bool:
+    """Whether it runs when it is due."""
+    return schedule.is_asked or not schedule.is_paused
+
+
+def after_run(schedule: Schedule, run: BatchRun, result: BatchResult | None) -> Schedule:
+    """A schedule when a run of it has ended; `result` is None where that failed."""
+    earlier = list(schedule.earlier)
+    if schedule.last is not None:
+        problem = schedule.last.problem[:OLD_PROBLEM_CHARS_MAX]
+        earlier.insert(0, msgspec.structs.replace(schedule.last, problem=problem))
+    return msgspec.structs.replace(
+        schedule,
+        done_us=run.span.end_us,
+        last=run,
+        earlier=earlier[: RUNS_KEPT - 1],
+        result=result or schedule.result,
+        begun=None,
+        is_asked=False,
+    )
+
+
+def after_alert(schedule: Schedule, alert: BatchAlert) -> Schedule:
+    """A schedule when it has alerted."""
+    return msgspec.structs.replace(schedule, alerts=[alert, *schedule.alerts][:ALERTS_KEPT])
 
 
 def inputs_for(schedule: Schedule, span: Span) -> list[str]:

@@ -10,20 +10,21 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from thingtank.server.batch.child import RunFailed, run_batch
+from thingtank.server.batch.child import Ran, RunFailed, run_batch
 from thingtank.server.batch.schedule import (
     RUN_FOLDER,
-    LastRun,
     Schedule,
-    Span,
+    after_run,
     due_us,
     inputs_for,
+    may_run,
     newest_span,
     run_folder,
 )
 from thingtank.server.batch.schedules import NoSuchSchedule, Schedules
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.datapoints import record_datapoints
+from thingtank.tank.batch import BatchResult, BatchRun, Span
 from thingtank.tank.changes import DatastreamWrite
 from thingtank.tank.errors import TankError
 from thingtank.tank.tank import Tank
@@ -32,7 +33,21 @@ log = structlog.get_logger()
 
 LOOK_S_MAX = 30.0  # a clock that jumped is noticed by then
 
-Run = Callable[[Sequence[str], Path, float], Awaitable[int]]
+Run = Callable[[Sequence[str], Path, float], Awaitable[Ran]]
+
+
+class Running(msgspec.Struct, frozen=True):
+    """The run under way."""
+
+    name: str
+    begun_us: int
+
+
+class Totals(msgspec.Struct):
+    """Of one schedule since the start."""
+
+    run_count: int = 0
+    failed_count: int = 0
 
 
 class Scheduler:
@@ -53,7 +68,13 @@ class Scheduler:
         self._run_batch = run
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._totals: dict[str, Totals] = {}
+        self.running: Running | None = None
         schedules.on_change(self._wake.set)
+
+    def totals(self, name: str) -> Totals:
+        """Runs of a schedule that have ended."""
+        return self._totals.get(name, Totals())
 
     def start(self) -> None:
         """Begin."""
@@ -79,7 +100,8 @@ class Scheduler:
 
     async def _run_due(self) -> float:
         """Run the one that has been due for longest; for how long nothing is due otherwise."""
-        schedule = min(self._schedules.all(), key=due_us, default=None)
+        due = filter(may_run, self._schedules.all())
+        schedule = min(due, key=due_us, default=None)
         if schedule is None:
             return LOOK_S_MAX
         now_us = self._tank.clock.now_us()
@@ -98,20 +120,28 @@ class Scheduler:
             words += ["--input", text]
         log.info("batch_run_started", schedule=schedule.name, output=output)
         begin_s = time.monotonic()
-        problem, count = "", None
+        self.running = Running(schedule.name, now_us)
+        ran, problem = None, ""
         try:
-            count = await self._run_batch(words, Path(schedule.folder), schedule.run_s_max)
-            await self._record(schedule, span, count)
+            found = await self._run_batch(words, Path(schedule.folder), schedule.run_s_max)
+            await self._record(schedule, span, found.count)
+            ran = found
         except (RunFailed, TankError) as error:
             problem = str(error)
-        last = LastRun(now_us, span, time.monotonic() - begin_s, output, problem, count)
+        finally:
+            self.running = None
+        duration_s = time.monotonic() - begin_s
         output_folder = Path(schedule.folder, schedule.output)
         await asyncio.to_thread(_remove_old, output_folder, schedule.keep_count)
-        self._note(schedule.name, last)
-        if problem:
+        if ran is None:
+            self._note(schedule.name, BatchRun(now_us, span, duration_s, output, problem), None)
             log.warning("batch_run_failed", schedule=schedule.name, reason=problem)
-        else:
-            log.info("batch_run_ended", schedule=schedule.name, count=count)
+            return
+        run = BatchRun(
+            now_us, span, duration_s, output, "", ran.count, ran.input_lines, ran.output_lines
+        )
+        self._note(schedule.name, run, BatchResult(now_us, span, output, ran.top, ran.head))
+        log.info("batch_run_ended", schedule=schedule.name, count=ran.count)
 
     async def _record(self, schedule: Schedule, span: Span, count: int) -> None:
         """Write the count to the feed: none at the beginning of the span, all at its end.
@@ -128,13 +158,16 @@ class Scheduler:
             self._tank, OPERATOR, schedule.feed_id, [write], creates_missing=True
         )
 
-    def _note(self, name: str, last: LastRun) -> None:
-        with contextlib.suppress(NoSuchSchedule):  # removed meanwhile
+    def _note(self, name: str, run: BatchRun, result: BatchResult | None) -> None:
+        totals = self._totals.setdefault(name, Totals())
+        totals.run_count += 1
+        totals.failed_count += result is None
+        try:
             schedule = self._schedules.get(name)
-            done = msgspec.structs.replace(
-                schedule, done_us=last.span.end_us, last=last, begun=None
-            )
-            self._schedules.put(done)
+        except NoSuchSchedule:  # removed meanwhile
+            del self._totals[name]
+            return
+        self._schedules.put(after_run(schedule, run, result))
 
 
 def _was_begun(schedule: Schedule, span: Span) -> bool:

@@ -27,6 +27,7 @@ class Schedules:
         """Read none yet."""
         self._path = folder / FILE_NAME
         self._found: dict[str, Schedule] | None = None
+        self._by_trigger: dict[int, str] = {}
         self._watchers: list[Callable[[], object]] = []
 
     def on_change(self, watcher: Callable[[], object]) -> None:
@@ -43,6 +44,12 @@ class Schedules:
         if found is None:
             raise NoSuchSchedule(name)
         return found
+
+    def of_trigger(self, trigger_id: int) -> Schedule | None:
+        """The one that made a trigger; quick for other triggers. Raise StorageFailed."""
+        found = self._loaded()
+        name = self._by_trigger.get(trigger_id)
+        return None if name is None else found[name]
 
     def put(self, schedule: Schedule) -> None:
         """Add one, or replace that of its name. Raise LimitReached, StorageFailed."""
@@ -61,14 +68,20 @@ class Schedules:
         if self._found is None:
             try:
                 text = self._path.read_bytes()
-                self._found = {
-                    each.name: each for each in msgspec.json.decode(text, type=list[Schedule])
-                }
+                schedules = msgspec.json.decode(text, type=list[Schedule])
             except FileNotFoundError:
-                self._found = {}
+                schedules = []
             except (OSError, msgspec.DecodeError) as error:
                 raise StorageFailed(f"{self._path.name} cannot be used: {error}") from error
+            return self._take({each.name: each for each in schedules})
         return self._found
+
+    def _take(self, found: dict[str, Schedule]) -> dict[str, Schedule]:
+        self._found = found
+        self._by_trigger = {
+            each.trigger_id: each.name for each in found.values() if each.trigger_id is not None
+        }
+        return found
 
     def _save(self, found: dict[str, Schedule]) -> None:
         text = msgspec.json.format(msgspec.json.encode(list(found.values())), indent=1)
@@ -76,6 +89,6 @@ class Schedules:
             write_file(self._path, lambda file: file.write(text))
         except OSError as error:
             raise StorageFailed(f"{self._path.name} cannot be written: {error}") from error
-        self._found = found
+        self._take(found)
         for watcher in self._watchers:
             watcher()

@@ -1,4 +1,4 @@
-"""Rules of sinks and sources of the server that runs: those that do not work."""
+"""Rules of sinks and sources, and schedules of batch jobs, of the server that runs: which fail."""
 
 from collections.abc import Iterator
 
@@ -9,10 +9,15 @@ _REMEDIES = {
     "stuck": "mend what it says; the page Sinks has a button to try at once",
     "full": "send its dead letters again or delete them, on the page Sinks",
 }
+_BATCH_REMEDY = "mend what it says; the page Batch has all of it, and a button to run it now"
 
 
 def check_rules(patient: Patient) -> Iterator[Finding]:
     """Nothing where all work, or no server runs."""
     for rule in patient.rules:
+        if rule.of == "batch":
+            text = f"the last run of schedule {rule.name} failed: {rule.what}"
+            yield warning(rule.of, text, _BATCH_REMEDY)
+            continue
         text = f"the rule {rule.name} of {rule.of} does not work: {rule.what}"
         yield warning(rule.of, text, _REMEDIES.get(rule.state, _REMEDIES["stuck"]))

@@ -1,6 +1,7 @@
 """What `/metrics` tells, as a table: the names are promised, and documented from here.
 
-No label has a value that people choose: no device, no account, no topic.
+No label has a value that people choose: no device, no account, no topic. But for the names of
+schedules of batch jobs, which admins make, and a hundred at most.
 """
 
 from typing import Literal
@@ -69,6 +70,17 @@ _SOURCES = (
         _SOURCE_ENGINE),
     Family("thingtank_source_behind_seconds", "gauge",
         "How far the rule of each kind that is most behind is behind.", _SOURCE_ENGINE),
+)  # fmt: skip
+
+_WITH_SCHEDULES = "where there are schedules of batch jobs"
+_SCHEDULE = {"schedule": "its name"}
+_BATCH = (
+    Family("thingtank_batch_runs", "counter", "Runs of schedules that have ended.", {
+        **_SCHEDULE, "outcome": "ok, failed"}),
+    Family("thingtank_batch_alerts", "counter", "Alerts: a run counted more than the limit.",
+        _SCHEDULE),
+    Family("thingtank_batch_last_run_seconds", "gauge", "How long the last run took.", _SCHEDULE),
+    Family("thingtank_batch_last_run_failed", "gauge", "1 when the last run failed.", _SCHEDULE),
 )  # fmt: skip
 
 FAMILIES: dict[str, Family] = {
@@ -193,6 +205,7 @@ FAMILIES: dict[str, Family] = {
         ),
         *(msgspec.structs.replace(family, only=_WITH_RULES) for family in _SINKS),
         *(msgspec.structs.replace(family, only=_WITH_SOURCES) for family in _SOURCES),
+        *(msgspec.structs.replace(family, only=_WITH_SCHEDULES) for family in _BATCH),
         Family("thingtank_mqtt_sessions", "gauge", "MQTT sessions, those of absent clients too."),
         Family("thingtank_mqtt_subscriptions", "gauge", "Subscriptions of MQTT sessions."),
         Family("thingtank_mqtt_retained_messages", "gauge", "Retained messages of MQTT."),

@@ -14,12 +14,14 @@ from thingtank.doors.mqtt.door import MqttDoor
 from thingtank.doors.wamp.door import WampDoor
 from thingtank.server.backup.last import find_last
 from thingtank.server.data_folder import OpenFolder
+from thingtank.server.monitoring.batch_samples import of_batch
 from thingtank.server.monitoring.loop_lag import LoopLag
 from thingtank.server.monitoring.sample import Sample
 from thingtank.server.monitoring.sink_samples import of_sinks
 from thingtank.server.monitoring.source_samples import of_sources
 from thingtank.server.triggers.start import AtWork
 from thingtank.stores.embedded_archive import ArchiveStats
+from thingtank.tank.batch import ScheduleStatus
 from thingtank.tank.deliveries import DeliveryState
 from thingtank.tank.errors import Unavailable
 from thingtank.tank.events import TriggerFired
@@ -77,6 +79,7 @@ class Samples:
         self.at_work: AtWork | None = None
         self.sinks: Callable[[], Sequence[SinkStatus]] = tuple
         self.sources: Callable[[], Sequence[SourceStatus]] = tuple
+        self.batch: Callable[[], Sequence[ScheduleStatus]] = tuple
         opened.tank.bus.react(TriggerFired, self._count_firing)
 
     def _count_firing(self, event: TriggerFired) -> None:
@@ -95,6 +98,7 @@ class Samples:
             samples += _of_triggers(self.at_work, self._fired_count)
         samples += of_sinks(self.sinks())
         samples += of_sources(self.sources())
+        samples += of_batch(self.batch())
         if self.doors is not None:
             samples += _of_doors(self.doors)
         return samples

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from thingtank.server.batch.changes import Alert, add_schedule, remove_schedule, run_again
+from thingtank.server.batch.changes import (
+    Alert,
+    add_schedule,
+    pause_schedule,
+    remove_schedule,
+    run_again,
+)
 from thingtank.server.batch.schedule import KEEP_COUNT, RUN_S_MAX, Schedule, due_us
 from thingtank.server.operations.context import Context
 from thingtank.server.operations.devices import find_device
@@ -39,6 +45,13 @@ class OneSchedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A schedule by its name."""
 
     name: str
+
+
+class PauseSchedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A schedule that is to be paused, or to go on."""
+
+    name: str
+    is_paused: bool
 
 
 class ScheduleRow(msgspec.Struct, frozen=True):
@@ -86,6 +99,16 @@ async def remove(context: Context, asked: OneSchedule) -> ScheduleRow:
 async def run(context: Context, asked: OneSchedule) -> ScheduleRow:
     """Have a schedule run now, for the newest span that is over."""
     return _row(run_again(context.tank, context.schedules, asked.name))
+
+
+async def show(context: Context, asked: OneSchedule) -> ScheduleRow:
+    """One schedule, with what came of its runs."""
+    return _row(context.schedules.get(asked.name))
+
+
+async def pause(context: Context, asked: PauseSchedule) -> ScheduleRow:
+    """Pause a schedule, or let it go on."""
+    return _row(pause_schedule(context.schedules, asked.name, asked.is_paused))
 
 
 def _row(schedule: Schedule) -> ScheduleRow:

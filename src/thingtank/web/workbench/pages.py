@@ -97,6 +97,11 @@ NOTICES = {
     "records-too-long": "Not kept whole, and so not to be tried again: it can only be deleted.",
     "records-gone": "Nothing to do: it had gone meanwhile.",
     "records-deleted": "Deleted.",
+    "schedule-added": "Schedule added. Its first run has begun, or is the next in turn.",
+    "schedule-deleted": "Schedule deleted. What its runs have written stays.",
+    "schedule-asked": "It runs now, or when the job before it is done.",
+    "schedule-paused": "Paused. It runs only when you ask.",
+    "schedule-resumed": "Resumed. It makes up for the time that was over last.",
     "deactivated": "Deactivated. Its keys are dead; the activation code lets it in again.",
 }
 

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
+from thingtank.server.batch import schedules as schedules_module
 from thingtank.server.batch.changes import Alert, add_schedule, remove_schedule, run_again
 from thingtank.server.batch.schedule import Schedule, due_us
 from thingtank.server.batch.schedules import Schedules
 from thingtank.stores.memory_archive import MemoryArchive
 from thingtank.stores.memory_directory import MemoryDirectory
 from thingtank.stores.memory_triggers import MemoryTriggers
-from thingtank.tank.errors import ValidationFailed
+from thingtank.tank.errors import LimitReached, ValidationFailed
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
 
@@ -61,6 +62,26 @@ async def test_a_schedule_that_cannot_be_is_refused(
     with pytest.raises(ValidationFailed, match=said):
         await add_schedule(tank, schedules, draft(**more), alert)
     assert schedules.all() == []
+
+
+@pytest.mark.parametrize("output", ["out", "./out/", "/folder/x/../out"])
+async def test_two_schedules_may_not_share_an_output(
+    output: str, tank: Tank, schedules: Schedules
+) -> None:
+    await add_schedule(tank, schedules, draft(folder="/folder"), Alert())
+    other = draft(name="daily", folder="/folder", output=output)
+    with pytest.raises(ValidationFailed, match="output is that of schedule hourly"):
+        await add_schedule(tank, schedules, other, Alert())
+    await add_schedule(tank, schedules, draft(name="daily", folder="/other"), Alert())
+
+
+async def test_a_schedule_that_cannot_be_kept_leaves_no_trigger(
+    tank: Tank, schedules: Schedules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedules_module, "SCHEDULES_MAX", 0)
+    with pytest.raises(LimitReached):
+        await add_schedule(tank, schedules, draft(feed_id=FEED_ID), Alert(3, URL))
+    assert list(tank.triggers.all()) == []
 
 
 async def test_a_schedule_is_made_once_run_again_and_removed(

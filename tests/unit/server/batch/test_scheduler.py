@@ -15,24 +15,30 @@ import msgspec
 import pytest
 from tests.deliveries import SettableClock
 
+from thingtank.server.batch import schedule as schedule_module
 from thingtank.server.batch import schedules as schedules_module
-from thingtank.server.batch.child import RunFailed, run_batch
+from thingtank.server.batch.alerts import Alerts
+from thingtank.server.batch.changes import pause_schedule, run_again
+from thingtank.server.batch.child import PROBLEM_CHARS_MAX, Ran, RunFailed, run_batch
 from thingtank.server.batch.schedule import (
     SETTLE_US,
     Schedule,
-    Span,
     due_us,
     inputs_for,
     newest_span,
     run_folder,
 )
-from thingtank.server.batch.scheduler import Scheduler
+from thingtank.server.batch.scheduler import Scheduler, Totals
 from thingtank.server.batch.schedules import NoSuchSchedule, Schedules
 from thingtank.stores.memory_archive import MemoryArchive
 from thingtank.stores.memory_directory import MemoryDirectory
+from thingtank.tank.batch import BatchAlert, Span
 from thingtank.tank.errors import LimitReached, StorageFailed
+from thingtank.tank.events import TriggerFired
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
+from thingtank.tank.trigger_rules import Firing
+from thingtank.tank.triggers import Trigger
 
 S = 1_000_000
 
@@ -102,12 +108,12 @@ class Runs:
         self._results = iter(results)
         self.words: list[Sequence[str]] = []
 
-    async def __call__(self, words: Sequence[str], folder: Path, run_s_max: float) -> int:
+    async def __call__(self, words: Sequence[str], folder: Path, run_s_max: float) -> Ran:
         self.words.append(words)
         result = next(self._results)
         if isinstance(result, RunFailed):
             raise result
-        return result
+        return Ran([("123", result)], input_lines=9, output_lines=1)
 
 
 class World:
@@ -186,6 +192,62 @@ async def test_a_run_that_fails_says_why_and_the_next_comes_in_its_time(tmp_path
     assert found.last.count == 3
 
 
+async def test_runs_are_kept_newest_first_with_the_output_of_the_newest_that_succeeded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule_module, "RUNS_KEPT", 3)
+    failure = RunFailed("it broke\n" + "x" * 2000)
+    async with world(tmp_path, 1, 2, failure, failure) as one:
+        one.schedules.put(hourly(tmp_path))
+        one.clock.us = ELEVEN + SETTLE_US
+        one.scheduler.start()
+        for count in (1, 2, 3, 4):
+            found = await one.settled(count)
+            one.clock.us += 3600 * S
+            one.schedules.put(found)
+        assert one.scheduler.totals("count") == Totals(4, 2)
+    kept = Schedules(tmp_path).get("count")
+    assert kept.last is not None
+    assert [run.problem[:8] for run in (kept.last, *kept.earlier)] == ["it broke", "it broke", ""]
+    assert [len(run.problem) for run in (kept.last, *kept.earlier)] == [2009, 300, 0]
+    assert (kept.earlier[-1].count, kept.earlier[-1].input_lines) == (2, 9)
+    assert kept.result is not None
+    assert (kept.result.top, kept.result.at_us) == ([("123", 2)], kept.earlier[-1].at_us)
+
+
+async def test_a_schedule_that_is_paused_runs_only_when_somebody_asks(tmp_path: Path) -> None:
+    async with world(tmp_path, 1, 2) as one:
+        one.schedules.put(hourly(tmp_path))
+        pause_schedule(one.schedules, "count", True)
+        one.clock.us = ELEVEN + SETTLE_US
+        one.scheduler.start()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert one.runs.words == []
+        run_again(one.tank, one.schedules, "count")
+        found = await one.settled(1)
+        assert (found.is_paused, found.is_asked) == (True, False)
+        one.clock.us += 3600 * S
+        pause_schedule(one.schedules, "count", False)
+        await one.settled(2)
+
+
+async def test_a_firing_of_its_trigger_is_kept_as_an_alert(tmp_path: Path) -> None:
+    async with world(tmp_path) as one:
+        alerts = Alerts(one.tank.bus, one.schedules)
+        one.schedules.put(hourly(tmp_path, trigger_id=7))
+        firing = Firing(ELEVEN + S, ELEVEN, "12")
+        ours = Trigger(7, 1, 1, "count", "gt", "10")
+        for event in (
+            TriggerFired(ours, firing),
+            TriggerFired(ours, firing, is_test=True),
+            TriggerFired(msgspec.structs.replace(ours, trigger_id=8), firing),
+        ):
+            one.tank.bus.publish(event)
+    assert Schedules(tmp_path).get("count").alerts == [BatchAlert(ELEVEN + S, ELEVEN, "12", "10")]
+    assert alerts.counts == {"count": 1}
+
+
 async def test_counts_become_datapoints_that_fall_to_none_between_spans(tmp_path: Path) -> None:
     async with world(tmp_path, 7, 9) as one:
         account_id = one.directory.add_account("alice").account_id
@@ -230,8 +292,28 @@ async def test_output_of_old_runs_goes_and_nothing_else(tmp_path: Path) -> None:
 async def test_a_run_is_a_process_that_counts(tmp_path: Path) -> None:
     (tmp_path / "log.txt").write_text("123\n9123\n")
     words = ["--job", "sequence-count", "--input", "log.txt", "--output", "out"]
-    assert await run_batch(words, tmp_path, 60) == 2
+    assert await run_batch(words, tmp_path, 60) == Ran([("123", 2)], [], 2, 1)
     with pytest.raises(RunFailed, match="out exists already"):
+        await run_batch(words, tmp_path, 60)
+
+
+async def test_a_run_that_fails_says_what_failed_and_its_last_words(tmp_path: Path) -> None:
+    (tmp_path / "log.txt").write_text("123\n")
+    mapper = f"sh -c 'yes {'y' * 150} | head -n 40 >&2; echo last words >&2; exit 3'"
+    words = ["--mapper", mapper, "--reducer", "cat", "--input", "log.txt", "--output", "out"]
+    with pytest.raises(RunFailed) as failed:
+        await run_batch(words, tmp_path, 60)
+    first, *_, last = str(failed.value).splitlines()
+    assert first.endswith("ended with exit status 3; the last it wrote to standard error:")
+    assert last == "  last words"
+    assert len(str(failed.value)) <= PROBLEM_CHARS_MAX + 1
+
+
+async def test_a_run_that_is_killed_says_so(tmp_path: Path) -> None:
+    (tmp_path / "log.txt").write_text("123\n")
+    mapper = "sh -c 'kill -9 $(ps -o ppid= -p $PPID)'"  # the job, above the worker
+    words = ["--mapper", mapper, "--reducer", "cat", "--input", "log.txt", "--output", "out"]
+    with pytest.raises(RunFailed, match="it was ended by SIGKILL, and said nothing"):
         await run_batch(words, tmp_path, 60)
 
 
@@ -261,10 +343,10 @@ async def test_a_run_that_is_broken_off_is_made_again_beside_what_it_may_have_le
 ) -> None:
     begun = asyncio.Event()
 
-    async def run_for_ever(*_: object) -> int:
+    async def run_for_ever(*_: object) -> Ran:
         begun.set()
         await asyncio.Event().wait()
-        return 0
+        return Ran([])
 
     one = World(tmp_path, 7)
     place = "s3://mybucket/out"  # which nobody here can look into
