@@ -161,6 +161,12 @@ def test_a_schedule_counts_alerts_and_is_seen_in_a_feed(tmp_path: Path) -> None:
         assert (row["problem"], row["count"]) == ("", 1)
         assert Path(row["last_output"], "part-00000").read_text() == "123\t1\n"
         wait_for(lambda: posted == ["/alert"])
+        shown = served(data, "batch", "schedule", "show", "daily")
+        [run], [alert] = shown["runs"], shown["alerts"]
+        assert (run["input_lines"], run["output_lines"], run["count"]) == (1, 1, 1)
+        assert (alert["count"], alert["above"], alert["until"]) == ("1", "0", run["end"])
+        assert served(data, "batch", "schedule", "pause", "daily")["is_paused"] is True
+        assert served(data, "batch", "schedule", "resume", "daily")["is_paused"] is False
         served(data, "batch", "schedule", "remove", "daily")
         assert served(data, "trigger", "list")["total_count"] == 0
 

@@ -5,8 +5,10 @@ The query reads from `lines`, and has the job's variables as parameters, `$SEQ`.
 """
 
 import re
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 PARQUET = ".parquet"
 _ERROR_LINES_MAX = 6
 ROWS_AT_ONCE = 20_000
+INTERRUPT_S = 0.1  # between two requests to a query to end
 _PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
 _COMMENT = re.compile(r"--[^\n]*")
 
@@ -54,9 +57,7 @@ def run_query(query: Query) -> Report:
         }
         try:
             with duckdb.connect(config=settings) as database:
-                _make_lines(database, query.inputs)
-                found = database.execute(query.text, _parameters(query))
-                _write(place.output / "part-00000", _rows(found))
+                _run_so_that_it_may_be_broken_off(database, query, place.output / "part-00000")
         except duckdb.Error as error:
             raise BatchFailed(_worded(str(error))) from None
         except OSError as error:
@@ -73,6 +74,27 @@ def run_query(query: Query) -> Report:
         counters={},
         tasks_with_notes=[],
     )
+
+
+def _run_so_that_it_may_be_broken_off(
+    database: "duckdb.DuckDBPyConnection", query: Query, part: Path
+) -> None:
+    """Have a thread wait for DuckDB: within its calls, this one would not hear of Ctrl-C."""
+    is_over = threading.Event()
+
+    def work() -> None:
+        _make_lines(database, query.inputs)
+        _write(part, _rows(database.execute(query.text, _parameters(query)), is_over))
+
+    with ThreadPoolExecutor(1, "query") as threads:
+        future = threads.submit(work)
+        try:
+            future.result()
+        except BaseException:
+            is_over.set()
+            while not wait([future], INTERRUPT_S).done:  # it may come between two of its calls
+                database.interrupt()
+            raise
 
 
 def _worded(said: str) -> str:
@@ -114,8 +136,8 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _rows(found: "duckdb.DuckDBPyConnection") -> Iterator[Sequence[Any]]:
-    while rows := found.fetchmany(ROWS_AT_ONCE):
+def _rows(found: "duckdb.DuckDBPyConnection", is_over: threading.Event) -> Iterator[Sequence[Any]]:
+    while not is_over.is_set() and (rows := found.fetchmany(ROWS_AT_ONCE)):
         yield from rows
 
 

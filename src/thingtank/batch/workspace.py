@@ -1,6 +1,7 @@
 """The folder a job works in, which becomes its output, or goes."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -45,7 +46,9 @@ class Workspace:
             self.output.rename(output)
             _sync(output.parent)
         except OSError as error:
-            raise BatchFailed(f"{output} cannot be made: {error.strerror}") from None
+            is_there = error.errno in (errno.ENOTEMPTY, errno.EEXIST)
+            why = "another job has made it meanwhile" if is_there else error.strerror
+            raise BatchFailed(f"{output} cannot be made: {why}") from None
 
 
 @contextlib.contextmanager

@@ -174,6 +174,16 @@ def test_a_workspace_that_another_job_has_swept_in_the_making_is_made_anew(
         assert not swept[0].exists()
 
 
+def test_of_two_jobs_with_one_output_one_is_told(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    with workspace(output) as ours:
+        with workspace(output) as other:
+            other.publish(output)
+        with pytest.raises(BatchFailed, match="made: another job has made it meanwhile"):
+            ours.publish(output)
+    assert files_in(tmp_path) == {"out"}
+
+
 def test_a_disk_that_is_full_is_said_with_where_and_leaves_nothing(log: Path) -> None:
     program = "ulimit -f 8; exec " + shlex.join([
         sys.executable, "-m", "thingtank.cli.main", "batch", "run", "--mapper", "cat",
@@ -197,17 +207,32 @@ def test_a_disk_that_is_full_of_notes_ends_the_job(
     assert files_in(log.parent) == {"log.txt"}
 
 
-def test_a_terminal_that_is_closed_leaves_nothing(log: Path) -> None:
-    command = [
-        sys.executable, "-m", "thingtank.cli.main", "batch", "run", "--mapper",
-        "sh -c 'echo > begun; exec sleep 60'", "--reducer", "cat", "--input", "log.txt",
-        "--output", "out",
-    ]  # fmt: skip
-    with subprocess.Popen(command, cwd=log.parent, stderr=subprocess.PIPE) as job:
+@pytest.mark.parametrize("ending", [signal.SIGHUP, signal.SIGINT], ids=str)
+def test_a_job_that_is_broken_off_leaves_nothing(ending: signal.Signals, log: Path) -> None:
+    mapper = "sh -c 'echo > begun; exec sleep 60'"
+    with job_process(log, "--mapper", mapper, "--reducer", "cat") as job:
         wait_for((log.parent / "begun").exists)
-        job.send_signal(signal.SIGHUP)
+        job.send_signal(ending)
         assert job.wait(20) == 1
     assert files_in(log.parent) == {"log.txt", "begun"}
+
+
+def test_a_query_that_is_broken_off_leaves_nothing(log: Path) -> None:
+    log.with_name("long.sql").write_text("SELECT count(*) FROM range(1000000000) a, lines, lines b")
+    with job_process(log, "--sql", "long.sql") as job:
+        wait_for(lambda: any(log.parent.glob(".out.*.part/output")))
+        time.sleep(0.3)  # so that it is within a call of DuckDB
+        job.send_signal(signal.SIGINT)
+        assert job.wait(20) == 1
+    assert files_in(log.parent) == {"log.txt", "long.sql"}
+
+
+def job_process(log: Path, *words: str) -> "subprocess.Popen[bytes]":
+    command = [
+        sys.executable, "-m", "thingtank.cli.main", "batch", "run", *words,
+        "--input", "log.txt", "--output", "out",
+    ]  # fmt: skip
+    return subprocess.Popen(command, cwd=log.parent, stderr=subprocess.DEVNULL)
 
 
 def test_a_line_of_output_that_never_ends_is_not_held_in_memory(

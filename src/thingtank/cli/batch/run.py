@@ -44,7 +44,8 @@ def run(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool, **a
     from thingtank.batch.job import BatchFailed
 
     for ending in (signal.SIGTERM, signal.SIGHUP):  # to leave nothing, as by Ctrl-C
-        signal.signal(ending, signal.default_int_handler)
+        if signal.getsignal(ending) is not signal.SIG_IGN:  # as by nohup
+            signal.signal(ending, signal.default_int_handler)
     if asked.pop("with_parent"):
         threading.Thread(target=_end_with_parent, daemon=True).start()
     if asked["place"] != "here":
