@@ -141,6 +141,9 @@ ROUTES: dict[str, Route] = {
     # Of a rule, which this world has none of: tests/interop/test_sink_pages.py.
     "workbench:sink": Route(ELSEWHERE),
     "workbench:source": Route(ELSEWHERE),
+    "workbench:source_retry": Route("", ELSEWHERE),
+    "workbench:source_discard": Route("", ELSEWHERE),
+    "workbench:source_rejected_delete": Route(ELSEWHERE, ELSEWHERE),
     "workbench:sink_pause": Route("", ELSEWHERE),
     "workbench:sink_hurry": Route("", ELSEWHERE),
     "workbench:sink_delete": Route(ELSEWHERE, ELSEWHERE),
