@@ -7,22 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.protocols.mqtt.brokers import connect, make_broker, taken
 from tests.unit.server.sinks import engine_for_tests
 from tests.unit.server.sinks.sink_bench import Bench, until
 from tests.unit.sinks.rules.fake_engine import FakeEngine
 
 from thingtank.protocols.mqtt.messages import Message
+from thingtank.protocols.mqtt.packets import Publish
 from thingtank.protocols.mqtt.properties import Properties, forwarded_properties
+from thingtank.protocols.mqtt.serializer import serialize
 from thingtank.server.sinks import waiting_items
 from thingtank.server.sinks.topics import topic_item
 from thingtank.sinks.engine import EngineFailed, SendResult
 from thingtank.sinks.engines import ENGINES
 from thingtank.sinks.engines.objects import PrefixSettings, objects_of
 from thingtank.sinks.rules.templates import as_json, compile_template
+from thingtank.stores import sink_file
 from thingtank.stores.sink_file import SinkFile
 from thingtank.tank.errors import Overloaded, StorageFailed
 from thingtank.tank.failures import FailureKind
 
+KEPT = Properties(session_expiry_interval=60)
 AT_US = 1_795_772_365_764_573
 KEY = "nnnGlTQ4BDnTwBK8wd1eMqk2oMeGsW8uH0eq9WfKcXSxkdCA"
 
@@ -115,6 +120,48 @@ async def test_who_publishes_is_told_when_the_disk_fails_and_qos_0_is_counted(
     await publish(bench, "a", "3")
     await bench.settled()
     assert bench.values == ["3"]
+
+
+@pytest.mark.parametrize("qos", [1, 2])
+async def test_on_a_full_disk_a_client_is_told_to_come_again_and_loses_nothing(
+    bench: Bench, qos: int
+) -> None:
+    def limit(pages: int) -> None:
+        store._file._connected().execute(f"PRAGMA max_page_count = {pages}")
+
+    await bench.start(topics(bench, "#"))
+    store = bench.sinks._store
+    assert store is not None
+    broker = make_broker()
+    broker.recorder = bench.sinks.topics
+    packet = Publish("a", b"x" * 100_000, qos, packet_id=1)
+    for pages, answer in ((1, b"\xe0\x01\x89"), (2**30, (b"\x40" if qos == 1 else b"\x50"))):
+        await store.run(lambda _, pages=pages: limit(pages))  # type: ignore[misc]
+        client = connect(broker, "c", 5, clean_start=False, properties=KEPT)
+        client.receive_data(serialize(packet, 5))
+        assert taken(client) == b""
+        await until(lambda client=client: client.out)  # type: ignore[misc]
+        assert taken(client).startswith(answer)
+        client.close()
+    await bench.settled()
+    assert bench.values == ["x" * 100_000]
+
+
+async def test_what_is_large_is_read_a_few_at_a_time(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sink_file, "READ_BYTES_MAX", 1000)
+    await bench.start(topics(bench, "#"))
+    await bench.sinks.pause("r", True)
+    await publish(bench, "a", *["x" * 600] * 5)
+    assert bench.sinks._store is not None
+    rows = await bench.sinks._store.run(lambda file: file.waiting("r", 0, 500))
+    assert len(rows) == 2
+    bench.engine.answers.append(lambda items: SendResult(refused={0: "no", 1: "no"}))
+    await bench.sinks.pause("r", False)
+    await bench.settled()
+    await bench.sinks.replay("r", None)
+    await until(lambda: len(bench.values) == 5)
 
 
 async def test_beyond_the_bounds_qos_0_is_left_out_first_and_qos_1_is_refused(
