@@ -139,6 +139,8 @@ def test_a_dead_letter_of_a_topic_shows_the_topic_and_no_feed(
     assert "plant/&lt;script&gt;" in page
     assert NASTY not in page
     assert "Feed 0" not in page
+    listed = server.command("sink", "letters", "fixed")
+    assert '"topic": "plant/<script>' in json.dumps(listed)
 
 
 def test_what_cannot_be_a_rule_is_told_and_what_is_typed_is_escaped(

@@ -71,7 +71,8 @@ class DeadLetter(msgspec.Struct, frozen=True):
     """An item that was refused.
 
     Attributes:
-        device_id, datastream, topic, at_us, value: of the item; the topic of what is no device's.
+        device_id, datastream, topic, at_us, value: of the item; the topic of what is no device's,
+            and the beginning of the value.
         reason: why it was refused.
         refused_us: when.
         is_asked: whether it is to be sent again.

@@ -38,6 +38,7 @@ from thingtank.tank.things import Device
 
 log = structlog.get_logger()
 
+VALUE_CHARS_MAX = 10_000  # of a dead letter that is listed; a payload may have millions
 _READER = "sink:"  # what the names of readers begin with
 _KINDS: Mapping[Send, Kind] = {"values": "datapoint", "messages": "message", "topics": "topic"}
 
@@ -366,7 +367,7 @@ def _letter(stored: StoredLetter) -> DeadLetter:
         item.datastream,
         item.topic if item.facts is not None else "",
         item.at_us,
-        item.value,
+        item.value[:VALUE_CHARS_MAX],
         stored.reason,
         stored.at_us,
         stored.is_asked,
