@@ -14,7 +14,15 @@ from tests.needed import run_folder
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
-from thingtank.sinks.engine import ALL_DELIVERED, EngineFailed, EngineParts, Item, SinkEngine
+from thingtank.sinks.engine import (
+    ALL_DELIVERED,
+    EngineFailed,
+    EngineParts,
+    Item,
+    Kind,
+    SinkEngine,
+    TopicFacts,
+)
 from thingtank.sinks.engines import make_engine
 from thingtank.tank.failures import FailureKind
 
@@ -37,9 +45,10 @@ class Target(NamedTuple):
     name: str
     table: str
 
-    def engine(self, table: str = "", url: str = "") -> SinkEngine:
+    def engine(self, table: str = "", url: str = "", kind: Kind = "datapoint") -> SinkEngine:
         to = {"engine": "sql", "url": url or self.url, "table": table or self.table}
-        return make_engine(to, EngineParts(lambda: AwsClients(AwsSettings()), self.folder))
+        parts = EngineParts(lambda: AwsClients(AwsSettings()), self.folder, None, kind)
+        return make_engine(to, parts)
 
     def run(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement in which TABLE_NAME stands for the table."""
@@ -287,3 +296,31 @@ def test_a_file_that_is_no_database_and_a_folder_that_is_not_there_are_told(
     ):
         with pytest.raises(EngineFailed, match=reason):
             make_engine({"engine": "sql", "url": url}, parts).open()
+
+
+def test_a_table_of_topics_has_columns_of_its_own(target: Target) -> None:
+    facts = TopicFacts(1, True, False, "text/plain", (("unit", "°C"),), AT_US + 1_000_000)
+    items = [
+        Item("o-t-1-1", "topic", 0, "", "", AT_US, "21.5", 21.5, "plant/°/t", facts=facts),
+        Item("o-t-1-2", "topic", 0, "", "", AT_US, "/w==", None, "t" * 3000,
+             facts=TopicFacts(0, False, True)),
+    ]  # fmt: skip
+    with opened(target.engine(kind="topic")) as engine:
+        assert engine.send(items) == ALL_DELIVERED
+        assert engine.send(items[:1]) == ALL_DELIVERED  # as after a crash
+        engine.open()
+        with pytest.raises(EngineFailed) as caught:
+            target.engine().open()
+    assert caught.value.failure.kind is FailureKind.EXISTS
+    query = (
+        "SELECT item_id, topic, payload, encoding, number, qos, content_type, user_properties"
+        " FROM TABLE_NAME ORDER BY row_id"
+    )
+    assert target.run(query) == [
+        ("o-t-1-1", "plant/°/t", "21.5", "", 21.5, 1, "text/plain", '[["unit","°C"]]'),
+        ("o-t-1-2", "t" * 3000, "/w==", "base64", None, 0, None, None),
+    ]
+    query = 'SELECT "retain", expires_at FROM TABLE_NAME ORDER BY row_id'
+    (first, second) = target.run(query.replace('"', "`") if target.kind == "mariadb" else query)
+    assert (bool(first[0]), bool(second[0]), second[1]) == (True, False, None)
+    assert "39:26.764573" in str(first[1])

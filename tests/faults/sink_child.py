@@ -4,7 +4,9 @@
 writes numbers, FIRST upwards, one after another; a line `acknowledged WRITER NUMBER` is printed
 once the archive said so. Three rules send all of it on: to a table of MariaDB at URL, to a table of
 SQLite, and to a file, line by line, by an engine that fails at random and writes down each attempt
-that succeeds. With FIRST 0 it writes nothing, and ends when all is delivered.
+that succeeds. Clients of MQTT publish numbers to a topic each, FIRST upwards, half of them by QoS 1
+and half by QoS 2; `published CLIENT NUMBER` is printed at each PUBACK or PUBREC. A rule sends them
+to another table of SQLite. With FIRST 0 it writes nothing, and ends when all is delivered.
 """
 
 import asyncio
@@ -16,9 +18,13 @@ from pathlib import Path
 
 import msgspec
 import structlog
+from tests.unit.protocols.mqtt.brokers import connect, make_broker, taken
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
+from thingtank.protocols.mqtt.broker import Broker
+from thingtank.protocols.mqtt.packets import Publish, Pubrel
+from thingtank.protocols.mqtt.serializer import serialize
 from thingtank.server.sinks.sinks import Sinks
 from thingtank.sinks.engine import BatchBounds, EngineFailed, EngineParts, Item, SendResult
 from thingtank.sinks.engines import ENGINES
@@ -36,9 +42,12 @@ from thingtank.tank.things import Datastream
 
 WRITERS = range(1, 5)
 VALUES_A_WRITE = 7
+CLIENTS = range(1, 5)
 RULES = ("maria", "sqlite", "lines")
 LINES = "lines.txt"
 SQLITE_FILE = "out.sqlite3"
+TOPICS_FILE = "topics.sqlite3"
+PUBACK, PUBREC = b"\x40\x02\0\1", b"\x50\x02\0\1"
 ARCHIVE = ArchiveSettings(move_rows=500, move_interval_s=0.005, trim_interval_s=0.01)
 
 
@@ -98,7 +107,10 @@ def rules(url: str, seed: int) -> list[SinkRule]:
         {"engine": "sql", "url": f"sqlite:///{SQLITE_FILE}"},
         {"engine": "lines", "seed": seed},
     )
-    return [SinkRule(name, each, gather_s=0) for name, each in zip(RULES, to, strict=True)]
+    of_values = [SinkRule(name, each, gather_s=0) for name, each in zip(RULES, to, strict=True)]
+    to_topics = {"engine": "sql", "url": f"sqlite:///{TOPICS_FILE}", "table": "topics"}
+    of_topics = SinkRule("topics", to_topics, "topics", ("plant/#",), gather_s=0)
+    return [*of_values, of_topics]
 
 
 async def open_tank(folder: Path) -> tuple[Tank, EmbeddedArchive]:
@@ -125,18 +137,40 @@ async def keep_writing(tank: Tank, writer: int, first: int, chance: random.Rando
         await asyncio.sleep(chance.uniform(0, 0.01))
 
 
+async def keep_publishing(broker: Broker, client: int, first: int, chance: random.Random) -> None:
+    """Publish one message at a time, each when the one before is acknowledged."""
+    connection = connect(broker, f"c{client}")
+    qos, number = 1 + client % 2, first
+    while True:
+        packet = Publish(f"plant/{client}", b"%d" % number, qos, packet_id=1)
+        connection.receive_data(serialize(packet, 4))
+        while taken(connection)[:4] != (PUBACK if qos == 1 else PUBREC):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.0005)
+        print(f"published {client} {number}", flush=True)
+        if qos == 2:
+            connection.receive_data(serialize(Pubrel(1), 4))
+            taken(connection)
+        number += 1
+        await asyncio.sleep(chance.uniform(0, 0.01))
+
+
 async def main(folder: Path, first: int, seed: int, url: str) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     tank, archive = await open_tank(folder)
     parts = EngineParts(lambda: AwsClients(AwsSettings()), folder)
     settings = SinkSettings(rules=tuple(rules(url, seed)), retry_s_max=0.05)
     sinks = Sinks(tank, archive, settings, parts, bytes(32))
-    await sinks.start()
     with (folder / LINES).open("a") as file:
-        file.write("start\n")
+        file.write("start\n")  # before: rules send at once what the last life left
+    await sinks.start()
     if first:
         chance = random.Random(seed)
-        await asyncio.gather(*(keep_writing(tank, each, first, chance) for each in WRITERS))
+        broker = make_broker(now_us=SystemClock().now_us)
+        broker.recorder = sinks.topics
+        await asyncio.gather(
+            *(keep_writing(tank, each, first, chance) for each in WRITERS),
+            *(keep_publishing(broker, each, first, chance) for each in CLIENTS),
+        )
     async with asyncio.timeout(30):
         while any(status.behind_batches for status in sinks.statuses()):  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.01)

@@ -12,7 +12,14 @@ import pytest
 from tests.database_servers import shared_server
 from tests.faults.cut_off import cut_off
 from tests.faults.kills import ROOT, printed_seed, rounds, run_and_kill
-from tests.faults.sink_child import LINES, SQLITE_FILE, VALUES_A_WRITE, WRITERS
+from tests.faults.sink_child import (
+    CLIENTS,
+    LINES,
+    SQLITE_FILE,
+    TOPICS_FILE,
+    VALUES_A_WRITE,
+    WRITERS,
+)
 from tests.needed import run_folder
 
 ROUNDS = rounds(3)
@@ -35,15 +42,20 @@ def test_killed_and_cut_off_at_random_sinks_deliver_all_that_was_acknowledged_in
         name = server.new_database()
         url = server._replace(port=relay.port).url(name)
         acknowledged: dict[int, set[int]] = {writer: set() for writer in WRITERS}
+        published: dict[int, set[int]] = {client: set() for client in CLIENTS}
         first = 1
         for kill in range(ROUNDS):
             words = (folder, first, seed + kill, url)
             for line in run_and_kill("sink_child", *words, after_s=chance.uniform(0.1, 0.6)):
-                assert line.startswith("acknowledged "), line
-                writer, number = map(int, line.split()[1:])
-                acknowledged[writer].update(range(number + 1 - VALUES_A_WRITE, number + 1))
+                what, who, number = line.split()[0], *map(int, line.split()[1:])
+                if what == "published":
+                    published[who].add(number)
+                    continue
+                assert what == "acknowledged", line
+                acknowledged[who].update(range(number + 1 - VALUES_A_WRITE, number + 1))
             # What was cut off may be there, whole; so the next begins behind that.
-            first = 1 + VALUES_A_WRITE + max(map(max, acknowledged.values()))
+            told = [*acknowledged.values(), *published.values()]
+            first = 1 + VALUES_A_WRITE + max(max(each, default=first) for each in told)
         relay.is_calm = True
         assert settle(folder, seed, url) == "settled 0"
         query = "SELECT device_id, `value` FROM readings ORDER BY row_id"
@@ -60,6 +72,7 @@ def test_killed_and_cut_off_at_random_sinks_deliver_all_that_was_acknowledged_in
         check_all_there(arrived, acknowledged)
     for arrived in (numbers(rows), numbers(of_sqlite), *lives):
         check_order(arrived)
+    check_topics(folder, published)
     # The same three times: what one rule has, all have.
     assert set(numbers(rows)) == set(numbers(of_sqlite)) == set(told)
 
@@ -84,6 +97,18 @@ def lives_of(path: Path) -> list[list[Row]]:
         elif line.endswith("\n"):
             lives[-1] += numbers([tuple(line.split())])
     return lives
+
+
+def check_topics(folder: Path, published: dict[int, set[int]]) -> None:
+    """All that had its PUBACK or PUBREC, in the order of its client, and what was cut off."""
+    with contextlib.closing(sqlite3.connect(folder / "sinks" / TOPICS_FILE)) as file:
+        rows = file.execute("SELECT topic, payload FROM topics ORDER BY row_id").fetchall()
+    assert any(published.values())
+    for client, told in published.items():
+        arrived = [int(payload) for topic, payload in rows if topic == f"plant/{client}"]
+        assert arrived == sorted(set(arrived))
+        assert told <= set(arrived)
+        assert len(set(arrived) - told) <= ROUNDS
 
 
 def check_all_there(arrived: Sequence[Row], acknowledged: dict[int, set[int]]) -> None:

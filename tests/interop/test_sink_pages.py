@@ -12,7 +12,9 @@ from tests.interop.test_trigger_pages import PASSWORD
 from tests.interop.test_web_pages import csrf_of, post
 from tests.live_server import LiveServer, start_server
 
+from thingtank.protocols.mqtt.messages import Message
 from thingtank.server.sinks.message_reader import encode_item
+from thingtank.server.sinks.topics import topic_item
 from thingtank.sinks.engine import Item
 from thingtank.sources.records import Arrived
 from thingtank.sources.rejected import Rejected, RejectedRecords
@@ -37,6 +39,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     item = Item("o-1-0", "datapoint", 1, "u", "t", 1_795_772_365_000_000, "21")
     with closing(SinkFile.open(folder)) as file:
         file.add_letters("old", [NewLetter(item.item_id, encode_item(item), "no", item.at_us)])
+        of_topic = topic_item("o-t-1-1", Message(f"plant/{NASTY}", b"on"), item.at_us)
+        letter = NewLetter(of_topic.item_id, encode_item(of_topic), "no", item.at_us)
+        file.add_letters("fixed", [letter])
     file = SourceFile(folder)
     record = Arrived("s-0/1", "k", item.at_us, NASTY.encode())
     RejectedRecords(file, "former", 9, 9999).add([Rejected(record, NASTY, item.at_us)])
@@ -99,7 +104,7 @@ def test_dead_letters_of_a_rule_that_is_gone_can_only_be_deleted(
     assert "Send" not in page.partition("<main")[2]
     assert 'engine=""' not in owner.get(f"{server.url}/metrics", timeout=20).text
     post(owner, f"{url}letters/delete")
-    assert "None. A value" in owner.get(url, timeout=20).text
+    assert "None. What the other side" in owner.get(url, timeout=20).text
     post(owner, f"{url}delete")
     assert owner.get(url, timeout=20).status_code == 404
 
@@ -125,6 +130,17 @@ def test_only_what_a_button_of_rejected_records_names_is_deleted(
     assert refused.status_code == 403
     data = {"csrfmiddlewaretoken": token, "reason": NASTY}
     assert "s-0/1" not in owner.post(f"{url}rejected/discard", data=data, timeout=20).text
+
+
+def test_a_dead_letter_of_a_topic_shows_the_topic_and_no_feed(
+    server: LiveServer, owner: requests.Session
+) -> None:
+    page = owner.get(f"{server.url}/sinks/rule-fixed/", timeout=20).text
+    assert "plant/&lt;script&gt;" in page
+    assert NASTY not in page
+    assert "Feed 0" not in page
+    listed = server.command("sink", "letters", "fixed")
+    assert '"topic": "plant/<script>' in json.dumps(listed)
 
 
 def test_what_cannot_be_a_rule_is_told_and_what_is_typed_is_escaped(

@@ -88,11 +88,12 @@ def letters(data: Path, as_json: bool, **asked: Any) -> None:
         print_json({**found, "letters": worded})
         return
     print_table(
-        ["number", "refused", "feed", "channel", "at", "value", "sent again", "reason"],
+        ["number", "refused", "feed", "channel or topic", "at", "value", "sent again", "reason"],
         [
             (
-                row["letter_id"], time_of(row["refused_us"]), row["device_id"], row["datastream"],
-                time_of(row["at_us"]), row["value"][:VALUE_CHARS_MAX],
+                row["letter_id"], time_of(row["refused_us"]), row["device_id"] or None,
+                row["datastream"] or row["topic"], time_of(row["at_us"]),
+                row["value"][:VALUE_CHARS_MAX],
                 "soon" if row["is_asked"] else None, row["reason"],
             )
             for row in rows

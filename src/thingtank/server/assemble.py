@@ -128,7 +128,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         await start_weather(opened, stack)
         wamp = await make_wamp_door(config, folder, opened, url, stack)
         skynet = make_skynet_door(config, opened, account, stack)
-        mqtt = await make_mqtt_door(config, folder, opened, url, stack, skynet)
+        mqtt = await make_mqtt_door(config, folder, opened, url, stack, skynet, sinks.topics)
         bridge_topics(config, wamp, mqtt)
         upgrades |= web_upgrades(config, wamp, stack) | mqtt_upgrades(config, mqtt, stack)
         if web:

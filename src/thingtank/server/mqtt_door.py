@@ -40,6 +40,7 @@ from thingtank.protocols.mqtt.topic_owners import TopicOwners
 from thingtank.server.config import Config
 from thingtank.server.data_folder import OpenFolder
 from thingtank.server.listening import listen, listen_unix, reachable_host, with_own_origin
+from thingtank.server.sinks.topics import SinkTopics
 from thingtank.server.steady_clock import SteadyClock
 from thingtank.server.tls import tls_context
 from thingtank.stores.mqtt_sessions import MqttSessions
@@ -56,11 +57,13 @@ async def make_mqtt_door(
     web_url: str,
     stack: AsyncExitStack,
     skynet: SkynetDoor | None = None,
+    recorder: SinkTopics | None = None,
 ) -> MqttDoor:
     """The door, with the sessions and retained messages that the last process left.
 
     Args:
         skynet: whose devices message each other over MQTT too; None where they do not.
+        recorder: writes down what rules of sinks send on.
         web_url: what links in feeds begin with.
         stack: closes what it needs; the door itself `open_mqtt_ports` has closed before.
 
@@ -85,6 +88,9 @@ async def make_mqtt_door(
     retained = Retained(settings.retained_messages_max, settings.retained_bytes_max)
     broker = Broker(sessions, gate, _bounds(settings), retained, clock.now_us, _make_client_id)
     broker.kept_principals, broker.witness = access, witness
+    if recorder is not None:
+        broker.recorder = recorder
+        recorder.on_change, recorder.now_us = broker.change_routes, clock.now_us
     topics = _make_tank_topics(config, broker, access, tank, web_url)
     visitors = Visitors(access)
     messages = _make_message_topics(skynet, broker, access, visitors)

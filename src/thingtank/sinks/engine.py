@@ -7,8 +7,9 @@ of journals, checkpoints, pauses or dead letters.
 **Threads.** An engine blocks. All its methods are called in one thread of its rule, one at a time,
 so it needs no locks and may keep what belongs to a thread (a SQLite connection, a cursor).
 
-**Order.** Items of one device are in the order in which they were written, in a batch and from
-batch to batch. An engine must not let a later item of a device arrive where an earlier one did not.
+**Order.** Items of one device (of one topic, where no device stands behind it: `Item.order_key`)
+are in the order in which they were written, in a batch and from batch to batch. An engine must not
+let a later item of a device arrive where an earlier one did not.
 Where a service takes part of a call and refuses part (Kinesis, SQS), put what one device has in a
 batch into one entry, or send one item of each device at a time; and answer `retry` for the first
 that failed **and for all later ones of that device**. The runner sends those again, in order.
@@ -42,6 +43,31 @@ SECRET_FIELDS = ("url",)  # of engines' settings: those that may hold a password
 _ITEM_BYTES = 100  # what an item takes besides its texts, about
 
 
+class TopicFacts(msgspec.Struct, frozen=True, gc=False):
+    """What is known of a topic's message besides its topic, its payload and its time.
+
+    Attributes:
+        qos: it was published with.
+        is_retain: whether it was published to be retained.
+        is_base64: whether `Item.value` is the payload in base64, as it is no text.
+        content_type, user_properties: as the publisher said them, by MQTT 5 or from WAMP.
+        expires_at_us: when it has no meaning any more, by its publisher; 0 for never.
+    """
+
+    qos: int
+    is_retain: bool
+    is_base64: bool
+    content_type: str = ""
+    user_properties: tuple[tuple[str, str], ...] = ()
+    expires_at_us: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it takes."""
+        pairs = sum(len(name) + len(value) for name, value in self.user_properties)
+        return len(self.content_type) + pairs
+
+
 class Item(msgspec.Struct, frozen=True, gc=False):
     """One thing to be delivered.
 
@@ -49,14 +75,16 @@ class Item(msgspec.Struct, frozen=True, gc=False):
         item_id: the same each time that it is sent, and no other item's: of this data folder, the
             journal's number and the place in that batch, such as `a1b2c3d4-1207-3`. At most 64
             characters: letters, digits and hyphens.
-        device_id, uuid: the device; order holds within it. `uuid` is the key for partitions.
+        device_id, uuid: the device; 0 and blank for a topic's message, which is of none.
         datastream: its name; blank where it is no datapoint.
         at_us: microseconds since the epoch, UTC.
-        value: the text as written; of a message, its JSON.
+        value: the text as written; of a message between devices its JSON, of a topic's message
+            its payload.
         number: the value where it is a decimal number.
-        topic: of a message; blank for a datapoint.
+        topic: of a message; blank for a datapoint. Of a topic's message without its secrets.
         payload: UTF-8, as the rule's template makes it (JSON without one); empty for engines that
             say `wants_payload = False`.
+        facts: of a topic's message; None for others.
     """
 
     item_id: str
@@ -69,11 +97,20 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     number: float | None = None
     topic: str = ""
     payload: bytes = b""
+    facts: TopicFacts | None = None
+
+    @property
+    def order_key(self) -> str:
+        """Within this, order holds: the device, or the topic of what is no device's."""
+        return self.uuid or self.topic
 
     @property
     def size_bytes(self) -> int:
         """About what it takes in a call."""
-        return len(self.payload) + len(self.value) + _ITEM_BYTES
+        size_bytes = len(self.payload) + len(self.value) + _ITEM_BYTES
+        if self.facts is not None:
+            size_bytes += len(self.topic) + self.facts.size_bytes
+        return size_bytes
 
 
 class BatchBounds(NamedTuple):
@@ -170,12 +207,14 @@ class EngineParts(NamedTuple):
     Attributes:
         aws: the clients of the instance; boto3 is loaded by the first one.
         folder: the data folder; a local engine keeps its files in `folder / "sinks"`.
+        kind: of the items that it will be given.
         database: the tank's own; see OwnPlaces.
     """
 
     aws: Callable[[], AwsClients]
     folder: Path
     database: DatabaseAt | None = None
+    kind: Kind = "datapoint"
 
     @property
     def own(self) -> OwnPlaces:

@@ -11,10 +11,10 @@ journal's numbers since then are given to other items.
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from thingtank.net.sqlite_copies import write_copy
 from thingtank.stores.folders import sync_folder
@@ -22,6 +22,9 @@ from thingtank.stores.recovering_file import RecoveringFile
 from thingtank.stores.sqlite_files import FileFormat
 
 FILE_NAME = "sinks.sqlite3"
+READ_BYTES_MAX = 8 * 1024 * 1024  # of items, about: one may be as large as a packet of MQTT
+
+Row = TypeVar("Row")
 
 _FORM = FileFormat("a file of sinks", 0x5454_534B, 1)  # "TTSK"
 _PRAGMAS = (
@@ -167,9 +170,10 @@ class SinkFile(RecoveringFile):
         self._write("INSERT OR REPLACE INTO waiting VALUES (?, ?, ?)", items)
 
     def waiting(self, rule: str, after: int, limit: int) -> list[tuple[int, bytes]]:
-        """What waits for a rule behind a number, in order."""
+        """What waits for a rule behind a number, in order; not all that is large at once."""
         query = "SELECT number, item FROM waiting WHERE rule = ? AND number > ? LIMIT ?"
-        return self._connected().execute(query, (rule, after, limit)).fetchall()
+        rows = self._connected().execute(query, (rule, after, limit))
+        return _some(rows, lambda row: len(row[1]))
 
     def last_waiting(self, rule: str) -> int:
         """The number of what waits for a rule last; 0 if nothing does."""
@@ -253,9 +257,10 @@ class SinkFile(RecoveringFile):
         return [_letter(row) for row in self._ask(_LETTER + where, (rule, before_id, limit))]
 
     def asked(self, rule: str, limit: int) -> list[StoredLetter]:
-        """Those that are to be sent again, oldest first."""
+        """Those that are to be sent again, oldest first; not all that are large at once."""
         where = "WHERE rule = ? AND is_asked = 1 ORDER BY letter_id LIMIT ?"
-        return [_letter(row) for row in self._ask(_LETTER + where, (rule, limit))]
+        rows = self._connected().execute(_LETTER + where, (rule, limit))
+        return _some(map(_letter, rows), lambda letter: len(letter.item))
 
     def ask(self, rule: str, letter_ids: Sequence[int] | None) -> None:
         """Have dead letters sent again; None for all of the rule."""
@@ -280,6 +285,18 @@ class SinkFile(RecoveringFile):
     def _remove_refused(self, connection: sqlite3.Connection) -> None:
         # A place that was refused and stands there yet was true; a dead letter comes once more.
         pass
+
+
+def _some(rows: Iterable[Row], size_of: Callable[[Row], int]) -> list[Row]:
+    """The first rows, up to about READ_BYTES_MAX; at least one, if there is one."""
+    found: list[Row] = []
+    size_bytes = 0
+    for row in rows:
+        found.append(row)
+        size_bytes += size_of(row)
+        if size_bytes >= READ_BYTES_MAX:
+            break
+    return found
 
 
 def _write(

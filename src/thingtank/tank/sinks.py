@@ -34,15 +34,17 @@ class SinkStatus(msgspec.Struct, frozen=True):
             there is no room for more dead letters, `paused` when somebody has paused it, `gone`
             when it is no rule any more and dead letters of it are kept.
         is_fixed: whether it is in the settings file, where alone it can be changed.
-        behind_batches: the journal's batches that it has not settled.
+        behind_batches: the journal's batches, or messages, that it has not settled.
         behind_s: for how long the oldest of them has been waiting, about; 0 if there is none.
         per_minute: items that were delivered within the last minute.
         delivered_count, retried_count, dead_count: items since the start.
         failures: failed calls since the start, by kind.
-        missed_batches: batches that the journal could not keep for it, since the start.
+        missed_batches: batches that the journal could not keep for it, or messages that were left
+            out, since the start.
         letter_count: dead letters that are kept.
         is_replaying: whether dead letters are being sent again.
         trouble: the last failure; None when all went well since.
+        send: `values`, `messages` or `topics`.
     """
 
     name: str
@@ -62,13 +64,15 @@ class SinkStatus(msgspec.Struct, frozen=True):
     letter_count: int
     is_replaying: bool
     trouble: SinkTrouble | None
+    send: str = "values"
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
     """An item that was refused.
 
     Attributes:
-        device_id, datastream, at_us, value: of the item.
+        device_id, datastream, topic, at_us, value: of the item; the topic of what is no device's,
+            and the beginning of the value.
         reason: why it was refused.
         refused_us: when.
         is_asked: whether it is to be sent again.
@@ -77,6 +81,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     letter_id: int
     device_id: int
     datastream: str
+    topic: str
     at_us: int
     value: str
     reason: str

@@ -13,7 +13,7 @@ from thingtank.cloud import queues, streams, tables
 from thingtank.local.object_folder import ObjectFolder
 from thingtank.local.queue_file import QueueFile
 from thingtank.local.table_file import TableFile
-from thingtank.sinks.engine import ALL_DELIVERED, EngineParts, Item, SinkEngine
+from thingtank.sinks.engine import ALL_DELIVERED, EngineParts, Item, SinkEngine, TopicFacts
 from thingtank.sinks.engines import make_engine
 from thingtank.sinks.rules.turns import failure_of
 from thingtank.tank.failures import FailureKind
@@ -256,3 +256,33 @@ def test_of_the_latest_state_only_the_newest_is_kept(
     engine.close()
     if clients:
         delete_at_aws(kind, name, clients)
+
+
+@pytest.mark.parametrize(("place", "kind"), [("here", "table"), ("moto", "dynamodb")])
+def test_messages_of_topics_are_found_by_their_topic(
+    place: str, kind: str, parts: EngineParts, clients: AwsClients | None, tmp_path: Path
+) -> None:
+    name = own_name("topics")
+    facts = TopicFacts(1, True, False, "text/plain", (("unit", "°C"),))
+    items = [
+        Item(f"o-t-{n}-1", "topic", 0, "", "", n, text, None, "plant/1", facts=facts)
+        for n, text in enumerate(("on", "off"))
+    ]
+    engine = make_engine(targets(kind, name), parts._replace(kind="topic"))
+    engine.open()
+    assert engine.send(items) == ALL_DELIVERED
+    assert engine.send(items) == ALL_DELIVERED  # as after a crash
+    engine.close()
+    if clients:
+        table = tables.get(clients, name)
+        found = list(tables.query(clients, table, "plant/1", tables.KeyRange(), 1000))
+        delete_at_aws(kind, name, clients)
+    else:
+        file = TableFile(tmp_path / "sinks" / "tables.sqlite3")
+        found = [each.attributes for each in file.query(name, "plant/1", 0, limit=1000)]
+        file.close()
+    assert [each["payload"] for each in found] == ["on", "off"]
+    first = found[0]
+    assert (first["qos"], first["retain"], first["content_type"]) == (1, True, "text/plain")
+    assert first["user_properties"] == '[["unit","°C"]]'
+    assert {"feed", "device", "datastream", "value", "encoding"}.isdisjoint(first)

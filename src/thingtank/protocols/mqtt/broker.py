@@ -12,7 +12,7 @@ from typing import Protocol
 from thingtank.protocols.mqtt.access import Gate, KeptPrincipals, Witness
 from thingtank.protocols.mqtt.bounds import Bounds
 from thingtank.protocols.mqtt.connection import Connection
-from thingtank.protocols.mqtt.intake import Listener, TopicOwner
+from thingtank.protocols.mqtt.intake import Listener, Recorded, Recorder, TopicOwner
 from thingtank.protocols.mqtt.keep_alive import KeepAlive
 from thingtank.protocols.mqtt.keeping import Found, SessionKeeper
 from thingtank.protocols.mqtt.messages import Message, Subscription
@@ -56,6 +56,7 @@ class Broker:
         kept_principals: who the sessions belong to that the last process has left.
         owner: whose topics are not the users' own.
         listener: hears what is published to the users' own topics.
+        recorder: writes down what is published to the users' own topics.
         witness: sees what is refused.
         received_count: messages that clients have published, since the start.
         sent_count: messages that were sent to clients.
@@ -89,6 +90,7 @@ class Broker:
         self.wake: Callable[[], None] = _nobody_listens
         self.owner: TopicOwner | None = None
         self.listener: Listener | None = None
+        self.recorder: Recorder | None = None
         self.witness: Witness | None = None
         self.version = 1
         self.epoch = 1
@@ -144,7 +146,12 @@ class Broker:
         route.is_overheard = (
             self.listener is not None and route.intake is None and self.listener.wants(topic)
         )
-        route.relays_once = not (route.groups or route.intake or route.is_overheard)
+        route.is_recorded = (
+            self.recorder is not None and route.intake is None and self.recorder.wants(topic)
+        )
+        route.relays_once = not (
+            route.groups or route.intake or route.is_overheard or route.is_recorded
+        )
         route.may_keep = bool(route.groups) or any(
             target.session.is_persistent for target in route.direct
         )
@@ -180,11 +187,17 @@ class Broker:
 
     # --- messages ---
 
-    def publish(self, message: Message, session: Session | None = None) -> bool:
+    def publish(
+        self,
+        message: Message,
+        session: Session | None = None,
+        recorded: Recorded | None = None,
+    ) -> bool:
         """Pass on a message that has not come in a PUBLISH: a will, another door's.
 
         Args:
             session: whose will it is.
+            recorded: see `Recorder.record`; only where the topic's route is recorded.
 
         Returns:
             Whether some of it is being kept.
@@ -203,6 +216,8 @@ class Broker:
             if session is not None:  # other doors have their own ways to whom it belongs
                 intake.take(session, message, _not_told)
             return False
+        if route.is_recorded and self.recorder is not None:
+            self.recorder.record(message, recorded)
         is_kept = message.is_retain and self.retain(message) is ReasonCode.SUCCESS
         return self.distribute(route, message, None) or is_kept
 
@@ -355,6 +370,16 @@ class Broker:
         if not self._held:
             self.keeper.when_caught_up(self._catch_up)
         self._held.append(connection)
+
+    def wait_for(self, recorder: Recorder, connection: Connection) -> None:
+        """Take nothing more from a client until the recorder has caught up."""
+        connection.hold()
+
+        def caught_up() -> None:
+            self.resuming.append(connection)
+            self.wake()
+
+        recorder.when_caught_up(caught_up)
 
     def _catch_up(self) -> None:
         held, self._held = self._held, []

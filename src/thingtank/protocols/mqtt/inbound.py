@@ -7,7 +7,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
-from thingtank.protocols.mqtt.acks import Ack, OwnMessage
+from thingtank.protocols.mqtt.acks import Ack, OwnMessage, WhenKept
 from thingtank.protocols.mqtt.bounds import RECEIVED_MAX
 from thingtank.protocols.mqtt.errors import ProtocolError
 from thingtank.protocols.mqtt.messages import Message
@@ -17,6 +17,7 @@ from thingtank.protocols.mqtt.properties import NO_PROPERTIES, forwarded_propert
 from thingtank.protocols.mqtt.reason_codes import ReasonCode
 from thingtank.protocols.mqtt.routes import route_of_one
 from thingtank.protocols.mqtt.serializer import PUBACK_OCTET, PUBREC_OCTET
+from thingtank.protocols.mqtt.session import TAKEN, UNDECIDED, UNRECORDED
 
 if TYPE_CHECKING:
     from thingtank.protocols.mqtt.connection import Connection
@@ -72,7 +73,7 @@ class Inbound:
             or len(received) >= self._broker.bounds.receive_maximum
         ):
             return False
-        received[packet_id] = True
+        received[packet_id] = TAKEN
         return True
 
     def take(self, packet: Publish) -> None:
@@ -80,8 +81,8 @@ class Inbound:
         broker, session = self._broker, self._session
         broker.received_count += 1
         octets = self._topic_of(packet)
-        packet_id, properties = packet.packet_id, packet.properties
-        if packet.qos and self._is_known(packet):
+        packet_id = packet.packet_id
+        if packet.qos and self._is_known(packet, octets):
             return
         route = self._allowed_route(octets)
         if route is None:
@@ -90,18 +91,9 @@ class Inbound:
                 topic = octets.decode()
                 broker.witness.answered_publish(session, topic, packet, ReasonCode.NOT_AUTHORIZED)
             return
-        expiry_s = properties.message_expiry_interval
-        message = Message(
-            route.topic,
-            packet.payload,
-            packet.qos,
-            packet.retain,
-            forwarded_properties(properties) if properties is not NO_PROPERTIES else b"",
-            broker.now_us() + expiry_s * _US_PER_S if expiry_s is not None else 0,
-            session.client_id,
-        )
+        message = self._message(packet, route)
         if packet.qos == 2:
-            session.received[packet_id] = True
+            session.received[packet_id] = TAKEN
             if session.is_persistent and (route.intake is None or route.intake.keeps_messages):
                 broker.keeper.keep_received(session.client_id, packet_id)
         if route.intake is not None:
@@ -109,21 +101,35 @@ class Inbound:
             return
         reason = ReasonCode.SUCCESS
         is_kept = False
+        to_record = message if route.is_recorded else None
         if packet.retain:
             reason = broker.retain(message)
             is_kept = reason is ReasonCode.SUCCESS
         if packet.qos == 2:
             # Before the message: it may be the client's own, and some take things in that order.
             waits = is_kept or session.is_persistent or route.may_keep
-            self._answer(packet, reason, waits=waits)
+            self._answer(packet, reason, waits=waits, to_record=to_record)
             broker.distribute(route, message, session)
         else:
             is_kept |= broker.distribute(route, message, session)
             if route.is_empty and not reason:
                 reason = ReasonCode.NO_MATCHING_SUBSCRIBERS
-            self._answer(packet, reason, waits=is_kept)
+            self._answer(packet, reason, waits=is_kept, to_record=to_record)
         if octets in self._noted:
             self._note(octets, packet, reason)
+
+    def _message(self, packet: Publish, route: "Route") -> Message:
+        broker, properties = self._broker, packet.properties
+        expiry_s = properties.message_expiry_interval
+        return Message(
+            route.topic,
+            packet.payload,
+            packet.qos,
+            packet.retain,
+            forwarded_properties(properties) if properties is not NO_PROPERTIES else b"",
+            broker.now_us() + expiry_s * _US_PER_S if expiry_s is not None else 0,
+            self._session.client_id,
+        )
 
     def _topic_of(self, packet: Publish) -> bytes:
         """The topic name, which a topic alias may stand for (3.3.2.3.4)."""
@@ -144,13 +150,19 @@ class Inbound:
             raise ProtocolError(f"topic alias {alias} stands for nothing [MQTT-3.3.2-8]")
         return known
 
-    def _is_known(self, packet: Publish) -> bool:
+    def _is_known(self, packet: Publish, octets: bytes) -> bool:
         """Whether a message of QoS 2 has been taken before; also refuses more than is allowed."""
         session, bounds = self._session, self._broker.bounds
         if packet.qos == 2 and packet.packet_id in session.received:
             self._count_repeat(packet)
-            if session.received[packet.packet_id]:
-                self._answer(packet, ReasonCode.SUCCESS, waits=session.is_persistent)
+            state = session.received[packet.packet_id]
+            if state:
+                to_record = None
+                route = self._allowed_route(octets) if state == UNRECORDED else None
+                if route is not None and route.is_recorded:
+                    to_record = self._message(packet, route)
+                waits = session.is_persistent
+                self._answer(packet, ReasonCode.SUCCESS, waits=waits, to_record=to_record)
             return True
         count = len(session.received) + self._unacked_count
         if self._connection.version == 5:
@@ -235,7 +247,7 @@ class Inbound:
             intake.take(session, message, ack.decide)
             return
         packet_id = packet.packet_id
-        session.received[packet_id] = False  # as long as it is not known what becomes of it
+        session.received[packet_id] = UNDECIDED
         if session.is_persistent and intake.keeps_messages:
             ack.waits_count += 1
             self._broker.awaiting.append(ack)
@@ -246,7 +258,7 @@ class Inbound:
             if reason >= ReasonCode.UNSPECIFIED_ERROR:
                 self.forget_packet_id(packet_id)
             elif packet_id in session.received:
-                session.received[packet_id] = True
+                session.received[packet_id] = TAKEN
                 if session.is_persistent and not intake.keeps_messages:
                     self._broker.keeper.keep_received(session.client_id, packet_id)
                     ack.waits_count += 1
@@ -271,23 +283,65 @@ class Inbound:
 
     # --- acknowledgements ---
 
-    def _answer(self, packet: Publish, reason: ReasonCode, *, waits: bool = False) -> None:
-        """Answer a PUBLISH, once what was said before is on disk if it has to wait for that."""
+    def _answer(
+        self,
+        packet: Publish,
+        reason: ReasonCode,
+        *,
+        waits: bool = False,
+        to_record: Message | None = None,
+    ) -> None:
+        """Answer a PUBLISH, once what was said before is on disk if it has to wait for that.
+
+        Args:
+            to_record: what the recorder is to write down first; None if it does not want it.
+        """
         if not packet.qos:
+            if to_record is not None and self._broker.recorder is not None:
+                self._broker.recorder.record(to_record, None)
             return
         if reason >= ReasonCode.UNSPECIFIED_ERROR and packet.qos == 2:
             self.forget_packet_id(packet.packet_id)
-        if not waits and not self.waiting:
+        if not waits and to_record is None and not self.waiting:
             self._connection.send_ack(
                 PUBACK_OCTET if packet.qos == 1 else PUBREC_OCTET, packet.packet_id, reason
             )
             return
         ack = self._wait(packet)
         ack.reason = reason
-        if not waits:
-            ack.waits_count = 0
-            return
-        self._broker.awaiting.append(ack)
+        ack.waits_count = waits + (to_record is not None)
+        if waits:
+            self._broker.awaiting.append(ack)
+        if to_record is not None:
+            self._record(to_record, ack)
+
+    def _record(self, message: Message, ack: Ack) -> None:
+        """Have a message of QoS 1 or 2 written down before it is acknowledged."""
+        broker, connection, session = self._broker, self._connection, self._session
+        recorder = broker.recorder
+        assert recorder is not None, "the route is recorded"
+        packet_id, received = ack.packet_id, session.received
+        is_tracked = message.qos == 2 and packet_id in received
+        if is_tracked:
+            received[packet_id] = UNDECIDED
+
+        def recorded(error: Exception | None) -> None:
+            if is_tracked and received.get(packet_id) == UNDECIDED:
+                received[packet_id] = TAKEN if error is None else UNRECORDED
+            ack.settle(error)
+            current = session.connection
+            if is_tracked and current is not None and current is not connection:
+                # The client has come back meanwhile, and sent it again: nothing was said to that.
+                if error is not None:
+                    current.fail_for(error)
+                elif received.get(packet_id) == TAKEN:
+                    say = partial(current.answer_again, packet_id, ack.reason)
+                    broker.awaiting.append(WhenKept(current, say))
+            broker.wake()
+
+        recorder.record(message, recorded)
+        if recorder.is_behind and not connection.is_held:
+            broker.wait_for(recorder, connection)
 
     def _wait(self, packet: Publish) -> Ack:
         first = PUBACK_OCTET if packet.qos == 1 else PUBREC_OCTET

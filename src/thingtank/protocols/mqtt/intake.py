@@ -1,4 +1,4 @@
-"""Topics whose messages are not passed on, but taken by somebody: the tank's."""
+"""Who takes messages besides subscribers: owners of topics, other doors, who writes them down."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from thingtank.protocols.mqtt.session import Session
 
 Done = Callable[[ReasonCode], None]
+Recorded = Callable[[Exception | None], None]
 
 
 class Intake(Protocol):
@@ -67,3 +68,25 @@ class Listener(Protocol):
 
     def retained(self, message: Message) -> None:
         """One is to be retained, whether it wants it or not; a blank one to be forgotten."""
+
+
+class Recorder(Protocol):
+    """Writes messages of the users' own topics down, before their publishers are told of them."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much waits for the disk that publishers are to be slowed down."""
+
+    def wants(self, topic: str) -> bool:
+        """Whether it does those of this topic; remembered until the broker hears of changes."""
+
+    def record(self, message: Message, recorded: Recorded | None) -> None:
+        """Take one.
+
+        Args:
+            recorded: called once, from the loop and never from within this call: with None when
+                the message is on disk, or with why it cannot be. None where nobody waits.
+        """
+
+    def when_caught_up(self, call: Callable[[], None]) -> None:
+        """Call, from the loop, once it is not behind any more."""

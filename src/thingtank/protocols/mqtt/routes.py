@@ -33,6 +33,7 @@ class Route:
         octets: the topic name.
         version: of the subscriptions when it was found; 0 for never.
         intake: who takes the messages in place of all others.
+        is_recorded: whether the broker's recorder wants the messages.
         relays_once: whether QoS 0 messages need nothing but to be sent to `direct`.
         relays: whether none of QoS 1 and 2 does either.
         matched: what `direct` and `groups` were made of.
@@ -48,6 +49,7 @@ class Route:
         "intake",
         "is_of_one",
         "is_overheard",
+        "is_recorded",
         "matched",
         "may_keep",
         "octets",
@@ -67,6 +69,7 @@ class Route:
         self.groups: list[Group[Session]] = []
         self.intake: Intake | None = None
         self.is_overheard = False
+        self.is_recorded = False
         self.relays_once = False
         self.relays = False
         self.may_keep = False
@@ -75,7 +78,9 @@ class Route:
     @property
     def is_empty(self) -> bool:
         """Whether nobody gets its messages."""
-        return not (self.direct or self.groups or self.intake or self.is_overheard)
+        return not (
+            self.direct or self.groups or self.intake or self.is_overheard or self.is_recorded
+        )
 
 
 def route_of_one(route: Route, intake: "Intake") -> Route:

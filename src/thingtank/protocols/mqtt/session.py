@@ -71,6 +71,10 @@ def _unrepeated(qos: int, state: DeliveryState) -> Delivery:
     return delivery
 
 
+# How far a QoS 2 message of the client's has come. What was taken, and may not have been recorded
+# because the process or the disk broke off, is recorded when the client sends it again: it does.
+UNDECIDED, TAKEN, UNRECORDED = 0, 1, 2
+
 # For messages that are never sent again, because the session ends with its connection: all that
 # must be known of each is how far it has come.
 SENT_1 = _unrepeated(1, DeliveryState.SENT)
@@ -86,8 +90,8 @@ class Session:
         principal: who it belongs to, as in `KeptSession`.
         subscriptions: by topic filter.
         inflight: what was sent and not acknowledged, by packet id, in the order of sending.
-        received: packet ids of QoS 2 messages that were taken and not released yet; True unless it
-            is not known what becomes of one.
+        received: packet ids of QoS 2 messages that were taken and not released yet, and how far
+            each has come: UNDECIDED while it is not known what becomes of it, TAKEN, UNRECORDED.
         quota: how many more messages may be sent before one is acknowledged (MQTT 5, 4.9); may be
             negative.
         expires_at_us: while it has no connection; 0 for never.
@@ -133,7 +137,7 @@ class Session:
         self.connection: Connection | None = None
         self.subscriptions: dict[str, Subscription] = {}
         self.inflight: dict[int, Delivery] = {}
-        self.received: dict[int, bool] = {}
+        self.received: dict[int, int] = {}
         self.quota = 0
         self.last_packet_id = 0
         self.expiry_interval_s = 0
@@ -200,7 +204,7 @@ class Session:
         kept = found.session
         self.version, self.will = kept.version, kept.will
         self.expiry_interval_s, self.expires_at_us = kept.expiry_interval_s, kept.expires_at_us
-        self.received = dict.fromkeys(found.received, True)
+        self.received = dict.fromkeys(found.received, UNRECORDED)
         queue: deque[Delivery] = deque()
         for each in found.deliveries:
             delivery = Delivery(

@@ -7,6 +7,7 @@ from msgspec import UnsetType
 
 from thingtank.protocols.mqtt.broker import Broker
 from thingtank.protocols.mqtt.errors import MqttError
+from thingtank.protocols.mqtt.intake import Recorded
 from thingtank.protocols.mqtt.messages import Message
 from thingtank.protocols.mqtt.properties import Properties, forwarded_properties
 from thingtank.protocols.mqtt.routes import Route
@@ -61,7 +62,7 @@ class ToMqtt:
             return False
         if route.version != self._mqtt.version:
             self._mqtt.find_receivers(route)
-        return bool(route.direct or route.groups)
+        return bool(route.direct or route.groups or route.is_recorded)
 
     def take(self, topic: str, payload: Payload) -> None:
         """Send an event that has no options."""
@@ -83,16 +84,22 @@ class ToMqtt:
         except UnconvertiblePayload:
             self.unconvertible_count += 1
             return None
+        route = self._routes[publication.topic]
+        settling = _Settling(Keeping(), 1 if options.acknowledge and route.is_recorded else 0)
         is_kept = self._publish(
             Message(
-                self._routes[publication.topic].topic,
+                route.topic,
                 octets,
                 1 if options.acknowledge else 0,
                 options.retain,
                 properties + _publisher_properties(publication.details),
-            )
+            ),
+            settling.settle if settling.waits_count else None,
         )
-        return self._keeping() if is_kept and options.acknowledge else None
+        if is_kept and options.acknowledge:
+            settling.waits_count += 1
+            self._mqtt.awaiting.append(settling)
+        return settling.keeping if settling.waits_count else None
 
     def find_retained(
         self, uri: str, match: Match, known: Collection[str]
@@ -143,22 +150,17 @@ class ToMqtt:
         is_wanted = self.is_wanted(publication.topic)
         return is_wanted or (options.retain and self._routes[publication.topic] is not _NOWHERE)
 
-    def _publish(self, message: Message) -> bool:
+    def _publish(self, message: Message, recorded: Recorded | None = None) -> bool:
         """Publish there; whether some of it is being kept."""
         mqtt = self._mqtt
         self.is_relaying = True
         try:
-            is_kept = mqtt.publish(message)
+            is_kept = mqtt.publish(message, None, recorded)
         finally:
             self.is_relaying = False
         self.sent_count += 1
         mqtt.wake()
         return is_kept
-
-    def _keeping(self) -> Keeping:
-        keeping = Keeping()
-        self._mqtt.awaiting.append(_Settling(keeping))
-        return keeping
 
     def _publication(self, topic: str, message: Message) -> Publication:
         payload = payload_from(message, CBOR)
@@ -167,13 +169,24 @@ class ToMqtt:
 
 
 class _Settling(msgspec.Struct):
-    """Tells a publisher in the realm that what it has published is on disk."""
+    """Tells a publisher in the realm that what it has published is on disk.
+
+    Attributes:
+        waits_count: in how many places it has yet to be; 0 when it was told.
+    """
 
     keeping: Keeping
+    waits_count: int
 
     def settle(self, error: Exception | None) -> None:
-        text = "this event could not be kept for clients of MQTT"
-        self.keeping.settle(None if error is None else Refused(UNAVAILABLE, text))
+        if not self.waits_count:
+            return
+        self.waits_count = 0 if error is not None else self.waits_count - 1
+        if error is not None:
+            text = "this event could not be kept for clients of MQTT, or for a rule of sinks"
+            self.keeping.settle(Refused(UNAVAILABLE, text))
+        elif not self.waits_count:
+            self.keeping.settle(None)
 
 
 def _publisher_properties(details: EventDetails) -> bytes:

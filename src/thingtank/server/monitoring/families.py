@@ -46,7 +46,7 @@ _SINKS = (
     Family("thingtank_sink_behind_seconds", "gauge",
         "For how long the oldest of them has been waiting.", _ENGINE),
     Family("thingtank_sink_batches_missed", "counter",
-        "Batches that the journal could not keep for a rule.", _ENGINE),
+        "Batches that the journal could not keep for a rule, or messages left out.", _ENGINE),
     Family("thingtank_sink_dead_letters", "gauge", "Dead letters of sinks.", _ENGINE),
 )  # fmt: skip
 

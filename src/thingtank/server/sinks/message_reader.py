@@ -73,7 +73,10 @@ class Reader(Protocol):
 
 
 class MessageReader:
-    """Messages of one rule, as they stand in the sinks' file. Lives in the loop's thread."""
+    """Messages of one rule, of devices or topics, as they stand in the sinks' file.
+
+    Lives in the loop's thread.
+    """
 
     def __init__(
         self, rule_name: str, store: SinkStore, passed_seq: int, last: int, wake: Callable[[], None]

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import structlog
 
+from thingtank.net.blotting_texts import blotted_string
 from thingtank.server.sinks.items import items_of
 from thingtank.server.sinks.message_reader import (
     Batch,
@@ -50,6 +51,7 @@ REASON_CHARS_MAX = 1000
 _TURN_ROWS = 10_000  # about; one commit may have more
 _TURN_BYTES = 4 * 1024 * 1024  # the same
 _LETTERS_AT_ONCE = 500
+_TOPICS_SHOWN_MAX = 10
 
 Result = TypeVar("Result")
 
@@ -187,6 +189,7 @@ class SinkRunner:
             self.letter_count,
             self._is_replaying,
             record.trouble,
+            self.rule.send,
         )
 
     @property
@@ -478,6 +481,10 @@ def _columns_in(batch: CommittedBatch) -> Iterator[DatapointColumns]:
 
 def _what(rule: SinkRule) -> str:
     """What a rule sends, for people."""
+    if rule.send == "topics":
+        more = len(rule.topics) - _TOPICS_SHOWN_MAX
+        shown = ", ".join(map(blotted_string, rule.topics[:_TOPICS_SHOWN_MAX]))
+        return f"topics {shown}{f' and {more} more' if more > 0 else ''}"
     ids = rule.feeds
     feeds = (
         "all feeds" if ids == "all" else f"feed{'s' * (len(ids) > 1)} {', '.join(map(str, ids))}"

@@ -42,7 +42,7 @@ class Selection:
     def load(self) -> None:
         """Look at all devices; from any thread, before anything else is done with it."""
         if self._rule.send != "values":
-            return  # each message names its device
+            return  # each message names its device, or its topic
         if self._ids is None:
             devices = self._directory.devices_matching(self.wants, _ALL)
         else:

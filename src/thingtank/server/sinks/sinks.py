@@ -17,13 +17,15 @@ from thingtank.server.sinks.engine_facts import engine_facts
 from thingtank.server.sinks.gone_rules import gone_status
 from thingtank.server.sinks.kept_rules import RuleSealer, UnreadableRule
 from thingtank.server.sinks.message_reader import MessageReader, Reader, decode_item
-from thingtank.server.sinks.messages import MessageRule, SinkMessages
+from thingtank.server.sinks.messages import SinkMessages
 from thingtank.server.sinks.rounds import round_problem
 from thingtank.server.sinks.runner import SinkRunner
 from thingtank.server.sinks.selection import Selection
-from thingtank.sinks.engine import EngineParts
+from thingtank.server.sinks.topics import SinkTopics
+from thingtank.server.sinks.waiting_items import WaitingItems
+from thingtank.sinks.engine import EngineParts, Kind
 from thingtank.sinks.engines import BadEngine, make_engine
-from thingtank.sinks.rules.settings import SinkRule, SinkSettings
+from thingtank.sinks.rules.settings import Send, SinkRule, SinkSettings
 from thingtank.sources.settings import SourceRule
 from thingtank.stores.journal_readers import JournalReader
 from thingtank.stores.sink_file import FILE_NAME, RulePlace, SinkFile, StoredLetter
@@ -36,7 +38,9 @@ from thingtank.tank.things import Device
 
 log = structlog.get_logger()
 
+VALUE_CHARS_MAX = 10_000  # of a dead letter that is listed; a payload may have millions
 _READER = "sink:"  # what the names of readers begin with
+_KINDS: Mapping[Send, Kind] = {"values": "datapoint", "messages": "message", "topics": "topic"}
 
 
 class Journal(Protocol):
@@ -54,7 +58,11 @@ class Journal(Protocol):
 
 
 class Sinks:
-    """From `start` to `stop`; lives in the loop's thread. Implements `tank.sinks.SinkBoard`."""
+    """From `start` to `stop`; lives in the loop's thread. Implements `tank.sinks.SinkBoard`.
+
+    Attributes:
+        topics: for the broker of MQTT: takes what is published.
+    """
 
     def __init__(
         self,
@@ -78,7 +86,9 @@ class Sinks:
         self._sources = sources
         self._sealer = RuleSealer(secret)
         self._store: SinkStore | None = None
-        self._messages: SinkMessages | None = None
+        self._messages = SinkMessages(tank.messaging)
+        self.topics = SinkTopics(tank.clock)
+        self._waiting: WaitingItems | None = None
         self._runners: dict[str, SinkRunner] = {}
         self._changing = asyncio.Lock()  # one rule is made or ended at a time
         # While a rule is set to work: devices that were changed, None for one that is gone.
@@ -148,8 +158,8 @@ class Sinks:
 
     async def stop(self) -> None:
         """End all rules, and let the file go."""
-        if self._messages is not None:
-            await self._messages.stop()
+        if self._waiting is not None:
+            await self._waiting.stop()
         await asyncio.gather(*(runner.stop() for runner in self._runners.values()))
         if self._store is not None:
             await self._store.close()
@@ -214,8 +224,7 @@ class Sinks:
                 return
             if status.is_fixed or not (self.may_be_changed or name in self._gone):
                 raise NotAllowed(f"rule {name} can be deleted in the settings file only")
-            if self._messages is not None:
-                self._messages.rules.pop(name, None)
+            self._send_no_more(name)
             if (runner := self._runners.get(name)) is not None:
                 await runner.stop()
             await store.run(lambda file: file.forget(name))
@@ -224,12 +233,18 @@ class Sinks:
 
     async def _end(self, name: str) -> None:
         """Let go of a rule, however far it has come in being set to work."""
-        if self._messages is not None:
-            self._messages.rules.pop(name, None)
+        self._send_no_more(name)
         if (runner := self._runners.pop(name, None)) is not None:
             await runner.stop()
         reader = _READER + name
         await self._journal.forget_readers(lambda other: other == reader)
+
+    def _send_no_more(self, name: str) -> None:
+        """Give a rule no more messages."""
+        self.topics.drop(name)
+        self._messages.selections.pop(name, None)
+        if self._waiting is not None:
+            self._waiting.readers.pop(name, None)
 
     async def pause(self, name: str, is_paused: bool) -> None:
         runner, store = self._runners.get(name), self._store
@@ -272,16 +287,15 @@ class Sinks:
     async def _opened(self) -> SinkStore:
         if self._store is None:
             self._store = await SinkStore.open(self.folder)
-            self._messages = SinkMessages(
-                self._tank.messaging, self._store, self._settings.messages_max
-            )
-            self._messages.start()
+            self._waiting = WaitingItems(self._store, self._settings.messages_max)
+            self._waiting.start()
+            self.topics.waiting = self._waiting
         return self._store
 
     async def _set_to_work(self, rule: SinkRule, *, is_fixed: bool) -> None:
         """Raise BadEngine, StorageFailed, sqlite3.Error: nothing is left of it then."""
         store = await self._opened()
-        engine = make_engine(rule.target, self._parts)
+        engine = make_engine(rule.target, self._parts._replace(kind=_KINDS[rule.send]))
         places, paused = await store.run(SinkFile.places), await store.run(SinkFile.paused)
         counts = await store.run(SinkFile.letter_counts)
         place: RulePlace | None = places.get(rule.name)
@@ -320,13 +334,17 @@ class Sinks:
             return await self._journal.read_journal(_READER + rule.name, place_seq, runner.wake)
         last = await store.run(lambda file: file.last_waiting(rule.name))
         reader = MessageReader(rule.name, store, place_seq, last, runner.wake)
-        assert self._messages is not None, "with the store"
-        self._messages.rules[rule.name] = MessageRule(runner.selection, reader)
+        assert self._waiting is not None, "with the store"
+        self._waiting.readers[rule.name] = reader
+        if rule.send == "messages":
+            self._messages.selections[rule.name] = runner.selection
+        else:
+            self.topics.add(rule.name, rule.topics)
         return reader
 
     def _message_sent(self, event: MessageSent) -> None:
-        if self._messages is not None and self._messages.rules:
-            self._messages.take(event)
+        if self._messages.selections and self._waiting is not None:
+            self._messages.take(event, self._waiting)
 
     def _device_changed(self, device: Device) -> None:
         if self._changed_devices is not None:
@@ -347,8 +365,9 @@ def _letter(stored: StoredLetter) -> DeadLetter:
         stored.letter_id,
         item.device_id,
         item.datastream,
+        item.topic if item.facts is not None else "",
         item.at_us,
-        item.value,
+        item.value[:VALUE_CHARS_MAX],
         stored.reason,
         stored.at_us,
         stored.is_asked,

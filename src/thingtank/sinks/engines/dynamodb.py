@@ -165,14 +165,11 @@ class DynamoDbEngine:
             attributes[settings.range_key] = each.key.range
         if not _has_number(attributes.get("number")):
             attributes.pop("number", None)
-        wired: dict[str, Any] = {
-            name: {"S": value} if isinstance(value, str) else {"N": repr(value)}
-            for name, value in attributes.items()
-        }
+        wired: dict[str, Any] = {name: _attribute(value) for name, value in attributes.items()}
         for name, kind in self._kinds.items():
             if kind == "N":
                 wired[name] = {"N": _number_text(attributes[name])}
-        if len(each.item.value) > ITEM_BYTES_MAX - KEYS_BYTES:
+        if each.item.size_bytes > ITEM_BYTES_MAX - KEYS_BYTES:
             raise BadItem(f"an item has at most {ITEM_BYTES_MAX:,} bytes")
         return wired
 
@@ -249,6 +246,13 @@ class DynamoDbEngine:
 def make_engine(settings: Settings, parts: EngineParts) -> DynamoDbEngine:
     """An engine that is not open yet."""
     return DynamoDbEngine(settings, parts)
+
+
+def _attribute(value: str | float | bool) -> dict[str, object]:
+    """A value as DynamoDB has it on the wire."""
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    return {"S": value} if isinstance(value, str) else {"N": repr(value)}
 
 
 def _singly(wired: Iterable[Any]) -> Iterator[list[Any]]:

@@ -9,11 +9,17 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from thingtank.protocols.xively.times import format_time
-from thingtank.sinks.engine import Item
-from thingtank.sinks.rules.templates import compile_template
+from thingtank.sinks.engine import Item, TopicFacts
+from thingtank.sinks.rules.templates import (
+    compile_template,
+    encoding_of,
+    expiry_of,
+    user_properties_json,
+)
 from thingtank.tank.history import DAY_S
 
 HASH = "{{device}}/{{datastream}}"
+HASH_OF_TOPIC = "{{topic}}"
 RANGE = "{{at}} {{id}}"
 KEY_BYTES_MAX = 1024  # DynamoDB: 2,048 of a hash key, 1,024 of a range key
 
@@ -30,7 +36,7 @@ class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             `latest`, where the newest one of a key takes the place of the others.
         hash_key: the attribute that items are spread by.
         hash: its value; as for a rule's template, such as `{{device}}`. By default, device and
-            datastream.
+            datastream, or the topic.
         range_key: the attribute that items of one hash key are sorted by; blank for none.
         range: its value. By default the time, with an id behind it that no other item has; with
             `keep = "latest"` the word `latest`.
@@ -81,6 +87,9 @@ class Keys:
     def __init__(self, settings: KeySettings) -> None:
         self._settings = settings
         self._hash = compile_template(settings.hash)
+        self._hash_of_topic = (
+            compile_template(HASH_OF_TOPIC) if settings.hash == HASH else self._hash
+        )
         text = settings.range or (RANGE if settings.keep == "all" else "latest")
         self._range = compile_template(text) if settings.range_key else None
 
@@ -90,7 +99,8 @@ class Keys:
         Raises:
             ValueError: nowhere; the message says why.
         """
-        key = ItemKey(self._hash(item).decode(), self._range(item).decode() if self._range else "")
+        render = self._hash if item.facts is None else self._hash_of_topic
+        key = ItemKey(render(item).decode(), self._range(item).decode() if self._range else "")
         for part, name in zip(key, ("hash", "range"), strict=True):
             if len(part.encode()) > KEY_BYTES_MAX:
                 raise ValueError(f"its {name} key has more than {KEY_BYTES_MAX:,} bytes")
@@ -126,14 +136,11 @@ class Keys:
         """What is kept of an item besides its key: plain values, without those that it has not."""
         found: dict[str, Any] = {
             "id": item.item_id,
-            "feed": item.device_id,
-            "device": item.uuid,
-            "datastream": item.datastream,
             "topic": item.topic,
             "at": format_time(item.at_us),
             "at_us": item.at_us,
-            "value": item.value,
             "number": item.number,
+            **(_of_topic(item, item.facts) if item.facts is not None else _of_device(item)),
         }
         found = {name: value for name, value in found.items() if value not in (None, "")}
         if expires_s := self.expires_s_of(item):
@@ -145,3 +152,24 @@ class Keys:
         if not self._settings.keep_days:
             return 0
         return item.at_us // 1_000_000 + round(self._settings.keep_days * DAY_S)
+
+
+def _of_device(item: Item) -> dict[str, Any]:
+    return {
+        "feed": item.device_id,
+        "device": item.uuid,
+        "datastream": item.datastream,
+        "value": item.value,
+    }
+
+
+def _of_topic(item: Item, facts: TopicFacts) -> dict[str, Any]:
+    return {
+        "payload": item.value,
+        "encoding": encoding_of(facts),
+        "qos": facts.qos,
+        "retain": facts.is_retain,
+        "content_type": facts.content_type,
+        "user_properties": user_properties_json(facts),
+        "expires_at": expiry_of(facts),
+    }

@@ -128,7 +128,7 @@ def make_engine(settings: Settings, parts: EngineParts) -> KinesisEngine:
 
 def _key(item: Item) -> str:
     """What keeps order: the device, or the topic of what is no device's."""
-    return (item.uuid or item.topic or "-")[:KEY_CHARS_MAX]
+    return (item.order_key or "-")[:KEY_CHARS_MAX]
 
 
 def _record(item: Item, data: bytes) -> StreamRecord:

@@ -69,7 +69,7 @@ class QueueEngine:
             self._file.send(
                 self._settings.queue,
                 [
-                    NewMessage(item.payload, item.uuid or item.topic, item.item_id)
+                    NewMessage(item.payload, item.order_key, item.item_id)
                     for place, item in enumerate(items)
                     if place not in refused
                 ],

@@ -165,7 +165,7 @@ def _arrived_behind(
     arrived = set()
     for place, item in enumerate(items):
         if place in retry:
-            held.add(item.uuid)
-        elif item.uuid in held and place not in refused:
+            held.add(item.order_key)
+        elif item.order_key in held and place not in refused:
             arrived.add(item.item_id)
     return frozenset(arrived)

@@ -9,6 +9,7 @@ from thingtank.sinks.engines import BadEngine, engine_settings, place_problem
 from thingtank.sinks.own_places import OwnPlaces
 from thingtank.sinks.rules.settings import SinkRule
 from thingtank.sinks.rules.templates import BadTemplate, compile_template
+from thingtank.sinks.rules.topic_problems import topic_problems
 
 RULES_MAX = 100
 FEEDS_MAX = 1000
@@ -45,8 +46,9 @@ def rule_problems(rule: SinkRule, own: OwnPlaces | None = None) -> list[str]:
         problems.append('`feeds` names none; write "all" for all of them')
     if isinstance(rule.feeds, tuple) and len(rule.feeds) > FEEDS_MAX:
         problems.append(f"`feeds` names more than {FEEDS_MAX}; give them a tag and name that")
-    if rule.datastreams and rule.send == "messages":
+    if rule.datastreams and rule.send != "values":
         problems.append("`datastreams` are for rules that send values")
+    problems += topic_problems(rule)
     if len(rule.datastreams) > DATASTREAMS_MAX:
         problems.append(f"`datastreams` names more than {DATASTREAMS_MAX}")
     gather_s = rule.gather_s or 0.0

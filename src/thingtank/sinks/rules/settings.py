@@ -19,6 +19,8 @@ from msgspec.structs import force_setattr
 from thingtank.net.identity.secret_urls import shown_url
 from thingtank.sinks.engine import SECRET_FIELDS
 
+Send = Literal["values", "messages", "topics"]
+
 SOURCES = ("file", "environment")  # where a secret is, which is none itself
 HIDDEN = "…"
 
@@ -34,7 +36,10 @@ class SinkRule(
             what comes from then on.
         to: where to: `engine`, and what that engine needs, such as
             `{engine = "sql", url = "mysql://…", table = "readings"}`.
-        send: `values` that are written, or `messages` that devices are sent.
+        send: `values` that are written, `messages` that devices are sent, or what is published to
+            `topics` of MQTT and WAMP.
+        topics: which ones, as topic filters of MQTT: `["plant/+/state", "alarms/#"]`; only and
+            always with `send = "topics"`.
         feeds: which feeds', and so devices': `"all"`, or a list of ids such as `[1, 2]`.
         tag: only of feeds that have this tag; blank for any.
         datastreams: only values of these, where `*` stands for any characters:
@@ -46,7 +51,8 @@ class SinkRule(
 
     name: str
     to: dict[str, Any]
-    send: Literal["values", "messages"] = "values"
+    send: Send = "values"
+    topics: tuple[str, ...] = ()
     feeds: Literal["all"] | tuple[int, ...] = "all"
     tag: str = ""
     datastreams: tuple[str, ...] = ()
@@ -75,7 +81,8 @@ class SinkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         workbench: whether admins may make and delete rules there. Who may can have the server
             connect to other hosts, and write files.
         retry_s_max: the longest pause between two attempts.
-        messages_max: that wait for one rule; more are left out, and counted as missed.
+        messages_max: that wait for one rule, those of topics too; more are left out, and counted as
+            missed.
         dead_letters_max: of one rule; it stops when it has so many, until a person sends them
             again or deletes them.
         stop_s: calls under way get so long to end when the server stops.

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from thingtank.protocols.xively.times import format_time
-from thingtank.sinks.engine import Item
+from thingtank.sinks.engine import Item, TopicFacts
 
 TEMPLATE_CHARS_MAX = 4000
 
@@ -22,15 +22,22 @@ _VALUES: dict[str, Callable[[Item], Any]] = {
     "id": lambda item: item.item_id,
     "kind": lambda item: item.kind,
     "feed": lambda item: item.device_id,
-    "device": lambda item: item.uuid,
+    "device": lambda item: item.order_key,
     "datastream": lambda item: item.datastream,
     "at": lambda item: format_time(item.at_us),
     "at_us": lambda item: item.at_us,
     "value": lambda item: item.value,
     "number": lambda item: item.number,
     "topic": lambda item: item.topic,
+    "payload": lambda item: item.value,
+    "encoding": lambda item: encoding_of(item.facts),
+    "qos": lambda item: item.facts and item.facts.qos,
+    "retain": lambda item: item.facts and item.facts.is_retain,
+    "content_type": lambda item: item.facts.content_type if item.facts else "",
+    "user_properties": lambda item: item.facts.user_properties if item.facts else (),
 }
 NAMES = tuple(_VALUES)
+_ALWAYS_JSON = ("number", "qos", "retain", "user_properties")
 _encode = msgspec.json.encode
 
 
@@ -51,8 +58,26 @@ class _Reading(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     topic: str = ""
 
 
+class _Publication(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A topic's message as JSON where there is no template."""
+
+    id: str
+    topic: str
+    at: str
+    payload: str
+    qos: int
+    retain: bool
+    encoding: str = ""
+    number: float | None = None
+    content_type: str = ""
+    user_properties: tuple[tuple[str, str], ...] = ()
+    expires_at: str = ""
+
+
 def as_json(item: Item) -> bytes:
     """An item as one line of JSON."""
+    if item.facts is not None:
+        return _encode(_publication(item, item.facts))
     return _encode(
         _Reading(
             item.item_id,
@@ -65,6 +90,37 @@ def as_json(item: Item) -> bytes:
             item.topic,
         )
     )
+
+
+def _publication(item: Item, facts: TopicFacts) -> _Publication:
+    return _Publication(
+        item.item_id,
+        item.topic,
+        format_time(item.at_us),
+        item.value,
+        facts.qos,
+        facts.is_retain,
+        encoding_of(facts),
+        item.number,
+        facts.content_type,
+        facts.user_properties,
+        expiry_of(facts),
+    )
+
+
+def encoding_of(facts: TopicFacts | None) -> str:
+    """How a topic's payload is put into text; blank where it is as it was."""
+    return "base64" if facts is not None and facts.is_base64 else ""
+
+
+def user_properties_json(facts: TopicFacts) -> str:
+    """User properties as a JSON array of pairs, as a name may be there twice; blank for none."""
+    return _encode(facts.user_properties).decode() if facts.user_properties else ""
+
+
+def expiry_of(facts: TopicFacts) -> str:
+    """When a topic's message has no meaning any more; blank for never."""
+    return format_time(facts.expires_at_us) if facts.expires_at_us else ""
 
 
 def compile_template(text: str) -> Render:
@@ -103,6 +159,6 @@ def _value(name: str, form: str | None) -> Callable[[Item], bytes]:
         raise BadTemplate(f"there is no {{{{{name}}}}}; there are {', '.join(NAMES)}")
     if form not in (None, "json"):
         raise BadTemplate(f"there is no |{form}; there is |json")
-    if form == "json" or name == "number":
+    if form == "json" or name in _ALWAYS_JSON:
         return lambda item: _encode(value(item))
     return lambda item: str(value(item)).encode("utf-8", "surrogatepass")

@@ -130,8 +130,8 @@ class Turn:
         refused, retry = [], []
         held: set[str] = set()  # devices that an earlier item of must arrive first
         for place, item in enumerate(sent):
-            if item.uuid in held or place in result.retry:
-                held.add(item.uuid)
+            if item.order_key in held or place in result.retry:
+                held.add(item.order_key)
                 retry.append(item)
             elif place in result.refused:
                 refused.append(Refused(item, result.refused[place]))

@@ -19,9 +19,20 @@ class SinkForm(TankForm):
     )
     send = forms.ChoiceField(
         label="What",
-        choices=[("values", "Values that are written"), ("messages", "Messages that are sent")],
+        choices=[
+            ("values", "Values that are written"),
+            ("messages", "Messages that devices are sent"),
+            ("topics", "What is published to topics"),
+        ],
     )
-    feeds = text_field("Feeds", "Ids such as 1, 2; blank for all feeds.")
+    topics = forms.CharField(
+        label="Topics",
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+        help_text="Of MQTT and WAMP: a topic filter a line, such as plant/+/state or alarms/#.",
+    )
+    feeds = text_field("Feeds", "Of values and messages: ids such as 1, 2; blank for all feeds.")
     tag = text_field("Tag", "Only feeds that have this tag.")
     datastreams = text_field("Channels", "Names such as temperature, air-*; blank for all.")
     template = forms.CharField(
@@ -78,6 +89,7 @@ class SinkForm(TankForm):
             "feeds": values["feeds"],
             "tag": values["tag"],
             "datastreams": names,
+            "topics": [line.strip() for line in values["topics"].splitlines() if line.strip()],
             "template": values["template"],
             "to": to,
         }

@@ -22,6 +22,7 @@ class SinkRow(msgspec.Struct, frozen=True):
     Attributes:
         label, tone: of its state.
         behind: how far it is behind, in words; blank when it is not.
+        missed: what it will never send, in words; blank for nothing.
         is_late: whether that is worth a colour.
         may_hurry: whether there is an attempt to be made sooner.
     """
@@ -30,6 +31,7 @@ class SinkRow(msgspec.Struct, frozen=True):
     label: str
     tone: str
     behind: str
+    missed: str
     is_late: bool
     may_hurry: bool
 
@@ -39,16 +41,23 @@ def sink_row(status: SinkStatus) -> SinkRow:
     label, tone = _STATES[status.state]
     behind = ""
     if status.behind_batches and status.state != "waiting":
-        noun = "batch" if status.behind_batches == 1 else "batches"
-        behind = f"{status.behind_batches:,} {noun}, {span_text(status.behind_s)} behind"
+        behind = f"{_counted(status, status.behind_batches)}, {span_text(status.behind_s)} behind"
+    missed = _counted(status, status.missed_batches) if status.missed_batches else ""
     return SinkRow(
         status,
         label,
         tone,
         behind,
+        missed,
         status.behind_s >= _LATE_S and status.state != "paused",
         status.state in ("failing", "stuck"),
     )
+
+
+def _counted(status: SinkStatus, count: int) -> str:
+    """Batches of the journal, or messages."""
+    one, many = ("batch", "batches") if status.send == "values" else ("message", "messages")
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def span_text(span_s: float) -> str:

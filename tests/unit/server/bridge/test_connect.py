@@ -17,6 +17,7 @@ from thingtank.doors.wamp.realm_settings import (
 from thingtank.protocols.mqtt.bounds import Bounds
 from thingtank.protocols.mqtt.broker import Broker
 from thingtank.protocols.mqtt.connection import Connection
+from thingtank.protocols.mqtt.intake import Recorded
 from thingtank.protocols.mqtt.messages import Message
 from thingtank.protocols.mqtt.packets import Auth, Connect
 from thingtank.protocols.mqtt.retained import Retained
@@ -260,6 +261,51 @@ async def test_published_comes_when_sessions_that_last_have_it_on_disk(
     world.mqtt.settle()
     assert session.taken() == []
     world.keeper.settle(error)
+    (answer,) = session.taken()
+    assert isinstance(answer, Published) == (error is None)
+
+
+class Recorder:
+    """Wants one topic, and tells when a test says so."""
+
+    is_behind = False
+
+    def __init__(self) -> None:
+        self.recorded: list[tuple[int, bytes]] = []
+        self.waiting: list[Recorded] = []
+
+    def wants(self, topic: str) -> bool:
+        return topic == "a/b"
+
+    def record(self, message: Message, recorded: Recorded | None) -> None:
+        self.recorded.append((message.qos, message.payload))
+        if recorded is not None:
+            self.waiting.append(recorded)
+
+    def when_caught_up(self, call: Callable[[], None]) -> None:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("error", [None, OSError("full")])
+@pytest.mark.parametrize("is_kept", [False, True])
+async def test_published_comes_when_a_recorder_of_mqtt_has_the_event_on_disk(
+    world: World, error: Exception | None, is_kept: bool
+) -> None:
+    recorder = world.mqtt.recorder = Recorder()
+    world.mqtt.change_routes()
+    if is_kept:
+        world.client("k").subscribe("a/b", 1)
+    session = world.session()
+    session.publish("a.b", 0)
+    session.publish("a.b", 1, acknowledge=True)
+    session.publish("a.c", 2, acknowledge=True)
+    assert [type(each) for each in session.taken()] == [Published]  # of a.c
+    assert recorder.recorded == [(0, b"0"), (1, b"1")]
+    world.mqtt.settle()
+    world.keeper.settle()
+    assert session.taken() == []
+    (recorded,) = recorder.waiting
+    recorded(error)
     (answer,) = session.taken()
     assert isinstance(answer, Published) == (error is None)
 

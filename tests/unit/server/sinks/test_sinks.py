@@ -12,7 +12,7 @@ from tests.unit.server.sinks import engine_for_tests, sink_bench
 from tests.unit.server.sinks.sink_bench import Bench, until
 from tests.unit.sinks.rules.fake_engine import FakeEngine
 
-from thingtank.server.sinks import messages, runner
+from thingtank.server.sinks import runner, waiting_items
 from thingtank.sinks.engine import BatchBounds, EngineFailed, Item, SendResult
 from thingtank.sinks.engines import ENGINES
 from thingtank.stores.journal_readers import JournalReader
@@ -691,14 +691,14 @@ class SlowDisk:
         sending = [asyncio.create_task(bench.send(first))]
         await until(self.writing.is_set)
         sending.append(asyncio.create_task(bench.send(second)))
-        await until(lambda: bench.sinks._messages and bench.sinks._messages._pending)
+        await until(lambda: bench.sinks._waiting and bench.sinks._waiting._pending)
         return sending
 
 
 async def test_messages_that_wait_for_the_disk_are_bounded_in_bytes(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(messages, "PENDING_BYTES_MAX", 1000)
+    monkeypatch.setattr(waiting_items, "PENDING_BYTES_MAX", 1000)
     disk = SlowDisk(monkeypatch)
     await bench.start(bench.rule(send="messages"))
     sending = await disk.send_two(bench, "1", "x" * 1000)
@@ -719,7 +719,7 @@ async def test_messages_under_way_to_a_rule_that_is_deleted_leave_nothing(
     assert await bench.sinks.add({**bench.asked("made"), "send": "messages"}) == []
     sending = await disk.send_two(bench, "1", "2")
     deleting = asyncio.create_task(bench.sinks.delete("made"))
-    await until(lambda: "made" not in bench.sinks._messages.rules)  # type: ignore[union-attr]
+    await until(lambda: "made" not in bench.sinks._waiting.readers)  # type: ignore[union-attr]
     disk.may_write.set()
     await asyncio.gather(deleting, *sending)
     await bench.sinks.stop()

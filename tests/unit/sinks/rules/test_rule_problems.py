@@ -27,6 +27,19 @@ def rule(**members: Any) -> SinkRule:
         ({"gather_s": -1}, "`gather_s`"),
         ({"gather_s": 901}, "`gather_s`"),
         ({"send": "messages", "datastreams": ["t"]}, "`datastreams` are for rules"),
+        ({"send": "topics"}, "`topics` names none"),
+        ({"topics": ["a"]}, "`topics` are for rules"),
+        ({"send": "topics", "topics": ["a"], "tag": "out"}, "`feeds` and `tag` are for rules"),
+        ({"send": "topics", "topics": ["a"], "datastreams": ["t"]}, "`datastreams` are for"),
+        ({"send": "topics", "topics": ["a"] * 101}, "more than 100"),
+        ({"send": "topics", "topics": ["a/b#"]}, "'a/b#': wildcard beside other characters"),
+        ({"send": "topics", "topics": ["#/a"]}, "# is not the last level [MQTT-4.7.1-1]"),
+        ({"send": "topics", "topics": [""]}, "blank topic name or filter [MQTT-4.7.3-1]"),
+        ({"send": "topics", "topics": ["a" * 1025]}, "at most 1,024 characters"),
+        ({"send": "topics", "topics": ["$share/g/a"]}, "shares with nobody"),
+        ({"send": "topics", "topics": ["$SYS/#"]}, "the broker's own figures"),
+        ({"send": "topics", "topics": ["/v2/feeds/+"]}, "are values"),
+        ({"send": "topics", "topics": ["+/v2/feeds/#"]}, "are values"),
         ({"template": "{{a}}"}, "`template`: there is no {{a}}"),
         ({"to": {}}, "`engine` must be one of"),
         ({"to": {"engine": "carrier-pigeon"}}, "`engine` must be one of"),
@@ -48,6 +61,7 @@ def test_a_mistake_is_told(members: dict[str, Any], problem: str) -> None:
 def test_a_right_rule_has_no_problems() -> None:
     whole = rule(feeds=[1, 2], tag="out", datastreams=["t*"], template="{{value}}", gather_s=1.5)
     assert rule_problems(whole) == []
+    assert rule_problems(rule(send="topics", topics=["plant/+/state", "#", "$other/a"])) == []
     assert rule_problems(rule(to={**TO, "url": {"environment": "SINK_URL"}})) == []
 
 

@@ -1,18 +1,13 @@
 """What databases do differently, behind one interface."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
+from thingtank.sinks.engines.sql.shapes import Row, Shape
 from thingtank.tank.failures import Failure, FailureKind
 
 CONNECT_S_MAX = 10
 SILENCE_S_MAX = 30  # of a server that has taken a question
-COLUMNS = ("item_id", "device_id", "datastream", "at", "value", "number")
-
-
-# A row as it is written: item_id, device_id, datastream, at (`2026-11-23T10:00:00.000000Z`), value
-# and number, as in COLUMNS. A plain tuple: there are many.
-Row: TypeAlias = tuple[str, int, str, str, str, float | None]
 
 
 class Dialect(Protocol):
@@ -20,9 +15,11 @@ class Dialect(Protocol):
 
     Attributes:
         name: for people.
+        at_chars: of a time, as it takes them.
     """
 
     name: str
+    at_chars: int
 
     def connect(self) -> Any:
         """A new connection. Raises the driver's errors."""
@@ -54,15 +51,15 @@ _ADVICE = {
     FailureKind.QUOTA: "Make room on the server's disk.",
     FailureKind.REFUSED: "",
 }
-_OTHER_SHAPE = (
-    "Rename or drop that table, or name another in `table`: the columns must be"
-    f" {', '.join(COLUMNS)}, with a unique index on item_id."
-)
 
 
-def other_shape(code: object, message: str) -> Failure:
+def other_shape(shape: Shape, code: object, message: str) -> Failure:
     """The table is there, and is not ours."""
-    return Failure(FailureKind.EXISTS, str(code), message, _OTHER_SHAPE)
+    advice = (
+        "Rename or drop that table, or name another in `table`: the columns must be"
+        f" {', '.join(shape.columns)}, with a unique index on item_id."
+    )
+    return Failure(FailureKind.EXISTS, str(code), message, advice)
 
 
 class WrongTable(Exception):

@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from thingtank.protocols.xively.times import format_times
 from thingtank.sinks.engine import (
     ALL_DELIVERED,
     GATHER_S,
@@ -14,12 +13,14 @@ from thingtank.sinks.engine import (
     EngineFailed,
     EngineParts,
     Item,
+    Kind,
     SendResult,
 )
-from thingtank.sinks.engines.sql.dialects import Dialect, Row, WrongTable, other_shape
+from thingtank.sinks.engines.sql.dialects import Dialect, WrongTable, other_shape
 from thingtank.sinks.engines.sql.mysql import MySql
 from thingtank.sinks.engines.sql.postgresql import PostgreSql
 from thingtank.sinks.engines.sql.settings import SINKS, Place, Settings, place_problem
+from thingtank.sinks.engines.sql.shapes import Shape, rows_of, shape_of
 from thingtank.sinks.engines.sql.sqlite import Sqlite
 from thingtank.sinks.own_places import OwnPlaces, whole_path
 from thingtank.tank.failures import FailureKind
@@ -34,15 +35,17 @@ class SqlEngine:
     wants_payload = False
     gather_s = GATHER_S
 
-    def __init__(self, settings: Settings, own: OwnPlaces) -> None:
+    def __init__(self, settings: Settings, own: OwnPlaces, kind: Kind) -> None:
         """Make one.
 
         Args:
+            kind: of the items, which decides on the columns.
             own: where it may not write; SQLite files whose path is not whole are below `sinks` in
                 its data folder.
         """
         self._settings = settings
         self._own = own
+        self._shape = shape_of(kind)
         self._dialect: Dialect | None = None
         self._connection: Any = None
 
@@ -57,7 +60,8 @@ class SqlEngine:
             dialect.prepare(self._connection)
         except WrongTable as error:
             self.close()
-            raise EngineFailed(other_shape("no unique index", str(error))) from None
+            failure = other_shape(self._shape, "no unique index", str(error))
+            raise EngineFailed(failure) from None
         except Exception as error:
             self.close()
             raise _told(dialect, error) from error
@@ -66,11 +70,7 @@ class SqlEngine:
         """See SinkEngine."""
         dialect = self._dialect
         assert dialect is not None, "open"
-        ats = format_times([item.at_us for item in items])
-        rows: list[Row] = [
-            (it.item_id, it.device_id, it.datastream or it.topic, at, it.value, it.number)
-            for it, at in zip(items, ats, strict=True)
-        ]
+        rows = rows_of(self._shape, items, dialect.at_chars)
         try:
             dialect.write(self._connection, rows)
         except UnicodeEncodeError as error:  # half of a surrogate pair
@@ -108,8 +108,10 @@ class SqlEngine:
                 f"this needs {driver}, which is not installed",
                 f"Run: pip install 'thingtank[{extra}]', and start the server again.",
             )
-        self._dialect = _dialect_of(place, self._settings.table, self._own.folder / SINKS)
-        return self._dialect
+        folder = self._own.folder / SINKS
+        dialect = _dialect_of(place, self._settings.table, self._shape, folder)
+        self._dialect = dialect
+        return dialect
 
     def _roll_back(self) -> None:
         with contextlib.suppress(Exception):
@@ -118,15 +120,15 @@ class SqlEngine:
 
 def make_engine(settings: Settings, parts: EngineParts) -> SqlEngine:
     """An engine that is not open yet."""
-    return SqlEngine(settings, parts.own)
+    return SqlEngine(settings, parts.own, parts.kind)
 
 
-def _dialect_of(place: Place, table: str, folder: Path) -> Dialect:
+def _dialect_of(place: Place, table: str, shape: Shape, folder: Path) -> Dialect:
     if place.kind == "mysql":
-        return MySql(place, table)
+        return MySql(place, table, shape)
     if place.kind == "postgresql":
-        return PostgreSql(place, table)
-    return Sqlite(whole_path(folder, place.name), table)
+        return PostgreSql(place, table, shape)
+    return Sqlite(whole_path(folder, place.name), table, shape)
 
 
 def _told(dialect: Dialect, error: Exception) -> Exception:

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from thingtank.sinks.engines.sql.dialects import (
-    COLUMNS,
     CONNECT_S_MAX,
     SILENCE_S_MAX,
-    Row,
     WrongTable,
     failure,
     other_shape,
 )
 from thingtank.sinks.engines.sql.settings import Place
+from thingtank.sinks.engines.sql.shapes import Row, Shape
 from thingtank.tank.failures import Failure, FailureKind
 
 # Source: MariaDB, Error Codes; MySQL, Server and Client Error Message Reference.
@@ -28,20 +27,41 @@ _KINDS = {
 }  # fmt: skip
 _KIND_OF = {code: kind for kind, codes in _KINDS.items() for code in codes}
 _OTHER_SHAPES = (1054, 1048, 1364, 1136, 1265)
+_TEXT = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+_TYPES = {
+    "item_id": "VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL",
+    "device_id": "BIGINT NOT NULL",
+    "datastream": f"VARCHAR(255) {_TEXT} NOT NULL",
+    "topic": f"TEXT {_TEXT} NOT NULL",
+    "at": "DATETIME(6) NOT NULL",
+    "value": f"MEDIUMTEXT {_TEXT} NOT NULL",
+    "payload": f"MEDIUMTEXT {_TEXT} NOT NULL",
+    "encoding": f"VARCHAR(16) {_TEXT} NOT NULL",
+    "number": "DOUBLE NULL",
+    "qos": "TINYINT NOT NULL",
+    "retain": "BOOLEAN NOT NULL",
+    "content_type": f"MEDIUMTEXT {_TEXT} NULL",
+    "user_properties": f"MEDIUMTEXT {_TEXT} NULL",
+    "expires_at": "DATETIME(6) NULL",
+}
+_IN_PART = ("datastream", "topic")  # indexed by their beginnings
 
 
 class MySql:
     """One table of one database."""
 
     name = "MySQL"
+    at_chars = 26  # without the Z
 
-    def __init__(self, place: Place, table: str) -> None:
+    def __init__(self, place: Place, table: str, shape: Shape) -> None:
         self._place = place
         self._table = table
-        columns = ", ".join(f"`{column}`" for column in COLUMNS)
+        self._shape = shape
+        columns = ", ".join(f"`{column}`" for column in shape.columns)
+        places = ", ".join(["%s"] * len(shape.columns))
         # One statement for all rows: PyMySQL joins what stands in the VALUES.
         self._insert = (
-            f"INSERT INTO `{table}` ({columns}) VALUES (%s, %s, %s, %s, %s, %s)"  # noqa: S608 - the table was checked with the settings
+            f"INSERT INTO `{table}` ({columns}) VALUES ({places})"  # noqa: S608 - the table was checked with the settings
             " ON DUPLICATE KEY UPDATE `item_id` = `item_id`"
         )
 
@@ -74,17 +94,10 @@ class MySql:
             if not cursor.fetchone():
                 cursor.execute(
                     f"CREATE TABLE IF NOT EXISTS `{table}` ("
-                    " `row_id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,"
-                    " `item_id` VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,"
-                    " `device_id` BIGINT NOT NULL,"
-                    " `datastream` VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,"
-                    " `at` DATETIME(6) NOT NULL,"
-                    " `value` MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,"
-                    " `number` DOUBLE NULL,"
-                    " UNIQUE KEY `item` (`item_id`),"
-                    " KEY `series` (`device_id`, `datastream`(100), `at`)) ENGINE=InnoDB"
+                    f" `row_id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, {self._definitions},"
+                    f" UNIQUE KEY `item` (`item_id`), KEY `series` ({self._series})) ENGINE=InnoDB"
                 )
-            columns = ", ".join(f"`{column}`" for column in COLUMNS)
+            columns = ", ".join(f"`{column}`" for column in self._shape.columns)
             cursor.execute(f"SELECT {columns} FROM `{table}` WHERE 1 = 0")  # noqa: S608 - the table was checked with the settings
             cursor.execute(
                 f"SHOW INDEX FROM `{table}` WHERE Non_unique = 0 AND Column_name = 'item_id'"
@@ -95,13 +108,20 @@ class MySql:
 
     def write(self, connection: Any, rows: Sequence[Row]) -> None:
         """See Dialect."""
-        plain = [
-            (item_id, device_id, datastream, at[:26], value, number)  # without the Z
-            for item_id, device_id, datastream, at, value, number in rows
-        ]
         with connection.cursor() as cursor:
-            cursor.executemany(self._insert, plain)
+            cursor.executemany(self._insert, rows)
         connection.commit()
+
+    @property
+    def _definitions(self) -> str:
+        return ", ".join(f"`{column}` {_TYPES[column]}" for column in self._shape.columns)
+
+    @property
+    def _series(self) -> str:
+        return ", ".join(
+            f"`{column}`(100)" if column in _IN_PART else f"`{column}`"
+            for column in self._shape.series
+        )
 
     def failure(self, error: Exception) -> Failure | None:
         """See Dialect."""
@@ -114,7 +134,7 @@ class MySql:
         code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
         message = str(error.args[-1]) if error.args else type(error).__name__
         if code in _OTHER_SHAPES:
-            return other_shape(code, message)
+            return other_shape(self._shape, code, message)
         kind = _KIND_OF.get(code)
         if kind is None:
             is_lost = not code or isinstance(error, pymysql.InterfaceError)

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from thingtank.sinks.engines.sql.dialects import (
-    COLUMNS,
     CONNECT_S_MAX,
     SILENCE_S_MAX,
-    Row,
     failure,
     other_shape,
 )
 from thingtank.sinks.engines.sql.settings import Place
+from thingtank.sinks.engines.sql.shapes import Row, Shape
 from thingtank.tank.failures import Failure, FailureKind
 
 # Beginnings of SQLSTATE; the longest that fits decides.
@@ -32,6 +31,24 @@ _KINDS = {
     "22": FailureKind.REFUSED,
 }
 _OTHER_SHAPES = ("42703", "42P10", "42804", "23502", "42809")
+# Column → its type, and whether it may be NULL.
+_TYPES = {
+    "item_id": ("text", "NOT NULL UNIQUE"),
+    "device_id": ("bigint", "NOT NULL"),
+    "datastream": ("text", "NOT NULL"),
+    "topic": ("text", "NOT NULL"),
+    "at": ("timestamptz", "NOT NULL"),
+    "value": ("text", "NOT NULL"),
+    "payload": ("text", "NOT NULL"),
+    "encoding": ("text", "NOT NULL"),
+    "number": ("double precision", ""),
+    "qos": ("smallint", "NOT NULL"),
+    "retain": ("boolean", "NOT NULL"),
+    "content_type": ("text", ""),
+    "user_properties": ("text", ""),
+    "expires_at": ("timestamptz", ""),
+}
+_LONG = ("topic",)  # longer than an index takes: by their beginnings
 # What fails before there is a session has no SQLSTATE in psycopg.
 _SAID = (
     ("password authentication failed", FailureKind.CREDENTIALS),
@@ -47,14 +64,16 @@ class PostgreSql:
     """One table of one database."""
 
     name = "PostgreSQL"
+    at_chars = 27
 
-    def __init__(self, place: Place, table: str) -> None:
+    def __init__(self, place: Place, table: str, shape: Shape) -> None:
         self._place = place
         self._table = table
-        columns = ", ".join(f'"{column}"' for column in COLUMNS)
+        self._shape = shape
+        columns = ", ".join(f'"{column}"' for column in shape.columns)
+        arrays = ", ".join(f"%s::{_TYPES[column][0]}[]" for column in shape.columns)
         self._insert = (
-            f'INSERT INTO "{table}" ({columns}) SELECT * FROM unnest(%s::text[], %s::bigint[],'  # noqa: S608 - the table was checked with the settings
-            " %s::text[], %s::timestamptz[], %s::text[], %s::float8[])"
+            f'INSERT INTO "{table}" ({columns}) SELECT * FROM unnest({arrays})'  # noqa: S608 - the table was checked with the settings
             ' ON CONFLICT ("item_id") DO NOTHING'
         )
 
@@ -86,20 +105,14 @@ class PostgreSql:
             if cursor.fetchone() == (None,):
                 cursor.execute(
                     f'CREATE TABLE IF NOT EXISTS "{table}" ('
-                    ' "row_id" bigserial PRIMARY KEY,'
-                    ' "item_id" text NOT NULL UNIQUE,'
-                    ' "device_id" bigint NOT NULL,'
-                    ' "datastream" text NOT NULL,'
-                    ' "at" timestamptz NOT NULL,'
-                    ' "value" text NOT NULL,'
-                    ' "number" double precision)'
+                    f' "row_id" bigserial PRIMARY KEY, {self._definitions})'
                 )
                 cursor.execute(
-                    f'CREATE INDEX IF NOT EXISTS "{table[:50]}_series" ON "{table}"'
-                    ' ("device_id", "datastream", "at")'
+                    f'CREATE INDEX IF NOT EXISTS "{table[:50]}_series"'
+                    f' ON "{table}" ({self._series})'
                 )
             # Planned, not run: says whether all columns and the unique index are there.
-            cursor.execute(f"EXPLAIN {self._insert}", ([], [], [], [], [], []))
+            cursor.execute(f"EXPLAIN {self._insert}", [[] for _ in self._shape.columns])
         connection.commit()
 
     def write(self, connection: Any, rows: Sequence[Row]) -> None:
@@ -107,6 +120,17 @@ class PostgreSql:
         with connection.cursor() as cursor:
             cursor.execute(self._insert, [list(column) for column in zip(*rows, strict=True)])
         connection.commit()
+
+    @property
+    def _definitions(self) -> str:
+        return ", ".join(f'"{column}" {" ".join(_TYPES[column])}' for column in self._shape.columns)
+
+    @property
+    def _series(self) -> str:
+        return ", ".join(
+            f'left("{column}", 100)' if column in _LONG else f'"{column}"'
+            for column in self._shape.series
+        )
 
     def failure(self, error: Exception) -> Failure | None:
         """See Dialect."""
@@ -117,7 +141,7 @@ class PostgreSql:
         code = error.sqlstate or ""
         message = " ".join(str(error).split()) or type(error).__name__
         if code in _OTHER_SHAPES:
-            return other_shape(code, message)
+            return other_shape(self._shape, code, message)
         fitting = [beginning for beginning in _KINDS if code.startswith(beginning)]
         if fitting:
             kind = _KINDS[max(fitting, key=len)]

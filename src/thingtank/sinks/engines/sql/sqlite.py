@@ -6,14 +6,29 @@ from pathlib import Path
 from typing import Any
 
 from thingtank.sinks.engines.sql.dialects import (
-    COLUMNS,
     SILENCE_S_MAX,
-    Row,
     failure,
     other_shape,
 )
+from thingtank.sinks.engines.sql.shapes import Row, Shape
 from thingtank.tank.failures import Failure, FailureKind
 
+_TYPES = {
+    "item_id": "TEXT NOT NULL UNIQUE",
+    "device_id": "INTEGER NOT NULL",
+    "datastream": "TEXT NOT NULL",
+    "topic": "TEXT NOT NULL",
+    "at": "TEXT NOT NULL",
+    "value": "TEXT NOT NULL",
+    "payload": "TEXT NOT NULL",
+    "encoding": "TEXT NOT NULL",
+    "number": "REAL",
+    "qos": "INTEGER NOT NULL",
+    "retain": "INTEGER NOT NULL",
+    "content_type": "TEXT",
+    "user_properties": "TEXT",
+    "expires_at": "TEXT",
+}
 _KINDS = {
     sqlite3.SQLITE_BUSY: FailureKind.THROTTLED,
     sqlite3.SQLITE_LOCKED: FailureKind.THROTTLED,
@@ -36,13 +51,16 @@ class Sqlite:
     """One table of one file."""
 
     name = "SQLite"
+    at_chars = 27
 
-    def __init__(self, path: Path, table: str) -> None:
+    def __init__(self, path: Path, table: str, shape: Shape) -> None:
         self._path = path
         self._table = table
-        columns = ", ".join(f'"{column}"' for column in COLUMNS)
+        self._shape = shape
+        columns = ", ".join(f'"{column}"' for column in shape.columns)
+        places = ", ".join("?" * len(shape.columns))
         self._insert = (
-            f'INSERT INTO "{table}" ({columns}) VALUES (?, ?, ?, ?, ?, ?)'  # noqa: S608 - the table was checked with the settings
+            f'INSERT INTO "{table}" ({columns}) VALUES ({places})'  # noqa: S608 - the table was checked with the settings
             ' ON CONFLICT ("item_id") DO NOTHING'
         )
 
@@ -60,22 +78,17 @@ class Sqlite:
 
     def prepare(self, connection: Any) -> None:
         """See Dialect."""
+        definitions = ", ".join(f'"{column}" {_TYPES[column]}' for column in self._shape.columns)
+        series = ", ".join(f'"{column}"' for column in self._shape.series)
         with connection:
             connection.execute(
                 f'CREATE TABLE IF NOT EXISTS "{self._table}" ('
-                ' "row_id" INTEGER PRIMARY KEY AUTOINCREMENT,'
-                ' "item_id" TEXT NOT NULL UNIQUE,'
-                ' "device_id" INTEGER NOT NULL,'
-                ' "datastream" TEXT NOT NULL,'
-                ' "at" TEXT NOT NULL,'
-                ' "value" TEXT NOT NULL,'
-                ' "number" REAL)'
+                f' "row_id" INTEGER PRIMARY KEY AUTOINCREMENT, {definitions})'
             )
             # Compiled, not run: says whether all columns and the unique index are there.
-            connection.execute(f"EXPLAIN {self._insert}", (None,) * len(COLUMNS))
+            connection.execute(f"EXPLAIN {self._insert}", (None,) * len(self._shape.columns))
             connection.execute(
-                f'CREATE INDEX IF NOT EXISTS "{self._table}_series" ON "{self._table}"'
-                ' ("device_id", "datastream", "at")'
+                f'CREATE INDEX IF NOT EXISTS "{self._table}_series" ON "{self._table}" ({series})'
             )
 
     def write(self, connection: Any, rows: Sequence[Row]) -> None:
@@ -95,7 +108,7 @@ class Sqlite:
         if code == sqlite3.SQLITE_CONSTRAINT or (
             code == sqlite3.SQLITE_ERROR and ("column" in str(error) or "CONFLICT" in str(error))
         ):
-            return other_shape(code, f"table {self._table}: {error}")
+            return other_shape(self._shape, code, f"table {self._table}: {error}")
         kind = _KINDS.get(code, FailureKind.UNKNOWN)
         name = getattr(error, "sqlite_errorname", type(error).__name__)
         return failure(kind, name, f"{self._path.name}: {error}", _ADVICE.get(kind, ""))
