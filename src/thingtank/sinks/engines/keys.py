@@ -8,9 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from thingtank.protocols.xively.times import format_time
 from thingtank.sinks.engine import Item
-from thingtank.sinks.rules.templates import compile_template
+from thingtank.sinks.rules.templates import compile_template, time_text
 from thingtank.tank.history import DAY_S
 
 HASH = "{{device}}/{{datastream}}"
@@ -130,7 +129,7 @@ class Keys:
             "device": item.uuid,
             "datastream": item.datastream,
             "topic": item.topic,
-            "at": format_time(item.at_us),
+            "at": time_text(item.at_us),
             "at_us": item.at_us,
             "value": item.value,
             "number": item.number,
