@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.bench.report import Result, Spread, number
+from tests.bench.sink_items import DEVICES, items
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
 from thingtank.sinks.engine import EngineParts, Item
 from thingtank.sinks.engines import make_engine
-from thingtank.sinks.rules.templates import as_json
 
-DEVICES = 400
 RATIO_MIN = 0.8
+START_S_MAX = 60
 
 _REPLIES = {
     "DescribeStreamSummary": b'{"StreamDescriptionSummary":{"StreamStatus":"ACTIVE"}}',
@@ -63,19 +63,19 @@ class Case(NamedTuple):
 def run(quick: bool) -> list[Result]:
     """Measure each engine beside its bare loop."""
     count, rounds = (4_000, 1) if quick else (40_000, 5)
-    items = _items(count)
-    with _service() as url:
-        return [_measured(case, items, url, rounds) for case in CASES]
+    made = items(count)
+    with service() as url:
+        return [_measured(case, made, url, rounds) for case in CASES]
 
 
-def _measured(case: Case, items: Sequence[Item], url: str, rounds: int) -> Result:
+def _measured(case: Case, made: Sequence[Item], url: str, rounds: int) -> Result:
     if case.size == 1:
-        items = items[: len(items) // 10]  # a call each
+        made = made[: len(made) // 10]  # a call each
     aws = AwsClients(AwsSettings(region="us-east-1", endpoint_url=url))
     engine = make_engine(case.to, EngineParts(lambda: aws, Path()))
     engine.open()
     client = aws.client(case.service)
-    entries = [case.entry(item) for item in items]
+    entries = [case.entry(item) for item in made]
     calls = [entries[first : first + case.size] for first in range(0, len(entries), case.size)]
     batch = engine.bounds.items_max
     rates: list[float] = []
@@ -87,13 +87,13 @@ def _measured(case: Case, items: Sequence[Item], url: str, rounds: int) -> Resul
                 pass
             bare_s = time.perf_counter() - start_s
             start_s = time.perf_counter()
-            for first in range(0, len(items), batch):
-                result = engine.send(items[first : first + batch])
+            for first in range(0, len(made), batch):
+                result = engine.send(made[first : first + batch])
                 assert not result.retry
                 assert not result.refused
             ours_s = time.perf_counter() - start_s
             if turn:  # the first one warms up
-                rates.append(len(items) / ours_s)
+                rates.append(len(made) / ours_s)
                 ratios.append(bare_s / ours_s)
     engine.close()
     aws.close()
@@ -108,24 +108,6 @@ def _measured(case: Case, items: Sequence[Item], url: str, rounds: int) -> Resul
         f"{DEVICES} devices, {case.connections} connections, {case.size} a call; {rate}; ratio "
         f"{number(ratio.lowest)} to {number(ratio.highest)}",
     )
-
-
-def _items(count: int) -> list[Item]:
-    bare = [
-        Item(
-            f"0123456789ab-{place // 100}-{place % 100}", "datapoint", place % DEVICES,
-            f"00000000-0000-4000-8000-{place % DEVICES:012}", "temperature",
-            1_764_000_000_000_000 + place, f"{place % 400 / 10}", place % 400 / 10,
-        )
-        for place in range(count)
-    ]  # fmt: skip
-    return [
-        Item(
-            each.item_id, each.kind, each.device_id, each.uuid, each.datastream, each.at_us,
-            each.value, each.number, "", as_json(each),
-        )
-        for each in bare
-    ]  # fmt: skip
 
 
 def _record(item: Item) -> dict[str, object]:
@@ -198,12 +180,14 @@ CASES = (
 
 
 @contextlib.contextmanager
-def _service() -> Iterator[str]:
+def service() -> Iterator[str]:
     """A process that takes all calls of these services."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,))
     process.start()
     try:
+        if not ours.poll(START_S_MAX):
+            raise RuntimeError("what stands for the service does not start")
         yield f"http://127.0.0.1:{ours.recv()}"
     finally:
         process.terminate()

@@ -12,7 +12,8 @@ are in the order in which they were written, in a batch and from batch to batch.
 let a later item of a device arrive where an earlier one did not.
 Where a service takes part of a call and refuses part (Kinesis, SQS), put what one device has in a
 batch into one entry, or send one item of each device at a time; and answer `retry` for the first
-that failed **and for all later ones of that device**. The runner sends those again, in order.
+that failed **and for all later ones of that device**. The runner sends those again, in order, and
+sends what other devices have meanwhile.
 
 **At least once.** The same item comes again after a crash, and after a call of which nobody knows
 whether it arrived; `item_id` is the same then, so that an engine whose service can (a unique key, a

@@ -2,7 +2,7 @@
 
 Used from one thread at a time. A place may be behind what was delivered, never ahead of it: what
 was delivered since is delivered once more after a crash. Dead letters are on disk before the place
-passes them.
+passes them, and with it what is held: items that wait for another attempt.
 
 `origin` is a part of each item's id. A folder that was restored from a backup gets another, as the
 journal's numbers since then are given to other items.
@@ -51,6 +51,12 @@ CREATE TABLE IF NOT EXISTS waiting (
     number INTEGER NOT NULL,
     item BLOB NOT NULL,
     PRIMARY KEY (rule, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS held (
+    rule TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    item BLOB NOT NULL,
+    PRIMARY KEY (rule, place)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS dead_letter (
     letter_id INTEGER PRIMARY KEY AUTOINCREMENT,
     rule TEXT NOT NULL,
@@ -69,7 +75,7 @@ INSERT INTO dead_letter (rule, item_id, item, reason, at_us) VALUES (?, ?, ?, ?,
 ON CONFLICT (rule, item_id) DO UPDATE SET reason = excluded.reason, at_us = excluded.at_us,
     is_asked = 0
 """
-_OF_PROGRESS = ("place", "send", "paused", "waiting")  # tables of what a rule has reached
+_OF_PROGRESS = ("place", "send", "paused", "waiting", "held")  # tables of what a rule has reached
 _LETTER = "SELECT letter_id, rule, item, reason, at_us, is_asked FROM dead_letter "
 
 
@@ -77,8 +83,8 @@ class RulePlace(NamedTuple):
     """How far a rule has come.
 
     Attributes:
-        seq: the journal's batch up to which all is settled.
-        reached_us: all that was committed until then is.
+        seq: the journal's batch up to which all is settled or held.
+        reached_us: all that was committed until then is settled.
     """
 
     seq: int
@@ -152,18 +158,35 @@ class SinkFile(RecoveringFile):
         rows = self._connected().execute("SELECT rule, seq, reached_us FROM place")
         return {rule: RulePlace(seq, reached_us) for rule, seq, reached_us in rows}
 
-    def save_places(self, places: Mapping[str, RulePlace]) -> None:
-        """Write down places; what waited for a rule up to its place goes."""
-        rows = [(rule, *place) for rule, place in places.items()]
-        passed = [(rule, place.seq) for rule, place in places.items()]
+    def save_place(
+        self, rule: str, place: RulePlace, held: Sequence[tuple[int, bytes]] | None = None
+    ) -> None:
+        """Write down a place; what waited for the rule up to there goes.
+
+        Args:
+            held: what of that is not settled, in order, each with the number of its batch; None
+                leaves it as it was written down before.
+        """
 
         def save(connection: sqlite3.Connection) -> None:
             connection.execute("BEGIN IMMEDIATE")
             with connection:
-                connection.executemany("INSERT OR REPLACE INTO place VALUES (?, ?, ?)", rows)
-                connection.executemany("DELETE FROM waiting WHERE rule = ? AND number <= ?", passed)
+                connection.execute("INSERT OR REPLACE INTO place VALUES (?, ?, ?)", (rule, *place))
+                passed = "DELETE FROM waiting WHERE rule = ? AND number <= ?"
+                connection.execute(passed, (rule, place.seq))
+                if held is not None:
+                    connection.execute("DELETE FROM held WHERE rule = ?", (rule,))
+                    connection.executemany(
+                        "INSERT INTO held VALUES (?, ?, ?, ?)",
+                        ((rule, number, *each) for number, each in enumerate(held)),
+                    )
 
         self._trying(save)
+
+    def held(self, rule: str) -> list[tuple[int, bytes]]:
+        """What a rule's place has passed and is not settled, as `save_place` had it."""
+        query = "SELECT seq, item FROM held WHERE rule = ? ORDER BY place"
+        return self._connected().execute(query, (rule,)).fetchall()
 
     def add_waiting(self, items: Sequence[WaitingItem]) -> None:
         """Keep items until the places of their rules pass them."""

@@ -34,7 +34,8 @@ class SinkStatus(msgspec.Struct, frozen=True):
             there is no room for more dead letters, `paused` when somebody has paused it, `gone`
             when it is no rule any more and dead letters of it are kept.
         is_fixed: whether it is in the settings file, where alone it can be changed.
-        behind_batches: the journal's batches, or messages, that it has not settled.
+        behind_batches: the journal's batches, or messages, that it has not settled; what is written
+            down of them, to be tried again, counts as one.
         behind_s: for how long the oldest of them has been waiting, about; 0 if there is none.
         per_minute: items that were delivered within the last minute.
         delivered_count, retried_count, dead_count: items since the start.

@@ -15,7 +15,7 @@ from thingtank.local.queue_file import QueueFile
 from thingtank.local.table_file import TableFile
 from thingtank.sinks.engine import ALL_DELIVERED, EngineParts, Item, SinkEngine, TopicFacts
 from thingtank.sinks.engines import make_engine
-from thingtank.sinks.rules.turns import failure_of
+from thingtank.sinks.rules.steps import failure_of
 from thingtank.tank.failures import FailureKind
 
 START_US = 1_700_000_000_000_000

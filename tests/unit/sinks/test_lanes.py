@@ -17,8 +17,8 @@ from thingtank.aws.settings import AwsSettings
 from thingtank.sinks.engine import EngineParts, Item
 from thingtank.sinks.engines import make_engine
 from thingtank.sinks.engines.call_pool import CallPool
-from thingtank.sinks.engines.lanes import Cut, Entry, send_in_lanes
-from thingtank.sinks.rules.turns import Turn
+from thingtank.sinks.engines.lanes import THROTTLED_MAX, Cut, Entry, send_in_lanes
+from thingtank.sinks.rules.window import Window
 from thingtank.tank.failures import Failure, FailureKind
 
 FULL = Failure(FailureKind.THROTTLED, "Full", "full", "")
@@ -67,6 +67,31 @@ def test_what_is_raised_when_something_has_arrived_is_told_of_the_rest() -> None
     assert result.failure.kind is FailureKind.UNREACHABLE
     with pytest.raises(EndpointConnectionError):
         send_in_lanes(entries("a2", "b2"), call, by_two, POOL)
+
+
+def test_one_entry_that_is_throttled_does_not_stop_the_others_but_many_do() -> None:
+    asked: list[str] = []
+
+    def call(bodies: Sequence[str]) -> list[Failure | None]:
+        asked.extend(bodies)
+        if bodies[0].startswith("x"):
+            error = {"Error": {"Code": "ProvisionedThroughputExceededException"}}
+            raise ClientError(error, "PutItem")
+        return [None]
+
+    def singly(bodies: Iterable[str]) -> Iterator[list[str]]:
+        return ([body] for body in bodies)
+
+    result = send_in_lanes(entries("x1", "a1", "b1", "x2"), call, singly, POOL)
+    assert (sorted(result.retry), result.failure is not None) == ([0, 3], True)
+    assert sorted(asked) == ["a1", "b1", "x1"]
+    asked.clear()
+    pool = CallPool(1, "calls")
+    many = [Entry(str(place), (place,), "x") for place in range(50)]
+    with pytest.raises(ClientError):
+        send_in_lanes(many, call, singly, pool)
+    pool.close()
+    assert len(asked) == THROTTLED_MAX + 1
 
 
 @pytest.mark.parametrize("cut", [by_two, lambda bodies: iter([list(bodies)])])
@@ -200,10 +225,13 @@ def test_all_arrives_in_order_whatever_fails_and_twice_only_when_an_answer_is_lo
     client = Flaky(iter(fates))
     engine = make_engine(TARGETS[kind], EngineParts(lambda: OneClient(client), Path()))
     texts = [f"{device}{place:02}" for place, device in enumerate(devices)]
-    turn = Turn(engine, iter(enumerate(items(texts))), 0, len(texts))
+    entries = [list(enumerate(items(texts))), []]
+    window = Window(engine, 0.0)
+    window.add(iter(entries).__next__, len(texts))
     engine.open()
     for _ in range(200):
-        if turn.step().is_done:
+        window.step()
+        if window.is_empty:
             break
     engine.close()
     arrived = [text for each in client.arrived for text in each.split()]

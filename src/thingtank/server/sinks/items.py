@@ -1,55 +1,106 @@
-"""Items from batches of the journal; in the rule's thread."""
+"""Items from batches of the journal; in the rule's thread, but for `take_batches`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from thingtank.server.sinks.message_reader import Batch, StoredItem
+from thingtank.server.sinks.message_reader import Batch, Reader, StoredItem
 from thingtank.server.sinks.selection import Stream
 from thingtank.sinks.engine import Item
+from thingtank.sinks.rules.steps import Entry
 from thingtank.sinks.rules.templates import Render
+from thingtank.stores.changes import bytes_of
+from thingtank.stores.journal_readers import BATCH_BYTES, CommittedBatch
 from thingtank.tank.datapoints import DatapointColumns, number_of, text_of
 
+ROWS_AT_ONCE = 200  # of which items are made
 
-def items_of(
-    batches: Sequence[Batch],
-    streams: Mapping[int, Stream],
-    origin: str,
-    render: Render | None,
-) -> Iterator[tuple[int, Item]]:
-    """What a rule sends of batches, each item with the number of its batch, in order.
 
-    Of the journal, that is; an item that was stored is sent as it is.
+def take_batches(reader: Reader, rows_max: int, bytes_max: int) -> list[Batch]:
+    """What comes next, up to about so much; one commit may have more."""
+    batches: list[Batch] = []
+    row_count = size_bytes = 0
+    while row_count < rows_max and size_bytes < bytes_max and (more := reader.take(1)):
+        batches.extend(more)
+        row_count += _rows_in(more[0])
+        size_bytes += _bytes_in(more[0])
+    return batches
 
-    An item's id is made of the batch's number and the place of its row in the batch, so it is the
-    same whatever the rule wants.
 
-    Args:
-        streams: those that the rule wants.
-        origin: of the data folder.
-        render: makes payloads; None leaves them empty.
+class ItemSource:
+    """What a rule sends of batches, in order, some at each call.
+
+    Of the journal, that is; an item that was stored is sent as it is. An item's id is made of the
+    batch's number and the place of its row in the batch, so it is the same whatever the rule wants.
     """
+
+    def __init__(
+        self,
+        batches: Sequence[Batch],
+        streams: Mapping[int, Stream],
+        origin: str,
+        render: Render | None,
+    ) -> None:
+        """Make one.
+
+        Args:
+            streams: those that the rule wants.
+            origin: of the data folder.
+            render: makes payloads; None leaves them empty.
+        """
+        self._streams = streams
+        self._origin = origin
+        self._render = render
+        self._parts = _parts_of(batches)
+        self._part: StoredItem | _Columns | None = next(self._parts, None)
+        self._row = 0  # of the columns, where it goes on
+
+    def __call__(self) -> list[Entry]:
+        """The next, as `EntryMaker` says: what raises leaves it where it was."""
+        entries: list[Entry] = []
+        while not entries and (part := self._part) is not None:
+            if isinstance(part, StoredItem):
+                item, render = part.item, self._render
+                entries.append(
+                    (part.seq, item if render is None else replace(item, payload=render(item)))
+                )
+            else:
+                entries = self._of_columns(*part)
+            if isinstance(part, StoredItem) or self._row >= len(part[2]):
+                self._part, self._row = next(self._parts, None), 0
+        return entries
+
+    def _of_columns(self, seq: int, first: int, columns: DatapointColumns) -> list[Entry]:
+        streams, stream_ids = self._streams, columns.stream_ids
+        if not self._row and streams.keys().isdisjoint(stream_ids):
+            self._row = len(columns)
+            return []
+        end = min(self._row + ROWS_AT_ONCE, len(columns))
+        beginning, render = f"{self._origin}-{seq}-", self._render
+        entries = [
+            (seq, _item(f"{beginning}{first + row}", stream, columns, row, render))
+            for row in range(self._row, end)
+            # None too where the loop has dropped it meanwhile.
+            if (stream := streams.get(stream_ids[row])) is not None
+        ]
+        self._row = end
+        return entries
+
+
+# Number of the batch, the place of its first row in the batch, and the values.
+_Columns = tuple[int, int, DatapointColumns]
+
+
+def _parts_of(batches: Sequence[Batch]) -> Iterator[StoredItem | _Columns]:
     for batch in batches:
         if isinstance(batch, StoredItem):
-            item = batch.item
-            yield batch.seq, item if render is None else replace(item, payload=render(item))
+            yield batch
             continue
-        start = 0
-        for change in batch.changes:
-            if not isinstance(change, DatapointColumns):
-                continue
-            beginning = f"{origin}-{batch.seq}-"
-            for row in _rows_of(change, streams):
-                stream = streams.get(change.stream_ids[row])
-                if stream is not None:  # the loop may have dropped it meanwhile
-                    yield batch.seq, _item(f"{beginning}{start + row}", stream, change, row, render)
-            start += len(change)
-
-
-def _rows_of(columns: DatapointColumns, streams: Mapping[int, Stream]) -> Sequence[int]:
-    if streams.keys().isdisjoint(columns.stream_ids):
-        return ()
-    return [row for row, stream_id in enumerate(columns.stream_ids) if stream_id in streams]
+        first = 0
+        for columns in _columns_in(batch):
+            if len(columns):
+                yield batch.seq, first, columns
+            first += len(columns)
 
 
 def _item(
@@ -68,3 +119,17 @@ def _item(
     if render is None:
         return item
     return Item(item_id, "datapoint", device_id, uuid, name, at_us, value, number, "", render(item))
+
+
+def _rows_in(batch: Batch) -> int:
+    return 1 if isinstance(batch, StoredItem) else sum(map(len, _columns_in(batch)))
+
+
+def _bytes_in(batch: Batch) -> int:
+    if isinstance(batch, StoredItem):
+        return batch.item.size_bytes
+    return BATCH_BYTES + sum(map(bytes_of, _columns_in(batch)))
+
+
+def _columns_in(batch: CommittedBatch) -> Iterator[DatapointColumns]:
+    return (change for change in batch.changes if isinstance(change, DatapointColumns))

@@ -7,15 +7,13 @@ import structlog
 from msgspec.structs import replace
 
 from thingtank.server.sinks.throughput import Throughput
-from thingtank.sinks.rules.turns import Step
+from thingtank.sinks.rules.pauses import pause_s_max
+from thingtank.sinks.rules.steps import Step
 from thingtank.tank.failures import Failure, FailureKind
 from thingtank.tank.interfaces import Clock
 from thingtank.tank.sinks import SinkTrouble
 
 log = structlog.get_logger()
-
-PAUSE_S = 0.5
-_DOUBLINGS_MAX = 16
 
 
 class Record:
@@ -48,25 +46,30 @@ class Record:
             self.throughput.add(step.delivered_count, now_s)
         self.dead_count += len(step.refused)
         self.retried_count += step.retry_count
+        if step.delivered_count:
+            self._failure_count = 0
         if step.failure is not None:
-            self.failed(step.failure)
+            self.failed(step.failure, is_counted=step.is_stuck)
         elif step.retry_failure is not None:
-            if step.delivered_count:
-                self._failure_count = 0
             message = f"Some items have to be sent again: {step.retry_failure.message}"
-            self.failed(replace(step.retry_failure, message=message))
-        else:
+            failure = replace(step.retry_failure, message=message)
+            self.failed(failure, is_counted=step.is_stuck)
+        elif not step.held_count:
             self._succeeded()
 
-    def failed(self, failure: Failure) -> None:
-        """Something failed whole, or in part."""
+    def failed(self, failure: Failure, *, is_counted: bool = True) -> None:
+        """Something failed whole, or in part.
+
+        Args:
+            is_counted: whether it makes the next pause longer.
+        """
         self.failures[failure.kind] += 1
         if self.trouble is None:
             log.warning("sink_fails", rule=self._rule_name, reason=str(failure))
         kind = failure.kind.name.lower()
         self.trouble = SinkTrouble(kind, str(failure), self._clock.now_us())
         self.needs_a_person = not failure.is_passing
-        self._failure_count += 1
+        self._failure_count += is_counted
 
     def forgive(self) -> None:
         """Begin with short pauses again."""
@@ -74,10 +77,9 @@ class Record:
 
     def pause_s(self) -> float:
         """How long to wait now: at random, so that many that failed do not come back together."""
-        longest_s = self._retry_s_max
-        if not self.needs_a_person:
-            doublings = min(max(0, self._failure_count - 1), _DOUBLINGS_MAX)
-            longest_s = min(PAUSE_S * 2**doublings, longest_s)
+        longest_s = pause_s_max(
+            self._failure_count, self._retry_s_max, is_passing=not self.needs_a_person
+        )
         return random.uniform(0, longest_s)  # noqa: S311 - no secret
 
     def _succeeded(self) -> None:

@@ -2,43 +2,37 @@
 
 The loop does no more than take batches from the reader and wait; items are made, rendered and sent
 in the rule's thread. Batches count as passed when all their items are delivered, or dead letters
-that are on disk; so after a kill at any instant what was not settled is sent again.
+or held items that are on disk; so after a kill at any instant what was not settled is sent again.
 
     wake ─► gather ─► take ─► step ─► step … ─► passed
                                │ ▲
                         failed ▼ │ pause: 0.5 s, doubled up to `retry_s_max`, at random below that
+                                   (of some devices only those pause, in the window)
 """
 
 import asyncio
 import contextlib
+import math
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import structlog
 
 from thingtank.net.blotting_texts import blotted_string
-from thingtank.server.sinks.items import items_of
-from thingtank.server.sinks.message_reader import (
-    Batch,
-    Reader,
-    StoredItem,
-    decode_item,
-    encode_item,
-)
+from thingtank.server.sinks.items import ItemSource, take_batches
+from thingtank.server.sinks.message_reader import Reader, decode_item, encode_item
+from thingtank.server.sinks.progress import Progress
 from thingtank.server.sinks.record import Record
 from thingtank.server.sinks.selection import Selection
 from thingtank.sinks.engine import Item, SinkEngine
 from thingtank.sinks.rules.settings import SinkRule, SinkSettings
+from thingtank.sinks.rules.steps import Entry, Step, failure_of
 from thingtank.sinks.rules.templates import compile_template
-from thingtank.sinks.rules.turns import Refused, Step, Turn, failure_of
-from thingtank.stores.changes import bytes_of
-from thingtank.stores.journal_readers import BATCH_BYTES, CommittedBatch
+from thingtank.sinks.rules.window import Window
 from thingtank.stores.sink_file import NewLetter, RulePlace, SinkFile
 from thingtank.stores.sink_store import SinkStore
 from thingtank.stores.worker import Worker
-from thingtank.tank.datapoints import DatapointColumns
 from thingtank.tank.errors import StorageFailed
 from thingtank.tank.failures import Failure, FailureKind
 from thingtank.tank.interfaces import Clock
@@ -46,7 +40,6 @@ from thingtank.tank.sinks import SinkState, SinkStatus
 
 log = structlog.get_logger()
 
-PLACE_INTERVAL_S = 1.0  # a place is written down so often at most
 REASON_CHARS_MAX = 1000
 _TURN_ROWS = 10_000  # about; one commit may have more
 _TURN_BYTES = 4 * 1024 * 1024  # the same
@@ -97,13 +90,11 @@ class SinkRunner:
         self._is_open = False
         self._has_asked_letters = letter_count > 0  # maybe, since before the start
         self._is_replaying = False
-        self._pending: list[Batch] = []  # taken, and not settled
+        self._window = Window(engine, settings.retry_s_max)
         self._has_taken_all = True  # by what was taken last; if not, more waits for long enough
         self._record = Record(rule.name, settings.retry_s_max, clock)
         self._reader: Reader | None = None
-        self._place = RulePlace(0, 0)
-        self._saved_seq = 0
-        self._saved_at_s = 0.0
+        self._progress = Progress(rule.name, store, self._loop.time)
         self._worker: Worker | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -112,16 +103,20 @@ class SinkRunner:
         """To be called when there is something to read."""
         return self._wake.set
 
-    def start(self, reader: Reader, place: RulePlace | None) -> None:
+    def start(
+        self, reader: Reader, place: RulePlace | None, held: Sequence[tuple[int, bytes]] = ()
+    ) -> None:
         """Go on from a reader's place.
 
         Args:
             place: as it was written down last; None for a new rule.
+            held: what was written down with it.
         """
         self._reader = reader
-        reached_us = place.reached_us if place is not None else self._clock.now_us()
-        self._place = RulePlace(reader.passed_seq, reached_us)
-        self._saved_seq = place.seq if place is not None else -1
+        self._progress.start(reader, place, len(held), self._clock.now_us())
+        entries = [(min(seq, reader.passed_seq), decode_item(item)) for seq, item in held]
+        longest_s = self._settings.retry_s_max
+        self._window = Window(self._engine, longest_s, reader.passed_seq, entries)
         self._worker = Worker(f"sink-{self.rule.name}"[:15])
         self._task = self._loop.create_task(self._run(), name=f"sink-{self.rule.name}")
 
@@ -142,8 +137,10 @@ class SinkRunner:
             self._worker.submit(self._engine.close, lambda _: None)
             self._worker.leave()
         self._task = None
-        with contextlib.suppress(StorageFailed):
-            await self._save_place()
+        try:
+            await self._progress.stop(self._window)
+        except Exception:  # the next start begins as after a crash
+            log.exception("sink_place_not_saved", rule=self.rule.name)
 
     async def _end(self, task: asyncio.Task[None], worker: Worker) -> None:
         await asyncio.wait([task])
@@ -158,6 +155,7 @@ class SinkRunner:
     def hurry(self) -> None:
         """Try now, whatever there is to wait for."""
         self._record.forgive()
+        self._window.forgive()
         self._wake.set()
         self._hurry.set()
 
@@ -168,8 +166,9 @@ class SinkRunner:
 
     def status(self) -> SinkStatus:
         """How it is doing."""
-        behind_batches = self._behind_batches
-        behind_us = self._clock.now_us() - self._place.reached_us if behind_batches else 0
+        behind_batches = self._progress.behind_batches
+        reached_us = self._progress.place.reached_us
+        behind_us = self._clock.now_us() - reached_us if behind_batches else 0
         record = self._record
         return SinkStatus(
             self.rule.name,
@@ -193,11 +192,6 @@ class SinkRunner:
         )
 
     @property
-    def _behind_batches(self) -> int:
-        reader = self._reader
-        return 0 if reader is None else max(0, reader.published_seq - self._place.seq)
-
-    @property
     def _state(self) -> SinkState:
         if self._is_paused:
             return "paused"
@@ -205,7 +199,7 @@ class SinkRunner:
             return "full"
         if self._record.trouble is not None:
             return "stuck" if self._record.needs_a_person else "failing"
-        return "working" if self._behind_batches or self._is_replaying else "waiting"
+        return "working" if self._progress.behind_batches or self._is_replaying else "waiting"
 
     @property
     def _is_full(self) -> bool:
@@ -233,94 +227,72 @@ class SinkRunner:
         reader = self._reader
         assert reader is not None, "started"
         self._wake.clear()
+        window = self._window
+        await self._record_refused(window)  # if a fault came between
         await self._may_go()
         if self._has_asked_letters:
             await self._replay()
         await self._may_go_on()
-        if not self._pending:
-            await reader.fill()
-            if not reader.has_batches:
-                await self._rest(reader)
-                return
-            if self._has_taken_all and not reader.is_behind:
-                await self._sleep(self._gather_s)
-            self._pending = self._take(reader)
-            self._has_taken_all = not (reader.has_batches or reader.is_behind)
-        await self._send_pending()
+        if not window.has_fresh:
+            await self._read(reader, window)
+        if not window.can_send:
+            await self._rest(reader, window)
+        elif not self._is_stopping and (step := await self._step(window)) is not None:
+            self._progress.is_held = step.held_count > 0
+            self._progress.passed(window.through_seq)
+            await self._progress.save_sometimes(window)
+            if step.is_stuck:
+                await self._pause()
 
-    async def _send_pending(self) -> None:
-        # After a fault of ours some of them may be settled already.
-        batches = [batch for batch in self._pending if batch.seq > self._place.seq]
-        if batches:
-            streams, origin = self.selection.streams, self._store.origin
-            items = items_of(batches, streams, origin, self._render)
-            make = partial(Turn, self._engine, items, self._place.seq, batches[-1].seq)
-            turn = await self._in_thread(make)
-            may_go, passed = self._may_go_on, partial(self._pass_step, batches)
-            if not await self._carry_out(turn, may_go, passed):
-                return
-            self._pass_some(batches, batches[-1].seq)
-        self._pending = []
+    async def _read(self, reader: Reader, window: Window) -> None:
+        """Take what comes next, if there is more."""
+        await reader.fill()
+        if not reader.has_batches:
+            return
+        if self._has_taken_all and not reader.is_behind:
+            await self._sleep(min(self._gather_s, window.wait_s()))
+        batches = take_batches(reader, _TURN_ROWS, _TURN_BYTES)
+        self._has_taken_all = not (reader.has_batches or reader.is_behind)
+        self._progress.took(batches)
+        streams, origin = self.selection.streams, self._store.origin
+        window.add(ItemSource(batches, streams, origin, self._render), batches[-1].seq)
 
-    async def _rest(self, reader: Reader) -> None:
-        """All is settled: write that down, and wait."""
-        if reader.is_behind:
+    async def _rest(self, reader: Reader, window: Window) -> None:
+        """There is nothing to send now: write down what is settled, and wait."""
+        if reader.is_behind and not window.has_fresh:
             return
-        self._passed(reader.through_seq, self._clock.now_us())
-        self.selection.drop_gone()
-        if self._place.seq == self._saved_seq or self._is_stopping:
-            await self._wake.wait()
+        progress = self._progress
+        if window.is_empty:
+            progress.passed(reader.through_seq, self._clock.now_us())
+        if not window.has_fresh:
+            self.selection.drop_gone()
+        if self._is_stopping:
             return
-        save_in_s = max(0.0, self._saved_at_s + PLACE_INTERVAL_S - self._loop.time())
+        wait_s = window.wait_s()
+        if window.has_fresh:  # there is no room; what comes to the journal changes nothing
+            await self._sleep(wait_s)
+            return
+        if not progress.is_saved:
+            wait_s = min(wait_s, progress.save_in_s)
         try:
-            async with asyncio.timeout(save_in_s):
+            async with asyncio.timeout(None if math.isinf(wait_s) else wait_s):
                 await self._wake.wait()
         except TimeoutError:
-            await self._save_place()
+            await progress.save_sometimes(window)
 
-    def _take(self, reader: Reader) -> list[Batch]:
-        """What comes next, up to about as much as one turn is to be."""
-        batches: list[Batch] = []
-        row_count = size_bytes = 0
-        while row_count < _TURN_ROWS and size_bytes < _TURN_BYTES and (more := reader.take(1)):
-            batches.extend(more)
-            row_count += _rows_in(more[0])
-            size_bytes += _bytes_in(more[0])
-        return batches
-
-    async def _carry_out(
-        self,
-        turn: Turn,
-        may_go: Callable[[], Awaitable[None]],
-        settled: Callable[[Step], None],
-    ) -> bool:
-        """Step a turn, and tell of each step. Whether it came to its end.
-
-        It does not where it is time to stop: then it ends where no batch is sent by half, if what
-        is left of that one can be sent at once.
-
-        Args:
-            may_go: waits before each step while it may not be taken.
-            settled: is told of a step when what it refused is on disk.
-        """
-        is_midway = False
-        while not turn.is_over:
-            await may_go()
-            if self._is_stopping and not is_midway:
-                return False
-            if not await self._ensure_open():
-                if self._is_stopping:
-                    return False
+    async def _step(self, window: Window) -> Step | None:
+        """Send once, and keep what is refused; None if the engine cannot be opened."""
+        if not await self._ensure_open():
+            if not self._is_stopping:
                 await self._pause()
-                continue
-            step = await self._in_thread(turn.step)
-            await self._settle(step)
-            settled(step)
-            await self._save_place_sometimes()
-            is_midway = step.is_midway and not step.retry_count
-            if step.retry_count and not step.delivered_count and not step.refused:
-                await self._pause()
-        return True
+            return None
+        step = await self._in_thread(window.step)
+        if step.is_sent:
+            self._record.note(step, self._loop.time())
+        if step.failure is not None:
+            self._is_open = step.failure.kind is FailureKind.THROTTLED
+        await self._record_refused(window)
+        return step
 
     async def _may_go(self) -> None:
         """Wait while it is paused."""
@@ -356,16 +328,11 @@ class SinkRunner:
         self._is_open = True
         return True
 
-    async def _settle(self, step: Step) -> None:
-        """Count what came of a step, and keep what was refused."""
-        self._record.note(step, self._loop.time())
-        if step.failure is not None:
-            self._is_open = step.failure.kind is FailureKind.THROTTLED
-        if step.refused:
-            await self._keep(step.refused)
-
-    async def _keep(self, refused: Sequence[Refused]) -> None:
+    async def _record_refused(self, window: Window) -> None:
         """Write dead letters down; it goes on only when they are on disk."""
+        refused = list(window.unrecorded)
+        if not refused:
+            return
         name, now_us = self.rule.name, self._clock.now_us()
         letters = [
             NewLetter(item.item_id, encode_item(item), reason[:REASON_CHARS_MAX], now_us)
@@ -382,6 +349,7 @@ class SinkRunner:
                 if self._is_stopping:
                     raise
                 await self._pause()
+        window.recorded(len(refused))
         await self.count_letters()
 
     async def count_letters(self) -> None:
@@ -408,75 +376,45 @@ class SinkRunner:
 
     async def _send_again(self, letters: Mapping[int, Item]) -> None:
         name = self.rule.name
+        entries: list[list[Entry]] = [[(0, item) for item in letters.values()], []]
+        window = Window(self._engine, self._settings.retry_s_max)
+        window.add(iter(entries).__next__, 0)
         refused_ids: set[str] = set()  # somebody may ask for them again before this is over
-
-        def settled(step: Step) -> None:
-            refused_ids.update(refused.item.item_id for refused in step.refused)
-
-        items = iter([(0, item) for item in letters.values()])
-        if await self._carry_out(Turn(self._engine, items, 0, 0), self._may_go, settled):
-            arrived = [each for each, item in letters.items() if item.item_id not in refused_ids]
-            await self._store.run(lambda file: file.remove_letters(name, arrived))
-            await self.count_letters()
-
-    def _pass_step(self, batches: Sequence[Batch], step: Step) -> None:
-        self._pass_some(batches, step.through_seq)
-
-    def _pass_some(self, batches: Sequence[Batch], through_seq: int) -> None:
-        """Let go of what is settled."""
-        if through_seq <= self._place.seq:
-            return
-        known_us = self._place.reached_us
-        for batch in batches:
-            if batch.seq <= through_seq and batch.committed_us is not None:
-                known_us = batch.committed_us
-        self._passed(through_seq, known_us)
-
-    def _passed(self, seq: int, reached_us: int) -> None:
-        self._place = RulePlace(max(seq, self._place.seq), reached_us)
-        if self._reader is not None:
-            self._reader.passed(self._place.seq)
-
-    async def _save_place_sometimes(self) -> None:
-        if self._loop.time() - self._saved_at_s >= PLACE_INTERVAL_S:
-            await self._save_place()
-
-    async def _save_place(self) -> None:
-        place = self._place
-        if place.seq != self._saved_seq:
-            await self._store.run(lambda file: file.save_places({self.rule.name: place}))
-            self._saved_seq = place.seq
-            self._saved_at_s = self._loop.time()
+        while not window.is_empty and not self._is_stopping:
+            await self._may_go()
+            if not window.can_send:
+                if await self._sleep(window.wait_s()):
+                    window.forgive()
+            elif (step := await self._step(window)) is not None:
+                refused_ids.update(refused.item.item_id for refused in step.refused)
+                if step.is_stuck:
+                    await self._pause()
+        stay = refused_ids | window.waiting_ids()
+        arrived = [each for each, item in letters.items() if item.item_id not in stay]
+        await self._store.run(lambda file: file.remove_letters(name, arrived))
+        await self.count_letters()
 
     async def _pause(self) -> None:
         await self._sleep(self._record.pause_s())
 
-    async def _sleep(self, pause_s: float) -> None:
-        """Sleep, unless it is time to stop or somebody asks for haste, or has since last time."""
+    async def _sleep(self, pause_s: float) -> bool:
+        """Sleep, unless it is time to stop or somebody asks for haste, or has since last time.
+
+        Returns:
+            Whether somebody did.
+        """
         if self._is_stopping or pause_s <= 0:
-            return
+            return False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await self._hurry.wait()
+        is_hurried = self._hurry.is_set()
         self._hurry.clear()
+        return is_hurried
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         assert self._worker is not None, "started"
         return await self._worker.run(work)
-
-
-def _rows_in(batch: Batch) -> int:
-    return 1 if isinstance(batch, StoredItem) else sum(map(len, _columns_in(batch)))
-
-
-def _bytes_in(batch: Batch) -> int:
-    if isinstance(batch, StoredItem):
-        return batch.item.size_bytes
-    return BATCH_BYTES + sum(map(bytes_of, _columns_in(batch)))
-
-
-def _columns_in(batch: CommittedBatch) -> Iterator[DatapointColumns]:
-    return (change for change in batch.changes if isinstance(change, DatapointColumns))
 
 
 def _what(rule: SinkRule) -> str:

@@ -298,6 +298,7 @@ class Sinks:
         engine = make_engine(rule.target, self._parts._replace(kind=_KINDS[rule.send]))
         places, paused = await store.run(SinkFile.places), await store.run(SinkFile.paused)
         counts = await store.run(SinkFile.letter_counts)
+        held = await store.run(lambda file: file.held(rule.name))
         place: RulePlace | None = places.get(rule.name)
         selection = Selection(rule, self._tank.directory)
         runner = SinkRunner(
@@ -325,7 +326,7 @@ class Sinks:
         finally:
             self._changed_devices = None
         self._gone.pop(rule.name, None)
-        runner.start(reader, place)
+        runner.start(reader, place, held)
 
     async def _reader(self, runner: SinkRunner, store: SinkStore, place_seq: int) -> Reader:
         """What a rule reads, from its place on."""

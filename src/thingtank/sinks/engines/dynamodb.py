@@ -45,7 +45,8 @@ class Settings(KeySettings, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         table: its name, in the region of `[aws]`.
         create: it is made if it is missing, with these keys, each call paid for.
         plain: items are written 25 a call without the condition that there is none such: much
-            faster, and writes over what another program has changed when a batch is sent again.
+            faster, and whatever has the same key is written over. So give each item a key of its
+            own, with `{{id}}` in it, as by default.
         connections: calls at the same time.
     """
 

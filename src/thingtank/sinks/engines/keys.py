@@ -8,12 +8,12 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from thingtank.protocols.xively.times import format_time
 from thingtank.sinks.engine import Item, TopicFacts
 from thingtank.sinks.rules.templates import (
     compile_template,
     encoding_of,
     expiry_of,
+    time_text,
     user_properties_json,
 )
 from thingtank.tank.history import DAY_S
@@ -137,7 +137,7 @@ class Keys:
         found: dict[str, Any] = {
             "id": item.item_id,
             "topic": item.topic,
-            "at": format_time(item.at_us),
+            "at": time_text(item.at_us),
             "at_us": item.at_us,
             "number": item.number,
             **(_of_topic(item, item.facts) if item.facts is not None else _of_device(item)),

@@ -15,6 +15,7 @@ from thingtank.sinks.engines.call_pool import CallPool
 from thingtank.tank.failures import Failure, FailureKind
 
 SHARE_MIN = 50  # entries; fewer are not worth a call of their own
+THROTTLED_MAX = 10  # calls of one entry in a round; more of them mean the whole service
 
 Call = Callable[[Sequence[Any]], Sequence[Failure | None]]
 Cut = Callable[[Iterable[Any]], Iterator[list[Any]]]
@@ -122,12 +123,14 @@ def _round(entries: Sequence[Entry], call: Call, cut: Cut, pool: CallPool) -> li
 class _Trial:
     """The calls of one round: when one has failed whole, those that are not begun are not made.
 
-    A service that is away would take its time for each of them.
+    A service that is away would take its time for each of them. Only where a call has one entry it
+    may be that entry's partition alone that is throttled, as DynamoDB's are.
     """
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._error: Exception | None = None
+        self._throttled_count = 0
 
     def made(self, entries: Sequence[Entry]) -> list[_Told]:
         """Make a call; one that is refused whole is made in halves, down to the entry that is."""
@@ -139,6 +142,10 @@ class _Trial:
             if not is_aws_failure(error):
                 raise
             if (failure := classify(error)).kind is not FailureKind.REFUSED:
+                self._throttled_count += failure.kind is FailureKind.THROTTLED
+                is_its_own = failure.kind is FailureKind.THROTTLED and len(entries) == 1
+                if is_its_own and self._throttled_count <= THROTTLED_MAX:
+                    return [_Told(entries, [failure], None)]
                 self._error = error
                 return [_failed(entries, error)]
             if len(entries) == 1:

@@ -6,6 +6,7 @@ puts a value as JSON does, in quotes and with escapes, so that it may stand in a
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -14,8 +15,12 @@ from thingtank.protocols.xively.times import format_time
 from thingtank.sinks.engine import Item, TopicFacts
 
 TEMPLATE_CHARS_MAX = 4000
+_TIMES_MAX = 4096
 
 Render = Callable[[Item], bytes]
+
+# What one write has is of one time, and all rules put it into words at about the same moment.
+time_text = lru_cache(_TIMES_MAX)(format_time)
 
 _PLACE = re.compile(r"\{\{\s*(\w+)\s*(?:\|\s*(\w+)\s*)?\}\}")
 _VALUES: dict[str, Callable[[Item], Any]] = {
@@ -24,7 +29,7 @@ _VALUES: dict[str, Callable[[Item], Any]] = {
     "feed": lambda item: item.device_id,
     "device": lambda item: item.order_key,
     "datastream": lambda item: item.datastream,
-    "at": lambda item: format_time(item.at_us),
+    "at": lambda item: time_text(item.at_us),
     "at_us": lambda item: item.at_us,
     "value": lambda item: item.value,
     "number": lambda item: item.number,
@@ -84,7 +89,7 @@ def as_json(item: Item) -> bytes:
             item.device_id,
             item.uuid,
             item.datastream,
-            format_time(item.at_us),
+            time_text(item.at_us),
             item.value,
             item.number,
             item.topic,

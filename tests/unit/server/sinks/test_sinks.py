@@ -12,7 +12,7 @@ from tests.unit.server.sinks import engine_for_tests, sink_bench
 from tests.unit.server.sinks.sink_bench import Bench, until
 from tests.unit.sinks.rules.fake_engine import FakeEngine
 
-from thingtank.server.sinks import runner, waiting_items
+from thingtank.server.sinks import progress, runner, waiting_items
 from thingtank.sinks.engine import BatchBounds, EngineFailed, Item, SendResult
 from thingtank.sinks.engines import ENGINES
 from thingtank.stores.journal_readers import JournalReader
@@ -251,6 +251,95 @@ async def test_refused_items_become_dead_letters_and_are_sent_again_on_demand(
     await bench.sinks.replay("r", None)
     await until(lambda: bench.status().letter_count == 0)
     assert sorted(bench.values[2:]) == ["bad", "worse"]
+
+
+def throttling(feed_id: int) -> FakeEngine:
+    """An engine that takes nothing of a device, until its `answers` are cleared."""
+
+    def throttle(items: Sequence[Item]) -> SendResult:
+        return SendResult({n: "slowly" for n, it in enumerate(items) if it.device_id == feed_id})
+
+    return FakeEngine(*[throttle] * 1000)
+
+
+async def test_a_device_that_is_throttled_holds_up_no_other(bench: Bench) -> None:
+    bench.engine = engine_for_tests.made[bench.key] = throttling(1001)
+    await bench.start(bench.rule(), retry_s_max=1000.0)
+    await bench.write("a", "b")
+    await until(lambda: bench.engine.calls)
+    await bench.write(*"12345", feed_id=1002)
+    await until(lambda: bench.values == [*"12345"])
+    status = bench.status()
+    assert (status.state, status.behind_batches >= 6) == ("failing", True)
+    assert status.behind_s > 0
+    bench.engine.answers.clear()
+    bench.sinks.hurry("r")
+    await bench.settled()
+    assert bench.values == [*"12345", "a", "b"]
+    assert bench.status().trouble is None
+
+
+async def test_after_a_stop_what_was_held_comes_first_and_the_rest_not_twice(bench: Bench) -> None:
+    bench.engine = engine_for_tests.made[bench.key] = throttling(1001)
+    await bench.start(bench.rule(), retry_s_max=1000.0)
+    await bench.write("a")
+    await bench.write(*"123", feed_id=1002)
+    await until(lambda: bench.values == [*"123"])
+    await bench.write("b")
+    await bench.restart(bench.rule(), retry_s_max=1000.0)  # held once more
+    await until(lambda: bench.status().failures)
+    assert bench.status().state == "failing"
+    assert bench.status().behind_batches >= 1
+    await bench.write("c")
+    bench.engine.answers.clear()
+    await bench.restart(bench.rule())
+    await bench.settled()
+    assert bench.values == [*"123abc"]
+    await bench.restart(bench.rule())
+    await bench.write("d")
+    await bench.settled()
+    assert bench.values == [*"123abcd"]
+
+
+async def test_what_is_held_for_long_is_written_down_and_holds_the_journal_no_more(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "KEEP_AFTER_S", 0.0)
+    monkeypatch.setattr(progress, "SAVE_INTERVAL_S", 0.0)
+    bench.engine = engine_for_tests.made[bench.key] = throttling(1001)
+    await bench.start(bench.rule(), retry_s_max=1000.0)
+    await bench.archive.read_journal("another", 0, lambda: None)  # so that nothing is trimmed
+    await bench.write("a")
+    await bench.write(*"123", feed_id=1002)
+    await until(lambda: bench.values == [*"123"])
+    runner_ = bench.sinks._runners["r"]
+    await until(lambda: runner_._reader and runner_._reader.passed_seq >= 4)
+    assert bench.status().behind_batches == 1
+    assert bench.status().behind_s > 0
+    await bench.crash()
+    bench.engine.answers.clear()
+    await bench.start(bench.rule())
+    await bench.settled()
+    assert bench.values == [*"123a"]
+
+
+async def test_a_dead_letter_that_the_disk_does_not_take_comes_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise StorageFailed("no room on the disk")
+
+    bench.engine = engine_for_tests.made[bench.key] = refusing("bad")
+    await bench.start(bench.rule(), retry_s_max=1000.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(SinkFile, "add_letters", fail)
+        await bench.write("bad")
+        await until(lambda: "unknown" in bench.status().failures)
+        await bench.sinks.stop()
+    await bench.archive.close()
+    await bench.start(bench.rule())
+    await bench.settled()
+    assert [letter.value for letter in await bench.sinks.letters("r", 10)] == ["bad"]
 
 
 async def test_a_rule_with_too_many_dead_letters_stops_until_there_is_room(bench: Bench) -> None:
