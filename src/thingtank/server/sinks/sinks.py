@@ -8,7 +8,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 import structlog
@@ -23,7 +23,7 @@ from thingtank.server.sinks.runner import SinkRunner
 from thingtank.server.sinks.selection import Selection
 from thingtank.server.sinks.topics import SinkTopics
 from thingtank.server.sinks.waiting_items import WaitingItems
-from thingtank.sinks.engine import EngineParts, Kind
+from thingtank.sinks.engine import EngineParts, Kind, SinkEngine
 from thingtank.sinks.engines import BadEngine, make_engine
 from thingtank.sinks.rules.settings import Send, SinkRule, SinkSettings
 from thingtank.sources.settings import SourceRule
@@ -41,6 +41,10 @@ log = structlog.get_logger()
 VALUE_CHARS_MAX = 10_000  # of a dead letter that is listed; a payload may have millions
 _READER = "sink:"  # what the names of readers begin with
 _KINDS: Mapping[Send, Kind] = {"values": "datapoint", "messages": "message", "topics": "topic"}
+
+
+# Makes what a rule's `to` names, not open yet; raises BadEngine.
+EngineMaker: TypeAlias = Callable[[Mapping[str, object], EngineParts], SinkEngine]
 
 
 class Journal(Protocol):
@@ -72,18 +76,21 @@ class Sinks:
         parts: EngineParts,
         secret: bytes,
         sources: Sequence[SourceRule] = (),
+        make_engine: EngineMaker = make_engine,
     ) -> None:
         """Make it.
 
         Args:
             secret: the instance's.
             sources: its rules of sources, which no rule may send values to.
+            make_engine: makes engines; without it they work in threads of this process.
         """
         self._tank = tank
         self._journal = journal
         self._settings = settings
         self._parts = parts
         self._sources = sources
+        self._make_engine = make_engine
         self._sealer = RuleSealer(secret)
         self._store: SinkStore | None = None
         self._messages = SinkMessages(tank.messaging)
@@ -295,7 +302,7 @@ class Sinks:
     async def _set_to_work(self, rule: SinkRule, *, is_fixed: bool) -> None:
         """Raise BadEngine, StorageFailed, sqlite3.Error: nothing is left of it then."""
         store = await self._opened()
-        engine = make_engine(rule.target, self._parts._replace(kind=_KINDS[rule.send]))
+        engine = self._make_engine(rule.target, self._parts._replace(kind=_KINDS[rule.send]))
         places, paused = await store.run(SinkFile.places), await store.run(SinkFile.paused)
         counts = await store.run(SinkFile.letter_counts)
         held = await store.run(lambda file: file.held(rule.name))
