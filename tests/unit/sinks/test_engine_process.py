@@ -111,9 +111,8 @@ def test_failures_of_services_come_over_with_kind_and_words(world: World) -> Non
     assert raised.value.failure.kind in (FailureKind.UNREACHABLE, FailureKind.CREDENTIALS)
     assert raised.value.failure.advice
     nowhere = world.engine(engine="folder", folder="/proc/none")
-    nowhere.open()
     with pytest.raises(EngineFailed, match="/proc/none"):
-        nowhere.send([item(1)])
+        nowhere.open()
 
 
 def test_a_reply_carries_what_became_of_each_item() -> None:
