@@ -6,6 +6,7 @@ the local forms, in FOLDER.
 """
 
 import asyncio
+import contextlib
 import os
 import random
 import sys
@@ -14,10 +15,12 @@ from pathlib import Path
 import structlog
 from tests.faults.sink_child import WRITERS, open_tank
 
-from thingtank.aws import clients
+from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
 from thingtank.server.sinks.sinks import Sinks
-from thingtank.sinks.engine import EngineParts
+from thingtank.sinks.engine import EngineFailed, EngineParts
+from thingtank.sinks.engine_calls import Setup
+from thingtank.sinks.engine_process import EngineProcess
 from thingtank.sinks.rules.settings import SinkRule, SinkSettings
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.datapoints import record_datapoints
@@ -25,7 +28,6 @@ from thingtank.tank.changes import DatastreamWrite
 from thingtank.tank.tank import Tank
 
 VALUES_A_WRITE = 3
-SERVICES = ("kinesis", "sqs", "dynamodb", "s3")
 
 
 def rules(name: str) -> tuple[SinkRule, ...]:
@@ -55,13 +57,17 @@ async def keep_writing(tank: Tank, writer: int, first: int, chance: random.Rando
 
 async def main(folder: Path, first: int, seed: int, url: str, name: str) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    clients.ATTEMPTS_MAX = 1  # each failure is the rule's to see
     tank, archive = await open_tank(folder)
-    aws = clients.AwsClients(AwsSettings(region="us-east-1", endpoint_url=url))
-    for service in SERVICES:  # so that there is something to be killed in
-        aws.client(service)
-    settings = SinkSettings(rules=rules(name), retry_s_max=0.05)
-    sinks = Sinks(tank, archive, settings, EngineParts(lambda: aws, folder), bytes(32))
+    aws = AwsSettings(region="us-east-1", endpoint_url=url)
+    parts = EngineParts(lambda: AwsClients(aws), folder)
+    # One attempt: each failure is the rule's to see.
+    engines = EngineProcess(Setup(aws, 1, 15.0, str(folder), None))
+    asked = rules(name)
+    for rule in asked:  # boto3 is loaded by now, so that there is something to be killed in
+        with contextlib.suppress(EngineFailed):
+            engines.make_engine(rule.target, parts).open()
+    settings = SinkSettings(rules=asked, retry_s_max=0.05)
+    sinks = Sinks(tank, archive, settings, parts, bytes(32), make_engine=engines.make_engine)
     await sinks.start()
     if first:
         chance = random.Random(seed)
@@ -73,6 +79,7 @@ async def main(folder: Path, first: int, seed: int, url: str, name: str) -> None
     letters = sum(status.letter_count for status in sinks.statuses())
     print("settled", missed, letters, flush=True)
     await sinks.stop()
+    engines.stop()
     await archive.close()
 
 
