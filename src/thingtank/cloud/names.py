@@ -40,4 +40,5 @@ def check_name(rule: NameRule, name: str) -> None:
         NotTaken.
     """
     if not rule.pattern.match(name):
-        raise NotTaken(f"{name!r} cannot be the name of a {rule.kind}: it has {rule.words}")
+        article = "an" if rule.kind[0] in "aeiou" else "a"
+        raise NotTaken(f"{name!r} cannot be the name of {article} {rule.kind}: it has {rule.words}")

@@ -69,7 +69,7 @@ def test_stack_from_deploy_to_destroy(ministack: AwsSettings, tmp_path: Path) ->
 
     ended = cloud("destroy", name, input="y\n")
     assert ended.exit_code == 0, ended.output
-    assert f"There stays bucket {outputs['BucketName']}" in ended.stderr
+    assert f"Left: bucket {outputs['BucketName']}" in ended.stderr
     assert (
         autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
         == []

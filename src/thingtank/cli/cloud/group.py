@@ -127,7 +127,7 @@ def destroy(clients: "AwsClients", name: str, yes: bool) -> None:
             kept = ["key pairs: `aws ec2 delete-key-pair` deletes one"]
     click.echo(f"Destroyed {name}")
     for each in kept:
-        say(f"There stays {each}")
+        say(f"Left: {each}")
 
 
 def _refuse_leftovers(clients: "AwsClients", name: str) -> None:

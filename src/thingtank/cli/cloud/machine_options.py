@@ -30,8 +30,8 @@ _MACHINE_OPTIONS = (
                  help="amazon-linux or debian, the newest; an id, ami-…; or an SSM parameter,"
                  " /aws/…, that holds one."),
     click.option("--key", metavar="NAME",
-                 help="The key pair for SSH; default: thingtank, made once, with its private half"
-                 " in the data folder."),
+                 help="The key pair for SSH; default: thingtank. One that AWS does not know in the"
+                 " region is made, with its private half in the data folder."),
     click.option("--allow", "cidrs", multiple=True, metavar="CIDR", callback=lambda *given:
                  tuple(_network(text) for text in given[2]),
                  help="Who may come to its ports, such as 198.51.100.7/32; several times."),

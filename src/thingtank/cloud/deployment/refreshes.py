@@ -67,15 +67,25 @@ def start_refresh(
         The id of the refresh.
 
     Raises:
+        NotDone: a stand-in has no instance refresh.
         botocore's exceptions: also when one goes on.
     """
     wanted = {"DesiredConfiguration": {"LaunchTemplate": template}} if template else {}
-    made = clients.client("autoscaling").start_instance_refresh(
-        AutoScalingGroupName=name,
-        Strategy="Rolling",
-        Preferences=preferences_of(pace, can_roll_back=can_roll_back),
-        **wanted,
-    )
+    autoscaling = clients.client("autoscaling")
+    try:
+        made = autoscaling.start_instance_refresh(
+            AutoScalingGroupName=name,
+            Strategy="Rolling",
+            Preferences=preferences_of(pace, can_roll_back=can_roll_back),
+            **wanted,
+        )
+    except Exception as error:
+        if not is_lacking(autoscaling, error):
+            raise
+        raise NotDone(
+            f"The stand-in at {autoscaling.meta.endpoint_url} has no instance refresh, which AWS"
+            f" has: the machines of {name} stay as they are, and new ones start as described"
+        ) from error
     return str(made["InstanceRefreshId"])
 
 
