@@ -4,7 +4,7 @@ import json
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.aws_commands import Cloud, said
+from tests.aws_commands import Cloud, run_cloud, said
 from tests.aws_stand_ins import own_name
 
 from thingtank.aws.clients import AwsClients
@@ -156,6 +156,15 @@ def test_machines_are_replaced_by_such_as_are_described(ministack: AwsSettings) 
     shown = json.loads(said(ministack, "status", name, "--json"))
     assert [each["percent"] for each in shown["instance_refreshes"]] == [100]
     said(ministack, "destroy", name, "--yes")
+
+
+def test_a_stand_in_without_instance_refresh_is_named(moto: AwsSettings) -> None:
+    name = own_name("group")
+    said(moto, "deploy", "--name", name, "--min", "0")
+    done = run_cloud(moto, "deploy", "--name", name, "--min", "1", "--type", "t3.small", "--yes")
+    assert done.exit_code == 1
+    assert "has no instance refresh, which AWS has" in done.stderr
+    said(moto, "destroy", name, "--yes")
 
 
 def test_deploy_goes_on_after_a_try_that_was_stopped(
