@@ -25,6 +25,7 @@ from thingtank.aws.settings import AwsSettings
 from thingtank.protocols.mqtt.broker import Broker
 from thingtank.protocols.mqtt.packets import Publish, Pubrel
 from thingtank.protocols.mqtt.serializer import serialize
+from thingtank.server.sinks import progress
 from thingtank.server.sinks.sinks import Sinks
 from thingtank.sinks.engine import BatchBounds, EngineFailed, EngineParts, Item, SendResult
 from thingtank.sinks.engines import ENGINES
@@ -156,6 +157,7 @@ async def keep_publishing(broker: Broker, client: int, first: int, chance: rando
 
 async def main(folder: Path, first: int, seed: int, url: str) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    progress.SAVE_INTERVAL_S = progress.KEEP_AFTER_S = 0.02  # a life is short
     tank, archive = await open_tank(folder)
     parts = EngineParts(lambda: AwsClients(AwsSettings()), folder)
     settings = SinkSettings(rules=tuple(rules(url, seed)), retry_s_max=0.05)

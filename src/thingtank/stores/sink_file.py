@@ -41,6 +41,10 @@ CREATE TABLE IF NOT EXISTS place (
     rule TEXT PRIMARY KEY,
     seq INTEGER NOT NULL,
     reached_us INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS begun (
+    rule TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    row INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS send (
     rule TEXT PRIMARY KEY,
     send TEXT NOT NULL) WITHOUT ROWID;
@@ -75,7 +79,14 @@ INSERT INTO dead_letter (rule, item_id, item, reason, at_us) VALUES (?, ?, ?, ?,
 ON CONFLICT (rule, item_id) DO UPDATE SET reason = excluded.reason, at_us = excluded.at_us,
     is_asked = 0
 """
-_OF_PROGRESS = ("place", "send", "paused", "waiting", "held")  # tables of what a rule has reached
+_OF_PROGRESS = (
+    "place",
+    "begun",
+    "send",
+    "paused",
+    "waiting",
+    "held",
+)  # tables of what a rule has reached
 _LETTER = "SELECT letter_id, rule, item, reason, at_us, is_asked FROM dead_letter "
 
 
@@ -85,10 +96,38 @@ class RulePlace(NamedTuple):
     Attributes:
         seq: the journal's batch up to which all is settled or held.
         reached_us: all that was committed until then is settled.
+        row: of the batch behind that, so many rows are settled or held as well.
     """
 
     seq: int
     reached_us: int
+    row: int = 0
+
+
+class HeldItem(NamedTuple):
+    """What a rule's place has passed and is not settled.
+
+    Attributes:
+        number: stays the same; those of a device ascend.
+        seq: of its batch.
+        item: the rule's affair.
+    """
+
+    number: int
+    seq: int
+    item: bytes
+
+
+class HeldChange(NamedTuple):
+    """What is to be done to a rule's held items.
+
+    Attributes:
+        gone: numbers of those that are settled; None drops all that there are.
+        new: to be kept besides.
+    """
+
+    gone: Sequence[int] | None
+    new: Sequence[HeldItem]
 
 
 class NewLetter(NamedTuple):
@@ -155,38 +194,45 @@ class SinkFile(RecoveringFile):
 
     def places(self) -> dict[str, RulePlace]:
         """Each rule's place."""
-        rows = self._connected().execute("SELECT rule, seq, reached_us FROM place")
-        return {rule: RulePlace(seq, reached_us) for rule, seq, reached_us in rows}
-
-    def save_place(
-        self, rule: str, place: RulePlace, held: Sequence[tuple[int, bytes]] | None = None
-    ) -> None:
-        """Write down a place; what waited for the rule up to there goes.
-
-        Args:
-            held: what of that is not settled, in order, each with the number of its batch; None
-                leaves it as it was written down before.
+        query = """
+            SELECT place.rule, place.seq, reached_us, coalesce(row, 0) FROM place
+            LEFT JOIN begun ON begun.rule = place.rule AND begun.seq = place.seq + 1
         """
+        rows = self._connected().execute(query)
+        return {rule: RulePlace(*place) for rule, *place in rows}
+
+    def save_place(self, rule: str, place: RulePlace, held: HeldChange | None = None) -> None:
+        """Write down a place, and what it passes; what waited for the rule up to there goes."""
 
         def save(connection: sqlite3.Connection) -> None:
             connection.execute("BEGIN IMMEDIATE")
             with connection:
-                connection.execute("INSERT OR REPLACE INTO place VALUES (?, ?, ?)", (rule, *place))
+                values = (rule, place.seq, place.reached_us)
+                connection.execute("INSERT OR REPLACE INTO place VALUES (?, ?, ?)", values)
+                connection.execute("DELETE FROM begun WHERE rule = ?", (rule,))
+                if place.row:
+                    values = (rule, place.seq + 1, place.row)
+                    connection.execute("INSERT INTO begun VALUES (?, ?, ?)", values)
                 passed = "DELETE FROM waiting WHERE rule = ? AND number <= ?"
                 connection.execute(passed, (rule, place.seq))
                 if held is not None:
-                    connection.execute("DELETE FROM held WHERE rule = ?", (rule,))
+                    if held.gone is None:
+                        connection.execute("DELETE FROM held WHERE rule = ?", (rule,))
+                    connection.executemany(
+                        "DELETE FROM held WHERE rule = ? AND place = ?",
+                        ((rule, number) for number in held.gone or ()),
+                    )
                     connection.executemany(
                         "INSERT INTO held VALUES (?, ?, ?, ?)",
-                        ((rule, number, *each) for number, each in enumerate(held)),
+                        ((rule, *each) for each in held.new),
                     )
 
         self._trying(save)
 
-    def held(self, rule: str) -> list[tuple[int, bytes]]:
-        """What a rule's place has passed and is not settled, as `save_place` had it."""
-        query = "SELECT seq, item FROM held WHERE rule = ? ORDER BY place"
-        return self._connected().execute(query, (rule,)).fetchall()
+    def held(self, rule: str) -> list[HeldItem]:
+        """What a rule's place has passed and is not settled, in order."""
+        query = "SELECT place, seq, item FROM held WHERE rule = ? ORDER BY place"
+        return list(map(HeldItem._make, self._connected().execute(query, (rule,))))
 
     def add_waiting(self, items: Sequence[WaitingItem]) -> None:
         """Keep items until the places of their rules pass them."""

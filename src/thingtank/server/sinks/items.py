@@ -40,6 +40,7 @@ class ItemSource:
         streams: Mapping[int, Stream],
         origin: str,
         render: Render | None,
+        begun: tuple[int, int] = (0, 0),
     ) -> None:
         """Make one.
 
@@ -47,13 +48,16 @@ class ItemSource:
             streams: those that the rule wants.
             origin: of the data folder.
             render: makes payloads; None leaves them empty.
+            begun: the number of a batch, and how many of its rows were sent or held before.
         """
         self._streams = streams
         self._origin = origin
         self._render = render
         self._parts = _parts_of(batches)
-        self._part: StoredItem | _Columns | None = next(self._parts, None)
+        self._begun = begun
+        self._part: StoredItem | _Columns | None = None
         self._row = 0  # of the columns, where it goes on
+        self._go_on()
 
     def __call__(self) -> list[Entry]:
         """The next, as `EntryMaker` says: what raises leaves it where it was."""
@@ -67,8 +71,14 @@ class ItemSource:
             else:
                 entries = self._of_columns(*part)
             if isinstance(part, StoredItem) or self._row >= len(part[2]):
-                self._part, self._row = next(self._parts, None), 0
+                self._go_on()
         return entries
+
+    def _go_on(self) -> None:
+        self._part = part = next(self._parts, None)
+        self._row = 0
+        if part is not None and not isinstance(part, StoredItem) and part[0] == self._begun[0]:
+            self._row = max(0, self._begun[1] - part[1])
 
     def _of_columns(self, seq: int, first: int, columns: DatapointColumns) -> list[Entry]:
         streams, stream_ids = self._streams, columns.stream_ids
@@ -85,6 +95,11 @@ class ItemSource:
         ]
         self._row = end
         return entries
+
+
+def row_of(item: Item) -> int:
+    """The place of an item's row in its batch; 0 of what is a batch of its own."""
+    return int(item.item_id.rpartition("-")[2]) if item.kind == "datapoint" else 0
 
 
 # Number of the batch, the place of its first row in the batch, and the values.

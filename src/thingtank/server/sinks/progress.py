@@ -1,23 +1,39 @@
 """How far a rule has come, in memory and on disk.
 
 A rule's place is the oldest batch of the journal that is not settled. While some devices are held
-others go on, and after a crash all that was sent from the place on is sent again. So what has been
-held for long is written down, and at a stop whatever is held: then the place passes it.
+others go on, and after a crash all that was sent from the place on is sent again. So what is held
+is written down while something is, every few seconds and at a stop: then the place passes it. Each
+item is written once, and deleted once it is settled.
 """
 
+import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Protocol, TypeVar
 
+from thingtank.server.sinks.items import row_of
 from thingtank.server.sinks.message_reader import Batch, Reader, encode_item
-from thingtank.sinks.rules.steps import Entry
+from thingtank.sinks.rules.steps import Entry, Kept
 from thingtank.sinks.rules.window import Window
-from thingtank.stores.sink_file import RulePlace
+from thingtank.stores.sink_file import HeldChange, HeldItem, RulePlace, SinkFile
 from thingtank.stores.sink_store import SinkStore
 
 SAVE_INTERVAL_S = 1.0  # a place is written down so often at most
-KEEP_AFTER_S = 10.0  # a place that stands still for so long passes what is held
+KEEP_AFTER_S = 10.0  # while something is held, the place passes it so often
 _INSTANTS_MAX = 1000
 _INSTANT_STEP_US = 100_000
+
+
+Result = TypeVar("Result")
+
+
+class InThread(Protocol):
+    """Has something done in the rule's thread."""
+
+    def __call__(self, work: Callable[[], Result], /) -> Awaitable[Result]:
+        """Return what it returns, raise what it raises."""
+        ...
 
 
 class Progress:
@@ -28,32 +44,47 @@ class Progress:
         is_held: whether something waits for another attempt.
     """
 
-    def __init__(self, rule_name: str, store: SinkStore, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self, rule_name: str, store: SinkStore, now_s: Callable[[], float], in_thread: InThread
+    ) -> None:
         self._rule_name = rule_name
         self._store = store
         self._now_s = now_s
+        self._in_thread = in_thread
         self._reader: Reader | None = None
         self._instants: deque[tuple[int, int]] = deque(maxlen=_INSTANTS_MAX)  # batch → committed
-        self._moved_at_s = now_s()
+        self._keeps_from_s = now_s()  # what is held since then is not written down
         self._saved_at_s = 0.0
         self._saved: RulePlace | None = None
-        self._kept_count = 0  # on disk
+        self._numbers: Mapping[str, int] = {}  # of the items that are kept on disk, by id
         self._is_refused = False  # by the disk: what is kept is not there as it is
         self.place = RulePlace(0, 0)
         self.is_held = False
 
-    def start(self, reader: Reader, place: RulePlace | None, kept_count: int, now_us: int) -> None:
+    def start(
+        self, reader: Reader, place: RulePlace | None, numbers: Mapping[str, int], now_us: int
+    ) -> None:
         """Go on from a reader's place.
 
         Args:
             place: as it was written down last; None for a new rule.
-            kept_count: items that were written down with it.
+            numbers: of the items that were written down with it, by id.
         """
         self._reader = reader
         self._saved = place
-        self._kept_count = kept_count
-        self.is_held = kept_count > 0
-        self.place = RulePlace(reader.passed_seq, now_us if place is None else place.reached_us)
+        self._numbers = numbers
+        self.is_held = bool(numbers)
+        if place is None:
+            self.place = RulePlace(reader.passed_seq, now_us)
+        elif place.seq == reader.passed_seq:
+            self.place = place
+        else:
+            self.place = RulePlace(reader.passed_seq, place.reached_us)
+
+    @property
+    def begun(self) -> tuple[int, int]:
+        """The batch behind the place, and how many of its rows are settled or kept."""
+        return self.place.seq + 1, self.place.row
 
     @property
     def behind_batches(self) -> int:
@@ -64,19 +95,26 @@ class Progress:
 
     @property
     def _is_kept(self) -> bool:
-        return self.is_held and self._kept_count > 0
+        return self.is_held and bool(self._numbers)
 
     @property
     def is_saved(self) -> bool:
         """Whether the disk has it as it is."""
-        if self._is_refused or (self._kept_count and not self.is_held):
+        if self._is_refused or self._saved is None or (self._numbers and not self.is_held):
             return False
-        return self.place.seq == (-1 if self._saved is None else self._saved.seq)
+        return (self.place.seq, self.place.row) == (self._saved.seq, self._saved.row)
 
     @property
     def save_in_s(self) -> float:
         """How long until it may be written down again."""
         return max(0.0, self._saved_at_s + SAVE_INTERVAL_S - self._now_s())
+
+    def holds(self, is_held: bool) -> None:
+        """Say whether something waits for another attempt."""
+        # Not anew when the place moves: it does at each item that gets through of many.
+        if not (is_held and self.is_held):
+            self._keeps_from_s = self._now_s()
+        self.is_held = is_held
 
     def took(self, batches: Sequence[Batch]) -> None:
         """Remember when batches were committed."""
@@ -92,15 +130,14 @@ class Progress:
         Args:
             reached_us: all that was committed until then is settled; None if it is not known.
         """
-        if seq > self.place.seq:
-            self._moved_at_s = self._now_s()
         instants = self._instants
         while instants and instants[0][0] <= seq:
             at_us = instants.popleft()[1]
             reached_us = max(at_us, reached_us or 0)
         if reached_us is None or self._is_kept:
             reached_us = self.place.reached_us
-        self.place = RulePlace(max(seq, self.place.seq), reached_us)
+        row = self.place.row if seq <= self.place.seq else 0
+        self.place = RulePlace(max(seq, self.place.seq), reached_us, row)
         if self._reader is not None and not self._is_refused:
             self._reader.passed(self.place.seq)
 
@@ -112,18 +149,12 @@ class Progress:
         """
         if self.save_in_s:
             return
-        if self.is_held and self._now_s() - self._moved_at_s >= KEEP_AFTER_S:
-            await self._keep(*window.keep())
-        else:
-            await self.save(window)
-
-    async def save(self, window: Window) -> None:
-        """Write down where it is. Raise StorageFailed."""
-        kept = window.kept() if self._kept_count or self._is_refused else []
-        if len(kept) != self._kept_count or self._is_refused:
-            await self._write(kept)
+        if self.is_held and self._now_s() - self._keeps_from_s >= KEEP_AFTER_S:
+            await self._keep(await self._in_thread(window.keep))
+        elif self._numbers or self._is_refused:
+            await self._write(await self._in_thread(window.kept))
         elif not self.is_saved:
-            await self._write(None)
+            await self._write(())
 
     async def stop(self, window: Window) -> None:
         """Write down where it is and what is held; nothing is sent any more.
@@ -133,23 +164,64 @@ class Progress:
         Raises:
             StorageFailed.
         """
-        seq, kept = window.keep(is_last=True)
+        # The rule's thread has ended, or waits for a call.
+        kept = await asyncio.to_thread(partial(window.keep, is_last=True))
         if not window.unrecorded:
-            await self._keep(seq, kept)
+            await self._keep(kept)
 
-    async def _keep(self, seq: int, kept: Sequence[Entry]) -> None:
-        self._moved_at_s = self._now_s()
-        if kept or self._kept_count or not self.is_saved:
-            self._is_refused = True
-            self.place = RulePlace(max(seq, self.place.seq), self.place.reached_us)
-            await self._write(kept)
+    async def _keep(self, kept: Kept) -> None:
+        self._keeps_from_s = self._now_s()
+        place = self.place
+        if kept.seq >= place.seq:
+            row = 0 if kept.rest is None else row_of(kept.rest)
+            if kept.seq == place.seq:
+                row = max(row, place.row)
+            self.place = place._replace(seq=kept.seq, row=row)
+        await self._write(kept.entries)
 
-    async def _write(self, kept: Sequence[Entry] | None) -> None:
-        name, place = self._rule_name, self.place
-        held = None if kept is None else [(seq, encode_item(item)) for seq, item in kept]
-        await self._store.run(lambda file: file.save_place(name, place, held))
+    async def _write(self, kept: Sequence[Entry]) -> None:
+        """Write down the place, and which of what it has passed is not settled."""
+        name, place, is_saved = self._rule_name, self.place, self.is_saved
+        numbers = None if self._is_refused else self._numbers
+        self._is_refused = True
+
+        def write(file: SinkFile) -> Mapping[str, int]:
+            after, change = _change_of(numbers, kept)
+            if change is not None or not is_saved:
+                file.save_place(name, place, change)
+            return after
+
+        self._numbers = await self._store.run(write)
+        self._is_refused = False
         self._saved, self._saved_at_s = place, self._now_s()
-        if kept is not None:
-            self._kept_count, self._is_refused = len(kept), False
         if self._reader is not None:
             self._reader.passed(place.seq)
+
+
+def _change_of(
+    numbers: Mapping[str, int] | None, kept: Sequence[Entry]
+) -> tuple[Mapping[str, int], HeldChange | None]:
+    """What is to be changed on disk.
+
+    Args:
+        numbers: of what is there, by id; None if that is not known.
+        kept: what is to be there.
+
+    Returns:
+        The numbers of what is there then; and the change, None if there is none.
+    """
+    before = numbers or {}
+    number = 1 + max(before.values(), default=-1)
+    after, new = dict[str, int](), list[HeldItem]()
+    for seq, item in kept:
+        item_id = item.item_id
+        if item_id in before:
+            after[item_id] = before[item_id]
+        else:
+            after[item_id] = number
+            new.append(HeldItem(number, seq, encode_item(item)))
+            number += 1
+    if numbers is None:
+        return after, HeldChange(None, new)
+    gone = [number for item_id, number in before.items() if item_id not in after]
+    return after, HeldChange(gone, new) if gone or new else None

@@ -30,7 +30,7 @@ from thingtank.sinks.rules.settings import SinkRule, SinkSettings
 from thingtank.sinks.rules.steps import Entry, Step, failure_of
 from thingtank.sinks.rules.templates import compile_template
 from thingtank.sinks.rules.window import Window
-from thingtank.stores.sink_file import NewLetter, RulePlace, SinkFile
+from thingtank.stores.sink_file import HeldItem, NewLetter, RulePlace, SinkFile
 from thingtank.stores.sink_store import SinkStore
 from thingtank.stores.worker import Worker
 from thingtank.tank.errors import StorageFailed
@@ -94,7 +94,7 @@ class SinkRunner:
         self._has_taken_all = True  # by what was taken last; if not, more waits for long enough
         self._record = Record(rule.name, settings.retry_s_max, clock)
         self._reader: Reader | None = None
-        self._progress = Progress(rule.name, store, self._loop.time)
+        self._progress = Progress(rule.name, store, self._loop.time, self._in_thread)
         self._worker: Worker | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -103,9 +103,7 @@ class SinkRunner:
         """To be called when there is something to read."""
         return self._wake.set
 
-    def start(
-        self, reader: Reader, place: RulePlace | None, held: Sequence[tuple[int, bytes]] = ()
-    ) -> None:
+    def start(self, reader: Reader, place: RulePlace | None, held: Sequence[HeldItem] = ()) -> None:
         """Go on from a reader's place.
 
         Args:
@@ -113,8 +111,9 @@ class SinkRunner:
             held: what was written down with it.
         """
         self._reader = reader
-        self._progress.start(reader, place, len(held), self._clock.now_us())
-        entries = [(min(seq, reader.passed_seq), decode_item(item)) for seq, item in held]
+        entries = [(min(each.seq, reader.passed_seq), decode_item(each.item)) for each in held]
+        numbers = {item.item_id: each.number for each, (_, item) in zip(held, entries, strict=True)}
+        self._progress.start(reader, place, numbers, self._clock.now_us())
         longest_s = self._settings.retry_s_max
         self._window = Window(self._engine, longest_s, reader.passed_seq, entries)
         self._worker = Worker(f"sink-{self.rule.name}"[:15])
@@ -238,7 +237,7 @@ class SinkRunner:
         if not window.can_send:
             await self._rest(reader, window)
         elif not self._is_stopping and (step := await self._step(window)) is not None:
-            self._progress.is_held = step.held_count > 0
+            self._progress.holds(step.held_count > 0)
             self._progress.passed(window.through_seq)
             await self._progress.save_sometimes(window)
             if step.is_stuck:
@@ -255,7 +254,8 @@ class SinkRunner:
         self._has_taken_all = not (reader.has_batches or reader.is_behind)
         self._progress.took(batches)
         streams, origin = self.selection.streams, self._store.origin
-        window.add(ItemSource(batches, streams, origin, self._render), batches[-1].seq)
+        source = ItemSource(batches, streams, origin, self._render, self._progress.begun)
+        window.add(source, batches[-1].seq)
 
     async def _rest(self, reader: Reader, window: Window) -> None:
         """There is nothing to send now: write down what is settled, and wait."""

@@ -24,6 +24,21 @@ class Refused(NamedTuple):
     reason: str
 
 
+class Kept(NamedTuple):
+    """What is to be written down so that the journal may go on.
+
+    Attributes:
+        seq: the journal's batch up to which all is settled, or among `entries`.
+        entries: what is not settled, of each device in order.
+        rest: what comes after that, of the batch behind `seq` or a later one; of the batch behind
+            `seq` all before it is settled or among `entries` too. None if nothing is made.
+    """
+
+    seq: int
+    entries: Sequence[Entry]
+    rest: Item | None
+
+
 class Step(NamedTuple):
     """What came of one call.
 

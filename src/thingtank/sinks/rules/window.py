@@ -15,7 +15,9 @@ queue, and ends when it is empty. Fresh and held items never share a call, so th
 fails because of what is held holds up nothing else.
 
 **Bounds.** Lanes hold `HELD_ITEMS_MAX` items and `HELD_BYTES_MAX` bytes. When they are full, what
-is fresh waits from the first item of a held device on.
+is fresh waits from the first item of a held device on, and no more devices are held: what asks for
+another attempt goes back, with a pause for all. One call may go beyond. What is kept is that, and
+what was in calls already: in one that went back at most, and one that is under way at the end.
 """
 
 import math
@@ -24,10 +26,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from thingtank.sinks.engine import Item, SendResult, SinkEngine
+from thingtank.sinks.rules import steps
 from thingtank.sinks.rules.pauses import pause_s_max
-from thingtank.sinks.rules.steps import Entry, EntryMaker, Refused, Step, failure_of, retried
+from thingtank.sinks.rules.steps import Entry, EntryMaker, Kept, Refused, Step
 from thingtank.tank.failures import Failure, FailureKind
 
 HELD_ITEMS_MAX = 10_000
@@ -81,14 +85,16 @@ class Window:
         self._more: EntryMaker | None = None
         self._fresh: deque[Entry] = deque()
         self._fresh_bytes = 0
+        self._back_count = 0  # the first of them, which were in a call that failed
         self._lanes: dict[str, _Lane] = {}
         self._held_count = self._held_bytes = 0
         self._flying: Sequence[Entry] = ()
         self._is_held_flying = False
         self._fresh_max = self._held_max = engine.bounds.items_max  # in the next call of such
         self._is_closed = self._is_forgiven = False
-        self._last_seq = self._made_seq = self._settled_seq = from_seq
+        self._last_seq = self._made_seq = from_seq
         self._kept_seq = self.through_seq = from_seq
+        self._kept_ids = {item.item_id for _, item in held}
         self._due_s = math.inf  # of the lane that is due first
         self.unrecorded: list[Refused] = []
         self._hold(held)
@@ -122,8 +128,12 @@ class Window:
         return max(0.0, self._due_s - self._now_s())
 
     def kept(self) -> list[Entry]:
-        """What is left of what `keep` told."""
-        return [each for each in self._unsettled() if each[0] <= self._kept_seq]
+        """What is left of what `keep` told, in order; what is settled of it is forgotten."""
+        with self._lock:
+            kept_ids = self._kept_ids
+            left = [each for each in self._unsettled() if each[1].item_id in kept_ids]
+            self._kept_ids = {item.item_id for _, item in left}
+            return left
 
     def waiting_ids(self) -> set[str]:
         """The ids of all items that are not settled, of those that are made."""
@@ -150,25 +160,23 @@ class Window:
         """Try all devices that are held now, and begin with short pauses again."""
         self._is_forgiven = True
 
-    def keep(self, *, is_last: bool = False) -> tuple[int, list[Entry]]:
-        """Have all up to the newest that was sent passed, but for what is to be written down.
+    def keep(self, *, is_last: bool = False) -> Kept:
+        """Have all passed that was in a call, but for what is to be written down.
 
         Args:
             is_last: nothing is sent any more. What is under way counts as not sent.
-
-        Returns:
-            The journal's batch up to which all is settled, or among what is to be written down;
-            and that.
         """
         with self._lock:
             self._is_closed = self._is_closed or is_last
-            reached = self._settled_seq
-            # The rest of a batch that is sent by half.
-            while self._more is not None and self._made_seq <= reached:
+            if self._more is not None and len(self._fresh) <= self._back_count:
                 self._fill()
-            self._kept_seq = max(self._kept_seq, reached)
+            fresh, count = self._fresh, self._back_count
+            rest = fresh[count] if len(fresh) > count else None
+            self._kept_seq = max(self._kept_seq, self._last_seq if rest is None else rest[0] - 1)
+            entries = [*self._in_calls(), *islice(fresh, count)]
+            self._kept_ids = {item.item_id for _, item in entries}
             self._sum_up()
-            return self._kept_seq, self.kept()
+            return Kept(self._kept_seq, entries, None if rest is None else rest[1])
 
     def step(self) -> Step:
         """Send once; raises only by a fault of ours or of the engine, and loses nothing by it."""
@@ -181,7 +189,7 @@ class Window:
         try:
             result = self._engine.send([item for _, item in batch])
         except Exception as error:
-            failure = failure_of(error)
+            failure = steps.failure_of(error)
             with self._lock:
                 if failure is None:
                     self._put_back(batch)
@@ -232,6 +240,7 @@ class Window:
         batch: list[Entry] = []
         fresh, lanes, items_max = self._fresh, self._lanes, self._fresh_max
         room_bytes = self._engine.bounds.bytes_max
+        fresh_count = len(fresh)
         while fresh and len(batch) < items_max:
             entry = fresh[0]
             item = entry[1]
@@ -248,6 +257,7 @@ class Window:
                 batch.append(entry)
             self._fresh_bytes -= size_bytes
             fresh.popleft()
+        self._back_count = max(0, self._back_count - (fresh_count - len(fresh)))
         return batch
 
     def _fill_up(self) -> None:
@@ -297,6 +307,7 @@ class Window:
         self._bound(2 * (self._held_max if self._is_held_flying else self._fresh_max))
         refused: list[Refused] = []
         retry: dict[str, list[Entry]] = {}  # devices that an earlier item of must arrive first
+        again: list[Entry] = []  # all of these
         arrived = batch
         if result.retry or result.refused:  # hardly ever
             arrived = []
@@ -304,29 +315,31 @@ class Window:
                 key = entry[1].order_key
                 if key in retry or place in result.retry:
                     retry.setdefault(key, []).append(entry)
+                    again.append(entry)
                     continue
                 arrived.append(entry)
                 if place in result.refused:
                     refused.append(Refused(entry[1], result.refused[place]))
-        if arrived:
-            newest_seq = arrived[-1][0]
-            if self._is_held_flying:  # device by device
-                newest_seq = max(seq for seq, _ in arrived)
-                self._free(arrived)
-            self._settled_seq = max(self._settled_seq, newest_seq)
+        if arrived and self._is_held_flying:
+            self._free(arrived)
         self.unrecorded += refused
-        failure = (result.failure or retried(result.retry)) if retry else None
-        if failure is not None:
-            self._hold_again(retry, arrived, failure)
-        retry_count = len(batch) - len(arrived)
+        failure, is_stuck = None, False
+        if again:
+            failure = result.failure or steps.retried(result.retry)
+            if self._is_held_flying or not self._is_full:
+                self._hold_again(retry, failure)
+                is_stuck = not arrived and not self._is_held_flying
+            else:
+                self._put_back(again)
+                is_stuck = True
         return Step(
             len(arrived) - len(refused),
             refused,
-            retry_count,
+            len(again),
             failure,
             None,
             self._held_count,
-            is_stuck=retry_count == len(batch) and not self._is_held_flying,
+            is_stuck=is_stuck,
         )
 
     def _bound(self, items_max: int) -> None:
@@ -345,9 +358,7 @@ class Window:
             if not lane.entries:
                 del self._lanes[key]
 
-    def _hold_again(
-        self, retry: Mapping[str, list[Entry]], arrived: Iterable[Entry], failure: Failure
-    ) -> None:
+    def _hold_again(self, retry: Mapping[str, list[Entry]], failure: Failure) -> None:
         """Have devices wait; those that fail together are tried together again."""
         now_s, chance = self._now_s(), self._chance()
         for key, entries in retry.items():
@@ -370,16 +381,16 @@ class Window:
 
     def _sum_up(self) -> None:
         """Look at what waits: here, as it is much, and not in the thread that asks for it."""
-        lanes, kept_seq = self._lanes.values(), self._kept_seq
+        lanes, kept_ids = self._lanes.values(), self._kept_ids
         self._due_s = min((lane.due_s for lane in lanes), default=math.inf)
         # Where the source may have more, it may be of the batch that it gave last.
         next_seq = self._last_seq + 1 if self._more is None else self._made_seq
         for entries in (self._fresh, *(lane.entries for lane in lanes)):
-            for seq, _ in entries:
-                if seq > kept_seq:
+            for seq, item in entries:
+                if item.item_id not in kept_ids:
                     next_seq = min(next_seq, seq)
                     break
-        self.through_seq = max(self.through_seq, kept_seq, next_seq - 1)
+        self.through_seq = max(self.through_seq, self._kept_seq, next_seq - 1)
 
     def _put_back(self, batch: Sequence[Entry]) -> None:
         if self._is_closed:
@@ -387,6 +398,7 @@ class Window:
         self._flying = ()
         if not self._is_held_flying:
             self._fresh.extendleft(reversed(batch))
+            self._back_count += len(batch)
             self._fresh_bytes += sum(_call_bytes(item) for _, item in batch)
             return
         for entry in reversed(batch):
@@ -403,10 +415,14 @@ class Window:
 
     def _unsettled(self) -> Iterator[Entry]:
         """Of each device in order."""
+        yield from self._in_calls()
+        yield from self._fresh
+
+    def _in_calls(self) -> Iterator[Entry]:
+        """What is in a call, or held."""
         yield from self._flying
         for lane in self._lanes.values():
             yield from lane.entries
-        yield from self._fresh
 
 
 def _call_bytes(item: Item) -> int:

@@ -18,8 +18,9 @@ from thingtank.sinks.engines import ENGINES
 from thingtank.stores.journal_readers import JournalReader
 from thingtank.stores.sink_file import FILE_NAME, SinkFile, WaitingItem
 from thingtank.tank.access import OPERATOR
+from thingtank.tank.actions.datapoints import record_datapoints
 from thingtank.tank.actions.devices import delete_device, update_device
-from thingtank.tank.changes import DeviceChange
+from thingtank.tank.changes import DatastreamWrite, DeviceChange
 from thingtank.tank.errors import Overloaded, StorageFailed
 from thingtank.tank.failures import FailureKind
 
@@ -321,6 +322,31 @@ async def test_what_is_held_for_long_is_written_down_and_holds_the_journal_no_mo
     await bench.start(bench.rule())
     await bench.settled()
     assert bench.values == [*"123a"]
+
+
+@pytest.mark.parametrize("calls_count", [3, 20, 40])
+async def test_the_rest_of_a_commit_that_is_sent_by_half_is_read_from_the_journal_again(
+    bench: Bench, calls_count: int
+) -> None:
+    def deliver(_: Sequence[Item]) -> SendResult:
+        return SendResult()
+
+    bench.engine.answers.extend([*[deliver] * calls_count, *[GONE] * 100])
+    await bench.start(bench.rule())
+    await bench.write("0", "1", feed_id=1002)
+    await until(lambda: len(bench.values) == 2)
+    numbers = [str(n) for n in range(250)]
+    times = range(sink_bench.NOW_US, sink_bench.NOW_US + 250)
+    writes = [DatastreamWrite(name, times, numbers) for name in "tu"]
+    await record_datapoints(bench.tank, OPERATOR, 1001, writes)
+    await until(lambda: len(bench.engine.answers) < 100)
+    await bench.stop()
+    (held,) = change(bench.folder / FILE_NAME, "SELECT count(*) FROM held")
+    assert held == (bench.engine.bounds.items_max,)  # the call that failed
+    bench.engine.answers.clear()
+    await bench.start(bench.rule())
+    await bench.settled()
+    assert bench.values == ["0", "1", *numbers, *numbers]
 
 
 async def test_a_dead_letter_that_the_disk_does_not_take_comes_again(

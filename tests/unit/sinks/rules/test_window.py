@@ -11,7 +11,7 @@ from tests.unit.sinks.rules.fake_engine import FakeEngine, item
 from thingtank.aws.clients import AwsMissing
 from thingtank.sinks.engine import EngineFailed, Item, SendResult
 from thingtank.sinks.rules import window as window_module
-from thingtank.sinks.rules.steps import Entry, EntryMaker, Step
+from thingtank.sinks.rules.steps import Entry, EntryMaker, Kept, Step
 from thingtank.sinks.rules.window import Window
 from thingtank.tank.failures import Failure, FailureKind
 
@@ -198,6 +198,21 @@ def test_a_full_window_waits_from_the_first_item_of_a_held_device_on(
     assert [each.at_us for each in engine.delivered if each.uuid == "a"] == [1, 3, 5, 7]
 
 
+def test_a_full_window_holds_no_more_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window_module, "HELD_ITEMS_MAX", 6)
+    again = [lambda items: SendResult(retry=dict.fromkeys(range(1, len(items)), "later"))]
+    engine = FakeEngine(*again * 40, items_max=4)
+    made = window(engine, [item(n, str(n)) for n in range(1, 41)])
+    steps = []
+    while made.can_send and len(steps) < 30:
+        steps.append(made.step())
+    assert max(step.held_count for step in steps) <= 6 + engine.bounds.items_max
+    assert any(step.is_stuck for step in steps)  # then all waits
+    engine.answers.clear()
+    run(made)
+    assert sorted(ids(engine.delivered)) == list(range(1, 41))
+
+
 def test_a_refused_item_is_told_and_the_others_are_delivered() -> None:
     engine = FakeEngine(lambda _: SendResult(refused={1: "no"}))
     made = window(engine, [item(1), item(2), item(3)])
@@ -290,7 +305,7 @@ def test_a_source_that_fails_is_asked_again_and_loses_nothing() -> None:
 
 
 def test_what_is_under_way_at_the_end_counts_as_not_sent() -> None:
-    kept: list[tuple[int, list[Entry]]] = []
+    kept: list[Kept] = []
     engine = FakeEngine(lambda _: SendResult(retry={0: "later"}), items_max=2)
     made = window(engine, [item(1, "a"), item(2, "b"), item(3, "c"), item(3, "d"), item(3, "c")])
     made.step()
@@ -302,14 +317,15 @@ def test_what_is_under_way_at_the_end_counts_as_not_sent() -> None:
     engine.answers.append(stop)
     assert not made.step().is_sent
     assert not made.step().is_sent
-    assert kept == [(2, [(1, item(1, "a"))])]  # 3 was not begun: the journal has it
+    held = [(3, item(3, "c")), (3, item(3, "d")), (1, item(1, "a"))]
+    assert kept == [Kept(2, held, item(3, "c"))]  # the journal has the rest of 3
 
 
 def test_what_is_kept_lets_the_journal_go_on() -> None:
     engine = FakeEngine(lambda _: SendResult(retry={0: "later"}))
     made = window(engine, [item(1, "a"), item(2, "b")])
     made.step()
-    assert made.keep() == (2, [(1, item(1, "a"))])
+    assert made.keep() == Kept(2, [(1, item(1, "a"))], None)
     made.add(source(numbered([item(3, "a"), item(4, "b"), item(5, "a")])), 5)
     made.step()
     assert made.through_seq == 2
@@ -385,16 +401,16 @@ def test_whatever_fails_each_item_is_settled_in_order_and_twice_only_after_a_cra
     engine = Moody(seed, items_max)
     entries = [(1 + n // per_batch, item(n, chance.choice("abcd"))) for n in range(count)]
     refused: list[Item] = []
-    disk: tuple[int, list[Entry]] = (0, [])
+    disk = (0, 0, list[Entry]())  # the place, what is passed of the batch behind it, and held
     lives: list[list[Item]] = []
     has_crashed = False
     for steps, end in [*ends, (10_000, "")]:
         has_crashed |= end == "crash"
         engine.delivered = []
-        place, held = disk
+        place, passed, held = disk
         clock = Clock()
         made = Window(engine, 60.0, place, held, now_s=clock, chance=chance.random)
-        rest = [entry for entry in entries if entry[0] > place]
+        rest = unsent(entries, place, passed)
         while rest or made.has_fresh or not made.is_empty:
             if not made.has_fresh:
                 cut = chance.randrange(1, 1 + len(rest)) if rest else 0
@@ -416,20 +432,21 @@ def test_whatever_fails_each_item_is_settled_in_order_and_twice_only_after_a_cra
             refused += [each.item for each in step.refused]
             made.recorded(len(made.unrecorded))
             check_passed(made, entries, refused, [*lives, engine.delivered])
-            disk = (made.through_seq, made.kept())
+            disk = (made.through_seq, passed * (made.through_seq == place), made.kept())
             if not steps:
                 break
             if end == "keep" and not steps % 3:
-                disk = made.keep()
+                disk = on_disk(made.keep(), disk)
+                place, passed, _ = disk
         lives.append(engine.delivered)
         if end != "crash":
-            disk = made.keep(is_last=True)
+            disk = on_disk(made.keep(is_last=True), disk)
         if not has_crashed:
             settled = [each.at_us for life in lives for each in life]
             settled += [each.at_us for each in refused]
-            unsent = [each.at_us for _, each in disk[1]]
-            unsent += [each.at_us for seq, each in entries if seq > disk[0]]
-            assert not set(unsent) & set(settled)
+            left = [each.at_us for _, each in (*disk[2], *unsent(entries, *disk[:2]))]
+            assert len(left) == len(set(left))
+            assert not set(left) & set(settled)
     arrived = {each.at_us for life in lives for each in life} | {each.at_us for each in refused}
     assert arrived == set(range(count))
     if not has_crashed:
@@ -440,6 +457,19 @@ def test_whatever_fails_each_item_is_settled_in_order_and_twice_only_after_a_cra
         for device in "abcd":
             of_device = [each.at_us for each in life if each.uuid == device]
             assert of_device == sorted(set(of_device))
+
+
+def on_disk(kept: Kept, before: tuple[int, int, list[Entry]]) -> tuple[int, int, list[Entry]]:
+    """What is written down; of the batch behind the place, what is before an item's time."""
+    passed = 0 if kept.rest is None else kept.rest.at_us
+    if kept.seq == before[0]:
+        passed = max(passed, before[1])
+    return kept.seq, passed, [*kept.entries]
+
+
+def unsent(entries: Sequence[Entry], place: int, passed: int) -> list[Entry]:
+    """What the journal is read for."""
+    return [each for each in entries if each[0] > place and each[1].at_us >= passed]
 
 
 def check_passed(
