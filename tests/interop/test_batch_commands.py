@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +68,26 @@ def test_the_archive_is_input_by_feed_channel_and_time(tmp_path: Path) -> None:
     ran = run_prepared(*words, "archive:feed/1/nosuch", "--output", str(gone), *data)
     assert (ran.returncode, "no channel 'nosuch'" in ran.stderr) == (1, True), ran.stderr
     assert not gone.exists()
+
+
+def test_what_a_killed_job_read_of_the_archive_goes_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    data = ["--data", str(tmp_path / "data")]
+    run_prepared("device", "create", "Machine", *data)
+    run_prepared("feed", "write", "1", "state=123", *data)
+    words = ["batch", "run", "--reducer", "cat", "--input", "archive:feed/1/state", *data]
+    words += ["--output", str(tmp_path / "out")]
+    kill = "sh -c 'kill -9 $(ps -o ppid= -p $PPID)'"  # the job, above the worker
+    ran = run_prepared(*words, "--mapper", kill)
+    assert ran.returncode == -signal.SIGKILL, ran.stderr
+    [left] = temporary.iterdir()
+    assert (left.stat().st_mode & 0o777, (left / "archive-000.tsv").exists()) == (0o700, True)
+    answer(*words, "--mapper", "cat")
+    assert list(temporary.iterdir()) == []
 
 
 def test_people_are_told_what_was_counted_and_where_it_is(log: Path) -> None:

@@ -60,24 +60,38 @@ def workspace(output: Path) -> Iterator[Workspace]:
     """
     if output.exists() or output.is_symlink():
         raise BatchFailed(f"{output} exists already; name another output, or remove it first")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(output.parent)
-        folder, descriptor = _made(output)
-    except OSError as error:
-        raise BatchFailed(f"{output} cannot be made: {error.strerror}") from None
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            folder = stack.enter_context(part_folder(output))
+        except OSError as error:
+            raise BatchFailed(f"{output} cannot be made: {error.strerror}") from None
         yield Workspace(folder)
+
+
+@contextlib.contextmanager
+def part_folder(place: Path) -> Iterator[Path]:
+    """A folder beside a place, for its owner only, which is gone at the end.
+
+    Those that a crash left there are removed first.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    _sweep(place.parent)
+    folder, descriptor = _made(place)
+    try:
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
 
 
-def _made(output: Path) -> tuple[Path, int]:
+def _made(place: Path) -> tuple[Path, int]:
     """A folder that is ours as long as its lock is held; that is where others sweep not."""
     while True:
-        folder = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
-        folder.mkdir()
+        folder = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
+        folder.mkdir(0o700)
         with contextlib.suppress(FileNotFoundError):  # another job has swept it meanwhile
             descriptor = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -111,7 +111,7 @@ class SequenceCount(msgspec.Struct, frozen=True):
     """A schedule of the shipped sequence count to be made: over a feed's past, again and again.
 
     Attributes:
-        channel: which of the feed is counted in; blank for all.
+        channel: which of the feed is counted in.
         above: the limit beyond which `url` and `email` are told; None for no alert.
     """
 

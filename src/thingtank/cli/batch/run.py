@@ -112,14 +112,16 @@ def _run_query(files: tuple[str, ...], **asked: Any) -> "Report":
 def _local_inputs(data: Path, inputs: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """Inputs with what is the archive's written to a file, for as long as it is needed."""
     from thingtank.batch.archive_input import SCHEME, archive_input
+    from thingtank.batch.workspace import part_folder
 
     of_archive = {text: archive_input(text) for text in inputs if text.startswith(SCHEME)}
     if not of_archive:
         yield inputs
         return
-    with tempfile.TemporaryDirectory(prefix="thingtank-batch-") as folder, Session(data) as session:
+    place = Path(tempfile.gettempdir(), "thingtank-batch")
+    with part_folder(place) as folder, Session(data) as session:
         yield tuple(
-            str(_of_archive(session, of_archive[text], Path(folder) / f"archive-{number:03}.tsv"))
+            str(_of_archive(session, of_archive[text], folder / f"archive-{number:03}.tsv"))
             if text in of_archive
             else text
             for number, text in enumerate(inputs)

@@ -209,7 +209,7 @@ def _worded(row: dict[str, Any]) -> dict[str, Any]:
 
     found = dict(row["schedule"])
     last = found.pop("last") or {}
-    for inner in ("done_us", "begun", "is_asked", "earlier", "result", "alerts"):
+    for inner in ("made_us", "done_us", "begun", "is_asked", "earlier", "result", "alerts"):
         found.pop(inner)
     return {
         **found,

@@ -101,7 +101,7 @@ class Board:
 
     def _status(self, schedule: Schedule) -> ScheduleStatus:
         running = self._scheduler.running
-        is_running = running is not None and running.name == schedule.name
+        is_running = self._scheduler.is_running(schedule)
         totals = self._scheduler.totals(schedule.name)
         trigger = self._trigger(schedule)
         is_resting = schedule.is_paused and not schedule.is_asked

@@ -1,5 +1,6 @@
 """Making schedules, removing and pausing them, and having one run at once."""
 
+import asyncio
 import contextlib
 import os
 
@@ -17,9 +18,9 @@ from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.datapoints import record_datapoints
 from thingtank.tank.actions.triggers import create_trigger, delete_trigger
 from thingtank.tank.changes import DatastreamWrite
-from thingtank.tank.errors import NoSuchTrigger, TankError, ValidationFailed
+from thingtank.tank.errors import NoSuchTrigger, ValidationFailed
 from thingtank.tank.tank import Tank
-from thingtank.tank.triggers import TriggerChange
+from thingtank.tank.triggers import Trigger, TriggerChange
 
 
 class Alert(msgspec.Struct, frozen=True):
@@ -39,29 +40,47 @@ async def add_schedule(tank: Tank, schedules: Schedules, draft: Schedule, alert:
     Raises:
         ValidationFailed, LimitReached, StorageFailed.
     """
-    _check(schedules, draft, alert)
-    span = newest_span(draft.every_s, tank.clock.now_us())
-    schedule = msgspec.structs.replace(draft, done_us=span.end_us)
+    async with schedules.adding:
+        _check(schedules, draft, alert)
+        return await _add(tank, schedules, draft, alert)
+
+
+async def _add(tank: Tank, schedules: Schedules, draft: Schedule, alert: Alert) -> Schedule:
+    now_us = tank.clock.now_us()
+    span = newest_span(draft.every_s, now_us)
+    schedule = msgspec.structs.replace(draft, done_us=span.end_us, made_us=now_us)
     if schedule.feed_id is not None:
         # Where a run of that span writes it as well: its count must be newer than all there is.
         begin = DatastreamWrite(schedule.channel, (span.start_us + 1,), ("0",))
         await record_datapoints(tank, OPERATOR, schedule.feed_id, [begin], creates_missing=True)
     if alert.above is not None:
-        change = TriggerChange("gt", str(alert.above), alert.url, alert.email)
-        made = await create_trigger(tank, OPERATOR, schedule.feed_id, schedule.channel, change)
+        made = await _make_trigger(tank, schedule, alert)
         schedule = msgspec.structs.replace(schedule, trigger_id=made.trigger_id)
     try:
         schedules.put(schedule)
-    except TankError:
-        await _delete_trigger(tank, schedule)
+    except BaseException:
+        await _delete_trigger(tank, schedule.trigger_id)
         raise
     return schedule
 
 
-async def _delete_trigger(tank: Tank, schedule: Schedule) -> None:
-    if schedule.trigger_id is not None:
+async def _make_trigger(tank: Tank, schedule: Schedule, alert: Alert) -> Trigger:
+    """A trigger that alerts; there is none if this is cancelled, as by a stop of the server."""
+    change = TriggerChange("gt", str(alert.above), alert.url, alert.email)
+    making = asyncio.ensure_future(
+        create_trigger(tank, OPERATOR, schedule.feed_id, schedule.channel, change)
+    )
+    try:
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:
+        await _delete_trigger(tank, (await making).trigger_id)
+        raise
+
+
+async def _delete_trigger(tank: Tank, trigger_id: int | None) -> None:
+    if trigger_id is not None:
         with contextlib.suppress(NoSuchTrigger):  # somebody was quicker
-            await delete_trigger(tank, OPERATOR, schedule.trigger_id)
+            await delete_trigger(tank, OPERATOR, trigger_id)
 
 
 def _check(schedules: Schedules, draft: Schedule, alert: Alert) -> None:
@@ -102,7 +121,7 @@ async def remove_schedule(tank: Tank, schedules: Schedules, name: str) -> Schedu
         NoSuchSchedule, StorageFailed.
     """
     removed = schedules.remove(name)
-    await _delete_trigger(tank, removed)
+    await _delete_trigger(tank, removed.trigger_id)
     return removed
 
 

@@ -34,6 +34,8 @@ class Schedule(msgspec.Struct, frozen=True):
         run_s_max: how long one may run.
         feed_id: which feed the largest count is written to, None for none; into `channel`.
         trigger_id: of the trigger that was made with it; None for none.
+        made_us: when it was made, which tells it from one that had its name before; 0 for one that
+            an older version made.
         done_us: the end of the newest span that was run, or was over when it was made.
         begun: for what a run is under way, or was when the server stopped: it may have left
             something at the place of its output.
@@ -62,6 +64,7 @@ class Schedule(msgspec.Struct, frozen=True):
     alerts: Sequence[BatchAlert] = []
     is_paused: bool = False
     is_asked: bool = False
+    made_us: int = 0
 
 
 def newest_span(every_s: int, now_us: int) -> Span:

@@ -39,7 +39,7 @@ Run = Callable[[Sequence[str], Path, float], Awaitable[Ran]]
 class Running(msgspec.Struct, frozen=True):
     """The run under way."""
 
-    name: str
+    schedule: Schedule
     begun_us: int
 
 
@@ -75,6 +75,10 @@ class Scheduler:
     def totals(self, name: str) -> Totals:
         """Runs of a schedule that have ended."""
         return self._totals.get(name, Totals())
+
+    def is_running(self, schedule: Schedule) -> bool:
+        """Whether the run under way is one of it, and not of one that had its name before."""
+        return self.running is not None and _is_same(self.running.schedule, schedule)
 
     def start(self) -> None:
         """Begin."""
@@ -120,7 +124,7 @@ class Scheduler:
             words += ["--input", text]
         log.info("batch_run_started", schedule=schedule.name, output=output)
         begin_s = time.monotonic()
-        self.running = Running(schedule.name, now_us)
+        self.running = Running(schedule, now_us)
         ran, problem = None, ""
         try:
             found = await self._run_batch(words, Path(schedule.folder), schedule.run_s_max)
@@ -131,16 +135,17 @@ class Scheduler:
         finally:
             self.running = None
         duration_s = time.monotonic() - begin_s
-        output_folder = Path(schedule.folder, schedule.output)
-        await asyncio.to_thread(_remove_old, output_folder, schedule.keep_count)
+        if self._is_there(schedule):
+            output_folder = Path(schedule.folder, schedule.output)
+            await asyncio.to_thread(_remove_old, output_folder, schedule.keep_count)
         if ran is None:
-            self._note(schedule.name, BatchRun(now_us, span, duration_s, output, problem), None)
+            self._note(schedule, BatchRun(now_us, span, duration_s, output, problem), None)
             log.warning("batch_run_failed", schedule=schedule.name, reason=problem)
             return
         run = BatchRun(
             now_us, span, duration_s, output, "", ran.count, ran.input_lines, ran.output_lines
         )
-        self._note(schedule.name, run, BatchResult(now_us, span, output, ran.top, ran.head))
+        self._note(schedule, run, BatchResult(now_us, span, output, ran.top, ran.head))
         log.info("batch_run_ended", schedule=schedule.name, count=ran.count)
 
     async def _record(self, schedule: Schedule, span: Span, count: int) -> None:
@@ -149,7 +154,7 @@ class Scheduler:
         So a trigger fires for each span in which the count is beyond its limit, as it falls to none
         between two of them.
         """
-        if schedule.feed_id is None:
+        if schedule.feed_id is None or not self._is_there(schedule):
             return
         write = DatastreamWrite(
             schedule.channel, (span.start_us + 1, span.end_us), ("0", str(count))
@@ -158,16 +163,26 @@ class Scheduler:
             self._tank, OPERATOR, schedule.feed_id, [write], creates_missing=True
         )
 
-    def _note(self, name: str, run: BatchRun, result: BatchResult | None) -> None:
-        totals = self._totals.setdefault(name, Totals())
+    def _note(self, begun: Schedule, run: BatchRun, result: BatchResult | None) -> None:
+        if not self._is_there(begun):
+            self._totals.pop(begun.name, None)
+            return
+        totals = self._totals.setdefault(begun.name, Totals())
         totals.run_count += 1
         totals.failed_count += result is None
+        self._schedules.put(after_run(self._schedules.get(begun.name), run, result))
+
+    def _is_there(self, schedule: Schedule) -> bool:
+        """Whether it has not been removed meanwhile, and made again or not."""
         try:
-            schedule = self._schedules.get(name)
-        except NoSuchSchedule:  # removed meanwhile
-            del self._totals[name]
-            return
-        self._schedules.put(after_run(schedule, run, result))
+            return _is_same(self._schedules.get(schedule.name), schedule)
+        except NoSuchSchedule:
+            return False
+
+
+def _is_same(one: Schedule, other: Schedule) -> bool:
+    """Whether they are the same schedule, now and before: one of a name may be made again."""
+    return (one.name, one.made_us) == (other.name, other.made_us)
 
 
 def _was_begun(schedule: Schedule, span: Span) -> bool:

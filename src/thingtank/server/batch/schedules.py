@@ -1,5 +1,6 @@
 """All schedules of an instance: a file in the data folder."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,10 +22,15 @@ class NoSuchSchedule(NotFound):
 
 
 class Schedules:
-    """Lives in the loop's thread, of whoever has the data folder open."""
+    """Lives in the loop's thread, of whoever has the data folder open.
+
+    Attributes:
+        adding: held from the look whether a name is free until the schedule of it is there.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Read none yet."""
+        self.adding = asyncio.Lock()
         self._path = folder / FILE_NAME
         self._found: dict[str, Schedule] | None = None
         self._by_trigger: dict[int, str] = {}

@@ -1,5 +1,6 @@
 """Schedules as they are made, run at once and removed."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,19 @@ from thingtank.stores.memory_triggers import MemoryTriggers
 from thingtank.tank.errors import LimitReached, ValidationFailed
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
+from thingtank.tank.triggers import Trigger
 
 FEED_ID = 1001  # the first of a directory in memory
 URL = "https://example.com/"
+
+
+class PatientTriggers(MemoryTriggers):
+    """Lets others go on while one is written down, as those on disk do."""
+
+    async def insert(self, trigger: Trigger) -> Trigger:
+        stored = await super().insert(trigger)
+        await asyncio.sleep(0)
+        return stored
 
 
 @pytest.fixture
@@ -28,7 +39,7 @@ async def tank() -> Tank:
     draft = Device(0, "uuid", account_id, "Machine", created_us=0, updated_us=0)
     stored = await directory.insert_device(draft, [], "token", None)
     assert stored.device_id == FEED_ID
-    return Tank(directory, MemoryArchive(), triggers=MemoryTriggers(directory))
+    return Tank(directory, MemoryArchive(), triggers=PatientTriggers(directory))
 
 
 @pytest.fixture
@@ -82,6 +93,45 @@ async def test_a_schedule_that_cannot_be_kept_leaves_no_trigger(
     with pytest.raises(LimitReached):
         await add_schedule(tank, schedules, draft(feed_id=FEED_ID), Alert(3, URL))
     assert list(tank.triggers.all()) == []
+
+
+async def test_a_failure_that_nobody_foresaw_leaves_no_trigger(
+    tank: Tank, schedules: Schedules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(schedules_module, "write_file", fail)
+    with pytest.raises(RuntimeError, match="unforeseen"):
+        await add_schedule(tank, schedules, draft(feed_id=FEED_ID), Alert(3, URL))
+    assert list(tank.triggers.all()) == []
+
+
+async def test_who_is_cancelled_in_the_making_of_a_trigger_leaves_none(
+    tank: Tank, schedules: Schedules
+) -> None:
+    adding = asyncio.create_task(
+        add_schedule(tank, schedules, draft(feed_id=FEED_ID), Alert(3, URL))
+    )
+    async with asyncio.timeout(10):
+        while not list(tank.triggers.all()):  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0)
+    adding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await adding
+    assert (list(tank.triggers.all()), schedules.all()) == ([], [])
+
+
+async def test_of_two_that_add_a_schedule_at_once_one_is_refused(
+    tank: Tank, schedules: Schedules
+) -> None:
+    asked = (add_schedule(tank, schedules, draft(feed_id=FEED_ID), Alert(3, URL)) for _ in range(2))
+    made, refused = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(made, Schedule)
+    assert isinstance(refused, ValidationFailed)
+    assert "hourly is taken" in str(refused)
+    assert schedules.all() == [made]
+    assert [trigger.trigger_id for trigger in tank.triggers.all()] == [made.trigger_id]
 
 
 async def test_a_schedule_is_made_once_run_again_and_removed(

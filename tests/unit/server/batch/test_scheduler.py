@@ -18,7 +18,13 @@ from tests.deliveries import SettableClock
 from thingtank.server.batch import schedule as schedule_module
 from thingtank.server.batch import schedules as schedules_module
 from thingtank.server.batch.alerts import Alerts
-from thingtank.server.batch.changes import pause_schedule, run_again
+from thingtank.server.batch.changes import (
+    Alert,
+    add_schedule,
+    pause_schedule,
+    remove_schedule,
+    run_again,
+)
 from thingtank.server.batch.child import PROBLEM_CHARS_MAX, Ran, RunFailed, run_batch
 from thingtank.server.batch.schedule import (
     SETTLE_US,
@@ -82,6 +88,13 @@ def test_schedules_are_kept_in_the_folder(tmp_path: Path) -> None:
         schedules.remove("other")
     schedules.remove("count")
     assert Schedules(tmp_path).all() == []
+
+
+def test_schedules_of_an_older_version_are_read(tmp_path: Path) -> None:
+    fields = msgspec.to_builtins(hourly(tmp_path))
+    del fields["made_us"]
+    (tmp_path / "batch.json").write_bytes(msgspec.json.encode([fields]))
+    assert Schedules(tmp_path).get("count") == hourly(tmp_path)
 
 
 def test_there_are_only_so_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,6 +278,55 @@ async def test_counts_become_datapoints_that_fall_to_none_between_spans(tmp_path
     assert [(point.at_us, point.value) for point in found[stream_id]] == [
         (TEN + 1, "0"), (ELEVEN, "7"), (ELEVEN + 1, "0"), (ELEVEN + 3600 * S, "9"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_made_again", [True, False])
+async def test_a_run_of_a_schedule_that_is_removed_leaves_no_count_and_no_outcome(
+    tmp_path: Path, is_made_again: bool
+) -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def run_until_told(words: Sequence[str], folder: Path, run_s_max: float) -> Ran:
+        ran = await one.runs(words, folder, run_s_max)
+        begun.set()
+        await may_end.wait()
+        return ran
+
+    one = World(tmp_path, 7, 9)
+    scheduler = Scheduler(one.tank, one.schedules, tmp_path, run_until_told)
+    account_id = one.directory.add_account("alice").account_id
+    device = await one.directory.insert_device(
+        Device(0, "uuid", account_id, "Machine", created_us=0, updated_us=0), [], "token", None
+    )
+    old = hourly(tmp_path, feed_id=device.device_id, channel="old", keep_count=1)
+    await add_schedule(one.tank, one.schedules, old, Alert())
+    one.clock.us = ELEVEN + SETTLE_US
+    scheduler.start()
+    await begun.wait()
+    assert scheduler.is_running(one.schedules.get("count"))
+    await remove_schedule(one.tank, one.schedules, "count")
+    for name in ("2026-11-27T08-00-00", "2026-11-27T09-00-00"):
+        (tmp_path / "out" / name).mkdir(parents=True)
+    if is_made_again:
+        new = hourly(tmp_path, options=["--job", "other"], feed_id=device.device_id, channel="new")
+        new = await add_schedule(one.tank, one.schedules, new, Alert())
+        run_again(one.tank, one.schedules, "count")
+        assert not scheduler.is_running(new)
+    may_end.set()
+    if is_made_again:
+        found = await one.settled(2)
+        assert list(one.runs.words[1])[:2] == ["--job", "other"]
+        assert (found.earlier, found.result and found.result.top) == ([], [("123", 9)])
+    else:
+        async with asyncio.timeout(10):
+            while scheduler.running is not None:  # noqa: ASYNC110 - nobody is told
+                await asyncio.sleep(0)
+    await scheduler.stop()
+    assert scheduler.totals("count") == Totals(int(is_made_again), 0)
+    assert len(list((tmp_path / "out").iterdir())) == 2
+    stream_id = one.directory.datastreams(device.device_id)["old"].stream_id
+    found_points = await one.archive.read([stream_id], 0, ELEVEN + 7200 * S, 100)
+    assert [point.value for point in found_points[stream_id]] == ["0"]  # as it was made
 
 
 async def test_a_feed_that_is_gone_is_a_problem_of_the_run(tmp_path: Path) -> None:
