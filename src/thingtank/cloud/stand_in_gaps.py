@@ -6,7 +6,7 @@ from thingtank.aws.clients import is_stand_in
 from thingtank.aws.failures import classify, is_aws_failure
 from thingtank.tank.failures import FailureKind
 
-_NOT_KNOWN = ("InvalidAction", "NotImplemented")
+_NOT_KNOWN = ("InvalidAction", "NotImplemented", "ResponseParserError")
 
 
 def is_lacking(client: Any, error: BaseException) -> bool:

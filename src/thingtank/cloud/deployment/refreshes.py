@@ -85,7 +85,7 @@ def start_refresh(
         raise NotDone(
             f"The stand-in at {autoscaling.meta.endpoint_url} has no instance refresh, which AWS"
             f" has: the machines of {name} stay as they are, and new ones start as described"
-        ) from error
+        ) from None  # what has caused it would be said instead
     return str(made["InstanceRefreshId"])
 
 
