@@ -287,7 +287,7 @@ class Sinks:
         await store.run(lambda file: file.remove_letters(name, letter_ids))
         if runner is not None:
             await runner.count_letters()
-            runner.hurry()
+            runner.replay()
         elif name in self._gone:
             self._gone[name] = (await store.run(SinkFile.letter_counts)).get(name, 0)
 
