@@ -71,12 +71,12 @@ class SinkRunner:
         *,
         is_fixed: bool,
         is_paused: bool = False,
-        letter_count: int = 0,
+        letters_size: tuple[int, int] = (0, 0),
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.rule = rule
         self.selection = selection
-        self.letter_count = letter_count
+        self.letter_count, self._letter_bytes = letters_size
         self._engine = engine
         self._store = store
         self._settings = settings
@@ -91,7 +91,7 @@ class SinkRunner:
         self._is_stopping = False
         self._is_open = False
         self._replay = Replay(rule.name, engine, store, settings.retry_s_max)
-        self._replay.is_changed = letter_count > 0  # maybe, since before the start
+        self._replay.is_changed = self.letter_count > 0  # maybe, since before the start
         self._window = Window(engine, settings.retry_s_max)
         self._has_taken_all = True  # by what was taken last; if not, more waits for long enough
         self._record = Record(rule.name, settings.retry_s_max, clock)
@@ -206,7 +206,10 @@ class SinkRunner:
 
     @property
     def _is_full(self) -> bool:
-        return self.letter_count >= self._settings.dead_letters_max
+        return (
+            self.letter_count >= self._settings.dead_letters_max
+            or self._letter_bytes >= self._settings.dead_letter_bytes_max
+        )
 
     async def _run(self) -> None:
         while not self._is_stopping:
@@ -366,12 +369,20 @@ class SinkRunner:
                     raise
                 await self._pause()
         window.recorded(len(refused))
-        await self.count_letters()
+        counts = await self._store.run(SinkFile.letter_counts)
+        self.letter_count = counts.get(name, 0)
+        # The file would look at each letter for that, so it is asked only when it matters: one that
+        # is refused once more counts twice until then.
+        self._letter_bytes += sum(len(letter.item) for letter in letters)
+        if self._is_full:
+            await self.count_letters()
 
     async def count_letters(self) -> None:
-        """Look at how many dead letters there are."""
-        counts = await self._store.run(SinkFile.letter_counts)
-        self.letter_count = counts.get(self.rule.name, 0)
+        """Look at how many dead letters there are, and how large they are."""
+        name = self.rule.name
+        self.letter_count, self._letter_bytes = await self._store.run(
+            lambda file: file.letters_size(name)
+        )
 
     async def _pause(self) -> None:
         await self._sleep(self._record.pause_s())

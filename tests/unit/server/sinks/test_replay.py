@@ -129,6 +129,27 @@ async def test_letters_that_were_not_sent_before_a_stop_are_sent_after_it(bench:
     assert bench.values == ["bad 2", "bad 1"]
 
 
+async def test_a_rule_is_full_of_so_many_bytes_of_letters_too(bench: Bench) -> None:
+    bench.engine = engine_for_tests.made[bench.key] = FakeEngine()
+    answer(bench, refuse)
+    bounds = {"dead_letter_bytes_max": 300}
+    await bench.start(bench.rule(), **bounds)
+    await bench.write("bad 1")
+    await bench.settled()
+    assert bench.status().state == "waiting"
+    await bench.write("bad " + "2" * 200)
+    await until(lambda: bench.status().state == "full")
+    await bench.restart(bench.rule(), **bounds)
+    await bench.write("3")
+    assert bench.status().state == "full"
+    letters = await bench.sinks.letters("r", 10)
+    assert bench.values == []
+    await bench.sinks.remove("r", [letters[0].letter_id])
+    await bench.settled()
+    assert bench.values == ["3"]
+    assert bench.status().letter_count == 1
+
+
 async def test_a_sink_that_is_away_for_letters_is_tried_again_and_loses_none(bench: Bench) -> None:
     await start_with_letters(bench, "bad 1", "bad 2")
     answer(bench, GONE)
