@@ -244,11 +244,10 @@ class SinkFile(RecoveringFile):
         rows = self._connected().execute(query, (rule, after, limit))
         return _some(rows, lambda row: len(row[1]))
 
-    def last_waiting(self, rule: str) -> int:
-        """The number of what waits for a rule last; 0 if nothing does."""
-        query = "SELECT coalesce(max(number), 0) FROM waiting WHERE rule = ?"
-        (number,) = self._connected().execute(query, (rule,)).fetchone()
-        return int(number)
+    def waiting_sizes(self, rule: str) -> list[tuple[int, int]]:
+        """The number of each item that waits for a rule, in order, with its size in bytes."""
+        query = "SELECT number, length(item) FROM waiting WHERE rule = ? ORDER BY number"
+        return self._connected().execute(query, (rule,)).fetchall()
 
     def paused(self) -> set[str]:
         """The rules that are paused."""
@@ -318,6 +317,12 @@ class SinkFile(RecoveringFile):
         """How many dead letters each rule has."""
         query = "SELECT rule, count(*) FROM dead_letter GROUP BY rule"
         return dict(self._connected().execute(query))
+
+    def letters_size(self, rule: str) -> tuple[int, int]:
+        """How many dead letters a rule has, and what their items take in bytes."""
+        query = "SELECT count(*), coalesce(sum(length(item)), 0) FROM dead_letter WHERE rule = ?"
+        count, size_bytes = self._connected().execute(query, (rule,)).fetchone()
+        return count, size_bytes
 
     def letters(self, rule: str, limit: int, before_id: int | None = None) -> list[StoredLetter]:
         """Dead letters of a rule, newest first; those before one of them."""

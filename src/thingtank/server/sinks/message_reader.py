@@ -76,26 +76,40 @@ class MessageReader:
     """Messages of one rule, of devices or topics, as they stand in the sinks' file.
 
     Lives in the loop's thread.
+
+    Attributes:
+        waiting_bytes: what those take that were given a number and are not passed.
     """
 
     def __init__(
-        self, rule_name: str, store: SinkStore, passed_seq: int, last: int, wake: Callable[[], None]
+        self,
+        rule_name: str,
+        store: SinkStore,
+        passed_seq: int,
+        sizes: Sequence[tuple[int, int]],
+        wake: Callable[[], None],
     ) -> None:
         """Go on.
 
         Args:
             passed_seq: the rule's place.
-            last: the number of what waits last, as the file has it.
+            sizes: numbers of what waits, in order, each with its bytes, as the file has it.
         """
         self._rule_name = rule_name
         self._store = store
         self._wake = wake
         self._queue: deque[StoredItem] = deque()
         self._tail_seq = passed_seq
-        self._published_seq = max(last, passed_seq)
+        self._given_seq = passed_seq  # the number that was given to a message last
+        self._sizes: deque[int] = deque()  # of each number that was given and is not passed
         self.passed_seq = passed_seq
         self.missed_count = 0
-        self.given_seq = self._published_seq  # the number that was given to a message last
+        self.waiting_bytes = 0
+        for number, size_bytes in sizes:
+            while self._given_seq < number - 1:  # such a number was given to what is not there
+                self.give(0)
+            self.give(size_bytes)
+        self._published_seq = self._given_seq
 
     @property
     def published_seq(self) -> int:
@@ -105,7 +119,7 @@ class MessageReader:
     @property
     def waiting_count(self) -> int:
         """How many were given a number and are not passed."""
-        return self.given_seq - self.passed_seq
+        return len(self._sizes)
 
     @property
     def is_behind(self) -> bool:
@@ -118,6 +132,20 @@ class MessageReader:
     @property
     def through_seq(self) -> int:
         return self._tail_seq
+
+    def give(self, size_bytes: int) -> int:
+        """The number of a message that is to be written down."""
+        self._given_seq += 1
+        self._sizes.append(size_bytes)
+        self.waiting_bytes += size_bytes
+        return self._given_seq
+
+    def not_kept(self, number: int) -> None:
+        """The disk did not take a message; its number stays unused."""
+        place = number - self.passed_seq - 1
+        if place >= 0:
+            self.waiting_bytes -= self._sizes[place]
+            self._sizes[place] = 0
 
     def published(self, seq: int) -> None:
         """What is up to `seq` is on disk."""
@@ -137,4 +165,6 @@ class MessageReader:
         self._tail_seq = rows[-1][0] if rows else through_seq
 
     def passed(self, seq: int) -> None:
+        for _ in range(min(seq - self.passed_seq, len(self._sizes))):
+            self.waiting_bytes -= self._sizes.popleft()
         self.passed_seq = max(self.passed_seq, seq)

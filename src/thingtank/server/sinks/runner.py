@@ -8,13 +8,15 @@ or held items that are on disk; so after a kill at any instant what was not sett
                                │ ▲
                         failed ▼ │ pause: 0.5 s, doubled up to `retry_s_max`, at random below that
                                    (of some devices only those pause, in the window)
+
+Dead letters that somebody asked for take turns with them, a call each (`replay.py`).
 """
 
 import asyncio
 import contextlib
 import math
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import structlog
@@ -24,10 +26,11 @@ from thingtank.server.sinks.items import ItemSource, take_batches
 from thingtank.server.sinks.message_reader import Reader, decode_item, encode_item
 from thingtank.server.sinks.progress import Progress
 from thingtank.server.sinks.record import Record
+from thingtank.server.sinks.replay import Replay
 from thingtank.server.sinks.selection import Selection
-from thingtank.sinks.engine import Item, SinkEngine
+from thingtank.sinks.engine import SinkEngine
 from thingtank.sinks.rules.settings import SinkRule, SinkSettings
-from thingtank.sinks.rules.steps import Entry, Step, failure_of
+from thingtank.sinks.rules.steps import Step, failure_of
 from thingtank.sinks.rules.templates import compile_template
 from thingtank.sinks.rules.window import Window
 from thingtank.stores.sink_file import HeldItem, NewLetter, RulePlace, SinkFile
@@ -43,7 +46,6 @@ log = structlog.get_logger()
 REASON_CHARS_MAX = 1000
 _TURN_ROWS = 10_000  # about; one commit may have more
 _TURN_BYTES = 4 * 1024 * 1024  # the same
-_LETTERS_AT_ONCE = 500
 _TOPICS_SHOWN_MAX = 10
 
 Result = TypeVar("Result")
@@ -69,12 +71,12 @@ class SinkRunner:
         *,
         is_fixed: bool,
         is_paused: bool = False,
-        letter_count: int = 0,
+        letters_size: tuple[int, int] = (0, 0),
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.rule = rule
         self.selection = selection
-        self.letter_count = letter_count
+        self.letter_count, self._letter_bytes = letters_size
         self._engine = engine
         self._store = store
         self._settings = settings
@@ -88,8 +90,8 @@ class SinkRunner:
         self._hurry = asyncio.Event()  # ends a pause: somebody asks for it, or it is time to stop
         self._is_stopping = False
         self._is_open = False
-        self._has_asked_letters = letter_count > 0  # maybe, since before the start
-        self._is_replaying = False
+        self._replay = Replay(rule.name, engine, store, settings.retry_s_max)
+        self._replay.is_changed = self.letter_count > 0  # maybe, since before the start
         self._window = Window(engine, settings.retry_s_max)
         self._has_taken_all = True  # by what was taken last; if not, more waits for long enough
         self._record = Record(rule.name, settings.retry_s_max, clock)
@@ -138,6 +140,7 @@ class SinkRunner:
         self._task = None
         try:
             await self._progress.stop(self._window)
+            await self._replay.stop()
         except Exception:  # the next start begins as after a crash
             log.exception("sink_place_not_saved", rule=self.rule.name)
 
@@ -155,12 +158,13 @@ class SinkRunner:
         """Try now, whatever there is to wait for."""
         self._record.forgive()
         self._window.forgive()
+        self._replay.window.forgive()
         self._wake.set()
         self._hurry.set()
 
     def replay(self) -> None:
-        """Some dead letters are to be sent again."""
-        self._has_asked_letters = True
+        """Some dead letters are to be sent again, or are no more."""
+        self._replay.is_changed = True
         self.hurry()
 
     def status(self) -> SinkStatus:
@@ -185,7 +189,7 @@ class SinkRunner:
             {kind.name.lower(): count for kind, count in record.failures.items()},
             self._reader.missed_count if self._reader is not None else 0,
             self.letter_count,
-            self._is_replaying,
+            self._replay.is_at_work,
             record.trouble,
             self.rule.send,
         )
@@ -198,11 +202,14 @@ class SinkRunner:
             return "full"
         if self._record.trouble is not None:
             return "stuck" if self._record.needs_a_person else "failing"
-        return "working" if self._progress.behind_batches or self._is_replaying else "waiting"
+        return "working" if self._progress.behind_batches or self._replay.is_at_work else "waiting"
 
     @property
     def _is_full(self) -> bool:
-        return self.letter_count >= self._settings.dead_letters_max
+        return (
+            self.letter_count >= self._settings.dead_letters_max
+            or self._letter_bytes >= self._settings.dead_letter_bytes_max
+        )
 
     async def _run(self) -> None:
         while not self._is_stopping:
@@ -228,15 +235,23 @@ class SinkRunner:
         self._wake.clear()
         window = self._window
         await self._record_refused(window)  # if a fault came between
+        await self._record_refused(self._replay.window)
         await self._may_go()
-        if self._has_asked_letters:
-            await self._replay()
-        await self._may_go_on()
+        is_sent = await self._send_again()
+        await self._may_go()
+        if self._is_full:  # what is sent again makes room, and takes none
+            if not is_sent:
+                await self._sleep(self._replay.wait_s)
+            return
         if not window.has_fresh:
             await self._read(reader, window)
         if not window.can_send:
             await self._rest(reader, window)
-        elif not self._is_stopping and (step := await self._step(window)) is not None:
+        elif (
+            not self._is_stopping
+            and (step := await self._step(window, is_other_held=self._replay.is_at_work))
+            is not None
+        ):
             self._progress.holds(step.held_count > 0)
             self._progress.passed(window.through_seq)
             await self._progress.save_sometimes(window)
@@ -249,7 +264,7 @@ class SinkRunner:
         if not reader.has_batches:
             return
         if self._has_taken_all and not reader.is_behind:
-            await self._sleep(min(self._gather_s, window.wait_s()))
+            await self._sleep(min(self._gather_s, window.wait_s(), self._replay.wait_s))
         batches = take_batches(reader, _TURN_ROWS, _TURN_BYTES)
         self._has_taken_all = not (reader.has_batches or reader.is_behind)
         self._progress.took(batches)
@@ -268,7 +283,7 @@ class SinkRunner:
             self.selection.drop_gone()
         if self._is_stopping:
             return
-        wait_s = window.wait_s()
+        wait_s = min(window.wait_s(), self._replay.wait_s)
         if window.has_fresh:  # there is no room; what comes to the journal changes nothing
             await self._sleep(wait_s)
             return
@@ -280,15 +295,32 @@ class SinkRunner:
         except TimeoutError:
             await progress.save_sometimes(window)
 
-    async def _step(self, window: Window) -> Step | None:
-        """Send once, and keep what is refused; None if the engine cannot be opened."""
+    async def _send_again(self) -> bool:
+        """Send dead letters once that somebody asked for; whether there were some to send now."""
+        replay = self._replay
+        if replay.has_to_read:
+            await replay.read()
+            await self.count_letters()
+        if self._is_stopping or not replay.window.can_send:
+            return False
+        await self._step(replay.window, is_other_held=self._progress.is_held)
+        replay.stepped()
+        return True
+
+    async def _step(self, window: Window, *, is_other_held: bool) -> Step | None:
+        """Send once, and keep what is refused; None if the engine cannot be opened.
+
+        Args:
+            is_other_held: whether something waits in the other window: then not all is well.
+        """
         if not await self._ensure_open():
             if not self._is_stopping:
                 await self._pause()
             return None
         step = await self._in_thread(window.step)
         if step.is_sent:
-            self._record.note(step, self._loop.time())
+            held_count = max(step.held_count, is_other_held)
+            self._record.note(step._replace(held_count=held_count), self._loop.time())
         if step.failure is not None:
             self._is_open = step.failure.kind is FailureKind.THROTTLED
         await self._record_refused(window)
@@ -299,20 +331,6 @@ class SinkRunner:
         while self._is_paused and not self._is_stopping:
             self._hurry.clear()
             await self._hurry.wait()
-
-    async def _may_go_on(self) -> None:
-        """Wait while it is paused, or there is no room for dead letters.
-
-        Those that somebody asks for are sent again meanwhile: that makes room, and takes none.
-        """
-        await self._may_go()
-        while self._is_full and not self._is_stopping:
-            if self._has_asked_letters:
-                await self._replay()
-            else:
-                self._hurry.clear()
-                await self._hurry.wait()
-            await self._may_go()
 
     async def _ensure_open(self) -> bool:
         if self._is_open:
@@ -333,6 +351,7 @@ class SinkRunner:
         refused = list(window.unrecorded)
         if not refused:
             return
+        self._replay.refused(refused)
         name, now_us = self.rule.name, self._clock.now_us()
         letters = [
             NewLetter(item.item_id, encode_item(item), reason[:REASON_CHARS_MAX], now_us)
@@ -350,67 +369,32 @@ class SinkRunner:
                     raise
                 await self._pause()
         window.recorded(len(refused))
-        await self.count_letters()
+        counts = await self._store.run(SinkFile.letter_counts)
+        self.letter_count = counts.get(name, 0)
+        # The file would look at each letter for that, so it is asked only when it matters: one that
+        # is refused once more counts twice until then.
+        self._letter_bytes += sum(len(letter.item) for letter in letters)
+        if self._is_full:
+            await self.count_letters()
 
     async def count_letters(self) -> None:
-        """Look at how many dead letters there are."""
-        counts = await self._store.run(SinkFile.letter_counts)
-        self.letter_count = counts.get(self.rule.name, 0)
-
-    async def _replay(self) -> None:
-        """Send the dead letters again that somebody asked for."""
+        """Look at how many dead letters there are, and how large they are."""
         name = self.rule.name
-        self._has_asked_letters = False
-        try:
-            while not self._is_stopping:
-                stored = await self._store.run(lambda file: file.asked(name, _LETTERS_AT_ONCE))
-                if not stored:
-                    break
-                self._is_replaying = True
-                await self._send_again({each.letter_id: decode_item(each.item) for each in stored})
-        except BaseException:
-            self._has_asked_letters = True
-            raise
-        finally:
-            self._is_replaying = False
-
-    async def _send_again(self, letters: Mapping[int, Item]) -> None:
-        name = self.rule.name
-        entries: list[list[Entry]] = [[(0, item) for item in letters.values()], []]
-        window = Window(self._engine, self._settings.retry_s_max)
-        window.add(iter(entries).__next__, 0)
-        refused_ids: set[str] = set()  # somebody may ask for them again before this is over
-        while not window.is_empty and not self._is_stopping:
-            await self._may_go()
-            if not window.can_send:
-                if await self._sleep(window.wait_s()):
-                    window.forgive()
-            elif (step := await self._step(window)) is not None:
-                refused_ids.update(refused.item.item_id for refused in step.refused)
-                if step.is_stuck:
-                    await self._pause()
-        stay = refused_ids | window.waiting_ids()
-        arrived = [each for each, item in letters.items() if item.item_id not in stay]
-        await self._store.run(lambda file: file.remove_letters(name, arrived))
-        await self.count_letters()
+        self.letter_count, self._letter_bytes = await self._store.run(
+            lambda file: file.letters_size(name)
+        )
 
     async def _pause(self) -> None:
         await self._sleep(self._record.pause_s())
 
-    async def _sleep(self, pause_s: float) -> bool:
-        """Sleep, unless it is time to stop or somebody asks for haste, or has since last time.
-
-        Returns:
-            Whether somebody did.
-        """
+    async def _sleep(self, pause_s: float) -> None:
+        """Sleep, unless it is time to stop or somebody asks for haste, or has since last time."""
         if self._is_stopping or pause_s <= 0:
-            return False
+            return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(pause_s):
+            async with asyncio.timeout(None if math.isinf(pause_s) else pause_s):
                 await self._hurry.wait()
-        is_hurried = self._hurry.is_set()
         self._hurry.clear()
-        return is_hurried
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         assert self._worker is not None, "started"

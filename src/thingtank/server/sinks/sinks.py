@@ -287,14 +287,16 @@ class Sinks:
         await store.run(lambda file: file.remove_letters(name, letter_ids))
         if runner is not None:
             await runner.count_letters()
-            runner.hurry()
+            runner.replay()
         elif name in self._gone:
             self._gone[name] = (await store.run(SinkFile.letter_counts)).get(name, 0)
 
     async def _opened(self) -> SinkStore:
         if self._store is None:
             self._store = await SinkStore.open(self.folder)
-            self._waiting = WaitingItems(self._store, self._settings.messages_max)
+            self._waiting = WaitingItems(
+                self._store, self._settings.messages_max, self._settings.waiting_bytes_max
+            )
             self._waiting.start()
             self.topics.waiting = self._waiting
         return self._store
@@ -304,7 +306,7 @@ class Sinks:
         store = await self._opened()
         engine = self._make_engine(rule.target, self._parts._replace(kind=_KINDS[rule.send]))
         places, paused = await store.run(SinkFile.places), await store.run(SinkFile.paused)
-        counts = await store.run(SinkFile.letter_counts)
+        letters_size = await store.run(lambda file: file.letters_size(rule.name))
         held = await store.run(lambda file: file.held(rule.name))
         place: RulePlace | None = places.get(rule.name)
         selection = Selection(rule, self._tank.directory)
@@ -317,7 +319,7 @@ class Sinks:
             self._tank.clock,
             is_fixed=is_fixed,
             is_paused=rule.name in paused,
-            letter_count=counts.get(rule.name, 0),
+            letters_size=letters_size,
         )
         self._changed_devices = {}
         try:
@@ -340,8 +342,8 @@ class Sinks:
         rule = runner.rule
         if rule.send == "values":
             return await self._journal.read_journal(_READER + rule.name, place_seq, runner.wake)
-        last = await store.run(lambda file: file.last_waiting(rule.name))
-        reader = MessageReader(rule.name, store, place_seq, last, runner.wake)
+        sizes = await store.run(lambda file: file.waiting_sizes(rule.name))
+        reader = MessageReader(rule.name, store, place_seq, sizes, runner.wake)
         assert self._waiting is not None, "with the store"
         self._waiting.readers[rule.name] = reader
         if rule.send == "messages":

@@ -40,14 +40,16 @@ class WaitingItems:
         readers: of the rules that read such items, by name.
     """
 
-    def __init__(self, store: SinkStore, messages_max: int) -> None:
+    def __init__(self, store: SinkStore, messages_max: int, bytes_max: int) -> None:
         """Make it.
 
         Args:
             messages_max: that wait for one rule.
+            bytes_max: what these take on the disk.
         """
         self._store = store
         self._messages_max = messages_max
+        self._bytes_max = bytes_max
         self._pending: deque[_Pending] = deque()
         self._pending_bytes = 0
         self._wake = asyncio.Event()
@@ -123,8 +125,10 @@ class WaitingItems:
             if reader.waiting_count >= self._messages_max:
                 _miss(name, reader, f"{self._messages_max} wait already")
                 continue
-            reader.given_seq += 1
-            rows.append(WaitingItem(name, reader.given_seq, body))
+            if reader.waiting_bytes + len(body) > self._bytes_max:
+                _miss(name, reader, f"{reader.waiting_bytes} bytes wait of {self._bytes_max}")
+                continue
+            rows.append(WaitingItem(name, reader.give(len(body)), body))
         self._pending.append(_Pending(rows, recorded))
         self._pending_bytes += _size_bytes(rows)
         self._wake.set()
@@ -157,7 +161,10 @@ class WaitingItems:
         except Exception:
             error = StorageFailed("a fault of this server; its log says more")
             log.exception("sink_messages_not_recorded", count=len(rows))
-        # Of those that failed the numbers stay unused.
+        if error is not None:
+            for row in rows:
+                if (reader := self.readers.get(row.rule)) is not None:
+                    reader.not_kept(row.number)
         for name, seq in _newest(rows).items():
             if (reader := self.readers.get(name)) is not None:
                 reader.published(seq)

@@ -83,8 +83,12 @@ class SinkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         retry_s_max: the longest pause between two attempts.
         messages_max: that wait for one rule, those of topics too; more are left out, and counted as
             missed.
+        waiting_bytes_max: what those that wait for one rule may take on the disk; more are left
+            out in the same way.
         dead_letters_max: of one rule; it stops when it has so many, until a person sends them
             again or deletes them.
+        dead_letter_bytes_max: what those of one rule may take on the disk; it stops in the same
+            way.
         stop_s: calls under way get so long to end when the server stops.
     """
 
@@ -92,7 +96,9 @@ class SinkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     workbench: bool = True
     retry_s_max: float = 60.0
     messages_max: int = 100_000
+    waiting_bytes_max: int = 256 * 1024 * 1024
     dead_letters_max: int = 10_000
+    dead_letter_bytes_max: int = 256 * 1024 * 1024
     stop_s: float = 3.0
 
 

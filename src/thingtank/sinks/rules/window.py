@@ -152,6 +152,11 @@ class Window:
         self._more = more
         self._last_seq = last_seq
 
+    def hold(self, entries: Iterable[Entry]) -> None:
+        """Have more sent as what is held: each after what is held of its device already."""
+        self._hold(entries)
+        self._sum_up()
+
     def recorded(self, count: int) -> None:
         """So many of `unrecorded`, from the first on, are on disk."""
         del self.unrecorded[:count]

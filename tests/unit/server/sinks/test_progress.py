@@ -43,7 +43,7 @@ class Rule:
         self.window = WatchedWindow(engine, 1.0, now_s=lambda: self.now_s, chance=lambda: 0.0)
         self.window.threads = set()
         self.progress = Progress("r", store, lambda: self.now_s, asyncio.to_thread)
-        self.reader = MessageReader("r", store, 0, 0, lambda: None)
+        self.reader = MessageReader("r", store, 0, (), lambda: None)
         self.progress.start(self.reader, None, {}, 0)
 
     async def send(self, items: Sequence[Item] = ()) -> None:

@@ -194,6 +194,46 @@ async def test_messages_beyond_what_may_wait_for_a_rule_are_counted(bench: Bench
     assert bench.values == ["1", "2"]
 
 
+async def test_bytes_beyond_what_may_wait_for_a_rule_are_counted_over_restarts(
+    bench: Bench,
+) -> None:
+    """The disk is the journal's too: anybody who may publish could fill it."""
+    bounds = {"waiting_bytes_max": 2500}
+    await bench.start(topics(bench, "#"), **bounds)
+    await bench.sinks.pause("r", True)
+    await publish(bench, "a", "1" * 1000, "2" * 1000, "3" * 1000)
+    await publish(bench, "a", "4" * 1000, qos=0)
+    assert bench.status().missed_batches == 2
+    await bench.restart(topics(bench, "#"), **bounds)
+    await publish(bench, "a", "5" * 1000)
+    assert bench.status().missed_batches == 1
+    await bench.sinks.pause("r", False)
+    await bench.settled()
+    await publish(bench, "a", "6" * 1000, "7" * 1000)  # there is room again, and no more than that
+    await bench.settled()
+    assert [value[0] for value in bench.values] == ["1", "2", "6", "7"]
+
+
+async def test_what_the_disk_does_not_take_takes_no_room(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise StorageFailed("no room on the disk")
+
+    await bench.start(topics(bench, "#"), waiting_bytes_max=2500)
+    await bench.sinks.pause("r", True)
+    with monkeypatch.context() as patched:
+        patched.setattr(SinkFile, "add_waiting", fail)
+        for _ in range(5):
+            with pytest.raises(StorageFailed):
+                await publish(bench, "a", "x" * 1000)
+    await publish(bench, "a", "1" * 1000, "2" * 1000)
+    assert bench.status().missed_batches == 0
+    await bench.sinks.pause("r", False)
+    await bench.settled()
+    assert [value[0] for value in bench.values] == ["1", "2"]
+
+
 async def test_the_broker_hears_when_rules_come_and_go(bench: Bench) -> None:
     await bench.start()
     changes: list[bool] = []
