@@ -77,8 +77,7 @@ class MessageReader:
 
     Lives in the loop's thread.
 
-    Attributes:
-        waiting_bytes: what those take that were given a number and are not passed.
+    Room is reserved for a message when it comes; it gets its number when it is on disk.
     """
 
     def __init__(
@@ -100,16 +99,17 @@ class MessageReader:
         self._wake = wake
         self._queue: deque[StoredItem] = deque()
         self._tail_seq = passed_seq
-        self._given_seq = passed_seq  # the number that was given to a message last
-        self._sizes: deque[int] = deque()  # of each number that was given and is not passed
+        self._sizes: deque[int] = deque()  # of each number behind `passed_seq`
+        self._waiting_bytes = 0
+        self._reserved_count = 0
+        self._reserved_bytes = 0
+        self._published_seq = passed_seq
         self.passed_seq = passed_seq
         self.missed_count = 0
-        self.waiting_bytes = 0
         for number, size_bytes in sizes:
-            while self._given_seq < number - 1:  # such a number was given to what is not there
-                self.give(0)
-            self.give(size_bytes)
-        self._published_seq = self._given_seq
+            while self._published_seq < number - 1:  # an older version left numbers unused
+                self._add(0)
+            self._add(size_bytes)
 
     @property
     def published_seq(self) -> int:
@@ -118,8 +118,13 @@ class MessageReader:
 
     @property
     def waiting_count(self) -> int:
-        """How many were given a number and are not passed."""
-        return len(self._sizes)
+        """How many are not passed, with those for which room is reserved."""
+        return len(self._sizes) + self._reserved_count
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What these take."""
+        return self._waiting_bytes + self._reserved_bytes
 
     @property
     def is_behind(self) -> bool:
@@ -133,24 +138,26 @@ class MessageReader:
     def through_seq(self) -> int:
         return self._tail_seq
 
-    def give(self, size_bytes: int) -> int:
-        """The number of a message that is to be written down."""
-        self._given_seq += 1
-        self._sizes.append(size_bytes)
-        self.waiting_bytes += size_bytes
-        return self._given_seq
+    def reserve(self, size_bytes: int) -> None:
+        """A message is to be written down."""
+        self._reserved_count += 1
+        self._reserved_bytes += size_bytes
 
-    def not_kept(self, number: int) -> None:
-        """The disk did not take a message; its number stays unused."""
-        place = number - self.passed_seq - 1
-        if place >= 0:
-            self.waiting_bytes -= self._sizes[place]
-            self._sizes[place] = 0
+    def release(self, size_bytes: int) -> None:
+        """One for which room was reserved is on disk, or will not be."""
+        self._reserved_count -= 1
+        self._reserved_bytes -= size_bytes
 
-    def published(self, seq: int) -> None:
-        """What is up to `seq` is on disk."""
-        self._published_seq = max(self._published_seq, seq)
+    def published(self, sizes: Sequence[int]) -> None:
+        """Messages of these sizes are on disk, with the numbers that follow `published_seq`."""
+        for size_bytes in sizes:
+            self._add(size_bytes)
         self._wake()
+
+    def _add(self, size_bytes: int) -> None:
+        self._published_seq += 1
+        self._sizes.append(size_bytes)
+        self._waiting_bytes += size_bytes
 
     def take(self, batches_max: int) -> Sequence[StoredItem]:
         return [self._queue.popleft() for _ in range(min(batches_max, len(self._queue)))]
@@ -161,10 +168,10 @@ class MessageReader:
         name, tail, through_seq = self._rule_name, self._tail_seq, self._published_seq
         rows = await self._store.run(lambda file: file.waiting(name, tail, _READ_AT_ONCE))
         self._queue.extend(StoredItem(number, decode_item(item)) for number, item in rows)
-        # Where nothing follows, numbers were given to what the disk did not take.
+        # Where nothing follows, the numbers were left unused by an older version.
         self._tail_seq = rows[-1][0] if rows else through_seq
 
     def passed(self, seq: int) -> None:
         for _ in range(min(seq - self.passed_seq, len(self._sizes))):
-            self.waiting_bytes -= self._sizes.popleft()
+            self._waiting_bytes -= self._sizes.popleft()
         self.passed_seq = max(self.passed_seq, seq)

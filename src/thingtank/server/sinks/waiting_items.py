@@ -21,16 +21,22 @@ log = structlog.get_logger()
 
 PENDING_MAX = 10_000  # items that are not on disk yet
 PENDING_BYTES_MAX = 16 * 1024 * 1024  # the same
+TELL_EACH_S = 60.0
 _AT_ONCE_MAX = 500
 
 Recorded: TypeAlias = Callable[[Exception | None], None]
 
 
 class _Pending(NamedTuple):
-    """An item, once for each rule, and who waits for it."""
+    """An item, the readers that have room reserved for it, and who waits for it."""
 
-    rows: Sequence[WaitingItem]
+    body: bytes
+    readers: Mapping[str, MessageReader]
     recorded: Recorded | None
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.body) * len(self.readers)
 
 
 class WaitingItems:
@@ -55,6 +61,8 @@ class WaitingItems:
         self._wake = asyncio.Event()
         self._is_stopping = False
         self._task: asyncio.Task[None] | None = None
+        self._untold_count = 0
+        self._tell_at_s = 0.0
         self._when_caught_up: list[Callable[[], None]] = []
         self.readers: dict[str, MessageReader] = {}
 
@@ -120,7 +128,7 @@ class WaitingItems:
             _tell_soon(recorded, error)
             return
         body = encode_item(item)
-        rows = []
+        taking = {}
         for name, reader in readers:
             if reader.waiting_count >= self._messages_max:
                 _miss(name, reader, f"{self._messages_max} wait already")
@@ -128,21 +136,17 @@ class WaitingItems:
             if reader.waiting_bytes + len(body) > self._bytes_max:
                 _miss(name, reader, f"{reader.waiting_bytes} bytes wait of {self._bytes_max}")
                 continue
-            rows.append(WaitingItem(name, reader.give(len(body)), body))
-        self._pending.append(_Pending(rows, recorded))
-        self._pending_bytes += _size_bytes(rows)
+            reader.reserve(len(body))
+            taking[name] = reader
+        self._pending.append(_Pending(body, taking, recorded))
+        self._pending_bytes += self._pending[-1].size_bytes
         self._wake.set()
 
     async def _run(self) -> None:
         while self._pending or not self._is_stopping:
             self._wake.clear()
             if self._pending:
-                together = [
-                    self._pending.popleft() for _ in range(min(_AT_ONCE_MAX, len(self._pending)))
-                ]
-                rows = [row for pending in together for row in pending.rows]
-                self._pending_bytes -= _size_bytes(rows)
-                await self._record([row for row in rows if row.rule in self.readers], together)
+                await self._record(self._taken(_AT_ONCE_MAX))
             if self._when_caught_up and not self.is_behind:
                 calls, self._when_caught_up = self._when_caught_up, []
                 for call in calls:
@@ -150,31 +154,60 @@ class WaitingItems:
             if not self._pending and not self._is_stopping:
                 await self._wake.wait()
 
-    async def _record(self, rows: list[WaitingItem], together: Sequence[_Pending]) -> None:
+    def _taken(self, count_max: int) -> Sequence[_Pending]:
+        """Those that came first."""
+        taken = [self._pending.popleft() for _ in range(min(count_max, len(self._pending)))]
+        self._pending_bytes -= sum(pending.size_bytes for pending in taken)
+        return taken
+
+    async def _record(self, together: Sequence[_Pending]) -> None:
         error: Exception | None = None
+        rows = self._numbered(together)
         try:
             if rows:
                 await self._store.run(lambda file: file.add_waiting(rows))
         except StorageFailed as failure:
             error = failure
-            log.error("sink_messages_not_recorded", count=len(rows), reason=str(failure))
+            self._tell(len(rows), str(failure))
         except Exception:
             error = StorageFailed("a fault of this server; its log says more")
             log.exception("sink_messages_not_recorded", count=len(rows))
         if error is not None:
-            for row in rows:
-                if (reader := self.readers.get(row.rule)) is not None:
-                    reader.not_kept(row.number)
-        for name, seq in _newest(rows).items():
-            if (reader := self.readers.get(name)) is not None:
-                reader.published(seq)
+            # Not one of those behind may be there before them: their publishers send all again.
+            together = [*together, *self._taken(len(self._pending))]
+        sizes: dict[MessageReader, list[int]] = {}
+        for pending in together:
+            for name, reader in pending.readers.items():
+                reader.release(len(pending.body))
+                if error is None and self.readers.get(name) is reader:
+                    sizes.setdefault(reader, []).append(len(pending.body))
+        for reader, of_reader in sizes.items():
+            reader.published(of_reader)
         for pending in together:
             if pending.recorded is not None:
                 _safely(partial(pending.recorded, error))
             elif error is not None:
-                for row in pending.rows:
-                    if (reader := self.readers.get(row.rule)) is not None:
-                        _miss(row.rule, reader, str(error))
+                for name, reader in pending.readers.items():
+                    _miss(name, reader, str(error))
+
+    def _numbered(self, together: Sequence[_Pending]) -> list[WaitingItem]:
+        """Rows with the numbers that come next for each rule that is still there."""
+        rows = []
+        numbers = {name: reader.published_seq for name, reader in self.readers.items()}
+        for pending in together:
+            for name, reader in pending.readers.items():
+                if self.readers.get(name) is reader:
+                    numbers[name] += 1
+                    rows.append(WaitingItem(name, numbers[name], pending.body))
+        return rows
+
+    def _tell(self, count: int, reason: str) -> None:
+        """Log that messages are not recorded, at most once in TELL_EACH_S: a disk stays full."""
+        self._untold_count += count
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._tell_at_s:
+            log.error("sink_messages_not_recorded", count=self._untold_count, reason=reason)
+            self._untold_count, self._tell_at_s = 0, now_s + TELL_EACH_S
 
 
 def _safely(call: Callable[[], None]) -> None:
@@ -195,11 +228,3 @@ def _miss(name: str, reader: MessageReader, reason: str) -> None:
     reader.missed_count += 1
     if reader.missed_count == 1:
         log.error("sink_misses_messages", rule=name, reason=reason)
-
-
-def _size_bytes(rows: Sequence[WaitingItem]) -> int:
-    return sum(len(row.item) for row in rows)
-
-
-def _newest(rows: list[WaitingItem]) -> Mapping[str, int]:
-    return {row.rule: row.number for row in rows}

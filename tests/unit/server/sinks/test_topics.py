@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from tests.unit.protocols.mqtt.brokers import connect, make_broker, taken
 from tests.unit.server.sinks import engine_for_tests
 from tests.unit.server.sinks.sink_bench import Bench, until
@@ -220,7 +221,7 @@ async def test_what_the_disk_does_not_take_takes_no_room(
     def fail(*_: object) -> None:
         raise StorageFailed("no room on the disk")
 
-    await bench.start(topics(bench, "#"), waiting_bytes_max=2500)
+    await bench.start(topics(bench, "#"), waiting_bytes_max=2500, messages_max=2)
     await bench.sinks.pause("r", True)
     with monkeypatch.context() as patched:
         patched.setattr(SinkFile, "add_waiting", fail)
@@ -228,10 +229,37 @@ async def test_what_the_disk_does_not_take_takes_no_room(
             with pytest.raises(StorageFailed):
                 await publish(bench, "a", "x" * 1000)
     await publish(bench, "a", "1" * 1000, "2" * 1000)
-    assert bench.status().missed_batches == 0
+    assert (bench.status().missed_batches, bench.status().behind_batches) == (0, 2)
     await bench.sinks.pause("r", False)
     await bench.settled()
     assert [value[0] for value in bench.values] == ["1", "2"]
+
+
+async def test_what_waits_behind_a_failure_of_the_disk_fails_with_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would be there before what its publisher sends again."""
+    add_waiting, failures = SinkFile.add_waiting, [StorageFailed("no room on the disk")] * 2
+
+    def fail_at_first(self: SinkFile, items: Any) -> None:
+        if failures:
+            raise failures.pop()
+        add_waiting(self, items)
+
+    await bench.start(topics(bench, "#"))
+    monkeypatch.setattr(SinkFile, "add_waiting", fail_at_first)
+    monkeypatch.setattr(waiting_items, "_AT_ONCE_MAX", 1)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            told = await asyncio.gather(
+                *(record(bench, "a", each) for each in "123"), return_exceptions=True
+            )
+            assert [type(error) for error in told] == [StorageFailed] * 3
+    lines = [each for each in logs if each["event"] == "sink_messages_not_recorded"]
+    assert len(lines) == 1  # for a while
+    await asyncio.gather(*(record(bench, "a", each) for each in "123"))
+    await bench.settled()
+    assert bench.values == ["1", "2", "3"]
 
 
 async def test_the_broker_hears_when_rules_come_and_go(bench: Bench) -> None:
