@@ -106,7 +106,15 @@ def test_rejected_records_are_listed_tried_again_and_deleted(folder: Path) -> No
         "1 record too long to be kept whole: these can only be deleted.",
     ]
     history = answer(
-        folder, "feed", "history", "2", "temperature", "--start", "2026-11-27T09:00:00Z"
+        folder,
+        "feed",
+        "history",
+        "2",
+        "temperature",
+        "--start",
+        "2026-11-27T09:00:00Z",
+        "--duration",
+        "1hour",  # a longer one has no single values
     )
     assert sorted(point["value"] for point in history["datapoints"]) == ["0", "1", "2", "3"]
     assert {point["at"][:23] for point in history["datapoints"]} == {"2026-11-27T09:40:00.000"}
