@@ -34,13 +34,15 @@ engine = "queue"
 queue = "work"
 """
 AT_US = 1_795_772_400_000_000
+FOREIGN = "\x1b]0;owned\x07\x1b[2J\n\u202e"  # a terminal obeys it
 AWAY = "temperature: there is no device 2"
 
 
 def leave_rejected(folder: Path) -> None:
+    foreign = f"{FOREIGN}garbage".encode()
     reading = b'{"datastream": "temperature", "value": %d}'
     found = [(Arrived(f"s-0/{n}", "2", AT_US, reading % n), AWAY) for n in range(4)]
-    found += [(Arrived(f"s-0/{n}", "2", AT_US, b"garbage"), "it is not JSON") for n in (4, 5)]
+    found += [(Arrived(f"s-0/{n}", "2", AT_US, foreign), "it is not JSON") for n in (4, 5)]
     found += [(Arrived("s-0/6", "2", AT_US, b" " * (RECORD_BYTES_MAX + 1)), "it is too long")]
     file = SourceFile(folder)
     rejected = [Rejected(record, reason, AT_US) for record, reason in found]
@@ -50,7 +52,9 @@ def leave_rejected(folder: Path) -> None:
 
 def leave_letters(folder: Path) -> None:
     items = [Item(f"o-{n}-0", "datapoint", 1, "u-1", "t", AT_US + n, f"{n}") for n in range(3)]
-    letters = [NewLetter(item.item_id, encode_item(item), "too long", AT_US) for item in items]
+    letters = [
+        NewLetter(item.item_id, encode_item(item), f"too{FOREIGN}long", AT_US) for item in items
+    ]
     with contextlib.closing(SinkFile.open(folder)) as file:
         file.add_letters("kept", letters)
         file.add_letters("old", letters[:1])  # of a rule that left the settings
@@ -83,7 +87,10 @@ def test_rejected_records_are_listed_tried_again_and_deleted(folder: Path) -> No
     before = str(page["next_before"])
     rest = answer(folder, "source", "rejected", "weather", "--before", before)
     assert len(rest["rejected"]) == 5
-    assert "garbage" in thingtank(folder, "source", "rejected", "weather").stdout
+    lines = thingtank(folder, "source", "rejected", "weather").stdout.splitlines()
+    assert len(lines) == 1 + 7
+    assert " ]0;owned  [2J  garbage" in lines[2]
+    assert all(line.isprintable() for line in lines)
 
     refused = thingtank(folder, "source", "retry", "weather", "--reason", AWAY).stdout
     assert "Wrote 0 records.\n4 records refused once more" in refused
@@ -99,7 +106,15 @@ def test_rejected_records_are_listed_tried_again_and_deleted(folder: Path) -> No
         "1 record too long to be kept whole: these can only be deleted.",
     ]
     history = answer(
-        folder, "feed", "history", "2", "temperature", "--start", "2026-11-27T09:00:00Z"
+        folder,
+        "feed",
+        "history",
+        "2",
+        "temperature",
+        "--start",
+        "2026-11-27T09:00:00Z",
+        "--duration",
+        "1hour",  # a longer one has no single values
     )
     assert sorted(point["value"] for point in history["datapoints"]) == ["0", "1", "2", "3"]
     assert {point["at"][:23] for point in history["datapoints"]} == {"2026-11-27T09:40:00.000"}
@@ -130,7 +145,10 @@ def test_dead_letters_are_listed_sent_again_and_deleted_and_rules_paused(folder:
     assert page["letters"][0]["refused_at"] == "2026-11-27T09:40:00.000000Z"
     rest = answer(folder, "sink", "letters", "kept", "--before", str(page["next_before"]))
     assert [row["value"] for row in rest["letters"]] == ["0"]
-    assert "too long" in thingtank(folder, "sink", "letters", "kept").stdout
+    lines = thingtank(folder, "sink", "letters", "kept").stdout.splitlines()
+    assert len(lines) == 1 + 3
+    assert "too ]0;owned  [2J  long" in lines[1]
+    assert all(line.isprintable() for line in lines)
     assert answer(folder, "sink", "pause", "kept")["state"] == "paused"
     assert "paused" in thingtank(folder, "sink", "list").stdout
     number = str(page["letters"][0]["letter_id"])

@@ -16,7 +16,8 @@ from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
-from thingtank.aws.settings import AwsSettings
+from thingtank.aws.failures import is_aws_failure
+from thingtank.aws.settings import AwsSettings, is_endpoint
 
 ATTEMPTS_MAX = 5  # by boto3 itself, with pauses that double
 CONNECT_S_MAX = 5
@@ -24,11 +25,26 @@ READ_S_MAX = 60  # more than the 20 s that SQS lets a reader wait
 STAND_IN_KEY = "test"  # both halves: what stand-ins on this machine take
 
 
-class AwsMissing(Exception):
+class NoClients(Exception):
+    """No client can be made; the message says what to do."""
+
+
+class AwsMissing(NoClients):
     """boto3 is not installed; the message says how to have it."""
 
     def __init__(self) -> None:
         super().__init__("this needs boto3, which is not installed: pip install 'thingtank[aws]'")
+
+
+class BadSurroundings(NoClients):
+    """What the environment or a profile says is of no use, such as an address that is none."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"boto3 takes no such settings: {reason}. Look at AWS_ENDPOINT_URL and other AWS_… of"
+            " the environment, at ~/.aws/config, and at [aws] of the settings file; an address is"
+            " such as http://127.0.0.1:4566"
+        )
 
 
 class AwsClients:
@@ -62,6 +78,7 @@ class AwsClients:
 
         Raises:
             AwsMissing: boto3 is not installed.
+            BadSurroundings: botocore reads more than our settings.
             botocore.exceptions.BotoCoreError: no region, no such profile.
         """
         with self._lock:
@@ -122,9 +139,17 @@ def _made(service: str, settings: AwsSettings, more: Mapping[str, Any]) -> Any:
         **more,
     )
     region = None if session.region_name or not endpoint_url else "us-east-1"
-    return session.client(
-        service, endpoint_url=endpoint_url or None, config=config, region_name=region
-    )
+    try:
+        client = session.client(
+            service, endpoint_url=endpoint_url or None, config=config, region_name=region
+        )
+        if not is_endpoint(client.meta.endpoint_url):
+            raise ValueError(f"Invalid endpoint: {client.meta.endpoint_url}")
+    except ValueError as error:
+        if is_aws_failure(error):
+            raise
+        raise BadSurroundings(str(error)) from None  # botocore has none of its own for an address
+    return client
 
 
 def _for_stand_in(settings: AwsSettings) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class AwsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         """Raises ValueError: an address that boto3 would not take, or a number out of bounds."""
         for url in (self.endpoint_url, *self.endpoints.values()):
-            if url and not _is_endpoint(url):
+            if url and not is_endpoint(url):
                 raise ValueError(
                     f"{url!r} is no address of a service, such as http://127.0.0.1:4566"
                 )
@@ -47,7 +47,8 @@ class AwsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.endpoints.get(service) or self.endpoint_url
 
 
-def _is_endpoint(url: str) -> bool:
+def is_endpoint(url: str) -> bool:
+    """Whether a service can be at an address."""
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

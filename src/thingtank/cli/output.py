@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from thingtank.tank.one_line import printable
+
 NOTHING = "-"
 LINE_CHARS_MAX = 1_000_000  # of a table that no terminal shows
 
@@ -56,15 +58,15 @@ def counted(count: int, noun: str) -> str:
 
 
 def cell_of(value: object) -> str:
-    """A value as people read it."""
+    """A value as people read it, on one line: what is not printable becomes a space."""
     match value:
         case None:
             return NOTHING
         case bool():
             return "yes" if value else "no"
         case list() | tuple():
-            return ", ".join(str(item) for item in value) or NOTHING
-    return str(value)
+            return printable(", ".join(str(item) for item in value)) or NOTHING
+    return printable(str(value))
 
 
 def time_of(at_us: int | None) -> str | None:

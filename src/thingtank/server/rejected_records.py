@@ -145,11 +145,17 @@ class RejectedOfRules:
             reasons = await writer.write(part.records)
             refused += part.refused
             refused += [(part.records[place], why) for place, why in sorted(reasons.items())]
-        names = {record.name for record, _ in refused}
-        written = [number for number, record in found if record.name not in names]
+        number_of = {record.name: number for number, record in found}
+        refused_names = {record.name for record, _ in refused}
+        written = [number for number, record in found if record.name not in refused_names]
         now_us = self._tank.clock.now_us()
-        rejected = [Rejected(record, reason, now_us) for record, reason in refused]
-        self._counts[name] = await self._asked(lambda: records.add(rejected, written))
+        rejected = [
+            # What is none of them is a part of one, which it has the id of.
+            (number_of.get(record.name) or number_of[record.record_id],
+             Rejected(record, reason, now_us))
+            for record, reason in refused
+        ]  # fmt: skip
+        self._counts[name] = await self._asked(lambda: records.settle(rejected, written))
         return msgspec.structs.replace(
             before,
             written_count=before.written_count + len(written),

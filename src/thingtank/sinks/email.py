@@ -26,6 +26,7 @@ from thingtank.sinks.settings import EmailSettings
 from thingtank.sinks.tls import tls_context
 from thingtank.tank.deliveries import ERROR_CHARS_MAX, Delivery
 from thingtank.tank.history import HOUR_S
+from thingtank.tank.one_line import on_one_line
 from thingtank.tank.targets import BadTarget, parse_address
 
 log = structlog.get_logger()
@@ -111,7 +112,9 @@ def message_of(delivery: Delivery, sender: str, recipient: str) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     message["From"] = Address("Thing Tank", addr_spec=sender)
     message["To"] = Address(addr_spec=recipient)
-    message["Subject"] = _line(("[test] " if delivery.is_test else "") + facts)[:SUBJECT_CHARS_MAX]
+    message["Subject"] = on_one_line(("[test] " if delivery.is_test else "") + facts)[
+        :SUBJECT_CHARS_MAX
+    ]
     message["Date"] = datetime.fromtimestamp(delivery.created_us / 1_000_000, UTC)
     # The same at each attempt, so that a mail server that got it twice shows it once.
     message["Message-ID"] = f"<{delivery.message_id}@{sender.rpartition('@')[2]}>"
@@ -141,11 +144,6 @@ def _member(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, dict) else None
 
 
-def _line(text: str) -> str:
-    """A text on one line, without control characters."""
-    return " ".join("".join(x if x.isprintable() else " " for x in text).split())
-
-
 def _password_of(settings: EmailSettings) -> str:
     if settings.password_file:
         return Path(settings.password_file).read_text().split("\n", 1)[0].strip()
@@ -171,7 +169,7 @@ def _failure(error: Exception, attempt_s_max: float) -> Outcome:
     return Outcome(
         Verdict.REFUSED if is_final else Verdict.RETRY,
         status,
-        error=f"the mail server: {_line(text)}"[:ERROR_CHARS_MAX],
+        error=f"the mail server: {on_one_line(text)}"[:ERROR_CHARS_MAX],
         is_host_failure=status is None,
     )
 

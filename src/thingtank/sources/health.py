@@ -8,7 +8,7 @@ from collections import Counter
 import msgspec
 import structlog
 
-from thingtank.aws.clients import AwsMissing
+from thingtank.aws.clients import NoClients
 from thingtank.aws.failures import classify, is_aws_failure
 from thingtank.local.sqlite import WrongFile
 from thingtank.tank.failures import Failure, FailureKind
@@ -127,7 +127,7 @@ def failure_of(error: Exception) -> Failure | None:
     """What an exception of a service or of a file means; None if it is a fault of ours."""
     if is_aws_failure(error):
         return classify(error)
-    if isinstance(error, AwsMissing | WrongFile):
+    if isinstance(error, NoClients | WrongFile):
         return Failure(FailureKind.MISSING, type(error).__name__, str(error), "")
     if isinstance(error, sqlite3.Error | OSError):
         advice = "There must be room on the disk, and the server's user must be able to write."

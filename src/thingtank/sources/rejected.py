@@ -11,6 +11,7 @@ from typing import NamedTuple
 from thingtank.local.sqlite import writing
 from thingtank.sources.records import RECORD_BYTES_MAX, Arrived
 from thingtank.sources.source_file import SourceFile
+from thingtank.tank.one_line import on_one_line
 from thingtank.tank.sources import Which
 
 EXCERPT_BYTES_MAX = 2000
@@ -28,6 +29,10 @@ DELETE FROM rejected_record WHERE rule = ?1 AND number <= (
         SELECT number, row_number() OVER newest AS place, sum(length(data)) OVER newest AS bytes
         FROM rejected_record WHERE rule = ?1 WINDOW newest AS (ORDER BY number DESC))
     WHERE place > ?2 OR bytes > ?3 ORDER BY number DESC LIMIT 1)
+"""
+_THERE = """
+SELECT number FROM rejected_record
+WHERE rule = ? AND number IN (SELECT value FROM json_each(?))
 """
 _COUNT = "SELECT count(*) FROM rejected_record WHERE rule = ?"
 _PAGE = """
@@ -106,25 +111,39 @@ class RejectedRecords:
         self._count_max = count_max
         self._bytes_max = bytes_max
 
-    def add(self, rejected: Sequence[Rejected], written: Collection[int] = ()) -> int:
-        """Keep records, and drop those that could be written after all; how many there are now.
+    def add(self, rejected: Sequence[Rejected]) -> int:
+        """Keep records; how many there are now.
 
         The oldest ones go when there are too many, or they have too many bytes. Of one that is
         longer than any that is taken the beginning is kept.
-
-        Args:
-            written: numbers.
         """
         rows = [self._row(each) for each in rejected]
 
         def add(connection: sqlite3.Connection) -> int:
             with writing(connection):
-                _remove(connection, self._rule, Which(list(written)))
-                connection.executemany(_ADD, rows)
-                connection.execute(_TRIM, (self._rule, self._count_max, self._bytes_max))
-                return _count(connection, self._rule)
+                return self._add(connection, rows)
 
         return self._file.run(add)
+
+    def settle(self, refused: Sequence[tuple[int, Rejected]], written: Collection[int]) -> int:
+        """Note what became of records that were tried again; how many there are now.
+
+        What was deleted meanwhile, or made room for others, does not come back.
+
+        Args:
+            refused: each with the number of the record that it is, or was a part of.
+            written: numbers of those that are dropped, as they, or some parts, are written.
+        """
+        values = (self._rule, json.dumps([number for number, _ in refused]))
+
+        def settle(connection: sqlite3.Connection) -> int:
+            with writing(connection):
+                there = {number for (number,) in connection.execute(_THERE, values)}
+                _remove(connection, self._rule, Which(list(written)))
+                rows = [self._row(each) for number, each in refused if number in there]
+                return self._add(connection, rows)
+
+        return self._file.run(settle)
 
     def remove(self, which: Which) -> tuple[int, int]:
         """Delete some; how many these were, and how many there are now."""
@@ -175,6 +194,11 @@ class RejectedRecords:
         rows = self._file.run(lambda connection: connection.execute(_WHOLE, values).fetchall())
         return [(row[0], Arrived._make(row[1:])) for row in rows]
 
+    def _add(self, connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> int:
+        connection.executemany(_ADD, rows)
+        connection.execute(_TRIM, (self._rule, self._count_max, self._bytes_max))
+        return _count(connection, self._rule)
+
     def _row(self, rejected: Rejected) -> tuple[object, ...]:
         record = rejected.record
         is_kept = len(record.data) <= min(RECORD_BYTES_MAX, self._bytes_max)
@@ -182,7 +206,7 @@ class RejectedRecords:
             self._rule, record.name, record.record_id, record.sub_number, record.offset_us,
             record.key, record.at_us,
             record.data if is_kept else record.data[:EXCERPT_BYTES_MAX],
-            len(record.data), _on_one_line(rejected.reason), rejected.at_us,
+            len(record.data), on_one_line(rejected.reason), rejected.at_us,
         )  # fmt: skip
 
 
@@ -190,11 +214,6 @@ def kept_counts(file: SourceFile) -> dict[str, int]:
     """How many rejected records are kept of each rule that has some."""
     query = "SELECT rule, count(*) FROM rejected_record GROUP BY rule"
     return file.run(lambda connection: dict(connection.execute(query))) if file.exists else {}
-
-
-def _on_one_line(reason: str) -> str:
-    """A reason as a form of a page gives it back: names in it may be of any characters."""
-    return " ".join("".join(each if each.isprintable() else " " for each in reason).split())
 
 
 def _which(rule: str, which: Which) -> tuple[object, ...]:

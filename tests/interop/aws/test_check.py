@@ -46,6 +46,19 @@ def test_setting_that_can_never_work_is_wrong_use(setting: str, tmp_path: Path) 
     assert "aws" in ran.stderr
 
 
+@pytest.mark.parametrize("url", ["nonsense", "ftp://x", "http://127.0.0.1:99999", "http://[::1"])
+def test_address_of_the_environment_that_is_none_is_said_in_a_sentence(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = AwsSettings(region="us-east-1", endpoint_url=f"http://127.0.0.1:{free_port()}")
+    for name, value in (aws_environment(nobody) | {"AWS_ENDPOINT_URL": url}).items():
+        monkeypatch.setenv(name, value)
+    ran = CliRunner().invoke(main, ["cloud", "check", "--data", str(tmp_path)])
+    assert ran.exit_code == 2, ran.output
+    assert isinstance(ran.exception, SystemExit)  # click's own, not what went wrong
+    assert "AWS_ENDPOINT_URL" in ran.stderr
+
+
 def test_nobody_there_is_said_in_a_sentence(tmp_path: Path) -> None:
     nobody = AwsSettings(region="us-east-1", endpoint_url=f"http://127.0.0.1:{free_port()}")
     (tmp_path / "thingtank.toml").write_text(f'[aws]\nendpoint_url = "{nobody.endpoint_url}"\n')

@@ -59,6 +59,11 @@ def test_group_as_in_the_chapter_from_deploy_to_destroy(
     assert (again.exit_code, again.stdout) == (
         0, f"{name} is as described: there is nothing to change\n"
     )  # fmt: skip
+    kept = cloud("deploy", "--name", name, "--key", key, "--allow", "198.51.100.0/24",
+                 "--launch", "configuration")  # fmt: skip
+    assert (kept.exit_code, kept.stdout) == (again.exit_code, again.stdout)
+    assert f"{name} keeps its launch template" in kept.stderr
+    assert "keeps its launch template" not in again.stderr
     try:
         autoscaling.execute_policy(AutoScalingGroupName=name, PolicyName="scale-up")
     except ClientError:  # MiniStack does not know it

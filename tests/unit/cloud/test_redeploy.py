@@ -162,6 +162,28 @@ def test_group_that_names_no_number_is_given_one_first(stubbed: Stubbed) -> None
     aws.assert_all_asked()
 
 
+def test_group_that_names_the_default_version_is_compared_with_that_and_given_its_number(
+    stubbed: Stubbed,
+) -> None:
+    found = own_group("InService", LaunchTemplate={**TEMPLATE, "Version": "$Default"})
+    wanted = changed(instance_type="t3.small")
+    versions = [
+        version(3, wanted) | {"DefaultVersion": False},
+        version(1, DEPLOYMENT) | {"DefaultVersion": True},
+    ]
+    aws, redeployment = looked_at(stubbed, wanted, found, *versions)
+    (asked,) = aws.asked("DescribeLaunchTemplateVersions")
+    assert asked["Versions"] == ["$Default", "$Latest"]
+    assert list(map(tuple, redeployment.differences)) == [("type", "t3.micro", "t3.small")]
+    aws.answer("autoscaling", "describe_scaling_activities", Activities=[])
+    aws.answer("autoscaling", "update_auto_scaling_group")
+    aws.answer("autoscaling", "start_instance_refresh", InstanceRefreshId="refresh-1")
+    redeployment.run(Told(), PACE, is_waited_for=False)
+    (pinned,) = aws.asked("UpdateAutoScalingGroup")
+    assert pinned["LaunchTemplate"]["Version"] == "1"
+    aws.assert_all_asked()
+
+
 def test_refused_refresh_leaves_no_version(stubbed: Stubbed) -> None:
     wanted = changed(instance_type="t3.small", max_size=5)
     found = own_group("InService")

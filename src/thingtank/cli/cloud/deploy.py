@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from thingtank.cli.cloud.machine_options import machine_options, machine_plan, with_key
-from thingtank.cli.cloud.session import aws_command
+from thingtank.cli.cloud.session import aws_command, say
 from thingtank.cli.options import Duration
 
 if TYPE_CHECKING:
@@ -183,6 +183,11 @@ def _redeploy(
     from thingtank.cli.cloud.progress import Lines, on_interrupt
     from thingtank.cli.output import print_table
 
+    if changes.keeps_template:
+        say(
+            f"{name} keeps its launch template: a group that has one gets no launch configuration."
+            " For one destroy it, and deploy it again"
+        )
     print_table(
         ("part", "is now", "will be"),
         changes.differences,

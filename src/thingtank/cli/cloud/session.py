@@ -27,7 +27,7 @@ class QuotaRefusal(Refusal):
 
 
 class WrongUse(Refusal):
-    """AWS takes no such name or number."""
+    """AWS takes no such name or number, or boto3 no such address."""
 
     exit_code = 2
 
@@ -77,16 +77,16 @@ def aws_clients(data: Path, file: Path | None, sets: tuple[str, ...]) -> Iterato
 @contextmanager
 def explained() -> Iterator[None]:
     """Say in a sentence what AWS refused, or why it could not be asked."""
-    from thingtank.aws.clients import AwsMissing
+    from thingtank.aws.clients import BadSurroundings, NoClients
     from thingtank.aws.failures import classify, is_aws_failure
     from thingtank.cloud.errors import NotDone, NotTaken
     from thingtank.tank.failures import FailureKind
 
     try:
         yield
-    except NotTaken as error:
+    except (NotTaken, BadSurroundings) as error:
         raise WrongUse(str(error)) from None
-    except (AwsMissing, NotDone) as error:
+    except (NoClients, NotDone) as error:
         raise Refusal(str(error)) from None
     except Exception as error:
         if isinstance(error, OSError) and not is_aws_failure(error) and error.filename:

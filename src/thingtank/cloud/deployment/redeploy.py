@@ -88,6 +88,8 @@ class Redeployment:
     Attributes:
         differences: all that is not as described.
         replaced_count: machines that are replaced; what is on their disks goes with them.
+        keeps_template: whether a launch configuration is asked for, and the group keeps its
+            template, as AWS itself advises.
 
     Raises:
         NotDone: as asked it cannot be.
@@ -107,6 +109,7 @@ class Redeployment:
         self._image, self._zones = looked_up(clients, deployment)
         self._doors = self._own_doors()
         self._has, self._latest = self._versions()
+        self.keeps_template = self._has is not None and deployment.launch == CONFIGURATION
         self._launch = self._launch_differences()
         subnets = [zone.subnet_id for zone in self._zones]
         self._sizes = group_differences(deployment, group, subnets)

@@ -19,6 +19,7 @@ from thingtank.cloud.making import Making
 from thingtank.tank.failures import FailureKind
 
 LATEST = "$Latest"
+DEFAULT = "$Default"  # which is also what a group means that says none
 
 
 class Version(NamedTuple):
@@ -80,7 +81,9 @@ def make_template(clients: AwsClients, name: str, data: dict[str, Any], making: 
         there = own_template(clients, name) if classify(error).kind is FailureKind.EXISTS else None
         if there is None:
             raise
-        _, latest = versions_of(clients, {"LaunchTemplateId": there["LaunchTemplateId"]})
+        _, latest = versions_of(
+            clients, {"LaunchTemplateId": there["LaunchTemplateId"], "Version": LATEST}
+        )
         return make_version(clients, latest, data, making)
     own_id = made["LaunchTemplateId"]
     take_back = partial(ec2.delete_launch_template, LaunchTemplateId=own_id)
@@ -118,7 +121,7 @@ def versions_of(clients: AwsClients, template: dict[str, str]) -> tuple[Version,
     Raises:
         NotDone: the template is gone.
     """
-    own_id, number = template["LaunchTemplateId"], template.get("Version", LATEST)
+    own_id, number = template["LaunchTemplateId"], template.get("Version", DEFAULT)
     found = clients.client("ec2").describe_launch_template_versions(
         LaunchTemplateId=own_id, Versions=sorted({number, LATEST})
     )["LaunchTemplateVersions"]
@@ -131,6 +134,10 @@ def versions_of(clients: AwsClients, template: dict[str, str]) -> tuple[Version,
             " is not known: destroy the group, and deploy it again"
         )
     latest = max(versions, key=lambda version: version.number)
+    if number == DEFAULT:
+        number = next(
+            (str(each["VersionNumber"]) for each in found if each.get("DefaultVersion")), ""
+        )
     has = next((version for version in versions if str(version.number) == number), latest)
     return has, latest
 

@@ -1,17 +1,14 @@
 """Operations on rules of sinks and their dead letters; a running server has them."""
 
 from collections.abc import Sequence
-from typing import Annotated
 
 import msgspec
 
 from thingtank.server.operations.context import Context
+from thingtank.server.operations.rule_shapes import ListOfRule, Numbers, OneRule, page_of
 from thingtank.server.operations.shapes import Nothing, Refused
 from thingtank.tank.errors import NotFound
 from thingtank.tank.sinks import DeadLetter, SinkBoard, SinkStatus
-
-PAGE_MAX = 200
-CHOSEN_MAX = 1000
 
 
 class SinkList(msgspec.Struct, frozen=True):
@@ -20,23 +17,10 @@ class SinkList(msgspec.Struct, frozen=True):
     sinks: Sequence[SinkStatus]
 
 
-class OneSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A rule by its name."""
-
-    name: str
-
-
-class PauseSink(OneSink, frozen=True):
+class PauseSink(OneRule, frozen=True):
     """A rule that is to be paused, or let go on."""
 
     is_paused: bool
-
-
-class ListLetters(OneSink, frozen=True):
-    """Which dead letters to list; only those that are older than `before`."""
-
-    before: int | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)] = 50
 
 
 class LetterList(msgspec.Struct, frozen=True):
@@ -46,10 +30,10 @@ class LetterList(msgspec.Struct, frozen=True):
     next_before: int | None
 
 
-class SomeLetters(OneSink, frozen=True):
+class SomeLetters(OneRule, frozen=True):
     """Dead letters of a rule; None for all."""
 
-    numbers: Annotated[list[int], msgspec.Meta(max_length=CHOSEN_MAX)] | None = None
+    numbers: Numbers | None = None
 
 
 async def list_all(context: Context, _: Nothing) -> SinkList:
@@ -57,17 +41,16 @@ async def list_all(context: Context, _: Nothing) -> SinkList:
     return SinkList(_board(context).statuses())
 
 
-async def show(context: Context, asked: OneSink) -> SinkStatus:
+async def show(context: Context, asked: OneRule) -> SinkStatus:
     """A rule."""
     return _status(context, asked.name)
 
 
-async def letters(context: Context, asked: ListLetters) -> LetterList:
+async def letters(context: Context, asked: ListOfRule) -> LetterList:
     """List dead letters."""
     _status(context, asked.name)
     found = await _board(context).letters(asked.name, asked.limit + 1, asked.before)
-    page = found[: asked.limit]
-    return LetterList(page, page[-1].letter_id if len(found) > len(page) else None)
+    return LetterList(*page_of(found, asked.limit, lambda letter: letter.letter_id))
 
 
 async def retry(context: Context, asked: SomeLetters) -> SinkStatus:

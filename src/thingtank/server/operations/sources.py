@@ -1,11 +1,11 @@
 """Operations on rules of sources and their rejected records; a running server has them."""
 
 from collections.abc import Sequence
-from typing import Annotated
 
 import msgspec
 
 from thingtank.server.operations.context import Context
+from thingtank.server.operations.rule_shapes import ListOfRule, Numbers, OneRule, page_of
 from thingtank.server.operations.shapes import Nothing
 from thingtank.tank.errors import NotFound
 from thingtank.tank.sources import (
@@ -17,21 +17,13 @@ from thingtank.tank.sources import (
     Which,
 )
 
-PAGE_MAX = 200
 REASONS_MAX = 100
-CHOSEN_MAX = 1000
 
 
 class SourceList(msgspec.Struct, frozen=True):
     """All rules by name."""
 
     sources: Sequence[SourceStatus]
-
-
-class OneSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A rule by its name."""
-
-    name: str
 
 
 class SourceDetails(msgspec.Struct, frozen=True):
@@ -41,13 +33,6 @@ class SourceDetails(msgspec.Struct, frozen=True):
     reasons: Sequence[RejectedReason]
 
 
-class ListRejected(OneSource, frozen=True):
-    """Which rejected records to list; only those with lower numbers than `before`."""
-
-    before: int | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)] = 50
-
-
 class RejectedList(msgspec.Struct, frozen=True):
     """One page, newest first; `next_before` asks for the one after it, None when it is the last."""
 
@@ -55,10 +40,10 @@ class RejectedList(msgspec.Struct, frozen=True):
     next_before: int | None
 
 
-class SomeRejected(OneSource, frozen=True):
+class SomeRejected(OneRule, frozen=True):
     """Rejected records of a rule: of these numbers, of this reason, or all where both are None."""
 
-    numbers: Annotated[list[int], msgspec.Meta(max_length=CHOSEN_MAX)] | None = None
+    numbers: Numbers | None = None
     reason: str | None = None
 
 
@@ -73,18 +58,17 @@ async def list_all(context: Context, _: Nothing) -> SourceList:
     return SourceList(_statuses(context))
 
 
-async def show(context: Context, asked: OneSource) -> SourceDetails:
+async def show(context: Context, asked: OneRule) -> SourceDetails:
     """A rule, with the reasons for what was rejected."""
     board, status = _found(context, asked.name)
     return SourceDetails(status, await board.reasons(asked.name, REASONS_MAX))
 
 
-async def rejected(context: Context, asked: ListRejected) -> RejectedList:
+async def rejected(context: Context, asked: ListOfRule) -> RejectedList:
     """List rejected records."""
     board, _ = _found(context, asked.name)
     found = await board.rejected(asked.name, asked.limit + 1, asked.before)
-    page = found[: asked.limit]
-    return RejectedList(page, page[-1].number if len(found) > len(page) else None)
+    return RejectedList(*page_of(found, asked.limit, lambda record: record.number))
 
 
 async def retry(context: Context, asked: SomeRejected) -> RetryOutcome:

@@ -24,6 +24,7 @@ from thingtank.server.operations import (
 )
 from thingtank.server.operations.addresses import addresses
 from thingtank.server.operations.context import Context
+from thingtank.server.operations.rule_shapes import ListOfRule, OneRule
 from thingtank.server.operations.shapes import Nothing, Paged, Refused
 from thingtank.tank.errors import TankError, reason_of
 
@@ -69,14 +70,14 @@ OPERATIONS: dict[str, tuple[type[msgspec.Struct], Operation]] = {
     "delivery.retry": (deliveries.OneDelivery, deliveries.retry),
     "delivery.cancel": (deliveries.OneDelivery, deliveries.cancel),
     "sink.list": (Nothing, sinks.list_all),
-    "sink.show": (sinks.OneSink, sinks.show),
-    "sink.letters": (sinks.ListLetters, sinks.letters),
+    "sink.show": (OneRule, sinks.show),
+    "sink.letters": (ListOfRule, sinks.letters),
     "sink.retry": (sinks.SomeLetters, sinks.retry),
     "sink.discard": (sinks.SomeLetters, sinks.discard),
     "sink.pause": (sinks.PauseSink, sinks.pause),
     "source.list": (Nothing, sources.list_all),
-    "source.show": (sources.OneSource, sources.show),
-    "source.rejected": (sources.ListRejected, sources.rejected),
+    "source.show": (OneRule, sources.show),
+    "source.rejected": (ListOfRule, sources.rejected),
     "source.retry": (sources.SomeRejected, sources.retry),
     "source.discard": (sources.SomeRejected, sources.discard),
     "simulator.prepare": (simulator.PrepareSimulator, simulator.prepare),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from thingtank.aws.clients import AwsMissing
+from thingtank.aws.clients import NoClients
 from thingtank.aws.failures import classify, is_aws_failure
 from thingtank.sinks.engine import EngineFailed, Item
 from thingtank.tank.failures import Failure, FailureKind
@@ -73,6 +73,6 @@ def failure_of(error: Exception) -> Failure | None:
     """What an engine's exception means; None if it is a fault of ours."""
     if isinstance(error, EngineFailed):
         return error.failure
-    if isinstance(error, AwsMissing):
-        return Failure(FailureKind.MISSING, "AwsMissing", str(error), "")
+    if isinstance(error, NoClients):
+        return Failure(FailureKind.MISSING, type(error).__name__, str(error), "")
     return classify(error) if is_aws_failure(error) else None

@@ -101,7 +101,7 @@ def _publication(item: Item, facts: TopicFacts) -> _Publication:
     return _Publication(
         item.item_id,
         item.topic,
-        format_time(item.at_us),
+        time_text(item.at_us),
         item.value,
         facts.qos,
         facts.is_retain,

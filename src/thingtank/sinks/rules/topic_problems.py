@@ -1,21 +1,15 @@
 """What is wrong with the topic filters of a rule, in the words of MQTT."""
 
-import re
-
 from thingtank.net.blotting_texts import blotted_string
 from thingtank.protocols.mqtt.errors import MqttError
 from thingtank.protocols.mqtt.topics import check_topic_filter, split_shared
+from thingtank.protocols.xively.api_topics import api_topic_of
 from thingtank.sinks.rules.settings import SinkRule
 
 TOPICS_MAX = 100
 FILTER_CHARS_MAX = 1024
 
 _SHOWN_CHARS_MAX = 100
-# As doors/mqtt/access/tank_topic.py has them.
-_OF_THE_TANK = re.compile(
-    r"/?v[12](?:/|\Z)|/?[^/]+/v[12]/"
-    r"(?:feeds|environments|datastreams|triggers|keys|users|products|devices)(?=[/.?]|\Z)"
-)
 
 
 def topic_problems(rule: SinkRule) -> list[str]:
@@ -48,6 +42,6 @@ def _problem_of(topic_filter: str) -> str:
         return "a rule shares with nobody: write the topic filter behind the share name alone"
     if topic_filter == "$SYS" or topic_filter.startswith("$SYS/"):
         return "the broker's own figures are not sent on; /metrics has them"
-    if _OF_THE_TANK.match(topic_filter):
+    if api_topic_of(topic_filter) is not None:
         return 'what is written to feeds are values: a rule with `send = "values"` sends them'
     return ""

@@ -87,7 +87,8 @@ def take_apart(records: Sequence[Arrived], hash_range: HashRange) -> Iterator[Pa
     refused: list[tuple[Arrived, str]] = []
     skipped_count = 0
     for record in records:
-        if not record.data.startswith(MAGIC):
+        # One that was a part already, and is tried again, has no parts of its own.
+        if record.sub_number is not None or not record.data.startswith(MAGIC):
             found.append(record)
         else:
             try:

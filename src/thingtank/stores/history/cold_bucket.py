@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from thingtank.aws.addresses import S3Address, parse_address
-from thingtank.aws.clients import AwsClients, AwsMissing
+from thingtank.aws.clients import AwsClients, AwsMissing, NoClients
 from thingtank.aws.failures import classify, is_aws_failure
 from thingtank.aws.lifecycle import set_rule, tidying_rule
 from thingtank.aws.object_reader import CHUNK_BYTES, ObjectReader
@@ -175,7 +175,7 @@ class ColdBucket:
         target = self.address.of(name)
         try:
             yield self._clients.client("s3"), {"Bucket": target.bucket, "Key": target.key}
-        except AwsMissing as error:
+        except NoClients as error:
             raise BucketFailed(f"the cold tier is in {self.address}: {error}") from error
         except Exception as error:
             if not is_aws_failure(error):

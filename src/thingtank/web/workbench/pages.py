@@ -167,6 +167,19 @@ def owned_device(request: HttpRequest, feed_id: int) -> tuple[Caller, Device]:
     return caller, device
 
 
+def require_admin(request: HttpRequest, what: str) -> None:
+    """Refuse all but operators of the instance: 403, and to a stranger the sign-in page.
+
+    Args:
+        what: is for admins only, such as `sinks`.
+    """
+    account = tank_access.caller(request).account
+    if account is None:
+        raise Unauthenticated("a sign-in is needed")
+    if not account.is_admin:
+        raise PermissionDenied(f"{what} are for admins")
+
+
 def attempt(form: TankForm, action: Coroutine[Any, Any, Result]) -> Result | None:
     """Run an action on the tank; what it refuses becomes errors of the form, and None."""
     try:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thingtank.sources.kinesis.aggregated import (
@@ -167,10 +167,11 @@ def test_many_are_given_in_parts() -> None:
     assert not list(take_apart([], WHOLE_RANGE))
 
 
-KEYS = st.text(max_size=12)
+KEYS = st.text("aä温\U0001f321", max_size=12)  # of 1 to 4 bytes each
 HASH_KEYS = st.none() | st.integers(0, WHOLE_RANGE.last).map(str)
 
 
+@settings(max_examples=50)
 @given(st.lists(st.tuples(KEYS, HASH_KEYS, st.binary(max_size=40)), max_size=12))
 def test_what_is_put_together_comes_apart(records: list[tuple[str, str | None, bytes]]) -> None:
     found = sub_records(put_together(records))

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,10 @@ from tests.unit.sources.source_bench import SourceBench, texts, until
 from thingtank.server import rejected_records
 from thingtank.server.monitoring.source_samples import of_sources
 from thingtank.server.rule_troubles import rule_troubles
-from thingtank.sources.records import RECORD_BYTES_MAX
+from thingtank.sources.records import RECORD_BYTES_MAX, Arrived
 from thingtank.sources.rejected import RejectedRecords
 from thingtank.sources.source_file import FILE_NAME
+from thingtank.sources.writer import Writer
 from thingtank.tank.access import Caller
 from thingtank.tank.actions.devices import create_device
 from thingtank.tank.changes import DeviceChange
@@ -118,6 +119,50 @@ async def test_a_part_of_an_aggregated_record_has_its_time_when_it_is_tried_agai
     assert list(bench.values(1003).items()) == [(first + 1, "2"), (first + 2, "3")]
 
 
+async def test_a_part_that_begins_as_an_aggregated_record_is_refused_each_time_and_stays_itself(
+    bench: SourceBench, kinesis: FakeKinesis
+) -> None:
+    inner = put_together([("1001", None, b'{"t": 9}'), ("1001", None, b"garbage")])
+    kinesis.put(put_together([("1001", None, b'{"t": 1}'), ("1001", None, inner)]))
+    sources = bench.start(RULE)
+    await until_kept(bench, 1)
+    (before,) = await sources.rejected("in", 9)
+    assert await sources.retry("in", ALL) == RetryOutcome(refused_count=1)
+    (after,) = await sources.rejected("in", 9)
+    assert (after.number, after.record_id) == (before.number, before.record_id)
+    assert texts(bench.values(1001)) == ["1"]
+
+
+@pytest.mark.parametrize("is_trimmed", [False, True], ids=["deleted", "trimmed"])
+async def test_what_goes_while_it_is_tried_again_does_not_come_back(
+    bench: SourceBench, kinesis: FakeKinesis, monkeypatch: pytest.MonkeyPatch, is_trimmed: bool
+) -> None:
+    kinesis.put(b"garbage")
+    kinesis.put(b"more garbage")
+    sources = bench.start(RULE, rejected_max=2)
+    await until_kept(bench, 2)
+    (kept, first) = await sources.rejected("in", 9)
+    write = Writer.write
+
+    async def write_slowly(writer: Writer, records: Sequence[Arrived]) -> dict[int, str]:
+        monkeypatch.setattr(Writer, "write", write)
+        if is_trimmed:
+            kinesis.put(b"newest garbage")
+            async with asyncio.timeout(20):
+                while (await sources.rejected("in", 1))[0].excerpt != "newest garbage":  # noqa: ASYNC110 - a file tells nobody
+                    await asyncio.sleep(0.01)
+        else:
+            assert await sources.discard("in", Which([first.number])) == 1
+        return await writer.write(records)
+
+    monkeypatch.setattr(Writer, "write", write_slowly)
+    assert await sources.retry("in", ALL) == RetryOutcome(refused_count=2)
+    found = {each.number: each for each in await sources.rejected("in", 9)}
+    assert first.number not in found
+    assert found[kept.number].at_us > kept.at_us
+    assert len(found) == bench.status().kept_count == 1 + is_trimmed
+
+
 async def test_what_is_kept_has_bounds_and_says_when_a_record_is_too_long(
     bench: SourceBench, kinesis: FakeKinesis
 ) -> None:
@@ -205,7 +250,7 @@ async def test_a_retry_that_breaks_off_behind_the_write_writes_the_same_once_mor
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as broken:
-        broken.setattr(RejectedRecords, "add", break_off)
+        broken.setattr(RejectedRecords, "settle", break_off)
         with pytest.raises(StorageFailed):
             await sources.retry("in", ALL)
     first = dict(bench.values(1003))

@@ -19,14 +19,11 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
+from thingtank.protocols.xively.api_topics import api_topic_of
 from thingtank.tank.access import Caller, may_reach
 from thingtank.tank.errors import NotFound
 from thingtank.tank.interfaces import Directory
 
-_API = frozenset({"v1", "v2"})
-_RESOURCE = re.compile(
-    r"(?:feeds|environments|datastreams|triggers|keys|users|products|devices)(?=[/.?]|\Z)"
-)
 _FORMAT = re.compile(r"\.(json|csv|xml)\Z")
 _REMEMBERED_MAX = 4096  # devices write to the same topic again and again
 _REMEMBERED_CHARS_MAX = 256
@@ -62,18 +59,11 @@ def tank_topic_of(topic: str) -> TankTopic | None:
 
 
 def _parse(topic: str) -> TankTopic | None:
-    first, _, rest = topic.partition("/")
-    if first in _API:
-        return _read("", first, rest)
-    second, _, rest = rest.partition("/")
-    if (
-        not first and second and second not in _API
-    ):  # a slash in front of a key: it is told to nobody either
-        first, (second, _, rest) = second, rest.partition("/")
-    if second not in _API or (first and not _RESOURCE.match(rest)):
+    parts = api_topic_of(topic)
+    if parts is None:
         return None
     # A wildcard is no key: `+/v2/feeds/1` is a filter for topics of other people.
-    return _read("" if first in ("+", "#") else first, second, rest)
+    return _read("" if parts.key in ("+", "#") else parts.key, parts.api, parts.rest)
 
 
 _remembered = lru_cache(_REMEMBERED_MAX)(_parse)

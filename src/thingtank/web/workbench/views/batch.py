@@ -3,14 +3,13 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from thingtank.tank.batch import BatchBoard, ScheduleStatus
-from thingtank.tank.errors import NoSuchDevice, Unauthenticated, ValidationFailed
+from thingtank.tank.errors import NoSuchDevice, ValidationFailed
 from thingtank.web import tank_access
 from thingtank.web.workbench import batch_board
 from thingtank.web.workbench.batch_forms import SequenceCountForm
@@ -22,6 +21,7 @@ from thingtank.web.workbench.pages import (
     form_page,
     notice_of,
     page,
+    require_admin,
     require_form,
 )
 
@@ -139,11 +139,7 @@ def _to(name: str, notice: str) -> HttpResponseRedirect:
 
 def _board(request: HttpRequest) -> BatchBoard:
     """The instance's schedules, for operators: they run programs, and read everybody's archive."""
-    account = tank_access.caller(request).account
-    if account is None:
-        raise Unauthenticated("a sign-in is needed")
-    if not account.is_admin:
-        raise PermissionDenied("batch jobs are for admins")
+    require_admin(request, "batch jobs")
     board = batch_board.board()
     if board is None:
         raise Http404("there are no batch jobs while the server starts or stops")

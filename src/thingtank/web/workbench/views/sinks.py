@@ -3,14 +3,12 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from thingtank.tank.errors import Unauthenticated
 from thingtank.tank.sinks import EngineFacts, SinkBoard, SinkStatus
 from thingtank.web import tank_access
 from thingtank.web.workbench import sink_board, source_board
@@ -21,6 +19,7 @@ from thingtank.web.workbench.pages import (
     notice_of,
     page,
     place_before,
+    require_admin,
     require_form,
 )
 from thingtank.web.workbench.sink_forms import SinkForm
@@ -199,11 +198,7 @@ def _to(name: str, notice: str) -> HttpResponseRedirect:
 
 def _board(request: HttpRequest) -> SinkBoard:
     """The instance's sinks, for operators: what they send on is everybody's."""
-    account = tank_access.caller(request).account
-    if account is None:
-        raise Unauthenticated("a sign-in is needed")
-    if not account.is_admin:
-        raise PermissionDenied("sinks are for admins")
+    require_admin(request, "sinks")
     board = sink_board.board()
     if board is None:
         raise Http404("there are no sinks while the server starts or stops")

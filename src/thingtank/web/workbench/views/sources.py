@@ -3,13 +3,11 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from thingtank.tank.errors import Unauthenticated
 from thingtank.tank.sources import ALL, RetryOutcome, SourceBoard, SourceStatus, Which
 from thingtank.web import tank_access
 from thingtank.web.workbench import source_board
@@ -20,6 +18,7 @@ from thingtank.web.workbench.pages import (
     notice_of,
     page,
     place_before,
+    require_admin,
     require_form,
 )
 from thingtank.web.workbench.source_panels import source_page
@@ -109,11 +108,7 @@ def _acted(
 
 def _board(request: HttpRequest, name: str) -> SourceBoard:
     """The instance's sources, for operators, with a rule of that name."""
-    account = tank_access.caller(request).account
-    if account is None:
-        raise Unauthenticated("a sign-in is needed")
-    if not account.is_admin:
-        raise PermissionDenied("sources are for admins")
+    require_admin(request, "sources")
     board = source_board.board()
     if board is None:
         raise Http404(f"there is no rule {name} of sources")
