@@ -120,9 +120,13 @@ async def open_tank(folder: Path) -> tuple[Tank, EmbeddedArchive]:
     archive = await EmbeddedArchive.open(folder, ARCHIVE, SystemClock())
     tank = Tank(directory, archive)
     alice = directory.add_account("alice")
-    for _ in WRITERS:
+    for writer in WRITERS:
         await create_device(
-            tank, Caller(alice), DeviceChange(title="Roof"), [Datastream(0, 0, "t")]
+            tank,
+            Caller(alice),
+            DeviceChange(title="Roof"),
+            [Datastream(0, 0, "t")],
+            uuid=f"00000000-0000-4000-8000-{writer:012}",  # in each life: it says what is in order
         )
     return tank, archive
 

@@ -92,7 +92,7 @@ def make_places(clients: AwsClients, name: str) -> None:
     def told(_: str) -> None:
         pass
 
-    # One shard: the directory of each life gives its devices other uuids, by which shards are chosen.
+    # One shard, so that the ledger is read in one order.
     streams.create(clients, name, 1, told)
     queues.create(clients, queues.QueueDesign(f"{name}.fifo"))
     tables.create(clients, tables.TableDesign(name, *KEYS), told)
