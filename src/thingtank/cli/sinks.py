@@ -92,7 +92,7 @@ def letters(data: Path, as_json: bool, **asked: Any) -> None:
         [
             (
                 row["letter_id"], time_of(row["refused_us"]), row["device_id"] or None,
-                row["datastream"] or row["topic"], time_of(row["at_us"]),
+                (row["datastream"] or row["topic"])[:VALUE_CHARS_MAX], time_of(row["at_us"]),
                 row["value"][:VALUE_CHARS_MAX],
                 "soon" if row["is_asked"] else None, row["reason"],
             )
