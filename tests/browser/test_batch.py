@@ -1,6 +1,7 @@
 """The pages of batch jobs: none yet, a count that is made, output as bars, alerts, a failure."""
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ MAPPER = "awk '{print $1 \"\\t1\"}'"
 FAILS = "sh -c 'echo the disk of station 7 is full >&2; exit 3'"
 REDUCER = "awk -F '\\t' '{n[$1] += $2} END {for (k in n) print k \"\\t\" n[k]}'"
 SCHEDULE = ("batch", "schedule")
+RUN_S_MAX = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,10 @@ def busy_server(server: LiveServer) -> LiveServer:
         "--above", "50", "--url", "http://127.0.0.1:1/alert")  # fmt: skip
     add(server, "broken", log, FAILS)
     add(server, "lines", log, "cat", reducer="cat")
+    deadline_s = time.monotonic() + RUN_S_MAX
+    while not server.command(*SCHEDULE, "show", "lines")["runs"]:
+        assert time.monotonic() < deadline_s, "it does not run"
+        time.sleep(0.2)
     return server
 
 
