@@ -106,15 +106,16 @@ class Sources:
 
     def statuses(self) -> Sequence[SourceStatus]:
         """See SourceBoard; so are the others."""
-        found = [
-            _status(each, self._rejected.kept_count(each.rule.name))
-            for each in self._at_work.values()
-        ]
-        found += [
-            _gone_status(name, self._rejected.kept_count(name))
-            for name in self._rejected.names() - self._at_work.keys()
-        ]
-        return sorted(found, key=lambda status: status.name)
+        names = self._at_work.keys() | self._rejected.names()
+        return [self._status(name) for name in sorted(names)]
+
+    def status(self, name: str) -> SourceStatus | None:
+        is_known = name in self._at_work or name in self._rejected.names()
+        return self._status(name) if is_known else None
+
+    def _status(self, name: str) -> SourceStatus:
+        kept_count, at_work = self._rejected.kept_count(name), self._at_work.get(name)
+        return _gone_status(name, kept_count) if at_work is None else _status(at_work, kept_count)
 
     async def rejected(
         self, name: str, limit: int, before: int | None = None

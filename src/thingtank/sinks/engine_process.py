@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import queue
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -31,6 +32,7 @@ from thingtank.sinks.engine_calls import Call, Reply, Setup, frame_of, read_fram
 from thingtank.sinks.engines import make_engine
 from thingtank.tank.failures import FailureKind
 
+SEND_S_MAX = 30.0  # without anything being read at the other side
 CALL_S_MAX = 180.0  # an engine's call ends within a minute; this is for one that hangs
 END_S_MAX = 2.0
 MAIN = "thingtank.sinks.engine_process_main"
@@ -57,6 +59,9 @@ class _Link:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
+        seconds, fraction = divmod(SEND_S_MAX, 1)
+        timeval = struct.pack("@ll", int(seconds), int(fraction * 1e6))
+        self._end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
         self._end.sendall(frame_of(setup))
         threading.Thread(target=self._read, name="engine-replies", daemon=True).start()
 
@@ -72,8 +77,10 @@ class _Link:
             if self.has_ended:
                 raise _ended()
             self._replies[number] = slot
-            with contextlib.suppress(OSError):  # the reader finds that out as well
-                self._end.sendall(frame)
+            is_sent = self._is_sent(frame)
+        if not is_sent:  # what is half written makes no sense of what would follow
+            self.end()
+            raise _ended()
         try:
             reply = slot.get(timeout=CALL_S_MAX)
         except queue.Empty:
@@ -82,6 +89,13 @@ class _Link:
         if reply is None:
             raise _ended()
         return reply
+
+    def _is_sent(self, frame: bytes) -> bool:
+        try:
+            self._end.sendall(frame)
+        except OSError:  # it is gone, or has read nothing for SEND_S_MAX
+            return False
+        return True
 
     def end(self) -> None:
         """End the process, and all calls with it."""

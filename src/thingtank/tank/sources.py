@@ -111,6 +111,10 @@ class SourceBoard(Protocol):
         """All rules by name."""
         ...
 
+    def status(self, name: str) -> SourceStatus | None:
+        """One rule."""
+        ...
+
     async def rejected(
         self, name: str, limit: int, before: int | None = None
     ) -> Sequence[RejectedRecord]:

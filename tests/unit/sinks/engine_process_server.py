@@ -4,6 +4,7 @@ import sys
 import time
 from pathlib import Path
 
+from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
 from thingtank.sinks.engine import EngineParts
 from thingtank.sinks.engine_calls import Setup
@@ -11,7 +12,7 @@ from thingtank.sinks.engine_process import EngineProcess
 
 if __name__ == "__main__":
     process = EngineProcess(Setup(AwsSettings(), 1, 1.0, sys.argv[1], None))
-    parts = EngineParts(None, Path(sys.argv[1]))  # type: ignore[arg-type] # never asked
+    parts = EngineParts(lambda: AwsClients(AwsSettings()), Path(sys.argv[1]))
     engine = process.make_engine({"engine": "folder", "folder": "out"}, parts)
     engine.open()
     print(process.link()._process.pid, flush=True)

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import pytest
@@ -41,7 +41,7 @@ class World:
         self.process = EngineProcess(Setup(aws, 1, 1.0, str(folder), None))
 
     def engine(self, **to: Any) -> HostedEngine:
-        return self.process.make_engine(to, EngineParts(None, self.folder))  # type: ignore[arg-type]
+        return self.process.make_engine(to, EngineParts(_no_clients, self.folder))
 
     @property
     def child(self) -> int:
@@ -56,6 +56,10 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
     yield made
     made.process.stop()
+
+
+def _no_clients() -> NoReturn:
+    raise AssertionError("not asked here")
 
 
 def item(number: int, **members: Any) -> Item:
@@ -179,6 +183,20 @@ def test_a_call_that_hangs_ends_the_process(world: World, monkeypatch: pytest.Mo
     monkeypatch.setattr(engine_process, "CALL_S_MAX", 20.0)
     engine.open()
     assert engine.send([item(2)]) == ALL_DELIVERED
+
+
+def test_a_process_that_reads_nothing_holds_no_call_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_process, "SEND_S_MAX", 0.3)
+    monkeypatch.setattr(engine_process, "END_S_MAX", 0.1)
+    engine = world.engine(engine="folder", folder="out")
+    engine.open()
+    child = world.child
+    os.kill(child, signal.SIGSTOP)
+    with pytest.raises(EngineFailed, match="has ended"):
+        engine.send([item(1, payload=bytes(4_000_000))])  # more than a socket holds
+    assert not is_running(child)
 
 
 def test_it_ends_with_the_server_and_not_by_what_is_sent_to_all(

@@ -55,7 +55,8 @@ class Discarded(msgspec.Struct, frozen=True):
 
 async def list_all(context: Context, _: Nothing) -> SourceList:
     """List the rules."""
-    return SourceList(_statuses(context))
+    context.require_server()
+    return SourceList(context.sources.statuses() if context.sources is not None else [])
 
 
 async def show(context: Context, asked: OneRule) -> SourceDetails:
@@ -83,13 +84,8 @@ async def discard(context: Context, asked: SomeRejected) -> Discarded:
     return Discarded(await board.discard(asked.name, Which(asked.numbers, asked.reason)))
 
 
-def _statuses(context: Context) -> Sequence[SourceStatus]:
-    context.require_server()
-    return context.sources.statuses() if context.sources is not None else []
-
-
 def _found(context: Context, name: str) -> tuple[SourceBoard, SourceStatus]:
-    for status in _statuses(context):
-        if status.name == name and context.sources is not None:
-            return context.sources, status
+    context.require_server()
+    if (board := context.sources) is not None and (status := board.status(name)) is not None:
+        return board, status
     raise NotFound(f"there is no rule {name[:40]} of sources; see: thingtank source list")

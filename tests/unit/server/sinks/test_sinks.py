@@ -834,7 +834,7 @@ async def test_messages_under_way_to_a_rule_that_is_deleted_leave_nothing(
     assert await bench.sinks.add({**bench.asked("made"), "send": "messages"}) == []
     sending = await disk.send_two(bench, "1", "2")
     deleting = asyncio.create_task(bench.sinks.delete("made"))
-    await until(lambda: "made" not in bench.sinks._waiting.readers)  # type: ignore[union-attr]
+    await until(lambda: "made" not in bench.sinks._waiting.readers)  # type: ignore[union-attr] # there once a rule was made
     disk.may_write.set()
     await asyncio.gather(deleting, *sending)
     await bench.sinks.stop()

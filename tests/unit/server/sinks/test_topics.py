@@ -137,11 +137,11 @@ async def test_on_a_full_disk_a_client_is_told_to_come_again_and_loses_nothing(
     broker.recorder = bench.sinks.topics
     packet = Publish("a", b"x" * 100_000, qos, packet_id=1)
     for pages, answer in ((1, b"\xe0\x01\x89"), (2**30, (b"\x40" if qos == 1 else b"\x50"))):
-        await store.run(lambda _, pages=pages: limit(pages))  # type: ignore[misc]
+        await store.run(lambda _, pages=pages: limit(pages))  # type: ignore[misc] # mypy infers no such lambda
         client = connect(broker, "c", 5, clean_start=False, properties=KEPT)
         client.receive_data(serialize(packet, 5))
         assert taken(client) == b""
-        await until(lambda client=client: client.out)  # type: ignore[misc]
+        await until(lambda client=client: client.out)  # type: ignore[misc] # the same
         assert taken(client).startswith(answer)
         client.close()
     await bench.settled()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -14,6 +14,7 @@ from thingtank.web import tank_access
 from thingtank.web.workbench import batch_board
 from thingtank.web.workbench.batch_forms import SequenceCountForm
 from thingtank.web.workbench.batch_panels import ScheduleRow, schedule_row
+from thingtank.web.workbench.boards import board_for_admins, status_on, to_page
 from thingtank.web.workbench.forms import TankForm
 from thingtank.web.workbench.pages import (
     attempt,
@@ -21,7 +22,6 @@ from thingtank.web.workbench.pages import (
     form_page,
     notice_of,
     page,
-    require_admin,
     require_form,
 )
 
@@ -66,7 +66,7 @@ def add(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         attempt(form, _added(board, form))
         if form.is_valid():
-            return _to(form.cleaned_data["name"], "schedule-added")
+            return to_page("workbench:batch_schedule", form.cleaned_data["name"], "schedule-added")
     context: dict[str, object] = {
         "back_url": reverse("workbench:batch"),
         "back_name": "Batch",
@@ -133,25 +133,10 @@ def _acted(
     return back_to(request, reverse("workbench:batch_schedule", args=[name]), notice)
 
 
-def _to(name: str, notice: str) -> HttpResponseRedirect:
-    return HttpResponseRedirect(f"{reverse('workbench:batch_schedule', args=[name])}?done={notice}")
-
-
 def _board(request: HttpRequest) -> BatchBoard:
-    """The instance's schedules, for operators: they run programs, and read everybody's archive."""
-    require_admin(request, "batch jobs")
-    board = batch_board.board()
-    if board is None:
-        raise Http404("there are no batch jobs while the server starts or stops")
-    return board
+    """The instance's schedules: they run programs, and read everybody's archive."""
+    return board_for_admins(request, "batch jobs", batch_board.board)
 
 
 def _status(board: BatchBoard, name: str) -> ScheduleStatus:
-    status = tank_access.run(_found(board, name))
-    if status is None:
-        raise Http404(f"there is no schedule {name}")
-    return status
-
-
-async def _found(board: BatchBoard, name: str) -> ScheduleStatus | None:
-    return board.status(name)
+    return status_on(board, name, "schedule")

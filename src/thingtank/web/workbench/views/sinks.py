@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
@@ -12,6 +12,12 @@ from django.views.decorators.http import require_POST, require_safe
 from thingtank.tank.sinks import EngineFacts, SinkBoard, SinkStatus
 from thingtank.web import tank_access
 from thingtank.web.workbench import sink_board, source_board
+from thingtank.web.workbench.boards import (
+    board_for_admins,
+    chosen_number,
+    status_on,
+    to_page,
+)
 from thingtank.web.workbench.forms import TankForm
 from thingtank.web.workbench.pages import (
     back_to,
@@ -19,7 +25,6 @@ from thingtank.web.workbench.pages import (
     notice_of,
     page,
     place_before,
-    require_admin,
     require_form,
 )
 from thingtank.web.workbench.sink_forms import SinkForm
@@ -89,7 +94,7 @@ def add(request: HttpRequest) -> HttpResponse:
         for problem in problems:
             form.add_error(None, f"{problem.replace('`', '')}.")
         if not problems:
-            return _to(form.cleaned_data["name"], "sink-added")
+            return to_page("workbench:sink", form.cleaned_data["name"], "sink-added")
     return _add_page(request, form, engine, list(engines.values()))
 
 
@@ -165,7 +170,7 @@ def remove_all(request: HttpRequest, name: str) -> HttpResponse:
     status = _status(board, name)
     if request.method == "POST":
         tank_access.run(board.remove(name, None))
-        return _to(name, "letters-deleted")
+        return to_page("workbench:sink", name, "letters-deleted")
     back_url = reverse("workbench:sink", args=[name])
     context: dict[str, object] = {
         "row": sink_row(status), "back_url": back_url, "back_name": name,
@@ -174,10 +179,10 @@ def remove_all(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _letter_ids(request: HttpRequest) -> list[int] | None:
-    text = request.POST.get("letter", "")
-    if text == "all":
+    if request.POST.get("letter") == "all":
         return None
-    return [int(text)] if text.isascii() and text.isdigit() and len(text) < 19 else []
+    number = chosen_number(request, "letter")
+    return [] if number is None else [number]
 
 
 def _acted(
@@ -192,25 +197,10 @@ def _acted(
     return back_to(request, reverse("workbench:sink", args=[name]), notice)
 
 
-def _to(name: str, notice: str) -> HttpResponseRedirect:
-    return HttpResponseRedirect(f"{reverse('workbench:sink', args=[name])}?done={notice}")
-
-
 def _board(request: HttpRequest) -> SinkBoard:
-    """The instance's sinks, for operators: what they send on is everybody's."""
-    require_admin(request, "sinks")
-    board = sink_board.board()
-    if board is None:
-        raise Http404("there are no sinks while the server starts or stops")
-    return board
+    """The instance's sinks: what they send on is everybody's."""
+    return board_for_admins(request, "sinks", sink_board.board)
 
 
 def _status(board: SinkBoard, name: str) -> SinkStatus:
-    status = tank_access.run(_found(board, name))
-    if status is None:
-        raise Http404(f"there is no rule {name}")
-    return status
-
-
-async def _found(board: SinkBoard, name: str) -> SinkStatus | None:
-    return board.status(name)
+    return status_on(board, name, "rule")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from thingtank.tank.sources import ALL, RetryOutcome, SourceBoard, SourceStatus, Which
 from thingtank.web import tank_access
 from thingtank.web.workbench import source_board
+from thingtank.web.workbench.boards import board_for_admins, chosen_number, status_on
 from thingtank.web.workbench.forms import TankForm
 from thingtank.web.workbench.pages import (
     back_to,
@@ -18,7 +19,6 @@ from thingtank.web.workbench.pages import (
     notice_of,
     page,
     place_before,
-    require_admin,
     require_form,
 )
 from thingtank.web.workbench.source_panels import source_page
@@ -79,10 +79,10 @@ def _which(request: HttpRequest) -> Which:
     """What a button means; what no button sends means none."""
     if (reason := request.POST.get("reason", "")) and len(reason) <= REASON_CHARS_MAX:
         return Which(reason=reason)
-    text = request.POST.get("record", "")
-    if text == "all":
+    if request.POST.get("record") == "all":
         return ALL
-    return Which([int(text)] if text.isascii() and text.isdigit() and len(text) < 19 else [])
+    number = chosen_number(request, "record")
+    return Which([] if number is None else [number])
 
 
 def _notice_of(outcome: RetryOutcome) -> str:
@@ -107,21 +107,11 @@ def _acted(
 
 
 def _board(request: HttpRequest, name: str) -> SourceBoard:
-    """The instance's sources, for operators, with a rule of that name."""
-    require_admin(request, "sources")
-    board = source_board.board()
-    if board is None:
-        raise Http404(f"there is no rule {name} of sources")
+    """The instance's sources, with a rule of that name."""
+    board = board_for_admins(request, "sources", source_board.board)
     _status(board, name)
     return board
 
 
 def _status(board: SourceBoard, name: str) -> SourceStatus:
-    for status in tank_access.run(_statuses(board)):
-        if status.name == name:
-            return status
-    raise Http404(f"there is no rule {name} of sources")
-
-
-async def _statuses(board: SourceBoard) -> list[SourceStatus]:
-    return list(board.statuses())
+    return status_on(board, name, "rule of sources")
