@@ -57,7 +57,7 @@ class Progress:
         self._saved_at_s = 0.0
         self._saved: RulePlace | None = None
         self._numbers: Mapping[str, int] = {}  # of the items that are kept on disk, by id
-        self._is_refused = False  # by the disk: what is kept is not there as it is
+        self._is_uncertain = False  # what the disk has of it: it is being written, or was refused
         self.place = RulePlace(0, 0)
         self.is_held = False
 
@@ -95,12 +95,12 @@ class Progress:
 
     @property
     def _is_kept(self) -> bool:
-        return self.is_held and bool(self._numbers)
+        return self.is_held and (self._is_uncertain or bool(self._numbers))
 
     @property
     def is_saved(self) -> bool:
         """Whether the disk has it as it is."""
-        if self._is_refused or self._saved is None or (self._numbers and not self.is_held):
+        if self._is_uncertain or self._saved is None or (self._numbers and not self.is_held):
             return False
         return (self.place.seq, self.place.row) == (self._saved.seq, self._saved.row)
 
@@ -138,7 +138,7 @@ class Progress:
             reached_us = self.place.reached_us
         row = self.place.row if seq <= self.place.seq else 0
         self.place = RulePlace(max(seq, self.place.seq), reached_us, row)
-        if self._reader is not None and not self._is_refused:
+        if self._reader is not None and not self._is_uncertain:
             self._reader.passed(self.place.seq)
 
     async def save_sometimes(self, window: Window) -> None:
@@ -151,7 +151,7 @@ class Progress:
             return
         if self.is_held and self._now_s() - self._keeps_from_s >= KEEP_AFTER_S:
             await self._keep(await self._in_thread(window.keep))
-        elif self._numbers or self._is_refused:
+        elif self._numbers or self._is_uncertain:
             await self._write(await self._in_thread(window.kept))
         elif not self.is_saved:
             await self._write(())
@@ -182,8 +182,8 @@ class Progress:
     async def _write(self, kept: Sequence[Entry]) -> None:
         """Write down the place, and which of what it has passed is not settled."""
         name, place, is_saved = self._rule_name, self.place, self.is_saved
-        numbers = None if self._is_refused else self._numbers
-        self._is_refused = True
+        numbers = None if self._is_uncertain else self._numbers
+        self._is_uncertain = True
 
         def write(file: SinkFile) -> Mapping[str, int]:
             after, change = _change_of(numbers, kept)
@@ -192,7 +192,7 @@ class Progress:
             return after
 
         self._numbers = await self._store.run(write)
-        self._is_refused = False
+        self._is_uncertain = False
         self._saved, self._saved_at_s = place, self._now_s()
         if self._reader is not None:
             self._reader.passed(place.seq)

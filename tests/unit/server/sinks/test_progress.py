@@ -119,6 +119,25 @@ async def test_a_held_item_is_written_once_and_deleted_when_it_is_settled(
     assert await rule.changed_rows() - before <= 40 * 2  # the item, and the place
 
 
+async def test_what_is_being_written_down_is_not_taken_for_settled(
+    store: SinkStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = Rule(store, FakeEngine(*[trickling] * 1000, items_max=2000))
+    await rule.send([item(n, "a") for n in range(1, 11)])
+    seen: list[int] = []
+    save_place = SinkFile.save_place
+
+    def save_and_look(*args: Any) -> None:
+        seen.append(rule.progress.behind_batches)
+        save_place(*args)
+
+    monkeypatch.setattr(SinkFile, "save_place", save_and_look)
+    rule.now_s += KEEP_AFTER_S
+    await rule.send()
+    assert rule.progress.place.seq == rule.last_seq
+    assert seen == [1]
+
+
 async def test_what_the_disk_refused_is_written_down_whole(
     store: SinkStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
