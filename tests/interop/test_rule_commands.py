@@ -1,6 +1,7 @@
 """`thingtank source` and `thingtank sink`, beside a running server, and what they say without."""
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,12 +120,27 @@ def test_rejected_records_are_listed_tried_again_and_deleted(folder: Path) -> No
     assert sorted(point["value"] for point in history["datapoints"]) == ["0", "1", "2", "3"]
     assert {point["at"][:23] for point in history["datapoints"]} == {"2026-11-27T09:40:00.000"}
 
+    none = (
+        "there are no rejected records 98 and 99 of weather; see: thingtank source rejected weather"
+    )
+    for word in ("retry", "discard"):
+        done = thingtank(folder, "source", word, "weather", "98", "99", "98")
+        assert (done.returncode, none in done.stderr, done.stdout) == (1, True, "")
     discard = ("source", "discard", "weather")
     asked = thingtank(folder, *discard, "--all", stdin="n\n")
     assert (asked.returncode, "Delete all rejected" in asked.stdout) == (1, True)
     said = thingtank(folder, *discard, "--reason", "it is too long", "--yes").stdout
     assert said == "Deleted 1 record.\n"
-    assert answer(folder, *discard, "--all", "--yes") == {"discarded_count": 2}
+    (kept, _) = answer(folder, "source", "rejected", "weather")["rejected"]
+    some = thingtank(folder, *discard, str(kept["number"]), "99", "--json")
+    assert (some.returncode, "no rejected record 99 of weather" in some.stderr) == (1, True)
+    assert json.loads(some.stdout) == {"discarded_count": 1, "missing_numbers": [99]}
+    assert answer(folder, *discard, "--all", "--yes") == {
+        "discarded_count": 1, "missing_numbers": [],
+    }  # fmt: skip
+    assert thingtank(folder, *discard, "--all", "--yes").stdout == (
+        "weather has no rejected records.\n"
+    )
     assert "stream temperature of Kinesis" in thingtank(folder, "source", "list").stdout
     assert "None. What a queue holds" in thingtank(folder, "source", "rejected", "work").stdout
 
@@ -152,10 +168,21 @@ def test_dead_letters_are_listed_sent_again_and_deleted_and_rules_paused(folder:
     assert answer(folder, "sink", "pause", "kept")["state"] == "paused"
     assert "paused" in thingtank(folder, "sink", "list").stdout
     number = str(page["letters"][0]["letter_id"])
-    assert answer(folder, "sink", "discard", "kept", number)["letter_count"] == 2
+    none = "there is no dead letter 99 of kept; see: thingtank sink letters kept"
+    for word in ("retry", "discard"):
+        done = thingtank(folder, "sink", word, "kept", "99")
+        assert (done.returncode, none in done.stderr, done.stdout) == (1, True, "")
+    some = thingtank(folder, "sink", "discard", "kept", "99", number, "--json")
+    assert (some.returncode, none in some.stderr) == (1, True)
+    left = json.loads(some.stdout)
+    assert (left["letter_count"], left["chosen_count"], left["missing_numbers"]) == (2, 1, [99])
     assert "kept goes on." in thingtank(folder, "sink", "resume", "kept").stdout
-    assert "are sent again" in thingtank(folder, "sink", "retry", "kept", "--all").stdout
+    asked = thingtank(folder, "sink", "retry", "kept", "--all").stdout
+    assert asked == "2 dead letters of kept are sent again; what is refused once more stays one.\n"
     assert wait_for_letters(folder, 0)["delivered_count"] == 2
+    for word in ("retry", "discard"):
+        done = thingtank(folder, "sink", word, "kept", "--all", *(["--yes"] * (word == "discard")))
+        assert (done.returncode, done.stdout) == (0, "kept has no dead letters.\n")
     for word in ("retry", "pause"):
         words = ("--all",) if word == "retry" else ()
         assert "thingtank sink discard old --all" in refusal(folder, "sink", word, "old", *words)

@@ -125,7 +125,8 @@ def test_only_what_a_button_of_rejected_records_names_is_deleted(
         {"reason": "r" * 2000},
     ):
         data = {"csrfmiddlewaretoken": token, **words}
-        assert "s-0/1" in owner.post(f"{url}rejected/discard", data=data, timeout=20).text
+        page = owner.post(f"{url}rejected/discard", data=data, timeout=20).text
+        assert ("s-0/1" in page, "Nothing to do" in page) == (True, True)
     refused = owner.post(f"{url}rejected/retry", data={**data, "record": "all"}, timeout=20)
     assert refused.status_code == 403
     data = {"csrfmiddlewaretoken": token, "reason": NASTY}
@@ -141,6 +142,18 @@ def test_a_dead_letter_of_a_topic_shows_the_topic_and_no_feed(
     assert "Feed 0" not in page
     listed = server.command("sink", "letters", "fixed")
     assert '"topic": "plant/<script>' in json.dumps(listed)
+
+
+def test_a_dead_letter_that_has_gone_meanwhile_is_not_said_to_be_dealt_with(
+    server: LiveServer, owner: requests.Session
+) -> None:
+    url = f"{server.url}/sinks/rule-fixed/"
+    token = csrf_of(owner.get(f"{server.url}/sinks/", timeout=20))
+    for word in ("replay", "remove"):
+        for letter in ("9999", "x"):
+            data = {"csrfmiddlewaretoken": token, "letter": letter}
+            page = owner.post(f"{url}letters/{word}", data=data, timeout=20).text
+            assert ("Nothing to do" in page, "plant/" in page) == (True, True)
 
 
 def test_what_cannot_be_a_rule_is_told_and_what_is_typed_is_escaped(

@@ -1,9 +1,13 @@
 """What commands on rules of sinks and of sources share: which of the kept ones, and troubles."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
+
+from thingtank.cli.session import Refusal
+
+NUMBERS_SHOWN_MAX = 10
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -25,6 +29,31 @@ def require_one_choice(*choices: object, names: str) -> None:
     """Raise UsageError unless exactly one is given: nobody deletes all by leaving a word out."""
     if sum(bool(choice) for choice in choices) != 1:
         raise click.UsageError(f"give either {names}")
+
+
+def refuse_missing(numbers: Sequence[int], noun: str, name: str, see: str) -> None:
+    """Say which numbers are none; what others named is done by then.
+
+    Args:
+        numbers: n >= 0 that were given, and are not kept.
+        noun: what they are numbers of, such as `dead letter`.
+        name: of the rule.
+        see: the command that lists them.
+
+    Raises:
+        Refusal: there are some.
+    """
+    if not numbers:
+        return
+    told = [str(number) for number in numbers[:NUMBERS_SHOWN_MAX]]
+    if (rest_count := len(numbers) - len(told)) > 0:
+        told.append(f"{rest_count} more")
+    is_one = len(told) == 1
+    named = told[0] if is_one else f"{', '.join(told[:-1])} and {told[-1]}"
+    raise Refusal(
+        f"there {'is' if is_one else 'are'} no {noun}{'' if is_one else 's'} {named} of {name};"
+        f" see: thingtank {see} {name}"
+    )
 
 
 def worded_trouble(rule: dict[str, Any]) -> dict[str, Any]:

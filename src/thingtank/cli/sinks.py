@@ -11,6 +11,7 @@ from thingtank.cli.rule_choices import (
     before_option,
     limit_option,
     numbers_argument,
+    refuse_missing,
     require_one_choice,
     what_fails,
     worded_trouble,
@@ -113,8 +114,8 @@ def letters(data: Path, as_json: bool, **asked: Any) -> None:
 def retry(data: Path, as_json: bool, name: str, numbers: tuple[int, ...], is_all: bool) -> None:
     """Have dead letters sent again, when what was wrong is mended."""
     require_one_choice(numbers, is_all, names=_CHOICES)
-    done = f"Dead letters of {name} are sent again; what is refused once more stays one."
-    _changed(data, as_json, done, "sink.retry", name=name, numbers=list(numbers) or None)
+    done = "{letters} of {name} {are} sent again; what is refused once more stays one."
+    _change_letters(data, as_json, "sink.retry", name, numbers, done)
 
 
 @sink.command()
@@ -131,8 +132,8 @@ def discard(
     require_one_choice(numbers, is_all, names=_CHOICES)
     if not yes and is_all:
         click.confirm(f"Delete all dead letters of {name}?", abort=True)
-    done = f"Deleted dead letters of {name}."
-    _changed(data, as_json, done, "sink.discard", name=name, numbers=list(numbers) or None)
+    done = "Deleted {letters} of {name}."
+    _change_letters(data, as_json, "sink.discard", name, numbers, done)
 
 
 @sink.command()
@@ -151,6 +152,30 @@ def pause(data: Path, as_json: bool, name: str) -> None:
 def resume(data: Path, as_json: bool, name: str) -> None:
     """Let a paused rule go on where it had stopped."""
     _changed(data, as_json, f"{name} goes on.", "sink.pause", name=name, is_paused=False)
+
+
+def _change_letters(
+    data: Path, as_json: bool, operation: str, name: str, numbers: tuple[int, ...], done: str
+) -> None:
+    """Do something to dead letters of these numbers, or to all, and say what of it was done.
+
+    Args:
+        done: is told when there were some, with `{letters}` counted, `{name}`, and `{are}` or `is`.
+    """
+    from thingtank.cli.output import counted, print_json
+
+    with Session(data) as session:
+        changed = session.call(operation, name=name, numbers=list(numbers) or None)
+    count, missing = changed["chosen_count"], changed["missing_numbers"]
+    if as_json:
+        rule = worded_trouble(changed.pop("sink"))
+        print_json({**rule, **changed})
+    elif count:
+        letters, are = counted(count, "dead letter"), "is" if count == 1 else "are"
+        click.echo(done.format(letters=letters, name=name, are=are))
+    elif not numbers:
+        click.echo(f"{name} has no dead letters.")
+    refuse_missing(missing, "dead letter", name, "sink letters")
 
 
 def _changed(data: Path, as_json: bool, done: str, operation: str, **asked: Any) -> None:

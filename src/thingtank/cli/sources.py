@@ -11,6 +11,7 @@ from thingtank.cli.rule_choices import (
     before_option,
     limit_option,
     numbers_argument,
+    refuse_missing,
     require_one_choice,
     what_fails,
     worded_trouble,
@@ -125,13 +126,25 @@ def retry(
 
     Values get the times that they would have had: nothing is there twice.
     """
-    from thingtank.cli.output import counted, print_json
+    from thingtank.cli.output import print_json
 
     require_one_choice(numbers, reason, is_all, names=_CHOICES)
     with Session(data) as session:
         done = session.call("source.retry", name=name, numbers=list(numbers) or None, reason=reason)
     if as_json:
         print_json(done)
+    else:
+        _tell_retried(name, numbers, done)
+    refuse_missing(done["missing_numbers"], "rejected record", name, "source rejected")
+
+
+def _tell_retried(name: str, numbers: tuple[int, ...], done: dict[str, Any]) -> None:
+    from thingtank.cli.output import counted
+
+    tried = ("written_count", "refused_count", "too_long_count", "left_count")
+    if not any(done[count] for count in tried):
+        if not numbers:
+            click.echo(f"{name} has no rejected records.")
         return
     click.echo(f"Wrote {counted(done['written_count'], 'record')}.")
     if done["refused_count"]:
@@ -176,5 +189,8 @@ def discard(
         )
     if as_json:
         print_json(done)
-    else:
+    elif done["discarded_count"]:
         click.echo(f"Deleted {counted(done['discarded_count'], 'record')}.")
+    elif not numbers:
+        click.echo(f"{name} has no rejected records.")
+    refuse_missing(done["missing_numbers"], "rejected record", name, "source rejected")

@@ -20,7 +20,13 @@ from thingtank.sources.source_file import SourceFile
 from thingtank.sources.writer import Writer
 from thingtank.tank.access import Caller
 from thingtank.tank.errors import StorageFailed
-from thingtank.tank.sources import RejectedReason, RejectedRecord, RetryOutcome, Which
+from thingtank.tank.sources import (
+    DiscardOutcome,
+    RejectedReason,
+    RejectedRecord,
+    RetryOutcome,
+    Which,
+)
 from thingtank.tank.tank import Tank
 
 log = structlog.get_logger()
@@ -96,10 +102,10 @@ class RejectedOfRules:
         found = await self._asked(lambda: self._of(name).reasons(limit))
         return [RejectedReason(reason, count) for reason, count in found]
 
-    async def discard(self, name: str, which: Which) -> int:
+    async def discard(self, name: str, which: Which) -> DiscardOutcome:
         """See SourceBoard."""
-        removed_count, self._counts[name] = await self._asked(lambda: self._of(name).remove(which))
-        return removed_count
+        outcome, self._counts[name] = await self._asked(lambda: self._of(name).remove(which))
+        return outcome
 
     async def retry(
         self,
@@ -121,7 +127,11 @@ class RejectedOfRules:
         writer = Writer(self._tank, rule, find_caller, health)
         left = await self._asked(lambda: self._of(rule.name).sizes(which))
         whole = [size for size in left if size.is_whole]
-        outcome = RetryOutcome(too_long_count=len(left) - len(whole), left_count=len(whole))
+        outcome = RetryOutcome(
+            too_long_count=len(left) - len(whole),
+            left_count=len(whole),
+            missing_numbers=which.missing({size.number for size in left}),
+        )
         try:
             async with asyncio.timeout(RETRY_S_MAX):
                 async with self._retrying.setdefault(rule.name, asyncio.Lock()):

@@ -27,6 +27,7 @@ from thingtank.sources.writer import Writer
 from thingtank.tank.access import Caller
 from thingtank.tank.errors import NotAllowed, NotFound
 from thingtank.tank.sources import (
+    DiscardOutcome,
     RejectedReason,
     RejectedRecord,
     RetryOutcome,
@@ -138,7 +139,7 @@ class Sources:
         log.info("source_records_retried", rule=name, written=outcome.written_count)
         return outcome
 
-    async def discard(self, name: str, which: Which) -> int:
+    async def discard(self, name: str, which: Which) -> DiscardOutcome:
         self._require(name)
         return await self._rejected.discard(name, which)
 

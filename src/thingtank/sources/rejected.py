@@ -12,7 +12,7 @@ from thingtank.local.sqlite import writing
 from thingtank.sources.records import RECORD_BYTES_MAX, Arrived
 from thingtank.sources.source_file import SourceFile
 from thingtank.tank.one_line import on_one_line
-from thingtank.tank.sources import Which
+from thingtank.tank.sources import DiscardOutcome, Which
 
 EXCERPT_BYTES_MAX = 2000
 
@@ -134,26 +134,28 @@ class RejectedRecords:
             refused: each with the number of the record that it is, or was a part of.
             written: numbers of those that are dropped, as they, or some parts, are written.
         """
-        values = (self._rule, json.dumps([number for number, _ in refused]))
 
         def settle(connection: sqlite3.Connection) -> int:
             with writing(connection):
-                there = {number for (number,) in connection.execute(_THERE, values)}
+                there = _there(connection, self._rule, [number for number, _ in refused])
                 _remove(connection, self._rule, Which(list(written)))
                 rows = [self._row(each) for number, each in refused if number in there]
                 return self._add(connection, rows)
 
         return self._file.run(settle)
 
-    def remove(self, which: Which) -> tuple[int, int]:
-        """Delete some; how many these were, and how many there are now."""
+    def remove(self, which: Which) -> tuple[DiscardOutcome, int]:
+        """Delete some; what became of it, and how many there are now."""
 
-        def remove(connection: sqlite3.Connection) -> tuple[int, int]:
+        def remove(connection: sqlite3.Connection) -> tuple[DiscardOutcome, int]:
             with writing(connection):
+                missing = which.missing(_there(connection, self._rule, which.numbers or ()))
                 removed_count = _remove(connection, self._rule, which)
-                return removed_count, _count(connection, self._rule)
+                return DiscardOutcome(removed_count, missing), _count(connection, self._rule)
 
-        return self._file.run(remove) if self._file.exists else (0, 0)
+        if not self._file.exists:
+            return DiscardOutcome(missing_numbers=which.missing(())), 0
+        return self._file.run(remove)
 
     def newest(self, limit: int, before: int | None = None) -> list[Kept]:
         """The newest ones, newest first; of those before a number."""
@@ -219,6 +221,12 @@ def kept_counts(file: SourceFile) -> dict[str, int]:
 def _which(rule: str, which: Which) -> tuple[object, ...]:
     numbers = None if which.numbers is None else json.dumps(list(which.numbers))
     return rule, numbers, which.reason
+
+
+def _there(connection: sqlite3.Connection, rule: str, numbers: Sequence[int]) -> set[int]:
+    """Those of some numbers that are kept of a rule."""
+    found = connection.execute(_THERE, (rule, json.dumps(list(numbers)))) if numbers else ()
+    return {number for (number,) in found}
 
 
 def _remove(connection: sqlite3.Connection, rule: str, which: Which) -> int:

@@ -20,6 +20,7 @@ from thingtank.net.sqlite_copies import write_copy
 from thingtank.stores.folders import sync_folder
 from thingtank.stores.recovering_file import RecoveringFile
 from thingtank.stores.sqlite_files import FileFormat
+from thingtank.tank.sinks import ChosenLetters
 
 FILE_NAME = "sinks.sqlite3"
 READ_BYTES_MAX = 8 * 1024 * 1024  # of items, about: one may be as large as a packet of MQTT
@@ -87,6 +88,8 @@ _OF_PROGRESS = (
     "waiting",
     "held",
 )  # tables of what a rule has reached
+_OF_NUMBERS = "letter_id IN (SELECT value FROM json_each(?))"
+_THERE = f"SELECT letter_id FROM dead_letter WHERE rule = ? AND {_OF_NUMBERS}"  # noqa: S608 - ours
 _LETTER = "SELECT letter_id, rule, item, reason, at_us, is_asked FROM dead_letter "
 
 
@@ -336,19 +339,34 @@ class SinkFile(RecoveringFile):
         rows = self._connected().execute(_LETTER + where, (rule, limit))
         return _some(map(_letter, rows), lambda letter: len(letter.item))
 
-    def ask(self, rule: str, letter_ids: Sequence[int] | None) -> None:
+    def ask(self, rule: str, letter_ids: Sequence[int] | None) -> ChosenLetters:
         """Have dead letters sent again; None for all of the rule."""
-        self._change_letters("UPDATE dead_letter SET is_asked = 1 WHERE rule = ?", rule, letter_ids)
+        return self._change_letters(
+            "UPDATE dead_letter SET is_asked = 1 WHERE rule = ?", rule, letter_ids
+        )
 
-    def remove_letters(self, rule: str, letter_ids: Sequence[int] | None) -> None:
+    def remove_letters(self, rule: str, letter_ids: Sequence[int] | None) -> ChosenLetters:
         """Drop dead letters; None for all of the rule."""
-        self._change_letters("DELETE FROM dead_letter WHERE rule = ?", rule, letter_ids)
+        return self._change_letters("DELETE FROM dead_letter WHERE rule = ?", rule, letter_ids)
 
-    def _change_letters(self, change: str, rule: str, letter_ids: Sequence[int] | None) -> None:
-        if letter_ids is None:
-            self._write(change, [(rule,)])
-        else:
-            self._write(f"{change} AND letter_id = ?", [(rule, each) for each in letter_ids])
+    def _change_letters(
+        self, change: str, rule: str, letter_ids: Sequence[int] | None
+    ) -> ChosenLetters:
+        values: tuple[str, ...] = (rule,)
+        if letter_ids is not None:
+            change += f" AND {_OF_NUMBERS}"
+            values = (rule, json.dumps(list(letter_ids)))
+
+        def work(connection: sqlite3.Connection) -> ChosenLetters:
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:
+                missing = {} if letter_ids is None else dict.fromkeys(letter_ids)
+                if missing:
+                    for (letter_id,) in connection.execute(_THERE, values):
+                        missing.pop(letter_id)
+                return ChosenLetters(connection.execute(change, values).rowcount, tuple(missing))
+
+        return self._trying(work)
 
     def _ask(self, query: str, values: Sequence[object]) -> list[tuple[object, ...]]:
         return self._connected().execute(query, values).fetchall()

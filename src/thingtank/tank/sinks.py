@@ -90,6 +90,18 @@ class DeadLetter(msgspec.Struct, frozen=True):
     is_asked: bool
 
 
+class ChosenLetters(msgspec.Struct, frozen=True):
+    """Which dead letters of those that somebody chose there were.
+
+    Attributes:
+        chosen_count: how many.
+        missing_numbers: numbers that were asked for, and are no letter's of the rule.
+    """
+
+    chosen_count: int = 0
+    missing_numbers: Sequence[int] = ()
+
+
 class EngineField(msgspec.Struct, frozen=True):
     """Something that an engine has to be told.
 
@@ -171,10 +183,10 @@ class SinkBoard(Protocol):
         """A rule's dead letters, newest first; those that are older than one of them."""
         ...
 
-    async def replay(self, name: str, letter_ids: Sequence[int] | None) -> None:
+    async def replay(self, name: str, letter_ids: Sequence[int] | None) -> ChosenLetters:
         """Have dead letters sent again; None for all. Raise StorageFailed."""
         ...
 
-    async def remove(self, name: str, letter_ids: Sequence[int] | None) -> None:
+    async def remove(self, name: str, letter_ids: Sequence[int] | None) -> ChosenLetters:
         """Delete dead letters; None for all. Raise StorageFailed."""
         ...

@@ -1,6 +1,6 @@
 """Sources as pages and metrics know them: rules that read other systems' data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -82,6 +82,10 @@ class Which(msgspec.Struct, frozen=True):
     numbers: Sequence[int] | None = None
     reason: str | None = None
 
+    def missing(self, found: Collection[int]) -> tuple[int, ...]:
+        """The numbers that are not among those that were found, once each."""
+        return tuple(number for number in dict.fromkeys(self.numbers or ()) if number not in found)
+
 
 ALL = Which()
 
@@ -95,6 +99,7 @@ class RetryOutcome(msgspec.Struct, frozen=True):
         too_long_count: those that are not kept whole.
         left_count: those that there was no time for.
         trouble: what took so long; blank for nothing.
+        missing_numbers: numbers that were asked for, and are no kept record's of the rule.
     """
 
     written_count: int = 0
@@ -102,6 +107,19 @@ class RetryOutcome(msgspec.Struct, frozen=True):
     too_long_count: int = 0
     left_count: int = 0
     trouble: str = ""
+    missing_numbers: Sequence[int] = ()
+
+
+class DiscardOutcome(msgspec.Struct, frozen=True):
+    """What became of rejected records that were to be deleted.
+
+    Attributes:
+        discarded_count: those that were.
+        missing_numbers: numbers that were asked for, and are no kept record's of the rule.
+    """
+
+    discarded_count: int = 0
+    missing_numbers: Sequence[int] = ()
 
 
 class SourceBoard(Protocol):
@@ -140,6 +158,6 @@ class SourceBoard(Protocol):
         """
         ...
 
-    async def discard(self, name: str, which: Which) -> int:
-        """Delete rejected records; how many. Raise NotFound, StorageFailed."""
+    async def discard(self, name: str, which: Which) -> DiscardOutcome:
+        """Delete rejected records. Raise NotFound, StorageFailed."""
         ...

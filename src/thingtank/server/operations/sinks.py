@@ -8,7 +8,7 @@ from thingtank.server.operations.context import Context
 from thingtank.server.operations.rule_shapes import ListOfRule, Numbers, OneRule, page_of
 from thingtank.server.operations.shapes import Nothing, Refused
 from thingtank.tank.errors import NotFound
-from thingtank.tank.sinks import DeadLetter, SinkBoard, SinkStatus
+from thingtank.tank.sinks import ChosenLetters, DeadLetter, SinkBoard, SinkStatus
 
 
 class SinkList(msgspec.Struct, frozen=True):
@@ -28,6 +28,12 @@ class LetterList(msgspec.Struct, frozen=True):
 
     letters: Sequence[DeadLetter]
     next_before: int | None
+
+
+class ChangedLetters(ChosenLetters, frozen=True, kw_only=True):
+    """Which dead letters were sent again or deleted, and how the rule is doing since."""
+
+    sink: SinkStatus
 
 
 class SomeLetters(OneRule, frozen=True):
@@ -53,18 +59,16 @@ async def letters(context: Context, asked: ListOfRule) -> LetterList:
     return LetterList(*page_of(found, asked.limit, lambda letter: letter.letter_id))
 
 
-async def retry(context: Context, asked: SomeLetters) -> SinkStatus:
+async def retry(context: Context, asked: SomeLetters) -> ChangedLetters:
     """Have dead letters sent again, soon."""
     _require_at_work(context, asked.name)
-    await _board(context).replay(asked.name, asked.numbers)
-    return _status(context, asked.name)
+    return _changed(context, asked, await _board(context).replay(asked.name, asked.numbers))
 
 
-async def discard(context: Context, asked: SomeLetters) -> SinkStatus:
+async def discard(context: Context, asked: SomeLetters) -> ChangedLetters:
     """Delete dead letters."""
     _status(context, asked.name)
-    await _board(context).remove(asked.name, asked.numbers)
-    return _status(context, asked.name)
+    return _changed(context, asked, await _board(context).remove(asked.name, asked.numbers))
 
 
 async def pause(context: Context, asked: PauseSink) -> SinkStatus:
@@ -72,6 +76,11 @@ async def pause(context: Context, asked: PauseSink) -> SinkStatus:
     _require_at_work(context, asked.name)
     await _board(context).pause(asked.name, asked.is_paused)
     return _status(context, asked.name)
+
+
+def _changed(context: Context, asked: SomeLetters, chosen: ChosenLetters) -> ChangedLetters:
+    sink = _status(context, asked.name)
+    return ChangedLetters(chosen.chosen_count, chosen.missing_numbers, sink=sink)
 
 
 def _board(context: Context) -> SinkBoard:

@@ -9,6 +9,7 @@ from thingtank.server.operations.rule_shapes import ListOfRule, Numbers, OneRule
 from thingtank.server.operations.shapes import Nothing
 from thingtank.tank.errors import NotFound
 from thingtank.tank.sources import (
+    DiscardOutcome,
     RejectedReason,
     RejectedRecord,
     RetryOutcome,
@@ -47,12 +48,6 @@ class SomeRejected(OneRule, frozen=True):
     reason: str | None = None
 
 
-class Discarded(msgspec.Struct, frozen=True):
-    """How many were deleted."""
-
-    discarded_count: int
-
-
 async def list_all(context: Context, _: Nothing) -> SourceList:
     """List the rules."""
     context.require_server()
@@ -78,10 +73,10 @@ async def retry(context: Context, asked: SomeRejected) -> RetryOutcome:
     return await board.retry(asked.name, Which(asked.numbers, asked.reason))
 
 
-async def discard(context: Context, asked: SomeRejected) -> Discarded:
+async def discard(context: Context, asked: SomeRejected) -> DiscardOutcome:
     """Delete rejected records."""
     board, _ = _found(context, asked.name)
-    return Discarded(await board.discard(asked.name, Which(asked.numbers, asked.reason)))
+    return await board.discard(asked.name, Which(asked.numbers, asked.reason))
 
 
 def _found(context: Context, name: str) -> tuple[SourceBoard, SourceStatus]:

@@ -32,7 +32,7 @@ from thingtank.stores.sink_file import FILE_NAME, RulePlace, SinkFile, StoredLet
 from thingtank.stores.sink_store import SinkStore
 from thingtank.tank.errors import NotAllowed, StorageFailed, reason_of
 from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated, MessageSent
-from thingtank.tank.sinks import DeadLetter, EngineFacts, SinkStatus
+from thingtank.tank.sinks import ChosenLetters, DeadLetter, EngineFacts, SinkStatus
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
 
@@ -274,22 +274,26 @@ class Sinks:
             raise StorageFailed("dead letters could not be read", details=error) from error
         return [_letter(each) for each in stored]
 
-    async def replay(self, name: str, letter_ids: Sequence[int] | None) -> None:
+    async def replay(self, name: str, letter_ids: Sequence[int] | None) -> ChosenLetters:
         runner, store = self._runners.get(name), self._store
-        if runner is not None and store is not None:
-            await store.run(lambda file: file.ask(name, letter_ids))
+        if runner is None or store is None:
+            return ChosenLetters()
+        chosen = await store.run(lambda file: file.ask(name, letter_ids))
+        if chosen.chosen_count:
             runner.replay()
+        return chosen
 
-    async def remove(self, name: str, letter_ids: Sequence[int] | None) -> None:
+    async def remove(self, name: str, letter_ids: Sequence[int] | None) -> ChosenLetters:
         runner, store = self._runners.get(name), self._store
         if store is None:
-            return
-        await store.run(lambda file: file.remove_letters(name, letter_ids))
+            return ChosenLetters()
+        chosen = await store.run(lambda file: file.remove_letters(name, letter_ids))
         if runner is not None:
             await runner.count_letters()
             runner.replay()
         elif name in self._gone:
             self._gone[name] = (await store.run(SinkFile.letter_counts)).get(name, 0)
+        return chosen
 
     async def _opened(self) -> SinkStore:
         if self._store is None:

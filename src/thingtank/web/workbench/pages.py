@@ -90,6 +90,7 @@ NOTICES = {
     "sink-hurried": "Tried now.",
     "letters-replayed": "Sent again. What is refused once more comes back here.",
     "letters-deleted": "Deleted.",
+    "letters-gone": "Nothing to do: it had gone meanwhile.",
     "records-written": "Written, with the times they would have had, and not kept any more.",
     "records-refused": "Refused once more. Each has the newer reason beside it.",
     "records-mixed": "Some are written. The others were refused once more, with the reason beside.",

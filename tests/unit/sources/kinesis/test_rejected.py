@@ -21,7 +21,7 @@ from thingtank.tank.access import Caller
 from thingtank.tank.actions.devices import create_device
 from thingtank.tank.changes import DeviceChange
 from thingtank.tank.errors import NotAllowed, NotFound, StorageFailed
-from thingtank.tank.sources import ALL, RejectedReason, RetryOutcome, Which
+from thingtank.tank.sources import ALL, DiscardOutcome, RejectedReason, RetryOutcome, Which
 
 RULE = {"name": "in", "engine": "kinesis", "stream": "s", "start": "oldest", "feed": ""}
 
@@ -83,26 +83,25 @@ async def test_one_or_all_of_a_reason_are_tried_again_and_deleted(
     kinesis.put(b'{"a\\n\\u2028\\u0000b": [1]}', "1003")
     sources = bench.start(RULE)
     await until_kept(bench, 7)
-    assert (
-        await sources.discard("in", Which(reason="a b must be a number, a text, true or false"))
-        == 1
-    )
+    which = Which(reason="a b must be a number, a text, true or false")
+    assert await sources.discard("in", which) == DiscardOutcome(1)
     reasons = await sources.reasons("in", 2)
     away = "t: there is no device 77"
     assert reasons == [RejectedReason(away, 3), RejectedReason("t: there is no device 1003", 2)]
     await make_device(bench)
     (newest, *_) = await sources.rejected("in", 1)
     assert newest.excerpt == "garbage"
-    assert await sources.retry("in", Which([newest.number])) == RetryOutcome(refused_count=1)
+    outcome = await sources.retry("in", Which([9999, newest.number]))
+    assert outcome == RetryOutcome(refused_count=1, missing_numbers=(9999,))
     assert await sources.retry("in", Which(reason=away)) == RetryOutcome(refused_count=3)
     assert bench.values(1003) == {}
     late = Which(reason="t: there is no device 1003")
     assert await sources.retry("in", late) == RetryOutcome(written_count=2)
     assert len(bench.values(1003)) == 2
-    assert await sources.discard("in", Which([newest.number, 9999])) == 1
+    assert await sources.discard("in", Which([newest.number, 9999])) == DiscardOutcome(1, (9999,))
     assert bench.status().kept_count == 3
-    assert await sources.discard("in", Which(reason=away)) == 3
-    assert await sources.discard("in", ALL) == 0
+    assert await sources.discard("in", Which(reason=away)) == DiscardOutcome(3)
+    assert await sources.discard("in", ALL) == DiscardOutcome(0)
     assert bench.status().kept_count == 0
 
 
@@ -152,7 +151,7 @@ async def test_what_goes_while_it_is_tried_again_does_not_come_back(
                 while (await sources.rejected("in", 1))[0].excerpt != "newest garbage":  # noqa: ASYNC110 - a file tells nobody
                     await asyncio.sleep(0.01)
         else:
-            assert await sources.discard("in", Which([first.number])) == 1
+            assert await sources.discard("in", Which([first.number])) == DiscardOutcome(1)
         return await writer.write(records)
 
     monkeypatch.setattr(Writer, "write", write_slowly)
@@ -196,8 +195,8 @@ async def test_kept_records_are_there_after_a_restart_and_count_for_their_rule(
     await until_kept(bench, 1)
     assert [each.kept_count for each in sources.statuses()] == [1, 0]
     assert bench.status().rejected_count == 0
-    assert await sources.discard("other", ALL) == 0
-    assert await sources.discard("in", ALL) == 1
+    assert await sources.discard("other", ALL) == DiscardOutcome(0)
+    assert await sources.discard("in", ALL) == DiscardOutcome(1)
     for action in (sources.retry, sources.discard):
         with pytest.raises(NotFound, match="there is no rule none of sources"):
             await action("none", ALL)
@@ -216,7 +215,7 @@ async def test_records_of_a_rule_that_is_gone_are_told_of_and_can_be_deleted(
     assert told == [("another", "reading", 0), ("in", "gone", 1)]
     with pytest.raises(NotAllowed, match="in is no rule any more"):
         await sources.retry("in", ALL)
-    assert await sources.discard("in", ALL) == 1
+    assert await sources.discard("in", ALL) == DiscardOutcome(1)
     assert [each.kept_count for each in sources.statuses()] == [0, 0]
     assert list(rule_troubles((), sources.statuses())) == []
     assert {each.labels["engine"] for each in of_sources(sources.statuses())} == {"kinesis"}

@@ -1,7 +1,7 @@
 """Pages of sinks: rules that send values on, how they are doing, and their dead letters."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from thingtank.tank.sinks import EngineFacts, SinkBoard, SinkStatus
+from thingtank.tank.sinks import ChosenLetters, EngineFacts, SinkBoard, SinkStatus
 from thingtank.web import tank_access
 from thingtank.web.workbench import sink_board, source_board
 from thingtank.web.workbench.boards import (
@@ -32,6 +32,8 @@ from thingtank.web.workbench.sink_panels import SinkRow, sink_row
 from thingtank.web.workbench.source_panels import FIRST_RULE, source_rows
 
 LETTERS_PER_PAGE = 25
+
+Result = TypeVar("Result")
 
 
 @page
@@ -151,7 +153,7 @@ async def _hurried(board: SinkBoard, name: str) -> None:
 def replay(request: HttpRequest, name: str) -> HttpResponse:
     """Send dead letters again: the one that `letter` names, or all."""
     ids = _letter_ids(request)
-    return _acted(request, name, lambda board: board.replay(name, ids), "letters-replayed")
+    return _chosen(request, name, lambda board: board.replay(name, ids), "letters-replayed")
 
 
 @page
@@ -159,7 +161,7 @@ def replay(request: HttpRequest, name: str) -> HttpResponse:
 def remove(request: HttpRequest, name: str) -> HttpResponse:
     """Delete dead letters: the one that `letter` names, or all."""
     ids = _letter_ids(request)
-    return _acted(request, name, lambda board: board.remove(name, ids), "letters-deleted")
+    return _chosen(request, name, lambda board: board.remove(name, ids), "letters-deleted")
 
 
 @page
@@ -191,10 +193,28 @@ def _acted(
     action: Callable[[SinkBoard], Coroutine[Any, Any, None]],
     notice: str,
 ) -> HttpResponse:
+    _done(request, name, action)
+    return back_to(request, reverse("workbench:sink", args=[name]), notice)
+
+
+def _chosen(
+    request: HttpRequest,
+    name: str,
+    action: Callable[[SinkBoard], Coroutine[Any, Any, ChosenLetters]],
+    notice: str,
+) -> HttpResponse:
+    """Do something to dead letters, of which none may be there any more."""
+    if not _done(request, name, action).chosen_count:
+        notice = "letters-gone"
+    return back_to(request, reverse("workbench:sink", args=[name]), notice)
+
+
+def _done(
+    request: HttpRequest, name: str, action: Callable[[SinkBoard], Coroutine[Any, Any, Result]]
+) -> Result:
     board = _board(request)
     _status(board, name)
-    tank_access.run(action(board))
-    return back_to(request, reverse("workbench:sink", args=[name]), notice)
+    return tank_access.run(action(board))
 
 
 def _board(request: HttpRequest) -> SinkBoard:

@@ -8,7 +8,14 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from thingtank.tank.sources import ALL, RetryOutcome, SourceBoard, SourceStatus, Which
+from thingtank.tank.sources import (
+    ALL,
+    DiscardOutcome,
+    RetryOutcome,
+    SourceBoard,
+    SourceStatus,
+    Which,
+)
 from thingtank.web import tank_access
 from thingtank.web.workbench import source_board
 from thingtank.web.workbench.boards import board_for_admins, chosen_number, status_on
@@ -47,7 +54,7 @@ def source(request: HttpRequest, name: str) -> HttpResponse:
 def retry(request: HttpRequest, name: str) -> HttpResponse:
     """Try rejected records again: the one that `record` names, all of `reason`, or all."""
     which = _which(request)
-    return _acted(request, name, lambda board: board.retry(name, which), _notice_of)
+    return _acted(request, name, lambda board: board.retry(name, which), _retry_notice_of)
 
 
 @page
@@ -55,9 +62,7 @@ def retry(request: HttpRequest, name: str) -> HttpResponse:
 def discard(request: HttpRequest, name: str) -> HttpResponse:
     """Delete rejected records: the one that `record` names, or all of `reason`."""
     which = _which(request)
-    return _acted(
-        request, name, lambda board: board.discard(name, which), lambda _: "records-deleted"
-    )
+    return _acted(request, name, lambda board: board.discard(name, which), _discard_notice_of)
 
 
 @page
@@ -85,7 +90,7 @@ def _which(request: HttpRequest) -> Which:
     return Which([] if number is None else [number])
 
 
-def _notice_of(outcome: RetryOutcome) -> str:
+def _retry_notice_of(outcome: RetryOutcome) -> str:
     if outcome.left_count:
         return "records-left"
     if outcome.refused_count:
@@ -93,6 +98,10 @@ def _notice_of(outcome: RetryOutcome) -> str:
     if outcome.written_count:
         return "records-written"
     return "records-too-long" if outcome.too_long_count else "records-gone"
+
+
+def _discard_notice_of(outcome: DiscardOutcome) -> str:
+    return "records-deleted" if outcome.discarded_count else "records-gone"
 
 
 def _acted(
