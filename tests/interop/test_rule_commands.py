@@ -127,6 +127,15 @@ def test_rejected_records_are_listed_tried_again_and_deleted(folder: Path) -> No
         done = thingtank(folder, "source", word, "weather", "98", "99", "98")
         assert (done.returncode, none in done.stderr, done.stdout) == (1, True, "")
     discard = ("source", "discard", "weather")
+    for command in (("source", "retry", "weather"), (*discard, "--yes")):
+        told = refusal(folder, *command, "--reason", f"mistyped{FOREIGN}").splitlines()
+        assert told == [
+            'Error: no rejected record of weather has the reason "mistyped ]0;owned [2J"; there'
+            " are these:",
+            "    line 1 is not JSON: JSON is malformed: invalid character (byte 0)",
+            "    it is too long",
+        ]
+        assert "x" * 201 not in refusal(folder, *command, "--reason", "x" * 999)
     asked = thingtank(folder, *discard, "--all", stdin="n\n")
     assert (asked.returncode, "Delete all rejected" in asked.stdout) == (1, True)
     said = thingtank(folder, *discard, "--reason", "it is too long", "--yes").stdout
@@ -141,6 +150,8 @@ def test_rejected_records_are_listed_tried_again_and_deleted(folder: Path) -> No
     assert thingtank(folder, *discard, "--all", "--yes").stdout == (
         "weather has no rejected records.\n"
     )
+    told = refusal(folder, "source", "retry", "weather", "--reason", AWAY)
+    assert "weather has no rejected records" in told
     assert "stream temperature of Kinesis" in thingtank(folder, "source", "list").stdout
     assert "None. What a queue holds" in thingtank(folder, "source", "rejected", "work").stdout
 

@@ -109,6 +109,12 @@ class RetryOutcome(msgspec.Struct, frozen=True):
     trouble: str = ""
     missing_numbers: Sequence[int] = ()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there were none to be tried."""
+        counts = (self.written_count, self.refused_count, self.too_long_count, self.left_count)
+        return not any(counts)
+
 
 class DiscardOutcome(msgspec.Struct, frozen=True):
     """What became of rejected records that were to be deleted.

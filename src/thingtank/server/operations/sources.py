@@ -8,6 +8,7 @@ from thingtank.server.operations.context import Context
 from thingtank.server.operations.rule_shapes import ListOfRule, Numbers, OneRule, page_of
 from thingtank.server.operations.shapes import Nothing
 from thingtank.tank.errors import NotFound
+from thingtank.tank.one_line import on_one_line
 from thingtank.tank.sources import (
     DiscardOutcome,
     RejectedReason,
@@ -19,6 +20,8 @@ from thingtank.tank.sources import (
 )
 
 REASONS_MAX = 100
+REASONS_NAMED_MAX = 10  # by a refusal
+REASON_CHARS_SHOWN = 200  # of one that was asked for
 
 
 class SourceList(msgspec.Struct, frozen=True):
@@ -70,13 +73,32 @@ async def rejected(context: Context, asked: ListOfRule) -> RejectedList:
 async def retry(context: Context, asked: SomeRejected) -> RetryOutcome:
     """Have rejected records written now."""
     board, _ = _found(context, asked.name)
-    return await board.retry(asked.name, Which(asked.numbers, asked.reason))
+    outcome = await board.retry(asked.name, Which(asked.numbers, asked.reason))
+    if outcome.is_empty and asked.reason is not None:
+        raise NotFound(await _other_reasons(board, asked.name, asked.reason))
+    return outcome
 
 
 async def discard(context: Context, asked: SomeRejected) -> DiscardOutcome:
     """Delete rejected records."""
     board, _ = _found(context, asked.name)
-    return await board.discard(asked.name, Which(asked.numbers, asked.reason))
+    outcome = await board.discard(asked.name, Which(asked.numbers, asked.reason))
+    if not outcome.discarded_count and asked.reason is not None:
+        raise NotFound(await _other_reasons(board, asked.name, asked.reason))
+    return outcome
+
+
+async def _other_reasons(board: SourceBoard, name: str, reason: str) -> str:
+    """That no record has a reason, and which there are, a line each."""
+    found = await board.reasons(name, REASONS_NAMED_MAX + 1)
+    if not found:
+        return f"{name} has no rejected records"
+    asked = on_one_line(reason[:REASON_CHARS_SHOWN])
+    lines = [f'no rejected record of {name} has the reason "{asked}"; there are these:']
+    lines += [f"    {each.reason}" for each in found[:REASONS_NAMED_MAX]]
+    if len(found) > REASONS_NAMED_MAX:
+        lines.append(f"and more, see: thingtank source show {name}")
+    return "\n".join(lines)
 
 
 def _found(context: Context, name: str) -> tuple[SourceBoard, SourceStatus]:
