@@ -187,7 +187,7 @@ def test_what_fails_is_told_and_dead_letters_are_sent_again(
 
     page.get_by_role("link", name="1 dead letter").click()
     expect(page.locator(".sink--alone")).to_contain_text("not in the settings any more")
-    expect(page.get_by_role("button", name=re.compile("^Delete letter"))).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("^Discard letter"))).to_be_visible()
     look(page, "sink-gone")
     page.go_back()
     page.get_by_role("link", name="2 dead letters").click()
@@ -196,23 +196,23 @@ def test_what_fails_is_told_and_dead_letters_are_sent_again(
     expect(letters.first).to_contain_text("21°")
     expect(letters.first).to_contain_text(REASON)
     look(page, "sink")
-    page.get_by_role("link", name="Delete all").click()
+    page.get_by_role("link", name="Discard all").click()
     page.get_by_role("dialog").get_by_role("link", name="Cancel").click()
-    page.get_by_role("button", name=re.compile("^Send again")).first.click()
+    page.get_by_role("button", name=re.compile("^Retry letter")).first.click()
     expect(letters).to_have_count(1)
-    page.get_by_role("button", name=re.compile("^Delete letter")).click()
+    page.get_by_role("button", name=re.compile("^Discard letter")).click()
     expect(page.locator(".letters__none")).to_be_visible()
     assert sorted(rows_of(server, "kept.sqlite3")) == ["19", "21°"]
 
 
-def test_rejected_records_are_looked_at_tried_again_and_deleted(
+def test_rejected_records_are_looked_at_retried_and_discarded(
     busy_server: LiveServer, open_browser: OpenBrowser, busy_signed_in: dict[str, object]
 ) -> None:
     page = open_browser(storage_state=busy_signed_in)
     page.goto(f"{busy_server.url}/sinks/")
     expect(page.locator(".rejected > li")).to_have_count(6)
     expect(page.get_by_role("link", name="28 rejected records")).to_be_visible()
-    page.get_by_role("link", name="Try again or delete what was rejected of weather").click()
+    page.get_by_role("link", name="Retry or discard what was rejected of weather").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("weather")
     reasons, records = page.locator(".reasons > li"), page.locator(".rejected-list > li")
     expect(records).to_have_count(25)
@@ -229,23 +229,23 @@ def test_rejected_records_are_looked_at_tried_again_and_deleted(
     expect(records).to_have_count(25)
 
     notices = page.locator("#notices")
-    reasons.first.get_by_role("button", name="Try again").click()
+    reasons.first.get_by_role("button", name="Retry").click()
     expect(notices).to_contain_text("Refused once more")
-    records.nth(1).get_by_role("button", name="Try again").click()
+    records.nth(1).get_by_role("button", name="Retry").click()
     expect(notices).to_contain_text("Written, with the times")
     expect(reasons).to_have_count(2)
-    records.first.get_by_role("button", name="Delete").click()
+    records.first.get_by_role("button", name="Discard").click()
     expect(page.locator(".letters__count")).to_have_text("26")
     expect(reasons).to_have_count(0)
-    page.get_by_role("link", name="Delete all").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete all").click()
+    page.get_by_role("link", name="Discard all").click()
+    page.get_by_role("dialog").get_by_role("button", name="Discard all").click()
     expect(page.locator(".letters__none")).to_contain_text("None. A record of which")
     page.goto(f"{busy_server.url}/sinks/source-work/")
     expect(page.locator(".letters__none")).to_contain_text("thingtank queue redrive")
     page.goto(f"{busy_server.url}/sinks/source-former/")
     expect(page.locator(".sink--alone")).to_contain_text("not in the settings any more")
-    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
-    records.first.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("button", name="Retry")).to_have_count(0)
+    records.first.get_by_role("button", name="Discard").click()
     expect(page.locator(".letters__none")).to_be_visible()
     assert page.request.get(f"{busy_server.url}/sinks/source-nobody/").status == 404
 

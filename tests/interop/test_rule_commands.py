@@ -71,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-def test_rejected_records_are_listed_tried_again_and_deleted(folder: Path) -> None:
+def test_rejected_records_are_listed_retried_and_discarded(folder: Path) -> None:
     rules = answer(folder, "source", "list")["sources"]
     assert [(rule["name"], rule["kept_count"]) for rule in rules] == [("weather", 7), ("work", 0)]
     shown = answer(folder, "source", "show", "weather")
@@ -104,7 +104,7 @@ def test_rejected_records_are_listed_tried_again_and_deleted(folder: Path) -> No
     assert every.splitlines() == [
         "Wrote 3 records.",
         "2 records refused once more; why: thingtank source show weather",
-        "1 record too long to be kept whole: these can only be deleted.",
+        "1 record too long to be kept whole: these can only be discarded.",
     ]
     history = answer(
         folder,
@@ -137,9 +137,9 @@ def test_rejected_records_are_listed_tried_again_and_deleted(folder: Path) -> No
         ]
         assert "x" * 201 not in refusal(folder, *command, "--reason", "x" * 999)
     asked = thingtank(folder, *discard, "--all", stdin="n\n")
-    assert (asked.returncode, "Delete all rejected" in asked.stdout) == (1, True)
+    assert (asked.returncode, "Discard all rejected" in asked.stdout) == (1, True)
     said = thingtank(folder, *discard, "--reason", "it is too long", "--yes").stdout
-    assert said == "Deleted 1 record.\n"
+    assert said == "Discarded 1 record.\n"
     (kept, _) = answer(folder, "source", "rejected", "weather")["rejected"]
     some = thingtank(folder, *discard, str(kept["number"]), "99", "--json")
     assert (some.returncode, "no rejected record 99 of weather" in some.stderr) == (1, True)
@@ -164,7 +164,7 @@ def wait_for_letters(folder: Path, count: int) -> dict[str, Any]:
     return dict(rule)
 
 
-def test_dead_letters_are_listed_sent_again_and_deleted_and_rules_paused(folder: Path) -> None:
+def test_dead_letters_are_listed_retried_and_discarded_and_rules_paused(folder: Path) -> None:
     rules = answer(folder, "sink", "list")["sinks"]
     assert [(rule["name"], rule["letter_count"]) for rule in rules] == [("kept", 3), ("old", 1)]
     page = answer(folder, "sink", "letters", "kept", "--limit", "2")

@@ -60,8 +60,8 @@ def owner(server: LiveServer) -> requests.Session:
 
 PATHS = (
     "/sinks/", "/sinks/add", "/sinks/rule-fixed/", "/sinks/rule-fixed/delete",
-    "/sinks/rule-fixed/letters/delete", "/sinks/source-any/",
-    "/sinks/source-any/rejected/delete",
+    "/sinks/rule-fixed/letters/discard-all", "/sinks/source-any/",
+    "/sinks/source-any/rejected/discard-all",
 )  # fmt: skip
 
 
@@ -75,11 +75,18 @@ def test_strangers_are_asked_to_sign_in_and_others_are_sent_away(server: LiveSer
         assert bert.get(server.url + path, timeout=20).status_code == 403
     assert "/sinks/" not in bert.get(server.url, timeout=20).text
     token = csrf_of(bert.get(f"{server.url}/account", timeout=20))
-    for word in ("pause", "hurry", "delete", "letters/replay", "letters/remove", "letters/delete"):
+    for word in (
+        "pause",
+        "hurry",
+        "delete",
+        "letters/retry",
+        "letters/discard",
+        "letters/discard-all",
+    ):
         path = f"{server.url}/sinks/rule-fixed/{word}"
         data = {"csrfmiddlewaretoken": token, "paused": "1", "letter": "all"}
         assert bert.post(path, data=data, timeout=20).status_code == 403
-    for word in ("retry", "discard", "delete"):
+    for word in ("retry", "discard", "discard-all"):
         path = f"{server.url}/sinks/source-any/rejected/{word}"
         data = {"csrfmiddlewaretoken": token, "record": "all"}
         assert bert.post(path, data=data, timeout=20).status_code == 403
@@ -101,9 +108,9 @@ def test_dead_letters_of_a_rule_that_is_gone_can_only_be_deleted(
     url = f"{server.url}/sinks/rule-old/"
     page = owner.get(url, timeout=20).text
     assert "Gone" in page
-    assert "Send" not in page.partition("<main")[2]
+    assert "Retry" not in page.partition("<main")[2]
     assert 'engine=""' not in owner.get(f"{server.url}/metrics", timeout=20).text
-    post(owner, f"{url}letters/delete")
+    post(owner, f"{url}letters/discard-all")
     assert "None. What the other side" in owner.get(url, timeout=20).text
     post(owner, f"{url}delete")
     assert owner.get(url, timeout=20).status_code == 404
@@ -149,7 +156,7 @@ def test_a_dead_letter_that_has_gone_meanwhile_is_not_said_to_be_dealt_with(
 ) -> None:
     url = f"{server.url}/sinks/rule-fixed/"
     token = csrf_of(owner.get(f"{server.url}/sinks/", timeout=20))
-    for word in ("replay", "remove"):
+    for word in ("retry", "discard"):
         for letter in ("9999", "x"):
             data = {"csrfmiddlewaretoken": token, "letter": letter}
             page = owner.post(f"{url}letters/{word}", data=data, timeout=20).text

@@ -128,11 +128,11 @@ def retry(data: Path, as_json: bool, name: str, numbers: tuple[int, ...], is_all
 def discard(
     data: Path, as_json: bool, name: str, numbers: tuple[int, ...], is_all: bool, yes: bool
 ) -> None:
-    """Delete dead letters; the values stay in the tank."""
+    """Discard dead letters; the values stay in the tank."""
     require_one_choice(numbers, is_all, names=_CHOICES)
     if not yes and is_all:
-        click.confirm(f"Delete all dead letters of {name}?", abort=True)
-    done = "Deleted {letters} of {name}."
+        click.confirm(f"Discard all dead letters of {name}?", abort=True)
+    done = "Discarded {letters} of {name}."
     _change_letters(data, as_json, "sink.discard", name, numbers, done)
 
 

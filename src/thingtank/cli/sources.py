@@ -155,7 +155,7 @@ def _tell_retried(name: str, numbers: tuple[int, ...], done: dict[str, Any]) -> 
     if done["too_long_count"]:
         click.echo(
             f"{counted(done['too_long_count'], 'record')} too long to be kept whole: these can"
-            " only be deleted."
+            " only be discarded."
         )
     if done["left_count"]:
         click.echo(
@@ -176,13 +176,13 @@ def discard(
     data: Path, as_json: bool, name: str, numbers: tuple[int, ...], reason: str | None,
     is_all: bool, yes: bool,
 ) -> None:  # fmt: skip
-    """Delete rejected records; what they held cannot be written any more."""
+    """Discard rejected records; what they held cannot be written any more."""
     from thingtank.cli.output import counted, print_json
 
     require_one_choice(numbers, reason, is_all, names=_CHOICES)
     if not yes and not numbers:
         of_reason = "" if is_all else " that have this reason"
-        click.confirm(f"Delete all rejected records of {name}{of_reason}?", abort=True)
+        click.confirm(f"Discard all rejected records of {name}{of_reason}?", abort=True)
     with Session(data) as session:
         done = session.call(
             "source.discard", name=name, numbers=list(numbers) or None, reason=reason
@@ -190,7 +190,7 @@ def discard(
     if as_json:
         print_json(done)
     elif done["discarded_count"]:
-        click.echo(f"Deleted {counted(done['discarded_count'], 'record')}.")
+        click.echo(f"Discarded {counted(done['discarded_count'], 'record')}.")
     elif not numbers:
         click.echo(f"{name} has no rejected records.")
     refuse_missing(done["missing_numbers"], "rejected record", name, "source rejected")

@@ -1,4 +1,4 @@
-"""Rejected records of a running server: kept, told of, and tried again or deleted by a person."""
+"""Rejected records of a running server: kept, told of, and retried or discarded by a person."""
 
 import asyncio
 import sqlite3

@@ -132,7 +132,7 @@ class Sources:
         if at_work is None:
             raise NotAllowed(
                 f"{name} is no rule any more: make one of this name in the settings and start the"
-                " server again, or delete what was rejected"
+                " server again, or discard what was rejected"
             )
         rule, health, _ = at_work
         outcome = await self._rejected.retry(rule, health, partial(self._caller, rule), which)

@@ -1,4 +1,4 @@
-"""Rejected records: kept whole in the file of sources, until they are tried again or deleted.
+"""Rejected records: kept whole in the file of sources, until they are retried or discarded.
 
 A record of a stream would not come again. Blocking, as the file.
 """

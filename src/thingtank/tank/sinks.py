@@ -43,7 +43,7 @@ class SinkStatus(msgspec.Struct, frozen=True):
         missed_batches: batches that the journal could not keep for it, or messages that were left
             out, since the start.
         letter_count: dead letters that are kept.
-        is_replaying: whether dead letters are being sent again.
+        is_retrying_letters: whether dead letters are being sent again.
         trouble: the last failure; None when all went well since.
         send: `values`, `messages` or `topics`.
     """
@@ -63,7 +63,7 @@ class SinkStatus(msgspec.Struct, frozen=True):
     failures: Mapping[str, int]
     missed_batches: int
     letter_count: int
-    is_replaying: bool
+    is_retrying_letters: bool
     trouble: SinkTrouble | None
     send: str = "values"
 
@@ -183,10 +183,10 @@ class SinkBoard(Protocol):
         """A rule's dead letters, newest first; those that are older than one of them."""
         ...
 
-    async def replay(self, name: str, letter_ids: Sequence[int] | None) -> ChosenLetters:
+    async def retry(self, name: str, letter_ids: Sequence[int] | None) -> ChosenLetters:
         """Have dead letters sent again; None for all. Raise StorageFailed."""
         ...
 
-    async def remove(self, name: str, letter_ids: Sequence[int] | None) -> ChosenLetters:
-        """Delete dead letters; None for all. Raise StorageFailed."""
+    async def discard(self, name: str, letter_ids: Sequence[int] | None) -> ChosenLetters:
+        """Discard dead letters; None for all. Raise StorageFailed."""
         ...

@@ -91,7 +91,7 @@ ALL = Which()
 
 
 class RetryOutcome(msgspec.Struct, frozen=True):
-    """What became of rejected records that were tried again.
+    """What became of rejected records that were retried.
 
     Attributes:
         written_count: those that are written now, and not kept any more.
@@ -117,7 +117,7 @@ class RetryOutcome(msgspec.Struct, frozen=True):
 
 
 class DiscardOutcome(msgspec.Struct, frozen=True):
-    """What became of rejected records that were to be deleted.
+    """What became of rejected records that were to be discarded.
 
     Attributes:
         discarded_count: those that were.
@@ -165,5 +165,5 @@ class SourceBoard(Protocol):
         ...
 
     async def discard(self, name: str, which: Which) -> DiscardOutcome:
-        """Delete rejected records. Raise NotFound, StorageFailed."""
+        """Discard rejected records. Raise NotFound, StorageFailed."""
         ...

@@ -7,7 +7,7 @@ from thingtank.server.doctor.findings import Finding, Patient, warning
 _REMEDIES = {
     "failing": "it tries again by itself; see the page Sinks and the server's log",
     "stuck": "mend what it says; the page Sinks has a button to try at once",
-    "full": "send its dead letters again or delete them, on the page Sinks",
+    "full": "retry or discard its dead letters, on the page Sinks",
 }
 _BATCH_REMEDY = "mend what it says; the page Batch has all of it, and a button to run it now"
 

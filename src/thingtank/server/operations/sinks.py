@@ -31,7 +31,7 @@ class LetterList(msgspec.Struct, frozen=True):
 
 
 class ChangedLetters(ChosenLetters, frozen=True, kw_only=True):
-    """Which dead letters were sent again or deleted, and how the rule is doing since."""
+    """Which dead letters were retried or discarded, and how the rule is doing since."""
 
     sink: SinkStatus
 
@@ -62,13 +62,13 @@ async def letters(context: Context, asked: ListOfRule) -> LetterList:
 async def retry(context: Context, asked: SomeLetters) -> ChangedLetters:
     """Have dead letters sent again, soon."""
     _require_at_work(context, asked.name)
-    return _changed(context, asked, await _board(context).replay(asked.name, asked.numbers))
+    return _changed(context, asked, await _board(context).retry(asked.name, asked.numbers))
 
 
 async def discard(context: Context, asked: SomeLetters) -> ChangedLetters:
-    """Delete dead letters."""
+    """Discard dead letters."""
     _status(context, asked.name)
-    return _changed(context, asked, await _board(context).remove(asked.name, asked.numbers))
+    return _changed(context, asked, await _board(context).discard(asked.name, asked.numbers))
 
 
 async def pause(context: Context, asked: PauseSink) -> SinkStatus:
@@ -100,5 +100,5 @@ def _require_at_work(context: Context, name: str) -> None:
     if _status(context, name).state == "gone":
         raise Refused(
             f"{name} is no rule any more, only its dead letters are kept: make a rule of this name,"
-            f" or delete them with: thingtank sink discard {name} --all"
+            f" or discard them with: thingtank sink discard {name} --all"
         )

@@ -80,7 +80,7 @@ async def retry(context: Context, asked: SomeRejected) -> RetryOutcome:
 
 
 async def discard(context: Context, asked: SomeRejected) -> DiscardOutcome:
-    """Delete rejected records."""
+    """Discard rejected records."""
     board, _ = _found(context, asked.name)
     outcome = await board.discard(asked.name, Which(asked.numbers, asked.reason))
     if not outcome.discarded_count and asked.reason is not None:

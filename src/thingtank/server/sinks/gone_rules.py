@@ -21,6 +21,6 @@ def gone_status(name: str, letter_count: int) -> SinkStatus:
         failures={},
         missed_batches=0,
         letter_count=letter_count,
-        is_replaying=False,
+        is_retrying_letters=False,
         trouble=None,
     )

@@ -9,7 +9,7 @@ or held items that are on disk; so after a kill at any instant what was not sett
                         failed ▼ │ pause: 0.5 s, doubled up to `retry_s_max`, at random below that
                                    (of some devices only those pause, in the window)
 
-Dead letters that somebody asked for take turns with them, a call each (`replay.py`).
+Dead letters that somebody asked for take turns with them, a call each (`letter_retry.py`).
 """
 
 import asyncio
@@ -23,10 +23,10 @@ import structlog
 
 from thingtank.net.blotting_texts import blotted_string
 from thingtank.server.sinks.items import ItemSource, take_batches
+from thingtank.server.sinks.letter_retry import LetterRetry
 from thingtank.server.sinks.message_reader import Reader, decode_item, encode_item
 from thingtank.server.sinks.progress import Progress
 from thingtank.server.sinks.record import Record
-from thingtank.server.sinks.replay import Replay
 from thingtank.server.sinks.selection import Selection
 from thingtank.sinks.engine import SinkEngine
 from thingtank.sinks.rules.settings import SinkRule, SinkSettings
@@ -90,8 +90,8 @@ class SinkRunner:
         self._hurry = asyncio.Event()  # ends a pause: somebody asks for it, or it is time to stop
         self._is_stopping = False
         self._is_open = False
-        self._replay = Replay(rule.name, engine, store, settings.retry_s_max)
-        self._replay.is_changed = self.letter_count > 0  # maybe, since before the start
+        self._letter_retry = LetterRetry(rule.name, engine, store, settings.retry_s_max)
+        self._letter_retry.is_changed = self.letter_count > 0  # maybe, since before the start
         self._window = Window(engine, settings.retry_s_max)
         self._has_taken_all = True  # by what was taken last; if not, more waits for long enough
         self._record = Record(rule.name, settings.retry_s_max, clock)
@@ -140,7 +140,7 @@ class SinkRunner:
         self._task = None
         try:
             await self._progress.stop(self._window)
-            await self._replay.stop()
+            await self._letter_retry.stop()
         except Exception:  # the next start begins as after a crash
             log.exception("sink_place_not_saved", rule=self.rule.name)
 
@@ -158,13 +158,13 @@ class SinkRunner:
         """Try now, whatever there is to wait for."""
         self._record.forgive()
         self._window.forgive()
-        self._replay.window.forgive()
+        self._letter_retry.window.forgive()
         self._wake.set()
         self._hurry.set()
 
-    def replay(self) -> None:
+    def retry_letters(self) -> None:
         """Some dead letters are to be sent again, or are no more."""
-        self._replay.is_changed = True
+        self._letter_retry.is_changed = True
         self.hurry()
 
     def status(self) -> SinkStatus:
@@ -189,7 +189,7 @@ class SinkRunner:
             {kind.name.lower(): count for kind, count in record.failures.items()},
             self._reader.missed_count if self._reader is not None else 0,
             self.letter_count,
-            self._replay.is_at_work,
+            self._letter_retry.is_at_work,
             record.trouble,
             self.rule.send,
         )
@@ -202,7 +202,11 @@ class SinkRunner:
             return "full"
         if self._record.trouble is not None:
             return "stuck" if self._record.needs_a_person else "failing"
-        return "working" if self._progress.behind_batches or self._replay.is_at_work else "waiting"
+        return (
+            "working"
+            if self._progress.behind_batches or self._letter_retry.is_at_work
+            else "waiting"
+        )
 
     @property
     def _is_full(self) -> bool:
@@ -235,13 +239,13 @@ class SinkRunner:
         self._wake.clear()
         window = self._window
         await self._record_refused(window)  # if a fault came between
-        await self._record_refused(self._replay.window)
+        await self._record_refused(self._letter_retry.window)
         await self._may_go()
         is_sent = await self._send_again()
         await self._may_go()
         if self._is_full:  # what is sent again makes room, and takes none
             if not is_sent:
-                await self._sleep(self._replay.wait_s)
+                await self._sleep(self._letter_retry.wait_s)
             return
         if not window.has_fresh:
             await self._read(reader, window)
@@ -249,7 +253,7 @@ class SinkRunner:
             await self._rest(reader, window)
         elif (
             not self._is_stopping
-            and (step := await self._step(window, is_other_held=self._replay.is_at_work))
+            and (step := await self._step(window, is_other_held=self._letter_retry.is_at_work))
             is not None
         ):
             self._progress.holds(step.held_count > 0)
@@ -264,7 +268,7 @@ class SinkRunner:
         if not reader.has_batches:
             return
         if self._has_taken_all and not reader.is_behind:
-            await self._sleep(min(self._gather_s, window.wait_s(), self._replay.wait_s))
+            await self._sleep(min(self._gather_s, window.wait_s(), self._letter_retry.wait_s))
         batches = take_batches(reader, _TURN_ROWS, _TURN_BYTES)
         self._has_taken_all = not (reader.has_batches or reader.is_behind)
         self._progress.took(batches)
@@ -283,7 +287,7 @@ class SinkRunner:
             self.selection.drop_gone()
         if self._is_stopping:
             return
-        wait_s = min(window.wait_s(), self._replay.wait_s)
+        wait_s = min(window.wait_s(), self._letter_retry.wait_s)
         if window.has_fresh:  # there is no room; what comes to the journal changes nothing
             await self._sleep(wait_s)
             return
@@ -297,14 +301,14 @@ class SinkRunner:
 
     async def _send_again(self) -> bool:
         """Send dead letters once that somebody asked for; whether there were some to send now."""
-        replay = self._replay
-        if replay.has_to_read:
-            await replay.read()
+        retry = self._letter_retry
+        if retry.has_to_read:
+            await retry.read()
             await self.count_letters()
-        if self._is_stopping or not replay.window.can_send:
+        if self._is_stopping or not retry.window.can_send:
             return False
-        await self._step(replay.window, is_other_held=self._progress.is_held)
-        replay.stepped()
+        await self._step(retry.window, is_other_held=self._progress.is_held)
+        retry.stepped()
         return True
 
     async def _step(self, window: Window, *, is_other_held: bool) -> Step | None:
@@ -351,7 +355,7 @@ class SinkRunner:
         refused = list(window.unrecorded)
         if not refused:
             return
-        self._replay.refused(refused)
+        self._letter_retry.refused(refused)
         name, now_us = self.rule.name, self._clock.now_us()
         letters = [
             NewLetter(item.item_id, encode_item(item), reason[:REASON_CHARS_MAX], now_us)

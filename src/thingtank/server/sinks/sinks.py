@@ -274,23 +274,23 @@ class Sinks:
             raise StorageFailed("dead letters could not be read", details=error) from error
         return [_letter(each) for each in stored]
 
-    async def replay(self, name: str, letter_ids: Sequence[int] | None) -> ChosenLetters:
+    async def retry(self, name: str, letter_ids: Sequence[int] | None) -> ChosenLetters:
         runner, store = self._runners.get(name), self._store
         if runner is None or store is None:
             return ChosenLetters()
         chosen = await store.run(lambda file: file.ask(name, letter_ids))
         if chosen.chosen_count:
-            runner.replay()
+            runner.retry_letters()
         return chosen
 
-    async def remove(self, name: str, letter_ids: Sequence[int] | None) -> ChosenLetters:
+    async def discard(self, name: str, letter_ids: Sequence[int] | None) -> ChosenLetters:
         runner, store = self._runners.get(name), self._store
         if store is None:
             return ChosenLetters()
         chosen = await store.run(lambda file: file.remove_letters(name, letter_ids))
         if runner is not None:
             await runner.count_letters()
-            runner.replay()
+            runner.retry_letters()
         elif name in self._gone:
             self._gone[name] = (await store.run(SinkFile.letter_counts)).get(name, 0)
         return chosen

@@ -85,8 +85,8 @@ class SinkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             missed.
         waiting_bytes_max: what those that wait for one rule may take on the disk; more are left
             out in the same way.
-        dead_letters_max: of one rule; it stops when it has so many, until a person sends them
-            again or deletes them.
+        dead_letters_max: of one rule; it stops when it has so many, until a person retries or
+            discards them.
         dead_letter_bytes_max: what those of one rule may take on the disk; it stops in the same
             way.
         stop_s: calls under way get so long to end when the server stops.

@@ -241,15 +241,15 @@ async def test_refused_items_become_dead_letters_and_are_sent_again_on_demand(
     assert [x.value for x in await bench.sinks.letters("r", 10, worse.letter_id)] == ["bad"]
     await bench.restart(bench.rule())  # they outlive a restart
     # Once more refused: it stays the same letter.
-    await bench.sinks.replay("r", [bad.letter_id])
+    await bench.sinks.retry("r", [bad.letter_id])
     await until(lambda: bench.status().dead_count)
-    await until(lambda: not bench.status().is_replaying)
+    await until(lambda: not bench.status().is_retrying_letters)
     assert [x.letter_id for x in await bench.sinks.letters("r", 10)] == [
         worse.letter_id,
         bad.letter_id,
     ]
     bench.engine.answers.clear()
-    await bench.sinks.replay("r", None)
+    await bench.sinks.retry("r", None)
     await until(lambda: bench.status().letter_count == 0)
     assert sorted(bench.values[2:]) == ["bad", "worse"]
 
@@ -376,7 +376,7 @@ async def test_a_rule_with_too_many_dead_letters_stops_until_there_is_room(bench
     await until(lambda: bench.status().state == "full")
     await bench.write("c", "d")
     assert bench.values == []
-    await bench.sinks.remove("r", None)
+    await bench.sinks.discard("r", None)
     await bench.settled()
     assert bench.values == ["d"]
     assert [letter.value for letter in await bench.sinks.letters("r", 10)] == ["c"]
@@ -390,12 +390,12 @@ async def test_a_full_rule_sends_its_dead_letters_again(bench: Bench) -> None:
     await bench.write("a", "b", "c")  # it is full in the middle of a turn
     await bench.sinks.pause("r", False)
     await until(lambda: bench.status().state == "full")
-    await bench.sinks.replay("r", None)
+    await bench.sinks.retry("r", None)
     await until(lambda: bench.status().dead_count == 4)  # refused again, and still full
-    await until(lambda: not bench.status().is_replaying)
+    await until(lambda: not bench.status().is_retrying_letters)
     assert bench.status().state == "full"
     bench.engine.answers.clear()
-    await bench.sinks.replay("r", None)
+    await bench.sinks.retry("r", None)
     await bench.settled()
     assert bench.values == ["a", "b", "c"]
     assert bench.status().letter_count == 0
@@ -417,13 +417,13 @@ async def test_a_dead_letter_that_is_asked_for_again_while_it_is_refused_stays(
     await bench.start(bench.rule())
     await bench.write("a", "b")
     await until(lambda: bench.status().letter_count == 2)
-    await bench.sinks.replay("r", None)  # `a` is refused once more, while `b` waits
+    await bench.sinks.retry("r", None)  # `a` is refused once more, while `b` waits
     await until(sending.is_set)
     (_, a) = await bench.sinks.letters("r", 10)
-    await bench.sinks.replay("r", [a.letter_id])
+    await bench.sinks.retry("r", [a.letter_id])
     leave.set()
     await until(lambda: bench.status().dead_count == 4)
-    await until(lambda: not bench.status().is_replaying)
+    await until(lambda: not bench.status().is_retrying_letters)
     assert [letter.value for letter in await bench.sinks.letters("r", 10)] == ["a"]
     assert bench.values == ["b"]
 
@@ -608,12 +608,12 @@ async def test_dead_letters_of_a_rule_that_is_gone_are_shown_until_they_are_dele
     (status,) = bench.sinks.statuses()
     assert (status.name, status.state, status.letter_count) == ("r", "gone", 2)
     worse, bad = await bench.sinks.letters("r", 10)
-    await bench.sinks.remove("r", [worse.letter_id])
+    await bench.sinks.discard("r", [worse.letter_id])
     assert bench.status().letter_count == 1
     await bench.restart(bench.rule())
     assert (bench.status().state, bench.status().letter_count) == ("waiting", 1)
     bench.engine.answers.clear()
-    await bench.sinks.replay("r", [bad.letter_id])
+    await bench.sinks.retry("r", [bad.letter_id])
     await until(lambda: bench.values == ["bad"])
     await until(lambda: bench.status().letter_count == 0)
     bench.engine.answers.append(lambda _: SendResult(refused={0: "no"}))

@@ -161,7 +161,7 @@ async def test_what_is_large_is_read_a_few_at_a_time(
     bench.engine.answers.append(lambda items: SendResult(refused={0: "no", 1: "no"}))
     await bench.sinks.pause("r", False)
     await bench.settled()
-    await bench.sinks.replay("r", None)
+    await bench.sinks.retry("r", None)
     await until(lambda: len(bench.values) == 5)
 
 
@@ -303,7 +303,7 @@ async def test_dead_letters_show_the_topic(bench: Bench) -> None:
     await bench.settled()
     (letter,) = await bench.sinks.letters("r", 10)
     assert (letter.topic, letter.value, letter.reason) == ("a/b", "x", "too long")
-    await bench.sinks.replay("r", None)
+    await bench.sinks.retry("r", None)
     await until(lambda: bench.values == ["x"])
 
 

@@ -150,34 +150,34 @@ async def _hurried(board: SinkBoard, name: str) -> None:
 
 @page
 @require_POST
-def replay(request: HttpRequest, name: str) -> HttpResponse:
-    """Send dead letters again: the one that `letter` names, or all."""
+def retry(request: HttpRequest, name: str) -> HttpResponse:
+    """Retry dead letters: the one that `letter` names, or all."""
     ids = _letter_ids(request)
-    return _chosen(request, name, lambda board: board.replay(name, ids), "letters-replayed")
+    return _chosen(request, name, lambda board: board.retry(name, ids), "letters-retried")
 
 
 @page
 @require_POST
-def remove(request: HttpRequest, name: str) -> HttpResponse:
-    """Delete dead letters: the one that `letter` names, or all."""
+def discard(request: HttpRequest, name: str) -> HttpResponse:
+    """Discard dead letters: the one that `letter` names, or all."""
     ids = _letter_ids(request)
-    return _chosen(request, name, lambda board: board.remove(name, ids), "letters-deleted")
+    return _chosen(request, name, lambda board: board.discard(name, ids), "letters-discarded")
 
 
 @page
 @require_form
-def remove_all(request: HttpRequest, name: str) -> HttpResponse:
-    """Delete all dead letters of a rule after a question."""
+def discard_all(request: HttpRequest, name: str) -> HttpResponse:
+    """Discard all dead letters of a rule after a question."""
     board = _board(request)
     status = _status(board, name)
     if request.method == "POST":
-        tank_access.run(board.remove(name, None))
-        return to_page("workbench:sink", name, "letters-deleted")
+        tank_access.run(board.discard(name, None))
+        return to_page("workbench:sink", name, "letters-discarded")
     back_url = reverse("workbench:sink", args=[name])
     context: dict[str, object] = {
         "row": sink_row(status), "back_url": back_url, "back_name": name,
     }  # fmt: skip
-    return form_page(request, "sink_letters_delete.html", TankForm(), **context)
+    return form_page(request, "sink_discard_all.html", TankForm(), **context)
 
 
 def _letter_ids(request: HttpRequest) -> list[int] | None:

@@ -52,7 +52,7 @@ def source(request: HttpRequest, name: str) -> HttpResponse:
 @page
 @require_POST
 def retry(request: HttpRequest, name: str) -> HttpResponse:
-    """Try rejected records again: the one that `record` names, all of `reason`, or all."""
+    """Retry rejected records: the one that `record` names, all of `reason`, or all."""
     which = _which(request)
     return _acted(request, name, lambda board: board.retry(name, which), _retry_notice_of)
 
@@ -60,7 +60,7 @@ def retry(request: HttpRequest, name: str) -> HttpResponse:
 @page
 @require_POST
 def discard(request: HttpRequest, name: str) -> HttpResponse:
-    """Delete rejected records: the one that `record` names, or all of `reason`."""
+    """Discard rejected records: the one that `record` names, or all of `reason`."""
     which = _which(request)
     return _acted(request, name, lambda board: board.discard(name, which), _discard_notice_of)
 
@@ -68,16 +68,16 @@ def discard(request: HttpRequest, name: str) -> HttpResponse:
 @page
 @require_form
 def discard_all(request: HttpRequest, name: str) -> HttpResponse:
-    """Delete all rejected records of a rule after a question."""
+    """Discard all rejected records of a rule after a question."""
     board = _board(request, name)
     back_url = reverse("workbench:source", args=[name])
     if request.method == "POST":
         tank_access.run(board.discard(name, ALL))
-        return HttpResponseRedirect(f"{back_url}?done=records-deleted")
+        return HttpResponseRedirect(f"{back_url}?done=records-discarded")
     context: dict[str, object] = {
         "status": _status(board, name), "back_url": back_url, "back_name": name,
     }  # fmt: skip
-    return form_page(request, "source_rejected_delete.html", TankForm(), **context)
+    return form_page(request, "source_discard_all.html", TankForm(), **context)
 
 
 def _which(request: HttpRequest) -> Which:
@@ -101,7 +101,7 @@ def _retry_notice_of(outcome: RetryOutcome) -> str:
 
 
 def _discard_notice_of(outcome: DiscardOutcome) -> str:
-    return "records-deleted" if outcome.discarded_count else "records-gone"
+    return "records-discarded" if outcome.discarded_count else "records-gone"
 
 
 def _acted(

@@ -9,7 +9,7 @@ from tests.unit.server.sinks import engine_for_tests
 from tests.unit.server.sinks.sink_bench import Bench, until
 from tests.unit.sinks.rules.fake_engine import FakeEngine
 
-from thingtank.server.sinks import replay
+from thingtank.server.sinks import letter_retry
 from thingtank.sinks.engine import BatchBounds, EngineFailed, Item, SendResult
 from thingtank.sinks.engines import ENGINES
 from thingtank.tank.failures import FailureKind
@@ -54,31 +54,31 @@ async def test_letters_of_a_device_that_is_throttled_hold_up_nothing_else(bench:
     await bench.write("bad 2", feed_id=1002)
     await until(lambda: bench.status().letter_count == 2)
     answer(bench, throttle)
-    await bench.sinks.replay("r", None)
+    await bench.sinks.retry("r", None)
     await until(lambda: bench.status().letter_count == 1)  # that of the other device arrived
     async with asyncio.timeout(3):
         await bench.write("1", "2", feed_id=1002)
         await bench.settled()
     assert bench.values == ["bad 2", "1", "2"]
     status = bench.status()
-    assert (status.state, status.is_replaying) == ("failing", True)
+    assert (status.state, status.is_retrying_letters) == ("failing", True)
     bench.engine.answers.clear()
     bench.sinks.hurry("r")
     await until(lambda: bench.status().letter_count == 0)
     assert bench.values == ["bad 2", "1", "2", "bad 1"]
     assert bench.status().trouble is None
-    assert not bench.status().is_replaying
+    assert not bench.status().is_retrying_letters
 
 
 async def test_more_letters_than_are_read_at_once_go_past_one_that_is_held(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replay, "_LETTERS_AT_ONCE", 3)
+    monkeypatch.setattr(letter_retry, "_LETTERS_AT_ONCE", 3)
     await start_with_letters(bench, "bad 0")
     await bench.write(*(f"bad {n}" for n in range(1, 8)), feed_id=1002)
     await until(lambda: bench.status().letter_count == 8)
     answer(bench, throttle)
-    await bench.sinks.replay("r", None)
+    await bench.sinks.retry("r", None)
     await until(lambda: bench.status().letter_count == 1)
     assert bench.values == [f"bad {n}" for n in range(1, 8)]
     (held,) = await bench.sinks.letters("r", 10)
@@ -89,7 +89,7 @@ async def test_letters_of_a_device_come_in_order(bench: Bench) -> None:
     await start_with_letters(bench, "bad 1", "bad 2", "bad 3")
     bench.engine.bounds = BatchBounds(1, 1000)
     answer(bench, throttle)
-    await bench.sinks.replay("r", None)
+    await bench.sinks.retry("r", None)
     await until(lambda: bench.status().failures)
     bench.engine.answers.clear()
     bench.sinks.hurry("r")
@@ -100,10 +100,10 @@ async def test_letters_of_a_device_come_in_order(bench: Bench) -> None:
 async def test_a_letter_that_is_deleted_while_it_waits_is_not_sent(bench: Bench) -> None:
     await start_with_letters(bench, "bad 1", "bad 2")
     answer(bench, throttle)
-    await bench.sinks.replay("r", None)
+    await bench.sinks.retry("r", None)
     await until(lambda: bench.status().failures)
     (_, first) = await bench.sinks.letters("r", 10)
-    await bench.sinks.remove("r", [first.letter_id])
+    await bench.sinks.discard("r", [first.letter_id])
     bench.engine.answers.clear()
     bench.sinks.hurry("r")
     await until(lambda: bench.status().letter_count == 0)
@@ -116,7 +116,7 @@ async def test_letters_that_were_not_sent_before_a_stop_are_sent_after_it(bench:
     await until(lambda: bench.status().letter_count == 2)
     await bench.restart(bench.rule(), retry_s_max=RETRY_S_MAX)
     bench.engine.open_answers.extend([GONE] * 1000)
-    await bench.sinks.replay("r", None)
+    await bench.sinks.retry("r", None)
     await until(lambda: bench.status().failures)
     await bench.stop()
     bench.engine.open_answers.clear()
@@ -144,7 +144,7 @@ async def test_a_rule_is_full_of_so_many_bytes_of_letters_too(bench: Bench) -> N
     assert bench.status().state == "full"
     letters = await bench.sinks.letters("r", 10)
     assert bench.values == []
-    await bench.sinks.remove("r", [letters[0].letter_id])
+    await bench.sinks.discard("r", [letters[0].letter_id])
     await bench.settled()
     assert bench.values == ["3"]
     assert bench.status().letter_count == 1
@@ -153,7 +153,7 @@ async def test_a_rule_is_full_of_so_many_bytes_of_letters_too(bench: Bench) -> N
 async def test_a_sink_that_is_away_for_letters_is_tried_again_and_loses_none(bench: Bench) -> None:
     await start_with_letters(bench, "bad 1", "bad 2")
     answer(bench, GONE)
-    await bench.sinks.replay("r", None)
+    await bench.sinks.retry("r", None)
     await until(lambda: bench.status().failures)
     assert bench.status().letter_count == 2
     bench.engine.answers.clear()

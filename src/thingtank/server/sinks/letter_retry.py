@@ -15,7 +15,7 @@ from thingtank.stores.sink_store import SinkStore
 _LETTERS_AT_ONCE = 500
 
 
-class Replay:
+class LetterRetry:
     """Lives in the loop's thread.
 
     Attributes:
