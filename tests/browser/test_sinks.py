@@ -16,7 +16,7 @@ from tests.live_server import LiveServer, start_server
 from thingtank.server.sinks.message_reader import encode_item
 from thingtank.sinks.engine import Item
 from thingtank.sources.records import RECORD_BYTES_MAX, Arrived
-from thingtank.sources.rejected import Rejected, RejectedRecords
+from thingtank.sources.rejected_store import RejectedStore
 from thingtank.sources.source_file import SourceFile
 from thingtank.stores.sink_file import NewLetter, SinkFile
 
@@ -86,11 +86,11 @@ def leave_rejected(folder: Path) -> None:
     for number in range(30):
         device = "1" if number == 28 else "kitchen"  # which is there by now
         record = Arrived(f"s-0/{number}", "k", at_us, (reading % device).encode())
-        rejected.append(Rejected(record, reason % device, at_us))
+        rejected.append((record, reason % device))
     long = Arrived("s-0/29", "k", at_us, b" " * (RECORD_BYTES_MAX + 1))
-    rejected[29] = Rejected(long, "it has 1,048,577 bytes; at most 1,048,576 are read", at_us)
-    RejectedRecords(file, "weather", 28, 10**7).add(rejected)  # so 2 to 29
-    RejectedRecords(file, "former", 28, 10**7).add(rejected[:1])  # no rule any more
+    rejected[29] = (long, "it has 1,048,577 bytes; at most 1,048,576 are read")
+    RejectedStore(file, "weather", 28, 10**7).add(rejected, at_us)  # so 2 to 29
+    RejectedStore(file, "former", 28, 10**7).add(rejected[:1], at_us)  # no rule any more
     file.close()
 
 

@@ -14,7 +14,7 @@ from tests.live_server import furnish, start_server
 from thingtank.server.sinks.message_reader import encode_item
 from thingtank.sinks.engine import Item
 from thingtank.sources.records import RECORD_BYTES_MAX, Arrived
-from thingtank.sources.rejected import Rejected, RejectedRecords
+from thingtank.sources.rejected_store import RejectedStore
 from thingtank.sources.source_file import SourceFile
 from thingtank.stores.sink_file import NewLetter, SinkFile
 
@@ -46,8 +46,7 @@ def leave_rejected(folder: Path) -> None:
     found += [(Arrived(f"s-0/{n}", "2", AT_US, foreign), "it is not JSON") for n in (4, 5)]
     found += [(Arrived("s-0/6", "2", AT_US, b" " * (RECORD_BYTES_MAX + 1)), "it is too long")]
     file = SourceFile(folder)
-    rejected = [Rejected(record, reason, AT_US) for record, reason in found]
-    RejectedRecords(file, "weather", 100, 10**7).add(rejected)
+    RejectedStore(file, "weather", 100, 10**7).add(found, AT_US)
     file.close()
 
 

@@ -17,7 +17,7 @@ from thingtank.server.sinks.message_reader import encode_item
 from thingtank.server.sinks.topics import topic_item
 from thingtank.sinks.engine import Item
 from thingtank.sources.records import Arrived
-from thingtank.sources.rejected import Rejected, RejectedRecords
+from thingtank.sources.rejected_store import RejectedStore
 from thingtank.sources.source_file import SourceFile
 from thingtank.stores.sink_file import NewLetter, SinkFile
 
@@ -44,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         file.add_letters("fixed", [letter])
     file = SourceFile(folder)
     record = Arrived("s-0/1", "k", item.at_us, NASTY.encode())
-    RejectedRecords(file, "former", 9, 9999).add([Rejected(record, NASTY, item.at_us)])
+    RejectedStore(file, "former", 9, 9999).add([(record, NASTY)], item.at_us)
     file.close()
     with start_server(folder) as server:
         server.command("user", "create", "bert", "--password", PASSWORD)

@@ -146,7 +146,7 @@ async def start_instance(config: Config, folder: Path) -> Instance:
         sources: SourceBoard | None = None
         if config.sources.rules or (folder / SOURCE_FILE).exists():
             # Not before all doors are there, which tell of what comes in.
-            from thingtank.server.sources import start_sources
+            from thingtank.server.sources.start import start_sources
 
             sources = start_sources(config, folder, opened, stack)
             monitor.samples.sources = sources.statuses

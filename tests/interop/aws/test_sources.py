@@ -33,7 +33,7 @@ def clients(stand_in: AwsSettings) -> Iterator[AwsClients]:
 async def bench(
     tmp_path: Path, stand_in: AwsSettings, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[SourceBench]:
-    monkeypatch.setattr("thingtank.server.sources.WAIT_S", 1)
+    monkeypatch.setattr("thingtank.server.sources.sources.WAIT_S", 1)
     made = SourceBench(tmp_path, stand_in)
     await made.furnish()
     yield made

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from thingtank.aws.settings import AwsSettings
-from thingtank.server.sources import Sources
+from thingtank.server.sources.sources import Sources
 from thingtank.sources.kinesis.source import KinesisSource, Pace
 from thingtank.sources.settings import SourceRule, SourceSettings
 from thingtank.stores.memory_archive import MemoryArchive

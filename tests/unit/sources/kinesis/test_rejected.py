@@ -10,11 +10,11 @@ from tests.unit.sources.kinesis.fake_kinesis import FakeClients, FakeKinesis
 from tests.unit.sources.kinesis.test_aggregated import put_together
 from tests.unit.sources.source_bench import SourceBench, texts, until
 
-from thingtank.server import rejected_records
 from thingtank.server.monitoring.source_samples import of_sources
 from thingtank.server.rule_troubles import rule_troubles
+from thingtank.server.sources import rejected_keeper
 from thingtank.sources.records import RECORD_BYTES_MAX, Arrived
-from thingtank.sources.rejected import RejectedRecords
+from thingtank.sources.rejected_store import RejectedStore
 from thingtank.sources.source_file import FILE_NAME
 from thingtank.sources.writer import Writer
 from thingtank.tank.access import Caller
@@ -29,7 +29,9 @@ RULE = {"name": "in", "engine": "kinesis", "stream": "s", "start": "oldest", "fe
 @pytest.fixture
 def kinesis(monkeypatch: pytest.MonkeyPatch) -> FakeKinesis:
     made = FakeKinesis()
-    monkeypatch.setattr("thingtank.server.sources.AwsClients", lambda *_, **__: FakeClients(made))
+    monkeypatch.setattr(
+        "thingtank.server.sources.sources.AwsClients", lambda *_, **__: FakeClients(made)
+    )
     return made
 
 
@@ -228,7 +230,7 @@ async def test_a_retry_that_cannot_go_on_says_why_and_loses_nothing(
     sources = bench.start(RULE)
     await until_kept(bench, 1)
     await make_device(bench)
-    monkeypatch.setattr(rejected_records, "RETRY_S_MAX", 0.1)
+    monkeypatch.setattr(rejected_keeper, "RETRY_S_MAX", 0.1)
     bench.archive.failure = StorageFailed("no room on the disk")
     outcome = await sources.retry("in", ALL)
     assert outcome == RetryOutcome(left_count=1, trouble="no room on the disk")
@@ -249,7 +251,7 @@ async def test_a_retry_that_breaks_off_behind_the_write_writes_the_same_once_mor
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as broken:
-        broken.setattr(RejectedRecords, "settle", break_off)
+        broken.setattr(RejectedStore, "settle", break_off)
         with pytest.raises(StorageFailed):
             await sources.retry("in", ALL)
     first = dict(bench.values(1003))

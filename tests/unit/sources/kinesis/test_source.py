@@ -24,7 +24,9 @@ RULE = {"name": "in", "engine": "kinesis", "stream": "s", "start": "oldest"}
 @pytest.fixture
 def kinesis(monkeypatch: pytest.MonkeyPatch) -> FakeKinesis:
     made = FakeKinesis(2)
-    monkeypatch.setattr("thingtank.server.sources.AwsClients", lambda *_, **__: FakeClients(made))
+    monkeypatch.setattr(
+        "thingtank.server.sources.sources.AwsClients", lambda *_, **__: FakeClients(made)
+    )
     return made
 
 

@@ -12,7 +12,7 @@ from thingtank.local.sqlite import writing
 from thingtank.sources.records import RECORD_BYTES_MAX, Arrived
 from thingtank.sources.source_file import SourceFile
 from thingtank.tank.one_line import on_one_line
-from thingtank.tank.sources import DiscardOutcome, Which
+from thingtank.tank.sources import DiscardOutcome, RejectedRecord, Which
 
 EXCERPT_BYTES_MAX = 2000
 
@@ -56,39 +56,6 @@ rule = ?1 AND (?2 IS NULL OR number IN (SELECT value FROM json_each(?2)))
 _NUMBER_END = 2**63 - 1
 
 
-class Rejected(NamedTuple):
-    """A record of which something could not be written, as it came.
-
-    Attributes:
-        at_us: when it was rejected last.
-    """
-
-    record: Arrived
-    reason: str
-    at_us: int
-
-
-class Kept(NamedTuple):
-    """A rejected record as a list shows it.
-
-    Attributes:
-        name: the shard and the number that the stream has for it.
-        excerpt: its first bytes.
-        byte_count: how many it had.
-        is_whole: whether all of them are kept.
-        at_us: when it was rejected last.
-        number: its place among those of all rules.
-    """
-
-    name: str
-    reason: str
-    excerpt: bytes
-    byte_count: int
-    is_whole: bool
-    at_us: int
-    number: int
-
-
 class Size(NamedTuple):
     """How much of a rejected record is kept."""
 
@@ -97,7 +64,7 @@ class Size(NamedTuple):
     is_whole: bool
 
 
-class RejectedRecords:
+class RejectedStore:
     """Those of one rule."""
 
     def __init__(self, file: SourceFile, rule: str, count_max: int, bytes_max: int) -> None:
@@ -111,13 +78,17 @@ class RejectedRecords:
         self._count_max = count_max
         self._bytes_max = bytes_max
 
-    def add(self, rejected: Sequence[Rejected]) -> int:
+    def add(self, rejected: Sequence[tuple[Arrived, str]], at_us: int) -> int:
         """Keep records; how many there are now.
 
         The oldest ones go when there are too many, or they have too many bytes. Of one that is
         longer than any that is taken the beginning is kept.
+
+        Args:
+            rejected: records as they came, each with the reason.
+            at_us: when they were rejected.
         """
-        rows = [self._row(each) for each in rejected]
+        rows = [self._row(record, reason, at_us) for record, reason in rejected]
 
         def add(connection: sqlite3.Connection) -> int:
             with writing(connection):
@@ -125,21 +96,28 @@ class RejectedRecords:
 
         return self._file.run(add)
 
-    def settle(self, refused: Sequence[tuple[int, Rejected]], written: Collection[int]) -> int:
+    def settle(
+        self, refused: Sequence[tuple[int, Arrived, str]], written: Collection[int], at_us: int
+    ) -> int:
         """Note what became of records that were tried again; how many there are now.
 
         What was deleted meanwhile, or made room for others, does not come back.
 
         Args:
-            refused: each with the number of the record that it is, or was a part of.
+            refused: records as `add` has them, after the number of what each is, or is a part of.
             written: numbers of those that are dropped, as they, or some parts, are written.
+            at_us: when they were refused.
         """
 
         def settle(connection: sqlite3.Connection) -> int:
             with writing(connection):
-                there = _there(connection, self._rule, [number for number, _ in refused])
+                there = _there(connection, self._rule, [number for number, _, _ in refused])
                 _remove(connection, self._rule, Which(list(written)))
-                rows = [self._row(each) for number, each in refused if number in there]
+                rows = [
+                    self._row(record, reason, at_us)
+                    for number, record, reason in refused
+                    if number in there
+                ]
                 return self._add(connection, rows)
 
         return self._file.run(settle)
@@ -157,7 +135,7 @@ class RejectedRecords:
             return DiscardOutcome(missing_numbers=which.missing(())), 0
         return self._file.run(remove)
 
-    def newest(self, limit: int, before: int | None = None) -> list[Kept]:
+    def newest(self, limit: int, before: int | None = None) -> list[RejectedRecord]:
         """The newest ones, newest first; of those before a number."""
         if not self._file.exists:
             return []
@@ -168,7 +146,12 @@ class RejectedRecords:
             limit,
         )
         rows = self._file.run(lambda connection: connection.execute(_PAGE, values).fetchall())
-        return [Kept._make(row)._replace(is_whole=bool(row[4])) for row in rows]
+        return [
+            RejectedRecord(
+                name, reason, excerpt.decode("utf-8", "replace"), size, bool(is_whole), *rest
+            )
+            for name, reason, excerpt, size, is_whole, *rest in rows
+        ]
 
     def reasons(self, limit: int) -> list[tuple[str, int]]:
         """Why they were rejected, and how many for each reason; the most frequent ones first."""
@@ -201,14 +184,13 @@ class RejectedRecords:
         connection.execute(_TRIM, (self._rule, self._count_max, self._bytes_max))
         return _count(connection, self._rule)
 
-    def _row(self, rejected: Rejected) -> tuple[object, ...]:
-        record = rejected.record
+    def _row(self, record: Arrived, reason: str, at_us: int) -> tuple[object, ...]:
         is_kept = len(record.data) <= min(RECORD_BYTES_MAX, self._bytes_max)
         return (
             self._rule, record.name, record.record_id, record.sub_number, record.offset_us,
             record.key, record.at_us,
             record.data if is_kept else record.data[:EXCERPT_BYTES_MAX],
-            len(record.data), on_one_line(rejected.reason), rejected.at_us,
+            len(record.data), on_one_line(reason), at_us,
         )  # fmt: skip
 
 

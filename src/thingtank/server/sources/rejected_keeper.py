@@ -14,7 +14,7 @@ from thingtank.sources.calls import in_thread
 from thingtank.sources.health import Health
 from thingtank.sources.kinesis.aggregated import WHOLE_RANGE, take_apart
 from thingtank.sources.records import Arrived
-from thingtank.sources.rejected import Rejected, RejectedRecords, Size, kept_counts
+from thingtank.sources.rejected_store import RejectedStore, Size, kept_counts
 from thingtank.sources.settings import SourceRule, SourceSettings
 from thingtank.sources.source_file import SourceFile
 from thingtank.sources.writer import Writer
@@ -46,8 +46,8 @@ class _Told(msgspec.Struct):
     next_s: float = 0.0
 
 
-class RejectedOfRules:
-    """Lives in the loop's thread."""
+class RejectedKeeper:
+    """Those of all rules. Lives in the loop's thread."""
 
     def __init__(self, tank: Tank, file: SourceFile, settings: SourceSettings) -> None:
         self._tank = tank
@@ -81,30 +81,22 @@ class RejectedOfRules:
             sqlite3.Error, OSError, WrongFile.
         """
         now_us = self._tank.clock.now_us()
-        rejected = [Rejected(record, reason, now_us) for record, reason in refused]
         self._tell(name, refused)
-        records = self._of(name)
-        self._counts[name] = await in_thread(lambda: records.add(rejected))
+        store = self._store(name)
+        self._counts[name] = await in_thread(lambda: store.add(refused, now_us))
 
     async def newest(self, name: str, limit: int, before: int | None) -> Sequence[RejectedRecord]:
         """See SourceBoard.rejected."""
-        found = await self._asked(lambda: self._of(name).newest(limit, before))
-        return [
-            RejectedRecord(
-                each.name, each.reason, each.excerpt.decode("utf-8", "replace"),
-                each.byte_count, each.is_whole, each.at_us, each.number,
-            )
-            for each in found
-        ]  # fmt: skip
+        return await self._asked(lambda: self._store(name).newest(limit, before))
 
     async def reasons(self, name: str, limit: int) -> Sequence[RejectedReason]:
         """See SourceBoard."""
-        found = await self._asked(lambda: self._of(name).reasons(limit))
+        found = await self._asked(lambda: self._store(name).reasons(limit))
         return [RejectedReason(reason, count) for reason, count in found]
 
     async def discard(self, name: str, which: Which) -> DiscardOutcome:
         """See SourceBoard."""
-        outcome, self._counts[name] = await self._asked(lambda: self._of(name).remove(which))
+        outcome, self._counts[name] = await self._asked(lambda: self._store(name).remove(which))
         return outcome
 
     async def retry(
@@ -125,7 +117,7 @@ class RejectedOfRules:
         """
         health = Health(rule.name, self._settings.retry_s_max, self._tank.clock)
         writer = Writer(self._tank, rule, find_caller, health)
-        left = await self._asked(lambda: self._of(rule.name).sizes(which))
+        left = await self._asked(lambda: self._store(rule.name).sizes(which))
         whole = [size for size in left if size.is_whole]
         outcome = RetryOutcome(
             too_long_count=len(left) - len(whole),
@@ -148,8 +140,8 @@ class RejectedOfRules:
     async def _retry_some(
         self, name: str, writer: Writer, numbers: Sequence[int], before: RetryOutcome
     ) -> RetryOutcome:
-        records = self._of(name)
-        found = await self._asked(lambda: records.whole(numbers))
+        store = self._store(name)
+        found = await self._asked(lambda: store.whole(numbers))
         refused: list[tuple[Arrived, str]] = []
         for part in take_apart([record for _, record in found], WHOLE_RANGE):
             reasons = await writer.write(part.records)
@@ -161,11 +153,10 @@ class RejectedOfRules:
         now_us = self._tank.clock.now_us()
         rejected = [
             # What is none of them is a part of one, which it has the id of.
-            (number_of.get(record.name) or number_of[record.record_id],
-             Rejected(record, reason, now_us))
+            (number_of.get(record.name) or number_of[record.record_id], record, reason)
             for record, reason in refused
-        ]  # fmt: skip
-        self._counts[name] = await self._asked(lambda: records.settle(rejected, written))
+        ]
+        self._counts[name] = await self._asked(lambda: store.settle(rejected, written, now_us))
         return msgspec.structs.replace(
             before,
             written_count=before.written_count + len(written),
@@ -179,9 +170,9 @@ class RejectedOfRules:
         except (sqlite3.Error, OSError, WrongFile) as error:
             raise StorageFailed("rejected records cannot be read or kept", details=error) from error
 
-    def _of(self, name: str) -> RejectedRecords:
+    def _store(self, name: str) -> RejectedStore:
         settings = self._settings
-        return RejectedRecords(self._file, name, settings.rejected_max, settings.rejected_bytes_max)
+        return RejectedStore(self._file, name, settings.rejected_max, settings.rejected_bytes_max)
 
     def _tell(self, name: str, refused: Sequence[tuple[Arrived, str]]) -> None:
         """Log rejected records, at most once in TELL_EACH_S for a rule: a stream may be of them."""

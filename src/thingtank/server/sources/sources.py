@@ -1,8 +1,7 @@
-"""Sources of a server: set to work with it, and ended with it."""
+"""Rules that read: set to work with a server, looked at, and ended with it."""
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -11,9 +10,7 @@ import structlog
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
-from thingtank.server.config import Config
-from thingtank.server.data_folder import OpenFolder
-from thingtank.server.rejected_records import RejectedOfRules
+from thingtank.server.sources.rejected_keeper import RejectedKeeper
 from thingtank.sources.calls import in_thread
 from thingtank.sources.health import Health
 from thingtank.sources.kinesis.dynamodb_leases import DynamoDbLeases
@@ -37,7 +34,6 @@ from thingtank.tank.sources import (
 )
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Account
-from thingtank.web.workbench import source_board
 
 log = structlog.get_logger()
 
@@ -79,7 +75,7 @@ class Sources:
         self._at_work: dict[str, _AtWork] = {}
         self._clients: list[AwsClients] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._rejected = RejectedOfRules(tank, self._file, settings)
+        self._rejected = RejectedKeeper(tank, self._file, settings)
 
     def start(self) -> None:
         """Set all rules to work; what is wrong with a place is told by its status."""
@@ -207,16 +203,3 @@ def _status(at_work: _AtWork, kept_count: int) -> SourceStatus:
 def _gone_status(name: str, kept_count: int) -> SourceStatus:
     """A rule that left the settings, of which rejected records are kept yet."""
     return SourceStatus(name, "", "", "gone", (), 0.0, 0, 0, 0, kept_count, 0, 0, {}, None)
-
-
-def start_sources(
-    config: Config, folder: Path, opened: OpenFolder, stack: AsyncExitStack
-) -> Sources:
-    """Begin to read; `stack` ends it."""
-    sources = Sources(opened.tank, opened.directory.find_owner, config.sources, config.aws, folder)
-    sources.start()
-    stack.push_async_callback(sources.stop)
-    opened.files.append(sources)
-    source_board.attach(sources)
-    stack.callback(source_board.attach, None)
-    return sources

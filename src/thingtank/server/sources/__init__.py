@@ -1,0 +1,1 @@
+"""Sources at work: rules that read what other systems have into feeds."""
