@@ -73,9 +73,9 @@ async def main(folder: Path, first: int, seed: int, url: str, name: str) -> None
         chance = random.Random(seed)
         await asyncio.gather(*(keep_writing(tank, each, first, chance) for each in WRITERS))
     async with asyncio.timeout(60):
-        while any(status.behind_batches for status in sinks.statuses()):  # noqa: ASYNC110 - no event
+        while any(status.behind_count for status in sinks.statuses()):  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.02)
-    missed = sum(status.missed_batches for status in sinks.statuses())
+    missed = sum(status.missed_count for status in sinks.statuses())
     letters = sum(status.letter_count for status in sinks.statuses())
     print("settled", missed, letters, flush=True)
     await sinks.stop()

@@ -178,9 +178,9 @@ async def main(folder: Path, first: int, seed: int, url: str) -> None:
             *(keep_publishing(broker, each, first, chance) for each in CLIENTS),
         )
     async with asyncio.timeout(30):
-        while any(status.behind_batches for status in sinks.statuses()):  # noqa: ASYNC110 - no event
+        while any(status.behind_count for status in sinks.statuses()):  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.01)
-    print("settled", sum(status.missed_batches for status in sinks.statuses()), flush=True)
+    print("settled", sum(status.missed_count for status in sinks.statuses()), flush=True)
     await sinks.stop()
     await archive.close()
 

@@ -34,13 +34,13 @@ class SinkStatus(msgspec.Struct, frozen=True):
             there is no room for more dead letters, `paused` when somebody has paused it, `gone`
             when it is no rule any more and dead letters of it are kept.
         is_fixed: whether it is in the settings file, where alone it can be changed.
-        behind_batches: the journal's batches, or messages, that it has not settled; what is written
+        behind_count: the journal's batches, or messages, that it has not settled; what is written
             down of them, to be tried again, counts as one.
         behind_s: for how long the oldest of them has been waiting, about; 0 if there is none.
         per_minute: items that were delivered within the last minute.
         delivered_count, retried_count, dead_count: items since the start.
         failures: failed calls since the start, by kind.
-        missed_batches: batches that the journal could not keep for it, or messages that were left
+        missed_count: batches that the journal could not keep for it, or messages that were left
             out, since the start.
         letter_count: dead letters that are kept.
         is_retrying_letters: whether dead letters are being sent again.
@@ -54,14 +54,14 @@ class SinkStatus(msgspec.Struct, frozen=True):
     what: str
     state: SinkState
     is_fixed: bool
-    behind_batches: int
+    behind_count: int
     behind_s: float
     per_minute: int
     delivered_count: int
     retried_count: int
     dead_count: int
     failures: Mapping[str, int]
-    missed_batches: int
+    missed_count: int
     letter_count: int
     is_retrying_letters: bool
     trouble: SinkTrouble | None

@@ -41,7 +41,8 @@ _SINKS = (
     Family("thingtank_sink_failures", "counter", "Calls of sinks that failed, whole or in part.", {
         **_ENGINE, "kind": "unreachable, throttled, credentials, not_allowed, missing, …"}),
     Family("thingtank_sink_behind_batches", "gauge",
-        "Batches of the journal that the rule of each kind that is most behind has to settle.",
+        "Batches of the journal, or messages, that the rule of each kind that is most behind has to"
+        " settle.",
         _ENGINE),
     Family("thingtank_sink_behind_seconds", "gauge",
         "For how long the oldest of them has been waiting.", _ENGINE),

@@ -87,7 +87,7 @@ class Progress:
         return self.place.seq + 1, self.place.row
 
     @property
-    def behind_batches(self) -> int:
+    def behind_count(self) -> int:
         """What is not settled; all that is kept counts as one."""
         if self._reader is None:
             return 0

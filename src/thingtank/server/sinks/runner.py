@@ -169,9 +169,9 @@ class SinkRunner:
 
     def status(self) -> SinkStatus:
         """How it is doing."""
-        behind_batches = self._progress.behind_batches
+        behind_count = self._progress.behind_count
         reached_us = self._progress.place.reached_us
-        behind_us = self._clock.now_us() - reached_us if behind_batches else 0
+        behind_us = self._clock.now_us() - reached_us if behind_count else 0
         record = self._record
         return SinkStatus(
             self.rule.name,
@@ -180,7 +180,7 @@ class SinkRunner:
             _what(self.rule),
             self._state,
             self._is_fixed,
-            behind_batches,
+            behind_count,
             max(0, behind_us) / 1e6,
             record.throughput.per_minute(self._loop.time()),
             record.delivered_count,
@@ -203,9 +203,7 @@ class SinkRunner:
         if self._record.trouble is not None:
             return "stuck" if self._record.needs_a_person else "failing"
         return (
-            "working"
-            if self._progress.behind_batches or self._letter_retry.is_at_work
-            else "waiting"
+            "working" if self._progress.behind_count or self._letter_retry.is_at_work else "waiting"
         )
 
     @property

@@ -40,9 +40,9 @@ def sink_row(status: SinkStatus) -> SinkRow:
     """A row."""
     label, tone = _STATES[status.state]
     behind = ""
-    if status.behind_batches and status.state != "waiting":
-        behind = f"{_counted(status, status.behind_batches)}, {span_text(status.behind_s)} behind"
-    missed = _counted(status, status.missed_batches) if status.missed_batches else ""
+    if status.behind_count and status.state != "waiting":
+        behind = f"{_counted(status, status.behind_count)}, {span_text(status.behind_s)} behind"
+    missed = _counted(status, status.missed_count) if status.missed_count else ""
     return SinkRow(
         status,
         label,

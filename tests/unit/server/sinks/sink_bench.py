@@ -151,7 +151,7 @@ class Bench:
 
     async def settled(self, name: str = "r") -> None:
         """Wait until a rule has settled all that was written."""
-        await until(lambda: self.status(name).behind_batches == 0)
+        await until(lambda: self.status(name).behind_count == 0)
 
     @property
     def payloads(self) -> list[str]:

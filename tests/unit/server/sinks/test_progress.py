@@ -128,7 +128,7 @@ async def test_what_is_being_written_down_is_not_taken_for_settled(
     save_place = SinkFile.save_place
 
     def save_and_look(*args: Any) -> None:
-        seen.append(rule.progress.behind_batches)
+        seen.append(rule.progress.behind_count)
         save_place(*args)
 
     monkeypatch.setattr(SinkFile, "save_place", save_and_look)

@@ -220,7 +220,7 @@ async def test_what_was_written_while_no_server_read_it_arrives_after_a_restart(
     await until(lambda: bench.status().failures)
     await bench.restart(bench.rule(), retry_s_max=1000.0)
     await until(lambda: bench.status().failures)
-    assert bench.status().behind_batches >= 2
+    assert bench.status().behind_count >= 2
     bench.engine.open_answers.clear()
     bench.sinks.hurry("r")
     await bench.settled()
@@ -271,7 +271,7 @@ async def test_a_device_that_is_throttled_holds_up_no_other(bench: Bench) -> Non
     await bench.write(*"12345", feed_id=1002)
     await until(lambda: bench.values == [*"12345"])
     status = bench.status()
-    assert (status.state, status.behind_batches >= 6) == ("failing", True)
+    assert (status.state, status.behind_count >= 6) == ("failing", True)
     assert status.behind_s > 0
     bench.engine.answers.clear()
     bench.sinks.hurry("r")
@@ -290,7 +290,7 @@ async def test_after_a_stop_what_was_held_comes_first_and_the_rest_not_twice(ben
     await bench.restart(bench.rule(), retry_s_max=1000.0)  # held once more
     await until(lambda: bench.status().failures)
     assert bench.status().state == "failing"
-    assert bench.status().behind_batches >= 1
+    assert bench.status().behind_count >= 1
     await bench.write("c")
     bench.engine.answers.clear()
     await bench.restart(bench.rule())
@@ -316,7 +316,7 @@ async def test_what_is_held_for_long_is_written_down_and_holds_the_journal_no_mo
     progress_ = bench.sinks._runners["r"]._progress
     # In memory alone it does not count: after a crash all of them would come once more.
     await until(lambda: progress_.place.seq >= 4 and progress_.is_saved)
-    assert bench.status().behind_batches == 1
+    assert bench.status().behind_count == 1
     assert bench.status().behind_s > 0
     await bench.crash()
     bench.engine.answers.clear()
@@ -740,7 +740,7 @@ async def test_messages_wait_on_disk_for_a_sink_that_is_away_over_restarts(bench
     await until(lambda: bench.status().failures)
     await bench.restart(rule)
     await bench.send("3")
-    assert bench.status().behind_batches == 3
+    assert bench.status().behind_count == 3
     bench.engine.open_answers.clear()
     bench.sinks.hurry("r")
     await bench.settled()
@@ -780,7 +780,7 @@ async def test_messages_beyond_the_bound_are_left_out_and_counted(bench: Bench) 
     await bench.start(bench.rule(send="messages"), messages_max=2)
     await bench.sinks.pause("r", True)
     await bench.send("1", "2", "3")
-    assert bench.status().missed_batches == 1
+    assert bench.status().missed_count == 1
     await bench.sinks.pause("r", False)
     await bench.settled()
     await bench.send("4")

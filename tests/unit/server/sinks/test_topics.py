@@ -98,7 +98,7 @@ async def test_messages_wait_on_disk_for_a_sink_that_is_away_over_a_crash(bench:
     await bench.crash()
     await bench.start(topics(bench, "#"))
     await publish(bench, "a", "3")
-    assert bench.status().behind_batches == 3
+    assert bench.status().behind_count == 3
     bench.engine.open_answers.clear()
     bench.sinks.hurry("r")
     await bench.settled()
@@ -117,7 +117,7 @@ async def test_who_publishes_is_told_when_the_disk_fails_and_qos_0_is_counted(
         with pytest.raises(StorageFailed, match="no room"):
             await publish(bench, "a", "1")
         await publish(bench, "a", "2", qos=0)
-        await until(lambda: bench.status().missed_batches == 1)
+        await until(lambda: bench.status().missed_count == 1)
     await publish(bench, "a", "3")
     await bench.settled()
     assert bench.values == ["3"]
@@ -182,14 +182,14 @@ async def test_beyond_the_bounds_qos_0_is_left_out_first_and_qos_1_is_refused(
     await asyncio.wait_for(caught_up.wait(), 5)
     await bench.settled()
     assert bench.values == ["1", "2", "3", "4"]
-    assert bench.status().missed_batches == 1
+    assert bench.status().missed_count == 1
 
 
 async def test_messages_beyond_what_may_wait_for_a_rule_are_counted(bench: Bench) -> None:
     await bench.start(topics(bench, "#"), messages_max=2)
     await bench.sinks.pause("r", True)
     await publish(bench, "a", "1", "2", "3")
-    assert bench.status().missed_batches == 1
+    assert bench.status().missed_count == 1
     await bench.sinks.pause("r", False)
     await bench.settled()
     assert bench.values == ["1", "2"]
@@ -204,10 +204,10 @@ async def test_bytes_beyond_what_may_wait_for_a_rule_are_counted_over_restarts(
     await bench.sinks.pause("r", True)
     await publish(bench, "a", "1" * 1000, "2" * 1000, "3" * 1000)
     await publish(bench, "a", "4" * 1000, qos=0)
-    assert bench.status().missed_batches == 2
+    assert bench.status().missed_count == 2
     await bench.restart(topics(bench, "#"), **bounds)
     await publish(bench, "a", "5" * 1000)
-    assert bench.status().missed_batches == 1
+    assert bench.status().missed_count == 1
     await bench.sinks.pause("r", False)
     await bench.settled()
     await publish(bench, "a", "6" * 1000, "7" * 1000)  # there is room again, and no more than that
@@ -229,7 +229,7 @@ async def test_what_the_disk_does_not_take_takes_no_room(
             with pytest.raises(StorageFailed):
                 await publish(bench, "a", "x" * 1000)
     await publish(bench, "a", "1" * 1000, "2" * 1000)
-    assert (bench.status().missed_batches, bench.status().behind_batches) == (0, 2)
+    assert (bench.status().missed_count, bench.status().behind_count) == (0, 2)
     await bench.sinks.pause("r", False)
     await bench.settled()
     assert [value[0] for value in bench.values] == ["1", "2"]
