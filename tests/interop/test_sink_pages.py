@@ -30,12 +30,22 @@ name = "fixed"
 feeds = [1]
 to = {{engine = "sql", url = "sqlite:///fixed.sqlite3"}}
 """
+SOURCES = """
+[aws]
+endpoint_url = "http://127.0.0.1:1"
+[sources]
+rejected_max = 2
+[[sources.rules]]
+name = "weather"
+engine = "kinesis"
+stream = "temperature"
+"""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     folder = tmp_path_factory.mktemp("data")
-    (folder / "thingtank.toml").write_text(SETTINGS.format(workbench="true"))
+    (folder / "thingtank.toml").write_text(SETTINGS.format(workbench="true") + SOURCES)
     item = Item("o-1-0", "datapoint", 1, "u", "t", 1_795_772_365_000_000, "21")
     with closing(SinkFile.open(folder)) as file:
         file.add_letters("old", [NewLetter(item.item_id, encode_item(item), "no", item.at_us)])
@@ -45,6 +55,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     file = SourceFile(folder)
     record = Arrived("s-0/1", "k", item.at_us, NASTY.encode())
     RejectedStore(file, "former", 9, 9999).add([(record, NASTY)], item.at_us)
+    more = [(record._replace(record_id=f"s-0/{n}"), "no") for n in range(3)]
+    RejectedStore(file, "weather", 9, 9999).add(more, item.at_us)  # when there was more room
     file.close()
     with start_server(folder) as server:
         server.command("user", "create", "bert", "--password", PASSWORD)
@@ -138,6 +150,19 @@ def test_only_what_a_button_of_rejected_records_names_is_deleted(
     assert refused.status_code == 403
     data = {"csrfmiddlewaretoken": token, "reason": NASTY}
     assert "s-0/1" not in owner.post(f"{url}rejected/discard", data=data, timeout=20).text
+
+
+def test_a_source_says_how_many_rejected_records_were_dropped_for_want_of_room(
+    server: LiveServer, owner: requests.Session
+) -> None:
+    url = f"{server.url}/sinks/source-weather/"
+    assert "for want of room" not in owner.get(url, timeout=20).text
+    pressed(owner, server, "/sinks/source-weather/rejected/retry", record="all")
+    assert "1 rejected record dropped for want of room" in owner.get(url, timeout=20).text
+    shown = server.command("source", "show", "weather")["source"]
+    assert (shown["kept_count"], shown["dropped_count"]) == (2, 1)
+    dropped = 'thingtank_source_rejected_dropped_total{engine="kinesis"} 1.0'
+    assert dropped in owner.get(f"{server.url}/metrics", timeout=20).text
 
 
 def test_a_dead_letter_of_a_topic_shows_the_topic_and_no_feed(

@@ -64,6 +64,13 @@ class Size(NamedTuple):
     is_whole: bool
 
 
+class Room(NamedTuple):
+    """How many records are kept of a rule now, and how many went for want of room."""
+
+    kept_count: int
+    dropped_count: int
+
+
 class RejectedStore:
     """Those of one rule."""
 
@@ -78,8 +85,8 @@ class RejectedStore:
         self._count_max = count_max
         self._bytes_max = bytes_max
 
-    def add(self, rejected: Sequence[tuple[Arrived, str]], at_us: int) -> int:
-        """Keep records; how many there are now.
+    def add(self, rejected: Sequence[tuple[Arrived, str]], at_us: int) -> Room:
+        """Keep records.
 
         The oldest ones go when there are too many, or they have too many bytes. Of one that is
         longer than any that is taken the beginning is kept.
@@ -90,7 +97,7 @@ class RejectedStore:
         """
         rows = [self._row(record, reason, at_us) for record, reason in rejected]
 
-        def add(connection: sqlite3.Connection) -> int:
+        def add(connection: sqlite3.Connection) -> Room:
             with writing(connection):
                 return self._add(connection, rows)
 
@@ -98,8 +105,8 @@ class RejectedStore:
 
     def settle(
         self, refused: Sequence[tuple[int, Arrived, str]], written: Collection[int], at_us: int
-    ) -> int:
-        """Note what became of records that were tried again; how many there are now.
+    ) -> Room:
+        """Note what became of records that were tried again.
 
         What was deleted meanwhile, or made room for others, does not come back.
 
@@ -109,7 +116,7 @@ class RejectedStore:
             at_us: when they were refused.
         """
 
-        def settle(connection: sqlite3.Connection) -> int:
+        def settle(connection: sqlite3.Connection) -> Room:
             with writing(connection):
                 there = _there(connection, self._rule, [number for number, _, _ in refused])
                 _remove(connection, self._rule, Which(list(written)))
@@ -179,10 +186,10 @@ class RejectedStore:
         rows = self._file.run(lambda connection: connection.execute(_WHOLE, values).fetchall())
         return [(row[0], Arrived._make(row[1:])) for row in rows]
 
-    def _add(self, connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> int:
+    def _add(self, connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> Room:
         connection.executemany(_ADD, rows)
-        connection.execute(_TRIM, (self._rule, self._count_max, self._bytes_max))
-        return _count(connection, self._rule)
+        trimmed = connection.execute(_TRIM, (self._rule, self._count_max, self._bytes_max))
+        return Room(_count(connection, self._rule), trimmed.rowcount)
 
     def _row(self, record: Arrived, reason: str, at_us: int) -> tuple[object, ...]:
         is_kept = len(record.data) <= min(RECORD_BYTES_MAX, self._bytes_max)

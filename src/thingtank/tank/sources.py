@@ -25,6 +25,7 @@ class SourceStatus(msgspec.Struct, frozen=True):
         datapoint_count: datapoints that were written since the start.
         rejected_count: records since the start of which something could not be written.
         kept_count: rejected records that are kept to be looked at and tried again.
+        dropped_count: rejected records since the start that were dropped for want of room.
         skipped_count: records within aggregated ones since the start that belong to another shard.
         late_count: messages since the start that were shown to others before they were deleted.
         failures: failed calls since the start, by kind.
@@ -41,6 +42,7 @@ class SourceStatus(msgspec.Struct, frozen=True):
     datapoint_count: int
     rejected_count: int
     kept_count: int
+    dropped_count: int
     skipped_count: int
     late_count: int
     failures: Mapping[str, int]

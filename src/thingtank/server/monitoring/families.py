@@ -61,6 +61,8 @@ _SOURCES = (
         **_SOURCE_ENGINE, "outcome": "written, rejected, skipped: of another shard"}),
     Family("thingtank_source_rejected_kept", "gauge",
         "Rejected records that are kept to be tried again.", _SOURCE_ENGINE),
+    Family("thingtank_source_rejected_dropped", "counter",
+        "Rejected records that were dropped for want of room.", _SOURCE_ENGINE),
     Family("thingtank_source_datapoints", "counter", "Datapoints that were written of them.",
         _SOURCE_ENGINE),
     Family("thingtank_source_messages_late", "counter",

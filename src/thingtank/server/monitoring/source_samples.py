@@ -26,6 +26,8 @@ def _of_engine(engine: str, statuses: Sequence[SourceStatus]) -> Iterator[Sample
         yield Sample("thingtank_source_records", count, {**labels, "outcome": outcome})
     kept = sum(status.kept_count for status in statuses)
     yield Sample("thingtank_source_rejected_kept", kept, labels)
+    dropped = sum(status.dropped_count for status in statuses)
+    yield Sample("thingtank_source_rejected_dropped", dropped, labels)
     datapoints = sum(status.datapoint_count for status in statuses)
     yield Sample("thingtank_source_datapoints", datapoints, labels)
     late = sum(status.late_count for status in statuses)

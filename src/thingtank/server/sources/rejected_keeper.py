@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ from thingtank.sources.calls import in_thread
 from thingtank.sources.health import Health
 from thingtank.sources.kinesis.aggregated import WHOLE_RANGE, take_apart
 from thingtank.sources.records import Arrived
-from thingtank.sources.rejected_store import RejectedStore, Size, kept_counts
+from thingtank.sources.rejected_store import RejectedStore, Room, Size, kept_counts
 from thingtank.sources.settings import SourceRule, SourceSettings
 from thingtank.sources.source_file import SourceFile
 from thingtank.sources.writer import Writer
@@ -54,6 +55,7 @@ class RejectedKeeper:
         self._file = file
         self._settings = settings
         self._counts: dict[str, int] = {}
+        self._dropped_counts: Counter[str] = Counter()
         self._told: dict[str, _Told] = {}
         self._retrying: dict[str, asyncio.Lock] = {}
 
@@ -74,6 +76,10 @@ class RejectedKeeper:
         """How many are kept of a rule."""
         return self._counts.get(name, 0)
 
+    def dropped_count(self, name: str) -> int:
+        """How many of a rule were dropped for want of room since the start."""
+        return self._dropped_counts[name]
+
     async def keep(self, name: str, refused: Sequence[tuple[Arrived, str]]) -> None:
         """Keep rejected records, so that their shard may be read on.
 
@@ -83,7 +89,7 @@ class RejectedKeeper:
         now_us = self._tank.clock.now_us()
         self._tell(name, refused)
         store = self._store(name)
-        self._counts[name] = await in_thread(lambda: store.add(refused, now_us))
+        self._note(name, await in_thread(lambda: store.add(refused, now_us)))
 
     async def newest(self, name: str, limit: int, before: int | None) -> Sequence[RejectedRecord]:
         """See SourceBoard.rejected."""
@@ -156,7 +162,7 @@ class RejectedKeeper:
             (number_of.get(record.name) or number_of[record.record_id], record, reason)
             for record, reason in refused
         ]
-        self._counts[name] = await self._asked(lambda: store.settle(rejected, written, now_us))
+        self._note(name, await self._asked(lambda: store.settle(rejected, written, now_us)))
         return msgspec.structs.replace(
             before,
             written_count=before.written_count + len(written),
@@ -169,6 +175,10 @@ class RejectedKeeper:
             return await in_thread(work)
         except (sqlite3.Error, OSError, WrongFile) as error:
             raise StorageFailed("rejected records cannot be read or kept", details=error) from error
+
+    def _note(self, name: str, room: Room) -> None:
+        self._counts[name] = room.kept_count
+        self._dropped_counts[name] += room.dropped_count
 
     def _store(self, name: str) -> RejectedStore:
         settings = self._settings

@@ -112,7 +112,9 @@ class Sources:
 
     def _status(self, name: str) -> SourceStatus:
         kept_count, at_work = self._rejected.kept_count(name), self._at_work.get(name)
-        return _gone_status(name, kept_count) if at_work is None else _status(at_work, kept_count)
+        if at_work is None:
+            return _gone_status(name, kept_count)
+        return _status(at_work, kept_count, self._rejected.dropped_count(name))
 
     async def rejected(
         self, name: str, limit: int, before: int | None = None
@@ -176,7 +178,7 @@ class Sources:
         return Caller(account) if account is not None and account.is_active else None
 
 
-def _status(at_work: _AtWork, kept_count: int) -> SourceStatus:
+def _status(at_work: _AtWork, kept_count: int, dropped_count: int) -> SourceStatus:
     rule, health, source = at_work
     state: SourceState = "reading"
     if health.trouble is not None:
@@ -193,6 +195,7 @@ def _status(at_work: _AtWork, kept_count: int) -> SourceStatus:
         health.datapoint_count,
         health.rejected_count,
         kept_count,
+        dropped_count,
         health.skipped_count,
         health.late_count,
         dict(health.failures),
@@ -202,4 +205,4 @@ def _status(at_work: _AtWork, kept_count: int) -> SourceStatus:
 
 def _gone_status(name: str, kept_count: int) -> SourceStatus:
     """A rule that left the settings, of which rejected records are kept yet."""
-    return SourceStatus(name, "", "", "gone", (), 0.0, 0, 0, 0, kept_count, 0, 0, {}, None)
+    return SourceStatus(name, "", "", "gone", (), 0.0, 0, 0, 0, kept_count, 0, 0, 0, {}, None)

@@ -8,7 +8,7 @@ from thingtank.tank.sources import SourceState, SourceStatus
 def status(name: str, engine: str, state: SourceState, behind_s: float) -> SourceStatus:
     failures = {"throttled": 2}
     return SourceStatus(
-        name, engine, "", state, ("s-1",), behind_s, 10, 30, 4, 3, 5, 1, failures, None
+        name, engine, "", state, ("s-1",), behind_s, 10, 30, 4, 3, 2, 5, 1, failures, None
     )
 
 
@@ -35,6 +35,7 @@ def test_rules_of_one_kind_are_summed() -> None:
         ("thingtank_source_records", engine, ("outcome", "rejected")): 8,
         ("thingtank_source_records", engine, ("outcome", "skipped")): 10,
         ("thingtank_source_rejected_kept", engine): 6,
+        ("thingtank_source_rejected_dropped", engine): 4,
         ("thingtank_source_datapoints", engine): 60,
         ("thingtank_source_messages_late", engine): 2,
         ("thingtank_source_failures", engine, ("kind", "throttled")): 4,
