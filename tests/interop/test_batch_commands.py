@@ -172,13 +172,22 @@ def test_a_schedule_counts_alerts_and_is_seen_in_a_feed(tmp_path: Path) -> None:
     port = free_port()
     span = "archive:feed/1/state?start={start}&end={end}"
     job = ["--job", "sequence-count", "--input", span, "--output", str(tmp_path / "counts")]
+    going = tmp_path / "go"
+    wait = f"sh -c 'while [ ! -e {going} ]; do sleep 0.02; done'"
+    slow = ["--mapper", wait, "--reducer", "cat", "--input", span, "--output", str(tmp_path / "o")]
+    for words in (("add", "slow", *slow), ("run", "slow"), ("show", "slow")):
+        told = run_prepared("batch", "schedule", *words, "--data", str(data)).stdout
+    assert told.startswith("No run yet. It is due: a server begins it")
     alert = ["--feed", "1", "--above", "0", "--url", f"http://127.0.0.1:{port}/alert"]
     with web_server(port) as posted, start_server(data):
+        wait_for(lambda: served(data, "batch", "schedule", "show", "slow")["begun_at"] is not None)
+        told = run_prepared("batch", "schedule", "show", "slow", "--data", str(data)).stdout
+        assert told.startswith("The first run is under way since 20")
+        going.touch()
         made = served(data, "batch", "schedule", "add", "daily", "--every", "1d", *job, *alert)
         assert (made["last_at"], made["feed_id"]) == (None, 1)
         served(data, "batch", "schedule", "run", "daily")
-        row = first(lambda: ran(data))
-        assert row["name"] == "daily"
+        row = first(lambda: [row for row in ran(data) if row["name"] == "daily"])
         assert (row["problem"], row["count"]) == ("", 1)
         assert Path(row["last_output"], "part-00000").read_text() == "123\t1\n"
         wait_for(lambda: posted == ["/alert"])

@@ -16,6 +16,7 @@ from thingtank.net.adoption import Adopt
 from thingtank.net.direct_http import DirectRoute
 from thingtank.server.app import XIVELY_PATHS, WebApp
 from thingtank.server.batch.alerts import Alerts
+from thingtank.server.batch.scheduler import Scheduler
 from thingtank.server.batch.start import start_batch
 from thingtank.server.cannot_start import CannotStart, why_not_listening
 from thingtank.server.config import Config
@@ -151,9 +152,12 @@ async def start_instance(config: Config, folder: Path) -> Instance:
             sources = start_sources(config, folder, opened, stack)
             monitor.samples.sources = sources.statuses
         welcome_path = await asyncio.to_thread(_make_welcome_path, account) if web else ""
-        await _open_control(folder, opened, url, own_url, sockets, monitor, sinks, sources, stack)
+        scheduler = Scheduler(opened.tank, opened.schedules, folder)
+        await _open_control(
+            folder, opened, url, own_url, sockets, monitor, sinks, sources, scheduler, stack
+        )
         # Its jobs ask by the control socket.
-        board = start_batch(folder, opened, alerts, stack)
+        board = start_batch(scheduler, folder, opened, alerts, stack)
         monitor.samples.batch = board.statuses_or_none
         monitor.run(Doors(wamp, mqtt, monitor.connections))
         readiness, drain_s = monitor.readiness, config.server.drain_s
@@ -182,6 +186,7 @@ async def _open_control(
     monitor: Monitor,
     sinks: SinkBoard,
     sources: SourceBoard | None,
+    scheduler: Scheduler,
     stack: AsyncExitStack,
 ) -> None:
     # Operations import Django's models, which there are only by now.
@@ -196,7 +201,7 @@ async def _open_control(
         opened.tank, opened.directory, opened.archive, copy_files, opened.schedules,
         url, own_url, sockets, checks,
         lambda: rule_troubles(samples.sinks(), samples.sources(), samples.batch()),
-        sinks, sources,
+        sinks, sources, scheduler.begun_us,
     )  # fmt: skip
     control = ControlSocket(folder, partial(run_operation, context))
     await control.start()

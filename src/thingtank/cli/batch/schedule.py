@@ -1,5 +1,6 @@
 """`thingtank batch schedule`: jobs that the server runs again and again."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def list_all(data: Path, as_json: bool) -> None:
             (
                 row["name"],
                 f"{row['every_s']} s",
-                "paused" if row["is_paused"] else row["due_at"],
+                _next(row),
                 row["last_at"] or "never",
                 row["count"],
                 row["problem"] or row["last_output"] or row["output"],
@@ -95,7 +96,7 @@ def list_all(data: Path, as_json: bool) -> None:
 @data_option
 def show(data: Path, as_json: bool, name: str) -> None:
     """Show what came of a schedule's last runs, newest first, and its alerts."""
-    from thingtank.cli.output import print_json, print_table
+    from thingtank.cli.output import print_json, print_table, time_of
 
     with Session(data) as session:
         row = session.call("batch.schedule_show", name=name)
@@ -103,6 +104,11 @@ def show(data: Path, as_json: bool, name: str) -> None:
     if as_json:
         print_json({**_worded(row), "runs": runs, "alerts": alerts})
         return
+    if row["begun_us"] is not None:
+        run = "A run" if runs else "The first run"
+        click.echo(f"{run} is under way since {time_of(row['begun_us'])}.")
+        if not runs:
+            return
     print_table(
         ("run", "took", "lines in", "lines out", "count", "output or problem"),
         [
@@ -112,13 +118,28 @@ def show(data: Path, as_json: bool, name: str) -> None:
             )
             for run in runs
         ],
-        f"No run yet. Run it at once with: thingtank batch schedule run {name}",
+        _no_run_yet(row),
     )  # fmt: skip
     if alerts:
         click.echo()
         columns = ("alert", "count", "above")
         rows = [(alert["at"], alert["count"], alert["above"]) for alert in alerts]
         print_table(columns, rows, "")
+
+
+def _next(row: dict[str, Any]) -> str:
+    """When a worded row runs next; what there is instead while it runs, or is paused."""
+    if row["begun_at"] is not None:
+        return "running"
+    return "paused" if row["is_paused"] else str(row["due_at"])
+
+
+def _no_run_yet(row: dict[str, Any]) -> str:
+    schedule = row["schedule"]
+    may_run = schedule["is_asked"] or not schedule["is_paused"]
+    if may_run and row["due_us"] <= time.time_ns() // 1000:
+        return "No run yet. It is due: a server begins it when no other job is under way."
+    return f"No run yet. Run it at once with: thingtank batch schedule run {schedule['name']}"
 
 
 def _runs(row: dict[str, Any]) -> list[dict[str, Any]]:
@@ -214,6 +235,7 @@ def _worded(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **found,
         "due_at": time_of(row["due_us"]),
+        "begun_at": time_of(row["begun_us"]),
         "last_at": time_of(last.get("at_us")),
         "last_output": last.get("output"),
         "problem": last.get("problem", ""),

@@ -100,8 +100,7 @@ class Board:
         self._alerts.counts.pop(name, None)
 
     def _status(self, schedule: Schedule) -> ScheduleStatus:
-        running = self._scheduler.running
-        is_running = self._scheduler.is_running(schedule)
+        begun_us = self._scheduler.begun_us(schedule)
         totals = self._scheduler.totals(schedule.name)
         trigger = self._trigger(schedule)
         is_resting = schedule.is_paused and not schedule.is_asked
@@ -111,9 +110,9 @@ class Board:
             inputs=schedule.inputs,
             output=schedule.output,
             every_s=schedule.every_s,
-            state=self._state(schedule, is_running),
+            state=self._state(schedule, begun_us is not None),
             due_us=None if is_resting else due_us(schedule),
-            begun_us=running.begun_us if running is not None and is_running else None,
+            begun_us=begun_us,
             feed_id=schedule.feed_id,
             channel=schedule.channel,
             trigger_id=None if trigger is None else trigger.trigger_id,

@@ -76,9 +76,12 @@ class Scheduler:
         """Runs of a schedule that have ended."""
         return self._totals.get(name, Totals())
 
-    def is_running(self, schedule: Schedule) -> bool:
-        """Whether the run under way is one of it, and not of one that had its name before."""
-        return self.running is not None and _is_same(self.running.schedule, schedule)
+    def begun_us(self, schedule: Schedule) -> int | None:
+        """When the run of it that is under way began; None when none is."""
+        running = self.running
+        if running is None or not _is_same(running.schedule, schedule):
+            return None  # or the run is one of a schedule that had its name before
+        return running.begun_us
 
     def start(self) -> None:
         """Begin."""

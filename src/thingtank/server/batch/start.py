@@ -10,9 +10,10 @@ from thingtank.server.data_folder import OpenFolder
 from thingtank.web.workbench import batch_board
 
 
-def start_batch(folder: Path, opened: OpenFolder, alerts: Alerts, stack: AsyncExitStack) -> Board:
+def start_batch(
+    scheduler: Scheduler, folder: Path, opened: OpenFolder, alerts: Alerts, stack: AsyncExitStack
+) -> Board:
     """Begin to run what is due, which asks by the control socket; `stack` ends it."""
-    scheduler = Scheduler(opened.tank, opened.schedules, folder)
     board = Board(opened.tank, opened.schedules, scheduler, alerts, folder)
     scheduler.start()
     stack.push_async_callback(scheduler.stop)

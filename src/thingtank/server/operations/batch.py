@@ -55,10 +55,14 @@ class PauseSchedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ScheduleRow(msgspec.Struct, frozen=True):
-    """A schedule and when it runs next; microseconds since the epoch, UTC."""
+    """A schedule, when it runs next, and when the run under way began; None when none is.
+
+    Microseconds since the epoch, UTC.
+    """
 
     schedule: Schedule
     due_us: int
+    begun_us: int | None
 
 
 class ScheduleList(msgspec.Struct, frozen=True):
@@ -83,33 +87,33 @@ async def add(context: Context, asked: AddSchedule) -> ScheduleRow:
         channel=asked.channel or asked.name,
     )
     alert = Alert(asked.above, asked.url, asked.email)
-    return _row(await add_schedule(context.tank, context.schedules, draft, alert))
+    return _row(context, await add_schedule(context.tank, context.schedules, draft, alert))
 
 
 async def list_all(context: Context, asked: Nothing) -> ScheduleList:
     """List schedules."""
-    return ScheduleList([_row(schedule) for schedule in context.schedules.all()])
+    return ScheduleList([_row(context, schedule) for schedule in context.schedules.all()])
 
 
 async def remove(context: Context, asked: OneSchedule) -> ScheduleRow:
     """Remove a schedule and its trigger; what it has written stays."""
-    return _row(await remove_schedule(context.tank, context.schedules, asked.name))
+    return _row(context, await remove_schedule(context.tank, context.schedules, asked.name))
 
 
 async def run(context: Context, asked: OneSchedule) -> ScheduleRow:
     """Have a schedule run now, for the newest span that is over."""
-    return _row(run_again(context.tank, context.schedules, asked.name))
+    return _row(context, run_again(context.tank, context.schedules, asked.name))
 
 
 async def show(context: Context, asked: OneSchedule) -> ScheduleRow:
     """One schedule, with what came of its runs."""
-    return _row(context.schedules.get(asked.name))
+    return _row(context, context.schedules.get(asked.name))
 
 
 async def pause(context: Context, asked: PauseSchedule) -> ScheduleRow:
     """Pause a schedule, or let it go on."""
-    return _row(pause_schedule(context.schedules, asked.name, asked.is_paused))
+    return _row(context, pause_schedule(context.schedules, asked.name, asked.is_paused))
 
 
-def _row(schedule: Schedule) -> ScheduleRow:
-    return ScheduleRow(schedule, due_us(schedule))
+def _row(context: Context, schedule: Schedule) -> ScheduleRow:
+    return ScheduleRow(schedule, due_us(schedule), context.begun_us(schedule))

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 import msgspec
 
 from thingtank.server.backup.parts import Copied
+from thingtank.server.batch.schedule import Schedule
 from thingtank.server.batch.schedules import Schedules
 from thingtank.server.operations.shapes import Refused
 from thingtank.server.rule_troubles import RuleTrouble
@@ -21,6 +22,10 @@ async def _none() -> Mapping[str, bool]:
     return {}
 
 
+def _nothing_runs(_: Schedule) -> int | None:
+    return None
+
+
 class Context(msgspec.Struct, frozen=True):
     """An open instance.
 
@@ -33,6 +38,7 @@ class Context(msgspec.Struct, frozen=True):
         troubles: rules of sinks and sources that do not work; none without a server.
         sinks: the rules that send on; None without a server.
         sources: those that read; None without a server, and where there are none.
+        begun_us: when the run of a schedule that is under way began; None for none.
         copy_files: writes copies of the folder's files that fit together.
     """
 
@@ -48,6 +54,7 @@ class Context(msgspec.Struct, frozen=True):
     troubles: Callable[[], Iterable[RuleTrouble]] = tuple
     sinks: SinkBoard | None = None
     sources: SourceBoard | None = None
+    begun_us: Callable[[Schedule], int | None] = _nothing_runs
 
     def require_server(self) -> None:
         """Raise Refused without a server: rules are at work in one only."""

@@ -303,7 +303,7 @@ async def test_a_run_of_a_schedule_that_is_removed_leaves_no_count_and_no_outcom
     one.clock.us = ELEVEN + SETTLE_US
     scheduler.start()
     await begun.wait()
-    assert scheduler.is_running(one.schedules.get("count"))
+    assert scheduler.begun_us(one.schedules.get("count")) is not None
     await remove_schedule(one.tank, one.schedules, "count")
     for name in ("2026-11-27T08-00-00", "2026-11-27T09-00-00"):
         (tmp_path / "out" / name).mkdir(parents=True)
@@ -311,7 +311,7 @@ async def test_a_run_of_a_schedule_that_is_removed_leaves_no_count_and_no_outcom
         new = hourly(tmp_path, options=["--job", "other"], feed_id=device.device_id, channel="new")
         new = await add_schedule(one.tank, one.schedules, new, Alert())
         run_again(one.tank, one.schedules, "count")
-        assert not scheduler.is_running(new)
+        assert scheduler.begun_us(new) is None
     may_end.set()
     if is_made_again:
         found = await one.settled(2)
