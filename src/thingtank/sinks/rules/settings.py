@@ -60,7 +60,13 @@ class SinkRule(
     gather_s: float | None = None
 
     def __post_init__(self) -> None:
-        """Hide passwords in `to` from everything that prints settings; `target` has them."""
+        """Hide passwords in `to` from everything that prints settings; `target` has them.
+
+        What is named twice is kept once.
+        """
+        for name in ("topics", "feeds", "datastreams"):
+            if isinstance(named := getattr(self, name), tuple):
+                force_setattr(self, name, tuple(dict.fromkeys(named)))
         if "hidden" not in self.__dict__:
             shown = {key: _shown(key, value) for key, value in self.to.items()}
             self.__dict__["hidden"] = self.to

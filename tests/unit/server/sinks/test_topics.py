@@ -72,7 +72,7 @@ def topics(bench: Bench, *filters: str, **members: Any) -> Any:
 
 async def test_each_rule_gets_what_its_filters_match_once_and_in_order(bench: Bench) -> None:
     await bench.start(
-        topics(bench, "plant/+/state", "plant/#"),
+        topics(bench, "plant/+/state", "plant/#", "plant/+/state"),
         topics(bench, "alarms/#", name="alarms", key="alarms"),
     )
     assert not bench.sinks.topics.wants("other")

@@ -31,7 +31,7 @@ def rule(**members: Any) -> SinkRule:
         ({"topics": ["a"]}, "`topics` are for rules"),
         ({"send": "topics", "topics": ["a"], "tag": "out"}, "`feeds` and `tag` are for rules"),
         ({"send": "topics", "topics": ["a"], "datastreams": ["t"]}, "`datastreams` are for"),
-        ({"send": "topics", "topics": ["a"] * 101}, "more than 100"),
+        ({"send": "topics", "topics": [f"a/{n}" for n in range(101)]}, "more than 100"),
         ({"send": "topics", "topics": ["a/b#"]}, "'a/b#': wildcard beside other characters"),
         ({"send": "topics", "topics": ["#/a"]}, "# is not the last level [MQTT-4.7.1-1]"),
         ({"send": "topics", "topics": [""]}, "blank topic name or filter [MQTT-4.7.3-1]"),
@@ -56,6 +56,13 @@ def rule(**members: Any) -> SinkRule:
 def test_a_mistake_is_told(members: dict[str, Any], problem: str) -> None:
     (found,) = rule_problems(rule(**members))
     assert problem in found
+
+
+def test_what_is_named_twice_is_kept_once() -> None:
+    made = rule(feeds=[2, 1, 2], datastreams=["t", "t"])
+    assert (made.feeds, made.datastreams) == ((2, 1), ("t",))
+    made = rule(send="topics", topics=["b/#", "a/#", "b/#"])
+    assert (made.topics, made.feeds) == (("b/#", "a/#"), "all")
 
 
 def test_a_right_rule_has_no_problems() -> None:
