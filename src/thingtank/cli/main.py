@@ -19,6 +19,7 @@ from thingtank.cli.deliveries import delivery
 from thingtank.cli.devices import device
 from thingtank.cli.doctor import doctor
 from thingtank.cli.feeds import feed
+from thingtank.cli.json_text import json_text
 from thingtank.cli.keys import key
 from thingtank.cli.mqtt import mqtt
 from thingtank.cli.options import config_option, data_option, json_option, set_option
@@ -128,7 +129,7 @@ def show(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool) ->
         )
         return
     for name, value, origin in rows:
-        click.echo(f"{name:<36} {json.dumps(value, ensure_ascii=False):<24} {origin}")
+        click.echo(f"{name:<36} {json_text(value):<24} {origin}")
 
 
 for command in (

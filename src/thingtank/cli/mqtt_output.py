@@ -13,6 +13,8 @@ from typing import Any
 
 import click
 
+from thingtank.cli.json_text import escaped
+
 WIDTH_MAX = 10_000
 _ESCAPES = {
     "\\": b"\\", "0": b"\0", "a": b"\a", "e": b"\x1b", "n": b"\n", "r": b"\r", "t": b"\t",
@@ -270,4 +272,4 @@ def _json(value: Any, pretty: bool = False, indent: str = "") -> str:
     if isinstance(value, list):
         separator = ", " if pretty else ","
         return "[" + separator.join(_json(each, pretty, indent + "\t") for each in value) + "]"
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return escaped(json.dumps(value, ensure_ascii=False, separators=(",", ":")))

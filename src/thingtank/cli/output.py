@@ -1,7 +1,6 @@
 """How commands answer: tables and facts for people, JSON for programs."""
 
 import datetime
-import json
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from thingtank.cli.json_text import json_text
 from thingtank.tank.one_line import printable
 
 NOTHING = "-"
@@ -19,7 +19,7 @@ LINE_CHARS_MAX = 1_000_000  # of a table that no terminal shows
 
 def print_json(value: Any) -> None:
     """The answer itself, for programs."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(json_text(value, indent=2))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:

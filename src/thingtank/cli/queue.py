@@ -1,6 +1,5 @@
 """`thingtank queue`: queues of this machine, which rules of the engine `queue` write."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import click
 
+from thingtank.cli.json_text import json_text
 from thingtank.cli.options import data_option, json_option
 from thingtank.cli.session import Refusal
 
@@ -147,4 +147,4 @@ def _line(message: "ReceivedMessage", as_json: bool) -> str:
         "id": message.message_id, "group": message.group or None,
         "receive_count": message.receive_count, "body": body,
     }  # fmt: skip
-    return json.dumps(found, ensure_ascii=False)
+    return json_text(found)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import click
 
+from thingtank.cli.json_text import escaped, json_text
 from thingtank.cli.options import InterruptedGroup, NumbersCommand, data_option, json_option
 
 TOKEN = "THINGTANK_SKYNET_TOKEN"  # noqa: S105 - the variable's name
@@ -146,15 +147,10 @@ def _first(count: int | None, address: Any, path: str) -> Iterator[Any]:
 def _line_of(said: Any) -> str:
     """A message as people read it; a record as it is."""
     if not isinstance(said, dict) or "payload" not in said:
-        return _printable(json.dumps(said, ensure_ascii=False))
+        return json_text(said)
     topic = f" {said['topic']}" if said.get("topic") else ""
-    payload = json.dumps(said["payload"], ensure_ascii=False)
-    return _printable(f"{said.get('fromUuid') or 'somebody'}{topic}: {payload}")
-
-
-def _printable(text: str) -> str:
-    """Text of others without what would do something to a terminal."""
-    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
+    payload = json_text(said["payload"])
+    return escaped(f"{said.get('fromUuid') or 'somebody'}{topic}: {payload}")
 
 
 def _property_of(word: str) -> tuple[str, Any]:

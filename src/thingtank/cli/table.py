@@ -1,6 +1,5 @@
 """`thingtank table`: tables of this machine, which rules of the engine `table` write."""
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from thingtank.cli.json_text import json_text
 from thingtank.cli.options import data_option, json_option
 from thingtank.cli.queue import opened_file
 from thingtank.cli.session import Refusal
@@ -51,7 +51,7 @@ def get(data: Path, name: str, hash_value: str, range_value: str) -> None:
         item = file.find(name, hash_value, range_value, time.time())
     if item is None:
         raise Refusal(f"{name} has no item with this key")
-    click.echo(json.dumps(item.attributes, ensure_ascii=False))
+    click.echo(json_text(item.attributes))
 
 
 @table.command()
@@ -73,7 +73,7 @@ def query(data: Path, name: str, hash_value: str, start: str, end: str, limit: i
     with opened(data) as file:
         found = file.query(name, hash_value, time.time(), start=start, end=end, limit=limit)
     for item in found:
-        click.echo(json.dumps(item.attributes, ensure_ascii=False))
+        click.echo(json_text(item.attributes))
     if not found:
         click.echo(f"{name} has no such item", err=True)
 

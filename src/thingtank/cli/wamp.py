@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from thingtank.cli.json_text import escaped, json_text
 from thingtank.cli.options import InterruptedGroup, NumbersCommand, data_option, json_option
 from thingtank.cli.session import Refusal
 
@@ -343,9 +344,9 @@ def _print_event(
 
     if as_json:
         event = {"topic": topic, "args": plain(args), "kwargs": plain(kwargs)}
-        line = json.dumps({**event, "publication": publication}, ensure_ascii=False)
+        line = json_text({**event, "publication": publication})
     else:
-        line = f"{topic}  {_words_of(args, kwargs)}"
+        line = f"{escaped(topic)}  {_words_of(args, kwargs)}"
     click.echo(line)
 
 
@@ -353,7 +354,7 @@ def _print_result(args: Any, kwargs: dict[str, Any], as_json: bool) -> None:
     from thingtank.cli.wamp_client import plain
 
     if as_json:
-        click.echo(json.dumps({"args": plain(args), "kwargs": plain(kwargs)}, ensure_ascii=False))
+        click.echo(json_text({"args": plain(args), "kwargs": plain(kwargs)}))
     else:
         click.echo(_words_of(args, kwargs))
 
@@ -361,8 +362,6 @@ def _print_result(args: Any, kwargs: dict[str, Any], as_json: bool) -> None:
 def _words_of(args: Any, kwargs: dict[str, Any]) -> str:
     from thingtank.cli.wamp_client import plain
 
-    words = [json.dumps(plain(value), ensure_ascii=False) for value in args]
-    words += [
-        f"{key}={json.dumps(plain(value), ensure_ascii=False)}" for key, value in kwargs.items()
-    ]
+    words = [json_text(plain(value)) for value in args]
+    words += [f"{escaped(key)}={json_text(plain(value))}" for key, value in kwargs.items()]
     return "  ".join(words) or "(nothing)"

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from thingtank.cli.json_text import escaped, json_text
 from thingtank.cli.session import Refusal
 from thingtank.cli.wamp_address import Address, Endpoint, endpoint_of, why_not_connected
 
@@ -209,11 +210,10 @@ def why_refused(error: Any, uri: str) -> str:
     words = _WORDS.get(error.error)
     said = ", ".join(
         [
-            *(json.dumps(plain(value), ensure_ascii=False) for value in error.args),
-            *(f"{key}={json.dumps(plain(value), ensure_ascii=False)}"
-              for key, value in error.kwargs.items()),
+            *(json_text(plain(value)) for value in error.args),
+            *(f"{escaped(key)}={json_text(plain(value))}" for key, value in error.kwargs.items()),
         ]
-    )  # fmt: skip
+    )
     if words:
         why = f": {said}" if said and error.error == "wamp.error.not_authorized" else ""
         return f"{uri}: {words}{why}"

@@ -1,6 +1,5 @@
 """`thingtank cloud queue`: queues in SQS."""
 
-import json
 import secrets
 import sys
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from thingtank.cli.cloud.session import aws_command, say
+from thingtank.cli.json_text import json_text
 from thingtank.cli.options import Duration, InterruptedGroup, json_option, yes_option
 from thingtank.cli.session import Refusal
 
@@ -228,4 +228,4 @@ def _print(received: "list[Received]", *, as_json: bool) -> None:
 def _json_line(message: "Received") -> str:
     found = {"id": message.message_id, "group": message.group or None,
              "receive_count": message.receive_count, "body": message.body}  # fmt: skip
-    return json.dumps(found, ensure_ascii=False)
+    return json_text(found)

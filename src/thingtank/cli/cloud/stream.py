@@ -1,6 +1,5 @@
 """`thingtank cloud stream`: streams in Kinesis."""
 
-import json
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from thingtank.cli.cloud.session import aws_command, say
+from thingtank.cli.json_text import json_text
 from thingtank.cli.options import InterruptedGroup, json_option, yes_option
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _json_line(record: "ReadRecord") -> str:
         found["data"] = record.data.decode()
     except UnicodeDecodeError:
         found["data_base64"] = base64.b64encode(record.data).decode()
-    return json.dumps(found, ensure_ascii=False)
+    return json_text(found)
 
 
 def _at(record: "ReadRecord") -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from thingtank.cli.cloud.session import aws_command, say
+from thingtank.cli.json_text import escaped
 from thingtank.cli.options import json_option, yes_option
 from thingtank.cli.session import Refusal
 
@@ -242,4 +243,4 @@ def _line(item: "Item") -> str:
     """JSON in which a number keeps all its digits."""
     import msgspec
 
-    return msgspec.json.Encoder(decimal_format="number").encode(item).decode()
+    return escaped(msgspec.json.Encoder(decimal_format="number").encode(item).decode())
