@@ -288,6 +288,8 @@ class Sinks:
         if store is None:
             return ChosenLetters()
         chosen = await store.run(lambda file: file.remove_letters(name, letter_ids))
+        if not chosen.chosen_count:
+            return chosen
         if runner is not None:
             await runner.count_letters()
             runner.retry_letters()
