@@ -1,17 +1,18 @@
 """Items from batches of the journal; in the rule's thread, but for `take_batches`."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from thingtank.server.sinks.item_maker import ItemMaker
 from thingtank.server.sinks.message_reader import Batch, Reader, StoredItem
 from thingtank.server.sinks.selection import Stream
 from thingtank.sinks.engine import Item
 from thingtank.sinks.rules.steps import Entry
-from thingtank.sinks.rules.templates import Render
 from thingtank.stores.changes import bytes_of
 from thingtank.stores.journal_readers import BATCH_BYTES, CommittedBatch
-from thingtank.tank.datapoints import DatapointColumns, number_of, text_of
+from thingtank.tank.datapoints import DatapointColumns
 
 ROWS_AT_ONCE = 200  # of which items are made
 
@@ -27,113 +28,97 @@ def take_batches(reader: Reader, rows_max: int, bytes_max: int) -> list[Batch]:
     return batches
 
 
+class _Rows(NamedTuple):
+    """Values of one batch, and the place of the first in it."""
+
+    seq: int
+    first: int
+    columns: DatapointColumns
+
+
 class ItemSource:
     """What a rule sends of batches, in order, some at each call.
 
-    Of the journal, that is; an item that was stored is sent as it is. An item's id is made of the
-    batch's number and the place of its row in the batch, so it is the same whatever the rule wants.
+    Of the journal, that is; an item that was stored is sent as it is.
     """
 
     def __init__(
         self,
         batches: Sequence[Batch],
         streams: Mapping[int, Stream],
-        origin: str,
-        render: Render | None,
+        maker: ItemMaker,
         begun: tuple[int, int] = (0, 0),
     ) -> None:
         """Make one.
 
         Args:
             streams: those that the rule wants.
-            origin: of the data folder.
-            render: makes payloads; None leaves them empty.
             begun: the number of a batch, and how many of its rows were sent or held before.
         """
         self._streams = streams
-        self._origin = origin
-        self._render = render
-        self._parts = _parts_of(batches)
-        self._begun = begun
-        self._part: StoredItem | _Columns | None = None
-        self._row = 0  # of the columns, where it goes on
+        self._maker = maker
+        self._begun_seq, self._begun_rows = begun
+        self._parts = self._parts_of(batches)
+        self._part: CommittedBatch | StoredItem | _Rows | None = None
+        self._row = 0  # of _Rows, where it goes on
         self._go_on()
 
     def __call__(self) -> list[Entry]:
         """The next, as `EntryMaker` says: what raises leaves it where it was."""
         entries: list[Entry] = []
-        while not entries and (part := self._part) is not None:
-            if isinstance(part, StoredItem):
-                item, render = part.item, self._render
-                entries.append(
-                    (part.seq, item if render is None else replace(item, payload=render(item)))
-                )
-            else:
-                entries = self._of_columns(*part)
-            if isinstance(part, StoredItem) or self._row >= len(part[2]):
-                self._go_on()
+        while len(entries) < ROWS_AT_ONCE and (part := self._part) is not None:
+            try:
+                if isinstance(part, CommittedBatch):
+                    entries += self._maker.entries_of(part, self._streams)
+                elif isinstance(part, StoredItem):
+                    entries.append(self._stored(part))
+                elif self._add_rows(entries, part):
+                    continue
+            except Exception:
+                if entries:  # those first: the next call raises again
+                    return entries
+                raise
+            self._go_on()
         return entries
+
+    def _stored(self, part: StoredItem) -> Entry:
+        item, render = part.item, self._maker.render
+        return part.seq, item if render is None else replace(item, payload=render(item))
+
+    def _add_rows(self, entries: list[Entry], part: _Rows) -> bool:
+        """Make entries of some rows; whether there are more."""
+        columns, start, streams = part.columns, self._row, self._streams
+        if not start and streams.keys().isdisjoint(columns.stream_ids):
+            return False
+        end = min(start + ROWS_AT_ONCE, len(columns))
+        entries += self._maker.rows(part.seq, part.first, columns, start, end, streams)
+        self._row = end
+        return end < len(columns)
 
     def _go_on(self) -> None:
         self._part = part = next(self._parts, None)
         self._row = 0
-        if part is not None and not isinstance(part, StoredItem) and part[0] == self._begun[0]:
-            self._row = max(0, self._begun[1] - part[1])
+        if isinstance(part, _Rows) and part.seq == self._begun_seq:
+            self._row = max(0, self._begun_rows - part.first)
 
-    def _of_columns(self, seq: int, first: int, columns: DatapointColumns) -> list[Entry]:
-        streams, stream_ids = self._streams, columns.stream_ids
-        if not self._row and streams.keys().isdisjoint(stream_ids):
-            self._row = len(columns)
-            return []
-        end = min(self._row + ROWS_AT_ONCE, len(columns))
-        beginning, render = f"{self._origin}-{seq}-", self._render
-        entries = [
-            (seq, _item(f"{beginning}{first + row}", stream, columns, row, render))
-            for row in range(self._row, end)
-            # None too where the loop has dropped it meanwhile.
-            if (stream := streams.get(stream_ids[row])) is not None
-        ]
-        self._row = end
-        return entries
+    def _parts_of(self, batches: Sequence[Batch]) -> Iterator[CommittedBatch | StoredItem | _Rows]:
+        """What entries are made of at once, or some at a time."""
+        for batch in batches:
+            is_newest = isinstance(batch, CommittedBatch) and batch.committed_us is not None
+            is_whole = is_newest and batch.seq != self._begun_seq
+            if isinstance(batch, StoredItem) or (is_whole and _rows_in(batch) <= ROWS_AT_ONCE):
+                yield batch
+                continue
+            first = 0
+            for columns in _columns_in(batch):
+                if len(columns):
+                    yield _Rows(batch.seq, first, columns)
+                first += len(columns)
 
 
 def row_of(item: Item) -> int:
     """The place of an item's row in its batch; 0 of what is a batch of its own."""
     return int(item.item_id.rpartition("-")[2]) if item.kind == "datapoint" else 0
-
-
-# Number of the batch, the place of its first row in the batch, and the values.
-_Columns = tuple[int, int, DatapointColumns]
-
-
-def _parts_of(batches: Sequence[Batch]) -> Iterator[StoredItem | _Columns]:
-    for batch in batches:
-        if isinstance(batch, StoredItem):
-            yield batch
-            continue
-        first = 0
-        for columns in _columns_in(batch):
-            if len(columns):
-                yield batch.seq, first, columns
-            first += len(columns)
-
-
-def _item(
-    item_id: str, stream: Stream, columns: DatapointColumns, row: int, render: Render | None
-) -> Item:
-    number: float | None = columns.numbers[row]
-    text = columns.texts.get(row)
-    if text is None:
-        assert number is not None, "else the text is kept"
-        value = text_of(number)
-    else:
-        value, number = text, number_of(text)
-    at_us = columns.at_us[row]
-    device_id, uuid, name = stream
-    item = Item(item_id, "datapoint", device_id, uuid, name, at_us, value, number)
-    if render is None:
-        return item
-    return Item(item_id, "datapoint", device_id, uuid, name, at_us, value, number, "", render(item))
 
 
 def _rows_in(batch: Batch) -> int:

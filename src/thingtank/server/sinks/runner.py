@@ -15,6 +15,7 @@ Dead letters that somebody asked for take turns with them, a call each (`letter_
 import asyncio
 import contextlib
 import math
+import random
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -22,6 +23,7 @@ from typing import TypeVar
 import structlog
 
 from thingtank.net.blotting_texts import blotted_string
+from thingtank.server.sinks.item_maker import ItemMakers
 from thingtank.server.sinks.items import ItemSource, take_batches
 from thingtank.server.sinks.letter_retry import LetterRetry
 from thingtank.server.sinks.message_reader import Reader, decode_item, encode_item
@@ -31,7 +33,6 @@ from thingtank.server.sinks.selection import Selection
 from thingtank.sinks.engine import SinkEngine
 from thingtank.sinks.rules.settings import SinkRule, SinkSettings
 from thingtank.sinks.rules.steps import Step, failure_of
-from thingtank.sinks.rules.templates import compile_template
 from thingtank.sinks.rules.window import Window
 from thingtank.stores.sink_file import HeldItem, NewLetter, RulePlace, SinkFile
 from thingtank.stores.sink_store import SinkStore
@@ -47,6 +48,8 @@ REASON_CHARS_MAX = 1000
 _TURN_ROWS = 10_000  # about; one commit may have more
 _TURN_BYTES = 4 * 1024 * 1024  # the same
 _TOPICS_SHOWN_MAX = 10
+# Rules wake at the same write, and each takes some of the loop's time: not all at one instant.
+_GATHER_SPREAD = (0.75, 1.25)
 
 Result = TypeVar("Result")
 
@@ -66,6 +69,7 @@ class SinkRunner:
         engine: SinkEngine,
         selection: Selection,
         store: SinkStore,
+        makers: ItemMakers,
         settings: SinkSettings,
         clock: Clock,
         *,
@@ -85,7 +89,7 @@ class SinkRunner:
         self._is_paused = is_paused
         self._where = engine.describe()
         self._gather_s = engine.gather_s if rule.gather_s is None else rule.gather_s
-        self._render = compile_template(rule.template) if engine.wants_payload else None
+        self._maker = makers.maker(rule, wants_payload=engine.wants_payload)
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()  # ends a pause: somebody asks for it, or it is time to stop
         self._is_stopping = False
@@ -266,12 +270,13 @@ class SinkRunner:
         if not reader.has_batches:
             return
         if self._has_taken_all and not reader.is_behind:
-            await self._sleep(min(self._gather_s, window.wait_s(), self._letter_retry.wait_s))
+            gather_s = self._gather_s * random.uniform(*_GATHER_SPREAD)  # noqa: S311 - no secret
+            await self._sleep(min(gather_s, window.wait_s(), self._letter_retry.wait_s))
         batches = take_batches(reader, _TURN_ROWS, _TURN_BYTES)
         self._has_taken_all = not (reader.has_batches or reader.is_behind)
         self._progress.took(batches)
-        streams, origin = self.selection.streams, self._store.origin
-        source = ItemSource(batches, streams, origin, self._render, self._progress.begun)
+        streams, begun = self.selection.streams, self._progress.begun
+        source = ItemSource(batches, streams, self._maker, begun)
         window.add(source, batches[-1].seq)
 
     async def _rest(self, reader: Reader, window: Window) -> None:

@@ -15,6 +15,7 @@ import structlog
 
 from thingtank.server.sinks.engine_facts import engine_facts
 from thingtank.server.sinks.gone_rules import gone_status
+from thingtank.server.sinks.item_maker import ItemMakers
 from thingtank.server.sinks.kept_rules import RuleSealer, UnreadableRule
 from thingtank.server.sinks.message_reader import MessageReader, Reader, decode_item
 from thingtank.server.sinks.messages import SinkMessages
@@ -96,6 +97,7 @@ class Sinks:
         self._messages = SinkMessages(tank.messaging)
         self.topics = SinkTopics(tank.clock)
         self._waiting: WaitingItems | None = None
+        self._makers: ItemMakers | None = None
         self._runners: dict[str, SinkRunner] = {}
         self._changing = asyncio.Lock()  # one rule is made or ended at a time
         # While a rule is set to work: devices that were changed, None for one that is gone.
@@ -305,11 +307,13 @@ class Sinks:
             )
             self._waiting.start()
             self.topics.waiting = self._waiting
+            self._makers = ItemMakers(self._store.origin)
         return self._store
 
     async def _set_to_work(self, rule: SinkRule, *, is_fixed: bool) -> None:
         """Raise BadEngine, StorageFailed, sqlite3.Error: nothing is left of it then."""
         store = await self._opened()
+        assert self._makers is not None, "with the store"
         engine = self._make_engine(rule.target, self._parts._replace(kind=_KINDS[rule.send]))
         places, paused = await store.run(SinkFile.places), await store.run(SinkFile.paused)
         letters_size = await store.run(lambda file: file.letters_size(rule.name))
@@ -321,6 +325,7 @@ class Sinks:
             engine,
             selection,
             store,
+            self._makers,
             self._settings,
             self._tank.clock,
             is_fixed=is_fixed,

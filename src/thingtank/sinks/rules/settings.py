@@ -45,8 +45,8 @@ class SinkRule(
         datastreams: only values of these, where `*` stands for any characters:
             `["temperature", "air-*"]`.
         template: how an item is put, such as `{{device}} {{value}}`; blank for JSON.
-        gather_s: a batch waits so long for more before it is sent; without it 60 s for `s3` and
-            `folder`, where each batch is an object, and 0.2 s for others.
+        gather_s: a batch waits about so long for more before it is sent; without it 60 s for `s3`
+            and `folder`, where each batch is an object, and 0.2 s for others.
     """
 
     name: str
