@@ -24,7 +24,7 @@ from thingtank.tank.interfaces import Clock
 log = structlog.get_logger()
 
 QUEUE_BYTES_MAX = 16 * 1024 * 1024
-BATCH_BYTES = 200  # what a batch takes besides its values, about
+_BATCH_BYTES = 200  # what a batch takes besides its values, about
 _FILL_BYTES = 1024 * 1024  # read back at once; commits wait meanwhile
 _MARKS = 64  # how finely it is known how far behind a reader is
 
@@ -37,11 +37,22 @@ class CommittedBatch(NamedTuple):
         changes: not to be changed.
         committed_us: when, if it comes straight from its commit; None if it was read back: some
             time since the batch before.
+        row_count: how many datapoints it has.
+        size_bytes: about what it takes.
     """
 
     seq: int
     changes: Sequence[Change]
     committed_us: int | None
+    row_count: int
+    size_bytes: int
+
+    @classmethod
+    def of(cls, seq: int, changes: Sequence[Change], committed_us: int | None) -> "CommittedBatch":
+        """One with its size, which is counted here once for all readers."""
+        columns = [change for change in changes if isinstance(change, DatapointColumns)]
+        size_bytes = _BATCH_BYTES + sum(map(bytes_of, columns))
+        return cls(seq, changes, committed_us, sum(map(len, columns)), size_bytes)
 
 
 class JournalReader:
@@ -57,7 +68,7 @@ class JournalReader:
     ) -> None:
         self._readers = readers
         self._wake = wake
-        self._queue: deque[tuple[CommittedBatch, int]] = deque()
+        self._queue: deque[CommittedBatch] = deque()
         self._queue_bytes = 0
         self._tail_seq = place_seq  # of what was queued last
         self.name = name
@@ -95,8 +106,8 @@ class JournalReader:
         """The next batches that are queued; maybe none."""
         taken: list[CommittedBatch] = []
         while self._queue and len(taken) < batches_max:
-            batch, size_bytes = self._queue.popleft()
-            self._queue_bytes -= size_bytes
+            batch = self._queue.popleft()
+            self._queue_bytes -= batch.size_bytes
             taken.append(batch)
         return taken
 
@@ -127,7 +138,7 @@ class JournalReader:
             self._tail_seq = dropped_seq
         for seq, changes in batches:
             if seq > self._tail_seq:
-                self._add(CommittedBatch(seq, changes, None))
+                self._add(CommittedBatch.of(seq, changes, None))
         self._tail_seq = max(self._tail_seq, through_seq)
 
     def passed(self, seq: int) -> None:
@@ -151,11 +162,8 @@ class JournalReader:
         return self._tail_seq
 
     def _add(self, batch: CommittedBatch) -> None:
-        size_bytes = BATCH_BYTES + sum(
-            bytes_of(change) for change in batch.changes if isinstance(change, DatapointColumns)
-        )
-        self._queue.append((batch, size_bytes))
-        self._queue_bytes += size_bytes
+        self._queue.append(batch)
+        self._queue_bytes += batch.size_bytes
         self._tail_seq = batch.seq
 
 
@@ -248,7 +256,7 @@ class JournalReaders:
 
     def offer(self, changes: Sequence[Change], seq: int) -> None:
         """Hand a committed batch to all that follow."""
-        batch = CommittedBatch(seq, changes, self._clock.now_us())
+        batch = CommittedBatch.of(seq, changes, self._clock.now_us())
         for reader in self.following:
             reader.offer(batch)
 

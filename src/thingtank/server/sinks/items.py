@@ -10,8 +10,7 @@ from thingtank.server.sinks.message_reader import Batch, Reader, StoredItem
 from thingtank.server.sinks.selection import Stream
 from thingtank.sinks.engine import Item
 from thingtank.sinks.rules.steps import Entry
-from thingtank.stores.changes import bytes_of
-from thingtank.stores.journal_readers import BATCH_BYTES, CommittedBatch
+from thingtank.stores.journal_readers import CommittedBatch
 from thingtank.tank.datapoints import DatapointColumns
 
 ROWS_AT_ONCE = 200  # of which items are made
@@ -23,8 +22,8 @@ def take_batches(reader: Reader, rows_max: int, bytes_max: int) -> list[Batch]:
     row_count = size_bytes = 0
     while row_count < rows_max and size_bytes < bytes_max and (more := reader.take(1)):
         batches.extend(more)
-        row_count += _rows_in(more[0])
-        size_bytes += _bytes_in(more[0])
+        row_count += more[0].row_count
+        size_bytes += more[0].size_bytes
     return batches
 
 
@@ -106,7 +105,7 @@ class ItemSource:
         for batch in batches:
             is_newest = isinstance(batch, CommittedBatch) and batch.committed_us is not None
             is_whole = is_newest and batch.seq != self._begun_seq
-            if isinstance(batch, StoredItem) or (is_whole and _rows_in(batch) <= ROWS_AT_ONCE):
+            if isinstance(batch, StoredItem) or (is_whole and batch.row_count <= ROWS_AT_ONCE):
                 yield batch
                 continue
             first = 0
@@ -119,16 +118,6 @@ class ItemSource:
 def row_of(item: Item) -> int:
     """The place of an item's row in its batch; 0 of what is a batch of its own."""
     return int(item.item_id.rpartition("-")[2]) if item.kind == "datapoint" else 0
-
-
-def _rows_in(batch: Batch) -> int:
-    return 1 if isinstance(batch, StoredItem) else sum(map(len, _columns_in(batch)))
-
-
-def _bytes_in(batch: Batch) -> int:
-    if isinstance(batch, StoredItem):
-        return batch.item.size_bytes
-    return BATCH_BYTES + sum(map(bytes_of, _columns_in(batch)))
 
 
 def _columns_in(batch: CommittedBatch) -> Iterator[DatapointColumns]:

@@ -23,6 +23,12 @@ class StoredItem(NamedTuple):
     seq: int
     item: Item
     committed_us: int | None = None
+    row_count: int = 1
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it takes."""
+        return self.item.size_bytes
 
 
 Batch: TypeAlias = CommittedBatch | StoredItem

@@ -24,7 +24,7 @@ def batch(seq: int, *writes: Sequence[tuple[int, str]], is_newest: bool = True) 
         for stream_id, value in write:
             columns.add(stream_id, NOW_US, value)
         changes.append(columns)
-    return CommittedBatch(seq, changes, NOW_US if is_newest else None)
+    return CommittedBatch.of(seq, changes, NOW_US if is_newest else None)
 
 
 def counted() -> tuple[Callable[[Item], bytes], list[str]]:
