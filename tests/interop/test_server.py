@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from tests.live_server import LiveServer, start_server
+from tests.live_server import LiveServer, furnish, start_server
+from tests.prepared_commands import run_prepared
 
 
 def start_new(folder: Path, *flags: str) -> LiveServer:
@@ -115,8 +116,7 @@ def sign_in(server: LiveServer, password: str) -> str:
 
 def refused_start(folder: Path, *flags: str) -> str:
     """What `thingtank serve` says when it cannot start."""
-    command = [sys.executable, "-m", "thingtank.cli.main", "serve", "--data", str(folder)]
-    done = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=30, check=False)  # fmt: skip
+    done = run_prepared("serve", "--data", str(folder), *flags)
     assert (done.returncode, done.stdout) == (1, ""), done.stderr
     return done.stderr
 
@@ -150,6 +150,7 @@ def test_a_port_in_use_is_said_with_the_flag_that_chooses_another(
         "skynet.port",
     ]
     free = [f"--set={name}=0" for name in names]
+    furnish(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         said = refused_start(tmp_path, *free, f"{flag}={port}")
@@ -176,6 +177,7 @@ def test_a_setting_of_deliveries_that_is_no_good_is_said_by_its_name(
         "--skynet=0",
         "--set=email.host=mail.example",
     ]
+    furnish(tmp_path / "data")
     said = refused_start(tmp_path / "data", *free, f"--set={setting.format(tmp_path)}")
     check_sentence(said, words.format(tmp_path))
     assert "cannot be opened" not in said
@@ -183,6 +185,7 @@ def test_a_setting_of_deliveries_that_is_no_good_is_said_by_its_name(
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no such host", "nowhere.invalid", "a" * 70])
 def test_a_host_that_is_none_of_this_machine_is_said(tmp_path: Path, host: str) -> None:
+    furnish(tmp_path)
     said = refused_start(tmp_path, "--web", "0", "--host", host)
     check_sentence(said, f"{host} is no address of this machine", "--host ADDRESS")
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.interop.conftest import Served, made
 from tests.live_server import start_server
+from tests.prepared_commands import run_prepared
 
 STOP_S_MAX = 20.0
 COMPONENTS = '''
@@ -144,9 +145,11 @@ class Words:
         self._folder = folder
 
     def __call__(self, *words: str, **named: Any) -> subprocess.CompletedProcess[str]:
+        whole = [*words[:1], "--data", str(self._folder), *words[1:]]
+        if not named:
+            return run_prepared("wamp", *whole)
         return subprocess.run(
-            [*command_of(*words[:1]), "--data", str(self._folder), *words[1:]],
-            capture_output=True, text=True, timeout=60, check=False, **named,
+            command_of(*whole), capture_output=True, text=True, timeout=60, check=False, **named,
         )  # fmt: skip
 
     def printed(self, *words: str) -> str:
