@@ -232,7 +232,12 @@ def job_process(log: Path, *words: str) -> "subprocess.Popen[bytes]":
         sys.executable, "-m", "thingtank.cli.main", "batch", "run", *words,
         "--input", "log.txt", "--output", "out",
     ]  # fmt: skip
-    return subprocess.Popen(command, cwd=log.parent, stderr=subprocess.DEVNULL)
+    # Where the tests run under `nohup`, a job would rightly outlive its terminal too.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        return subprocess.Popen(command, cwd=log.parent, stderr=subprocess.DEVNULL)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_line_of_output_that_never_ends_is_not_held_in_memory(
