@@ -1,8 +1,7 @@
 """Dead letters that are sent again: beside what is fresh, and never at its cost."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import pytest
 from tests.unit.server.sinks import engine_for_tests
@@ -11,20 +10,10 @@ from tests.unit.sinks.rules.fake_engine import FakeEngine
 
 from thingtank.server.sinks import letter_retry
 from thingtank.sinks.engine import BatchBounds, EngineFailed, Item, SendResult
-from thingtank.sinks.engines import ENGINES
 from thingtank.tank.failures import FailureKind
 
 GONE = EngineFailed.of(FailureKind.UNREACHABLE, "Nobody is there")
 RETRY_S_MAX = 1000.0
-
-
-@pytest.fixture
-async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
-    monkeypatch.setitem(ENGINES, engine_for_tests.NAME, engine_for_tests.__name__)  # type: ignore[arg-type] # a dict
-    made = Bench(tmp_path)
-    yield made
-    async with asyncio.timeout(20):
-        await made.stop()
 
 
 def refuse(items: Sequence[Item]) -> SendResult:

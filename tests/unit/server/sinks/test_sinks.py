@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,6 @@ from tests.unit.sinks.rules.fake_engine import FakeEngine
 
 from thingtank.server.sinks import progress, runner, waiting_items
 from thingtank.sinks.engine import BatchBounds, EngineFailed, Item, SendResult
-from thingtank.sinks.engines import ENGINES
 from thingtank.stores.journal_readers import JournalReader
 from thingtank.stores.sink_file import FILE_NAME, SinkFile, WaitingItem
 from thingtank.tank.access import OPERATOR
@@ -42,15 +41,6 @@ def change(path: Path, statement: str) -> list[object]:
     """Run a statement on a file that nobody has open."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as file:
         return file.execute(statement).fetchall()
-
-
-@pytest.fixture
-async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
-    monkeypatch.setitem(ENGINES, engine_for_tests.NAME, engine_for_tests.__name__)  # type: ignore[arg-type] # a dict
-    made = Bench(tmp_path)
-    yield made
-    async with asyncio.timeout(20):
-        await made.stop()
 
 
 async def test_what_is_written_arrives_in_order_with_all_that_names_it(bench: Bench) -> None:

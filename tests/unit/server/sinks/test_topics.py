@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +18,6 @@ from thingtank.protocols.mqtt.serializer import serialize
 from thingtank.server.sinks import waiting_items
 from thingtank.server.sinks.topics import topic_item
 from thingtank.sinks.engine import EngineFailed, SendResult
-from thingtank.sinks.engines import ENGINES
 from thingtank.sinks.engines.objects import PrefixSettings, objects_of
 from thingtank.sinks.rules.templates import as_json, compile_template
 from thingtank.stores import sink_file
@@ -31,15 +28,6 @@ from thingtank.tank.failures import FailureKind
 KEPT = Properties(session_expiry_interval=60)
 AT_US = 1_795_772_365_764_573
 KEY = "nnnGlTQ4BDnTwBK8wd1eMqk2oMeGsW8uH0eq9WfKcXSxkdCA"
-
-
-@pytest.fixture
-async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
-    module = engine_for_tests.__name__
-    monkeypatch.setitem(ENGINES, engine_for_tests.NAME, module)  # type: ignore[arg-type] # a dict
-    bench = Bench(tmp_path)
-    yield bench
-    await bench.stop()
 
 
 def record(bench: Bench, topic: str, payload: str, qos: int = 1) -> asyncio.Future[None]:
