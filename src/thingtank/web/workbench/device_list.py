@@ -4,8 +4,8 @@ A stream follows only the rows that its address names, and sends:
 
     hello    all of these rows, at the start
     rows     those of them that were written in the last tenth of a second, each as it is then
-    changed  something else has changed, a device was made or is gone, or events were dropped as the
-             tab is slow: fetch the page anew; at most once in CHANGED_S
+    changed  something else that the page shows has changed, a device was made or is gone, or events
+             were dropped as the tab is slow: fetch the page anew; at most once in CHANGED_S
 """
 
 import asyncio
@@ -155,6 +155,37 @@ def read_bodies(tank: Tank, caller: Caller, device_ids: Iterable[int]) -> dict[s
     return bodies
 
 
+class ShownFacts:
+    """What a page's rows say of their devices besides values.
+
+    Devices may say something of themselves many times a second that no row shows, such as where
+    they are.
+    """
+
+    def __init__(self, devices: Iterable[Device]) -> None:
+        self._of_device = {device.device_id: _facts(device) for device in devices}
+
+    def differ_after(self, events: Iterable[Event]) -> bool:
+        """Whether events have changed any of them, or which devices there are."""
+        changes = [self._is_changed_by(event) for event in events]  # each is noted
+        return any(changes)
+
+    def _is_changed_by(self, event: Event) -> bool:
+        match event:
+            case DatapointsRecorded():
+                return False
+            case DeviceUpdated(device=device, is_record=True):
+                before = self._of_device.get(device.device_id)
+                self._of_device[device.device_id] = _facts(device)
+                return before != _facts(device)
+            case _:
+                return True
+
+
+def _facts(device: Device) -> tuple[object, ...]:
+    return device.account_id, device.title, device.description, device.tags, device.private
+
+
 async def list_stream(
     tank: Tank, new_devices: NewDevices, caller: Caller, asked: AskedRows, stopping: asyncio.Event
 ) -> AsyncGenerator[bytes, None]:
@@ -169,6 +200,7 @@ async def list_stream(
         tank.bus.listen(*kinds, device_ids=asked.device_ids, events_max=EVENTS_MAX) as listener,
         new_devices.told_to(listener, wants),
     ):
+        facts = ShownFacts(visible(tank, caller, asked.device_ids))
         rows = read_bodies(tank, caller, asked.device_ids)
         yield RETRY + message("hello", {"now_ms": tank.clock.now_us() // 1000, "rows": rows})
         told_count, has_changed = 0, False
@@ -179,7 +211,7 @@ async def list_stream(
             due_s = min(due_s, changed_s + CHANGED_S) if has_changed else due_s
             events = await next_events(listener, stopping, max(0.0, due_s - time.monotonic()))
             written = _written(events)
-            has_changed |= any(not isinstance(event, DatapointsRecorded) for event in events)
+            has_changed |= facts.differ_after(events)
             if listener.dropped_count > told_count:  # while a slow tab took what came last
                 told_count, has_changed = listener.dropped_count, True
                 written = asked.device_ids

@@ -188,6 +188,22 @@ async def test_a_page_is_not_fetched_more_often_than_once_in_a_while(
     await messages.aclose()
 
 
+async def test_what_no_row_shows_does_not_have_the_page_fetched(
+    tank: Tank, new_devices: NewDevices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device_list, "HEARTBEAT_S", 0.05)
+    alice = account(tank, "alice")
+    roof = await device_of(tank, alice, "Roof")
+    messages = opened(tank, new_devices, alice, roof)
+    await next_of(messages)
+    for change in (DeviceChange(website="http://w.example/"), DeviceChange(properties={"a": 1})):
+        await update_device(tank, alice, roof, change)
+        assert await anext(messages) == HEARTBEAT
+    await update_device(tank, alice, roof, DeviceChange(tags=("roof",)))
+    assert await next_of(messages) == ("changed", {})
+    await messages.aclose()
+
+
 async def test_a_tab_too_slow_for_its_events_gets_the_newest_of_all_rows(
     tank: Tank, new_devices: NewDevices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
