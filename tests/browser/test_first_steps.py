@@ -45,7 +45,7 @@ def test_from_the_link_to_a_live_chart(new_server: LiveServer, open_browser: Ope
     page = open_browser()
     page.goto(new_server.welcome_url)
     expect(page.get_by_role("heading", name="Devices")).to_be_visible()
-    expect(page.get_by_role("status")).to_contain_text("Set a password")
+    expect(page.locator("#notices")).to_contain_text("Set a password")
 
     page.get_by_role("link", name="Add Device").first.click()
     dialog = page.get_by_role("dialog")

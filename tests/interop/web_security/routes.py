@@ -187,6 +187,7 @@ STREAMS: dict[str, Route] = {
     "/live/requests/overview": Route(ACCOUNTS),
     "/live/simulator/overview": Route(ACCOUNTS),
     "/live/wall?feed={feed_id}": Route(SEEN),
+    "/live/devices?feed={feed_id}": Route(ACCOUNTS),
     "/live/mqtt/overview": Route(ACCOUNTS),
     "/live/mqtt/messages?topic_filter=x": Route(ACCOUNTS),
     "/live/mqtt/packets?client_id=x": Route(ACCOUNTS),

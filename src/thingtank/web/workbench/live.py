@@ -39,6 +39,7 @@ from thingtank.tank.tank import Tank
 from thingtank.web import tank_access
 from thingtank.web.workbench import message_tail
 from thingtank.web.workbench.bounds import VisitLimits
+from thingtank.web.workbench.device_list import LIST_PATH, AskedRows, NewDevices, list_stream
 from thingtank.web.workbench.live_messages import MESSAGES_PREFIX, message_streams
 from thingtank.web.workbench.live_mqtt import MQTT_PREFIX, mqtt_streams
 from thingtank.web.workbench.live_requests import REQUESTS_PREFIX, request_streams
@@ -81,6 +82,7 @@ class LiveStreams:
             REQUESTS_PREFIX: request_streams(tank),
             SIMULATOR_PREFIX: simulator_streams(tank),
         }
+        self._new_devices = NewDevices(tank)
         message_tail.attach(MessageTail(tank))
 
     def stop(self) -> None:
@@ -96,17 +98,19 @@ class LiveStreams:
                 await streams(scope, receive, send)
                 return
         matched = _PATH.fullmatch(scope["path"])
-        is_wall = scope["path"] == WALL_PATH
-        if matched is None and not is_wall:
+        others = {WALL_PATH: self._serve_wall, LIST_PATH: self._serve_list}
+        serve = others.get(scope["path"])
+        if matched is None and serve is None:
             await refuse(send, HTTPStatus.NOT_FOUND, "No such stream.")
             return
         if scope["method"] != "GET":
             await refuse(send, HTTPStatus.METHOD_NOT_ALLOWED, "A stream can only be read.")
             return
         caller = await tank_access.caller_of_headers(scope["headers"])
-        if matched is None:
-            await self._serve_wall(caller, scope, receive, send)
+        if serve is not None:
+            await serve(caller, scope, receive, send)
             return
+        assert matched is not None
         feed_id = int(matched[1])
         if not may_see(self._tank, caller, feed_id):
             await refuse(send, *unseen(caller))
@@ -120,6 +124,13 @@ class LiveStreams:
             await refuse(send, *unseen(caller))
             return
         make = partial(wall_stream, self._tank, caller, ids)
+        await self._streams.serve(caller, make, scope, receive, send)
+
+    async def _serve_list(self, caller: Caller, scope: Any, receive: Any, send: Any) -> None:
+        if caller.account is None:
+            await refuse(send, *unseen(caller))
+            return
+        make = partial(list_stream, self._tank, self._new_devices, caller, AskedRows.of(scope))
         await self._streams.serve(caller, make, scope, receive, send)
 
 

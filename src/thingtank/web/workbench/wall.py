@@ -46,11 +46,11 @@ def wall_key(device_id: int, name: str) -> str:
     return f"{device_id}:{name}"
 
 
-def feed_ids(texts: Iterable[str]) -> list[int]:
-    """The first FEEDS_MAX feeds that an address names, each once; nonsense is left out."""
+def feed_ids(texts: Iterable[str], feeds_max: int = FEEDS_MAX) -> list[int]:
+    """The first `feeds_max` feeds that an address names, each once; nonsense is left out."""
     asked = [part.strip() for text in list(texts)[:TERMS_MAX] for part in text[:200].split(",")]
     numbers = [int(part) for part in asked if part.isascii() and part.isdigit() and len(part) < 19]
-    return list(dict.fromkeys(numbers))[:FEEDS_MAX]
+    return list(dict.fromkeys(numbers))[:feeds_max]
 
 
 def visible(tank: Tank, caller: Caller, ids: Iterable[int]) -> list[Device]:
@@ -78,13 +78,17 @@ async def read_wall(
     return found[:channels_max]
 
 
-def asked_feeds(scope: Any) -> list[int]:
-    """The feeds that a stream's address names; none where it has more than TERMS_MAX terms."""
+def asked_terms(scope: Any) -> dict[str, list[str]]:
+    """The terms of a stream's address; none where it has more than TERMS_MAX."""
     try:
-        terms = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=TERMS_MAX)
+        return parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=TERMS_MAX)
     except ValueError:
-        return []
-    return feed_ids(terms.get("feed", ()))
+        return {}
+
+
+def asked_feeds(scope: Any) -> list[int]:
+    """The feeds that a wall's address names."""
+    return feed_ids(asked_terms(scope).get("feed", ()))
 
 
 async def wall_stream(

@@ -20,6 +20,7 @@ from thingtank.web import tank_access
 from thingtank.web.web_settings import web_settings
 from thingtank.web.workbench.charts import CHART_LABELS
 from thingtank.web.workbench.connect_ways import WAY_NAMES, ways_of
+from thingtank.web.workbench.device_list import ROWS_MAX, list_url, read_list
 from thingtank.web.workbench.forms import DeleteForm, DeviceForm, LocationForm, MetadataForm
 from thingtank.web.workbench.getting_started import (
     DEVICES_MAX,
@@ -51,7 +52,6 @@ from thingtank.web.workbench.panels import (
     newest_us,
     owner_of,
     read_channels,
-    read_rows,
     read_waypoints,
 )
 from thingtank.web.workbench.provisioning import read_provision
@@ -60,7 +60,6 @@ from thingtank.web.workbench.request_panels import RequestRow, request_row
 from thingtank.web.workbench.trigger_panels import read_triggers
 from thingtank.web.workbench.views.requests import command_marks
 
-PER_PAGE = 25
 KEYS_PER_PAGE = 25
 
 
@@ -81,7 +80,7 @@ def asked_devices(request: HttpRequest) -> tuple[Caller, DeviceQuery]:
         with_public=is_all,
         text=request.GET.get("q", "").strip()[:200],
         page=min(page_number(request, "page"), PAGE_MAX),
-        per_page=PER_PAGE,
+        per_page=ROWS_MAX,
     )
 
 
@@ -92,15 +91,19 @@ def devices(request: HttpRequest) -> HttpResponse:
     caller, query = asked_devices(request)
     tank = tank_access.tank()
     found = tank.directory.list_devices(query)
-    rows = tank_access.run(read_rows(tank, caller, found.devices, web_settings().live_s))
+    live_s = web_settings().live_s
+    listed = tank_access.run(read_list(tank, caller, found.devices, live_s))
+    rows = [each.row for each in listed]
     is_first = not query.with_public and not query.text and query.page == 1
     context = {
-        "rows": rows,
+        "listed": listed,
+        "live_url": list_url(found.devices, is_all=query.with_public),
+        "live_s": live_s,
         "total_count": found.total_count,
         "text": query.text,
         "scope": "all" if query.with_public else "mine",
         "page_number": query.page,
-        "page_count": page_count(found.total_count, PER_PAGE),
+        "page_count": page_count(found.total_count, ROWS_MAX),
         "notice": notice_of(request),
         **(_start(request, caller, rows, found.total_count) if is_first else {}),
     }

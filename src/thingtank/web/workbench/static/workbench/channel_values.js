@@ -1,7 +1,6 @@
 // The current values that a page shows beside its charts.
+import { flash } from "./flash.js";
 import { setMoment } from "./moments.js";
-
-const FLASH_MS = 1500;
 
 /** The article of a channel. */
 export function articleOf(name) {
@@ -27,18 +26,6 @@ export function showValue(article, update, isNews) {
 
 function isNumber(text) {
   return text.trim() !== "" && Number.isFinite(Number(text));
-}
-
-const flashedMs = new WeakMap(); // element → when last
-
-function flash(element) {
-  const nowMs = performance.now();
-  // What changes ten times a second would only blink, and each start has the page laid out anew.
-  if (nowMs - (flashedMs.get(element) ?? -Infinity) < FLASH_MS) return;
-  flashedMs.set(element, nowMs);
-  element.classList.remove("is-fresh");
-  void element.offsetWidth; // restarts the animation
-  element.classList.add("is-fresh");
 }
 
 /** Whether the page has not yet heard of channels that came or went before its stream began. */

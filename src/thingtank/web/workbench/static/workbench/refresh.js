@@ -73,6 +73,7 @@ let isWantedAgain = false;
 let retry = 0;
 
 async function fetchPage() {
+  document.dispatchEvent(new CustomEvent("refreshing")); // what comes from now on may be newer
   const answer = await fetch(location.pathname + location.search, { credentials: "same-origin" });
   if (answer.redirected || answer.status === 404) {
     location.reload(); // signed out, or gone: the server says which
