@@ -8,7 +8,8 @@ import pytest
 import requests
 from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import OpenBrowser, screenshot
-from tests.browser.test_looks import SIZES, check_fits, check_readable, iso
+from tests.browser.looks import LOADS, SIZES, Theme, check_readable, look_at
+from tests.browser.test_looks import iso
 from tests.live_server import LiveServer
 
 MINUTES = 480
@@ -204,11 +205,12 @@ def test_a_gap_is_left_open_and_a_point_says_when_its_extremes_were(
     chart.focus()
     page.keyboard.press("End")
     readout = page.locator('[data-key="temperature"] [data-readout]')
-    expect(readout).to_have_text(re.compile(r"°C · \d+ \w+ 20\d\d, \d\d:\d\d.* at .*\d\d:\d\d to "))
+    expect(readout).to_have_text(re.compile(r"°C · \d+ \w+ 20\d\d, \d\d:\d\d"))
     assert readout.get_attribute("aria-live") == "polite"
     last = readout.text_content()
-    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")  # the last may have one value only, and no extremes
     expect(readout).not_to_have_text(str(last))
+    expect(readout).to_have_text(re.compile(r"°C · \d+ \w+ 20\d\d, \d\d:\d\d.* at .*\d\d:\d\d to "))
 
 
 def test_charts_are_used_by_keyboard_and_read_as_a_table(
@@ -257,22 +259,18 @@ def test_only_the_part_asked_for_last_is_shown(
     assert any("range=1y" in url for url in given_up)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("theme", "size"), LOADS)
 def test_zoomed_charts_fit_and_are_readable_in_both_themes(
-    measured: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object], size: str
-) -> None:
-    width, height = SIZES[size]
-    for theme in ("light", "dark"):
-        page = open_browser(width, height, color_scheme=theme, storage_state=signed_in)
-        page.goto(f"{measured.url}/feeds/{measured.feed_id}")
-        page.get_by_text("6h", exact=True).click()
-        page.get_by_role("button", name="Zoom in").click()
-        expect(page.locator("[data-window]")).to_have_text(re.compile(" to "))
-        page.locator('[data-key="humidity"]').scroll_into_view_if_needed()
-        expect(page.locator('[data-key="humidity"] canvas')).to_be_visible()
-        check_fits(page)
-        check_readable(page)
-        screenshot(page, f"charts-{theme}-{size}")
+    measured: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object], theme: Theme, size: str
+) -> None:  # fmt: skip
+    page = open_browser(*SIZES[size], color_scheme=theme, storage_state=signed_in)
+    page.goto(f"{measured.url}/feeds/{measured.feed_id}")
+    page.get_by_text("6h", exact=True).click()
+    page.get_by_role("button", name="Zoom in").click()
+    expect(page.locator("[data-window]")).to_have_text(re.compile(" to "))
+    page.locator('[data-key="humidity"]').scroll_into_view_if_needed()
+    expect(page.locator('[data-key="humidity"] canvas')).to_be_visible()
+    look_at(page, "charts", theme, size)
 
 
 def test_many_values_a_second_keep_a_chart_bounded_and_exact(

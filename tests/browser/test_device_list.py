@@ -8,7 +8,7 @@ import paho.mqtt.client as mqtt
 import requests
 from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import OpenBrowser, screenshot
-from tests.browser.test_looks import SIZES, check_fits, check_readable
+from tests.browser.looks import SIZES, check_fits, check_readable
 from tests.live_server import LiveServer, start_server
 
 HIDE = """isHidden => {

@@ -6,7 +6,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 from tests.browser.conftest import OpenBrowser, screenshot
-from tests.browser.test_looks import SIZES, check_fits, check_readable
+from tests.browser.looks import LOADS, dress, look_at
 from tests.live_server import LiveServer
 
 # Three cities, one device in the sea, and five at one place.
@@ -84,17 +84,14 @@ def test_devices_at_one_place_are_listed(
     screenshot(page, "devices-map-one-place")
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_the_map_fits_and_is_readable_in_both_themes(
-    placed: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object], size: str
+    placed: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object]
 ) -> None:
-    width, height = SIZES[size]
-    for theme in ("light", "dark"):
-        page = open_browser(width, height, color_scheme=theme, storage_state=signed_in)
+    page = open_browser(storage_state=signed_in)
+    for theme, size in LOADS:
+        dress(page, theme, size)
         opened(page, placed)
-        check_fits(page)
-        check_readable(page)
-        screenshot(page, f"devices-map-{theme}-{size}")
+        look_at(page, "devices-map", theme, size)
 
 
 def test_an_empty_map_tells_the_next_step(

@@ -10,7 +10,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 from tests.browser.conftest import OpenBrowser, screenshot
-from tests.browser.test_looks import SIZES, check_fits, check_readable
+from tests.browser.looks import LOADS, SIZES, Theme, check_readable, dress, look_at
 from tests.live_server import LiveServer, start_server
 
 CITIES = [("Bengaluru", 12.97, 77.59), ("London", 51.5, -0.12), ("Berlin", 52.52, 13.4), ("Vienna", 48.2, 16.37), ("Boston", 42.36, -71.06), ("Nairobi", -1.29, 36.82), ("Sydney", -33.87, 151.2), ("São Paulo", -23.55, -46.63)]  # fmt: skip
@@ -51,34 +51,29 @@ def drawn(page: Page) -> None:
     expect(page.locator("results-map:not(.is-loading) canvas")).to_be_attached()
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(
     ("name", "query"),
     [("directory", ""), ("directory-narrowed", "?tag=weather&lat=50&lon=10&distance=1500"), ("directory-none", "?q=nothing+like+this"), ("directory-wrong", "?lat=north&lon=10")],
 )  # fmt: skip
 def test_the_directory_is_readable_and_asks_nobody_else(
-    server: LiveServer, open_browser: OpenBrowser, name: str, query: str, theme: str, size: str
+    server: LiveServer, open_browser: OpenBrowser, name: str, query: str
 ) -> None:
-    width, height = SIZES[size]
-    page = open_browser(width, height, color_scheme=theme)
+    page = open_browser()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{server.url}/directory/{query}")
-    drawn(page)
-    check_fits(page)
-    check_readable(page)
-    screenshot(page, f"{name}-{theme}-{size}")
+    for theme, size in LOADS:
+        dress(page, theme, size)
+        page.goto(f"{server.url}/directory/{query}")
+        drawn(page)
+        look_at(page, name, theme, size)
     assert [url for url in asked if not url.startswith((server.url, "data:"))] == []
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("theme", "size"), LOADS)
 def test_a_public_page_is_readable_to_a_stranger_and_live(
-    server: LiveServer, open_browser: OpenBrowser, theme: str, size: str
+    server: LiveServer, open_browser: OpenBrowser, theme: Theme, size: str
 ) -> None:
-    width, height = SIZES[size]
-    page = open_browser(width, height, color_scheme=theme)
+    page = open_browser(*SIZES[size], color_scheme=theme)
     page.goto(f"{server.url}/directory/?q=Vienna&status=live")
     title = page.locator(".feed-row__title a").first.inner_text()
     page.locator(".feed-row__title a").first.click()
@@ -86,9 +81,7 @@ def test_a_public_page_is_readable_to_a_stranger_and_live(
     expect(page.locator("#stream-state")).to_have_text("Live")
     expect(page.locator('[data-key="temperature"] canvas')).to_be_visible()
     expect(page.locator("place-map:not(.is-loading) canvas")).to_be_attached()
-    check_fits(page)
-    check_readable(page)
-    screenshot(page, f"public-device-{theme}-{size}")
+    look_at(page, "public-device", theme, size)
     feed = page.locator("#feed-id").inner_text()
     body = {"datastreams": [{"id": "temperature", "current_value": "-3.25"}]}
     headers = {"X-ApiKey": server.master_key()}

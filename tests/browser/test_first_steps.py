@@ -42,7 +42,7 @@ def value_of(page: Page, channel: str) -> object:
 
 
 def test_from_the_link_to_a_live_chart(new_server: LiveServer, open_browser: OpenBrowser) -> None:
-    page = open_browser()
+    page = open_browser(reduced_motion="no-preference")  # as most people see it
     page.goto(new_server.welcome_url)
     expect(page.get_by_role("heading", name="Devices")).to_be_visible()
     expect(page.locator("#notices")).to_contain_text("Set a password")

@@ -9,7 +9,7 @@ import paho.mqtt.publish as mqtt_publish
 import requests
 from playwright.sync_api import expect
 from tests.browser.conftest import OpenBrowser, screenshot
-from tests.browser.test_looks import SIZES, check_fits, check_readable
+from tests.browser.looks import SIZES, check_fits, check_readable
 from tests.live_server import LiveServer
 
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")

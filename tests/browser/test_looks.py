@@ -6,16 +6,12 @@ import time
 
 import pytest
 import requests
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from tests.browser.conftest import OpenBrowser, screenshot
+from tests.browser.looks import LOADS, SIZES, Theme, check_fits, check_readable, dress, look_at
 from tests.live_server import LiveServer
 
-SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 POINTS = 480
-NOTHING_FADES = """() => document.getAnimations().every(
-    (one) => one.playState !== "running" || one.effect.getComputedTiming().iterations === Infinity
-)"""
 
 
 @pytest.fixture(scope="module")
@@ -115,42 +111,44 @@ def provisioned(server: LiveServer) -> dict[str, object]:
     return {"product_id": product_id, "codes": codes, "activated_id": activated["feed_id"]}
 
 
-def check_readable(page: Page) -> None:
-    """No rule of WCAG 2.2 A and AA that a machine can judge is broken."""
-    page.wait_for_load_state()  # without its style sheet it is not the page that people see
-    page.wait_for_function(NOTHING_FADES)  # else a colour is read on its way
-    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-    # Without details of what passes, which are half of the time.
-    options = {"runOnly": {"type": "tag", "values": tags}, "resultTypes": ["violations"]}
-    found = Axe().run(page, options=options)
-    assert found.violations_count == 0, found.generate_report()
-
-
-def check_fits(page: Page) -> None:
-    """Nothing is wider than the window."""
-    page.wait_for_load_state()
-    width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    assert width <= 0, f"the page is {width} px too wide"
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
 def test_page_is_readable_and_fits(
-    filled: LiveServer, provisioned: dict[str, object], open_browser: OpenBrowser, signed_in: dict[str, object], name: str, theme: str, size: str
+    filled: LiveServer, provisioned: dict[str, object], open_browser: OpenBrowser, signed_in: dict[str, object], name: str
 ) -> None:  # fmt: skip
-    width, height = SIZES[size]
-    page = open_browser(width, height, color_scheme=theme, storage_state=signed_in)
-    page.goto(filled.url + PAGES[name].format(feed_id=filled.feed_id, **provisioned))
-    if name == "device":
-        page.get_by_text("6h", exact=True).click()
-        page.locator('[data-key="temperature"]').scroll_into_view_if_needed()  # drawn when seen
-        expect(page.locator('[data-key="temperature"] canvas')).to_be_visible()
-        expect(page.locator("#stream-state")).to_have_text("Live")
-    page.wait_for_load_state("load")
-    check_fits(page)
+    page = open_browser(storage_state=signed_in)
+    for theme, size in LOADS:
+        dress(page, theme, size)
+        page.goto(filled.url + PAGES[name].format(feed_id=filled.feed_id, **provisioned))
+        if name == "device":
+            page.get_by_text("6h", exact=True).click()
+            page.locator('[data-key="temperature"]').scroll_into_view_if_needed()  # drawn when seen
+            expect(page.locator('[data-key="temperature"] canvas')).to_be_visible()
+            expect(page.locator("#stream-state")).to_have_text("Live")
+        look_at(page, name, theme, size)
+
+
+FAINT = """<html lang="en"><title>Faint</title>
+<style>@media (prefers-color-scheme: dark) { body { background: #000; color: #222 } }</style>
+<main><h1>Faint in the dark</h1></main></html>"""
+
+
+def test_what_cannot_be_read_in_the_other_theme_is_noticed(open_browser: OpenBrowser) -> None:
+    page = open_browser()
+    dress(page, "light", "desktop")
+    page.set_content(FAINT)
     check_readable(page)
-    screenshot(page, f"{name}-{theme}-{size}")
+    dress(page, "dark", "desktop")
+    with pytest.raises(AssertionError, match="color-contrast"):
+        check_readable(page)
+
+
+def test_nothing_moves_for_who_wants_no_motion(
+    server: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object]
+) -> None:
+    page = open_browser(storage_state=signed_in, reduced_motion="reduce")
+    page.goto(f"{server.url}/feeds/{server.feed_id}")
+    expect(page.locator("#stream-state")).to_have_text("Live")
+    page.wait_for_function("document.getAnimations().length === 0")
 
 
 def test_the_menu_fits_beside_the_account_at_every_width(
@@ -182,11 +180,10 @@ def test_the_menu_of_a_phone_shows_where_one_is_and_that_there_is_more(
         screenshot(page, f"menu-{name.lower()}-phone")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_pages_for_strangers_are_readable_and_fit(
-    server: LiveServer, provisioned: dict[str, object], open_browser: OpenBrowser, theme: str
+    server: LiveServer, provisioned: dict[str, object], open_browser: OpenBrowser
 ) -> None:
-    page = open_browser(390, 844, color_scheme=theme)
+    page = open_browser()
     codes = provisioned["codes"]
     assert isinstance(codes, list)
     pages = {
@@ -198,36 +195,30 @@ def test_pages_for_strangers_are_readable_and_fit(
         "activate-code": "/activate/",
     }
     for name, path in pages.items():
+        dress(page, "dark", "phone")
         page.goto(server.url + path)
-        check_fits(page)
-        check_readable(page)
-        screenshot(page, f"{name}-{theme}-phone")
+        look_at(page, name, "dark", "phone")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("theme", "size"), LOADS)
 def test_an_activated_device_and_a_new_key_are_readable(
-    server: LiveServer, provisioned: dict[str, object], open_browser: OpenBrowser, signed_in: dict[str, object], theme: str, size: str
+    server: LiveServer, provisioned: dict[str, object], open_browser: OpenBrowser, signed_in: dict[str, object], theme: Theme, size: str
 ) -> None:  # fmt: skip
     codes = provisioned["codes"]
     assert isinstance(codes, list)
-    code = codes[2 + 2 * list(SIZES).index(size) + (theme == "dark")]
+    code = codes[2 + list(SIZES).index(size)]
     page = open_browser(*SIZES[size], color_scheme=theme)
     page.goto(f"{server.url}/activate/{code}")
     page.get_by_role("button", name="Activate").click()
     expect(page.get_by_role("heading", name="Activated")).to_be_visible()
-    check_fits(page)
-    check_readable(page)
-    screenshot(page, f"activated-{theme}-{size}")
+    look_at(page, "activated", theme, size)
     page = open_browser(*SIZES[size], color_scheme=theme, storage_state=signed_in)
     page.goto(f"{server.url}/keys/")
     page.get_by_role("link", name=re.compile("^Regenerate")).first.click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Regenerate key").click()
     expect(dialog.get_by_role("heading", name="The new key")).to_be_visible()
-    check_fits(page)
-    check_readable(page)
-    screenshot(page, f"key-new-{theme}-{size}")
+    look_at(page, "key-new", theme, size)
 
 
 def test_a_device_is_added_by_keyboard_alone(

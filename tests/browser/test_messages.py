@@ -11,7 +11,7 @@ import requests
 import socketio
 from playwright.sync_api import Page, expect
 from tests.browser.conftest import OpenBrowser, screenshot
-from tests.browser.test_looks import SIZES, check_fits, check_readable
+from tests.browser.looks import SIZES, check_fits, check_readable
 from tests.live_server import LiveServer
 
 LONG_NAME = "A lamp with a name that hardly fits, " + "very" * 30

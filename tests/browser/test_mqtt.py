@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import paho.mqtt.client as mqtt
 from playwright.sync_api import Page, expect
 from tests.browser.conftest import OpenBrowser, screenshot
-from tests.browser.test_looks import SIZES, check_fits, check_readable
+from tests.browser.looks import SIZES, check_fits, check_readable
 from tests.live_server import LiveServer
 
 TOPIC = "example/lights"

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 from tests.browser.conftest import WAIT_MS, OpenBrowser, leaves_origin, screenshot
-from tests.browser.test_looks import SIZES, check_fits, check_readable
+from tests.browser.looks import SIZES, check_fits, check_readable
 from tests.live_server import LiveServer
 
 FIRST_PAGE_BYTES_MAX = 200_000
@@ -64,7 +64,7 @@ def test_a_newcomer_starts_the_simulator_and_sees_a_day_of_weather(
 def test_a_newcomer_connects_a_device_by_a_line_for_curl(
     new_server: LiveServer, open_browser: OpenBrowser, theme: str, size: str
 ) -> None:
-    page = open_browser(*SIZES[size], color_scheme=theme)
+    page = open_browser(*SIZES[size], color_scheme=theme, reduced_motion="no-preference")
     page.goto(new_server.welcome_url)
     page.locator("#start").get_by_role("link", name="curl").click()
     page.wait_for_url(re.compile(rf"/feeds/{new_server.feed_id}\?with=curl#connect"))

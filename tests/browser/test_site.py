@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from tests.browser.conftest import OpenBrowser, screenshot
-from tests.browser.test_looks import SIZES, check_fits
+from tests.browser.looks import SIZES, check_fits
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -11,9 +11,10 @@ import requests
 from playwright.sync_api import Locator, Page, expect
 from standardwebhooks import Webhook
 from tests.browser.conftest import OpenBrowser, screenshot
+from tests.browser.looks import LOADS, dress, look_at
 from tests.browser.receivers import Receiver, receiver
 from tests.browser.test_first_steps import add_device, run_line, shown_line
-from tests.browser.test_looks import SIZES, check_fits, check_readable, iso
+from tests.browser.test_looks import iso
 from tests.live_server import LiveServer, start_server
 
 DEAD_URL = "http://127.0.0.1:9/nobody"  # the discard port: nothing listens
@@ -456,25 +457,22 @@ LOOKS = {
 }
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", LOOKS)
 def test_pages_of_triggers_are_readable_and_fit(
-    shown: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object], name: str, theme: str, size: str
+    shown: LiveServer, open_browser: OpenBrowser, signed_in: dict[str, object], name: str
 ) -> None:  # fmt: skip
-    width, height = SIZES[size]
-    page = open_browser(width, height, color_scheme=theme, storage_state=signed_in)
-    page.goto(shown.url + LOOKS[name].format(feed_id=shown.feed_id))
-    if name == "triggers":
-        expect(page.locator("#trigger-list > li").first).to_be_visible()
-    if name == "trigger-add":
-        page.get_by_label("Channel").select_option("temperature")
-        page.get_by_label("Value", exact=True).fill("25")
-        page.get_by_role("button", name="Try").click()
-        expect(page.locator("[data-backtest=words]")).to_contain_text("Would have fired 6 times")
-    if name == "trigger-history":
-        expect(page.locator("[data-backtest=chart] canvas")).to_be_visible()
-    page.wait_for_load_state("load")
-    check_fits(page)
-    check_readable(page)
-    screenshot(page, f"{name}-{theme}-{size}")
+    page = open_browser(storage_state=signed_in)
+    for theme, size in LOADS:
+        dress(page, theme, size)
+        page.goto(shown.url + LOOKS[name].format(feed_id=shown.feed_id))
+        if name == "triggers":
+            expect(page.locator("#trigger-list > li").first).to_be_visible()
+        if name == "trigger-add":
+            page.get_by_label("Channel").select_option("temperature")
+            page.get_by_label("Value", exact=True).fill("25")
+            page.get_by_role("button", name="Try").click()
+            words = page.locator("[data-backtest=words]")
+            expect(words).to_contain_text("Would have fired 6 times")
+        if name == "trigger-history":
+            expect(page.locator("[data-backtest=chart] canvas")).to_be_visible()
+        look_at(page, name, theme, size)

@@ -6,7 +6,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 from tests.browser.conftest import OpenBrowser, screenshot
-from tests.browser.test_looks import SIZES, check_fits, check_readable
+from tests.browser.looks import LOADS, dress, look_at
 from tests.live_server import LiveServer
 
 CHANNELS = [f"probe_{number:02}" for number in range(20)]
@@ -61,18 +61,15 @@ def test_twenty_channels_and_another_device_are_live_over_one_connection(
     expect(page.locator("#channels .chart canvas")).to_have_count(20)
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_the_wall_fits_and_is_readable_in_both_themes(
-    server: LiveServer, feeds: tuple[int, int], open_browser: OpenBrowser, signed_in: dict[str, object], size: str
+    server: LiveServer, feeds: tuple[int, int], open_browser: OpenBrowser, signed_in: dict[str, object]
 ) -> None:  # fmt: skip
-    width, height = SIZES[size]
-    for theme in ("light", "dark"):
-        page = open_browser(width, height, color_scheme=theme, storage_state=signed_in)
+    page = open_browser(storage_state=signed_in)
+    for theme, size in LOADS:
+        dress(page, theme, size)
         page.goto(f"{server.url}/wall/?feed={feeds[0]}&feed={feeds[1]}")
         expect(page.locator("#channels .chart canvas").first).to_be_visible()
-        check_fits(page)
-        check_readable(page)
-        screenshot(page, f"wall-{theme}-{size}")
+        look_at(page, "wall", theme, size)
 
 
 def test_an_empty_wall_and_a_feed_that_is_not_there_tell_the_next_step(

@@ -3,16 +3,14 @@
 import math
 import time
 from itertools import product
-from typing import Literal
 
 import requests
 from playwright.sync_api import Page, expect
 from tests.browser.conftest import OpenBrowser, screenshot
-from tests.browser.test_looks import SIZES, check_fits, check_readable, iso
+from tests.browser.looks import SIZES, TWO_FRAMES, Theme, check_fits, check_readable, dress
+from tests.browser.test_looks import iso
 from tests.live_server import LiveServer
 
-# Until all of a page has the colours of another theme.
-TWO_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 100))))"
 READING = {
     "name": "CityName",
     "timestamp": "1393926310",
@@ -50,12 +48,9 @@ def write(server: LiveServer, value: str | None = None) -> None:
 
 def look_at(page: Page, name: str) -> None:
     """In both themes, on a desk and on a phone; axe reads it once in each theme and each size."""
-    for theme, size in product(("dark", "light"), SIZES):
-        width, height = SIZES[size]
-        page.set_viewport_size({"width": width, "height": height})
-        # Without motion, so that no colour is on its way from one theme to the other.
-        scheme: Literal["dark", "light"] = "dark" if theme == "dark" else "light"
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    themes: tuple[Theme, Theme] = ("dark", "light")
+    for theme, size in product(themes, SIZES):
+        dress(page, theme, size)
         page.evaluate(TWO_FRAMES)
         check_fits(page)
         screenshot(page, f"{name}-{theme}-{size}")
