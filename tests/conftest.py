@@ -5,9 +5,9 @@ the wall, an example may take 0.2 s, and drawing the first ten of them 1 s in al
 that others use as well, tests failed that had nothing wrong with them. Without a deadline it
 allows 30 s for the drawing, and pytest has a limit for each test.
 
-A context of TLS first reads all authorities of the machine, in 30 ms of processor time: each
-server makes three, and each connection to MariaDB one. Tests have it read one. OpenSSL still finds
-the others, by name in the machine's folder, when it is shown a certificate of theirs.
+Where SSL_CERT_FILE names all authorities of the machine, a context of TLS first reads them, in
+30 ms of processor time: each server makes three, and each connection to MariaDB one. Tests have
+it read one. OpenSSL finds others by name in the machine's folder, when it is shown a certificate.
 """
 
 import atexit
@@ -44,7 +44,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def _read_one_authority() -> None:
-    if "SSL_CERT_FILE" in os.environ:  # somebody's choice, or that of the process that started this
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the process that started this has one
         return
     descriptor, name = tempfile.mkstemp(prefix="thingtank-authority-", suffix=".pem")
     with open(descriptor, "w") as file:
