@@ -12,6 +12,7 @@ import contextlib
 import functools
 import gc
 import importlib
+import io
 import json
 import os
 import select
@@ -100,13 +101,34 @@ class PreparedProcess:
         return bool(waiting.poll(None if timeout is None else timeout * 1000))
 
 
-def run_prepared(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """As `subprocess.run` with `capture_output`."""
+def run_prepared(
+    *words: str, stdin: str = "", env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """As `subprocess.run` with `capture_output` and `text`.
+
+    Args:
+        words: those after `thingtank`.
+        env: all environment variables, unless they are this process's.
+    """
+    done = run_prepared_in_bytes(*words, stdin=stdin.encode(), env=env)
+    printed = (io.TextIOWrapper(io.BytesIO(text)).read() for text in (done.stdout, done.stderr))
+    return subprocess.CompletedProcess(words, done.returncode, *printed)
+
+
+def run_prepared_in_bytes(
+    *words: str, stdin: bytes = b"", env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """The same without `text`."""
     with contextlib.ExitStack() as stack:
-        files = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(3)]
+        files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
         files[0].write(stdin)
         files[0].seek(0)
-        code = _prepared().start(words, *files).wait(RUN_S_MAX)
+        process = _prepared().start(words, *files, env=env)
+        try:
+            code = process.wait(RUN_S_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
         for file in files[1:]:
             file.seek(0)
         return subprocess.CompletedProcess(words, code, *(file.read() for file in files[1:]))
@@ -118,8 +140,16 @@ def start_prepared(words: list[str], output: IO[bytes]) -> PreparedProcess:
         return _prepared().start(tuple(words), nothing, output, output)
 
 
-@functools.cache
+_turn = threading.Lock()
+
+
 def _prepared() -> "Prepared":
+    with _turn:  # tests run commands in threads
+        return _made()
+
+
+@functools.cache
+def _made() -> "Prepared":
     prepared = Prepared()
     atexit.register(prepared.close)
     return prepared
@@ -140,10 +170,15 @@ class Prepared:
             )
 
     def start(
-        self, words: tuple[str, ...], stdin: IO[str] | IO[bytes], *outputs: IO[str] | IO[bytes]
+        self,
+        words: tuple[str, ...],
+        stdin: IO[bytes],
+        *outputs: IO[bytes],
+        env: dict[str, str] | None = None,
     ) -> PreparedProcess:
-        """Start one program, in this process's folder and environment."""
-        request = {"words": words, "cwd": os.getcwd(), "environment": dict(os.environ)}
+        """Start one program, in this process's folder, and its environment unless one is given."""
+        environment = dict(os.environ) if env is None else env
+        request = {"words": words, "cwd": os.getcwd(), "environment": environment}
         status, theirs = os.pipe()
         try:
             files = [stdin.fileno(), *(output.fileno() for output in outputs), theirs]

@@ -3,11 +3,11 @@
 import datetime
 import http.client
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
+
+from tests.prepared_commands import run_prepared
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 PAGE = 1000  # Xively's limit of datapoints in an answer
@@ -50,13 +50,7 @@ def thingtank(folder: Path, *words: str) -> str:
     Raises:
         AssertionError: it failed; with all it printed.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "thingtank.cli.main", *words, "--data", str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_prepared(*words, "--data", str(folder))
     assert done.returncode == 0, f"{words} ended with {done.returncode}: {done.stdout}{done.stderr}"
     return done.stdout
 

@@ -1,8 +1,6 @@
 """A real server with what a Xively client needs of it, made by the command line."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.live_server import LiveServer, start_server
+from tests.prepared_commands import run_prepared
 
 
 class OpenDoor(NamedTuple):
@@ -45,5 +44,6 @@ def xively_door(served: Served) -> OpenDoor:
 
 
 def made(folder: Path, *words: str) -> Any:
-    command = [sys.executable, "-m", "thingtank.cli.main", *words, "--json", "--data", str(folder)]
-    return json.loads(subprocess.run(command, capture_output=True, timeout=60, check=True).stdout)
+    done = run_prepared(*words, "--json", "--data", str(folder))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

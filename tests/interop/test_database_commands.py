@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import cast
 
@@ -12,13 +11,11 @@ import requests
 from tests.database_servers import KINDS, PASSWORD, shared_server
 from tests.live_server import LiveServer, start_server
 from tests.needed import run_folder
+from tests.prepared_commands import run_prepared
 
 
 def thingtank(*words: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "thingtank.cli.main", *words]
-    return subprocess.run(
-        command, input=given, capture_output=True, text=True, timeout=100, check=False
-    )
+    return run_prepared(*words, stdin=given)
 
 
 def write(server: LiveServer, feed_id: int, key: str, value: str) -> int:

@@ -19,6 +19,7 @@ from paho.mqtt.client import MQTTv5
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from tests.live_server import LiveServer, start_server
+from tests.prepared_commands import run_prepared
 
 from thingtank.server.monitoring.families import FAMILIES
 
@@ -155,8 +156,7 @@ def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
 
 def examined(folder: Path) -> tuple[int, dict[str, dict[str, str]]]:
     """The exit code of the doctor beside a running server, and what it finds, by name."""
-    command = [sys.executable, "-m", "thingtank.cli.main", "doctor", "--json", "--data", str(folder)]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = run_prepared("doctor", "--json", "--data", str(folder))
     return done.returncode, {each["name"]: each for each in json.loads(done.stdout)["findings"]}
 
 

@@ -1,8 +1,5 @@
 """Behind a proxy: whom the server takes a request to be from, and how it was asked."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,13 +14,11 @@ OTHER = "198.51.100.1"
 class Proxied:
     """A server, and a key that works from DEVICE's address only."""
 
-    def __init__(self, server: LiveServer, folder: Path) -> None:
-        command = [sys.executable, "-m", "thingtank.cli.main", "key", "create", "fixed"]
-        command += ["--source-ip", DEVICE, "--data", str(folder), "--json"]
-        made = subprocess.run(command, capture_output=True, check=True, timeout=60)
+    def __init__(self, server: LiveServer) -> None:
+        made = server.command("key", "create", "fixed", "--source-ip", DEVICE)
         self.feed = f"{server.url}/v2/feeds/{server.feed_id}"
         self.session = requests.Session()  # one connection, as a proxy keeps it
-        self.session.headers["X-ApiKey"] = json.loads(made.stdout)["api_key"]
+        self.session.headers["X-ApiKey"] = str(made["api_key"])
 
     def put(self, **headers: str) -> int:
         body = {"datastreams": [{"id": "t", "current_value": "1"}]}
@@ -37,7 +32,7 @@ def trusting(
 ) -> Iterator[Proxied]:
     folder = tmp_path_factory.mktemp("data")
     with start_server(folder, "--set", f"web.trusted_proxies={request.param}") as server:
-        yield Proxied(server, folder)
+        yield Proxied(server)
 
 
 @pytest.mark.parametrize(
@@ -70,11 +65,11 @@ def test_links_are_as_the_proxy_was_asked(trusting: Proxied) -> None:
 
 def test_a_peer_that_is_no_trusted_proxy_is_not_believed(tmp_path: Path) -> None:
     with start_server(tmp_path, "--set", "web.trusted_proxies=192.0.2.0/24") as server:
-        proxied = Proxied(server, tmp_path)
+        proxied = Proxied(server)
         assert proxied.put(X_Forwarded_For=DEVICE) == 403
 
 
 def test_by_itself_the_server_believes_nobody(tmp_path: Path) -> None:
     with start_server(tmp_path) as server:
-        proxied = Proxied(server, tmp_path)
+        proxied = Proxied(server)
         assert proxied.put(X_Forwarded_For=DEVICE) == 403

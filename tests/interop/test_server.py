@@ -62,9 +62,7 @@ def test_the_link_is_kept_out_of_service_logs_once_there_is_a_password(tmp_path:
         assert server.welcome_url in server.output()
     with start_new(tmp_path) as server:
         assert server.welcome_url in server.output()  # the only way in so far
-        words = ["user", "password", "owner", "--password", "correct horse battery"]
-        command = [sys.executable, "-m", "thingtank.cli.main", *words, "--data", str(tmp_path)]
-        subprocess.run(command, capture_output=True, timeout=30, check=True)
+        server.command("user", "password", "owner", "--password", "correct horse battery")
     with start_new(tmp_path) as server:
         assert "/welcome/" not in server.output()
         assert f"Sign in: {server.url}/sign-in" in server.output()
@@ -92,9 +90,7 @@ def test_signing_in_leaves_no_trace_and_guessing_one_line_with_the_address(tmp_p
     with start_new(tmp_path) as server:
         browser = requests.Session()
         browser.get(server.welcome_url, timeout=20)
-        words = ["user", "password", "owner", "--password", "correct horse battery"]
-        command = [sys.executable, "-m", "thingtank.cli.main", *words, "--data", str(tmp_path)]
-        subprocess.run(command, capture_output=True, timeout=30, check=True)
+        server.command("user", "password", "owner", "--password", "correct horse battery")
         before = len(server.output())
         assert sign_in(server, "correct horse battery") == f"{server.url}/"
         assert server.output()[before:] == ""

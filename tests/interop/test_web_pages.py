@@ -6,8 +6,6 @@ import json
 import re
 import socket
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,9 +178,7 @@ def test_a_new_password_ends_the_lock_out(tmp_path: Path) -> None:
         post(browser, page, new_password1=PASSWORD, new_password2=PASSWORD)
 
         lock_out(server, "owner")
-        words = ["user", "password", "owner", "--password", PASSWORD, "--data", str(tmp_path)]
-        command = [sys.executable, "-m", "thingtank.cli.main", *words]
-        subprocess.run(command, check=True, capture_output=True, timeout=30)
+        server.command("user", "password", "owner", "--password", PASSWORD)
         assert sign_in(server, "owner", PASSWORD).url == f"{server.url}/"
 
         browser = requests.Session()
@@ -329,10 +325,8 @@ def test_one_account_leaves_live_events_to_the_others(tmp_path: Path) -> None:
         url = f"{server.url}/live/feeds/{server.feed_id}"
         owner, other = requests.Session(), requests.Session()
         owner.get(server.welcome_url, timeout=20)
-        words = ["user", "create", "nadia", "--admin", "--json", "--data", str(tmp_path)]
-        command = [sys.executable, "-m", "thingtank.cli.main", *words]
-        made = subprocess.run(command, check=True, capture_output=True, timeout=30)
-        other.get(json.loads(made.stdout)["sign_in_link"], timeout=20)
+        made = server.command("user", "create", "nadia", "--admin")
+        other.get(str(made["sign_in_link"]), timeout=20)
 
         def opened(browser: requests.Session) -> requests.Response:
             cookies = browser.cookies.get_dict()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from tests.aws_stand_ins import aws_environment, free_port, ministack_program
+from tests.prepared_commands import run_prepared
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
@@ -20,10 +21,7 @@ COMMAND = [sys.executable, "-m", "thingtank.cli.main", "cloud"]
 
 
 def cloud(settings: AwsSettings, *words: str, folder: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [*COMMAND, *words, "--data", str(folder)],
-        env=aws_environment(settings), capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    return run_prepared("cloud", *words, "--data", str(folder), env=aws_environment(settings))
 
 
 def test_services_of_a_stand_in_answer(stand_in: AwsSettings, tmp_path: Path) -> None:
@@ -74,10 +72,7 @@ def test_s3_alone_is_checked_where_nobody_says_who_asks(moto: AwsSettings, tmp_p
         f'[aws]\nregion = "us-east-1"\n[aws.endpoints]\ns3 = "{moto.endpoint_url}"\n'
         f'sts = "http://127.0.0.1:{free_port()}"\n'
     )
-    ran = subprocess.run(
-        [*COMMAND, "check", "--json", "--data", str(tmp_path)],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    ran = run_prepared("cloud", "check", "--json", "--data", str(tmp_path))
     assert ran.returncode == 0, ran.stderr
     said = json.loads(ran.stdout)
     assert said["identity"] is None
@@ -88,10 +83,8 @@ def test_no_keys_are_said_in_a_sentence(tmp_path: Path) -> None:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("AWS_")
     } | {"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}
-    ran = subprocess.run(
-        [*COMMAND, "check", "--data", str(tmp_path), "--set", "aws.region=us-east-1"],
-        env=environment, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    words = ["cloud", "check", "--data", str(tmp_path), "--set", "aws.region=us-east-1"]
+    ran = run_prepared(*words, env=environment)
     assert ran.returncode == 1
     assert "There are no AWS keys on this machine" in ran.stderr
 

@@ -2,13 +2,12 @@
 
 import contextlib
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.aws_stand_ins import aws_environment, own_name
+from tests.prepared_commands import run_prepared
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
@@ -171,10 +170,7 @@ def test_the_command_says_that_output_is_not_whole_and_what_still_runs(
         "batch", "run", "--job", "sequence-count", "--on", "emr", "--input", f"s3://{bucket}/data/",
         "--output", f"s3://{bucket}/out", "--data", str(tmp_path),
     ]  # fmt: skip
-    ran = subprocess.run(
-        [sys.executable, "-m", "thingtank.cli.main", *words],
-        env=aws_environment(clients.settings), capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    ran = run_prepared(*words, env=aws_environment(clients.settings))
     assert ran.returncode == 1, ran.stderr
     assert "has no _SUCCESS" in ran.stderr
     running = {each.cluster_id for each in emr.running(clients)}

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import requests
 from click.testing import CliRunner
 from tests.aws_stand_ins import aws_environment
 from tests.live_server import LiveServer, start_server
+from tests.prepared_commands import run_prepared
 from tests.seaweedfs import SeaweedFs
 
 from thingtank.aws.clients import AwsClients
@@ -32,11 +32,7 @@ class Tank:
         self._headers = {"X-ApiKey": server.api_key}
 
     def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-m", "thingtank.cli.main", *words],
-            env=aws_environment(self.s3_server.settings), capture_output=True, text=True,
-            timeout=60,
-        )  # fmt: skip
+        return run_prepared(*words, env=aws_environment(self.s3_server.settings))
 
     def done(self, *words: str) -> str:
         ran = self.command(*words)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.interop.skynet.conftest import Register
 from tests.live_server import LiveServer
+from tests.prepared_commands import run_prepared
 
 from thingtank.client.skynet import SkynetClient
 
@@ -29,9 +30,7 @@ class Shell:
         return [*command, "--data", str(self._folder)]
 
     def run(self, *words: str, code: int = 0) -> str:
-        done = subprocess.run(
-            self.command(*words), capture_output=True, text=True, timeout=RUN_S_MAX, check=False
-        )
+        done = run_prepared("skynet", *words, "--data", str(self._folder))
         assert done.returncode == code, done.stderr
         return done.stdout if code == 0 else done.stderr
 
