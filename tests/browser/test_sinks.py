@@ -13,8 +13,7 @@ from tests.browser.conftest import OpenBrowser, screenshot
 from tests.browser.looks import SIZES, check_fits, check_readable
 from tests.live_server import LiveServer, start_server
 
-from thingtank.server.sinks.message_reader import encode_item
-from thingtank.sinks.engine import Item
+from thingtank.sinks.engine import Item, encode_item
 from thingtank.sources.records import RECORD_BYTES_MAX, Arrived
 from thingtank.sources.rejected_store import RejectedStore
 from thingtank.sources.source_file import SourceFile

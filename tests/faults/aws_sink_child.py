@@ -2,13 +2,14 @@
 
 `python -m tests.faults.aws_sink_child FOLDER FIRST SEED URL NAME`: as `sink_child`, with a rule for
 each service: a stream, a FIFO queue, a table and a bucket, all called NAME, at URL; and for each of
-the local forms, in FOLDER.
+the local forms, in FOLDER. The process that sends is killed some times meanwhile.
 """
 
 import asyncio
 import contextlib
 import os
 import random
+import signal
 import sys
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from tests.faults.sink_child import WRITERS, open_tank
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
+from thingtank.server.sinks.selection import Selection
+from thingtank.server.sinks.sending.calls import Setup
+from thingtank.server.sinks.sending.process import SendingProcess
+from thingtank.server.sinks.sending.remote_rule import RemoteRule
 from thingtank.server.sinks.sinks import Sinks
 from thingtank.sinks.engine import EngineFailed, EngineParts
-from thingtank.sinks.engine_calls import Setup
-from thingtank.sinks.engine_process import EngineProcess
 from thingtank.sinks.rules.settings import SinkRule, SinkSettings
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.datapoints import record_datapoints
@@ -28,6 +31,7 @@ from thingtank.tank.changes import DatastreamWrite
 from thingtank.tank.tank import Tank
 
 VALUES_A_WRITE = 3
+SENDING_KILLS = 2
 
 
 def rules(name: str) -> tuple[SinkRule, ...]:
@@ -55,31 +59,42 @@ async def keep_writing(tank: Tank, writer: int, first: int, chance: random.Rando
         await asyncio.sleep(chance.uniform(0.02, 0.1))
 
 
+async def kill_sending(process: SendingProcess, chance: random.Random) -> None:
+    """Kill the process that sends, and those that are begun in its place."""
+    for _ in range(SENDING_KILLS):
+        await asyncio.sleep(chance.uniform(0.1, 0.8))
+        os.kill((await process.link()).pid, signal.SIGKILL)
+
+
 async def main(folder: Path, first: int, seed: int, url: str, name: str) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     tank, archive = await open_tank(folder)
     aws = AwsSettings(region="us-east-1", endpoint_url=url)
     parts = EngineParts(lambda: AwsClients(aws), folder)
     # One attempt: each failure is the rule's to see.
-    engines = EngineProcess(Setup(aws, 1, 15.0, str(folder), None))
+    process = SendingProcess(Setup(aws, 1, 15.0, str(folder), None))
     asked = rules(name)
     for rule in asked:  # boto3 is loaded by now, so that there is something to be killed in
+        remote = RemoteRule(process, rule, "datapoint", "", 1.0, Selection(rule, tank.directory))
         with contextlib.suppress(EngineFailed):
-            engines.make_engine(rule.target, parts).open()
+            await remote.open()
+            await remote.close()
     settings = SinkSettings(rules=asked, retry_s_max=0.05)
-    sinks = Sinks(tank, archive, settings, parts, bytes(32), make_engine=engines.make_engine)
+    sinks = Sinks(tank, archive, settings, parts, process, bytes(32))
     await sinks.start()
+    chance = random.Random(seed)
+    killing = asyncio.create_task(kill_sending(process, chance))
     if first:
-        chance = random.Random(seed)
         await asyncio.gather(*(keep_writing(tank, each, first, chance) for each in WRITERS))
     async with asyncio.timeout(60):
         while any(status.behind_count for status in sinks.statuses()):  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.02)
+    await killing
     missed = sum(status.missed_count for status in sinks.statuses())
     letters = sum(status.letter_count for status in sinks.statuses())
     print("settled", missed, letters, flush=True)
     await sinks.stop()
-    engines.stop()
+    await process.stop()
     await archive.close()
 
 

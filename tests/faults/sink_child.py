@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 import structlog
 from tests.unit.protocols.mqtt.brokers import connect, make_broker, taken
+from tests.unit.server.sinks.sending_thread import start_thread
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
@@ -26,6 +27,8 @@ from thingtank.protocols.mqtt.broker import Broker
 from thingtank.protocols.mqtt.packets import Publish, Pubrel
 from thingtank.protocols.mqtt.serializer import serialize
 from thingtank.server.sinks import progress
+from thingtank.server.sinks.sending.calls import Setup
+from thingtank.server.sinks.sending.process import SendingProcess
 from thingtank.server.sinks.sinks import Sinks
 from thingtank.sinks.engine import BatchBounds, EngineFailed, EngineParts, Item, SendResult
 from thingtank.sinks.engines import ENGINES
@@ -165,7 +168,9 @@ async def main(folder: Path, first: int, seed: int, url: str) -> None:
     tank, archive = await open_tank(folder)
     parts = EngineParts(lambda: AwsClients(AwsSettings()), folder)
     settings = SinkSettings(rules=tuple(rules(url, seed)), retry_s_max=0.05)
-    sinks = Sinks(tank, archive, settings, parts, bytes(32))
+    setup = Setup(AwsSettings(), 1, 15.0, str(folder), None)
+    process = SendingProcess(setup, start_thread)  # as the engine of lines is none of the product
+    sinks = Sinks(tank, archive, settings, parts, process, bytes(32))
     with (folder / LINES).open("a") as file:
         file.write("start\n")  # before: rules send at once what the last life left
     await sinks.start()
@@ -182,6 +187,7 @@ async def main(folder: Path, first: int, seed: int, url: str) -> None:
             await asyncio.sleep(0.01)
     print("settled", sum(status.missed_count for status in sinks.statuses()), flush=True)
     await sinks.stop()
+    await process.stop()
     await archive.close()
 
 

@@ -11,8 +11,7 @@ import pytest
 from tests.interop.test_command_line import answer, refusal, thingtank
 from tests.live_server import furnish, start_server
 
-from thingtank.server.sinks.message_reader import encode_item
-from thingtank.sinks.engine import Item
+from thingtank.sinks.engine import Item, encode_item
 from thingtank.sources.records import RECORD_BYTES_MAX, Arrived
 from thingtank.sources.rejected_store import RejectedStore
 from thingtank.sources.source_file import SourceFile

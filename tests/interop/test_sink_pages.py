@@ -13,9 +13,8 @@ from tests.interop.test_web_pages import csrf_of, post
 from tests.live_server import LiveServer, start_server
 
 from thingtank.protocols.mqtt.messages import Message
-from thingtank.server.sinks.message_reader import encode_item
 from thingtank.server.sinks.topics import topic_item
-from thingtank.sinks.engine import Item
+from thingtank.sinks.engine import Item, encode_item
 from thingtank.sources.records import Arrived
 from thingtank.sources.rejected_store import RejectedStore
 from thingtank.sources.source_file import SourceFile

@@ -114,6 +114,11 @@ class Item(msgspec.Struct, frozen=True, gc=False):
         return size_bytes
 
 
+# As an item is stored, and told to the process that sends.
+encode_item = msgspec.msgpack.Encoder().encode
+decode_item = msgspec.msgpack.Decoder(Item).decode
+
+
 class BatchBounds(NamedTuple):
     """What one `send` takes at most.
 

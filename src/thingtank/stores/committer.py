@@ -40,8 +40,9 @@ WAIT_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 # Only a bug of ours makes it so. Whether the journal brings it back at the next start is open.
 _NOT_SHOWN = "what was written could not be shown; look whether it has happened"
 
-# Publishes a committed batch; where that takes a while, it answers what is still to be awaited.
-Publish: TypeAlias = Callable[[Sequence[Change], int], Coroutine[Any, Any, None] | None]
+# Publishes a committed batch, of a number, which the journal has as these bytes; where that takes a
+# while, it answers what is still to be awaited.
+Publish: TypeAlias = Callable[[Sequence[Change], int, bytes], Coroutine[Any, Any, None] | None]
 
 
 class Committer:
@@ -159,7 +160,7 @@ class Committer:
         batch: Batch,
         changes: Sequence[Change],
         since_s: float,
-        result: tuple[int, int] | Exception,
+        result: tuple[int, bytes] | Exception,
     ) -> None:
         self._committing_bytes = 0
         if isinstance(result, Exception):
@@ -169,11 +170,11 @@ class Committer:
         if self._is_failing:
             self._is_failing = False
             log.warning("archive_writes_recovered")
-        seq, size_bytes = result
-        self.written_bytes += size_bytes
+        seq, blob = result
+        self.written_bytes += len(blob)
         self.written_count += _datapoint_count(changes)
         try:
-            to_await = self._publish(changes, seq)
+            to_await = self._publish(changes, seq, blob)
         except Exception:
             log.exception("archive_publish_failed")
             batch.resolve(StorageFailed(_NOT_SHOWN))

@@ -416,10 +416,12 @@ class EmbeddedArchive:
     async def _reading(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
-    def _publish(self, changes: Sequence[Change], seq: int) -> Coroutine[Any, Any, None] | None:
+    def _publish(
+        self, changes: Sequence[Change], seq: int, blob: bytes
+    ) -> Coroutine[Any, Any, None] | None:
         """Show a committed batch to all readers; what is returned has to be awaited first."""
         self._head.apply(changes, seq)
         self._mover.notice()
         if self._journal_readers.following:
-            self._journal_readers.offer(changes, seq)
+            self._journal_readers.offer(changes, seq, blob)
         return self._fall_back.take_over(changes, seq)

@@ -106,11 +106,11 @@ class Journal(RecoveringFile):
         """Number new batches after `seq`, which the history store has seen."""
         self._last_seq = max(self._last_seq, seq)
 
-    def commit(self, changes: Sequence[Change]) -> tuple[int, int]:
+    def commit(self, changes: Sequence[Change]) -> tuple[int, bytes]:
         """Write a batch and sync it.
 
         Returns:
-            Its number and its size in bytes.
+            Its number, and its changes as they were encoded.
 
         Raises:
             StorageFailed: nothing of the batch was kept.
@@ -121,7 +121,7 @@ class Journal(RecoveringFile):
             lambda connection: connection.execute("INSERT INTO journal VALUES (?, ?)", (seq, blob))
         )
         self._last_seq = seq
-        return seq, len(blob)
+        return seq, blob
 
     def batches(self) -> Iterator[tuple[int, list[Change]]]:
         """All batches that were not trimmed, oldest first, with their numbers."""
@@ -129,16 +129,17 @@ class Journal(RecoveringFile):
         for seq, blob in self._connected().execute(query, (self.trimmed_seq,)):
             yield seq, decode_changes(blob)
 
-    def batches_after(self, seq: int, bytes_max: int) -> list[tuple[int, list[Change]]]:
+    def batches_after(self, seq: int, bytes_max: int) -> list[tuple[int, list[Change], bytes]]:
         """The oldest batches behind a number, until they take so much; at least one if there is.
 
-        Those that were trimmed and not dropped are among them.
+        Each is as it was given, and as it was encoded. Those that were trimmed and not dropped are
+        among them.
         """
         query = "SELECT seq, changes FROM journal WHERE seq > ? ORDER BY seq"
-        found: list[tuple[int, list[Change]]] = []
+        found: list[tuple[int, list[Change], bytes]] = []
         with contextlib.closing(self._connected().execute(query, (seq,))) as rows:
             for number, blob in rows:
-                found.append((number, decode_changes(blob)))
+                found.append((number, decode_changes(blob), blob))
                 bytes_max -= len(blob) + _BATCH_BYTES
                 if bytes_max <= 0:
                     break

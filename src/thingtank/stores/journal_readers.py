@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 QUEUE_BYTES_MAX = 16 * 1024 * 1024
 _BATCH_BYTES = 200  # what a batch takes besides its values, about
+_ID_BYTES = 64  # what a number takes in a set
 _FILL_BYTES = 1024 * 1024  # read back at once; commits wait meanwhile
 _MARKS = 64  # how finely it is known how far behind a reader is
 
@@ -35,24 +36,33 @@ class CommittedBatch(NamedTuple):
     Attributes:
         seq: its number in the journal.
         changes: not to be changed.
+        blob: these as the journal has them.
         committed_us: when, if it comes straight from its commit; None if it was read back: some
             time since the batch before.
         row_count: how many datapoints it has.
         size_bytes: about what it takes.
+        stream_ids: the datastreams of these.
     """
 
     seq: int
     changes: Sequence[Change]
+    blob: bytes
     committed_us: int | None
     row_count: int
     size_bytes: int
+    stream_ids: frozenset[int]
 
     @classmethod
-    def of(cls, seq: int, changes: Sequence[Change], committed_us: int | None) -> "CommittedBatch":
-        """One with its size, which is counted here once for all readers."""
+    def of(
+        cls, seq: int, changes: Sequence[Change], blob: bytes, committed_us: int | None
+    ) -> "CommittedBatch":
+        """One with what all readers want to know of it, which is counted here once."""
         columns = [change for change in changes if isinstance(change, DatapointColumns)]
-        size_bytes = _BATCH_BYTES + sum(map(bytes_of, columns))
-        return cls(seq, changes, committed_us, sum(map(len, columns)), size_bytes)
+        stream_ids = frozenset[int]().union(*(each.stream_ids for each in columns))
+        size_bytes = _BATCH_BYTES + len(blob) + sum(map(bytes_of, columns))
+        size_bytes += _ID_BYTES * len(stream_ids)
+        row_count = sum(map(len, columns))
+        return cls(seq, changes, blob, committed_us, row_count, size_bytes, stream_ids)
 
 
 class JournalReader:
@@ -121,7 +131,10 @@ class JournalReader:
             await self._readers.read_back(self, self._tail_seq)
 
     def add_read_back(
-        self, batches: Iterable[tuple[int, Sequence[Change]]], through_seq: int, dropped_seq: int
+        self,
+        batches: Iterable[tuple[int, Sequence[Change], bytes]],
+        through_seq: int,
+        dropped_seq: int,
     ) -> None:
         """Queue what was read back; there is nothing else up to `through_seq`."""
         if self.is_resting:
@@ -136,10 +149,16 @@ class JournalReader:
                 through_seq=dropped_seq,
             )
             self._tail_seq = dropped_seq
-        for seq, changes in batches:
+        for seq, changes, blob in batches:
             if seq > self._tail_seq:
-                self._add(CommittedBatch.of(seq, changes, None))
+                self._add(CommittedBatch.of(seq, changes, blob, None))
         self._tail_seq = max(self._tail_seq, through_seq)
+
+    def go_back(self) -> None:
+        """See once more all that is behind its place."""
+        self._queue.clear()
+        self._queue_bytes = 0
+        self._tail_seq = self.passed_seq
 
     def passed(self, seq: int) -> None:
         """Batches up to `seq` are not needed any more."""
@@ -254,9 +273,9 @@ class JournalReaders:
         if names:
             await self._worker.run(lambda: self._journal.forget_places(names))
 
-    def offer(self, changes: Sequence[Change], seq: int) -> None:
-        """Hand a committed batch to all that follow."""
-        batch = CommittedBatch.of(seq, changes, self._clock.now_us())
+    def offer(self, changes: Sequence[Change], seq: int, blob: bytes) -> None:
+        """Hand a committed batch to all that follow; see CommittedBatch."""
+        batch = CommittedBatch.of(seq, changes, blob, self._clock.now_us())
         for reader in self.following:
             reader.offer(batch)
 
@@ -267,7 +286,7 @@ class JournalReaders:
     async def read_back(self, reader: JournalReader, after_seq: int) -> None:
         """Queue for a reader what the journal holds behind a place, some of it at least."""
 
-        def read() -> tuple[list[tuple[int, list[Change]]], int, int]:
+        def read() -> tuple[list[tuple[int, list[Change], bytes]], int, int]:
             batches = self._journal.batches_after(after_seq, _FILL_BYTES)
             # Where nothing follows, nothing is there up to the newest.
             through_seq = batches[-1][0] if batches else self._journal.last_seq

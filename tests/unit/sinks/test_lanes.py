@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
 from thingtank.sinks.engine import EngineParts, Item
-from thingtank.sinks.engines import make_engine
+from thingtank.sinks.engines import lanes, make_engine
 from thingtank.sinks.engines.call_pool import CallPool
 from thingtank.sinks.engines.lanes import THROTTLED_MAX, Cut, Entry, send_in_lanes
 from thingtank.sinks.rules.window import Window
@@ -67,6 +68,25 @@ def test_what_is_raised_when_something_has_arrived_is_told_of_the_rest() -> None
     assert result.failure.kind is FailureKind.UNREACHABLE
     with pytest.raises(EndpointConnectionError):
         send_in_lanes(entries("a2", "b2"), call, by_two, POOL)
+
+
+def test_a_service_that_is_too_slow_for_all_takes_some_and_the_rest_goes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lanes, "SEND_S_MAX", 0.05)
+    sent: list[str] = []
+
+    def call(bodies: Sequence[str]) -> list[Failure | None]:
+        sent.extend(bodies)
+        time.sleep(0.03)
+        return [None] * len(bodies)
+
+    texts = [f"a{place}" for place in range(50)]
+    result = send_in_lanes(entries(*texts), call, by_two, POOL)
+    assert 1 <= len(sent) < 10
+    assert sent == texts[: len(sent)]
+    assert sorted(result.retry) == list(range(len(sent), 50))
+    assert result.failure == lanes.NO_TIME
 
 
 def test_one_entry_that_is_throttled_does_not_stop_the_others_but_many_do() -> None:

@@ -23,7 +23,9 @@ class Publisher:
         self.fails_at_once = False
         self.fails_later = False
 
-    def publish(self, changes: Sequence[Change], seq: int) -> Coroutine[Any, Any, None] | None:
+    def publish(
+        self, changes: Sequence[Change], seq: int, blob: bytes
+    ) -> Coroutine[Any, Any, None] | None:
         if self.fails_at_once:
             raise ValueError("a bug")
         return self._fail() if self.fails_later else None
@@ -39,13 +41,13 @@ class CountingJournal:
         self.row_counts: list[int] = []
         self.failures = 0
 
-    def commit(self, changes: Sequence[Change]) -> tuple[int, int]:
+    def commit(self, changes: Sequence[Change]) -> tuple[int, bytes]:
         if self.failures:
             self.failures -= 1
             raise StorageFailed("the disk is full")
         rows = sum(len(change) for change in changes if isinstance(change, DatapointColumns))
         self.row_counts.append(rows)
-        return len(self.row_counts), rows
+        return len(self.row_counts), b"rows"
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ async def settle(archive: EmbeddedArchive) -> None:
 
 def kept(archive: EmbeddedArchive) -> list[int]:
     """Numbers of the batches that the journal still has."""
-    return [seq for seq, _ in archive._journal.batches_after(0, 10**9)]
+    return [seq for seq, *_ in archive._journal.batches_after(0, 10**9)]
 
 
 async def test_batches_come_live_in_order_with_their_numbers(folder: Folder) -> None:

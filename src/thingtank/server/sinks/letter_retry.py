@@ -6,10 +6,9 @@ device that is throttled hold up nobody. Letters of a device stay in order among
 
 from collections.abc import Iterable
 
-from thingtank.server.sinks.message_reader import decode_item
-from thingtank.sinks.engine import SinkEngine
-from thingtank.sinks.rules.steps import Refused
-from thingtank.sinks.rules.window import Window
+from thingtank.server.sinks.sending.calls import RefusedItem
+from thingtank.server.sinks.sending.remote_rule import RemoteWindow
+from thingtank.sinks.engine import decode_item
 from thingtank.stores.sink_store import SinkStore
 
 _LETTERS_AT_ONCE = 500
@@ -25,17 +24,13 @@ class LetterRetry:
         is_at_work: whether letters are on their way.
     """
 
-    def __init__(
-        self, rule_name: str, engine: SinkEngine, store: SinkStore, retry_s_max: float
-    ) -> None:
+    def __init__(self, rule_name: str, window: RemoteWindow, store: SinkStore) -> None:
         self._rule_name = rule_name
-        self._engine = engine
         self._store = store
-        self._retry_s_max = retry_s_max
         self._letter_ids: dict[str, int] = {}  # by the ids of items
         self._refused_ids: set[str] = set()  # somebody may ask for them again at any time
         self._is_settled = False  # some are, and others may take their place
-        self.window = Window(engine, retry_s_max)
+        self.window = window
         self.is_changed = False
         self.is_at_work = False
 
@@ -65,35 +60,48 @@ class LetterRetry:
             raise
         self._is_settled = False
         if is_changed:  # what is removed must not be sent, and what is asked for is tried now
-            self.window = Window(self._engine, self._retry_s_max)
             self._letter_ids = {}
         added = []
         for letter in stored:
-            item = decode_item(letter.item)
-            if item.item_id not in self._letter_ids:
-                self._letter_ids[item.item_id] = letter.letter_id
-                added.append((0, item))
-        self.window.hold(added)
+            item_id = decode_item(letter.item).item_id
+            if item_id not in self._letter_ids:
+                self._letter_ids[item_id] = letter.letter_id
+                added.append((item_id, letter.item))
+        self.window.hold(added, is_anew=is_changed)
         self.is_at_work = bool(self._letter_ids)
 
-    def refused(self, refused: Iterable[Refused]) -> None:
+    def begin_again(self) -> None:
+        """What its window had is lost: have those that are asked for sent once more."""
+        self._letter_ids = {}
+        self._refused_ids.clear()
+        self.is_changed = True
+
+    def refused(self, refused: Iterable[RefusedItem]) -> None:
         """Items are dead letters, maybe once more: these stay."""
         self._refused_ids.update(
-            item.item_id for item, _ in refused if item.item_id in self._letter_ids
+            each.item_id for each in refused if each.item_id in self._letter_ids
         )
 
     def stepped(self) -> None:
         """Some were sent."""
         if not self.window.can_send:  # not after each call: it is a commit
-            self._is_settled = len(self.window.waiting_ids()) < len(self._letter_ids)
+            self._is_settled = len(self.window.waiting_ids) < len(self._letter_ids)
 
     async def stop(self) -> None:
-        """Remove what arrived; nothing is sent any more. Raise StorageFailed."""
-        self.window.keep(is_last=True)
-        await self._remove_arrived()
+        """Remove what arrived; nothing is sent any more.
+
+        Not where it is not known what arrived, or a letter was refused and that is not on disk.
+
+        Raises:
+            StorageFailed, EngineFailed, SendingFault.
+        """
+        is_known = not self.window.is_unanswered
+        kept = await self.window.keep(is_last=True)
+        if is_known and not kept.unrecorded_count:
+            await self._remove_arrived()
 
     async def _remove_arrived(self) -> None:
-        name, waiting_ids = self._rule_name, self.window.waiting_ids()
+        name, waiting_ids = self._rule_name, self.window.waiting_ids
         settled = {key: each for key, each in self._letter_ids.items() if key not in waiting_ids}
         arrived = [each for key, each in settled.items() if key not in self._refused_ids]
         if arrived:

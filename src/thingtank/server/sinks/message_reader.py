@@ -4,31 +4,25 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
-import msgspec
-
-from thingtank.sinks.engine import Item
 from thingtank.stores.journal_readers import CommittedBatch
 from thingtank.stores.sink_store import SinkStore
 
 _READ_AT_ONCE = 500
 
 
-encode_item = msgspec.msgpack.Encoder().encode
-decode_item = msgspec.msgpack.Decoder(Item).decode
-
-
 class StoredItem(NamedTuple):
-    """An item that is a batch of its own."""
+    """An item that is a batch of its own, as it is stored; see CommittedBatch."""
 
     seq: int
-    item: Item
+    blob: bytes
     committed_us: int | None = None
     row_count: int = 1
+    stream_ids: frozenset[int] = frozenset()
 
     @property
     def size_bytes(self) -> int:
         """About what it takes."""
-        return self.item.size_bytes
+        return len(self.blob)
 
 
 Batch: TypeAlias = CommittedBatch | StoredItem
@@ -73,9 +67,24 @@ class Reader(Protocol):
         """Read what comes next, if nothing is in memory and there is more. Raise sqlite3.Error."""
         ...
 
+    def go_back(self) -> None:
+        """See once more all that is behind `passed_seq`."""
+        ...
+
     def passed(self, seq: int) -> None:
         """What is up to `seq` is not needed any more."""
         ...
+
+
+def take_batches(reader: Reader, rows_max: int, bytes_max: int) -> list[Batch]:
+    """What comes next, up to about so much; one commit may have more."""
+    batches: list[Batch] = []
+    row_count = size_bytes = 0
+    while row_count < rows_max and size_bytes < bytes_max and (more := reader.take(1)):
+        batches.extend(more)
+        row_count += more[0].row_count
+        size_bytes += more[0].size_bytes
+    return batches
 
 
 class MessageReader:
@@ -173,9 +182,13 @@ class MessageReader:
             return
         name, tail, through_seq = self._rule_name, self._tail_seq, self._published_seq
         rows = await self._store.run(lambda file: file.waiting(name, tail, _READ_AT_ONCE))
-        self._queue.extend(StoredItem(number, decode_item(item)) for number, item in rows)
+        self._queue.extend(StoredItem(number, item) for number, item in rows)
         # Where nothing follows, the numbers were left unused by an older version.
         self._tail_seq = rows[-1][0] if rows else through_seq
+
+    def go_back(self) -> None:
+        self._queue.clear()
+        self._tail_seq = self.passed_seq
 
     def passed(self, seq: int) -> None:
         for _ in range(min(seq - self.passed_seq, len(self._sizes))):

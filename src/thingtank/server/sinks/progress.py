@@ -6,16 +6,12 @@ is written down while something is, every few seconds and at a stop: then the pl
 item is written once, and deleted once it is settled.
 """
 
-import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
-from thingtank.server.sinks.items import row_of
-from thingtank.server.sinks.message_reader import Batch, Reader, encode_item
-from thingtank.sinks.rules.steps import Entry, Kept
-from thingtank.sinks.rules.window import Window
+from thingtank.server.sinks.message_reader import Batch, Reader
+from thingtank.server.sinks.sending.calls import WhatIsKept
 from thingtank.stores.sink_file import HeldChange, HeldItem, RulePlace, SinkFile
 from thingtank.stores.sink_store import SinkStore
 
@@ -23,16 +19,16 @@ SAVE_INTERVAL_S = 1.0  # a place is written down so often at most
 KEEP_AFTER_S = 10.0  # while something is held, the place passes it so often
 _INSTANTS_MAX = 1000
 _INSTANT_STEP_US = 100_000
+_NOTHING = WhatIsKept(-1)
 
 
-Result = TypeVar("Result")
+class Keeper(Protocol):
+    """What `RemoteWindow` is to it."""
 
-
-class InThread(Protocol):
-    """Has something done in the rule's thread."""
-
-    def __call__(self, work: Callable[[], Result], /) -> Awaitable[Result]:
-        """Return what it returns, raise what it raises."""
+    async def keep(
+        self, *, is_asked_only: bool = False, is_last: bool = False, is_whole: bool = False
+    ) -> WhatIsKept:
+        """Say what is to be written down; see `calls.Keep`."""
         ...
 
 
@@ -44,13 +40,10 @@ class Progress:
         is_held: whether something waits for another attempt.
     """
 
-    def __init__(
-        self, rule_name: str, store: SinkStore, now_s: Callable[[], float], in_thread: InThread
-    ) -> None:
+    def __init__(self, rule_name: str, store: SinkStore, now_s: Callable[[], float]) -> None:
         self._rule_name = rule_name
         self._store = store
         self._now_s = now_s
-        self._in_thread = in_thread
         self._reader: Reader | None = None
         self._instants: deque[tuple[int, int]] = deque(maxlen=_INSTANTS_MAX)  # batch → committed
         self._keeps_from_s = now_s()  # what is held since then is not written down
@@ -73,6 +66,7 @@ class Progress:
         self._reader = reader
         self._saved = place
         self._numbers = numbers
+        self._is_uncertain = False
         self.is_held = bool(numbers)
         if place is None:
             self.place = RulePlace(reader.passed_seq, now_us)
@@ -141,48 +135,54 @@ class Progress:
         if self._reader is not None and not self._is_uncertain:
             self._reader.passed(self.place.seq)
 
-    async def save_sometimes(self, window: Window) -> None:
+    async def save_sometimes(self, window: Keeper) -> None:
         """Write down where it is, if that is due.
 
         Raises:
-            StorageFailed.
+            StorageFailed, EngineFailed, SendingFault.
         """
         if self.save_in_s:
             return
+        is_whole = self._is_uncertain
         if self.is_held and self._now_s() - self._keeps_from_s >= KEEP_AFTER_S:
-            await self._keep(await self._in_thread(window.keep))
-        elif self._numbers or self._is_uncertain:
-            await self._write(await self._in_thread(window.kept))
+            self._is_uncertain = True  # what changed is said once
+            await self._keep(await window.keep(is_whole=is_whole), is_whole=is_whole)
+        elif self._numbers or is_whole:
+            self._is_uncertain = True
+            kept = await window.keep(is_asked_only=True, is_whole=is_whole)
+            await self._write(kept, is_whole=is_whole)
         elif not self.is_saved:
-            await self._write(())
+            await self._write(_NOTHING, is_whole=False)
 
-    async def stop(self, window: Window) -> None:
+    async def stop(self, window: Keeper) -> None:
         """Write down where it is and what is held; nothing is sent any more.
 
         Not where a dead letter is not on disk.
 
         Raises:
-            StorageFailed.
+            StorageFailed, EngineFailed, SendingFault.
         """
-        # The rule's thread has ended, or waits for a call.
-        kept = await asyncio.to_thread(partial(window.keep, is_last=True))
-        if not window.unrecorded:
-            await self._keep(kept)
+        is_whole, self._is_uncertain = self._is_uncertain, True
+        kept = await window.keep(is_last=True, is_whole=is_whole)
+        if not kept.unrecorded_count:
+            await self._keep(kept, is_whole=is_whole)
 
-    async def _keep(self, kept: Kept) -> None:
+    async def _keep(self, kept: WhatIsKept, *, is_whole: bool) -> None:
         self._keeps_from_s = self._now_s()
         place = self.place
         if kept.seq >= place.seq:
-            row = 0 if kept.rest is None else row_of(kept.rest)
-            if kept.seq == place.seq:
-                row = max(row, place.row)
+            row = max(kept.row, place.row) if kept.seq == place.seq else kept.row
             self.place = place._replace(seq=kept.seq, row=row)
-        await self._write(kept.entries)
+        await self._write(kept, is_whole=is_whole)
 
-    async def _write(self, kept: Sequence[Entry]) -> None:
-        """Write down the place, and which of what it has passed is not settled."""
+    async def _write(self, kept: WhatIsKept, *, is_whole: bool) -> None:
+        """Write down the place, and which of what it has passed is not settled.
+
+        Args:
+            is_whole: whether `kept` is all of it, and not what has changed only.
+        """
         name, place, is_saved = self._rule_name, self.place, self.is_saved
-        numbers = None if self._is_uncertain else self._numbers
+        numbers = None if is_whole else self._numbers
         self._is_uncertain = True
 
         def write(file: SinkFile) -> Mapping[str, int]:
@@ -199,29 +199,25 @@ class Progress:
 
 
 def _change_of(
-    numbers: Mapping[str, int] | None, kept: Sequence[Entry]
+    numbers: Mapping[str, int] | None, kept: WhatIsKept
 ) -> tuple[Mapping[str, int], HeldChange | None]:
     """What is to be changed on disk.
 
     Args:
-        numbers: of what is there, by id; None if that is not known.
-        kept: what is to be there.
+        numbers: of what is there, by id; None if that is not known, and `kept` is all of it.
+        kept: what is to be there besides, and no more.
 
     Returns:
         The numbers of what is there then; and the change, None if there is none.
     """
-    before = numbers or {}
-    number = 1 + max(before.values(), default=-1)
-    after, new = dict[str, int](), list[HeldItem]()
-    for seq, item in kept:
-        item_id = item.item_id
-        if item_id in before:
-            after[item_id] = before[item_id]
-        else:
-            after[item_id] = number
-            new.append(HeldItem(number, seq, encode_item(item)))
-            number += 1
+    after = dict(numbers or {})
+    gone = [after.pop(item_id) for item_id in kept.gone_ids if item_id in after]
+    number = 1 + max([*after.values(), *gone], default=-1)
+    new = list[HeldItem]()
+    for seq, item_id, blob in kept.added:
+        after[item_id] = number
+        new.append(HeldItem(number, seq, blob))
+        number += 1
     if numbers is None:
         return after, HeldChange(None, new)
-    gone = [number for item_id, number in before.items() if item_id not in after]
     return after, HeldChange(gone, new) if gone or new else None

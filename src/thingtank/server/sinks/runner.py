@@ -1,8 +1,9 @@
-"""One rule at work: a task of the loop that reads what was recorded, and a thread that sends.
+"""One rule at work: a task of the loop that reads what was recorded and has it sent.
 
-The loop does no more than take batches from the reader and wait; items are made, rendered and sent
-in the rule's thread. Batches count as passed when all their items are delivered, or dead letters
+It does no more than hand batches over and wait; items are made, rendered and sent in the process
+that sends (`sending/`). Batches count as passed when all their items are delivered, or dead letters
 or held items that are on disk; so after a kill at any instant what was not settled is sent again.
+When only the process that sends ends, it is the same: the rule goes back to its place.
 
     wake ─► gather ─► take ─► step ─► step … ─► passed
                                │ ▲
@@ -17,26 +18,24 @@ import contextlib
 import math
 import random
 import sqlite3
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
+from msgspec.structs import replace
 
 from thingtank.net.blotting_texts import blotted_string
-from thingtank.server.sinks.item_maker import ItemMakers
-from thingtank.server.sinks.items import ItemSource, take_batches
 from thingtank.server.sinks.letter_retry import LetterRetry
-from thingtank.server.sinks.message_reader import Reader, decode_item, encode_item
+from thingtank.server.sinks.message_reader import Reader, take_batches
 from thingtank.server.sinks.progress import Progress
 from thingtank.server.sinks.record import Record
 from thingtank.server.sinks.selection import Selection
-from thingtank.sinks.engine import SinkEngine
-from thingtank.sinks.rules.settings import SinkRule, SinkSettings
-from thingtank.sinks.rules.steps import Step, failure_of
-from thingtank.sinks.rules.window import Window
+from thingtank.server.sinks.sending.calls import HeldBlob, Stepped
+from thingtank.server.sinks.sending.process import SendingProcess
+from thingtank.server.sinks.sending.remote_rule import RemoteRule, RemoteWindow
+from thingtank.sinks.engine import EngineFailed, Kind, SinkEngine, decode_item
+from thingtank.sinks.rules.settings import Send, SinkRule, SinkSettings
 from thingtank.stores.sink_file import HeldItem, NewLetter, RulePlace, SinkFile
 from thingtank.stores.sink_store import SinkStore
-from thingtank.stores.worker import Worker
 from thingtank.tank.errors import StorageFailed
 from thingtank.tank.failures import Failure, FailureKind
 from thingtank.tank.interfaces import Clock
@@ -51,7 +50,7 @@ _TOPICS_SHOWN_MAX = 10
 # Rules wake at the same write, and each takes some of the loop's time: not all at one instant.
 _GATHER_SPREAD = (0.75, 1.25)
 
-Result = TypeVar("Result")
+KINDS: Mapping[Send, Kind] = {"values": "datapoint", "messages": "message", "topics": "topic"}
 
 
 class SinkRunner:
@@ -67,9 +66,9 @@ class SinkRunner:
         self,
         rule: SinkRule,
         engine: SinkEngine,
+        process: SendingProcess,
         selection: Selection,
         store: SinkStore,
-        makers: ItemMakers,
         settings: SinkSettings,
         clock: Clock,
         *,
@@ -77,11 +76,16 @@ class SinkRunner:
         is_paused: bool = False,
         letters_size: tuple[int, int] = (0, 0),
     ) -> None:
+        """Make one, which does nothing yet.
+
+        Args:
+            engine: the rule's, which is never opened here: another such is, by `process`.
+            letters_size: number and bytes of the dead letters that are kept.
+        """
         self._loop = asyncio.get_running_loop()
         self.rule = rule
         self.selection = selection
         self.letter_count, self._letter_bytes = letters_size
-        self._engine = engine
         self._store = store
         self._settings = settings
         self._clock = clock
@@ -89,19 +93,20 @@ class SinkRunner:
         self._is_paused = is_paused
         self._where = engine.describe()
         self._gather_s = engine.gather_s if rule.gather_s is None else rule.gather_s
-        self._maker = makers.maker(rule, wants_payload=engine.wants_payload)
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()  # ends a pause: somebody asks for it, or it is time to stop
         self._is_stopping = False
         self._is_open = False
-        self._letter_retry = LetterRetry(rule.name, engine, store, settings.retry_s_max)
+        kind = KINDS[rule.send]
+        self._remote = RemoteRule(
+            process, rule, kind, store.origin, settings.retry_s_max, selection
+        )
+        self._letter_retry = LetterRetry(rule.name, self._remote.letters, store)
         self._letter_retry.is_changed = self.letter_count > 0  # maybe, since before the start
-        self._window = Window(engine, settings.retry_s_max)
         self._has_taken_all = True  # by what was taken last; if not, more waits for long enough
         self._record = Record(rule.name, settings.retry_s_max, clock)
         self._reader: Reader | None = None
-        self._progress = Progress(rule.name, store, self._loop.time, self._in_thread)
-        self._worker: Worker | None = None
+        self._progress = Progress(rule.name, store, self._loop.time)
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -117,41 +122,49 @@ class SinkRunner:
             held: what was written down with it.
         """
         self._reader = reader
-        entries = [(min(each.seq, reader.passed_seq), decode_item(each.item)) for each in held]
-        numbers = {item.item_id: each.number for each, (_, item) in zip(held, entries, strict=True)}
-        self._progress.start(reader, place, numbers, self._clock.now_us())
-        longest_s = self._settings.retry_s_max
-        self._window = Window(self._engine, longest_s, reader.passed_seq, entries)
-        self._worker = Worker(f"sink-{self.rule.name}"[:15])
+        self._go_on(reader, place, held)
         self._task = self._loop.create_task(self._run(), name=f"sink-{self.rule.name}")
+
+    def _go_on(self, reader: Reader, place: RulePlace | None, held: Sequence[HeldItem]) -> None:
+        ids = [decode_item(each.item).item_id for each in held]
+        numbers = {item_id: each.number for item_id, each in zip(ids, held, strict=True)}
+        self._progress.start(reader, place, numbers, self._clock.now_us())
+        passed_seq = reader.passed_seq
+        blobs = [
+            HeldBlob(min(each.seq, passed_seq), item_id, each.item)
+            for item_id, each in zip(ids, held, strict=True)
+        ]
+        self._remote.go_on(passed_seq, blobs)
 
     async def stop(self) -> None:
         """End; a call under way has `stop_s`, and comes once more after the next start if not."""
-        if self._task is None or self._worker is None:
+        task, self._task = self._task, None
+        if task is None:
             return
         self._is_stopping = True
         self._wake.set()
         self._hurry.set()
-        ending = asyncio.ensure_future(self._end(self._task, self._worker))
-        done, _ = await asyncio.wait([ending], timeout=self._settings.stop_s)
+        done, _ = await asyncio.wait([task], timeout=self._settings.stop_s)
         if not done:
             log.warning("sink_stopped_early", rule=self.rule.name)
-            ending.cancel()
-            self._task.cancel()
-            await asyncio.gather(self._task, ending, return_exceptions=True)
-            self._worker.submit(self._engine.close, lambda _: None)
-            self._worker.leave()
-        self._task = None
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        name = self.rule.name
         try:
-            await self._progress.stop(self._window)
-            await self._letter_retry.stop()
-        except Exception:  # the next start begins as after a crash
-            log.exception("sink_place_not_saved", rule=self.rule.name)
-
-    async def _end(self, task: asyncio.Task[None], worker: Worker) -> None:
-        await asyncio.wait([task])
-        await worker.run(self._engine.close)
-        await worker.stop()
+            async with asyncio.timeout(self._settings.stop_s):
+                await self._progress.stop(self._remote.fresh)
+                await self._letter_retry.stop()
+        except (EngineFailed, TimeoutError) as error:  # the next start begins as after a crash
+            log.warning("sink_place_not_saved", rule=name, reason=str(error) or "no answer in time")
+        except Exception:
+            log.exception("sink_place_not_saved", rule=name)
+        try:
+            async with asyncio.timeout(self._settings.stop_s if done else 0):
+                await self._remote.close()
+        except (EngineFailed, TimeoutError):
+            pass  # it is gone, or is closed when its call ends
+        except Exception:
+            log.exception("sink_not_closed", rule=name)
 
     def pause(self, is_paused: bool) -> None:
         """Send nothing until it is resumed; what comes meanwhile waits in the journal."""
@@ -161,8 +174,8 @@ class SinkRunner:
     def hurry(self) -> None:
         """Try now, whatever there is to wait for."""
         self._record.forgive()
-        self._window.forgive()
-        self._letter_retry.window.forgive()
+        self._remote.fresh.forgive()
+        self._remote.letters.forgive()
         self._wake.set()
         self._hurry.set()
 
@@ -221,6 +234,9 @@ class SinkRunner:
         while not self._is_stopping:
             try:
                 await self._turn()
+            except EngineFailed as error:
+                self._record.failed(error.failure)
+                await self._pause()
             except (StorageFailed, sqlite3.Error) as error:
                 self._record.failed(Failure(FailureKind.UNKNOWN, "storage", str(error), ""))
                 await self._pause()
@@ -239,9 +255,11 @@ class SinkRunner:
         reader = self._reader
         assert reader is not None, "started"
         self._wake.clear()
-        window = self._window
+        window = self._remote.fresh
         await self._record_refused(window)  # if a fault came between
-        await self._record_refused(self._letter_retry.window)
+        await self._record_refused(self._remote.letters)
+        if self._remote.is_lost:
+            await self._go_back(reader)
         await self._may_go()
         is_sent = await self._send_again()
         await self._may_go()
@@ -264,7 +282,18 @@ class SinkRunner:
             if step.is_stuck:
                 await self._pause()
 
-    async def _read(self, reader: Reader, window: Window) -> None:
+    async def _go_back(self, reader: Reader) -> None:
+        """Begin at the place again: what windows had is lost with the process that sends."""
+        name = self.rule.name
+        place = (await self._store.run(SinkFile.places)).get(name)
+        held = await self._store.run(lambda file: file.held(name))
+        reader.go_back()
+        self._is_open = False
+        self._has_taken_all = False  # what is behind the place has waited for long enough
+        self._go_on(reader, place, held)
+        self._letter_retry.begin_again()
+
+    async def _read(self, reader: Reader, window: RemoteWindow) -> None:
         """Take what comes next, if there is more."""
         await reader.fill()
         if not reader.has_batches:
@@ -275,11 +304,9 @@ class SinkRunner:
         batches = take_batches(reader, _TURN_ROWS, _TURN_BYTES)
         self._has_taken_all = not (reader.has_batches or reader.is_behind)
         self._progress.took(batches)
-        streams, begun = self.selection.streams, self._progress.begun
-        source = ItemSource(batches, streams, self._maker, begun)
-        window.add(source, batches[-1].seq)
+        window.add(batches, self._progress.begun)
 
-    async def _rest(self, reader: Reader, window: Window) -> None:
+    async def _rest(self, reader: Reader, window: RemoteWindow) -> None:
         """There is nothing to send now: write down what is settled, and wait."""
         if reader.is_behind and not window.has_fresh:
             return
@@ -314,7 +341,7 @@ class SinkRunner:
         retry.stepped()
         return True
 
-    async def _step(self, window: Window, *, is_other_held: bool) -> Step | None:
+    async def _step(self, window: RemoteWindow, *, is_other_held: bool) -> Stepped | None:
         """Send once, and keep what is refused; None if the engine cannot be opened.
 
         Args:
@@ -324,10 +351,10 @@ class SinkRunner:
             if not self._is_stopping:
                 await self._pause()
             return None
-        step = await self._in_thread(window.step)
+        step = await window.step()
         if step.is_sent:
             held_count = max(step.held_count, is_other_held)
-            self._record.note(step._replace(held_count=held_count), self._loop.time())
+            self._record.note(replace(step, held_count=held_count), self._loop.time())
         if step.failure is not None:
             self._is_open = step.failure.kind is FailureKind.THROTTLED
         await self._record_refused(window)
@@ -343,17 +370,14 @@ class SinkRunner:
         if self._is_open:
             return True
         try:
-            await self._in_thread(self._engine.open)
-        except Exception as error:
-            failure = failure_of(error)
-            if failure is None:
-                raise
-            self._record.failed(failure)
+            await self._remote.open()
+        except EngineFailed as error:
+            self._record.failed(error.failure)
             return False
         self._is_open = True
         return True
 
-    async def _record_refused(self, window: Window) -> None:
+    async def _record_refused(self, window: RemoteWindow) -> None:
         """Write dead letters down; it goes on only when they are on disk."""
         refused = list(window.unrecorded)
         if not refused:
@@ -361,8 +385,8 @@ class SinkRunner:
         self._letter_retry.refused(refused)
         name, now_us = self.rule.name, self._clock.now_us()
         letters = [
-            NewLetter(item.item_id, encode_item(item), reason[:REASON_CHARS_MAX], now_us)
-            for item, reason in refused
+            NewLetter(item_id, blob, reason[:REASON_CHARS_MAX], now_us)
+            for item_id, blob, reason in refused
         ]
         reason = refused[0].reason
         log.warning("sink_items_refused", rule=name, count=len(letters), reason=reason)
@@ -402,10 +426,6 @@ class SinkRunner:
             async with asyncio.timeout(None if math.isinf(pause_s) else pause_s):
                 await self._hurry.wait()
         self._hurry.clear()
-
-    async def _in_thread(self, work: Callable[[], Result]) -> Result:
-        assert self._worker is not None, "started"
-        return await self._worker.run(work)
 
 
 def _what(rule: SinkRule) -> str:

@@ -1,7 +1,4 @@
-"""Which datastreams a rule wants, by the archive's numbers, as the directory changes.
-
-Made and changed in the loop, read by the rule's thread.
-"""
+"""Which datastreams a rule wants, by the archive's numbers, as the directory changes."""
 
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -12,6 +9,7 @@ from thingtank.tank.interfaces import Directory
 from thingtank.tank.things import Device
 
 _ALL = 2**31
+_SAID_MAX = 500_000
 
 
 class Stream(NamedTuple):
@@ -38,6 +36,8 @@ class Selection:
         self._of_device: dict[int, frozenset[int]] = {}
         self._gone: list[int] = []
         self.streams: dict[int, Stream] = {}
+        self._said_ids: set[int] = set()  # wanted or not
+        self._said_and_gone: set[int] = set()
 
     def load(self) -> None:
         """Look at all devices; from any thread, before anything else is done with it."""
@@ -65,6 +65,7 @@ class Selection:
         # Those that went while the device stayed.
         self._gone += [each for each in self._ids_of(device.device_id) if each not in found]
         self._of_device[device.device_id] = frozenset(found)
+        self._said_ids -= {key for key in found if self.streams.get(key) != found[key]}
         self.streams.update(found)
 
     def drop(self, device_id: int) -> None:
@@ -78,7 +79,27 @@ class Selection:
                 stream = self.streams.get(stream_id)
                 if stream is not None and stream_id not in self._ids_of(stream.device_id):
                     del self.streams[stream_id]
+                    if stream_id in self._said_ids:
+                        self._said_ids.remove(stream_id)
+                        self._said_and_gone.add(stream_id)
             self._gone = []
+
+    def news_of(self, stream_ids: set[int]) -> list[tuple[int, Stream | None]]:
+        """Whose datastreams are, of those of which that was not said, or was something else.
+
+        None where the rule does not want it; of those that are wanted no more unasked.
+        """
+        if len(self._said_ids) > _SAID_MAX:  # many that were never wanted, or are long gone
+            self._said_ids.clear()
+        new_ids = (stream_ids - self._said_ids) | self._said_and_gone
+        self._said_ids |= stream_ids
+        self._said_and_gone.clear()
+        return [(stream_id, self.streams.get(stream_id)) for stream_id in new_ids]
+
+    def say_all_again(self) -> None:
+        """Whoever was told has forgotten it."""
+        self._said_ids.clear()
+        self._said_and_gone.clear()
 
     def _ids_of(self, device_id: int) -> frozenset[int]:
         return self._of_device.get(device_id, frozenset())

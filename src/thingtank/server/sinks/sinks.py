@@ -8,25 +8,25 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import msgspec
 import structlog
 
 from thingtank.server.sinks.engine_facts import engine_facts
 from thingtank.server.sinks.gone_rules import gone_status
-from thingtank.server.sinks.item_maker import ItemMakers
 from thingtank.server.sinks.kept_rules import RuleSealer, UnreadableRule
-from thingtank.server.sinks.message_reader import MessageReader, Reader, decode_item
+from thingtank.server.sinks.message_reader import MessageReader, Reader
 from thingtank.server.sinks.messages import SinkMessages
 from thingtank.server.sinks.rounds import round_problem
-from thingtank.server.sinks.runner import SinkRunner
+from thingtank.server.sinks.runner import KINDS, SinkRunner
 from thingtank.server.sinks.selection import Selection
+from thingtank.server.sinks.sending.process import SendingProcess
 from thingtank.server.sinks.topics import SinkTopics
 from thingtank.server.sinks.waiting_items import WaitingItems
-from thingtank.sinks.engine import EngineParts, Kind, SinkEngine
+from thingtank.sinks.engine import EngineParts, decode_item
 from thingtank.sinks.engines import BadEngine, make_engine
-from thingtank.sinks.rules.settings import Send, SinkRule, SinkSettings
+from thingtank.sinks.rules.settings import SinkRule, SinkSettings
 from thingtank.sources.settings import SourceRule
 from thingtank.stores.journal_readers import JournalReader
 from thingtank.stores.sink_file import FILE_NAME, RulePlace, SinkFile, StoredLetter
@@ -41,11 +41,6 @@ log = structlog.get_logger()
 
 VALUE_CHARS_MAX = 10_000  # of a dead letter that is listed; a payload may have millions
 _READER = "sink:"  # what the names of readers begin with
-_KINDS: Mapping[Send, Kind] = {"values": "datapoint", "messages": "message", "topics": "topic"}
-
-
-# Makes what a rule's `to` names, not open yet; raises BadEngine.
-EngineMaker: TypeAlias = Callable[[Mapping[str, object], EngineParts], SinkEngine]
 
 
 class Journal(Protocol):
@@ -75,29 +70,29 @@ class Sinks:
         journal: Journal,
         settings: SinkSettings,
         parts: EngineParts,
+        process: SendingProcess,
         secret: bytes,
         sources: Sequence[SourceRule] = (),
-        make_engine: EngineMaker = make_engine,
     ) -> None:
         """Make it.
 
         Args:
+            parts: of engines that are asked what they are, and never opened.
+            process: sends; whoever made it ends it.
             secret: the instance's.
             sources: its rules of sources, which no rule may send values to.
-            make_engine: makes engines; without it they work in threads of this process.
         """
         self._tank = tank
         self._journal = journal
         self._settings = settings
         self._parts = parts
         self._sources = sources
-        self._make_engine = make_engine
+        self._process = process
         self._sealer = RuleSealer(secret)
         self._store: SinkStore | None = None
         self._messages = SinkMessages(tank.messaging)
         self.topics = SinkTopics(tank.clock)
         self._waiting: WaitingItems | None = None
-        self._makers: ItemMakers | None = None
         self._runners: dict[str, SinkRunner] = {}
         self._changing = asyncio.Lock()  # one rule is made or ended at a time
         # While a rule is set to work: devices that were changed, None for one that is gone.
@@ -307,14 +302,12 @@ class Sinks:
             )
             self._waiting.start()
             self.topics.waiting = self._waiting
-            self._makers = ItemMakers(self._store.origin)
         return self._store
 
     async def _set_to_work(self, rule: SinkRule, *, is_fixed: bool) -> None:
         """Raise BadEngine, StorageFailed, sqlite3.Error: nothing is left of it then."""
         store = await self._opened()
-        assert self._makers is not None, "with the store"
-        engine = self._make_engine(rule.target, self._parts._replace(kind=_KINDS[rule.send]))
+        engine = make_engine(rule.target, self._parts._replace(kind=KINDS[rule.send]))
         places, paused = await store.run(SinkFile.places), await store.run(SinkFile.paused)
         letters_size = await store.run(lambda file: file.letters_size(rule.name))
         held = await store.run(lambda file: file.held(rule.name))
@@ -323,9 +316,9 @@ class Sinks:
         runner = SinkRunner(
             rule,
             engine,
+            self._process,
             selection,
             store,
-            self._makers,
             self._settings,
             self._tank.clock,
             is_fixed=is_fixed,

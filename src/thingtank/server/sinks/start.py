@@ -1,16 +1,15 @@
 """Sets sinks to work behind the journal."""
 
-import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from thingtank.aws.clients import AwsClients
 from thingtank.server.config import Config, own_database_of
 from thingtank.server.data_folder import OpenFolder
+from thingtank.server.sinks.sending.calls import Setup
+from thingtank.server.sinks.sending.process import SendingProcess
 from thingtank.server.sinks.sinks import Sinks
 from thingtank.sinks.engine import EngineParts
-from thingtank.sinks.engine_calls import Setup
-from thingtank.sinks.engine_process import EngineProcess
 from thingtank.web.workbench import sink_board
 
 # A call ends within a minute, as rules try again themselves; and the server waits for it no longer.
@@ -27,17 +26,18 @@ async def start_sinks(
         OSError, sqlite3.Error, FileMismatch, StorageFailed: the folder cannot be used.
     """
     database = own_database_of(config)
-    engines = EngineProcess(Setup(config.aws, ATTEMPTS_MAX, READ_S_MAX, str(folder), database))
-    stack.push_async_callback(asyncio.to_thread, engines.stop)
+    setup = Setup(config.aws, ATTEMPTS_MAX, READ_S_MAX, str(folder), database)
+    process = SendingProcess(setup)
+    stack.push_async_callback(process.stop)
     parts = EngineParts(_no_clients, folder, database)
     sinks = Sinks(
         opened.tank,
         opened.archive,
         config.sinks,
         parts,
+        process,
         opened.secret,
         config.sources.rules,
-        engines.make_engine,
     )
     stack.push_async_callback(sinks.stop)
     await sinks.start()

@@ -11,8 +11,8 @@ from typing import NamedTuple, TypeAlias
 
 import structlog
 
-from thingtank.server.sinks.message_reader import MessageReader, encode_item
-from thingtank.sinks.engine import Item
+from thingtank.server.sinks.message_reader import MessageReader
+from thingtank.sinks.engine import Item, encode_item
 from thingtank.stores.sink_file import WaitingItem
 from thingtank.stores.sink_store import SinkStore
 from thingtank.tank.errors import Overloaded, StorageFailed

@@ -5,6 +5,7 @@ entry of each lane, and the next one of a lane goes only when the one before it 
 is a device where order matters, and each entry's own where it does not.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -15,6 +16,12 @@ from thingtank.sinks.engines.call_pool import CallPool
 from thingtank.tank.failures import Failure, FailureKind
 
 SHARE_MIN = 50  # entries; fewer are not worth a call of their own
+SEND_S_MAX = (
+    60.0  # no call is begun later: the rest goes back, so that the rule hears of what arrived
+)
+NO_TIME = Failure(
+    FailureKind.THROTTLED, "slow", "the service is too slow for all of it at once", ""
+)
 THROTTLED_MAX = 10  # calls of one entry in a round; more of them mean the whole service
 
 Call = Callable[[Sequence[Any]], Sequence[Failure | None]]
@@ -65,8 +72,9 @@ def send_in_lanes(entries: Iterable[Entry], call: Call, cut: Cut, pool: CallPool
     refused: dict[int, str] = {}
     has_arrived = False
     first_failure: Failure | None = None
+    until_s = time.monotonic() + SEND_S_MAX
     while lanes:
-        told = _round([lane[0] for lane in lanes.values()], call, cut, pool)
+        told = _round([lane[0] for lane in lanes.values()], _Trial(call, until_s), cut, pool)
         error = next((each.error for each in told if each.error is not None), None)
         for each in told:
             for entry, failure in zip(each.entries, each.results, strict=True):
@@ -106,7 +114,7 @@ def _reasons(entries: Iterable[Entry], reason: str) -> dict[int, str]:
     return dict.fromkeys((place for entry in entries for place in entry.places), reason)
 
 
-def _round(entries: Sequence[Entry], call: Call, cut: Cut, pool: CallPool) -> list[_Told]:
+def _round(entries: Sequence[Entry], trial: "_Trial", cut: Cut, pool: CallPool) -> list[_Told]:
     """One entry of each lane, in as many calls as they need or can be made at one time."""
     calls, first = [], 0
     share = max(SHARE_MIN, -(-len(entries) // pool.width))
@@ -114,7 +122,6 @@ def _round(entries: Sequence[Entry], call: Call, cut: Cut, pool: CallPool) -> li
         for bodies in cut(entry.body for entry in entries[first : first + share]):
             calls.append(entries[first : first + len(bodies)])
             first += len(bodies)
-    trial = _Trial(call)
     if len(calls) == 1:
         return trial.made(calls[0])
     return [told for each in pool.map(trial.made, calls) for told in each]
@@ -127,8 +134,9 @@ class _Trial:
     may be that entry's partition alone that is throttled, as DynamoDB's are.
     """
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, until_s: float) -> None:
         self._call = call
+        self._until_s = until_s
         self._error: Exception | None = None
         self._throttled_count = 0
 
@@ -136,6 +144,8 @@ class _Trial:
         """Make a call; one that is refused whole is made in halves, down to the entry that is."""
         if self._error is not None:
             return [_failed(entries, self._error)]
+        if time.monotonic() > self._until_s:
+            return [_Told(entries, [NO_TIME] * len(entries), None)]
         try:
             return [_Told(entries, self._call([entry.body for entry in entries]), None)]
         except Exception as error:

@@ -52,8 +52,8 @@ class _Lane:
 class Window:
     """Entries between the journal and the engine, n >= 0, of ascending numbers.
 
-    One thread steps it, and the others ask between two steps; only `forgive` and `keep` may be
-    called meanwhile.
+    One thread steps it, and the others ask between two steps; only `recorded`, `keep`, `kept` and
+    `waiting_ids` may be called meanwhile.
 
     Attributes:
         unrecorded: what is refused, until `recorded` is told that it is on disk.
@@ -115,17 +115,23 @@ class Window:
     @property
     def can_send(self) -> bool:
         """Whether `step` has something to do now."""
-        if self.wait_s() <= 0:
-            return True
+        return self.wait_s() <= 0 or self.can_send_fresh
+
+    @property
+    def can_send_fresh(self) -> bool:
+        """Whether what is fresh is reason enough for `step`."""
         if not self._fresh:
             return self._more is not None
         return not (self._is_full and self._fresh[0][1].order_key in self._lanes)
 
+    @property
+    def due_s(self) -> float:
+        """When the next device that is held is to be tried; infinite if none is held."""
+        return -math.inf if self._is_forgiven and self._lanes else self._due_s
+
     def wait_s(self) -> float:
         """Until the next device that is held is due; 0 if one is, infinite if none is held."""
-        if self._is_forgiven and self._lanes:
-            return 0.0
-        return max(0.0, self._due_s - self._now_s())
+        return max(0.0, self.due_s - self._now_s())
 
     def kept(self) -> list[Entry]:
         """What is left of what `keep` told, in order; what is settled of it is forgotten."""
@@ -137,7 +143,8 @@ class Window:
 
     def waiting_ids(self) -> set[str]:
         """The ids of all items that are not settled, of those that are made."""
-        return {item.item_id for _, item in self._unsettled()}
+        with self._lock:
+            return {item.item_id for _, item in self._unsettled()}
 
     # --- what is done with it ---
 
@@ -159,7 +166,8 @@ class Window:
 
     def recorded(self, count: int) -> None:
         """So many of `unrecorded`, from the first on, are on disk."""
-        del self.unrecorded[:count]
+        with self._lock:
+            del self.unrecorded[:count]
 
     def forgive(self) -> None:
         """Try all devices that are held now, and begin with short pauses again."""

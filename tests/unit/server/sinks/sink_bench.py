@@ -10,11 +10,14 @@ from typing import Any
 import msgspec
 from tests.abandoned import abandon_journal
 from tests.unit.server.sinks import engine_for_tests
+from tests.unit.server.sinks.sending_thread import start_thread
 from tests.unit.sinks.rules.fake_engine import FakeEngine
 from tests.unit.stores.memory_history import MemoryHistory
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
+from thingtank.server.sinks.sending.calls import Setup
+from thingtank.server.sinks.sending.process import SendingProcess
 from thingtank.server.sinks.sinks import Sinks
 from thingtank.sinks.engine import EngineParts
 from thingtank.sinks.rules.settings import SinkRule, SinkSettings
@@ -56,6 +59,7 @@ class Bench:
         self.archive: EmbeddedArchive
         self.tank: Tank
         self.sinks: Sinks
+        self.process: SendingProcess | None = None
         self.sources: Sequence[SourceRule] = ()
         self._history = MemoryHistory()
         self._at_us = NOW_US
@@ -77,11 +81,16 @@ class Bench:
                 await self.make_device(tags)
         parts = EngineParts(lambda: AwsClients(AwsSettings()), self.folder)
         settings = {"retry_s_max": 0.01, **settings}
+        setup = Setup(AwsSettings(), 1, 1.0, str(self.folder), None)
+        if self.process is not None:
+            await self.process.stop()
+        self.process = SendingProcess(setup, start_thread)
         self.sinks = Sinks(
             self.tank,
             self.archive,
             SinkSettings(rules=rules, **settings),
             parts,
+            self.process,
             SECRET,
             self.sources,
         )
@@ -98,6 +107,8 @@ class Bench:
 
     async def stop(self) -> None:
         await self.sinks.stop()
+        assert self.process is not None
+        await self.process.stop()
         await self.archive.close()
 
     async def restart(self, *rules: SinkRule, **settings: Any) -> None:
@@ -110,6 +121,8 @@ class Bench:
             assert runner._task is not None
             runner._task.cancel()
             await asyncio.gather(runner._task, return_exceptions=True)
+        assert self.process is not None
+        await self.process.stop()
         store = self.sinks._store
         if store is not None:
             await store.close()

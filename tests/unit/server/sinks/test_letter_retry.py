@@ -10,6 +10,7 @@ from tests.unit.sinks.rules.fake_engine import FakeEngine
 
 from thingtank.server.sinks import letter_retry
 from thingtank.sinks.engine import BatchBounds, EngineFailed, Item, SendResult
+from thingtank.sinks.rules import window
 from thingtank.tank.failures import FailureKind
 
 GONE = EngineFailed.of(FailureKind.UNREACHABLE, "Nobody is there")
@@ -86,7 +87,11 @@ async def test_letters_of_a_device_come_in_order(bench: Bench) -> None:
     assert bench.values == ["bad 1", "bad 2", "bad 3"]
 
 
-async def test_a_letter_that_is_deleted_while_it_waits_is_not_sent(bench: Bench) -> None:
+async def test_a_letter_that_is_deleted_while_it_waits_is_not_sent(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So that it waits, and is not under way when it is deleted.
+    monkeypatch.setattr(window, "pause_s_max", lambda *_, **__: RETRY_S_MAX)
     await start_with_letters(bench, "bad 1", "bad 2")
     answer(bench, throttle)
     await bench.sinks.retry("r", None)

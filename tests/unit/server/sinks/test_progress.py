@@ -1,7 +1,5 @@
 """How far a rule has come is written down in time, and little is written for it."""
 
-import asyncio
-import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,26 +9,28 @@ from tests.unit.sinks.rules.fake_engine import FakeEngine, item
 
 from thingtank.server.sinks.message_reader import MessageReader
 from thingtank.server.sinks.progress import KEEP_AFTER_S, Progress
+from thingtank.server.sinks.sending.calls import Keep, WhatIsKept
+from thingtank.server.sinks.sending.host import KeptChanges
 from thingtank.sinks.engine import Item, SendResult
-from thingtank.sinks.rules.steps import Entry, Kept
+from thingtank.sinks.rules.steps import Entry
 from thingtank.sinks.rules.window import Window
 from thingtank.stores.sink_file import SinkFile
 from thingtank.stores.sink_store import SinkStore
 from thingtank.tank.errors import StorageFailed
 
 
-class WatchedWindow(Window):
-    """Notes in which threads it is asked for what is to be kept."""
+class Keeper:
+    """Says of a window what has changed, as the process that sends does."""
 
-    threads: set[threading.Thread]
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._changes = KeptChanges(())
 
-    def keep(self, *, is_last: bool = False) -> Kept:
-        self.threads.add(threading.current_thread())
-        return super().keep(is_last=is_last)
-
-    def kept(self) -> list[Entry]:
-        self.threads.add(threading.current_thread())
-        return super().kept()
+    async def keep(
+        self, *, is_asked_only: bool = False, is_last: bool = False, is_whole: bool = False
+    ) -> WhatIsKept:
+        call = Keep(1, 1, "fresh", is_asked_only, is_last, is_whole, 0)
+        return self._changes.of(self._window, call)
 
 
 class Rule:
@@ -40,9 +40,9 @@ class Rule:
         self.store = store
         self.now_s = 0.0
         self.last_seq = 0
-        self.window = WatchedWindow(engine, 1.0, now_s=lambda: self.now_s, chance=lambda: 0.0)
-        self.window.threads = set()
-        self.progress = Progress("r", store, lambda: self.now_s, asyncio.to_thread)
+        self.window = Window(engine, 1.0, now_s=lambda: self.now_s, chance=lambda: 0.0)
+        self.progress = Progress("r", store, lambda: self.now_s)
+        self._keeper = Keeper(self.window)
         self.reader = MessageReader("r", store, 0, (), lambda: None)
         self.progress.start(self.reader, None, {}, 0)
 
@@ -54,11 +54,11 @@ class Rule:
             self.window.add(iter(parts).__next__, self.last_seq)
         is_sent = False
         while self.window.has_fresh or not is_sent:
-            step = await asyncio.to_thread(self.window.step)
+            step = self.window.step()
             is_sent = True
             self.progress.holds(step.held_count > 0)
             self.progress.passed(self.window.through_seq)
-            await self.progress.save_sometimes(self.window)
+            await self.progress.save_sometimes(self._keeper)
 
     async def on_disk(self) -> tuple[int, list[int]]:
         """The place, and the batches of what is held."""
@@ -98,8 +98,6 @@ async def test_a_device_of_which_some_gets_through_now_and_then_does_not_keep_th
     assert len(held) > 50
     waiting = {int(item_id.split("-")[1]) for item_id in rule.window.waiting_ids()}
     assert {seq for seq in waiting if seq <= place} <= set(held)
-    assert rule.window.threads
-    assert threading.main_thread() not in rule.window.threads  # the loop's
 
 
 async def test_a_held_item_is_written_once_and_deleted_when_it_is_settled(

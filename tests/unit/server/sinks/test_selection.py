@@ -1,8 +1,9 @@
 """What a rule wants stays known until what was written before is settled, and no longer."""
 
 import pytest
+from msgspec.structs import replace
 
-from thingtank.server.sinks.selection import Selection
+from thingtank.server.sinks.selection import Selection, Stream
 from thingtank.sinks.rules.settings import SinkRule
 from thingtank.stores.memory_directory import MemoryDirectory
 from thingtank.tank.things import Datastream, Device
@@ -75,3 +76,21 @@ def test_what_goes_is_not_looked_for_among_all_devices(
     selection.drop(1)
     selection.drop_gone()
     assert set(selection.streams) == {20, 21}
+
+
+def test_whose_a_stream_is_is_said_once_and_again_when_it_changes(
+    selection: Selection, directory: Streams
+) -> None:
+    (first, second) = (Stream(1, "uuid-1", "10"), Stream(1, "uuid-1", "11"))
+    assert sorted(selection.news_of({10, 11, 99})) == [(10, first), (11, second), (99, None)]
+    assert selection.news_of({10, 11, 99}) == []
+    selection.put(DEVICES[1])  # nothing is new
+    assert selection.news_of({10, 11}) == []
+    selection.put(replace(DEVICES[1], uuid="other"))
+    assert selection.news_of({10}) == [(10, first._replace(uuid="other"))]
+    selection.drop(1)
+    assert selection.news_of({10}) == []  # what it wrote before is on its way
+    selection.drop_gone()
+    assert selection.news_of({10, 11}) == [(10, None), (11, None)]
+    selection.put(DEVICES[1])
+    assert sorted(selection.news_of({10, 11})) == [(10, first), (11, second)]

@@ -682,13 +682,10 @@ async def test_an_engine_that_hangs_does_not_keep_the_server_from_stopping(bench
     await bench.start(bench.rule(), stop_s=0.05)
     await bench.write("1")
     await until(hanging.is_set)
-    worker = bench.sinks._runners["r"]._worker
-    assert worker is not None
     async with asyncio.timeout(5):
         await bench.sinks.stop()
     leave.set()
-    await until(lambda: not worker._thread.is_alive())
-    assert bench.engine.is_closed
+    await until(lambda: bench.engine.is_closed)
     await bench.archive.close()
     await bench.start(bench.rule())
     await bench.settled()

@@ -17,7 +17,6 @@ from tests.unit.server.triggers.trigger_bench import QUICK, START_US, Bench, S, 
 from thingtank.server.triggers import engine as engine_module
 from thingtank.server.triggers import watches as watches_module
 from thingtank.server.triggers.runs import Run
-from thingtank.stores import committer as committer_module
 from thingtank.stores import journal_readers
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.datapoints import record_datapoints
@@ -547,39 +546,22 @@ async def test_after_missed_batches_the_values_there_are_decide(
     assert bench.fired[1:] == [(trigger.trigger_id, "26")]
 
 
-async def test_a_long_batch_gives_others_their_turn(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engine_module, "_STEPS_A_TURN", 10)
-    monkeypatch.setattr(committer_module, "GATHER_S_MAX", 10.0)  # one batch, however slow this is
-    trigger = await bench.make("gt", "20")
-    turns = 0
-
-    async def count_turns() -> None:
-        nonlocal turns
-        while True:
-            await asyncio.sleep(0)
-            turns += 1
-
-    start_us = bench.clock.us
-    writes = [
-        record_datapoints(
-            bench.tank, OPERATOR, 1001, [DatastreamWrite("t", [start_us + i], [value])]
-        )
-        for i, value in enumerate(["1"] * 149 + ["30"])
-    ]
-    counting = asyncio.create_task(count_turns())
-    await asyncio.gather(*writes)
-    await until(lambda: bench.fired == [(trigger.trigger_id, "30")])
-    counting.cancel()
-    assert turns >= 14
-
-
+@pytest.mark.parametrize(
+    ("condition", "count", "values"),
+    [
+        (("eq", "on"), 1, ["off"] * 399 + ["on"]),  # a text: each row is looked at
+        (("gt", "20"), 30, ["1"] * 9 + ["30"]),  # few rows, and many triggers at each
+    ],
+)
 async def test_a_long_run_gives_others_their_turn(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    condition: tuple[str, str],
+    count: int,
+    values: list[str],
 ) -> None:
     monkeypatch.setattr(engine_module, "_STEPS_A_TURN", 20)
-    trigger = await bench.make("eq", "on")  # a text: each row is looked at
+    triggers = [await bench.make(*condition) for _ in range(count)]
     turns = 0
     turns_of_steps: list[int] = []
 
@@ -594,16 +576,15 @@ async def test_a_long_run_gives_others_their_turn(
         return step(*given)
 
     start_us = bench.clock.us
-    values = ["off"] * 399 + ["on"]
-    write = DatastreamWrite("t", range(start_us, start_us + 400), values)
+    write = DatastreamWrite("t", range(start_us, start_us + len(values)), values)
     counting = asyncio.create_task(count_turns())
     with monkeypatch.context() as patch:
         patch.setattr(watches_module, "step", counted)
         await record_datapoints(bench.tank, OPERATOR, 1001, [write])
         await bench.seen()
     counting.cancel()
-    assert bench.fired == [(trigger.trigger_id, "on")]
-    assert max(Counter(turns_of_steps).values()) <= 20
+    assert sorted(bench.fired) == [(trigger.trigger_id, values[-1]) for trigger in triggers]
+    assert max(Counter(turns_of_steps).values()) <= 20 + count - 1  # those of one row together
 
 
 async def test_a_place_is_recorded_although_nothing_fires(bench: Bench) -> None:

@@ -73,7 +73,10 @@ def test_batches_come_together_where_that_changes_nothing_and_is_quicker() -> No
     many = DatapointColumns.of((7, Datapoint(row, "1")) for row in range(15_000))
 
     def together(*changes: tuple[Sequence[Change], int | None]) -> list[list[int]]:
-        batches = [CommittedBatch.of(seq, *change) for seq, change in enumerate(changes)]
+        batches = [
+            CommittedBatch.of(seq, change, b"", committed_us)
+            for seq, (change, committed_us) in enumerate(changes)
+        ]
         return [[batch.seq for batch in found] for found in in_runs(batches)]
 
     now, read_back = ([rows], S), ([rows], None)

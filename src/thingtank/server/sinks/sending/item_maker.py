@@ -1,23 +1,23 @@
 """Items of values, made once for all rules that want the same of them.
 
-Making an item and putting it into bytes takes far more of the interpreter than all else that a rule
-does with it, and the loop waits for that. Rules read the same batches at about the same time, so
-what one of them has made of a batch that came straight from its commit the others find here. What
-was read back from the journal is not kept: whoever catches up is alone with it.
+Making an item and putting it into bytes takes far more than all else that a rule does with it.
+Rules read the same batches at about the same time, so what one of them has made of a batch that
+came straight from its commit the others find here. What was read back from the journal is not kept:
+whoever catches up is alone with it.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from weakref import WeakValueDictionary
 
 from msgspec.structs import force_setattr
 
 from thingtank.server.sinks.selection import Stream
+from thingtank.server.sinks.sending.calls import BatchContent
 from thingtank.sinks.engine import Item
-from thingtank.sinks.rules.settings import SinkRule
 from thingtank.sinks.rules.steps import Entry
 from thingtank.sinks.rules.templates import Render, compile_template
-from thingtank.stores.journal_readers import CommittedBatch
+from thingtank.stores.changes import decode_changes
 from thingtank.tank.datapoints import DatapointColumns, number_of, text_of
 
 KEPT_BYTES_MAX = 4 * 1024 * 1024
@@ -46,7 +46,7 @@ class ItemMaker:
         self._kept: dict[int, tuple[list[Entry], int]] = {}
         self._kept_bytes = 0
 
-    def entries_of(self, batch: CommittedBatch, streams: Mapping[int, Stream]) -> list[Entry]:
+    def entries_of(self, batch: BatchContent, streams: Mapping[int, Stream]) -> list[Entry]:
         """All that is to be sent of a batch, not to be changed: others have it too."""
         seq = batch.seq
         known = self._kept.get(seq)
@@ -83,7 +83,6 @@ class ItemMaker:
         beginning, render = f"{self._origin}-{seq}-", self.render
         entries = []
         for row in range(start, end):
-            # None too where the loop has dropped it meanwhile.
             if (stream := streams.get(ids[row])) is None:
                 continue
             number: float | None = numbers[row]
@@ -101,13 +100,12 @@ class ItemMaker:
             entries.append((seq, item))
         return entries
 
-    def _made(self, batch: CommittedBatch, streams: Mapping[int, Stream]) -> list[Entry]:
+    def _made(self, batch: BatchContent, streams: Mapping[int, Stream]) -> list[Entry]:
         entries, first = list[Entry](), 0
-        for columns in batch.changes:
-            if isinstance(columns, DatapointColumns):
-                count = len(columns)
-                entries += self.rows(batch.seq, first, columns, 0, count, streams)
-                first += count
+        for columns in columns_in(batch):
+            count = len(columns)
+            entries += self.rows(batch.seq, first, columns, 0, count, streams)
+            first += count
         return entries
 
     def _keep(self, seq: int, entries: list[Entry]) -> tuple[list[Entry], int]:
@@ -124,17 +122,28 @@ class ItemMaker:
 class ItemMakers:
     """One for all rules that want the same values in the same bytes, while there are such."""
 
-    def __init__(self, origin: str) -> None:
-        """Make it."""
-        self._origin = origin
-        self._makers = WeakValueDictionary[tuple[object, ...], ItemMaker]()
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._makers = WeakValueDictionary[tuple[str, str, str | None], ItemMaker]()
 
-    def maker(self, rule: SinkRule, *, wants_payload: bool) -> ItemMaker:
-        """The one for a rule."""
-        template = rule.template if wants_payload else None
-        key = (rule.send, rule.feeds, rule.tag, rule.datastreams, template)
-        maker = self._makers.get(key)
-        if maker is None:
-            render = None if template is None else compile_template(template)
-            maker = self._makers[key] = ItemMaker(self._origin, render)
-        return maker
+    def maker(self, origin: str, wants: str, template: str | None) -> ItemMaker:
+        """The one for a rule.
+
+        Args:
+            origin: of the data folder.
+            wants: the same for rules that want the same of each batch.
+            template: for the payloads; None leaves them empty.
+        """
+        key = (origin, wants, template)
+        with self._lock:  # rules begin at the same write, each in a thread
+            maker = self._makers.get(key)
+            if maker is None:
+                render = None if template is None else compile_template(template)
+                maker = self._makers[key] = ItemMaker(origin, render)
+            return maker
+
+
+def columns_in(batch: BatchContent) -> Iterator[DatapointColumns]:
+    """The values of a batch of the journal."""
+    changes = decode_changes(batch.content)
+    return (change for change in changes if isinstance(change, DatapointColumns))
