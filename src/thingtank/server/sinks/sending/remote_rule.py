@@ -123,8 +123,8 @@ class RemoteRule:
 
     async def close(self) -> None:
         """Let the engine go, after what is under way. Raise EngineFailed, SendingFault."""
-        if self.is_begun and not self.is_lost:
-            link = self.link
+        link = self._link
+        if link is not None and not link.has_ended:
             await link.call(Close(link.next_number(), self.rule_number))
 
     @property
