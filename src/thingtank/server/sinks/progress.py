@@ -6,6 +6,7 @@ is written down while something is, every few seconds and at a stop: then the pl
 item is written once, and deleted once it is settled.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -103,6 +104,13 @@ class Progress:
         """How long until it may be written down again."""
         return max(0.0, self._saved_at_s + SAVE_INTERVAL_S - self._now_s())
 
+    @property
+    def keep_in_s(self) -> float:
+        """How long until what is held is to be written down; infinite if nothing is."""
+        if not self.is_held:
+            return math.inf
+        return max(self.save_in_s, self._keeps_from_s + KEEP_AFTER_S - self._now_s())
+
     def holds(self, is_held: bool) -> None:
         """Say whether something waits for another attempt."""
         # Not anew when the place moves: it does at each item that gets through of many.
@@ -144,7 +152,7 @@ class Progress:
         if self.save_in_s:
             return
         is_whole = self._is_uncertain
-        if self.is_held and self._now_s() - self._keeps_from_s >= KEEP_AFTER_S:
+        if self.keep_in_s <= 0:
             self._is_uncertain = True  # what changed is said once
             await self._keep(await window.keep(is_whole=is_whole), is_whole=is_whole)
         elif self._numbers or is_whole:

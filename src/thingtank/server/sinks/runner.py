@@ -265,7 +265,7 @@ class SinkRunner:
         await self._may_go()
         if self._is_full:  # what is sent again makes room, and takes none
             if not is_sent:
-                await self._sleep(self._letter_retry.wait_s)
+                await self._stand_still(self._letter_retry.wait_s)
             return
         if not window.has_fresh:
             await self._read(reader, window)
@@ -363,8 +363,13 @@ class SinkRunner:
     async def _may_go(self) -> None:
         """Wait while it is paused."""
         while self._is_paused and not self._is_stopping:
-            self._hurry.clear()
-            await self._hurry.wait()
+            await self._stand_still(math.inf)
+
+    async def _stand_still(self, wait_s: float) -> None:
+        """Sleep for as long at most; what is held is written down meanwhile, if that is due."""
+        await self._sleep(min(wait_s, self._progress.keep_in_s))
+        if not self._is_stopping:
+            await self._progress.save_sometimes(self._remote.fresh)
 
     async def _ensure_open(self) -> bool:
         if self._is_open:

@@ -315,6 +315,33 @@ async def test_what_is_held_for_long_is_written_down_and_holds_the_journal_no_mo
     assert bench.values == [*"123a"]
 
 
+@pytest.mark.parametrize("why", ["paused", "full"])
+async def test_a_rule_that_stands_still_writes_down_what_it_holds(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    monkeypatch.setattr(progress, "KEEP_AFTER_S", 0.5)
+
+    def throttle(items: Sequence[Item]) -> SendResult:
+        refused = {n: "no" for n, each in enumerate(items) if each.value == "bad"}
+        return SendResult({n: "slowly" for n in range(len(items)) if n not in refused}, refused)
+
+    bench.engine.answers.extend([throttle] * 1000)
+    await bench.start(bench.rule(), retry_s_max=1000.0, dead_letters_max=1)
+    await bench.write("a")
+    await until(lambda: bench.status().failures)
+    if why == "paused":
+        await bench.sinks.pause("r", is_paused=True)
+    else:
+        await bench.write("bad", feed_id=1002)
+    await until(lambda: bench.status().state == why)
+    store = bench.sinks._store
+    assert store is not None
+    assert await store.run(lambda file: file.held("r")) == []
+    async with asyncio.timeout(10):
+        while not await store.run(lambda file: file.held("r")):  # noqa: ASYNC110 - a file has no event
+            await asyncio.sleep(0.05)
+
+
 @pytest.mark.parametrize("calls_count", [3, 20, 40])
 async def test_the_rest_of_a_commit_that_is_sent_by_half_is_read_from_the_journal_again(
     bench: Bench, calls_count: int
