@@ -51,7 +51,7 @@ def parse_address(text: str) -> S3Address:
     if not is_s3(text):
         raise BadAddress(f"{text!r} is no address such as s3://bucket/prefix")
     bucket, _, key = text.removeprefix(SCHEME).partition("/")
-    if problem := _bucket_problem(bucket):
+    if problem := bucket_problem(bucket):
         raise BadAddress(f"S3 takes no bucket called {bucket!r}: {problem}")
     return S3Address(bucket, checked_key(key))
 
@@ -72,7 +72,8 @@ def checked_key(key: str) -> str:
     return key
 
 
-def _bucket_problem(bucket: str) -> str:
+def bucket_problem(bucket: str) -> str:
+    """Why S3 takes no bucket of such a name; blank if it does."""
     if _BUCKET.fullmatch(bucket) is None:
         return (
             "a name has 3 to 63 lower-case letters, digits, dots and hyphens, and begins and ends"

@@ -70,7 +70,7 @@ def list_queues(data: Path, as_json: bool) -> None:
 @data_option
 @json_option
 def receive(data: Path, name: str, count: int, receives: int, keep: bool, as_json: bool) -> None:
-    """Print messages and delete them; end when there are no more."""
+    """Print messages and delete them; end after `--count`, or when there are no more."""
     left = count
     with opened(data) as file:
         while left:

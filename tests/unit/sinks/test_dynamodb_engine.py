@@ -37,10 +37,10 @@ class Table:
 
     def batch_write_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
         """Takes all but the last, and gives that back as DynamoDB writes numbers."""
-        *taken, last = [each["PutRequest"]["Item"] for each in RequestItems["t"]]
+        *taken, last = [each["PutRequest"]["Item"] for each in RequestItems["readings"]]
         self.items += taken
         left = {**last, "msgid": {"N": last["msgid"]["N"].rstrip("0")}}
-        return {"UnprocessedItems": {"t": [{"PutRequest": {"Item": left}}]}}
+        return {"UnprocessedItems": {"readings": [{"PutRequest": {"Item": left}}]}}
 
     def describe_time_to_live(self, **_: Any) -> dict[str, Any]:
         return {"TimeToLiveDescription": self.expiry}
@@ -75,7 +75,7 @@ class OneClient(AwsClients):
 
 def send(client: Any, *values: str, **to: object) -> SendResult:
     engine = make_engine(
-        {"engine": "dynamodb", "table": "t", "connections": 1, **to},
+        {"engine": "dynamodb", "table": "readings", "connections": 1, **to},
         EngineParts(lambda: OneClient(client), Path()),
     )
     engine.open()

@@ -26,12 +26,26 @@ BAD = [
     ({"engine": "kinesis", "stream": "s", "shard": 1}, "`shard`"),
     ({"engine": "sqs", "queue": ""}, "`queue` is blank"),
     ({"engine": "queue", "queue": "q", "messages_max": 0}, "`messages_max` must be 1 or more"),
-    ({"engine": "dynamodb", "table": "t", "keep": "some"}, "keep"),
-    ({"engine": "dynamodb", "table": "t", "hash": "{{nothing}}"}, "there is no {{nothing}}"),
-    ({"engine": "dynamodb", "table": "t", "range_key": "msgid"}, "must be two attributes"),
-    ({"engine": "dynamodb", "table": "t", "keep": "latest", "plain": True}, "cannot go with"),
+    ({"engine": "dynamodb", "table": "readings", "keep": "some"}, "keep"),
+    ({"engine": "dynamodb", "table": "readings", "hash": "{{nothing}}"}, "there is no {{nothing}}"),
+    ({"engine": "dynamodb", "table": "readings", "range_key": "msgid"}, "must be two attributes"),
+    (
+        {"engine": "dynamodb", "table": "readings", "keep": "latest", "plain": True},
+        "cannot go with",
+    ),
     ({"engine": "table", "table": "t", "keep_days": -1}, "`keep_days` must be 0 or more"),
-    ({"engine": "s3", "bucket": "b", "prefix": "../x"}, "`prefix` may have"),
+    ({"engine": "s3", "bucket": "bucket", "prefix": "../x"}, "`prefix` may have"),
+    ({"engine": "s3", "bucket": ""}, "`bucket` is blank"),
+    (
+        {"engine": "s3", "bucket": "Bad_Bucket..Name"},
+        "AWS takes no bucket named 'Bad_Bucket..Name'",
+    ),
+    ({"engine": "s3", "bucket": "10.0.0.1"}, "looks like an address"),
+    ({"engine": "sqs", "queue": "bad queue!.fifo"}, "1 to 80 letters"),
+    ({"engine": "sqs", "queue": "q" * 76 + ".fifo"}, "may end in .fifo"),
+    ({"engine": "kinesis", "stream": "bad stream"}, "1 to 128 letters"),
+    ({"engine": "dynamodb", "table": "ab"}, "3 to 255 letters"),
+    ({"engine": "dynamodb", "table": "abc\n"}, "3 to 255 letters"),
     ({"engine": "folder", "folder": ""}, "`folder` must be a path"),
     ({"engine": "fax"}, "`engine` must be one of"),
     ({"engine": "sql", "url": "mysql://u@h/d?ssl_ca=/a&ssl_verify_identity=1"}, "true or false"),
@@ -44,6 +58,19 @@ def test_what_no_rule_may_say_is_told_in_words(to: dict[str, object], words: str
     with pytest.raises(BadEngine) as raised:
         engine_settings(to)
     assert words in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        {"engine": "sqs", "queue": "q" * 75 + ".fifo"},
+        {"engine": "kinesis", "stream": "s" * 128},
+        {"engine": "dynamodb", "table": "arn:aws:dynamodb:eu-west-1:123456789012:table/readings"},
+        {"engine": "s3", "bucket": "my-readings.example.org"},
+    ],
+)
+def test_names_that_aws_takes_are_taken(to: dict[str, object]) -> None:
+    assert engine_settings(to)
 
 
 def test_a_form_tells_numbers_and_flags_as_text() -> None:
@@ -234,7 +261,7 @@ def test_an_object_that_is_there_is_delivered_and_one_in_the_making_is_tried_aga
     tmp_path: Path,
 ) -> None:
     aws = AwsClients(AwsSettings(region="us-east-1", endpoint_url="http://127.0.0.1:9"))
-    engine = make_engine({"engine": "s3", "bucket": "b"}, EngineParts(lambda: aws, tmp_path))
+    engine = make_engine({"engine": "s3", "bucket": "bucket"}, EngineParts(lambda: aws, tmp_path))
     with Stubber(aws.client("s3", is_checked=False)) as stub:
         stub.add_response("head_bucket", {})
         engine.open()

@@ -150,7 +150,7 @@ def count(clients: "AwsClients", name: str, as_json: bool) -> None:
 def receive(
     clients: "AwsClients", name: str, count_max: int, wait: int, keep: bool, as_json: bool
 ) -> None:
-    """Print messages and delete them; end when there are no more."""
+    """Print messages and delete them; end after `--count`, or when there are no more."""
     from thingtank.cloud import queues
 
     url = queues.url_of(clients, name)

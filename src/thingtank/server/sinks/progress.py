@@ -6,9 +6,11 @@ is written down while something is, every few seconds and at a stop: then the pl
 item is written once, and deleted once it is settled.
 """
 
+import bisect
 import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Protocol
 
 from thingtank.server.sinks.message_reader import Batch, Reader
@@ -51,6 +53,8 @@ class Progress:
         self._saved_at_s = 0.0
         self._saved: RulePlace | None = None
         self._numbers: Mapping[str, int] = {}  # of the items that are kept on disk, by id
+        self._kept_us: dict[str, int] = {}  # when these were committed, about
+        self._oldest_kept_us = 0
         self._is_uncertain = False  # what the disk has of it: it is being written, or was refused
         self.place = RulePlace(0, 0)
         self.is_held = False
@@ -67,6 +71,8 @@ class Progress:
         self._reader = reader
         self._saved = place
         self._numbers = numbers
+        self._oldest_kept_us = now_us if place is None else place.reached_us
+        self._kept_us = dict.fromkeys(numbers, self._oldest_kept_us)
         self._is_uncertain = False
         self.is_held = bool(numbers)
         if place is None:
@@ -136,8 +142,12 @@ class Progress:
         while instants and instants[0][0] <= seq:
             at_us = instants.popleft()[1]
             reached_us = max(at_us, reached_us or 0)
-        if reached_us is None or self._is_kept:
-            reached_us = self.place.reached_us
+        before_us = self.place.reached_us
+        if reached_us is None:
+            reached_us = before_us
+        if self._is_kept:  # the oldest of it is not settled
+            oldest_us = before_us if self._is_uncertain else self._oldest_kept_us
+            reached_us = max(before_us, min(reached_us, oldest_us))
         row = self.place.row if seq <= self.place.seq else 0
         self.place = RulePlace(max(seq, self.place.seq), reached_us, row)
         if self._reader is not None and not self._is_uncertain:
@@ -183,6 +193,11 @@ class Progress:
             self.place = place._replace(seq=kept.seq, row=row)
         await self._write(kept, is_whole=is_whole)
 
+    def _committed_us(self, seq: int, instants: Sequence[tuple[int, int]]) -> int:
+        """When a batch was committed, or the last before it of which that is known."""
+        place = bisect.bisect_right(instants, seq, key=itemgetter(0))
+        return instants[place - 1][1] if place else self.place.reached_us
+
     async def _write(self, kept: WhatIsKept, *, is_whole: bool) -> None:
         """Write down the place, and which of what it has passed is not settled.
 
@@ -191,6 +206,8 @@ class Progress:
         """
         name, place, is_saved = self._rule_name, self.place, self.is_saved
         numbers = None if is_whole else self._numbers
+        instants = list(self._instants)
+        kept_us = {each.item_id: self._committed_us(each.seq, instants) for each in kept.added}
         self._is_uncertain = True
 
         def write(file: SinkFile) -> Mapping[str, int]:
@@ -200,6 +217,9 @@ class Progress:
             return after
 
         self._numbers = await self._store.run(write)
+        known_us = kept_us | self._kept_us
+        self._kept_us = {item_id: known_us[item_id] for item_id in self._numbers}
+        self._oldest_kept_us = min(self._kept_us.values(), default=0)
         self._is_uncertain = False
         self._saved, self._saved_at_s = place, self._now_s()
         if self._reader is not None:

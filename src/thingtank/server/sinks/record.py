@@ -31,6 +31,7 @@ class Record:
         self._retry_s_max = retry_s_max
         self._clock = clock
         self._failure_count = 0  # in a row
+        self._is_of_all = False  # what `trouble` tells
         self.delivered_count = 0
         self.retried_count = 0
         self.dead_count = 0
@@ -49,20 +50,22 @@ class Record:
         if step.delivered_count:
             self._failure_count = 0
         if step.failure is not None:
-            self.failed(step.failure, is_counted=step.is_stuck)
+            self.failed(step.failure, is_counted=step.is_stuck, is_of_all=step.is_stuck)
         elif step.retry_failure is not None:
             message = f"Some items have to be sent again: {step.retry_failure.message}"
             failure = replace(step.retry_failure, message=message)
-            self.failed(failure, is_counted=step.is_stuck)
-        elif not step.held_count:
-            self._succeeded()
+            self.failed(failure, is_counted=step.is_stuck, is_of_all=False)
+        elif not step.held_count or (step.delivered_count and self._is_of_all):
+            self._succeeded()  # of what is held it is told again when that is tried
 
-    def failed(self, failure: Failure, *, is_counted: bool = True) -> None:
+    def failed(self, failure: Failure, *, is_counted: bool = True, is_of_all: bool = True) -> None:
         """Something failed whole, or in part.
 
         Args:
             is_counted: whether it makes the next pause longer.
+            is_of_all: whether anything that arrives shows that it is over.
         """
+        self._is_of_all = is_of_all
         self.failures[failure.kind] += 1
         if self.trouble is None:
             log.warning("sink_fails", rule=self._rule_name, reason=str(failure))

@@ -30,7 +30,7 @@ from thingtank.server.sinks.progress import Progress
 from thingtank.server.sinks.record import Record
 from thingtank.server.sinks.selection import Selection
 from thingtank.server.sinks.sending.calls import HeldBlob, Stepped
-from thingtank.server.sinks.sending.process import SendingProcess
+from thingtank.server.sinks.sending.process import ENDED, SendingProcess
 from thingtank.server.sinks.sending.remote_rule import RemoteRule, RemoteWindow
 from thingtank.sinks.engine import EngineFailed, Kind, SinkEngine, decode_item
 from thingtank.sinks.rules.settings import Send, SinkRule, SinkSettings
@@ -47,6 +47,7 @@ REASON_CHARS_MAX = 1000
 _TURN_ROWS = 10_000  # about; one commit may have more
 _TURN_BYTES = 4 * 1024 * 1024  # the same
 _TOPICS_SHOWN_MAX = 10
+_ENDS_MAX = 3  # before it is told as trouble: one that ends for others does no harm here
 # Rules wake at the same write, and each takes some of the loop's time: not all at one instant.
 _GATHER_SPREAD = (0.75, 1.25)
 
@@ -97,6 +98,7 @@ class SinkRunner:
         self._hurry = asyncio.Event()  # ends a pause: somebody asks for it, or it is time to stop
         self._is_stopping = False
         self._is_open = False
+        self._ends_in_a_row = 0  # of the process that sends, while it did nothing for this rule
         kind = KINDS[rule.send]
         self._remote = RemoteRule(
             process, rule, kind, store.origin, settings.retry_s_max, selection
@@ -235,8 +237,7 @@ class SinkRunner:
             try:
                 await self._turn()
             except EngineFailed as error:
-                self._record.failed(error.failure)
-                await self._pause()
+                await self._missed(error.failure)
             except (StorageFailed, sqlite3.Error) as error:
                 self._record.failed(Failure(FailureKind.UNKNOWN, "storage", str(error), ""))
                 await self._pause()
@@ -249,6 +250,15 @@ class SinkRunner:
                     )
                 )
                 await self._pause()
+
+    async def _missed(self, failure: Failure) -> None:
+        """A call was not done. The end of the process that sends is no fault of the service."""
+        if failure.code == ENDED:
+            self._ends_in_a_row += 1
+            if self._ends_in_a_row <= _ENDS_MAX:
+                return
+        self._record.failed(failure)
+        await self._pause()
 
     async def _turn(self) -> None:
         """Wait for something to do, and do some of it."""
@@ -352,6 +362,7 @@ class SinkRunner:
                 await self._pause()
             return None
         step = await window.step()
+        self._ends_in_a_row = 0
         if step.is_sent:
             held_count = max(step.held_count, is_other_held)
             self._record.note(replace(step, held_count=held_count), self._loop.time())
@@ -377,6 +388,8 @@ class SinkRunner:
         try:
             await self._remote.open()
         except EngineFailed as error:
+            if error.failure.code == ENDED:
+                raise
             self._record.failed(error.failure)
             return False
         self._is_open = True

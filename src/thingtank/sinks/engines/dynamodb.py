@@ -20,6 +20,7 @@ from thingtank.aws.items import (
     unwritten,
     write_items,
 )
+from thingtank.aws.names import check_name
 from thingtank.aws.tags import APP_TAG
 from thingtank.sinks.engine import (
     GATHER_S,
@@ -58,8 +59,7 @@ class Settings(KeySettings, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     def __post_init__(self) -> None:
         """Check what is here to be checked."""
         super().__post_init__()
-        if not self.table:
-            raise ValueError("`table` is blank")
+        check_name("table", self.table)
         if self.plain and self.keep == "latest":
             raise ValueError('`plain` cannot go with `keep = "latest"`, which has a condition')
         check_connections(self.connections)

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from thingtank.aws.failures import is_missing
+from thingtank.aws.names import check_name
 from thingtank.aws.streams import (
     KEY_CHARS_MAX,
     RECORD_BYTES_MAX,
@@ -42,8 +43,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Check what is here to be checked."""
-        if not self.stream:
-            raise ValueError("`stream` is blank")
+        check_name("stream", self.stream)
         if not 0 <= self.shards <= 10_000:
             raise ValueError(f"`shards` must be within 0 and 10,000, not {self.shards}")
         check_connections(self.connections)

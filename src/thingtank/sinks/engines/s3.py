@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from thingtank.aws.failures import classify, is_aws_failure
-from thingtank.sinks.engine import ALL_DELIVERED, BatchBounds, EngineParts, Item, SendResult
+from thingtank.aws.names import check_name
+from thingtank.sinks.engine import (
+    ALL_DELIVERED,
+    BatchBounds,
+    EngineFailed,
+    EngineParts,
+    Item,
+    SendResult,
+)
 from thingtank.sinks.engines.objects import (
     GATHER_S,
     ITEMS_MAX,
@@ -14,6 +22,7 @@ from thingtank.sinks.engines.objects import (
     PrefixSettings,
     objects_of,
 )
+from thingtank.tank.failures import FailureKind
 
 # The object is there, by its key with these bytes. While somebody is writing it S3 answers 409,
 # and may not have it in the end: that one is sent again.
@@ -32,8 +41,7 @@ class Settings(PrefixSettings, frozen=True, forbid_unknown_fields=True, kw_only=
     def __post_init__(self) -> None:
         """Check what is here to be checked."""
         super().__post_init__()
-        if not self.bucket:
-            raise ValueError("`bucket` is blank")
+        check_name("bucket", self.bucket)
 
 
 class S3Engine:
@@ -52,7 +60,12 @@ class S3Engine:
     def open(self) -> None:
         """See SinkEngine."""
         client = self._parts.aws().client("s3", is_checked=False)
-        client.head_bucket(Bucket=self._settings.bucket)
+        try:
+            client.head_bucket(Bucket=self._settings.bucket)
+        except Exception as error:
+            if is_aws_failure(error) and classify(error).code == "404":  # as it has no body
+                raise _no_bucket(self._settings.bucket) from error
+            raise
         self._client = client
 
     def send(self, items: Sequence[Item]) -> SendResult:
@@ -82,6 +95,16 @@ class S3Engine:
     def describe(self) -> str:
         """See SinkEngine."""
         return f"s3://{self._settings.bucket}/{self._settings.prefix}"
+
+
+def _no_bucket(bucket: str) -> EngineFailed:
+    return EngineFailed.of(
+        FailureKind.MISSING,
+        f"There is no bucket {bucket}",
+        "Make it, for example by `thingtank cloud upload FILE"
+        f" s3://{bucket}/KEY --make-bucket`; or look at `aws.region`.",
+        "NoSuchBucket",
+    )
 
 
 def make_engine(settings: Settings, parts: EngineParts) -> S3Engine:

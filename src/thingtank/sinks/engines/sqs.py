@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from thingtank.aws.failures import is_missing
+from thingtank.aws.names import check_name
 from thingtank.aws.queues import (
     FIFO_SUFFIX,
     KEPT_S_MAX,
@@ -44,8 +45,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Check what is here to be checked."""
-        if not self.queue:
-            raise ValueError("`queue` is blank")
+        check_name("queue", self.queue)
         check_connections(self.connections)
 
 

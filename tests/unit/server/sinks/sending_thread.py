@@ -18,4 +18,9 @@ def start_thread() -> Started:
 
     thread = threading.Thread(target=work, name="sending", daemon=True)
     thread.start()
-    return Started(end, os.getpid(), lambda: thread.join(END_S_MAX))
+
+    def stop() -> int:
+        thread.join(END_S_MAX)
+        return 0
+
+    return Started(end, os.getpid(), stop)

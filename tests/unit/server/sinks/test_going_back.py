@@ -10,9 +10,13 @@ from tests.unit.server.sinks.sink_bench import Bench, until
 
 from thingtank.server.sinks import progress
 from thingtank.server.sinks.sending.calls import WhatIsKept
+from thingtank.server.sinks.sending.process import ended
 from thingtank.server.sinks.sending.remote_rule import RemoteWindow
-from thingtank.sinks.engine import Item, SendResult
+from thingtank.sinks.engine import EngineFailed, Item, SendResult
+from thingtank.sinks.rules import window
+from thingtank.tank.failures import FailureKind
 
+GONE = EngineFailed.of(FailureKind.UNREACHABLE, "Nobody is there")
 RETRY_S_MAX = 1000.0
 
 
@@ -47,6 +51,7 @@ async def test_what_was_held_comes_once_and_in_order(
     bench.engine.answers.clear()
     await bench.write("c")
     await bench.settled()
+    assert bench.status().trouble is None  # that a process ended is no trouble with the service
     of_first = [each.value for each in bench.engine.delivered if each.device_id == 1001]
     of_second = [each.value for each in bench.engine.delivered if each.device_id == 1002]
     assert of_first == ["a", "b", "c"]
@@ -57,6 +62,40 @@ async def test_what_was_held_comes_once_and_in_order(
     await bench.settled()
     assert bench.values[-1:] == ["d"]
     assert bench.status().missed_count == 0
+
+
+async def test_a_process_that_ends_before_it_has_done_anything_is_told(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def end(self: RemoteWindow) -> None:
+        await end_process(bench)
+        raise ended()
+
+    await bench.start(bench.rule())
+    with monkeypatch.context() as patch:
+        patch.setattr(RemoteWindow, "step", end)
+        await bench.write("1")
+        await until(lambda: bench.status().trouble)
+        trouble = bench.status().trouble
+        assert trouble is not None
+        assert "has ended" in trouble.what
+    await bench.settled()
+    assert bench.values == ["1"]
+    assert bench.status().trouble is None
+
+
+async def test_what_failed_for_all_is_over_when_something_arrives(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(window, "pause_s_max", lambda *_, **__: RETRY_S_MAX)  # of what is held
+    bench.engine.answers.extend([throttle, GONE, *[throttle] * 1000])
+    await bench.start(bench.rule(), retry_s_max=RETRY_S_MAX)
+    await bench.write("a")
+    await until(lambda: bench.status().failures)
+    await bench.write("1", feed_id=1002)
+    await until(lambda: bench.status().failures.get("unreachable"))
+    await until(lambda: bench.values == ["1"])
+    await until(lambda: bench.status().trouble is None)
 
 
 async def test_messages_are_read_again_behind_the_place(bench: Bench) -> None:

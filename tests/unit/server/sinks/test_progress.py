@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.sinks.rules.fake_engine import FakeEngine, item
 
-from thingtank.server.sinks.message_reader import MessageReader
+from thingtank.server.sinks.message_reader import MessageReader, StoredItem
 from thingtank.server.sinks.progress import KEEP_AFTER_S, Progress
 from thingtank.server.sinks.sending.calls import Keep, WhatIsKept
 from thingtank.server.sinks.sending.host import KeptChanges
@@ -51,6 +51,9 @@ class Rule:
         if items:
             parts: list[Sequence[Entry]] = [[(each.at_us, each) for each in items], []]
             self.last_seq = items[-1].at_us
+            self.progress.took(
+                [StoredItem(each.at_us, b"", each.at_us * 1_000_000) for each in items]
+            )
             self.window.add(iter(parts).__next__, self.last_seq)
         is_sent = False
         while self.window.has_fresh or not is_sent:
@@ -115,6 +118,21 @@ async def test_a_held_item_is_written_once_and_deleted_when_it_is_settled(
     place, held = await rule.on_disk()
     assert (place, held) == (1000, held_before[40:])
     assert await rule.changed_rows() - before <= 40 * 2  # the item, and the place
+
+
+async def test_how_far_behind_a_rule_is_moves_with_the_oldest_that_it_holds(
+    store: SinkStore,
+) -> None:
+    rule = Rule(store, FakeEngine(*[trickling] * 1000, items_max=500))
+    await rule.send([item(n, "a") for n in range(1, 41)])
+    for seq in range(41, 71):
+        rule.now_s += KEEP_AFTER_S / 5
+        await rule.send([item(seq, "ab"[seq % 2])])
+        await rule.send()
+    waiting = sorted(int(item_id.split("-")[1]) for item_id in rule.window.waiting_ids())
+    place = rule.progress.place
+    assert place.seq > waiting[0] > 20
+    assert waiting[0] - 20 <= place.reached_us / 1_000_000 <= waiting[0]
 
 
 async def test_what_is_being_written_down_is_not_taken_for_settled(

@@ -311,7 +311,7 @@ async def test_a_process_that_talks_nonsense_is_ended(tmp_path: Path, said: byte
         end, theirs = socket.socketpair()
         with theirs:
             theirs.sendall(said)
-        return Started(end, 0, lambda: None)
+        return Started(end, 0, lambda: 0)
 
     world = World(tmp_path, start)
     with pytest.raises(EngineFailed, match="has ended"):
@@ -330,8 +330,9 @@ async def test_a_process_that_cannot_be_begun_is_said(tmp_path: Path) -> None:
     await world.process.stop()
 
 
+@pytest.mark.parametrize("hangs", [False, True])
 async def test_it_ends_with_the_server_and_not_by_what_is_sent_to_all(
-    world: World, tmp_path: Path
+    world: World, tmp_path: Path, hangs: bool
 ) -> None:
     rule = world.rule(engine="folder", folder="out")
     await rule.open()
@@ -349,6 +350,8 @@ async def test_it_ends_with_the_server_and_not_by_what_is_sent_to_all(
     )
     assert server.stdout is not None
     orphan = int(await server.stdout.readline())
+    if hangs:
+        os.kill(orphan, signal.SIGSTOP)
     server.kill()
     await server.wait()
     await until(lambda: not is_running(orphan))

@@ -4,6 +4,8 @@ A thread for each rule, as engines block. It ends with its server, at once and h
 nothing may be sent by it when the next server has begun.
 """
 
+import contextlib
+import ctypes
 import gc
 import os
 import queue
@@ -51,6 +53,7 @@ from thingtank.sinks.rules.steps import Entry, Step, failure_of
 from thingtank.sinks.rules.window import Window
 from thingtank.tank.failures import Failure, FailureKind
 
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 NICENESS = 5  # what devices are waiting for comes first
 REPLACED = Failure(
     FailureKind.MISSING,
@@ -295,8 +298,19 @@ def serve(end: socket.socket) -> None:
             host.end()
 
 
+def _die_with_server() -> None:
+    """Have the kernel kill this process when its server is gone.
+
+    One that is at work ends by itself; one that is stopped, or hangs, would keep what it has
+    locked from the next server. Only Linux has it.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main() -> None:
     """Be the process of a server."""
+    _die_with_server()
     # Ctrl-C and a stop by systemd reach all processes; the server's own stop needs this one.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -35,6 +35,7 @@ log = structlog.get_logger()
 
 CALL_S_MAX = 180.0  # an engine ends its calls in about a minute; this is for one that hangs
 END_S_MAX = 2.0
+ENDED = "ended"  # the code of failures that are of the process, and not of a service
 HOST = "thingtank.server.sinks.sending.host"
 
 
@@ -49,15 +50,16 @@ class Started(NamedTuple):
         end: of the socket to it.
         pid: its number.
         stop: blocks until it has ended, for END_S_MAX and a moment at most; its socket is shut.
+            Returns how it ended: an exit code, or the negative number of a signal.
     """
 
     end: socket.socket
     pid: int
-    stop: Callable[[], None]
+    stop: Callable[[], int]
 
 
 def start_process() -> Started:
-    """Start one; blocks for some milliseconds."""
+    """Start one; blocks for a few milliseconds. In a thread that lives as long as the server."""
     end, theirs = socket.socketpair()
     with theirs:
         process = subprocess.Popen(  # noqa: S603 - this program itself
@@ -68,12 +70,12 @@ def start_process() -> Started:
             start_new_session=True,
         )
 
-    def stop() -> None:
+    def stop() -> int:
         try:
-            process.wait(END_S_MAX)
+            return process.wait(END_S_MAX)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            return process.wait()
 
     return Started(end, process.pid, stop)
 
@@ -100,13 +102,14 @@ class Link:
     async def open(cls, setup: Setup, start: Callable[[], Started]) -> "Link":
         """Start a process. Raise EngineFailed."""
         try:
-            started = await asyncio.to_thread(start)
+            # In this thread: the kernel kills a child when the thread that began it ends.
+            started = start()
         except OSError as error:
             raise EngineFailed.of(
                 FailureKind.UNKNOWN,
                 f"The process that sends cannot be started: {error}",
                 "It is tried again.",
-                "ended",
+                ENDED,
             ) from error
         reader, writer = await asyncio.open_unix_connection(sock=started.end, limit=BUFFER_BYTES)
         writer.write(frame_of(setup))
@@ -144,6 +147,7 @@ class Link:
             async with asyncio.timeout(CALL_S_MAX):
                 reply = await future
         except TimeoutError:
+            log.warning("sending_process_hangs", pid=self.pid, call_s=CALL_S_MAX)
             await self.end()  # what hangs may still be sent, and must not be after what comes next
             raise ended() from None
         finally:
@@ -162,6 +166,7 @@ class Link:
         await asyncio.wait([self._reading])  # who is cancelled here must not cancel that
 
     async def _read(self) -> None:
+        is_expected = False
         try:
             with contextlib.suppress(OSError, EOFError, msgspec.MsgspecError):
                 while not self.has_ended:
@@ -169,13 +174,14 @@ class Link:
                     future = self._replies.get(reply.number)
                     if future is not None and not future.done():
                         future.set_result(reply)
-            if not self.has_ended:
-                log.warning("sending_process_ended", pid=self.pid)
+            is_expected = self.has_ended
         finally:
             self.has_ended = True
             self._writer.transport.abort()
             # Before anybody is told: nothing may be sent by it when the next one has begun.
-            await asyncio.to_thread(self._started.stop)
+            code = await asyncio.to_thread(self._started.stop)
+            if not is_expected:
+                log.warning("sending_process_ended", pid=self.pid, exit_code=code)
             for future in self._replies.values():
                 if not future.done():
                     future.set_exception(ended())
@@ -222,5 +228,8 @@ def _has_failed(opening: asyncio.Task[Link]) -> bool:
 def ended() -> EngineFailed:
     """What calls say of a process that has ended."""
     return EngineFailed.of(
-        FailureKind.UNKNOWN, "The process that sends has ended", "Another one is begun.", "ended"
+        FailureKind.UNKNOWN,
+        "The process that sends has ended",
+        "Another one is begun; the log says how it ended.",
+        ENDED,
     )
