@@ -51,7 +51,8 @@ class Shown(HTMLParser):
 
 def test_markup_is_shown_as_the_text_it_is(tmp_path: Path) -> None:
     seen: set[str] = set()
-    with start_server(tmp_path) as server, Operator(server) as operator:
+    with start_server(tmp_path) as server:
+        operator = Operator(server)
         browsers = browsers_of(server, operator)
         world = make_marked_world(server, operator, browsers)
         with talkers(server) as talking:

@@ -97,10 +97,8 @@ class Api(NamedTuple):
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with (
-        start_server(tmp_path_factory.mktemp("data")) as server,
-        Operator(server) as operator,
-    ):
+    with start_server(tmp_path_factory.mktemp("data")) as server:
+        operator = Operator(server)
         document = requests.get(f"{server.url}/api/openapi.json", timeout=30).json()
         paths = {
             said["operationId"]: (method.upper(), path)

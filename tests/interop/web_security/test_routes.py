@@ -72,10 +72,8 @@ class Web(NamedTuple):
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    with (
-        start_server(tmp_path_factory.mktemp("data")) as server,
-        Operator(server) as operator,
-    ):
+    with start_server(tmp_path_factory.mktemp("data")) as server:
+        operator = Operator(server)
         browsers = browsers_of(server, operator)
         worlds = {
             "private": make_world(operator, browsers[OWNER]),

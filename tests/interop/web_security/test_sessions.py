@@ -20,16 +20,14 @@ LOGINS = ("olga", "oscar", "petra")
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     with start_server(tmp_path_factory.mktemp("data")) as server:
-        with Operator(server) as operator:
-            for login in LOGINS:
-                operator("user.create", name=login, password=PASSWORD)
+        for login in LOGINS:
+            Operator(server)("user.create", name=login, password=PASSWORD)
         yield server
 
 
 @pytest.fixture
-def operator(server: LiveServer) -> Iterator[Operator]:
-    with Operator(server) as operator:
-        yield operator
+def operator(server: LiveServer) -> Operator:
+    return Operator(server)
 
 
 def link_for(server: LiveServer, operator: Operator, login: str) -> str:

@@ -1,5 +1,6 @@
 """Accounts with browsers, and one of everything that an account may have."""
 
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -20,18 +21,13 @@ class Operator:
     """The command line's way into a running server, without a process for each command."""
 
     def __init__(self, server: LiveServer) -> None:
-        way = running_server(server.folder)
-        assert way is not None
-        self._way = way
+        self._folder = server.folder
 
     def __call__(self, operation: str, **parameters: object) -> Any:
-        return self._way.call(operation, parameters)
-
-    def __enter__(self) -> "Operator":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._way.close()
+        way = running_server(self._folder)  # anew, as a server lets go of who is idle
+        assert way is not None
+        with contextlib.closing(way):
+            return way.call(operation, parameters)
 
 
 class Browser:
