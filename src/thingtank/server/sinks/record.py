@@ -6,9 +6,9 @@ from collections import Counter
 import structlog
 from msgspec.structs import replace
 
-from thingtank.server.sinks.sending.calls import Stepped
 from thingtank.server.sinks.throughput import Throughput
 from thingtank.sinks.rules.pauses import pause_s_max
+from thingtank.sinks.rules.steps import Step
 from thingtank.tank.failures import Failure, FailureKind
 from thingtank.tank.interfaces import Clock
 from thingtank.tank.sinks import SinkTrouble
@@ -40,7 +40,7 @@ class Record:
         self.trouble: SinkTrouble | None = None
         self.needs_a_person = False
 
-    def note(self, step: Stepped, now_s: float) -> None:
+    def note(self, step: Step, now_s: float) -> None:
         """Count what came of a step."""
         if step.delivered_count:
             self.delivered_count += step.delivered_count

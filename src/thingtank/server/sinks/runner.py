@@ -21,7 +21,6 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 
 import structlog
-from msgspec.structs import replace
 
 from thingtank.net.blotting_texts import blotted_string
 from thingtank.server.sinks.letter_retry import LetterRetry
@@ -29,11 +28,12 @@ from thingtank.server.sinks.message_reader import Reader, take_batches
 from thingtank.server.sinks.progress import Progress
 from thingtank.server.sinks.record import Record
 from thingtank.server.sinks.selection import Selection
-from thingtank.server.sinks.sending.calls import HeldBlob, Stepped
+from thingtank.server.sinks.sending.calls import HeldBlob
 from thingtank.server.sinks.sending.process import ENDED, SendingProcess
 from thingtank.server.sinks.sending.remote_rule import RemoteRule, RemoteWindow
 from thingtank.sinks.engine import EngineFailed, Kind, SinkEngine, decode_item
 from thingtank.sinks.rules.settings import Send, SinkRule, SinkSettings
+from thingtank.sinks.rules.steps import Step
 from thingtank.stores.sink_file import HeldItem, NewLetter, RulePlace, SinkFile
 from thingtank.stores.sink_store import SinkStore
 from thingtank.tank.errors import StorageFailed
@@ -351,7 +351,7 @@ class SinkRunner:
         retry.stepped()
         return True
 
-    async def _step(self, window: RemoteWindow, *, is_other_held: bool) -> Stepped | None:
+    async def _step(self, window: RemoteWindow, *, is_other_held: bool) -> Step | None:
         """Send once, and keep what is refused; None if the engine cannot be opened.
 
         Args:
@@ -365,7 +365,7 @@ class SinkRunner:
         self._ends_in_a_row = 0
         if step.is_sent:
             held_count = max(step.held_count, is_other_held)
-            self._record.note(replace(step, held_count=held_count), self._loop.time())
+            self._record.note(step._replace(held_count=held_count), self._loop.time())
         if step.failure is not None:
             self._is_open = step.failure.kind is FailureKind.THROTTLED
         await self._record_refused(window)

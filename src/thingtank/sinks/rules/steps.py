@@ -44,7 +44,7 @@ class Step(NamedTuple):
 
     Attributes:
         delivered_count: items that are there now.
-        refused: to be recorded before `through_seq` is passed.
+        refused_count: items that can never be; they are in `Window.unrecorded` now.
         retry_count: items of this call that have to be sent again.
         retry_failure: of the first of them; None if there are none.
         failure: what was raised; None if nothing was, or if it is dealt with.
@@ -54,7 +54,7 @@ class Step(NamedTuple):
     """
 
     delivered_count: int = 0
-    refused: Sequence[Refused] = ()
+    refused_count: int = 0
     retry_count: int = 0
     retry_failure: Failure | None = None
     failure: Failure | None = None

@@ -311,7 +311,7 @@ class Window:
                 failure=failure
             )
         self._put_back(batch)
-        return Step(0, (), len(batch), failure, failure, self._held_count, is_stuck=True)
+        return Step(0, 0, len(batch), failure, failure, self._held_count, is_stuck=True)
 
     def _settled(self, batch: Sequence[Entry], result: SendResult) -> Step:
         if self._is_closed:  # it counts as not sent
@@ -347,7 +347,7 @@ class Window:
                 is_stuck = True
         return Step(
             len(arrived) - len(refused),
-            refused,
+            len(refused),
             len(again),
             failure,
             None,

@@ -42,6 +42,7 @@ from thingtank.server.sinks.sending.remote_rule import RemoteRule
 from thingtank.sinks.engine import EngineFailed, Item, SendResult, TopicFacts, encode_item
 from thingtank.sinks.engines import ENGINES
 from thingtank.sinks.rules.settings import SinkRule
+from thingtank.sinks.rules.steps import Step
 from thingtank.stores.memory_directory import MemoryDirectory
 from thingtank.tank.failures import Failure, FailureKind
 
@@ -108,7 +109,7 @@ def add(rule: RemoteRule, *items: Item) -> None:
     rule.fresh.add([StoredItem(*each) for each in zip(seqs, blobs, strict=True)], NOTHING_BEGUN)
 
 
-async def send(rule: RemoteRule, *items: Item) -> Stepped:
+async def send(rule: RemoteRule, *items: Item) -> Step:
     add(rule, *items)
     return await rule.fresh.step()
 
@@ -163,10 +164,9 @@ async def test_failures_of_services_come_over_with_kind_and_words(world: World) 
             3,
             Stepped(
                 WindowState(True, False, True, float("inf"), 9),
+                Step(1, 2, 3, Failure(FailureKind.THROTTLED, "Slow", "too fast", "wait")),
                 [RefusedItem("o-1", b"\0", "no")],
-                *(1, 2, 3),
-                retry_failure=Failure(FailureKind.THROTTLED, "Slow", "too fast", "wait"),
-                waiting_ids=["o-2"],
+                ["o-2"],
             ),
         ),
         Reply(4, WhatIsKept(7, 3, [HeldBlob(7, "o-7", b"\xff")], ["o-1"], 1, ["o-2"])),

@@ -21,6 +21,7 @@ from thingtank.aws.settings import AwsSettings
 from thingtank.server.sinks.selection import Stream
 from thingtank.sinks.engine import Kind
 from thingtank.sinks.own_places import DatabaseAt
+from thingtank.sinks.rules.steps import Step
 from thingtank.tank.failures import Failure
 
 FRAME_BYTES_MAX = 256 * 1024 * 1024  # far more than a turn or a commit has
@@ -191,25 +192,17 @@ class RefusedItem(NamedTuple):
 
 
 class Stepped(msgspec.Struct, frozen=True, array_like=True, tag="stepped"):
-    """What came of a step; see `rules.steps.Step`.
+    """How a window stands after a step, and what came of that.
 
     Attributes:
         refused: all that are refused and not told to be recorded, from the oldest on.
-        refused_count: those of this step.
         waiting_ids: of the window of letters, the ids of all that is not settled.
         fault: of ours, as traceback, by which nothing is lost: the window has it all.
     """
 
     state: WindowState
+    step: Step
     refused: Sequence[RefusedItem] = ()
-    delivered_count: int = 0
-    refused_count: int = 0
-    retry_count: int = 0
-    retry_failure: Failure | None = None
-    failure: Failure | None = None
-    held_count: int = 0
-    is_stuck: bool = False
-    is_sent: bool = True
     waiting_ids: Sequence[str] = ()
     fault: str = ""
 

@@ -137,18 +137,11 @@ class HostedRule:
                 window.due_s,
                 window.through_seq,
             ),
+            taken,
             [
                 RefusedItem(item.item_id, encode_item(item), reason)
                 for item, reason in window.unrecorded
             ],
-            taken.delivered_count,
-            len(taken.refused),
-            taken.retry_count,
-            taken.retry_failure,
-            taken.failure,
-            taken.held_count,
-            taken.is_stuck,
-            taken.is_sent,
             self._waiting_ids(call.window),
             fault,
         )

@@ -24,6 +24,7 @@ from thingtank.server.sinks.sending.calls import (
 from thingtank.server.sinks.sending.process import Link, SendingFault, SendingProcess, ended
 from thingtank.sinks.engine import EngineFailed, Kind
 from thingtank.sinks.rules.settings import SinkRule
+from thingtank.sinks.rules.steps import Step
 
 
 class RemoteRule:
@@ -228,7 +229,7 @@ class RemoteWindow:
     def forgive(self) -> None:
         self._is_forgiven = True
 
-    async def step(self) -> Stepped:
+    async def step(self) -> Step:
         """Send once.
 
         Raises:
@@ -260,7 +261,7 @@ class RemoteWindow:
         self.waiting_ids = set(stepped.waiting_ids)
         if stepped.fault:
             raise SendingFault(stepped.fault)
-        return stepped
+        return stepped.step
 
     async def keep(
         self, *, is_asked_only: bool = False, is_last: bool = False, is_whole: bool = False
