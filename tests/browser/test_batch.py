@@ -10,7 +10,7 @@ import requests
 from playwright.sync_api import Page, expect
 from tests.browser.conftest import OpenBrowser, screenshot
 from tests.browser.looks import SIZES, check_fits, check_readable
-from tests.interop.test_web_pages import csrf_of
+from tests.interop.forms import csrf_of
 from tests.live_server import LiveServer, start_server
 
 SETTINGS = "[webhooks]\nallow_private = true\n"

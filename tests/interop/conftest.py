@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
+import requests
+from tests.interop.forms import PASSWORD, post
 from tests.live_server import LiveServer, start_server
 from tests.prepared_commands import run_prepared
 
@@ -47,3 +49,19 @@ def made(folder: Path, *words: str) -> Any:
     done = run_prepared(*words, "--json", "--data", str(folder))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def owner(server: LiveServer) -> requests.Session:
+    """A browser of the owner of a module's server."""
+    browser = requests.Session()
+    assert browser.get(server.welcome_url, timeout=20).status_code == 200
+    return browser
+
+
+@pytest.fixture(scope="module")
+def bert(server: LiveServer) -> requests.Session:
+    """A browser of another account, which the module has made."""
+    browser = requests.Session()
+    post(browser, f"{server.url}/sign-in", username="bert", password=PASSWORD)
+    return browser

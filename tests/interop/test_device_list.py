@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 import requests
 from tests.browser.test_device_list import make, publish, put
-from tests.interop.test_trigger_pages import PASSWORD
-from tests.interop.test_web_pages import post
+from tests.interop.forms import PASSWORD
 from tests.live_server import LiveServer, start_server
 
 from thingtank.web.workbench.device_list import LIST_PATH, ROWS_MAX
@@ -20,20 +19,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     with start_server(tmp_path_factory.mktemp("data")) as server:
         server.command("user", "create", "bert", "--password", PASSWORD)
         yield server
-
-
-@pytest.fixture(scope="module")
-def owner(server: LiveServer) -> requests.Session:
-    browser = requests.Session()
-    assert browser.get(server.welcome_url, timeout=20).status_code == 200
-    return browser
-
-
-@pytest.fixture(scope="module")
-def bert(server: LiveServer) -> requests.Session:
-    browser = requests.Session()
-    post(browser, f"{server.url}/sign-in", username="bert", password=PASSWORD)
-    return browser
 
 
 class OpenList:

@@ -15,8 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from tests.conformance.skynet_rights.wires import RawWire, SocketioWire
-from tests.interop.test_trigger_pages import PASSWORD
-from tests.interop.test_web_pages import post
+from tests.interop.forms import PASSWORD, post
 from tests.live_server import LiveServer, start_server
 from tests.wamp_json import ROLES, JsonClient, json_client
 from websockets.sync.client import connect

@@ -8,8 +8,7 @@ from contextlib import closing
 
 import pytest
 import requests
-from tests.interop.test_trigger_pages import PASSWORD
-from tests.interop.test_web_pages import csrf_of, post
+from tests.interop.forms import PASSWORD, csrf_of, post
 from tests.live_server import LiveServer, start_server
 
 from thingtank.protocols.mqtt.messages import Message
@@ -60,13 +59,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     with start_server(folder) as server:
         server.command("user", "create", "bert", "--password", PASSWORD)
         yield server
-
-
-@pytest.fixture(scope="module")
-def owner(server: LiveServer) -> requests.Session:
-    browser = requests.Session()
-    assert browser.get(server.welcome_url, timeout=20).status_code == 200
-    return browser
 
 
 PATHS = (

@@ -17,8 +17,8 @@ import requests
 from click.testing import CliRunner
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from tests.interop.forms import post
 from tests.interop.test_bridge import Mqtt, Wamp
-from tests.interop.test_web_pages import post
 from tests.live_server import LiveServer, start_server
 
 from thingtank.cli.main import main

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 import requests
-from tests.interop.test_web_pages import csrf_of, post
+from tests.interop.forms import PASSWORD, csrf_of
 from tests.live_server import LiveServer, start_server
 
-PASSWORD = "correct horse battery"
 JSON = {"Accept": "application/json"}
 OWN_PATHS = [
     "/deliveries/",
@@ -42,13 +41,6 @@ def owner(server: LiveServer) -> requests.Session:
     assert browser.get(server.welcome_url, timeout=20).status_code == 200
     sent = send(browser, server, "/triggers/1/test", JSON)
     assert [row["url"] for row in sent.json()] == ["/deliveries/1"]
-    return browser
-
-
-@pytest.fixture(scope="module")
-def bert(server: LiveServer) -> requests.Session:
-    browser = requests.Session()
-    post(browser, f"{server.url}/sign-in", username="bert", password=PASSWORD)
     return browser
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import requests
-from tests.interop.test_trigger_pages import JSON, PASSWORD, send
-from tests.interop.test_web_pages import post
+from tests.interop.forms import PASSWORD
+from tests.interop.test_trigger_pages import JSON, send
 from tests.live_server import LiveServer, start_server
 from tests.wamp_json import JsonClient, json_client
 
@@ -28,20 +28,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     with start_server(tmp_path_factory.mktemp("data")) as server:
         server.command("user", "create", "bert", "--password", PASSWORD)
         yield server
-
-
-@pytest.fixture(scope="module")
-def owner(server: LiveServer) -> requests.Session:
-    browser = requests.Session()
-    assert browser.get(server.welcome_url, timeout=20).status_code == 200
-    return browser
-
-
-@pytest.fixture(scope="module")
-def bert(server: LiveServer) -> requests.Session:
-    browser = requests.Session()
-    post(browser, f"{server.url}/sign-in", username="bert", password=PASSWORD)
-    return browser
 
 
 @pytest.fixture(scope="module")

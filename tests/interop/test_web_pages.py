@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import requests
 from tests.database_servers import KINDS, server_on
+from tests.interop.forms import PASSWORD, csrf_of, post
 from tests.live_server import LiveServer, start_server
 
-PASSWORD = "correct horse battery"
 PRIVATE_PAGES = [
     "/",
     "/account",
@@ -35,18 +35,6 @@ def server(
 ) -> Iterator[LiveServer]:
     with server_on(request.param, tmp_path_factory) as server:
         yield server
-
-
-def csrf_of(reply: requests.Response) -> str:
-    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', reply.text)
-    assert found, reply.text[:500]
-    return found[1]
-
-
-def post(browser: requests.Session, url: str, **fields: str) -> requests.Response:
-    """Fill in the form that is at `url` and send it."""
-    token = csrf_of(browser.get(url, timeout=20))
-    return browser.post(url, data={"csrfmiddlewaretoken": token, **fields}, timeout=30)
 
 
 @pytest.fixture(scope="module")
