@@ -426,3 +426,35 @@ async def test_who_gives_up_while_a_process_is_ended_takes_nobody_along(
             await second
     async with asyncio.timeout(5):
         await world.process.stop()
+
+
+async def test_no_process_is_started_beside_one_that_is_on_its_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+    beside: list[int] = []
+
+    def start() -> Started:
+        beside.extend(pid for pid in started if is_running(pid))
+        made = start_process()
+        started.append(made.pid)
+        return made
+
+    world = World(tmp_path, start)
+    hung, other = (world.rule(engine="folder", folder=name) for name in "ab")
+    for rule in (hung, other):
+        await rule.open()
+    monkeypatch.setattr(process, "CALL_S_MAX", 0.2)
+    monkeypatch.setattr(process, "END_S_MAX", 0.5)
+    os.kill(world.pid, signal.SIGSTOP)
+    hanging = asyncio.create_task(send(hung, item(1)))
+    await asyncio.sleep(0.3)  # it is given time to end now
+    monkeypatch.setattr(process, "CALL_S_MAX", WAIT_S)
+    with pytest.raises(EngineFailed, match="has ended"):
+        await send(other, item(1))
+    other.go_on(0, ())
+    await other.open()
+    assert (len(started), beside) == (2, [])
+    with pytest.raises(EngineFailed, match="has ended"):
+        await hanging
+    await world.process.stop()

@@ -208,9 +208,15 @@ class SendingProcess:
         if opening is None or (opening.done() and _has_failed(opening)):
             if self._is_stopped:
                 raise ended()
-            opening = asyncio.get_running_loop().create_task(Link.open(self._setup, self._start))
+            opening = asyncio.get_running_loop().create_task(self._open_after(opening))
             self._opening = opening
         return await asyncio.shield(opening)  # who is cancelled here leaves it to the others
+
+    async def _open_after(self, last: asyncio.Task[Link] | None) -> Link:
+        """Start a process when the last one sends no more: it may hang, and be on its way out."""
+        if last is not None and last.exception() is None:
+            await last.result().end()
+        return await Link.open(self._setup, self._start)
 
     async def stop(self) -> None:
         """End it; what is under way is broken off."""
