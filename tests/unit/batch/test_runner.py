@@ -42,7 +42,7 @@ def log(tmp_path: Path) -> Path:
 def job_of(mapper: str, reducer: str, log: Path, **more: object) -> Job:
     return Job(
         command_of(mapper), command_of(reducer), [log], log.parent / "out", workers=2, **more
-    )  # type: ignore[arg-type]
+    )  # type: ignore[arg-type] # members by name
 
 
 def python(program: str) -> str:

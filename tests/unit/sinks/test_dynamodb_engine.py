@@ -57,7 +57,7 @@ class Table:
             if (there["msgid"], there["date"]) == (Item["msgid"], Item["date"]):
                 assert request["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
                 error = {"Code": "ConditionalCheckFailedException"}
-                raise ClientError({"Error": error, "Item": there}, "PutItem")  # type: ignore[typeddict-unknown-key]
+                raise ClientError({"Error": error, "Item": there}, "PutItem")  # type: ignore[typeddict-unknown-key] # DynamoDB adds Item
         if Item["value"]["S"] == self.refused_value:
             raise ClientError({"Error": {"Code": "ValidationException"}}, "PutItem")
         self.items.append(Item)

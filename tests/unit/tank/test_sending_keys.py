@@ -69,7 +69,7 @@ async def test_a_key_of_other_rights_is_none(change: dict[str, object]) -> None:
     world = World()
     device = await world.device()
     made = await ensure_sending_key(world.tank, world.alice, device)
-    await update_key(world.tank, world.alice, made.key.key_id, KeyChange(**change))  # type: ignore[arg-type]
+    await update_key(world.tank, world.alice, made.key.key_id, KeyChange(**change))  # type: ignore[arg-type] # members by name
     assert find_sending_key(world.tank, world.alice, device) is None
 
 

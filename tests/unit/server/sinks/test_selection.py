@@ -69,7 +69,7 @@ def test_what_goes_is_not_looked_for_among_all_devices(
     """The work is that of what went: with many devices, one deletion must not look at them all."""
 
     class Unlisted(dict[int, frozenset[int]]):
-        def values(self) -> None:  # type: ignore[override]
+        def values(self) -> None:  # type: ignore[override] # never returns
             raise AssertionError("all devices are looked at")
 
     monkeypatch.setattr(selection, "_of_device", Unlisted(selection._of_device))

@@ -41,7 +41,7 @@ class FakeKinesis:
     def put(self, data: bytes, key: str = "k", shard: str = "") -> str:
         """Put a record; its number."""
         opened = [each for each in self.shards if each not in self.closed]
-        shard = shard or opened[hashlib.md5(key.encode()).digest()[0] % len(opened)]  # noqa: S324
+        shard = shard or opened[hashlib.md5(key.encode()).digest()[0] % len(opened)]  # noqa: S324 - as Kinesis does
         number = str(self._next_number)
         self._next_number += 1
         at = ARRIVED_AT + timedelta(milliseconds=self._next_number)
