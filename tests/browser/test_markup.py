@@ -44,7 +44,8 @@ class Marked(NamedTuple):
 @pytest.fixture(scope="module")
 def marked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marked]:
     folder = tmp_path_factory.mktemp("data")
-    with start_server(folder) as server, Operator(server) as operator:
+    with start_server(folder) as server:
+        operator = Operator(server)
         browsers = browsers_of(server, operator)
         world = make_marked_world(server, operator, browsers)
         with talkers(server) as talking:

@@ -83,10 +83,8 @@ class Tank(NamedTuple):
 
 @pytest.fixture(scope="module")
 def tank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tank]:
-    with (
-        start_server(tmp_path_factory.mktemp("data"), *FLAGS) as server,
-        Operator(server) as operator,
-    ):
+    with start_server(tmp_path_factory.mktemp("data"), *FLAGS) as server:
+        operator = Operator(server)
         key = operator("key.create", label="schemathesis")["api_key"]
         yield Tank(server, key, make_things(operator), make_things(operator))
 

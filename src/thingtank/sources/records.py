@@ -26,12 +26,14 @@ never that of its reading. So a record that is read twice, after a crash or when
 shard over, writes the same datapoints again, each in its own place, and nothing is there twice:
 that is what makes duplicates harmless. Services give milliseconds; the microseconds are derived
 from the record's number and the value's place in it, so that two records that arrive within one
-millisecond are told apart, but for one time in a thousand. Who measures that often sends times.
-Records that came in one record of the stream count on from it, and so do not share a time.
+millisecond are told apart, but for one time in a thousand. `TimesTaken` gives the second of those
+the next free microsecond, so neither is written over; only two readers of one queue that got one
+each do not know of each other. Records that came in one record of the stream count on from it.
 """
 
 import re
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -44,6 +46,7 @@ from thingtank.protocols.xively.errors import Unprocessable
 from thingtank.protocols.xively.times import MalformedTime, parse_time
 from thingtank.tank.actions.bulk import BULK_DATAPOINTS_MAX, BulkPoint
 
+TIMES_TAKEN_MAX = 10_000  # of a rule: as many as a service gives at once, about 3 MB
 RECORD_BYTES_MAX = 1024 * 1024  # as a queue's message, and a stream's record unless it allows more
 DEVICE_CHARS_MAX = 256
 _TIMES = ("at", "timestamp")
@@ -83,11 +86,34 @@ class NotTaken(ValueError):
     """Nothing can be made of a record; the message says why."""
 
 
-def points_of(record: Arrived, feed: int | str = "") -> list[BulkPoint]:
+class TimesTaken:
+    """Which record gave a value without a time its microsecond, for the last TIMES_TAKEN_MAX.
+
+    Threads share it: what they do with the dictionary is one step each.
+    """
+
+    def __init__(self) -> None:
+        self._record_names: OrderedDict[tuple[int | str, str, int], str] = OrderedDict()
+
+    def take(self, device: int | str, datastream: str, at_us: int, record_name: str) -> int:
+        """The first time from `at_us` on that no other record has, of 1000; the same each time."""
+        taken = self._record_names
+        for place in range(at_us, at_us + 1000):
+            if taken.setdefault((device, datastream, place), record_name) == record_name:
+                break
+        if len(taken) > TIMES_TAKEN_MAX:
+            taken.popitem(last=False)
+        return place
+
+
+def points_of(
+    record: Arrived, feed: int | str = "", taken: TimesTaken | None = None
+) -> list[BulkPoint]:
     """The datapoints of a record.
 
     Args:
         feed: the device of values that name none; blank for the record's key.
+        taken: of records before it.
 
     Returns:
         1 to BULK_DATAPOINTS_MAX. Whether their devices exist and their values fit is not known yet.
@@ -98,7 +124,7 @@ def points_of(record: Arrived, feed: int | str = "") -> list[BulkPoint]:
     if len(record.data) > RECORD_BYTES_MAX:
         raise NotTaken(f"it has {len(record.data):,} bytes; at most {RECORD_BYTES_MAX:,} are read")
     points: list[BulkPoint] = []
-    times = _Times(record)
+    times = _Times(record, taken or TimesTaken())
     for found in _objects(record.data):
         for point in _points_of_object(found, feed or record.key, times):
             if len(points) >= BULK_DATAPOINTS_MAX:
@@ -112,17 +138,19 @@ def points_of(record: Arrived, feed: int | str = "") -> list[BulkPoint]:
 class _Times:
     """Times for values of a record that have none: they ascend, and always in the same way."""
 
-    def __init__(self, record: Arrived) -> None:
+    def __init__(self, record: Arrived, taken: TimesTaken) -> None:
         number = record.record_id
         # Those of the local queue count up, so that a thousand sent at once all differ.
         is_count = number.isascii() and number.isdigit()
         micros = (int(number) if is_count else zlib.crc32(number.encode())) % 1000
         self._next_us = record.at_us // 1000 * 1000 + micros + record.offset_us
+        self._record_name = record.name
+        self._taken = taken
 
-    def take(self) -> int:
+    def take(self, device: int | str, datastream: str) -> int:
         """The next one."""
-        at_us = self._next_us
-        self._next_us += 1
+        at_us = self._taken.take(device, datastream, self._next_us, self._record_name)
+        self._next_us = at_us + 1
         return at_us
 
 
@@ -175,7 +203,9 @@ def _reading(found: Mapping[str, Any], usual_device: int | str, times: _Times) -
         raise NotTaken("`datastream` must be the name of one")
     device = _device(found, _DEVICES, usual_device)
     value = _value_text(found.get("value"), "value")
-    return BulkPoint(device, name, _at_us(found, times), value)
+    stated_us = _stated_us(found)
+    at_us = times.take(device, name) if stated_us is None else stated_us
+    return BulkPoint(device, name, at_us, value)
 
 
 def _of_values(found: Mapping[str, Any], device: int | str, times: _Times) -> Iterator[BulkPoint]:
@@ -183,7 +213,7 @@ def _of_values(found: Mapping[str, Any], device: int | str, times: _Times) -> It
     for name, value in found.items():
         if name in _NO_VALUES or value is None:
             continue
-        at_us = times.take() if stated_us is None else stated_us
+        at_us = times.take(device, name) if stated_us is None else stated_us
         yield BulkPoint(device, name, at_us, _value_text(value, name))
 
 
@@ -201,9 +231,9 @@ def _of_feed_document(
         for datapoint in values:
             if datapoint.value is None:
                 continue
-            at_us = times.take() if not datapoint.at else _time(datapoint.at)
-            text = _value_text(datapoint.value, str(each.id))
-            yield BulkPoint(device, str(each.id), at_us, text)
+            name = str(each.id)
+            at_us = _time(datapoint.at) if datapoint.at else times.take(device, name)
+            yield BulkPoint(device, name, at_us, _value_text(datapoint.value, name))
 
 
 def _device(found: Mapping[str, Any], names: Sequence[str], usual_device: int | str) -> int | str:
@@ -219,11 +249,6 @@ def _device(found: Mapping[str, Any], names: Sequence[str], usual_device: int | 
     if usual_device == "":
         raise NotTaken("it names no device, and the rule names none in `feed`")
     return usual_device
-
-
-def _at_us(found: Mapping[str, Any], times: _Times) -> int:
-    stated_us = _stated_us(found)
-    return times.take() if stated_us is None else stated_us
 
 
 def _stated_us(found: Mapping[str, Any]) -> int | None:

@@ -6,7 +6,7 @@ from functools import partial
 
 from thingtank.sources.calls import in_thread
 from thingtank.sources.health import Health
-from thingtank.sources.records import Arrived, NotTaken, points_of
+from thingtank.sources.records import Arrived, NotTaken, TimesTaken, points_of
 from thingtank.sources.settings import SourceRule
 from thingtank.tank.access import Caller
 from thingtank.tank.actions.bulk import (
@@ -41,6 +41,7 @@ class Writer:
         self._rule = rule
         self._find_caller = find_caller
         self._health = health
+        self._times_taken = TimesTaken()
 
     async def write(self, records: Sequence[Arrived]) -> dict[int, str]:
         """Write all values of some records that can be; waits as long as the tank cannot write.
@@ -55,7 +56,7 @@ class Writer:
         group: Placed = []
         for first, some in _parts(records):
             # In a thread: a record may have thousands of lines, and the loop has others to serve.
-            parsed = await in_thread(partial(_parsed, some, self._rule.feed))
+            parsed = await in_thread(partial(_parsed, some, self._rule.feed, self._times_taken))
             for place, found in enumerate(parsed, first):
                 if isinstance(found, NotTaken):
                     _refuse(reasons, place, str(found))
@@ -134,11 +135,13 @@ def _parts(records: Sequence[Arrived]) -> Iterator[tuple[int, Sequence[Arrived]]
         yield first, records[first:]
 
 
-def _parsed(records: Sequence[Arrived], feed: int | str) -> list[list[BulkPoint] | NotTaken]:
+def _parsed(
+    records: Sequence[Arrived], feed: int | str, taken: TimesTaken
+) -> list[list[BulkPoint] | NotTaken]:
     parsed: list[list[BulkPoint] | NotTaken] = []
     for record in records:
         try:
-            parsed.append(points_of(record, feed))
+            parsed.append(points_of(record, feed, taken))
         except NotTaken as error:
             parsed.append(error)
     return parsed

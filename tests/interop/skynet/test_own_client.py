@@ -1,5 +1,6 @@
 """`thingtank.client.skynet` with a real server, also where the connection breaks."""
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -29,6 +30,7 @@ class Cut:
         self._open: list[socket.socket] = []
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.is_shut = False
+        self.is_slow = False
         self.connection_count = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -40,6 +42,8 @@ class Cut:
                     client.close()
                     continue
                 self.connection_count += 1
+                while self.is_slow:
+                    time.sleep(0.01)
                 server = socket.create_connection(self._server)
                 self._open += [client, server]
                 for one, other in ((client, server), (server, client)):
@@ -53,11 +57,11 @@ class Cut:
             target.shutdown(socket.SHUT_WR)
 
     def cut(self) -> None:
-        for each in self._open:
+        cut, self._open = self._open, []  # who comes again at once is not cut twice
+        for each in cut:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
-        self._open.clear()
 
     def close(self) -> None:
         self._listener.close()
@@ -197,6 +201,23 @@ def test_who_waits_is_told_when_the_token_opens_no_more(
         assert not me.is_connected
         time.sleep(0.2)
         assert way.connection_count == 2  # it does not come back again and again
+
+
+async def test_who_closes_while_the_connection_is_made_again_stays_away(
+    way: Cut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thingtank.client.skynet.async_client.RECONNECT_S_FIRST", 0.05)
+    me = AsyncSkynetClient(way.url)
+    await me.connect()
+    way.is_slow = True
+    way.cut()
+    await asyncio.to_thread(eventually, lambda: way.connection_count == 2)
+    closing = asyncio.create_task(me.close())
+    await asyncio.sleep(0.1)
+    way.is_slow = False
+    await closing
+    await asyncio.sleep(1)
+    assert way.connection_count == 2
 
 
 def test_closing_ends_a_loop_over_messages(url: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from thingtank.protocols.xively.times import parse_time
 from thingtank.sinks.engine import Item
 from thingtank.sinks.rules.templates import as_json
-from thingtank.sources.records import RECORD_BYTES_MAX, Arrived, NotTaken, points_of
+from thingtank.sources.records import RECORD_BYTES_MAX, Arrived, NotTaken, TimesTaken, points_of
 from thingtank.tank.actions.bulk import BULK_DATAPOINTS_MAX, BulkPoint
 
 AT = "2026-11-27T08:00:00.000000Z"
@@ -167,6 +167,15 @@ def test_a_record_that_is_read_twice_gives_the_same_datapoints() -> None:
     assert all(is_own(point) for point in once)
     other = points_of(Arrived("s/2", "k", ARRIVED_US, lines))
     assert {p.at_us for p in once}.isdisjoint({p.at_us for p in other})
+
+
+def test_of_many_records_in_one_millisecond_each_has_a_time_of_its_own() -> None:
+    records = [Arrived(f"s/{n}", "k", ARRIVED_US, b'{"t": 1}\n{"t": 2}') for n in range(400)]
+    taken = TimesTaken()
+    points = [point for record in records for point in points_of(record, taken=taken)]
+    assert len({point.at_us for point in points}) == 800
+    again = [point for record in reversed(records) for point in points_of(record, taken=taken)]
+    assert set(again) == set(points)
 
 
 @given(st.one_of(st.binary(max_size=200), st.recursive(

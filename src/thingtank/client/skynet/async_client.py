@@ -172,8 +172,7 @@ class AsyncSkynetClient:
         self._ready.clear()
         self._heard.set()
         if self._socket is not None:
-            with contextlib.suppress(Exception):  # it is over in any case
-                await asyncio.wait_for(self._socket.shutdown(), self._timeout_s)
+            await self._leave()
         if self._http is not None:
             await self._http.close()
 
@@ -203,6 +202,16 @@ class AsyncSkynetClient:
             await self._http.close()
             self._socket = self._http = None
             raise Unreachable(f"no connection to {self._url}: {error}", was_sent=False) from None
+
+    async def _leave(self) -> None:
+        """End the connection, and whatever is at making another."""
+        self._socket.reconnection = False
+        with contextlib.suppress(Exception):  # it is over in any case
+            async with asyncio.timeout(self._timeout_s):
+                # Each call ends one of the two: a refusal may come while the new connection is not
+                # yet known to be made, and would count as a failed attempt that wants the next.
+                await self._socket.shutdown()
+                await self._socket.shutdown()
 
     def _tls(self) -> ssl.SSLContext | bool:
         if isinstance(self._verify, str):
@@ -235,7 +244,7 @@ class AsyncSkynetClient:
         refused = refusal_of_not_ready(body)
         if is_final(refused):
             self._fail(refused)
-            await self._socket.disconnect()  # or it would come back again and again
+            await self._leave()  # or it would come back again and again
             return
         log.warning("the server is not ready for the device: %s; trying again", refused)
         await asyncio.sleep(refused.retry_after_s or RECONNECT_S_FIRST)
