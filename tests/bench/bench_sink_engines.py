@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -180,10 +181,14 @@ CASES = (
 
 
 @contextlib.contextmanager
-def service() -> Iterator[str]:
-    """A process that takes all calls of these services."""
+def service(*, gives_way: bool = False) -> Iterator[str]:
+    """A process that takes all calls of these services.
+
+    Args:
+        gives_way: all else comes first, as a service elsewhere takes no processor here.
+    """
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,))
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, gives_way))
     process.start()
     try:
         if not ours.poll(START_S_MAX):
@@ -194,7 +199,10 @@ def service() -> Iterator[str]:
         process.join()
 
 
-def _serve(pipe: Any) -> None:
+def _serve(pipe: Any, gives_way: bool) -> None:
+    if gives_way:
+        os.nice(19)
+
     async def main() -> None:
         server = await asyncio.start_server(_answer_all, "127.0.0.1", 0, limit=2**24)
         pipe.send(server.sockets[0].getsockname()[1])

@@ -20,6 +20,7 @@ from thingtank.server.greeting import greeting_of, print_greeting
 from thingtank.server.logs import set_up_logs
 from thingtank.server.ready_file import ReadyFile
 from thingtank.server.service_manager import notify
+from thingtank.stores.short_slices import ask_for_short_slices
 
 log = structlog.get_logger()
 
@@ -61,6 +62,7 @@ async def _serve(config: Config, folder: Path, ready_file: Path | None) -> int:
             # What is there by now stays: no collection is to look at it while clients wait.
             gc.collect()
             gc.freeze()
+            ask_for_short_slices()
             notify(f"READY=1\nSTATUS=Serving {instance.url}")
             await stopping.wait()
             notify("STOPPING=1")

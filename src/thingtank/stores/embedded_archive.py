@@ -150,7 +150,7 @@ class EmbeddedArchive:
         Raises:
             OSError, sqlite3.Error, FileMismatch: the folder cannot be used.
         """
-        worker = Worker("archive-journal")
+        worker = Worker("archive-journal", is_awaited=True)
         try:
             journal = await worker.run(partial(Journal.open, folder))
             head, currents = await worker.run(partial(recover, journal, history))

@@ -70,7 +70,7 @@ class SqliteKeptMessages:
         self._settings = settings
         self._clock = clock
         self._tick_s = tick_s
-        self._worker = Worker("kept-messages")
+        self._worker = Worker("kept-messages", is_awaited=True)
         self._commits: GroupCommit[_Entry, Sizes] = GroupCommit(
             self._worker, partial(_commit, file), self._committed
         )

@@ -67,7 +67,7 @@ class MqttSessions:
         """
         self._loop = asyncio.get_running_loop()
         self._file = file
-        self._worker = Worker("mqtt-sessions")
+        self._worker = Worker("mqtt-sessions", is_awaited=True)
         self._changes = MqttChanges()
         self._calls: list[Call] = []  # for when these changes are on disk
         self._committing: list[Call] | None = None  # for when those under way are

@@ -30,7 +30,7 @@ class SinkStore:
             sqlite3.Error, OSError: the folder cannot be used.
             FileMismatch: the file is something else.
         """
-        worker = Worker("sink-store")
+        worker = Worker("sink-store", is_awaited=True)
         try:
             file = await worker.run(lambda: SinkFile.open(folder))
         except BaseException:

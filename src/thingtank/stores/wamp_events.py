@@ -44,7 +44,7 @@ class WampEvents:
     ) -> None:
         self._file = file
         self._now_us = now_us
-        self._worker = Worker("wamp-events")
+        self._worker = Worker("wamp-events", is_awaited=True)
         self._writer = WampEventWriter(
             file, self._worker, now_us, pending_bytes_max, trim_interval_s
         )

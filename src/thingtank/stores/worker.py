@@ -10,13 +10,21 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TypeVar
 
+from thingtank.stores.short_slices import ask_for_short_slices
+
 Result = TypeVar("Result")
 
 
 class Worker:
     """Belongs to the loop that was running when it was made; used from the loop's thread only."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, is_awaited: bool = False) -> None:
+        """Begin the thread.
+
+        Args:
+            is_awaited: clients wait for what it does, so it does not wait for threads at length.
+        """
+        self._is_awaited = is_awaited
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         # A daemon, so that a loop that died without `stop` does not keep the process from ending.
@@ -64,5 +72,7 @@ class Worker:
         self._queue.put(None)
 
     def _work(self) -> None:
+        if self._is_awaited:
+            ask_for_short_slices()
         while (piece := self._queue.get()) is not None:
             piece()

@@ -357,6 +357,16 @@ async def test_it_ends_with_the_server_and_not_by_what_is_sent_to_all(
     await until(lambda: not is_running(orphan))
 
 
+async def test_its_niceness_counts_beside_the_server_and_no_terminal_reaches_it(
+    world: World,
+) -> None:
+    await world.rule(engine="folder", folder="out").open()
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, world.pid) == usual + host.NICENESS
+    assert os.getsid(world.pid) == os.getsid(0)  # between sessions it means nothing: sched(7)
+    assert os.getpgid(world.pid) != os.getpgid(0)
+
+
 async def test_a_call_that_may_have_come_there_by_half_loses_the_rule_and_no_value(
     near: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,7 +54,7 @@ from thingtank.sinks.rules.window import Window
 from thingtank.tank.failures import Failure, FailureKind
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
-NICENESS = 5  # what devices are waiting for comes first
+NICENESS = 10  # what devices are waiting for comes first
 REPLACED = Failure(
     FailureKind.MISSING,
     "replaced",
@@ -304,8 +304,9 @@ def _die_with_server() -> None:
 def main() -> None:
     """Be the process of a server."""
     _die_with_server()
-    # Ctrl-C and a stop by systemd reach all processes; the server's own stop needs this one.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # Ctrl-C and a stop by systemd reach all processes; the server's own stop needs this one. And a
+    # terminal may stop who writes to it from the background.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGTTOU):
         signal.signal(number, signal.SIG_IGN)
     os.nice(NICENESS)
     serve(socket.socket(fileno=int(sys.argv[1])))

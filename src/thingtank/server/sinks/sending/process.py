@@ -67,7 +67,9 @@ def start_process() -> Started:
             stdin=subprocess.DEVNULL,
             stdout=sys.__stderr__,  # if anything is printed there, it is for the log
             pass_fds=[theirs.fileno()],
-            start_new_session=True,
+            # Not a session of its own: Linux shares processors out by sessions where nothing else
+            # says how (autogroups), and priorities mean something within one only.
+            process_group=0,
         )
 
     def stop() -> int:
