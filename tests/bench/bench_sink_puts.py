@@ -22,6 +22,8 @@ from tests.bench.load import Load, Request, fixed_request, run_wrk
 from tests.bench.report import Result, Spread, number
 from tests.live_server import LiveServer, start_server
 
+from thingtank.sinks.engine import GATHER_S
+
 CONNECTIONS = 32
 # Milliseconds of a connection between two requests, in Lua: about 500 requests a second.
 PAUSES = {"in bursts": "64", "by chance": "math.random(1, 128)"}
@@ -92,7 +94,7 @@ def _server(rules: Sequence[str], url: str) -> Iterator[LiveServer]:
 
 def _gather_s(to: str) -> float:
     """As rules have it where they do not say; objects once a second, as a round is short."""
-    return 1.0 if "bucket" in to or "folder" in to else 0.2
+    return 1.0 if "bucket" in to or "folder" in to else GATHER_S
 
 
 def _load(server: LiveServer, duration_s: int, pause_ms: str) -> Load:

@@ -39,7 +39,7 @@ from thingtank.tank.failures import Failure, FailureKind
 
 Kind = Literal["datapoint", "message", "topic"]
 
-GATHER_S = 0.2  # the usual
+GATHER_S = 0.5  # the usual: each batch costs the devices that write a little, however small it is
 SECRET_FIELDS = ("url",)  # of engines' settings: those that may hold a password
 _ITEM_BYTES = 100  # what an item takes besides its texts, about
 

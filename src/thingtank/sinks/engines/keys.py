@@ -10,7 +10,7 @@ import msgspec
 
 from thingtank.sinks.engine import Item, TopicFacts
 from thingtank.sinks.rules.templates import (
-    compile_template,
+    compile_text,
     encoding_of,
     expiry_of,
     time_text,
@@ -62,8 +62,8 @@ class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             raise ValueError("`keep_days` must be 0 or more")
         if self.keep_days and not self.expires:
             raise ValueError("`keep_days` needs the name of an attribute in `expires`")
-        for template in (self.hash, self.range):
-            compile_template(template)  # BadTemplate is a ValueError
+        for template in filter(None, (self.hash, self.range)):
+            compile_text(template)  # BadTemplate is a ValueError
 
 
 class ItemKey(NamedTuple):
@@ -86,12 +86,10 @@ class Keys:
 
     def __init__(self, settings: KeySettings) -> None:
         self._settings = settings
-        self._hash = compile_template(settings.hash)
-        self._hash_of_topic = (
-            compile_template(HASH_OF_TOPIC) if settings.hash == HASH else self._hash
-        )
+        self._hash = compile_text(settings.hash)
+        self._hash_of_topic = compile_text(HASH_OF_TOPIC) if settings.hash == HASH else self._hash
         text = settings.range or (RANGE if settings.keep == "all" else "latest")
-        self._range = compile_template(text) if settings.range_key else None
+        self._range = compile_text(text) if settings.range_key else None
 
     def key_of(self, item: Item) -> ItemKey:
         """Where an item is kept.
@@ -100,13 +98,8 @@ class Keys:
             ValueError: nowhere; the message says why.
         """
         render = self._hash if item.facts is None else self._hash_of_topic
-        key = ItemKey(render(item).decode(), self._range(item).decode() if self._range else "")
-        for part, name in zip(key, ("hash", "range"), strict=True):
-            if len(part.encode()) > KEY_BYTES_MAX:
-                raise ValueError(f"its {name} key has more than {KEY_BYTES_MAX:,} bytes")
-            if not part and (name == "hash" or self._range):
-                raise ValueError(f"its {name} key is blank")
-        return key
+        hash_key = _checked(render(item), "hash")
+        return ItemKey(hash_key, _checked(self._range(item), "range") if self._range else "")
 
     def keyed(self, items: Sequence[Item]) -> tuple[list[Keyed], dict[int, str]]:
         """What is to be written for a batch; of `latest` the newest of each key alone.
@@ -140,9 +133,13 @@ class Keys:
             "at": time_text(item.at_us),
             "at_us": item.at_us,
             "number": item.number,
-            **(_of_topic(item, item.facts) if item.facts is not None else _of_device(item)),
         }
-        found = {name: value for name, value in found.items() if value not in (None, "")}
+        if item.facts is not None:
+            found |= _of_topic(item, item.facts)
+        else:
+            found["feed"], found["device"] = item.device_id, item.uuid
+            found["datastream"], found["value"] = item.datastream, item.value
+        found = {name: value for name, value in found.items() if value is not None and value != ""}
         if expires_s := self.expires_s_of(item):
             found[self._settings.expires] = expires_s
         return found
@@ -154,13 +151,13 @@ class Keys:
         return item.at_us // 1_000_000 + round(self._settings.keep_days * DAY_S)
 
 
-def _of_device(item: Item) -> dict[str, Any]:
-    return {
-        "feed": item.device_id,
-        "device": item.uuid,
-        "datastream": item.datastream,
-        "value": item.value,
-    }
+def _checked(part: str, name: str) -> str:
+    """A part of a key. Raise ValueError, also for what is not UTF-8."""
+    if not part:
+        raise ValueError(f"its {name} key is blank")
+    if (len(part) if part.isascii() else len(part.encode())) > KEY_BYTES_MAX:
+        raise ValueError(f"its {name} key has more than {KEY_BYTES_MAX:,} bytes")
+    return part
 
 
 def _of_topic(item: Item, facts: TopicFacts) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class SinkRule(
             `["temperature", "air-*"]`.
         template: how an item is put, such as `{{device}} {{value}}`; blank for JSON.
         gather_s: a batch waits about so long for more before it is sent; without it 60 s for `s3`
-            and `folder`, where each batch is an object, and 0.2 s for others.
+            and `folder`, where each batch is an object, and 0.5 s for others.
     """
 
     name: str

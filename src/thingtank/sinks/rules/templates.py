@@ -136,34 +136,43 @@ def compile_template(text: str) -> Render:
     """
     if not text:
         return as_json
+    render = compile_text(text)
+    return lambda item: render(item).encode("utf-8", "surrogatepass")
+
+
+def compile_text(text: str) -> Callable[[Item], str]:
+    """What makes texts of items, as a template says that is not blank.
+
+    Raises:
+        BadTemplate.
+    """
     if len(text) > TEMPLATE_CHARS_MAX:
         raise BadTemplate(f"a template has at most {TEMPLATE_CHARS_MAX:,} characters")
-    parts: list[bytes | Callable[[Item], bytes]] = []
+    words, values = [], []
     end = 0
     for place in _PLACE.finditer(text):
-        parts.append(_literal(text[end : place.start()]))
-        parts.append(_value(place[1], place[2]))
+        words.append(_literal(text[end : place.start()]))
+        values.append(_value(place[1], place[2]))
         end = place.end()
-    parts.append(_literal(text[end:]))
-
-    def render(item: Item) -> bytes:
-        return b"".join([part if isinstance(part, bytes) else part(item) for part in parts])
-
-    return render
+    words.append(_literal(text[end:]))
+    put = "{}".join(words).format
+    return lambda item: put(*[value(item) for value in values])
 
 
-def _literal(text: str) -> bytes:
+def _literal(text: str) -> str:
+    """Text between two places, as `str.format` wants it."""
     if "{{" in text or "}}" in text:
         raise BadTemplate("double braces hold one name each, such as {{value}} or {{value|json}}")
-    return text.encode()
+    text.encode()
+    return text.replace("{", "{{").replace("}", "}}")
 
 
-def _value(name: str, form: str | None) -> Callable[[Item], bytes]:
+def _value(name: str, form: str | None) -> Callable[[Item], Any]:
     value = _VALUES.get(name)
     if value is None:
         raise BadTemplate(f"there is no {{{{{name}}}}}; there are {', '.join(NAMES)}")
     if form not in (None, "json"):
         raise BadTemplate(f"there is no |{form}; there is |json")
     if form == "json" or name in _ALWAYS_JSON:
-        return lambda item: _encode(value(item))
-    return lambda item: str(value(item)).encode("utf-8", "surrogatepass")
+        return lambda item: _encode(value(item)).decode()
+    return value

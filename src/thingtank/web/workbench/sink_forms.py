@@ -48,7 +48,7 @@ class SinkForm(TankForm):
         min_value=0,
         max_value=900,
         widget=forms.TextInput({"inputmode": "decimal"}),
-        help_text="How long a batch waits before it is sent; blank for 0.2, of files 60.",
+        help_text="How long a batch waits before it is sent; blank for 0.5, of files 60.",
     )
 
     def __init__(self, data: Any, engine: EngineFacts) -> None:
