@@ -196,6 +196,15 @@ def test_tls_of_mysql_checks_the_name_unless_told_otherwise(
     assert tls_of(found.place()) == {"ca": "/a.pem", "check_hostname": is_name_checked}
 
 
+def test_a_file_of_authorities_that_is_missing_is_not_the_hosts_fault(tmp_path: Path) -> None:
+    gone = tmp_path / "gone.pem"
+    parts = EngineParts(lambda: AwsClients(AwsSettings()), tmp_path)
+    to = {"engine": "sql", "url": f"mysql://u:p@127.0.0.1:1/d?ssl_ca={gone}"}
+    with pytest.raises(EngineFailed, match="There is no file") as raised:
+        make_engine(to, parts).open()
+    assert raised.value.failure.kind is FailureKind.MISSING
+
+
 def test_a_batch_is_never_larger_than_its_queue(tmp_path: Path) -> None:
     parts = EngineParts(lambda: AwsClients(AwsSettings()), tmp_path)
     engine = make_engine({"engine": "queue", "queue": "q", "messages_max": 2}, parts)

@@ -36,7 +36,7 @@ def local(data: Path, port: int, install: bool, temporary: bool) -> None:
     try:
         stand_in = _chosen(folder, port, install, temporary)
         with started(stand_in, folder / "log.txt") as process:
-            _greet(stand_in, folder)
+            _greet(stand_in, folder, is_wanted=temporary)
             with contextlib.suppress(KeyboardInterrupt):
                 signal.signal(signal.SIGTERM, signal.default_int_handler)
                 sys.exit(process.wait())
@@ -68,12 +68,14 @@ def _chosen(folder: Path, port: int, install: bool, temporary: bool) -> "StandIn
     return found
 
 
-def _greet(stand_in: "StandIn", folder: Path) -> None:
+def _greet(stand_in: "StandIn", folder: Path, *, is_wanted: bool) -> None:
     click.echo(f"{stand_in.name} stands in for {SERVICES} at {stand_in.url}")
     if stand_in.keeps:
         click.echo(f"What is made in it is kept in {folder}")
     else:
         click.secho("Nothing is kept: all is gone when it stops.", fg="yellow")
+        if not is_wanted:
+            click.echo("To have it kept, with MiniStack: thingtank cloud local --install")
     click.echo(
         f"""
 For Thing Tank, in thingtank.toml:

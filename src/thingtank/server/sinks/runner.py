@@ -50,6 +50,7 @@ _TOPICS_SHOWN_MAX = 10
 _ENDS_MAX = 3  # before it is told as trouble: one that ends for others does no harm here
 # Rules wake at the same write, and each takes some of the loop's time: not all at one instant.
 _GATHER_SPREAD = (0.75, 1.25)
+_REASONS_LOGGED_MAX = 3  # the pages have all
 
 KINDS: Mapping[Send, Kind] = {"values": "datapoint", "messages": "message", "topics": "topic"}
 
@@ -406,8 +407,8 @@ class SinkRunner:
             NewLetter(item_id, blob, reason[:REASON_CHARS_MAX], now_us)
             for item_id, blob, reason in refused
         ]
-        reason = refused[0].reason
-        log.warning("sink_items_refused", rule=name, count=len(letters), reason=reason)
+        reasons = list(dict.fromkeys(letter.reason for letter in letters))[:_REASONS_LOGGED_MAX]
+        log.warning("sink_items_refused", rule=name, count=len(letters), reasons=reasons)
         while True:
             try:
                 await self._store.run(lambda file: file.add_letters(name, letters))

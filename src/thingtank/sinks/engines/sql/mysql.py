@@ -1,8 +1,10 @@
 """MySQL and MariaDB, by PyMySQL."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
+from thingtank.sinks.engine import EngineFailed
 from thingtank.sinks.engines.sql.dialects import (
     CONNECT_S_MAX,
     SILENCE_S_MAX,
@@ -70,6 +72,7 @@ class MySql:
         import pymysql
 
         place = self._place
+        _check_authority(place)
         return pymysql.connect(
             host=place.host,
             port=place.port,
@@ -142,6 +145,17 @@ class MySql:
             if isinstance(error, pymysql.DataError):
                 kind = FailureKind.REFUSED
         return failure(kind, code, message, _advice(code, self._place))
+
+
+def _check_authority(place: Place) -> None:
+    """Look whether the file of certificates can be read: PyMySQL would blame the host for it."""
+    file = place.options.get("ssl_ca", "")
+    if file and not os.access(file, os.R_OK):
+        raise EngineFailed.of(
+            FailureKind.MISSING,
+            f"There is no file {file} that the server can read, as `ssl_ca` of `url` names it",
+            "Put the authority's certificates there, or name another file.",
+        )
 
 
 def tls_of(place: Place) -> Any:
