@@ -115,7 +115,7 @@ class Crew:
                     [sys.executable, "-m", "thingtank.batch.worker"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    start_new_session=True,
+                    process_group=0,
                 )
                 self._workers.append(self._own.worker)
         worker: subprocess.Popen[bytes] = self._own.worker

@@ -27,8 +27,9 @@ shard over, writes the same datapoints again, each in its own place, and nothing
 that is what makes duplicates harmless. Services give milliseconds; the microseconds are derived
 from the record's number and the value's place in it, so that two records that arrive within one
 millisecond are told apart, but for one time in a thousand. `TimesTaken` gives the second of those
-the next free microsecond, so neither is written over; only two readers of one queue that got one
-each do not know of each other. Records that came in one record of the stream count on from it.
+the next free microsecond, so neither is written over. It remembers what this reader has read since
+its start: another one, or a later one that reads only the second again, takes the first's place.
+Who measures that often sends times. Records that came in one record of the stream count on from it.
 """
 
 import re
@@ -46,7 +47,7 @@ from thingtank.protocols.xively.errors import Unprocessable
 from thingtank.protocols.xively.times import MalformedTime, parse_time
 from thingtank.tank.actions.bulk import BULK_DATAPOINTS_MAX, BulkPoint
 
-TIMES_TAKEN_MAX = 10_000  # of a rule: as many as a service gives at once, about 3 MB
+TIMES_TAKEN_MAX = 20_000  # of a rule: more than a service gives at once, about 4 MB
 RECORD_BYTES_MAX = 1024 * 1024  # as a queue's message, and a stream's record unless it allows more
 DEVICE_CHARS_MAX = 256
 _TIMES = ("at", "timestamp")
@@ -89,17 +90,20 @@ class NotTaken(ValueError):
 class TimesTaken:
     """Which record gave a value without a time its microsecond, for the last TIMES_TAKEN_MAX.
 
-    Threads share it: what they do with the dictionary is one step each.
+    It is known by numbers made of names, as names may be long; where two are of one number, a
+    value is a microsecond later than need be. Threads share it: what they do with the dictionary
+    is one step each.
     """
 
     def __init__(self) -> None:
-        self._record_names: OrderedDict[tuple[int | str, str, int], str] = OrderedDict()
+        self._records: OrderedDict[int, int] = OrderedDict()
 
     def take(self, device: int | str, datastream: str, at_us: int, record_name: str) -> int:
         """The first time from `at_us` on that no other record has, of 1000; the same each time."""
-        taken = self._record_names
+        taken = self._records
+        stream, record = hash((str(device), datastream)), hash(record_name)
         for place in range(at_us, at_us + 1000):
-            if taken.setdefault((device, datastream, place), record_name) == record_name:
+            if taken.setdefault(hash((stream, place)), record) == record:
                 break
         if len(taken) > TIMES_TAKEN_MAX:
             taken.popitem(last=False)
@@ -124,7 +128,7 @@ def points_of(
     if len(record.data) > RECORD_BYTES_MAX:
         raise NotTaken(f"it has {len(record.data):,} bytes; at most {RECORD_BYTES_MAX:,} are read")
     points: list[BulkPoint] = []
-    times = _Times(record, taken or TimesTaken())
+    times = _Times(record, TimesTaken() if taken is None else taken)
     for found in _objects(record.data):
         for point in _points_of_object(found, feed or record.key, times):
             if len(points) >= BULK_DATAPOINTS_MAX:

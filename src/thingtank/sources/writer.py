@@ -30,18 +30,24 @@ class Writer:
     """Writes for one rule; lives in the loop's thread."""
 
     def __init__(
-        self, tank: Tank, rule: SourceRule, find_caller: Callable[[], Caller | None], health: Health
+        self,
+        tank: Tank,
+        rule: SourceRule,
+        find_caller: Callable[[], Caller | None],
+        health: Health,
+        times_taken: TimesTaken,
     ) -> None:
         """Make it.
 
         Args:
             find_caller: on whose behalf it writes; None while there is no such account.
+            times_taken: of all that is written for the rule.
         """
         self._tank = tank
         self._rule = rule
         self._find_caller = find_caller
         self._health = health
-        self._times_taken = TimesTaken()
+        self._times_taken = times_taken
 
     async def write(self, records: Sequence[Arrived]) -> dict[int, str]:
         """Write all values of some records that can be; waits as long as the tank cannot write.

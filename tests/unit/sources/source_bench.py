@@ -86,7 +86,7 @@ class SourceBench:
     def kill(self, number: int) -> None:
         """End a server of streams as a crash would: nobody gives its leases back."""
         sources = self.sources[number]
-        for _, _, source in sources._at_work.values():
+        for source in (each.source for each in sources._at_work.values()):
             assert isinstance(source, KinesisSource)
             for held in source._held.values():
                 assert held.task is not None

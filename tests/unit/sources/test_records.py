@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from thingtank.protocols.xively.times import parse_time
 from thingtank.sinks.engine import Item
 from thingtank.sinks.rules.templates import as_json
-from thingtank.sources.records import RECORD_BYTES_MAX, Arrived, NotTaken, TimesTaken, points_of
+from thingtank.sources.records import (
+    RECORD_BYTES_MAX,
+    TIMES_TAKEN_MAX,
+    Arrived,
+    NotTaken,
+    TimesTaken,
+    points_of,
+)
 from thingtank.tank.actions.bulk import BULK_DATAPOINTS_MAX, BulkPoint
 
 AT = "2026-11-27T08:00:00.000000Z"
@@ -176,6 +183,16 @@ def test_of_many_records_in_one_millisecond_each_has_a_time_of_its_own() -> None
     assert len({point.at_us for point in points}) == 800
     again = [point for record in reversed(records) for point in points_of(record, taken=taken)]
     assert set(again) == set(points)
+    alone = points_of(records[1], taken=TimesTaken())  # by another reader: where it would be first
+    assert alone == points_of(records[1])
+
+
+def test_what_is_remembered_of_records_is_bounded_however_long_their_names_are() -> None:
+    taken = TimesTaken()
+    for n in range(TIMES_TAKEN_MAX + 10):
+        taken.take("d" * 100_000, "t", n, "s/1")
+    assert len(taken._records) == TIMES_TAKEN_MAX
+    assert all(isinstance(part, int) for pair in taken._records.items() for part in pair)
 
 
 @given(st.one_of(st.binary(max_size=200), st.recursive(

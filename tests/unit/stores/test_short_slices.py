@@ -5,15 +5,20 @@ import os
 import struct
 import sys
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from thingtank.stores.short_slices import _SYSCALLS, SLICE_NS, ask_for_short_slices
+from thingtank.stores.worker import Worker
 
 pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or os.uname().machine not in _SYSCALLS,
+    sys.platform != "linux"
+    or os.uname().machine not in _SYSCALLS
+    or os.sched_getscheduler(0) != os.SCHED_OTHER,
     reason="only Linux hears that, where the number of its call is known",
 )
+_RESET = 0x40000000  # of what sched_getscheduler tells
 
 
 def slice_ns() -> int:
@@ -25,26 +30,51 @@ def slice_ns() -> int:
     return runtime_ns
 
 
+def in_thread(work: Callable[[], None]) -> None:
+    """A thread's slices and policy are its own."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
 def test_a_thread_has_short_slices_and_those_it_begins_have_usual_ones() -> None:
     seen: dict[str, tuple[int, int, int]] = {}
 
     def look(who: str) -> None:
         niceness = os.getpriority(os.PRIO_PROCESS, 0)
-        seen[who] = (slice_ns(), os.sched_getscheduler(0) & ~0x40000000, niceness)
+        seen[who] = (slice_ns(), os.sched_getscheduler(0) & ~_RESET, niceness)
 
     def work() -> None:
-        look("before")
         os.nice(1)  # of this thread alone
+        look("before")
         assert ask_for_short_slices()
         look("after")
-        child = threading.Thread(target=look, args=("child",))
-        child.start()
-        child.join()
+        in_thread(lambda: look("child"))
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
+    in_thread(work)
     usual_ns, policy, niceness = seen["before"]
-    assert seen["after"] == (min(usual_ns, SLICE_NS), policy, niceness + 1)
-    assert seen["child"] == (usual_ns, policy, niceness + 1)
-    assert policy == os.SCHED_OTHER
+    assert seen["after"] == (min(usual_ns, SLICE_NS), policy, niceness)
+    assert seen["child"] == seen["before"]
+
+
+def test_a_thread_of_another_policy_is_left_alone() -> None:
+    seen: list[object] = []
+
+    def work() -> None:
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        seen.extend((ask_for_short_slices(), os.sched_getscheduler(0)))
+
+    in_thread(work)
+    assert seen == [False, os.SCHED_BATCH]
+
+
+async def test_where_it_is_forbidden_threads_work_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "getpriority", refuse)
+    worker = Worker("w", is_awaited=True)
+    assert await worker.run(lambda: 7) == 7
+    await worker.stop()

@@ -47,6 +47,9 @@ def run(data: Path, file: Path | None, sets: tuple[str, ...], as_json: bool, **a
         if signal.getsignal(ending) is not signal.SIG_IGN:  # as by nohup
             signal.signal(ending, signal.default_int_handler)
     if asked.pop("with_parent"):
+        # Ctrl-C at a terminal is the server's. Not a session of its own, in which its niceness
+        # would mean nothing beside the server.
+        os.setpgid(0, 0)
         threading.Thread(target=_end_with_parent, daemon=True).start()
     if asked["place"] != "here":
         if is_query(asked):

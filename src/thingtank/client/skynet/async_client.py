@@ -208,10 +208,12 @@ class AsyncSkynetClient:
         self._socket.reconnection = False
         with contextlib.suppress(Exception):  # it is over in any case
             async with asyncio.timeout(self._timeout_s):
+                await asyncio.sleep(0)  # who makes another can be told of it once it has begun
                 # Each call ends one of the two: a refusal may come while the new connection is not
                 # yet known to be made, and would count as a failed attempt that wants the next.
                 await self._socket.shutdown()
                 await self._socket.shutdown()
+                await self._socket.disconnect()  # of a first connection that is not made yet
 
     def _tls(self) -> ssl.SSLContext | bool:
         if isinstance(self._verify, str):

@@ -62,7 +62,6 @@ async def run_batch(words: Sequence[str], folder: Path, run_s_max: float) -> Ran
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=folder,
-            start_new_session=True,
             limit=SAID_BYTES_MAX,
         )
     except OSError as error:
@@ -112,5 +111,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             await _heard(process)
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # what it has started
         await process.wait()

@@ -14,7 +14,7 @@ from thingtank.local.sqlite import WrongFile
 from thingtank.sources.calls import in_thread
 from thingtank.sources.health import Health
 from thingtank.sources.kinesis.aggregated import WHOLE_RANGE, take_apart
-from thingtank.sources.records import Arrived
+from thingtank.sources.records import Arrived, TimesTaken
 from thingtank.sources.rejected_store import RejectedStore, Room, Size, kept_counts
 from thingtank.sources.settings import SourceRule, SourceSettings
 from thingtank.sources.source_file import SourceFile
@@ -110,6 +110,7 @@ class RejectedKeeper:
         rule: SourceRule,
         of_rule: Health,
         find_caller: Callable[[], Caller | None],
+        times_taken: TimesTaken,
         which: Which,
     ) -> RetryOutcome:
         """See SourceBoard; one retry of a rule at a time, for RETRY_S_MAX.
@@ -120,9 +121,10 @@ class RejectedKeeper:
         Args:
             of_rule: counts what is written; what fails is told by the outcome.
             find_caller: on whose behalf it is written.
+            times_taken: of all that is written for the rule.
         """
         health = Health(rule.name, self._settings.retry_s_max, self._tank.clock)
-        writer = Writer(self._tank, rule, find_caller, health)
+        writer = Writer(self._tank, rule, find_caller, health, times_taken)
         left = await self._asked(lambda: self._store(rule.name).sizes(which))
         whole = [size for size in left if size.is_whole]
         outcome = RetryOutcome(

@@ -18,6 +18,7 @@ from thingtank.sources.kinesis.lease_table import LeaseTable
 from thingtank.sources.kinesis.source import USUAL_PACE, KinesisSource, Pace
 from thingtank.sources.queue_source import QueueSource
 from thingtank.sources.queues import WAIT_S, LocalQueue, ReadQueue, SqsQueue
+from thingtank.sources.records import TimesTaken
 from thingtank.sources.settings import SourceRule, SourceSettings
 from thingtank.sources.source_file import SourceFile
 from thingtank.sources.writer import Writer
@@ -45,6 +46,7 @@ class _AtWork(NamedTuple):
     rule: SourceRule
     health: Health
     source: KinesisSource | QueueSource
+    times_taken: TimesTaken
 
 
 class Sources:
@@ -83,9 +85,10 @@ class Sources:
         self._tasks.append(loop.create_task(self._rejected.load(), name="source-rejected"))
         for rule in sorted(self._settings.rules, key=lambda rule: rule.name):
             health = Health(rule.name, self._settings.retry_s_max, self._tank.clock)
-            writer = Writer(self._tank, rule, partial(self._caller, rule), health)
+            taken = TimesTaken()
+            writer = Writer(self._tank, rule, partial(self._caller, rule), health, taken)
             source = self._source(rule, writer, health)
-            self._at_work[rule.name] = _AtWork(rule, health, source)
+            self._at_work[rule.name] = _AtWork(rule, health, source, taken)
             self._tasks.append(loop.create_task(source.run(), name=f"source-{rule.name}"))
 
     async def stop(self) -> None:
@@ -132,8 +135,9 @@ class Sources:
                 f"{name} is no rule any more: make one of this name in the settings and start the"
                 " server again, or discard what was rejected"
             )
-        rule, health, _ = at_work
-        outcome = await self._rejected.retry(rule, health, partial(self._caller, rule), which)
+        rule, health, _, taken = at_work
+        find_caller = partial(self._caller, rule)
+        outcome = await self._rejected.retry(rule, health, find_caller, taken, which)
         log.info("source_records_retried", rule=name, written=outcome.written_count)
         return outcome
 
@@ -179,7 +183,7 @@ class Sources:
 
 
 def _status(at_work: _AtWork, kept_count: int, dropped_count: int) -> SourceStatus:
-    rule, health, source = at_work
+    rule, health, source, _ = at_work
     state: SourceState = "reading"
     if health.trouble is not None:
         state = "stuck" if health.needs_a_person else "failing"

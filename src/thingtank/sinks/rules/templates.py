@@ -163,7 +163,7 @@ def _literal(text: str) -> str:
     """Text between two places, as `str.format` wants it."""
     if "{{" in text or "}}" in text:
         raise BadTemplate("double braces hold one name each, such as {{value}} or {{value|json}}")
-    text.encode()
+    text.encode()  # refuses half a surrogate pair
     return text.replace("{", "{{").replace("}", "}}")
 
 

@@ -122,6 +122,12 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
+def ignored_signals(pid: int) -> set[int]:
+    status = Path(f"/proc/{pid}/status").read_text()
+    (mask,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigIgn")]
+    return {number for number in range(1, 65) if int(mask, 16) >> (number - 1) & 1}
+
+
 async def until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(WAIT_S):
         while not is_so():  # noqa: ASYNC110 - of another process
@@ -357,12 +363,14 @@ async def test_it_ends_with_the_server_and_not_by_what_is_sent_to_all(
     await until(lambda: not is_running(orphan))
 
 
-async def test_its_niceness_counts_beside_the_server_and_no_terminal_reaches_it(
+async def test_its_niceness_counts_beside_the_server_and_no_terminal_stops_it(
     world: World,
 ) -> None:
     await world.rule(engine="folder", folder="out").open()
     usual = os.getpriority(os.PRIO_PROCESS, 0)
-    assert os.getpriority(os.PRIO_PROCESS, world.pid) == usual + host.NICENESS
+    assert os.getpriority(os.PRIO_PROCESS, world.pid) == min(usual + host.NICENESS, 19)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGTTIN, signal.SIGTTOU):
+        assert number in ignored_signals(world.pid)
     assert os.getsid(world.pid) == os.getsid(0)  # between sessions it means nothing: sched(7)
     assert os.getpgid(world.pid) != os.getpgid(0)
 

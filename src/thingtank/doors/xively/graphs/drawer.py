@@ -122,8 +122,6 @@ class Drawer:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             env=_environment(self._folder.name),
-            # Ctrl-C at a terminal is the server's. Not a session: its niceness would mean little.
-            process_group=0,
         )
         self._process = process
         log.info("graph_process_started", pid=process.pid)

@@ -25,6 +25,9 @@ _NICE = 10  # devices' writes come first
 
 def main() -> None:
     """Draw until there is nobody to ask."""
+    # Ctrl-C at a terminal is the server's. Not a session of its own: its niceness, which counts
+    # within one, would mean nothing beside the server.
+    os.setpgid(0, 0)
     _be_modest()
     # What a library prints must not stand between answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")

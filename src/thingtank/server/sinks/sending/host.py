@@ -305,8 +305,8 @@ def main() -> None:
     """Be the process of a server."""
     _die_with_server()
     # Ctrl-C and a stop by systemd reach all processes; the server's own stop needs this one. And a
-    # terminal may stop who writes to it from the background.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGTTOU):
+    # terminal stops who reads from it in the background (boto3 may ask for a code), or writes.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGTTIN, signal.SIGTTOU):
         signal.signal(number, signal.SIG_IGN)
     os.nice(NICENESS)
     serve(socket.socket(fileno=int(sys.argv[1])))
