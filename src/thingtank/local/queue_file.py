@@ -29,6 +29,9 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS queue (
     name TEXT PRIMARY KEY,
     message_count INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS queue_clock (
+    queue TEXT PRIMARY KEY,
+    next_us INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS message (
     message_id INTEGER PRIMARY KEY AUTOINCREMENT,
     queue TEXT NOT NULL,
@@ -81,7 +84,12 @@ class NewMessage(NamedTuple):
 
 
 class ReceivedMessage(NamedTuple):
-    """A message with a reader; `receive_count` has this time in it."""
+    """A message with a reader; `receive_count` has this time in it.
+
+    Attributes:
+        sent_us: no other message of the queue has that, nor the microseconds behind it, one for
+            each value that it may have.
+    """
 
     message_id: int
     body: bytes
@@ -135,10 +143,31 @@ class QueueFile:
             self._forget_old(now_us)
             new = [each for each in messages if self._is_new(queue, each, now_us)]
             self._count(queue, len(new))
+            times_us = self._times_us(queue, new, now_us)
             self._connection.executemany(
                 "INSERT INTO message (queue, message_group, sent_us, body) VALUES (?, ?, ?, ?)",
-                [(queue, each.group, now_us, each.body) for each in new],
+                [
+                    (queue, each.group, sent_us, each.body)
+                    for each, sent_us in zip(new, times_us, strict=True)
+                ],
             )
+
+    def _times_us(self, queue: str, new: Sequence[NewMessage], now_us: int) -> list[int]:
+        """When messages are sent: each has a time of its own, and enough before the next one.
+
+        A value that says no time gets the time of its message, so two must not have the same. As
+        JSON a message has a colon at least for each value, which has a microsecond then.
+        """
+        found = self._connection.execute(
+            "SELECT next_us FROM queue_clock WHERE queue = ?", (queue,)
+        ).fetchone()
+        next_us = max(now_us, found[0]) if found else now_us
+        times_us = []
+        for each in new:
+            times_us.append(next_us)
+            next_us += 1 + each.body.count(b":")
+        self._connection.execute("REPLACE INTO queue_clock VALUES (?, ?)", (queue, next_us))
+        return times_us
 
     def receive(
         self, queue: str, count_max: int, visibility_s: float, receives_max: int = 0

@@ -173,7 +173,7 @@ class LocalQueue:
             )
         return [
             Message(
-                Arrived(str(each.message_id), each.group, each.sent_us, each.body),
+                Arrived(str(each.message_id), each.group, each.sent_us, each.body, has_own_us=True),
                 each.receipt,
                 each.receive_count,
             )

@@ -24,12 +24,14 @@ that the record came with.
 **Times.** A value without a time gets that of the arrival of its record in the stream or the queue,
 never that of its reading. So a record that is read twice, after a crash or when two readers hand a
 shard over, writes the same datapoints again, each in its own place, and nothing is there twice:
-that is what makes duplicates harmless. Services give milliseconds; the microseconds are derived
-from the record's number and the value's place in it, so that two records that arrive within one
-millisecond are told apart, but for one time in a thousand. `TimesTaken` gives the second of those
-the next free microsecond, so neither is written over. It remembers what this reader has read since
-its start: another one, or a later one that reads only the second again, takes the first's place.
-Who measures that often sends times. Records that came in one record of the stream count on from it.
+that is what makes duplicates harmless. Queues of this machine have a microsecond for each value
+(`local/queue_file.py`). Services give milliseconds; the microseconds are derived from the record's
+number and the value's place in it, so that two records that arrive within one millisecond are told
+apart, but for one time in a thousand and each value more of theirs. `TimesTaken` gives the second
+of those the next free microsecond, so neither is written over. It remembers what this reader has
+read since its start: another one, or a later one that reads only the second again, takes the
+first's place. Who measures that often sends times. Records that came in one record of the stream
+count on from it.
 """
 
 import re
@@ -68,6 +70,8 @@ class Arrived(NamedTuple):
         at_us: when it arrived in the stream or the queue.
         sub_number: its place, from 0, in the record that it was a part of; None of what came alone.
         offset_us: so much later than those of the whole record its values without a time begin.
+        has_own_us: whether no other record has `at_us`, nor the microseconds that follow it, one
+            for each of its values.
     """
 
     record_id: str
@@ -76,6 +80,7 @@ class Arrived(NamedTuple):
     data: bytes
     sub_number: int | None = None
     offset_us: int = 0
+    has_own_us: bool = False
 
     @property
     def name(self) -> str:
@@ -144,16 +149,19 @@ class _Times:
 
     def __init__(self, record: Arrived, taken: TimesTaken) -> None:
         number = record.record_id
-        # Those of the local queue count up, so that a thousand sent at once all differ.
-        is_count = number.isascii() and number.isdigit()
-        micros = (int(number) if is_count else zlib.crc32(number.encode())) % 1000
-        self._next_us = record.at_us // 1000 * 1000 + micros + record.offset_us
+        self._next_us = record.at_us + record.offset_us
+        if not record.has_own_us:
+            is_count = number.isascii() and number.isdigit()
+            micros = (int(number) if is_count else zlib.crc32(number.encode())) % 1000
+            self._next_us += micros - record.at_us % 1000
         self._record_name = record.name
-        self._taken = taken
+        self._taken = None if record.has_own_us else taken
 
     def take(self, device: int | str, datastream: str) -> int:
         """The next one."""
-        at_us = self._taken.take(device, datastream, self._next_us, self._record_name)
+        at_us = self._next_us
+        if self._taken is not None:
+            at_us = self._taken.take(device, datastream, at_us, self._record_name)
         self._next_us = at_us + 1
         return at_us
 

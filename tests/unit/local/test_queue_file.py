@@ -57,6 +57,20 @@ def test_a_full_queue_takes_none_of_a_batch_and_all_of_it_when_there_is_room(
     assert bodies(queue.receive("q", 10, 60)) == ["2", "3", "4", "5", "6"]
 
 
+def test_a_message_has_a_microsecond_for_each_value_whoever_sends_it(
+    queue: QueueFile, clock: Clock, tmp_path: Path
+) -> None:
+    queue.send("q", [NewMessage(b'{"a": 1, "b": 2}'), NewMessage(b"text")])
+    other = QueueFile(tmp_path / "sinks" / "queues.sqlite3", 5, clock)
+    other.send("q", [NewMessage(b"more")])
+    other.close()
+    first, second, third = (each.sent_us for each in queue.receive("q", 10, 30))
+    assert (second - first, third - second) == (3, 1)
+    clock.us += S
+    queue.send("q", [NewMessage(b"later")])
+    assert queue.receive("q", 10, 30)[0].sent_us == clock.us
+
+
 def test_a_repeat_is_known_for_five_minutes(queue: QueueFile, clock: Clock) -> None:
     message = NewMessage(b"a", "g", "1")
     for after_s, waiting in ((0, 1), (299, 1), (301, 2), (400, 2)):

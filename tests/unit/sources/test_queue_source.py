@@ -57,6 +57,20 @@ async def test_messages_become_datapoints_and_are_deleted(bench: SourceBench) ->
     assert bench.status().record_count == 200
 
 
+async def test_values_of_one_instant_keep_their_order_and_places_whoever_reads_them(
+    bench: SourceBench,
+) -> None:
+    bodies = ["\n".join(f'{{"t": {n * 20 + k}}}' for k in range(20)) for n in range(120)]
+    for some in (bodies[:50], bodies[50:100], bodies[100:]):
+        send(bench, *some)
+    for reader in range(4):  # as if the server was started again and again
+        bench.start({**RULE, "visibility_s": 1})
+        least = 600 * (reader + 1)
+        await until(lambda: len(bench.values()) >= least)  # noqa: B023 - awaited here
+        await bench.stop()
+    assert texts(bench.values()) == [str(n) for n in range(2400)]
+
+
 async def test_a_stop_after_the_write_and_before_the_delete_waits_for_that(
     bench: SourceBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
