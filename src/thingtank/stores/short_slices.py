@@ -6,8 +6,8 @@ lets that one finish its slice of some 3 ms first, whatever the niceness of the 
 the one that wakes up has asked for shorter slices (EEVDF, from Linux 6.12 on). Before that
 niceness alone decides. It costs nothing: nobody gets more of a processor by it.
 
-Source: sched(7) and sched_setattr(2), where `sched_runtime` is the slice of SCHED_OTHER;
-`Documentation/scheduler/sched-eevdf.rst` of the kernel.
+Source: Linux, sched(7); sched_setattr(2), where `sched_runtime` is the slice of SCHED_OTHER; and
+`Documentation/scheduler/sched-eevdf.rst`.
 """
 
 import os
