@@ -184,7 +184,7 @@ class RejectedStore:
         """Records as they came, by number; those that are gone, or not kept whole, are left out."""
         values = (self._rule, json.dumps(list(numbers)))
         rows = self._file.run(lambda connection: connection.execute(_WHOLE, values).fetchall())
-        return [(row[0], Arrived._make(row[1:])) for row in rows]
+        return [(row[0], Arrived(*row[1:])) for row in rows]
 
     def _add(self, connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> Room:
         connection.executemany(_ADD, rows)
