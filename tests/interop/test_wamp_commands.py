@@ -234,7 +234,7 @@ def test_a_registered_command_answers_calls(words: Words, tmp_path: Path) -> Non
     script = tmp_path / "answer.sh"
     script.write_text(SLOW_AND_QUICK)
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    options = ("--seconds", "2", "--match", "prefix")
+    options = ("--seconds", "5", "--match", "prefix")
     with words.running("register", "com.example.command", *options, "--", str(script)):
         found = json.loads(words.printed("call", "com.example.command.x", "5", "--json"))
         asked = {"procedure": "com.example.command.x", "args": [5], "kwargs": {}}

@@ -1,5 +1,6 @@
 """The wires that devices come by, each as a conversation: ask something, and what came back."""
 
+import contextlib
 import http.client
 import itertools
 import json
@@ -249,8 +250,8 @@ class MqttWire(Wire):
         self.ask("whoami", {})
 
     def close(self) -> None:
-        self._send(0xE0, b"")
-        self._socket.close()
+        with self._socket, contextlib.suppress(OSError):  # the server may have cut it off
+            self._send(0xE0, b"")
 
 
 class RestWire:
