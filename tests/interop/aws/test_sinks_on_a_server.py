@@ -50,6 +50,11 @@ def soon(look: Callable[[], str], wanted: str) -> str:
     return found
 
 
+def waiting(folder: Path) -> str:
+    queues = json.loads(run(folder, "queue", "list", "--json").stdout)
+    return str([each["waiting"] for each in queues])
+
+
 def stream_text(settings: AwsSettings, name: str) -> str:
     found = run_cloud(settings, "stream", "tail", name, "--from", "oldest", "--once", "--json")
     return "".join(json.loads(line)["data"] for line in found.stdout.splitlines())
@@ -73,6 +78,8 @@ def test_values_go_to_a_stream_a_queue_and_a_table_and_are_read_by_command(
             put.raise_for_status()
         state = ("table", "get", "state", str(server.feed_id), "roof")
         assert '"21"' in soon(lambda: run(tmp_path, *state).stdout, '"21"')
+        # By a rule of its own, which may be later than that of the table.
+        assert soon(lambda: waiting(tmp_path), "[2]") == "[2]"
         received = run(tmp_path, "queue", "receive", "work").stdout.splitlines()
         assert [json.loads(line)["value"] for line in received] == ["20", "21"]
         assert json.loads(run(tmp_path, "queue", "list", "--json").stdout) == [
