@@ -95,6 +95,7 @@ def test_rows_follow_values_while_the_list_is_open(
         expect(value_of(each, public_id, "wind")).to_have_text("<i>3")
     expect(bert_page.locator(".device-row")).to_have_count(1)
 
+    page.wait_for_timeout(1000)  # rows that it may still be fetching would have what comes next
     page.evaluate(HIDE, True)
     put(server, feed_id, key, temperature="23")
     put(server, public_id, master_key, wind="4")
