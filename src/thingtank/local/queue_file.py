@@ -8,6 +8,9 @@ Messages without a group come about in order.
 A message waits with `visible_us` 0, or is with a reader until that instant. So the index (queue,
 visible_us, message_id) gives those that wait in order, and those whose time is up, without reading
 any others.
+
+`queue_clock` has the time from which on the next message of a queue is sent: no two have the same,
+whichever program sends them and however fast.
 """
 
 import secrets
