@@ -38,6 +38,7 @@ from thingtank.stores.device_event_settings import DeviceEventSettings
 from thingtank.stores.kept_message_settings import KeptMessageSettings
 from thingtank.stores.outbox_settings import OutboxSettings
 from thingtank.tank.limits import Limits
+from thingtank.tank.wrong_forms import wrong_form
 from thingtank.web.database.url import DEFAULT_URL, DatabaseSource, url_problem
 from thingtank.web.weather.settings import WeatherSettings, weather_problem
 
@@ -322,7 +323,7 @@ def _decode(values: dict[str, dict[str, object]], source: str) -> Config:
     try:
         config = msgspec.convert(values, Config)
     except msgspec.ValidationError as error:
-        raise BadSettings(f"{source}: {str(error).replace('$.', '')}") from None
+        raise BadSettings(f"{source}: {wrong_form(error, Config)}") from None
     for name in setting_names():
         problem = _problem_of(name.rpartition(".")[2], setting(config, name))
         if problem:

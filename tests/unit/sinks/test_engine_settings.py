@@ -27,7 +27,16 @@ BAD = [
     ({"engine": "sqs", "queue": ""}, "`queue` is blank"),
     ({"engine": "queue", "queue": "q", "messages_max": 0}, "`messages_max` must be 1 or more"),
     ({"engine": "dynamodb", "table": "readings", "keep": "some"}, "keep"),
-    ({"engine": "dynamodb", "table": "readings", "hash": "{{nothing}}"}, "there is no {{nothing}}"),
+    (
+        {"engine": "dynamodb", "table": "readings", "hash": "{{nothing}}"},
+        "`hash`: there is no {{nothing}}",
+    ),
+    ({"engine": "table", "table": "t", "range": "{{at"}, "`range`: double braces"),
+    ({"engine": "table", "table": "t", "range": "é" * 513}, "`range` has more than 1,024 bytes"),
+    (
+        {"engine": "kinesis", "stream": "s", "shards": "many"},
+        "kinesis: `shards` must be a whole number, not a text",
+    ),
     ({"engine": "dynamodb", "table": "readings", "range_key": "msgid"}, "must be two attributes"),
     (
         {"engine": "dynamodb", "table": "readings", "keep": "latest", "plain": True},

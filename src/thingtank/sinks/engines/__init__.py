@@ -13,7 +13,6 @@ It imports what is heavy (boto3, a driver) only when it opens: all modules are l
 settings.
 """
 
-import re
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -22,6 +21,7 @@ import msgspec
 
 from thingtank.sinks.engine import EngineParts, SinkEngine
 from thingtank.sinks.own_places import OwnPlaces
+from thingtank.tank.wrong_forms import wrong_form
 
 # Name, as `to.engine` says it → module.
 ENGINES: Mapping[str, str] = {
@@ -50,11 +50,12 @@ def engine_settings(to: Mapping[str, object]) -> Any:
     if not isinstance(name, str) or name not in ENGINES:
         raise BadEngine(f"`engine` must be one of {', '.join(ENGINES)}, not {name!r}")
     own = {key: value for key, value in to.items() if key != "engine"}
+    shape: type = import_module(ENGINES[name]).Settings
     try:
         # Not strict: what a form sends is text, and so are numbers and flags in it.
-        return msgspec.convert(own, import_module(ENGINES[name]).Settings, strict=False)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise BadEngine(f"{name}: {_words_of(error)}") from None
+        return msgspec.convert(own, shape, strict=False)
+    except ValueError as error:  # so are those of msgspec
+        raise BadEngine(f"{name}: {wrong_form(error, shape)}") from None
 
 
 def place_problem(to: Mapping[str, object], own: OwnPlaces) -> str:
@@ -66,12 +67,6 @@ def place_problem(to: Mapping[str, object], own: OwnPlaces) -> str:
     settings = engine_settings(to)
     check = getattr(import_module(ENGINES[str(to["engine"])]), "place_problem", None)
     return str(check(settings, own)) if check is not None else ""
-
-
-def _words_of(error: Exception) -> str:
-    """Without the names that types have in Python."""
-    words = str(error).replace("$.", "")
-    return re.sub(r"Expected `(int|float)`, got `\w+` - at (`\w+`)", r"\2 must be a number", words)
 
 
 def make_engine(to: Mapping[str, object], parts: EngineParts) -> SinkEngine:

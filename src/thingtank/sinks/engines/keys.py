@@ -10,6 +10,7 @@ import msgspec
 
 from thingtank.sinks.engine import Item, TopicFacts
 from thingtank.sinks.rules.templates import (
+    BadTemplate,
     compile_text,
     encoding_of,
     expiry_of,
@@ -62,8 +63,20 @@ class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             raise ValueError("`keep_days` must be 0 or more")
         if self.keep_days and not self.expires:
             raise ValueError("`keep_days` needs the name of an attribute in `expires`")
-        for template in filter(None, (self.hash, self.range)):
-            compile_text(template)  # BadTemplate is a ValueError
+        for name, template in (("hash", self.hash), ("range", self.range)):
+            _check_template(name, template)
+
+
+def _check_template(name: str, template: str) -> None:
+    """Refuse what can make no key. Raise ValueError."""
+    if not template:
+        return
+    try:
+        compile_text(template)
+    except BadTemplate as error:
+        raise ValueError(f"`{name}`: {error}") from None
+    if "{{" not in template and len(template.encode()) > KEY_BYTES_MAX:
+        raise ValueError(f"`{name}` has more than {KEY_BYTES_MAX:,} bytes")
 
 
 class ItemKey(NamedTuple):

@@ -16,6 +16,7 @@ from thingtank.sinks.engine import Item, TopicFacts
 
 TEMPLATE_CHARS_MAX = 4000
 _TIMES_MAX = 4096
+_WHOLE_MAX = 2**53  # up to this a float tells all whole numbers apart
 
 Render = Callable[[Item], bytes]
 
@@ -32,7 +33,7 @@ _VALUES: dict[str, Callable[[Item], Any]] = {
     "at": lambda item: time_text(item.at_us),
     "at_us": lambda item: item.at_us,
     "value": lambda item: item.value,
-    "number": lambda item: item.number,
+    "number": lambda item: _plain(item.number),
     "topic": lambda item: item.topic,
     "payload": lambda item: item.value,
     "encoding": lambda item: encoding_of(item.facts),
@@ -44,6 +45,12 @@ _VALUES: dict[str, Callable[[Item], Any]] = {
 NAMES = tuple(_VALUES)
 _ALWAYS_JSON = ("number", "qos", "retain", "user_properties")
 _encode = msgspec.json.encode
+
+
+def _plain(number: float | None) -> float | int | None:
+    """A number as people write it: 2400, and not 2400.0."""
+    is_whole = number is not None and number.is_integer() and abs(number) <= _WHOLE_MAX
+    return int(number) if is_whole and number is not None else number
 
 
 class BadTemplate(ValueError):

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from tests.unit.server.sinks import engine_for_tests, sink_bench
-from tests.unit.server.sinks.sink_bench import Bench, until
+from tests.unit.server.sinks.sink_bench import Bench
 from tests.unit.sinks.rules.fake_engine import FakeEngine
+from tests.waiting import until
 
 from thingtank.server.sinks import progress, runner, waiting_items
 from thingtank.sinks.engine import BatchBounds, EngineFailed, Item, SendResult
@@ -337,9 +338,7 @@ async def test_a_rule_that_stands_still_writes_down_what_it_holds(
     store = bench.sinks._store
     assert store is not None
     assert await store.run(lambda file: file.held("r")) == []
-    async with asyncio.timeout(10):
-        while not await store.run(lambda file: file.held("r")):  # noqa: ASYNC110 - a file has no event
-            await asyncio.sleep(0.05)
+    await until(lambda: store.run(lambda file: file.held("r")))
 
 
 @pytest.mark.parametrize("calls_count", [3, 20, 40])
@@ -521,7 +520,7 @@ async def test_rules_are_made_and_ended_while_the_server_runs_and_outlive_restar
     assert await bench.sinks.add(rule) == []
     assert await bench.sinks.add(rule) == ["There is a rule made already"]
     assert "`engine` must be one of" in (await bench.sinks.add({"name": "x", "to": {}}))[0]
-    assert "unknown field" in (await bench.sinks.add({**rule, "colour": 1}))[0]
+    assert "no setting `colour`" in (await bench.sinks.add({**rule, "colour": 1}))[0]
     await bench.write("1")
     await bench.settled("made")
     await bench.restart()

@@ -49,6 +49,15 @@ def test_no_number_is_null_and_quotes_are_escaped() -> None:
 
 
 @pytest.mark.parametrize(
+    ("number", "words"),
+    [(2400.0, "2400"), (-0.5, "-0.5"), (0.0, "0"), (2.0**53, str(2**53)), (1e300, "1e300")],
+)
+def test_whole_numbers_have_no_fraction(number: float, words: str) -> None:
+    item = Item("a1-7-2", "datapoint", 7, "u-1", "pressure", AT_US, "x", number)
+    assert compile_template("{{number}}")(item).decode() == words
+
+
+@pytest.mark.parametrize(
     ("template", "reason"),
     [
         ("{{colour}}", "there is no {{colour}}; there are id, kind"),
