@@ -5,13 +5,13 @@ Each is one process of a worker's. Tests give what they make names of their own.
 
 import os
 import secrets
-import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import botocore.session
 import pytest
 from tests.needed import needed_file
+from tests.ports import free_port
 
 from thingtank.aws.settings import AwsSettings
 from thingtank.cloud import stand_in as stand_ins
@@ -91,10 +91,3 @@ def aws_environment(settings: AwsSettings) -> Mapping[str, str]:
 def own_name(word: str) -> str:
     """A name that no other test has."""
     return f"{word}-{secrets.token_hex(6)}"
-
-
-def free_port() -> int:
-    """A port on loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

@@ -27,6 +27,7 @@ from urllib.parse import quote
 import pytest
 from tests.live_server import LiveServer, start_server
 from tests.needed import needed_program, run_folder
+from tests.waiting import wait_until
 
 START_S_MAX = 60.0
 USER = "tank"
@@ -229,10 +230,9 @@ def _start_keeper(kind: str, run_folder: Path, ready: Path) -> None:
         ],
         setsid=True,  # Ctrl-C is for the tests; the keeper ends after them
     )
-    end_s = time.monotonic() + START_S_MAX
-    while not ready.exists():
-        assert time.monotonic() < end_s, f"{kind} does not start:\n{log.read_text()}"
-        time.sleep(0.05)
+    wait_until(
+        ready.exists, lambda: f"{kind} does not start:\n{log.read_text()}", s_max=START_S_MAX
+    )
 
 
 def keep(kind: str, run_folder: Path) -> None:

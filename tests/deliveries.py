@@ -4,7 +4,10 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+
+from tests.waiting import until
 
 from thingtank.stores.outbox_settings import OutboxSettings
 from thingtank.stores.sqlite_outbox import SqliteOutbox
@@ -117,8 +120,5 @@ def answering(status: int = 200, headers: str = "", body: bytes = b"ok") -> Beha
     return answer
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], s_max: float = 10.0) -> None:
-    """Wait until something holds; a failure after `s_max`."""
-    async with asyncio.timeout(s_max):
-        while not await holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.01)
+# Less than POLL_S_MAX, by which the dispatcher finds also what it was not told of.
+eventually = partial(until, s_max=25.0)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.aws_stand_ins import free_port
+from tests.ports import free_port
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.failures import is_aws_failure

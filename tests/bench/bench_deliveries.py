@@ -18,6 +18,7 @@ import httpx
 from tests.bench.load import Load, Request, cycled_requests, run_wrk
 from tests.bench.report import Result, Spread, number
 from tests.live_server import LiveServer, start_server
+from tests.ports import free_port
 
 STREAMS = 50
 CONNECTIONS = 32
@@ -34,7 +35,7 @@ def run(quick: bool) -> list[Result]:
     ):
         key = server.master_key()
         plain_id = _feed(server, key, [])
-        dead_url = f"http://127.0.0.1:{_free_port()}/"
+        dead_url = f"http://127.0.0.1:{free_port()}/"
         watched_id = _feed(server, key, [silent_url, dead_url])
         loads: dict[int, list[Load]] = {plain_id: [], watched_id: []}
         for round_number in range(rounds + 1):
@@ -116,9 +117,3 @@ def _silent_receiver() -> Iterator[str]:
         thread.join(5)
         for peer in kept:
             peer.close()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-    return port

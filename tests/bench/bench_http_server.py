@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from tests.bench.load import Load, Request, fixed_request, run_wrk
 from tests.bench.report import Result, Spread, number
+from tests.ports import free_port
 
 CONNECTIONS = 32
 BODY = b'{"datastreams":[{"id":"a","current_value":"1"},{"id":"b","current_value":"2"}]}'
@@ -87,7 +88,7 @@ def _result(one: Candidate, found: list[Load], loads: dict[Candidate, list[Load]
 @contextlib.contextmanager
 def candidate_process(one: Candidate) -> Iterator[tuple[int, int]]:
     """Run a candidate; its port and process id."""
-    port = free_port()
+    port = free_port()  # granian cannot tell which one it took for 0
     command = [sys.executable, "-m", "tests.bench.http_apps", "--port", str(port)]
     command += ["--server", one.server, "--loop", one.loop, "--app", one.app]
     with subprocess.Popen(command) as process:
@@ -100,12 +101,6 @@ def candidate_process(one: Candidate) -> Iterator[tuple[int, int]]:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
-
-
-def free_port() -> int:
-    """A port that was free a moment ago; granian cannot tell which one it took for 0."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds_max: float = 10) -> None:

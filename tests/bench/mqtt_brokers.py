@@ -19,7 +19,6 @@ from tests.bench.mqtt_load import VERSION_3_1_1, VERSION_5, Line
 from tests.bench.peers import (
     PEERS,
     PeerMissing,
-    free_port,
     install,
     is_installed,
     mark_installed,
@@ -28,6 +27,7 @@ from tests.bench.peers import (
 )
 from tests.bench.side_by_side import OURS
 from tests.live_server import LiveServer, start_server
+from tests.ports import free_port
 
 MOSQUITTO, AMQTT = "Mosquitto", "amqtt"
 AMQTT_VERSION = "amqtt==0.12.1"

@@ -21,7 +21,6 @@ from tests.bench.mqtt_feeds import count_datapoints
 from tests.bench.peers import (
     PEERS,
     PeerMissing,
-    free_port,
     install,
     is_installed,
     mark_installed,
@@ -31,6 +30,7 @@ from tests.bench.peers import (
 from tests.bench.side_by_side import OURS
 from tests.bench.skynet_load import WIRE_0_9, WIRE_4, Device
 from tests.live_server import LiveServer, start_server
+from tests.ports import free_port
 
 BARE, PYTHON_SOCKETIO = "a bare ASGI app", "python-socketio"
 SOCKET_IO_0_9, SOCKET_IO_4 = "socket.io 0.9 on Node", "socket.io 4 on Node"

@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 from tests.bench.peers import (
     PEERS,
     PeerMissing,
-    free_port,
     install,
     is_installed,
     mark_installed,
@@ -26,6 +25,7 @@ from tests.bench.peers import (
 )
 from tests.bench.wamp_load import REALM, Line
 from tests.live_server import start_server
+from tests.ports import free_port
 
 CROSSBAR = "crossbar==26.10.1"
 FOX_WAMP = "fox-wamp@0.7.28"

@@ -148,7 +148,7 @@ def test_each_engine_has_a_form_that_fits_and_tells_what_is_wrong(
 ) -> None:
     page = open_browser(storage_state=signed_in)
     for engine, needed, field, value, problem in (
-        ("kinesis", "stream", "shards", "many", "shards must be a number"),
+        ("kinesis", "stream", "shards", "many", "shards must be a whole number"),
         ("dynamodb", "table", "hash", "{{nothing}}", "there is no {{nothing}}"),
         ("queue", "queue", "messages_max", "0", "must be 1 or more"),
     ):

@@ -3,7 +3,7 @@
 import math
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from tests.browser.receivers import Receiver, receiver
 from tests.browser.test_first_steps import add_device, run_line, shown_line
 from tests.browser.test_looks import iso
 from tests.live_server import LiveServer, start_server
+from tests.waiting import wait_until
 
 DEAD_URL = "http://127.0.0.1:9/nobody"  # the discard port: nothing listens
 
@@ -86,9 +87,7 @@ def test_a_trigger_is_made_fires_and_its_delivery_is_listed(
     expect(row.get_by_text("Never fired")).to_be_hidden()
     expect(row).to_contain_text("Condition true")
     expect(page.locator("#announcer")).to_contain_text("temperature")
-    deadline_s = time.monotonic() + 10
-    while not receiving.documents and time.monotonic() < deadline_s:
-        time.sleep(0.05)
+    wait_until(lambda: receiving.documents)
     assert receiving.documents[0]["triggering_datastream"]["value"]["value"] == "31.25"
     assert run_line(line.replace("21.5", "20")) == "200"
     expect(row).to_contain_text("Armed")
@@ -435,13 +434,6 @@ def make_triggers(server: LiveServer, receiving: Receiver) -> None:
 def states(server: LiveServer, trigger_id: int) -> list[object]:
     found = server.command("delivery", "list", "--trigger", str(trigger_id))
     return [row["state"] for row in found["deliveries"]]  # type: ignore[attr-defined]  # JSON
-
-
-def wait_until(holds: Callable[[], bool], s_max: float = 60) -> None:
-    deadline_s = time.monotonic() + s_max
-    while not holds():
-        assert time.monotonic() < deadline_s, "it did not happen in time"
-        time.sleep(0.1)
 
 
 LOOKS = {

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -13,6 +12,7 @@ import pytest
 from tests.contract.conftest import Databases
 from tests.database_servers import KINDS, PASSWORD, DatabaseServer
 from tests.emulated_mongodb import emulated_mongodb
+from tests.waiting import wait_until
 
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.stores.embedded_archive import EmbeddedArchive
@@ -21,7 +21,6 @@ from thingtank.tank.datapoints import Datapoint, DatapointRows
 from thingtank.tank.tank import SystemClock
 
 SECRET = bytes(range(32))
-WAIT_S_MAX = 20.0
 
 
 @pytest.fixture(params=KINDS)
@@ -170,10 +169,7 @@ def end_connections(server: DatabaseServer, name: str) -> None:
 
     for number in open_ones():
         server.run(end.format(number))
-    until_s = time.monotonic() + WAIT_S_MAX
-    while open_ones():  # it ends them when it comes to it
-        assert time.monotonic() < until_s, open_ones()
-        time.sleep(0.01)
+    wait_until(lambda: not open_ones(), open_ones)  # it ends them when it comes to it
 
 
 def test_a_folder_has_one_database_and_a_database_one_folder(

@@ -8,13 +8,13 @@ import pytest
 from tests.unit.stores.mqtt_samples import (
     MESSAGE,
     PLAIN,
-    WAIT_S_MAX,
     WILL,
     comparable,
     delivery,
     say_something_of_everything,
     session,
 )
+from tests.waiting import WAIT_S_MAX
 
 from thingtank.protocols.mqtt.keeping import DeliveryState, KeptDelivery, SessionKeeper
 from thingtank.protocols.mqtt.messages import Message, RetainHandling, Subscription, Will

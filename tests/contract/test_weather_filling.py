@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.contract.directories import Opened, draft, opened_directory
+from tests.waiting import until
 
 from thingtank.stores.memory_archive import MemoryArchive
 from thingtank.tank.access import OPERATOR, Caller
@@ -65,11 +66,7 @@ class Station:
         ]
 
     async def until(self, rows: list[tuple[int, float]]) -> None:
-        for _ in range(200):
-            if self.rows() == rows:
-                return
-            await asyncio.sleep(0.01)
-        assert self.rows() == rows
+        await until(lambda: self.rows() == rows, self.rows)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import structlog
 from tests.faults.sink_child import WRITERS, open_tank
+from tests.waiting import until
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
@@ -86,9 +87,7 @@ async def main(folder: Path, first: int, seed: int, url: str, name: str) -> None
     killing = asyncio.create_task(kill_sending(process, chance))
     if first:
         await asyncio.gather(*(keep_writing(tank, each, first, chance) for each in WRITERS))
-    async with asyncio.timeout(60):
-        while any(status.behind_count for status in sinks.statuses()):  # noqa: ASYNC110 - no event
-            await asyncio.sleep(0.02)
+    await until(lambda: not any(status.behind_count for status in sinks.statuses()), sinks.statuses)
     await killing
     missed = sum(status.missed_count for status in sinks.statuses())
     letters = sum(status.letter_count for status in sinks.statuses())

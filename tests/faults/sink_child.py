@@ -20,6 +20,7 @@ import msgspec
 import structlog
 from tests.unit.protocols.mqtt.brokers import connect, make_broker, taken
 from tests.unit.server.sinks.sending_thread import start_thread
+from tests.waiting import until
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
@@ -182,9 +183,7 @@ async def main(folder: Path, first: int, seed: int, url: str) -> None:
             *(keep_writing(tank, each, first, chance) for each in WRITERS),
             *(keep_publishing(broker, each, first, chance) for each in CLIENTS),
         )
-    async with asyncio.timeout(30):
-        while any(status.behind_count for status in sinks.statuses()):  # noqa: ASYNC110 - no event
-            await asyncio.sleep(0.01)
+    await until(lambda: not any(status.behind_count for status in sinks.statuses()), sinks.statuses)
     print("settled", sum(status.missed_count for status in sinks.statuses()), flush=True)
     await sinks.stop()
     await process.stop()

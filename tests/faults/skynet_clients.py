@@ -41,14 +41,6 @@ def is_online(server: LiveServer, who: Credentials) -> bool:
     return bool(answer.json()["online"])
 
 
-def wait_until(is_so: Any, seconds_max: float = WAIT_S_MAX) -> None:
-    """Wait for a fact."""
-    until_s = time.monotonic() + seconds_max
-    while not is_so():
-        assert time.monotonic() < until_s, "it did not come about in time"
-        time.sleep(0.05)
-
-
 def open_socket(server: LiveServer, receive_bytes: int = 0) -> socket.socket:
     """A connection of TCP to the door."""
     address = urlsplit(server.sockets["skynet"])

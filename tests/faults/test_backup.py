@@ -24,6 +24,7 @@ import requests
 from paho.mqtt.enums import CallbackAPIVersion
 from tests.faults.feed_api import Feed, FeedApi, create_feed, thingtank
 from tests.live_server import LiveServer, start_server
+from tests.waiting import WAIT_S_MAX, wait_until
 
 from thingtank.server.backup.making import check_room, sizes_of
 from thingtank.server.backup.package import DamagedBackup, Package
@@ -53,7 +54,6 @@ BOUNDLESS = (
     "--set=kept_messages.messages_per_device_max=100000",
     "--set=limits.datastreams_per_device_max=100000",
 )
-WAIT_S_MAX = 20.0
 
 
 class Writer:
@@ -77,11 +77,12 @@ class Writer:
 
     def wait_for(self, count: int) -> None:
         """Until it has done so much."""
-        deadline_s = time.monotonic() + WAIT_S_MAX
-        while self.count < count:
-            assert self._error is None, self._error
-            assert time.monotonic() < deadline_s
-            time.sleep(0.01)
+
+        def is_done() -> bool:
+            assert self.count >= count or self._error is None, self._error
+            return self.count >= count
+
+        wait_until(is_done, lambda: self.count)
 
     def _run(self) -> None:
         try:

@@ -76,7 +76,7 @@ async def start(folder: Path, url: str, first: int) -> asyncio.subprocess.Proces
 async def deliver_the_rest(folder: Path) -> None:
     """Deliver what is left, in this process."""
     async with delivering(folder, DeliverySettings(retry_s=(0.02,) * 500)) as (outbox, _):
-        await eventually(lambda: is_empty(outbox), 60)
+        await eventually(lambda: is_empty(outbox), s_max=60.0)
 
 
 async def is_empty(outbox: SqliteOutbox) -> bool:

@@ -8,6 +8,7 @@ from tests.conformance.mqtt import octets
 from tests.conformance.mqtt.octets import Kind
 from tests.faults.disks import fill, small_disk
 from tests.faults.mqtt_child import open_door
+from tests.waiting import until
 
 from thingtank.doors.mqtt.port import MqttPort
 
@@ -73,11 +74,12 @@ async def test_full_disk_acknowledges_nothing_and_recovers(tmp_path: Path) -> No
             await publisher.open()
             assert not await publisher.publish(number, 1), "it is not on disk"
         ballast.unlink()
-        for _ in range(50):
+
+        async def is_taken_again() -> bool:
             await publisher.open()
-            if await publisher.publish(number + 1, 1):
-                break
-            await asyncio.sleep(0.1)
+            return await publisher.publish(number + 1, 1)
+
+        await until(is_taken_again)
         taken.append(number + 1)
         await publisher.close()
         await door.stop()

@@ -18,9 +18,9 @@ import pytest
 from tests.faults.kills import ROOT, START_S_MAX, printed_seed, rounds
 from tests.faults.mqtt_ledger import LedgerClient, Looker
 from tests.live_server import start_server
+from tests.waiting import WAIT_S_MAX
 
 KILLS = rounds(34)
-FINISH_S_MAX = 30.0
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ async def look(port: int, clients: list[LedgerClient]) -> None:
     """What was said to be retained is, or what came after it."""
     looker = Looker()
     await asyncio.get_running_loop().create_connection(lambda: looker, "127.0.0.1", port)
-    found = await asyncio.wait_for(looker.found, FINISH_S_MAX)
+    found = await asyncio.wait_for(looker.found, WAIT_S_MAX)
     for client in clients:
         assert found.get(client.name, 0) >= client.retained_number
 
@@ -80,7 +80,7 @@ async def lose_some(chance: random.Random, port: int, clients: list[LedgerClient
 
 async def until_all_are_gone(clients: list[LedgerClient]) -> None:
     await asyncio.wait_for(
-        asyncio.gather(*(client.is_gone.wait() for client in clients)), FINISH_S_MAX
+        asyncio.gather(*(client.is_gone.wait() for client in clients)), WAIT_S_MAX
     )
 
 
@@ -90,7 +90,7 @@ async def finish(port: int, clients: list[LedgerClient]) -> None:
         client.is_finishing = True
         await client.connect(port)
     seen = None
-    async with asyncio.timeout(FINISH_S_MAX):
+    async with asyncio.timeout(WAIT_S_MAX):
         while not all(client.is_quiet() for client in clients) or seen != heard(clients):
             seen = heard(clients)
             await asyncio.sleep(0.1)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from structlog.testing import capture_logs
 from tests.faults.disks import fill, small_disk, turn_read_only
-from tests.unit.stores.mqtt_samples import WAIT_S_MAX, comparable, session
+from tests.unit.stores.mqtt_samples import comparable, session
+from tests.waiting import WAIT_S_MAX, until
 
 from thingtank.protocols.mqtt.keeping import KeptDelivery, SessionKeeper
 from thingtank.protocols.mqtt.messages import Message
@@ -53,9 +54,7 @@ class World:
             assert self.number < MESSAGES_MAX, "the disk took everything"
 
     async def recovered(self) -> None:
-        async with asyncio.timeout(WAIT_S_MAX):
-            while self.sessions.failure is not None:  # noqa: ASYNC110 - it has no event
-                await asyncio.sleep(RETRY_S)
+        await until(lambda: self.sessions.failure is None, lambda: self.sessions.failure)
 
 
 async def opened(folder: Path) -> MqttSessions:

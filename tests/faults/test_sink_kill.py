@@ -80,7 +80,7 @@ def test_killed_and_cut_off_at_random_sinks_deliver_all_that_was_acknowledged_in
 def settle(folder: Path, seed: int, url: str) -> str:
     """Start once more, until all is delivered."""
     command = [sys.executable, "-m", "tests.faults.sink_child", str(folder), "0", str(seed), url]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=90, check=True)
     return done.stdout.strip()
 
 

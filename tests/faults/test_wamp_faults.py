@@ -14,10 +14,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import waiting
 from tests.certificates import make_certificate
 from tests.conformance.wamp.octets import octets
 from tests.conformance.wamp.wires import (
@@ -77,6 +79,10 @@ def restless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         yield running
 
 
+# Less than wamp.silence_s, by which who has left is found anyway.
+wait_until = partial(waiting.wait_until, s_max=25.0)
+
+
 @pytest.fixture
 def join(server: LiveServer) -> Iterator[Callable[..., Peer]]:
     """Opens sessions, which are closed when the test is over; then nobody is there any more."""
@@ -92,13 +98,6 @@ def join(server: LiveServer) -> Iterator[Callable[..., Peer]]:
         wait_until(lambda: left[0].call("wamp.session.count") == 1)
         wait_until(lambda: left[0].call("wamp.registration.list")["exact"] == [])
         wait_until(lambda: left[0].call("wamp.subscription.list")["exact"] == [])
-
-
-def wait_until(condition: Callable[[], bool], seconds_max: float = WAIT_S_MAX) -> None:
-    end = time.monotonic() + seconds_max
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def resident_mb(server: LiveServer) -> float:
@@ -259,7 +258,7 @@ def test_half_open_peer_that_nobody_wants_anything_of_is_found_too(
         both += (Peer(restless, each) for each in (transport, "rawsocket"))
         gone, witness = both
         with lost_network(gone):
-            wait_until(lambda: witness.call("wamp.session.list") == [witness.id], FOUND_S_MAX)
+            wait_until(lambda: witness.call("wamp.session.list") == [witness.id], s_max=FOUND_S_MAX)
 
 
 @contextlib.contextmanager

@@ -328,7 +328,7 @@ async def test_among_all_of_them_nothing_is_lost_and_nobody_else_is_held_up(
             counts = [await outbox.counts(trigger_id=trigger_id) for trigger_id in (2, 5, 6)]
             return all(DeliveryState.WAITING not in count for count in counts)
 
-        await eventually(all_quick_ones, 20)
+        await eventually(all_quick_ones)
         totals = [sum((await outbox.counts(trigger_id=n)).values()) for n in urls]
         assert totals == [40] * 7
         assert await outbox.counts(trigger_id=2) == {DeliveryState.DELIVERED: 40}

@@ -3,16 +3,16 @@
 import datetime
 import json
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.interop.test_command_line import answer as served
-from tests.interop.test_trigger_commands import first, free_port, web_server
+from tests.interop.test_trigger_commands import web_server
 from tests.live_server import start_server
+from tests.ports import free_port
 from tests.prepared_commands import run_prepared
+from tests.waiting import wait_until
 
 COUNT = ["batch", "run", "--job", "sequence-count"]
 
@@ -149,13 +149,6 @@ def test_what_cannot_be_is_said_and_leaves_nothing(
     assert {path.name for path in log.parent.iterdir()} == {"log.txt"}
 
 
-def wait_for(holds: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
-
-
 def ran(folder: Path) -> list[dict[str, Any]]:
     rows = served(folder, "batch", "schedule", "list")["schedules"]
     return [row for row in rows if row["last_at"]]
@@ -180,17 +173,19 @@ def test_a_schedule_counts_alerts_and_is_seen_in_a_feed(tmp_path: Path) -> None:
     assert told.startswith("No run yet. It is due: a server begins it")
     alert = ["--feed", "1", "--above", "0", "--url", f"http://127.0.0.1:{port}/alert"]
     with web_server(port) as posted, start_server(data):
-        wait_for(lambda: served(data, "batch", "schedule", "show", "slow")["begun_at"] is not None)
+        wait_until(
+            lambda: served(data, "batch", "schedule", "show", "slow")["begun_at"] is not None
+        )
         told = run_prepared("batch", "schedule", "show", "slow", "--data", str(data)).stdout
         assert told.startswith("The first run is under way since 20")
         going.touch()
         made = served(data, "batch", "schedule", "add", "daily", "--every", "1d", *job, *alert)
         assert (made["last_at"], made["feed_id"]) == (None, 1)
         served(data, "batch", "schedule", "run", "daily")
-        row = first(lambda: [row for row in ran(data) if row["name"] == "daily"])
+        [row] = wait_until(lambda: [row for row in ran(data) if row["name"] == "daily"])
         assert (row["problem"], row["count"]) == ("", 1)
         assert Path(row["last_output"], "part-00000").read_text() == "123\t1\n"
-        wait_for(lambda: posted == ["/alert"])
+        wait_until(lambda: posted == ["/alert"])
         shown = served(data, "batch", "schedule", "show", "daily")
         [run], [alert] = shown["runs"], shown["alerts"]
         assert (run["input_lines"], run["output_lines"], run["count"]) == (1, 1, 1)

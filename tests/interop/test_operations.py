@@ -20,6 +20,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 from tests.live_server import LiveServer, start_server
 from tests.prepared_commands import run_prepared
+from tests.waiting import wait_until
 
 from thingtank.server.monitoring.families import FAMILIES
 
@@ -181,11 +182,12 @@ def test_the_doctor_names_a_rule_that_does_not_work(tmp_path: Path) -> None:
     (tmp_path / "sinks" / "queues.sqlite3").write_bytes(b"no database" * 100)
     rule = '[{name = "orders", engine = "queue", queue = "work"}]'
     with start_server(tmp_path, "--set", f"sources.rules={rule}"):
-        found: dict[str, dict[str, str]] = {}
-        for _ in range(10):  # it may not have tried yet
+
+        def looked_at() -> dict[str, dict[str, str]]:
             found = examined(tmp_path)[1]
-            if "sources" in found:
-                break
+            return found if "sources" in found else {}
+
+        found = wait_until(looked_at)  # it may not have tried yet
     assert found["sources"]["level"] == "warning"
     assert "the rule orders of sources does not work: " in found["sources"]["text"]
     assert "page Sinks" in found["sources"]["remedy"]

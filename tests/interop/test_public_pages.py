@@ -4,12 +4,12 @@ import contextlib
 import itertools
 import json
 import re
-import time
 from collections.abc import Iterator
 
 import pytest
 import requests
 from tests.live_server import LiveServer, start_server
+from tests.waiting import wait_until
 
 ROLES = ("stranger", "other", "owner", "admin")
 FEEDS = ("public", "private", "missing")
@@ -182,14 +182,18 @@ def events_of(reply: requests.Response) -> Iterator[tuple[str, dict[str, object]
 @contextlib.contextmanager
 def watched(url: str) -> Iterator[requests.Response]:
     """Live events; asked for until there is room, which others may have left just now."""
-    until_s = time.monotonic() + 20
-    while True:
-        with requests.get(url, stream=True, timeout=20) as reply:
-            if reply.status_code == 200:
-                yield reply
-                return
-        assert time.monotonic() < until_s
-        time.sleep(0.1)
+
+    def opened() -> requests.Response | None:
+        reply = requests.get(url, stream=True, timeout=20)
+        if reply.status_code == 200:
+            return reply
+        reply.close()
+        return None
+
+    reply = wait_until(opened)
+    assert reply is not None
+    with reply:
+        yield reply
 
 
 def test_a_stranger_watches_values_and_no_requests_until_the_feed_is_private(world: World) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 from tests.needed import needed_program
+from tests.waiting import wait_until
 
 from thingtank.doors.skynet import redis_rates
 from thingtank.doors.skynet.errors import RateLimited
@@ -21,8 +22,6 @@ from thingtank.server.cannot_start import CannotStart
 from thingtank.server.skynet_door import _shared_counter
 from thingtank.tank.access import Caller
 from thingtank.tank.messaging.permissions import Party
-
-START_S_MAX = 10.0
 
 
 class Server:
@@ -38,11 +37,12 @@ class Server:
         command = [needed_program("redis-server"), "--port", "0", "--unixsocket", str(self.path)]
         command += ["--save", "", "--appendonly", "no", "--dir", str(self._folder)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        end_s = time.monotonic() + START_S_MAX
-        while not self.path.exists():
-            assert time.monotonic() < end_s, "redis-server does not start"
-            assert self.process.poll() is None, "redis-server has ended"
-            time.sleep(0.01)
+        wait_until(self._is_there, "redis-server does not start")
+
+    def _is_there(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, "redis-server has ended"
+        return self.path.exists()
 
     def signal(self, number: int) -> None:
         assert self.process is not None

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from tests.interop.test_command_line import answer, refusal, thingtank
 from tests.live_server import furnish, start_server
+from tests.waiting import wait_until
 
 from thingtank.sinks.engine import Item, encode_item
 from thingtank.sources.records import RECORD_BYTES_MAX, Arrived
@@ -155,11 +155,11 @@ def test_rejected_records_are_listed_retried_and_discarded(folder: Path) -> None
 
 
 def wait_for_letters(folder: Path, count: int) -> dict[str, Any]:
-    deadline_s = time.monotonic() + 20
-    while (rule := answer(folder, "sink", "show", "kept"))["letter_count"] != count:
-        assert time.monotonic() < deadline_s, rule
-        time.sleep(0.05)
-    return dict(rule)
+    def rule() -> dict[str, Any]:
+        return dict(answer(folder, "sink", "show", "kept"))
+
+    wait_until(lambda: rule()["letter_count"] == count, rule)
+    return rule()
 
 
 def test_dead_letters_are_listed_retried_and_discarded_and_rules_paused(folder: Path) -> None:

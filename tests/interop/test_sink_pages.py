@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -10,6 +9,7 @@ import pytest
 import requests
 from tests.interop.forms import PASSWORD, csrf_of, post
 from tests.live_server import LiveServer, start_server
+from tests.waiting import wait_until
 
 from thingtank.protocols.mqtt.messages import Message
 from thingtank.server.sinks.topics import topic_item
@@ -237,10 +237,8 @@ def test_a_message_is_sent_on_after_a_restart_by_a_rule_that_was_made_here(
         assert post(owner, f"{server.url}/sinks/rule-m/delete").status_code == 403
         pressed(owner, server, "/sinks/rule-m/pause", paused="0")
         delivered = 'thingtank_sink_items_total{engine="sql",outcome="delivered"} 1.0'
-        end_s = time.monotonic() + 20
-        while delivered not in requests.get(f"{server.url}/metrics", timeout=20).text:
-            assert time.monotonic() < end_s
-            time.sleep(0.05)
+        metrics = f"{server.url}/metrics"
+        wait_until(lambda: delivered in requests.get(metrics, timeout=20).text)
     with closing(sqlite3.connect(folder / "sinks/m.sqlite3")) as file:
         ((value,),) = file.execute("SELECT value FROM m")
     assert json.loads(value)["payload"] == {"n": 1}

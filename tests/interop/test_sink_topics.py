@@ -5,7 +5,6 @@ import base64
 import json
 import re
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +19,7 @@ from paho.mqtt.properties import Properties
 from tests.interop.forms import post
 from tests.interop.test_bridge import Mqtt, Wamp
 from tests.live_server import LiveServer, start_server
+from tests.waiting import WAIT_S_MAX, until
 
 from thingtank.cli.main import main
 from thingtank.local.queue_file import QueueFile
@@ -47,7 +47,6 @@ gather_s = 0
 to = {engine = "queue", queue = "feeds"}
 """
 ORDERED = 200
-WAIT_S_MAX = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -103,21 +102,20 @@ def current_value(server: LiveServer, name: str) -> str:
 
 
 async def soon(look: Callable[[], list[Any]], count: int) -> list[Any]:
-    """What is there once there is as much, or after a while."""
-    deadline_s = time.monotonic() + WAIT_S_MAX
+    """What a look takes away, once there is as much."""
     found: list[Any] = []
-    while len(found) < count and time.monotonic() < deadline_s:
-        found += look()
-        if len(found) < count:
-            await asyncio.sleep(0.05)
+
+    def is_enough() -> bool:
+        found.extend(look())
+        return len(found) >= count
+
+    await until(is_enough, lambda: found)
     return found
 
 
 async def wait_for_rows(server: LiveServer, topic: str, count: int) -> list[Any]:
-    deadline_s = time.monotonic() + WAIT_S_MAX
-    while len(found := rows(server, topic)) < count and time.monotonic() < deadline_s:  # noqa: ASYNC110 - a file tells nobody
-        await asyncio.sleep(0.05)
-    return found
+    await until(lambda: len(rows(server, topic)) >= count, lambda: rows(server, topic))
+    return rows(server, topic)
 
 
 @pytest.mark.parametrize("qos", [0, 1, 2])
@@ -179,9 +177,7 @@ async def test_wills_are_sent_and_shared_subscriptions_take_nothing_away(
     host, port = server.sockets["mqtt"].removeprefix("mqtt://").split(":")
     dying.connect(host, int(port))
     dying.loop_start()
-    deadline_s = time.monotonic() + WAIT_S_MAX
-    while not dying.is_connected() and time.monotonic() < deadline_s:  # noqa: ASYNC110 - another thread tells
-        await asyncio.sleep(0.01)
+    await until(dying.is_connected)
     socket = dying.socket()
     assert socket is not None
     socket.shutdown(2)
@@ -200,11 +196,12 @@ async def test_what_is_written_to_feeds_and_what_the_broker_says_of_itself_is_no
     await mqtt.publish(f"{server.api_key}/v2/feed/1", b"mistaken")
     await mqtt.publish("after", b"last")
     found: list[dict[str, Any]] = []  # of other tests as well
-    deadline_s = time.monotonic() + WAIT_S_MAX
-    while not {"last", "mistaken"} <= {each["payload"] for each in found}:
-        assert time.monotonic() < deadline_s, found
-        found += queued(server, "", "feeds")
-        await asyncio.sleep(0.05)
+
+    def are_there() -> bool:
+        found.extend(queued(server, "", "feeds"))
+        return {"last", "mistaken"} <= {each["payload"] for each in found}
+
+    await until(are_there, lambda: found)
     topics = [each["topic"] for each in found]
     assert not any(topic.startswith("$") or "/feeds/" in topic for topic in topics)
     (mistaken,) = [each for each in found if each["payload"] == "mistaken"]
@@ -229,11 +226,12 @@ async def test_a_rule_is_made_in_the_workbench_works_at_once_and_is_counted(
     assert "topics made/#, other" in answer.text
     await mqtt.publish("made/1", b"after")
     get = ("table", "query", "made", "made/1", "--data", str(server.folder))
-    deadline_s = time.monotonic() + WAIT_S_MAX
-    while "after" not in (out := CliRunner().invoke(main, get).output):
-        assert time.monotonic() < deadline_s, out
-        await asyncio.sleep(0.05)
-    assert "before" not in out
+
+    def out() -> str:
+        return CliRunner().invoke(main, get).output
+
+    await until(lambda: "after" in out(), out)
+    assert "before" not in out()
     metrics = owner.get(f"{server.url}/metrics", timeout=20).text
     assert 'thingtank_sink_items_total{engine="table",outcome="delivered"} 1.0' in metrics
     assert 'thingtank_sink_batches_missed_total{engine="table"} 0.0' in metrics

@@ -2,10 +2,9 @@
 
 import json
 import shutil
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any
 import pytest
 from tests.interop.test_command_line import answer, refusal, thingtank
 from tests.live_server import furnish, start_server
+from tests.ports import free_port
+from tests.waiting import wait_until
 
 DEAD_URL = "http://127.0.0.1:9/nobody"  # the discard port: nothing listens
 
@@ -154,13 +155,13 @@ def test_a_dead_letter_is_listed_shown_and_tried_again(tmp_path: Path) -> None:
         assert (tested["state"], tested["is_test"], len(tested["attempts"])) == ("dead", True, 1)
         assert '"debug":true' in tested["document"]
         answer(tmp_path, "feed", "write", "1", "t=31")
-        fired = first(lambda: listed(tmp_path, "--state", "dead", "--limit", "1"))
+        [fired] = wait_until(lambda: listed(tmp_path, "--state", "dead", "--limit", "1"))
         assert (fired["target"], fired["is_test"], fired["attempt_count"]) == (DEAD_URL, False, 1)
         number = str(fired["delivery_id"])
         older = answer(tmp_path, "delivery", "list", "--before", number)
         assert [row["delivery_id"] for row in older["deliveries"]] == [tested["delivery_id"]]
         assert "Delivery" in thingtank(tmp_path, "delivery", "retry", number).stdout
-        again = first(
+        [again] = wait_until(
             lambda: [row for row in [shown(tmp_path, number)] if row["attempt_count"] == 2]
         )
         assert again["state"] == "dead"
@@ -183,7 +184,7 @@ def test_a_receiver_that_is_back_gets_at_once_what_a_person_asks_for(tmp_path: P
             answer(tmp_path, "trigger", "create", "1", "t", "gt", "30", "--url", url)
         # The pause doubles with each failure on trial: 5, then 10 s.
         answer(tmp_path, "feed", "write", "1", "t=31")
-        first(lambda: [row for row in listed(tmp_path) if row["attempt_count"] == 1])
+        wait_until(lambda: [row for row in listed(tmp_path) if row["attempt_count"] == 1])
         time.sleep(5.5)
         with web_server(port) as requested:
             started_s = time.monotonic()
@@ -191,16 +192,8 @@ def test_a_receiver_that_is_back_gets_at_once_what_a_person_asks_for(tmp_path: P
             assert done.returncode == 0, done.stderr
             assert time.monotonic() - started_s < 4
             # It is back for all: not only for the test, also for what was put off.
-            deadline_s = time.monotonic() + 4
-            while len(set(requested)) < 3 and time.monotonic() < deadline_s:
-                time.sleep(0.05)
+            wait_until(lambda: len(set(requested)) >= 3, lambda: requested, s_max=4.0)
             assert set(requested) == {"/0", "/1", "/2"}
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextmanager
@@ -235,11 +228,3 @@ def listed(folder: Path, *words: str) -> list[dict[str, Any]]:
 def shown(folder: Path, number: str) -> dict[str, Any]:
     found: dict[str, Any] = answer(folder, "delivery", "show", number)
     return found
-
-
-def first(read: Callable[[], list[dict[str, Any]]]) -> dict[str, Any]:
-    """The first row, as soon as there is one; each look is a command that takes a second."""
-    for _ in range(30):
-        if rows := read():
-            return rows[0]
-    raise AssertionError("it did not happen in time")

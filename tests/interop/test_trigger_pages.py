@@ -1,6 +1,5 @@
 """The pages of triggers and deliveries as scripts and strangers meet them, without a browser."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 import requests
 from tests.interop.forms import PASSWORD, csrf_of
 from tests.live_server import LiveServer, start_server
+from tests.waiting import wait_until
 
 JSON = {"Accept": "application/json"}
 OWN_PATHS = [
@@ -275,8 +275,9 @@ def test_mail_beyond_the_accounts_hour_waits_and_its_page_says_why(tmp_path: Pat
         write("31")
         browser = requests.Session()
         browser.get(server.welcome_url, timeout=20)
-        page, deadline_s = "", time.monotonic() + 20
-        while "within an hour" not in page and time.monotonic() < deadline_s:
-            time.sleep(0.1)
-            page = browser.get(f"{server.url}/deliveries/2", timeout=20).text
-        assert "Not tried yet: the account has sent 1 e-mails within an hour." in page
+
+        def page() -> str:
+            return browser.get(f"{server.url}/deliveries/2", timeout=20).text
+
+        said = "Not tried yet: the account has sent 1 e-mails within an hour."
+        wait_until(lambda: said in page(), page)

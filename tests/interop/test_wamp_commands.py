@@ -7,7 +7,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from tests.interop.conftest import Served, made
 from tests.live_server import start_server
 from tests.prepared_commands import run_prepared
+from tests.waiting import wait_until
 
 STOP_S_MAX = 20.0
 COMPONENTS = '''
@@ -255,10 +255,8 @@ def test_a_call_that_takes_too_long_is_given_up_and_its_command_ended(
         error = words.refusal("call", "com.example.waits", "--timeout", "0.5")
         assert "the call took too long" in error
         number = int((tmp_path / "pid").read_text())
-        deadline_s = time.monotonic() + STOP_S_MAX
-        while Path(f"/proc/{number}").exists():
-            assert time.monotonic() < deadline_s
-            time.sleep(0.02)
+        # Less than what it would sleep.
+        wait_until(lambda: not Path(f"/proc/{number}").exists(), s_max=STOP_S_MAX)
 
 
 def test_errors_are_said_in_words(words: Words, served: Served) -> None:
@@ -324,9 +322,7 @@ def test_a_class_without_on_join_has_its_decorated_methods_served(
     words: Words, components: Path
 ) -> None:
     with words.running("run", "components:Decorated", cwd=components) as printed:
-        deadline_s = time.monotonic() + STOP_S_MAX
-        while words("call", "com.example.twice", "21").stdout != "42\n":
-            assert time.monotonic() < deadline_s
+        wait_until(lambda: words("call", "com.example.twice", "21").stdout == "42\n")
         words.printed("publish", "com.example.decorated", "a")
         assert printed.readline() == "heard a\n"
 

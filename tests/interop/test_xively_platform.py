@@ -4,7 +4,7 @@ import http.server
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -13,6 +13,7 @@ import pytest
 import requests
 from standardwebhooks.webhooks import Webhook
 from tests.live_server import LiveServer, start_server
+from tests.waiting import wait_until
 
 WAIT_S_MAX = 20.0
 
@@ -73,13 +74,6 @@ def put(server: LiveServer, value: str) -> None:
     assert done.status_code == 200, done.text
 
 
-def until(condition: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + WAIT_S_MAX
-    while not condition():
-        assert time.monotonic() < end_s, "it did not come in time"
-        time.sleep(0.02)
-
-
 def test_a_trigger_tells_its_receiver_of_each_crossing_once(
     server: LiveServer, receiver: Receiver
 ) -> None:
@@ -93,7 +87,7 @@ def test_a_trigger_tells_its_receiver_of_each_crossing_once(
     trigger_id = int(made.headers["Location"].rpartition("/")[2])
     for value in ("14", "16", "17"):
         put(server, value)
-    until(lambda: len(receiver.requests) == 1)
+    wait_until(lambda: len(receiver.requests) == 1)
     headers, body = receiver.requests[0]
     assert headers["content-type"] == "application/x-www-form-urlencoded"
     assert body.startswith(b"body=")
@@ -129,7 +123,7 @@ def test_what_fired_before_a_kill_is_delivered_after_it(tmp_path: Path) -> None:
     back = Receiver(port)
     try:
         with start_server(tmp_path, *flags):
-            until(lambda: len(back.requests) == 1)
+            wait_until(lambda: len(back.requests) == 1)
             time.sleep(0.5)
             assert len(back.requests) == 1
     finally:

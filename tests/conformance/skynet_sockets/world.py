@@ -5,11 +5,13 @@ import contextlib
 import json
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 import uvicorn
+from tests.waiting import until
 from websockets.asyncio.client import ClientConnection, connect
 
 from thingtank.doors.skynet.door import SkynetDoor
@@ -34,7 +36,7 @@ from thingtank.tank.access import Caller
 from thingtank.tank.messaging.permissions import Party, Policy
 from thingtank.tank.tank import Tank
 
-WAIT_S_MAX = 5.0
+WAIT_S_MAX = 15.0  # less than a poll takes by itself, or the server waits for who is gone
 UNLIMITED = SkynetSettings(rate_messages_s=0, rate_data_s=0, rate_queries_s=0, rate_connections_s=0)
 
 
@@ -123,10 +125,7 @@ class World:
         return opened
 
 
-async def eventually(is_so: Callable[[], Any]) -> None:
-    async with asyncio.timeout(WAIT_S_MAX):
-        while not is_so():  # noqa: ASYNC110 - nothing tells
-            await asyncio.sleep(0.005)
+eventually = partial(until, s_max=WAIT_S_MAX)
 
 
 class Client:

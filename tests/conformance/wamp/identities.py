@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from tests.conformance.wamp.realms import AT_US, REALM, Client, World
+from tests.waiting import until
 
 from thingtank.doors.wamp.authentication.authenticator import WampAuthenticator
 from thingtank.doors.wamp.principals import Principals
@@ -104,11 +105,8 @@ class House:
 
 async def answer_of(client: Client) -> Any:
     """The only message, which may take a while to come; the rest stays to be taken."""
-    for _ in range(2000):
-        if client.received:
-            return client.take_one()
-        await asyncio.sleep(0.001)
-    raise AssertionError("no answer")
+    await until(lambda: client.received, "no answer")
+    return client.take_one()
 
 
 async def hello(client: Client, *methods: str, authid: str = "", **details: Any) -> Any:

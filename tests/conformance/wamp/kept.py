@@ -1,16 +1,14 @@
 """A world whose realm keeps its events on disk."""
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.conformance.wamp.realms import REALM, Client, World
+from tests.waiting import until
 
 from thingtank.protocols.wamp.history import HistoryRule
 from thingtank.stores.wamp_events import WampEvents
-
-WAIT_S_MAX = 10.0
 
 
 class KeptWorld(World):
@@ -69,9 +67,7 @@ class KeptWorld(World):
 
 async def answers(client: Client, count: int) -> list[Any]:
     """What comes, as soon as there is so much of it."""
-    async with asyncio.timeout(WAIT_S_MAX):
-        while len(client.received) < count:  # noqa: ASYNC110 - clients know no loop
-            await asyncio.sleep(0.001)
+    await until(lambda: len(client.received) >= count)
     return client.take()
 
 

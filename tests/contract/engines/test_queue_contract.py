@@ -1,12 +1,12 @@
 """The contract of queues: the local one, and SQS as two stand-ins have it."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import pytest
 from tests.aws_stand_ins import own_name
+from tests.waiting import wait_until
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.queues import QueueMessage, send_messages
@@ -165,9 +165,5 @@ def test_a_message_whose_time_with_a_reader_is_over_is_there_again(queue: Queue)
     got = queue.receive()
     queue.extend(1, got[0].receipt)
     queue.extend(HIDDEN_S, got[1].receipt)
-    deadline_s = time.monotonic() + 20
-    found: list[Got] = []
-    while not found and time.monotonic() < deadline_s:
-        found = queue.receive()
-        time.sleep(0.05)
+    found = wait_until(queue.receive, s_max=HIDDEN_S / 2)
     assert [each.body for each in found] == [got[0].body]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.aws_stand_ins import aws_environment, free_port, ministack_program
+from tests.aws_stand_ins import aws_environment, ministack_program
+from tests.ports import free_port
 from tests.prepared_commands import run_prepared
 
 from thingtank.aws.clients import AwsClients

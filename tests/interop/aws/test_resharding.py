@@ -4,22 +4,22 @@ import asyncio
 import contextlib
 import os
 import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.aws_stand_ins import REGION, free_port, own_name
+from tests.aws_stand_ins import REGION, own_name
 from tests.needed import NODE, needed_program, node_package
-from tests.unit.sources.source_bench import SourceBench, texts, until
+from tests.ports import free_port
+from tests.unit.sources.source_bench import SourceBench, texts
+from tests.waiting import until, wait_until
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
 from thingtank.aws.streams import StreamRecord
 from thingtank.cloud import streams
 
-START_S_MAX = 30.0
 _QUICK = (
     "CREATE_STREAM", "DELETE_STREAM", "SPLIT_SHARD", "MERGE_SHARDS",
 )  # fmt: skip
@@ -53,14 +53,15 @@ def kinesis_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsSetti
 
 def _wait_until_ready(settings: AwsSettings, process: "subprocess.Popen[bytes]", log: Path) -> None:
     clients = AwsClients(settings, attempts_max=1)
-    deadline_s = time.monotonic() + START_S_MAX
-    while True:
+
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
         with contextlib.suppress(Exception):
             streams.names(clients)
-            break
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline_s, log.read_text()
-        time.sleep(0.05)
+            return True
+        return False
+
+    wait_until(answers, log.read_text)
     clients.close()
 
 

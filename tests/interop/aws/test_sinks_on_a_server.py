@@ -2,7 +2,6 @@
 
 import json
 import tarfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from click.testing import CliRunner, Result
 from tests.aws_commands import run_cloud, said
 from tests.aws_stand_ins import own_name
 from tests.live_server import start_server
+from tests.waiting import wait_until
 
 from thingtank.aws.settings import AwsSettings
 from thingtank.cli.main import main
@@ -43,11 +43,13 @@ def run(folder: Path, *words: str) -> Result:
 
 
 def soon(look: Callable[[], str], wanted: str) -> str:
-    """What is there once `wanted` is in it, or after a while."""
-    deadline_s = time.monotonic() + 30
-    while wanted not in (found := look()) and time.monotonic() < deadline_s:
-        time.sleep(0.05)
-    return found
+    """What is there once `wanted` is in it."""
+
+    def there() -> str:
+        found = look()
+        return found if wanted in found else ""
+
+    return wait_until(there, look)
 
 
 def waiting(folder: Path) -> str:

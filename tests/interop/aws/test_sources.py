@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ import requests
 from tests.aws_stand_ins import own_name
 from tests.live_server import LiveServer, start_server
 from tests.unit.sources.kinesis.test_aggregated import put_together
-from tests.unit.sources.source_bench import SourceBench, texts, until
+from tests.unit.sources.source_bench import SourceBench, texts
+from tests.waiting import until, wait_until
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.queues import QueueMessage
@@ -99,10 +99,7 @@ async def test_records_that_were_put_together_are_taken_apart_by_the_shards_of_t
 
 
 def wait_for_dead_letter(clients: AwsClients, name: str) -> None:
-    deadline_s = time.monotonic() + 20
-    while queues.count(clients, name).waiting != 1:
-        assert time.monotonic() < deadline_s
-        time.sleep(0.1)
+    wait_until(lambda: queues.count(clients, name).waiting == 1)
 
 
 @pytest.mark.parametrize("suffix", ["", ".fifo"])
@@ -189,10 +186,11 @@ def history(server: LiveServer, name: str) -> list[str]:
 
 
 def wait_for(server: LiveServer, name: str, count: int) -> list[str]:
-    deadline_s = time.monotonic() + 40
-    while len(found := history(server, name)) < count and time.monotonic() < deadline_s:
-        time.sleep(0.02)
-    return found
+    def look() -> list[str]:
+        found = history(server, name)
+        return found if len(found) >= count else []
+
+    return wait_until(look, lambda: history(server, name))
 
 
 def test_nothing_is_lost_when_the_server_is_killed_while_it_reads(

@@ -4,17 +4,16 @@ import html
 import re
 import secrets
 import subprocess
-import time
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import requests
 from tests.live_server import LiveServer
+from tests.waiting import wait_until
 
 from thingtank.cli.session import running_server
 
-WAIT_S_MAX = 40.0
 SECRET = "••••••••"
 TEXT = r'<code id="{}" data-secret-in="(\w+)">(.*?)</code>'
 
@@ -104,17 +103,13 @@ class Newcomer:
 
     def value_of(self, feed_id: int, channel: str = "temperature") -> str:
         """The newest value, once there is one."""
-        deadline_s = time.monotonic() + WAIT_S_MAX
-        while time.monotonic() < deadline_s:
-            shown = re.search(
-                rf'data-key="{channel}".*?<span data-value>([^<]*)</span>',
-                self.get(f"/feeds/{feed_id}"),
-                re.DOTALL,
-            )
-            if shown:
-                return shown[1]
-            time.sleep(0.2)
-        raise AssertionError(f"feed {feed_id} has no value of {channel}")
+        value = re.compile(rf'data-key="{channel}".*?<span data-value>([^<]*)</span>', re.DOTALL)
+        shown = wait_until(
+            lambda: value.search(self.get(f"/feeds/{feed_id}")),
+            f"feed {feed_id} has no value of {channel}",
+        )
+        assert shown is not None
+        return shown[1]
 
     def value_written_by(self, command: list[str], feed_id: int, **options: object) -> str:
         """The first value that a program writes which goes on for ever."""

@@ -3,15 +3,15 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from tests.interop.first_steps.newcomer import WAIT_S_MAX, Newcomer
+from tests.interop.first_steps.newcomer import Newcomer
 from tests.live_server import LiveServer, start_server
+from tests.waiting import wait_until
 
 CHANNELS = {"temperature", "humidity", "pressure", "wind_speed", "wind_direction"}
 
@@ -38,16 +38,17 @@ def feeds(newcomer: Newcomer) -> list[dict[str, Any]]:
 
 def reported(newcomer: Newcomer, than: str = "") -> dict[str, Any]:
     """The simulator's feed, once it has reported after a time."""
-    deadline_s = time.monotonic() + WAIT_S_MAX
-    while time.monotonic() < deadline_s:
+
+    def look() -> dict[str, Any]:
         found = feeds(newcomer)
         streams = found[0].get("datastreams", []) if found else []
         newest = {stream.get("at", "") for stream in streams}
         # All channels are of one time as soon as the history is written and a report has come.
         if len(streams) == len(CHANNELS) and len(newest) == 1 and max(newest) > than:
             return found[0]
-        time.sleep(0.2)
-    raise AssertionError(f"the simulator has not reported:\n{newcomer.server.output()}")
+        return {}
+
+    return wait_until(look, lambda: f"the simulator has not reported:\n{newcomer.server.output()}")
 
 
 def test_the_button_starts_one_that_writes_as_any_device_and_another_stops_it(
@@ -95,10 +96,7 @@ def test_it_ends_with_the_reason_when_its_device_is_deleted(newcomer: Newcomer) 
     headers = {"X-ApiKey": newcomer.master_key}
     gone = requests.delete(f"{newcomer.server.url}/v2/feeds/{feed['id']}", headers=headers, timeout=20)  # fmt: skip
     assert gone.status_code == 200
-    deadline_s = time.monotonic() + WAIT_S_MAX
-    while "the server answered 40" not in newcomer.get("/"):
-        assert time.monotonic() < deadline_s
-        time.sleep(0.5)
+    wait_until(lambda: "the server answered 40" in newcomer.get("/"))
     assert "Stop the simulator" in press(newcomer, "start")  # with another device
     assert reported(newcomer)["id"] != feed["id"]
 

@@ -4,9 +4,9 @@ In MQTT 3.1.1 it asks at first for a version of its own (`try_private`), is told
 such, and comes again by the standard's.
 """
 
+import contextlib
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from tests.interop.mqtt.client import Client, Publication, Received
 from tests.interop.mqtt.ways import Way
 from tests.live_server import LiveServer, start_server
 from tests.needed import needed_program
+from tests.waiting import wait_until
 
 Open = Callable[..., Client]
 PAHO = Way("paho", "tcp", 4)
@@ -111,12 +112,13 @@ def check_both_ways(here: Client, there: Client) -> None:
 
 
 def _listening(port: int) -> str:
-    deadline_s = time.monotonic() + 5
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except ConnectionRefusedError:
-            assert time.monotonic() < deadline_s
-            time.sleep(0.02)
-        else:
-            return f"mqtt://127.0.0.1:{port}"
+    def is_open() -> bool:
+        with (
+            contextlib.suppress(ConnectionRefusedError),
+            socket.create_connection(("127.0.0.1", port), 1),
+        ):
+            return True
+        return False
+
+    wait_until(is_open)
+    return f"mqtt://127.0.0.1:{port}"

@@ -1,6 +1,5 @@
 """Clients that connect again by themselves, to a server that was killed in between."""
 
-import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from tests.interop.mqtt.client import WAIT_S_MAX, Publication
 from tests.interop.mqtt.ways import Way
 from tests.live_server import start_server
+from tests.ports import free_port
 
 # aiomqtt leaves connecting again to its user.
 THOSE_THAT_DO = [
@@ -16,14 +16,8 @@ THOSE_THAT_DO = [
 ]  # fmt: skip
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def test_killed_server_loses_no_session_and_clients_find_back(open_at: Any, tmp_path: Path) -> None:
-    port = _free_port()
+    port = free_port()
     url = f"mqtt://127.0.0.1:{port}"
     server = start_server(tmp_path / "data", "--mqtt", str(port))
     try:

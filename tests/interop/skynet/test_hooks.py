@@ -1,26 +1,29 @@
 """Hooks and forwards of a running server, whose settings let webhooks reach nothing in here."""
 
-import time
 from typing import Any
 
 import requests
 from tests.interop.skynet.conftest import Register
 from tests.live_server import LiveServer
+from tests.waiting import WAIT_S_MAX, wait_until
 
 from thingtank.client.skynet import SkynetClient
-
-WAIT_S_MAX = 10.0
 
 
 def deliveries_of(server: LiveServer, count: int) -> list[Any]:
     """So many, settled, newest first."""
-    end_s = time.monotonic() + WAIT_S_MAX
-    while True:
+
+    def listed() -> list[Any]:
         found = server.command("delivery", "list")["deliveries"]
         assert isinstance(found, list)
-        if len(found) >= count and all(row["state"] != "waiting" for row in found):
-            return found
-        assert time.monotonic() < end_s, found
+        return found
+
+    def settled() -> list[Any]:
+        found = listed()
+        is_so = len(found) >= count and all(row["state"] != "waiting" for row in found)
+        return found if is_so else []
+
+    return wait_until(settled, listed)
 
 
 def test_messages_are_sent_on_as_the_device_says(

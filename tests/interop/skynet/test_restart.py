@@ -1,7 +1,6 @@
 """What becomes of clients while the server is away."""
 
 import contextlib
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import requests
 from tests.interop.skynet.clients import Device, Failed, Program, Way, content_of
 from tests.live_server import start_server
+from tests.ports import free_port
 
 # Those that come back by themselves. meshblu-websocket does not; meshblu-mqtt does, but listens
 # to its device only the first time; socketIO-client 0.5 goes on polling for the old session.
@@ -23,7 +23,7 @@ TRIES_MAX = 4  # of waiting for a message; the clients over MQTT rest for five s
 def test_clients_come_back_and_get_what_was_sent_meanwhile(
     program_of: Callable[[str], Program], tmp_path: Path
 ) -> None:
-    ports = free_ports(2)
+    ports = free_port(), free_port()
     flags = ("--skynet", str(ports[0]), "--mqtt", str(ports[1]))
     url, mqtt = f"http://127.0.0.1:{ports[0]}", f"mqtt://127.0.0.1:{ports[1]}"
     devices = [Device(program_of(way.client), way) for way in LASTING]
@@ -52,12 +52,3 @@ def post(url: str, **body: Any) -> Any:
     answer = requests.post(url, json=body, timeout=10)
     assert answer.ok, answer.text
     return answer.json()
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody has now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [
-            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
-        ]
-        return [each.getsockname()[1] for each in sockets]

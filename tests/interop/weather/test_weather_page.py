@@ -1,11 +1,10 @@
 """The weather station's page: who sees what, and how a bound feed fills it."""
 
 import re
-import time
-from collections.abc import Callable
 
 import requests
 from tests.interop.weather.conftest import PASSWORD, Weather, csrf_of, signed_in
+from tests.waiting import wait_until
 
 
 def made_feed(weather: Weather, title: str, *, private: bool = True) -> tuple[int, dict[str, str]]:
@@ -32,13 +31,6 @@ def post(weather: Weather, session: requests.Session, path: str, **form: str) ->
 def temperature_in(text: str) -> str | None:
     found = re.search(r'id="temperature">([^<]*)<', text)
     return found[1] if found else None
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline_s, "it did not become so"
-        time.sleep(0.1)
 
 
 def test_a_bound_feed_fills_the_station_for_who_may_see_the_feed(weather: Weather) -> None:

@@ -11,13 +11,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from tests.waiting import wait_until
 
 from thingtank.batch import inputs, piping, results, sequence_count
 from thingtank.batch.inputs import SPLIT_BYTES_MIN, Split, files_of, read_split, splits_of
@@ -47,13 +47,6 @@ def job_of(mapper: str, reducer: str, log: Path, **more: object) -> Job:
 
 def python(program: str) -> str:
     return f"{sys.executable} -c '{program}'"
-
-
-def wait_for(holds: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
 
 
 def is_running(command: str) -> bool:
@@ -211,7 +204,7 @@ def test_a_disk_that_is_full_of_notes_ends_the_job(
 def test_a_job_that_is_broken_off_leaves_nothing(ending: signal.Signals, log: Path) -> None:
     mapper = "sh -c 'echo > begun; exec sleep 60'"
     with job_process(log, "--mapper", mapper, "--reducer", "cat") as job:
-        wait_for((log.parent / "begun").exists)
+        wait_until((log.parent / "begun").exists)
         job.send_signal(ending)
         assert job.wait(20) == 1
     assert files_in(log.parent) == {"log.txt", "begun"}
@@ -220,7 +213,7 @@ def test_a_job_that_is_broken_off_leaves_nothing(ending: signal.Signals, log: Pa
 def test_a_query_that_is_broken_off_leaves_nothing(log: Path) -> None:
     log.with_name("long.sql").write_text("SELECT count(*) FROM range(1000000000) a, lines, lines b")
     with job_process(log, "--sql", "long.sql") as job:
-        wait_for(lambda: any(log.parent.glob(".out.*.part/output")))
+        wait_until(lambda: any(log.parent.glob(".out.*.part/output")))
         time.sleep(0.3)  # so that it is within a call of DuckDB
         job.send_signal(signal.SIGINT)
         assert job.wait(20) == 1
@@ -267,9 +260,9 @@ def test_the_workers_of_a_job_that_is_killed_end_as_well(log: Path) -> None:
         " [Path('log.txt')], Path('out')))"
     )
     with subprocess.Popen([sys.executable, "-c", program], cwd=log.parent) as parent:
-        wait_for(lambda: (log.parent / "begun").exists() and is_running(marker))
+        wait_until(lambda: (log.parent / "begun").exists() and is_running(marker))
         parent.kill()
-    wait_for(lambda: not is_running(marker))
+    wait_until(lambda: not is_running(marker), s_max=30.0)  # less than CHILD_S_MAX
 
 
 @pytest.mark.parametrize(

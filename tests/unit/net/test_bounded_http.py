@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 import uvicorn
+from tests.waiting import WAIT_S_MAX, until
 
 from thingtank.net.bounded_http import HttpLimits
 from thingtank.net.direct_http import DirectRoute, direct_http
 from thingtank.net.http_request import RequestHead, Respond
 
 LIMITS = HttpLimits(header_bytes_max=2000, request_s_max=0.3, silence_s_max=1, unread_s_max=0.3)
-WAIT_S_MAX = 10.0
 LARGE = 32 * 1024 * 1024  # more than a loopback connection buffers
 
 Message = dict[str, Any]
@@ -70,8 +70,7 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[uvicorn.Server
     )
     running = uvicorn.Server(config)
     task = asyncio.create_task(running.serve([listener]))
-    while not running.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.01)
+    await until(lambda: running.started)
     yield running
     running.should_exit = True
     await asyncio.wait_for(task, WAIT_S_MAX)
@@ -93,12 +92,6 @@ async def peer(
 async def all_of(reader: asyncio.StreamReader) -> bytes:
     """What is sent until the connection closes."""
     return await asyncio.wait_for(reader.read(), WAIT_S_MAX)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S_MAX):
-        while not condition():  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.01)
 
 
 async def test_headers_in_pieces_beyond_the_limit_get_431(server: uvicorn.Server) -> None:

@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import re
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
 import uvicorn
+from tests.waiting import until
 
 from thingtank.net.bounded_http import HttpLimits
 from thingtank.net.direct_http import (
@@ -19,7 +21,7 @@ from thingtank.net.direct_http import (
 )
 from thingtank.net.http_request import Headers, LongRespond, RequestHead, Respond
 
-WAIT_S_MAX = 10.0
+WAIT_S_MAX = 25.0  # less than what HttpLimits give a peer, which is let go then anyway
 MEGABYTE = 1_000_000
 
 
@@ -93,10 +95,7 @@ def length_of(body: bytes) -> Headers:
     return [(b"content-length", str(len(body)).encode())]
 
 
-async def eventually(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S_MAX):
-        while not is_so():  # noqa: ASYNC110 - uvicorn has no events
-            await asyncio.sleep(0.01)
+eventually = partial(until, s_max=WAIT_S_MAX)
 
 
 @pytest.fixture

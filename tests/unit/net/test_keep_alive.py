@@ -1,14 +1,13 @@
 """Silent peers are asked, and cut off when they do not answer."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
+from tests.waiting import until
 
 from thingtank.net.keep_alive import SLOTS, KeepAlive
 
 SILENCE_S = 0.32
-WAIT_S_MAX = 10.0
 
 
 class Peer:
@@ -28,21 +27,15 @@ class Peer:
         self.is_cut_off = True
 
 
-async def wait_until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S_MAX):
-        while not is_so():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.01)
-
-
 async def test_who_does_not_answer_is_cut_off_and_who_does_stays() -> None:
     keep_alive = KeepAlive(SILENCE_S)
     answering, gone = Peer(answers=True), Peer()
     keep_alive.add(answering)
     keep_alive.add(gone)
-    await wait_until(lambda: gone.is_cut_off)
+    await until(lambda: gone.is_cut_off)
     assert gone.asked_count == 1
     keep_alive.remove(gone)
-    await wait_until(lambda: answering.asked_count > 1)
+    await until(lambda: answering.asked_count > 1)
     assert not answering.is_cut_off
     keep_alive.remove(answering)
 
@@ -57,7 +50,7 @@ async def test_who_talks_is_not_asked() -> None:
         talking.is_heard = True
         return silent.asked_count > 1
 
-    await wait_until(talk)
+    await until(talk)
     assert talking.asked_count == 0
     keep_alive.remove(talking)
     keep_alive.remove(silent)
@@ -74,7 +67,7 @@ async def test_one_that_leaves_while_others_are_cut_off_is_left_alone() -> None:
     for peer in peers:
         peer.cut_off = leave_all  # type: ignore[method-assign] # a double in its place
         keep_alive.add(peer)
-    await wait_until(lambda: all(peer.is_asked for peer in peers))
+    await until(lambda: all(peer.is_asked for peer in peers))
     await asyncio.sleep(SILENCE_S * 2)
     assert keep_alive.count == 0
 

@@ -1,8 +1,7 @@
 """What a server does by itself: one duty that fails does not keep another from being done."""
 
-import asyncio
-
 import pytest
+from tests.waiting import until
 
 from thingtank.server import housekeeping
 from thingtank.server.housekeeping import Housekeeping
@@ -27,8 +26,6 @@ async def test_leftovers_go_although_retention_fails(monkeypatch: pytest.MonkeyP
     await archive.append(DatapointRows([gone, kept], [0, 0], ["1", "2"]))
     keeping = Housekeeping(Tank(directory, archive))
     keeping.start()
-    async with asyncio.timeout(10):
-        while archive.current(gone) is not None:  # noqa: ASYNC110 - nobody is told
-            await asyncio.sleep(0.001)
+    await until(lambda: archive.current(gone) is None)
     await keeping.stop()
     assert archive.current(kept) is not None

@@ -259,8 +259,8 @@ async def test_what_a_person_asks_for_is_tried_though_the_receiver_is_left_alone
         else:
             await outbox.retry(20, SystemClock().now_us())
         asked_id = 41 if way == "test" else 20
-        await eventually(lambda: delivered_one(outbox, asked_id), 1)
-        await eventually(lambda: all_delivered(outbox, {*range(1, 41)}), 5)
+        await eventually(lambda: delivered_one(outbox, asked_id))
+        await eventually(lambda: all_delivered(outbox, {*range(1, 41)}))
 
 
 async def all_delivered(outbox: SqliteOutbox, ids: set[int]) -> bool:
@@ -295,7 +295,7 @@ async def test_what_one_account_asks_for_opens_a_receiver_for_no_other(
         await eventually(lambda: is_quiet(sink, 6))
         sink.is_dead = False
         await record(outbox, [recent(500, is_test=True)])
-        await eventually(lambda: delivered_one(outbox, 21), 1)
+        await eventually(lambda: delivered_one(outbox, 21))
         await eventually(lambda: is_quiet(sink, 7))
         found = (await outbox.list(DeliveryQuery(account_id=2, limit=200))).deliveries
         assert {str(delivery.state) for delivery in found} == {"waiting"}
@@ -305,7 +305,7 @@ async def test_a_start_leaves_no_receiver_alone_for_what_was_before(outbox: Sqli
     async with left_alone(outbox, 40):
         pass
     async with dispatching(outbox, FakeSink(always(OK))):
-        await eventually(lambda: all_delivered(outbox, {*range(1, 41)}), 5)
+        await eventually(lambda: all_delivered(outbox, {*range(1, 41)}))
 
 
 async def test_a_receiver_that_asks_for_a_pause_has_it_also_after_it_was_left_alone(
@@ -649,7 +649,7 @@ async def test_many_dead_letters_tried_again_hold_up_nobody(outbox: SqliteOutbox
     sink = FakeSink(answer)
     await record(outbox, [recent(2)])
     async with dispatching(outbox, sink):
-        await eventually(lambda: delivered_one(outbox, 101), 2)
+        await eventually(lambda: delivered_one(outbox, 101), s_max=2.0)
     assert sink.most["1"] == 1
 
 

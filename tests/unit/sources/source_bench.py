@@ -1,8 +1,6 @@
 """A tank in memory with sources at work, for tests."""
 
-import asyncio
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,6 @@ from thingtank.tank.sources import SourceStatus
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Datastream
 
-WAIT_S = 20.0
 QUICK = Pace(busy_s=0.001, idle_s=0.01, ttl_s=0.6, shards_s=0.1)
 
 
@@ -102,14 +99,6 @@ class SourceBench:
 
     def status(self, number: int = 0) -> SourceStatus:
         return self.sources[number].statuses()[0]
-
-
-async def until(is_so: Callable[[], object], what: Callable[[], object] = lambda: "") -> None:
-    """Wait until something is so."""
-    deadline_s = time.monotonic() + WAIT_S
-    while not is_so():
-        assert time.monotonic() < deadline_s, what()
-        await asyncio.sleep(0.01)
 
 
 def texts(values: dict[int, str]) -> Sequence[str]:

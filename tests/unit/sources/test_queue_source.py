@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from tests.unit.sources.source_bench import SourceBench, texts, until
+from tests.unit.sources.source_bench import SourceBench, texts
+from tests.waiting import until
 
 from thingtank.local.queue_file import NewMessage, QueueCounts, QueueFile
 from thingtank.sources import queues

@@ -9,8 +9,6 @@ from thingtank.protocols.mqtt.keeping import (
 )
 from thingtank.protocols.mqtt.messages import Message, RetainHandling, Subscription, Will
 
-WAIT_S_MAX = 10.0
-
 MESSAGE = Message(
     "a/é", b"\0\xff", 2, True, b"\x26\0\x01k\0\x01v", 1_800_000_000_000_000, "publisher"
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from tests.waiting import WAIT_S_MAX, until
 
 from thingtank.stores.device_event_file import DeviceEventFile, Forget, Item
 from thingtank.stores.device_event_settings import DeviceEventSettings
@@ -14,8 +15,6 @@ from thingtank.stores.device_events import DeviceEventLog
 from thingtank.tank.device_events import LoggedEvent
 from thingtank.tank.errors import StorageFailed
 from thingtank.tank.tank import SystemClock
-
-WAIT_S_MAX = 10.0
 
 
 class HeldFile(DeviceEventFile):
@@ -61,9 +60,7 @@ async def codes(log: DeviceEventLog, device_id: int = 1) -> list[int]:
 
 
 async def wait_for_batches(file: HeldFile, count: int) -> None:
-    async with asyncio.timeout(WAIT_S_MAX):
-        while len(file.batches) < count:  # noqa: ASYNC110 - it has no event
-            await asyncio.sleep(0.005)
+    await until(lambda: len(file.batches) >= count)
 
 
 async def test_newest_are_dropped_when_too_many_wait(tmp_path: Path) -> None:
@@ -139,9 +136,7 @@ async def test_lists_are_trimmed_by_themselves(tmp_path: Path) -> None:
         log.append(event(number))
     await codes(log)
     seen_count = file.trim_count
-    async with asyncio.timeout(WAIT_S_MAX):
-        while file.trim_count < seen_count + 2:  # noqa: ASYNC110 - it has no event
-            await asyncio.sleep(0.005)
+    await until(lambda: file.trim_count >= seen_count + 2)
     await log.close()
     count = "SELECT count(*) FROM event"
     assert file._connected().execute(count).fetchone() == (5,)

@@ -2,12 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
 import pytest
 from tests.abandoned import abandon_journal
 from tests.unit.stores.memory_history import MemoryHistory
+from tests.waiting import WAIT_S_MAX, until
 
 from thingtank.stores import fall_back
 from thingtank.stores.archive_settings import ArchiveSettings
@@ -24,7 +25,6 @@ from thingtank.tank.datapoints import (
 from thingtank.tank.errors import Overloaded, StorageFailed, ValidationFailed
 from thingtank.tank.interfaces import Archive
 
-WAIT_S = 10
 NEVER_S = 3600.0  # the mover stays still unless a test asks for a flush
 QUIET = ArchiveSettings(move_interval_s=NEVER_S, trim_interval_s=NEVER_S)
 QUICK = ArchiveSettings(move_interval_s=0.01, trim_interval_s=0.01)
@@ -56,12 +56,6 @@ def rows(*written: tuple[int, int, str]) -> DatapointRows:
 async def all_of(archive: EmbeddedArchive, stream_id: int = 1) -> list[tuple[int, str]]:
     found = await archive.read([stream_id], AT_US_MIN, AT_US_MAX + 1, 1000)
     return [(datapoint.at_us, datapoint.value) for datapoint in found.get(stream_id, [])]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not condition():  # noqa: ASYNC110 - what is awaited has no event of its own
-            await asyncio.sleep(0.005)
 
 
 def crash(archive: EmbeddedArchive) -> None:
@@ -380,7 +374,7 @@ async def lose_current_value(archive: EmbeddedArchive, history: MemoryHistory) -
     await archive.append(rows((1, 10, "1"), (1, 20, "2")))
     await archive.flush()
     history.read_failure = OSError("input/output error")
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(WAIT_S_MAX):
         await archive.delete([1], 15, 100)
 
 
@@ -391,7 +385,7 @@ async def test_value_that_cannot_be_looked_up_is_unknown_until_the_store_answers
     assert archive.is_failing
     assert archive.current(1) == CurrentValue(None, None, 1, 2)
     assert await all_of(archive) == [(10, "1")]
-    async with asyncio.timeout(WAIT_S):  # the others go on
+    async with asyncio.timeout(WAIT_S_MAX):  # the others go on
         await archive.append(rows((2, 5, "5")))
         await archive.delete([2], 0, 100)
         await archive.append(rows((1, 12, "12"), (3, 5, "5")))

@@ -5,11 +5,10 @@ import threading
 from collections.abc import AsyncIterator
 
 import pytest
+from tests.waiting import WAIT_S_MAX, until
 
 from thingtank.stores.group_commit import GroupCommit
 from thingtank.stores.worker import Worker
-
-WAIT_S_MAX = 10.0
 
 
 class Disk:
@@ -93,9 +92,7 @@ async def test_so_many_do_not_linger(disk: Disk, worker: Worker) -> None:
     commits = GroupCommit(worker, disk.write, disk.written, linger_s=3600, linger_items_max=4)
     for number in range(6):
         commits.add(number)
-    async with asyncio.timeout(WAIT_S_MAX):
-        while not disk.told:  # noqa: ASYNC110 - it has no event
-            await asyncio.sleep(0.005)
+    await until(lambda: disk.told)
     assert disk.batches == [[0, 1, 2, 3]]
     await settled(commits)
     assert disk.batches == [[0, 1, 2, 3], [4, 5]]
@@ -104,9 +101,7 @@ async def test_so_many_do_not_linger(disk: Disk, worker: Worker) -> None:
 async def test_lingering_ends_by_itself(disk: Disk, worker: Worker) -> None:
     commits = GroupCommit(worker, disk.write, disk.written, linger_s=0.01, linger_items_max=4)
     commits.add(0)
-    async with asyncio.timeout(WAIT_S_MAX):
-        while not disk.told:  # noqa: ASYNC110 - it has no event
-            await asyncio.sleep(0.005)
+    await until(lambda: disk.told)
     assert disk.batches == [[0]]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 from tests.unit.stores.full_disk import DiskTooFullToDelete
+from tests.waiting import WAIT_S_MAX, until
 
 from thingtank.stores import kept_message_file
 from thingtank.stores.kept_message_file import (
@@ -27,7 +28,6 @@ from thingtank.stores.kept_messages import SqliteKeptMessages
 from thingtank.stores.sqlite_files import FileMismatch
 from thingtank.tank.errors import Overloaded, StorageFailed
 
-WAIT_S_MAX = 10.0
 NOW_US = 1_795_447_035_330_000
 LATER_US = NOW_US + 60_000_000
 
@@ -153,9 +153,7 @@ async def test_message_that_the_disk_did_not_remove_is_removed_later(
     file.error = None
     if by == "the next commit":
         await keep(kept, 2)
-    async with asyncio.timeout(WAIT_S_MAX):
-        while kept._removals:  # noqa: ASYNC110 - it has no event
-            await asyncio.sleep(0.005)
+    await until(lambda: not kept._removals)
     assert kept.count(1) == len(await bodies(kept))
     await kept.close()
     kept, _ = await opened(tmp_path)
@@ -196,15 +194,11 @@ async def test_expired_messages_go_by_themselves(tmp_path: Path) -> None:
         kept.keep(1, b"a", NOW_US, NOW_US + 1 + (number == 7))
     await bodies(kept)
     clock.us = NOW_US + 1
-    async with asyncio.timeout(WAIT_S_MAX):
-        while kept.count(1) > 1:  # noqa: ASYNC110 - it has no event
-            await asyncio.sleep(0.005)
+    await until(lambda: kept.count(1) <= 1)
     await asyncio.sleep(0.05)
     assert kept.count(1) == 1
     clock.us = NOW_US + 2
-    async with asyncio.timeout(WAIT_S_MAX):
-        while kept.count(1):  # noqa: ASYNC110 - it has no event
-            await asyncio.sleep(0.005)
+    await until(lambda: not kept.count(1))
     batch_count = len(file.batches)
     await asyncio.sleep(0.05)
     assert len(file.batches) == batch_count, "where nothing is kept, nothing is looked for"

@@ -17,13 +17,13 @@ from structlog.testing import capture_logs
 from tests.unit.stores.mqtt_samples import (
     MESSAGE,
     PLAIN,
-    WAIT_S_MAX,
     WILL,
     comparable,
     delivery,
     say_something_of_everything,
     session,
 )
+from tests.waiting import WAIT_S_MAX, until
 
 from thingtank.protocols.mqtt.keeping import DeliveryState, KeptDelivery, SessionKeeper
 from thingtank.protocols.mqtt.messages import Message, Subscription
@@ -91,9 +91,7 @@ async def kept(sessions: SessionKeeper) -> str:
 
 async def recovered(sessions: MqttSessions) -> None:
     """Wait until the disk has taken what it refused."""
-    async with asyncio.timeout(WAIT_S_MAX):
-        while sessions.failure is not None:  # noqa: ASYNC110 - what is awaited has no event
-            await asyncio.sleep(RETRY_S)
+    await until(lambda: sessions.failure is None, lambda: sessions.failure)
 
 
 @pytest.fixture
@@ -283,9 +281,11 @@ async def test_call_with_nothing_new_waits_for_the_commit_under_way(
 
 async def test_what_nobody_waits_for_is_written_too(tmp_path: Path, sessions: MqttSessions) -> None:
     sessions.keep_session(session("a"))
-    async with asyncio.timeout(WAIT_S_MAX):
-        while not (await sessions.found()).sessions:  # noqa: ASYNC110 - the file knows no loop
-            await asyncio.sleep(0.005)
+
+    async def is_written() -> bool:
+        return bool((await sessions.found()).sessions)
+
+    await until(is_written)
     assert sessions.waiting_bytes == 0
 
 
@@ -464,9 +464,7 @@ async def test_who_waits_behind_a_commit_that_fails_is_told_too_in_order(
     sessions.keep_delivery("a", delivery(1))
     ask(2)
     disk.may_commit.set()
-    async with asyncio.timeout(WAIT_S_MAX):
-        while sessions.failure is None:  # noqa: ASYNC110 - what is awaited has no event
-            await asyncio.sleep(0.001)
+    await until(lambda: sessions.failure is not None)
     ask(3)
     disk.error = ""
     await recovered(sessions)
@@ -487,9 +485,7 @@ async def test_changes_do_not_pile_up_while_the_disk_fails(
         if number % 10 == 0:
             await asyncio.sleep(2 * RETRY_S)
     count = disk.commit_count
-    async with asyncio.timeout(WAIT_S_MAX):
-        while disk.commit_count < count + 2:  # noqa: ASYNC110 - the file knows no loop
-            await asyncio.sleep(RETRY_S)
+    await until(lambda: disk.commit_count >= count + 2)
     assert sessions.waiting_bytes < 2000
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from tests.waiting import WAIT_S_MAX, until
 
 from thingtank.protocols.wamp.answers import Refused
 from thingtank.protocols.wamp.keeping import Keeping
@@ -15,7 +16,6 @@ from thingtank.stores.wamp_event_writer import WampEventWriter
 from thingtank.stores.worker import Worker
 from thingtank.tank.errors import StorageFailed
 
-WAIT_S_MAX = 10.0
 ROOM_BYTES = 10_000
 
 
@@ -299,8 +299,6 @@ async def test_forgetting_goes_on_until_it_is_done_and_failures_are_tried_again(
     disk.is_failing = True
     await told(writer.retain(("r", 1), row(1)))
     disk.is_failing = False
-    async with asyncio.timeout(WAIT_S_MAX):
-        while disk.trims < 3 or not disk.retained:  # noqa: ASYNC110 - the file knows no loop
-            await asyncio.sleep(0.005)
+    await until(lambda: disk.trims >= 3 and disk.retained)
     await writer.close()
     await worker.stop()

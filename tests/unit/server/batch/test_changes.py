@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import WAIT_S_MAX
 
 from thingtank.server.batch import schedules as schedules_module
 from thingtank.server.batch.changes import Alert, add_schedule, remove_schedule, run_again
@@ -113,7 +114,7 @@ async def test_who_is_cancelled_in_the_making_of_a_trigger_leaves_none(
     adding = asyncio.create_task(
         add_schedule(tank, schedules, draft(feed_id=FEED_ID), Alert(3, URL))
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S_MAX):
         while not list(tank.triggers.all()):  # noqa: ASYNC110 - nobody is told
             await asyncio.sleep(0)
     adding.cancel()

@@ -5,8 +5,7 @@ import datetime
 import os
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.deliveries import SettableClock
+from tests.waiting import wait_until
 
 from thingtank.server.batch import schedule as schedule_module
 from thingtank.server.batch import schedules as schedules_module
@@ -47,6 +47,7 @@ from thingtank.tank.trigger_rules import Firing
 from thingtank.tank.triggers import Trigger
 
 S = 1_000_000
+SOON_S_MAX = 25.0  # less than LOOK_S_MAX, by which the scheduler looks anyway
 
 
 def us(text: str) -> int:
@@ -142,7 +143,7 @@ class World:
 
     async def settled(self, count: int) -> Schedule:
         """The schedule after so many runs, once the last is noted."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SOON_S_MAX):
             while not self._has_settled(count):  # noqa: ASYNC110 - nobody is told
                 await asyncio.sleep(0)
         return self.schedules.get("count")
@@ -318,7 +319,7 @@ async def test_a_run_of_a_schedule_that_is_removed_leaves_no_count_and_no_outcom
         assert list(one.runs.words[1])[:2] == ["--job", "other"]
         assert (found.earlier, found.result and found.result.top) == ([], [("123", 9)])
     else:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SOON_S_MAX):
             while scheduler.running is not None:  # noqa: ASYNC110 - nobody is told
                 await asyncio.sleep(0)
     await scheduler.stop()
@@ -436,13 +437,7 @@ def test_a_run_ends_with_the_server_that_started_it(tmp_path: Path) -> None:
         f"asyncio.run(run_batch({words!r}, pathlib.Path('.'), 60))"
     )
     with subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path) as server:
-        wait_for((tmp_path / "mapper.pid").exists)
+        wait_until((tmp_path / "mapper.pid").exists)
         server.kill()
-    wait_for(lambda: set(os.listdir(tmp_path)) == {"log.txt", "mapper.pid"})
-
-
-def wait_for(holds: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
+    # Less than what a run may take.
+    wait_until(lambda: set(os.listdir(tmp_path)) == {"log.txt", "mapper.pid"}, s_max=30.0)

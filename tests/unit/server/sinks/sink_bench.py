@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from tests.unit.server.sinks import engine_for_tests
 from tests.unit.server.sinks.sending_thread import start_thread
 from tests.unit.sinks.rules.fake_engine import FakeEngine
 from tests.unit.stores.memory_history import MemoryHistory
+from tests.waiting import until
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
@@ -35,7 +36,6 @@ from thingtank.tank.sinks import SinkStatus
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Datastream
 
-WAIT_S = 20
 NOW_US = 1_700_000_000_000_000
 # Trimmed only at the end: a test of what comes again after a crash needs it to be there.
 ARCHIVE = ArchiveSettings(move_interval_s=0.02, trim_interval_s=3600)
@@ -175,9 +175,3 @@ class Bench:
     def values(self) -> list[str]:
         """What arrived at `r`, in order."""
         return [item.value for item in self.engine.delivered]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not condition():  # noqa: ASYNC110 - not everything has an event
-            await asyncio.sleep(0.002)

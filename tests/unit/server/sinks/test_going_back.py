@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from tests.unit.server.sinks.sink_bench import Bench, until
+from tests.unit.server.sinks.sink_bench import Bench
+from tests.waiting import until
 
 from thingtank.server.sinks import progress
 from thingtank.server.sinks.sending.calls import WhatIsKept

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 from tests.unit.server.sinks import engine_for_tests
-from tests.unit.server.sinks.sink_bench import Bench, until
+from tests.unit.server.sinks.sink_bench import Bench
 from tests.unit.sinks.rules.fake_engine import FakeEngine
+from tests.waiting import until
 
 from thingtank.server.sinks import letter_retry
 from thingtank.sinks.engine import BatchBounds, EngineFailed, Item, SendResult

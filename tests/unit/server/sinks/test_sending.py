@@ -14,6 +14,7 @@ import pytest
 from tests.unit.server.sinks import engine_for_tests
 from tests.unit.server.sinks.sending_thread import start_thread
 from tests.unit.sinks.rules.fake_engine import FakeEngine
+from tests.waiting import WAIT_S_MAX, until
 
 from thingtank.aws.settings import AwsSettings
 from thingtank.server.sinks.message_reader import StoredItem
@@ -47,7 +48,6 @@ from thingtank.stores.memory_directory import MemoryDirectory
 from thingtank.tank.failures import Failure, FailureKind
 
 NOWHERE = "http://127.0.0.1:1"
-WAIT_S = 20.0
 NOTHING_BEGUN = (0, 0)
 
 
@@ -126,12 +126,6 @@ def ignored_signals(pid: int) -> set[int]:
     status = Path(f"/proc/{pid}/status").read_text()
     (mask,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigIgn")]
     return {number for number in range(1, 65) if int(mask, 16) >> (number - 1) & 1}
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not is_so():  # noqa: ASYNC110 - of another process
-            await asyncio.sleep(0.01)
 
 
 def lines(world: World) -> list[str]:
@@ -260,7 +254,7 @@ async def test_what_is_kept_is_said_while_a_call_is_under_way(near: World) -> No
 
     def hang(items: Sequence[Item]) -> SendResult:
         sending.set()
-        leave.wait(WAIT_S)
+        leave.wait(WAIT_S_MAX)
         return SendResult()
 
     _, rule = near.fake(hang)
@@ -303,7 +297,7 @@ async def test_a_call_that_hangs_ends_the_process(
     with pytest.raises(EngineFailed, match="has ended"):
         await send(rule, item(1, value="x" * 4_000_000))  # more than a socket holds
     await until(lambda: not is_running(child))
-    monkeypatch.setattr(process, "CALL_S_MAX", WAIT_S)
+    monkeypatch.setattr(process, "CALL_S_MAX", WAIT_S_MAX)
     rule.go_on(0, ())
     await rule.open()
     assert (await send(rule, item(2))).delivered_count == 1
@@ -467,7 +461,7 @@ async def test_no_process_is_started_beside_one_that_is_on_its_way_out(
     os.kill(world.pid, signal.SIGSTOP)
     hanging = asyncio.create_task(send(hung, item(1)))
     await asyncio.sleep(0.3)  # it is given time to end now
-    monkeypatch.setattr(process, "CALL_S_MAX", WAIT_S)
+    monkeypatch.setattr(process, "CALL_S_MAX", WAIT_S_MAX)
     with pytest.raises(EngineFailed, match="has ended"):
         await send(other, item(1))
     other.go_on(0, ())

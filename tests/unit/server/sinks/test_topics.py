@@ -8,8 +8,9 @@ import pytest
 import structlog
 from tests.unit.protocols.mqtt.brokers import connect, make_broker, taken
 from tests.unit.server.sinks import engine_for_tests
-from tests.unit.server.sinks.sink_bench import Bench, until
+from tests.unit.server.sinks.sink_bench import Bench
 from tests.unit.sinks.rules.fake_engine import FakeEngine
+from tests.waiting import until
 
 from thingtank.protocols.mqtt.messages import Message
 from thingtank.protocols.mqtt.packets import Publish

@@ -1,11 +1,12 @@
 """A tank with triggers at work over a real journal, for tests: what is not under test is in memory."""
 
-import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests import waiting
 from tests.abandoned import abandon_journal
 from tests.unit.stores.memory_history import MemoryHistory
 
@@ -27,7 +28,6 @@ from thingtank.tank.triggers import Trigger, TriggerChange
 
 S = 1_000_000
 START_US = 1_700_000_000 * S
-WAIT_S = 20
 ARCHIVE = ArchiveSettings(move_interval_s=0.02, trim_interval_s=0.05)
 QUICK = TriggerSettings(wake_interval_s=0.001, checkpoint_interval_s=0.01, frozen_grace_s=0)
 BASE_URL = "http://tank.example:8000"
@@ -122,7 +122,4 @@ class Bench:
         ]
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not condition():  # noqa: ASYNC110 - what is awaited has no event of its own
-            await asyncio.sleep(0.003)
+until = partial(waiting.until, s_max=30.0)  # less than _TIMER_S_MAX, by which all is looked at

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from tests.unit.sources.kinesis.fake_kinesis import FakeClients, FakeKinesis
 from tests.unit.sources.kinesis.test_aggregated import put_together
-from tests.unit.sources.source_bench import SourceBench, texts, until
+from tests.unit.sources.source_bench import SourceBench, texts
+from tests.waiting import until
 
 from thingtank.server.monitoring.source_samples import of_sources
 from thingtank.server.rule_troubles import rule_troubles
@@ -149,9 +150,12 @@ async def test_what_goes_while_it_is_tried_again_does_not_come_back(
         monkeypatch.setattr(Writer, "write", write)
         if is_trimmed:
             kinesis.put(b"newest garbage")
-            async with asyncio.timeout(20):
-                while (await sources.rejected("in", 1))[0].excerpt != "newest garbage":  # noqa: ASYNC110 - a file tells nobody
-                    await asyncio.sleep(0.01)
+
+            async def is_there() -> bool:
+                (newest,) = await sources.rejected("in", 1)
+                return newest.excerpt == "newest garbage"
+
+            await until(is_there)
         else:
             assert await sources.discard("in", Which([first.number])) == DiscardOutcome(1)
         return await writer.write(records)

@@ -10,7 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.unit.sources.kinesis.fake_kinesis import ARRIVED_AT, Expired, FakeClients, FakeKinesis
 from tests.unit.sources.kinesis.test_aggregated import put_together
-from tests.unit.sources.source_bench import SourceBench, texts, until
+from tests.unit.sources.source_bench import SourceBench, texts
+from tests.waiting import until
 
 from thingtank.sources import calls
 from thingtank.sources.kinesis.aggregated import MAGIC

@@ -13,6 +13,7 @@ from tests.unit.doors.mqtt.houses import (
     UUID,
     House,
 )
+from tests.waiting import WAIT_S_MAX
 
 from thingtank.documents.feeds import Bodies
 from thingtank.doors.mqtt.access.tank_topic import tank_topic_of
@@ -376,7 +377,7 @@ def subscribe(world: World, session: Session, topic: str) -> Subscription:
 
 async def states_are_told(sessions: list[Hearing]) -> None:
     """Wait for what each is sent when it has subscribed, and forget it."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S_MAX):
         while not all(session.heard for session in sessions):  # noqa: ASYNC110 # they only note it
             await asyncio.sleep(0)
     for session in sessions:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from tests.conformance.mqtt.octets import Kind
-from tests.unit.doors.skynet.mqtt_topics.world import Client, World, eventually
+from tests.unit.doors.skynet.mqtt_topics.world import Client, World
+from tests.waiting import until
 
 from thingtank.doors.skynet import errors as skynet_errors
 from thingtank.doors.skynet.errors import RateLimited
@@ -26,7 +27,7 @@ async def asked(client: Client, topic: str, fields: dict[str, Any]) -> Any:
         answers.extend(each for each in came if each["topic"] != "config")
         return bool(answers)
 
-    await eventually(is_answered)
+    await until(is_answered)
     return answers[0]
 
 

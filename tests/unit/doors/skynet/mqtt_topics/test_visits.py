@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from tests.conformance.mqtt import octets
 from tests.conformance.mqtt.octets import Kind
-from tests.unit.doors.skynet.mqtt_topics.world import Keeper, World, eventually
+from tests.unit.doors.skynet.mqtt_topics.world import Keeper, World
+from tests.waiting import until
 
 from thingtank.tank.access import OPERATOR, Caller
 from thingtank.tank.actions.devices import delete_device
@@ -125,7 +126,7 @@ async def test_what_does_not_wait_in_a_session_is_kept_if_the_device_wants_that(
     got = await back.hears(3)
     assert [content["data"]["payload"] for _, content in got] == [0, 1, 2]
     assert all("kept" in content["data"] for _, content in got)
-    await eventually(lambda: not world.kept.count(world.found(device["uuid"]).device_id))
+    await until(lambda: not world.kept.count(world.found(device["uuid"]).device_id))
     await world.send(device["uuid"], device["uuid"], payload=4)
     assert [content["data"]["payload"] for _, content in back.heard()] == [4]
 
@@ -216,7 +217,7 @@ async def test_what_a_session_keeps_is_on_disk_before_its_sender_is_told() -> No
     assert client.packets == []
     assert not sending.done()
     keeper.release()
-    await eventually(lambda: client.packets and sending.done())
+    await until(lambda: client.packets and sending.done())
     assert [each.kind for each in client.packets] == [Kind.PUBACK]
 
 
@@ -224,7 +225,7 @@ async def test_a_revoked_token_hears_nothing_more(world: World, lamp: dict[str, 
     hearing = await world.hearing(lamp)
     admin = await world.client(lamp, client_id="admin")
     admin.publish("resetToken", {})
-    await eventually(
+    await until(
         lambda: not world.directory.has_token(world.found(lamp["uuid"]).device_id, lamp["token"])
     )
     await world.send(lamp["uuid"], lamp["uuid"], payload=1)

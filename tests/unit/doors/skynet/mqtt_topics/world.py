@@ -1,8 +1,7 @@
 """A tank behind an MQTT door in memory, and clients whose octets are given and taken by hand."""
 
-import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -10,6 +9,7 @@ import msgspec
 from tests.conformance.mqtt import octets
 from tests.conformance.mqtt.octets import Kind, Version
 from tests.conformance.mqtt.reading import Packet, read_packet
+from tests.waiting import until
 
 from thingtank.doors.mqtt.access.rights import MqttAccess
 from thingtank.doors.mqtt.authentication.authenticator import MqttAuthenticator
@@ -159,7 +159,7 @@ class Client:
         if who:
             fields |= {"user_name": who["uuid"], "password": who["token"].encode()}
         self.send(octets.connect(version=self.version, **{**fields, **self._connect}) + more)
-        await eventually(lambda: self.packets)
+        await until(lambda: self.packets)
         self.connack = self.packets.pop(0)
 
     def send(self, data: bytes) -> None:
@@ -194,7 +194,7 @@ class Client:
 
     async def hears(self, count: int = 1) -> list[tuple[str, Any]]:
         """The same, once so many have come."""
-        await eventually(lambda: sum(each.kind == Kind.PUBLISH for each in self.packets) >= count)
+        await until(lambda: sum(each.kind == Kind.PUBLISH for each in self.packets) >= count)
         return self.heard()
 
     def events(self) -> list[tuple[str, Any]]:
@@ -247,12 +247,3 @@ def _content(payload: bytes) -> Any:
         return json.loads(payload)
     except ValueError:
         return payload
-
-
-async def eventually(is_so: Callable[[], Any]) -> None:
-    """Wait for what comes in some turns of the loop."""
-    for _ in range(200):
-        if is_so():
-            return
-        await asyncio.sleep(0.001)
-    raise AssertionError("it did not come")

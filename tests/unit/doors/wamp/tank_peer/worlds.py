@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from tests.conformance.wamp.realms import ALL_ROLES, Client, World
+from tests.waiting import until
 
 from thingtank.doors.wamp.authorization.authorizer import RealmAuthorizer
 from thingtank.doors.wamp.realm_settings import RealmSettings
@@ -141,16 +142,21 @@ class TankClient:
         return await self.answer_to(asked)
 
     async def answer_to(self, request_id: int) -> Answer:
-        progress = []
-        for turn in range(1000):
+        progress: list[Any] = []
+
+        def answer() -> Answer | None:
             for message in self.client.take():
                 assert message[:2] == [50, request_id] or message[:3] == [8, 48, request_id]
-                if message[0] == 50 and message[2].get("progress"):
-                    progress.append(message[3][0])
-                else:
+                if message[0] != 50 or not message[2].get("progress"):
                     return Answer(message, progress)
-            await asyncio.sleep(0.001 if turn > 20 else 0)
-        raise AssertionError("no answer")
+                progress.append(message[3][0])
+            return None
+
+        for _ in range(20):  # most take only some turns of the loop
+            if found := answer():
+                return found
+            await asyncio.sleep(0)
+        return await until(answer, "no answer")
 
     async def value_of(self, procedure: str, *args: Any, **kwargs: Any) -> Any:
         return (await self.call(procedure, *args, **kwargs)).value

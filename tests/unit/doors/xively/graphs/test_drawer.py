@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from thingtank.doors.xively.graphs import drawer as drawer_module
 from thingtank.doors.xively.graphs.drawer import Drawer, DrawingFailed
@@ -30,13 +31,11 @@ async def drawer() -> AsyncIterator[Drawer]:
     await drawer.close()
 
 
-async def is_gone(pid: int) -> bool:
-    for _ in range(500):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        await asyncio.sleep(0.01)
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
     return False
 
 
@@ -65,7 +64,7 @@ async def test_an_idle_process_ends_and_the_next_question_starts_another() -> No
     await drawer.draw(QUESTION)
     first = drawer.pid
     assert first is not None
-    assert await is_gone(first)
+    await until(lambda: is_gone(first))
     assert drawer.pid is None
     assert (await drawer.draw(QUESTION)).startswith(PNG)
     await drawer.close()
@@ -94,7 +93,7 @@ async def test_a_graph_that_takes_too_long_is_given_up() -> None:
     os.kill(stuck, signal.SIGSTOP)
     with pytest.raises(DrawingFailed, match="in time"):
         await drawer.draw(QUESTION)
-    assert await is_gone(stuck)
+    await until(lambda: is_gone(stuck))
     await drawer.close()
 
 
@@ -153,7 +152,7 @@ async def test_a_closed_drawer_leaves_nothing_behind(drawer: Drawer) -> None:
     assert pid is not None
     assert folder is not None
     await drawer.close()
-    assert await is_gone(pid)
+    await until(lambda: is_gone(pid))
     assert not Path(folder.name).exists()  # noqa: ASYNC240 - a test may look
     with pytest.raises(DrawingFailed, match="stopping"):
         await drawer.draw(QUESTION)
