@@ -10,8 +10,10 @@ are written and deleted: each value has a time of its own, so none is put before
 """
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 
@@ -24,6 +26,8 @@ from thingtank.sources.writer import Writer
 log = structlog.get_logger()
 
 TOLD_MAX = 1000  # messages whose reasons the log has; of more than that some are told twice
+
+RELEASE_S_MAX = 1.0  # a queue at AWS may wait for a first message, and need not be waited for
 
 QUEUE, VISIBILITY = "queue", "visibility"  # what may fail here
 
@@ -58,7 +62,7 @@ class QueueSource:
                 await self._health.pause(QUEUE)
 
     async def _turn(self) -> None:
-        messages = await in_thread(self._queue.receive)
+        messages = await self._receive()
         self._health.works(QUEUE)
         if not messages:
             self._health.behind_s = 0.0
@@ -66,6 +70,18 @@ class QueueSource:
             return
         self._health.behind_since(min(each.record.at_us for each in messages))
         await to_its_end(self._settle(messages))
+
+    async def _receive(self) -> list[Message]:
+        """Receive; what comes when it is cancelled is let go, unless that would take long."""
+        receiving = asyncio.ensure_future(in_thread(self._queue.receive))
+        try:
+            return await asyncio.shield(receiving)
+        except asyncio.CancelledError:
+            with contextlib.suppress(Exception):  # then they come again when their time is over
+                async with asyncio.timeout(RELEASE_S_MAX):
+                    if messages := await receiving:
+                        await in_thread(partial(self._queue.release, messages))
+            raise
 
     async def _settle(self, messages: Sequence[Message]) -> None:
         """Write what messages bring, and delete those of which all was taken."""

@@ -57,6 +57,10 @@ class ReadQueue(Protocol):
         """Hide messages for the whole time again, as work on them goes on."""
         ...
 
+    def release(self, messages: Sequence[Message]) -> None:
+        """Let others see messages at once, as nothing was done with them."""
+        ...
+
     def close(self) -> None:
         """Let go; never raises. `open` may follow."""
         ...
@@ -102,8 +106,14 @@ class SqsQueue:
         return delete_received(self._client, self._url, receipts, DELETE_ATTEMPTS_MAX)
 
     def extend(self, messages: Sequence[Message]) -> None:
+        self._hide(messages, self._visibility_s)
+
+    def release(self, messages: Sequence[Message]) -> None:
+        self._hide(messages, 0)
+
+    def _hide(self, messages: Sequence[Message], seconds: int) -> None:
         entries = [
-            {"Id": str(n), "ReceiptHandle": each.receipt, "VisibilityTimeout": self._visibility_s}
+            {"Id": str(n), "ReceiptHandle": each.receipt, "VisibilityTimeout": seconds}
             for n, each in enumerate(messages)
         ]
         self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
@@ -187,6 +197,10 @@ class LocalQueue:
     def extend(self, messages: Sequence[Message]) -> None:
         with self._opened() as file:
             file.extend((each.receipt for each in messages), self._visibility_s)
+
+    def release(self, messages: Sequence[Message]) -> None:
+        with self._opened() as file:
+            file.extend((each.receipt for each in messages), 0)
 
     def close(self) -> None:
         with self._lock:

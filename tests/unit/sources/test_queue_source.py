@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -65,7 +66,7 @@ async def test_values_of_one_instant_keep_their_order_and_places_whoever_reads_t
     for some in (bodies[:50], bodies[50:100], bodies[100:]):
         send(bench, *some)
     for reader in range(4):  # as if the server was started again and again
-        bench.start({**RULE, "visibility_s": 1})
+        bench.start(RULE)
         least = 600 * (reader + 1)
         await until(lambda: len(bench.values()) >= least)  # noqa: B023 - awaited here
         await bench.stop()
@@ -87,6 +88,31 @@ async def test_a_stop_after_the_write_and_before_the_delete_waits_for_that(
     await until(bench.values)
     await bench.stop()
     assert counts(bench) == EMPTY
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+async def test_what_is_received_while_it_stops_is_there_again_at_once(
+    bench: SourceBench, monkeypatch: pytest.MonkeyPatch, is_broken: bool
+) -> None:
+    receive = queues.LocalQueue.receive
+    is_received = threading.Event()
+
+    def slow_receive(self: queues.LocalQueue) -> list[queues.Message]:
+        found = receive(self)
+        if found:
+            is_received.set()
+            time.sleep(0.3)
+        return found
+
+    monkeypatch.setattr(queues.LocalQueue, "receive", slow_receive)
+    if is_broken:
+        monkeypatch.setattr(queues.LocalQueue, "release", lambda *_: 1 / 0)
+    send(bench, '{"t": 1}', '{"t": 2}')
+    bench.start(RULE)
+    await until(is_received.is_set)
+    await bench.stop()
+    assert counts(bench) == (QueueCounts(0, 2, 0) if is_broken else QueueCounts(2, 0, 0))
+    assert bench.values() == {}
 
 
 async def test_a_message_stays_hidden_while_the_tank_cannot_write(bench: SourceBench) -> None:

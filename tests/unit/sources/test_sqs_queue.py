@@ -50,11 +50,12 @@ def test_messages_are_received_by_tens_and_told_to_be_hidden(clients: AwsClients
         assert message.receive_count == 3
         assert queue.receive() == []
         entry: dict[str, Any] = {"Id": "0", "ReceiptHandle": "r-1"}
-        stub.add_response(
-            "change_message_visibility_batch", {"Successful": [], "Failed": []},
-            {"QueueUrl": URL, "Entries": [{**entry, "VisibilityTimeout": 30}]},
-        )  # fmt: skip
-        queue.extend([message])
+        for hide, hidden_s in ((queue.extend, 30), (queue.release, 0)):
+            stub.add_response(
+                "change_message_visibility_batch", {"Successful": [], "Failed": []},
+                {"QueueUrl": URL, "Entries": [{**entry, "VisibilityTimeout": hidden_s}]},
+            )  # fmt: skip
+            hide([message])
         busy = {"Id": "0", "SenderFault": False, "Code": "InternalError"}
         late = {"Id": "0", "SenderFault": True, "Code": "ReceiptHandleIsInvalid"}
         for failed in (busy, late):
