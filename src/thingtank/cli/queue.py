@@ -3,11 +3,13 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import click
 
+from thingtank.cli.input_lines import input_lines
 from thingtank.cli.json_text import json_text
 from thingtank.cli.options import data_option, json_option
 from thingtank.cli.session import Refusal
@@ -29,9 +31,15 @@ class Closable(Protocol):
 Opened = TypeVar("Opened", bound=Closable)
 
 
+def _named(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not value:
+        raise click.BadParameter("it must not be blank")
+    return value
+
+
 @click.group()
 def queue() -> None:
-    """Queues of this machine; a sink's rule of the engine `queue` makes them.
+    """Queues of this machine; a sink's rule of the engine `queue` sends to them.
 
     They mean the same as those of SQS, for which there is: thingtank cloud queue.
     """
@@ -52,6 +60,33 @@ def list_queues(data: Path, as_json: bool) -> None:
         rows = [(name, *counts) for name, counts in found]
         print_table(("queue", "waiting", "with a reader", "dead letters"), rows,
                     "There is no queue yet.")  # fmt: skip
+
+
+@queue.command()
+@click.argument("name", callback=_named)
+@click.argument("body")
+@click.option("--group", default="", help="Within which order is kept.")
+@data_option
+def send(data: Path, name: str, body: str, group: str) -> None:
+    """Send a message; a queue is made by its first one.
+
+    With - for BODY the messages are the lines of standard input.
+    """
+    from thingtank.cli.output import counted
+    from thingtank.local.queue_file import BODY_BYTES_MAX, NewMessage
+
+    texts = input_lines(BODY_BYTES_MAX + 2) if body == "-" else iter([body])
+    sent_count = 0
+    with opened(data, may_be_missing=True) as file:
+        while some := [text.encode("utf-8", "surrogateescape") for text in islice(texts, 1000)]:
+            for place, each in enumerate(some, sent_count + 1):
+                if not 0 < len(each) <= BODY_BYTES_MAX:
+                    wrong = f"message {place:,} has {len(each):,} bytes, not 1 to"
+                    before = f"; the {sent_count:,} before it are sent" * bool(sent_count)
+                    raise Refusal(f"{wrong} {BODY_BYTES_MAX:,}{before}")
+            file.send(name, [NewMessage(each, group) for each in some])
+            sent_count += len(some)
+    click.echo(f"sent {counted(sent_count, 'message')}")
 
 
 @queue.command()
@@ -111,30 +146,35 @@ def redrive(data: Path, name: str) -> None:
 
 
 @contextmanager
-def opened(data: Path) -> Iterator["QueueFile"]:
+def opened(data: Path, *, may_be_missing: bool = False) -> Iterator["QueueFile"]:
     """The file of queues; a server may have it open as well."""
     from thingtank.local.places import QUEUES
     from thingtank.local.queue_file import QueueFile
 
-    with opened_file(data / QUEUES, QueueFile, "queue") as file:
+    path = data / QUEUES
+    with opened_file(path, QueueFile, "queue", may_be_missing=may_be_missing) as file:
         yield file
 
 
 @contextmanager
-def opened_file(path: Path, opener: Callable[[Path], Opened], noun: str) -> Iterator[Opened]:
+def opened_file(
+    path: Path, opener: Callable[[Path], Opened], noun: str, *, may_be_missing: bool = False
+) -> Iterator[Opened]:
     """A file of local engines, closed at the end."""
     import sqlite3
 
     from thingtank.local.queue_file import QueueFull
     from thingtank.local.sqlite import WrongFile
 
-    if not path.exists():
+    if not (path.exists() or may_be_missing):
         raise Refusal(
             f"there is no {noun} in this data folder; a rule with the engine `{noun}` makes one"
         )
     try:
         with closing(opener(path)) as file:
             yield file
+    except OSError as error:
+        raise Refusal(f"{path} cannot be opened: {error.strerror}") from None
     except (sqlite3.Error, WrongFile, QueueFull) as error:
         raise Refusal(str(error)) from None
 

@@ -14,6 +14,7 @@ from tests.waiting import wait_until
 
 from thingtank.aws.settings import AwsSettings
 from thingtank.cli.main import main
+from thingtank.local.queue_file import QueueFile
 
 SETTINGS = """
 [aws]
@@ -38,8 +39,8 @@ gather_s = 0
 """
 
 
-def run(folder: Path, *words: str) -> Result:
-    return CliRunner().invoke(main, [*words, "--data", str(folder)])
+def run(folder: Path, *words: str, typed: str = "") -> Result:
+    return CliRunner().invoke(main, [*words, "--data", str(folder)], input=typed)
 
 
 def soon(look: Callable[[], str], wanted: str) -> str:
@@ -100,10 +101,10 @@ def test_values_go_to_a_stream_a_queue_and_a_table_and_are_read_by_command(
 
 
 def test_dead_letters_of_a_local_queue_are_shown_and_put_back(tmp_path: Path) -> None:
-    from thingtank.local.queue_file import NewMessage, QueueFile
-
+    assert run(tmp_path, "queue", "send", "work", "poison", "--group", "g").stdout == (
+        "sent 1 message\n"
+    )
     file = QueueFile(tmp_path / "sinks" / "queues.sqlite3")
-    file.send("work", [NewMessage(b"poison", "g")])
     file.extend([file.receive("work", 1, 60)[0].receipt], 0)
     file.close()
     receive = ("queue", "receive", "work", "--receives", "1")
@@ -111,3 +112,15 @@ def test_dead_letters_of_a_local_queue_are_shown_and_put_back(tmp_path: Path) ->
     assert run(tmp_path, "queue", "dead", "work").stdout == "poison\n"
     assert run(tmp_path, "queue", "redrive", "work").stdout == "put 1 message back\n"
     assert run(tmp_path, *receive).stdout == "poison\n"
+
+
+def test_messages_are_sent_to_a_local_queue_by_command(tmp_path: Path) -> None:
+    sent = run(tmp_path, "queue", "send", "work", "-", typed="one\n\ntwo\n" * 1000)
+    assert sent.stdout == "sent 2,000 messages\n"
+    received = run(tmp_path, "queue", "receive", "work", "--count", "2000").stdout
+    assert received == "one\ntwo\n" * 1000
+    long = run(tmp_path, "queue", "send", "work", "-", typed="x\n" * 1000 + "y" * (2**20 + 1))
+    assert long.exit_code != 0
+    assert "message 1,001 has 1,048,577 bytes" in long.output
+    assert "the 1,000 before it are sent" in long.output
+    assert "must not be blank" in run(tmp_path, "queue", "send", "", "x").output

@@ -2,12 +2,12 @@
 
 import secrets
 import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 from thingtank.cli.cloud.session import aws_command, say
+from thingtank.cli.input_lines import input_lines
 from thingtank.cli.json_text import json_text
 from thingtank.cli.options import Duration, InterruptedGroup, json_option, yes_option
 from thingtank.cli.session import Refusal
@@ -104,7 +104,7 @@ def send(clients: "AwsClients", name: str, body: str, group: str) -> None:
     from thingtank.cli.output import counted
     from thingtank.cloud import queues
 
-    bodies = _lines() if body == "-" else iter([body])
+    bodies = input_lines(LINE_CHARS_MAX) if body == "-" else iter([body])
     messages = (_message(name, each, group) for each in bodies)
     click.echo(f"sent {counted(queues.send(clients, name, messages), 'message')}")
 
@@ -203,12 +203,6 @@ def _message(name: str, body: str, group: str) -> "QueueMessage":
 
     once_id = secrets.token_hex(16) if name.endswith(FIFO_SUFFIX) else ""
     return QueueMessage(body, group, once_id)
-
-
-def _lines() -> Iterator[str]:
-    while line := sys.stdin.readline(LINE_CHARS_MAX):
-        if text := line.rstrip("\n"):
-            yield text
 
 
 def _print(received: "list[Received]", *, as_json: bool) -> None:

@@ -1,12 +1,12 @@
 """`thingtank cloud stream`: streams in Kinesis."""
 
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 from thingtank.cli.cloud.session import aws_command, say
+from thingtank.cli.input_lines import input_lines
 from thingtank.cli.json_text import json_text
 from thingtank.cli.options import InterruptedGroup, json_option, yes_option
 
@@ -133,10 +133,9 @@ def delete(clients: "AwsClients", name: str, yes: bool) -> None:
 def _lines(key: str) -> "Iterator[StreamRecord]":
     from thingtank.aws.streams import RECORD_BYTES_MAX, StreamRecord
 
-    # Of a line that is longer a first part is read, which is too long for a record as well.
-    while line := sys.stdin.readline(RECORD_BYTES_MAX + 1):
-        if data := line.rstrip("\n"):
-            yield StreamRecord(key, data.encode())
+    # Of a line that is longer a first part comes, which is too long for a record as well.
+    for line in input_lines(RECORD_BYTES_MAX + 1):
+        yield StreamRecord(key, line.encode())
 
 
 def _place(text: str) -> "str | datetime":
