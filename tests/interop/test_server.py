@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 import requests
 from tests.live_server import LiveServer, furnish, start_server
 from tests.prepared_commands import run_prepared
+from tests.waiting import wait_until
 
 
 def start_new(folder: Path, *flags: str) -> LiveServer:
@@ -225,6 +227,41 @@ def test_a_terminal_is_told_the_same_sentence(tmp_path: Path) -> None:
     os.close(outer)
     assert done.returncode == 1
     check_sentence(said, "192.0.2.1 is no address of this machine")
+
+
+def test_a_terminal_that_is_closed_ends_it_as_ctrl_c_does(tmp_path: Path) -> None:
+    outer, inner = pty.openpty()
+    ready_file = tmp_path / "ready.json"
+    words = serve_words(tmp_path / "data", "--ready-file", str(ready_file))
+    terminal = {"stdin": inner, "stdout": inner, "stderr": inner}
+    with subprocess.Popen(["setsid", "--ctty", *words], **terminal) as server:
+        os.close(inner)
+        while not ready_file.exists():
+            os.read(outer, 10_000)  # raises when it ends
+        os.close(outer)
+        assert server.wait(30) == 0
+    assert not list((tmp_path / "data").glob("*-wal")), "all is written"
+
+
+def test_with_nohup_it_stays(tmp_path: Path) -> None:
+    ready_file = tmp_path / "ready.json"
+    words = serve_words(tmp_path / "data", "--ready-file", str(ready_file))
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    with subprocess.Popen(["nohup", *words], stderr=subprocess.DEVNULL, **quiet) as server:
+        wait_until(ready_file.exists)
+        server.send_signal(signal.SIGHUP)
+        url = json.loads(ready_file.read_text())["url"]
+        assert requests.get(f"{url}/healthz", timeout=10).ok
+        server.terminate()
+        assert server.wait(30) == 0
+
+
+def serve_words(folder: Path, *flags: str) -> list[str]:
+    ports = [
+        word for door in ("web", "wamp", "socket", "mqtt", "skynet") for word in (f"--{door}", "0")
+    ]
+    serve = [sys.executable, "-m", "thingtank.cli.main", "serve", "--data", str(folder)]
+    return [*serve, *ports, *flags]
 
 
 def test_no_secret_reaches_the_log(tmp_path: Path) -> None:

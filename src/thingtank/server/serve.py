@@ -28,7 +28,7 @@ EXIT_CANNOT_START = 1
 
 
 def serve(config: Config, folder: Path, ready_file: Path | None = None) -> int:
-    """Run until Ctrl-C or SIGTERM.
+    """Run until Ctrl-C, SIGTERM, or the end of its terminal.
 
     Args:
         ready_file: where to write addresses and first steps as JSON, once doors are open.
@@ -51,7 +51,10 @@ def _allow_many_connections() -> None:
 async def _serve(config: Config, folder: Path, ready_file: Path | None) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    endings = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}  # the last: a terminal was closed
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as by nohup
+        endings.remove(signal.SIGHUP)
+    for number in endings:
         loop.add_signal_handler(number, stopping.set)
     draft: ReadyFile | None = None
     try:
