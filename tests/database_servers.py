@@ -27,6 +27,7 @@ from urllib.parse import quote
 import pytest
 from tests.live_server import LiveServer, start_server
 from tests.needed import needed_program, run_folder
+from tests.ports import free_port
 from tests.waiting import wait_until
 
 START_S_MAX = 60.0
@@ -307,9 +308,7 @@ def _prepared(kind: str, folder: Path) -> DatabaseServer:
         command, capture_output=True, text=True, cwd=folder, check=False, **_as_user(kind)
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return DatabaseServer(kind, folder, taken.getsockname()[1])
+    return DatabaseServer(kind, folder, free_port())
 
 
 def _started(server: DatabaseServer, is_durable: bool = False) -> subprocess.Popen[bytes]:

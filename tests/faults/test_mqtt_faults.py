@@ -77,7 +77,7 @@ def test_subscriber_that_reads_nothing_delays_nobody_and_is_ended(
         slowest_s = max(slowest_s, time.monotonic() - started_s)
     assert slowest_s < 1.0
     assert resident_mb(server) - before_mb < 10
-    wait_until(lambda: "mqtt_client_too_slow" in server.output())
+    wait_until(lambda: "mqtt_client_too_slow" in server.output(), s_max=10.0)
     witness = broker.connect()
 
     def is_counted() -> bool:

@@ -325,7 +325,7 @@ def test_one_account_leaves_live_events_to_the_others(tmp_path: Path) -> None:
         assert opened(other).status_code == 200
         replies[0].close()  # which makes room
         # Less than from one heartbeat of the stream to the next, by which it is seen anyway.
-        wait_until(lambda: opened(owner).status_code == 200, s_max=14.0)
+        wait_until(lambda: opened(owner).status_code == 200, s_max=10.0)
 
 
 def test_live_events_are_for_who_may_see_the_device(

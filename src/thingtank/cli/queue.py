@@ -12,12 +12,13 @@ import click
 from thingtank.cli.input_lines import input_lines
 from thingtank.cli.json_text import json_text
 from thingtank.cli.options import data_option, json_option
-from thingtank.cli.session import Refusal
+from thingtank.cli.session import Refusal, check_folder
 
 if TYPE_CHECKING:
     from thingtank.local.queue_file import QueueFile, ReceivedMessage
 
 VISIBILITY_S = 30.0
+_AT_ONCE = 100  # messages; each may have a megabyte
 
 
 class Closable(Protocol):
@@ -78,7 +79,7 @@ def send(data: Path, name: str, body: str, group: str) -> None:
     texts = input_lines(BODY_BYTES_MAX + 2) if body == "-" else iter([body])
     sent_count = 0
     with opened(data, may_be_missing=True) as file:
-        while some := [text.encode("utf-8", "surrogateescape") for text in islice(texts, 1000)]:
+        while some := [text.encode("utf-8", "surrogateescape") for text in islice(texts, _AT_ONCE)]:
             for place, each in enumerate(some, sent_count + 1):
                 if not 0 < len(each) <= BODY_BYTES_MAX:
                     wrong = f"message {place:,} has {len(each):,} bytes, not 1 to"
@@ -152,6 +153,8 @@ def opened(data: Path, *, may_be_missing: bool = False) -> Iterator["QueueFile"]
     from thingtank.local.queue_file import QueueFile
 
     path = data / QUEUES
+    if may_be_missing and not path.exists():
+        check_folder(data)
     with opened_file(path, QueueFile, "queue", may_be_missing=may_be_missing) as file:
         yield file
 

@@ -36,6 +36,17 @@ class Way(Protocol):
         ...
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse a folder in which no instance was begun. Raise Refusal."""
+    from thingtank.server.secret import has_secret
+
+    if not has_secret(folder):
+        raise Refusal(
+            f"there is no Thing Tank in {folder}; name its folder with --data, or start one with:"
+            " thingtank serve"
+        )
+
+
 class Session:
     """A command's instance, from `with Session(folder) as session` to its end.
 
@@ -50,13 +61,8 @@ class Session:
         self._way: Way | None = None
 
     def __enter__(self) -> "Session":
-        from thingtank.server.secret import has_secret
-
-        if not self._makes_folder and not has_secret(self._folder):
-            raise Refusal(
-                f"there is no Thing Tank in {self._folder}; name its folder with --data, or start"
-                " one with: thingtank serve"
-            )
+        if not self._makes_folder:
+            check_folder(self._folder)
         self._way = _way_to(self._folder)
         self._stack.callback(self._way.close)
         return self

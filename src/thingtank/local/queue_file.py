@@ -23,6 +23,7 @@ from thingtank.local.sqlite import open_shared, writing
 
 MESSAGES_MAX = 1_000_000
 BODY_BYTES_MAX = 1024 * 1024  # as SQS
+LEAD_US_MAX = 600 * 1_000_000  # of a queue's clock before the machine's
 ONCE_S = 300  # as SQS: for so long a repeat is known
 RECEIVE_MAX = 10
 _FORGET_MAX = 10_000
@@ -164,7 +165,9 @@ class QueueFile:
         found = self._connection.execute(
             "SELECT next_us FROM queue_clock WHERE queue = ?", (queue,)
         ).fetchone()
-        next_us = max(now_us, found[0]) if found else now_us
+        # Not for ever: the clock may have been wrong, and be right again.
+        is_ahead = found is not None and now_us < found[0] <= now_us + LEAD_US_MAX
+        next_us = found[0] if is_ahead else now_us
         times_us = []
         for each in new:
             times_us.append(next_us)
@@ -238,6 +241,19 @@ class QueueFile:
                 )
                 extended += changed.rowcount
         return extended
+
+    def release(self, receipts: Iterable[str]) -> None:
+        """Have messages there again at once, as if nobody had received them.
+
+        Raises:
+            sqlite3.Error.
+        """
+        with writing(self._connection):
+            self._connection.executemany(
+                "UPDATE message SET visible_us = 0, receipt = NULL,"
+                " receive_count = receive_count - 1 WHERE receipt = ?",
+                [(receipt,) for receipt in receipts],
+            )
 
     def counts(self, queue: str) -> QueueCounts:
         """How many messages there are."""

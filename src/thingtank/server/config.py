@@ -38,7 +38,7 @@ from thingtank.stores.device_event_settings import DeviceEventSettings
 from thingtank.stores.kept_message_settings import KeptMessageSettings
 from thingtank.stores.outbox_settings import OutboxSettings
 from thingtank.tank.limits import Limits
-from thingtank.tank.wrong_forms import wrong_form
+from thingtank.tank.validation_words import validation_words
 from thingtank.web.database.url import DEFAULT_URL, DatabaseSource, url_problem
 from thingtank.web.weather.settings import WeatherSettings, weather_problem
 
@@ -50,6 +50,8 @@ ENVIRONMENT_PREFIX = "THINGTANK_"
 
 ALONE = frozenset({"database"})  # settings that are in no section
 
+_ONE_TABLE = re.compile(r"`(\S+)` must be a list of tables, not a table")
+_INDEX = re.compile(r"\[\d+\]")
 _ORIGIN = re.compile(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?/?")
 _TILES_URL = re.compile(
     r"https?://[a-z0-9._-]+(:[0-9]{1,5})?/([\w./~@%?&=+-]|\{[zxyr]\})*", re.IGNORECASE
@@ -323,7 +325,7 @@ def _decode(values: dict[str, dict[str, object]], source: str) -> Config:
     try:
         config = msgspec.convert(values, Config)
     except msgspec.ValidationError as error:
-        raise BadSettings(f"{source}: {wrong_form(error, Config)}") from None
+        raise BadSettings(f"{source}: {_words_of(error)}") from None
     for name in setting_names():
         problem = _problem_of(name.rpartition(".")[2], setting(config, name))
         if problem:
@@ -335,6 +337,15 @@ def _decode(values: dict[str, dict[str, object]], source: str) -> Config:
     for problem in problems:
         raise BadSettings(f"{source}: {problem}")
     return config
+
+
+def _words_of(error: msgspec.ValidationError) -> str:
+    words = validation_words(error, Config)
+    for name in ALONE:
+        words = words.replace(f"`{name}.text`", f"`{name}`")
+    if one_table := _ONE_TABLE.fullmatch(words):
+        return f"{words}: each begins with [[{_INDEX.sub('', one_table[1])}]]"
+    return words
 
 
 def _problems_of(realms: tuple[RealmSettings, ...]) -> list[str]:

@@ -200,7 +200,7 @@ class LocalQueue:
 
     def release(self, messages: Sequence[Message]) -> None:
         with self._opened() as file:
-            file.extend((each.receipt for each in messages), 0)
+            file.release(each.receipt for each in messages)
 
     def close(self) -> None:
         with self._lock:

@@ -7,7 +7,7 @@ from tests.conformance.rest.conftest import Rest, path_of, problem, unique
 from tests.waiting import wait_until
 
 TRIGGERS, DELIVERIES = "/api/triggers", "/api/deliveries"
-SETTLED_S_MAX = 25.0  # less than the dispatcher's POLL_S_MAX, which would find what it missed
+SETTLED_S_MAX = 25.0  # mostly less than until the dispatcher's next poll, which mends
 WEBHOOK = "https://127.0.0.1:9/told"  # never reached: private addresses are refused
 CHANGED = {
     "kind": "gt",

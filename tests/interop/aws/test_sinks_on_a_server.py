@@ -9,7 +9,7 @@ import requests
 from click.testing import CliRunner, Result
 from tests.aws_commands import run_cloud, said
 from tests.aws_stand_ins import own_name
-from tests.live_server import start_server
+from tests.live_server import furnish, start_server
 from tests.waiting import wait_until
 
 from thingtank.aws.settings import AwsSettings
@@ -101,6 +101,7 @@ def test_values_go_to_a_stream_a_queue_and_a_table_and_are_read_by_command(
 
 
 def test_dead_letters_of_a_local_queue_are_shown_and_put_back(tmp_path: Path) -> None:
+    furnish(tmp_path)
     assert run(tmp_path, "queue", "send", "work", "poison", "--group", "g").stdout == (
         "sent 1 message\n"
     )
@@ -115,6 +116,10 @@ def test_dead_letters_of_a_local_queue_are_shown_and_put_back(tmp_path: Path) ->
 
 
 def test_messages_are_sent_to_a_local_queue_by_command(tmp_path: Path) -> None:
+    nowhere = run(tmp_path / "other", "queue", "send", "work", "x")
+    assert "there is no Thing Tank in" in nowhere.output
+    assert not (tmp_path / "other").exists()
+    furnish(tmp_path)
     sent = run(tmp_path, "queue", "send", "work", "-", typed="one\n\ntwo\n" * 1000)
     assert sent.stdout == "sent 2,000 messages\n"
     received = run(tmp_path, "queue", "receive", "work", "--count", "2000").stdout

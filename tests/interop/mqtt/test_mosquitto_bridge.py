@@ -15,6 +15,7 @@ from tests.interop.mqtt.client import Client, Publication, Received
 from tests.interop.mqtt.ways import Way
 from tests.live_server import LiveServer, start_server
 from tests.needed import needed_program
+from tests.ports import free_port
 from tests.waiting import wait_until
 
 Open = Callable[..., Client]
@@ -64,9 +65,7 @@ def test_bridge_carries_messages_both_ways_and_says_whether_it_is_there(
     open_at: Open, bridged: LiveServer, tmp_path: Path, version: str
 ) -> None:
     url = bridged.sockets["mqtt"]
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     (tmp_path / "mosquitto.conf").write_text(
         BRIDGE.format(
             port=port,

@@ -71,6 +71,13 @@ def test_a_message_has_a_microsecond_for_each_value_whoever_sends_it(
     assert queue.receive("q", 10, 30)[0].sent_us == clock.us
 
 
+def test_a_clock_that_was_wrong_is_forgotten(queue: QueueFile, clock: Clock) -> None:
+    times_us = [clock.us, clock.us + 365 * 86_400 * S, clock.us + 1]
+    for clock.us in times_us:
+        send(queue, "1")
+    assert [each.sent_us for each in queue.receive("q", 10, 30)] == times_us
+
+
 def test_a_repeat_is_known_for_five_minutes(queue: QueueFile, clock: Clock) -> None:
     message = NewMessage(b"a", "g", "1")
     for after_s, waiting in ((0, 1), (299, 1), (301, 2), (400, 2)):

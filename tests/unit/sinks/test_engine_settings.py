@@ -32,10 +32,13 @@ BAD = [
         "`hash`: there is no {{nothing}}",
     ),
     ({"engine": "table", "table": "t", "range": "{{at"}, "`range`: double braces"),
-    ({"engine": "table", "table": "t", "range": "é" * 513}, "`range` has more than 1,024 bytes"),
+    (
+        {"engine": "table", "table": "t", "range": "{{at}}" + "é" * 513},
+        "`range` has more than 1,024 bytes",
+    ),
     (
         {"engine": "kinesis", "stream": "s", "shards": "many"},
-        "kinesis: `shards` must be a whole number, not a text",
+        "kinesis: `shards` must be a whole number",
     ),
     ({"engine": "dynamodb", "table": "readings", "range_key": "msgid"}, "must be two attributes"),
     (

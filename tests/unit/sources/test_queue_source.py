@@ -113,6 +113,9 @@ async def test_what_is_received_while_it_stops_is_there_again_at_once(
     await bench.stop()
     assert counts(bench) == (QueueCounts(0, 2, 0) if is_broken else QueueCounts(2, 0, 0))
     assert bench.values() == {}
+    if not is_broken:
+        with queue(bench) as file:
+            assert [each.receive_count for each in file.receive("work", 10, 1)] == [1, 1]
 
 
 async def test_a_message_stays_hidden_while_the_tank_cannot_write(bench: SourceBench) -> None:

@@ -30,8 +30,8 @@ def load(folder: Path, *rules: str) -> None:
         (STREAM + 'start = "now"', "`start` must be latest, oldest, or a time such as"),
         (QUEUE + "visibility_s = 0", "`visibility_s` must be within 1 and 43200"),
         (QUEUE + "receives_max = 0", "`receives_max` must be 1 or more, not 0"),
-        ('name = "in"\nengine = "rabbit"', "Invalid enum value 'rabbit'"),
-        (QUEUE + "poll = 1", "unknown field `poll`"),
+        ('name = "in"\nengine = "rabbit"', 'must be "kinesis", "queue" or "sqs", not \'rabbit\''),
+        (QUEUE + "poll = 1", "there is no setting `sources.rules[0].poll`"),
     ],
 )
 def test_a_rule_that_cannot_be_right_is_refused(tmp_path: Path, rule: str, problem: str) -> None:

@@ -36,7 +36,7 @@ from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated, M
 from thingtank.tank.sinks import ChosenLetters, DeadLetter, EngineFacts, SinkStatus
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
-from thingtank.tank.wrong_forms import wrong_form
+from thingtank.tank.validation_words import validation_words
 
 log = structlog.get_logger()
 
@@ -201,7 +201,7 @@ class Sinks:
         try:
             made = msgspec.convert(rule, SinkRule)
         except msgspec.ValidationError as error:
-            return [wrong_form(error, SinkRule)]
+            return [validation_words(error, SinkRule)]
         async with self._changing:
             problems = rule_problems(made, self._parts.own)
             if round_ := round_problem(made, self._sources):

@@ -21,7 +21,7 @@ import msgspec
 
 from thingtank.sinks.engine import EngineParts, SinkEngine
 from thingtank.sinks.own_places import OwnPlaces
-from thingtank.tank.wrong_forms import wrong_form
+from thingtank.tank.validation_words import validation_words
 
 # Name, as `to.engine` says it → module.
 ENGINES: Mapping[str, str] = {
@@ -55,7 +55,7 @@ def engine_settings(to: Mapping[str, object]) -> Any:
         # Not strict: what a form sends is text, and so are numbers and flags in it.
         return msgspec.convert(own, shape, strict=False)
     except ValueError as error:  # so are those of msgspec
-        raise BadEngine(f"{name}: {wrong_form(error, shape)}") from None
+        raise BadEngine(f"{name}: {validation_words(error, shape, is_text=True)}") from None
 
 
 def place_problem(to: Mapping[str, object], own: OwnPlaces) -> str:

@@ -3,6 +3,7 @@
 The two engines with tables, `dynamodb` and `table`, mean the same by the same settings.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -23,6 +24,8 @@ HASH = "{{device}}/{{datastream}}"
 HASH_OF_TOPIC = "{{topic}}"
 RANGE = "{{at}} {{id}}"
 KEY_BYTES_MAX = 1024  # DynamoDB: 2,048 of a hash key, 1,024 of a range key
+
+_PLACE = re.compile(r"\{\{.*?\}\}")
 
 KEY_IS_TAKEN = "another item has its key: put {{id}} into `hash` or `range`"
 
@@ -75,8 +78,8 @@ def _check_template(name: str, template: str) -> None:
         compile_text(template)
     except BadTemplate as error:
         raise ValueError(f"`{name}`: {error}") from None
-    if "{{" not in template and len(template.encode()) > KEY_BYTES_MAX:
-        raise ValueError(f"`{name}` has more than {KEY_BYTES_MAX:,} bytes")
+    if len(_PLACE.sub("", template).encode()) > KEY_BYTES_MAX:
+        raise ValueError(f"`{name}` has more than {KEY_BYTES_MAX:,} bytes beside what is put in")
 
 
 class ItemKey(NamedTuple):

@@ -49,8 +49,9 @@ _encode = msgspec.json.encode
 
 def _plain(number: float | None) -> float | int | None:
     """A number as people write it: 2400, and not 2400.0."""
-    is_whole = number is not None and number.is_integer() and abs(number) <= _WHOLE_MAX
-    return int(number) if is_whole and number is not None else number
+    if number is None or not number.is_integer() or abs(number) > _WHOLE_MAX:
+        return number
+    return int(number)
 
 
 class BadTemplate(ValueError):

@@ -16,7 +16,7 @@ def test_the_table_is_read_unless_a_feed_is_named() -> None:
     ("sets", "message"),
     [
         (("weather.source=feed",), "weather.feed_id must name the feed"),
-        (("weather.source=xively",), "Invalid enum value 'xively' - at `weather.source`"),
+        (("weather.source=xively",), "`weather.source` must be .*, not 'xively'"),
         (("weather.feed_id=-1",), "weather.feed_id must not be negative"),
     ],
 )

@@ -1,6 +1,6 @@
 """Says in people's words what msgspec finds wrong with the form of settings.
 
-Values are not told, as one may be a password; only what stands there and what must.
+Values are not told, as one may be a password, but where a few words are to choose from.
 """
 
 import difflib
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from msgspec import inspect
 
+CHOICE_CHARS_MAX = 80
 _KINDS = {
     "object": "a table",
     "array": "a list",
@@ -17,43 +18,69 @@ _KINDS = {
     "float": "a number",
     "bool": "true or false",
     "null": "nothing",
+    "date": "a date",
+    "datetime": "a date with a time",
+    "time": "a time",
 }
+_PLURALS = {
+    inspect.IntType: "whole numbers",
+    inspect.FloatType: "numbers",
+    inspect.StrType: "texts",
+    inspect.StructType: "tables",
+    inspect.DictType: "tables",
+}
+_BOUNDS = {">=": "{} or more", ">": "more than {}", "<=": "at most {}", "<": "less than {}"}
 _STEP = re.compile(r"\[(\d+|\.\.\.)\]|\.?([^.\[\]]+)")
 _FOUND = re.compile(r"(?P<words>.*?)(?: - at `\$?\.?(?P<path>[^`]*)`)?", re.DOTALL)
 _WRONG = re.compile(r"Expected `.*`, got `(\w+)`")
+_BOUND = re.compile(r"Expected `(?:int|float)` (>=|>|<=|<) (\S+)")
+_KEY = re.compile(r"(Expected .*) - at `key` in `\$?\.?([^`]*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`")
 _CHOICE = re.compile(r"Invalid enum value (.*)", re.DOTALL)
+_OUT_OF_RANGE = "Number out of range"
 
 
-def wrong_form(error: Exception, shape: type) -> str:
+def validation_words(error: Exception, shape: type, *, is_text: bool = False) -> str:
     """What is wrong, such as "`port` must be a whole number, not a text".
 
     Args:
         error: as `msgspec.convert` raises it; what a struct's own checks say stays as it is.
         shape: what was to be made.
+        is_text: all values are given as texts, as by a form: what kind one has says nothing.
     """
+    if key := _KEY.fullmatch(str(error)):
+        return f"the names in `{key[2]}` must be texts"
     found = _FOUND.fullmatch(str(error))
     words, path = (found["words"], found["path"] or "") if found else (str(error), "")
+    wanted = _type_at(inspect.type_info(shape), path)
+    told = _told(wanted)
     place = f"`{path}`" if path else "it"
+    if path.endswith("[...]"):
+        place = f"each value in `{path.removesuffix('[...]')}`"
     if unknown := _UNKNOWN.fullmatch(words):
-        told = f"there is no setting `{path}{'.' if path else ''}{unknown[1]}`"
-        nearest = difflib.get_close_matches(unknown[1], _names_in(shape, path), 1, 0.5)
-        return f"{told}; did you mean `{nearest[0]}`?" if nearest else told
+        missing_name = f"there is no setting `{path}{'.' if path else ''}{unknown[1]}`"
+        nearest = difflib.get_close_matches(unknown[1], _names_in(wanted), 1, 0.5)
+        return f"{missing_name}; did you mean `{nearest[0]}`?" if nearest else missing_name
     if missing := _MISSING.fullmatch(words):
         return f"`{path}{'.' if path else ''}{missing[1]}` is missing"
-    wanted = _type_at(inspect.type_info(shape), path)
-    if wrong := _WRONG.fullmatch(words):
-        told = f"{place} must be {_told(wanted)}, not {_KINDS.get(wrong[1], wrong[1])}"
-        is_table_of_list = wrong[1] == "object" and isinstance(wanted, inspect.VarTupleType)
-        return f"{told}: each begins with [[{path}]]" if is_table_of_list else told
-    if choice := _CHOICE.fullmatch(words):
-        return f"{place} must be {_told(wanted)}, not {choice[1]}"
+    if bound := _BOUND.fullmatch(words):
+        return f"{place} must be {_BOUNDS[bound[1]].format(bound[2])}"
+    if words == _OUT_OF_RANGE and told:
+        return f"{place} must be {told}, and not so large"
+    if told and (wrong := _WRONG.fullmatch(words)):
+        if is_text:
+            return f"{place} must be {told}"
+        is_fraction = wrong[1] == "float" and told == _KINDS["int"]
+        kind = "one with a fraction" if is_fraction else _KINDS.get(wrong[1], wrong[1])
+        return f"{place} must be {told}, not {kind}"
+    if told and (choice := _CHOICE.fullmatch(words)):
+        return f"{place} must be {told}, not {choice[1][:CHOICE_CHARS_MAX]}"
     return f"{words} (at {place})" if path else words
 
 
 def _type_at(found: inspect.Type, path: str) -> inspect.Type:
-    """The type of what is at a path such as `rules[0].name`; the last one that is known."""
+    """The type of what is at a path such as `rules[0].name`; any, if there is none."""
     for index, name in _STEP.findall(path):
         inner = [each for kind in _kinds_of(found) if (each := _inner(kind, index, name))]
         if not inner:
@@ -72,10 +99,9 @@ def _inner(kind: inspect.Type, index: str, name: str) -> inspect.Type | None:
     return next((each.type for each in kind.fields if each.encode_name == name), None)
 
 
-def _names_in(shape: type, path: str) -> list[str]:
-    """What there may be at a path that is a table."""
-    kinds = _kinds_of(_type_at(inspect.type_info(shape), path))
-    structs = [kind for kind in kinds if isinstance(kind, inspect.StructType)]
+def _names_in(found: inspect.Type) -> list[str]:
+    """What there may be in a table."""
+    structs = [kind for kind in _kinds_of(found) if isinstance(kind, inspect.StructType)]
     return [field.encode_name for kind in structs for field in kind.fields]
 
 
@@ -84,7 +110,7 @@ def _kinds_of(found: inspect.Type) -> Sequence[inspect.Type]:
 
 
 def _told(wanted: inspect.Type) -> str:
-    """A type in words."""
+    """A type in words; blank if there are none for it."""
     told: list[str] = []
     for kind in _kinds_of(wanted):
         match kind:
@@ -93,12 +119,15 @@ def _told(wanted: inspect.Type) -> str:
             case inspect.LiteralType():
                 told += [f'"{value}"' for value in kind.values]
             case inspect.VarTupleType():
-                told.append(f"a list of {_told(kind.item_type).removeprefix('a ')}s")
+                plural = _PLURALS.get(type(kind.item_type))
+                told.append(f"a list of {plural or f'these: {_told(kind.item_type)}'}")
             case inspect.StructType() | inspect.DictType():
-                told.append("a table")
+                told.append(_KINDS["object"])
             case inspect.IntType() | inspect.FloatType() | inspect.StrType() | inspect.BoolType():
                 told.append(_KINDS[type(kind).__name__.removesuffix("Type").lower()])
             case _:
-                told.append("something else")
-    first, last = ", ".join(told[:-1]), told[-1] if told else "something else"
-    return f"{first} or {last}" if first else last
+                return ""
+    # A whole number is a number: one of the two is enough.
+    told = [each for each in told if each != _KINDS["int"] or _KINDS["float"] not in told]
+    *before, last = told or [""]
+    return f"{', '.join(before)} or {last}" if before else last
