@@ -29,7 +29,7 @@ KEYS = tables.Key("msgid", "S"), tables.Key("date", "S")
 Row = tuple[int, int]  # device, number
 
 
-@pytest.mark.timeout(120 + 20 * ROUNDS)
+@pytest.mark.timeout(240 + 20 * ROUNDS)
 def test_killed_throttled_and_cut_off_sinks_deliver_all_that_was_acknowledged_in_order(
     ministack: AwsSettings, tmp_path: Path
 ) -> None:
@@ -82,9 +82,9 @@ def settle(folder: Path, seed: int, url: str, name: str) -> str:
     words = [str(folder), "0", str(seed), url, name]
     done = subprocess.run(
         [sys.executable, "-m", "tests.faults.aws_sink_child", *words],
-        capture_output=True, text=True, cwd=ROOT, timeout=90,
+        capture_output=True, text=True, cwd=ROOT, timeout=200,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stderr[-9000:]
     return done.stdout.strip()
 
 

@@ -33,9 +33,8 @@ class AwsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Raises ValueError: an address that boto3 would not take, or a number out of bounds."""
         for url in (self.endpoint_url, *self.endpoints.values()):
             if url and not is_endpoint(url):
-                raise ValueError(
-                    f"{url!r} is no address of a service, such as http://127.0.0.1:4566"
-                )
+                # Not told: a password may be in it.
+                raise ValueError("an address of a service must be like http://127.0.0.1:4566")
         if not 1 <= self.connections_max <= CONNECTIONS_MAX:
             raise ValueError(
                 f"`connections_max` must be within 1 and {CONNECTIONS_MAX}, not"

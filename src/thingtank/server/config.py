@@ -38,7 +38,7 @@ from thingtank.stores.device_event_settings import DeviceEventSettings
 from thingtank.stores.kept_message_settings import KeptMessageSettings
 from thingtank.stores.outbox_settings import OutboxSettings
 from thingtank.tank.limits import Limits
-from thingtank.tank.validation_words import validation_words
+from thingtank.tank.validation_words import place_of_huge_number, validation_words
 from thingtank.web.database.url import DEFAULT_URL, DatabaseSource, url_problem
 from thingtank.web.weather.settings import WeatherSettings, weather_problem
 
@@ -232,8 +232,9 @@ def _of_file(file: Path | None) -> Iterator[tuple[str, object, str]]:
         return
     except OSError as error:
         raise BadSettings(f"{file} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadSettings(f"{file} is not TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # of tomllib, of UTF-8, and of huge numbers
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise BadSettings(f"{file} is not TOML: {reason}") from None
     for section, content in document.items():
         if section in ALONE:
             yield section, content, str(file)
@@ -248,7 +249,7 @@ def _value(text: str) -> object:
     """A TOML value where the text is one (`8000`, `true`, `["a"]`), else the text itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # of tomllib, and of huge numbers
         return text
 
 
@@ -322,6 +323,8 @@ def _decode(values: dict[str, dict[str, object]], source: str) -> Config:
                 raise BadSettings(f"{source}: {section}.{key} must be a port or off, not {port}")
             if isinstance(port, str) and port != "off":
                 raise BadSettings(f"{source}: {section}.{key} must be a port or off, not `{port}`")
+    if place := place_of_huge_number(values):
+        raise BadSettings(f"{source}: a number in `{place}` has too many digits")
     try:
         config = msgspec.convert(values, Config)
     except msgspec.ValidationError as error:

@@ -109,6 +109,7 @@ class EngineField(msgspec.Struct, frozen=True):
         default: as it is written; None if it must be given.
         is_secret: whether it may hold a password.
         is_flag: whether it is yes or no.
+        is_number: whether it is one, which cannot be blank.
     """
 
     name: str
@@ -116,6 +117,7 @@ class EngineField(msgspec.Struct, frozen=True):
     default: str | None
     is_secret: bool = False
     is_flag: bool = False
+    is_number: bool = False
 
 
 class EngineFacts(msgspec.Struct, frozen=True):

@@ -1,11 +1,12 @@
 """Says in people's words what msgspec finds wrong with the form of settings.
 
-Values are not told, as one may be a password, but where a few words are to choose from.
+Values are not told, as one may be a password, but where a few words are to choose from; and no
+URL with a password there.
 """
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import inspect
 
@@ -75,8 +76,22 @@ def validation_words(error: Exception, shape: type, *, is_text: bool = False) ->
         kind = "one with a fraction" if is_fraction else _KINDS.get(wrong[1], wrong[1])
         return f"{place} must be {told}, not {kind}"
     if told and (choice := _CHOICE.fullmatch(words)):
-        return f"{place} must be {told}, not {choice[1][:CHOICE_CHARS_MAX]}"
+        is_odd = "@" in choice[1] or len(choice[1]) > CHOICE_CHARS_MAX
+        return f"{place} must be {told}" + f", not {choice[1]}" * (not is_odd)
     return f"{words} (at {place})" if path else words
+
+
+def place_of_huge_number(values: object, place: str = "") -> str:
+    """Where a whole number is that no file and no message could hold; blank for nowhere."""
+    if isinstance(values, int) and not -(2**63) <= values < 2**63:
+        return place or "it"
+    if isinstance(values, Mapping):
+        inner = [(f"{place}{'.' if place else ''}{key}", each) for key, each in values.items()]
+    elif isinstance(values, list | tuple):
+        inner = [(f"{place}[{number}]", each) for number, each in enumerate(values)]
+    else:
+        inner = []
+    return next(filter(None, (place_of_huge_number(each, key) for key, each in inner)), "")
 
 
 def _type_at(found: inspect.Type, path: str) -> inspect.Type:

@@ -60,6 +60,13 @@ BAD = [
     ({"engine": "dynamodb", "table": "abc\n"}, "3 to 255 letters"),
     ({"engine": "folder", "folder": ""}, "`folder` must be a path"),
     ({"engine": "fax"}, "`engine` must be one of"),
+    ({"engine": "table", "table": "t", "hash_key": "value"}, "an item has a `value` of its own"),
+    ({"engine": "table", "table": "t", "keep_days": 1, "expires": "at"}, "name `expires`"),
+    ({"engine": "table", "table": "t", "keep_days": 1e30}, "at most 1,000,000"),
+    (
+        {"engine": "queue", "queue": "q", "messages_max": 10**22},
+        "`messages_max` has too many digits",
+    ),
     ({"engine": "sql", "url": "mysql://u@h/d?ssl_ca=/a&ssl_verify_identity=1"}, "true or false"),
     ({"engine": "sql", "url": "mysql://u@h/d?ssl_verify_identity=true"}, "needs ssl_ca"),
 ]
@@ -79,6 +86,7 @@ def test_what_no_rule_may_say_is_told_in_words(to: dict[str, object], words: str
         {"engine": "kinesis", "stream": "s" * 128},
         {"engine": "dynamodb", "table": "arn:aws:dynamodb:eu-west-1:123456789012:table/readings"},
         {"engine": "s3", "bucket": "my-readings.example.org"},
+        {"engine": "table", "table": "t", "hash_key": "device", "hash": "{{device}}"},
     ],
 )
 def test_names_that_aws_takes_are_taken(to: dict[str, object]) -> None:
@@ -190,7 +198,7 @@ def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(EngineFailed) as raised:
         engine.open()
     assert "taken" in str(raised.value)
-    assert "must be able to write there" in str(raised.value)
+    assert "A file is where a folder has to be" in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ def _facts(name: str, module_name: str) -> EngineFacts:
             _default(field),
             is_secret=field.encode_name in SECRET_FIELDS,
             is_flag=field.type is bool,
+            is_number=field.type in (int, float),
         )
         for field in msgspec.structs.fields(module.Settings)
     ]

@@ -39,7 +39,7 @@ from thingtank.stores.sink_store import SinkStore
 from thingtank.tank.errors import StorageFailed
 from thingtank.tank.failures import Failure, FailureKind
 from thingtank.tank.interfaces import Clock
-from thingtank.tank.sinks import SinkState, SinkStatus
+from thingtank.tank.sinks import SinkState, SinkStatus, SinkTrouble
 
 log = structlog.get_logger()
 
@@ -77,11 +77,13 @@ class SinkRunner:
         is_fixed: bool,
         is_paused: bool = False,
         letters_size: tuple[int, int] = (0, 0),
+        refusal: str = "",
     ) -> None:
         """Make one, which does nothing yet.
 
         Args:
             engine: the rule's, which is never opened here: another such is, by `process`.
+            refusal: why it must send nothing as long as the server runs; blank if it may.
             letters_size: number and bytes of the dead letters that are kept.
         """
         self._loop = asyncio.get_running_loop()
@@ -93,6 +95,7 @@ class SinkRunner:
         self._clock = clock
         self._is_fixed = is_fixed
         self._is_paused = is_paused
+        self._refusal = SinkTrouble("refused", refusal, clock.now_us()) if refusal else None
         self._where = engine.describe()
         self._gather_s = engine.gather_s if rule.gather_s is None else rule.gather_s
         self._wake = asyncio.Event()
@@ -210,7 +213,7 @@ class SinkRunner:
             self._reader.missed_count if self._reader is not None else 0,
             self.letter_count,
             self._letter_retry.is_at_work,
-            record.trouble,
+            self._refusal or record.trouble,
             self.rule.send,
         )
 
@@ -218,6 +221,8 @@ class SinkRunner:
     def _state(self) -> SinkState:
         if self._is_paused:
             return "paused"
+        if self._refusal is not None:
+            return "stuck"
         if self._is_full:
             return "full"
         if self._record.trouble is not None:
@@ -373,8 +378,8 @@ class SinkRunner:
         return step
 
     async def _may_go(self) -> None:
-        """Wait while it is paused."""
-        while self._is_paused and not self._is_stopping:
+        """Wait while it is paused, or must not send at all."""
+        while (self._is_paused or self._refusal is not None) and not self._is_stopping:
             await self._stand_still(math.inf)
 
     async def _stand_still(self, wait_s: float) -> None:

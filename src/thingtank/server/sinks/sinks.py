@@ -138,10 +138,11 @@ class Sinks:
             )
         )
         for rule in rules.values():
-            if problem := round_problem(rule, self._sources):  # the source is newer than the rule
+            problem = round_problem(rule, self._sources)
+            if problem:  # the source is newer than the rule
                 log.error("sink_rule_goes_round", rule=rule.name, reason=problem)
             try:
-                await self._set_to_work(rule, is_fixed=rule.name in fixed)
+                await self._set_to_work(rule, is_fixed=rule.name in fixed, refusal=problem)
             except BadEngine as error:  # an engine that this version does not have
                 log.error("sink_rule_unusable", rule=rule.name, reason=str(error))
 
@@ -305,7 +306,7 @@ class Sinks:
             self.topics.waiting = self._waiting
         return self._store
 
-    async def _set_to_work(self, rule: SinkRule, *, is_fixed: bool) -> None:
+    async def _set_to_work(self, rule: SinkRule, *, is_fixed: bool, refusal: str = "") -> None:
         """Raise BadEngine, StorageFailed, sqlite3.Error: nothing is left of it then."""
         store = await self._opened()
         engine = make_engine(rule.target, self._parts._replace(kind=KINDS[rule.send]))
@@ -325,6 +326,7 @@ class Sinks:
             is_fixed=is_fixed,
             is_paused=rule.name in paused,
             letters_size=letters_size,
+            refusal=refusal,
         )
         self._changed_devices = {}
         try:

@@ -13,6 +13,7 @@ It imports what is heavy (boto3, a driver) only when it opens: all modules are l
 settings.
 """
 
+import re
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -21,8 +22,9 @@ import msgspec
 
 from thingtank.sinks.engine import EngineParts, SinkEngine
 from thingtank.sinks.own_places import OwnPlaces
-from thingtank.tank.validation_words import validation_words
+from thingtank.tank.validation_words import place_of_huge_number, validation_words
 
+_ENGINE = re.compile(r"[\w-]{1,40}")  # what else may stand there by mistake is not told
 # Name, as `to.engine` says it → module.
 ENGINES: Mapping[str, str] = {
     "sql": "thingtank.sinks.engines.sql",
@@ -48,8 +50,11 @@ def engine_settings(to: Mapping[str, object]) -> Any:
     """
     name = to.get("engine")
     if not isinstance(name, str) or name not in ENGINES:
-        raise BadEngine(f"`engine` must be one of {', '.join(ENGINES)}, not {name!r}")
+        told = f", not {name!r}" if isinstance(name, str) and _ENGINE.fullmatch(name) else ""
+        raise BadEngine(f"`engine` must be one of {', '.join(ENGINES)}{told}")
     own = {key: value for key, value in to.items() if key != "engine"}
+    if place := place_of_huge_number(own):
+        raise BadEngine(f"{name}: a number in `{place}` has too many digits")
     shape: type = import_module(ENGINES[name]).Settings
     try:
         # Not strict: what a form sends is text, and so are numbers and flags in it.

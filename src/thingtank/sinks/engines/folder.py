@@ -69,13 +69,13 @@ class FolderEngine:
     def open(self) -> None:
         """See SinkEngine."""
         self._check()
-        with told():
+        with told(self._path):
             self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def send(self, items: Sequence[Item]) -> SendResult:
         """See SinkEngine."""
         self._check()
-        with told():
+        with told(self._path):
             for each in objects_of(self._settings, items):
                 ObjectFolder(self._path).put_if_absent(each.key, each.data)
         return ALL_DELIVERED

@@ -23,6 +23,14 @@ from thingtank.tank.history import DAY_S
 HASH = "{{device}}/{{datastream}}"
 HASH_OF_TOPIC = "{{topic}}"
 RANGE = "{{at}} {{id}}"
+KEEP_DAYS_MAX = 1_000_000
+# What `attributes_of` gives an item besides its key.
+ATTRIBUTES = frozenset(
+    {
+        "id", "topic", "at", "at_us", "number", "feed", "device", "datastream", "value", "payload",
+        "encoding", "qos", "retain", "content_type", "user_properties", "expires_at",
+    }
+)  # fmt: skip
 KEY_BYTES_MAX = 1024  # DynamoDB: 2,048 of a hash key, 1,024 of a range key
 
 _PLACE = re.compile(r"\{\{.*?\}\}")
@@ -62,8 +70,14 @@ class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             raise ValueError("`hash_key` and `hash` must not be blank")
         if self.hash_key == self.range_key:
             raise ValueError("`hash_key` and `range_key` must be two attributes")
-        if self.keep_days < 0:
-            raise ValueError("`keep_days` must be 0 or more")
+        if not 0 <= self.keep_days <= KEEP_DAYS_MAX:
+            raise ValueError(f"`keep_days` must be 0 or more, and at most {KEEP_DAYS_MAX:,}")
+        for name, template in ((self.hash_key, self.hash), (self.range_key, self.range)):
+            # One that is put in as it is stays what it was.
+            if name in ATTRIBUTES and template != f"{{{{{name}}}}}":
+                raise ValueError(f"an item has a `{name}` of its own: name its key otherwise")
+        if self.keep_days and self.expires in ATTRIBUTES:
+            raise ValueError(f"an item has a `{self.expires}` of its own: name `expires` otherwise")
         if self.keep_days and not self.expires:
             raise ValueError("`keep_days` needs the name of an attribute in `expires`")
         for name, template in (("hash", self.hash), ("range", self.range)):

@@ -3,15 +3,18 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from thingtank.local.queue_file import QueueFull
 from thingtank.local.sqlite import WrongFile, is_full_disk
 from thingtank.sinks.engine import EngineFailed
 from thingtank.tank.failures import FailureKind
 
+_MAY_WRITE = "The server's user must be able to write there, and there must be room."
+
 
 @contextmanager
-def told() -> Iterator[None]:
+def told(path: Path) -> Iterator[None]:
     """Raise EngineFailed for what a file or a folder refuses."""
     try:
         yield
@@ -25,11 +28,14 @@ def told() -> Iterator[None]:
             raise EngineFailed.of(
                 FailureKind.QUOTA, "the disk is full", "Make room on it."
             ) from error
-        raise EngineFailed.of(FailureKind.UNKNOWN, str(error), code=_name(error)) from error
-    except OSError as error:
         raise EngineFailed.of(
-            FailureKind.UNKNOWN, f"{error.filename}: {error.strerror}",
-            "The server's user must be able to write there, and there must be room.",
+            FailureKind.UNKNOWN, f"{path}: {error}", _MAY_WRITE, code=_name(error)
+        ) from error
+    except OSError as error:
+        is_file = isinstance(error, FileExistsError | NotADirectoryError)
+        advice = "A file is where a folder has to be: move it." if is_file else _MAY_WRITE
+        raise EngineFailed.of(
+            FailureKind.UNKNOWN, f"{error.filename or path}: {error.strerror}", advice,
             code=type(error).__name__,
         ) from error  # fmt: skip
 

@@ -54,7 +54,7 @@ class QueueEngine:
     def open(self) -> None:
         """See SinkEngine."""
         self.close()
-        with told():
+        with told(self._path):
             self._file = QueueFile(self._path, self._settings.messages_max)
 
     def send(self, items: Sequence[Item]) -> SendResult:
@@ -65,7 +65,7 @@ class QueueEngine:
             for place, item in enumerate(items)
             if not 0 < len(item.payload) <= BODY_BYTES_MAX
         }
-        with told():
+        with told(self._path):
             self._file.send(
                 self._settings.queue,
                 [

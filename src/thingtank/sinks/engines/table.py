@@ -46,7 +46,7 @@ class TableEngine:
     def open(self) -> None:
         """See SinkEngine."""
         self.close()
-        with told():
+        with told(self._path):
             self._file = TableFile(self._path)
 
     def send(self, items: Sequence[Item]) -> SendResult:
@@ -59,7 +59,7 @@ class TableEngine:
                 refused |= dict.fromkeys(each.places, reason)
         keyed = [each for each in keyed if each.places[0] not in refused]
         kept = [self._item(each) for each in keyed]
-        with told():
+        with told(self._path):
             if self._settings.keep == "all":
                 self._put_all(keyed, kept, refused)
             else:

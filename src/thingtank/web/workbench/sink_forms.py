@@ -1,5 +1,6 @@
 """The form of a new rule of a sink; what its engine has to be told comes from the engine."""
 
+import tomllib
 from typing import Any
 
 from django import forms
@@ -79,9 +80,11 @@ class SinkForm(TankForm):
         to: dict[str, Any] = {"engine": self._engine.name}
         for field in self._engine.fields:
             value = values[OF_ENGINE + field.name]
-            # What was cleared is blank, not the default.
+            if value == "" and field.is_number:
+                continue
+            # A text that was cleared is blank, not the default.
             if field.is_flag or field.default is None or value != field.default:
-                to[field.name] = value
+                to[field.name] = _source_of(value) if field.is_secret else value
         names = [part.strip() for part in values["datastreams"].split(",") if part.strip()]
         rule = {
             "name": values["name"],
@@ -96,6 +99,16 @@ class SinkForm(TankForm):
         if values["gather_s"] is not None:
             rule["gather_s"] = values["gather_s"]
         return rule
+
+
+def _source_of(text: str) -> Any:
+    """Where a secret is to be read, such as `{file = "/run/secrets/url"}`; else the text itself."""
+    if not text.startswith("{"):
+        return text
+    try:
+        return tomllib.loads(f"source = {text}")["source"]
+    except (ValueError, RecursionError):
+        return text
 
 
 def _field(field: EngineField) -> forms.Field:

@@ -1,5 +1,6 @@
 """Values that this tank would read in again and send again, for ever."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from thingtank.sources.settings import SourceRule
 SOURCES = [
     SourceRule("readings", "kinesis", stream="s"),
     SourceRule("orders", "sqs", queue="q"),
-    SourceRule("work", "queue", queue="w"),
+    SourceRule("work", "queue", queue="w", feed=7),
 ]
 STREAM = {"engine": "kinesis", "stream": "s"}
 GOES_ROUND = [
@@ -24,12 +25,26 @@ GOES_ROUND = [
     {"to": {"engine": "queue", "queue": "w"}},
     {"to": STREAM, "feeds": [7], "datastreams": ["t"]},  # its JSON names feed 7 and `t`
     {"to": STREAM, "template": '{"t": {{value}}}'},
+    {"to": STREAM, "feeds": [7], "template": '{"feed": 7, "datastream": "y", "value": {{number}}}'},
+    {"to": STREAM, "feeds": [7], "template": '{"feed": {{feed}}, "y": {{number}}}'},
+    {"to": STREAM, "feeds": [7], "template": '{"device": "{{device}}", "y": {{value|json}}}'},
+    {"to": {"engine": "queue", "queue": "w"}, "feeds": [7], "template": '{"t": {{number}}}'},
+    {"to": STREAM, "datastreams": ["t*"], "template": '{"feed": 8, "temperature": {{number}}}'},
+    {
+        "to": STREAM,
+        "datastreams": ["t"],
+        "template": '{"feed": 8, "datastream": "{{datastream}}", "value": {{value|json}}}',
+    },
 ]
 ENDS = [
     {"to": {"engine": "kinesis", "stream": "other"}},
     {"to": {"engine": "queue", "queue": "q"}},  # not that of AWS
     {"to": STREAM, "send": "messages"},
     {"to": STREAM, "feeds": [7], "template": '{"feed": 8, "t": {{value}}}'},
+    {"to": STREAM, "feeds": [7], "template": '{"feed": 8, "datastream": "{{datastream}}"}'},
+    {"to": STREAM, "feeds": [7], "datastreams": ["x"], "template": '{"feed": 7, "y": {{number}}}'},
+    {"to": STREAM, "feeds": [7], "template": "{{value}}"},
+    {"to": STREAM, "feeds": [7], "template": "y={{value}}"},
     {"to": {"engine": "folder", "folder": "s"}},
 ]
 
@@ -88,5 +103,12 @@ async def test_a_kept_rule_that_goes_round_since_a_source_was_added_is_logged(
         bench.sources = SOURCES
         await bench.restart()
         assert capsys.readouterr().out.count("sink_rule_goes_round") == 1
+        (status,) = bench.sinks.statuses()
+        assert status.state == "stuck"
+        assert status.trouble is not None
+        assert "for ever" in status.trouble.what
+        await bench.write("1")
+        await asyncio.sleep(0.2)
+        assert bench.sinks.statuses()[0].delivered_count == 0
     finally:
         await bench.stop()
