@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 import requests
@@ -201,6 +202,26 @@ def test_a_rule_of_each_engine_can_be_begun(server: LiveServer, owner: requests.
         assert f"?engine={name}" in page
         form = owner.get(f"{server.url}/sinks/add?engine={name}", timeout=20).text
         assert f"Where to: {name}" in form
+
+
+@pytest.mark.parametrize(
+    ("engine", "fields", "where"),
+    [
+        ("queue", {"to_queue": "blank", "to_messages_max": ""}, "queue blank of this machine"),
+        ("sql", {"to_url": '{file = "%s"}', "to_table": "t"}, "table t of sqlite:///of-file"),
+    ],
+    ids=["a blank number is the default", "a URL is read from a file"],
+)
+def test_a_form_takes(
+    server: LiveServer, owner: requests.Session, tmp_path: Path, engine: str,
+    fields: dict[str, str], where: str,
+) -> None:  # fmt: skip
+    (tmp_path / "url").write_text("sqlite:///of-file.sqlite3\n")
+    given = {key: value.replace("%s", str(tmp_path / "url")) for key, value in fields.items()}
+    url = f"{server.url}/sinks/add?engine={engine}"
+    answer = post(owner, url, name=f"of-{engine}", send="values", **given)
+    assert where in answer.text, answer.text
+    pressed(owner, server, f"/sinks/rule-of-{engine}/delete")
 
 
 NEW = {"send": "messages", "to_url": "sqlite:///m.sqlite3", "to_table": "m"}
