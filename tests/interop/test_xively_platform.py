@@ -138,7 +138,13 @@ def test_a_graph_is_a_picture_and_is_read_without_a_key_where_the_feed_is_public
     for value in ("1", "2", "3"):
         put(server, value)
     path = f"/v2/feeds/{server.feed_id}/datastreams/temp.png?w=300&h=200&t=Roof&duration=1hour"
-    reply = ask(server, "GET", path)
+
+    def drawn() -> requests.Response | None:
+        found = ask(server, "GET", path)
+        return None if found.status_code == 503 else found  # who draws is starting yet, and is slow
+
+    reply = wait_until(drawn)
+    assert reply is not None
     assert (reply.status_code, reply.headers["content-type"]) == (200, "image/png")
     assert reply.content.startswith(b"\x89PNG\r\n\x1a\n")
     assert int.from_bytes(reply.content[16:20]) == 300
