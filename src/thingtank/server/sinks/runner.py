@@ -95,7 +95,8 @@ class SinkRunner:
         self._clock = clock
         self._is_fixed = is_fixed
         self._is_paused = is_paused
-        self._refusal = SinkTrouble("refused", refusal, clock.now_us()) if refusal else None
+        told = refusal[:1].upper() + refusal[1:]
+        self._refusal = SinkTrouble("refused", told, clock.now_us()) if refusal else None
         self._where = engine.describe()
         self._gather_s = engine.gather_s if rule.gather_s is None else rule.gather_s
         self._wake = asyncio.Event()
