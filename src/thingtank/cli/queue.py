@@ -83,7 +83,7 @@ def send(data: Path, name: str, body: str, group: str) -> None:
             for place, each in enumerate(some, sent_count + 1):
                 if not 0 < len(each) <= BODY_BYTES_MAX:
                     wrong = f"message {place:,} has {len(each):,} bytes, not 1 to"
-                    before = f"; the {sent_count:,} before it are sent" * bool(sent_count)
+                    before = f"; the first {sent_count:,} are sent, no more" * bool(sent_count)
                     raise Refusal(f"{wrong} {BODY_BYTES_MAX:,}{before}")
             file.send(name, [NewMessage(each, group) for each in some])
             sent_count += len(some)

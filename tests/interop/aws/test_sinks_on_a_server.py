@@ -127,5 +127,5 @@ def test_messages_are_sent_to_a_local_queue_by_command(tmp_path: Path) -> None:
     long = run(tmp_path, "queue", "send", "work", "-", typed="x\n" * 1000 + "y" * (2**20 + 1))
     assert long.exit_code != 0
     assert "message 1,001 has 1,048,577 bytes" in long.output
-    assert "the 1,000 before it are sent" in long.output
+    assert "the first 1,000 are sent, no more" in long.output
     assert "must not be blank" in run(tmp_path, "queue", "send", "", "x").output

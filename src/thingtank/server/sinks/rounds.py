@@ -7,10 +7,10 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from thingtank.sinks.rules.settings import SinkRule
+from thingtank.sinks.rules.templates import PLACE
 from thingtank.sources.settings import SourceRule
 
-# A name in double braces, with quotation marks where these are all that is around it.
-_PUT_IN = re.compile(r'"?\{\{\s*(\w+)\s*(?:\|\s*\w+\s*)?\}\}"?')
+_PUT_IN = re.compile(f'"?{PLACE.pattern}"?')  # with quotation marks that hold nothing else
 _SAME = "the item's "
 _NO_NAMES = {"feed", "device", "at", "id"}  # of a flat object, besides its values
 _PLACES = {"kinesis": "stream", "sqs": "queue", "queue": "queue"}  # engine → what names the place
@@ -44,7 +44,7 @@ def _comes_back(rule: SinkRule, source: SourceRule) -> bool:
         return True
     try:
         made = msgspec.json.decode(_PUT_IN.sub(_stand_in, rule.template))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return False  # not JSON, or nothing that can be known before there is a value
     if not isinstance(made, dict) or rule.tag:
         return False

@@ -3,7 +3,6 @@
 The two engines with tables, `dynamodb` and `table`, mean the same by the same settings.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -11,6 +10,7 @@ import msgspec
 
 from thingtank.sinks.engine import Item, TopicFacts
 from thingtank.sinks.rules.templates import (
+    PLACE,
     BadTemplate,
     compile_text,
     encoding_of,
@@ -33,7 +33,6 @@ ATTRIBUTES = frozenset(
 )  # fmt: skip
 KEY_BYTES_MAX = 1024  # DynamoDB: 2,048 of a hash key, 1,024 of a range key
 
-_PLACE = re.compile(r"\{\{.*?\}\}")
 
 KEY_IS_TAKEN = "another item has its key: put {{id}} into `hash` or `range`"
 
@@ -92,7 +91,7 @@ def _check_template(name: str, template: str) -> None:
         compile_text(template)
     except BadTemplate as error:
         raise ValueError(f"`{name}`: {error}") from None
-    if len(_PLACE.sub("", template).encode()) > KEY_BYTES_MAX:
+    if len(PLACE.sub("", template).encode()) > KEY_BYTES_MAX:
         raise ValueError(f"`{name}` has more than {KEY_BYTES_MAX:,} bytes beside what is put in")
 
 

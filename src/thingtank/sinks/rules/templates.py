@@ -23,7 +23,8 @@ Render = Callable[[Item], bytes]
 # What one write has is of one time, and all rules put it into words at about the same moment.
 time_text = lru_cache(_TIMES_MAX)(format_time)
 
-_PLACE = re.compile(r"\{\{\s*(\w+)\s*(?:\|\s*(\w+)\s*)?\}\}")
+# Where something is put in: its name, and the form that is asked for.
+PLACE = re.compile(r"\{\{\s*(\w+)\s*(?:\|\s*(\w+)\s*)?\}\}")
 _VALUES: dict[str, Callable[[Item], Any]] = {
     "id": lambda item: item.item_id,
     "kind": lambda item: item.kind,
@@ -158,7 +159,7 @@ def compile_text(text: str) -> Callable[[Item], str]:
         raise BadTemplate(f"a template has at most {TEMPLATE_CHARS_MAX:,} characters")
     words, values = [], []
     end = 0
-    for place in _PLACE.finditer(text):
+    for place in PLACE.finditer(text):
         words.append(_literal(text[end : place.start()]))
         values.append(_value(place[1], place[2]))
         end = place.end()

@@ -45,6 +45,7 @@ ENDS = [
     {"to": STREAM, "feeds": [7], "datastreams": ["x"], "template": '{"feed": 7, "y": {{number}}}'},
     {"to": STREAM, "feeds": [7], "template": "{{value}}"},
     {"to": STREAM, "feeds": [7], "template": "y={{value}}"},
+    {"to": STREAM, "feeds": [7], "template": "[" * 4000},
     {"to": {"engine": "folder", "folder": "s"}},
 ]
 
