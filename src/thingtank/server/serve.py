@@ -20,7 +20,7 @@ from thingtank.server.greeting import greeting_of, print_greeting
 from thingtank.server.logs import set_up_logs
 from thingtank.server.ready_file import ReadyFile
 from thingtank.server.service_manager import notify
-from thingtank.stores.short_slices import ask_for_short_slices
+from thingtank.stores.processor_slices import ask_for_short_slices
 
 log = structlog.get_logger()
 

@@ -1,16 +1,18 @@
 """Readers behind the journal: whoever must see each committed batch, in order, and none twice.
 
 A reader has a name and a place: the number of the last batch that it needs no more. Batches come to
-it straight from their commit while it keeps up; what its queue cannot hold, and what was committed
-before it started, it reads back from the journal. The journal keeps what a named reader has not
-passed, across restarts too, up to `bytes_max`: beyond that it is trimmed all the same, the reader
-is told how many batches it missed, and writes go on.
+it straight from their commit while it keeps up; those that are in memory no more, and those that
+were committed before it started, it reads back from the journal. What was committed last is in
+memory once for all readers, so that a commit costs the same however many there are. The journal
+keeps what a named reader has not passed, across restarts too, up to `bytes_max`: beyond that it is
+trimmed all the same, the reader is told how many batches it missed, and writes go on.
 
 A reader that rests costs a commit nothing and holds nothing back.
 """
 
+import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -23,7 +25,7 @@ from thingtank.tank.interfaces import Clock
 
 log = structlog.get_logger()
 
-QUEUE_BYTES_MAX = 16 * 1024 * 1024
+RECENT_BYTES_MAX = 16 * 1024 * 1024  # in memory, that somebody has not taken
 _BATCH_BYTES = 200  # what a batch takes besides its values, about
 _ID_BYTES = 64  # what a number takes in a set
 _FILL_BYTES = 1024 * 1024  # read back at once; commits wait meanwhile
@@ -65,31 +67,81 @@ class CommittedBatch(NamedTuple):
         return cls(seq, changes, blob, committed_us, row_count, size_bytes, stream_ids)
 
 
+class RecentBatches:
+    """What was committed last and some reader has not taken, without gaps.
+
+    Attributes:
+        last_seq: the newest; 0 when there never was one.
+    """
+
+    def __init__(self) -> None:
+        self._batches: dict[int, CommittedBatch] = {}
+        self._first_seq = 1
+        self._size_bytes = 0
+        self.last_seq = 0
+
+    def __contains__(self, seq: int) -> bool:
+        return seq in self._batches
+
+    def add(self, batch: CommittedBatch) -> None:
+        """Have one more; the oldest go where there is no room."""
+        if batch.seq != self.last_seq + 1:
+            self.clear()
+            self._first_seq = batch.seq
+        self._batches[batch.seq] = batch
+        self._size_bytes += batch.size_bytes
+        self.last_seq = batch.seq
+        while self._size_bytes > RECENT_BYTES_MAX and self._first_seq < batch.seq:
+            self._drop_first()
+
+    def after(self, seq: int) -> Iterator[CommittedBatch]:
+        """Those that follow a batch, if the next one is here."""
+        batches = self._batches
+        while (batch := batches.get(seq := seq + 1)) is not None:
+            yield batch
+
+    def drop(self, through_seq: int) -> None:
+        """All readers have taken those up to `through_seq`."""
+        while self._first_seq <= min(through_seq, self.last_seq):
+            self._drop_first()
+
+    def clear(self) -> None:
+        """Let go of all."""
+        self.drop(self.last_seq)
+
+    def _drop_first(self) -> None:
+        self._size_bytes -= self._batches.pop(self._first_seq).size_bytes
+        self._first_seq += 1
+
+
 class JournalReader:
     """One reader. Lives in the loop's thread.
 
     Attributes:
         passed_seq: its place.
+        through_seq: up to there all was taken, was read back into memory, or was missed.
         missed_count: batches it will never see.
+        wake: see `JournalReaders.open`.
     """
 
     def __init__(
         self, readers: "JournalReaders", name: str, place_seq: int, wake: Callable[[], None]
     ) -> None:
         self._readers = readers
-        self._wake = wake
-        self._queue: deque[CommittedBatch] = deque()
-        self._queue_bytes = 0
-        self._tail_seq = place_seq  # of what was queued last
+        self._read_back: deque[CommittedBatch] = deque()  # before what is recent
         self.name = name
+        self.wake = wake
+        self.through_seq = place_seq
         self.passed_seq = place_seq
         self.missed_count = 0
         self.is_resting = False
 
     @property
     def is_behind(self) -> bool:
-        """Whether there is more than the queue holds: `fill` reads it back."""
-        return not self.is_resting and self._tail_seq < self._readers.published_seq
+        """Whether there is more than is in memory: `fill` reads it back."""
+        if self.is_resting or self.through_seq >= self._readers.published_seq:
+            return False
+        return self.through_seq + 1 not in self._readers.recent
 
     @property
     def published_seq(self) -> int:
@@ -99,36 +151,41 @@ class JournalReader:
     @property
     def has_batches(self) -> bool:
         """Whether `take` would return some."""
-        return bool(self._queue)
+        return bool(self._read_back) or (
+            not self.is_resting and self.through_seq + 1 in self._readers.recent
+        )
 
-    @property
-    def through_seq(self) -> int:
-        """Up to there all was taken, is queued, or was missed."""
-        return self._tail_seq
-
-    def offer(self, batch: CommittedBatch) -> None:
-        """A batch was committed. What does not fit is left to be read back."""
-        if batch.seq == self._tail_seq + 1 and self._queue_bytes < QUEUE_BYTES_MAX:
-            self._add(batch)
-        self._wake()
-
-    def take(self, batches_max: int) -> list[CommittedBatch]:
-        """The next batches that are queued; maybe none."""
+    def take(
+        self, batches_max: int, rows_max: int = sys.maxsize, bytes_max: int = sys.maxsize
+    ) -> list[CommittedBatch]:
+        """What comes next in memory, maybe nothing; up to about so much, as batches stay whole."""
         taken: list[CommittedBatch] = []
-        while self._queue and len(taken) < batches_max:
-            batch = self._queue.popleft()
-            self._queue_bytes -= batch.size_bytes
+        for batch in self._next():
             taken.append(batch)
+            batches_max -= 1
+            rows_max -= batch.row_count
+            bytes_max -= batch.size_bytes
+            if batches_max <= 0 or rows_max <= 0 or bytes_max <= 0:
+                break
+        if taken and taken[-1].seq > self.through_seq:
+            self.through_seq = taken[-1].seq
+            self._readers.drop_taken()
         return taken
 
+    def _next(self) -> Iterator[CommittedBatch]:
+        while self._read_back:
+            yield self._read_back.popleft()
+        if not self.is_resting:
+            yield from self._readers.recent.after(self.through_seq)
+
     async def fill(self) -> None:
-        """Read back what comes next, if nothing is queued and there is more.
+        """Read back what comes next, if nothing is in memory and there is more.
 
         Raises:
             sqlite3.Error: the journal cannot be read; nothing is lost by it.
         """
-        if not self._queue and self.is_behind:
-            await self._readers.read_back(self, self._tail_seq)
+        if not self._read_back and self.is_behind:
+            await self._readers.read_back(self, self.through_seq)
 
     def add_read_back(
         self,
@@ -136,11 +193,11 @@ class JournalReader:
         through_seq: int,
         dropped_seq: int,
     ) -> None:
-        """Queue what was read back; there is nothing else up to `through_seq`."""
+        """Take what was read back into memory; there is nothing else up to `through_seq`."""
         if self.is_resting:
             return
-        if self._tail_seq < dropped_seq:
-            missed_count = dropped_seq - self._tail_seq
+        if self.through_seq < dropped_seq:
+            missed_count = dropped_seq - self.through_seq
             self.missed_count += missed_count
             log.error(
                 "journal_reader_missed",
@@ -148,17 +205,18 @@ class JournalReader:
                 batch_count=missed_count,
                 through_seq=dropped_seq,
             )
-            self._tail_seq = dropped_seq
+            self.through_seq = dropped_seq
         for seq, changes, blob in batches:
-            if seq > self._tail_seq:
-                self._add(CommittedBatch.of(seq, changes, blob, None))
-        self._tail_seq = max(self._tail_seq, through_seq)
+            if seq > self.through_seq:
+                self._read_back.append(CommittedBatch.of(seq, changes, blob, None))
+                self.through_seq = seq
+        self.through_seq = max(self.through_seq, through_seq)
+        self._readers.drop_taken()
 
     def go_back(self) -> None:
         """See once more all that is behind its place."""
-        self._queue.clear()
-        self._queue_bytes = 0
-        self._tail_seq = self.passed_seq
+        self._read_back.clear()
+        self.through_seq = self.passed_seq
 
     def passed(self, seq: int) -> None:
         """Batches up to `seq` are not needed any more."""
@@ -167,23 +225,17 @@ class JournalReader:
     def rest(self) -> None:
         """See nothing until `follow`."""
         self.is_resting = True
-        self._queue.clear()
-        self._queue_bytes = 0
+        self._read_back.clear()
         self._readers.rest_or_follow()
 
     def follow(self) -> int:
         """See what is committed from now on; returns the place that it begins behind."""
         if self.is_resting:
             self.is_resting = False
-            self._tail_seq = self._readers.published_seq
-            self.passed(self._tail_seq)
+            self.through_seq = self._readers.published_seq
+            self.passed(self.through_seq)
             self._readers.rest_or_follow()
-        return self._tail_seq
-
-    def _add(self, batch: CommittedBatch) -> None:
-        self._queue.append(batch)
-        self._queue_bytes += batch.size_bytes
-        self._tail_seq = batch.seq
+        return self.through_seq
 
 
 class JournalReaders:
@@ -191,6 +243,7 @@ class JournalReaders:
 
     Attributes:
         following: readers that want each batch; empty in most moments of most instances.
+        recent: for them.
     """
 
     def __init__(
@@ -221,6 +274,7 @@ class JournalReaders:
         self._marks: deque[tuple[int, int]] = deque([(journal.dropped_seq, -kept_bytes)])
         self._given_up: set[str] = set()
         self.following: tuple[JournalReader, ...] = ()
+        self.recent = RecentBatches()
 
     @property
     def published_seq(self) -> int:
@@ -233,7 +287,8 @@ class JournalReaders:
         Args:
             name: the same after each restart.
             place_seq: what the reader has recorded itself; 0 if it never did.
-            wake: called when there is something to take; must be quick.
+            wake: called when there is something to take, and before there was nothing; must be
+                quick.
 
         Raises:
             StorageFailed: its name could not be written down.
@@ -274,17 +329,27 @@ class JournalReaders:
             await self._worker.run(lambda: self._journal.forget_places(names))
 
     def offer(self, changes: Sequence[Change], seq: int, blob: bytes) -> None:
-        """Hand a committed batch to all that follow; see CommittedBatch."""
+        """Have a committed batch for all that follow; see CommittedBatch."""
         batch = CommittedBatch.of(seq, changes, blob, self._clock.now_us())
+        self.recent.add(batch)
         for reader in self.following:
-            reader.offer(batch)
+            if reader.through_seq == seq - 1:  # it waits; who does not will look by itself
+                reader.wake()
+
+    def drop_taken(self) -> None:
+        """Let go of what all that follow have taken."""
+        self.recent.drop(min([reader.through_seq for reader in self.following], default=0))
 
     def rest_or_follow(self) -> None:
         """Look anew at who follows."""
         self.following = tuple(reader for reader in self._opened.values() if not reader.is_resting)
+        if self.following:
+            self.drop_taken()
+        else:
+            self.recent.clear()
 
     async def read_back(self, reader: JournalReader, after_seq: int) -> None:
-        """Queue for a reader what the journal holds behind a place, some of it at least."""
+        """Read back for a reader what the journal holds behind a place, some of it at least."""
 
         def read() -> tuple[list[tuple[int, list[Change], bytes]], int, int]:
             batches = self._journal.batches_after(after_seq, _FILL_BYTES)

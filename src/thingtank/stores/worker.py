@@ -10,7 +10,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TypeVar
 
-from thingtank.stores.short_slices import ask_for_short_slices
+from thingtank.stores.processor_slices import ask_for_short_slices
 
 Result = TypeVar("Result")
 

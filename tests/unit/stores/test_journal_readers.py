@@ -100,8 +100,10 @@ async def test_batches_come_live_in_order_with_their_numbers(folder: Folder) -> 
     assert [times(batch.changes) for batch in batches] == [[10], [11], []]
     assert list(batches[2].changes) == [Deletion((1,), 11, 12)]
     assert all(batch.committed_us is not None for batch in batches)
-    assert len(woken) == 3
+    assert len(woken) == 1  # it has not looked since
     assert reader.take(10) == []
+    await write(archive, 13)
+    assert len(woken) == 2
     await folder.close()
 
 
@@ -202,10 +204,10 @@ async def test_a_resting_reader_sees_nothing_and_keeps_nothing(folder: Folder) -
     await folder.close()
 
 
-async def test_what_the_queue_cannot_hold_is_read_back(
+async def test_what_is_not_in_memory_any_more_is_read_back(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal_readers, "QUEUE_BYTES_MAX", 700)
+    monkeypatch.setattr(journal_readers, "RECENT_BYTES_MAX", 700)
     monkeypatch.setattr(journal_readers, "_FILL_BYTES", 700)
     archive = await folder.archive(RESTLESS)
     reader = await archive.read_journal("r", 0, quiet)
@@ -218,10 +220,56 @@ async def test_what_the_queue_cannot_hold_is_read_back(
     await folder.close()
 
 
+async def test_a_slow_reader_costs_the_others_nothing_and_memory_is_bounded(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_readers, "RECENT_BYTES_MAX", 2000)
+    archive = await folder.archive()
+    slow = await archive.read_journal("slow", 0, quiet)
+    quick = await archive.read_journal("quick", 0, quiet)
+    recent = archive._journal_readers.recent
+    for at_us in range(100):
+        await write(archive, at_us)
+        assert [times(batch.changes) for batch in quick.take(9)] == [[at_us]]
+        assert not quick.is_behind
+    assert recent._size_bytes <= 2000
+    assert slow.is_behind
+    assert await seen(slow) == list(range(100))
+    assert recent._batches == {}  # both have them
+    assert recent._size_bytes == 0
+    await folder.close()
+
+
+async def test_who_rests_holds_nothing_in_memory(folder: Folder) -> None:
+    archive = await folder.archive()
+    slow = await archive.read_journal("slow", 0, quiet)
+    quick = await archive.read_journal("quick", 0, quiet)
+    await write(archive, 10, 11)
+    assert await seen(quick) == [10, 11]
+    assert len(archive._journal_readers.recent._batches) == 2
+    slow.rest()
+    assert archive._journal_readers.recent._batches == {}
+    slow.follow()
+    await write(archive, 12)
+    assert await seen(slow) == [12] == await seen(quick)
+    await folder.close()
+
+
+async def test_what_is_taken_is_bounded_in_rows_and_in_bytes(folder: Folder) -> None:
+    archive = await folder.archive()
+    reader = await archive.read_journal("r", 0, quiet)
+    await write(archive, *range(6))
+    assert len(reader.take(10, rows_max=2)) == 2
+    assert len(reader.take(10, bytes_max=1)) == 1
+    assert len(reader.take(2)) == 2
+    assert len(reader.take(10)) == 1
+    await folder.close()
+
+
 async def test_reading_back_while_writers_go_on_loses_and_doubles_nothing(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal_readers, "QUEUE_BYTES_MAX", 2000)
+    monkeypatch.setattr(journal_readers, "RECENT_BYTES_MAX", 2000)
     monkeypatch.setattr(journal_readers, "_FILL_BYTES", 3000)
     archive = await folder.archive(RESTLESS)
     reader = await archive.read_journal("r", 0, quiet)
@@ -246,7 +294,7 @@ async def test_reading_back_while_writers_go_on_loses_and_doubles_nothing(
 async def test_a_reader_too_far_behind_is_told_what_it_missed_and_writes_go_on(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal_readers, "QUEUE_BYTES_MAX", 1)
+    monkeypatch.setattr(journal_readers, "RECENT_BYTES_MAX", 1)
     archive = await folder.archive(
         ArchiveSettings(move_interval_s=NEVER_S, trim_interval_s=NEVER_S, reader_bytes_max=300)
     )
@@ -256,8 +304,7 @@ async def test_a_reader_too_far_behind_is_told_what_it_missed_and_writes_go_on(
             await write(archive, at_us)
             await settle(archive)
         found = await seen(reader)
-    assert found[0] == 0  # the queue held it
-    assert found[1:] == list(range(31 - len(found), 30))
+    assert found == list(range(30 - len(found), 30))
     assert 2 < len(found) < 20
     assert reader.missed_count == 30 - len(found)
     events = [entry["event"] for entry in logs]

@@ -59,8 +59,8 @@ class Reader(Protocol):
         """Up to there all was taken, is in memory, or was missed."""
         ...
 
-    def take(self, batches_max: int) -> Sequence[Batch]:
-        """What comes next; maybe nothing."""
+    def take(self, batches_max: int, rows_max: int, bytes_max: int) -> Sequence[Batch]:
+        """What comes next, maybe nothing; up to about so much, as batches stay whole."""
         ...
 
     async def fill(self) -> None:
@@ -74,17 +74,6 @@ class Reader(Protocol):
     def passed(self, seq: int) -> None:
         """What is up to `seq` is not needed any more."""
         ...
-
-
-def take_batches(reader: Reader, rows_max: int, bytes_max: int) -> list[Batch]:
-    """What comes next, up to about so much; one commit may have more."""
-    batches: list[Batch] = []
-    row_count = size_bytes = 0
-    while row_count < rows_max and size_bytes < bytes_max and (more := reader.take(1)):
-        batches.extend(more)
-        row_count += more[0].row_count
-        size_bytes += more[0].size_bytes
-    return batches
 
 
 class MessageReader:
@@ -174,8 +163,12 @@ class MessageReader:
         self._sizes.append(size_bytes)
         self._waiting_bytes += size_bytes
 
-    def take(self, batches_max: int) -> Sequence[StoredItem]:
-        return [self._queue.popleft() for _ in range(min(batches_max, len(self._queue)))]
+    def take(self, batches_max: int, rows_max: int, bytes_max: int) -> Sequence[StoredItem]:
+        taken, count_max = list[StoredItem](), min(batches_max, rows_max)
+        while self._queue and len(taken) < count_max and bytes_max > 0:
+            taken.append(self._queue.popleft())
+            bytes_max -= taken[-1].size_bytes
+        return taken
 
     async def fill(self) -> None:
         if self._queue or not self.is_behind:

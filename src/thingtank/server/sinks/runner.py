@@ -24,7 +24,7 @@ import structlog
 
 from thingtank.net.blotting_texts import blotted_string
 from thingtank.server.sinks.letter_retry import LetterRetry
-from thingtank.server.sinks.message_reader import Reader, take_batches
+from thingtank.server.sinks.message_reader import Reader
 from thingtank.server.sinks.progress import Progress
 from thingtank.server.sinks.record import Record
 from thingtank.server.sinks.selection import Selection
@@ -318,7 +318,7 @@ class SinkRunner:
         if self._has_taken_all and not reader.is_behind:
             gather_s = self._gather_s * random.uniform(*_GATHER_SPREAD)  # noqa: S311 - no secret
             await self._sleep(min(gather_s, window.wait_s(), self._letter_retry.wait_s))
-        batches = take_batches(reader, _TURN_ROWS, _TURN_BYTES)
+        batches = reader.take(_TURN_ROWS, _TURN_ROWS, _TURN_BYTES)
         self._has_taken_all = not (reader.has_batches or reader.is_behind)
         self._progress.took(batches)
         window.add(batches, self._progress.begun)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from thingtank.server.sinks.selection import Stream
-from thingtank.server.sinks.sending.calls import BatchContent, More
+from thingtank.server.sinks.sending.calls import NOTHING_TOLD, BatchContent, More
 from thingtank.server.sinks.sending.item_maker import KEPT_BYTES_MAX, ItemMaker, ItemMakers
 from thingtank.server.sinks.sending.items import ROWS_AT_ONCE, ItemSource
 from thingtank.sinks.engine import Item
@@ -30,7 +30,7 @@ def batch(seq: int, *writes: Sequence[tuple[int, str]], is_newest: bool = True) 
 def source(
     batches: Sequence[BatchContent], maker: ItemMaker, begun: tuple[int, int] = (0, 0)
 ) -> ItemSource:
-    more = More(batches, (), begun, batches[-1].seq)
+    more = More(batches, NOTHING_TOLD, (), begun, batches[-1].seq)
     return ItemSource(more, "datapoint", STREAMS, maker)
 
 

@@ -471,9 +471,9 @@ async def test_a_rule_that_does_not_say_how_long_it_gathers_does_as_its_engine_d
     reader = bench.sinks._runners["r"]._reader
     await until(lambda: reader.has_batches)  # type: ignore[union-attr] # it is there, but for tests
     assert bench.values == []
-    seq = reader.through_seq  # type: ignore[union-attr] # as above
+    seq = reader.published_seq  # type: ignore[union-attr] # as above
     await bench.write("2")
-    await until(lambda: reader.through_seq > seq)  # type: ignore[union-attr] # as above
+    await until(lambda: reader.published_seq > seq)  # type: ignore[union-attr] # as above
     bench.sinks.hurry("r")
     await until(lambda: bench.values == ["1", "2"])
     assert len(bench.engine.calls) == 1

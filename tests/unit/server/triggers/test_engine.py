@@ -528,12 +528,12 @@ def broken_at(
 async def test_after_missed_batches_the_values_there_are_decide(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal_readers, "QUEUE_BYTES_MAX", 1)
+    monkeypatch.setattr(journal_readers, "RECENT_BYTES_MAX", 1)
     trigger = await bench.make("gt", "20")
     bench.archive._journal_readers._bytes_max = 100
     bench.outbox.failure = StorageFailed("the disk is full")
     await bench.write("30")  # fires, and cannot be recorded: what follows waits
-    await until(lambda: bench.engine.status().failure is not None)
+    await until(lambda: bool(bench.engine._deliveries))
     await bench.write(*["25"] * 30, "5", pause_s=1)
     await bench.archive.flush()
     await bench.archive._mover._trim()

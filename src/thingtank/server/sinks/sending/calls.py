@@ -1,7 +1,8 @@
 """What a server and its process that sends say to each other: frames of MessagePack.
 
 A frame is its size in 4 bytes, big-endian, and that many bytes. The first is a Setup; then come
-calls one way and replies the other, in any order, each pair with a number of its own.
+calls one way and replies the other, in any order, each pair with a number of its own. Between calls
+come batches that several of them are about.
 
 Items and batches go as they were encoded for the disk, so that the server's loop has no work with
 what is in them.
@@ -84,6 +85,20 @@ class Open(msgspec.Struct, frozen=True, array_like=True, tag="open"):
     rule: int
 
 
+class Tell(msgspec.Struct, frozen=True, array_like=True, tag="tell"):
+    """Keep batches of the journal, for all rules; there is no reply. See `ToldBatches`.
+
+    Attributes:
+        number: none that is waited for.
+        first_seq: of the batches, which follow each other and come straight from their commits.
+        blobs: as the journal has them.
+    """
+
+    number: int
+    first_seq: int
+    blobs: Sequence[bytes]
+
+
 class BatchContent(NamedTuple):
     """A batch of a reader.
 
@@ -103,13 +118,15 @@ class More(NamedTuple):
 
     Attributes:
         batches: in order.
-        streams: of datastreams in these of which nothing was said yet, whose each is; None if the
-            rule does not want it.
+        told: after these, the number of the first that was told of, and how many follow it.
+        streams: of datastreams in all of these of which nothing was said yet, whose each is; None
+            if the rule does not want it.
         begun: the number of a batch, and how many of its rows were sent or held before.
         last_seq: of the batches.
     """
 
     batches: Sequence[BatchContent]
+    told: tuple[int, int]
     streams: Sequence[tuple[int, Stream | None]]
     begun: tuple[int, int]
     last_seq: int
@@ -164,6 +181,8 @@ class Close(msgspec.Struct, frozen=True, array_like=True, tag="close"):
 
 
 Call: TypeAlias = Begin | Open | TakeStep | Keep | Close
+NOTHING_TOLD = (0, 0)
+NO_NUMBER = 0  # no call with a reply has it
 
 
 # --- replies ---
@@ -246,7 +265,7 @@ class Reply(msgspec.Struct, frozen=True, array_like=True):
 
 # --- frames ---
 
-decode_call = msgspec.msgpack.Decoder(Call).decode
+decode_call = msgspec.msgpack.Decoder(Call | Tell).decode
 decode_reply = msgspec.msgpack.Decoder(Reply).decode
 decode_setup = msgspec.msgpack.Decoder(Setup).decode
 
@@ -255,7 +274,7 @@ class FrameTooLarge(Exception):
     """A message is larger than the other side takes."""
 
 
-def frame_of(message: Setup | Call | Reply) -> bytes:
+def frame_of(message: Setup | Call | Tell | Reply) -> bytes:
     """A message as it is sent. Raise FrameTooLarge."""
     body = msgspec.msgpack.encode(message)
     if len(body) > FRAME_BYTES_MAX:

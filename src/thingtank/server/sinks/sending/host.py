@@ -23,6 +23,8 @@ from msgspec.structs import replace
 from thingtank.aws.clients import AwsClients
 from thingtank.server.sinks.selection import Stream
 from thingtank.server.sinks.sending.calls import (
+    NOTHING_TOLD,
+    BatchContent,
     Begin,
     Call,
     Close,
@@ -35,6 +37,7 @@ from thingtank.server.sinks.sending.calls import (
     Setup,
     Stepped,
     TakeStep,
+    Tell,
     WhatIsKept,
     WindowName,
     WindowState,
@@ -47,10 +50,12 @@ from thingtank.server.sinks.sending.calls import (
 )
 from thingtank.server.sinks.sending.item_maker import ItemMakers
 from thingtank.server.sinks.sending.items import ItemSource, row_of
+from thingtank.server.sinks.sending.told_batches import ToldBatches
 from thingtank.sinks.engine import EngineParts, decode_item, encode_item
 from thingtank.sinks.engines import make_engine
 from thingtank.sinks.rules.steps import Entry, Step, failure_of
 from thingtank.sinks.rules.window import Window
+from thingtank.stores.processor_slices import ask_for_long_slices
 from thingtank.tank.failures import Failure, FailureKind
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -196,6 +201,7 @@ class Host:
         clients = AwsClients(setup.aws, setup.attempts_max, setup.read_s_max)
         self._parts = EngineParts(lambda: clients, Path(setup.folder), setup.database)
         self._makers = ItemMakers()
+        self._told = ToldBatches()
         self._rules: dict[int, HostedRule] = {}  # a rule's own thread changes only its own
         self._threads: dict[int, _CallThread] = {}
         self._aside = _CallThread("aside", self._do)
@@ -207,6 +213,11 @@ class Host:
             self._answer(Reply(number_of(frame), failure=REPLACED))
             return
         call = decode_call(frame)
+        if isinstance(call, Tell):
+            self._told.add(call.first_seq, call.blobs)
+            return
+        if isinstance(call, TakeStep) and call.more is not None:
+            call = replace(call, more=self._whole(call.more))
         if isinstance(call, Keep):
             self._aside.calls.put(call)
             return
@@ -216,6 +227,13 @@ class Host:
         thread.calls.put(call)
         if isinstance(call, Close):
             self._threads.pop(call.rule).calls.put(None)
+
+    def _whole(self, more: More) -> More:
+        """With the batches that were told of before, which the next that are may put out."""
+        first_seq, count = more.told
+        told = enumerate(self._told.blobs(first_seq, count), first_seq)
+        batches = [*more.batches, *(BatchContent(seq, blob, True) for seq, blob in told)]
+        return more._replace(batches=batches, told=NOTHING_TOLD)
 
     def end(self) -> None:
         """Let all threads end with what they are at."""
@@ -309,6 +327,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGTTIN, signal.SIGTTOU):
         signal.signal(number, signal.SIG_IGN)
     os.nice(NICENESS)
+    ask_for_long_slices()
     serve(socket.socket(fileno=int(sys.argv[1])))
     os._exit(0)  # calls that are under way with it
 

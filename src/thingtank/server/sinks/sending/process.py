@@ -12,7 +12,7 @@ import itertools
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -20,14 +20,17 @@ import structlog
 
 from thingtank.server.sinks.sending.calls import (
     BUFFER_BYTES,
+    NO_NUMBER,
     Call,
     FrameTooLarge,
     Reply,
     Setup,
+    Tell,
     decode_reply,
     frame_of,
     next_frame,
 )
+from thingtank.server.sinks.sending.told_batches import BLOB_BYTES_MAX, ToldBatches
 from thingtank.sinks.engine import EngineFailed
 from thingtank.tank.failures import FailureKind
 
@@ -97,6 +100,8 @@ class Link:
         self._writer = writer
         self._numbers = itertools.count(1)
         self._replies: dict[int, asyncio.Future[Reply]] = {}
+        self._told = ToldBatches()
+        self._unsent = b""  # goes before the next call
         self._reading = asyncio.get_running_loop().create_task(self._read(), name="sending-replies")
         self.has_ended = False
 
@@ -127,6 +132,23 @@ class Link:
         """For the next call."""
         return next(self._numbers)
 
+    def tell(self, first_seq: int, blobs: Sequence[bytes]) -> bool:
+        """Have batches there for the next call; whether they are.
+
+        Args:
+            first_seq: of these, which follow each other and come straight from their commits.
+        """
+        told, new = self._told, blobs[max(0, self._told.next_seq - first_seq) :]
+        if first_seq < told.next_seq and first_seq not in told:
+            return False  # let go already: who is so late is alone with them
+        if any(len(blob) > BLOB_BYTES_MAX for blob in new):
+            return False
+        if new:
+            new_seq = first_seq + len(blobs) - len(new)
+            self._unsent += frame_of(Tell(NO_NUMBER, new_seq, new))
+            told.add(new_seq, new)
+        return first_seq in told
+
     async def call(self, call: Call) -> Reply:
         """Have a call done. One that is not awaited to its end is done all the same.
 
@@ -144,7 +166,8 @@ class Link:
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._replies[call.number] = future
         # Who waits has one call under way, so what is not written yet is bounded by that.
-        self._writer.write(frame)
+        self._writer.write(self._unsent + frame)
+        self._unsent = b""
         try:
             async with asyncio.timeout(CALL_S_MAX):
                 reply = await future

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from thingtank.server.sinks.message_reader import Batch
 from thingtank.server.sinks.selection import Selection
 from thingtank.server.sinks.sending.calls import (
+    NOTHING_TOLD,
     BatchContent,
     Begin,
     Close,
@@ -149,7 +150,8 @@ class RemoteWindow:
         self._rule = rule
         self._name: WindowName = name
         self._state = _state(0, is_held=False)
-        self._more: More | None = None  # until the next step, as the others
+        self._fresh: Sequence[Batch] = ()  # until the next step, as the others
+        self._begun = (0, 0)
         self._held: list[tuple[str, bytes]] = []
         self._is_anew = self._is_forgiven = False
         self._recorded_count = 0
@@ -160,7 +162,7 @@ class RemoteWindow:
     def begin(self, from_seq: int, *, is_held: bool) -> None:
         """Be as a new one."""
         self._state = _state(from_seq, is_held=is_held)
-        self._more = None
+        self._fresh = ()
         self._held = []
         self._is_anew = self._is_forgiven = False
         self._recorded_count = 0
@@ -172,15 +174,15 @@ class RemoteWindow:
     @property
     def has_fresh(self) -> bool:
         """See Window; so are the others."""
-        return self._more is not None or self._state.has_fresh
+        return bool(self._fresh) or self._state.has_fresh
 
     @property
     def is_empty(self) -> bool:
-        return self._more is None and not self._held and self._state.is_empty
+        return not self._fresh and not self._held and self._state.is_empty
 
     @property
     def can_send(self) -> bool:
-        is_fresh = self._more is not None or self._state.can_send_fresh
+        is_fresh = bool(self._fresh) or self._state.can_send_fresh
         return is_fresh or self.wait_s() <= 0
 
     @property
@@ -203,10 +205,7 @@ class RemoteWindow:
             begun: the number of a batch, and how many of its rows were sent or held before.
         """
         assert not self.has_fresh, "one thing at a time"
-        contents = [BatchContent(x.seq, x.blob, x.committed_us is not None) for x in batches]
-        ids = set[int]().union(*(each.stream_ids for each in batches))
-        streams = self._rule.selection.news_of(ids)
-        self._more = More(contents, streams, begun, batches[-1].seq)
+        self._fresh, self._begun = batches, begun
 
     def hold(self, items: Sequence[tuple[str, bytes]], *, is_anew: bool) -> None:
         """Have more sent as what is held, at the next step.
@@ -244,9 +243,9 @@ class RemoteWindow:
             self._is_forgiven,
             self._is_anew,
             [blob for _, blob in self._held],
-            self._more,
+            _more(link, self._rule.selection, self._fresh, self._begun) if self._fresh else None,
         )
-        self._recorded_count, self._held, self._more = 0, [], None
+        self._recorded_count, self._held, self._fresh = 0, [], ()
         self._is_forgiven = self._is_anew = False
         self.is_unanswered = True
         try:
@@ -290,6 +289,23 @@ class RemoteWindow:
         assert isinstance(kept, WhatIsKept), "the reply to a keep"
         self.waiting_ids = {*kept.waiting_ids, *(item_id for item_id, _ in self._held)}
         return kept
+
+
+def _more(
+    link: Link, selection: Selection, batches: Sequence[Batch], begun: tuple[int, int]
+) -> More:
+    """What a process is to be told of batches, and has not been told for another rule."""
+    ids = set[int]().union(*(batch.stream_ids for batch in batches))
+    news, last_seq = selection.news_of(ids), batches[-1].seq
+    told, untold = NOTHING_TOLD, batches
+    newest = [batch for batch in batches if batch.committed_us is not None]  # the rest is before
+    if newest:
+        first_seq, count = newest[0].seq, len(newest)
+        assert last_seq == first_seq + count - 1, "they follow each other"
+        if link.tell(first_seq, [batch.blob for batch in newest]):
+            told, untold = (first_seq, count), batches[:-count]
+    contents = [BatchContent(x.seq, x.blob, x.committed_us is not None) for x in untold]
+    return More(contents, told, news, begun, last_seq)
 
 
 def _state(from_seq: int, *, is_held: bool) -> WindowState:

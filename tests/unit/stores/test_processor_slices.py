@@ -1,4 +1,4 @@
-"""What threads that devices wait for ask of the kernel."""
+"""What threads that devices wait for ask of the kernel, and those that nobody waits for."""
 
 import ctypes
 import os
@@ -9,7 +9,13 @@ from collections.abc import Callable
 
 import pytest
 
-from thingtank.stores.short_slices import _SYSCALLS, SLICE_NS, ask_for_short_slices
+from thingtank.stores.processor_slices import (
+    _SYSCALLS,
+    LONG_NS,
+    SHORT_NS,
+    ask_for_long_slices,
+    ask_for_short_slices,
+)
 from thingtank.stores.worker import Worker
 
 pytestmark = pytest.mark.skipif(
@@ -37,7 +43,8 @@ def in_thread(work: Callable[[], None]) -> None:
     thread.join()
 
 
-def test_a_thread_has_short_slices_and_those_it_begins_have_usual_ones() -> None:
+def look_around(ask: Callable[[], bool]) -> dict[str, tuple[int, int, int]]:
+    """Slice, policy and niceness of a thread before and after, and of one that it begins."""
     seen: dict[str, tuple[int, int, int]] = {}
 
     def look(who: str) -> None:
@@ -47,14 +54,27 @@ def test_a_thread_has_short_slices_and_those_it_begins_have_usual_ones() -> None
     def work() -> None:
         os.nice(1)  # of this thread alone
         look("before")
-        assert ask_for_short_slices()
+        assert ask()
         look("after")
         in_thread(lambda: look("child"))
 
     in_thread(work)
+    return seen
+
+
+def test_a_thread_has_short_slices_and_those_it_begins_have_usual_ones() -> None:
+    seen = look_around(ask_for_short_slices)
     usual_ns, policy, niceness = seen["before"]
-    assert seen["after"] == (min(usual_ns, SLICE_NS), policy, niceness)
+    assert seen["after"] == (min(usual_ns, SHORT_NS), policy, niceness)
     assert seen["child"] == seen["before"]
+
+
+def test_a_thread_has_long_slices_and_so_have_those_it_begins() -> None:
+    seen = look_around(ask_for_long_slices)
+    usual_ns, policy, niceness = seen["before"]
+    # One before Linux 6.12 has none.
+    assert seen["after"] == (max(usual_ns, LONG_NS) if usual_ns else 0, policy, niceness)
+    assert seen["child"] == seen["after"]
 
 
 def test_a_thread_of_another_policy_is_left_alone() -> None:
