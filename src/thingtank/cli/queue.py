@@ -119,8 +119,10 @@ def receive(data: Path, name: str, count: int, receives: int, keep: bool, as_jso
             if not keep:
                 file.ack(message.receipt for message in received)
             left -= len(received)
+        nothing = "has no message that can be received now"
+        nothing = f"{name} {nothing}" if name in file.names() else _no_queue(name)
     if left == count:
-        click.echo(f"{name} has no message that can be received now", err=True)
+        click.echo(nothing, err=True)
 
 
 @queue.command()
@@ -131,8 +133,14 @@ def receive(data: Path, name: str, count: int, receives: int, keep: bool, as_jso
 def dead(data: Path, name: str, count: int, as_json: bool) -> None:
     """Print dead letters, the oldest first; they stay."""
     with opened(data) as file:
-        for message in file.dead_letters(name, count):
-            click.echo(_line(message, as_json))
+        letters, left = file.dead_letters(name, count), file.counts(name).dead - count
+        nothing = f"{name} has no dead letters" if name in file.names() else _no_queue(name)
+    for message in letters:
+        click.echo(_line(message, as_json))
+    if not letters:
+        click.echo(nothing, err=True)
+    elif left > 0:
+        click.echo(f"{left:,} more; --count prints more of them", err=True)
 
 
 @queue.command()
@@ -180,6 +188,10 @@ def opened_file(
         raise Refusal(f"{path} cannot be opened: {error.strerror}") from None
     except (sqlite3.Error, WrongFile, QueueFull) as error:
         raise Refusal(str(error)) from None
+
+
+def _no_queue(name: str) -> str:
+    return f"there is no queue {name}; `thingtank queue list` says which there are"
 
 
 def _line(message: "ReceivedMessage", as_json: bool) -> str:

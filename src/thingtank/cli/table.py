@@ -76,6 +76,8 @@ def query(data: Path, name: str, hash_value: str, start: str, end: str, limit: i
         click.echo(json_text(item.attributes))
     if not found:
         click.echo(f"{name} has no such item", err=True)
+    elif len(found) == limit:
+        click.echo(f"there may be more: these are the first {limit:,} (--limit)", err=True)
 
 
 @contextmanager

@@ -202,18 +202,20 @@ def _all_settings(
 ) -> Iterator[tuple[str, object, str]]:
     yield from _of_file(file)
     for variable, text in environment.items():
-        if variable.removeprefix(ENVIRONMENT_PREFIX).lower() in ALONE:
-            yield (
-                variable[len(ENVIRONMENT_PREFIX) :].lower(),
-                _value(text),
-                f"environment variable {variable}",
-            )
+        if not variable.startswith(ENVIRONMENT_PREFIX):
             continue
-        if variable.startswith(ENVIRONMENT_PREFIX) and "_" in variable[len(ENVIRONMENT_PREFIX) :]:
-            section, _, key = variable[len(ENVIRONMENT_PREFIX) :].lower().partition("_")
-            if section not in Config.__struct_fields__ or section in ALONE:
-                continue  # another program's, or of a version to come
-            yield f"{section}.{key}", _value(text), f"environment variable {variable}"
+        word, source = (
+            variable[len(ENVIRONMENT_PREFIX) :].lower(),
+            f"environment variable {variable}",
+        )
+        section, _, key = word.partition("_")
+        if word in ALONE:
+            yield word, _value(text), source
+        elif section in Config.__struct_fields__ and section not in ALONE:
+            if not key:
+                raise BadSettings(f"{source} names a section only, not one of its settings")
+            yield f"{section}.{key}", _value(text), source
+        # Others are of another program, or of a version to come.
     for item in sets:
         name, equals, text = item.partition("=")
         if not equals or ("." not in name and name.strip() not in ALONE):
@@ -240,9 +242,24 @@ def _of_file(file: Path | None) -> Iterator[tuple[str, object, str]]:
             yield section, content, str(file)
             continue
         if not isinstance(content, dict):
-            raise BadSettings(f"{file}: `{section}` must be a section: [{section}]")
+            raise BadSettings(f"{file}: {_words_of_no_section(section)}")
         for key, value in content.items():
             yield f"{section}.{key}", value, str(file)
+
+
+def _words_of_no_section(name: str) -> str:
+    """What is wrong with what stands in no section."""
+    if name in Config.__struct_fields__:
+        return f"`{name}` must be a section: [{name}]"
+    there = [each for each in setting_names() if each.partition(".")[2] == name]
+    if not there:
+        return f"`{name}` is no setting, and stands in no section"
+    return f"`{name}` must be in a section; there {_are(there)}"
+
+
+def _are(names: Sequence[str]) -> str:
+    *first, last = [f"`{name}`" for name in names]
+    return f"are {', '.join(first)} and {last}" if first else f"is {last}"
 
 
 def _value(text: str) -> object:

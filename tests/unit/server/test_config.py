@@ -38,13 +38,27 @@ def test_later_sources_win_and_each_setting_knows_its_own(tmp_path: Path) -> Non
     assert "mqtt.port" not in result.sources
 
 
+def test_variables_of_other_programs_are_let_be(tmp_path: Path) -> None:
+    others = {"DATABASE": "x", "WEB_PORT": "1", "THINGTANK_DATA": "y", "THINGTANK": "z"}
+    assert loaded(tmp_path, "", others).sources == {}
+    named = loaded(tmp_path, "", others | {"THINGTANK_DATABASE": "sqlite:///other.sqlite3"})
+    assert list(named.sources) == ["database"]
+
+
 MISTAKES = [
     ("a wrong key in the file", {"toml": "[mqtt]\nprot = 1"}, "unknown setting `mqtt.prot` in .*; did you mean `mqtt.port`?"),
     ("a wrong section", {"toml": "[wbe]\nport = 1"}, "unknown setting `wbe.port` in .*; did you mean `web.port`?"),
     ("a wrong type", {"toml": "[web]\nport = 'x'"}, "thingtank.toml: web.port must be a port or off, not `x`"),
     ("a port out of range", {"sets": ("web.port=70000",)}, "--set: web.port must be a port within 0 and 65535"),
     ("not TOML", {"toml": "[web"}, "is not TOML"),
-    ("a value beside sections", {"toml": "port = 1"}, "`port` must be a section"),
+    ("a value beside sections", {"toml": "port = 1"}, "`port` must be in a section; there are .*`web.port`"),
+    ("one that is in one section", {"toml": "public_url = 'x'"}, "must be in a section; there is `web.public_url`$"),
+    ("a table beside sections", {"toml": "[[rules]]\nname = 'a'"},
+     "`rules` must be in a section; there are `sinks.rules` and `sources.rules`"),
+    ("what is nowhere", {"toml": "prot = 1"}, "`prot` is no setting, and stands in no section"),
+    ("a section that is a value", {"toml": "web = 8000"}, r"`web` must be a section: \[web\]"),
+    ("a variable of a section", {"environment": {"THINGTANK_SINKS": "x"}},
+     "environment variable THINGTANK_SINKS names a section only"),
     ("a list that is a table", {"toml": "[sinks.rules]\nname = 'a'"},
      r"`sinks.rules` must be a list of tables, not a table: each begins with \[\[sinks.rules\]\]"),
     ("a table in a list", {"toml": "[[wamp.realms]]\nname = 'a'\n[wamp.realms.roles]\nname = 'b'"},
