@@ -405,7 +405,7 @@ def _rule_problems(config: Config, folder: Path | None) -> list[str]:
     problems = [
         f"sinks.rules: {rule.name}: {problem}"
         for rule in rules
-        if (problem := round_problem(rule, config.sources.rules))
+        if (problem := round_problem(rule, config.sources.rules, rules))
     ]
     if folder is not None:
         problems += problems_of(rules, OwnPlaces(folder, own_database_of(config)))

@@ -77,13 +77,11 @@ class SinkRunner:
         is_fixed: bool,
         is_paused: bool = False,
         letters_size: tuple[int, int] = (0, 0),
-        refusal: str = "",
     ) -> None:
         """Make one, which does nothing yet.
 
         Args:
             engine: the rule's, which is never opened here: another such is, by `process`.
-            refusal: why it must send nothing as long as the server runs; blank if it may.
             letters_size: number and bytes of the dead letters that are kept.
         """
         self._loop = asyncio.get_running_loop()
@@ -95,8 +93,7 @@ class SinkRunner:
         self._clock = clock
         self._is_fixed = is_fixed
         self._is_paused = is_paused
-        told = refusal[:1].upper() + refusal[1:]
-        self._refusal = SinkTrouble("refused", told, clock.now_us()) if refusal else None
+        self._refusal: SinkTrouble | None = None
         self._where = engine.describe()
         self._gather_s = engine.gather_s if rule.gather_s is None else rule.gather_s
         self._wake = asyncio.Event()
@@ -176,6 +173,17 @@ class SinkRunner:
     def pause(self, is_paused: bool) -> None:
         """Send nothing until it is resumed; what comes meanwhile waits in the journal."""
         self._is_paused = is_paused
+        self.hurry()
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it must send nothing; see `refuse`."""
+        return self._refusal is not None
+
+    def refuse(self, reason: str) -> None:
+        """Send nothing, for a reason that is shown; blank to send again."""
+        told = reason[:1].upper() + reason[1:]
+        self._refusal = SinkTrouble("refused", told, self._clock.now_us()) if reason else None
         self.hurry()
 
     def hurry(self) -> None:

@@ -138,7 +138,7 @@ class Sinks:
             )
         )
         for rule in rules.values():
-            problem = round_problem(rule, self._sources)
+            problem = round_problem(rule, self._sources, [*rules.values()])
             if problem:  # the source is newer than the rule
                 log.error("sink_rule_goes_round", rule=rule.name, reason=problem)
             try:
@@ -205,7 +205,8 @@ class Sinks:
             return [validation_words(error, SinkRule)]
         async with self._changing:
             problems = rule_problems(made, self._parts.own)
-            if round_ := round_problem(made, self._sources):
+            others = [runner.rule for runner in self._runners.values()]
+            if round_ := round_problem(made, self._sources, others):
                 problems.append(round_)
             if made.name in self._runners:
                 problems.append(f"There is a rule {made.name} already")
@@ -236,6 +237,15 @@ class Sinks:
             await store.run(lambda file: file.forget(name))
             self._gone.pop(name, None)
             await self._end(name)
+            self._look_at_rounds()
+
+    def _look_at_rounds(self) -> None:
+        """Have rules go on that went round by way of one that is no more."""
+        runners = [*self._runners.values()]
+        rules = [runner.rule for runner in runners]
+        for runner in runners:
+            if runner.is_refused:
+                runner.refuse(round_problem(runner.rule, self._sources, rules))
 
     async def _end(self, name: str) -> None:
         """Let go of a rule, however far it has come in being set to work."""
@@ -326,8 +336,9 @@ class Sinks:
             is_fixed=is_fixed,
             is_paused=rule.name in paused,
             letters_size=letters_size,
-            refusal=refusal,
         )
+        if refusal:
+            runner.refuse(refusal)
         self._changed_devices = {}
         try:
             await asyncio.to_thread(selection.load)

@@ -65,6 +65,84 @@ def test_what_ends_is_not(members: dict[str, Any]) -> None:
     assert round_problem(rule(members), SOURCES) == ""
 
 
+# Rules by what they send to the sources `readings` (stream s) and `work` (queue w, feed 7).
+QUEUE = {"engine": "queue", "queue": "w"}
+TO_FEED_7 = '{"feed": 7, "x": {{number}}}'
+TO_FEED_8 = '{"feed": 8, "y": {{number}}}'
+CIRCLES = [
+    ("what one sends the other wants",
+     {"to": QUEUE, "feeds": [8], "template": TO_FEED_7}, {"to": STREAM, "feeds": [7], "template": TO_FEED_8}),
+    ("by the source's feed",
+     {"to": QUEUE, "feeds": [8], "template": '{"x": {{number}}}'},
+     {"to": STREAM, "feeds": [7], "datastreams": ["x"], "template": TO_FEED_8}),
+    ("the first wants all but cannot be known to send what it wants",
+     {"to": QUEUE, "datastreams": ["y"], "template": TO_FEED_7},
+     {"to": STREAM, "datastreams": ["x"], "template": TO_FEED_8}),
+    ("patterns", {"to": QUEUE, "datastreams": ["y*"], "template": TO_FEED_7},
+     {"to": STREAM, "datastreams": ["x", "z"], "template": '{"feed": 8, "yes": {{number}}}'}),
+]  # fmt: skip
+NO_CIRCLES = [
+    ("another feed", {"to": QUEUE, "feeds": [8], "template": TO_FEED_7},
+     {"to": STREAM, "feeds": [9], "template": TO_FEED_8}),
+    ("another datastream", {"to": QUEUE, "feeds": [8], "template": TO_FEED_7},
+     {"to": STREAM, "feeds": [7], "datastreams": ["y"], "template": TO_FEED_8}),
+    ("back to another datastream", {"to": QUEUE, "feeds": [8], "datastreams": ["z"], "template": TO_FEED_7},
+     {"to": STREAM, "feeds": [7], "template": TO_FEED_8}),
+    ("a tag of which nothing is known", {"to": QUEUE, "feeds": [8], "template": TO_FEED_7},
+     {"to": STREAM, "tag": "a", "template": TO_FEED_8}),
+    ("messages", {"to": QUEUE, "feeds": [8], "template": TO_FEED_7}, {"to": STREAM, "send": "messages"}),
+    ("to where nobody reads", {"to": QUEUE, "feeds": [8], "template": TO_FEED_7},
+     {"to": {"engine": "kinesis", "stream": "other"}, "feeds": [7], "template": TO_FEED_8}),
+]  # fmt: skip
+
+
+def two(*members: dict[str, Any]) -> list[SinkRule]:
+    return [
+        msgspec.convert({"name": name, **each}, SinkRule)
+        for name, each in zip("ab", members, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("first", "second"), [row[1:] for row in CIRCLES], ids=[row[0] for row in CIRCLES])  # fmt: skip
+def test_a_circle_of_rules_is_told_with_all_its_parts(
+    first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    rules = two(first, second)
+    assert [round_problem(each, SOURCES) for each in rules] == ["", ""]
+    assert round_problem(rules[0], SOURCES, rules) == (
+        "it sends to the queue w, which the rule work of sources reads into this tank; from there"
+        " the rule b sends to the stream s, which the rule readings of sources reads into this"
+        " tank, so that values would go round for ever: name another queue in one of the 4"
+    )
+    assert "the rule a sends to the queue w" in round_problem(rules[1], SOURCES, rules)
+
+
+@pytest.mark.parametrize(("first", "second"), [row[1:] for row in NO_CIRCLES], ids=[row[0] for row in NO_CIRCLES])  # fmt: skip
+def test_what_is_no_circle_is_not(first: dict[str, Any], second: dict[str, Any]) -> None:
+    rules = two(first, second)
+    assert [round_problem(each, SOURCES, rules) for each in rules] == ["", ""]
+
+
+def test_who_is_beside_a_circle_is_let_be() -> None:
+    rules = [
+        *two(*CIRCLES[0][1:]),
+        msgspec.convert({"name": "c", "to": {"engine": "folder", "folder": "f"}}, SinkRule),
+    ]  # type: ignore[arg-type] # a row
+    assert round_problem(rules[2], SOURCES, rules) == ""
+
+
+def test_many_rules_and_sources_are_looked_at_in_a_moment() -> None:
+    sources = [SourceRule(f"s{n}", "queue", queue=f"q{n}") for n in range(100)]
+    rules = [
+        rule({"name": f"r{n}", "to": {"engine": "queue", "queue": f"q{n}"}, "datastreams": [f"t{n}"],
+              "template": f'{{"feed": 1, "t{n + 1}": {{{{number}}}}}}'})
+        for n in range(100)
+    ]  # fmt: skip
+    assert {round_problem(each, sources, rules) for each in rules} == {""}
+    last = rule({"name": "last", "to": {"engine": "queue", "queue": "q99"}, "datastreams": ["t100"], "template": '{"feed": 1, "t0": {{number}}}'})  # fmt: skip
+    assert "for ever" in round_problem(last, sources, [*rules, last])
+
+
 def test_settings_with_such_a_round_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "thingtank.toml"
     file.write_text(
@@ -111,5 +189,27 @@ async def test_a_kept_rule_that_goes_round_since_a_source_was_added_is_logged(
         await bench.write("1")
         await asyncio.sleep(0.2)
         assert bench.sinks.statuses()[0].delivered_count == 0
+    finally:
+        await bench.stop()
+
+
+async def test_a_circle_is_refused_when_it_is_closed_and_ends_when_a_rule_of_it_goes(
+    tmp_path: Path,
+) -> None:
+    first, second = CIRCLES[0][1:]
+    bench = Bench(tmp_path)
+    await bench.start()
+    try:
+        for name, members in ("a", first), ("b", second):
+            assert await bench.sinks.add({"name": name, **members}) == []  # type: ignore[dict-item] # a row
+        bench.sources = SOURCES
+        await bench.restart()
+        assert {status.state for status in bench.sinks.statuses()} == {"stuck"}
+        (problem,) = await bench.sinks.add({"name": "c", **first})  # type: ignore[dict-item] # a row
+        assert "from there the rule b sends" in problem
+        await bench.sinks.delete("b")
+        (status,) = bench.sinks.statuses()
+        assert (status.state, status.trouble) == ("waiting", None)
+        assert await bench.sinks.add({"name": "c", **first}) == []  # type: ignore[dict-item] # a row
     finally:
         await bench.stop()
