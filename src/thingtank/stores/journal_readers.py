@@ -12,13 +12,14 @@ A reader that rests costs a commit nothing and holds nothing back.
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import structlog
 
 from thingtank.stores.changes import Change, bytes_of
 from thingtank.stores.journal import Journal
+from thingtank.stores.numbered_run import NumberedRun
 from thingtank.stores.worker import Worker
 from thingtank.tank.datapoints import DatapointColumns
 from thingtank.tank.interfaces import Clock
@@ -67,53 +68,6 @@ class CommittedBatch(NamedTuple):
         return cls(seq, changes, blob, committed_us, row_count, size_bytes, stream_ids)
 
 
-class RecentBatches:
-    """What was committed last and some reader has not taken, without gaps.
-
-    Attributes:
-        last_seq: the newest; 0 when there never was one.
-    """
-
-    def __init__(self) -> None:
-        self._batches: dict[int, CommittedBatch] = {}
-        self._first_seq = 1
-        self._size_bytes = 0
-        self.last_seq = 0
-
-    def __contains__(self, seq: int) -> bool:
-        return seq in self._batches
-
-    def add(self, batch: CommittedBatch) -> None:
-        """Have one more; the oldest go where there is no room."""
-        if batch.seq != self.last_seq + 1:
-            self.clear()
-            self._first_seq = batch.seq
-        self._batches[batch.seq] = batch
-        self._size_bytes += batch.size_bytes
-        self.last_seq = batch.seq
-        while self._size_bytes > RECENT_BYTES_MAX and self._first_seq < batch.seq:
-            self._drop_first()
-
-    def after(self, seq: int) -> Iterator[CommittedBatch]:
-        """Those that follow a batch, if the next one is here."""
-        batches = self._batches
-        while (batch := batches.get(seq := seq + 1)) is not None:
-            yield batch
-
-    def drop(self, through_seq: int) -> None:
-        """All readers have taken those up to `through_seq`."""
-        while self._first_seq <= min(through_seq, self.last_seq):
-            self._drop_first()
-
-    def clear(self) -> None:
-        """Let go of all."""
-        self.drop(self.last_seq)
-
-    def _drop_first(self) -> None:
-        self._size_bytes -= self._batches.pop(self._first_seq).size_bytes
-        self._first_seq += 1
-
-
 class JournalReader:
     """One reader. Lives in the loop's thread.
 
@@ -160,23 +114,19 @@ class JournalReader:
     ) -> list[CommittedBatch]:
         """What comes next in memory, maybe nothing; up to about so much, as batches stay whole."""
         taken: list[CommittedBatch] = []
-        for batch in self._next():
+        while len(taken) < batches_max and rows_max > 0 and bytes_max > 0 and self.has_batches:
+            batch = self._take_next()
             taken.append(batch)
-            batches_max -= 1
             rows_max -= batch.row_count
             bytes_max -= batch.size_bytes
-            if batches_max <= 0 or rows_max <= 0 or bytes_max <= 0:
-                break
-        if taken and taken[-1].seq > self.through_seq:
-            self.through_seq = taken[-1].seq
-            self._readers.drop_taken()
+        self._readers.drop_taken()
         return taken
 
-    def _next(self) -> Iterator[CommittedBatch]:
-        while self._read_back:
-            yield self._read_back.popleft()
-        if not self.is_resting:
-            yield from self._readers.recent.after(self.through_seq)
+    def _take_next(self) -> CommittedBatch:
+        if self._read_back:
+            return self._read_back.popleft()
+        self.through_seq += 1
+        return self._readers.recent[self.through_seq]
 
     async def fill(self) -> None:
         """Read back what comes next, if nothing is in memory and there is more.
@@ -193,7 +143,7 @@ class JournalReader:
         through_seq: int,
         dropped_seq: int,
     ) -> None:
-        """Take what was read back into memory; there is nothing else up to `through_seq`."""
+        """Have what was read back in memory; there is nothing else up to `through_seq`."""
         if self.is_resting:
             return
         if self.through_seq < dropped_seq:
@@ -243,7 +193,7 @@ class JournalReaders:
 
     Attributes:
         following: readers that want each batch; empty in most moments of most instances.
-        recent: for them.
+        recent: what was committed last and some of them have not taken.
     """
 
     def __init__(
@@ -274,7 +224,7 @@ class JournalReaders:
         self._marks: deque[tuple[int, int]] = deque([(journal.dropped_seq, -kept_bytes)])
         self._given_up: set[str] = set()
         self.following: tuple[JournalReader, ...] = ()
-        self.recent = RecentBatches()
+        self.recent = NumberedRun[CommittedBatch](RECENT_BYTES_MAX)
 
     @property
     def published_seq(self) -> int:
@@ -287,8 +237,7 @@ class JournalReaders:
         Args:
             name: the same after each restart.
             place_seq: what the reader has recorded itself; 0 if it never did.
-            wake: called when there is something to take, and before there was nothing; must be
-                quick.
+            wake: called at each commit while it follows; must be quick, and raise nothing.
 
         Raises:
             StorageFailed: its name could not be written down.
@@ -331,10 +280,9 @@ class JournalReaders:
     def offer(self, changes: Sequence[Change], seq: int, blob: bytes) -> None:
         """Have a committed batch for all that follow; see CommittedBatch."""
         batch = CommittedBatch.of(seq, changes, blob, self._clock.now_us())
-        self.recent.add(batch)
+        self.recent.add(seq, batch, batch.size_bytes)
         for reader in self.following:
-            if reader.through_seq == seq - 1:  # it waits; who does not will look by itself
-                reader.wake()
+            reader.wake()  # also one that is not at the end: a batch before may not have come here
 
     def drop_taken(self) -> None:
         """Let go of what all that follow have taken."""

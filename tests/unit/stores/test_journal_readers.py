@@ -1,6 +1,7 @@
 """Readers behind the journal see each batch once and in order, live and after restarts."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from thingtank.stores.journal import Journal
 from thingtank.stores.journal_readers import JournalReader
 from thingtank.stores.rows import Deletion
 from thingtank.tank.datapoints import Datapoint, DatapointColumns, DatapointRows
+from thingtank.tank.errors import StorageFailed
 
 NEVER_S = 3600.0
 QUIET = ArchiveSettings(move_interval_s=NEVER_S, trim_interval_s=NEVER_S)
@@ -100,10 +102,9 @@ async def test_batches_come_live_in_order_with_their_numbers(folder: Folder) -> 
     assert [times(batch.changes) for batch in batches] == [[10], [11], []]
     assert list(batches[2].changes) == [Deletion((1,), 11, 12)]
     assert all(batch.committed_us is not None for batch in batches)
-    assert len(woken) == 1  # it has not looked since
+    assert len(woken) == 3
     assert reader.take(10) == []
-    await write(archive, 13)
-    assert len(woken) == 2
+    assert archive._journal_readers.recent.size_bytes == 0
     await folder.close()
 
 
@@ -232,11 +233,11 @@ async def test_a_slow_reader_costs_the_others_nothing_and_memory_is_bounded(
         await write(archive, at_us)
         assert [times(batch.changes) for batch in quick.take(9)] == [[at_us]]
         assert not quick.is_behind
-    assert recent._size_bytes <= 2000
+    assert recent.size_bytes <= 2000
     assert slow.is_behind
     assert await seen(slow) == list(range(100))
-    assert recent._batches == {}  # both have them
-    assert recent._size_bytes == 0
+    assert len(recent) == 0  # both have them
+    assert recent.size_bytes == 0
     await folder.close()
 
 
@@ -246,9 +247,9 @@ async def test_who_rests_holds_nothing_in_memory(folder: Folder) -> None:
     quick = await archive.read_journal("quick", 0, quiet)
     await write(archive, 10, 11)
     assert await seen(quick) == [10, 11]
-    assert len(archive._journal_readers.recent._batches) == 2
+    assert len(archive._journal_readers.recent) == 2
     slow.rest()
-    assert archive._journal_readers.recent._batches == {}
+    assert len(archive._journal_readers.recent) == 0
     slow.follow()
     await write(archive, 12)
     assert await seen(slow) == [12] == await seen(quick)
@@ -262,7 +263,99 @@ async def test_what_is_taken_is_bounded_in_rows_and_in_bytes(folder: Folder) -> 
     assert len(reader.take(10, rows_max=2)) == 2
     assert len(reader.take(10, bytes_max=1)) == 1
     assert len(reader.take(2)) == 2
+    assert reader.take(0) == []
     assert len(reader.take(10)) == 1
+    await folder.close()
+
+
+async def test_one_that_rests_beside_one_that_follows_sees_nothing(folder: Folder) -> None:
+    archive = await folder.archive()
+    resting = await archive.read_journal("resting", 0, quiet)
+    following = await archive.read_journal("following", 0, quiet)
+    resting.rest()
+    await write(archive, 10)
+    assert (resting.has_batches, resting.is_behind, resting.take(9)) == (False, False, [])
+    following.rest()
+    assert len(archive._journal_readers.recent) == 0
+    await folder.close()
+
+
+async def test_a_batch_that_was_not_shown_is_read_back_with_the_next(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = await folder.archive()
+    woken = asyncio.Event()
+    reader = await archive.read_journal("r", 0, woken.set)
+    await write(archive, 10)
+    assert await seen(reader) == [10]
+    woken.clear()
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archive._head, "apply", fail)
+        with pytest.raises(StorageFailed):
+            await write(archive, 11)
+    await write(archive, 12, 13)
+    assert woken.is_set()
+    assert await seen(reader) == [11, 12, 13]
+    await folder.close()
+
+
+class Wanderer:
+    """A reader that waits only at the end, and now and then goes back, rests or dawdles."""
+
+    def __init__(self, archive: EmbeddedArchive, chance: random.Random) -> None:
+        self._archive = archive
+        self._chance = chance
+        self._woken = asyncio.Event()
+        self.seq = 0
+
+    async def read(self, name: str, last_seq: int) -> None:
+        """Until a batch has come; each has its number as its time."""
+        chance, reader = self._chance, await self._archive.read_journal(name, 0, self._woken.set)
+        self.seq = reader.passed_seq
+        while self.seq < last_seq:
+            self._woken.clear()
+            await reader.fill()
+            for batch in reader.take(chance.randrange(1, 5), bytes_max=chance.randrange(1, 3000)):
+                assert times(batch.changes) == [batch.seq] == [self.seq + 1]
+                self.seq = batch.seq
+            what = chance.random()
+            if what < 0.3:
+                reader.passed(self.seq)
+            elif what < 0.4:
+                reader.go_back()
+                self.seq = reader.passed_seq
+            elif what < 0.45 and self.seq < last_seq - 50:  # there will be more to follow
+                reader.rest()
+                await asyncio.sleep(0)
+                self.seq = reader.follow()
+            elif what < 0.7:
+                await asyncio.sleep(chance.random() * 0.002)
+            if self.seq < last_seq and not (reader.has_batches or reader.is_behind):
+                async with asyncio.timeout(30):
+                    await self._woken.wait()
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_readers_that_come_and_go_see_all_in_order(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    chance, last_seq = random.Random(seed), 200
+    monkeypatch.setattr(journal_readers, "RECENT_BYTES_MAX", chance.choice([1, 700, 2000, 10**6]))
+    monkeypatch.setattr(journal_readers, "_FILL_BYTES", chance.choice([1, 700, 3000]))
+    archive = await folder.archive(chance.choice([QUIET, RESTLESS]))
+    reading = list[asyncio.Task[None]]()
+    for at_us in range(1, last_seq + 1):
+        if at_us % 20 == 1 and len(reading) < 4:
+            wanderer = Wanderer(archive, random.Random(f"{seed} {at_us}"))
+            reading.append(asyncio.create_task(wanderer.read(f"r{at_us}", last_seq)))
+        await write(archive, at_us)
+    async with asyncio.timeout(60):
+        await asyncio.gather(*reading)
+    assert archive._journal_readers.recent.size_bytes <= 10**6
     await folder.close()
 
 

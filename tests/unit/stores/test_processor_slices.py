@@ -1,13 +1,12 @@
 """What threads that devices wait for ask of the kernel, and those that nobody waits for."""
 
-import ctypes
 import os
-import struct
 import sys
 import threading
 from collections.abc import Callable
 
 import pytest
+from tests.slices import slice_ns
 
 from thingtank.stores.processor_slices import (
     _SYSCALLS,
@@ -25,15 +24,6 @@ pytestmark = pytest.mark.skipif(
     reason="only Linux hears that, where the number of its call is known",
 )
 _RESET = 0x40000000  # of what sched_getscheduler tells
-
-
-def slice_ns() -> int:
-    """The calling thread's, by sched_getattr(2); 0 before Linux 6.12, which has none."""
-    told = ctypes.create_string_buffer(48)
-    number = _SYSCALLS[os.uname().machine] + 1
-    assert ctypes.CDLL(None).syscall(number, 0, told, len(told), 0) == 0
-    runtime_ns: int = struct.unpack("=IIQiIQQQ", told.raw)[5]
-    return runtime_ns
 
 
 def in_thread(work: Callable[[], None]) -> None:

@@ -44,6 +44,7 @@ from thingtank.tank.sinks import SinkState, SinkStatus, SinkTrouble
 log = structlog.get_logger()
 
 REASON_CHARS_MAX = 1000
+_TURN_BATCHES = 10_000
 _TURN_ROWS = 10_000  # about; one commit may have more
 _TURN_BYTES = 4 * 1024 * 1024  # the same
 _TOPICS_SHOWN_MAX = 10
@@ -326,7 +327,9 @@ class SinkRunner:
         if self._has_taken_all and not reader.is_behind:
             gather_s = self._gather_s * random.uniform(*_GATHER_SPREAD)  # noqa: S311 - no secret
             await self._sleep(min(gather_s, window.wait_s(), self._letter_retry.wait_s))
-        batches = reader.take(_TURN_ROWS, _TURN_ROWS, _TURN_BYTES)
+        batches = reader.take(_TURN_BATCHES, _TURN_ROWS, _TURN_BYTES)
+        if not batches:  # others have come meanwhile, and put them out of memory: read back next
+            return
         self._has_taken_all = not (reader.has_batches or reader.is_behind)
         self._progress.took(batches)
         window.add(batches, self._progress.begun)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.slices import slice_ns
 from tests.unit.server.sinks import engine_for_tests
 from tests.unit.server.sinks.sending_thread import start_thread
 from tests.unit.sinks.rules.fake_engine import FakeEngine
@@ -45,6 +46,7 @@ from thingtank.sinks.engines import ENGINES
 from thingtank.sinks.rules.settings import SinkRule
 from thingtank.sinks.rules.steps import Step
 from thingtank.stores.memory_directory import MemoryDirectory
+from thingtank.stores.processor_slices import LONG_NS
 from thingtank.tank.failures import Failure, FailureKind
 
 NOWHERE = "http://127.0.0.1:1"
@@ -363,6 +365,9 @@ async def test_its_niceness_counts_beside_the_server_and_no_terminal_stops_it(
     await world.rule(engine="folder", folder="out").open()
     usual = os.getpriority(os.PRIO_PROCESS, 0)
     assert os.getpriority(os.PRIO_PROCESS, world.pid) == min(usual + host.NICENESS, 19)
+    if slice_ns(0):  # from Linux 6.12 on
+        newest = max(map(int, os.listdir(f"/proc/{world.pid}/task")))  # a rule's thread
+        assert {slice_ns(world.pid), slice_ns(newest)} == {LONG_NS}  # give way to who wakes up
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGTTIN, signal.SIGTTOU):
         assert number in ignored_signals(world.pid)
     assert os.getsid(world.pid) == os.getsid(0)  # between sessions it means nothing: sched(7)

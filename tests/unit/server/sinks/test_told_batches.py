@@ -1,6 +1,5 @@
 """A batch goes to the process that sends once, however many rules want it; none is mistaken."""
 
-import random
 from collections.abc import Sequence
 
 import pytest
@@ -9,22 +8,23 @@ from tests.unit.server.sinks.test_sending import NOTHING_BEGUN, World, item
 from tests.unit.server.sinks.test_sending import near as near  # a fixture
 from tests.unit.sinks.rules.fake_engine import FakeEngine
 
-from thingtank.server.sinks.message_reader import StoredItem
+from thingtank.server.sinks.message_reader import Batch, StoredItem
 from thingtank.server.sinks.sending import told_batches
 from thingtank.server.sinks.sending.process import Link
 from thingtank.server.sinks.sending.remote_rule import RemoteRule
-from thingtank.server.sinks.sending.told_batches import ToldBatches
 from thingtank.sinks.engine import encode_item
+from thingtank.stores.journal_readers import CommittedBatch
 
 LONG = "x" * 5000
 
 
-def batch(number: int, value: str = "", *, is_newest: bool = True) -> StoredItem:
+def batch(number: int, value: str = "", *, is_newest: bool = True) -> CommittedBatch:
+    """One of the journal, for an engine that takes the journal's blobs as items."""
     blob = encode_item(item(number, value=value or f"n{number}"))
-    return StoredItem(number, blob, 1 if is_newest else None)
+    return CommittedBatch(number, (), blob, 1 if is_newest else None, 1, len(blob), frozenset())
 
 
-async def send(rule: RemoteRule, *batches: StoredItem) -> None:
+async def send(rule: RemoteRule, *batches: Batch) -> None:
     rule.fresh.add(batches, NOTHING_BEGUN)
     while rule.fresh.has_fresh:
         await rule.fresh.step()
@@ -82,7 +82,7 @@ async def test_each_rule_sends_what_it_has_read_and_nothing_else(
     turns: Sequence[tuple[int, ...]],
 ) -> None:
     monkeypatch.setattr(told_batches, "KEPT_BYTES_MAX", kept_bytes)
-    monkeypatch.setattr("thingtank.server.sinks.sending.process.BLOB_BYTES_MAX", blob_bytes)
+    monkeypatch.setattr(told_batches, "BLOB_BYTES_MAX", blob_bytes)
     made = [near.fake() for _ in range(2)]
     for _, rule in made:
         await rule.open()
@@ -116,31 +116,22 @@ async def test_the_next_process_is_told_all_anew(near: World) -> None:
     assert values(engine) == ["n1", "n2", "n2", "n3"]
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_both_sides_keep_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    chance = random.Random(seed)
-    monkeypatch.setattr(told_batches, "KEPT_BYTES_MAX", 2000)
-    sides, seq = (ToldBatches(), ToldBatches()), 1
-    blobs = {number: bytes(chance.randrange(300)) for number in range(2000)}
-    for _ in range(100):
-        seq += chance.choice([0, 0, 0, chance.randrange(5)])
-        count = chance.randrange(1, 12)
-        for side in sides:
-            side.add(seq, [blobs[number] for number in range(seq, seq + count)])
-        seq += count
-        assert {side.next_seq for side in sides} == {seq}
-        here = [number for number in blobs if number in sides[0]]
-        assert here == [number for number in blobs if number in sides[1]]
-        wanted = [blobs[number] for number in here]
-        assert [side.blobs(seq - len(here), len(here)) for side in sides] == [wanted, wanted]
-        assert sum(len(blobs[number]) + 100 for number in here) <= 2000
-    with pytest.raises(KeyError):
-        sides[0].blobs(seq, 1)
+async def test_numbers_of_messages_are_a_rules_own(near: World) -> None:
+    made = [near.fake() for _ in range(2)]
+    for place, (_, rule) in enumerate(made):
+        await rule.open()
+        blob = encode_item(item(1, value=f"of rule {place}"))
+        await send(rule, StoredItem(1, blob, committed_us=1))
+    assert [values(engine) for engine, _ in made] == [["of rule 0"], ["of rule 1"]]
 
 
-def test_a_batch_that_is_larger_than_all_that_is_kept_is_let_go() -> None:
-    told = ToldBatches()
-    told.add(5, [bytes(told_batches.KEPT_BYTES_MAX + 1)])
-    assert 5 not in told
-    told.add(6, [b"a"])
-    assert told.blobs(6, 1) == [b"a"]
+async def test_large_batches_go_with_their_calls_and_nothing_is_kept_of_them(
+    near: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(told_batches, "BLOB_BYTES_MAX", len(LONG))
+    engine, rule = near.fake()
+    await rule.open()
+    assert not rule.link.tell(1, [b"small", LONG.encode() * 2])
+    assert rule.link.tell(1, [b"small"])
+    await send(rule, batch(2, LONG * 2))
+    assert values(engine) == [LONG * 2]

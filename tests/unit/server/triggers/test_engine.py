@@ -17,7 +17,6 @@ from tests.unit.server.triggers.trigger_bench import QUICK, START_US, Bench, S, 
 from thingtank.server.triggers import engine as engine_module
 from thingtank.server.triggers import watches as watches_module
 from thingtank.server.triggers.runs import Run
-from thingtank.stores import journal_readers
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.datapoints import record_datapoints
 from thingtank.tank.actions.datastreams import delete_datastream
@@ -525,10 +524,8 @@ def broken_at(
     return broken
 
 
-async def test_after_missed_batches_the_values_there_are_decide(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(journal_readers, "RECENT_BYTES_MAX", 1)
+async def test_after_missed_batches_the_values_there_are_decide(bench: Bench) -> None:
+    bench.archive._journal_readers.recent._bytes_max = 1
     trigger = await bench.make("gt", "20")
     bench.archive._journal_readers._bytes_max = 100
     bench.outbox.failure = StorageFailed("the disk is full")

@@ -86,10 +86,10 @@ class Open(msgspec.Struct, frozen=True, array_like=True, tag="open"):
 
 
 class Tell(msgspec.Struct, frozen=True, array_like=True, tag="tell"):
-    """Keep batches of the journal, for all rules; there is no reply. See `ToldBatches`.
+    """Keep batches of the journal, for all rules; there is no reply. See `told_batches.py`.
 
     Attributes:
-        number: none that is waited for.
+        number: none that is waited for; a process of another version answers to it.
         first_seq: of the batches, which follow each other and come straight from their commits.
         blobs: as the journal has them.
     """

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from thingtank.aws.clients import AwsClients
 from thingtank.server.sinks.selection import Stream
+from thingtank.server.sinks.sending import told_batches
 from thingtank.server.sinks.sending.calls import (
     NOTHING_TOLD,
     BatchContent,
@@ -50,11 +51,11 @@ from thingtank.server.sinks.sending.calls import (
 )
 from thingtank.server.sinks.sending.item_maker import ItemMakers
 from thingtank.server.sinks.sending.items import ItemSource, row_of
-from thingtank.server.sinks.sending.told_batches import ToldBatches
 from thingtank.sinks.engine import EngineParts, decode_item, encode_item
 from thingtank.sinks.engines import make_engine
 from thingtank.sinks.rules.steps import Entry, Step, failure_of
 from thingtank.sinks.rules.window import Window
+from thingtank.stores.numbered_run import NumberedRun
 from thingtank.stores.processor_slices import ask_for_long_slices
 from thingtank.tank.failures import Failure, FailureKind
 
@@ -201,7 +202,7 @@ class Host:
         clients = AwsClients(setup.aws, setup.attempts_max, setup.read_s_max)
         self._parts = EngineParts(lambda: clients, Path(setup.folder), setup.database)
         self._makers = ItemMakers()
-        self._told = ToldBatches()
+        self._told = NumberedRun[bytes](told_batches.KEPT_BYTES_MAX)  # of the reading thread
         self._rules: dict[int, HostedRule] = {}  # a rule's own thread changes only its own
         self._threads: dict[int, _CallThread] = {}
         self._aside = _CallThread("aside", self._do)
@@ -214,7 +215,8 @@ class Host:
             return
         call = decode_call(frame)
         if isinstance(call, Tell):
-            self._told.add(call.first_seq, call.blobs)
+            for seq, blob in enumerate(call.blobs, call.first_seq):
+                self._told.add(seq, blob, told_batches.told_bytes(blob))
             return
         if isinstance(call, TakeStep) and call.more is not None:
             call = replace(call, more=self._whole(call.more))
@@ -229,10 +231,17 @@ class Host:
             self._threads.pop(call.rule).calls.put(None)
 
     def _whole(self, more: More) -> More:
-        """With the batches that were told of before, which the next that are may put out."""
+        """With the batches that it only names, which those that come next may put out.
+
+        Raises:
+            KeyError: the two sides differ, which is a fault of ours; this process ends by it, and
+                all rules go back to their places.
+        """
         first_seq, count = more.told
-        told = enumerate(self._told.blobs(first_seq, count), first_seq)
-        batches = [*more.batches, *(BatchContent(seq, blob, True) for seq, blob in told)]
+        told = [
+            BatchContent(seq, self._told[seq], True) for seq in range(first_seq, first_seq + count)
+        ]
+        batches = [*more.batches, *told]
         return more._replace(batches=batches, told=NOTHING_TOLD)
 
     def end(self) -> None:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from thingtank.server.sinks.sending import told_batches
 from thingtank.server.sinks.sending.calls import (
     BUFFER_BYTES,
     NO_NUMBER,
@@ -30,8 +31,8 @@ from thingtank.server.sinks.sending.calls import (
     frame_of,
     next_frame,
 )
-from thingtank.server.sinks.sending.told_batches import BLOB_BYTES_MAX, ToldBatches
 from thingtank.sinks.engine import EngineFailed
+from thingtank.stores.numbered_run import NumberedRun
 from thingtank.tank.failures import FailureKind
 
 log = structlog.get_logger()
@@ -100,8 +101,8 @@ class Link:
         self._writer = writer
         self._numbers = itertools.count(1)
         self._replies: dict[int, asyncio.Future[Reply]] = {}
-        self._told = ToldBatches()
-        self._unsent = b""  # goes before the next call
+        self._told = NumberedRun[None](told_batches.KEPT_BYTES_MAX)
+        self._unsent = b""  # goes with the next call, in one write
         self._reading = asyncio.get_running_loop().create_task(self._read(), name="sending-replies")
         self.has_ended = False
 
@@ -138,15 +139,16 @@ class Link:
         Args:
             first_seq: of these, which follow each other and come straight from their commits.
         """
-        told, new = self._told, blobs[max(0, self._told.next_seq - first_seq) :]
-        if first_seq < told.next_seq and first_seq not in told:
+        told, new = self._told, blobs[max(0, self._told.next_number - first_seq) :]
+        if first_seq < told.next_number and first_seq not in told:
             return False  # let go already: who is so late is alone with them
-        if any(len(blob) > BLOB_BYTES_MAX for blob in new):
+        if any(len(blob) > told_batches.BLOB_BYTES_MAX for blob in new):
             return False
         if new:
             new_seq = first_seq + len(blobs) - len(new)
             self._unsent += frame_of(Tell(NO_NUMBER, new_seq, new))
-            told.add(new_seq, new)
+            for seq, blob in enumerate(new, new_seq):
+                told.add(seq, None, told_batches.told_bytes(blob))
         return first_seq in told
 
     async def call(self, call: Call) -> Reply:
@@ -165,7 +167,8 @@ class Link:
             raise EngineFailed.of(kind, str(error), advice, "too large") from error
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._replies[call.number] = future
-        # Who waits has one call under way, so what is not written yet is bounded by that.
+        # Who waits has one call under way, so what is not written yet is bounded by that, and by
+        # what such a call is about.
         self._writer.write(self._unsent + frame)
         self._unsent = b""
         try:

@@ -26,6 +26,7 @@ from thingtank.server.sinks.sending.process import Link, SendingFault, SendingPr
 from thingtank.sinks.engine import EngineFailed, Kind
 from thingtank.sinks.rules.settings import SinkRule
 from thingtank.sinks.rules.steps import Step
+from thingtank.stores.journal_readers import CommittedBatch
 
 
 class RemoteRule:
@@ -295,17 +296,18 @@ def _more(
     link: Link, selection: Selection, batches: Sequence[Batch], begun: tuple[int, int]
 ) -> More:
     """What a process is to be told of batches, and has not been told for another rule."""
-    ids = set[int]().union(*(batch.stream_ids for batch in batches))
-    news, last_seq = selection.news_of(ids), batches[-1].seq
     told, untold = NOTHING_TOLD, batches
-    newest = [batch for batch in batches if batch.committed_us is not None]  # the rest is before
+    # Numbers of the journal are the same for all rules, those of messages are not. What was read
+    # back is before what was not.
+    newest = [x for x in batches if isinstance(x, CommittedBatch) and x.committed_us is not None]
     if newest:
         first_seq, count = newest[0].seq, len(newest)
-        assert last_seq == first_seq + count - 1, "they follow each other"
+        assert batches[-1].seq == first_seq + count - 1, "they follow each other"
         if link.tell(first_seq, [batch.blob for batch in newest]):
             told, untold = (first_seq, count), batches[:-count]
     contents = [BatchContent(x.seq, x.blob, x.committed_us is not None) for x in untold]
-    return More(contents, told, news, begun, last_seq)
+    ids = set[int]().union(*(batch.stream_ids for batch in batches))
+    return More(contents, told, selection.news_of(ids), begun, batches[-1].seq)
 
 
 def _state(from_seq: int, *, is_held: bool) -> WindowState:
