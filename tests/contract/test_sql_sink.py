@@ -292,6 +292,7 @@ def test_a_file_that_is_no_database_and_a_folder_that_is_not_there_are_told(
     parts = EngineParts(lambda: AwsClients(AwsSettings()), tmp_path / "data")
     for url, reason in (
         (f"sqlite:///{tmp_path}/noise", "not a database"),
+        (f"sqlite:///{tmp_path}", f"{tmp_path} is a folder.*Name a file in `url`"),
         ("sqlite:////proc/none/x.sqlite3", "/proc/none/x.sqlite3"),
     ):
         with pytest.raises(EngineFailed, match=reason):

@@ -109,6 +109,9 @@ class Sqlite:
             code == sqlite3.SQLITE_ERROR and ("column" in str(error) or "CONFLICT" in str(error))
         ):
             return other_shape(self._shape, code, f"table {self._table}: {error}")
+        if code == sqlite3.SQLITE_CANTOPEN and self._path.is_dir():
+            advice = f"Name a file in `url`, such as {self._path}/values.sqlite3."
+            return failure(FailureKind.EXISTS, "folder", f"{self._path} is a folder", advice)
         kind = _KINDS.get(code, FailureKind.UNKNOWN)
         name = getattr(error, "sqlite_errorname", type(error).__name__)
         return failure(kind, name, f"{self._path.name}: {error}", _ADVICE.get(kind, ""))
