@@ -26,6 +26,7 @@ def batch(number: int, value: str = "", *, is_newest: bool = True) -> CommittedB
 
 async def send(rule: RemoteRule, *batches: Batch) -> None:
     rule.fresh.add(batches, NOTHING_BEGUN)
+    assert (rule.fresh.has_fresh, rule.fresh.is_empty) == (True, False)
     while rule.fresh.has_fresh:
         await rule.fresh.step()
 
