@@ -119,10 +119,10 @@ def receive(data: Path, name: str, count: int, receives: int, keep: bool, as_jso
             if not keep:
                 file.ack(message.receipt for message in received)
             left -= len(received)
-        nothing = "has no message that can be received now"
-        nothing = f"{name} {nothing}" if name in file.names() else _no_queue(name)
+        is_there = name in file.names()
     if left == count:
-        click.echo(nothing, err=True)
+        nothing = f"{name} has no message that can be received now"
+        click.echo(nothing if is_there else _no_queue(name), err=True)
 
 
 @queue.command()
@@ -134,11 +134,11 @@ def dead(data: Path, name: str, count: int, as_json: bool) -> None:
     """Print dead letters, the oldest first; they stay."""
     with opened(data) as file:
         letters, left = file.dead_letters(name, count), file.counts(name).dead - count
-        nothing = f"{name} has no dead letters" if name in file.names() else _no_queue(name)
+        is_there = name in file.names()
     for message in letters:
         click.echo(_line(message, as_json))
     if not letters:
-        click.echo(nothing, err=True)
+        click.echo(f"{name} has no dead letters" if is_there else _no_queue(name), err=True)
     elif left > 0:
         click.echo(f"{left:,} more; --count prints more of them", err=True)
 

@@ -204,10 +204,8 @@ def _all_settings(
     for variable, text in environment.items():
         if not variable.startswith(ENVIRONMENT_PREFIX):
             continue
-        word, source = (
-            variable[len(ENVIRONMENT_PREFIX) :].lower(),
-            f"environment variable {variable}",
-        )
+        source = f"environment variable {variable}"
+        word = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
         section, _, key = word.partition("_")
         if word in ALONE:
             yield word, _value(text), source

@@ -30,7 +30,7 @@ class _Values(NamedTuple):
         feeds: of these; None of any.
         names: patterns of datastreams; None for any.
         tags: that their devices have, as far as that is known.
-        is_known: whether they come at all cannot be known otherwise.
+        is_known: False of what a template makes that cannot be read before there is a value.
     """
 
     feeds: frozenset[str] | None
@@ -140,8 +140,8 @@ def _stand_in(place: re.Match[str]) -> str:
 
 
 def _wanted(rule: SinkRule, values: _Values) -> _Values | None:
-    """Which of some values a rule wants; None for none of which it is known."""
-    if not values.is_known:
+    """Which of some values a rule wants; None for none, as far as that can be known."""
+    if not values.is_known:  # who wants all wants these too
         wants_all = rule.feeds == "all" and not rule.tag and not rule.datastreams
         return values if wants_all else None
     if rule.tag and values is not _ANY and rule.tag.lower() not in values.tags:
