@@ -62,6 +62,13 @@ CREATE TABLE IF NOT EXISTS held (
     seq INTEGER NOT NULL,
     item BLOB NOT NULL,
     PRIMARY KEY (rule, place)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS gone_stream (
+    rule TEXT NOT NULL,
+    stream_id INTEGER NOT NULL,
+    device_id INTEGER NOT NULL,
+    uuid TEXT NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (rule, stream_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS dead_letter (
     letter_id INTEGER PRIMARY KEY AUTOINCREMENT,
     rule TEXT NOT NULL,
@@ -87,6 +94,7 @@ _OF_PROGRESS = (
     "paused",
     "waiting",
     "held",
+    "gone_stream",
 )  # tables of what a rule has reached
 _OF_NUMBERS = "letter_id IN (SELECT value FROM json_each(?))"
 _THERE = f"SELECT letter_id FROM dead_letter WHERE rule = ? AND {_OF_NUMBERS}"  # noqa: S608 - ours
@@ -131,6 +139,15 @@ class HeldChange(NamedTuple):
 
     gone: Sequence[int] | None
     new: Sequence[HeldItem]
+
+
+class GoneStream(NamedTuple):
+    """A datastream that is no more, of which a rule may have values to send."""
+
+    stream_id: int
+    device_id: int
+    uuid: str
+    name: str
 
 
 class NewLetter(NamedTuple):
@@ -236,6 +253,26 @@ class SinkFile(RecoveringFile):
         """What a rule's place has passed and is not settled, in order."""
         query = "SELECT place, seq, item FROM held WHERE rule = ? ORDER BY place"
         return list(map(HeldItem._make, self._connected().execute(query, (rule,))))
+
+    def gone_streams(self, rule: str) -> list[GoneStream]:
+        """Whose the values of datastreams that are no more were."""
+        query = "SELECT stream_id, device_id, uuid, name FROM gone_stream WHERE rule = ?"
+        return list(map(GoneStream._make, self._connected().execute(query, (rule,))))
+
+    def save_gone_streams(self, gone: Mapping[str, Sequence[GoneStream]]) -> None:
+        """Write down all of them, for each of some rules."""
+
+        def save(connection: sqlite3.Connection) -> None:
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:
+                for rule, streams in gone.items():
+                    connection.execute("DELETE FROM gone_stream WHERE rule = ?", (rule,))
+                    connection.executemany(
+                        "INSERT INTO gone_stream VALUES (?, ?, ?, ?, ?)",
+                        ((rule, *each) for each in streams),
+                    )
+
+        self._trying(save)
 
     def add_waiting(self, items: Sequence[WaitingItem]) -> None:
         """Keep items until the places of their rules pass them."""

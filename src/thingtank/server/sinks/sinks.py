@@ -5,6 +5,7 @@ them in the data folder. What they remember is in `sinks.sqlite3`, which is made
 """
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -39,6 +40,9 @@ from thingtank.tank.things import Device
 from thingtank.tank.validation_words import validation_words
 
 log = structlog.get_logger()
+
+_GONE_TOGETHER_S = 0.2  # what is deleted meanwhile is written down at once
+_GONE_AGAIN_S = 5.0
 
 VALUE_CHARS_MAX = 10_000  # of a dead letter that is listed; a payload may have millions
 _READER = "sink:"  # what the names of readers begin with
@@ -98,6 +102,8 @@ class Sinks:
         self._changing = asyncio.Lock()  # one rule is made or ended at a time
         # While a rule is set to work: devices that were changed, None for one that is gone.
         self._changed_devices: dict[int, Device | None] | None = None
+        self._has_other_gone = asyncio.Event()  # datastreams, of some rule's selection
+        self._keeping: asyncio.Task[None] | None = None
         self._gone: dict[str, int] = {}  # dead letters of rules that left the settings
 
     @property
@@ -116,6 +122,7 @@ class Sinks:
         bus.react(DeviceUpdated, lambda event: self._device_changed(event.device))
         bus.react(DeviceDeleted, lambda event: self._device_gone(event.device))
         bus.react(MessageSent, self._message_sent)
+        self._keeping = asyncio.create_task(self._keep_gone_streams(), name="sink-gone-streams")
         rules = {rule.name: rule for rule in self._settings.rules}
         fixed, unreadable = set(rules), set[str]()
         if rules or (self.folder / FILE_NAME).exists():
@@ -167,8 +174,49 @@ class Sinks:
         if self._waiting is not None:
             await self._waiting.stop()
         await asyncio.gather(*(runner.stop() for runner in self._runners.values()))
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.wait([self._keeping])
         if self._store is not None:
+            with contextlib.suppress(StorageFailed):  # logged
+                await self._save_gone_streams(self._store)
             await self._store.close()
+
+    async def _keep_gone_streams(self) -> None:
+        """Write down whose datastreams were that are gone: what they wrote may still be to send."""
+        while True:
+            await self._has_other_gone.wait()
+            await asyncio.sleep(_GONE_TOGETHER_S)
+            self._has_other_gone.clear()
+            if self._store is None:
+                continue
+            try:
+                await self._save_gone_streams(self._store)
+            except StorageFailed:
+                await asyncio.sleep(_GONE_AGAIN_S)
+                self._has_other_gone.set()
+
+    async def _save_gone_streams(self, store: SinkStore) -> None:
+        """Raise StorageFailed: it is to be tried again then."""
+        selections = {
+            name: runner.selection
+            for name, runner in self._runners.items()
+            if runner.selection.has_other_gone
+        }
+        gone = {name: selection.gone() for name, selection in selections.items()}
+        for selection in selections.values():
+            selection.has_other_gone = False
+        is_saved = not selections
+        try:
+            if selections:
+                await store.run(lambda file: file.save_gone_streams(gone))
+                is_saved = True
+        except StorageFailed as error:
+            log.error("sink_gone_streams_not_saved", reason=reason_of(error))
+            raise
+        finally:
+            for selection in selections.values():
+                selection.has_other_gone |= not is_saved
 
     async def copy_to(self, folder: Path) -> None:
         """Write what rules remember to another folder, for a backup."""
@@ -323,6 +371,7 @@ class Sinks:
         places, paused = await store.run(SinkFile.places), await store.run(SinkFile.paused)
         letters_size = await store.run(lambda file: file.letters_size(rule.name))
         held = await store.run(lambda file: file.held(rule.name))
+        gone = await store.run(lambda file: file.gone_streams(rule.name))
         place: RulePlace | None = places.get(rule.name)
         selection = Selection(rule, self._tank.directory)
         runner = SinkRunner(
@@ -341,7 +390,7 @@ class Sinks:
             runner.refuse(refusal)
         self._changed_devices = {}
         try:
-            await asyncio.to_thread(selection.load)
+            await asyncio.to_thread(selection.load, gone)
             reader = await self._reader(runner, store, place.seq if place is not None else 0)
             # From here on it hears of changes itself.
             for device_id, device in self._changed_devices.items():
@@ -379,12 +428,18 @@ class Sinks:
             self._changed_devices[device.device_id] = device
         for runner in self._runners.values():
             runner.selection.put(device)
+        self._look_at_gone()
 
     def _device_gone(self, device: Device) -> None:
         if self._changed_devices is not None:
             self._changed_devices[device.device_id] = None
         for runner in self._runners.values():
             runner.selection.drop(device.device_id)
+        self._look_at_gone()
+
+    def _look_at_gone(self) -> None:
+        if any(runner.selection.has_other_gone for runner in self._runners.values()):
+            self._has_other_gone.set()
 
 
 def _letter(stored: StoredLetter) -> DeadLetter:

@@ -117,6 +117,8 @@ class Bench:
 
     async def crash(self) -> None:
         """Leave all as a killed process would: no place is saved, nothing is moved any more."""
+        assert self.sinks._keeping is not None
+        self.sinks._keeping.cancel()
         for runner in self.sinks._runners.values():
             assert runner._task is not None
             runner._task.cancel()

@@ -94,3 +94,36 @@ def test_whose_a_stream_is_is_said_once_and_again_when_it_changes(
     assert selection.news_of({10, 11}) == [(10, None), (11, None)]
     selection.put(DEVICES[1])
     assert sorted(selection.news_of({10, 11})) == [(10, first), (11, second)]
+
+
+def test_what_is_gone_is_known_after_a_restart_too(
+    selection: Selection, directory: Streams
+) -> None:
+    assert (selection.gone(), selection.has_other_gone) == ([], False)
+    selection.drop(1)
+    directory.gone.add(21)
+    selection.put(DEVICES[2])
+    gone = selection.gone()
+    assert selection.has_other_gone
+    assert sorted(gone) == [
+        (10, 1, "uuid-1", "10"),
+        (11, 1, "uuid-1", "11"),
+        (21, 2, "uuid-2", "21"),
+    ]
+    words = {"engine": "folder", "folder": "x"}
+    again = Selection(SinkRule("r", words), MemoryDirectory())
+    again.load(gone)
+    assert again.streams[21] == Stream(2, "uuid-2", "21")
+    assert (sorted(again.gone()), again.has_other_gone) == (sorted(gone), False)
+    again.drop_gone()
+    assert (again.streams, again.gone(), again.has_other_gone) == ({}, [], True)
+    # A rule that wants less now has no values of the rest.
+    other = Selection(SinkRule("r", words, feeds=(1,), datastreams=("*0",)), MemoryDirectory())
+    other.load(gone)
+    assert set(other.streams) == {10}
+
+
+def test_one_that_is_wanted_again_is_not_gone(selection: Selection) -> None:
+    selection.drop(1)
+    selection.put(DEVICES[1])
+    assert selection.gone() == []

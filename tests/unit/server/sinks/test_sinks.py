@@ -107,6 +107,39 @@ async def test_devices_come_and_go_while_a_rule_is_at_work(bench: Bench) -> None
     await until(lambda: not selection.streams)
 
 
+@pytest.mark.parametrize("is_killed", [False, True], ids=["stopped", "killed"])
+async def test_what_a_deleted_device_wrote_is_sent_after_a_restart_too(
+    bench: Bench, is_killed: bool
+) -> None:
+    rules = [bench.rule(), bench.rule("t", datastreams=["t"])]
+    await bench.start(*rules)
+    for name in "rt":
+        await bench.sinks.pause(name, True)
+    await bench.write("1", feed_id=1002)
+    await bench.write("2", name="u", feed_id=1002)
+    await delete_device(bench.tank, OPERATOR, 1002)
+    selections = [bench.sinks._runners[name].selection for name in "rt"]
+    if is_killed:
+        await until(lambda: not any(each.has_other_gone for each in selections))
+        await asyncio.sleep(0.1)  # it is on disk when the store has answered
+        await bench.crash()
+        await bench.start(*rules)
+    else:
+        await bench.restart(*rules)
+    for name in "rt":
+        await bench.sinks.pause(name, False)
+    await bench.settled()
+    await bench.settled("t")
+    assert sorted(bench.values) == ["1", "1", "2"]
+
+    def has_gone() -> bool:
+        return any(runner.selection.gone() for runner in bench.sinks._runners.values())
+
+    await until(lambda: not has_gone())
+    await bench.restart(*rules)
+    assert not has_gone()
+
+
 async def test_a_sink_that_is_away_costs_nothing_but_lag(bench: Bench) -> None:
     bench.engine.open_answers.extend([GONE] * 3)
     bench.engine.answers.extend([GONE, GONE])
