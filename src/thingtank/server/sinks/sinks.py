@@ -122,7 +122,6 @@ class Sinks:
         bus.react(DeviceUpdated, lambda event: self._device_changed(event.device))
         bus.react(DeviceDeleted, lambda event: self._device_gone(event.device))
         bus.react(MessageSent, self._message_sent)
-        self._keeping = asyncio.create_task(self._keep_gone_streams(), name="sink-gone-streams")
         rules = {rule.name: rule for rule in self._settings.rules}
         fixed, unreadable = set(rules), set[str]()
         if rules or (self.folder / FILE_NAME).exists():
@@ -152,6 +151,7 @@ class Sinks:
                 await self._set_to_work(rule, is_fixed=rule.name in fixed, refusal=problem)
             except BadEngine as error:  # an engine that this version does not have
                 log.error("sink_rule_unusable", rule=rule.name, reason=str(error))
+        self._keeping = asyncio.create_task(self._keep_gone_streams(), name="sink-gone-streams")
 
     async def _forget_others(
         self, store: SinkStore, rules: Mapping[str, SinkRule], unreadable: set[str]
@@ -178,7 +178,7 @@ class Sinks:
             self._keeping.cancel()
             await asyncio.wait([self._keeping])
         if self._store is not None:
-            with contextlib.suppress(StorageFailed):  # logged
+            with contextlib.suppress(StorageFailed, sqlite3.Error):  # logged
                 await self._save_gone_streams(self._store)
             await self._store.close()
 
@@ -192,12 +192,12 @@ class Sinks:
                 continue
             try:
                 await self._save_gone_streams(self._store)
-            except StorageFailed:
+            except (StorageFailed, sqlite3.Error):
                 await asyncio.sleep(_GONE_AGAIN_S)
                 self._has_other_gone.set()
 
     async def _save_gone_streams(self, store: SinkStore) -> None:
-        """Raise StorageFailed: it is to be tried again then."""
+        """Raise StorageFailed, sqlite3.Error: it is to be tried again then."""
         selections = {
             name: runner.selection
             for name, runner in self._runners.items()
@@ -211,7 +211,7 @@ class Sinks:
             if selections:
                 await store.run(lambda file: file.save_gone_streams(gone))
                 is_saved = True
-        except StorageFailed as error:
+        except (StorageFailed, sqlite3.Error) as error:
             log.error("sink_gone_streams_not_saved", reason=reason_of(error))
             raise
         finally:

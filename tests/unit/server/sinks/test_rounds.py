@@ -75,7 +75,7 @@ CIRCLES = [
     ("by the source's feed",
      {"to": QUEUE, "feeds": [8], "template": '{"x": {{number}}}'},
      {"to": STREAM, "feeds": [7], "datastreams": ["x"], "template": TO_FEED_8}),
-    ("the first wants all but cannot be known to send what it wants",
+    ("of all feeds, by their datastreams",
      {"to": QUEUE, "datastreams": ["y"], "template": TO_FEED_7},
      {"to": STREAM, "datastreams": ["x"], "template": TO_FEED_8}),
     ("patterns", {"to": QUEUE, "datastreams": ["y*"], "template": TO_FEED_7},
