@@ -5,7 +5,6 @@ them in the data folder. What they remember is in `sinks.sqlite3`, which is made
 """
 
 import asyncio
-import contextlib
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import structlog
 
 from thingtank.server.sinks.engine_facts import engine_facts
 from thingtank.server.sinks.gone_rules import gone_status
+from thingtank.server.sinks.gone_streams import GoneStreams
 from thingtank.server.sinks.kept_rules import RuleSealer, UnreadableRule
 from thingtank.server.sinks.message_reader import MessageReader, Reader
 from thingtank.server.sinks.messages import SinkMessages
@@ -40,9 +40,6 @@ from thingtank.tank.things import Device
 from thingtank.tank.validation_words import validation_words
 
 log = structlog.get_logger()
-
-_GONE_TOGETHER_S = 0.2  # what is deleted meanwhile is written down at once
-_GONE_AGAIN_S = 5.0
 
 VALUE_CHARS_MAX = 10_000  # of a dead letter that is listed; a payload may have millions
 _READER = "sink:"  # what the names of readers begin with
@@ -102,8 +99,9 @@ class Sinks:
         self._changing = asyncio.Lock()  # one rule is made or ended at a time
         # While a rule is set to work: devices that were changed, None for one that is gone.
         self._changed_devices: dict[int, Device | None] | None = None
-        self._has_other_gone = asyncio.Event()  # datastreams, of some rule's selection
-        self._keeping: asyncio.Task[None] | None = None
+        self._gone_streams = GoneStreams(
+            lambda: {name: runner.selection for name, runner in self._runners.items()}
+        )
         self._gone: dict[str, int] = {}  # dead letters of rules that left the settings
 
     @property
@@ -151,7 +149,7 @@ class Sinks:
                 await self._set_to_work(rule, is_fixed=rule.name in fixed, refusal=problem)
             except BadEngine as error:  # an engine that this version does not have
                 log.error("sink_rule_unusable", rule=rule.name, reason=str(error))
-        self._keeping = asyncio.create_task(self._keep_gone_streams(), name="sink-gone-streams")
+        self._gone_streams.start(lambda: self._store)
 
     async def _forget_others(
         self, store: SinkStore, rules: Mapping[str, SinkRule], unreadable: set[str]
@@ -174,49 +172,9 @@ class Sinks:
         if self._waiting is not None:
             await self._waiting.stop()
         await asyncio.gather(*(runner.stop() for runner in self._runners.values()))
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.wait([self._keeping])
+        await self._gone_streams.stop(self._store)
         if self._store is not None:
-            with contextlib.suppress(StorageFailed, sqlite3.Error):  # logged
-                await self._save_gone_streams(self._store)
             await self._store.close()
-
-    async def _keep_gone_streams(self) -> None:
-        """Write down whose datastreams were that are gone: what they wrote may still be to send."""
-        while True:
-            await self._has_other_gone.wait()
-            await asyncio.sleep(_GONE_TOGETHER_S)
-            self._has_other_gone.clear()
-            if self._store is None:
-                continue
-            try:
-                await self._save_gone_streams(self._store)
-            except (StorageFailed, sqlite3.Error):
-                await asyncio.sleep(_GONE_AGAIN_S)
-                self._has_other_gone.set()
-
-    async def _save_gone_streams(self, store: SinkStore) -> None:
-        """Raise StorageFailed, sqlite3.Error: it is to be tried again then."""
-        selections = {
-            name: runner.selection
-            for name, runner in self._runners.items()
-            if runner.selection.has_other_gone
-        }
-        gone = {name: selection.gone() for name, selection in selections.items()}
-        for selection in selections.values():
-            selection.has_other_gone = False
-        is_saved = not selections
-        try:
-            if selections:
-                await store.run(lambda file: file.save_gone_streams(gone))
-                is_saved = True
-        except (StorageFailed, sqlite3.Error) as error:
-            log.error("sink_gone_streams_not_saved", reason=reason_of(error))
-            raise
-        finally:
-            for selection in selections.values():
-                selection.has_other_gone |= not is_saved
 
     async def copy_to(self, folder: Path) -> None:
         """Write what rules remember to another folder, for a backup."""
@@ -428,18 +386,14 @@ class Sinks:
             self._changed_devices[device.device_id] = device
         for runner in self._runners.values():
             runner.selection.put(device)
-        self._look_at_gone()
+        self._gone_streams.look()
 
     def _device_gone(self, device: Device) -> None:
         if self._changed_devices is not None:
             self._changed_devices[device.device_id] = None
         for runner in self._runners.values():
             runner.selection.drop(device.device_id)
-        self._look_at_gone()
-
-    def _look_at_gone(self) -> None:
-        if any(runner.selection.has_other_gone for runner in self._runners.values()):
-            self._has_other_gone.set()
+        self._gone_streams.look()
 
 
 def _letter(stored: StoredLetter) -> DeadLetter:

@@ -117,8 +117,7 @@ class Bench:
 
     async def crash(self) -> None:
         """Leave all as a killed process would: no place is saved, nothing is moved any more."""
-        assert self.sinks._keeping is not None
-        self.sinks._keeping.cancel()
+        await self.sinks._gone_streams.end()
         for runner in self.sinks._runners.values():
             assert runner._task is not None
             runner._task.cancel()
