@@ -5,16 +5,21 @@ response for a peer that never reads. Here each of the three has a limit. A requ
 one piece, as nearly all do, pays two comparisons for that and no timer.
 
 And answers come in order and none is lost, whatever follows the request: an offer of another
-protocol, something that is no request, or the end of what the peer has to say.
+protocol, something that is no request, the end of what the peer has to say, or more of a request
+that is refused already.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import httptools
 import msgspec
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from thingtank.net.adoption import Adopt
 from thingtank.net.paths import find_path
@@ -28,7 +33,8 @@ class HttpLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         header_bytes_max: request line and headers of a request that comes in pieces. More is
             answered with 431.
-        request_s_max: from a request's first byte to its last; longer is answered with 408.
+        request_s_max: from a request's first byte to its last; longer is answered with 408. Also
+            for how long what follows a refusal is taken and dropped.
         silence_s_max: a new connection that says nothing, and one between two requests.
         unread_s_max: for how long a peer may leave what it asked for unread, and for how long one
             that has ended its side is still answered.
@@ -65,6 +71,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._end_timer: asyncio.TimerHandle | None = None
         self._last_words: Callable[[], None] | None = None
         self._has_said_all = False
+        self._is_parting = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn: always a Transport
         """Give the peer a while to begin."""
@@ -85,12 +92,14 @@ class BoundedHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse; then see whether the request is complete, and whether it may go on."""
+        if self._is_parting:
+            return
         self._unset_keepalive_if_required()
         self._parse(data)
         if not self._is_in_request:
             if self._request_timer is not None:
                 self._end_request_timer()
-        elif not self.transport.is_closing():
+        elif not self.transport.is_closing() and not self._is_parting:
             self._bound_request(len(data))
 
     def _parse(self, data: bytes) -> None:
@@ -182,7 +191,7 @@ class BoundedHttp(HttpToolsProtocol):
         cycle = self.cycle
         is_amid = cycle is not None and cycle.response_started and not cycle.response_complete
         is_waiting = self._is_answering() and not self._is_in_request and not is_amid
-        if not is_waiting or self.scheme != "http":
+        if not is_waiting or self.scheme != "http" or self._is_parting:
             return False
         self._end_timer = self.loop.call_later(self.limits.unread_s_max, self._cut_reader)
         return True
@@ -201,13 +210,13 @@ class BoundedHttp(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be parsed."""
-        self._say_last(lambda: super(BoundedHttp, self).send_400_response(msg))
+        self._refuse(400, msg)
 
     def _bound_request(self, received_bytes: int) -> None:
         if self._is_in_headers:
             self._header_bytes += received_bytes
             if self._header_bytes > self.limits.header_bytes_max:
-                self._refuse(431)
+                self._refuse(431, "The request's headers are longer than this server takes.")
                 return
         if self._request_timer is None:
             self._start_request_timer()
@@ -225,7 +234,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with what is pipelined; else the connection falls silent."""
         self.server_state.total_requests += 1
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._is_parting:
             return
         if self.pipeline:
             self.flow.resume_reading()
@@ -265,6 +274,8 @@ class BoundedHttp(HttpToolsProtocol):
             return
         self._is_in_headers = False
         super().on_headers_complete()
+        if not self.parser.should_upgrade():
+            self.cycle.transport = cast("asyncio.Transport", _Parted(self.transport, self._close))
 
     def on_message_complete(self) -> None:
         """The request's last byte has come."""
@@ -295,24 +306,64 @@ class BoundedHttp(HttpToolsProtocol):
         self._request_timer = None
         if self.transport.is_closing():
             return
-        if self.flow.read_paused:
+        if self._is_parting:
+            self.transport.abort()
+        elif self.flow.read_paused:
             # It is the app that does not read on, not the peer that does not send.
             self._start_request_timer()
         else:
-            self._refuse(408)
+            self._refuse(408, "The request took longer than this server waits.")
 
-    def _refuse(self, status: int) -> None:
-        """Answer and close; a response that has begun can only be broken off."""
-        self._say_last(lambda: self._answer_and_close(status))
+    def _refuse(self, status: int, text: str) -> None:
+        """Answer and close; a response that has begun can only be broken off.
 
-    def _answer_and_close(self, status: int) -> None:
-        cycle = self.cycle
-        if cycle is not None and cycle.response_started and not cycle.response_complete:
-            self.transport.abort()
+        One request has one answer: what is wrong with the rest of a body that was answered before
+        its end is not told.
+        """
+        self._say_last(lambda: self._answer_and_close(status, text))
+
+    def _cycle_of_body(self) -> RequestResponseCycle | None:
+        """Who answers the request whose body is being read, which it may do before its end."""
+        return self.cycle if self._is_in_request and not self._is_in_headers else None
+
+    def _answer_and_close(self, status: int, text: str) -> None:
+        cycle = self._cycle_of_body()
+        if cycle is not None and cycle.response_started:
+            if cycle.response_complete:
+                self._part()
+            else:
+                self.transport.abort()
             return
-        head = b"content-length: 0\r\nconnection: close\r\n\r\n"
-        self.transport.write(STATUS_LINE[status] + head)
-        self.transport.close()
+        body = text.encode()
+        lines = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
+        lines.append(b"content-type: text/plain; charset=utf-8\r\n")
+        lines.append(b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body))
+        self.transport.write(STATUS_LINE[status] + b"".join(lines) + body)
+        if status == 408:  # there is nothing more to wait for
+            self.transport.close()
+        else:
+            self._part()
+
+    def _close(self) -> None:
+        """Close behind an answer, at once if its request has been read."""
+        if self._is_in_request:
+            self._part()
+        else:
+            self.transport.close()
+
+    def _part(self) -> None:
+        """Close, and read what the peer still sends: else the system would take back the answer.
+
+        Source: RFC 9112, 9.6.
+        """
+        if self.transport.is_closing() or self.scheme != "http":
+            self.transport.close()
+            return
+        self._is_parting = True
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        if self._request_timer is None:
+            self._start_request_timer()
 
     def _end_request_timer(self) -> None:
         if self._request_timer is not None:
@@ -323,3 +374,14 @@ class BoundedHttp(HttpToolsProtocol):
         if self._unread_timer is not None:
             self._unread_timer.cancel()
             self._unread_timer = None
+
+
+class _Parted:
+    """What a cycle of uvicorn has for a transport: one that is closed in another way."""
+
+    __slots__ = ("close", "is_closing", "write")
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close

@@ -144,6 +144,9 @@ class DirectHttp(BoundedHttp):
         self.url, self.expect_100_continue = url, expects
         self.headers += headers  # the scope has this list
 
+    def _cycle_of_body(self) -> RequestResponseCycle | None:
+        return None if self._is_direct else super()._cycle_of_body()
+
     def _is_free(self) -> bool:
         cycle = self.cycle
         return (
