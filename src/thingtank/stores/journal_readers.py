@@ -18,6 +18,7 @@ from typing import NamedTuple
 import structlog
 
 from thingtank.stores.changes import Change, bytes_of
+from thingtank.stores.instants import Instants
 from thingtank.stores.journal import Journal
 from thingtank.stores.numbered_run import NumberedRun
 from thingtank.stores.worker import Worker
@@ -101,6 +102,10 @@ class JournalReader:
     def published_seq(self) -> int:
         """The batch that was committed and shown last."""
         return self._readers.published_seq
+
+    def committed_us(self, seq: int) -> int | None:
+        """When a batch was committed, or a little before; None if that was before the start."""
+        return self._readers.instants.given_us(seq)
 
     @property
     def has_batches(self) -> bool:
@@ -194,6 +199,7 @@ class JournalReaders:
     Attributes:
         following: readers that want each batch; empty in most moments of most instances.
         recent: what was committed last and some of them have not taken.
+        instants: when batches were committed while somebody followed.
     """
 
     def __init__(
@@ -225,6 +231,7 @@ class JournalReaders:
         self._given_up: set[str] = set()
         self.following: tuple[JournalReader, ...] = ()
         self.recent = NumberedRun[CommittedBatch](RECENT_BYTES_MAX)
+        self.instants = Instants()
 
     @property
     def published_seq(self) -> int:
@@ -279,7 +286,9 @@ class JournalReaders:
 
     def offer(self, changes: Sequence[Change], seq: int, blob: bytes) -> None:
         """Have a committed batch for all that follow; see CommittedBatch."""
-        batch = CommittedBatch.of(seq, changes, blob, self._clock.now_us())
+        now_us = self._clock.now_us()
+        batch = CommittedBatch.of(seq, changes, blob, now_us)
+        self.instants.note(seq, now_us)
         self.recent.add(seq, batch, batch.size_bytes)
         for reader in self.following:
             reader.wake()  # also one that is not at the end: a batch before may not have come here

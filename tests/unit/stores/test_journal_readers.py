@@ -146,7 +146,9 @@ async def test_what_is_read_back_is_told_from_what_is_live(folder: Folder) -> No
     reader = await archive.read_journal("r", 0, quiet)
     await reader.fill()
     await write(archive, 11)
-    assert [batch.committed_us is None for batch in reader.take(10)] == [True, False]
+    batches = reader.take(10)
+    assert [batch.committed_us is None for batch in batches] == [True, False]
+    assert [reader.committed_us(seq) for seq in (1, 2)] == [batch.committed_us for batch in batches]
     await folder.close()
 
 

@@ -4,8 +4,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
+from thingtank.stores.instants import Instants
 from thingtank.stores.journal_readers import CommittedBatch
 from thingtank.stores.sink_store import SinkStore
+from thingtank.tank.interfaces import Clock
 
 _READ_AT_ONCE = 500
 
@@ -15,7 +17,6 @@ class StoredItem(NamedTuple):
 
     seq: int
     blob: bytes
-    committed_us: int | None = None
     row_count: int = 1
     stream_ids: frozenset[int] = frozenset()
 
@@ -59,6 +60,10 @@ class Reader(Protocol):
         """Up to there all was taken, is in memory, or was missed."""
         ...
 
+    def committed_us(self, seq: int) -> int | None:
+        """When it was recorded, or a little before; None if that was before the start."""
+        ...
+
     def take(self, batches_max: int, rows_max: int, bytes_max: int) -> Sequence[Batch]:
         """What comes next, maybe nothing; up to about so much, as batches stay whole."""
         ...
@@ -91,6 +96,7 @@ class MessageReader:
         passed_seq: int,
         sizes: Sequence[tuple[int, int]],
         wake: Callable[[], None],
+        clock: Clock,
     ) -> None:
         """Go on.
 
@@ -101,6 +107,8 @@ class MessageReader:
         self._rule_name = rule_name
         self._store = store
         self._wake = wake
+        self._clock = clock
+        self._instants = Instants()
         self._queue: deque[StoredItem] = deque()
         self._tail_seq = passed_seq
         self._sizes: deque[int] = deque()  # of each number behind `passed_seq`
@@ -142,6 +150,9 @@ class MessageReader:
     def through_seq(self) -> int:
         return self._tail_seq
 
+    def committed_us(self, seq: int) -> int | None:
+        return self._instants.given_us(seq)
+
     def reserve(self, size_bytes: int) -> None:
         """A message is to be written down."""
         self._reserved_count += 1
@@ -156,6 +167,7 @@ class MessageReader:
         """Messages of these sizes are on disk, with the numbers that follow `published_seq`."""
         for size_bytes in sizes:
             self._add(size_bytes)
+            self._instants.note(self._published_seq, self._clock.now_us())
         self._wake()
 
     def _add(self, size_bytes: int) -> None:

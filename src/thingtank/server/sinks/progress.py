@@ -6,22 +6,17 @@ is written down while something is, every few seconds and at a stop: then the pl
 item is written once, and deleted once it is settled.
 """
 
-import bisect
 import math
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from thingtank.server.sinks.message_reader import Batch, Reader
+from thingtank.server.sinks.message_reader import Reader
 from thingtank.server.sinks.sending.calls import WhatIsKept
 from thingtank.stores.sink_file import HeldChange, HeldItem, RulePlace, SinkFile
 from thingtank.stores.sink_store import SinkStore
 
 SAVE_INTERVAL_S = 1.0  # a place is written down so often at most
 KEEP_AFTER_S = 10.0  # while something is held, the place passes it so often
-_INSTANTS_MAX = 1000
-_INSTANT_STEP_US = 100_000
 _NOTHING = WhatIsKept(-1)
 
 
@@ -48,7 +43,6 @@ class Progress:
         self._store = store
         self._now_s = now_s
         self._reader: Reader | None = None
-        self._instants: deque[tuple[int, int]] = deque(maxlen=_INSTANTS_MAX)  # batch → committed
         self._keeps_from_s = now_s()  # what is held since then is not written down
         self._saved_at_s = 0.0
         self._saved: RulePlace | None = None
@@ -124,32 +118,29 @@ class Progress:
             self._keeps_from_s = self._now_s()
         self.is_held = is_held
 
-    def took(self, batches: Sequence[Batch]) -> None:
-        """Remember when batches were committed."""
-        instants = self._instants
-        for batch in batches:
-            at_us = batch.committed_us
-            if at_us and (not instants or at_us >= instants[-1][1] + _INSTANT_STEP_US):
-                instants.append((batch.seq, at_us))
+    def behind_us(self, now_us: int) -> int:
+        """For how long the oldest that is not settled has been waiting; 0 if nothing is."""
+        if not self.behind_count:
+            return 0
+        return max(0, now_us - self._reached_us(self.place.seq, now_us))
 
-    def passed(self, seq: int, reached_us: int | None = None) -> None:
-        """Let go of what is settled up to a batch.
-
-        Args:
-            reached_us: all that was committed until then is settled; None if it is not known.
-        """
-        instants = self._instants
-        while instants and instants[0][0] <= seq:
-            at_us = instants.popleft()[1]
-            reached_us = max(at_us, reached_us or 0)
-        before_us = self.place.reached_us
-        if reached_us is None:
-            reached_us = before_us
+    def _reached_us(self, seq: int, now_us: int) -> int:
+        """Until when all that was committed is settled, where all is up to a batch."""
+        before_us = reached_us = self.place.reached_us
+        if self._reader is not None:
+            is_all = seq >= self._reader.published_seq
+            next_us = now_us if is_all else self._reader.committed_us(seq + 1)
+            reached_us = max(before_us, next_us or 0)
         if self._is_kept:  # the oldest of it is not settled
             oldest_us = before_us if self._is_uncertain else self._oldest_kept_us
             reached_us = max(before_us, min(reached_us, oldest_us))
-        row = self.place.row if seq <= self.place.seq else 0
-        self.place = RulePlace(max(seq, self.place.seq), reached_us, row)
+        return reached_us
+
+    def passed(self, seq: int, now_us: int) -> None:
+        """Let go of what is settled up to a batch."""
+        seq = max(seq, self.place.seq)
+        row = self.place.row if seq == self.place.seq else 0
+        self.place = RulePlace(seq, self._reached_us(seq, now_us), row)
         if self._reader is not None and not self._is_uncertain:
             self._reader.passed(self.place.seq)
 
@@ -193,10 +184,10 @@ class Progress:
             self.place = place._replace(seq=kept.seq, row=row)
         await self._write(kept, is_whole=is_whole)
 
-    def _committed_us(self, seq: int, instants: Sequence[tuple[int, int]]) -> int:
-        """When a batch was committed, or the last before it of which that is known."""
-        place = bisect.bisect_right(instants, seq, key=itemgetter(0))
-        return instants[place - 1][1] if place else self.place.reached_us
+    def _committed_us(self, seq: int) -> int:
+        """When a batch was committed, or before."""
+        known_us = None if self._reader is None else self._reader.committed_us(seq)
+        return self.place.reached_us if known_us is None else known_us
 
     async def _write(self, kept: WhatIsKept, *, is_whole: bool) -> None:
         """Write down the place, and which of what it has passed is not settled.
@@ -206,8 +197,7 @@ class Progress:
         """
         name, place, is_saved = self._rule_name, self.place, self.is_saved
         numbers = None if is_whole else self._numbers
-        instants = list(self._instants)
-        kept_us = {each.item_id: self._committed_us(each.seq, instants) for each in kept.added}
+        kept_us = {each.item_id: self._committed_us(each.seq) for each in kept.added}
         self._is_uncertain = True
 
         def write(file: SinkFile) -> Mapping[str, int]:

@@ -202,9 +202,6 @@ class SinkRunner:
 
     def status(self) -> SinkStatus:
         """How it is doing."""
-        behind_count = self._progress.behind_count
-        reached_us = self._progress.place.reached_us
-        behind_us = self._clock.now_us() - reached_us if behind_count else 0
         record = self._record
         return SinkStatus(
             self.rule.name,
@@ -213,8 +210,8 @@ class SinkRunner:
             _what(self.rule),
             self._state,
             self._is_fixed,
-            behind_count,
-            max(0, behind_us) / 1e6,
+            self._progress.behind_count,
+            self._progress.behind_us(self._clock.now_us()) / 1e6,
             record.throughput.per_minute(self._loop.time()),
             record.delivered_count,
             record.retried_count,
@@ -303,7 +300,7 @@ class SinkRunner:
             is not None
         ):
             self._progress.holds(step.held_count > 0)
-            self._progress.passed(window.through_seq)
+            self._progress.passed(window.through_seq, self._clock.now_us())
             await self._progress.save_sometimes(window)
             if step.is_stuck:
                 await self._pause()
@@ -331,7 +328,6 @@ class SinkRunner:
         if not batches:  # others have come meanwhile, and put them out of memory: read back next
             return
         self._has_taken_all = not (reader.has_batches or reader.is_behind)
-        self._progress.took(batches)
         window.add(batches, self._progress.begun)
 
     async def _rest(self, reader: Reader, window: RemoteWindow) -> None:

@@ -368,7 +368,7 @@ class Sinks:
         if rule.send == "values":
             return await self._journal.read_journal(_READER + rule.name, place_seq, runner.wake)
         sizes = await store.run(lambda file: file.waiting_sizes(rule.name))
-        reader = MessageReader(rule.name, store, place_seq, sizes, runner.wake)
+        reader = MessageReader(rule.name, store, place_seq, sizes, runner.wake, self._tank.clock)
         assert self._waiting is not None, "with the store"
         self._waiting.readers[rule.name] = reader
         if rule.send == "messages":

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from thingtank.server.sinks.message_reader import MessageReader, StoredItem
 from thingtank.stores.sink_store import SinkStore
+from thingtank.tank.tank import SystemClock
 
 ROWS = [(number, bytes(10 * number)) for number in range(1, 7)]
 
@@ -20,7 +21,7 @@ class Store:
 
 def reader() -> MessageReader:
     sizes = [(number, len(blob)) for number, blob in ROWS]
-    return MessageReader("r", cast("SinkStore", Store()), 0, sizes, lambda: None)
+    return MessageReader("r", cast("SinkStore", Store()), 0, sizes, lambda: None, SystemClock())
 
 
 def numbers(items: Any) -> list[int]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.sinks.rules.fake_engine import FakeEngine, item
 
-from thingtank.server.sinks.message_reader import MessageReader, StoredItem
+from thingtank.server.sinks.message_reader import MessageReader
 from thingtank.server.sinks.progress import KEEP_AFTER_S, Progress
 from thingtank.server.sinks.sending.calls import Keep, WhatIsKept
 from thingtank.server.sinks.sending.host import KeptChanges
@@ -33,6 +33,13 @@ class Keeper:
         return self._changes.of(self._window, call)
 
 
+class Clock:
+    now_s = 0.0
+
+    def now_us(self) -> int:
+        return int(self.now_s * 1_000_000)
+
+
 class Rule:
     """A rule's progress and window over a file of sinks, at a time that a test says."""
 
@@ -43,24 +50,33 @@ class Rule:
         self.window = Window(engine, 1.0, now_s=lambda: self.now_s, chance=lambda: 0.0)
         self.progress = Progress("r", store, lambda: self.now_s)
         self._keeper = Keeper(self.window)
-        self.reader = MessageReader("r", store, 0, (), lambda: None)
+        self.clock = Clock()
+        self.reader = MessageReader("r", store, 0, (), lambda: None, self.clock)
         self.progress.start(self.reader, None, {}, 0)
+
+    def publish(self, seqs: Sequence[int]) -> None:
+        """One a second, each at the second of its number."""
+        for seq in seqs:
+            self.clock.now_s = seq
+            self.reader.published([0])
+
+    @property
+    def behind_s(self) -> float:
+        return self.progress.behind_us(self.clock.now_us()) / 1_000_000
 
     async def send(self, items: Sequence[Item] = ()) -> None:
         """Turns of a runner: take a batch for each item, send, write it down if that is due."""
         if items:
             parts: list[Sequence[Entry]] = [[(each.at_us, each) for each in items], []]
             self.last_seq = items[-1].at_us
-            self.progress.took(
-                [StoredItem(each.at_us, b"", each.at_us * 1_000_000) for each in items]
-            )
+            self.publish([each.at_us for each in items])
             self.window.add(iter(parts).__next__, self.last_seq)
         is_sent = False
         while self.window.has_fresh or not is_sent:
             step = self.window.step()
             is_sent = True
             self.progress.holds(step.held_count > 0)
-            self.progress.passed(self.window.through_seq)
+            self.progress.passed(self.window.through_seq, self.clock.now_us())
             await self.progress.save_sometimes(self._keeper)
 
     async def on_disk(self) -> tuple[int, list[int]]:
@@ -133,6 +149,25 @@ async def test_how_far_behind_a_rule_is_moves_with_the_oldest_that_it_holds(
     place = rule.progress.place
     assert place.seq > waiting[0] > 20
     assert waiting[0] - 20 <= place.reached_us / 1_000_000 <= waiting[0]
+
+
+async def test_a_rule_that_catches_up_is_ever_less_behind(store: SinkStore) -> None:
+    rule = Rule(store, FakeEngine())
+    rule.publish(range(1, 101))
+    rule.clock.now_s = 200
+    for seq in range(100):
+        assert rule.behind_s == 200 - max(1, seq + 1)
+        rule.progress.passed(seq + 1, rule.clock.now_us())
+    assert rule.behind_s == 0
+
+
+async def test_a_rule_is_not_behind_for_as_long_as_nothing_came(store: SinkStore) -> None:
+    rule = Rule(store, FakeEngine())
+    rule.publish([1])
+    rule.progress.passed(1, rule.clock.now_us())
+    rule.publish([3600])
+    rule.clock.now_s = 3601.5
+    assert rule.behind_s == 1.5
 
 
 async def test_what_is_being_written_down_is_not_taken_for_settled(

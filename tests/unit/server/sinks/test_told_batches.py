@@ -122,7 +122,7 @@ async def test_numbers_of_messages_are_a_rules_own(near: World) -> None:
     for place, (_, rule) in enumerate(made):
         await rule.open()
         blob = encode_item(item(1, value=f"of rule {place}"))
-        await send(rule, StoredItem(1, blob, committed_us=1))
+        await send(rule, StoredItem(1, blob))
     assert [values(engine) for engine, _ in made] == [["of rule 0"], ["of rule 1"]]
 
 

@@ -299,15 +299,20 @@ def _more(
     told, untold = NOTHING_TOLD, batches
     # Numbers of the journal are the same for all rules, those of messages are not. What was read
     # back is before what was not.
-    newest = [x for x in batches if isinstance(x, CommittedBatch) and x.committed_us is not None]
+    newest = [batch for batch in batches if _is_newest(batch)]
     if newest:
         first_seq, count = newest[0].seq, len(newest)
         assert batches[-1].seq == first_seq + count - 1, "they follow each other"
         if link.tell(first_seq, [batch.blob for batch in newest]):
             told, untold = (first_seq, count), batches[:-count]
-    contents = [BatchContent(x.seq, x.blob, x.committed_us is not None) for x in untold]
+    contents = [BatchContent(each.seq, each.blob, _is_newest(each)) for each in untold]
     ids = set[int]().union(*(batch.stream_ids for batch in batches))
     return More(contents, told, selection.news_of(ids), begun, batches[-1].seq)
+
+
+def _is_newest(batch: Batch) -> bool:
+    """Whether it comes straight from its commit to the journal."""
+    return isinstance(batch, CommittedBatch) and batch.committed_us is not None
 
 
 def _state(from_seq: int, *, is_held: bool) -> WindowState:
