@@ -83,9 +83,9 @@ async def test_passwords_are_checked(store: PasswordStore) -> None:
 
 async def test_a_login_that_there_is_not_takes_as_long(store: PasswordStore) -> None:
     async def seconds(login: str) -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         assert not await store.check_password(login, "wrong")
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     known, unknown = await seconds("alice"), await seconds("nobody")
     assert known / 4 < unknown < known * 4

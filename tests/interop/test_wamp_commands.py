@@ -99,6 +99,11 @@ class PressedWhileConnecting(ApplicationSession):
         super().__init__(config)
         press_ctrl_c()
 
+class PressedWhileJoining(ApplicationSession):
+    def onConnect(self):
+        self.join(self.config.realm)
+        press_ctrl_c()
+
 class PressedWhileLeaving(ApplicationSession):
     def onJoin(self, details):
         self.leave()
@@ -379,6 +384,7 @@ def test_a_component_that_fails_after_its_join_says_so_and_joins_again(
     "name",
     [
         "PressedWhileConnecting",
+        "PressedWhileJoining",
         "PressedWhileLeaving",
         "PressedBetweenAttempts",
         "pressed_while_closing",

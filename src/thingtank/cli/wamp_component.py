@@ -177,13 +177,19 @@ def _has_own_on_join(session_class: Any) -> bool:
     return any("onJoin" in vars(each) for each in own)
 
 
-def _watched(session_class: Any, faults: list[BaseException]) -> Any:
+def _watched(session_class: Any, component: Any, faults: list[BaseException]) -> Any:
     """The class, whose session ends when what follows the join fails; why is put in `faults`.
 
-    Autobahn alone would note it and stay joined.
+    Autobahn alone would note it and stay joined. Nor does it join when the component is to stop.
     """
 
     class Watched(session_class):  # type: ignore[misc] # known only now
+        def onOpen(self, transport: Any) -> None:
+            if component._stopping:
+                transport.abort()
+            else:
+                super().onOpen(transport)
+
         async def onJoin(self, details: Any) -> None:
             try:
                 await _finished(super().onJoin(details))
@@ -265,7 +271,7 @@ async def keep_running(component: Any) -> None:
 
     component.log = _Silent()
     if isinstance(component.session_factory, type):
-        component.session_factory = _watched(component.session_factory, faults)
+        component.session_factory = _watched(component.session_factory, component, faults)
     component.on("connectfailure", failed)
     component.on("join", succeeded)
     done = component.start(loop=asyncio.get_running_loop())
@@ -293,6 +299,8 @@ async def _stop(component: Any, done: asyncio.Future[None]) -> None:
         with contextlib.suppress(Disconnected, TransportLost):
             session.leave()
             await asyncio.wait([done], timeout=LEAVE_S_MAX)
+    elif session is not None and session._transport is not None:
+        session._transport.abort()  # or it would join yet, while all else ends
     component._done_f = _Nobody()
     if component._delay_f is not None:
         component._delay_f.cancel()

@@ -1,8 +1,5 @@
 """Who comes to the SkyNet door: what opens a device, what does not, and what nobody learns."""
 
-import time
-from collections.abc import Callable
-from statistics import median
 from typing import Any
 
 import pytest
@@ -104,20 +101,7 @@ async def test_who_is_right_is_counted_for_nothing(bench: DoorBench) -> None:
     assert len(bench.parties._attempts) == 0
 
 
-def quickest_us(refuse: Callable[[], Any]) -> float:
-    """The median of some rounds' best: what a busy machine adds is not counted."""
-    rounds = []
-    for _ in range(30):
-        bests = []
-        for _ in range(10):
-            started_ns = time.perf_counter_ns()
-            refuse()
-            bests.append(time.perf_counter_ns() - started_ns)
-        rounds.append(min(bests) / 1000)
-    return median(rounds)
-
-
-async def test_the_time_does_not_tell_whether_there_is_such_a_device(
+async def test_as_much_is_looked_at_for_a_device_that_is_not_there(
     bench: DoorBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bench.parties, "_attempts", NeverLocked())
@@ -131,11 +115,6 @@ async def test_the_time_does_not_tell_whether_there_is_such_a_device(
     looked.clear()
     refusal(bench, "nothing", "wrong")
     assert looked == there == ["has_token", "find_key"]
-    monkeypatch.undo()
-    monkeypatch.setattr(bench.parties, "_attempts", NeverLocked())
-    is_there = quickest_us(lambda: refuse(bench, "lamp"))
-    is_not = quickest_us(lambda: refuse(bench, "nope"))
-    assert 0.4 < is_there / is_not < 2.5, (is_there, is_not)
 
 
 class NeverLocked:
@@ -157,14 +136,6 @@ def watch(monkeypatch: pytest.MonkeyPatch, bench: DoorBench, name: str, looked: 
         return original(*args)
 
     monkeypatch.setattr(bench.directory, name, watched)
-
-
-def refuse(bench: DoorBench, uuid: str) -> None:
-    try:
-        bench.parties.device(uuid, "wrong", ADDRESS)
-    except Unauthenticated:
-        return
-    raise AssertionError("it was let in")
 
 
 # --- keys ---
