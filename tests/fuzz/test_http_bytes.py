@@ -40,11 +40,14 @@ class MemoryTransport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written = b""
-        self._is_closing = False
+        self._is_closing = self._has_said_all = False
 
     def write(self, data: Any) -> None:
-        assert not self._is_closing, "written after the end"
+        assert not (self._is_closing or self._has_said_all), "written after the end"
         self.written += data
+
+    def write_eof(self) -> None:
+        self._has_said_all = True
 
     def close(self) -> None:
         self._is_closing = True

@@ -38,7 +38,7 @@ from thingtank.stores.device_event_settings import DeviceEventSettings
 from thingtank.stores.kept_message_settings import KeptMessageSettings
 from thingtank.stores.outbox_settings import OutboxSettings
 from thingtank.tank.limits import Limits
-from thingtank.tank.validation_words import place_of_huge_number, validation_words
+from thingtank.validation_words import place_of_huge_number, validation_words
 from thingtank.web.database.url import DEFAULT_URL, DatabaseSource, url_problem
 from thingtank.web.weather.settings import WeatherSettings, weather_problem
 

@@ -21,6 +21,7 @@ from thingtank.protocols.wamp.payloads import payload_of
 from thingtank.protocols.wamp.procedures import RouterCall
 from thingtank.protocols.wamp.testaments import Scope
 from thingtank.protocols.wamp.uris import is_reserved, is_uri
+from thingtank.validation_words import IN_JSON, validation_words
 
 if TYPE_CHECKING:
     from thingtank.protocols.wamp.router import Realm
@@ -80,7 +81,8 @@ def _options(arguments: Arguments) -> PublishOptions:
     try:
         options = convert({} if value is None else value, PublishOptions)
     except ValidationError as error:
-        raise invalid(f"publish_options: {error}") from None
+        words = validation_words(error, PublishOptions, IN_JSON)
+        raise invalid(f"publish_options: {words}") from None
     return replace(options, acknowledge=False)  # nobody is left to be answered
 
 

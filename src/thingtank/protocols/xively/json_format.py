@@ -7,7 +7,7 @@ import csv
 import math
 import re
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -26,6 +26,7 @@ from thingtank.protocols.xively.documents import (
     Value,
 )
 from thingtank.protocols.xively.errors import ErrorBody, MalformedBody, Unprocessable
+from thingtank.validation_words import IN_JSON, validation_words
 
 Document = TypeVar("Document")
 
@@ -83,7 +84,7 @@ def decode(decoder: "msgspec.json.Decoder[Document]", body: bytes) -> Document:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         _check_syntax(body)
-        raise Unprocessable([("", _shape_message(str(error)))]) from None
+        raise Unprocessable([("", _shape_message(error, decoder.type))]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedBody(f"parse error: {error}") from None
 
@@ -96,13 +97,15 @@ def _check_syntax(body: bytes) -> None:
         raise MalformedBody(f"parse error: {error}") from None
 
 
-def _shape_message(message: str) -> str:
+def _shape_message(error: msgspec.ValidationError, shape: Any) -> str:
+    message = str(error)
     if message.startswith("Expected `object`") and "$" not in message:
         return "JSON doesn't appear to be a hash"
     for member in ("datastreams", "datapoints"):
         if message.endswith(f"at `$.{member}`"):
             return f'"{member}" must be an array'
-    return f"The document is not of the expected shape: {message}"
+    words = validation_words(error, shape, IN_JSON)
+    return f"The document is not of the expected shape: {words}"
 
 
 def value_of(value: Value, name: str = "current_value") -> str | None:

@@ -27,6 +27,7 @@ from thingtank.server.operations.context import Context
 from thingtank.server.operations.rule_shapes import ListOfRule, OneRule
 from thingtank.server.operations.shapes import Nothing, Paged, Refused
 from thingtank.tank.errors import TankError, reason_of
+from thingtank.validation_words import IN_ARGUMENTS, validation_words
 
 Operation = Callable[[Context, Any], Awaitable[msgspec.Struct]]
 
@@ -113,6 +114,6 @@ async def run_operation(context: Context, name: str, parameters: Any) -> Any:
         asked = msgspec.convert(parameters, shape)
         return msgspec.to_builtins(await operation(context, asked))
     except msgspec.ValidationError as error:
-        raise Refused(f"{name}: {error}") from None
+        raise Refused(f"{name}: {validation_words(error, shape, IN_ARGUMENTS)}") from None
     except TankError as error:
         raise Refused(reason_of(error)) from None

@@ -37,7 +37,7 @@ from thingtank.tank.events import DeviceCreated, DeviceDeleted, DeviceUpdated, M
 from thingtank.tank.sinks import ChosenLetters, DeadLetter, EngineFacts, SinkStatus
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Device
-from thingtank.tank.validation_words import validation_words
+from thingtank.validation_words import validation_words
 
 log = structlog.get_logger()
 

@@ -22,7 +22,7 @@ import msgspec
 
 from thingtank.sinks.engine import EngineParts, SinkEngine
 from thingtank.sinks.own_places import OwnPlaces
-from thingtank.tank.validation_words import place_of_huge_number, validation_words
+from thingtank.validation_words import place_of_huge_number, validation_words
 
 _ENGINE = re.compile(r"[\w-]{1,40}")  # what else may stand there by mistake is not told
 # Name, as `to.engine` says it → module.

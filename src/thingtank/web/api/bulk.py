@@ -29,6 +29,7 @@ from thingtank.tank.datapoints import value_text
 from thingtank.tank.errors import LimitReached, Unauthenticated
 from thingtank.tank.request_log import SERVERS_OWN
 from thingtank.tank.tank import Tank
+from thingtank.validation_words import IN_JSON, validation_words
 from thingtank.web import tank_access
 from thingtank.web.api.admission import (
     Admitted,
@@ -207,7 +208,7 @@ def _decode_array(body: bytes) -> list[_Item]:
     try:
         return _array.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProblemRaised(_undecoded(error, "")) from None
+        raise ProblemRaised(_undecoded(error, list[_Item], "")) from None
 
 
 def _decode_lines(body: bytes) -> list[_Item]:
@@ -221,20 +222,21 @@ def _decode_lines(body: bytes) -> list[_Item]:
         try:
             items.append(_line.decode(line))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ProblemRaised(_undecoded(error, f"/{len(items)}")) from None
+            raise ProblemRaised(_undecoded(error, _Item, f"/{len(items)}")) from None
     return items
 
 
-def _undecoded(error: Exception, pointer: str) -> Problem:
-    """What msgspec found wrong: `Expected `str`, got `int` - at `$[3].datastream``."""
+def _undecoded(error: Exception, shape: Any, pointer: str) -> Problem:
+    """What msgspec found wrong, such as ``Expected `str`, got `int` - at `$[3].datastream```."""
     if not isinstance(error, msgspec.ValidationError):
         where = f"the JSON at {pointer}" if pointer else "the body"
         return Problem(MALFORMED, f"{where} is not JSON: {error}")
-    words, _, path = str(error).partition(" - at `$")
-    steps = path.rstrip("`").replace("[", ".").replace("]", "").strip(".")
-    if steps:
+    path = str(error).partition(" - at `$")[2].rstrip("`").lstrip(".")
+    if steps := path.replace("[", ".").replace("]", "").strip("."):
         pointer += "/" + steps.replace(".", "/")
-    detail = words[:1].lower() + words[1:]
+    detail = validation_words(error, shape, IN_JSON)
+    if path:  # which the pointer says
+        detail = detail.removeprefix(f"`{path}` ").replace(f"`{path}.", "`")
     return Problem(
         VALIDATION_FAILED, f"{pointer or 'the body'}: {detail}", [ItemError(detail, pointer)]
     )

@@ -117,7 +117,7 @@ NO_RESOURCE = (
 REFUSED = [
     (b"{", MalformedBody, "parse error"),
     (b"[]", Unprocessable, "JSON doesn't appear to be a hash"),
-    (b"{}", Unprocessable, "missing required field `key`"),
+    (b"{}", Unprocessable, "`key` is missing"),
     (b'{"key":7}', Unprocessable, "not of the expected shape"),
     (in_json(private_access="maybe"), Unprocessable, "Private access must be true or false"),
     (in_json(expires_at=12345), Unprocessable, "Expires at is not an ISO 8601 time"),

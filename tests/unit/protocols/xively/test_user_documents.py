@@ -48,10 +48,10 @@ BAD = [
     (b"", MalformedBody, "parse error"),
     (b"\xff", MalformedBody, "parse error"),
     (b"[]", Unprocessable, "JSON doesn't appear to be a hash"),
-    (b"{}", Unprocessable, "missing required field `user`"),
-    (b'{"user": "ada"}', Unprocessable, r"\$\.user"),
-    (b'{"user": {"login": ["ada"]}}', Unprocessable, r"\$\.user\.login"),
-    (b'{"user": {"password": 7}}', Unprocessable, r"\$\.user\.password"),
+    (b"{}", Unprocessable, "`user` is missing"),
+    (b'{"user": "ada"}', Unprocessable, "`user` must be an object, not a string"),
+    (b'{"user": {"login": ["ada"]}}', Unprocessable, r"`user\.login` must be a string"),
+    (b'{"user": {"password": 7}}', Unprocessable, r"`user\.password` must be a string"),
 ]
 
 

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import ValidationError, convert, defstruct
 
 from thingtank.tank.errors import ValidationFailed
+from thingtank.validation_words import IN_ARGUMENTS, validation_words
 
 _DEVICE_NAMES = ("feed", "device", "sender")
 
@@ -78,4 +79,5 @@ class Shape:
         try:
             return convert(given, self.struct)
         except ValidationError as error:
-            raise ValidationFailed([("", str(error))]) from None
+            words = validation_words(error, self.struct, IN_ARGUMENTS)
+            raise ValidationFailed([("", words)]) from None

@@ -1,4 +1,4 @@
-"""Says in people's words what msgspec finds wrong with the form of settings.
+"""Says in people's words what msgspec finds wrong with the form of settings, or of JSON.
 
 Values are not told, as one may be a password, but where a few words are to choose from; and no
 URL with a password there.
@@ -7,29 +7,58 @@ URL with a password there.
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from msgspec import inspect
 
 CHOICE_CHARS_MAX = 80
-_KINDS = {
-    "object": "a table",
-    "array": "a list",
-    "str": "a text",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "null": "nothing",
-    "date": "a date",
-    "datetime": "a date with a time",
-    "time": "a time",
-}
-_PLURALS = {
-    inspect.IntType: "whole numbers",
-    inspect.FloatType: "numbers",
-    inspect.StrType: "texts",
-    inspect.StructType: "tables",
-    inspect.DictType: "tables",
-}
+
+
+class Wording(NamedTuple):
+    """How things are called where somebody has written them.
+
+    Attributes:
+        name: what one is given by, such as a setting.
+        table: what has names and values.
+        text: and what one in quotes is.
+        nothing: and what stands for no value.
+    """
+
+    name: str
+    table: str
+    text: str
+    nothing: str
+
+    def kinds(self) -> dict[str, str]:
+        """By msgspec's names of them."""
+        return {
+            "object": f"{'an' if self.table[0] in 'aeiou' else 'a'} {self.table}",
+            "array": "a list",
+            "str": f"a {self.text}",
+            "int": "a whole number",
+            "float": "a number",
+            "bool": "true or false",
+            "null": self.nothing,
+            "date": "a date",
+            "datetime": "a date with a time",
+            "time": "a time",
+        }
+
+    def plurals(self) -> dict[type[inspect.Type], str]:
+        """Of those that lists hold."""
+        return {
+            inspect.IntType: "whole numbers",
+            inspect.FloatType: "numbers",
+            inspect.StrType: f"{self.text}s",
+            inspect.StructType: f"{self.table}s",
+            inspect.DictType: f"{self.table}s",
+        }
+
+
+IN_SETTINGS = Wording("setting", "table", "text", "nothing")
+IN_JSON = Wording("member", "object", "string", "null")
+IN_ARGUMENTS = IN_JSON._replace(name="argument")
+_LISTS = (inspect.VarTupleType, inspect.ListType)
 _BOUNDS = {">=": "{} or more", ">": "more than {}", "<=": "at most {}", "<": "less than {}"}
 _STEP = re.compile(r"\[(\d+|\.\.\.)\]|\.?([^.\[\]]+)")
 _FOUND = re.compile(r"(?P<words>.*?)(?: - at `\$?\.?(?P<path>[^`]*)`)?", re.DOTALL)
@@ -42,7 +71,9 @@ _CHOICE = re.compile(r"Invalid enum value (.*)", re.DOTALL)
 _OUT_OF_RANGE = "Number out of range"
 
 
-def validation_words(error: Exception, shape: type, *, is_text: bool = False) -> str:
+def validation_words(
+    error: Exception, shape: Any, wording: Wording = IN_SETTINGS, *, is_text: bool = False
+) -> str:
     """What is wrong, such as "`port` must be a whole number, not a text".
 
     Args:
@@ -51,16 +82,17 @@ def validation_words(error: Exception, shape: type, *, is_text: bool = False) ->
         is_text: all values are given as texts, as by a form: what kind one has says nothing.
     """
     if key := _KEY.fullmatch(str(error)):
-        return f"the names in `{key[2]}` must be texts"
+        return f"the names in `{key[2]}` must be {wording.text}s"
     found = _FOUND.fullmatch(str(error))
     words, path = (found["words"], found["path"] or "") if found else (str(error), "")
     wanted = _type_at(inspect.type_info(shape), path)
-    told = _told(wanted)
+    kinds = wording.kinds()
+    told = _told(wanted, wording)
     place = f"`{path}`" if path else "it"
     if path.endswith("[...]"):
         place = f"each value in `{path.removesuffix('[...]')}`"
     if unknown := _UNKNOWN.fullmatch(words):
-        missing_name = f"there is no setting `{path}{'.' if path else ''}{unknown[1]}`"
+        missing_name = f"there is no {wording.name} `{path}{'.' if path else ''}{unknown[1]}`"
         nearest = difflib.get_close_matches(unknown[1], _names_in(wanted), 1, 0.5)
         return f"{missing_name}; did you mean `{nearest[0]}`?" if nearest else missing_name
     if missing := _MISSING.fullmatch(words):
@@ -69,12 +101,13 @@ def validation_words(error: Exception, shape: type, *, is_text: bool = False) ->
         return f"{place} must be {_BOUNDS[bound[1]].format(bound[2])}"
     if words == _OUT_OF_RANGE and told:
         return f"{place} must be {told}, and not so large"
-    if told and (wrong := _WRONG.fullmatch(words)):
-        if is_text:
-            return f"{place} must be {told}"
-        is_fraction = wrong[1] == "float" and told == _KINDS["int"]
-        kind = "one with a fraction" if is_fraction else _KINDS.get(wrong[1], wrong[1])
-        return f"{place} must be {told}, not {kind}"
+    if wrong := _WRONG.fullmatch(words):
+        kind = kinds.get(wrong[1], wrong[1])
+        if wrong[1] == "float" and kinds["int"] in told:
+            kind = "one with a fraction" if told == kinds["int"] else "a number with a fraction"
+        if not told:
+            return f"{place} cannot be {kind}"
+        return f"{place} must be {told}" + f", not {kind}" * (not is_text)
     if told and (choice := _CHOICE.fullmatch(words)):
         is_odd = "@" in choice[1] or len(choice[1]) > CHOICE_CHARS_MAX
         return f"{place} must be {told}" + f", not {choice[1]}" * (not is_odd)
@@ -108,7 +141,7 @@ def _inner(kind: inspect.Type, index: str, name: str) -> inspect.Type | None:
     if isinstance(kind, inspect.DictType):
         return kind.value_type
     if index:
-        return kind.item_type if isinstance(kind, inspect.VarTupleType) else None
+        return kind.item_type if isinstance(kind, _LISTS) else None
     if not isinstance(kind, inspect.StructType):
         return None
     return next((each.type for each in kind.fields if each.encode_name == name), None)
@@ -124,8 +157,9 @@ def _kinds_of(found: inspect.Type) -> Sequence[inspect.Type]:
     return found.types if isinstance(found, inspect.UnionType) else (found,)
 
 
-def _told(wanted: inspect.Type) -> str:
+def _told(wanted: inspect.Type, wording: Wording) -> str:
     """A type in words; blank if there are none for it."""
+    kinds = wording.kinds()
     told: list[str] = []
     for kind in _kinds_of(wanted):
         match kind:
@@ -133,16 +167,16 @@ def _told(wanted: inspect.Type) -> str:
                 continue
             case inspect.LiteralType():
                 told += [f'"{value}"' for value in kind.values]
-            case inspect.VarTupleType():
-                plural = _PLURALS.get(type(kind.item_type))
-                told.append(f"a list of {plural or f'these: {_told(kind.item_type)}'}")
+            case inspect.VarTupleType() | inspect.ListType():
+                plural = wording.plurals().get(type(kind.item_type))
+                told.append(f"a list of {plural or f'these: {_told(kind.item_type, wording)}'}")
             case inspect.StructType() | inspect.DictType():
-                told.append(_KINDS["object"])
+                told.append(kinds["object"])
             case inspect.IntType() | inspect.FloatType() | inspect.StrType() | inspect.BoolType():
-                told.append(_KINDS[type(kind).__name__.removesuffix("Type").lower()])
+                told.append(kinds[type(kind).__name__.removesuffix("Type").lower()])
             case _:
                 return ""
     # A whole number is a number: one of the two is enough.
-    told = [each for each in told if each != _KINDS["int"] or _KINDS["float"] not in told]
+    told = [each for each in told if each != kinds["int"] or kinds["float"] not in told]
     *before, last = told or [""]
     return f"{', '.join(before)} or {last}" if before else last
