@@ -43,17 +43,17 @@ class MemoryTransport(asyncio.Transport):
         self._is_closing = self._has_said_all = False
 
     def write(self, data: Any) -> None:
-        assert not (self._is_closing or self._has_said_all), "written after the end"
+        assert not self._has_said_all, "written after the end"
         self.written += data
 
     def write_eof(self) -> None:
         self._has_said_all = True
 
     def close(self) -> None:
-        self._is_closing = True
+        self._is_closing = self._has_said_all = True
 
     def abort(self) -> None:
-        self._is_closing = True
+        self.close()
 
     def is_closing(self) -> bool:
         return self._is_closing
