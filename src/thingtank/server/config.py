@@ -337,7 +337,10 @@ def _decode(values: dict[str, dict[str, object]], source: str) -> Config:
             if port is not None and (isinstance(port, bool) or not isinstance(port, int | str)):
                 raise BadSettings(f"{source}: {section}.{key} must be a port or off, not {port}")
             if isinstance(port, str) and port != "off":
-                raise BadSettings(f"{source}: {section}.{key} must be a port or off, not `{port}`")
+                quoted = ", which is to stand without quotes" if port.isdecimal() else ""
+                raise BadSettings(
+                    f"{source}: {section}.{key} must be a port or off, not `{port}`{quoted}"
+                )
     if place := place_of_huge_number(values):
         raise BadSettings(f"{source}: a number in `{place}` has too many digits")
     try:

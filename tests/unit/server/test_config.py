@@ -48,6 +48,7 @@ def test_variables_of_other_programs_are_let_be(tmp_path: Path) -> None:
 MISTAKES = [
     ("a wrong key in the file", {"toml": "[mqtt]\nprot = 1"}, "unknown setting `mqtt.prot` in .*; did you mean `mqtt.port`?"),
     ("a wrong section", {"toml": "[wbe]\nport = 1"}, "unknown setting `wbe.port` in .*; did you mean `web.port`?"),
+    ("a number in quotes", {"toml": "[web]\nport = '8000'"}, "web.port must be a port or off, not `8000`, which is to stand without quotes"),
     ("a wrong type", {"toml": "[web]\nport = 'x'"}, "thingtank.toml: web.port must be a port or off, not `x`"),
     ("a port out of range", {"sets": ("web.port=70000",)}, "--set: web.port must be a port within 0 and 65535"),
     ("not TOML", {"toml": "[web"}, "is not TOML"),
