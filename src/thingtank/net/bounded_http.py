@@ -99,7 +99,7 @@ class BoundedHttp(HttpToolsProtocol):
         if not self._is_in_request:
             if self._request_timer is not None:
                 self._end_request_timer()
-        elif not self.transport.is_closing() and not self._is_parting:
+        elif not self._is_closing():
             self._bound_request(len(data))
 
     def _parse(self, data: bytes) -> None:
@@ -234,7 +234,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with what is pipelined; else the connection falls silent."""
         self.server_state.total_requests += 1
-        if self.transport.is_closing() or self._is_parting:
+        if self._is_closing():
             return
         if self.pipeline:
             self.flow.resume_reading()
@@ -275,7 +275,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._is_in_headers = False
         super().on_headers_complete()
         if not self.parser.should_upgrade():
-            self.cycle.transport = cast("asyncio.Transport", _Parted(self.transport, self._close))
+            self.cycle.transport = cast("asyncio.Transport", _Parted(self))
 
     def on_message_complete(self) -> None:
         """The request's last byte has come."""
@@ -344,6 +344,9 @@ class BoundedHttp(HttpToolsProtocol):
         else:
             self._part()
 
+    def _is_closing(self) -> bool:
+        return self._is_parting or self.transport.is_closing()
+
     def _close(self) -> None:
         """Close behind an answer, at once if its request has been read."""
         if self._is_in_request:
@@ -360,6 +363,10 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.close()
             return
         self._is_parting = True
+        for cycle in [self.cycle, *(waiting for waiting, _ in self.pipeline)]:
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True  # what it answers from now on is too late
+                cycle.message_event.set()
         self.transport.write_eof()
         self.flow.resume_reading()
         if self._request_timer is None:
@@ -379,9 +386,14 @@ class BoundedHttp(HttpToolsProtocol):
 class _Parted:
     """What a cycle of uvicorn has for a transport: one that is closed in another way."""
 
-    __slots__ = ("close", "is_closing", "write")
+    __slots__ = ("_protocol", "write")
 
-    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
-        self.write = transport.write
-        self.is_closing = transport.is_closing
-        self.close = close
+    def __init__(self, protocol: BoundedHttp) -> None:
+        self._protocol = protocol
+        self.write = protocol.transport.write
+
+    def is_closing(self) -> bool:
+        return self._protocol._is_closing()
+
+    def close(self) -> None:
+        self._protocol._close()

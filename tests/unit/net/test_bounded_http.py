@@ -28,9 +28,11 @@ async def app(
     receive: Callable[[], Awaitable[Message]],
     send: Callable[[Message], Awaitable[None]],
 ) -> None:
-    """Answer with the number of bytes received; `/large` answers with a lot."""
+    """Answer with the number of bytes received; `/large` answers with a lot, `/deaf` unheard."""
     count = 0
-    while True:
+    if scope["path"] == "/deaf":
+        await asyncio.sleep(0.1)
+    while scope["path"] != "/deaf":
         message = await receive()
         if message["type"] == "http.disconnect":
             return
@@ -124,6 +126,20 @@ async def bytes_now_and_then(writer: asyncio.StreamWriter) -> None:
         writer.write(b"x")
         await writer.drain()
         await asyncio.sleep(0.05)
+
+
+async def test_an_app_may_still_answer_what_was_refused_within_its_body(
+    server: uvicorn.Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with peer(server) as (reader, writer):
+        writer.write(b"PUT /deaf HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await until(lambda: bool(server.server_state.tasks))
+        writer.write(b"zz\r\n" + b"more" * 100_000)
+        answer = await all_of(reader)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert answer.count(b"HTTP/1.1") == 1
+        await until(lambda: not server.server_state.tasks)
+    assert not caplog.records
 
 
 async def test_connection_that_says_nothing_is_closed(server: uvicorn.Server) -> None:
