@@ -24,6 +24,7 @@ from uvicorn.protocols.http.httptools_impl import (
 from thingtank.net.adoption import Adopt
 from thingtank.net.paths import find_path
 
+TRANSPORT = "thingtank.transport"  # ASGI's extension for apps that look whether a peer has it all
 _OFFERS = frozenset({b"upgrade", b"http2-settings"})  # headers, and options of `Connection`
 
 
@@ -276,6 +277,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_headers_complete()
         if not self.parser.should_upgrade():
             self.cycle.transport = cast("asyncio.Transport", _Parted(self))
+            self.scope["extensions"] = {TRANSPORT: {"transport": self.transport}}
 
     def on_message_complete(self) -> None:
         """The request's last byte has come."""

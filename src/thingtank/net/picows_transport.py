@@ -1,15 +1,14 @@
 """What picows must be shown of a connection so that it suits the loop, and what it logs."""
 
 import asyncio
-import fcntl
 import socket
-import sys
-import termios
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 import structlog
+
+from thingtank.net.arrival import has_arrived, unarrived_bytes
 
 log = structlog.get_logger()
 
@@ -70,7 +69,11 @@ class Gathering:
     @property
     def taken_bytes(self) -> int:
         """How much of it the peer's system has taken; what is in between grows to megabytes."""
-        return self.written_bytes - self.unread_bytes() - _unsent_bytes(self._transport)
+        return self.written_bytes - unarrived_bytes(self._transport)
+
+    async def has_arrived(self, is_there: Callable[[], bool]) -> bool:
+        """See `arrival.has_arrived`."""
+        return await has_arrived(self._transport, is_there)
 
     def gather(self) -> None:
         """Keep what is written until `release`."""
@@ -114,16 +117,6 @@ class Gathering:
         """Read on."""
         self.is_paused = False
         self._transport.resume_reading()
-
-
-def _unsent_bytes(transport: asyncio.Transport) -> int:
-    """What the system has yet to send, or to hear of from the peer's; 0 if it does not say."""
-    found = transport.get_extra_info("socket")
-    try:
-        answer = fcntl.ioctl(found.fileno(), termios.TIOCOUTQ, b"\0" * 4)
-    except (OSError, AttributeError):
-        return 0
-    return int.from_bytes(answer, sys.byteorder)
 
 
 class _UnixSocket(msgspec.Struct, frozen=True):

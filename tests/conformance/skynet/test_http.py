@@ -84,6 +84,11 @@ async def test_large_bodies(way: str) -> None:
     answer = await skynet.ask("POST", "/messages", content=body)
     assert answer.status_code == 413
     assert answer.json()["error"]["code"] == 413
+    answer = await skynet.ask("POST", "/messages", auth=await skynet.made(), content=body)
+    assert (answer.status_code, answer.json()) == (
+        413,
+        {"error": "the body has more than 1000 bytes"},
+    )
 
 
 async def test_many_parameters_and_long_queries(skynet: SkyNet) -> None:

@@ -1,9 +1,13 @@
 """REST on a real port: small and large bodies, one connection for many requests, streams."""
 
+import base64
 import json
+import os
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -79,3 +83,44 @@ def test_streams_end_when_the_server_stops(tmp_path: Path) -> None:
                     next(lines)
                 stopping.join()
         assert running.process.wait(15) == 0
+
+
+def leave_a_stream(address: tuple[str, int], uuid: str, token: str) -> None:
+    """Ask for what is kept, and go without having read it."""
+    lines = ["GET /subscribe HTTP/1.1", "Host: localhost"]
+    lines += [f"meshblu_auth_uuid: {uuid}", f"meshblu_auth_token: {token}"]
+    with socket.create_connection(address) as leaving:
+        leaving.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        leaving.recv(1)
+
+
+def leave_a_websocket(address: tuple[str, int], uuid: str, token: str) -> None:
+    """The same on Meshblu's plain WebSocket."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    lines = ["GET /ws/v2 HTTP/1.1", "Host: localhost", "Connection: Upgrade", "Upgrade: websocket"]
+    lines += ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}"]
+    said = json.dumps(["identity", {"uuid": uuid, "token": token}]).encode()
+    frame = bytes([0x81, 0x80 | len(said), 0, 0, 0, 0]) + said
+    with socket.create_connection(address) as leaving:
+        leaving.sendall(("\r\n".join(lines) + "\r\n\r\n").encode() + frame)
+        leaving.recv(1)
+
+
+@pytest.mark.parametrize("leave", [leave_a_stream, leave_a_websocket])
+def test_what_is_kept_for_who_leaves_soon_stays(
+    server: LiveServer, client: httpx.Client, leave: Callable[[tuple[str, int], str, str], None]
+) -> None:
+    made = client.post("/devices", json={"keepMessages": True}).json()
+    uuid, token = made["uuid"], made["token"]
+    headers = {"meshblu_auth_uuid": uuid, "meshblu_auth_token": token}
+    for number in range(8):  # ten a second is the limit
+        body = {"devices": uuid, "payload": number, "receipts": True}
+        assert "kept" in client.post("/messages", json=body, headers=headers).text
+    at = urlsplit(server.sockets["skynet"])
+    assert at.hostname is not None
+    assert at.port is not None
+    for _ in range(3):
+        leave((at.hostname, at.port), uuid, token)
+    with client.stream("GET", "/subscribe", headers=headers) as stream:
+        lines = stream.iter_lines()
+        assert [json.loads(next(lines))["payload"] for _ in range(8)] == list(range(8))

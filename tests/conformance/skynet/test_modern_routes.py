@@ -368,10 +368,44 @@ async def test_messages_are_answered_by_what_was_sent(skynet: SkyNet, body: dict
         assert ear.messages == [{**body, "fromUuid": auth[0]}] * 2
 
 
-@pytest.mark.parametrize("body", [{}, {"devices": []}, {"devices": [1]}, {"devices": ""}])
-async def test_messages_to_nobody(skynet: SkyNet, body: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("devices", "why"),
+    [
+        (None, "must be a uuid"),
+        ([], "must be a uuid"),
+        ([1], "must be uuids"),
+        ("", "must be a uuid"),
+        (["x"] * 1001, "too many (1001; maximum is 1000)"),
+    ],
+)
+async def test_messages_to_nobody(skynet: SkyNet, devices: Any, why: str) -> None:
+    body = {} if devices is None else {"devices": devices}
     answer = await skynet.ask("POST", "/messages", auth=await skynet.made(), json=body)
-    assert (answer.status_code, answer.json()) == (422, {"error": "Invalid Message Format"})
+    assert answer.status_code == 422
+    assert answer.json()["error"] == "Invalid Message Format"
+    assert why in answer.json()["problems"][0]
+
+
+async def test_a_record_alone_is_not_taken_for_an_error(skynet: SkyNet) -> None:
+    made = await skynet.ask("POST", "/devices", auth=await skynet.made(), json={"error": "hot"})
+    auth = made.json()["uuid"], made.json()["token"]
+    changed = await skynet.ask("PUT", f"/devices/{auth[0]}", auth=auth, json={"a": 1})
+    seen = [made, changed]
+    seen += [
+        await skynet.ask("GET", f"/v2/{p}", auth=auth) for p in ("whoami", f"devices/{auth[0]}")
+    ]
+    assert all("error" not in answer.json() for answer in seen)
+    found = (await skynet.ask("GET", "/v2/devices", auth=auth)).json()
+    assert [each["error"] for each in found if each["uuid"] == auth[0]] == ["hot"]
+
+
+async def test_what_a_caller_has_named_is_told_as_it_is(skynet: SkyNet) -> None:
+    auth, other = await skynet.made(), await skynet.made(configureWhitelist=[])
+    refused = await skynet.ask("PUT", f"/devices/{other[0]}", auth=auth, json={"a": 1})
+    assert other[0] in refused.json()["error"] or "may not" in refused.json()["error"]
+    question = {"n": {"a": 1, "$eq": 5}}
+    refused = await skynet.ask("POST", "/search/devices", auth=auth, json=question)
+    assert refused.json()["error"].startswith("a is not one of")
 
 
 async def test_an_answer_never_says_error_and_never_a_token(skynet: SkyNet) -> None:

@@ -255,7 +255,7 @@ CASES = [
         {"api": "unsubscribe", "socketid": "{socketid}", "uuid": "{other}"},
         {"api": "unsubscribe", "uuid": "{other}"},
     ),
-    Case("unsubscribe", [], {"api": "subscribe", "result": False}, {"error": "unauthorized access"}),
+    Case("unsubscribe", [], {"api": "unsubscribe", "result": False}, {"error": "unauthorized access"}),
     Case(
         "data",
         [{"uuid": "{own}", "token": "{own_token}", "temperature": 21.5}],

@@ -186,11 +186,11 @@ class TestEnds:
 
 
 async def test_client_that_pings_by_itself_stays(make_world: Any) -> None:
-    world = await make_world(heartbeat_s=0.3, heartbeat_timeout_s=0.3)
+    world = await make_world(heartbeat_s=0.5, heartbeat_timeout_s=1.5)
     client = await WIRES["3 websocket"](world).open()
     assert isinstance(client, ModernWebSocket)
-    for _ in range(4):
-        await asyncio.sleep(0.3)
+    for _ in range(5):
+        await asyncio.sleep(0.5)
         await client.ws.send("2probe")
         assert await client.ws.recv() == "3probe"
     await eventually(lambda: not world.sockets.clients)

@@ -6,7 +6,7 @@ is told when to try again, as `retryAfter` in seconds.
 
 from typing import Any, NamedTuple
 
-from thingtank.doors.skynet.errors import NotReady, RateLimited, SkynetError
+from thingtank.doors.skynet.errors import NotReady, RateLimited, SkynetError, TooManyWrongTokens
 from thingtank.tank.errors import (
     LimitReached,
     NotAllowed,
@@ -48,6 +48,7 @@ class Refusal(NamedTuple):
 
 # The first row whose class fits counts; blank words are the error's own.
 ROWS: tuple[tuple[type[TankError | SkynetError], int, str], ...] = (
+    (TooManyWrongTokens, 429, ""),
     (NotReady, 401, UNAUTHORIZED),
     (RateLimited, 429, "Rate Limit Exceeded"),
     (NotFound, 404, DEVICE_NOT_FOUND),

@@ -11,6 +11,7 @@ from thingtank.doors.skynet.mqtt_topics.asking import Asking, ClosedIntake, Requ
 from thingtank.doors.skynet.mqtt_topics.hearing import KINDS, Hearing
 from thingtank.doors.skynet.mqtt_topics.names import REQUESTS, UUID_CHARS, MessageNames, heard_of
 from thingtank.doors.skynet.mqtt_topics.visits import Visits
+from thingtank.doors.skynet.operations.messages import log_not_given
 from thingtank.net.eager import run_eagerly
 from thingtank.protocols.mqtt.broker import Broker
 from thingtank.protocols.mqtt.connection import Connection
@@ -19,7 +20,7 @@ from thingtank.protocols.mqtt.messages import Message as Publication
 from thingtank.protocols.mqtt.messages import Subscription
 from thingtank.protocols.mqtt.outgoing import Outgoing
 from thingtank.protocols.mqtt.session import Session
-from thingtank.tank.errors import StorageFailed, Unavailable, reason_of
+from thingtank.tank.errors import StorageFailed, Unavailable
 from thingtank.tank.events import DeviceCreated, DeviceDeleted
 from thingtank.tank.messaging.hub import GiveKept
 from thingtank.tank.messaging.messages import Message
@@ -186,12 +187,7 @@ class SkynetTopics:
         try:
             await give(device, hearing, is_there, None)
         except Unavailable as error:
-            # They stay where they are, for the next time.
-            log.warning(
-                "skynet_kept_messages_not_given",
-                device_id=device.device_id,
-                reason=reason_of(error),
-            )
+            log_not_given(device, error)
         except Exception:
             log.exception("skynet_kept_messages_not_given", device_id=device.device_id)
 

@@ -132,7 +132,10 @@ def text_of(error: Refused) -> str:
     if isinstance(error, UuidTaken):
         return "Device UUID already registered"
     text = str(error)
-    return text[:1].upper() + text[1:]
+    first = text.partition(" ")[0]
+    # What the caller has called something, such as a uuid, stays as it is.
+    is_word = first.isalpha() and not isinstance(error, BadQuery)
+    return text[:1].upper() + text[1:] if is_word else text
 
 
 def _with_retry(reply: Reply, error: Refused) -> Reply:

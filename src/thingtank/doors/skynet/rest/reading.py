@@ -23,9 +23,11 @@ _SHOWN_PATH_CHARS_MAX = 200
 class RequestTooLarge(RestRefusal):
     """The body is larger than the settings allow."""
 
-    def __init__(self, bytes_max: int) -> None:
+    def __init__(self, bytes_max: int, head: RequestHead) -> None:
         text = f"the body has more than {bytes_max} bytes"
-        super().__init__(answer({"error": {"message": text, "code": 413}}, 413), text)
+        is_modern = credentials_of(head.headers) is not None or head.raw_path.startswith("/v")
+        told = text if is_modern else {"message": text, "code": 413}
+        super().__init__(answer({"error": told}, 413), text)
 
 
 def read_head(door: SkynetDoor, head: RequestHead) -> Reading:
@@ -71,7 +73,7 @@ def read_request(door: SkynetDoor, head: RequestHead, reading: Reading, sent: by
     """
     bytes_max = door.settings.message_bytes_max
     if len(sent) > bytes_max:
-        raise RequestTooLarge(bytes_max)
+        raise RequestTooLarge(bytes_max, head)
     body: Body = read_body(sent, reading.content_type) if sent else EMPTY
     query = reading.query
     parameters = {**query, **body.values} if query else body.values

@@ -85,19 +85,21 @@ class SkynetRest:
         except PeerLeft:
             return
         except BodyTooLong:
-            error = RequestTooLarge(bytes_max)
+            error = RequestTooLarge(bytes_max, head)
             respond(413, headers_of(error.reply), error.reply.body)
         else:
             target = head.raw_path.encode("latin-1") + b"?" + head.query
             if head.method == "GET" and is_stream(target):
-                await self._stream(head, respond, receive, send)
+                await self._stream(head, respond, scope, receive, send)
             else:
                 await self._answer(head, body, respond)
         for status, headers, sent in answers:
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": sent})
 
-    async def _stream(self, head: RequestHead, respond: Respond, receive: Any, send: Any) -> None:
+    async def _stream(
+        self, head: RequestHead, respond: Respond, scope: Any, receive: Any, send: Any
+    ) -> None:
         """Serve a stream, or answer why not."""
         exchange = Exchange(head)
         try:
@@ -109,7 +111,7 @@ class SkynetRest:
             self._record(exchange, reply, 0)
         else:
             self._record(exchange, _OPENED, 0)
-            await self._streams.serve(stream, receive, send)
+            await self._streams.serve(stream, scope, receive, send)
 
     async def _answer(self, head: RequestHead, body: bytes, respond: Respond) -> None:
         if head.method == "OPTIONS":

@@ -7,9 +7,8 @@ Source: SkyNet, `/subscribe/:uuid`, 2014; Meshblu, `/subscribe…` and `/data/:u
 """
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -17,11 +16,14 @@ import msgspec
 
 from thingtank.doors.skynet.door import SkynetDoor
 from thingtank.doors.skynet.operations.devices import visible
+from thingtank.doors.skynet.operations.messages import log_not_given
 from thingtank.doors.skynet.operations.subscriptions import Subscribed, kinds_of, topics_of
 from thingtank.doors.skynet.records import modern_record
 from thingtank.doors.skynet.rest.error_table import RestRefusal
 from thingtank.doors.skynet.rest.replies import CORS, JSON_TYPE, answer
 from thingtank.doors.skynet.rest.requests import Request
+from thingtank.net.arrival import has_arrived
+from thingtank.net.bounded_http import TRANSPORT
 from thingtank.protocols.skynet.parameters import BadParameters, read_query
 from thingtank.tank.errors import NoSuchDevice, NotAllowed, Overloaded, Unavailable
 from thingtank.tank.messaging.event_codes import EventCode
@@ -61,6 +63,7 @@ class Stream:
 
     Attributes:
         is_over: it can be served no more.
+        listen: has it hear what it asked for, once it has what was kept; None if it does.
     """
 
     def __init__(self, door: SkynetDoor, party: Party, *, is_legacy: bool) -> None:
@@ -73,7 +76,9 @@ class Stream:
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._wake = asyncio.Event()
+        self._is_sent = asyncio.Event()
         self._is_first = True
+        self.listen: Callable[[], None] | None = None
 
     def deliver(self, delivery: Delivery) -> None:
         """Take one; a peer that leaves too much unread is dropped."""
@@ -84,6 +89,7 @@ class Stream:
         content = self._content(delivery)
         self._waiting.append(content)
         self._waiting_bytes += len(content)
+        self._is_sent.clear()
         if self._waiting_bytes > self._door.settings.unread_bytes_max:
             self._waiting.clear()
             self.end()
@@ -93,6 +99,20 @@ class Stream:
         """Have it end soon."""
         self.is_over = True
         self._wake.set()
+        self._is_sent.set()
+
+    def is_there(self) -> bool:
+        """Whether it is served."""
+        return not self.is_over
+
+    def sent(self) -> None:
+        """What was taken is written."""
+        if not self._waiting:
+            self._is_sent.set()
+
+    async def all_sent(self) -> None:
+        """Wait until nothing waits, or it is over."""
+        await self._is_sent.wait()
 
     async def wait(self, seconds: float) -> None:
         """Wait until there is something to send, or for so long."""
@@ -180,13 +200,15 @@ class Streams:
         heard = [k for k in kinds if tank.messaging.switchboard.may_hear(party, k, device)]
         if not heard:
             raise NotAllowed("unauthorized access")
-        # Nothing may fail from here on: what was kept is given once.
-        if party.is_of(device.device_id) and "received" in heard:
-            await tank.messaging.give_kept(device, stream)
-        stream.subscribed.listen(party, device, heard, topics)
-        if party.is_of(device.device_id) and "received" in heard:
-            with contextlib.suppress(Unavailable):  # they stay where they are, for the next time
-                await tank.messaging.give_rest(device, stream)
+
+        def listen() -> None:
+            stream.subscribed.listen(party, device, heard, topics)
+
+        is_own = party.is_of(device.device_id) and "received" in heard
+        if is_own and tank.messaging.kept.count(device.device_id):
+            stream.listen = listen
+        else:
+            listen()
         body = {"uuid": party.uuid, "subscribed": device.uuid}
         tank.messaging.log(EventCode.SUBSCRIBED, (device.device_id,), body)
 
@@ -202,22 +224,51 @@ class Streams:
         ):
             raise Overloaded("there are too many streams already", retry_after_s=10)
 
-    async def serve(self, stream: Stream, receive: Any, send: Any) -> None:
+    async def serve(self, stream: Stream, scope: Any, receive: Any, send: Any) -> None:
         """Send what comes until the peer goes, its token does, or the server stops."""
         watching = asyncio.create_task(_watch(stream, receive))
+        giving = asyncio.create_task(self._give_kept(stream, scope))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             await _send_part(send, b"[\n" if stream.is_legacy else b"")
             while not stream.is_over:
                 await _send_part(send, stream.take())
+                stream.sent()
                 await stream.wait(LOOK_S)
                 if not still_holds(stream.party, self._door.tank.directory):
                     stream.end()
             await send({"type": "http.response.body", "body": b""})
         finally:
             watching.cancel()
+            giving.cancel()
             self._open.pop(stream, None)
             stream.subscribed.clear()
+
+    async def _give_kept(self, stream: Stream, scope: Any) -> None:
+        """Give it what was kept for its device; then have it hear what is new."""
+        listen, device = stream.listen, stream.party.device
+        if listen is None or device is None:
+            return
+        messaging = self._door.tank.messaging
+        extension = scope.get("extensions", {}).get(TRANSPORT)
+
+        async def has_taken() -> bool:
+            await stream.all_sent()
+            transport = None if extension is None else extension["transport"]
+            if transport is not None and not await has_arrived(transport, stream.is_there):
+                stream.end()
+            return stream.is_there()
+
+        try:
+            await messaging.give_kept(device, stream, stream.is_there, has_taken)
+            if stream.is_over:
+                return
+            listen()
+            await messaging.give_rest(device, stream, stream.is_there, has_taken)
+        except Unavailable as error:
+            log_not_given(device, error)
+            if not stream.is_over:
+                listen()
 
 
 async def _send_part(send: Any, part: bytes) -> None:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import msgspec
 import structlog
 
+from thingtank.doors.skynet.operations.messages import log_not_given
 from thingtank.doors.skynet.operations.subscriptions import OWN_KINDS, Subscribed
 from thingtank.doors.skynet.records import legacy_record, modern_record, sees_all
 from thingtank.net.eager import run_eagerly
 from thingtank.net.websocket import WebSocketPeer
 from thingtank.net.websocket_errors import CloseCode
-from thingtank.tank.errors import Unavailable, reason_of
+from thingtank.tank.errors import Unavailable
 from thingtank.tank.messaging.event_codes import EventCode
 from thingtank.tank.messaging.hub import GiveKept
 from thingtank.tank.messaging.messages import Message
@@ -260,19 +261,16 @@ class Client(ABC):
         try:
             await give(device, self, self._is_there, self.has_taken)
         except Unavailable as error:
-            # They stay where they are, for the next time.
-            log.warning(
-                "skynet_kept_messages_not_given",
-                device_id=device.device_id,
-                reason=reason_of(error),
-            )
+            log_not_given(device, error)
 
     def _is_there(self) -> bool:
         return not self.is_over
 
     async def has_taken(self) -> bool:
-        """Wait until what it was sent is on its way to it; False if it left before."""
-        return not self.is_over
+        """Wait until it has what it was sent; False if it left before."""
+        self.flush()
+        peer = self._peer
+        return peer is not None and await peer.has_arrived(self._is_there)
 
     def renew(self, token: str) -> None:
         """Its own token is another one now."""

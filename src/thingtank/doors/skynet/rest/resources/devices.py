@@ -57,7 +57,7 @@ async def post_device(door: SkynetDoor, request: Request) -> Reply:
     own = Party(request.party.caller, made.device)
     presence = door.tank.messaging.presence
     if not request.is_legacy:
-        record = modern_record(made.device, presence, own)
+        record = alone(modern_record(made.device, presence, own))
         return answer({**record, "token": made.token}, 201, touched_id=made.device.device_id)
     record = legacy_record(made.device, presence, own)
     record |= {"token": made.token, "eventCode": int(EventCode.REGISTERED)}
@@ -85,7 +85,7 @@ async def put_device(door: SkynetDoor, request: Request) -> Reply:
         asked["online"] = asked["online"] is True or asked["online"] == "true"
     changed = await devices.update(door, request.party, request.uuid, asked)
     if not request.is_legacy:
-        return answer(modern_record(changed, door.tank.messaging.presence, request.party))
+        return answer(alone(modern_record(changed, door.tank.messaging.presence, request.party)))
     return answer(
         {
             "uuid": changed.uuid,
@@ -94,6 +94,12 @@ async def put_device(door: SkynetDoor, request: Request) -> Reply:
             "eventCode": int(EventCode.UPDATED),
         }
     )
+
+
+def alone(record: dict[str, Any]) -> dict[str, Any]:
+    """A record that is a whole answer: meshblu-http takes each with a member `error` for one."""
+    record.pop("error", None)
+    return record
 
 
 def _value(value: Any) -> Any:
@@ -155,7 +161,7 @@ async def claim_device(door: SkynetDoor, request: Request) -> Reply:
         # One that may not be seen is refused like one that may not be claimed.
         text = "not authorized to claim this device"
         raise RestRefusal(answer({"error": text}, 400), str(error)) from None
-    return answer(modern_record(device, door.tank.messaging.presence, request.party))
+    return answer(alone(modern_record(device, door.tank.messaging.presence, request.party)))
 
 
 async def get_public_key(door: SkynetDoor, request: Request) -> Reply:

@@ -49,10 +49,9 @@ async def post_broadcast(door: SkynetDoor, request: Request) -> Reply:
 def _check_devices(asked: Any) -> None:
     try:
         targets_of(asked.get("devices"))
-    except ValidationFailed:
-        raise RestRefusal(
-            answer({"error": "Invalid Message Format"}, 422), "devices names nobody"
-        ) from None
+    except ValidationFailed as error:
+        told = {"error": "Invalid Message Format", "problems": [str(error)]}
+        raise RestRefusal(answer(told, 422), str(error)) from None
 
 
 def _echo(asked: Any) -> dict[str, Any]:

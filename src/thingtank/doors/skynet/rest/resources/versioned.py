@@ -10,7 +10,7 @@ from thingtank.doors.skynet.operations.search import search
 from thingtank.doors.skynet.records import modern_record
 from thingtank.doors.skynet.rest.replies import NO_CONTENT, Reply, answer
 from thingtank.doors.skynet.rest.requests import Request, Words
-from thingtank.doors.skynet.rest.resources.devices import records_of
+from thingtank.doors.skynet.rest.resources.devices import alone, records_of
 from thingtank.protocols.skynet.parameters import BadParameters
 from thingtank.protocols.skynet.queries import compile_query
 from thingtank.tank.errors import NoSuchDevice
@@ -24,7 +24,7 @@ async def whoami(door: SkynetDoor, request: Request) -> Reply:
     if request.party.device is None:
         raise NoSuchDevice("Device not found")
     device = await devices.read(door, request.party, request.party.uuid, is_legacy=False)
-    return answer(modern_record(device, door.tank.messaging.presence, request.party))
+    return answer(alone(modern_record(device, door.tank.messaging.presence, request.party)))
 
 
 async def get_devices(door: SkynetDoor, request: Request) -> Reply:
@@ -36,7 +36,7 @@ async def get_devices(door: SkynetDoor, request: Request) -> Reply:
 async def get_device(door: SkynetDoor, request: Request) -> Reply:
     """`GET /v2/devices/:uuid`, and `/v3`."""
     device = await devices.read(door, request.party, request.uuid, is_legacy=False)
-    record = modern_record(device, door.tank.messaging.presence, request.party)
+    record = alone(modern_record(device, door.tank.messaging.presence, request.party))
     return answer(_projected(request, [record])[0])
 
 
@@ -59,7 +59,7 @@ async def find_and_update(door: SkynetDoor, request: Request) -> Reply:
     changed = await devices.update_by_document(
         door, request.party, request.uuid, request.parameters
     )
-    record = modern_record(changed, door.tank.messaging.presence, request.party)
+    record = alone(modern_record(changed, door.tank.messaging.presence, request.party))
     return answer(_projected(request, [record])[0])
 
 

@@ -1,5 +1,6 @@
 """Listen to devices."""
 
+from collections.abc import Callable
 from typing import Any
 
 from thingtank.doors.skynet.operations.subscriptions import kinds_of, topics_of
@@ -45,15 +46,18 @@ async def _unsubscribe(asking: Asking) -> Answer:
     return ({"api": "unsubscribe", "uuid": asking.text("uuid")},)
 
 
-def _refuse(asking: Asking, refusal: Refusal) -> Answer:
-    is_forbidden = refusal.code in (401, 404)
-    if not asking.client.is_legacy:
-        return ({"error": _UNAUTHORIZED if is_forbidden else refusal.error()},)
-    told: dict[str, Any] = {"api": "subscribe", "result": False}
-    return (told if is_forbidden else {**told, "error": refusal.error()},)
+def _refuse(api: str) -> Callable[[Asking, Refusal], Answer]:
+    def refuse(asking: Asking, refusal: Refusal) -> Answer:
+        is_forbidden = refusal.code in (401, 404)
+        if not asking.client.is_legacy:
+            return ({"error": _UNAUTHORIZED if is_forbidden else refusal.error()},)
+        told: dict[str, Any] = {"api": api, "result": False}
+        return (told if is_forbidden else {**told, "error": refusal.error()},)
+
+    return refuse
 
 
 SPECS = {
-    "subscribe": EventSpec(_subscribe, _refuse),
-    "unsubscribe": EventSpec(_unsubscribe, _refuse),
+    "subscribe": EventSpec(_subscribe, _refuse("subscribe")),
+    "unsubscribe": EventSpec(_unsubscribe, _refuse("unsubscribe")),
 }
