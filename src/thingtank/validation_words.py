@@ -39,6 +39,9 @@ class Wording(NamedTuple):
             "float": "a number",
             "bool": "true or false",
             "null": self.nothing,
+            "None": self.nothing,  # as MessagePack's is called
+            "bytes": f"a byte {self.text}",
+            "ext": "an extension",
             "date": "a date",
             "datetime": "a date with a time",
             "time": "a time",
@@ -65,6 +68,7 @@ _FOUND = re.compile(r"(?P<words>.*?)(?: - at `\$?\.?(?P<path>[^`]*)`)?", re.DOTA
 _WRONG = re.compile(r"Expected `.*`, got `(\w+)`")
 _BOUND = re.compile(r"Expected `(?:int|float)` (>=|>|<=|<) (\S+)")
 _KEY = re.compile(r"(Expected .*) - at `key` in `\$?\.?([^`]*)`")
+_FORM = re.compile(r"Expected `str` matching regex '(.*)'")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`")
 _CHOICE = re.compile(r"Invalid enum value (.*)", re.DOTALL)
@@ -81,11 +85,12 @@ def validation_words(
         shape: what was to be made.
         is_text: all values are given as texts, as by a form: what kind one has says nothing.
     """
+    form = inspect.type_info(shape)
     if key := _KEY.fullmatch(str(error)):
-        return f"the names in `{key[2]}` must be {wording.text}s"
+        return f"the names in `{_at(form, key[2])[1]}` must be {wording.text}s"
     found = _FOUND.fullmatch(str(error))
     words, path = (found["words"], found["path"] or "") if found else (str(error), "")
-    wanted = _type_at(inspect.type_info(shape), path)
+    wanted, path = _at(form, path)
     kinds = wording.kinds()
     told = _told(wanted, wording)
     place = f"`{path}`" if path else "it"
@@ -99,6 +104,8 @@ def validation_words(
         return f"`{path}{'.' if path else ''}{missing[1]}` is missing"
     if bound := _BOUND.fullmatch(words):
         return f"{place} must be {_BOUNDS[bound[1]].format(bound[2])}"
+    if pattern := _FORM.fullmatch(words):
+        return f"{place} must be of the form {pattern[1]}"
     if words == _OUT_OF_RANGE and told:
         return f"{place} must be {told}, and not so large"
     if wrong := _WRONG.fullmatch(words):
@@ -127,24 +134,35 @@ def place_of_huge_number(values: object, place: str = "") -> str:
     return next(filter(None, (place_of_huge_number(each, key) for key, each in inner)), "")
 
 
-def _type_at(found: inspect.Type, path: str) -> inspect.Type:
-    """The type of what is at a path such as `rules[0].name`; any, if there is none."""
-    for index, name in _STEP.findall(path):
-        inner = [each for kind in _kinds_of(found) if (each := _inner(kind, index, name))]
-        if not inner:
-            return inspect.AnyType()
-        found = inner[0]
-    return found
+def _at(found: inspect.Type, path: str) -> tuple[inspect.Type, str]:
+    """The type of what is at a path such as `rules[0].name`; any, if there is none.
+
+    And the path, in which elements of a struct that is written as an array have their names.
+    """
+    place = ""
+    for index, key in _STEP.findall(path):
+        kinds = _kinds_of(found)
+        name = key or next(filter(None, (_element_name(kind, index) for kind in kinds)), "")
+        place += f".{name}" if name else f"[{index}]"
+        inner = [each for kind in kinds if (each := _inner(kind, index, name))]
+        found = inner[0] if inner else inspect.AnyType()
+    return found, place.removeprefix(".")
+
+
+def _element_name(kind: inspect.Type, index: str) -> str:
+    """What an element of a struct that is written as an array is called; blank for no such."""
+    if not isinstance(kind, inspect.StructType) or not kind.array_like or not index.isdigit():
+        return ""
+    number = int(index) - (kind.tag is not None)  # which comes first
+    return kind.fields[number].encode_name if 0 <= number < len(kind.fields) else ""
 
 
 def _inner(kind: inspect.Type, index: str, name: str) -> inspect.Type | None:
     if isinstance(kind, inspect.DictType):
         return kind.value_type
-    if index:
-        return kind.item_type if isinstance(kind, _LISTS) else None
-    if not isinstance(kind, inspect.StructType):
-        return None
-    return next((each.type for each in kind.fields if each.encode_name == name), None)
+    if isinstance(kind, inspect.StructType):
+        return next((each.type for each in kind.fields if each.encode_name == name), None)
+    return kind.item_type if index and isinstance(kind, _LISTS) else None
 
 
 def _names_in(found: inspect.Type) -> list[str]:
@@ -166,7 +184,9 @@ def _told(wanted: inspect.Type, wording: Wording) -> str:
             case inspect.NoneType():
                 continue
             case inspect.LiteralType():
-                told += [f'"{value}"' for value in kind.values]
+                told += [
+                    f'"{value}"' if isinstance(value, str) else str(value) for value in kind.values
+                ]
             case inspect.VarTupleType() | inspect.ListType():
                 plural = wording.plurals().get(type(kind.item_type))
                 told.append(f"a list of {plural or f'these: {_told(kind.item_type, wording)}'}")

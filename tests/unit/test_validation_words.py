@@ -12,7 +12,7 @@ from msgspec import inspect
 from thingtank.net.identity.secret_sources import SecretSource
 from thingtank.server.config import Config
 from thingtank.sinks.engines import ENGINES
-from thingtank.validation_words import IN_SETTINGS, _told, validation_words
+from thingtank.validation_words import IN_JSON, IN_SETTINGS, _told, validation_words
 
 
 class Rule(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,6 +33,13 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True):
 class Settings(msgspec.Struct, forbid_unknown_fields=True):
     rules: tuple[Rule, ...] = ()
     limits: dict[str, int] = {}
+
+
+class Point(msgspec.Struct, array_like=True, tag=7, forbid_unknown_fields=True):
+    label: str
+    options: Rule
+    order: Literal[1, 2] = 1
+    kind: Annotated[str, msgspec.Meta(pattern="^(a|b)$")] = "a"
 
 
 def rules(**members: object) -> dict[str, object]:
@@ -76,6 +83,26 @@ def test_forms(given: object, words: str) -> None:
     with pytest.raises(msgspec.ValidationError) as raised:
         msgspec.convert(given, Settings)
     assert validation_words(raised.value, Settings) == words
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ([7, 5, {"name": "x"}], "`label` must be a string, not a whole number"),
+        ([7, None, {"name": "x"}], "`label` must be a string, not null"),
+        ([7, b"a", {"name": "x"}], "`label` must be a string, not a byte string"),
+        ([7, "a", {"name": "x", "is_on": 1}], "`options.is_on` must be true or false,"
+         " not a whole number"),
+        ([7, "a", {}], "`options.name` is missing"),
+        ([7, "a", {"name": "x", 1: 2}], "the names in `options` must be strings"),
+        ([7, "a", {"name": "x"}, 3], "`order` must be 1 or 2, not 3"),
+        ([7, "a", {"name": "x"}, 1, "c"], "`kind` must be of the form ^(a|b)$"),
+    ],
+)  # fmt: skip
+def test_elements_of_what_is_an_array_are_called_by_their_names(given: object, words: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as raised:
+        msgspec.msgpack.decode(msgspec.msgpack.encode(given), type=Point)
+    assert validation_words(raised.value, Point, IN_JSON) == words
 
 
 def test_what_is_no_error_of_forms_stays() -> None:

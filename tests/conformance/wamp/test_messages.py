@@ -107,20 +107,20 @@ BAD: dict[str, tuple[Any, str]] = {
     "HELLO, roles a list": ([1, "realm1", {"roles": ["caller"]}], "roles"),
     "HELLO, features a list": ([1, "r", {"roles": {"caller": {"features": []}}}], "features"),
     "HELLO, authmethods a string": ([1, "r", {**ROLES, "authmethods": "ticket"}], "authmethods"),
-    "HELLO, realm a number": ([1, 1, ROLES], "$[1]"),
+    "HELLO, realm a number": ([1, 1, ROLES], "`realm`"),
     "HELLO, an element too many": ([1, "realm1", ROLES, []], ""),
-    "AUTHENTICATE, signature null": ([5, None, {}], "$[1]"),
-    "GOODBYE, details a list": ([6, [], "wamp.close.normal"], "$[1]"),
-    "ERROR of what has no errors": ([8, 17, 1, {}, "e"], "$[1]"),
-    "ERROR without request": ([8, 68, 0, {}, "e"], "$[2]"),
-    "PUBLISH, id 0": ([16, 0, {}, "t"], "$[1]"),
-    "PUBLISH, id negative": ([16, -1, {}, "t"], "$[1]"),
-    "PUBLISH, id above 2**53": ([16, TOP + 1, {}, "t"], "$[1]"),
-    "PUBLISH, id a boolean": ([16, True, {}, "t"], "$[1]"),
-    "PUBLISH, id a float": ([16, 1.0, {}, "t"], "$[1]"),
-    "PUBLISH, id a string": ([16, "1", {}, "t"], "$[1]"),
-    "PUBLISH, options null": ([16, 1, None, "t"], "$[2]"),
-    "PUBLISH, topic a number": ([16, 1, {}, 5], "$[3]"),
+    "AUTHENTICATE, signature null": ([5, None, {}], "`signature`"),
+    "GOODBYE, details a list": ([6, [], "wamp.close.normal"], "`details`"),
+    "ERROR of what has no errors": ([8, 17, 1, {}, "e"], "`request_type`"),
+    "ERROR without request": ([8, 68, 0, {}, "e"], "`request_id`"),
+    "PUBLISH, id 0": ([16, 0, {}, "t"], "`request_id`"),
+    "PUBLISH, id negative": ([16, -1, {}, "t"], "`request_id`"),
+    "PUBLISH, id above 2**53": ([16, TOP + 1, {}, "t"], "`request_id`"),
+    "PUBLISH, id a boolean": ([16, True, {}, "t"], "`request_id`"),
+    "PUBLISH, id a float": ([16, 1.0, {}, "t"], "`request_id`"),
+    "PUBLISH, id a string": ([16, "1", {}, "t"], "`request_id`"),
+    "PUBLISH, options null": ([16, 1, None, "t"], "`options`"),
+    "PUBLISH, topic a number": ([16, 1, {}, 5], "`topic`"),
     "PUBLISH, too short": ([16, 1, {}], ""),
     "PUBLISH, too long": ([16, 1, {}, "t", [], {}, 1], ""),
     "PUBLISH, args a dict": ([16, 1, {}, "t", {}], "Arguments"),
@@ -140,7 +140,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "PUBLISH, forward_for without session": ([16, 1, {"forward_for": [{}]}, "t"], "forward_for"),
     "SUBSCRIBE, unknown match": ([32, 1, {"match": "regex"}, "t"], "match"),
     "SUBSCRIBE, too long": ([32, 1, {}, "t", []], ""),
-    "UNSUBSCRIBE, id 0": ([34, 1, 0], "$[2]"),
+    "UNSUBSCRIBE, id 0": ([34, 1, 0], "`subscription_id`"),
     "UNSUBSCRIBED, details of an answer": ([35, 1, {}], "request id"),
     "UNSUBSCRIBED, revocation without details": ([35, 0], "request id"),
     "CALL, timeout negative": ([48, 1, {"timeout": -1}, "p"], "timeout"),
@@ -152,6 +152,54 @@ BAD: dict[str, tuple[Any, str]] = {
     "YIELD, progress 1": ([70, 1, {"progress": 1}], "progress"),
     "EVENT_RECEIVED, too long": ([337, 1, {}], ""),
 }
+
+WORDS: list[tuple[Any, str]] = [
+    ({"a": 1}, "a message is a list that begins with its code, a whole number"),
+    (["16", 1, {}, "t"], "a message is a list that begins with its code, a whole number"),
+    ([], "a message is a list that begins with its code, a whole number"),
+    ([999], "no message has the code 999"),
+    ([16, "1", {}, "a.b"], "PUBLISH: `request_id` must be a whole number, not a string"),
+    ([16, 1.5, {}, "a.b"], "PUBLISH: `request_id` must be a whole number, not one with a fraction"),
+    ([16, 0, {}, "a.b"], "PUBLISH: `request_id` must be 1 or more"),
+    ([16, TOP + 1, {}, "a.b"], "PUBLISH: `request_id` must be at most 9007199254740992"),
+    ([16, 1, None, "a.b"], "PUBLISH: `options` must be an object, not null"),
+    ([16, 1, {}, None], "PUBLISH: `topic` must be a string, not null"),
+    (
+        [16, 1, {"eligible": [1, "x"]}, "a.b"],
+        "PUBLISH: `options.eligible[1]` must be a whole number, not a string",
+    ),
+    (
+        [16, 1, {"forward_for": [{"session": 1, "authid": 2}]}, "t"],
+        "PUBLISH: `options.forward_for[0].authid` must be a string, not a whole number",
+    ),
+    (
+        [16, 1, {"enc_algo": "rot13"}, "a.b"],
+        "PUBLISH: `options.enc_algo` must be of the form ^(cryptobox|mqtt|xbr|x_.*)$",
+    ),
+    (
+        [32, 1, {"match": "x"}, "a.b"],
+        'SUBSCRIBE: `options.match` must be "exact", "prefix" or "wildcard", not \'x\'',
+    ),
+    (
+        [8, 17, 1, {}, "e"],
+        "ERROR: `request_type` must be 16, 32, 34, 48, 64, 66 or 68, not 17",
+    ),
+    ([1, "realm1", {}], "HELLO: `details.roles` is missing"),
+    (
+        [1, "realm1", {"roles": {"caller": None}}],
+        "HELLO: each value in `details.roles` must be an object, not null",
+    ),
+    (
+        [1, "realm1", {"roles": {}}],
+        "HELLO: roles must name one of callee, caller, publisher, subscriber (at `details`)",
+    ),
+    ([337, None], "EVENT_RECEIVED: `publication_id` must be a whole number, not null"),
+    ([17, 1, 2, 3], "PUBLISHED has 3 elements, not 4"),
+    ([16, 1, {}], "PUBLISH has 4 to 6 elements, not 3"),
+    ([36, 1, 2, {}, [], {}, 1], "EVENT has 4 to 6 elements, not 7"),
+    ([48, 1, {}, "a.b", [], {}, 1], "CALL has 4 to 6 elements, not 7"),
+    ([70, 1, {}, [], {}, 1], "YIELD has 3 to 5 elements, not 6"),
+]
 
 
 @pytest.mark.parametrize("case", GOOD)
@@ -171,6 +219,32 @@ def test_bad_message_is_a_violation_that_says_where(name: str, case: str) -> Non
     with pytest.raises(ProtocolViolation) as violation:
         SERIALIZERS[name].decode(octets(name, message))
     assert word in str(violation.value)
+
+
+@pytest.mark.parametrize(("message", "words"), WORDS)
+def test_bad_message_is_told_of_in_words_for_people(name: str, message: Any, words: str) -> None:
+    with pytest.raises(ProtocolViolation) as violation:
+        SERIALIZERS[name].decode(octets(name, message))
+    assert str(violation.value) == words
+
+
+def test_key_that_is_no_string_is_told_of(name: str) -> None:
+    if name == "json":
+        return  # which has none
+    with pytest.raises(ProtocolViolation) as violation:
+        SERIALIZERS[name].decode(octets(name, [16, 1, {1: 2}, "t"]))
+    assert str(violation.value) == "PUBLISH: the names in `options` must be strings"
+
+
+def test_nesting_without_end_is_told_of(name: str) -> None:
+    opening, closing = {"json": (b"[", b"]"), "msgpack": (b"\x91", b""), "cbor": (b"\x81", b"")}[
+        name
+    ]
+    head, rest = octets(name, [16, 1, {"x": 7}, "a.b"]).split(octets(name, 7))
+    depth = 5000
+    whole = head + depth * opening + octets(name, 7) + depth * closing + rest
+    with pytest.raises(ProtocolViolation, match=r"^nested deeper than 128$"):
+        SERIALIZERS[name].decode(whole)
 
 
 @pytest.mark.parametrize("case", GOOD)

@@ -82,6 +82,50 @@ def test_questions(name):
         assert asker.call(f"wamp.subscription.{procedure}", *args) == expected, (procedure, args)
 
 
+def test_private_ones_are_told_of_to_nobody():
+    world, heard = listening()
+    subscriber, asker = world.join(), world.join()
+    private = subscriber.subscribe("own.a")
+    world.realm.broker.subscriptions.make_private(lambda uri, match: uri.startswith("own."))
+    heard()
+    prefix, open_one = subscriber.subscribe("own.", match="prefix"), subscriber.subscribe("a")
+    for procedure, args, expected in [
+        ("list", [], [open_one]),
+        ("lookup", ["own.a"], None),
+        ("lookup", ["own.", {"match": "prefix"}], None),
+        ("match", ["own.a"], None),
+        ("match", ["a"], [open_one]),
+        *(
+            (procedure, [each], "no_such_subscription")
+            for procedure in ("get", "list_subscribers", "count_subscribers")
+            for each in (private, prefix)
+        ),
+        ("remove_subscriber", [prefix, subscriber.id], "nothing"),
+    ]:
+        answer = asker.call(f"wamp.subscription.{procedure}", *args)
+        if procedure == "list":
+            answer = [each for each in answer["exact"] if each > len(EVENTS)] + answer["prefix"]
+        assert answer == expected, (procedure, args)
+    subscriber.session.lose()
+    told = [(event, args[1]) for event, args in heard() if event != "on_create"]
+    assert told == [(event, open_one) for event in ("on_subscribe", "on_unsubscribe", "on_delete")]
+
+
+def test_private_topic_whose_events_are_kept_is_there_but_not_who_subscribes_to_it():
+    world, heard = listening(history=Kept())
+    world.realm.broker.subscriptions.make_private(lambda uri, match: uri == "own.a")
+    kept = world.realm.broker.stand("own.a")
+    client = world.join()
+    assert client.call("wamp.subscription.lookup", "own.a") == kept
+    assert client.call("wamp.subscription.get", kept)["uri"] == "own.a"
+    client.ask(48, "wamp.subscription.get_events", [kept])
+    assert client.take_one()[3] == [[]]
+    assert client.subscribe("own.a") == kept
+    assert client.call("wamp.subscription.list_subscribers", kept) == "not_authorized"
+    assert client.call("wamp.subscription.count_subscribers", kept) == "not_authorized"
+    assert heard() == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_remove_subscriber(name):
     world, heard = listening()

@@ -100,6 +100,50 @@ def test_within_json_nothing_is_converted() -> None:
     assert READ["json"](JSON.encode_event(5, 6, None, payload))[4] == [NUL_BASE64]
 
 
+# as it is written: as it is passed on, and read
+HALF_PAIRS: list[tuple[bytes, bytes, str]] = [
+    (rb"\ud800", rb"\ufffd", "\ufffd"),
+    (rb"\udc00", rb"\ufffd", "\ufffd"),
+    (rb"\uD83D and more", rb"\ufffd and more", "\ufffd and more"),
+    (rb"\ud800\u0041", rb"\ufffd\u0041", "\ufffdA"),
+    (rb"\udc00\ud800", rb"\ufffd\ufffd", "\ufffd\ufffd"),
+    (rb"\ud83d\ud83d\ude00", rb"\ufffd\ud83d\ude00", "\ufffd\U0001f600"),
+    (rb"\ud83d\ude00\ude00", rb"\ud83d\ude00\ufffd", "\U0001f600\ufffd"),
+    (rb"\\ud800\ud800", rb"\\ud800\ufffd", "\\ud800\ufffd"),
+    (rb"\\\ud800", rb"\\\ufffd", "\\\ufffd"),
+    (rb"\"\ud800\"", rb"\"\ufffd\"", '"\ufffd"'),
+]
+
+
+@pytest.mark.parametrize(("written", "passed_on", "read"), HALF_PAIRS)
+def test_half_of_a_surrogate_pair_is_passed_on_as_the_replacement_character(
+    written: bytes, passed_on: bytes, read: str
+) -> None:
+    """RFC 8259, 8.2: the grammar allows it, and AutobahnJS writes what JavaScript has."""
+    payload = received("json", b'[16,1,{},"t",["%b"],{"%b":1}]' % (written, written))
+    assert payload.data == b'["%b"],{"%b":1}' % (passed_on, passed_on)
+    assert [payload.args, payload.kwargs] == [[read], {read: 1}]
+    for target in SERIALIZERS:
+        event = SERIALIZERS[target].encode_event(5, 6, None, payload)
+        assert READ[target](event)[4:] == [[read], {read: 1}]
+
+
+def test_half_of_a_surrogate_pair_before_the_payload_is_read_as_well() -> None:
+    publish = JSON.decode(rb'[16,1,{"rkey":"\ud800"},"a.\udc00"]')
+    assert isinstance(publish, Publish)
+    assert (publish.options.rkey, publish.topic) == ("\ufffd", "a.\ufffd")
+    assert JSON.parse_document(rb'["\ud800"]') == ["\ufffd"]
+
+
+def test_half_of_a_surrogate_pair_excuses_nothing_else() -> None:
+    with pytest.raises(ProtocolViolation, match=r"JSON: it has text that is not UTF-8$"):
+        JSON.decode(b'[16,1,{},"t",["\\ud800\xff"]]')
+    with pytest.raises(ProtocolViolation, match=r"JSON: it ends too early$"):
+        JSON.decode(rb'[16,1,{},"t",["\ud800"]')
+    with pytest.raises(ProtocolViolation, match=r"^PUBLISH: `request_id` must be"):
+        JSON.decode(rb'[16,"1",{},"t",["\ud800"]]')
+
+
 @pytest.mark.parametrize("text", ["\0***", "\0YQ", "a\0", "\0\u00e9"])
 def test_string_that_is_no_base64_stays_one(text: str) -> None:
     payload = received("json", publish_with("json", [text]))

@@ -407,6 +407,54 @@ def test_uris(elements, answers, has_authorizer):
     assert [each[: len(answers[0])] for each in client.take()] == answers
 
 
+LONG = "a" * 100_000
+LONG_WORDS = f"'{LONG[:80]}'… is too long: it has 100000 characters, and may have 1024"
+ADD_TESTAMENT = "wamp.session.add_testament"
+
+
+@pytest.mark.parametrize(
+    ("elements", "words"),
+    [
+        ([16, 1, {"acknowledge": True}, "a..b"], "'a..b' is not a valid URI"),
+        ([16, 1, {"acknowledge": True}, "wamp.a"], "'wamp.a' begins with 'wamp', which only the router"
+         " uses"),
+        ([16, 1, {"acknowledge": True}, LONG], LONG_WORDS),
+        ([32, 1, {}, "a b"], "'a b' is not a valid URI"),
+        ([32, 1, {"match": "prefix"}, "a b"], "'a b' is not a valid URI for the match 'prefix'"),
+        ([32, 1, {}, LONG], LONG_WORDS),
+        ([48, 1, {}, "a b"], "'a b' is not a valid URI"),
+        ([48, 1, {}, LONG], LONG_WORDS),
+        ([48, 1, {}, LONG[:1024]], f"nobody has registered '{LONG[:80]}'…"),
+        ([48, 1, {}, ADD_TESTAMENT, ["a..b", [], {}]], "'a..b' is not a valid URI"),
+        ([48, 1, {}, ADD_TESTAMENT, ["wamp.a", [], {}]], "'wamp.a' begins with 'wamp', which only the"
+         " router uses"),
+        ([64, 1, {}, "a b"], "'a b' is not a valid URI"),
+        ([64, 1, {}, "wamp.a"], "'wamp.a' begins with 'wamp', which only the router uses"),
+        ([64, 1, {}, LONG], LONG_WORDS),
+    ],
+    ids=lambda value: str(value)[:60],
+)  # fmt: skip
+def test_uri_that_is_refused_is_told_of_in_few_words(elements, words):
+    client = World().join()
+    client.send(*elements)
+    assert [each[5] for each in client.take()] == [[words]]
+
+
+@pytest.mark.parametrize(
+    ("realm", "words"),
+    [
+        ("a b", "no realm can have this name: 'a b' is not a valid URI"),
+        (LONG, f"no realm can have this name: {LONG_WORDS}"),
+        (LONG[:1024], f"no realm '{LONG[:80]}'…"),
+    ],
+    ids=["malformed", "too long", "not there"],
+)
+def test_realm_that_is_refused_is_told_of_in_few_words(realm, words):
+    client = World().connect()
+    client.hello(realm=realm)
+    assert [each[1] for each in client.take()] == [{"message": words}]
+
+
 # -- request ids
 
 

@@ -59,7 +59,14 @@ from thingtank.protocols.wamp.receipts import Receipts
 from thingtank.protocols.wamp.receivers import receivers_of
 from thingtank.protocols.wamp.retained import RetainedEvents
 from thingtank.protocols.wamp.subscriptions import NoSuchSubscription, Subscription, Subscriptions
-from thingtank.protocols.wamp.uris import URI_CHARS_MAX, check_uri, is_reserved, is_uri
+from thingtank.protocols.wamp.uris import (
+    URI_CHARS_MAX,
+    check_uri,
+    is_reserved,
+    is_uri,
+    malformed_words,
+    reserved_words,
+)
 
 BROKER_FEATURES = (
     "publisher_identification",
@@ -275,7 +282,7 @@ class Broker:
 
     def _check_subscribe(self, peer: Peer, uri: str, match: Match) -> None:
         if not is_uri(uri, match, is_strict=self._is_strict):
-            raise Refused(INVALID_URI, f"{uri[:200]!r} is not a valid URI for the match {match!r}")
+            raise Refused(INVALID_URI, malformed_words(uri, match))
         if self.subscriptions.count_held(peer.session_id) >= self._per_session_max:
             raise Refused(
                 LIMIT_REACHED, f"a session may have {self._per_session_max} subscriptions"
@@ -347,7 +354,8 @@ def _check_publish(peer: Peer, message: Publish, policy: PublishPolicy, *, is_va
     if message.options.ppt_scheme and not peer.announces("publisher", "payload_passthru_mode"):
         raise ProtocolViolation("payload_passthru_mode was not announced by this publisher")
     if not is_valid:
-        text = f"{message.topic[:200]!r} is not a valid URI, or begins with 'wamp'"
-        raise Refused(INVALID_URI, text)
+        topic = message.topic
+        words = reserved_words(topic) if is_reserved(topic) else malformed_words(topic)
+        raise Refused(INVALID_URI, words)
     if message.options.disclose_me and policy.disclosure == "never":
         raise Refused(DISCLOSURE_DENIED, "publishers of this topic are not disclosed")

@@ -16,6 +16,7 @@ from msgspec.structs import astuple
 
 from thingtank.protocols.wamp.cbor_items import parse_length, scan
 from thingtank.protocols.wamp.errors import ProtocolViolation, UnconvertiblePayload
+from thingtank.protocols.wamp.malformed import NO_MESSAGE, wrong_element_count
 from thingtank.protocols.wamp.messages import Call, Message, Publish, Yield
 from thingtank.protocols.wamp.msgpack_serializer import decode_on_wire
 from thingtank.protocols.wamp.options import ID_MAX, CallOptions, PublishOptions, YieldOptions
@@ -93,7 +94,9 @@ class CborSerializer(Serializer):
         try:
             return _decode_frequent(data) or _decode(data)
         except IndexError:
-            raise ProtocolViolation("the message ends within an item") from None
+            is_empty_list = data == b"\x80"
+            text = NO_MESSAGE if is_empty_list else "the message ends within an item"
+            raise ProtocolViolation(text) from None
         except _UNREADABLE as error:
             raise ProtocolViolation(f"not a WAMP message in CBOR: {error}") from None
         except UnconvertiblePayload as error:
@@ -146,14 +149,17 @@ def _decode(data: bytes) -> Message:
     if data[0] == _INDEFINITE_LIST:
         data = _of_known_length(data)
     if data[0] >> 5 != _LIST_MAJOR:
-        raise ProtocolViolation("a message is a list")
+        raise ProtocolViolation(NO_MESSAGE)
     count, at = parse_length(data, 0)
-    head_count = HEAD_ELEMENTS.get(_code(data, at))
+    if not count:
+        raise ProtocolViolation(NO_MESSAGE)
+    code = _code(data, at)
+    head_count = HEAD_ELEMENTS.get(code)
     if head_count is None:
         _check_end(data, scan(data, 0, 1, depth=0, is_opaque=False))
         return decode_on_wire(_TO_MSGPACK(_defined(data)), "CBOR")  # type: ignore[no-any-return] # one of ANY_ON_WIRE
-    if not head_count <= count <= head_count + 2:
-        raise ProtocolViolation(f"expected {head_count} to {head_count + 2} elements, not {count}")
+    if wrong_count := wrong_element_count(code, count):
+        raise wrong_count
     args_at = scan(data, at, head_count, is_opaque=False)
     head = _defined(bytes((0x80 + head_count,)) + data[at:args_at])
     message = decode_on_wire(_TO_MSGPACK(head), "CBOR")
@@ -231,7 +237,7 @@ def _check_end(data: bytes, end: int) -> None:
 
 def _code(data: bytes, at: int) -> int:
     if data[at] >= 0x1C:
-        raise ProtocolViolation("a message begins with its code")
+        raise ProtocolViolation(NO_MESSAGE)
     return parse_length(data, at)[0]
 
 

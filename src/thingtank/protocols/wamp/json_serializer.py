@@ -1,12 +1,14 @@
 """WAMP in JSON.
 
 A byte string is the string NUL and base64 (standard alphabet, padded); nothing else in WAMP is
-special to JSON. Lone surrogates are refused: they have no UTF-8.
+special to JSON. Half of a surrogate pair, which JavaScript writes as an escape, is read and passed
+on as U+FFFD: it has no UTF-8, and many a receiver would choke on it.
 
-Source: WAMP, Serializations, JSON; Binary conversion of JSON Strings.
+Source: WAMP, Serializations, JSON; Binary conversion of JSON Strings. RFC 8259, 8.2.
 """
 
 import binascii
+import re
 from base64 import b64decode, b64encode
 from typing import Any, ClassVar
 
@@ -15,6 +17,7 @@ from msgspec.structs import astuple
 
 from thingtank.protocols.json_bounds import has_more_items, is_deeper
 from thingtank.protocols.wamp.errors import ProtocolViolation, UnconvertiblePayload
+from thingtank.protocols.wamp.malformed import malformed
 from thingtank.protocols.wamp.messages import Message
 from thingtank.protocols.wamp.payloads import Payload
 from thingtank.protocols.wamp.serializer import (
@@ -36,6 +39,12 @@ _DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(ANY_ON_WIRE)
 _VALUES: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[Any])
 _ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 _ENCODE = msgspec.json.Encoder().encode
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_NO_UTF_8 = b"\xff"
+_HALF_PAIR = re.compile(
+    rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD])[c-fC-F][0-9a-fA-F]{2})"
+)
 
 
 class JsonSerializer(Serializer):
@@ -59,8 +68,11 @@ class JsonSerializer(Serializer):
             if not data.isascii():
                 str(data, "utf-8")  # what stays raw is not looked at below
             message = _DECODER.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ProtocolViolation(f"not a WAMP message in JSON: {error}") from None
+        except _UNREADABLE as error:
+            mended = _without_half_pairs(data)
+            if mended != data:
+                return self.decode(mended)
+            raise malformed(error, data, msgspec.json.decode, "JSON") from None
         if len(data) > 2 * DEPTH_MAX:  # less cannot be too deep: each level has two brackets
             _check_bounds(data)
         message_type = PAYLOAD_MESSAGE_OF.get(type(message))
@@ -113,7 +125,10 @@ class JsonSerializer(Serializer):
         """
         try:
             value = _ANY.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except _UNREADABLE as error:
+            mended = _without_half_pairs(data)
+            if mended != data:
+                return self.parse_document(mended)
             raise ProtocolViolation(f"not JSON: {error}") from None
         _check_bounds(data)
         return _with_bytes(value) if b"\\u0000" in data else value
@@ -123,6 +138,15 @@ class JsonSerializer(Serializer):
 
 
 JSON = JsonSerializer()
+
+
+def _without_half_pairs(data: bytes) -> bytes:
+    """The same JSON with U+FFFD for each half of a surrogate pair that stands alone."""
+    if _NO_UTF_8 in data:
+        return data
+    # An escaped backslash begins no escape with what follows it, so it is put out of the way.
+    mended = _HALF_PAIR.sub(rb"\\ufffd", data.replace(rb"\\", _NO_UTF_8))
+    return mended.replace(_NO_UTF_8, rb"\\")
 
 
 def _check_bounds(data: bytes) -> None:

@@ -21,6 +21,7 @@ answered by an ERROR that names the request (`uris.py`).
 Source: WAMP, Message Definitions; EVENT_RECEIVED is an extension of Autobahn.
 """
 
+import re
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
@@ -71,6 +72,11 @@ def code_of(message_type: type[Message]) -> int:
     code = message_type.__struct_config__.tag
     assert isinstance(code, int)
     return code
+
+
+def name_of(message_type: type[Message]) -> str:
+    """As the specification writes it, such as EVENT_RECEIVED."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", message_type.__name__).upper()
 
 
 class Hello(Message, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True, tag=1):

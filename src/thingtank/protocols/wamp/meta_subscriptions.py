@@ -5,7 +5,7 @@ Source: WAMP, Subscription Meta API; Event History; `remove_subscriber` is of Cr
 
 from typing import TYPE_CHECKING
 
-from thingtank.protocols.wamp.answers import Refused
+from thingtank.protocols.wamp.answers import NOT_AUTHORIZED, Refused
 from thingtank.protocols.wamp.authorization import Decision
 from thingtank.protocols.wamp.history import EventHistory
 from thingtank.protocols.wamp.history_query import events_query
@@ -52,18 +52,19 @@ class _Subscriptions:
         call.result(self._subscriptions.match(Arguments(call).text(0, "topic")))
 
     def get(self, call: RouterCall) -> None:
-        call.result(self.find(call).details)
+        call.result(self.find_shown(call).details)
 
     def list_subscribers(self, call: RouterCall) -> None:
-        call.result(self._subscriptions.list_subscribers(self.find(call).id))
+        call.result(self._subscriptions.list_subscribers(self._find_open(call).id))
 
     def count_subscribers(self, call: RouterCall) -> None:
-        call.result(self._subscriptions.count_subscribers(self.find(call).id))
+        call.result(self._subscriptions.count_subscribers(self._find_open(call).id))
 
     def remove_subscriber(self, call: RouterCall) -> None:
         arguments = Arguments(call)
         session_id, reason = arguments.id(1, "session"), arguments.uri_or_none(2, "reason")
-        subscription = self.find(call)
+        # Of any: this is for those who have a permission that names `wamp.`.
+        subscription = self._find(call)
         if session_id not in self._realm.members:
             raise Refused(NO_SUCH_SESSION, f"no session {session_id}")
         try:
@@ -72,7 +73,19 @@ class _Subscriptions:
             raise Refused(NO_SUCH_SUBSCRIPTION, str(error)) from None
         call.result()
 
-    def find(self, call: RouterCall) -> Subscription:
+    def find_shown(self, call: RouterCall) -> Subscription:
+        subscription = self._find(call)
+        if subscription.is_hidden:
+            raise Refused(NO_SUCH_SUBSCRIPTION, f"no subscription {subscription.id}")
+        return subscription
+
+    def _find_open(self, call: RouterCall) -> Subscription:
+        subscription = self.find_shown(call)
+        if subscription.is_private:
+            raise Refused(NOT_AUTHORIZED, "who subscribes to this is private")
+        return subscription
+
+    def _find(self, call: RouterCall) -> Subscription:
         try:
             return self._subscriptions.get(Arguments(call).id(0, "subscription"))
         except NoSuchSubscription as error:
@@ -90,7 +103,7 @@ class _GetEvents:
         self._history = history
 
     def __call__(self, call: RouterCall) -> None:
-        subscription, query = self._subscriptions.find(call), events_query(call)
+        subscription, query = self._subscriptions.find_shown(call), events_query(call)
 
         def answer(decision: Decision) -> None:
             if call.is_over:

@@ -14,13 +14,14 @@ from msgspec.structs import replace
 
 from thingtank.protocols.wamp.answers import INVALID_URI, Refused
 from thingtank.protocols.wamp.authorization import Decision
+from thingtank.protocols.wamp.errors import InvalidUri
 from thingtank.protocols.wamp.messages import Publish
 from thingtank.protocols.wamp.meta_calls import Arguments, invalid
 from thingtank.protocols.wamp.options import PublishOptions
 from thingtank.protocols.wamp.payloads import payload_of
 from thingtank.protocols.wamp.procedures import RouterCall
 from thingtank.protocols.wamp.testaments import Scope
-from thingtank.protocols.wamp.uris import is_reserved, is_uri
+from thingtank.protocols.wamp.uris import check_own_uri
 from thingtank.validation_words import IN_JSON, validation_words
 
 if TYPE_CHECKING:
@@ -63,9 +64,10 @@ class _Testaments:
 
     def _message(self, call: RouterCall, arguments: Arguments) -> Publish:
         topic = arguments.text(0, "topic")
-        if is_reserved(topic) or not is_uri(topic, is_strict=self._realm.is_strict):
-            text = f"{topic[:200]!r} is not a valid URI, or begins with 'wamp'"
-            raise Refused(INVALID_URI, text)
+        try:
+            check_own_uri(topic, is_strict=self._realm.is_strict)
+        except InvalidUri as error:
+            raise Refused(INVALID_URI, str(error)) from None
         options = _options(arguments)
         if options.ppt_scheme:
             raise invalid("testaments have no payload passthru")

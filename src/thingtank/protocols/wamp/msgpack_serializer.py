@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from thingtank.protocols.wamp.errors import ProtocolViolation, UnconvertiblePayload
+from thingtank.protocols.wamp.malformed import malformed
 from thingtank.protocols.wamp.messages import Message
 from thingtank.protocols.wamp.msgpack_items import scan
 from thingtank.protocols.wamp.payloads import Payload
@@ -38,6 +39,7 @@ _VALUE = msgspec.msgpack.Decoder()
 _ELEMENTS_MAX = 7  # ERROR with Arguments and ArgumentsKw
 _KWARGS = msgspec.msgpack.Decoder(dict[str, Any])
 _ENCODE = msgspec.msgpack.Encoder().encode
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def _kind_of(first: int) -> int:
@@ -69,16 +71,19 @@ class MsgpackSerializer(Serializer):
             raise too_long()
         try:
             return self._decode(data)
-        except ProtocolViolation:
+        except (ProtocolViolation, *_UNREADABLE):
             # wampy.js sends options that are not set as undefined.
-            if _UNDEFINED_OCTETS not in data:
-                raise
-            return self._decode(_without_undefined(data))
+            if _UNDEFINED_OCTETS in data:
+                data = _without_undefined(data)
+        try:
+            return self._decode(data)
+        except _UNREADABLE as error:
+            raise malformed(error, data, msgspec.msgpack.decode, "MessagePack") from None
 
     def _decode(self, data: bytes) -> Message:
         if data[1:2] not in _PAYLOAD_CODES:
             _check_bare(data)
-        message = decode_on_wire(data, "MessagePack")
+        message = _DECODER.decode(data)
         message_type = PAYLOAD_MESSAGE_OF.get(type(message))
         if message_type is None:
             return message  # type: ignore[no-any-return] # one of ANY_ON_WIRE
@@ -132,15 +137,15 @@ MSGPACK = MsgpackSerializer()
 
 
 def decode_on_wire(data: bytes, serializer_name: str) -> Any:
-    """Read one message up to its payload.
+    """Read one message up to its payload, of another serializer's that was written anew.
 
     Raises:
         ProtocolViolation.
     """
     try:
         return _DECODER.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProtocolViolation(f"not a WAMP message in {serializer_name}: {error}") from None
+    except _UNREADABLE as error:
+        raise malformed(error, data, msgspec.msgpack.decode, serializer_name) from None
 
 
 def _is_built(args: bytes, kwargs: bytes) -> bool:

@@ -38,7 +38,7 @@ from thingtank.protocols.wamp.parties import Party
 from thingtank.protocols.wamp.payloads import Payload
 from thingtank.protocols.wamp.procedures import RouterCall, RouterProcedure
 from thingtank.protocols.wamp.registrations import ChooseBelow, Endpoint, Registrations
-from thingtank.protocols.wamp.uris import is_uri
+from thingtank.protocols.wamp.uris import is_uri, malformed_words, shown
 
 US_PER_MS = 1000
 
@@ -86,7 +86,7 @@ class CallRouting:
         if found is None or found.is_pattern:
             self._check_uri(procedure)
         if found is None:
-            raise Refused(NO_SUCH_PROCEDURE, f"nobody has registered {procedure!r}")
+            raise Refused(NO_SUCH_PROCEDURE, f"nobody has registered {shown(procedure)}")
         call = PendingCall(
             caller,
             message.request_id,
@@ -189,7 +189,7 @@ class CallRouting:
 
     def _check_uri(self, procedure: str) -> None:
         if not is_uri(procedure, "exact", self._is_strict):
-            raise Refused(INVALID_URI, f"{procedure[:200]!r} is not a valid URI")
+            raise Refused(INVALID_URI, malformed_words(procedure))
 
     def _add(self, call: PendingCall) -> None:
         call.caller.calls[call.request_id] = call

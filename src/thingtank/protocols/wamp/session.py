@@ -53,12 +53,13 @@ from thingtank.protocols.wamp.messages import (
     Hello,
     Message,
     Welcome,
+    name_of,
 )
 from thingtank.protocols.wamp.options import Role
 from thingtank.protocols.wamp.reception import Reception
 from thingtank.protocols.wamp.requests import REQUESTS, Requests
 from thingtank.protocols.wamp.router import SYSTEM_SHUTDOWN, Realm
-from thingtank.protocols.wamp.uris import check_uri
+from thingtank.protocols.wamp.uris import is_uri, malformed_words, shown
 
 PROTOCOL_VIOLATION = "wamp.error.protocol_violation"
 NO_SUCH_REALM = "wamp.error.no_such_realm"
@@ -188,7 +189,7 @@ class Session:
             if handler is not None:
                 handler(self, message)
             elif self.state not in _IGNORING:
-                text = f"{type(message).__name__.upper()} has no place here: {_PLACES[self.state]}"
+                text = f"{name_of(type(message))} has no place here: {_PLACES[self.state]}"
                 raise ProtocolViolation(text)
         except ProtocolViolation as violation:
             self.fail(violation)
@@ -214,17 +215,19 @@ class Session:
 
     def _find_realm(self, name: str) -> Realm | None:
         """The realm, if sessions may come in; otherwise there is an ABORT."""
+        if not is_uri(name):
+            self.abort(INVALID_URI, f"no realm can have this name: {malformed_words(name)}")
+            return None
         try:
-            check_uri(name)
             realm = self._reception.find_realm(name)
         except InvalidUri as error:
             self.abort(INVALID_URI, str(error))
             return None
         if realm is None:
-            self.abort(NO_SUCH_REALM, f"no realm {name!r}")
+            self.abort(NO_SUCH_REALM, f"no realm {shown(name)}")
             return None
         if realm.is_closed:
-            self.abort(SYSTEM_SHUTDOWN, f"realm {name!r} is closed")
+            self.abort(SYSTEM_SHUTDOWN, f"realm {shown(name)} is closed")
             return None
         return realm
 
@@ -284,7 +287,7 @@ class Session:
         """Send what a client must take; whether it can."""
         data = self._transport.serializer.encode(message)
         if len(data) > self._transport.bytes_max:
-            name = type(message).__name__.upper()
+            name = name_of(type(message))
             self.abort(PAYLOAD_SIZE_EXCEEDED, f"{name} has {len(data)} bytes")
             return False
         self._transport.send_bytes(data)

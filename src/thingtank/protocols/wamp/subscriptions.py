@@ -3,6 +3,9 @@
 (topic, match) identifies a subscription; it lives from its first subscriber to its last, or as
 long as the router where it stands for a topic whose events are kept.
 
+Some are private: the meta API and its events tell nobody that clients subscribe to them. Which
+these are is for whoever provides their topics to say.
+
 Source: WAMP, Publish and Subscribe; Pattern-based Subscriptions; Subscription Meta API.
 """
 
@@ -31,6 +34,7 @@ class Subscription:
     Attributes:
         is_pattern: its events name their topic.
         is_standing: it lasts without subscribers, and its events are kept.
+        is_private: nobody is told who subscribes to it.
         event_count: events of it, whether anybody got them or not.
         peers: the subscribers by session id, in the order in which they came.
         nkeys: node keys by session id, of those who gave one.
@@ -42,6 +46,7 @@ class Subscription:
         "event_count",
         "id",
         "is_pattern",
+        "is_private",
         "is_standing",
         "match",
         "nkeys",
@@ -56,6 +61,7 @@ class Subscription:
         self.created_us = created_us
         self.is_pattern = match != "exact"
         self.is_standing = False
+        self.is_private = False
         self.event_count = 0
         self.peers: dict[int, Peer] = {}
         self.nkeys: dict[int, str] = {}
@@ -69,6 +75,11 @@ class Subscription:
         return self._groups
 
     @property
+    def is_hidden(self) -> bool:
+        """Whether nobody is told of it at all; one that stands is the realm's own."""
+        return self.is_private and not self.is_standing
+
+    @property
     def details(self) -> dict[str, Any]:
         """SubscriptionDetails of the meta API."""
         return {
@@ -79,12 +90,12 @@ class Subscription:
         }
 
     def events(self, name: str, session_id: int) -> list[MetaEvent]:
-        """What is published of a change; nothing if the topic is one of the router's own.
+        """What is published of a change; nothing if the topic is the router's own or private.
 
         Args:
             name: `on_create`, `on_subscribe`, `on_unsubscribe` or `on_delete`.
         """
-        if is_reserved(self.uri):
+        if is_reserved(self.uri) or self.is_private:
             return []
         what = self.details if name == "on_create" else self.id
         return [MetaEvent(f"wamp.subscription.{name}", (session_id, what))]
@@ -125,8 +136,15 @@ class Subscriptions:
         self._by_id: dict[int, Subscription] = {}
         self._of_session: dict[int, dict[int, Subscription]] = {}
         self._id_last = 0
+        self._is_private: Callable[[str, Match], bool] = lambda uri, match: False
         self.matching = self._patterns.matching
         self.on_change: Callable[[str, Match], None] | None = None
+
+    def make_private(self, is_private: Callable[[str, Match], bool]) -> None:
+        """Have those private, of now and later, of which this says so."""
+        self._is_private = is_private
+        for each in self._by_id.values():
+            each.is_private = is_private(each.uri, each.match)
 
     def find(self, uri: str, match: Match) -> Subscription | None:
         """What is under exactly this URI and match."""
@@ -136,6 +154,7 @@ class Subscriptions:
         """A new one, which gets its first subscriber next, or stands."""
         self._id_last += 1
         subscription = Subscription(self._id_last, uri, match, created_us)
+        subscription.is_private = self._is_private(uri, match)
         self._patterns.add(uri, match, subscription)
         self._by_id[subscription.id] = subscription
         if self.on_change is not None:
@@ -198,16 +217,16 @@ class Subscriptions:
 
     def list_ids(self) -> dict[Match, list[int]]:
         """All ids by match: `wamp.subscription.list`."""
-        return ids_by_match(self._by_id.values())
+        return ids_by_match(each for each in self._by_id.values() if not each.is_hidden)
 
     def lookup(self, topic: str, match: Match = "exact") -> int | None:
         """The id under exactly this URI and match: `wamp.subscription.lookup`."""
         subscription = self._patterns.get(topic, match)
-        return subscription.id if subscription is not None else None
+        return subscription.id if subscription is not None and not subscription.is_hidden else None
 
     def match(self, topic: str) -> list[int] | None:
         """Ids of all that an event of this topic goes to, if any: `wamp.subscription.match`."""
-        return [each.id for each in self.matching(topic)] or None
+        return [each.id for each in self.matching(topic) if not each.is_hidden] or None
 
     def list_subscribers(self, subscription_id: int) -> list[int]:
         """Session ids, in the order in which they came: `wamp.subscription.list_subscribers`.

@@ -19,6 +19,7 @@ from thingtank.protocols.wamp.errors import InvalidUri
 from thingtank.protocols.wamp.options import Match
 
 URI_CHARS_MAX = 1024
+_SHOWN_CHARS_MAX = 80
 _REMEMBERED_MAX = 4096
 
 _LOOSE = r"[^\s.#]"
@@ -58,7 +59,7 @@ def check_uri(uri: str, match: Match = "exact", *, is_strict: bool = False) -> N
         InvalidUri.
     """
     if not is_uri(uri, match, is_strict):
-        raise InvalidUri(f"{uri[:URI_CHARS_MAX]!r} is not a valid URI for the match {match!r}")
+        raise InvalidUri(malformed_words(uri, match))
 
 
 def check_own_uri(uri: str, match: Match = "exact", *, is_strict: bool = False) -> None:
@@ -69,4 +70,24 @@ def check_own_uri(uri: str, match: Match = "exact", *, is_strict: bool = False) 
     """
     check_uri(uri, match, is_strict=is_strict)
     if is_reserved(uri):
-        raise InvalidUri(f"{uri!r} begins with 'wamp', which only the router uses")
+        raise InvalidUri(reserved_words(uri))
+
+
+def malformed_words(uri: str, match: Match = "exact") -> str:
+    """What is wrong with one that `is_uri` refuses."""
+    if len(uri) > URI_CHARS_MAX:
+        return (
+            f"{shown(uri)} is too long: it has {len(uri)} characters, and may have {URI_CHARS_MAX}"
+        )
+    told = f"{shown(uri)} is not a valid URI"
+    return told if match == "exact" else f"{told} for the match {match!r}"
+
+
+def reserved_words(uri: str) -> str:
+    """What is wrong with one that `is_reserved`, where a client may not use it."""
+    return f"{shown(uri)} begins with 'wamp', which only the router uses"
+
+
+def shown(uri: str) -> str:
+    """It for people, in quotes, a long one in part."""
+    return repr(uri) if len(uri) <= _SHOWN_CHARS_MAX else f"{uri[:_SHOWN_CHARS_MAX]!r}…"

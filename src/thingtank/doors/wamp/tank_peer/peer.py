@@ -8,6 +8,7 @@ from thingtank.doors.wamp.tank_peer.calls import Calls
 from thingtank.doors.wamp.tank_peer.error_table import answer_of
 from thingtank.doors.wamp.tank_peer.help import HELP, answer_help
 from thingtank.doors.wamp.tank_peer.procedures import PROCEDURES
+from thingtank.doors.wamp.tank_peer.topics import scope_of
 from thingtank.protocols.wamp.answers import NO_SUCH_PROCEDURE
 from thingtank.protocols.wamp.authorization import Action, Decision
 from thingtank.protocols.wamp.meta_calls import Arguments
@@ -42,6 +43,8 @@ class TankPeer:
     def attach(self, realm: Realm) -> None:
         """Be in a realm, before its first session: clients can register nothing of the tank's.
 
+        Nor does the realm tell anybody who listens to the tank: a topic names a device.
+
         Raises:
             ValueError: it was attached to this realm before.
         """
@@ -50,6 +53,7 @@ class TankPeer:
         realm.dealer.provide(HELP, _help)
         # A name that is misspelled must not reach somebody who registered all names there are.
         realm.dealer.provide("tank.", _no_such_procedure, "prefix")
+        realm.broker.subscriptions.make_private(_is_of_tank)
         self._realms.append(realm)
 
     def start(self) -> None:
@@ -68,6 +72,10 @@ class TankPeer:
         asks here first, for all URIs.
         """
         return self._access.decide(peer, action, uri, match)
+
+
+def _is_of_tank(uri: str, match: Match) -> bool:
+    return scope_of(uri, match) is not None
 
 
 def _help(call: RouterCall) -> None:

@@ -99,6 +99,31 @@ async def test_who_may_subscribe_to_what() -> None:
         assert allowed == expected, (topic, match)
 
 
+@pytest.mark.parametrize(
+    ("topic", "match"),
+    [
+        ("tank.feeds.{F}.temperature", "exact"),
+        ("tank.devices.{U}.", "prefix"),
+        (".devices.{U}.message", "wildcard"),
+    ],
+)
+async def test_nobody_is_told_who_listens_to_the_tank(topic: str, match: str) -> None:
+    _, clients, names = await furnished()
+    stranger, alice = clients["stranger"], clients["alice"]
+    assert stranger.subscribe("wamp.subscription.", "prefix")
+    assert alice.subscribe(topic.format(**names), match)
+    assert await stranger.heard() == []
+    listed = await stranger.value_of("wamp.subscription.list")
+    assert listed[match] == ([1] if match == "prefix" else [])  # its own
+    uri = topic.format(**names)
+    assert await stranger.value_of("wamp.subscription.lookup", uri, {"match": match}) is None
+    assert await stranger.error_of("wamp.subscription.get", 2) == (
+        "wamp.error.no_such_subscription"
+    )
+    assert alice.subscribe("com.example.x")
+    assert len(await stranger.heard()) == 2
+
+
 async def test_where_strangers_need_a_key_they_hear_nothing() -> None:
     world, clients, names = await furnished()
     world.reads_public = False

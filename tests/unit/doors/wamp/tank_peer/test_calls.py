@@ -360,6 +360,26 @@ async def test_strangers_may_try_and_read_what_is_public(world: TankWorld) -> No
     )
 
 
+@pytest.mark.parametrize("procedure", ["tank.devices.get", "tank.devices.properties"])
+async def test_strangers_are_told_the_same_of_a_device_that_is_not_there(
+    world: TankWorld, procedure: str
+) -> None:
+    private = await world.make_device()
+    stranger = world.join("stranger")
+    is_there = await stranger.call(procedure, private.uuid)
+    for name in ("0" * 36, 99):
+        is_not = await stranger.call(procedure, name)
+        assert (is_not.error, is_not.args, is_not.kwargs) == (
+            is_there.error,
+            is_there.args,
+            is_there.kwargs,
+        )
+    assert is_there.error == "wamp.error.authentication_required"
+    for authid in ("bob", "operator"):
+        error = await world.join(authid).error_of(procedure, "0" * 36)
+        assert error == "tank.error.no_such_feed"
+
+
 async def test_rights_are_asked_anew_at_each_call(world: TankWorld) -> None:
     feed_id = (await world.make_device()).device_id
     key_id = await world.make_key("s", "get")
