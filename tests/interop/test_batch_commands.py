@@ -200,3 +200,35 @@ def test_options_of_a_job_are_looked_at_when_it_is_scheduled() -> None:
     words = ["--job", "sequence-count", "--input", "log.txt", "--output", "out", "--env", "SEQ"]
     done = run_prepared("batch", "schedule", "add", "one", *words)
     assert (done.returncode, "--env takes NAME=VALUE" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "holds no query"),
+        (b"-- nothing\n", "holds no query"),
+        (b"SELECT '\xe4'", "is not UTF-8, as a query must be"),
+        (b"SELECT 1; SELECT 2", "holds several queries"),
+    ],
+)
+def test_a_query_that_is_none_is_refused_by_its_file(content: bytes, said: str, log: Path) -> None:
+    query, output = log.with_name("query.sql"), log.with_name("out")
+    query.write_bytes(content)
+    words = ["--sql", str(query), "--input", str(log), "--output", str(output)]
+    ran = run_prepared("batch", "run", *words)
+    assert ran.returncode == 1
+    assert f"Error: {query} {said}" in ran.stderr
+    assert not output.exists()
+
+
+def test_a_query_with_the_mark_that_windows_writes(log: Path) -> None:
+    query, output = log.with_name("query.sql"), log.with_name("out")
+    query.write_text("SELECT count(*) FROM lines", encoding="utf-8-sig")
+    answer("batch", "run", "--sql", str(query), "--input", str(log), "--output", str(output))
+    assert (output / "part-00000").read_text() == "3\n"
+
+
+def test_an_output_must_have_a_name(log: Path) -> None:
+    ran = run_prepared(*COUNT, "--input", str(log), "--output", "")
+    assert ran.returncode == 2
+    assert "it is blank: name the folder to make" in ran.stderr

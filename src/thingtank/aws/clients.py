@@ -119,18 +119,27 @@ def is_stand_in(url: str) -> bool:
 def _made(service: str, settings: AwsSettings, more: Mapping[str, Any]) -> Any:
     try:
         import boto3.session
+        import botocore.session
         from botocore.config import Config
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("boto3", "botocore"):
             raise
         raise AwsMissing from None
+    from thingtank.aws.answers import Parsers, refuse_other_answers  # needs botocore
+
     endpoint_url = settings.endpoint_of(service)
     own: dict[str, Any] = {}
     if is_stand_in(endpoint_url):
         own = _for_stand_in(settings)
+    inner = botocore.session.get_session()
+    inner.register_component("response_parser_factory", Parsers())
     session = boto3.session.Session(
-        profile_name=settings.profile or None, region_name=settings.region or None, **own
+        profile_name=settings.profile or None,
+        region_name=settings.region or None,
+        botocore_session=inner,
+        **own,
     )
+    session.events.register_first("before-parse", refuse_other_answers)
     config = Config(
         connect_timeout=CONNECT_S_MAX,
         max_pool_connections=settings.connections_max,

@@ -7,7 +7,7 @@ import base64
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Context, Decimal, Inexact, InvalidOperation, Rounded
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow, Rounded, Underflow
 from typing import Any
 
 from thingtank.aws.attempts import ATTEMPTS_MAX, pause_s_after
@@ -20,7 +20,10 @@ ITEM_BYTES_MAX = 400 * 1024
 Item = dict[str, Any]
 
 # 38 digits, as DynamoDB has; a number with more is refused, not rounded.
-_NUMBERS = Context(prec=38, Emin=-128, Emax=126, traps=[InvalidOperation, Inexact, Rounded])
+_NUMBERS = Context(
+    prec=38, Emin=-128, Emax=126, traps=[InvalidOperation, Overflow, Underflow, Inexact, Rounded]
+)
+_WANTED = 'an item is a JSON object, such as {"msgid": "a", "date": "2026-01-31"}'
 
 
 class BadItem(ValueError):
@@ -37,10 +40,13 @@ def parse_item(text: str) -> Item:
         found = json.loads(
             text, parse_float=parse_number, parse_int=parse_number, parse_constant=_refuse
         )
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise BadItem(f"an item is a JSON object: {error}") from None
+    except json.JSONDecodeError as error:
+        line = f" of line {error.lineno}" if error.lineno > 1 else ""
+        raise BadItem(f"{_WANTED}; it is none at character {error.colno}{line}") from None
+    except RecursionError:
+        raise BadItem("an item is nested too deep") from None
     if not isinstance(found, dict):
-        raise BadItem('an item is a JSON object, such as {"msgid": "a", "date": "2026-01-31"}')
+        raise BadItem(_WANTED)
     return found
 
 
@@ -52,6 +58,10 @@ def parse_number(text: str) -> Decimal:
     """
     try:
         found = _NUMBERS.create_decimal(text)
+    except Overflow:
+        raise BadItem(f"a number is too large for a table: {text[:60]}") from None
+    except Underflow:
+        raise BadItem(f"a number is too near to 0 for a table: {text[:60]}") from None
     except ArithmeticError:
         raise BadItem(f"a number has at most 38 digits: {text[:60]}") from None
     if not found.is_finite():

@@ -1,10 +1,18 @@
 """Settings of AWS; section `aws` of the settings file."""
 
+import difflib
+import re
 from urllib.parse import urlsplit
 
 import msgspec
 
 CONNECTIONS_MAX = 1000
+SERVICES = (
+    "autoscaling", "cloudformation", "cloudwatch", "dynamodb", "ec2", "emr", "emr-serverless",
+    "iam", "kinesis", "rds", "s3", "secretsmanager", "sqs", "ssm", "sts",
+)  # fmt: skip
+
+_REGION = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")  # as botocore
 
 
 class AwsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,7 +38,19 @@ class AwsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connections_max: int = 16
 
     def __post_init__(self) -> None:
-        """Raises ValueError: an address that boto3 would not take, or a number out of bounds."""
+        """Raises ValueError: what boto3 would not take, or never ask for."""
+        if self.region and not _REGION.fullmatch(self.region):
+            raise ValueError(
+                f"`aws.region` must be letters, digits and hyphens, such as eu-central-1, not"
+                f" `{self.region}`"
+            )
+        for service in self.endpoints:
+            if service not in SERVICES:
+                near = difflib.get_close_matches(service, SERVICES, 1, 0.5)
+                hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(SERVICES)}"
+                raise ValueError(
+                    f"`aws.endpoints` names `{service}`, a service that is not used: {hint}"
+                )
         for url in (self.endpoint_url, *self.endpoints.values()):
             if url and not is_endpoint(url):
                 # Not told: a password may be in it.
@@ -48,6 +68,8 @@ class AwsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def is_endpoint(url: str) -> bool:
     """Whether a service can be at an address."""
+    if not url.isprintable() or " " in url:
+        return False
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

@@ -38,6 +38,7 @@ class Query(msgspec.Struct, frozen=True):
     environment: Mapping[str, str] = {}
     workers: int = 1
     memory_bytes: int = 512 << 20
+    name: str = "the query"  # for messages: its file
 
 
 def run_query(query: Query) -> Report:
@@ -83,6 +84,7 @@ def _run_so_that_it_may_be_broken_off(
     is_over = threading.Event()
 
     def work() -> None:
+        _require_one(database, query)
         _make_lines(database, query.inputs)
         _write(part, _rows(database.execute(query.text, _parameters(query)), is_over))
 
@@ -95,6 +97,20 @@ def _run_so_that_it_may_be_broken_off(
             while not wait([future], INTERRUPT_S).done:  # it may come between two of its calls
                 database.interrupt()
             raise
+
+
+def _require_one(database: "duckdb.DuckDBPyConnection", query: Query) -> None:
+    """Others may come before it, such as SET: they give no lines."""
+    import duckdb
+
+    statements = database.extract_statements(query.text)
+    if not statements:
+        raise BatchFailed(f"{query.name} holds no query over `lines`")
+    if sum(each.type is duckdb.StatementType.SELECT for each in statements) > 1:
+        raise BatchFailed(
+            f"{query.name} holds several queries, and a job has the lines of one: put them together"
+            " by UNION ALL, or run each by itself"
+        )
 
 
 def _worded(said: str) -> str:

@@ -1,6 +1,7 @@
 """The tasks of a job, as a worker does them: map a split, reduce a partition."""
 
 import contextlib
+import gzip
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -100,6 +101,12 @@ def do(task: Task, on_status: OnStatus) -> Done | Failed:
         return Failed(task.number, f"{error}; is it text?")
     except LineTooLong as error:
         return Failed(task.number, f"{' '.join(task.command)} wrote {error}; is it text?")
+    except gzip.BadGzipFile as error:
+        if str(error).startswith("Not a gzipped file"):
+            return Failed(
+                task.number, f"{_input_of(task)} is not gzip: name it without .gz, or pack it"
+            )
+        return Failed(task.number, f"{_input_of(task)} is damaged: {error}")
     except (EOFError, zlib.error) as error:
         return Failed(task.number, f"{_input_of(task)} is damaged or cut off: {error}")
     except OSError as error:

@@ -29,6 +29,7 @@ from thingtank.net.identity.secret_sources import UnreadableSecret
 from thingtank.server.bridge.settings import bridge_problems
 from thingtank.server.log_settings import LogSettings
 from thingtank.server.monitoring.settings import MetricsSettings
+from thingtank.server.settings_file import BadFile, read_document
 from thingtank.server.triggers.settings import TriggerSettings
 from thingtank.sinks.rules.settings import SinkRule, SinkSettings
 from thingtank.sinks.settings import DeliverySettings, EmailSettings, WebhookSettings
@@ -49,6 +50,7 @@ FILE_NAME = "thingtank.toml"
 ENVIRONMENT_PREFIX = "THINGTANK_"
 
 ALONE = frozenset({"database"})  # settings that are in no section
+_KEY_WORDS = ("key", "secret", "token", "password")
 
 _ONE_TABLE = re.compile(r"`(\S+)` must be a list of tables, not a table")
 _INDEX = re.compile(r"\[\d+\]")
@@ -56,6 +58,7 @@ _ORIGIN = re.compile(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?/
 _TILES_URL = re.compile(
     r"https?://[a-z0-9._-]+(:[0-9]{1,5})?/([\w./~@%?&=+-]|\{[zxyr]\})*", re.IGNORECASE
 )
+_NO_HOST = re.compile(r".*[/@\s].*|[^:]*:[^:]*", re.DOTALL)  # several colons: of IPv6
 _USUAL_PORTS = {"http": 80, "https": 443}
 
 _MORE_THAN_NOTHING = (
@@ -227,14 +230,9 @@ def _of_file(file: Path | None) -> Iterator[tuple[str, object, str]]:
     if file is None:
         return
     try:
-        document = tomllib.loads(file.read_text())
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as error:
-        raise BadSettings(f"{file} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:  # of tomllib, of UTF-8, and of huge numbers
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise BadSettings(f"{file} is not TOML: {reason}") from None
+        document = read_document(file)
+    except BadFile as error:
+        raise BadSettings(f"{file} {error}") from None
     for section, content in document.items():
         if section in ALONE:
             yield section, content, str(file)
@@ -305,6 +303,12 @@ def _check_name(name: str, source: str) -> None:
     names = setting_names()
     if name in names:
         return
+    if name.startswith("aws.") and any(word in name for word in _KEY_WORDS):
+        raise BadSettings(
+            f"unknown setting `{name}` in {source}: keys of AWS stand in the environment"
+            " (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or in ~/.aws/credentials, in the"
+            " profile that `aws.profile` names"
+        )
     nearest = difflib.get_close_matches(name, names, 1, 0.5)
     hint = f"; did you mean `{nearest[0]}`?" if nearest else ""
     raise BadSettings(f"unknown setting `{name}` in {source}{hint}")
@@ -351,7 +355,18 @@ def _decode(values: dict[str, dict[str, object]], source: str) -> Config:
         problem = _problem_of(name.rpartition(".")[2], setting(config, name))
         if problem:
             raise BadSettings(f"{source}: {name} {problem}")
-    if problem := url_problem(config.database):
+    if not config.server.host.strip():
+        raise BadSettings(
+            f"{source}: server.host must be an address; 127.0.0.1 is this machine alone, 0.0.0.0"
+            " all its networks"
+        )
+    database = config.database
+    if sum(map(bool, (database.text, database.file, database.environment))) != 1:
+        raise BadSettings(
+            f"{source}: database must be a URL in quotes, or one of {{file = …}} and"
+            " {environment = …} that hold one"
+        )
+    if problem := url_problem(database):
         raise BadSettings(f"{source}: {problem}")
     problems = [*_problems_of(config.wamp.realms), *_mqtt_problems(config.mqtt)]
     problems += [*_sink_problems(config.sinks.rules), *_source_problems(config.sources.rules)]
@@ -440,6 +455,13 @@ def _problem_of_networks(values: tuple[str, ...]) -> str:
     return ""
 
 
+def _problem_of_hosts(values: tuple[str, ...]) -> str:
+    for value in values:
+        if not value or _NO_HOST.fullmatch(value):
+            return f"must be names of hosts such as tank.example, without a port, not `{value}`"
+    return ""
+
+
 def _problem_of_address(value: str) -> str:
     try:
         parse_address(value)
@@ -459,6 +481,8 @@ def _problem_of(key: str, value: object) -> str:
     """What is wrong with a value that its type allows; blank for nothing."""
     if key in ("trusted_proxies", "allowed_networks", "unthrottled_networks"):
         return _problem_of_networks(cast("tuple[str, ...]", value))
+    if key == "allowed_hosts":
+        return _problem_of_hosts(cast("tuple[str, ...]", value))
     if key == "public_url" and value and not _origin_of(cast("str", value)):
         return f"must be scheme, host and port such as https://tank.example, not `{value}`"
     if key == "map_tiles_url" and value and not _is_tiles_url(cast("str", value)):

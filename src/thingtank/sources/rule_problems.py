@@ -4,8 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from thingtank.aws.names import check_name
 from thingtank.protocols.xively.times import MalformedTime, parse_time
 from thingtank.sources.settings import SourceRule
+from thingtank.tank.tokens import uuid_problems
 
 RULES_MAX = 100
 VISIBILITY_S_MAX = 43_200  # SQS: 12 hours
@@ -40,6 +42,10 @@ def rule_problems(rule: SourceRule) -> list[str]:
     needed = "stream" if rule.engine == "kinesis" else "queue"
     if not getattr(rule, needed):
         problems.append(f"`{needed}` must be given, as the engine is {rule.engine}")
+    elif rule.engine != "queue":  # one of this machine is a folder of the data folder
+        problems += _name_problems(rule)
+    if rule.feed != "" and not _may_be_device(rule.feed):
+        problems.append(f"`feed` must be a uuid or the number of a feed, not `{rule.feed}`")
     if rule.leases and _TABLE.fullmatch(rule.leases) is None:
         problems.append("`leases` must be 3 to 255 letters, digits, -, _ and .")
     if not 1 <= rule.visibility_s <= VISIBILITY_S_MAX:
@@ -52,6 +58,21 @@ def rule_problems(rule: SourceRule) -> list[str]:
         words = "`start` must be latest, oldest, or a time such as 2026-11-27T08:00:00Z"
         problems.append(f"{words}, not {rule.start}")
     return problems
+
+
+def _name_problems(rule: SourceRule) -> list[str]:
+    try:
+        if rule.engine == "kinesis":
+            check_name("stream", rule.stream)
+        else:
+            check_name("queue", rule.queue)
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
+def _may_be_device(feed: int | str) -> bool:
+    return feed > 0 if isinstance(feed, int) else not uuid_problems(feed)
 
 
 def start_us(start: str) -> int | None:

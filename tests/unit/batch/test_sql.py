@@ -43,6 +43,9 @@ def test_no_occurrence_is_no_line(file: Path) -> None:
     [
         ("SELECT nothing FROM lines", "the query failed: Binder Error"),
         ("SELECT", "the query failed: Parser Error"),
+        ("", "the query holds no query over"),
+        ("-- nothing\n/* at all */", "the query holds no query over"),
+        ("SELECT 1; SELECT 2", "holds several queries, and a job has the lines of one"),
         ("SELECT $OTHER FROM lines", "the query needs --env OTHER="),
     ],
 )
@@ -50,6 +53,12 @@ def test_a_query_that_fails_leaves_nothing(text: str, said: str, file: Path) -> 
     with pytest.raises(BatchFailed, match=said):
         run_query(Query(text, [file], file.parent / "out"))
     assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_statements_that_give_no_lines_may_come_before_the_query(file: Path) -> None:
+    out = file.parent / "out"
+    run_query(Query("SET threads = 1; SELECT 5; -- end", [file], out))
+    assert (out / "part-00000").read_text() == "5\n"
 
 
 def test_text_that_is_not_utf_8_is_refused_and_says_so(tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 """Settings come from four places; a mistake is answered with its place and the nearest right name."""
 
+import os
+import re
 from pathlib import Path
 
 import pytest
 
+import thingtank
+from thingtank.aws.settings import SERVICES
 from thingtank.server.config import BadSettings, Loaded, load_config, setting_names
 
 
@@ -51,7 +55,20 @@ MISTAKES = [
     ("a number in quotes", {"toml": "[web]\nport = '8000'"}, "web.port must be a port or off, not `8000`, which is to stand without quotes"),
     ("a wrong type", {"toml": "[web]\nport = 'x'"}, "thingtank.toml: web.port must be a port or off, not `x`"),
     ("a port out of range", {"sets": ("web.port=70000",)}, "--set: web.port must be a port within 0 and 65535"),
-    ("not TOML", {"toml": "[web"}, "is not TOML"),
+    ("not TOML", {"toml": "[web"}, "is not TOML: line 1: the name of a section ends with ]"),
+    ("a name twice", {"toml": "[web]\nport = 1\nport = 2\n"}, "line 3: this name has a value already"),
+    ("a section twice", {"toml": "[web]\nport = 1\n[web]\n"}, r"line 3: the section \[web\] is here a second time"),
+    ("a name twice in braces", {"toml": "database = {file = 'a', file = 'b'}"}, "line 1: `file` is here a second time"),
+    ("no value", {"toml": "[web]\nport =\n"}, "line 2: what follows `=` is no value"),
+    ("no quotes", {"toml": "[server]\nhost = 127.0.0.1\n"}, "line 2: the line goes on behind its value: text stands in quotes"),
+    ("a quote without its end", {"toml": '[server]\nhost = "abc\n[web]\n'}, "line 2: a text has no quote at the end"),
+    ("an apostrophe without its end", {"toml": "[server]\nhost = 'abc\n"}, "line 2: a text has no quote at the end"),
+    ("a name without its end", {"toml": '[web]\n"abc'}, "line 2: a text has no quote at its end"),
+    ("a colon", {"toml": "[web]\nport: 80\n"}, "line 2: a setting is written NAME = VALUE"),
+    ("no address", {"toml": '[server]\nhost = ""'}, "thingtank.toml: server.host must be an address; 127.0.0.1 is this machine alone, 0.0.0.0 all its networks"),
+    ("no address in a variable", {"environment": {"THINGTANK_SERVER_HOST": ""}}, "THINGTANK_SERVER_HOST: server.host must be an address"),
+    ("no database", {"toml": "database = {}"}, "thingtank.toml: database must be a URL in quotes"),
+    ("keys of AWS", {"toml": '[aws]\naccess_key = "a"'}, "unknown setting `aws.access_key` in .*: keys of AWS stand in the environment"),
     ("a value beside sections", {"toml": "port = 1"}, "`port` must be in a section; there are .*`web.port`"),
     ("one that is in one section", {"toml": "public_url = 'x'"}, "must be in a section; there is `web.public_url`$"),
     ("a table beside sections", {"toml": "[[rules]]\nname = 'a'"},
@@ -68,7 +85,7 @@ MISTAKES = [
     ("a list of texts as a table", {"toml": "[web.allowed_hosts]\na = 1"},
      "`web.allowed_hosts` must be a list of texts, not a table"),
     ("more digits than a number has", {"toml": f"[sinks]\nmessages_max = {'9' * 5000}"},
-     "is not TOML"),
+     "is not TOML: line 2: a number has too many digits"),
     ("a number that no file holds", {"toml": f"[sinks]\nmessages_max = {'9' * 25}"},
      "a number in `sinks.messages_max` has too many digits"),
     ("what is nested too deep", {"toml": f"[sinks]\nrules = {'[' * 3000}"}, "nested too deep"),
@@ -87,6 +104,41 @@ def test_a_mistake_is_named_with_its_place_and_remedy(
 ) -> None:
     with pytest.raises(BadSettings, match=message.replace("?", r"\?")):
         loaded(tmp_path, **source)  # type: ignore[arg-type] # rows name the arguments
+
+
+@pytest.mark.parametrize("content", ["[web]\nport = 1\n".encode("utf-16"), b"[web]\n# \xe4\n"])
+def test_a_file_in_another_encoding_is_told_what_it_must_be(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "thingtank.toml"
+    file.write_bytes(content)
+    with pytest.raises(BadSettings, match=r"line [12]: it is not UTF-8; save it as UTF-8"):
+        load_config(file, {})
+
+
+def test_the_mark_that_windows_writes_before_utf_8_is_let_be(tmp_path: Path) -> None:
+    file = tmp_path / "thingtank.toml"
+    file.write_text("[web]\nport = 1\n", encoding="utf-8-sig")
+    assert load_config(file, {}).config.web.port == 1
+
+
+def test_a_link_to_nothing_and_a_pipe_are_no_settings(tmp_path: Path) -> None:
+    link, pipe = tmp_path / "link.toml", tmp_path / "pipe.toml"
+    link.symlink_to("/nowhere/a.toml")
+    os.mkfifo(pipe)
+    with pytest.raises(BadSettings, match=r"is a link to /nowhere/a\.toml, which is not there"):
+        load_config(link, {})
+    with pytest.raises(BadSettings, match="is no file but a pipe or a device"):
+        load_config(pipe, {})
+    assert load_config(Path(os.devnull), {}).sources == {}
+
+
+def test_every_service_that_is_called_may_have_an_endpoint_of_its_own() -> None:
+    source = Path(thingtank.__file__).parent
+    called = {
+        service
+        for file in source.rglob("*.py")
+        for service in re.findall(r'(?:\bclient|Probe)\(\s*"([a-z0-9-]+)"', file.read_text())
+    }
+    assert called == set(SERVICES)
 
 
 def test_every_setting_but_the_database_has_a_name_of_two_parts() -> None:
@@ -145,6 +197,28 @@ def test_the_data_variable_of_the_command_line_is_no_setting(tmp_path: Path) -> 
         ("delivery.retry_s=[5, -1]", "delivery.retry_s must be pauses in seconds"),
         ("webhooks.allowed_networks=10.0.0.1/8", "must be addresses or networks"),
         ("email.tls=yes", "email.tls"),
+        ("web.allowed_hosts=http://x/", "web.allowed_hosts must be names of hosts"),
+        ("web.allowed_hosts=tank.example:80", "without a port, not `tank.example:80`"),
+        ("aws.region=eu central 1", "`aws.region` must be letters, digits and hyphens"),
+        ("aws.region=123", "aws.region"),
+        (
+            'aws.endpoints={s4="http://127.0.0.1:1"}',
+            "names `s4`, a service that is not used: did you mean `s3`",
+        ),
+        ("aws.endpoint_url=http://a b", "an address of a service must be like"),
+        (
+            "sources.rules=[{name='a', engine='kinesis', stream='a b'}]",
+            "AWS takes no stream named 'a b'",
+        ),
+        ("sources.rules=[{name='a', engine='sqs', queue='a b'}]", "AWS takes no queue named 'a b'"),
+        (
+            "sources.rules=[{name='a', engine='kinesis', stream='a', feed='x y'}]",
+            "`feed` must be a uuid or the number of a feed, not `x y`",
+        ),
+        (
+            "sources.rules=[{name='a', engine='kinesis', stream='a', feed=-7}]",
+            "`feed` must be a uuid or the number of a feed, not `-7`",
+        ),
         ("limits.requests_per_key_burst=0", "limits.requests_per_key_burst must be more than 0"),
         ("limits.requests_per_key_s=nan", "limits.requests_per_key_s must be a number"),
         ("limits.requests_per_address_s=inf", "must be a number, and is inf"),
@@ -163,6 +237,11 @@ def test_the_data_variable_of_the_command_line_is_no_setting(tmp_path: Path) -> 
 def test_a_value_that_makes_no_sense_is_answered_with_its_name(setting: str, words: str) -> None:
     with pytest.raises(BadSettings, match=words.replace("`", ".")):
         load_config(None, {}, [setting])
+
+
+@pytest.mark.parametrize("host", ["*", ".tank.example", "localhost", "[::1]", "::1", "my_host"])
+def test_hosts_that_are_allowed(host: str) -> None:
+    assert load_config(None, {}, [f"web.allowed_hosts={host}"]).config.web.allowed_hosts == (host,)
 
 
 def test_a_list_may_be_written_with_commas() -> None:

@@ -1,12 +1,17 @@
 """A queue at AWS, on answers as AWS documents them."""
 
+import io
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 
 from thingtank.aws.clients import AwsClients
 from thingtank.aws.settings import AwsSettings
+from thingtank.sources.health import failure_of
 from thingtank.sources.queues import SqsQueue
 from thingtank.sources.records import Arrived
 
@@ -21,6 +26,13 @@ FOUND = {
         "ApproximateReceiveCount": "3",
     },
 }
+
+
+class Raw(io.BytesIO):
+    """The bytes of an answer, as urllib3 gives them."""
+
+    def stream(self) -> Iterator[bytes]:
+        yield self.read()
 
 
 @pytest.fixture
@@ -76,3 +88,20 @@ def test_a_queue_without_dead_letters_is_told_of_once(
         stub.add_response("get_queue_url", {"QueueUrl": URL})
         queue.open()
     assert capsys.readouterr().out.count("sqs_queue_has_no_dead_letters") == is_told
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"), [("text/html", b"<html>Log in</html>"), ("application/json", b"[1]")]
+)
+def test_another_server_at_its_address_is_told_as_such(
+    clients: AwsClients, content_type: str, body: bytes
+) -> None:
+    def answer(**_: object) -> AWSResponse:
+        return AWSResponse(URL, 200, {"content-type": content_type}, Raw(body))
+
+    clients.client("sqs").meta.events.register("before-send", answer)
+    with pytest.raises(ResponseParserError) as raised:
+        SqsQueue(clients, "in", "q", 30, 20).open()
+    failure = failure_of(raised.value)
+    assert failure is not None
+    assert "What came back is no answer of AWS" in str(failure)

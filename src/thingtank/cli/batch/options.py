@@ -15,6 +15,12 @@ EMR, SERVERLESS = "emr", "emr-serverless"
 _MEMORY_DEFAULT_MIB = 512
 
 
+def _not_blank(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    if not text.strip():
+        raise click.BadParameter("it is blank: name the folder to make")
+    return text
+
+
 _JOB_OPTIONS = (
     click.option(
         "--mapper", metavar="PROGRAM", help="Reads lines, writes lines: KEY, a tab, VALUE."
@@ -45,7 +51,7 @@ _JOB_OPTIONS = (
         help="A file, a folder, a pattern such as 'logs/*.txt', or archive:feed/7/temperature;"
         " several may be.",
     ),
-    click.option("--output", required=True, help="The folder to make."),
+    click.option("--output", required=True, callback=_not_blank, help="The folder to make."),
     click.option(
         "--env", "variables", multiple=True, metavar="NAME=VALUE", help="For the programs."
     ),

@@ -101,14 +101,26 @@ def _run_query(files: tuple[str, ...], **asked: Any) -> "Report":
         shipped = shipped_job(asked["job"])
         path, variables = shipped.sql, {**shipped.variables, **variables}
     query = Query(
-        path.read_text(encoding="utf-8"),
+        _text_of(path),
         files_of(files),
         Path(asked["output"]),
         variables,
         asked["workers"] or cores(),
         asked["memory_mib"] << 20,
+        str(path),
     )
     return run_query(query)
+
+
+def _text_of(path: Path) -> str:
+    from thingtank.batch.job import BatchFailed
+
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise BatchFailed(f"{path} is not UTF-8, as a query must be") from None
+    except OSError as error:
+        raise BatchFailed(f"{path} cannot be read: {error.strerror}") from None
 
 
 @contextlib.contextmanager
