@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 from tests.unit.stores.memory_history import MemoryHistory
 
 from thingtank.stores.archive_settings import ArchiveSettings
@@ -236,6 +237,23 @@ async def test_extremes_can_be_set_and_reset(archive: Archive) -> None:
     assert archive.current(1) == CurrentValue(20, "3", -100, 3)
     await archive.set_extremes(1, None, None)
     assert archive.current(1) == CurrentValue(20, "3")
+
+
+async def test_an_extreme_that_is_left_is_what_the_changes_before_made_it(archive: Archive) -> None:
+    await write(archive, 1, (10, "5"))
+    on_their_way = [
+        archive.set_extremes(1, UNSET, 100),
+        archive.append(DatapointRows([1], [20], ["-50"])),
+        archive.set_extremes(1, UNSET, 90),
+        archive.set_extremes(2, -1, UNSET),
+        archive.set_extremes(2, UNSET, 1),
+        archive.set_extremes(3, UNSET, UNSET),
+    ]
+    for each in on_their_way:
+        await each
+    assert archive.current(1) == CurrentValue(20, "-50", -50, 90)
+    assert archive.current(2) == CurrentValue(None, None, -1, 1)
+    assert archive.current(3) is None
 
 
 async def test_extremes_of_a_datastream_without_datapoints_are_kept(archive: Archive) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,40 @@ async def test_datastreams_are_added_once_changed_and_deleted(
         await directory.delete_datastream(device.device_id, "t")
     (new,) = await directory.insert_datastreams(device.device_id, [Datastream(0, 0, "t")])
     assert new.stream_id > first.stream_id
+
+
+async def test_nothing_is_stored_when_the_check_of_the_newest_state_raises(
+    opened: Opened, directory: Directory
+) -> None:
+    device = await made(opened)
+
+    def check_new(known: Mapping[str, Datastream]) -> None:
+        if "t" in known:
+            raise ValidationFailed([("id", "is taken")])
+
+    both = await asyncio.gather(
+        directory.insert_datastreams(device.device_id, [Datastream(0, 0, "t")], check_new),
+        directory.insert_datastreams(
+            device.device_id, [Datastream(0, 0, "u"), Datastream(0, 0, "t")], check_new
+        ),
+        return_exceptions=True,
+    )
+    assert isinstance(both[1], ValidationFailed)
+    assert list(directory.datastreams(device.device_id)) == ["t"]
+    key = await directory.insert_key(ApiKey(0, opened.alice.account_id, "k", ()), "first")
+
+    def check_first(_newest: ApiKey) -> None:
+        if directory.find_key("first") is None:
+            raise NoSuchKey("it has another secret")
+
+    renewed = await asyncio.gather(
+        *(directory.replace_secret(key.key_id, secret, check_first) for secret in ("one", "two")),
+        return_exceptions=True,
+    )
+    assert renewed[0] == key
+    assert isinstance(renewed[1], NoSuchKey)
+    assert directory.find_key("one") == key
+    assert directory.find_key("two") is None
 
 
 async def test_datastreams_that_are_gone_are_told_from_those_that_are_and_those_that_never_were(

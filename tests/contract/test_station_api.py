@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client, override_settings
 
@@ -166,6 +167,54 @@ def test_what_is_no_json_and_what_is_not_there_is_refused(admin: Api) -> None:
     assert status("GET", "/station/", accept="application/xml") == 406
     for path in ("999999", "0", "999999999999999999", "9" * 30, "x", "-1"):
         assert status("GET", f"/station/{path}/") == 404
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"name":' * 100_000])
+@pytest.mark.parametrize(("method", "path"), [("POST", "/station/"), ("PUT", "/station/1/")])
+def test_json_that_is_too_deep_is_refused(
+    admin: Api, method: str, path: str, content: bytes
+) -> None:
+    if method == "PUT":
+        path = admin.ask("POST", "/station/", READING).json()["url"].removeprefix(URL[:-9])
+    answer = admin.ask(method, path, data=content, content_type="application/json")
+    assert (answer.status_code, answer.json()) == (400, {"detail": "the JSON is too deep"})
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"), [(b'"%s"', "application/json"), (b"name=%s", FORM)]
+)
+@pytest.mark.parametrize("name", ["", ADMIN])
+def test_a_body_that_is_too_large_is_refused_with_the_limit(
+    admin: Api, name: str, content: bytes, content_type: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = Api(name, enforce_csrf_checks=True)
+    token = "t" * 32
+    client.client.cookies[settings.CSRF_COOKIE_NAME] = token
+    headers = {"HTTP_X_CSRFTOKEN": token}
+    for accept, shown in (("*/*", "application/json"), ("text/html", "text/html; charset=utf-8")):
+        answer = client.ask(
+            "POST", "/station/", auth=None if name else (ADMIN, PASSWORD), accept=accept,
+            data=content % (b"x" * 3_000_000), content_type=content_type, **headers,
+        )  # fmt: skip
+        assert (answer.status_code, answer["Content-Type"]) == (413, shown)
+        assert "the body is too large; at most 1000000 bytes are read" in answer.content.decode()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_a_station_without_its_slash_is_led_to_with_its_body(admin: Api) -> None:
+    path = admin.ask("POST", "/station/", READING).json()["url"].removeprefix(URL[:-9])
+    for method, body in (("GET", None), ("PATCH", {"name": "x"}), ("DELETE", None)):
+        answer = admin.ask(method, f"{path[:-1]}?format=json", body)
+        assert (answer.status_code, answer["Location"]) == (307, f"{path}?format=json")
+    followed = admin.client.patch(
+        path[:-1], {"name": "y"}, content_type="application/json", follow=True
+    )
+    assert (followed.status_code, followed.json()["name"]) == (200, "y")
+    assert Api().ask("PUT", path[:-1], READING).status_code == 307
+    assert admin.ask("GET", "/station/1%0A").status_code == 404
 
 
 def test_only_admins_may_use_it(admin: Api) -> None:

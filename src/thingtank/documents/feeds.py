@@ -41,6 +41,7 @@ from thingtank.tank.history import Function, HistoryTerms
 from thingtank.tank.interfaces import DeviceQuery
 from thingtank.tank.tank import Tank
 from thingtank.tank.things import Datastream, Device, Location, Unit, Waypoint, is_live
+from thingtank.tank.told_values import Current
 
 VERSION = "1.0.0"
 
@@ -160,7 +161,7 @@ def datastream_writes(document: FeedDocument, now_us: int) -> list[DatastreamWri
     """What a feed document writes; its `updated` stamps values that have no time."""
     if not document.datastreams:
         return []
-    default_us = _instants([document.updated])[0] if document.updated else now_us
+    default_us = _instants([document.updated], "updated")[0] if document.updated else now_us
     return [datastream_write(item, default_us) for item in document.datastreams]
 
 
@@ -224,11 +225,11 @@ def datapoint_columns(
     return [_instants([at])[0] if at else now_us for at in times], cast("list[str]", values)
 
 
-def _instants(texts: Sequence[str | None]) -> list[int]:
+def _instants(texts: Sequence[str | None], member: str = "at") -> list[int]:
     try:
         return list(parse_times(cast("Sequence[str]", texts)))
     except (MalformedTime, OverflowError) as error:
-        raise Unprocessable([("at", f"is not an ISO 8601 time: {error}")]) from None
+        raise Unprocessable([(member, f"is not an ISO 8601 time: {error}")]) from None
 
 
 def _extreme(member: Value, name: str) -> float | UnsetType | None:
@@ -359,10 +360,16 @@ class Bodies:
         *,
         with_user: bool = False,
         with_datastreams: bool = True,
+        current: Current | None = None,
     ) -> FeedBody:
-        """A feed; `names` chooses datastreams, `history` adds their datapoints."""
+        """A feed; `names` chooses datastreams, `history` adds their datapoints.
+
+        Args:
+            current: finds current values; None for those that the archive has.
+        """
         known = self._tank.directory.datastreams(device.device_id)
-        currents = {name: self._tank.archive.current(s.stream_id) for name, s in known.items()}
+        find = current or self._tank.archive.current
+        currents = {name: find(s.stream_id) for name, s in known.items()}
         newest_us = max(
             (c.at_us for c in currents.values() if c is not None and c.at_us is not None),
             default=None,
@@ -395,13 +402,23 @@ class Bodies:
             device_serial=device.device_serial,
         )
 
-    def reference(self, device: Device) -> FeedReference:
-        """What XML tells of the feed around a datastream."""
+    def reference(self, device: Device, current: Current | None = None) -> FeedReference:
+        """What XML tells of the feed around a datastream.
+
+        Args:
+            current: finds current values, the newest of which is an update of the feed as well.
+        """
+        updated_us = device.updated_us
+        if current is not None:
+            known = self._tank.directory.datastreams(device.device_id)
+            found = [current(datastream.stream_id) for datastream in known.values()]
+            newest_us = (each.at_us or 0 for each in found if each is not None)
+            updated_us = max(updated_us, max(newest_us, default=0))
         login = self._tank.directory.get_account(device.account_id).login
         return FeedReference(
             device.device_id,
             f"{self._base_url}/users/{login}",
-            format_time(device.updated_us, self._zone),
+            format_time(updated_us, self._zone),
             format_time(device.created_us, self._zone),
         )
 
@@ -410,11 +427,12 @@ class Bodies:
         datastream: Datastream,
         history: list[Datapoint] | None = None,
         function: str | None = None,
+        *,
+        current: Current | None = None,
     ) -> DatastreamBody:
-        """A datastream as the top object."""
-        body = self._datastream(
-            datastream, self._tank.archive.current(datastream.stream_id), history
-        )
+        """A datastream as the top object; `current` as for a feed."""
+        find = current or self._tank.archive.current
+        body = self._datastream(datastream, find(datastream.stream_id), history)
         body.version = VERSION
         body.datapoints_function = function or ""
         return body

@@ -20,11 +20,19 @@ _TEXT_BYTES = 64  # a short str and its place in a dict
 
 
 class Extremes(msgspec.Struct, frozen=True, array_like=True, tag="e"):
-    """New minimum and maximum of a datastream; None until the next number."""
+    """New minimum and maximum of a datastream; None until the next number.
+
+    Attributes:
+        leaves_minimum, leaves_maximum: it stays as it is when this is applied, whatever stands
+            here. Changes in front of this one may still be on their way when it is asked for, so
+            what is to stay cannot be told by its value. Older journals have neither.
+    """
 
     stream_id: int
     minimum: float | None
     maximum: float | None
+    leaves_minimum: bool = False
+    leaves_maximum: bool = False
 
 
 Change: TypeAlias = DatapointColumns | Deletion | Extremes

@@ -88,10 +88,12 @@ class CurrentValues:
             self._apply_vectorised(columns)
 
     def apply_extremes(self, extremes: Extremes) -> None:
-        """Replace a datastream's minimum and maximum."""
+        """Replace a datastream's minimum and maximum, or one of them."""
         slot = self._slot(extremes.stream_id)
-        self._minimum_at[slot] = math.nan if extremes.minimum is None else extremes.minimum
-        self._maximum_at[slot] = math.nan if extremes.maximum is None else extremes.maximum
+        if not extremes.leaves_minimum:
+            self._minimum_at[slot] = math.nan if extremes.minimum is None else extremes.minimum
+        if not extremes.leaves_maximum:
+            self._maximum_at[slot] = math.nan if extremes.maximum is None else extremes.maximum
         self._touched_at[slot] = True
 
     def replace(self, stream_id: int, datapoint: Datapoint | None) -> None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import structlog
+from msgspec import UNSET, UnsetType
 
 from thingtank.stores.archive_settings import ArchiveSettings
 from thingtank.stores.changes import Change, Extremes
@@ -314,10 +315,21 @@ class EmbeddedArchive:
         return self._committer.change(Deletion(tuple(stream_ids), start_us, end_us))
 
     def set_extremes(
-        self, stream_id: int, minimum: float | None, maximum: float | None
+        self,
+        stream_id: int,
+        minimum: float | UnsetType | None,
+        maximum: float | UnsetType | None,
     ) -> Awaitable[None]:
         """Replace a datastream's minimum and maximum; done when synced to disk."""
-        return self._committer.change(Extremes(stream_id, minimum, maximum))
+        return self._committer.change(
+            Extremes(
+                stream_id,
+                None if minimum is UNSET else minimum,
+                None if maximum is UNSET else maximum,
+                leaves_minimum=minimum is UNSET,
+                leaves_maximum=maximum is UNSET,
+            )
+        )
 
     def current(self, stream_id: int) -> CurrentValue | None:
         """The current value, from memory."""

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Iterator, Sequence
 
+from msgspec import UNSET, UnsetType
+
 from thingtank.tank.datapoints import (
     AT_US_MAX,
     AT_US_MIN,
@@ -57,11 +59,19 @@ class MemoryArchive:
         return _done()
 
     def set_extremes(
-        self, stream_id: int, minimum: float | None, maximum: float | None
+        self,
+        stream_id: int,
+        minimum: float | UnsetType | None,
+        maximum: float | UnsetType | None,
     ) -> Awaitable[None]:
         """Replace a datastream's minimum and maximum; done at once."""
         current = self._current.get(stream_id, _NEVER)
-        self._current[stream_id] = CurrentValue(current.at_us, current.value, minimum, maximum)
+        self._current[stream_id] = CurrentValue(
+            current.at_us,
+            current.value,
+            current.minimum if minimum is UNSET else minimum,
+            current.maximum if maximum is UNSET else maximum,
+        )
         return _done()
 
     def current(self, stream_id: int) -> CurrentValue | None:

@@ -263,10 +263,15 @@ class MemoryDirectory:
         self._notify_gone(device_id, None)
 
     async def insert_datastreams(
-        self, device_id: int, datastreams: Iterable[Datastream]
+        self,
+        device_id: int,
+        datastreams: Iterable[Datastream],
+        check: Callable[[Mapping[str, Datastream]], None] | None = None,
     ) -> Sequence[Datastream]:
         """Store new datastreams; one whose name exists is answered as it stands."""
         self.get_device(device_id)
+        if check is not None:
+            check(self.datastreams(device_id))
         known = dict(self._datastreams.get(device_id, {}))
         stored = []
         for draft in datastreams:
@@ -337,9 +342,13 @@ class MemoryDirectory:
         self.rights_version += 1
         return key
 
-    async def replace_secret(self, key_id: int, secret: str) -> ApiKey:
+    async def replace_secret(
+        self, key_id: int, secret: str, check: Callable[[ApiKey], None] | None = None
+    ) -> ApiKey:
         """Give a key another secret; the old one is dead at once."""
         key = self.get_key(key_id)
+        if check is not None:
+            check(key)
         del self._key_ids_by_digest[_digest(self._secrets[key_id])]
         self._secrets[key_id] = secret
         self.rights_version += 1

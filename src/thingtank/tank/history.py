@@ -6,6 +6,7 @@ by the functions below. Nothing here waits or reads a clock.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Literal
 
 import msgspec
@@ -105,7 +106,7 @@ def resolve_range(
             remedy = f"a larger interval or {remedy}"
         raise LimitReached(
             f"interval {interval_s} allows a range of at most "
-            f"{INTERVAL_RANGES_S[interval_s]} seconds, not {range_s:.0f}; ask for {remedy}"
+            f"{INTERVAL_RANGES_S[interval_s]} seconds, not {text_of(range_s)}; ask for {remedy}"
         )
     limit = max(1, min(terms.limit or LIMIT_DEFAULT, limit_max))
     return HistoryRange(
@@ -115,6 +116,29 @@ def resolve_range(
         limit=limit,
         skip=(max(terms.page, 1) - 1) * limit,
     )
+
+
+def in_zone(terms: HistoryTerms, zone: tzinfo | None, now_us: int) -> HistoryTerms:
+    """The same question, its steps counted from a zone's midnight.
+
+    What counts is the offset that the zone has where the range starts: a place's changes with the
+    season.
+
+    Args:
+        zone: None for UTC.
+        now_us: the instant an open end means.
+    """
+    if zone is None:
+        return terms
+    try:
+        start_us = resolve_range(terms, now_us, is_bounded=False).start_us
+    except ValidationFailed:  # told where the range is read, and the caller's rights are looked at
+        return terms
+    # A day within what `datetime` can say, so that the zone's own time can be said as well.
+    at_us = min(max(start_us, AT_US_MIN + DAY_S * SECOND_US), AT_US_MAX - DAY_S * SECOND_US)
+    at = datetime.fromtimestamp(at_us // SECOND_US, UTC).astimezone(zone)
+    offset = at.utcoffset() or timedelta()
+    return msgspec.structs.replace(terms, utc_offset_s=int(offset.total_seconds()))
 
 
 def spanned(

@@ -12,6 +12,7 @@ from collections.abc import (
 from typing import Any, Literal, Protocol
 
 import msgspec
+from msgspec import UnsetType
 
 from thingtank.tank.datapoints import Bucket, CurrentValue, Datapoint, DatapointRows
 from thingtank.tank.errors import ValidationFailed
@@ -318,9 +319,17 @@ class Directory(Protocol):
         ...
 
     async def insert_datastreams(
-        self, device_id: int, datastreams: Iterable[Datastream]
+        self,
+        device_id: int,
+        datastreams: Iterable[Datastream],
+        check: Callable[[Mapping[str, Datastream]], None] | None = None,
     ) -> Sequence[Datastream]:
-        """Store new datastreams; one whose name exists is answered as it stands."""
+        """Store new datastreams; one whose name exists is answered as it stands.
+
+        Args:
+            check: is given those there are within the turn of all writes; nothing is stored when it
+                raises.
+        """
         ...
 
     async def update_datastream(
@@ -355,8 +364,14 @@ class Directory(Protocol):
         """Store `change` of a key; its secret stays."""
         ...
 
-    async def replace_secret(self, key_id: int, secret: str) -> ApiKey:
-        """Give a key another secret; the old one is dead when this returns."""
+    async def replace_secret(
+        self, key_id: int, secret: str, check: Callable[[ApiKey], None] | None = None
+    ) -> ApiKey:
+        """Give a key another secret; the old one is dead when this returns.
+
+        Args:
+            check: as of `delete_key`.
+        """
         ...
 
     async def delete_key(self, key_id: int, check: Callable[[ApiKey], None] | None = None) -> None:
@@ -404,9 +419,15 @@ class Archive(Protocol):
         ...
 
     def set_extremes(
-        self, stream_id: int, minimum: float | None, maximum: float | None
+        self,
+        stream_id: int,
+        minimum: float | UnsetType | None,
+        maximum: float | UnsetType | None,
     ) -> Awaitable[None]:
-        """Replace a datastream's minimum and maximum; None until the next number."""
+        """Replace a datastream's minimum and maximum; None until the next number, UNSET leaves.
+
+        What is left is what all changes before this one make of it, also those on their way.
+        """
         ...
 
     def current(self, stream_id: int) -> CurrentValue | None:

@@ -209,6 +209,8 @@ def datastream_problems(datastream: Datastream) -> list[tuple[str, str]]:
     problems = []
     if not datastream.name:
         problems.append(("id", "can't be blank"))
+    elif len(datastream.name) > TEXT_CHARS_MAX:
+        problems.append(("id", f"is too long (maximum is {TEXT_CHARS_MAX} characters)"))
     elif not is_datastream_name(datastream.name):
         problems.append(("id", "is invalid"))
     problems += text_problems({"tags": ",".join(datastream.tags)})

@@ -5,12 +5,15 @@ Source: Xively API v2, MQTT.
 
 import itertools
 import json
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from tests.conformance.mqtt.octets import Version, Will
+from tests.conformance.mqtt import octets
+from tests.conformance.mqtt.octets import Kind, Version, Will
 from tests.conformance.mqtt.wire import VERSIONS, WAIT_S_MAX, Broker, Client
 from tests.live_server import LiveServer, start_server
 from tests.waiting import wait_until
@@ -408,6 +411,61 @@ def test_a_datastream_that_is_not_there_yet_is_told_of_when_it_is(house: House) 
     client.expect_nothing()
     client.publish(f"/v2/feeds/{feed}.csv", b"new,6", 1)
     assert client.take().payload[-2:] == b",6"  # maybe behind the PUBACK
+    client.expect_nothing()
+
+
+BURST = 40
+
+
+def written_over_mqtt(house: House, feed: int, values: list[str]) -> None:
+    writer = house.come()
+    topic = f"/v2/feeds/{feed}/datastreams/{CHANNEL}.csv"
+    packet_ids = [writer.send_publish(topic, value.encode(), 1) for value in values]
+    for packet_id in packet_ids:
+        writer.wait_for(Kind.PUBACK, packet_id=packet_id)
+
+
+def written_over_mqtt_in_one_piece(house: House, feed: int, values: list[str]) -> None:
+    writer = house.come()
+    topic = f"/v2/feeds/{feed}/datastreams/{CHANNEL}.csv"
+    packets = [
+        octets.publish(writer.version, topic, value.encode(), qos=1, packet_id=number)
+        for number, value in enumerate(values, 1)
+    ]
+    writer.write(b"".join(packets))
+    for packet_id in range(1, len(values) + 1):
+        writer.wait_for(Kind.PUBACK, packet_id=packet_id)
+
+
+def written_over_a_socket(house: House, feed: int, values: list[str]) -> None:
+    parts = urlsplit(house.server.sockets["socket"])
+    path = f"/feeds/{feed}/datastreams/{CHANNEL}"
+    headers = {"X-ApiKey": house.server.master_key()}
+    message = {"method": "put", "resource": path, "headers": headers}
+    with socket.create_connection((parts.hostname, parts.port), WAIT_S_MAX) as peer:
+        bodies = [{"body": {"current_value": value}} for value in values]
+        peer.sendall(b"".join(json.dumps(message | body).encode() for body in bodies))
+        with peer.makefile("rb") as answers:
+            assert all(json.loads(answers.readline())["status"] == 200 for _ in values)
+
+
+WRITERS = (written_over_mqtt, written_over_mqtt_in_one_piece, written_over_a_socket)
+
+
+@pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
+@pytest.mark.parametrize("rest", [".csv", f"/datastreams/{CHANNEL}.csv"])
+def test_each_write_of_a_burst_is_told_with_its_own_value(
+    house: House, rest: str, write: Callable[[House, int, list[str]], None]
+) -> None:
+    feed = house.new_feed()
+    client = house.come()
+    client.subscribe(f"/v2/feeds/{feed}{rest}", qos=1)
+    client.take()
+    values = [f"v{number}" for number in range(BURST)]
+    write(house, feed, values)
+    rows = [client.take().payload.decode().strip().split(",")[-2:] for _ in values]
+    assert [value for _, value in rows] == values
+    assert [at for at, _ in rows] == sorted({at for at, _ in rows})
     client.expect_nothing()
 
 

@@ -170,7 +170,10 @@ def test_a_range_is_deleted(rest: Rest) -> None:
     points = f"{filled(rest)}/datapoints"
     assert rest.ask("DELETE", points, params={"start": minute(2), "end": minute(7)}).status_code == 204  # fmt: skip
     assert values_of(rest.get(points)["results"]) == [0, 1, 8, 9]
-    problem(rest.ask("DELETE", points), 400, "bad-parameter")
+    said = problem(rest.ask("DELETE", points), 400, "bad-parameter")
+    words = "is required where end is left out"
+    assert said["detail"] == f"start {words}"
+    assert said["errors"] == [{"detail": words, "parameter": "start"}]
     reverse = {"start": minute(7), "end": minute(2)}
     problem(rest.ask("DELETE", points, params=reverse), 400, "bad-parameter")
     assert values_of(rest.get(points)["results"]) == [0, 1, 8, 9]

@@ -78,19 +78,20 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({"title": "a\x00b"}, "/title", "control characters"),
     ({"title": "a", "private": "true"}, "/private", "boolean"),
     ({"title": "a", "private": 1}, "/private", "boolean"),
-    ({"title": "a", "tags": "x"}, "/tags", "list"),
+    ({"title": "a", "tags": "x"}, "/tags", "Expected an array."),
     ({"title": "a", "tags": [5]}, "/tags/0", "string"),
-    ({"title": "a", "location": []}, "", "dictionary"),
+    ({"title": "a", "location": []}, "/location", "Expected an object."),
+    ({"title": "a", "location": {"lat": 1}}, "/location", "give both lat and lon, or neither"),
     ({"title": "a", "location": {"lat": 91}}, "/location/lat", "90"),
     ({"title": "a", "location": {"lat": "5"}}, "/location/lat", "number"),
     ({"title": "a", "location": {"domain": "moon"}}, "/location/domain", "moon"),
     ({"title": "a", "location": {"ltt": 1}}, "/location/ltt", "valid here: name, lat"),
     ({"title": "a", "retention_s": 3599}, "/retention_s", "3600"),
     ({"title": "a", "retention_s": True}, "/retention_s", "integer"),
-    ({"title": "a", "properties": []}, "/properties", "dictionary"),
+    ({"title": "a", "properties": []}, "/properties", "Expected an object."),
     ({"title": "a", "titel": "b"}, "/titel", "valid here: title"),
-    ([], "", "dictionary"),
-    ("text", "", "dictionary"),
+    ([], "", "Expected an object."),
+    ("text", "", "Expected an object."),
 ]
 
 
@@ -102,6 +103,46 @@ def test_a_body_that_breaks_a_rule_is_refused_with_a_pointer(
     assert any(
         pointer in error["pointer"] and words in error["detail"] for error in said["errors"]
     ), said
+
+
+def test_a_refusals_detail_reads_as_one_sentence_for_each_error(rest: Rest) -> None:
+    for body, detail in (
+        ({"title": None}, "/title: This field may not be null."),
+        ("text", "the body: Expected an object."),
+    ):
+        said = problem(rest.ask("POST", "/api/devices", json=body), 422, "validation-failed")
+        assert said["detail"] == detail
+
+
+def test_a_change_leaves_no_half_of_a_place(rest: Rest) -> None:
+    path = path_of(rest.device())
+    for method, body in (
+        ("PATCH", {"location": {"lat": 1}}),
+        ("PATCH", {"location": {"lon": 0, "name": "Roof"}}),
+        ("PUT", {"title": "a", "location": {"lon": 1}}),
+    ):
+        said = problem(rest.ask(method, path, json=body), 422, "validation-failed")
+        assert said["detail"] == "give both lat and lon, or neither"
+        assert said["errors"] == [{"detail": said["detail"], "pointer": "/location"}]
+    assert rest.get(path)["location"] is None
+    assert rest.ask("PATCH", path, json={"location": {"lat": 1, "lon": 2}}).ok
+    assert rest.ask("PATCH", path, json={"location": {"lat": 3}}).ok
+    problem(rest.ask("PATCH", path, json={"location": {"lon": None}}), 422, "validation-failed")
+    location = rest.get(path)["location"]
+    assert (location["lat"], location["lon"]) == (3, 2)
+    assert rest.ask("PATCH", path, json={"location": {"lat": None, "lon": None}}).ok
+
+
+def test_half_a_place_from_another_door_may_be_sent_back_and_completed(rest: Rest) -> None:
+    device = rest.device()
+    half = {"title": "a", "location": {"lat": "1"}}
+    assert rest.ask("PUT", f"/v2/feeds/{device['id']}.json", json=half).ok
+    path = path_of(device)
+    read = rest.get(path)
+    assert (read["location"]["lat"], read["location"]["lon"]) == (1, None)
+    assert rest.ask("PUT", path, json=read).ok
+    assert rest.ask("PATCH", path, json={"location": {"name": "Roof"}}).ok
+    assert rest.ask("PATCH", path, json={"location": {"lon": 2}}).json()["location"]["lon"] == 2
 
 
 def test_a_list_is_walked_in_pages_that_shift_by_nothing(rest: Rest) -> None:
@@ -177,6 +218,9 @@ def test_a_list_is_filtered(rest: Rest) -> None:
 
 PARAMETERS = [
     ({"foo": "1"}, "foo", "valid here: scope, q, tag"),
+    ({"format": "json"}, "format", "is not known"),
+    ({"format": "xml"}, "format", "is not known"),
+    ({"format": "api"}, "format", "is not known"),
     ({"page_size": "0"}, "page_size", "between 1 and 1000"),
     ({"page_size": "1001"}, "page_size", "between 1 and 1000"),
     ({"page_size": "ten"}, "page_size", "whole number"),

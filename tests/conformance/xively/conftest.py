@@ -55,11 +55,16 @@ class Xively:
             one that only writes, one for history by the hour, an expired one.
     """
 
-    def __init__(self, way: str = "asgi") -> None:
-        self.directory = MemoryDirectory()
+    def __init__(
+        self,
+        way: str = "asgi",
+        directory: MemoryDirectory | None = None,
+        archive: MemoryArchive | None = None,
+    ) -> None:
+        self.directory = directory or MemoryDirectory()
         self.tank = Tank(
             self.directory,
-            MemoryArchive(),
+            archive or MemoryArchive(),
             clock=StoppedClock(),
             triggers=MemoryTriggers(self.directory),
             products=MemoryProducts(self.directory),

@@ -308,6 +308,46 @@ async def test_1_4_times_are_shown_in_the_zone_asked_for(
     assert (await xively.ask("GET", f"{xively.feed}?timezone={zone}")).json()["created"] == shown
 
 
+async def test_5_2_steps_count_from_midnight_as_it_was_where_the_range_starts(
+    xively: Xively,
+) -> None:
+    """Asked in November, of July: London was an hour ahead of UTC."""
+    point = {"value": "1", "at": "2013-07-09T00:00:00Z"}
+    await put_value(xively, datapoints=[point])
+    query = "start=2013-07-10T00:00:00Z&duration=2days&interval=43200&interval_type=discrete"
+    path = f"{xively.feed}/datastreams/temp?{query}&timezone=London"
+    found = (await xively.ask("GET", path)).json()["datapoints"]
+    assert [each["at"] for each in found] == [
+        "2013-07-10T12:00:00.000000+01:00",
+        "2013-07-11T00:00:00.000000+01:00",
+        "2013-07-11T12:00:00.000000+01:00",
+        "2013-07-12T00:00:00.000000+01:00",
+    ]
+
+
+async def test_7_2_a_datastreams_xml_tells_the_feed_as_its_own_does(xively: Xively) -> None:
+    await put_value(xively, at="2023-11-14T22:30:00Z")
+    both = [
+        (await xively.ask("GET", f"{xively.feed}{path}.xml")).text
+        for path in ("", "/datastreams/temp")
+    ]
+    for text in both:
+        assert 'updated="2023-11-14T22:30:00.000000Z"' in text
+
+
+async def test_1_4_the_end_of_a_day_and_a_leap_second_are_the_next_ones_begin(
+    xively: Xively,
+) -> None:
+    points = [
+        {"value": "leap", "at": "2012-06-30T23:59:60Z"},
+        {"value": "midnight", "at": "2013-01-01T24:00:00Z"},
+    ]
+    await put_value(xively, datapoints=points * 5)  # many are read at once, where they can be
+    for at, value in (("2012-07-01", "leap"), ("2013-01-02", "midnight")):
+        path = f"{xively.feed}/datastreams/temp/datapoints/{at}T00:00:00Z"
+        assert (await xively.ask("GET", path)).json()["value"] == value
+
+
 async def test_3_7_datastreams_are_chosen_by_list_or_by_repeating(xively: Xively) -> None:
     items = [{"id": name, "current_value": "1"} for name in "abc"]
     await xively.ask("PUT", xively.feed, json={"datastreams": items})

@@ -593,3 +593,81 @@ def test_a_websocket_elsewhere_is_not_found(server: LiveServer) -> None:
     url = server.sockets["websocket"] + "elsewhere"
     with pytest.raises(InvalidStatus, match="404"), connect(url, open_timeout=WAIT_S_MAX):
         pass
+
+
+# --- bursts: what is acknowledged together is pushed one by one ---------------------------------
+
+BURST = 40
+
+
+def put_all(server: LiveServer, resource: str, documents: list[dict[str, Any]]) -> None:
+    """One `put` behind the other in one piece; returns when all are acknowledged."""
+    tcp = Tcp(server)
+    message = {"method": "put", "resource": resource, "headers": {"X-ApiKey": server.master_key()}}
+    tcp.socket.sendall(
+        b"".join(json.dumps({**message, "body": each}).encode() for each in documents)
+    )
+    assert [tcp.receive()["status"] for _ in documents] == [200] * len(documents)
+    tcp.close()
+
+
+def test_each_of_many_puts_is_pushed_with_its_own_value(
+    connection: Connection, server: LiveServer, feed: str, key: dict[str, str]
+) -> None:
+    resource = f"{feed}/datastreams/a"
+    connection.send({"method": "subscribe", "resource": resource, "headers": key})
+    assert connection.receive()["status"] == 200
+    values = [f"v{number}" for number in range(BURST)]
+    put_all(server, resource, [{"current_value": value} for value in values])
+    bodies = [connection.receive()["body"] for _ in values]
+    assert [body["current_value"] for body in bodies] == values
+    history = requests.get(
+        f"{server.url}/v2{resource}?duration=1hour&interval=0&limit=1000",
+        headers=key,
+        timeout=WAIT_S_MAX,
+    ).json()["datapoints"]
+    assert [(body["at"], body["current_value"]) for body in bodies] == [
+        (point["at"], point["value"]) for point in history if point["value"] != "1"
+    ]
+
+
+def test_who_writes_many_and_listens_is_pushed_each_of_them(
+    connection: Connection, feed: str, key: dict[str, str]
+) -> None:
+    resource = f"{feed}/datastreams/a"
+    connection.send({"method": "subscribe", "resource": resource, "headers": key})
+    assert connection.receive()["status"] == 200
+    values = [f"v{number}" for number in range(BURST)]
+    for value in values:
+        body = {"current_value": value}
+        connection.send({"method": "put", "resource": resource, "headers": key, "body": body})
+    came = [connection.receive() for _ in range(2 * BURST)]
+    pushed = [message["body"]["current_value"] for message in came if "status" not in message]
+    assert pushed == values
+
+
+def test_a_feeds_pushes_show_one_write_after_the_other(
+    connection: Connection, server: LiveServer, feed: str, key: dict[str, str]
+) -> None:
+    connection.send({"method": "subscribe", "resource": feed, "headers": key})
+    assert connection.receive()["status"] == 200
+    writes = [{"id": "ab"[number % 2], "current_value": f"v{number}"} for number in range(BURST)]
+    put_all(server, feed, [{"datastreams": [write]} for write in writes])
+    shown = {"a": "1", "b": None}
+    for write in writes:
+        shown[str(write["id"])] = str(write["current_value"])
+        streams = connection.receive()["body"]["datastreams"]
+        assert {each["id"]: each.get("current_value") for each in streams} == shown
+
+
+def test_a_write_of_the_past_is_pushed_with_the_current_value_as_it_stays(
+    connection: Connection, server: LiveServer, feed: str, key: dict[str, str]
+) -> None:
+    resource = f"{feed}/datastreams/a"
+    connection.send({"method": "subscribe", "resource": resource, "headers": key})
+    assert connection.receive()["status"] == 200
+    past = {"at": "2020-01-02T03:04:05Z", "current_value": "past"}
+    new = [{"current_value": "n0"}, {"current_value": "n1"}]
+    put_all(server, resource, [past, new[0], past | {"current_value": "more"}, new[1]])
+    shown = [connection.receive()["body"]["current_value"] for _ in range(4)]
+    assert shown == ["1", "n0", "n0", "n1"]

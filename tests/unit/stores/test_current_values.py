@@ -88,6 +88,15 @@ def test_saved_values_load_as_they_were_and_are_not_touched() -> None:
     assert loaded.take_touched() == []
 
 
+def test_extremes_change_one_by_one() -> None:
+    currents = CurrentValues()
+    currents.apply_extremes(Extremes(4, -1.0, None))
+    currents.apply_extremes(Extremes(4, None, 7.0, leaves_minimum=True))
+    assert currents.get(4) == CurrentValue(None, None, -1.0, 7.0)
+    currents.apply_extremes(Extremes(4, None, 9.0, leaves_maximum=True))
+    assert currents.get(4) == CurrentValue(None, None, None, 7.0)
+
+
 def test_values_that_could_not_be_saved_are_taken_again() -> None:
     currents = CurrentValues()
     currents.apply_rows(columns_of([(1, 10, "1"), (2, 10, "2")]))

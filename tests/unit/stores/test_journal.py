@@ -3,10 +3,11 @@
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.unit.stores.full_disk import DiskTooFullToDelete
 
-from thingtank.stores.changes import Change, Extremes
+from thingtank.stores.changes import Change, Extremes, decode_changes, encode_changes
 from thingtank.stores.journal import FILE_NAME, Journal, SavedValue
 from thingtank.stores.rows import Deletion
 from thingtank.stores.sqlite_files import FileMismatch
@@ -38,6 +39,13 @@ def test_reopened_journal_holds_every_batch_in_order(tmp_path: Path) -> None:
     found = list(Journal.open(tmp_path).batches())
     assert [seq for seq, _ in found] == [1, 2]
     assert [plain(changes) for _, changes in found] == [plain(batch) for batch in batches]
+
+
+def test_extremes_that_an_older_version_wrote_set_both() -> None:
+    written = msgspec.msgpack.encode([["e", 1, None, 2.5]])
+    assert decode_changes(written) == [Extremes(1, None, 2.5, False, False)]
+    left = [Extremes(1, None, 2.5, leaves_minimum=True)]
+    assert decode_changes(encode_changes(left)) == left
 
 
 def test_numbers_go_on_after_all_was_trimmed(tmp_path: Path) -> None:

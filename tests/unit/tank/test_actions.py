@@ -26,7 +26,7 @@ from thingtank.tank.actions.feeds import write_feed
 from thingtank.tank.actions.keys import create_key, delete_key, list_keys, reveal_key
 from thingtank.tank.actions.leftovers import delete_leftovers
 from thingtank.tank.changes import DatastreamChange, DatastreamWrite, DeviceChange, LocationChange
-from thingtank.tank.datapoints import Datapoint
+from thingtank.tank.datapoints import CurrentValue, Datapoint
 from thingtank.tank.errors import (
     LimitReached,
     NoSuchDatapoint,
@@ -140,6 +140,17 @@ async def test_a_feed_write_makes_unknown_datastreams_and_announces(
     assert current is not None
     assert (current.value, current.minimum, current.maximum) == ("21.50", 21.5, 21.5)
     assert tank.directory.get_device(feed_id).description == "d"
+
+
+async def test_an_extreme_beside_a_value_holds_after_the_value(
+    tank: Tank, alice: Account, made: CreatedDevice
+) -> None:
+    feed_id, caller = made.device.device_id, Caller(alice)
+    await write_feed(tank, caller, feed_id, None, [written("t", (0, "5"))])
+    write = DatastreamWrite("t", [NOW + S], ["7"], maximum=5)  # 5 already, but for this value
+    await record_datapoints(tank, caller, feed_id, [write])
+    current = tank.archive.current(tank.directory.datastreams(feed_id)["t"].stream_id)
+    assert current == CurrentValue(NOW + S, "7", 5, 5)
 
 
 REFUSED = [

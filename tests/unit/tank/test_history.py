@@ -1,5 +1,8 @@
 """Xively's history terms, resolved and shaped. Source of each row: Xively API v2, historical queries."""
 
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +14,7 @@ from thingtank.tank.history import (
     HistoryRange,
     HistoryTerms,
     calculated,
+    in_zone,
     midnight_origin_us,
     resolve_range,
     sampled,
@@ -18,6 +22,7 @@ from thingtank.tank.history import (
 )
 
 S = 1_000_000
+WINTER, SUMMER = (datetime(2013, month, 10, tzinfo=UTC) for month in (1, 7))
 HOUR = 3600 * S
 NOW = 1_700_000_000 * S
 
@@ -188,3 +193,38 @@ def test_discrete_samples_agree_with_looking_back_from_each_step(
         if (earlier := [at_s for at_s in points if at_s < step_s])
     ]
     assert [(point.at_us, point.value) for point in found] == expected
+
+
+def micros(at: datetime) -> int:
+    return int(at.timestamp()) * S
+
+
+LONDON = ZoneInfo("Europe/London")
+EARLIEST, LATEST = -62_135_596_800 * S, 253_402_300_799 * S
+ZONED = [
+    ("a start in summer", HistoryTerms(start_us=micros(SUMMER), duration_s=9), LONDON, 3600),
+    ("a start in winter", HistoryTerms(start_us=micros(WINTER)), LONDON, 0),
+    ("back from an end", HistoryTerms(end_us=micros(SUMMER), duration_s=180 * 86_400), LONDON, 0),
+    ("back from now, in winter", HistoryTerms(duration_s=1), LONDON, 0),
+    ("six hours of now", HistoryTerms(), timezone(timedelta(hours=5.5)), 19_800),
+    ("no zone", HistoryTerms(start_us=micros(SUMMER)), None, 0),
+    ("the first instant", HistoryTerms(start_us=EARLIEST), ZoneInfo("Asia/Tokyo"), 33_539),
+    ("the last instant", HistoryTerms(start_us=LATEST), ZoneInfo("Asia/Tokyo"), 32_400),
+    ("beyond it", HistoryTerms(start_us=LATEST + 50_400 * S), timezone(timedelta(hours=9)), 32_400),
+    ("refused later", HistoryTerms(1, 2, duration_s=3), LONDON, 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("terms", "zone", "offset_s"), [row[1:] for row in ZONED], ids=[row[0] for row in ZONED]
+)
+def test_steps_count_from_the_midnight_of_where_the_range_starts(
+    terms: HistoryTerms, zone: tzinfo | None, offset_s: int
+) -> None:
+    assert in_zone(terms, zone, NOW).utc_offset_s == offset_s
+
+
+def test_a_range_too_large_is_told_with_its_fraction() -> None:
+    terms = HistoryTerms(start_us=0, end_us=21_600 * S + S // 2, interval_s=0)
+    with pytest.raises(LimitReached, match=r"at most 21600 seconds, not 21600\.5; "):
+        resolve_range(terms, NOW)

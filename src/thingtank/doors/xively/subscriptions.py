@@ -1,8 +1,8 @@
 """Who wants to hear of which feed, and pushes to all of them.
 
-A push holds the whole feed (or the datastream) as it was when the write was acknowledged. It is
-made once for each update, and framed once for all that named the feed in the same words; then
-written to them in turns, so that five thousand receivers do not hold up the loop.
+A push holds the whole feed (or the datastream) as this write left it. It is made once for each
+update, and framed once for all that named the feed in the same words; then written to them in
+turns, so that five thousand receivers do not hold up the loop.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from thingtank.tank.access import may_reach
 from thingtank.tank.errors import NoSuchDatastream, TankError
 from thingtank.tank.events import DatapointsRecorded, DeviceDeleted
 from thingtank.tank.tank import Tank
+from thingtank.tank.told_values import Current, ToldValues
 
 log = structlog.get_logger()
 
@@ -108,19 +109,21 @@ def json_bodies(tank: Tank, base_url: str, live_s: int) -> "BodyMaker":
     """
     bodies = Bodies(tank, base_url, None, live_s)
 
-    def make(feed_id: int, datastream: str | None) -> bytes:
+    def make(feed_id: int, datastream: str | None, current: Current) -> bytes:
         if datastream is None:
-            return json_format.serialize(bodies.feed(tank.directory.get_device(feed_id)))
+            device = tank.directory.get_device(feed_id)
+            return json_format.serialize(bodies.feed(device, current=current))
         known = tank.directory.datastreams(feed_id).get(datastream)
         if known is None:
             raise NoSuchDatastream(f"feed {feed_id} has no datastream {datastream}")
-        return json_format.serialize(bodies.datastream(known))
+        return json_format.serialize(bodies.datastream(known, current=current))
 
     return make
 
 
-# Makes the JSON body of a feed, or of one of its datastreams; raises TankError when it is gone.
-BodyMaker = Callable[[int, str | None], bytes]
+# Makes the JSON body of a feed, or of one of its datastreams, with the current values that the
+# last argument finds; raises TankError when it is gone.
+BodyMaker = Callable[[int, str | None, Current], bytes]
 
 
 class Subscriptions:
@@ -134,6 +137,7 @@ class Subscriptions:
         self._unread_bytes_max = unread_bytes_max
         self._reads_public = reads_public
         self._of_feed: dict[int, dict[Subscription, None]] = {}
+        self._told = ToldValues(tank.directory, tank.archive)
         self._updates: deque[_Update] = deque()
         self._updates_bytes = 0
         self._turn: asyncio.Handle | None = None
@@ -143,7 +147,11 @@ class Subscriptions:
 
     def add(self, subscription: Subscription) -> None:
         """Begin to push."""
-        self._of_feed.setdefault(subscription.feed_id, {})[subscription] = None
+        of_feed = self._of_feed.get(subscription.feed_id)
+        if of_feed is None:
+            of_feed = self._of_feed[subscription.feed_id] = {}
+            self._told.follow(subscription.feed_id)
+        of_feed[subscription] = None
 
     def remove(self, subscription: Subscription) -> None:
         """Push no more."""
@@ -152,12 +160,14 @@ class Subscriptions:
             of_feed.pop(subscription, None)
             if not of_feed:
                 del self._of_feed[subscription.feed_id]
+                self._told.leave(subscription.feed_id)
 
     def _end(self, subscription: Subscription) -> None:
         self.remove(subscription)
         subscription.on_ended(subscription)
 
     def _forget(self, feed_id: int) -> None:
+        self._told.leave(feed_id)
         for subscription in self._of_feed.pop(feed_id, ()):
             subscription.on_ended(subscription)
 
@@ -165,13 +175,14 @@ class Subscriptions:
         of_feed = self._of_feed.get(event.device_id)
         if of_feed is None:
             return
+        current = self._told.after(event)
         names = set(event.names.values())
         receivers = [s for s in of_feed if s.datastream is None or s.datastream in names]
         if not receivers:
             return
         try:
             bodies = {
-                name: self._make_body(event.device_id, name)
+                name: self._make_body(event.device_id, name, current)
                 for name in {subscription.datastream for subscription in receivers}
             }
         except TankError:  # deleted in the same turn

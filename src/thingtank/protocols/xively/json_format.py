@@ -40,6 +40,9 @@ _RANGE = msgspec.json.Decoder(RangeDocument)
 _ONLY_STR = {str}
 _ENCODER = msgspec.json.Encoder()
 
+_CUT = "Input data was truncated"
+# Of a surrogate pair, with something behind it that cannot begin the other half.
+_FIRST_HALF = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}(?:[^\\]|\\[^u])")
 _CALLBACK_REFUSED = re.compile(r"[^A-Za-z0-9_]")
 _CALLBACK_CHARS_MAX = 128
 
@@ -86,7 +89,7 @@ def decode(decoder: "msgspec.json.Decoder[Document]", body: bytes) -> Document:
         _check_syntax(body)
         raise Unprocessable([("", _shape_message(error, decoder.type))]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedBody(f"parse error: {error}") from None
+        raise _malformed(error, body) from None
 
 
 def _check_syntax(body: bytes) -> None:
@@ -94,7 +97,16 @@ def _check_syntax(body: bytes) -> None:
     try:
         msgspec.json.decode(body, type=msgspec.Raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedBody(f"parse error: {error}") from None
+        raise _malformed(error, body) from None
+
+
+def _malformed(error: Exception, body: bytes) -> MalformedBody:
+    words = str(error)
+    # msgspec wants six more bytes behind a first half, and calls the body cut where it has none.
+    is_half = words == _CUT and _FIRST_HALF.search(body) is not None
+    if is_half or "surrogate" in words:
+        words = "half of a pair of \\u escapes stands alone in a string"
+    return MalformedBody(f"parse error: {words}")
 
 
 def _shape_message(error: msgspec.ValidationError, shape: Any) -> str:

@@ -11,7 +11,8 @@ from thingtank.protocols.xively.documents import Text
 from thingtank.protocols.xively.errors import Unprocessable
 from thingtank.protocols.xively.json_format import value_of
 
-_NUMBER = re.compile(r"\d{1,18}\Z", re.ASCII)
+_NUMBER = re.compile(r"-?\d+\Z", re.ASCII)
+_DIGITS_MAX = 18
 _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -33,6 +34,10 @@ def number_of_member(value: Text, name: str) -> int | UnsetType | None:
         return None
     if not _NUMBER.match(text):
         raise Unprocessable([(name, "is not a number")])
+    if text.startswith("-"):
+        raise Unprocessable([(name, "must not be negative")])
+    if len(text) > _DIGITS_MAX:
+        raise Unprocessable([(name, f"is too large (maximum is {_DIGITS_MAX} digits)")])
     return int(text)
 
 

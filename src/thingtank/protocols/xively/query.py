@@ -42,7 +42,8 @@ _UNITS_M = {
     "miles": 1609.344,
     "mi": 1609.344,
 }
-_DURATION = re.compile(r"(\d{1,9})\s*(?:([a-z]+?)s?)?\Z", re.ASCII)
+_DURATION = re.compile(r"(\d+)\s*(?:([a-z]+?)s?)?\Z", re.ASCII)
+_DURATION_DIGITS_MAX = 9
 _TRUE = frozenset({"true", "1", "yes", "t"})
 
 _NUMBER = re.compile(r"[+-]?(\d{1,20}(\.\d{0,30})?|\.\d{1,30})(e[+-]?\d{1,2})?\Z", re.ASCII | re.I)
@@ -259,6 +260,10 @@ def parse_duration(text: str) -> int | None:
     unit_s = _UNITS_S.get(match[2] or "second") if match else None
     if match is None or unit_s is None:
         raise MalformedQuery("duration must be a number and a unit, such as 6hours")
+    if len(match[1]) > _DURATION_DIGITS_MAX:
+        raise MalformedQuery(
+            f"duration is too large: its number may have {_DURATION_DIGITS_MAX} digits"
+        )
     return int(match[1]) * unit_s
 
 

@@ -3,7 +3,7 @@
 Source: Xively API v2, time zones.
 """
 
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -85,11 +85,3 @@ def parse_zone(text: str) -> tzinfo | None:
         raise MalformedQuery(f"timezone must be within {_OFFSET_HOURS_MAX} hours of UTC")
     minutes = round(hours * 60)
     return timezone(timedelta(minutes=minutes)) if minutes else None
-
-
-def offset_s(zone: tzinfo | None, at_us: int) -> int:
-    """A zone's offset from UTC at an instant, in seconds."""
-    if zone is None:
-        return 0
-    offset = zone.utcoffset(datetime.fromtimestamp(at_us / 1_000_000, UTC).replace(tzinfo=None))
-    return 0 if offset is None else int(offset.total_seconds())

@@ -5,20 +5,28 @@ Out: exactly six fractional digits and `Z`, which two clients parse by position.
 """
 
 import re
+from calendar import isleap
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 import numpy as np
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_BARE = EPOCH.replace(tzinfo=None)
 MICROSECOND = timedelta(microseconds=1)
+_SECOND = timedelta(seconds=1)
 
 # Lengths of `2013-04-22T00:35:43Z`, with milliseconds and with microseconds: what devices send.
 _COMMON_LENGTHS = frozenset({20, 24, 27})
 # A `+` that a client left unescaped in a query arrives as a blank.
 _LOST_PLUS = re.compile(r" (\d\d:?\d\d)\Z", re.ASCII)
+# What `fromisoformat` does not read of ISO 8601: the end of a day, a day by its number in the year;
+# and the 61st second of the minutes that have one (ITU-R TF.460), which is the next minute's first.
+_END_OF_DAY = re.compile(r"(?<=[T ])24(?=(:?00){0,2}([.,]0+)?(Z|[+-]|\Z))")
+_LEAP_SECOND = re.compile(r"([T ]\d\d(:?)\d\d\2)60(?=[.,Z+-]|\Z)", re.ASCII)
+_DAY_OF_YEAR = re.compile(r"\A(\d{4})-?(\d{3})(?=[T ]|\Z)", re.ASCII)
+_DAY = timedelta(days=1)
 _TIME_CHARS_MAX = 64
 
 
@@ -49,10 +57,28 @@ def _parse_leniently(text: str) -> datetime:
     stripped = text.strip()
     if "T" in stripped.upper():
         stripped = _LOST_PLUS.sub(r"+\1", stripped)
+    plain, is_next_day = _END_OF_DAY.subn("00", _DAY_OF_YEAR.sub(_date_of, stripped.upper()))
+    plain, is_leap_second = _LEAP_SECOND.subn(r"\g<1>59", plain)
     try:
-        return datetime.fromisoformat(stripped.upper())
-    except ValueError:
+        at = datetime.fromisoformat(plain) + is_next_day * _DAY + is_leap_second * _SECOND
+    except (ValueError, OverflowError):
         raise MalformedTime(text) from None
+    if is_leap_second and not _is_midnight(at):
+        raise MalformedTime(text)
+    return at
+
+
+def _date_of(day_of_year: "re.Match[str]") -> str:
+    year, number = int(day_of_year[1]), int(day_of_year[2])
+    if not (year >= 1 and 1 <= number <= 365 + isleap(year)):
+        raise MalformedTime(day_of_year[0])
+    return str(date(year, 1, 1) + (number - 1) * _DAY)
+
+
+def _is_midnight(at: datetime) -> bool:
+    """Whether the minute is the first of a day in UTC, where leap seconds are in front of."""
+    minutes = at.hour * 60 + at.minute
+    return (minutes * 60 - int((at.utcoffset() or timedelta()).total_seconds())) % 86_400 == 0
 
 
 def parse_times(texts: Sequence[str]) -> Sequence[int]:

@@ -3,12 +3,14 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Literal, TypeAlias
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from thingtank.tank.access import Caller, check_reach, check_resolution
 from thingtank.tank.actions.datastreams import (
+    CheckDatastreams,
     add_missing,
     apply_datastream_change,
     checked_datastream_change,
@@ -36,6 +38,7 @@ from thingtank.tank.things import TEXT_CHARS_MAX, Datastream, Device
 
 STEPS_MAX = 10_000  # of one answer
 StepFunction: TypeAlias = Function | Literal["first", "last", "count"]
+Extreme: TypeAlias = float | UnsetType | None
 
 _READ_ROWS_MAX = 1_000_000  # a whole feed of 1,000 datastreams at Xively's limit of 1,000 each
 
@@ -48,6 +51,7 @@ async def record_datapoints(
     *,
     method: str = "put",
     creates_missing: bool = False,
+    are_new: bool = False,
 ) -> None:
     """Write datapoints and metadata of a device's datastreams; returns when synced to disk.
 
@@ -55,6 +59,8 @@ async def record_datapoints(
         writes: one for each datastream.
         method: the right that is needed, `put` or `post`.
         creates_missing: make datastreams that do not exist yet, instead of NoSuchDatastream.
+        are_new: make all of them; ValidationFailed when one exists, also when another caller makes
+            it meanwhile.
 
     Raises:
         NoSuchDevice, NoSuchDatastream, ValidationFailed, LimitReached, NotAllowed, Unauthenticated,
@@ -65,8 +71,16 @@ async def record_datapoints(
         check_reach(caller, method, device, writes[0].name)
     else:
         check_reach(caller, method, device)
-    is_plain = check_writes(tank, device_id, writes, creates_missing)
-    await apply_writes(tank, device, writes, is_plain)
+    check = partial(_check_new, [write.name for write in writes]) if are_new else None
+    if check is not None:
+        check(tank.directory.datastreams(device_id))
+    is_plain = check_writes(tank, device_id, writes, creates_missing or are_new)
+    await apply_writes(tank, device, writes, is_plain, check)
+
+
+def _check_new(names: Sequence[str], known: Mapping[str, Datastream]) -> None:
+    if any(name in known for name in names):
+        raise ValidationFailed([("datastream id", "has already been taken")])
 
 
 def check_writes(
@@ -115,8 +129,11 @@ def check_writes(
             raise ValidationFailed(
                 [("current_value", f"is too long (maximum is {TEXT_CHARS_MAX} characters)")]
             )
-        if not AT_US_MIN <= oldest_us <= newest_us <= latest_us:
-            raise ValidationFailed([("at", "is out of range")])
+        if oldest_us < AT_US_MIN:
+            raise ValidationFailed([("at", "is out of range: not before the year 1")])
+        if newest_us > latest_us:
+            bound = f"at most {limits.future_s_max} seconds from now"
+            raise ValidationFailed([("at", f"is out of range: {bound}")])
     if count > limits.datapoints_per_write_max:
         raise LimitReached(
             f"{count} datapoints in one write; "
@@ -130,27 +147,36 @@ def check_writes(
 
 
 async def apply_writes(
-    tank: Tank, device: Device, writes: Sequence[DatastreamWrite], is_plain: bool = False
+    tank: Tank,
+    device: Device,
+    writes: Sequence[DatastreamWrite],
+    is_plain: bool = False,
+    check: CheckDatastreams | None = None,
 ) -> None:
     """Carry out checked writes: missing datastreams first, then datapoints, then metadata.
 
     Args:
         is_plain: what `check_writes` returned, if nothing was waited for since.
+        check: as of `add_missing`, if datastreams are missing.
     """
     known = tank.directory.datastreams(device.device_id)
     missing: list[Datastream] = []
     if not is_plain:
         missing = [draft(write.name, write.change) for write in writes if write.name not in known]
     if missing:
-        await add_missing(tank, device.device_id, missing)
+        await add_missing(tank, device.device_id, missing, check)
         known = tank.directory.datastreams(device.device_id)
     recorded = _recorded(tank, device, known, writes)
-    if recorded is not None:
-        await tank.archive.append(recorded.rows)
+    extremes = [] if is_plain else _extremes(tank, known, writes)
+    # Values and extremes go off before either is waited for: no other write comes between them.
+    appended = None if recorded is None else tank.archive.append(recorded.rows)
+    setting = [tank.archive.set_extremes(*each) for each in extremes]
+    if recorded is not None and appended is not None:
+        await appended
         tank.bus.publish(recorded)
+    for each in setting:
+        await each
     for write in () if is_plain else writes:
-        if write.minimum is not UNSET or write.maximum is not UNSET:
-            await _set_extremes(tank, known[write.name], write)
         if write.change is not None and not any(write.name == made.name for made in missing):
             await apply_datastream_change(tank, device.device_id, write.name, write.change)
 
@@ -214,16 +240,27 @@ def _is_echo(tank: Tank, stream_id: int, write: DatastreamWrite) -> bool:
     return current is not None and current.value == write.values[0]
 
 
-async def _set_extremes(tank: Tank, datastream: Datastream, write: DatastreamWrite) -> None:
-    current = tank.archive.current(datastream.stream_id)
-    minimum, maximum = write.minimum, write.maximum
-    if minimum is UNSET:
-        minimum = current.minimum if current else None
-    if maximum is UNSET:
-        maximum = current.maximum if current else None
-    if current is not None and (current.minimum, current.maximum) == (minimum, maximum):
-        return
-    await tank.archive.set_extremes(datastream.stream_id, minimum, maximum)
+def _extremes(
+    tank: Tank, known: Mapping[str, Datastream], writes: Sequence[DatastreamWrite]
+) -> list[tuple[int, Extreme, Extreme]]:
+    """Each datastream's new minimum and maximum, of those that get one."""
+    found: list[tuple[int, Extreme, Extreme]] = []
+    for write in writes:
+        minimum, maximum = write.minimum, write.maximum
+        if minimum is UNSET and maximum is UNSET:
+            continue
+        datastream = known.get(write.name)
+        if datastream is None:  # deleted since the check
+            raise NoSuchDatastream(f"feed has no datastream {write.name}")
+        current = tank.archive.current(datastream.stream_id)
+        is_so = (
+            current is not None
+            and minimum in (UNSET, current.minimum)
+            and maximum in (UNSET, current.maximum)
+        )
+        if write.values or not is_so:  # values of the same write may move them first
+            found.append((datastream.stream_id, minimum, maximum))
+    return found
 
 
 async def get_datapoint(

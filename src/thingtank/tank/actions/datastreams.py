@@ -1,7 +1,7 @@
 """Make, change and delete datastreams."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from thingtank.tank.access import Caller, check_reach
@@ -13,6 +13,7 @@ from thingtank.tank.tank import Tank
 from thingtank.tank.things import Datastream, datastream_problems
 
 CheckDatastream: TypeAlias = Callable[[Datastream], None]
+CheckDatastreams: TypeAlias = Callable[[Mapping[str, Datastream]], None]
 
 
 def get_datastream(tank: Tank, caller: Caller, device_id: int, name: str) -> Datastream:
@@ -56,19 +57,26 @@ def checked_datastream_change(datastream: Datastream, change: DatastreamChange) 
 
 
 async def add_missing(
-    tank: Tank, device_id: int, drafts: Sequence[Datastream]
+    tank: Tank,
+    device_id: int,
+    drafts: Sequence[Datastream],
+    check: CheckDatastreams | None = None,
 ) -> Sequence[Datastream]:
     """Store new datastreams and announce them; the caller has been checked.
 
+    Args:
+        check: is given those there are within the turn of all writes; nothing is stored when it
+            raises.
+
     Raises:
-        LimitReached: the device would have too many.
+        LimitReached: the device would have too many. And what `check` raises.
     """
     count = len(tank.directory.datastreams(device_id)) + len(drafts)
     if count > tank.limits.datastreams_per_device_max:
         raise LimitReached(
             f"{count} datastreams; a device may have {tank.limits.datastreams_per_device_max}"
         )
-    stored = await tank.directory.insert_datastreams(device_id, drafts)
+    stored = await tank.directory.insert_datastreams(device_id, drafts, check)
     tank.bus.publish(DeviceUpdated(tank.directory.get_device(device_id), is_record=False))
     return stored
 
@@ -112,9 +120,13 @@ async def create_datastream(
     """
     check_reach(caller, "post", tank.directory.get_device(device_id))
     made = draft(name, change)
-    if name in tank.directory.datastreams(device_id):
-        raise ValidationFailed([("id", "has already been taken")])
-    return (await add_missing(tank, device_id, [made]))[0]
+
+    def check_new(known: Mapping[str, Datastream]) -> None:
+        if name in known:
+            raise ValidationFailed([("id", "has already been taken")])
+
+    check_new(tank.directory.datastreams(device_id))
+    return (await add_missing(tank, device_id, [made], check_new))[0]
 
 
 async def update_datastream(

@@ -192,11 +192,16 @@ async def update_key(
     return await tank.directory.update_key(key_id, checked_change)
 
 
-async def regenerate_key(tank: Tank, caller: Caller, key_id: int) -> RevealedKey:
+async def regenerate_key(
+    tank: Tank, caller: Caller, key_id: int, check: CheckKey | None = None
+) -> RevealedKey:
     """Give a key another secret; its rights stay, and the old secret is dead when this returns.
 
+    Args:
+        check: as of `update_key`.
+
     Raises:
-        NoSuchKey, NotAllowed, Unauthenticated.
+        NoSuchKey, NotAllowed, Unauthenticated, and what `check` raises.
 
     Source: Xively API v2, "Regenerate an API key".
     """
@@ -204,7 +209,7 @@ async def regenerate_key(tank: Tank, caller: Caller, key_id: int) -> RevealedKey
     check_manage(caller, key.account_id)
     _check_seen(caller, key)
     secret = new_secret()
-    return RevealedKey(await tank.directory.replace_secret(key_id, secret), secret)
+    return RevealedKey(await tank.directory.replace_secret(key_id, secret, check), secret)
 
 
 async def delete_key(

@@ -4,7 +4,7 @@ Devices and their datastreams are here; keys, tokens and how all of it is writte
 """
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 from django.db import connection
@@ -247,13 +247,18 @@ class DjangoDirectory(KeyDirectory, TokenDirectory):
 
     @carried_through
     async def insert_datastreams(
-        self, device_id: int, datastreams: Iterable[Datastream]
+        self,
+        device_id: int,
+        datastreams: Iterable[Datastream],
+        check: Callable[[Mapping[str, Datastream]], None] | None = None,
     ) -> Sequence[Datastream]:
         """Store new datastreams; one whose name exists is answered as it stands."""
         drafts = {datastream.name: datastream for datastream in datastreams}
         async with self._turn:
             self._snapshot.device(device_id)
             known = self._snapshot.datastreams(device_id)
+            if check is not None:
+                check(known)
             missing = [draft for name, draft in drafts.items() if name not in known]
             if missing:
                 stored = await self._write(lambda: _insert_datastreams(device_id, missing))

@@ -99,13 +99,17 @@ class KeyDirectory(DirectoryWork):
         return key
 
     @carried_through
-    async def replace_secret(self, key_id: int, secret: str) -> ApiKey:
+    async def replace_secret(
+        self, key_id: int, secret: str, check: Callable[[ApiKey], None] | None = None
+    ) -> ApiKey:
         """Give a key another secret; the old one is dead when this returns."""
         digest = self._sealer.digest(secret)
         values = {"digest": digest, "sealed": self._sealer.seal(secret)}
         rows = models.ApiKey.objects.filter(id=key_id)
         async with self._turn:
             key = self._snapshot.key(key_id)
+            if check is not None:
+                check(key)
             await self._write(lambda: rows.update(**values))
             self._snapshot.put_key(key, digest)
         return key

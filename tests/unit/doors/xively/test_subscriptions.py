@@ -66,7 +66,7 @@ async def feed_id(tank: Tank) -> int:
 
 @pytest.fixture
 def subscriptions(tank: Tank) -> Subscriptions:
-    return Subscriptions(tank, lambda _feed_id, _datastream: BODY, 1_000_000)
+    return Subscriptions(tank, lambda _feed_id, _datastream, _current: BODY, 1_000_000)
 
 
 def credentials() -> Credentials:

@@ -125,7 +125,8 @@ REFUSED = [
     (in_json(**permission(resources=[{}])), Unprocessable, NO_RESOURCE),
     (in_json(**permission(resources=[{"datastream_id": "1"}])), Unprocessable, "can't be blank if we have supplied a datastream_id"),
     (in_json(**permission(resources=[{"feed_id": "FEED"}])), Unprocessable, "Permissions resources feed id is not a number"),
-    (in_json(**permission(minimum_interval=-1)), Unprocessable, "Permissions minimum interval is not a number"),
+    (in_json(**permission(minimum_interval=-1)), Unprocessable, "Permissions minimum interval must not be negative"),
+    (in_json(**permission(minimum_interval="1" * 19)), Unprocessable, "Permissions minimum interval is too large"),
     (in_json(**permission(resources=[{"feed_id": 1}] * 1001)), Unprocessable, "can't be more than 1000"),
     (in_json(permissions=[{}] * 101), Unprocessable, "can't be more than 100"),
 ]  # fmt: skip

@@ -47,7 +47,7 @@ REFUSED = [
     ("json", b"[]", Unprocessable, "JSON doesn't appear to be a hash"),
     ("json", b'{"url":{}}', Unprocessable, "not of the expected shape"),
     ("json", b'{"environment_id":"roof"}', Unprocessable, "Environment id is not a number"),
-    ("json", b'{"environment_id":-7}', Unprocessable, "Environment id is not a number"),
+    ("json", b'{"environment_id":-7}', Unprocessable, "Environment id must not be negative"),
     ("json", b'{"environment_id":1.5}', Unprocessable, "Environment id is not a number"),
     ("json", b'{"threshold_value":[1]}', Unprocessable, "Threshold value must be a string or a number"),
     ("xml", b"", MalformedBody, "at 1:1"),

@@ -1,8 +1,8 @@
 """SUBSCRIBE to a feed's or datastream's topic: every update that follows.
 
-An update holds what a GET would have answered when the write was acknowledged, in the format of the
-topic. It is made once for all who asked for the same, then handed to their sessions in turns, whose
-queues are bounded. Nothing is made of a feed that nobody has subscribed to.
+An update holds what a GET would have answered after this write and before the next, in the format
+of the topic. It is made once for all who asked for the same, then handed to their sessions in
+turns, whose queues are bounded. Nothing is made of a feed that nobody has subscribed to.
 
 Source: Xively API v2, MQTT.
 """
@@ -23,6 +23,7 @@ from thingtank.protocols.mqtt.session import Session
 from thingtank.protocols.xively.formats import FEED_CODECS
 from thingtank.tank.errors import NoSuchDatastream, TankError
 from thingtank.tank.events import DatapointsRecorded, DeviceDeleted
+from thingtank.tank.told_values import Current, ToldValues
 
 log = structlog.get_logger()
 
@@ -49,6 +50,7 @@ class Updates:
         self._broker = broker
         self._bodies = bodies
         self._of_feed: dict[int, dict[tuple[Session, str], Watch]] = {}
+        self._told = ToldValues(context.tank.directory, context.tank.archive)
         self._waiting: deque[_Update] = deque()
         self._waiting_bytes = 0
         self._turn: asyncio.Handle | None = None
@@ -75,7 +77,10 @@ class Updates:
             The watch; None if there was one of that client already, which goes on as it is asked
             now.
         """
-        watches = self._of_feed.setdefault(content.feed_id, {})
+        watches = self._of_feed.get(content.feed_id)
+        if watches is None:
+            watches = self._of_feed[content.feed_id] = {}
+            self._told.follow(content.feed_id)
         key = (session, subscription.topic_filter)
         known = watches.get(key)
         if known is not None:
@@ -91,16 +96,19 @@ class Updates:
             watches.pop((session, subscription.topic_filter), None)
             if not watches:
                 del self._of_feed[content.feed_id]
+                self._told.leave(content.feed_id)
 
     # --- what happens ---
 
     def _deleted(self, event: DeviceDeleted) -> None:
         self._of_feed.pop(event.device.device_id, None)
+        self._told.leave(event.device.device_id)
 
     def _recorded(self, event: DatapointsRecorded) -> None:
         watches = self._of_feed.get(event.device_id)
         if watches is None:
             return
+        current = self._told.after(event)
         names = event.names.values()
         bodies: dict[Content, bytes] = {}
         by_topic: dict[str, Outgoing] = {}
@@ -114,7 +122,7 @@ class Updates:
                 if outgoing is None:
                     body = bodies.get(content)
                     if body is None:
-                        body = bodies[content] = self._body(content)
+                        body = bodies[content] = self._body(content, current)
                     outgoing = by_topic[topic] = outgoing_of(topic, body, self._broker.now_us())
                 deliveries.append((watch, outgoing))
         except TankError:  # deleted in the same turn
@@ -123,18 +131,20 @@ class Updates:
             size_bytes = sum(map(len, bodies.values())) + len(deliveries) * _DELIVERY_BYTES
             self._queue(_Update(deliveries, size_bytes))
 
-    def _body(self, content: Content) -> bytes:
-        """What a GET would answer; raises TankError."""
+    def _body(self, content: Content, current: Current) -> bytes:
+        """What a GET would answer with these current values; raises TankError."""
         codec = FEED_CODECS[content.version, content.format]
         directory = self._tank.directory
         device = directory.get_device(content.feed_id)
         if content.datastream is None:
-            return codec.serialize_feed(self._bodies.feed(device))
+            return codec.serialize_feed(self._bodies.feed(device, current=current))
         datastream = directory.datastreams(content.feed_id).get(content.datastream)
         if datastream is None:
             raise NoSuchDatastream(f"there is no datastream {content.datastream}")
-        body = self._bodies.datastream(datastream)
-        return codec.serialize_datastream(body, self._bodies.reference(device))
+        body = self._bodies.datastream(datastream, current=current)
+        # XML alone tells of the feed.
+        reference = self._bodies.reference(device, current if content.format == "xml" else None)
+        return codec.serialize_datastream(body, reference)
 
     def _queue(self, update: _Update) -> None:
         waiting = self._waiting

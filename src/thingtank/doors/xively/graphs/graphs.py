@@ -14,13 +14,12 @@ from thingtank.doors.xively.graphs.drawer import Drawer
 from thingtank.doors.xively.graphs.question import GraphQuestion
 from thingtank.protocols.xively.graph_options import GraphOptions, parse_graph_options
 from thingtank.protocols.xively.query import HistoryQuery, Parameters, parse_history, zone_of
-from thingtank.protocols.xively.time_zones import offset_s
 from thingtank.tank.access import Caller
 from thingtank.tank.actions.datapoints import read_history
 from thingtank.tank.actions.datastreams import get_datastream
 from thingtank.tank.datapoints import Datapoint
 from thingtank.tank.errors import Overloaded
-from thingtank.tank.history import HistoryTerms, resolve_range
+from thingtank.tank.history import HistoryTerms, in_zone, resolve_range
 from thingtank.tank.tank import Tank
 
 WINDOW_S = 86_400  # when no range is asked for
@@ -108,7 +107,7 @@ class Graphs:
         current = self._tank.archive.current(datastream.stream_id)
         limits, now_us = self._tank.limits, self._tank.clock.now_us()
         zone = zone_of({"timezone": [options.timezone]})
-        terms = graph_terms(history_terms(query, offset_s(zone, now_us)))
+        terms = in_zone(graph_terms(history_terms(query, 0)), zone, now_us)
         asked = resolve_range(
             terms, now_us, limits.datapoints_per_read_max, limits.raw_range_is_bounded
         )

@@ -21,18 +21,15 @@ async def create(context: Context, request: Request) -> Reply:
     """`POST …/datastreams`: 201 and the `Location` of the first."""
     path = request.target.path
     assert isinstance(path, DatastreamsPath)
-    directory = context.tank.directory
-    check_reach(request.caller, "post", directory.get_device(path.feed_id))
+    device = context.tank.directory.get_device(path.feed_id)
+    check_reach(request.caller, "post", device)
     documents = request.codec.parse_datastreams(request.body)
     if not documents:
         raise Unprocessable([("datastreams", "can't be blank")])
     now_us = context.tank.clock.now_us()
     writes = [datastream_write(document, now_us) for document in documents]
-    known = directory.datastreams(path.feed_id)
-    if any(write.name in known for write in writes):
-        raise Unprocessable([("datastream id", "has already been taken")])
     await record_datapoints(
-        context.tank, request.caller, path.feed_id, writes, method="post", creates_missing=True
+        context.tank, request.caller, path.feed_id, writes, method="post", are_new=True
     )
     name = quote(writes[0].name, safe="+")
     version = request.target.version
@@ -60,7 +57,9 @@ async def read(context: Context, request: Request) -> Reply:
         history = found.get(path.datastream_id)
     bodies = context.bodies(request, zone)
     body = bodies.datastream(datastream, history, query.first(request.parameters, "function"))
-    feed = bodies.reference(tank.directory.get_device(path.feed_id))
+    device = tank.directory.get_device(path.feed_id)
+    # XML alone tells of the feed.
+    feed = bodies.reference(device, tank.archive.current if request.format == "xml" else None)
     return Reply(body=request.codec.serialize_datastream(body, feed, is_history=is_history))
 
 

@@ -11,6 +11,7 @@ from thingtank.protocols.xively.formats import KEY_CODECS
 from thingtank.protocols.xively.paths import FeedKeysPath, KeyPath, KeyRegenerationPath
 from thingtank.tank.actions import keys as actions
 from thingtank.tank.errors import Unauthenticated
+from thingtank.tank.keys import ApiKey
 
 
 async def list_all(context: Context, request: Request) -> Reply:
@@ -47,24 +48,42 @@ async def read(context: Context, request: Request) -> Reply:
 
 async def update(context: Context, request: Request) -> Reply:
     """`PUT /keys/K`."""
-    document = KEY_CODECS[request.format].parse(request.body)
-    key = actions.key_of_secret(context.tank, _secret(request))
-    await actions.update_key(context.tank, request.caller, key.key_id, key_change(document))
+    change = key_change(KEY_CODECS[request.format].parse(request.body))
+    secret = _secret(request)
+    key = actions.key_of_secret(context.tank, secret)
+    await actions.update_key(
+        context.tank, request.caller, key.key_id, change, _still_named(context, secret)
+    )
     return DONE
 
 
 async def regenerate(context: Context, request: Request) -> Reply:
     """`POST /keys/K/regenerate`: 200, and `Location` that ends with the new secret."""
-    key = actions.key_of_secret(context.tank, _secret(request))
-    revealed = await actions.regenerate_key(context.tank, request.caller, key.key_id)
+    secret = _secret(request)
+    key = actions.key_of_secret(context.tank, secret)
+    revealed = await actions.regenerate_key(
+        context.tank, request.caller, key.key_id, _still_named(context, secret)
+    )
     return Reply(location=_location(request, revealed.secret))
 
 
 async def delete(context: Context, request: Request) -> Reply:
     """`DELETE /keys/K`."""
-    key = actions.key_of_secret(context.tank, _secret(request))
-    await actions.delete_key(context.tank, request.caller, key.key_id)
+    secret = _secret(request)
+    key = actions.key_of_secret(context.tank, secret)
+    await actions.delete_key(
+        context.tank, request.caller, key.key_id, _still_named(context, secret)
+    )
     return DONE
+
+
+def _still_named(context: Context, secret: str) -> actions.CheckKey:
+    """Refuses a change of a key whose secret was another by the time the change had its turn."""
+
+    def check(_newest: ApiKey) -> None:
+        actions.key_of_secret(context.tank, secret)
+
+    return check
 
 
 def _secret(request: Request) -> str:

@@ -12,9 +12,9 @@ from thingtank.doors.xively.responses import Reply
 from thingtank.doors.xively.settings import XivelySettings
 from thingtank.protocols.xively import query
 from thingtank.protocols.xively.errors import MalformedQuery
-from thingtank.protocols.xively.time_zones import offset_s
 from thingtank.tank.actions.datapoints import read_history
 from thingtank.tank.datapoints import Datapoint
+from thingtank.tank.history import in_zone
 from thingtank.tank.tank import Tank
 
 
@@ -52,5 +52,5 @@ async def asked_history(
 ) -> dict[str, list[Datapoint]]:
     """The history that a request's parameters ask for, by datastream; `names` None for all."""
     asked = query.parse_history(request.parameters)
-    terms = history_terms(asked, offset_s(zone, context.tank.clock.now_us()))
+    terms = in_zone(history_terms(asked, 0), zone, context.tank.clock.now_us())
     return await read_history(context.tank, request.caller, feed_id, names, terms)

@@ -17,14 +17,13 @@ from thingtank.doors.wamp.tank_peer.resources.shared import (
 )
 from thingtank.protocols.xively import json_format, query
 from thingtank.protocols.xively.documents import FeedDocument
-from thingtank.protocols.xively.time_zones import offset_s
 from thingtank.protocols.xively.times import MalformedTime, format_time, parse_time
 from thingtank.tank.actions import datapoints as actions
 from thingtank.tank.actions import transfer
 from thingtank.tank.changes import DatastreamWrite
 from thingtank.tank.datapoints import AT_US_MAX, AT_US_MIN, Datapoint
 from thingtank.tank.errors import LimitReached, NotAllowed, ValidationFailed
-from thingtank.tank.history import LIMIT_DEFAULT, spanned
+from thingtank.tank.history import LIMIT_DEFAULT, in_zone, spanned
 
 HISTORY_DATAPOINTS_MAX = 100_000
 """That one call of `history` may ask for, over all its datastreams."""
@@ -145,9 +144,8 @@ async def history(
     }
     tank, device = context.tank, context.find_device(feed)
     zone = query.zone_of(parameters_of({"timezone": timezone}))
-    asked = history_terms(
-        query.parse_history(parameters_of(terms)), offset_s(zone, tank.clock.now_us())
-    )
+    unzoned = history_terms(query.parse_history(parameters_of(terms)), 0)
+    asked = in_zone(unzoned, zone, tank.clock.now_us())
     names = _names(datastreams)
     _check_size(context, device.device_id, names, asked.limit)
     found = await actions.read_history(tank, context.caller, device.device_id, names, asked)

@@ -68,11 +68,8 @@ async def create(context: Context, feed: FeedName, datastreams: list[Document]) 
         raise ValidationFailed([("datastreams", "can't be blank")])
     now_us = tank.clock.now_us()
     writes = [datastream_write(document, now_us) for document in documents]
-    known = tank.directory.datastreams(device.device_id)
-    if any(write.name in known for write in writes):
-        raise ValidationFailed([("datastream id", "has already been taken")])
     await record_datapoints(
-        tank, context.caller, device.device_id, writes, method="post", creates_missing=True
+        tank, context.caller, device.device_id, writes, method="post", are_new=True
     )
 
 

@@ -75,10 +75,13 @@ class Context:
         """The device that a call names.
 
         Raises:
-            NoSuchDevice.
+            NoSuchDevice, Unauthenticated.
         """
         self.device = find_device_named(self.tank.directory, feed)
         if self.device is None:
+            if self.caller.account is None and not self.caller.is_operator:
+                # As for one that is there and private: strangers do not learn which there are.
+                raise Unauthenticated("an API key or a sign-in is needed")
             raise NoSuchDevice(f"there is no feed {str(feed)[:80]}")
         return self.device
 
