@@ -104,3 +104,13 @@ def test_an_empty_map_tells_the_next_step(
     screenshot(page, "devices-map-empty")
     page.goto(f"{new_server.url}/map/?q=nothing+like+this")
     expect(page.get_by_role("link", name="Clear the search")).to_be_visible()
+
+
+def test_the_map_of_an_empty_tank_leads_to_a_first_device(
+    new_server: LiveServer, open_browser: OpenBrowser
+) -> None:
+    page = open_browser()
+    page.goto(str(new_server.command("user", "create", "newcomer")["sign_in_link"]))
+    page.goto(f"{new_server.url}/map/")
+    page.get_by_role("main").get_by_role("link", name="Add Device").click()
+    expect(page.get_by_role("dialog").get_by_label("Device name")).to_be_focused()

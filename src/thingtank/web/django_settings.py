@@ -22,6 +22,7 @@ SIGN_IN_WAIT = datetime.timedelta(minutes=15)
 UPLOAD_BYTES_MAX = 8_000_000
 
 _APPS = (
+    "thingtank.web.accounts",  # before the admin, of whose templates it has one of its own
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -29,7 +30,6 @@ _APPS = (
     "django.contrib.sessions",
     "axes",
     "thingtank.web.database",
-    "thingtank.web.accounts",
     "thingtank.web.catalog",
     "thingtank.web.workbench",
     "thingtank.web.weather",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import DisallowedHost, TooManyFieldsSent
+from django.core.exceptions import DisallowedHost, RequestDataTooBig, TooManyFieldsSent
 from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -54,8 +54,18 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer to a request that is refused, as Django's `handler400`."""
     if request.path.startswith(API_PREFIX):
         return _api_failure(request, exception, BAD_REQUEST)
+    if isinstance(exception, RequestDataTooBig):
+        limit = f"{settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,}"
+        return render(request, "413.html", {"limit": limit}, status=413)
     # A session that could not be stored is told from one that has ended by its cause only.
     return _unavailable(request, exception) or defaults.bad_request(request, exception)
+
+
+def not_allowed(request: HttpRequest, refusal: HttpResponse) -> HttpResponse:
+    """Answer in words to a method that a path does not have, such as a visit to a button's."""
+    response = render(request, "405.html", status=405)
+    response["Allow"] = refusal["Allow"]
+    return response
 
 
 def _api_failure(

@@ -1,5 +1,6 @@
 """Sets Django up from values, without a settings module: one process is one instance."""
 
+import logging
 from pathlib import Path
 from zlib import crc32
 
@@ -28,6 +29,8 @@ def configure(
     database = database or database_of(DatabaseSource(DEFAULT_URL), folder)
     django_settings.configure(**django_settings_of(settings, database, secret))
     django.setup()
+    # Whose form is too large is told so; it is no error of this server.
+    logging.getLogger("django.security.RequestDataTooBig").setLevel(logging.CRITICAL)
 
 
 def migrate() -> None:

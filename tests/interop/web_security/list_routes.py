@@ -57,7 +57,13 @@ def _template(pattern: str) -> str:
     pattern = re.sub(r"\(\?=[^)]*\)", "", pattern)
     pattern = re.sub(r"\(\?P<(\w+)>(?:\[[^]]*\]|[^()\[\]])*\)", r"{\1}", pattern)
     pattern = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", pattern)
-    return pattern.removesuffix("$").replace("^", "").replace("/?", "").replace("\\", "")
+    return (
+        pattern.removesuffix("$")
+        .removesuffix(r"\Z")
+        .replace("^", "")
+        .replace("/?", "")
+        .replace("\\", "")
+    )
 
 
 if __name__ == "__main__":

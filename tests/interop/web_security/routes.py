@@ -45,6 +45,7 @@ ROUTES: dict[str, Route] = {
     "/admin/login/": Route(LED, LED),
     "/api-auth/login/": Route(SIGN_IN, SIGN_IN),
     "/station": Route(EVERYBODY),
+    "/station/{pk}": Route(EVERYBODY),  # leads to the next, with method and body
     "/weather": Route(EVERYBODY),
     "/directory": Route(EVERYBODY),
     "/deliveries": Route(EVERYBODY),

@@ -24,6 +24,7 @@ from thingtank.web import tank_access
 from thingtank.web.accounts.lockouts import clear_lockout
 from thingtank.web.accounts.models import Account
 from thingtank.web.accounts.sign_in_links import redeem
+from thingtank.web.failures import not_allowed
 
 _ADMIN = "/admin/"
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -52,6 +53,10 @@ class SignIn(LoginView):
 
 class SignOut(LogoutView):
     """End the session, and the streams of its tabs; by POST only."""
+
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Say so in words."""
+        return not_allowed(request, super().http_method_not_allowed(request, *args, **kwargs))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Forget the session."""

@@ -29,6 +29,9 @@ from thingtank.web.problems import (
     ProblemType,
 )
 
+# REST framework's words for these have names of Python's types.
+_WORDS = {"not_a_list": "Expected an array.", "not_a_dict": "Expected an object."}
+
 WHOLE = "non_field_errors"  # REST framework's name for what is wrong with all of a body
 
 # The first row whose class fits counts.
@@ -53,7 +56,7 @@ def framework_problem(error: Exception) -> Problem | None:
     """The refusal that an error of Django or REST framework is; None for a bug."""
     if isinstance(error, exceptions.ValidationError):
         errors = list(item_errors(error.detail))[:ERRORS_MAX]
-        detail = "; ".join(f"{each.pointer or 'the body'} {each.detail}" for each in errors)
+        detail = "; ".join(f"{each.pointer or 'the body'}: {each.detail}" for each in errors)
         return Problem(VALIDATION_FAILED, detail, errors)
     kind = next((kind for row, kind in ROWS if isinstance(error, row)), None)
     if kind is None:
@@ -82,7 +85,7 @@ def item_errors(detail: Any, pointer: str = "") -> Iterator[ItemError]:
             is_text = isinstance(below, str)
             yield from item_errors(below, pointer if is_text else f"{pointer}/{index}")
     else:
-        yield ItemError(str(detail), pointer)
+        yield ItemError(_WORDS.get(getattr(detail, "code", ""), str(detail)), pointer)
 
 
 def _escaped(name: str) -> str:

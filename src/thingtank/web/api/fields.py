@@ -31,6 +31,8 @@ _CONTROL = re.compile(f"[{CONTROLS}]")
 class ApiSerializer(AnySerializer):
     """An object's shape."""
 
+    default_error_messages = {"invalid": "Expected an object."}  # noqa: RUF012 - as REST framework declares it
+
     def to_internal_value(self, data: Any) -> Any:
         """The members that may be written."""
         if isinstance(data, dict):

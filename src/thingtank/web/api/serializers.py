@@ -61,7 +61,7 @@ _SECRETS = {"api_key": "…", "token": "…"}
 
 
 class LocationSerializer(ApiSerializer):
-    """Where a device is."""
+    """Where a device is; `lat` and `lon` go together."""
 
     name = Text(required=False, default="", max_length=TEXT_CHARS_MAX)
     lat = Number(

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from rest_framework.exceptions import NotAuthenticated
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
@@ -57,6 +58,14 @@ class _Replayed(Exception):
         self.answer = answer
 
 
+class AcceptOnly(DefaultContentNegotiation):
+    """REST framework's, without its parameter `format`, which is refused as any that is unknown."""
+
+    def filter_renderers(self, renderers: Any, format: str) -> Any:
+        """All of them."""
+        return renderers
+
+
 class ApiView(ViewSet):
     """Base of all views.
 
@@ -77,6 +86,7 @@ class ApiView(ViewSet):
     throttle_classes = ()
     parser_classes = (JsonParser,)
     renderer_classes = (JsonRenderer,)
+    content_negotiation_class = AcceptOnly
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]  # noqa: RUF012 - as Django declares it
     metadata_class = None
 

@@ -9,12 +9,18 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
+from django.utils.datastructures import MultiValueDict
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from rest_framework import viewsets
+from rest_framework.exceptions import APIException, ParseError
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.response import Response
 
 from thingtank.web.django_settings import STATIONS_PER_PAGE
@@ -33,12 +39,34 @@ else:  # generic for type checkers only
 _INDENTED = re.compile(r"application/json; indent=[0-9]{1,2}")
 
 
+class StationJsonParser(JSONParser):
+    """REST framework's, for which JSON that exhausts the stack is no refusal."""
+
+    def parse(self, *stream: Any, **options: Any) -> Any:
+        """The values."""
+        try:
+            return super().parse(*stream, **options)
+        except RecursionError:
+            raise ParseError("the JSON is too deep") from None
+
+
+class BodyTooLarge(APIException):
+    """The body is larger than Django reads."""
+
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+    def __init__(self) -> None:
+        bytes_max = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        super().__init__(f"the body is too large; at most {bytes_max} bytes are read", "too_large")
+
+
 class StationViewSet(StationModelViewSet):
     """Stations: list, create, read, update, patch and delete them. For admins."""
 
     queryset = Station.objects.order_by("id")
     serializer_class = StationSerializer
     lookup_value_regex = "[0-9]{1,18}"
+    parser_classes = (StationJsonParser, FormParser, MultiPartParser)
     schema = None  # drf-spectacular, which describes the tank's own API, need not be loaded
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
@@ -56,11 +84,23 @@ class StationViewSet(StationModelViewSet):
 
         The page leads to the sign-in.
         """
+        if isinstance(exc, RequestDataTooBig):  # which Django would answer with a page of its own
+            asked: Any = self.request
+            asked._data = asked._full_data = QueryDict()  # else it is read again
+            asked._files = MultiValueDict()
+            exc = BodyTooLarge()
         response = super().handle_exception(exc)
         renderer = getattr(self.request, "accepted_renderer", None)
         if renderer is not None and renderer.format == "api":
             response.headers.pop("WWW-Authenticate", None)
         return response
+
+
+@csrf_exempt  # nothing is changed here
+def with_slash(request: HttpRequest, pk: str) -> HttpResponse:
+    """Lead a request for a station to its address, which ends in a slash; its body goes along."""
+    url = reverse("rest:station-detail", args=[pk], query=request.GET)
+    return HttpResponseRedirect(url, preserve_request=True)
 
 
 @page

@@ -1,12 +1,13 @@
 """The workbench's forms: shapes and labels. What is allowed, the tank's actions decide."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 from django import forms
+from msgspec import UNSET
 
-from thingtank.tank.changes import DatastreamChange, DeviceChange
+from thingtank.tank.changes import DatastreamChange, DeviceChange, LocationChange
 from thingtank.tank.keys import ACCESS_METHODS
 from thingtank.tank.things import (
     DESCRIPTION_CHARS_MAX,
@@ -43,6 +44,25 @@ class TankForm(forms.Form):
                 self.add_error(name, f"{self.fields[name].label} {message}.")
             else:
                 self.add_error(None, f"{field} {message}.")
+
+
+class ChangeForm(TankForm):
+    """A form that changes, of what is there, only what was changed in it.
+
+    It carries what it was opened with, so that what others have saved meanwhile stays.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.show_hidden_initial = True
+
+    def is_changed(self, *names: str) -> bool:
+        """Whether one of some fields was changed; one that came by itself, without a page, was."""
+        return any(
+            name in self.changed_data or self[name].html_initial_name not in self.data
+            for name in names
+        )
 
 
 def text_field(label: str, help_text: str = "", *, required: bool = False) -> forms.CharField:
@@ -111,8 +131,15 @@ class DeviceForm(TankForm):
         )
 
 
-class MetadataForm(DeviceForm):
+class MetadataForm(ChangeForm, DeviceForm):
     """Everything a device says of itself, apart from where it is."""
+
+    # The tank's field → the form's field.
+    named: ClassVar[dict[str, str]] = {
+        "title": "name",
+        "private": "privacy",
+        **{name: name for name in ("description", "tags", "website", "email")},
+    }
 
     tags = tags_field("Separated by commas.")
     website = forms.URLField(
@@ -133,16 +160,18 @@ class MetadataForm(DeviceForm):
         }
 
     def change(self) -> DeviceChange:
-        """What valid input asks for."""
-        return msgspec.structs.replace(
+        """What valid input asks for; what was not changed stays as it is by now."""
+        whole = msgspec.structs.replace(
             super().change(),
             tags=tags_of(self.cleaned_data["tags"]),
             website=self.cleaned_data["website"],
             email=self.cleaned_data["email"],
         )
+        kept = {field: UNSET for field, name in self.named.items() if not self.is_changed(name)}
+        return msgspec.structs.replace(whole, **kept)
 
 
-class LocationForm(TankForm):
+class LocationForm(ChangeForm):
     """Where a device is."""
 
     problem_fields: ClassVar[dict[str, str]] = {
@@ -177,13 +206,18 @@ class LocationForm(TankForm):
         """A latitude without a longitude is no place, nor the other way round."""
         check_place(self)
 
-    def change(self, before: Location | None) -> DeviceChange:
-        """What valid input asks for; a form left blank takes the location away."""
-        if not any(value not in ("", None) for value in self.cleaned_data.values()):
+    def change(self) -> DeviceChange:
+        """What valid input asks for; a form that was cleared takes the location away.
+
+        A device that moves says itself where it is: its position stays unless it was changed here.
+        """
+        given = self.cleaned_data
+        changed = {name: value for name, value in given.items() if self.is_changed(name)}
+        if changed and not any(value not in ("", None) for value in given.values()):
             return DeviceChange(location=None)
-        return DeviceChange(
-            location=msgspec.structs.replace(before or Location(), **self.cleaned_data)
-        )
+        if self.is_changed("lat", "lon"):  # of two places, half of each would be a third
+            changed |= {"lat": given["lat"], "lon": given["lon"]}
+        return DeviceChange(location=LocationChange(**changed) if changed else UNSET)
 
 
 class ChannelForm(TankForm):
@@ -211,6 +245,20 @@ class ChannelForm(TankForm):
         symbol, label = self.cleaned_data["unit_symbol"], self.cleaned_data["unit_label"]
         unit = Unit(kind, symbol, label) if kind or symbol or label else None
         return DatastreamChange(tags=tags_of(self.cleaned_data["tags"]), unit=unit)
+
+
+class ChannelChangeForm(ChangeForm, ChannelForm):
+    """The metadata of a channel that is there."""
+
+    def change(self, before: Unit | None = None) -> DatastreamChange:
+        """What valid input asks for; what was not changed stays as it is by now."""
+        unit = before or Unit()
+        if not self.is_changed("unit_symbol"):
+            self.cleaned_data["unit_symbol"] = unit.symbol
+        if not self.is_changed("unit_label"):
+            self.cleaned_data["unit_label"] = unit.label
+        whole = super().change(before)
+        return whole if self.is_changed("tags") else msgspec.structs.replace(whole, tags=UNSET)
 
 
 class NewChannelForm(ChannelForm):

@@ -4,13 +4,20 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 from django.contrib.auth import logout
-from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    QueryDict,
+)
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -28,6 +35,7 @@ from thingtank.tank.errors import (
 )
 from thingtank.tank.things import Device
 from thingtank.web import tank_access
+from thingtank.web.failures import not_allowed
 from thingtank.web.web_settings import web_settings
 from thingtank.web.workbench.forms import TankForm
 
@@ -66,6 +74,7 @@ NOTICES = {
     "delivery-kept": "Nothing to do: its state had changed meanwhile.",
     "secret-rotated": "New signing secret made. The old one still signs beside it for a while.",
     "key-saved": "Key saved. What it may do has changed at once.",
+    "key-shown": "The new secret is in force. “Show” beside the key has it.",
     "key-deleted": "Key deleted. Requests with it are refused from now on.",
     "product-added": "Product added. Next come the serials of its devices.",
     "product-saved": "Product saved. Devices activated from now on begin like this.",
@@ -79,6 +88,7 @@ NOTICES = {
     "client-gone": "Nothing to do: the client had gone meanwhile.",
     "retained-deleted": "Retained message deleted. Subscribers got an empty one.",
     "retained-kept": "Nothing deleted: it was gone already, or your account may not publish there.",
+    "token-shown": "The token was shown once. If you have not copied it, make another.",
     "token-revoked": "Token revoked. Who uses it is refused from now on.",
     "properties-saved": "Properties saved. Who listens to its record has been told.",
     "permission-saved": "Saved. It holds from now on, also for who is connected.",
@@ -109,7 +119,34 @@ NOTICES = {
 
 def page(view: View[Params]) -> View[Params]:
     """Make a view a page for signed-in people."""
-    return login_required(public_page(view))
+    shown = public_page(view)
+
+    @wraps(view)
+    def answer(
+        request: HttpRequest, /, *args: Params.args, **kwargs: Params.kwargs
+    ) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return to_sign_in(request)
+        return shown(request, *args, **kwargs)
+
+    return answer
+
+
+def to_sign_in(request: HttpRequest) -> HttpResponse:
+    """Lead to the sign-in page, and from there to what was asked for, or the page it came from."""
+    if wants_json(request):
+        return json_answer({"is_signed_out": True}, HTTPStatus.UNAUTHORIZED)
+    return redirect_to_login(shown_before(request))
+
+
+def shown_before(request: HttpRequest) -> str:
+    """The path of the page that was asked for, or where a form was sent from; `/` if unknown."""
+    if request.method in ("GET", "HEAD"):
+        return request.get_full_path()
+    scheme_and_host, _, rest = request.headers.get("Referer", "").partition("//")
+    host, _, path = rest.partition("/")
+    own = {request.get_host(), urlsplit(web_settings().public_url).netloc}
+    return f"/{path}" if scheme_and_host and host in own and path[:1] not in ("/", "\\") else "/"
 
 
 def public_page(view: View[Params]) -> View[Params]:
@@ -130,10 +167,12 @@ def public_page(view: View[Params]) -> View[Params]:
             raise PermissionDenied(str(error)) from error
         except Unauthenticated:
             logout(request)  # of an account that the tank does not know, else the two would loop
-            return redirect_to_login(request.get_full_path())
+            return to_sign_in(request)
         except Unavailable as error:
             response = render(request, "503.html", {"reason": str(error)}, status=503)
             response["Retry-After"] = str(error.retry_after_s)
+        if isinstance(response, HttpResponseNotAllowed):
+            response = not_allowed(request, response)
         # Pages hold what only their reader may see.
         response.setdefault("Cache-Control", "private, no-store")
         return response

@@ -161,10 +161,12 @@ class DatapointsView(ApiView):
         `start`, `end` or both must be given; both ends belong to the range.
         """
         found, stream = self._find(device, datastream)
+        start_us, end_us = self.terms["start"], self.terms["end"]
+        if start_us is None and end_us is None:
+            raise bad_parameter("start", "is required where end is left out")
         deleting = actions.delete_datapoints(
-            tank_access.tank(), self.caller, found.device_id, stream.name,
-            self.terms["start"], self.terms["end"],
-        )  # fmt: skip
+            tank_access.tank(), self.caller, found.device_id, stream.name, start_us, end_us
+        )
         tank_access.run(deleting)
         return Response(None, HTTPStatus.NO_CONTENT)
 

@@ -28,10 +28,12 @@ from thingtank.web.api.parameters import Terms, bad_parameter
 from thingtank.web.api.serializers import CreatedDeviceSerializer, DeviceSerializer
 from thingtank.web.api.views import ApiView
 from thingtank.web.api.visible import find_device
+from thingtank.web.problems import VALIDATION_FAILED, ItemError, Problem, ProblemRaised
 from thingtank.web.web_settings import web_settings
 
 DISTANCE_M_MAX = 20_040_000  # half way around the earth
 SCOPES = ("mine", "public", "all")
+_HALF_A_PLACE = "give both lat and lon, or neither"
 
 # What a list may be ordered by, in the directory's words; each of them is newest or best first
 # there, but for titles.
@@ -118,6 +120,7 @@ class DevicesView(ApiView):
         """
         tank = tank_access.tank()
         change = _change_of(self.read_body(DeviceSerializer))
+        _check_place(change, None)
         created = tank_access.run(create_device(tank, self.caller, change))
         body = self.bodies().device(created.device)
         body |= {"api_key": created.api_key, "token": created.token}
@@ -162,9 +165,12 @@ class DevicesView(ApiView):
     def _change(self, name: str, change: DeviceChange) -> Response:
         tank = tank_access.tank()
         found = find_device(tank, self.caller, name)
-        changed = tank_access.run(
-            update_device(tank, self.caller, found.device_id, change, self._check)
-        )
+
+        def check(newest: Device) -> None:
+            self._check(newest)
+            _check_place(change, newest.location)
+
+        changed = tank_access.run(update_device(tank, self.caller, found.device_id, change, check))
         may_read = may_reach(self.caller, "get", changed)
         body, etag = self.bodies().device(changed), device_etag(tank, changed)
         return self.answer_changed(body, etag, may_read=may_read)
@@ -252,6 +258,19 @@ def _change_of(members: dict[str, Any]) -> DeviceChange:
     if location is not UNSET:
         change["location"] = _location_of(location)
     return DeviceChange(**change)
+
+
+def _check_place(change: DeviceChange, before: Location | None) -> None:
+    """Refuse half a place; one that has come by another door may stay as it is."""
+    location, before = change.location, before or Location()
+    if not isinstance(location, Location | LocationChange):
+        return
+    lat = before.lat if location.lat is UNSET else location.lat
+    lon = before.lon if location.lon is UNSET else location.lon
+    is_half = (lat is None) != (lon is None)
+    if is_half and (lat, lon) != (before.lat, before.lon):
+        errors = [ItemError(_HALF_A_PLACE, "/location")]
+        raise ProblemRaised(Problem(VALIDATION_FAILED, _HALF_A_PLACE, errors))
 
 
 def _location_of(members: dict[str, Any] | None) -> Location | LocationChange | None:

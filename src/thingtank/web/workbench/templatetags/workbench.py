@@ -6,6 +6,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 from django import template
+from django.forms import BoundField
 from django.http import QueryDict
 from django.templatetags.static import static
 from django.urls import reverse
@@ -81,6 +82,12 @@ def key_url(name: str, key_id: int | None, device: Device | Literal[""] | None) 
     return reverse(f"workbench:{group}_{name}", args=args + ([] if key_id is None else [key_id]))
 
 
+@register.simple_tag
+def opened_with(field: BoundField) -> SafeString | str:
+    """What a field was opened with, hidden, in a form that asks for it (`ChangeForm`)."""
+    return field.as_hidden(only_initial=True) if field.field.show_hidden_initial else ""
+
+
 @register.filter
 def is_web_address(text: str) -> bool:
     """Whether a text that a device gave may be made a link."""
@@ -106,6 +113,18 @@ def query(current: QueryDict, **changes: object) -> str:
 def per_second(per_s: float) -> str:
     """How often something happens in a second, in few digits."""
     return outcomes.rate_text(per_s)
+
+
+@register.filter
+def count(number: int) -> str:
+    """A whole number with commas between thousands, as the pages' scripts write it."""
+    return f"{number:,}"
+
+
+@register.filter
+def newer(page_number: int, page_count: int) -> int:
+    """The page before one: the last that there is, where an address asks for more."""
+    return min(page_number - 1, page_count)
 
 
 @register.filter

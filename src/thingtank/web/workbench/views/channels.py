@@ -13,7 +13,7 @@ from thingtank.tank.errors import ValidationFailed
 from thingtank.web import tank_access
 from thingtank.web.workbench.charts import RANGE_LABELS, chart_terms, read_chart
 from thingtank.web.workbench.exports import ALL, PARQUET_ROWS_MAX, export_url
-from thingtank.web.workbench.forms import ChannelForm, DeleteForm, NewChannelForm
+from thingtank.web.workbench.forms import ChannelChangeForm, DeleteForm, NewChannelForm
 from thingtank.web.workbench.pages import (
     attempt,
     back_to_device,
@@ -58,7 +58,7 @@ def edit(request: HttpRequest, feed_id: int, name: str) -> HttpResponse:
     caller, device = owned_device(request, feed_id)
     tank = tank_access.tank()
     datastream = existing(tank, feed_id, name)
-    form = ChannelForm(request.POST or None, initial=ChannelForm.initial_of(datastream))
+    form = ChannelChangeForm(request.POST or None, initial=ChannelChangeForm.initial_of(datastream))
     if request.method == "POST" and form.is_valid():
         write = DatastreamWrite(name, change=form.change(datastream.unit))
         attempt(form, record_datapoints(tank, caller, feed_id, [write]))

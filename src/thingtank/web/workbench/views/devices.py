@@ -245,8 +245,8 @@ def location(request: HttpRequest, feed_id: int) -> HttpResponse:
     caller, found = owned_device(request, feed_id)
     form = LocationForm(request.POST or None, initial=LocationForm.initial_of(found.location))
     if request.method == "POST" and form.is_valid():
-        change = form.change(found.location)
-        if attempt(form, update_device(tank_access.tank(), caller, feed_id, change)) is not None:
+        action = update_device(tank_access.tank(), caller, feed_id, form.change())
+        if attempt(form, action) is not None:
             return back_to_device(feed_id, "location-saved")
     return form_page(request, "location.html", form, device=found)
 

@@ -26,6 +26,7 @@ from thingtank.tank.things import Device
 from thingtank.web import tank_access
 from thingtank.web.workbench.forms import TankForm
 from thingtank.web.workbench.key_forms import KeyForm
+from thingtank.web.workbench.made_secrets import Made, find_made, form_word, make_once
 from thingtank.web.workbench.pages import (
     attempt,
     back_to_device,
@@ -111,7 +112,7 @@ def _form_page(
     device: Device | None,
     key: ApiKey | None = None,
 ) -> HttpResponse:
-    home = {"device": device, "key": key, **_way_back(device)}
+    home = {"device": device, "key": key, "once": form_word(request), **_way_back(device)}
     return form_page(request, template, form, **home)
 
 
@@ -177,11 +178,19 @@ def _secret_page(
 @require_form
 @sensitive_variables("made")
 def regenerate(request: HttpRequest, key_id: int, feed_id: int | None = None) -> HttpResponse:
-    """Give a key another secret after a question, and show it."""
+    """Give a key another secret after a question; with `made`, show it."""
     caller, key, device = _found(request, key_id, feed_id)
-    if request.method == "POST":
-        made = tank_access.run(regenerate_key(tank_access.tank(), caller, key_id))
-        return _secret_page(request, made.key, device, made.secret, is_new=True)
+    if "made" in request.GET:
+        made = find_made(request)
+        if made is None:
+            return _back(feed_id, "key-shown")
+        return _secret_page(request, key, device, made.secret, is_new=True)
+
+    def make() -> Made:
+        return Made(tank_access.run(regenerate_key(tank_access.tank(), caller, key_id)).secret)
+
+    if request.method == "POST" and (answer := make_once(request, make)):
+        return answer
     return _form_page(request, "key_regenerate.html", TankForm(), device, key)
 
 

@@ -17,6 +17,7 @@ from thingtank.tank.things import Device
 from thingtank.tank.tokens import DeviceToken
 from thingtank.web import tank_access
 from thingtank.web.workbench.forms import TankForm
+from thingtank.web.workbench.made_secrets import Made, find_made, form_word, make_once
 from thingtank.web.workbench.messaging_forms import (
     KeepForm,
     PermissionForm,
@@ -39,37 +40,48 @@ EVENT_ID_CHARS_MAX = 100
 
 @page
 @require_form
-@sensitive_variables("made")
 def add_token(request: HttpRequest, feed_id: int) -> HttpResponse:
-    """Give a device one more token, and show it once."""
+    """Give a device one more token; with `made`, show it."""
     caller, device = owned_device(request, feed_id)
+    if "made" in request.GET:
+        return _token_page(request, device)
     form = TokenForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+
+    def make() -> Made | None:
         tank = tank_access.tank()
         made = attempt(form, create_token(tank, caller, feed_id, form.cleaned_data["tag"]))
-        if made is not None:
-            return _token_page(request, device, made.token, tag=made.device_token.tag)
-    return form_page(request, "token_add.html", form, device=device)
+        return None if made is None else Made(made.token, made.device_token.tag)
+
+    if request.method == "POST" and form.is_valid() and (answer := make_once(request, make)):
+        return answer
+    return form_page(request, "token_add.html", form, device=device, once=form_word(request))
 
 
-@sensitive_variables("token")
-def _token_page(
-    request: HttpRequest, device: Device, token: str, *, tag: str = "", is_root: bool = False
-) -> HttpResponse:
-    context = {"device": device, "token": token, "tag": tag, "is_root": is_root}
+@sensitive_variables("made")
+def _token_page(request: HttpRequest, device: Device, *, is_root: bool = False) -> HttpResponse:
+    """A token that was just made; nobody can read it later."""
+    made = find_made(request)
+    if made is None:
+        return back_to_device(device.device_id, "token-shown")
+    context = {"device": device, "token": made.secret, "tag": made.label, "is_root": is_root}
     return render(request, "workbench/token.html", context)
 
 
 @page
 @require_form
-@sensitive_variables("token")
 def renew_root_token(request: HttpRequest, feed_id: int) -> HttpResponse:
-    """Replace a device's root token after a question, and show the new one once."""
+    """Replace a device's root token after a question; with `made`, show the new one."""
     caller, device = owned_device(request, feed_id)
-    if request.method == "POST":
-        token = tank_access.run(reset_token(tank_access.tank(), caller, feed_id))
-        return _token_page(request, device, token, is_root=True)
-    return form_page(request, "token_reset.html", TankForm(), device=device)
+    if "made" in request.GET:
+        return _token_page(request, device, is_root=True)
+
+    def make() -> Made:
+        return Made(tank_access.run(reset_token(tank_access.tank(), caller, feed_id)))
+
+    if request.method == "POST" and (answer := make_once(request, make)):
+        return answer
+    once = form_word(request)
+    return form_page(request, "token_reset.html", TankForm(), device=device, once=once)
 
 
 @page

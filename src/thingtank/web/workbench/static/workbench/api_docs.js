@@ -15,6 +15,9 @@ window.SwaggerUIBundle({
   defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
   filter: true,
+  onComplete() {
+    place.querySelector(".operation-filter-input").setAttribute("aria-label", "Filter by tag");
+  },
   validatorUrl: null,
   tryItOutEnabled: false,
   requestInterceptor(request) {

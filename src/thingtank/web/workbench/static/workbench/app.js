@@ -23,6 +23,11 @@ function startTheme() {
   }
 }
 
+/** Where a form came back with errors, its reader begins at the first of them. */
+function startAtFirstError() {
+  document.querySelector('main [aria-invalid="true"]')?.focus();
+}
+
 startTheme();
 startMenu();
 startMoments();
@@ -30,3 +35,4 @@ startNotices();
 startSecrets();
 startCopying();
 startDialogs();
+startAtFirstError();

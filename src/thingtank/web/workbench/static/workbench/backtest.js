@@ -61,7 +61,7 @@ class Backtest {
     } catch (error) {
       if (error.name === "AbortError" && this.#request !== request) return; // another one runs
       if (error.name === "AbortError") this.#finish(found, new FormData(this.#form));
-      else this.#say(error.isRefusal ? error.message : "The server cannot be reached. Try again.", true);
+      else this.#fail(error.isRefusal ? error.message : "The server cannot be reached. Try again.");
     } finally {
       if (this.#request === request) this.#end();
     }
@@ -162,6 +162,16 @@ class Backtest {
     const words = this.#part("words");
     words.textContent = text;
     words.classList.toggle("backtest__words--wrong", isWrong);
+  }
+
+  /** Say what went wrong; what an earlier try has found would be of another question. */
+  #fail(text) {
+    this.#say(text, true);
+    this.#data = null;
+    this.#plot?.destroy();
+    this.#plot = null;
+    for (const name of ["chart", "list", "more", "stale"]) this.#part(name).hidden = true;
+    delete this.#panel.dataset.firings;
   }
 
   #noteChange(event) {

@@ -62,17 +62,47 @@ function showProblems(form, problems) {
   form.querySelector('[aria-invalid="true"]')?.focus();
 }
 
+/** Say that the session has ended; what was typed stays, for when another tab has signed in. */
+function showSignedOut(form) {
+  showWords(form, "You are signed out. Nothing was sent. ");
+  const link = Object.assign(document.createElement("a"), {
+    href: "/sign-in", target: "_blank", rel: "noopener", textContent: "Sign in again",
+  });
+  answerOf(form).lastElementChild.append(link, " in a new tab, then send it from here.");
+}
+
+/** Give the page's forms the token of the newest session: a sign-in in another tab makes another. */
+async function renewTokens() {
+  const reply = await fetch(location.href, { credentials: "same-origin" });
+  const fresh = new DOMParser().parseFromString(await reply.text(), "text/html");
+  const token = fresh.querySelector('input[name="csrfmiddlewaretoken"]')?.value;
+  if (!token) return;
+  for (const input of document.querySelectorAll('input[name="csrfmiddlewaretoken"]')) input.value = token;
+}
+
+function post(form) {
+  return fetch(form.action, {
+    method: "POST",
+    body: new FormData(form),
+    headers: { Accept: "application/json" },
+    credentials: "same-origin",
+  });
+}
+
 async function send(form, button) {
   if (button.ariaDisabled) return; // one that is disabled would lose the focus
   button.ariaDisabled = "true";
   answerOf(form).replaceChildren();
   try {
-    const reply = await fetch(form.action, {
-      method: "POST",
-      body: new FormData(form),
-      headers: { Accept: "application/json" },
-      credentials: "same-origin",
-    });
+    let reply = await post(form);
+    if (reply.status === 403) {
+      await renewTokens();
+      reply = await post(form);
+    }
+    if (reply.status === 401) {
+      showSignedOut(form);
+      return;
+    }
     if (!reply.headers.get("Content-Type")?.startsWith("application/json")) throw new Error();
     const { outcome, problems } = await reply.json();
     showProblems(form, problems ?? {});
