@@ -54,8 +54,9 @@ def refuse_other_answers(operation_model: Any, response_dict: dict[str, Any], **
         is_other = status < 500 and _root(response_dict["body"]) == b"html"
     elif protocol == "rest-xml":
         is_other = _is_other_rest(operation_model, response_dict)
-    else:
-        is_other = not _root(response_dict["body"]).endswith(b"response")
+    else:  # botocore has newer ones, such as CBOR, which it may choose one day
+        is_query = protocol in ("query", "ec2")
+        is_other = is_query and not _root(response_dict["body"]).endswith(b"response")
     if is_other:
         if status < 300 and operation_model.has_streaming_output:
             response_dict["body"].close()

@@ -7,6 +7,7 @@ can be reloaded for a while.
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from secrets import token_urlsafe
 
 import msgspec
@@ -14,6 +15,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 
 KEPT_S = 300.0
 KEPT_MAX = 1000
+MAKE_S_MAX = 60.0  # a form that was sent twice waits so long for the first
 
 Key = tuple[int, str, str]  # account, path of the form, its word
 
@@ -31,27 +33,42 @@ class MadeSecrets:
     def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._monotonic_s = monotonic_s
         self._turn = threading.Lock()
-        self._kept: dict[Key, tuple[float, Made]] = {}  # oldest first
+        # Until when, and the secret or what it will be; None in the end if there is none. Oldest
+        # first.
+        self._kept: dict[Key, tuple[float, Future[Made | None]]] = {}
 
     def make(self, key: Key, make: Callable[[], Made | None]) -> bool:
-        """Make one unless that was done before; whether there is one."""
+        """Make one unless that was done before, or is being done; whether there is one.
+
+        Raises:
+            What `make` raises; TimeoutError.
+        """
+        making: Future[Made | None] = Future()
         with self._turn:
-            if self._find(key) is not None:
-                return True
-            made = make()
+            known = self._find(key)
+            if known is None:
+                if len(self._kept) >= KEPT_MAX:
+                    del self._kept[next(iter(self._kept))]
+                self._kept[key] = self._monotonic_s() + KEPT_S, making
+        if known is not None:
+            return known.result(MAKE_S_MAX) is not None
+        made: Made | None = None
+        try:
+            made = make()  # not within the turn: others make theirs meanwhile
+        finally:
             if made is None:
-                return False
-            if len(self._kept) >= KEPT_MAX:
-                del self._kept[next(iter(self._kept))]
-            self._kept[key] = self._monotonic_s() + KEPT_S, made
-            return True
+                with self._turn:
+                    self._kept.pop(key, None)
+            making.set_result(made)
+        return made is not None
 
     def find(self, key: Key) -> Made | None:
         """What was made, while it is kept."""
         with self._turn:
-            return self._find(key)
+            found = self._find(key)
+        return found.result() if found is not None and found.done() else None
 
-    def _find(self, key: Key) -> Made | None:
+    def _find(self, key: Key) -> "Future[Made | None] | None":
         now_s = self._monotonic_s()
         while self._kept and (oldest := next(iter(self._kept.items())))[1][0] <= now_s:
             del self._kept[oldest[0]]
