@@ -13,9 +13,19 @@ else:  # generic in some releases of click, and for type checkers
 
 DATA_DEFAULT = "tank-data"
 
+
+class _Folder(click.Path):
+    """One that is named: a blank text, as of an empty variable, would be the working folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("it is blank: name a folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 data_option = click.option(
     "--data",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=_Folder(path_type=Path, file_okay=False),
     default=DATA_DEFAULT,
     envvar="THINGTANK_DATA",
     show_default=True,

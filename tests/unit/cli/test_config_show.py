@@ -55,3 +55,9 @@ def test_the_password_of_the_database_is_not_shown(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["config", "show", "--data", str(tmp_path), *flags])
     assert '"postgres://me:…@db/tank"' in done.output
     assert "hunter22" not in done.output
+
+
+def test_a_blank_folder_is_not_the_working_one() -> None:
+    done = CliRunner().invoke(main, ["config", "show", "--data", ""])
+    assert done.exit_code == 2
+    assert "'--data': it is blank: name a folder" in done.output

@@ -63,7 +63,7 @@ def test_who_sends_twice_waits_for_the_first_and_nobody_else_does() -> None:
 
 def test_a_fault_leaves_nothing_behind() -> None:
     secrets = MadeSecrets()
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="the disk"):
         secrets.make(KEY, _fail)
     assert secrets.make(KEY, lambda: Made("a"))
 
