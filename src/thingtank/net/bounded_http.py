@@ -191,7 +191,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._has_said_all = True
         cycle = self.cycle
         is_amid = cycle is not None and cycle.response_started and not cycle.response_complete
-        is_waiting = self._is_answering() and not self._is_in_request and not is_amid
+        has_asked_all = not self._is_in_request or self._last_words is not None
+        is_waiting = self._is_answering() and has_asked_all and not is_amid
         if not is_waiting or self.scheme != "http" or self._is_parting:
             return False
         self._end_timer = self.loop.call_later(self.limits.unread_s_max, self._cut_reader)
@@ -203,7 +204,12 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _say_last(self, words: Callable[[], None]) -> None:
         """Refuse what came last, and close; behind the answers to what came before."""
-        if self._is_answering() and (self._is_in_headers or not self._is_in_request):
+        if self._last_words is not None:
+            return  # whoever reads its body has resumed reading, and the broken parser refuses anew
+        is_queued = bool(self.pipeline) and self.pipeline[0][0] is self._cycle_of_body()
+        if is_queued:
+            self.pipeline.popleft()  # the refusal is its answer
+        if is_queued or (self._is_answering() and (self._is_in_headers or not self._is_in_request)):
             self._last_words = words
             self.flow.pause_reading()
         else:

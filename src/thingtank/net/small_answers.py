@@ -8,6 +8,10 @@ gateway often stands for all of them (ADR 6).
 
 import asyncio
 
+import structlog
+
+log = structlog.get_logger()
+
 BYTES_MAX = 1024  # of an answer; larger ones are written at once
 GATHERED_MAX = 64  # answers, twice what one commit usually acknowledges
 # More would hide from a connection's flow control that its peer asks on and reads nothing.
@@ -31,5 +35,9 @@ class SmallAnswers:
         """Write what there is, as before anything that must not overtake it."""
         queue, self._queue = self._queue, []
         for transport, answer in queue:
-            if not transport.is_closing():  # the peer has gone meanwhile
+            if transport.is_closing():  # the peer has gone meanwhile
+                continue
+            try:
                 transport.write(answer)
+            except RuntimeError:  # what is wrong with one connection is not the others' affair
+                log.exception("http_answer_not_written")

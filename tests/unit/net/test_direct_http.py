@@ -444,6 +444,9 @@ async def test_who_leaves_amid_an_answer_without_end_is_let_go(server: Server) -
     await eventually(lambda: not server.uvicorn.server_state.connections)
 
 
+BAD_CHUNK = b"PUT /other HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+
+
 @pytest.mark.parametrize(
     ("wrong", "status"),
     [
@@ -451,6 +454,7 @@ async def test_who_leaves_amid_an_answer_without_end_is_let_go(server: Server) -
         (b"PUT /d/x HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", b"400"),
         (b"PUT /d/x HTTP/1.1\r\nContent-Length: -5\r\n\r\n", b"400"),
         (b"PUT /d/x HTTP/1.1\r\nX: " + b"x" * 40_000, b"431"),
+        (BAD_CHUNK, b"400"),
     ],
 )
 @pytest.mark.parametrize("paths", [["/wait"], ["/wait", "/other", "/d/x"]])
@@ -465,6 +469,23 @@ async def test_what_cannot_be_read_is_refused_behind_the_answers_to_what_came_be
     answer = await asking
     assert re.findall(rb"HTTP/1.1 (\d+) ", answer) == [b"200"] * len(paths) + [status]
     assert answer.find(b"waited") < answer.find(b"HTTP/1.1 " + status)
+
+
+async def test_what_is_wrong_with_one_connection_costs_nobody_elses_answer(server: Server) -> None:
+    connections = await waiting_connections(server, 4)
+    reader, writer = connections[0]
+    writer.write(BAD_CHUNK + b"and more")
+    await asyncio.sleep(0.05)
+    writer.write_eof()
+    await asyncio.sleep(0.05)
+    for respond in server.waiting:
+        respond(200, length_of(b"ok"), b"ok")
+    async with asyncio.timeout(WAIT_S_MAX):
+        for other, _ in connections[1:]:
+            assert (await other.readuntil(b"ok")).startswith(b"HTTP/1.1 200 ")
+        assert re.findall(rb"HTTP/1.1 (\d+) ", await reader.read()) == [b"200", b"400"]
+    for _, each in connections:
+        each.close()
 
 
 async def test_who_holds_an_answer_is_told_that_nobody_waits(server: Server) -> None:
