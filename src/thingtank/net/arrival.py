@@ -8,12 +8,14 @@ import asyncio
 import fcntl
 import sys
 import termios
+import time
 from collections.abc import Callable
 
 from thingtank.net.hanging_up import has_hung_up
 
 STAY_S = 0.5  # a program that reads takes less to read all that its system has
-_LOOK_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)  # between looks; then as the last
+WAIT_S_MAX = 60.0
+_LOOK_S = (0.001, 0.005, 0.02, 0.1, 0.5, 1.0)  # between looks; then as the last
 
 
 def unarrived_bytes(transport: asyncio.Transport) -> int:
@@ -27,14 +29,16 @@ def unarrived_bytes(transport: asyncio.Transport) -> int:
 
 
 async def has_arrived(transport: asyncio.Transport, is_there: Callable[[], bool]) -> bool:
-    """Wait until all that was written has, and a moment; False if the peer leaves before.
+    """Wait until all that was written has, and a moment.
 
     Args:
-        is_there: whether the connection is still served. Who serves it bounds the wait: a peer that
-            reads nothing is cut off.
+        is_there: whether the connection is still served.
+
+    Returns:
+        False if the peer leaves before, or always has something left for WAIT_S_MAX.
     """
-    looks = 0
-    while is_there() and not has_hung_up(transport):
+    looks, until_s = 0, time.monotonic() + WAIT_S_MAX
+    while is_there() and not has_hung_up(transport) and time.monotonic() < until_s:
         if not unarrived_bytes(transport):
             await asyncio.sleep(STAY_S)
             return is_there() and not has_hung_up(transport)

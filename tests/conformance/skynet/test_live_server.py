@@ -16,7 +16,8 @@ from tests.live_server import LiveServer, start_server
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    with start_server(tmp_path_factory.mktemp("skynet") / "data") as running:
+    folder = tmp_path_factory.mktemp("skynet") / "data"
+    with start_server(folder, "--set=skynet.rate_messages_s=0") as running:
         yield running
 
 
@@ -113,7 +114,7 @@ def test_what_is_kept_for_who_leaves_soon_stays(
     made = client.post("/devices", json={"keepMessages": True}).json()
     uuid, token = made["uuid"], made["token"]
     headers = {"meshblu_auth_uuid": uuid, "meshblu_auth_token": token}
-    for number in range(8):  # ten a second is the limit
+    for number in range(20):
         body = {"devices": uuid, "payload": number, "receipts": True}
         assert "kept" in client.post("/messages", json=body, headers=headers).text
     at = urlsplit(server.sockets["skynet"])
@@ -123,4 +124,23 @@ def test_what_is_kept_for_who_leaves_soon_stays(
         leave((at.hostname, at.port), uuid, token)
     with client.stream("GET", "/subscribe", headers=headers) as stream:
         lines = stream.iter_lines()
-        assert [json.loads(next(lines))["payload"] for _ in range(8)] == list(range(8))
+        assert [json.loads(next(lines))["payload"] for _ in range(20)] == list(range(20))
+
+
+def test_as_much_as_is_kept_is_given_at_once_and_new_messages_follow(client: httpx.Client) -> None:
+    made = client.post("/devices", json={"keepMessages": True}).json()
+    headers = {"meshblu_auth_uuid": made["uuid"], "meshblu_auth_token": made["token"]}
+
+    def send(payload: str) -> str:
+        body = {"devices": made["uuid"], "payload": payload, "receipts": True}
+        return client.post("/messages", json=body, headers=headers).text
+
+    count = 0
+    while "kept" in send(f"{count} {'x' * 10_900}"):  # until no more is kept
+        count += 1
+    assert count > 90
+    with client.stream("GET", "/subscribe", headers=headers) as stream:
+        assert "delivered" in send("new")
+        lines = stream.iter_lines()
+        heard = [json.loads(next(lines))["payload"].split()[0] for _ in range(count + 1)]
+    assert heard == [*map(str, range(count)), "new"]

@@ -3,6 +3,7 @@
 Lives in the loop's thread.
 """
 
+import asyncio
 import contextlib
 from asyncio import Future, gather, get_running_loop
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -41,9 +42,7 @@ from thingtank.tank.things import Device
 PublicKey = Callable[[], Awaitable[str]]
 # `give_kept` or `give_rest`.
 HasTaken: TypeAlias = Callable[[], Awaitable[bool]]
-GiveKept: TypeAlias = Callable[
-    [Device, Listener, Callable[[], bool], HasTaken | None], Awaitable[None]
-]
+GiveKept: TypeAlias = Callable[..., Awaitable[int]]
 
 KEPT_ROUNDS_MAX = 20  # of kept messages that a device is given before it hears new ones
 KEPT_PER_ROUND = 100
@@ -88,6 +87,7 @@ class Messaging:
         self.policy = policy
         self.events: DeviceEvents = events or NoDeviceEvents()
         self.kept: KeptMessages = kept or NoKeptMessages()
+        self._removing: set[asyncio.Task[None]] = set()
         self.to_store: list[Future[Any]] | None = None
         self.public_key: PublicKey = _no_public_key
         self.switchboard = Switchboard(policy, directory)
@@ -192,7 +192,10 @@ class Messaging:
         listener: Listener,
         is_there: Callable[[], bool] = lambda: True,
         has_taken: HasTaken | None = None,
-    ) -> None:
+        stays: HasTaken | None = None,
+        *,
+        after_id: int = 0,
+    ) -> int:
         """Give a device the messages that came while it was away, oldest first.
 
         Before it is made to listen, so that new ones do not overtake them. A message is forgotten
@@ -204,16 +207,24 @@ class Messaging:
             is_there: whether the listener has not left meanwhile.
             has_taken: waits until it has fetched what it was given; False if it left before, so
                 that they stay. None where they are handed over at once.
+            stays: waits until what was handed over has arrived; False if it may not have. Nothing
+                else waits for it: until then they are on disk, and whoever comes gets them too.
+            after_id: those up to this one it has been given already.
+
+        Returns:
+            The last that it was given.
 
         Raises:
             StorageFailed: they cannot be read, or kept by the listener, and stay.
         """
         for _ in range(KEPT_ROUNDS_MAX):
             if not self.kept.count(device.device_id):
-                return
-            found = await self.kept.take(device.device_id, self._clock.now_us(), KEPT_PER_ROUND)
+                return after_id
+            found = await self.kept.take(
+                device.device_id, self._clock.now_us(), KEPT_PER_ROUND, after_id=after_id
+            )
             if not is_there():
-                return
+                return after_id
             pending: list[Future[Any]] = []
             for message in found:
                 content = msgspec.json.decode(message.body)
@@ -225,11 +236,25 @@ class Messaging:
                 pending += delivery.keeping or ()
             await all_of(pending)
             if has_taken is not None and not await has_taken():
-                return
-            with contextlib.suppress(StorageFailed):  # they have it; the store tries again
-                await self.kept.remove(device.device_id, [message.kept_id for message in found])
+                return after_id
+            kept_ids = [message.kept_id for message in found]
+            if stays is None:
+                await self._remove(device.device_id, kept_ids)
+            elif found:
+                removing = asyncio.create_task(self._remove(device.device_id, kept_ids, stays))
+                self._removing.add(removing)
+                removing.add_done_callback(self._removing.discard)
             if not found:
-                return
+                return after_id
+            after_id = kept_ids[-1]
+        return after_id
+
+    async def _remove(
+        self, device_id: int, kept_ids: list[int], stays: HasTaken | None = None
+    ) -> None:
+        if stays is None or await stays():
+            with contextlib.suppress(StorageFailed):  # they have it; the store tries again
+                await self.kept.remove(device_id, kept_ids)
 
     async def give_rest(
         self,
@@ -237,7 +262,10 @@ class Messaging:
         listener: Listener,
         is_there: Callable[[], bool] = lambda: True,
         has_taken: HasTaken | None = None,
-    ) -> None:
+        stays: HasTaken | None = None,
+        *,
+        after_id: int = 0,
+    ) -> int:
         """Give a device what was kept while it was given the rest; see `give_kept`.
 
         Right after it was made to listen, since when nothing more is kept for it. New messages wait
@@ -245,7 +273,10 @@ class Messaging:
         """
         if self.kept.count(device.device_id):
             with self.switchboard.holding(listener, device.device_id):
-                await self.give_kept(device, listener, is_there, has_taken)
+                return await self.give_kept(
+                    device, listener, is_there, has_taken, stays, after_id=after_id
+                )
+        return after_id
 
     # --- the event log ---
 

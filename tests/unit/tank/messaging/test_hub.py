@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.unit.tank.messaging.messaging_bench import NOW_US, Bench, Ear
+from tests.waiting import until
 
 from thingtank.tank.access import OPERATOR
 from thingtank.tank.actions.datapoints import record_datapoints
@@ -87,8 +88,8 @@ async def test_new_messages_wait_behind_kept_ones_that_do_not_end(
     lamp, ear, take = bench.device("lamp"), Ear(), bench.kept.take
     numbers = itertools.count()
 
-    async def take_while_one_more_is_sent(*asked: int) -> Any:
-        found = await take(*asked)
+    async def take_while_one_more_is_sent(*asked: int, after_id: int) -> Any:
+        found = await take(*asked, after_id=after_id)
         sending = asyncio.create_task(send(bench, next(numbers)))
         await asyncio.sleep(0.001)
         senders.append(sending)
@@ -105,6 +106,31 @@ async def test_new_messages_wait_behind_kept_ones_that_do_not_end(
     await asyncio.gather(*senders)
     assert bench.kept.count(lamp.device_id) == 0
     assert ear.heard() == list(range(next(numbers)))
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_what_was_handed_over_is_forgotten_when_it_has_arrived(
+    bench: Bench, arrives: bool
+) -> None:
+    lamp, ear = bench.device("lamp"), Ear()
+    has_arrived: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    messaging = bench.tank.messaging
+
+    async def stays() -> bool:
+        return await has_arrived
+
+    for number in range(3):
+        await send(bench, number)
+    given_id = await messaging.give_kept(lamp, ear, stays=stays)
+    await send(bench, 3)  # before it listens
+    bench.board.add(ear, bench.party("lamp"), lamp, ("received",))
+    await messaging.give_rest(lamp, ear, stays=stays, after_id=given_id)
+    await send(bench, 4)
+    assert ear.heard() == [0, 1, 2, 3, 4]
+    assert bench.kept.count(lamp.device_id) == 4
+    has_arrived.set_result(arrives)
+    await until(lambda: not messaging._removing)
+    assert bench.kept.count(lamp.device_id) == (0 if arrives else 4)
 
 
 async def test_what_has_expired_does_not_come(bench: Bench) -> None:

@@ -185,7 +185,7 @@ class SkynetTopics:
         self, give: GiveKept, hearing: Hearing, device: Device, is_there: Callable[[], bool]
     ) -> None:
         try:
-            await give(device, hearing, is_there, None)
+            await give(device, hearing, is_there)
         except Unavailable as error:
             log_not_given(device, error)
         except Exception:

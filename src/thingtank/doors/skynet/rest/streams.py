@@ -8,7 +8,7 @@ Source: SkyNet, `/subscribe/:uuid`, 2014; Meshblu, `/subscribe…` and `/data/:u
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -27,9 +27,11 @@ from thingtank.net.bounded_http import TRANSPORT
 from thingtank.protocols.skynet.parameters import BadParameters, read_query
 from thingtank.tank.errors import NoSuchDevice, NotAllowed, Overloaded, Unavailable
 from thingtank.tank.messaging.event_codes import EventCode
+from thingtank.tank.messaging.hub import GiveKept
 from thingtank.tank.messaging.permissions import Party, still_holds
 from thingtank.tank.messaging.switchboard import Delivery, Kind
 from thingtank.tank.networks import network_of
+from thingtank.tank.things import Device
 
 LOOK_S = 15.0  # so long may a stream outlive its token
 
@@ -63,7 +65,7 @@ class Stream:
 
     Attributes:
         is_over: it can be served no more.
-        listen: has it hear what it asked for, once it has what was kept; None if it does.
+        is_given: it is being given what was kept for its device, which bounds that itself.
     """
 
     def __init__(self, door: SkynetDoor, party: Party, *, is_legacy: bool) -> None:
@@ -78,7 +80,8 @@ class Stream:
         self._wake = asyncio.Event()
         self._is_sent = asyncio.Event()
         self._is_first = True
-        self.listen: Callable[[], None] | None = None
+        self._transport: asyncio.Transport | None = None
+        self.is_given = False
 
     def deliver(self, delivery: Delivery) -> None:
         """Take one; a peer that leaves too much unread is dropped."""
@@ -90,7 +93,7 @@ class Stream:
         self._waiting.append(content)
         self._waiting_bytes += len(content)
         self._is_sent.clear()
-        if self._waiting_bytes > self._door.settings.unread_bytes_max:
+        if self._waiting_bytes > self._door.settings.unread_bytes_max and not self.is_given:
             self._waiting.clear()
             self.end()
         self._wake.set()
@@ -110,9 +113,16 @@ class Stream:
         if not self._waiting:
             self._is_sent.set()
 
-    async def all_sent(self) -> None:
-        """Wait until nothing waits, or it is over."""
+    def begin(self, transport: asyncio.Transport | None) -> None:
+        """It is written to a transport; None where the server does not show its own."""
+        self._transport = transport
+
+    async def stays(self) -> bool:
+        """Wait until what waits has arrived; False if it may not have."""
         await self._is_sent.wait()
+        if self._transport is None:
+            return self.is_there()
+        return await has_arrived(self._transport, self.is_there)
 
     async def wait(self, seconds: float) -> None:
         """Wait until there is something to send, or for so long."""
@@ -184,6 +194,7 @@ class Streams:
         try:
             await self._listen(stream, request)
         except BaseException:
+            stream.end()
             stream.subscribed.clear()
             raise
         self._open[stream] = network_of(request.head.address)
@@ -200,17 +211,28 @@ class Streams:
         heard = [k for k in kinds if tank.messaging.switchboard.may_hear(party, k, device)]
         if not heard:
             raise NotAllowed("unauthorized access")
-
-        def listen() -> None:
-            stream.subscribed.listen(party, device, heard, topics)
-
-        is_own = party.is_of(device.device_id) and "received" in heard
-        if is_own and tank.messaging.kept.count(device.device_id):
-            stream.listen = listen
-        else:
-            listen()
+        given_id = 0
+        # Nothing may fail from here on.
+        if is_own := party.is_of(device.device_id) and "received" in heard:
+            given_id = await self._give(tank.messaging.give_kept, stream, device, 0)
+        stream.subscribed.listen(party, device, heard, topics)
+        if is_own:
+            await self._give(tank.messaging.give_rest, stream, device, given_id)
         body = {"uuid": party.uuid, "subscribed": device.uuid}
         tank.messaging.log(EventCode.SUBSCRIBED, (device.device_id,), body)
+
+    async def _give(self, give: GiveKept, stream: Stream, device: Device, after_id: int) -> int:
+        """Give it what was kept; returns the last that it was given."""
+        stream.is_given = True
+        try:
+            return await give(
+                device, stream, stream.is_there, None, stream.stays, after_id=after_id
+            )
+        except Unavailable as error:
+            log_not_given(device, error)
+            return after_id
+        finally:
+            stream.is_given = False
 
     def _check_room(self, request: Request) -> None:
         if self._is_stopping:
@@ -227,7 +249,7 @@ class Streams:
     async def serve(self, stream: Stream, scope: Any, receive: Any, send: Any) -> None:
         """Send what comes until the peer goes, its token does, or the server stops."""
         watching = asyncio.create_task(_watch(stream, receive))
-        giving = asyncio.create_task(self._give_kept(stream, scope))
+        stream.begin(scope.get("extensions", {}).get(TRANSPORT, {}).get("transport"))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             await _send_part(send, b"[\n" if stream.is_legacy else b"")
@@ -240,35 +262,9 @@ class Streams:
             await send({"type": "http.response.body", "body": b""})
         finally:
             watching.cancel()
-            giving.cancel()
+            stream.end()
             self._open.pop(stream, None)
             stream.subscribed.clear()
-
-    async def _give_kept(self, stream: Stream, scope: Any) -> None:
-        """Give it what was kept for its device; then have it hear what is new."""
-        listen, device = stream.listen, stream.party.device
-        if listen is None or device is None:
-            return
-        messaging = self._door.tank.messaging
-        extension = scope.get("extensions", {}).get(TRANSPORT)
-
-        async def has_taken() -> bool:
-            await stream.all_sent()
-            transport = None if extension is None else extension["transport"]
-            if transport is not None and not await has_arrived(transport, stream.is_there):
-                stream.end()
-            return stream.is_there()
-
-        try:
-            await messaging.give_kept(device, stream, stream.is_there, has_taken)
-            if stream.is_over:
-                return
-            listen()
-            await messaging.give_rest(device, stream, stream.is_there, has_taken)
-        except Unavailable as error:
-            log_not_given(device, error)
-            if not stream.is_over:
-                listen()
 
 
 async def _send_part(send: Any, part: bytes) -> None:

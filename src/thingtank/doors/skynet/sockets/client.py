@@ -247,7 +247,7 @@ class Client(ABC):
         assert device is not None, "it was found by its token"
         ready()
         messaging = self.door.tank.messaging
-        await self._take_kept(device, messaging.give_kept)
+        given_id = await self._take_kept(device, messaging.give_kept, 0)
         if self.is_over:
             return
         self.subscribed.listen(party, device, self.own_kinds)
@@ -255,19 +255,26 @@ class Client(ABC):
             connection = Connection("websocket", self.socket_id, *self.arrival[:2])
             self._visits = (*self._visits, (device, connection))
             messaging.presence.connect(device, connection)
-        await self._take_kept(device, messaging.give_rest)
+        await self._take_kept(device, messaging.give_rest, given_id)
 
-    async def _take_kept(self, device: Device, give: GiveKept) -> None:
+    async def _take_kept(self, device: Device, give: GiveKept, after_id: int) -> int:
         try:
-            await give(device, self, self._is_there, self.has_taken)
+            return await give(
+                device, self, self._is_there, self.has_taken, self._stays, after_id=after_id
+            )
         except Unavailable as error:
             log_not_given(device, error)
+            return after_id
 
     def _is_there(self) -> bool:
         return not self.is_over
 
     async def has_taken(self) -> bool:
-        """Wait until it has what it was sent; False if it left before."""
+        """Wait until what it was sent is on its way to it; False if it left before."""
+        return not self.is_over
+
+    async def _stays(self) -> bool:
+        """Wait until that has arrived; False if it may not have."""
         self.flush()
         peer = self._peer
         return peer is not None and await peer.has_arrived(self._is_there)

@@ -204,16 +204,19 @@ class SocketioClient(Client):
                 self._is_handed = self._taken is not None and self.session.is_drained
 
     async def has_taken(self) -> bool:
-        """Wait until it has what it was sent; False if it left before.
+        """Wait until what it was sent is on its way to it; False if it left before.
 
         What answers a poll has arrived when the client polls again.
         """
         if self.is_over or self.session.is_direct:
-            return await super().has_taken()
+            return not self.is_over
         assert self._taken is None, "what it asks is done one after another"
         self._taken = asyncio.get_running_loop().create_future()
         self._is_handed = self.session.is_drained
         return await self._taken
+
+    async def _stays(self) -> bool:
+        return await super()._stays() if self.session.is_direct else not self.is_over
 
     def _tell_taken(self, is_taken: bool) -> None:
         taken, self._taken = self._taken, None

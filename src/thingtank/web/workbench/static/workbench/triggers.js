@@ -89,6 +89,7 @@ async function test(form) {
   try {
     const reply = await fetch(form.action, { ...json, method: "POST", body: new FormData(form) });
     const sent = await reply.json();
+    if (sent.is_signed_out) throw new Error("you are signed out; reload the page to sign in");
     if (!reply.ok) throw new Error(sent.error);
     await Promise.all(sent.map((delivery) => follow(lines, delivery)));
   } catch (error) {
