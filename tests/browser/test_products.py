@@ -166,7 +166,7 @@ def test_a_long_list_that_was_pasted_arrives_and_can_be_searched(
         }"""
     )
     submit(page, "Add serials")
-    expect(page.locator("#product-count")).to_contain_text("0 of 35000 devices")
+    expect(page.locator("#product-count")).to_contain_text("0 of 35,000 devices")
     expect(page.get_by_text("Page 1 of 700")).to_be_visible()
     page.get_by_label("Search serial numbers").fill("034999")
     page.keyboard.press("Enter")
