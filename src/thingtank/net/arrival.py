@@ -1,21 +1,25 @@
 """Whether what was written to a peer has reached it, as far as can be told without its help.
 
-What its system has acknowledged is in that system's memory; whether a program reads it is seen from
-its staying there for a moment. Only a protocol with acknowledgements of its own can tell more.
+What its system has acknowledged is in that system's memory. Whether a program has read it is seen
+from how it leaves: a system resets a connection that is closed with something unread, and ends one
+properly that is closed with nothing. Who stays for a moment is taken to read. Only a protocol with
+acknowledgements of its own can tell more.
 """
 
 import asyncio
 import fcntl
+import os
+import socket
 import sys
 import termios
 import time
 from collections.abc import Callable
 
-from thingtank.net.hanging_up import has_hung_up
-
 STAY_S = 0.5  # a program that reads takes less to read all that its system has
 WAIT_S_MAX = 60.0
 _LOOK_S = (0.001, 0.005, 0.02, 0.1, 0.5, 1.0)  # between looks; then as the last
+_STAY_LOOK_S = 0.02
+_TCP_CLOSE = 7  # of Linux's states: after a reset, among others
 
 
 def unarrived_bytes(transport: asyncio.Transport) -> int:
@@ -29,7 +33,7 @@ def unarrived_bytes(transport: asyncio.Transport) -> int:
 
 
 async def has_arrived(transport: asyncio.Transport, is_there: Callable[[], bool]) -> bool:
-    """Wait until all that was written has, and a moment.
+    """Wait until all that was written has, and a moment, or until the peer leaves behind that.
 
     Args:
         is_there: whether the connection is still served.
@@ -38,10 +42,27 @@ async def has_arrived(transport: asyncio.Transport, is_there: Callable[[], bool]
         False if the peer leaves before, or always has something left for WAIT_S_MAX.
     """
     looks, until_s = 0, time.monotonic() + WAIT_S_MAX
-    while is_there() and not has_hung_up(transport) and time.monotonic() < until_s:
+    while is_there() and not transport.is_closing() and time.monotonic() < until_s:
         if not unarrived_bytes(transport):
-            await asyncio.sleep(STAY_S)
-            return is_there() and not has_hung_up(transport)
+            return await _stays(transport)
         await asyncio.sleep(_LOOK_S[min(looks, len(_LOOK_S) - 1)])
         looks += 1
     return False
+
+
+async def _stays(transport: asyncio.Transport) -> bool:
+    found = transport.get_extra_info("socket")
+    if found is None:
+        return not transport.is_closing()
+    # The transport's own is closed when the peer leaves, and tells nothing any more.
+    with socket.socket(found.family, found.type, found.proto, os.dup(found.fileno())) as watched:
+        until_s = time.monotonic() + STAY_S
+        while time.monotonic() < until_s and not transport.is_closing():  # noqa: ASYNC110 # a transport tells only its protocol
+            await asyncio.sleep(_STAY_LOOK_S)
+        return not _is_reset(watched)
+
+
+def _is_reset(connection: socket.socket) -> bool:
+    if connection.family == socket.AF_UNIX or not hasattr(socket, "TCP_INFO"):
+        return False
+    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE

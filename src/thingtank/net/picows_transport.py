@@ -2,13 +2,13 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import structlog
 
-from thingtank.net.arrival import has_arrived, unarrived_bytes
+from thingtank.net.arrival import unarrived_bytes
 
 log = structlog.get_logger()
 
@@ -70,10 +70,6 @@ class Gathering:
     def taken_bytes(self) -> int:
         """How much of it the peer's system has taken; what is in between grows to megabytes."""
         return self.written_bytes - unarrived_bytes(self._transport)
-
-    async def has_arrived(self, is_there: Callable[[], bool]) -> bool:
-        """See `arrival.has_arrived`."""
-        return await has_arrived(self._transport, is_there)
 
     def gather(self) -> None:
         """Keep what is written until `release`."""

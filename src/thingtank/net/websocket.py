@@ -162,10 +162,6 @@ class WebSocketPeer:
         """How much was written and not taken yet."""
         return self.transport.unread_bytes() if self._frames is not None else 0
 
-    async def has_arrived(self, is_there: Callable[[], bool]) -> bool:
-        """Wait until all that was written has; see `arrival.has_arrived`."""
-        return self._frames is not None and await self.transport.has_arrived(is_there)
-
     def pause(self) -> None:
         """Read no more for now; what has been read already still comes."""
         if self._frames is not None:

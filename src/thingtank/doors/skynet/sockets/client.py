@@ -259,9 +259,7 @@ class Client(ABC):
 
     async def _take_kept(self, device: Device, give: GiveKept, after_id: int) -> int:
         try:
-            return await give(
-                device, self, self._is_there, self.has_taken, self._stays, after_id=after_id
-            )
+            return await give(device, self, self._is_there, self.has_taken, after_id=after_id)
         except Unavailable as error:
             log_not_given(device, error)
             return after_id
@@ -272,12 +270,6 @@ class Client(ABC):
     async def has_taken(self) -> bool:
         """Wait until what it was sent is on its way to it; False if it left before."""
         return not self.is_over
-
-    async def _stays(self) -> bool:
-        """Wait until that has arrived; False if it may not have."""
-        self.flush()
-        peer = self._peer
-        return peer is not None and await peer.has_arrived(self._is_there)
 
     def renew(self, token: str) -> None:
         """Its own token is another one now."""

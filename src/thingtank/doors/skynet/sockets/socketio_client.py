@@ -215,9 +215,6 @@ class SocketioClient(Client):
         self._is_handed = self.session.is_drained
         return await self._taken
 
-    async def _stays(self) -> bool:
-        return await super()._stays() if self.session.is_direct else not self.is_over
-
     def _tell_taken(self, is_taken: bool) -> None:
         taken, self._taken = self._taken, None
         self._is_handed = False
