@@ -40,8 +40,9 @@ from thingtank.tank.messaging.switchboard import Delivery, Kind, Listener, Switc
 from thingtank.tank.things import Device
 
 PublicKey = Callable[[], Awaitable[str]]
-# `give_kept` or `give_rest`.
+# Waits until a client has what it was given; False if it may not have.
 HasTaken: TypeAlias = Callable[[], Awaitable[bool]]
+# `give_kept` or `give_rest`.
 GiveKept: TypeAlias = Callable[..., Awaitable[int]]
 
 KEPT_ROUNDS_MAX = 20  # of kept messages that a device is given before it hears new ones

@@ -80,7 +80,7 @@ class Stream:
         self._wake = asyncio.Event()
         self._is_sent = asyncio.Event()
         self._is_first = True
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport | None = None  # until it is served, or not shown
         self.is_given = False
 
     def deliver(self, delivery: Delivery) -> None:
@@ -114,7 +114,7 @@ class Stream:
             self._is_sent.set()
 
     def begin(self, transport: asyncio.Transport | None) -> None:
-        """It is written to a transport; None where the server does not show its own."""
+        """It is written from now on; to no transport where the server does not show its own."""
         self._transport = transport
 
     async def stays(self) -> bool:
